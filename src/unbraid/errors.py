@@ -1,0 +1,69 @@
+"""Every error a user can meet, and what it becomes on the command line and over HTTP.
+
+A message says what happened and what to do next, in the user's words and in one line. Anything else that escapes is a
+fault of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class UnbraidError(Exception):
+    """Base of all expected errors; `message` is one line that can be shown as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InputError(UnbraidError):
+    """The song can't be read: missing, a folder, empty, broken, or not sound."""
+
+
+class OutputError(UnbraidError):
+    """The stems can't be written: no permission, disk full, a file where a folder should be."""
+
+
+class ModelError(UnbraidError):
+    """The model can't be used: unknown, not downloaded, altered, or not runnable by this version."""
+
+
+class SettingError(UnbraidError):
+    """An option has a value that makes no sense (wrong usage)."""
+
+
+class Cancelled(UnbraidError):
+    """The user stopped the work; nothing half-written is left."""
+
+    def __init__(self, message: str = "cancelled") -> None:
+        super().__init__(message)
+
+
+# 0 all done, 1 some song failed, 2 usage; 130 is what shells give for Ctrl-C (128 + SIGINT).
+EXIT_CODES: dict[type[UnbraidError], int] = {
+    UnbraidError: 1,
+    InputError: 1,
+    OutputError: 1,
+    ModelError: 1,
+    SettingError: 2,
+    Cancelled: 130,
+}
+
+# 499 is the widely used "client closed request": the work was stopped by whoever asked for it.
+HTTP_STATUS: dict[type[UnbraidError], int] = {
+    UnbraidError: 500,
+    InputError: 400,
+    OutputError: 507,
+    ModelError: 422,
+    SettingError: 422,
+    Cancelled: 499,
+}
+
+
+def exit_code(error: UnbraidError) -> int:
+    """Exit code of `error`, by its nearest class in the table."""
+    return next(EXIT_CODES[cls] for cls in type(error).__mro__ if cls in EXIT_CODES)
+
+
+def http_status(error: UnbraidError) -> int:
+    """HTTP status of `error`, by its nearest class in the table."""
+    return next(HTTP_STATUS[cls] for cls in type(error).__mro__ if cls in HTTP_STATUS)
