@@ -1,0 +1,74 @@
+"""The formats stems are written in: what each can hold and how FFmpeg calls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unbraid.errors import SettingError
+
+MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """One format. `bitrates` (bit/s, for all channels) are the lowest, the default and the highest; None is lossless."""
+
+    name: str
+    container: str
+    codec: str
+    sample_format: str
+    rates: tuple[int, ...] = ()  # Hz, ascending; empty: any
+    bitrates: tuple[int, int, int] | None = None
+
+    def rate_for(self, sample_rate: int) -> int:
+        """The lowest rate that keeps all of `sample_rate`, or the highest there is."""
+        if not self.rates or sample_rate in self.rates:
+            return sample_rate
+        return next((rate for rate in self.rates if rate > sample_rate), self.rates[-1])
+
+    def bitrate_for(self, bitrate: int | None, sample_rate: int) -> int | None:
+        """`bitrate`, or the default when None. Raises SettingError outside of what the format can do."""
+        if self.bitrates is None:
+            if bitrate is not None:
+                raise SettingError(
+                    f"{self.name} is lossless and takes no bit rate. Leave it out, or choose mp3, m4a or opus."
+                )
+            return None
+        lowest, default, highest = self.bitrates
+        if self.name == "mp3" and sample_rate < 32000:  # MPEG-2 layer III ends there
+            highest, default = 160_000, 160_000
+            if sample_rate < 16000:  # and MPEG-2.5 there
+                highest, default = 64_000, 64_000
+        bitrate = bitrate or default
+        if not lowest <= bitrate <= highest:
+            raise SettingError(
+                f"{self.name} takes {lowest // 1000} to {highest // 1000} kbit/s at {sample_rate} Hz, not {bitrate / 1000:g}."
+            )
+        return bitrate
+
+
+_WAV = {"16": ("pcm_s16le", "s16"), "24": ("pcm_s24le", "s32"), "float": ("pcm_f32le", "flt")}
+_FLAC = {"16": ("flac", "s16"), "24": ("flac", "s32")}
+_LOSSY = {
+    "mp3": OutputFormat("mp3", "mp3", "libmp3lame", "fltp", MPEG_RATES, (8_000, 320_000, 320_000)),
+    "m4a": OutputFormat(
+        "m4a", "ipod", "aac", "fltp", (7350, *MPEG_RATES, 64000, 88200, 96000), (16_000, 256_000, 512_000)
+    ),
+    "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000)),
+}
+FORMATS = ("wav", "flac", *_LOSSY)
+
+
+def output_format(name: str, subtype: str) -> OutputFormat:
+    """The format called `name`; `subtype` ("16", "24", "float") matters to wav and flac. Raises SettingError."""
+    if name in _LOSSY:
+        return _LOSSY[name]
+    if name not in FORMATS:
+        raise SettingError(f"There is no output format {name}. Choose one of {', '.join(FORMATS)}.")
+    choices = _WAV if name == "wav" else _FLAC
+    if subtype not in choices:
+        raise SettingError(
+            f"{name} can't hold samples of kind {subtype}. Choose one of {', '.join(choices)}."
+        )
+    codec, sample_format = choices[subtype]
+    return OutputFormat(name, name, codec, sample_format)

@@ -1,0 +1,143 @@
+"""What an audio or video file is, before any of its sound is decoded."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from unbraid.audio.tags import read_cover, read_tags
+from unbraid.errors import InputError, SettingError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+# Only these demultiplexers may open an input. Playlists and scripts (HLS, DASH, concat) are not among them: they name
+# further files and addresses, and a server must not follow those.
+_CONTAINERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,"
+    "mpegts,nut,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
+)
+_OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+
+# FFmpeg prints to the terminal by default; what matters of it reaches the user as an error or a warning of ours.
+av.logging.set_level(None)
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a file says about one of its sound streams."""
+
+    path: Path
+    codec: str
+    container: str
+    sample_rate: int  # Hz
+    channels: int  # as stored
+    duration_s: float | None  # what the header claims
+    streams: int  # number of sound streams in the file
+    tags: dict[str, str] = field(default_factory=dict)
+    cover: bytes | None = field(default=None, repr=False)
+    cover_mime: str | None = None
+
+
+def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
+    """Describe the sound stream number `stream` (from 0; the first when None) of a file. Raises InputError."""
+    container, sound = open_sound(path, stream)
+    with container:
+        return describe(Path(path), container, sound)
+
+
+def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputContainer, AudioStream]:
+    """Open `path` and choose one of its sound streams. The caller closes the container. Raises InputError."""
+    name = Path(path).name or str(path)
+    _check_readable(path, name)
+    try:
+        container = av.open(
+            f"file:{os.path.abspath(path)}", "r", options=_OPEN_OPTIONS, metadata_errors="replace"
+        )
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise InputError(
+            f"{name} can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV."
+        ) from error
+    try:
+        return container, _choose(container, stream, name)
+    except BaseException:
+        container.close()
+        raise
+
+
+def describe(path: Path, container: InputContainer, sound: AudioStream) -> SoundInfo:
+    """SoundInfo of an open file."""
+    cover, cover_mime = read_cover(container)
+    return SoundInfo(
+        path=path,
+        codec=sound.codec.canonical_name,
+        container=container.format.name,
+        sample_rate=sound.sample_rate,
+        channels=sound.codec_context.layout.nb_channels,
+        duration_s=_claimed_duration(container, sound),
+        streams=len(container.streams.audio),
+        tags=read_tags(container, sound),
+        cover=cover,
+        cover_mime=cover_mime,
+    )
+
+
+def _check_readable(path: str | PathLike[str], name: str) -> None:
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{name} is a folder. Name the audio files in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{name} is not a regular file. Save the sound to a file first.")
+        if status.st_size == 0:
+            raise InputError(f"{name} is empty (0 bytes). Copy or download it again.")
+        with open(path, "rb"):
+            pass
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{name} doesn't exist. Check the name and the folder.") from error
+    except PermissionError as error:
+        raise InputError(f"{name} may not be read. Give yourself permission to read it.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{name} can't be opened: {reason}. Check the name and the disk.") from error
+
+
+def _choose(container: InputContainer, stream: int | None, name: str) -> AudioStream:
+    sounds = [s for s in container.streams.audio if s.codec_context is not None]
+    if not sounds:
+        if any(s.codec_context is None for s in container.streams.audio):
+            raise InputError(
+                f"{name} holds sound of a kind that can't be decoded. Convert it to WAV or FLAC."
+            )
+        what = "only pictures" if container.streams.video else "nothing that can be played"
+        raise InputError(f"{name} has no sound in it, {what}. Choose a file with sound.")
+    if stream is None:
+        chosen = sounds[0]
+    elif 0 <= stream < len(container.streams.audio):
+        chosen = container.streams.audio[stream]
+    else:
+        raise SettingError(
+            f"{name} has no sound stream {stream}. It has {len(container.streams.audio)}, counted from 0."
+        )
+    if (
+        chosen.codec_context is None
+        or chosen.sample_rate <= 0
+        or chosen.codec_context.layout.nb_channels <= 0
+    ):
+        raise InputError(f"{name} holds sound that can't be decoded. Try to play it, or convert it to WAV.")
+    return chosen
+
+
+def _claimed_duration(container: InputContainer, sound: AudioStream) -> float | None:
+    if sound.duration and sound.time_base is not None:
+        return float(sound.duration * sound.time_base)
+    if container.duration:
+        return container.duration / 1_000_000  # AV_TIME_BASE: microseconds
+    return None

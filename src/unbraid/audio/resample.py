@@ -1,0 +1,54 @@
+"""Change of sample rate, as a stream: float32 (channels, samples) in blocks of any size.
+
+The filter is libsoxr's (R. Sykes, "The SoX Resampler library"): linear phase, its delay taken out, so that the instant of
+sample n is n / from_rate before and after.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Block = NDArray[np.float32]
+
+QUALITY = "HQ"
+
+
+def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
+    """Length after resampling: samples * to_rate / from_rate, rounded half up, in integers."""
+    return (2 * samples * to_rate + from_rate) // (2 * from_rate)
+
+
+class Resampler:
+    """Resamples a stream of `channels` from `from_rate` to `to_rate` (Hz).
+
+    The lengths of all blocks returned add up to `resampled_length` of the lengths pushed. Equal rates pass blocks through.
+
+    >>> resampler = Resampler(48000, 44100, channels=2)
+    >>> resampler.push(np.zeros((2, 480), np.float32), last=True).shape
+    (2, 441)
+    """
+
+    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
+        self.from_rate, self.to_rate, self.channels = from_rate, to_rate, channels
+        self._pushed = self._returned = 0
+        self._stream: soxr.ResampleStream | None = None
+        if from_rate != to_rate:
+            self._stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality=QUALITY)
+
+    def push(self, block: Block, last: bool = False) -> Block:
+        """Resample `block` (channels, samples); `last` gives out what the filter still holds. May return no samples."""
+        if self._stream is None:
+            return block
+        self._pushed += block.shape[1]
+        out = self._stream.resample_chunk(np.ascontiguousarray(block.T), last)
+        resampled: Block = np.ascontiguousarray(out.T)
+        if last:
+            wanted = resampled_length(self._pushed, self.from_rate, self.to_rate) - self._returned
+            resampled = resampled[:, :wanted]
+            missing = wanted - resampled.shape[1]
+            if missing > 0:
+                resampled = np.pad(resampled, ((0, 0), (0, missing)))
+        self._returned += resampled.shape[1]
+        return resampled
