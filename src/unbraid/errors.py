@@ -1,7 +1,7 @@
 """Every error a user can meet, and what it becomes on the command line and over HTTP.
 
-A message says what happened and what to do next, in the user's words and in one line. Anything else that escapes is a
-fault of ours and keeps its traceback.
+A message says what happened and what to do next, in the user's words and in one line. Anything else that
+escapes is a fault of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SettingError(UnbraidError):
     """An option has a value that makes no sense (wrong usage)."""
 
 
-class Cancelled(UnbraidError):
+class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong
     """The user stopped the work; nothing half-written is left."""
 
     def __init__(self, message: str = "cancelled") -> None:

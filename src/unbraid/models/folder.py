@@ -1,0 +1,123 @@
+"""A model at rest: a folder with `model.json` (what it is), `graph.onnx` (structure) and `weights.bin`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unbraid.errors import ModelError
+
+DESCRIPTION = "model.json"
+GRAPH = "graph.onnx"
+
+# Names of a graph's inputs and outputs, with their shapes; all float32, sizes may be dynamic.
+MIXTURE = "mixture"  # (batch, channels, samples)
+SPECTRUM = "spectrum"  # (batch, channels, bins, frames, 2), real and imaginary part
+WAVEFORMS = "waveforms"  # (batch, sources, channels, samples)
+SPECTRA = "spectra"  # (batch, sources, channels, bins, frames, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a model folder says about itself."""
+
+    folder: Path
+    name: str
+    version: str
+    sources: tuple[str, ...]
+    sample_rate: int
+    channels: int
+    segment: int
+    """Samples the network reads at once."""
+    overlap: float
+    """Share of a segment that the next one reads again."""
+    normalise: bool
+    """Whether the song is brought to mean 0 and deviation 1 (of its mono mix) first, as Demucs does."""
+    n_fft: int | None
+    hop: int | None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    licence: str
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.folder / GRAPH
+
+    @property
+    def segment_s(self) -> float:
+        """Length of a segment in seconds."""
+        return self.segment / self.sample_rate
+
+
+def load_model_folder(folder: Path) -> Model:
+    """Read `folder` and check every file that its description lists against its SHA-256.
+
+    Raises ModelError when something is missing, altered, cut short or makes no sense.
+    """
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        model = _read_description(folder, described)
+        checksums = {str(name): str(digest) for name, digest in described["sha256"].items()}
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} is not a model folder: it has no {DESCRIPTION}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelError(f"{folder / DESCRIPTION} can't be used: {reason}") from error
+    if GRAPH not in checksums:
+        raise ModelError(f"{folder / DESCRIPTION} can't be used: no SHA-256 of {GRAPH}")
+    for name, digest in checksums.items():
+        _verify(folder, name, digest)
+    return model
+
+
+def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
+    stft = described["stft"]
+    model = Model(
+        folder=folder,
+        name=str(described["name"]),
+        version=str(described["version"]),
+        sources=tuple(map(str, described["sources"])),
+        sample_rate=int(described["sample_rate"]),
+        channels=int(described["channels"]),
+        segment=int(described["segment"]),
+        overlap=float(described["overlap"]),
+        normalise=bool(described["normalise"]),
+        n_fft=int(stft["n_fft"]) if stft else None,
+        hop=int(stft["hop"]) if stft else None,
+        inputs=tuple(described["inputs"]),
+        outputs=tuple(described["outputs"]),
+        licence=str(described["licence"]),
+    )
+    if not model.sources or len(set(model.sources)) < len(model.sources):
+        raise ValueError("the sources have to be named, each once")
+    if (
+        model.sample_rate < 1
+        or model.channels not in (1, 2)
+        or model.segment < 1
+        or not 0 <= model.overlap < 1
+    ):
+        raise ValueError("sample rate, channels, segment or overlap is out of range")
+    if not model.inputs or not {MIXTURE, SPECTRUM}.issuperset(model.inputs):
+        raise ValueError(f"inputs can be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
+    if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):
+        raise ValueError(f"outputs can be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
+    if not stft and {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
+        raise ValueError("it works on spectra but says nothing about its STFT")
+    return model
+
+
+def _verify(folder: Path, name: str, digest: str) -> None:
+    path = folder / name
+    if path.parent != folder or not path.is_file():
+        raise ModelError(f"{path} is missing; install or download the model again")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != digest.lower():
+        raise ModelError(
+            f"{path} is damaged or was altered (SHA-256 {found[:12]}…, not {digest[:12]}…); install it again"
+        )

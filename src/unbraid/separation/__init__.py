@@ -1,0 +1,8 @@
+"""A song in, its stems out, in constant memory."""
+
+from unbraid.separation.output import output_folder_names
+from unbraid.separation.progress import Progress
+from unbraid.separation.separator import Result, Separator
+from unbraid.separation.stems import Stems
+
+__all__ = ["Progress", "Result", "Separator", "Stems", "output_folder_names"]

@@ -1,0 +1,68 @@
+"""The default runtime: OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from unbraid.errors import ModelError
+from unbraid.separation.arrays import Floats
+
+# Importing `openvino` imports its model converter, which reports the import over the network, writes an
+# identifier to the home folder, and costs 0.07 s. OpenVINO copes with the converter being absent.
+_CONVERTER = "openvino.tools.ovc"
+
+
+def import_openvino() -> ModuleType:
+    """The `openvino` module, imported without its converter and hence without telemetry."""
+    if "openvino" in sys.modules or _CONVERTER in sys.modules:
+        import openvino
+    else:
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # None makes an import fail
+        try:
+            import openvino
+        finally:
+            del sys.modules[_CONVERTER]
+    module: ModuleType = openvino
+    return module
+
+
+class OpenVinoRuntime:
+    """One compiled graph; each running call has an inference request of its own."""
+
+    def __init__(self, graph: Path, *, threads: int, jobs: int) -> None:
+        openvino = import_openvino()
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            # The weights are stored in float16 to be small; computing in it costs quality and, without the
+            # CPU's support, time.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            # Calls at the same time share the threads between them.
+            "NUM_STREAMS": min(jobs, threads),
+        }
+        try:
+            core = openvino.Core()
+            self._compiled = core.compile_model(core.read_model(graph), "CPU", options)
+        except RuntimeError as error:
+            raise ModelError(f"{graph} can't be loaded: {str(error).strip().splitlines()[-1]}") from error
+        self._names = [output.get_any_name() for output in self._compiled.outputs]
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def run(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+        """See `Runtime.run`."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer(dict(inputs), share_inputs=True)
+            return {name: np.array(request.get_tensor(name).data) for name in self._names}
+        finally:
+            self._idle.put(request)

@@ -1,0 +1,136 @@
+"""Stems on their way to disk: all of a song's files appear at once and whole, or nothing does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from unbraid.errors import OutputError
+
+# What most file systems allow for one name (bytes).
+LONGEST_NAME = 255
+
+HIDDEN_PREFIX = ".unbraid-"
+
+
+class StemFolder:
+    """Context manager: a hidden folder in `out_dir` to write into, which `publish` turns into `out_dir/name`.
+
+    When it is left without that, nothing stays, neither of its contents nor of folders it had to make.
+    Raises OutputError when a folder can't be made or renamed.
+    """
+
+    def __init__(self, out_dir: Path, name: str) -> None:
+        self.target = out_dir / name
+        self._out_dir = out_dir
+        self._made: list[Path] = []
+
+    def __enter__(self) -> StemFolder:
+        missing = [path for path in (self._out_dir, *self._out_dir.parents) if not path.exists()]
+        try:
+            for path in reversed(missing):
+                path.mkdir(exist_ok=True)
+                self._made.insert(0, path)
+            if self.target.exists() and not self.target.is_dir():
+                raise OutputError(
+                    f"{self.target} is a file, and a folder is needed there; choose another output folder"
+                )
+            self._hidden = Path(tempfile.mkdtemp(prefix=HIDDEN_PREFIX, dir=self._out_dir))
+            # A folder of its own inside: that of mkdtemp is closed to others, the stems should not be.
+            self.stems = self._hidden / "stems"
+            self.stems.mkdir()
+        except OSError as error:
+            self._remove_made()
+            raise output_error(self._out_dir, error) from error
+        except OutputError:
+            self._remove_made()
+            raise
+        return self
+
+    def spool(self, name: str) -> Path:
+        """Path of a file that is needed while working and then goes."""
+        return self._hidden / name
+
+    def publish(self) -> list[Path]:
+        """Bring the files in `stems` into place, over older ones of their names; the paths they have then."""
+        names = sorted(path.name for path in self.stems.iterdir())
+        try:
+            if self.target.is_dir():
+                for name in names:
+                    (self.stems / name).replace(self.target / name)
+            else:
+                self.stems.rename(self.target)
+        except OSError as error:
+            raise output_error(self.target, error) from error
+        self._made.clear()
+        return [self.target / name for name in names]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._hidden, ignore_errors=True)
+        self._remove_made()
+
+    def _remove_made(self) -> None:
+        for path in self._made:
+            try:
+                path.rmdir()
+            except OSError:
+                return  # someone else has put something there meanwhile
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What a failing write to `path` means to the user."""
+    if isinstance(error, PermissionError):
+        return OutputError(f"{path} may not be written to; choose another output folder (-o)")
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{path} can't be written: {reason}; free some space or choose another output folder (-o)"
+    )
+
+
+def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """A folder name for each song: its file's name without the ending; a second one of that name gets ` (2)`.
+
+    Names that differ only in case or in how accents are encoded count as one, as file systems may treat them
+    so.
+    """
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        base = output_folder_name(path)
+        name, number = base, 1
+        while _key(name) in taken:
+            number += 1
+            name = _shortened(base, f" ({number})")
+        taken.add(_key(name))
+        names.append(name)
+    return names
+
+
+def output_folder_name(path: str | os.PathLike[str]) -> str:
+    """Name of the folder for the stems of `path`: the file's name without its ending.
+
+    >>> output_folder_name("music/song.live.mp3")
+    'song.live'
+    """
+    name = Path(path).name
+    stem = name.rpartition(".")[0]
+    # "..." and the like would point out of the output folder; a name that is all ending is better than none.
+    return _shortened(stem if stem.strip(". ") else name.strip(". ") or "song", "")
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _shortened(name: str, suffix: str) -> str:
+    """`name` and `suffix`, the name cut so that both fit a file system's limit."""
+    room = LONGEST_NAME - len(suffix)
+    encoded = os.fsencode(name)
+    return (encoded[:room].decode("utf-8", "ignore") if len(encoded) > room else name) + suffix

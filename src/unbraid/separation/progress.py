@@ -1,0 +1,69 @@
+"""What a caller is told while a song is being separated, and how it says stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from unbraid.errors import Cancelled
+
+Stage = Literal["analysing", "separating", "writing"]
+
+# Where each stage begins and ends, as a share of the work: decoding once and encoding take a few hundredths
+# of it.
+SHARES: dict[Stage, tuple[float, float]] = {
+    "analysing": (0.0, 0.03),
+    "separating": (0.03, 0.96),
+    "writing": (0.96, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One report. `fraction` of all the work, never falling; `seconds_done` of the song in this stage."""
+
+    fraction: float
+    seconds_done: float
+    seconds_total: float | None
+    """Length of the song; what its header claims while it is analysed, None where it claims nothing."""
+    stage: Stage
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+class CancelToken(Protocol):
+    """Anything like `threading.Event`: set it, and the work stops with `Cancelled` within a segment."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
+
+
+class Reporter:
+    """Turns samples done into reports and a set token into `Cancelled`, in the thread that works."""
+
+    def __init__(
+        self, sample_rate: int, callback: ProgressCallback | None, cancel: CancelToken | None
+    ) -> None:
+        self._sample_rate = sample_rate
+        self._callback = callback
+        self._cancel = cancel
+
+    def check(self) -> None:
+        """Raise Cancelled when asked to stop."""
+        if self._cancel is not None and self._cancel.is_set():
+            raise Cancelled
+
+    def report(self, stage: Stage, done: int, total: int | None) -> None:
+        """Tell that `done` of `total` samples went through `stage`."""
+        self.check()
+        if self._callback is None:
+            return
+        begin, end = SHARES[stage]
+        share = min(1.0, done / total) if total else 0.0
+        seconds_total = total / self._sample_rate if total else None
+        self._callback(
+            Progress(begin + (end - begin) * share, done / self._sample_rate, seconds_total, stage)
+        )

@@ -1,0 +1,46 @@
+"""What runs a network's graph: one small interface, and the choice between those that implement it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from unbraid.errors import SettingError
+from unbraid.separation.arrays import Floats
+
+# What --device takes in this version; "auto" is the best there is.
+DEVICES = ("auto", "cpu")
+
+
+class Runtime(Protocol):
+    """A loaded graph. Safe to call from several threads at once."""
+
+    def run(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Outputs by name for inputs by name, float32; the caller owns the arrays it gets."""
+        ...
+
+
+def load_runtime(graph: Path, *, device: str = "auto", threads: int | None = None, jobs: int = 1) -> Runtime:
+    """Load `graph` (an ONNX file with its weights beside it).
+
+    `threads`: CPU threads in all (None: what this process may use); `jobs`: calls expected at the same time.
+    Raises SettingError for a device this version can't use, ModelError for a graph that doesn't load.
+    """
+    if device not in DEVICES:
+        raise SettingError(f"device {device!r} is not available here; there is {', '.join(DEVICES)}")
+    from unbraid.separation.openvino import OpenVinoRuntime
+
+    return OpenVinoRuntime(graph, threads=threads or available_cores(), jobs=jobs)
+
+
+def available_cores() -> int:
+    """Cores this process may use: those it is bound to, or fewer where a container's CPU quota is lower."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        # Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(bound, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return bound

@@ -1,0 +1,188 @@
+"""A song as something that can be read from its beginning again and again: a file, or an array in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.audio import Decoder, Resampler, probe, resampled_length
+from unbraid.errors import InputError, SettingError
+from unbraid.separation.arrays import Floats
+from unbraid.separation.progress import Reporter
+
+# Networks read stereo; a mono song is given to them on both sides.
+STEREO = 2
+
+# Added to the deviation, as Demucs does, so that silence is not divided by zero.
+SILENT_DEVIATION = 1e-8
+
+# Samples of an in-memory song that are handed on at once (1.5 s at 44.1 kHz).
+ARRAY_BLOCK = 65536
+
+
+class Song(Protocol):
+    """Sound of one or two channels."""
+
+    name: str
+    sample_rate: int
+    channels: int
+    claimed_samples: int | None
+    """Length according to the header, which may be wrong; None where it says nothing."""
+    warnings: list[str]
+    """What the last complete reading found wrong."""
+
+    def blocks(self) -> Iterator[Floats]:
+        """The song from its beginning, as blocks (channels, n)."""
+        ...
+
+
+class FileSong:
+    """One sound stream of a file; surround sound is read as stereo."""
+
+    def __init__(self, path: str | PathLike[str], stream: int | None = None) -> None:
+        self.info = probe(path, stream)
+        self.name = Path(path).name
+        self.sample_rate = self.info.sample_rate
+        self.channels = min(self.info.channels, STEREO)
+        claimed_s = self.info.duration_s
+        self.claimed_samples = None if claimed_s is None else round(claimed_s * self.sample_rate)
+        self.warnings: list[str] = []
+        self._path = path
+        self._stream = stream
+
+    def blocks(self) -> Iterator[Floats]:
+        """See `Song.blocks`."""
+        with Decoder(self._path, channels=self.channels, stream=self._stream) as decoder:
+            yield from decoder
+            self.warnings = list(decoder.warnings)
+
+
+class ArraySong:
+    """Samples (channels, n), or (n,) for mono, of any float type, full scale 1."""
+
+    name = "the array"
+
+    def __init__(self, samples: NDArray[Any], sample_rate: int) -> None:
+        samples = np.atleast_2d(samples)
+        if (
+            samples.ndim != 2
+            or samples.shape[0] not in (1, STEREO)
+            or not np.issubdtype(samples.dtype, np.floating)
+        ):
+            raise SettingError(
+                f"a song has to be float (1 or 2 channels, samples), not {samples.dtype} {samples.shape}"
+            )
+        if sample_rate < 1:
+            raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
+        self.sample_rate = sample_rate
+        self.channels, self.claimed_samples = samples.shape
+        self.warnings: list[str] = []
+        self._samples = samples
+
+    def blocks(self) -> Iterator[Floats]:
+        """See `Song.blocks`; NaN and infinity become silence, as in files."""
+        for start in range(0, self._samples.shape[1], ARRAY_BLOCK):
+            block = self._samples[:, start : start + ARRAY_BLOCK].astype(np.float32)
+            yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the first pass over a song finds out."""
+
+    samples: int
+    """Exact length at the song's own rate."""
+    model_samples: int
+    """The same at the model's rate."""
+    mean: float
+    deviation: float
+    """Of the mono mix at the model's rate; 0 and 1 for a network that doesn't want its input normalised."""
+    warnings: tuple[str, ...]
+
+
+def analyse(song: Song, sample_rate: int, normalise: bool, reporter: Reporter) -> Analysis:
+    """Read the whole song once: its length, what is wrong with it, and the figures to normalise it with.
+
+    `sample_rate` of the model. Raises InputError for a song that can't be read or has no samples.
+    """
+    samples = 0
+    moments = _Moments()
+
+    def counted() -> Iterator[Floats]:
+        nonlocal samples
+        for block in song.blocks():
+            samples += block.shape[1]
+            reporter.report("analysing", samples, song.claimed_samples)
+            yield block
+
+    if normalise:
+        for block in resampled(counted(), song.sample_rate, sample_rate, song.channels):
+            moments.add(block.mean(axis=0, dtype=np.float64))
+    else:
+        for _ in counted():
+            pass
+    if samples == 0:
+        raise InputError(f"{song.name} has no sound in it: it is 0 samples long. Choose another file.")
+    return Analysis(
+        samples=samples,
+        # At least one: a single sample at 192 kHz rounds to none.
+        model_samples=max(1, resampled_length(samples, song.sample_rate, sample_rate)),
+        mean=moments.mean if normalise else 0.0,
+        deviation=moments.deviation + SILENT_DEVIATION if normalise else 1.0,
+        warnings=tuple(song.warnings),
+    )
+
+
+def resampled(blocks: Iterable[Floats], from_rate: int, to_rate: int, channels: int) -> Iterator[Floats]:
+    """Blocks (channels, n) at another sample rate; blocks without samples are left out."""
+    resampler = Resampler(from_rate, to_rate, channels)
+    for block in blocks:
+        out = resampler.push(block)
+        if out.shape[1]:
+            yield out
+    out = resampler.push(np.zeros((channels, 0), np.float32), last=True)
+    if out.shape[1]:
+        yield out
+
+
+def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Floats]:
+    """Blocks (channels, n) brought to `samples` in all: what is too much dropped, what is missing zeros."""
+    left = samples
+    for block in blocks:
+        if block.shape[1] > left:
+            block = block[:, :left]
+        left -= block.shape[1]
+        if block.shape[1]:
+            yield block
+    if left:
+        yield np.zeros((channels, left), np.float32)
+
+
+class _Moments:
+    """Mean and deviation of a stream, in float64 and free of cancellation (Chan, Golub and LeVeque, 1983)."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.mean = 0.0
+        self._squares = 0.0  # sum of (x - mean)^2
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        if not values.size:
+            return
+        mean = float(values.mean())
+        delta = mean - self.mean
+        count = self._count + values.size
+        self._squares += float(((values - mean) ** 2).sum()) + delta**2 * self._count * values.size / count
+        self.mean += delta * values.size / count
+        self._count = count
+
+    @property
+    def deviation(self) -> float:
+        """Square root of the unbiased variance (divided by n - 1, as torch does), 0 for a single sample."""
+        return (self._squares / (self._count - 1)) ** 0.5 if self._count > 1 else 0.0

@@ -1,0 +1,118 @@
+"""The heart of the engine: a stream of mixture in, a stream of estimates out, a few segments in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from heapq import merge
+
+import numpy as np
+
+from unbraid.separation.arrays import Floats
+from unbraid.separation.network import Network
+from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_segments
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way through the song: a network, how the song is cut, and how far it is shifted first (samples)."""
+
+    network: Network
+    length: int
+    overlap: float
+    shift: int = 0
+
+
+def stream_estimates(
+    mixture: Iterator[Floats],
+    samples: int,
+    runs: Sequence[Run],
+    sources: Sequence[int],
+    *,
+    jobs: int = 1,
+    check: Callable[[], None] = lambda: None,
+) -> Generator[Floats]:
+    """Mean of the estimates of all `runs`, as blocks (sources, channels, n) that follow each other.
+
+    `mixture` yields blocks (channels, n) of the song, `samples` long in all. `jobs` segments are computed at
+    once, while this thread reads ahead and adds up. `check` is called before every segment and stops the work
+    by raising.
+    """
+    longest = max(run.length for run in runs)
+    first = next(mixture)
+    buffer = MixtureBuffer(first.shape[0])
+    buffer.append(first)
+    progress = [
+        _Unfinished(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs
+    ]
+    # In the order in which the music they read arrives. No run gets ahead of another by more than a segment
+    # then.
+    plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.read_stop)
+    pending: deque[tuple[_Task, Future[Floats]]] = deque()
+    emitted = 0
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="segment")
+    try:
+        for task in plan:
+            check()
+            while buffer.stop < min(task.read_stop, samples):
+                buffer.append(next(mixture))
+            buffer.forget(task.read_stop - longest)
+            read = buffer.read(task.segment.read_start, task.run.length)
+            pending.append((task, pool.submit(task.run.network.estimate, read, sources)))
+            if len(pending) > jobs:
+                _add_up(*pending.popleft())
+                finished = min(one.finished for one in progress)
+                if finished > emitted:
+                    yield _mean([one.overlap_add.take(finished) for one in progress])
+                    emitted = finished
+        while pending:
+            check()
+            _add_up(*pending.popleft())
+        yield _mean([one.overlap_add.take(samples) for one in progress])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    run: Run
+    overlap_add: OverlapAdd
+    finished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    owner: _Unfinished
+    segment: Segment
+
+    @property
+    def run(self) -> Run:
+        return self.owner.run
+
+    @property
+    def read_stop(self) -> int:
+        return self.segment.read_start + self.owner.run.length
+
+
+def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
+    run = owner.run
+    for segment in plan_segments(samples, run.length, run.overlap, run.shift):
+        yield _Task(owner, segment)
+
+
+def _add_up(task: _Task, estimate: Future[Floats]) -> None:
+    """Wait for an estimate and add it to its run."""
+    task.owner.overlap_add.add(task.segment, estimate.result()[..., task.segment.inner])
+    task.owner.finished = max(0, task.segment.next_start)
+
+
+def _mean(parts: Sequence[Floats]) -> Floats:
+    if len(parts) == 1:
+        return parts[0]
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    total /= np.float32(len(parts))
+    return total

@@ -1,0 +1,136 @@
+"""Where finished stems go: arrays, encoders, or encoders by way of the disk when the peak decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from unbraid.audio import Encoder
+from unbraid.separation.arrays import Floats
+from unbraid.separation.output import output_error
+from unbraid.separation.stems import CLAMP, rescale_gain
+
+# Samples read back and encoded at once (6 s at 44.1 kHz).
+SPOOL_BLOCK = 1 << 18
+
+OpenEncoder = Callable[[str], Encoder]
+"""Makes the encoder of the stem of that name."""
+
+
+class StemWriter(Protocol):
+    """Takes in a song's stems from start to end."""
+
+    gain: float
+    """What the stems were multiplied by; final after `finish`."""
+
+    def write(self, stems: Floats) -> None:
+        """The next samples, (stems, channels, n)."""
+        ...
+
+    def finish(self, written: Callable[[int], None]) -> None:
+        """Complete everything; `written` is told how many samples have been."""
+        ...
+
+
+@dataclass
+class ArrayWriter:
+    """Collects a song in memory: `stems` is (stems, channels, samples)."""
+
+    stems: Floats
+    gain: float = 1.0
+    _position: int = 0
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        self.stems[..., self._position : self._position + stems.shape[-1]] = stems
+        self._position += stems.shape[-1]
+
+    def finish(self, written: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        written(self._position)
+
+
+class DirectWriter:
+    """Encodes while the song is being separated; `clamp` limits what is too loud, else the format does."""
+
+    gain = 1.0
+
+    def __init__(
+        self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, *, clamp: bool
+    ) -> None:
+        # Encoders leave through the stack: closed when all went well, aborted when not.
+        self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
+        self._clamp = clamp
+        self._position = 0
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        if self._clamp:
+            stems = np.clip(stems, -CLAMP, CLAMP)
+        for encoder, stem in zip(self._encoders, stems, strict=True):
+            encoder.write(stem)
+        self._position += stems.shape[-1]
+
+    def finish(self, written: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        written(self._position)
+
+
+@dataclass
+class RescalingWriter:
+    """Keeps the stems as float32 in the file `spool` and encodes them once the song's peak is known.
+
+    One gain for all stems, so that they still add up to the (quieter) song. The detour costs disk, 4 bytes
+    per stem, channel and sample, and hardly any time; encoding at once would mean separating a second time
+    for every song that gets too loud.
+    """
+
+    names: Sequence[str]
+    open_encoder: OpenEncoder
+    spool: Path
+    stack: ExitStack
+    gain: float = 1.0
+    _peak: float = 0.0
+    _shape: tuple[int, ...] = field(default=(0, 0), init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            self._file = self.stack.enter_context(self.spool.open("w+b"))
+        except OSError as error:
+            raise output_error(self.spool.parent, error) from error
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        self._shape = stems.shape[:-1]
+        self._peak = max(self._peak, float(np.abs(stems).max(initial=0.0)))
+        try:
+            # Samples first, so that any stretch of the song is one stretch of the file.
+            self._file.write(np.ascontiguousarray(np.moveaxis(stems, -1, 0)).data)
+        except OSError as error:
+            raise output_error(self.spool.parent, error) from error
+
+    def finish(self, written: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        self.gain = rescale_gain(self._peak)
+        position = 0
+        with ThreadPoolExecutor(len(self.names), thread_name_prefix="encode") as pool, ExitStack() as stack:
+            encoders = [stack.enter_context(self.open_encoder(name)) for name in self.names]
+            for block in self._spooled():
+                if self.gain < 1:
+                    block *= np.float32(self.gain)
+                list(pool.map(Encoder.write, encoders, block))
+                position += block.shape[-1]
+                written(position)
+
+    def _spooled(self) -> Iterator[Floats]:
+        """The stems from their beginning, as blocks (stems, channels, n)."""
+        self._file.seek(0)
+        values = int(np.prod(self._shape))
+        while (block := np.fromfile(self._file, np.float32, SPOOL_BLOCK * values)).size:
+            yield np.ascontiguousarray(np.moveaxis(block.reshape(-1, *self._shape), 0, -1))
