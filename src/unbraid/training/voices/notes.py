@@ -1,0 +1,61 @@
+"""Notes to sing, cut into phrases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+# A rest longer than this ends a phrase; a shorter one is sung through.
+PHRASE_GAP_S = 0.18
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note: seconds from the start of the song, MIDI pitch (60 is C4; fractions are allowed), velocity
+    0..1.
+
+    syllable: "-" holds the vowel of the note before; any other text is a wish for a syllable of that name;
+    None: any.
+    """
+
+    start_s: float
+    duration_s: float
+    midi_pitch: float
+    velocity: float
+    syllable: str | None = None
+
+    @property
+    def end_s(self) -> float:
+        """Where the note stops, in seconds."""
+        return self.start_s + self.duration_s
+
+
+def phrases(notes: Sequence[Note]) -> list[list[Note]]:
+    """Notes in order of time, one at a time, split at rests. Of overlapping notes the earlier is cut short."""
+    ordered = sorted((note for note in notes if note.duration_s > 0.02), key=lambda note: note.start_s)
+    found: list[list[Note]] = []
+    for note in ordered:
+        if found:
+            last = found[-1][-1]
+            if note.start_s - last.start_s < 0.03:
+                continue  # a chord: one singer sings one of its notes
+            if last.end_s > note.start_s:
+                found[-1][-1] = replace(last, duration_s=note.start_s - last.start_s)
+            if note.start_s - last.end_s <= PHRASE_GAP_S and note.start_s - found[-1][0].start_s < 12.0:
+                found[-1].append(note)
+                continue
+        found.append([note])
+    return found
+
+
+def octave_for(notes: Sequence[Note], low: float, high: float) -> int:
+    """Semitones, a multiple of 12, that bring a melody best into the range low..high (MIDI)."""
+    pitches = np.array([note.midi_pitch for note in notes])
+    weights = np.array([note.duration_s for note in notes])
+
+    def misfit(shift: int) -> float:
+        moved = pitches + shift
+        outside = np.maximum(moved - high, 0) + np.maximum(low - moved, 0)
+        return float((weights * (4 * outside + 0.2 * np.abs(moved - (low + high) / 2))).sum())
+
+    return min((12 * octave for octave in range(-6, 7)), key=misfit)
