@@ -1,0 +1,1 @@
+"""PyTorch definitions of the networks, for training and export: separating never imports them."""

@@ -1,0 +1,72 @@
+"""Variation of stems and mixtures while training: speed, gain, channels, tone, missing stems."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from unbraid.networks.lite import SAMPLE_RATE
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Chances and ranges. Arrays are (2, samples) for a stem, (stems, 2, samples) for a mixture."""
+
+    speed_chance: float = 0.35  # pitch and tempo together, as of a tape
+    speed_range: float = 1.19  # three semitones up or down
+    gain_db: float = 5.0  # deviation of each stem's level
+    drop_chance: float = 0.06  # a stem is missing
+    tone_chance: float = 0.5  # a gentle equaliser
+    tone_db: float = 8.0
+    level_db: float = 3.0  # deviation of the mixture's level
+    narrow_chance: float = 0.15  # the stem loses width, to mono at most
+
+    def level(self, rng: np.random.Generator) -> np.float32:
+        """Quiet and loud passages: what the mean level of the song, which scales it, does not tell."""
+        return np.float32(10 ** (rng.normal(0, self.level_db) / 20))
+
+    def speed(self, rng: np.random.Generator) -> float:
+        if rng.random() >= self.speed_chance:
+            return 1.0
+        return float(self.speed_range ** rng.uniform(-1, 1))
+
+    def stem(self, part: Audio, samples: int, speed: float, rng: np.random.Generator) -> Audio:
+        """`part`, at least samples * speed long, as `samples` samples."""
+        if speed != 1.0:
+            part = soxr.resample(part.T, speed, 1.0, quality="LQ").T
+        if part.shape[1] < samples:
+            part = np.pad(part, ((0, 0), (0, samples - part.shape[1])))
+        part = part[:, :samples] * np.float32(10 ** (rng.normal(0, self.gain_db) / 20))
+        if rng.random() < self.drop_chance:
+            part = part * np.float32(0)
+        if rng.random() < self.tone_chance:
+            part = shape_tone(part, self.tone_db, rng)
+        if rng.random() < 0.5:
+            part = part[::-1]
+        if rng.random() < self.narrow_chance:
+            middle = part.mean(0, keepdims=True)
+            part = middle + np.float32(rng.random()) * (part - middle)
+        return part * np.float32(rng.choice((-1, 1)))
+
+    def mixture(self, stems: Audio, rng: np.random.Generator) -> Audio:
+        """What is done to all stems alike: a dull or a mono recording now and then."""
+        if rng.random() < 0.05:
+            stems = np.broadcast_to(stems.mean(1, keepdims=True), stems.shape)
+        if rng.random() < 0.1:
+            seed = int(rng.integers(2**32))
+            stems = np.stack([shape_tone(stem, self.tone_db, np.random.default_rng(seed)) for stem in stems])
+        return np.ascontiguousarray(stems, np.float32)
+
+
+def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:
+    """A smooth random gain over frequency, drawn at the octaves from 31 Hz; by the FFT (circular)."""
+    samples = part.shape[1]
+    octaves = np.arange(11)
+    gains_db = rng.uniform(-range_db, range_db, len(octaves)) * 0.6
+    frequencies = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
+    position = np.log2(np.maximum(frequencies, 20.0) / 31.25)
+    gain = 10 ** (np.interp(position, octaves, gains_db) / 20)
+    return np.fft.irfft(np.fft.rfft(part) * gain.astype(np.float32), samples).astype(np.float32)

@@ -1,0 +1,61 @@
+"""What a training run needs to go on where it stopped, and the averaged weights that are shipped."""
+
+import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unbraid.networks.lite import Lite, LiteConfig
+
+
+class Average:
+    """Exponential moving average of a network's weights and statistics; early on it forgets faster."""
+
+    def __init__(self, network: Lite, decay: float = 0.999) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay, self.updates = decay, 0
+
+    @torch.no_grad()
+    def update(self, network: Lite) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        live = network.state_dict()
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(live[name], 1 - decay)
+            else:
+                value.copy_(live[name])
+
+
+def save(
+    path: Path, network: Lite, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """Whole or not at all: written beside and renamed."""
+    part = path.with_suffix(".part")
+    torch.save(
+        {
+            "config": asdict(network.config),
+            "network": network.state_dict(),
+            "average": average.network.state_dict(),
+            "updates": average.updates,
+            "optimizer": optimizer.state_dict(),
+            "state": state,
+        },
+        part,
+    )
+    part.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def averaged_network(path: Path) -> Lite:
+    """The network with the averaged weights of a checkpoint, ready to be evaluated or exported."""
+    content = load(path)
+    network = Lite(LiteConfig(**content["config"]))
+    network.load_state_dict(content["average"])
+    return network.eval()
