@@ -1,0 +1,281 @@
+"""`unbraid separate`: songs in, folders of stems out; a song that fails doesn't keep the others from being done."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unbraid.cli.messages import about, clock, say
+from unbraid.cli.progress import Display, choose_display
+from unbraid.cli.stopping import Stop, stop_on_signals
+from unbraid.errors import Cancelled, UnbraidError, exit_code
+
+if TYPE_CHECKING:
+    from unbraid.separation import Separator
+    from unbraid.separation.separator import Result
+
+DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "separate",
+        help="take songs apart and write their stems",
+        description="Writes OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each SONG: as long as the song and in "
+        "time with it, to the sample. Exit codes: 0 all done, 1 some song failed (the others are done), 2 wrong usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "songs", nargs="+", metavar="SONG", help="sound or video file, in any format that FFmpeg reads"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("separated"),
+        metavar="OUT",
+        help="folder to write to (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-m",
+        "--model",
+        default="auto",
+        metavar="MODEL",
+        help="a model that `unbraid models` lists, or the path of a model folder (default: %(default)s, the best "
+        "that is here)",
+    )
+    parser.add_argument(
+        "--stems",
+        default="vocals",
+        metavar="vocals|all|NAME",
+        help="one stem and the rest of the song, or all that the model knows (default: %(default)s)",
+    )
+    _add_output_options(parser.add_argument_group("how stems are written"))
+    _add_separation_options(parser.add_argument_group("how songs are separated"))
+    messages = parser.add_argument_group("messages")
+    messages.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
+    parser.set_defaults(run=run)
+
+
+def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--format",
+        choices=("wav", "flac", "mp3", "m4a", "opus"),
+        default="wav",
+        help="format of the stems (default: %(default)s)",
+    )
+    depth = group.add_mutually_exclusive_group()
+    depth.add_argument(
+        "--int24",
+        dest="subtype",
+        action="store_const",
+        const="24",
+        default="16",
+        help="24 bits a sample instead of 16 (WAV and FLAC)",
+    )
+    depth.add_argument(
+        "--float32", dest="subtype", action="store_const", const="float", help="32-bit float samples (WAV)"
+    )
+    group.add_argument(
+        "--bitrate",
+        type=_kilobits,
+        metavar="KBIT/S",
+        help="for MP3 (default 320), M4A (256) and Opus (192)",
+    )
+    group.add_argument(
+        "--clip-mode",
+        choices=("rescale", "clamp", "none"),
+        default="rescale",
+        help="for stems louder than full scale: make all stems of the song quieter alike, cut the peaks off, or "
+        "nothing (default: %(default)s)",
+    )
+
+
+def _add_separation_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--overlap",
+        type=_finite,
+        metavar="SHARE",
+        help="share of a segment that the next one covers again, 0 to below 1 (default: the model's)",
+    )
+    group.add_argument(
+        "--segment", type=_finite, metavar="SECONDS", help="length of a segment (default: the model's)"
+    )
+    group.add_argument(
+        "--shifts",
+        type=int,
+        default=0,
+        metavar="N",
+        help="average over N runs, each shifted by up to half a second: N times the work (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="what the shifts are drawn from (default: %(default)s)",
+    )
+    group.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="segments computed at once, which share the cores (default: %(default)s)",
+    )
+    group.add_argument(
+        "--device", default="auto", metavar="auto|cpu", help="what computes (default: %(default)s)"
+    )
+    group.add_argument(
+        "--audio-stream",
+        type=int,
+        metavar="N",
+        help="which of a file's sound streams, from 0 (default: the first)",
+    )
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _kilobits(text: str) -> int:
+    """Bit/s of "192" or "192k"."""
+    return round(_finite(text.removesuffix("k")) * 1000)
+
+
+_finite.__name__, _kilobits.__name__ = "number", "number of kbit/s"  # argparse: "invalid number value: 'x'"
+
+
+@dataclass
+class Report:
+    """What `--json` prints for one song."""
+
+    input: str
+    status: str = FAILED
+    files: dict[str, str] = field(default_factory=dict)
+    duration_s: float | None = None
+    seconds: float | None = None
+    realtime_factor: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    def fill(self, result: Result) -> None:
+        """Take over what came of it."""
+        self.status = DONE
+        self.files = {stem: str(path) for stem, path in result.files.items()}
+        self.duration_s = round(result.duration_s, 6)
+        self.seconds = round(result.seconds, 3)
+        self.realtime_factor = round(result.duration_s / result.seconds, 2) if result.seconds else None
+        self.warnings = list(result.warnings)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Separate every song; the exit code."""
+    with stop_on_signals() as stop:
+        display = choose_display(arguments.quiet)
+        try:
+            separator = _load(arguments)
+            codes = _separate_all(arguments, separator, display, stop)
+        except KeyboardInterrupt:
+            stop.set()  # by a second signal: don't wait
+        if stop.is_set():
+            display.clear()
+            say("stopped; stems that were not finished are not there")
+            return stop.exit_code
+    # A single answer is that of every song; where some were done, the others have failed.
+    return codes.pop() if len(set(codes)) == 1 else 1
+
+
+def _load(arguments: argparse.Namespace) -> Separator:
+    """The model, once; what can be wrong with all songs alike is found here. Raises SettingError, ModelError."""
+    from unbraid.audio.formats import output_format
+    from unbraid.separation import Separator
+    from unbraid.separation.stems import choose_stems
+
+    ordinary_rate = 44100  # Hz; where a song's own rate allows less, that song says so
+    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ordinary_rate)
+    separator = Separator(
+        arguments.model,
+        device=arguments.device,
+        overlap=arguments.overlap,
+        segment_s=arguments.segment,
+        shifts=arguments.shifts,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+    )
+    choose_stems(arguments.stems, separator.sources)
+    return separator
+
+
+def _separate_all(
+    arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
+) -> list[int]:
+    """Exit code of each song that was begun."""
+    from unbraid.separation.output import output_folder_names
+
+    separate = partial(
+        separator.separate_to_files,
+        out_dir=arguments.out,
+        stems=arguments.stems,
+        format=arguments.format,
+        subtype=arguments.subtype,
+        bitrate=arguments.bitrate,
+        clip_mode=arguments.clip_mode,
+        audio_stream=arguments.audio_stream,
+        progress=display.update,
+        cancel=stop,
+    )
+    songs: Sequence[str] = arguments.songs
+    codes = []
+    for number, (song, name) in enumerate(zip(songs, output_folder_names(songs), strict=True), start=1):
+        if stop.is_set():
+            break
+        report = Report(song)
+        display.start(song, number, len(songs))
+        try:
+            result = separate(song, name=name)
+        except Cancelled:
+            report.status = CANCELLED
+        except (UnbraidError, MemoryError) as error:
+            failure = _explain(error)
+            report.error = failure.message
+            display.clear()
+            say(about(song, failure.message))
+            codes.append(exit_code(failure))
+        else:
+            report.fill(result)
+            display.clear()
+            if not arguments.quiet:
+                for warning in result.warnings:
+                    say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
+            display.done(_summary(song, result))
+            codes.append(0)
+        if arguments.json:
+            sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+    return codes
+
+
+def _explain(error: UnbraidError | MemoryError) -> UnbraidError:
+    if isinstance(error, UnbraidError):
+        return error
+    return UnbraidError(
+        "there is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
+    )
+
+
+def _summary(song: str, result: Result) -> str:
+    folder = next(iter(result.files.values())).parent
+    speed = f", {result.duration_s / result.seconds:.1f} x real time" if result.seconds else ""
+    return f"{song}: {' and '.join(result.files)} in {folder} after {clock(result.seconds)}{speed}"
