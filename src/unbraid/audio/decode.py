@@ -1,9 +1,4 @@
-"""A song's sound as a stream of float32 blocks, whatever the file: sample n is sample n of what was once encoded.
-
-Encoders put silence before the sound (their delay) and after it (to fill the last frame). FFmpeg drops what LAME headers,
-Opus and Matroska headers and MP4 edit lists declare at the start, and most of what is declared at the end; the rest is in
-`ending.py`.
-"""
+"""A song's sound as a stream of float32 blocks, whatever the file: sample n is sample n of what was once encoded."""
 
 from __future__ import annotations
 
@@ -17,26 +12,29 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from unbraid.audio.ending import Ending
+from unbraid.audio.claims import exact_length, is_cut_off, trusted_duration
 from unbraid.audio.probe import open_sound, probe
 from unbraid.audio.resample import Block, Resampler
 from unbraid.audio.samples import mix_channels, to_float
-from unbraid.errors import InputError
+from unbraid.audio.timeline import Timeline
+from unbraid.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from os import PathLike
 
 BLOCK_S = 1.0  # length of a block; long enough that the cost of a call doesn't count
 MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which the rest is given up
+TOLERANCE_S = 0.25  # a header may be off by this without a warning: some count in frames, or the padding too
 
 
 class Decoder:
-    """Iterates over the sound of a file as float32 (channels, n) blocks of about a second, n at least 1.
+    """Iterates, once, over the sound of a file as float32 (channels, n) blocks of about a second, n at least 1.
 
     `sample_rate` (Hz) resamples; `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the
-    file's sound streams from 0. Raises InputError, on opening or, when the file holds no sound at all, on iterating.
+    file's sound streams from 0. Raises InputError when opened or, for a file that turns out to hold no sound, when
+    iterated; SettingError for a stream that isn't there.
 
-    `info` is the SoundInfo; `warnings` (one line each) and `samples_decoded` (at the file's rate) grow as decoding goes.
+    `info` is the SoundInfo; `warnings` (one line each) and `samples_decoded` (at the file's rate) grow on the way.
     """
 
     def __init__(
@@ -47,15 +45,21 @@ class Decoder:
         channels: int | None = None,
         stream: int | None = None,
     ) -> None:
+        if channels not in (None, 1, 2):
+            raise SettingError(f"Sound is decoded to 1 or 2 channels, not {channels}.")
         self.info = probe(path, stream)
         self.warnings: list[str] = []
         self.samples_decoded = 0
         self.sample_rate = sample_rate or self.info.sample_rate
         self.channels = channels or min(self.info.channels, 2)
-        self._name = Path(path).name
+        self._path = Path(path)
+        self._name = self._path.name
         self._container, self._stream = open_sound(path, stream)
-        self._ending = Ending(Path(path), self._container, self._stream)
-        self._damaged = self._silenced = 0
+        self._trusted_s = trusted_duration(self._path, self._container, self._stream)
+        length = exact_length(self._container, self._stream, self._trusted_s)
+        self._timeline = Timeline(self._container, self._stream, length)
+        self._damaged = False
+        self._silenced = 0
         if self.info.channels > 2:
             self.warnings.append(f"{self._name} has {self.info.channels} channels; they are mixed to stereo.")
 
@@ -80,61 +84,68 @@ class Decoder:
                 yield resampled
         if self.samples_decoded == 0:
             raise InputError(f"{self._name} holds no sound that can be decoded. Copy or download it again.")
-        if self.sample_rate != self.info.sample_rate:
-            tail = resampler.push(np.zeros((self.channels, 0), np.float32), last=True)
-            if tail.shape[1]:
-                yield tail
+        tail = resampler.push(np.zeros((self.channels, 0), np.float32), last=True)
+        if tail.shape[1]:
+            yield tail
         self._warn_at_end()
 
     def _blocks(self) -> Iterator[Block]:
         """Frames joined to blocks of about BLOCK_S, converted and mixed, at the file's rate."""
-        waiting: list[NDArray[Any]] = []
-        samples, kind = 0, None
         enough = int(BLOCK_S * self.info.sample_rate)
-        for frame, kept in self._frames():
-            frame_kind = (frame.format.name, frame.layout.name)
-            if waiting and (samples >= enough or frame_kind != kind):
-                yield self._join(waiting, last_frame)
-                waiting, samples = [], 0
-            kind, last_frame = frame_kind, frame
-            planar = frame.format.is_planar
-            array = frame.to_ndarray()
-            if kept < frame.samples:
-                array = array[:, : kept if planar else kept * frame.layout.nb_channels]
+        waiting: list[NDArray[Any]] = []
+        samples = 0
+        first: AudioFrame | None = None
+        for silence, frame, array in self._frames():
+            if first is not None and (silence or samples >= enough or not _alike(first, frame)):
+                yield self._join(waiting, first)
+                waiting, samples, first = [], 0, None
+            for start in range(0, silence, enough):
+                yield np.zeros((self.channels, min(enough, silence - start)), np.float32)
+            first = first or frame
             waiting.append(array)
-            samples += kept
-        if waiting:
-            yield self._join(waiting, last_frame)
+            samples += frame.samples
+        if first is not None:
+            yield self._join(waiting, first)
 
     def _join(self, arrays: list[NDArray[Any]], like: AudioFrame) -> Block:
         joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
         block = to_float(joined, like.layout.nb_channels, like.format.is_planar)
         return mix_channels(block, [channel.name for channel in like.layout.channels], self.channels)
 
-    def _frames(self) -> Iterator[tuple[AudioFrame, int]]:
-        """Decoded frames with the number of samples of each that belong to the song."""
-        produced = errors = 0
+    def _frames(self) -> Iterator[tuple[int, AudioFrame, NDArray[Any]]]:
+        """(silence before it in samples, frame, those of its samples that belong to the song)."""
+        errors = 0
         packets = self._container.demux(self._stream)
-        while True:
+        while errors <= MAX_ERRORS_IN_A_ROW:
+            packet = None
             try:
                 packet = next(packets)
-                self._ending.see(packet)
+                self._timeline.see(packet)
                 frames = packet.decode()
-                errors = 0
             except StopIteration:
                 return
             except av.FFmpegError:
-                self._damaged += 1
                 errors += 1
-                if errors > MAX_ERRORS_IN_A_ROW:
-                    return
-                packets = self._container.demux(self._stream)
+                self._damaged = True
+                if packet is None:
+                    packets = self._container.demux(self._stream)
+                else:
+                    self._timeline.fail(packet)
                 continue
+            errors = 0
             for frame in frames:
-                kept = self._ending.keep(produced, frame)
-                if kept > 0:
-                    produced += kept
-                    yield frame, kept
+                if frame.sample_rate != self.info.sample_rate:
+                    self.warnings.append(
+                        f"{self._name} changes its sample rate; only the part before is used."
+                    )
+                    return
+                silence, start, kept = self._timeline.place(frame)
+                if kept:
+                    array = frame.to_ndarray()
+                    if kept < frame.samples:
+                        width = 1 if frame.format.is_planar else frame.layout.nb_channels
+                        array = array[:, start * width : (start + kept) * width]
+                    yield silence, frame, array
 
     def _without_nan(self, block: Block) -> Block:
         finite = np.isfinite(block)
@@ -144,10 +155,32 @@ class Decoder:
         return block
 
     def _warn_at_end(self) -> None:
+        warn = self.warnings.append
         if self._silenced:
-            self.warnings.append(
-                f"{self._silenced} samples of {self._name} are no numbers; they became silence."
+            warn(f"{self._name} has {self._silenced} samples that are not numbers; they became silence.")
+        if self._damaged or self._timeline.missing:
+            missing_s = self._timeline.missing / self.info.sample_rate
+            warn(f"{self._name} is damaged; {missing_s:.2f} s that can't be decoded became silence.")
+        actual_s = self.samples_decoded / self.info.sample_rate
+        claimed_s = self._trusted_s
+        if claimed_s is not None and actual_s < claimed_s - TOLERANCE_S:
+            warn(
+                f"{self._name} is cut off or damaged: its header promises {_clock(claimed_s)},"
+                f" {_clock(actual_s)} could be decoded and is used."
             )
-        if self._damaged:
-            self.warnings.append(f"{self._name} is damaged in {self._damaged} places; the rest is used.")
-        self.warnings.extend(self._ending.warnings(self._name, self.samples_decoded, self.info))
+        elif claimed_s is not None and actual_s > claimed_s + TOLERANCE_S:
+            warn(
+                f"{self._name} has a wrong length in its header, {_clock(claimed_s)}; all {_clock(actual_s)} are used."
+            )
+        elif is_cut_off(self._path, self.info.container):
+            warn(f"{self._name} is cut off; the {_clock(actual_s)} that are there are used.")
+
+
+def _alike(one: AudioFrame, other: AudioFrame) -> bool:
+    return one.format.name == other.format.name and one.layout.name == other.layout.name
+
+
+def _clock(seconds: float) -> str:
+    """75.25 as 1:15.2"""
+    minutes, tenths = divmod(int(seconds * 10), 600)
+    return f"{minutes}:{tenths // 10:02d}.{tenths % 10}"

@@ -1,37 +1,46 @@
-"""Writing a stem: a stream of float32 (channels, n) blocks to a WAV, FLAC, MP3, M4A or Opus file, whole or not at all."""
+"""Writing a stem: float32 (channels, n) blocks to a WAV, FLAC, MP3, M4A or Opus file, whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
 
-from unbraid.audio.formats import output_format
-from unbraid.audio.resample import Block, Resampler
+from unbraid.audio.formats import AAC_FRAME, output_format
+from unbraid.audio.lame import declare_length
+from unbraid.audio.partfile import PartFile
+from unbraid.audio.resample import Block, Resampler, resampled_length
 from unbraid.audio.samples import to_integers
-from unbraid.errors import OutputError, SettingError
+from unbraid.audio.tags import add_cover, cover_tags
+from unbraid.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-IO_BUFFER = 1 << 20  # bytes handed to the file at a time
+SHORTEST_LED = 4 * AAC_FRAME  # FFmpeg plays nothing of an M4A whose edit list begins and ends in one frame
+IO_BUFFER = 1 << 18  # bytes that FFmpeg collects before it hands them to the file
 
 
 class Encoder:
-    """Writes blocks to `path`, which appears complete when `close` returns and never before.
+    """Writes blocks to `path`, which appears complete when `close` returns, and never before.
 
-    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. A rate the format lacks is resampled;
-    the attribute `sample_rate` is the one written. `bitrate` is in bit/s. `tags` are named as SoundInfo names them.
-    The file decodes to exactly as many samples as were written, aligned with them.
-    Raises SettingError for what the format can't do, OutputError for what the disk can't.
+    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. A rate the format lacks is resampled; the attribute
+    `sample_rate` is the one written. `bitrate` is in bit/s. `tags` are named as in SoundInfo; formats keep those they
+    know. A `cover` that is JPEG or PNG is kept by all but WAV.
+
+    The file decodes to as many samples as were written, aligned with them. `samples`, the number that is going to be
+    written, serves one thing: FFmpeg and many players play an M4A's last frame to its end, whatever the file says. With
+    the number known, silence that all players skip goes before the sound, so that the sound ends with a frame.
+
+    Raises SettingError for what the format can't do, OutputError for what the disk can't; nothing is left there then.
     """
 
     def __init__(
@@ -46,6 +55,7 @@ class Encoder:
         tags: Mapping[str, str] | None = None,
         cover: bytes | None = None,
         cover_mime: str | None = None,
+        samples: int | None = None,
     ) -> None:
         if channels not in (1, 2):
             raise SettingError(f"A stem has 1 or 2 channels, not {channels}.")
@@ -53,29 +63,42 @@ class Encoder:
         self.format = output_format(format, subtype)
         self.sample_rate = self.format.rate_for(sample_rate)
         self.channels = channels
-        self.samples_written = 0  # at `sample_rate`
         bitrate = self.format.bitrate_for(bitrate, self.sample_rate)
+        self._layout = "mono" if channels == 1 else "stereo"
         self._resampler = Resampler(sample_rate, self.sample_rate, channels)
-        self._bits = 24 if subtype == "24" else 16
-        self._part, self._file = self._create_beside()
-        try:
-            options = {"rf64": "auto"} if format == "wav" else {}
-            if format == "m4a":
-                options["movie_timescale"] = str(self.sample_rate)  # else the edit list ends on a millisecond
+        self._encoded = 0
+        if format == "m4a" and samples is not None and samples >= SHORTEST_LED:
+            self._encoded = -(-resampled_length(samples, sample_rate, self.sample_rate) % AAC_FRAME)
+        self._part = PartFile(self.path)
+        with self._part.discard_on_error():
             self._container = av.open(
-                self._file, "w", format=self.format.container, options=options, buffer_size=IO_BUFFER
+                self._part.file,
+                "w",
+                format=self.format.container,
+                options=self.format.container_options(self.sample_rate),
+                buffer_size=IO_BUFFER,
+                metadata_errors="replace",
             )
-            self._stream = self._container.add_stream(self.format.codec, rate=self.sample_rate)
-            self._stream.layout = "mono" if channels == 1 else "stereo"
+            stream = self._container.add_stream(self.format.codec, rate=self.sample_rate)
+            self._stream = cast(AudioStream, stream)
+            self._stream.layout = self._layout
             self._stream.format = self.format.sample_format
             if bitrate:
                 self._stream.bit_rate = bitrate
-            if self._bits == 24 and format == "flac":
+            if format == "flac" and subtype == "24":
                 self._stream.codec_context.options = {"bits_per_raw_sample": "24"}
             self._container.metadata.update(tags or {})
-        except BaseException:
-            self.abort()
-            raise
+            if cover and format == "opus":
+                self._container.metadata.update(cover_tags(cover, cover_mime))
+            elif cover and format != "wav":
+                add_cover(self._container, cover, cover_mime)
+            self._container.start_encoding()
+            self._encode(np.zeros((channels, -self._encoded), np.float32))
+
+    @property
+    def samples_written(self) -> int:
+        """Samples so far, at `sample_rate`."""
+        return max(0, self._encoded)
 
     def __enter__(self) -> Self:
         return self
@@ -90,67 +113,37 @@ class Encoder:
 
     def write(self, block: Block) -> None:
         """Append float32 (channels, n). Raises OutputError."""
-        self._encode(self._resampler.push(block))
+        with self._part.discard_on_error():
+            self._encode(self._resampler.push(block))
 
     def close(self) -> None:
-        """Finish the file and put it in its place. Raises OutputError; then nothing is left."""
-        try:
+        """Finish the file and put it in its place. Raises OutputError."""
+        with self._part.discard_on_error():
             self._encode(self._resampler.push(np.zeros((self.channels, 0), np.float32), last=True))
-            self._container.start_encoding()
             self._container.mux(self._stream.encode(None))
             self._container.close()
-            self._file.close()
-            os.replace(self._part, self.path)
-        except (OSError, av.FFmpegError) as error:
-            self.abort()
-            raise self._explain(error) from error
-        except BaseException:
-            self.abort()
-            raise
+            if self.format.name == "mp3":
+                declare_length(self._part.file, self.samples_written)
+        self._part.commit()
 
     def abort(self) -> None:
         """Remove what was written so far."""
-        try:
-            self._file.close()
-        except OSError:
-            pass
-        self._part.unlink(missing_ok=True)
+        self._part.discard()
 
     def _encode(self, block: Block) -> None:
         if block.shape[1] == 0:
             return
         kind = self.format.sample_format
+        samples: NDArray[Any] = block.astype(np.float32, copy=False)
         if kind == "s16":
             samples = to_integers(block, 16).astype(np.int16)
         elif kind == "s32":
-            samples = to_integers(block, 24) << 8
-        else:
-            samples = block.astype(np.float32, copy=False)
-        if kind != "fltp":
+            samples = to_integers(block, 24) << 8  # FFmpeg keeps 24 bits in the upper part of 32
+        if not kind.endswith("p"):  # planar
             samples = samples.T.reshape(1, -1)
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples), format=kind, layout="mono" if self.channels == 1 else "stereo"
-        )
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=kind, layout=self._layout)
         frame.sample_rate = self.sample_rate
-        frame.pts = self.samples_written
+        frame.pts = self._encoded
         frame.time_base = Fraction(1, self.sample_rate)
-        try:
-            self._container.start_encoding()
-            self._container.mux(self._stream.encode(frame))
-        except (OSError, av.FFmpegError) as error:
-            raise self._explain(error) from error
-        self.samples_written += block.shape[1]
-
-    def _create_beside(self) -> tuple[Path, IO[bytes]]:
-        """A new file next to the target; its name is the target's, shortened when 255 bytes don't hold both."""
-        ending = f".part-{secrets.token_hex(4)}"
-        room = 255 - len(ending)
-        stem = os.fsencode(self.path.name)[:room].decode("utf-8", "ignore")
-        part = self.path.with_name(stem + ending)
-        try:
-            return part, open(part, "xb", buffering=0)
-        except OSError as error:
-            raise self._explain(error) from error
-
-    def _explain(self, error: Exception) -> OutputError:
-        return OutputError(f"{self.path} can't be written: {error}.")
+        self._encoded += block.shape[1]
+        self._container.mux(self._stream.encode(frame))

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from unbraid.errors import SettingError
 
+AAC_FRAME = 1024  # samples
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """One format. `bitrates` (bit/s, for all channels) are the lowest, the default and the highest; None is lossless."""
+    """One format. `bitrates` (bit/s, all channels) are the lowest, the default and the highest; None: lossless."""
 
     name: str
     container: str
@@ -19,6 +20,15 @@ class OutputFormat:
     sample_format: str
     rates: tuple[int, ...] = ()  # Hz, ascending; empty: any
     bitrates: tuple[int, int, int] | None = None
+
+    def container_options(self, sample_rate: int) -> dict[str, str]:
+        """What FFmpeg's muxer is told."""
+        if self.name == "wav":
+            return {"rf64": "auto"}  # beyond 4 GiB the 32 bit sizes of RIFF end (EBU Tech 3306)
+        if self.name == "m4a":
+            # An edit list counts in `movie_timescale`; by default those are milliseconds.
+            return {"brand": "M4A ", "movie_timescale": str(sample_rate)}
+        return {}
 
     def rate_for(self, sample_rate: int) -> int:
         """The lowest rate that keeps all of `sample_rate`, or the highest there is."""
@@ -42,7 +52,8 @@ class OutputFormat:
         bitrate = bitrate or default
         if not lowest <= bitrate <= highest:
             raise SettingError(
-                f"{self.name} takes {lowest // 1000} to {highest // 1000} kbit/s at {sample_rate} Hz, not {bitrate / 1000:g}."
+                f"{self.name} takes {lowest // 1000} to {highest // 1000} kbit/s at {sample_rate} Hz,"
+                f" not {bitrate / 1000:g}. Choose a bit rate in that range."
             )
         return bitrate
 
@@ -52,7 +63,7 @@ _FLAC = {"16": ("flac", "s16"), "24": ("flac", "s32")}
 _LOSSY = {
     "mp3": OutputFormat("mp3", "mp3", "libmp3lame", "fltp", MPEG_RATES, (8_000, 320_000, 320_000)),
     "m4a": OutputFormat(
-        "m4a", "ipod", "aac", "fltp", (7350, *MPEG_RATES, 64000, 88200, 96000), (16_000, 256_000, 512_000)
+        "m4a", "mp4", "aac", "fltp", (7350, *MPEG_RATES, 64000, 88200, 96000), (16_000, 256_000, 512_000)
     ),
     "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000)),
 }

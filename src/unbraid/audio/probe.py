@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from unbraid.audio.claims import claimed_duration
 from unbraid.audio.tags import read_cover, read_tags
 from unbraid.errors import InputError, SettingError
 
@@ -59,7 +59,7 @@ def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputCont
     _check_readable(path, name)
     try:
         container = av.open(
-            f"file:{os.path.abspath(path)}", "r", options=_OPEN_OPTIONS, metadata_errors="replace"
+            f"file:{Path(path).absolute()}", "r", options=_OPEN_OPTIONS, metadata_errors="replace"
         )
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InputError(
@@ -81,7 +81,7 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
         container=container.format.name,
         sample_rate=sound.sample_rate,
         channels=sound.codec_context.layout.nb_channels,
-        duration_s=_claimed_duration(container, sound),
+        duration_s=claimed_duration(container, sound),
         streams=len(container.streams.audio),
         tags=read_tags(container, sound),
         cover=cover,
@@ -91,14 +91,14 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
 
 def _check_readable(path: str | PathLike[str], name: str) -> None:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"{name} is a folder. Name the audio files in it.")
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{name} is not a regular file. Save the sound to a file first.")
         if status.st_size == 0:
             raise InputError(f"{name} is empty (0 bytes). Copy or download it again.")
-        with open(path, "rb"):
+        with Path(path).open("rb"):
             pass
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{name} doesn't exist. Check the name and the folder.") from error
@@ -133,11 +133,3 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
     ):
         raise InputError(f"{name} holds sound that can't be decoded. Try to play it, or convert it to WAV.")
     return chosen
-
-
-def _claimed_duration(container: InputContainer, sound: AudioStream) -> float | None:
-    if sound.duration and sound.time_base is not None:
-        return float(sound.duration * sound.time_base)
-    if container.duration:
-        return container.duration / 1_000_000  # AV_TIME_BASE: microseconds
-    return None

@@ -1,7 +1,7 @@
 """Change of sample rate, as a stream: float32 (channels, samples) in blocks of any size.
 
-The filter is libsoxr's (R. Sykes, "The SoX Resampler library"): linear phase, its delay taken out, so that the instant of
-sample n is n / from_rate before and after.
+The filter is libsoxr's (R. Sykes, "The SoX Resampler library"): linear phase, its delay taken out, so that an event at
+t seconds stays at t seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
 class Resampler:
     """Resamples a stream of `channels` from `from_rate` to `to_rate` (Hz).
 
-    The lengths of all blocks returned add up to `resampled_length` of the lengths pushed. Equal rates pass blocks through.
+    The lengths of all blocks returned add up to `resampled_length` of those pushed. Equal rates pass blocks through.
 
     >>> resampler = Resampler(48000, 44100, channels=2)
     >>> resampler.push(np.zeros((2, 480), np.float32), last=True).shape

@@ -1,12 +1,13 @@
-"""Samples as decoders and encoders keep them, and as the rest of Unbraid does: float32 (channels, samples), full scale 1.
+"""From samples as codecs keep them to float32 (channels, samples) of full scale 1, and back.
 
-A 16 or 24 bit integer becomes float32 and the same integer again without loss: integer / 2**(bits-1) is exact in float32's
-24 bit mantissa.
+A 16 or 24 bit integer becomes float32 and the same integer again without loss: integer / 2**(bits-1) is exact in
+float32's 24 bit mantissa.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ _USUAL_LAYOUTS: dict[int, tuple[str, ...]] = {
 }
 
 
-def to_float(samples: NDArray[np.generic], channels: int, planar: bool) -> Block:
+def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
     """Decoder's samples, (channels, n) when `planar` else (1, n * channels) interleaved, as float32 (channels, n)."""
     if not planar:
         samples = samples.reshape(-1, channels).T
@@ -70,8 +71,8 @@ def to_integers(block: Block, bits: int) -> NDArray[np.int32]:
     the rounding noise of 16 bit (-98 dB of full scale).
     """
     full_scale = float(2 ** (bits - 1))
-    scaled = np.rint(block.astype(np.float64 if bits > 16 else np.float32) * full_scale)
-    return np.clip(scaled, -full_scale, full_scale - 1).astype(np.int32)
+    wide = block.astype(np.float64) if bits > 16 else block  # float32 rounds 24 bit full scale - 1 up
+    return np.clip(np.rint(wide * full_scale), -full_scale, full_scale - 1).astype(np.int32)
 
 
 def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:

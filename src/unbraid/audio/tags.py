@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import struct
+from fractions import Fraction
+
 import av
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 
 # What containers and encoders say about themselves, and loudness or gapless data, which is wrong for a stem.
 _NOT_TAGS = frozenset(
-    "encoder encoded_by encodersettings encoder_options major_brand minor_version compatible_brands creation_time duration "
-    "handler_name vendor_id language itunsmpb itunnorm itunes_cddb_1 accurip tsse tlen tenc bps number_of_frames "
-    "number_of_bytes metadata_block_picture coverart wm/encodingsettings wmfsdkversion wmfsdkneeded isvbr".split()
+    {
+        *(
+            "encoder",
+            "encoded_by",
+            "encodersettings",
+            "encoder_options",
+            "tsse",
+            "tenc",
+            "wm/encodingsettings",
+        ),
+        *("wmfsdkversion", "wmfsdkneeded", "isvbr", "major_brand", "minor_version", "compatible_brands"),
+        *("creation_time", "duration", "tlen", "bps", "number_of_frames", "number_of_bytes", "handler_name"),
+        *(
+            "vendor_id",
+            "language",
+            "itunsmpb",
+            "itunnorm",
+            "itunes_cddb_1",
+            "metadata_block_picture",
+            "coverart",
+        ),
+    }
 )
 _NOT_TAG_PREFIXES = ("replaygain_", "r128_", "_statistics", "deviceconformance", "id3v2_priv")
 
@@ -42,3 +66,47 @@ def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
         except av.FFmpegError:
             pass
     return None, None
+
+
+def add_cover(container: OutputContainer, picture: bytes, mime: str | None) -> None:
+    """Add a JPEG or PNG as the attached picture of a file whose sound stream is set up. Other kinds are left out.
+
+    Writes the file's header.
+    """
+    codec, width, height = _look_at(picture, mime)
+    if codec not in _MIME_OF_CODEC:
+        return
+    stream = container.add_mux_stream(codec, width=width, height=height)
+    stream.disposition = Disposition.attached_pic
+    stream.time_base = Fraction(1, 90_000)
+    container.start_encoding()
+    packet = av.Packet(picture)
+    packet.stream = stream
+    packet.time_base = Fraction(1, 90_000)
+    packet.pts = packet.dts = 0
+    packet.is_keyframe = True
+    container.mux(packet)
+
+
+def cover_tags(picture: bytes, mime: str | None) -> dict[str, str]:
+    """The same as a tag, for Ogg: a FLAC picture block (RFC 9639, section 8.8) in base64."""
+    codec, width, height = _look_at(picture, mime)
+    if codec not in _MIME_OF_CODEC:
+        return {}
+    front_cover, no_description, depth, no_palette = 3, 0, 24, 0
+    kind = _MIME_OF_CODEC[codec].encode()
+    block = struct.pack(f">II{len(kind)}s", front_cover, len(kind), kind)
+    block += struct.pack(">6I", no_description, width, height, depth, no_palette, len(picture)) + picture
+    return {"metadata_block_picture": base64.b64encode(block).decode()}
+
+
+def _look_at(picture: bytes, mime: str | None) -> tuple[str, int, int]:
+    """FFmpeg's name for the picture's kind, its width and height; ("", 0, 0) when it is of no use."""
+    if mime not in (None, *_MIME_OF_CODEC.values()):
+        return "", 0, 0
+    try:
+        with av.open(io.BytesIO(picture), "r", options={"format_whitelist": "jpeg_pipe,png_pipe"}) as image:
+            context = image.streams.video[0].codec_context
+            return context.name, context.width, context.height
+    except (av.FFmpegError, IndexError, ValueError):
+        return "", 0, 0

@@ -1,0 +1,97 @@
+"""What a file's header says about its length, how far that can be believed, and whether the file has been cut off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+
+from unbraid.audio.timeline import MP4
+
+# Raw streams have no header; FFmpeg divides their size by the bit rate or looks at the last timestamps.
+_ESTIMATED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "mpeg", "mpegts", "truehd"})
+_TAIL = 65536 + 1  # bytes: an Ogg page is at most 65307 long
+_HEAD = 4096  # bytes from the first MP3 frame on; the longest frame has 1441
+
+
+def claimed_duration(container: InputContainer, sound: AudioStream) -> float | None:
+    """Seconds the header or an estimate gives for the sound, None when nothing does."""
+    if sound.duration and sound.time_base is not None:
+        return float(sound.duration * sound.time_base)
+    tagged = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", sound.metadata.get("DURATION", ""))  # Matroska
+    if tagged:
+        hours, minutes, seconds = tagged.groups()
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return container.duration / 1_000_000 if container.duration else None  # AV_TIME_BASE: microseconds
+
+
+def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) -> float | None:
+    """`claimed_duration` where it is a statement about this sound stream, and not an estimate or about the pictures."""
+    name = container.format.name
+    if name in _ESTIMATED or (name == "mp3" and not _has_length_header(path)):
+        return None
+    moving = any(not s.disposition & Disposition.attached_pic for s in container.streams.video)
+    if moving and not sound.duration and "DURATION" not in sound.metadata:
+        return None
+    return claimed_duration(container, sound)
+
+
+def exact_length(container: InputContainer, sound: AudioStream, duration_s: float | None) -> int | None:
+    """Samples in the song by iTunes' gapless tag or else by `duration_s`."""
+    gapless = container.metadata.get("iTunSMPB", "").split()
+    if container.format.name == MP4 and len(gapless) >= 4:
+        length = int(gapless[3], 16)  # after a zero, the delay and the padding
+        if length > 0:
+            return length
+    return None if duration_s is None else round(duration_s * sound.sample_rate)
+
+
+def is_cut_off(path: Path, container_name: str) -> bool:
+    """Whether a WAV, Ogg or Matroska file ends before its end, which FFmpeg's durations of them don't show."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+        file.seek(0)
+        head = file.read(256)
+    if container_name == "ogg":
+        page = tail.rfind(b"OggS")
+        return (
+            page < 0 or len(tail) < page + 27 or not tail[page + 5] & 4
+        )  # "last page of the stream", RFC 3533
+    if container_name == "wav":
+        unknown = (0, 0xFFFFFFFF)  # as written to a pipe
+        declared = int.from_bytes(head[4:8], "little")
+        if head[:4] == b"RF64":
+            declared = int.from_bytes(head[20:28], "little")
+        return declared not in unknown and size + 1 < 8 + declared  # some leave out the last padding byte
+    if container_name == "matroska,webm":
+        return size < _matroska_size(head)
+    return False
+
+
+def _matroska_size(head: bytes) -> int:
+    """Size of a file that begins with `head` (RFC 8794: an element's id, its size, its data), 0 when not known."""
+    segment = head.find(b"\x18\x53\x80\x67") + 4
+    if segment < 4 or len(head) < segment + 8 or head[segment] == 0:
+        return 0
+    width = 9 - head[segment].bit_length()  # as many leading zeros as bytes follow
+    mask = (1 << 7 * width) - 1
+    length = int.from_bytes(head[segment : segment + width], "big") & mask
+    return 0 if length == mask else segment + width + length
+
+
+def _has_length_header(path: Path) -> bool:
+    """Whether an MP3's first frame is a Xing, LAME or VBRI header."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        start = 0
+        if head[:3] == b"ID3" and len(head) == 10:  # ID3v2.4, section 3.1: size in four times seven bits
+            start = 10 + sum(
+                (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
+            )
+        file.seek(start)
+        return re.search(b"Xing|Info|VBRI", file.read(_HEAD)) is not None

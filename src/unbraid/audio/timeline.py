@@ -1,0 +1,114 @@
+"""Which decoded samples belong to the song, and where: frames without gaps from its first sample to its last.
+
+Encoders put silence before the sound (their delay) and after it (to fill the last frame). FFmpeg drops what LAME, Opus
+and Matroska headers and MP4 edit lists declare at the start and most of what they declare at the end. This module does
+the rest, and keeps time where a file is damaged.
+"""
+
+from __future__ import annotations
+
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec.context import Flags2
+from av.container import InputContainer
+from av.packet import Packet
+
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+JITTER_S = (
+    0.1  # timestamps (Matroska's are whole milliseconds, Vorbis' lag by a block) are believed from here on
+)
+LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
+
+
+class Timeline:
+    """Follows packets and frames of one stream in the order they come.
+
+    `exact_length` (samples) is what a trustworthy header claims, else None.
+    """
+
+    def __init__(self, container: InputContainer, stream: AudioStream, exact_length: int | None) -> None:
+        self._rate = stream.sample_rate
+        self._format = container.format.name
+        self._exact_length = exact_length
+        self._placed = 0  # samples that have a place so far
+        self._offset: int | None = None  # place of a sample whose timestamp is 0
+        self._end: int | None = None  # of the packets so far, by timestamp
+        self._failed = False
+        self._sizes = self._packets = 0
+        self._skip = self._foreign_delay(container, stream)
+        self.missing = 0  # samples of silence in place of what is not there
+
+    def see(self, packet: Packet[AudioStream]) -> None:
+        """Note a packet before it is decoded."""
+        if self._format == MP4 and packet.pts is not None and packet.duration:
+            # The last packet lasts as long as there is sound in it; FFmpeg gives out the whole frame.
+            self._end = self._samples(packet.pts + packet.duration, packet)
+        self._sizes += packet.size
+        self._packets += 1
+
+    def fail(self, packet: Packet[AudioStream]) -> None:
+        """Note that a packet could not be decoded: the next frame's timestamp shows how much is missing.
+
+        FFmpeg's MP3 parser makes one packet of all it can't read, as if it were one frame: its size tells the time.
+        """
+        self._failed = True
+        if (
+            self._format == "mp3"
+            and packet.size > LONGEST_MP3_FRAME
+            and self._packets > 1
+            and packet.duration
+        ):
+            usual_size = (self._sizes - packet.size) / (self._packets - 1)
+            lost_frames = round(packet.size / usual_size) - 1
+            self._offset = (self._offset or 0) + lost_frames * self._samples(packet.duration, packet)
+
+    def place(self, frame: AudioFrame) -> tuple[int, int, int]:
+        """(samples of silence before `frame`, first sample of it to keep, number of samples to keep)."""
+        skipped = min(self._skip, frame.samples)
+        self._skip -= skipped
+        samples = frame.samples - skipped
+        if samples == 0:
+            return 0, 0, 0
+        silence = 0
+        if frame.pts is not None:
+            time = self._samples(frame.pts, frame) + skipped
+            if self._offset is None:
+                self._offset = self._placed - time
+            gap = time + self._offset - self._placed
+            tolerance = frame.samples // 2 if self._failed else int(JITTER_S * self._rate)
+            if tolerance < gap and self._plausible(gap):
+                silence = gap
+                self.missing += gap
+            elif abs(gap) > tolerance:
+                self._offset -= gap  # the clock was set anew
+        self._failed = False
+        if self._end is not None and self._offset is not None:
+            samples = min(samples, self._end + self._offset - self._placed - silence)
+        if self._exact_length is not None and self._format in (MP4, "mp3"):
+            excess = self._placed + silence + samples - self._exact_length
+            if 0 < excess <= frame.samples:
+                samples -= excess
+        samples = max(samples, 0)
+        self._placed += silence + samples
+        return silence, skipped, samples
+
+    def _plausible(self, gap: int) -> bool:
+        longest = 60 * self._rate if self._exact_length is None else self._exact_length - self._placed
+        return gap <= longest
+
+    def _samples(self, time: int, of: Packet[AudioStream] | AudioFrame) -> int:
+        base = of.time_base
+        return 0 if base is None else round(time * base.numerator * self._rate / base.denominator)
+
+    def _foreign_delay(self, container: InputContainer, stream: AudioStream) -> int:
+        """Samples to drop at the start besides those FFmpeg drops.
+
+        Its WMA decoder drops two frames, the delay of Microsoft's encoder. FFmpeg's own encoder has one frame of delay,
+        so with its files FFmpeg is told to drop nothing.
+        """
+        writer = container.metadata.get("encoder", "")
+        if stream.codec_context.name not in ("wmav1", "wmav2") or not writer.startswith("Lavf"):
+            return 0
+        stream.codec_context.flags2 |= Flags2.skip_manual
+        limits = ((16000, 512), (22050, 1024), (48000, 2048), (96000, 4096))  # libavcodec/wma_common.c
+        return next((length for rate, length in limits if stream.sample_rate <= rate), 8192)
