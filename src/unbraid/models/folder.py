@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unbraid.errors import ModelError
 
@@ -35,8 +35,9 @@ class Model:
     """Samples the network reads at once."""
     overlap: float
     """Share of a segment that the next one reads again."""
-    normalise: bool
-    """Whether the song is brought to mean 0 and deviation 1 (of its mono mix) first, as Demucs does."""
+    normalise: bool | Literal["scale"]
+    """How the song is prepared, by figures of its mono mix: True brings it to mean 0 and deviation 1 and puts the
+    mean back into every stem, as Demucs does; "scale" only divides by the deviation, so that stems still add up."""
     n_fft: int | None
     hop: int | None
     inputs: tuple[str, ...]
@@ -86,7 +87,7 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
         channels=int(described["channels"]),
         segment=int(described["segment"]),
         overlap=float(described["overlap"]),
-        normalise=bool(described["normalise"]),
+        normalise=described["normalise"],
         n_fft=int(stft["n_fft"]) if stft else None,
         hop=int(stft["hop"]) if stft else None,
         inputs=tuple(described["inputs"]),
@@ -95,13 +96,10 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
     )
     if not model.sources or len(set(model.sources)) < len(model.sources):
         raise ValueError("the sources have to be named, each once")
-    if (
-        model.sample_rate < 1
-        or model.channels not in (1, 2)
-        or model.segment < 1
-        or not 0 <= model.overlap < 1
-    ):
+    if model.sample_rate < 1 or model.channels != 2 or model.segment < 1 or not 0 <= model.overlap < 1:
         raise ValueError("sample rate, channels, segment or overlap is out of range")
+    if model.normalise not in (True, False, "scale"):
+        raise ValueError(f"normalise can be true, false or scale, not {model.normalise}")
     if not model.inputs or not {MIXTURE, SPECTRUM}.issuperset(model.inputs):
         raise ValueError(f"inputs can be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
     if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.runtime import Runtime
@@ -26,11 +28,11 @@ class Network:
             inputs[MIXTURE] = mixture[None]
         if SPECTRUM in self._model.inputs and self._spectral:
             inputs[SPECTRUM] = self._spectral.forward(mixture)[None]
-        outputs = self._runtime.run(inputs)
-        chosen = list(sources)
-        parts: list[Floats] = []
-        if SPECTRA in outputs and self._spectral:
-            parts.append(self._spectral.inverse(outputs[SPECTRA][0, chosen], samples))
-        if WAVEFORMS in outputs:
-            parts.append(outputs[WAVEFORMS][0, chosen])
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        estimates = np.zeros((len(sources), *mixture.shape), np.float32)
+        with self._runtime.run(inputs) as outputs:
+            for estimate, source in zip(estimates, sources, strict=True):
+                if SPECTRA in outputs and self._spectral:
+                    estimate += self._spectral.inverse(outputs[SPECTRA][0, source], samples)
+                if WAVEFORMS in outputs:
+                    estimate += outputs[WAVEFORMS][0, source]
+        return estimates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +18,8 @@ DEVICES = ("auto", "cpu")
 class Runtime(Protocol):
     """A loaded graph. Safe to call from several threads at once."""
 
-    def run(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Outputs by name for inputs by name, float32; the caller owns the arrays it gets."""
+    def run(self, inputs: Mapping[str, Floats]) -> AbstractContextManager[Mapping[str, Floats]]:
+        """Outputs by name for inputs by name, float32. They are views that end with the context."""
         ...
 
 

@@ -107,7 +107,7 @@ class Separator:
         else:
             raise SettingError("sample_rate is that of an array; a file says its own")
         reporter = Reporter(source.sample_rate, progress, cancel)
-        analysis = analyse(source, self.sample_rate, self.model.normalise, reporter)
+        analysis = analyse(source, self.model, reporter)
         shape = (len(choice.names), source.channels, analysis.samples)
         writer = ArrayWriter(np.zeros(shape, np.float32))
         self._pipeline.separate(source, analysis, choice, writer, reporter)
@@ -159,13 +159,13 @@ class Separator:
                 )
                 return encoders[stem]
 
-            analysis = analyse(source, self.sample_rate, self.model.normalise, reporter)
             with ExitStack() as stack:
                 writer: DirectWriter | RescalingWriter
                 if clip_mode == "rescale":
-                    writer = RescalingWriter(choice.names, open_encoder, folder.spool("stems.f32"), stack)
+                    writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
+                analysis = analyse(source, self.model, reporter)
                 self._pipeline.separate(source, analysis, choice, writer, reporter)
             reporter.check()
             folder.publish()

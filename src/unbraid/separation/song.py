@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio import Decoder, Resampler, probe, resampled_length
 from unbraid.errors import InputError, SettingError
+from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.progress import Reporter
 
@@ -102,14 +103,14 @@ class Analysis:
     """The same at the model's rate."""
     mean: float
     deviation: float
-    """Of the mono mix at the model's rate; 0 and 1 for a network that doesn't want its input normalised."""
+    """Of the mono mix at the model's rate; 0 and 1 where the model doesn't want them."""
     warnings: tuple[str, ...]
 
 
-def analyse(song: Song, sample_rate: int, normalise: bool, reporter: Reporter) -> Analysis:
-    """Read the whole song once: its length, what is wrong with it, and the figures to normalise it with.
+def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
+    """Read the whole song once: its length, what is wrong with it, and the figures `model` normalises it with.
 
-    `sample_rate` of the model. Raises InputError for a song that can't be read or has no samples.
+    Raises InputError for a song that can't be read or has no samples.
     """
     samples = 0
     moments = _Moments()
@@ -121,8 +122,8 @@ def analyse(song: Song, sample_rate: int, normalise: bool, reporter: Reporter) -
             reporter.report("analysing", samples, song.claimed_samples)
             yield block
 
-    if normalise:
-        for block in resampled(counted(), song.sample_rate, sample_rate, song.channels):
+    if model.normalise:
+        for block in resampled(counted(), song.sample_rate, model.sample_rate, song.channels):
             moments.add(block.mean(axis=0, dtype=np.float64))
     else:
         for _ in counted():
@@ -132,9 +133,9 @@ def analyse(song: Song, sample_rate: int, normalise: bool, reporter: Reporter) -
     return Analysis(
         samples=samples,
         # At least one: a single sample at 192 kHz rounds to none.
-        model_samples=max(1, resampled_length(samples, song.sample_rate, sample_rate)),
-        mean=moments.mean if normalise else 0.0,
-        deviation=moments.deviation + SILENT_DEVIATION if normalise else 1.0,
+        model_samples=max(1, resampled_length(samples, song.sample_rate, model.sample_rate)),
+        mean=moments.mean if model.normalise is True else 0.0,
+        deviation=moments.deviation + SILENT_DEVIATION if model.normalise else 1.0,
         warnings=tuple(song.warnings),
     )
 

@@ -52,6 +52,16 @@ def stream_estimates(
     plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
     emitted = 0
+
+    def oldest() -> Iterator[Floats]:
+        """Add up the oldest estimate that is computed or being so; what it finishes, if anything."""
+        nonlocal emitted
+        _add_up(*pending.popleft())
+        finished = min(one.finished for one in progress)
+        if finished > emitted:
+            yield _mean([one.overlap_add.take(finished) for one in progress])
+            emitted = finished
+
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="segment")
     try:
         for task in plan:
@@ -62,15 +72,10 @@ def stream_estimates(
             read = buffer.read(task.segment.read_start, task.run.length)
             pending.append((task, pool.submit(task.run.network.estimate, read, sources)))
             if len(pending) > jobs:
-                _add_up(*pending.popleft())
-                finished = min(one.finished for one in progress)
-                if finished > emitted:
-                    yield _mean([one.overlap_add.take(finished) for one in progress])
-                    emitted = finished
+                yield from oldest()
         while pending:
             check()
-            _add_up(*pending.popleft())
-        yield _mean([one.overlap_add.take(samples) for one in progress])
+            yield from oldest()
     finally:
         pool.shutdown(cancel_futures=True)
 

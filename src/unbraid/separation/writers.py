@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -82,7 +82,6 @@ class DirectWriter:
         written(self._position)
 
 
-@dataclass
 class RescalingWriter:
     """Keeps the stems as float32 in the file `spool` and encodes them once the song's peak is known.
 
@@ -91,19 +90,19 @@ class RescalingWriter:
     for every song that gets too loud.
     """
 
-    names: Sequence[str]
-    open_encoder: OpenEncoder
-    spool: Path
-    stack: ExitStack
-    gain: float = 1.0
-    _peak: float = 0.0
-    _shape: tuple[int, ...] = field(default=(0, 0), init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, spool: Path
+    ) -> None:
+        self.gain = 1.0
+        # Opened now, so that what can't be written is found before the work and not after it.
+        self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
+        self._peak = 0.0
+        self._shape: tuple[int, ...] = ()
+        self._folder = spool.parent
         try:
-            self._file = self.stack.enter_context(self.spool.open("w+b"))
+            self._spool = stack.enter_context(spool.open("w+b"))
         except OSError as error:
-            raise output_error(self.spool.parent, error) from error
+            raise output_error(self._folder, error) from error
 
     def write(self, stems: Floats) -> None:
         """See `StemWriter.write`."""
@@ -111,26 +110,26 @@ class RescalingWriter:
         self._peak = max(self._peak, float(np.abs(stems).max(initial=0.0)))
         try:
             # Samples first, so that any stretch of the song is one stretch of the file.
-            self._file.write(np.ascontiguousarray(np.moveaxis(stems, -1, 0)).data)
+            self._spool.write(np.ascontiguousarray(np.moveaxis(stems, -1, 0)).data)
         except OSError as error:
-            raise output_error(self.spool.parent, error) from error
+            raise output_error(self._folder, error) from error
 
     def finish(self, written: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""
         self.gain = rescale_gain(self._peak)
         position = 0
-        with ThreadPoolExecutor(len(self.names), thread_name_prefix="encode") as pool, ExitStack() as stack:
-            encoders = [stack.enter_context(self.open_encoder(name)) for name in self.names]
+        with ThreadPoolExecutor(len(self._encoders), thread_name_prefix="encode") as pool:
             for block in self._spooled():
                 if self.gain < 1:
                     block *= np.float32(self.gain)
-                list(pool.map(Encoder.write, encoders, block))
+                # A stem each; list() waits for all and passes on what they raise.
+                list(pool.map(Encoder.write, self._encoders, block))
                 position += block.shape[-1]
                 written(position)
 
     def _spooled(self) -> Iterator[Floats]:
         """The stems from their beginning, as blocks (stems, channels, n)."""
-        self._file.seek(0)
+        self._spool.seek(0)
         values = int(np.prod(self._shape))
-        while (block := np.fromfile(self._file, np.float32, SPOOL_BLOCK * values)).size:
+        while (block := np.fromfile(self._spool, np.float32, SPOOL_BLOCK * values)).size:
             yield np.ascontiguousarray(np.moveaxis(block.reshape(-1, *self._shape), 0, -1))

@@ -1,0 +1,63 @@
+"""Models and songs that the tests of the engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.separation.known_models import loudness_model, spectral_model
+from unbraid import Separator
+from unbraid.audio import Decoder, Encoder
+
+WriteSong = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def gains_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder whose stems are 0.4, 0.3, 0.2 and 0.1 of the mixture."""
+    return spectral_model(tmp_path_factory.mktemp("models") / "gains", normalise="scale")
+
+
+@pytest.fixture(scope="session")
+def loudness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder whose stems depend on how the song is cut."""
+    return loudness_model(tmp_path_factory.mktemp("models") / "loudness")
+
+
+@pytest.fixture(scope="session")
+def separator(gains_folder: Path) -> Separator:
+    """The separator most tests use; it is reusable, so one serves all."""
+    return Separator(gains_folder, threads=1)
+
+
+@pytest.fixture
+def write_song(tmp_path: Path) -> WriteSong:
+    """Writes samples (channels, n) as a float WAV and returns its path."""
+
+    def write(samples: np.ndarray, sample_rate: int = 44100, name: str = "song.wav") -> Path:
+        path = tmp_path / name
+        with Encoder(path, sample_rate=sample_rate, channels=samples.shape[0], subtype="float") as encoder:
+            encoder.write(samples.astype(np.float32))
+        return path
+
+    return write
+
+
+def read(path: Path) -> np.ndarray:
+    """All samples of a file, (channels, n)."""
+    with Decoder(path) as decoder:
+        return np.concatenate(list(decoder), axis=1)
+
+
+def noise(channels: int, samples: int, seed: int = 0, peak: float = 0.5) -> np.ndarray:
+    """Seeded noise, (channels, samples) float32, with that peak."""
+    drawn = np.random.default_rng(seed).standard_normal((channels, samples))
+    return (peak * drawn / np.abs(drawn).max()).astype(np.float32)
+
+
+def level_db(error: np.ndarray, reference: np.ndarray) -> float:
+    """Level of the largest error below the largest sample of the reference, in dB."""
+    return float(20 * np.log10(np.abs(error).max() / np.abs(reference).max() + 1e-30))

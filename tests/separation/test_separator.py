@@ -1,0 +1,161 @@
+"""What a song becomes: every stem exact, as long as the song, at its rate and with its channels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.separation.conftest import WriteSong, level_db, noise
+from tests.separation.known_models import BINS, GAINS, N_FFT, SEGMENT, SOURCES, spectral_model
+from unbraid import Separator
+from unbraid.errors import InputError, SettingError
+
+RATES = [8000, 22050, 44100, 48000, 96000, 192000]
+
+
+def as_stored(gain: float) -> np.float32:
+    """The gain as the model holds it, in float16."""
+    return np.float32(np.float16(gain))
+
+
+@settings(max_examples=40, deadline=None)
+@given(samples=st.one_of(st.integers(1, 20), st.integers(1, 5 * SEGMENT)), channels=st.integers(1, 2))
+def test_every_stem_is_exact_for_any_length(separator: Separator, samples: int, channels: int) -> None:
+    song = noise(channels, samples)
+    stems = separator.separate(song)
+    assert tuple(stems) == SOURCES
+    for name, gain in zip(SOURCES, GAINS, strict=True):
+        assert stems[name].shape == song.shape
+        assert stems[name].dtype == np.float32
+        assert level_db(stems[name] - as_stored(gain) * song, song) < -110
+
+
+@settings(max_examples=30, deadline=None)
+@given(samples=st.integers(1, 30000), channels=st.integers(1, 2), rate=st.sampled_from(RATES))
+def test_two_stems_have_the_songs_rate_and_length_and_add_up_to_it(
+    separator: Separator, samples: int, channels: int, rate: int
+) -> None:
+    song = noise(channels, samples)
+    stems = separator.separate(song, rate, stems="bass")
+    assert tuple(stems) == ("bass", "no_bass")
+    assert stems.sample_rate == rate
+    assert stems["bass"].shape == stems["no_bass"].shape == song.shape
+    assert level_db(stems["bass"] + stems["no_bass"] - song, song) < -120
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_stems_stay_aligned_with_the_song_at_other_rates(separator: Separator, rate: int) -> None:
+    time_s = np.arange(rate) / rate
+    # Fades in and out: a resampler may ring at an edge.
+    song = (np.sin(2 * np.pi * 1000 * time_s) * np.hanning(rate))[None].astype(np.float32)
+    stems = separator.separate(song, rate)
+    assert level_db(stems["drums"] - as_stored(GAINS[0]) * song, song) < -70
+
+
+def test_what_lies_above_the_models_bandwidth_stays_in_the_accompaniment(separator: Separator) -> None:
+    rate = 96000
+    song = (0.5 * np.sin(2 * np.pi * 30000 * np.arange(rate) / rate) * np.hanning(rate))[None].astype(
+        np.float32
+    )
+    stems = separator.separate(song, rate, stems="vocals")
+    assert level_db(stems["vocals"], song) < -60
+    assert level_db(stems["no_vocals"] - song, song) < -60
+
+
+def test_masks_that_differ_by_frequency_take_tones_apart(tmp_path: Path) -> None:
+    low = np.arange(BINS) < BINS // 2
+    model = spectral_model(tmp_path, np.stack([low, ~low]), sources=["low", "high"], normalise=False)
+    time_s = np.arange(44100) / 44100
+    # Each in the middle of a bin far from the border between the masks.
+    tones = [np.sin(2 * np.pi * bin_ * 44100 / N_FFT * time_s) * np.hanning(44100) for bin_ in (20, 200)]
+    song = np.stack([tones[0] + tones[1], tones[0] - tones[1]]).astype(np.float32) / 2
+    stems = Separator(tmp_path, threads=1).separate(song)
+    assert model == tmp_path
+    assert level_db(stems["low"] - np.stack([tones[0], tones[0]]) / 2, song) < -60
+    assert level_db(stems["high"] - np.stack([tones[1], -tones[1]]) / 2, song) < -60
+
+
+def test_a_file_gives_what_its_samples_give(separator: Separator, write_song: WriteSong) -> None:
+    song = noise(2, 50000)
+    from_file = separator.separate(write_song(song, 48000))
+    from_array = separator.separate(song, 48000)
+    assert from_file.sample_rate == 48000
+    for name in SOURCES:
+        assert np.allclose(from_file[name], from_array[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [1, 10, SEGMENT, 3 * SEGMENT])
+@pytest.mark.parametrize("folder", ["gains_folder", "loudness_folder"])
+def test_silence_gives_silence(folder: str, samples: int, request: pytest.FixtureRequest) -> None:
+    stems = Separator(request.getfixturevalue(folder), threads=1).separate(np.zeros((2, samples), np.float32))
+    assert all(not stem.any() for stem in stems.values())
+
+
+def test_an_offset_is_shared_between_the_stems(separator: Separator) -> None:
+    song = noise(2, 20000) * np.float32(0.5) + np.float32(0.2)
+    stems = separator.separate(song)
+    total = sum(stems.values())
+    assert level_db(total - np.float32(sum(map(as_stored, GAINS))) * song, song) < -110
+
+
+def test_demucs_normalisation_takes_the_mean_out_and_puts_it_back(loudness_folder: Path) -> None:
+    song = noise(2, SEGMENT - 100) + np.float32(0.1)
+    stems = Separator(loudness_folder, overlap=0, threads=1).separate(song)
+    mix = song.mean(axis=0, dtype=np.float64)
+    mean, deviation = mix.mean(), mix.std(ddof=1)
+    normalised = (song - mean) / deviation
+    level = np.abs(normalised).sum() / (2 * SEGMENT)
+    for name, gain in zip(SOURCES, GAINS, strict=True):
+        assert np.allclose(stems[name], gain * level * normalised * deviation + mean, atol=1e-5)
+
+
+def test_no_number_becomes_silence(separator: Separator) -> None:
+    song = noise(1, 5000)
+    song[0, 100], song[0, 200] = np.nan, np.inf
+    stems = separator.separate(song)
+    assert all(np.isfinite(stem).all() for stem in stems.values())
+    assert stems["drums"][0, 100] == pytest.approx(0, abs=1e-6)
+
+
+def test_one_dimension_is_mono(separator: Separator) -> None:
+    assert separator.separate(noise(1, 500)[0])["bass"].shape == (1, 500)
+
+
+def test_a_song_without_samples_is_an_input_error(separator: Separator) -> None:
+    with pytest.raises(InputError, match="0 samples"):
+        separator.separate(np.zeros((2, 0), np.float32))
+
+
+@pytest.mark.parametrize(
+    "song", [np.zeros((3, 100), np.float32), np.zeros((2, 100), np.int16), np.zeros((1, 2, 100), np.float32)]
+)
+def test_arrays_that_are_no_song_are_refused(separator: Separator, song: np.ndarray) -> None:
+    with pytest.raises(SettingError, match="has to be float"):
+        separator.separate(song)
+
+
+def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> None:
+    with pytest.raises(SettingError, match="'guitar'.*all, drums, bass, other, vocals"):
+        separator.separate(noise(1, 100), stems="guitar")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"overlap": 1.0}, "overlap"),
+        ({"overlap": -0.1}, "overlap"),
+        ({"overlap": 0.9999}, "overlap"),
+        ({"segment_s": 0.001}, "segments of"),
+        ({"shifts": -1}, "shifts"),
+        ({"jobs": 0}, "jobs"),
+        ({"threads": 0}, "threads"),
+        ({"device": "abacus"}, "there is auto, cpu"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    gains_folder: Path, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        Separator(gains_folder, **settings)  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""The STFT pair: the right convention, and an exact inverse."""
+
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.separation.conftest import level_db, noise
+from unbraid.separation.spectral import Spectral
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hop=st.sampled_from([16, 64, 128]),
+    ratio=st.sampled_from([2, 4, 8]),
+    extra=st.integers(1, 3000),
+    channels=st.integers(1, 3),
+)
+def test_the_inverse_gives_back_every_sample(hop: int, ratio: int, extra: int, channels: int) -> None:
+    spectral = Spectral(hop * ratio, hop)
+    signal = noise(channels, hop * ratio // 2 + extra)
+    assert level_db(spectral.inverse(spectral.forward(signal), signal.shape[1]) - signal, signal) < -110
+
+
+def test_the_inverse_of_a_usual_window_is_exact_to_float32() -> None:
+    spectral = Spectral(4096, 1024)
+    signal = noise(2, 44100)
+    assert level_db(spectral.inverse(spectral.forward(signal), 44100) - signal, signal) < -120
+
+
+def test_the_spectrum_is_the_windowed_transform_of_mirrored_frames() -> None:
+    n_fft, hop = 512, 128
+    signal = noise(1, 10 * hop)
+    spectrum = Spectral(n_fft, hop).forward(signal)
+    assert spectrum.dtype == np.float32
+    assert spectrum.shape == (1, n_fft // 2 + 1, 11, 2)
+    mirrored = np.pad(signal[0].astype(np.float64), n_fft // 2, mode="reflect")
+    window = scipy.signal.get_window("hann", n_fft)
+    for frame in range(11):
+        expected = np.fft.rfft(mirrored[frame * hop : frame * hop + n_fft] * window) / np.sqrt(n_fft)
+        assert np.allclose(spectrum[0, :, frame, 0] + 1j * spectrum[0, :, frame, 1], expected, atol=1e-6)
+
+
+def test_leading_dimensions_are_kept() -> None:
+    spectral = Spectral(256, 64)
+    signals = noise(6, 1000).reshape(3, 2, 1000)
+    spectrum = spectral.forward(signals)
+    assert spectrum.shape == (3, 2, 129, 17, 2)
+    assert np.array_equal(spectrum[1, 1], spectral.forward(signals[1, 1]))
+    assert level_db(spectral.inverse(spectrum, 1000) - signals, signals) < -110
+
+
+def test_a_spectrum_of_another_length_is_refused() -> None:
+    spectral = Spectral(256, 64)
+    with pytest.raises(ValueError, match="1000 samples need"):
+        spectral.inverse(spectral.forward(noise(1, 2000)), 1000)
