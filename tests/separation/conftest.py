@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.separation.known_models import loudness_model, spectral_model
+
 from unbraid import Separator
 from unbraid.audio import Decoder, Encoder
 

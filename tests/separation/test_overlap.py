@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.separation.conftest import noise
+
 from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, plan_segments, triangle
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.separation.conftest import WriteSong, level_db, noise
 from tests.separation.known_models import BINS, GAINS, N_FFT, SEGMENT, SOURCES, spectral_model
+
 from unbraid import Separator
 from unbraid.errors import InputError, SettingError
 
@@ -137,7 +137,7 @@ def test_arrays_that_are_no_song_are_refused(separator: Separator, song: np.ndar
 
 
 def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> None:
-    with pytest.raises(SettingError, match="'guitar'.*all, drums, bass, other, vocals"):
+    with pytest.raises(SettingError, match=r"'guitar'.*all, drums, bass, other, vocals"):
         separator.separate(noise(1, 100), stems="guitar")
 
 

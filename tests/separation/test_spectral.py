@@ -5,8 +5,8 @@ import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.separation.conftest import level_db, noise
+
 from unbraid.separation.spectral import Spectral
 
 

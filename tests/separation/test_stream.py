@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.separation.conftest import level_db, noise
 from tests.separation.known_models import GAINS, SEGMENT, SOURCES
+
 from unbraid import Separator
 
 MAX_SHIFT = 22050  # half a second

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.separation.conftest import WriteSong, noise
 from tests.separation.known_models import SEGMENT
+
 from unbraid import Separator
 from unbraid.errors import Cancelled
 from unbraid.separation import Progress

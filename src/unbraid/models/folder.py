@@ -96,7 +96,12 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
     )
     if not model.sources or len(set(model.sources)) < len(model.sources):
         raise ValueError("the sources have to be named, each once")
-    if model.sample_rate < 1 or model.channels != 2 or model.segment < 1 or not 0 <= model.overlap < 1:
+    if (
+        model.sample_rate < 1
+        or model.channels != 2
+        or model.segment < max(1, model.n_fft or 0)
+        or not 0 <= model.overlap < 1
+    ):
         raise ValueError("sample rate, channels, segment or overlap is out of range")
     if model.normalise not in (True, False, "scale"):
         raise ValueError(f"normalise can be true, false or scale, not {model.normalise}")
@@ -104,6 +109,8 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
         raise ValueError(f"inputs can be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
     if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):
         raise ValueError(f"outputs can be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
+    if model.n_fft and model.hop and (model.n_fft % model.hop or model.n_fft == model.hop):
+        raise ValueError(f"the hop has to divide the window at least twice, not {model.n_fft} by {model.hop}")
     if not stft and {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
         raise ValueError("it works on spectra but says nothing about its STFT")
     return model

@@ -16,8 +16,8 @@ from unbraid.separation.arrays import Floats
 from unbraid.separation.output import output_error
 from unbraid.separation.stems import CLAMP, rescale_gain
 
-# Samples read back and encoded at once (6 s at 44.1 kHz).
-SPOOL_BLOCK = 1 << 18
+# Samples read back and encoded at once (1.5 s at 44.1 kHz).
+SPOOL_BLOCK = 1 << 16
 
 OpenEncoder = Callable[[str], Encoder]
 """Makes the encoder of the stem of that name."""

@@ -1,0 +1,93 @@
+"""Peak memory of `unbraid separate` against the length of the song: it must not grow.
+
+    python benchmarks/memory.py [--minutes 3 60] [--model auto] [--stems vocals]
+
+Each song is generated (stereo, 44.1 kHz, 16 bit WAV) and separated by a process of its own, whose peak
+resident memory is that which the kernel reports when it ends. Fails when the longest song needs over 10 %
+more than the shortest, or over 1.2 GB. Needs a Unix system, and disk for the song, its stems and their
+float32 copies (about 4.5 GB an hour).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.audio import Encoder
+
+SAMPLE_RATE = 44100
+ALLOWED_GROWTH = 1.10
+ALLOWED_BYTES = 1.2e9
+
+
+def main() -> int:
+    """Measure, print a table, and say whether the promise holds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, nargs="+", default=[3, 60])
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--stems", default="vocals")
+    parser.add_argument("--folder", type=Path, help="where to put songs and stems while it runs")
+    options = parser.parse_args()
+    print(f"{'song':>8}  {'peak':>8}  {'time':>8}  {'speed':>8}")
+    peaks = []
+    for minutes in sorted(options.minutes):
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            song = write_song(Path(folder) / "song.wav", minutes)
+            peak, seconds = separate(song, Path(folder) / "out", options.model, options.stems)
+        peaks.append(peak)
+        speed = minutes * 60 / seconds
+        print(f"{minutes:4g} min  {peak / 1e6:5.0f} MB  {seconds:6.1f} s  {speed:6.1f} x", flush=True)
+    growth = peaks[-1] / peaks[0]
+    holds = growth <= ALLOWED_GROWTH and max(peaks) <= ALLOWED_BYTES
+    print(f"{'holds' if holds else 'DOES NOT HOLD'}: {100 * (growth - 1):+.1f} % from shortest to longest")
+    return 0 if holds else 1
+
+
+def write_song(path: Path, minutes: float) -> Path:
+    """A song of seeded noise that swells and fades, with a bass tone, written as a stream."""
+    random = np.random.default_rng(0)
+    with Encoder(path, sample_rate=SAMPLE_RATE, channels=2) as encoder:
+        for second in range(round(minutes * 60)):
+            time_s = second + np.arange(SAMPLE_RATE) / SAMPLE_RATE
+            swell = 0.1 * (1 + np.sin(2 * np.pi * 0.3 * time_s))
+            block = swell * random.standard_normal((2, SAMPLE_RATE)) + 0.2 * np.sin(2 * np.pi * 80 * time_s)
+            encoder.write(block.astype(np.float32))
+    return path
+
+
+def separate(song: Path, out: Path, model: str, stems: str) -> tuple[int, float]:
+    """Separate in a process of its own; its peak memory (bytes) and how long it took (s)."""
+    command = [
+        sys.executable,
+        "-m",
+        "unbraid",
+        "separate",
+        str(song),
+        "-o",
+        str(out),
+        "-m",
+        model,
+        "--stems",
+        stems,
+    ]
+    started = time.monotonic()
+    process = subprocess.Popen([*command, "--quiet"])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return usage.ru_maxrss * unit, time.monotonic() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Stems as files: whole or not at all, loud songs treated as asked, names that never clash or escape."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.separation.conftest import WriteSong, level_db, noise, read
+from tests.separation.known_models import SOURCES, spectral_model
+
+from unbraid import Separator
+from unbraid.audio import probe
+from unbraid.errors import InputError, OutputError, SettingError
+from unbraid.separation.stems import CLAMP, HEADROOM
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Separator:
+    """Its `up` is three times the song and its `down` minus twice: both clip, their sum doesn't."""
+    folder = tmp_path_factory.mktemp("models") / "loud"
+    return Separator(spectral_model(folder, (3.0, -2.0), sources=["up", "down"], normalise=False), threads=1)
+
+
+def test_two_stems_stand_in_a_folder_named_after_the_song(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = noise(2, 60000)
+    result = separator.separate_to_files(
+        write_song(song, 48000, "My song.live.wav"), tmp_path / "out", subtype="24"
+    )
+    folder = tmp_path / "out" / "My song.live"
+    assert result.files == {"vocals": folder / "vocals.wav", "no_vocals": folder / "no_vocals.wav"}
+    assert result.duration_s == 60000 / 48000
+    assert (result.model, result.gain, result.warnings, result.sample_rate) == ("known", 1.0, (), 48000)
+    vocals, rest = read(folder / "vocals.wav"), read(folder / "no_vocals.wav")
+    assert vocals.shape == rest.shape == song.shape
+    assert level_db(vocals + rest - song, song) < -120  # two roundings to 24 bits
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["My song.live"]
+
+
+def test_sixteen_bits_still_add_up_to_the_song(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = noise(2, 60000)
+    files = separator.separate_to_files(write_song(song), tmp_path).files
+    assert level_db(read(files["vocals"]) + read(files["no_vocals"]) - song, song) < -60
+
+
+@pytest.mark.parametrize("clip_mode", ["rescale", "clamp", "none"])
+def test_all_stems_are_written_in_every_clip_mode(
+    separator: Separator, write_song: WriteSong, tmp_path: Path, clip_mode: str
+) -> None:
+    song = noise(1, 60000)
+    result = separator.separate_to_files(
+        write_song(song), tmp_path, stems="all", format="flac", clip_mode=clip_mode, name="here"
+    )
+    assert tuple(result.files) == SOURCES
+    for path in result.files.values():
+        assert path.parent == tmp_path / "here"
+        assert read(path).shape == song.shape
+        assert probe(path).channels == 1
+
+
+def test_rescaling_lowers_all_stems_alike_so_that_they_add_up(
+    loud: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = noise(2, 60000, peak=0.9)
+    result = loud.separate_to_files(write_song(song), tmp_path, stems="all", subtype="float")
+    up, down = read(result.files["up"]), read(result.files["down"])
+    assert result.gain == pytest.approx(1 / (HEADROOM * 2.7), rel=1e-4)
+    assert np.abs(up).max() == pytest.approx(1 / HEADROOM, rel=1e-4)
+    assert level_db(up + down - result.gain * song, song) < -110
+
+
+def test_nothing_is_rescaled_that_fits(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
+    song = noise(2, 20000, peak=0.3)
+    result = loud.separate_to_files(write_song(song), tmp_path, stems="all", subtype="float")
+    assert result.gain == 1
+    assert level_db(read(result.files["up"]) - 3 * song, song) < -100
+
+
+def test_clamping_cuts_peaks_and_leaves_the_rest(
+    loud: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = noise(2, 20000, peak=0.9)
+    files = loud.separate_to_files(
+        write_song(song), tmp_path, stems="all", subtype="float", clip_mode="clamp"
+    ).files
+    assert np.allclose(read(files["up"]), np.clip(3 * song, -CLAMP, CLAMP), atol=1e-5)
+
+
+def test_no_clip_mode_keeps_what_is_too_loud_where_the_format_can(
+    loud: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = write_song(noise(2, 20000, peak=0.9))
+    as_float = loud.separate_to_files(song, tmp_path, stems="all", subtype="float", clip_mode="none").files
+    assert np.abs(read(as_float["up"])).max() == pytest.approx(2.7, rel=1e-4)
+    as_integers = loud.separate_to_files(song, tmp_path, stems="all", clip_mode="none").files
+    assert np.abs(read(as_integers["up"])).max() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_separating_again_replaces_the_stems_and_nothing_else(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = write_song(noise(1, 10000))
+    first = separator.separate_to_files(song, tmp_path)
+    note = first.files["vocals"].with_name("note.txt")
+    note.write_text("mine", encoding="utf-8")
+    first.files["vocals"].write_bytes(b"old")
+    second = separator.separate_to_files(song, tmp_path)
+    assert second.files == first.files
+    assert read(second.files["vocals"]).shape == (1, 10000)
+    assert note.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"stems": "guitar"}, SettingError),
+        ({"clip_mode": "loudly"}, SettingError),
+        ({"format": "tape"}, SettingError),
+        ({"format": "../../wav"}, SettingError),
+        ({"audio_stream": 3}, SettingError),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_and_leave_nothing(
+    separator: Separator,
+    write_song: WriteSong,
+    tmp_path: Path,
+    options: dict[str, object],
+    error: type[Exception],
+) -> None:
+    song = write_song(noise(1, 1000))
+    with pytest.raises(error):
+        separator.separate_to_files(song, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_a_song_that_cannot_be_read_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
+    text = tmp_path / "song.mp3"
+    text.write_text("no music", encoding="utf-8")
+    for path in (text, tmp_path / "missing.wav", tmp_path):
+        with pytest.raises(InputError):
+            separator.separate_to_files(path, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["song.mp3"]
+
+
+def test_a_file_where_a_folder_should_be_is_an_output_error(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = write_song(noise(1, 1000))
+    in_the_way = tmp_path / "way"
+    in_the_way.write_bytes(b"")
+    for out_dir, name in ((in_the_way, "song"), (in_the_way / "deeper", "song"), (tmp_path, "way")):
+        with pytest.raises(OutputError):
+            separator.separate_to_files(song, out_dir, name=name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "way"]
+
+
+def test_a_full_disk_is_an_output_error(separator: Separator, write_song: WriteSong, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: both make a write fail half-way."""
+    resource = pytest.importorskip("resource")
+    song = write_song(noise(2, 400000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))  # 1 MiB; the detour needs 6.4 MB
+    try:
+        with pytest.raises(OutputError, match="free some space"):
+            separator.separate_to_files(song, tmp_path / "out")
+        with pytest.raises(OutputError):
+            separator.separate_to_files(song, tmp_path / "out", clip_mode="none")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_very_long_and_foreign_names_work(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    song = write_song(noise(1, 1000), name="ж" * 125 + ".wav")
+    files = separator.separate_to_files(song, tmp_path).files
+    assert files["vocals"] == tmp_path / ("ж" * 125) / "vocals.wav"
+    assert files["vocals"].is_file()

@@ -1,0 +1,41 @@
+"""Memory does not grow with the song (`benchmarks/memory.py` measures the whole process, up to an hour)."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.separation.conftest import noise
+
+from unbraid import Separator
+from unbraid.audio import Encoder
+
+
+def peak_bytes(separator: Separator, song: Path, out: Path) -> int:
+    """Peak of what Python and numpy hold while `song` is separated."""
+    tracemalloc.start()
+    try:
+        separator.separate_to_files(song, out, stems="all")
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sample_rate", [44100, 48000])
+def test_memory_is_the_same_for_a_song_eight_times_as_long(
+    loudness_folder: Path, tmp_path: Path, sample_rate: int
+) -> None:
+    separator = Separator(loudness_folder, segment_s=2, shifts=1, threads=1)
+    second = noise(2, sample_rate)
+    peaks = []
+    for seconds in (20, 160):
+        song = tmp_path / f"{seconds}.wav"
+        with Encoder(song, sample_rate=sample_rate, channels=2) as encoder:
+            for _ in range(seconds):
+                encoder.write(second)
+        peaks.append(peak_bytes(separator, song, tmp_path))
+    whole = 160 * sample_rate * 2 * np.dtype(np.float32).itemsize
+    # Which blocks meet in memory is up to the threads, so some is left to chance; the song and its stems would
+    # be five times `whole`.
+    assert peaks[1] < 1.5 * peaks[0]
+    assert peaks[1] < whole

@@ -1,0 +1,55 @@
+"""The runtime: quiet on the network, honest about a graph it can't load."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unbraid.errors import ModelError
+from unbraid.separation.runtime import available_cores, load_runtime
+
+QUIET = """
+import os, sys
+import socket
+def refuse(*arguments, **options):
+    raise AssertionError("the network was used")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+from unbraid import Separator
+Separator(sys.argv[1])
+assert "openvino_telemetry" not in sys.modules
+assert "openvino.tools.ovc" not in sys.modules
+assert not os.listdir(os.environ["HOME"]), os.listdir(os.environ["HOME"])
+for module in ("torch", "scipy", "onnx", "onnxruntime", "urllib.request"):
+    assert module not in sys.modules, module
+"""
+
+
+def test_loading_a_model_sends_nothing_and_writes_nothing(gains_folder: Path, tmp_path: Path) -> None:
+    source = str(Path(__file__).parents[2] / "src")
+    subprocess.run(
+        [sys.executable, "-c", QUIET, str(gains_folder)],
+        env={"HOME": str(tmp_path), "PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+
+
+def test_outputs_come_by_name(loudness_folder: Path) -> None:
+    runtime = load_runtime(loudness_folder / "graph.onnx", threads=1)
+    with runtime.run({"mixture": np.ones((1, 2, 50), np.float32)}) as outputs:
+        assert set(outputs) == {"waveforms"}
+        assert outputs["waveforms"].shape == (1, 4, 2, 50)
+        assert np.allclose(outputs["waveforms"][0, :, 0, 0], [0.4, 0.3, 0.2, 0.1])
+
+
+def test_a_graph_that_is_none_is_a_model_error(tmp_path: Path) -> None:
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match=r"graph\.onnx can't be loaded"):
+        load_runtime(graph)
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert available_cores() >= 1

@@ -1,0 +1,68 @@
+"""Every error has one exit code and one HTTP status, and importing the package is cheap."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unbraid
+from unbraid.errors import (
+    EXIT_CODES,
+    HTTP_STATUS,
+    Cancelled,
+    InputError,
+    ModelError,
+    OutputError,
+    SettingError,
+    UnbraidError,
+    exit_code,
+    http_status,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (UnbraidError("x"), 1, 500),
+        (InputError("x"), 1, 400),
+        (OutputError("x"), 1, 507),
+        (ModelError("x"), 1, 422),
+        (SettingError("x"), 2, 422),
+        (Cancelled(), 130, 499),
+    ],
+)
+def test_each_error_has_its_codes(error: UnbraidError, code: int, status: int) -> None:
+    assert (exit_code(error), http_status(error)) == (code, status)
+
+
+def test_the_tables_cover_the_same_errors() -> None:
+    assert set(EXIT_CODES) == set(HTTP_STATUS) == {UnbraidError, *UnbraidError.__subclasses__()}
+
+
+def test_a_more_special_error_has_the_codes_of_its_kind() -> None:
+    class NoSoundError(InputError):
+        pass
+
+    assert exit_code(NoSoundError("x")) == 1
+    assert http_status(NoSoundError("x")) == 400
+
+
+def test_the_message_is_what_is_shown() -> None:
+    assert (
+        InputError("song.mp3 is empty").message == str(InputError("song.mp3 is empty")) == "song.mp3 is empty"
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, unbraid; print(*[m for m in ('numpy', 'av', 'openvino', 'soxr') if m in sys.modules])"
+    source = str(Path(unbraid.__file__).parents[1])
+    found = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": source}, check=True, capture_output=True, text=True
+    )
+    assert found.stdout.split() == []
+
+
+def test_what_the_package_lacks_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Joiner'"):
+        unbraid.Joiner  # noqa: B018
