@@ -37,7 +37,7 @@ def test_loading_a_model_sends_nothing_and_writes_nothing(gains_folder: Path, tm
 
 
 def test_outputs_come_by_name(loudness_folder: Path) -> None:
-    runtime = load_runtime(loudness_folder / "graph.onnx", threads=1)
+    runtime = load_runtime(loudness_folder / "graph.onnx", {"mixture": (1, 2, 50)}, threads=1)
     with runtime.run({"mixture": np.ones((1, 2, 50), np.float32)}) as outputs:
         assert set(outputs) == {"waveforms"}
         assert outputs["waveforms"].shape == (1, 4, 2, 50)
@@ -48,7 +48,13 @@ def test_a_graph_that_is_none_is_a_model_error(tmp_path: Path) -> None:
     graph = tmp_path / "graph.onnx"
     graph.write_bytes(b"not a graph")
     with pytest.raises(ModelError, match=r"graph\.onnx can't be loaded"):
-        load_runtime(graph)
+        load_runtime(graph, {"mixture": (1, 2, 50)})
+
+
+def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_folder: Path) -> None:
+    for shapes in ({"spectrum": (1, 2, 257, 48, 2)}, {"mixture": (1, 2, 3, 50)}):
+        with pytest.raises(ModelError, match="can't be loaded"):
+            load_runtime(loudness_folder / "graph.onnx", shapes)
 
 
 def test_there_is_at_least_one_core() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,14 +12,23 @@ from unbraid.separation.arrays import Floats
 from unbraid.separation.runtime import Runtime
 from unbraid.separation.spectral import Spectral
 
+LoadRuntime = Callable[[Path, Mapping[str, Sequence[int]]], Runtime]
+
 
 class Network:
-    """Estimates sources from one segment of the mixture; safe to call from several threads at once."""
+    """Estimates sources from segments of `length` samples; safe to call from several threads at once.
 
-    def __init__(self, model: Model, runtime: Runtime) -> None:
+    `load` loads a runtime for inputs of given shapes. Raises ModelError and SettingError as it does.
+    """
+
+    def __init__(self, model: Model, length: int, load: LoadRuntime) -> None:
         self._model = model
-        self._runtime = runtime
         self._spectral = Spectral(model.n_fft, model.hop) if model.n_fft and model.hop else None
+        shapes: dict[str, Sequence[int]] = {MIXTURE: (1, model.channels, length)}
+        if self._spectral:
+            bins, frames = self._spectral.bins, self._spectral.frames(length)
+            shapes[SPECTRUM] = (1, model.channels, bins, frames, 2)
+        self._runtime = load(model.graph, {name: shapes[name] for name in model.inputs})
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
         """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +23,15 @@ class Runtime(Protocol):
         ...
 
 
-def load_runtime(graph: Path, *, device: str = "auto", threads: int | None = None, jobs: int = 1) -> Runtime:
-    """Load `graph` (an ONNX file with its weights beside it).
+def load_runtime(
+    graph: Path,
+    shapes: Mapping[str, Sequence[int]],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    jobs: int = 1,
+) -> Runtime:
+    """Load `graph` (an ONNX file with its weights beside it) for inputs of exactly these `shapes`.
 
     `threads`: CPU threads in all (None: what this process may use); `jobs`: calls expected at the same time.
     Raises SettingError for a device this version can't use, ModelError for a graph that doesn't load.
@@ -33,7 +40,7 @@ def load_runtime(graph: Path, *, device: str = "auto", threads: int | None = Non
         raise SettingError(f"device {device!r} is not available here; there is {', '.join(DEVICES)}")
     from unbraid.separation.openvino import OpenVinoRuntime
 
-    return OpenVinoRuntime(graph, threads=threads or available_cores(), jobs=jobs)
+    return OpenVinoRuntime(graph, shapes, threads=threads or available_cores(), jobs=jobs)
 
 
 def available_cores() -> int:

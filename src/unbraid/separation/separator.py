@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,8 @@ class Separator:
     ) -> None:
         self.model: Model = find_model(model if isinstance(model, str) else Path(fspath(model)))
         settings = Settings.checked(self.model, overlap, segment_s, shifts, seed, threads, jobs)
-        runtime = load_runtime(self.model.graph, device=device, threads=threads, jobs=jobs)
-        runs = settings.runs(Network(self.model, runtime), self.model.sample_rate)
+        load = partial(load_runtime, device=device, threads=threads, jobs=jobs)
+        runs = settings.runs(Network(self.model, settings.length, load), self.model.sample_rate)
         self._pipeline = Pipeline(self.model, runs, jobs)
 
     @property
