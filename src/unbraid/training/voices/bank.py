@@ -1,5 +1,7 @@
 """A bank of voices: what each can say, as envelopes ready to be sung."""
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +106,17 @@ class Voice:
             return cls(str(stored["name"]), split, float(stored["f0_hz"]), units[:count], units[count:])
 
 
+def default_folder() -> Path:
+    """Where the bank is built unless told otherwise: the user's cache folder."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+    elif sys.platform == "darwin":
+        base = Path("~/Library/Caches")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return base.expanduser() / "unbraid" / "voices"
+
+
 class VoiceBank:
     """Voices to choose from; no voice is in both splits."""
 
@@ -111,15 +124,20 @@ class VoiceBank:
         self.voices = tuple(sorted(voices, key=lambda voice: voice.name))
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
-        """All voices built into a folder, and the computed ones. Raises FileNotFoundError if none was built."""
+    def load(cls, folder: Path | str | None = None) -> Self:
+        """All voices built into a folder (None: `default_folder`), and the computed ones.
+
+        Raises FileNotFoundError if none was built.
+        """
         from unbraid.training.voices.timbre import equalised
         from unbraid.training.voices.tract import computed_voices
 
+        folder = default_folder() if folder is None else folder
         paths = sorted(Path(folder).glob("*.npz"))
         if not paths:
             raise FileNotFoundError(
-                f"No voices in {folder}: build them with `python -m unbraid.training.voices build --out {folder}`."
+                f"No voices in {folder}: build them with "
+                f"`python -m unbraid.training.voices build --out {folder}`."
             )
         return cls(equalised(voice) for voice in (*(Voice.load(path) for path in paths), *computed_voices()))
 

@@ -14,7 +14,7 @@ def breath(frames: Frames, before: int, singer: Singer, rng: np.random.Generator
     room = before - 4
     if room < 30 or rng.random() < 0.35:
         return
-    length = int(min(room, rng.integers(30, 90)))
+    length = min(room, int(rng.integers(30, 90)))
     start = before - 4 - length
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 1000.0)
     # The tract's resonances for a neutral vowel, blurred by the open glottis; nothing below 300 Hz.

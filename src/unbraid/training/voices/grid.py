@@ -5,10 +5,18 @@ bottom, where formants are narrow, 1 kHz apart at the top. It is a twelfth of wh
 same low-frequency detail takes.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+
+
+def single(values: Any) -> FloatArray:
+    """The same numbers in single precision."""
+    return np.asarray(values, np.float32)
+
 
 SAMPLE_RATE = 44100
 FRAME_RATE = (
@@ -58,11 +66,4 @@ def power_db(envelope_db: FloatArray) -> FloatArray:
     one.
     """
     power: FloatArray = (10.0 ** (envelope_db / 10.0)) @ WIDTHS
-    return (10.0 * np.log10(power + 1e-12)).astype(np.float32)
-
-
-def shifted(envelope_db: FloatArray, factor: float) -> FloatArray:
-    """Move every formant of an envelope (frames, 80) by a factor in frequency: what sits at f moves to f *
-    factor.
-    """
-    return envelope_db @ interpolation(GRID_HZ, GRID_HZ / factor)
+    return single(10.0 * np.log10(power + 1e-12))

@@ -20,9 +20,10 @@ def smooth_noise(frames: int, corner_hz: float, rng: np.random.Generator) -> NDA
     run_in = FRAME_RATE
     b, a = signal.butter(2, corner_hz / (FRAME_RATE / 2))
     noise: NDArray[np.float64] = signal.lfilter(b, a, rng.standard_normal(frames + run_in))[run_in:]
-    return noise / np.sqrt(
+    scaled: NDArray[np.float64] = noise / np.sqrt(
         corner_hz * 1.11 / (FRAME_RATE / 2)
     )  # 1.11: equivalent noise bandwidth of this filter
+    return scaled
 
 
 def _glided(targets: NDArray[np.float64], natural_hz: float, damping: float) -> NDArray[np.float64]:

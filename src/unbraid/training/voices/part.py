@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from unbraid.training.voices.bank import Split, VoiceBank
-from unbraid.training.voices.grid import FloatArray
+from unbraid.training.voices.grid import FloatArray, single
 from unbraid.training.voices.notes import Note, octave_for
 from unbraid.training.voices.rap import rap_as
 from unbraid.training.voices.sing import levelled, sing_as
@@ -81,7 +81,7 @@ def panned(sound: FloatArray, side: float) -> FloatArray:
     """
     angle = (side + 1) * np.pi / 4
     gains = np.sqrt(2.0) * np.array([np.cos(angle), np.sin(angle)])
-    return (gains[:, None] * sound[None, :]).astype(np.float32)
+    return single(gains[:, None] * sound[None, :])
 
 
 def _again(singer: Singer, rng: np.random.Generator) -> Singer:

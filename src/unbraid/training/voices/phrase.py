@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unbraid.training.voices.bank import NOISE_TO_GRID, Unit, Voice
 from unbraid.training.voices.breath import breath
-from unbraid.training.voices.grid import FRAME_RATE, GRID_HZ, FloatArray, interpolation
+from unbraid.training.voices.grid import FRAME_RATE, GRID_HZ, FloatArray, interpolation, single
 from unbraid.training.voices.melody import contour_hz, smooth_noise
 from unbraid.training.voices.notes import Note
 from unbraid.training.voices.singer import Singer
@@ -79,7 +79,7 @@ def _gather(rows: FloatArray, path: NDArray[np.float64]) -> FloatArray:
     high = np.minimum(low + 1, len(rows) - 1)
     share = (path - low).astype(np.float32)
     share = share[:, None] if rows.ndim == 2 else share
-    return rows[low] * (1 - share) + rows[high] * share
+    return single(rows[low] * (1 - share) + rows[high] * share)
 
 
 def _melt(rows: FloatArray, at: int) -> None:
@@ -97,7 +97,7 @@ def _effort(velocity: FloatArray, singer: Singer) -> FloatArray:
     """
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 700.0).clip(0, 3.0).astype(np.float32)
     per_octave = singer.effort_db * 0.7 + (velocity - 0.7) * singer.dynamics_db * 0.25
-    return (per_octave[:, None] * octaves[None, :]).astype(np.float32)
+    return single(per_octave[:, None] * octaves[None, :])
 
 
 def phrase_frames(
@@ -150,10 +150,7 @@ def phrase_frames(
     )
     _fade(envelope, voiced, placed, starts, singer)
     envelope = envelope @ interpolation(GRID_HZ, GRID_HZ / singer.formant_shift) + singer.colour_db
-    # Periodicity of singing is higher than of speech; breath comes back above 2 kHz.
-    air = singer.breath * np.clip(GRID_HZ / 3000.0, 0, 1).astype(np.float32)
-    sung = np.clip(noise**singer.periodicity + air, 0.01, 1.0)
-    noise = np.where(voiced[:, None] > 0.5, sung, noise).astype(np.float32)
+    noise = np.where(voiced[:, None] > 0.5, _sung_noise(noise, f0, singer), noise)
     is_voiced = np.clip(voiced, 0, 1)[:, None]
     envelope += is_voiced * _effort(velocity, singer) + (1 - is_voiced) * singer.consonant_db
     # High notes put their strongest partial on the first resonance, which singers tune to it.
@@ -167,6 +164,22 @@ def phrase_frames(
     frames = Frames(envelope.astype(np.float32), noise, f0, voiced)
     breath(frames, starts[0], singer, rng)
     return frames, origin_s
+
+
+def _sung_noise(noise: FloatArray, f0: FloatArray, singer: Singer) -> FloatArray:
+    """Noise shares (frames, 80) of a sung vowel from those of a spoken one.
+
+    Singing is more periodic than speech: partials of a loud voice stand out up to 8 kHz. Breathiness comes on top, most
+    above 2 kHz. Below the first partial there is next to nothing.
+    """
+    hz = GRID_HZ[None, :]
+    most = np.interp(
+        GRID_HZ, [0, 1000, 3000, 6000, 10000, 16000, 22050], [0.04, 0.06, 0.16, 0.32, 0.55, 0.8, 0.9]
+    )
+    sung = np.minimum(noise**singer.periodicity, most * 1.6 / singer.periodicity) + singer.breath * np.clip(
+        hz / 3000, 0, 1
+    )
+    return single(np.clip(sung * np.clip((hz / f0[:, None]) ** 2, 0.05, 1.0), 0.005, 0.98))
 
 
 def _fade(

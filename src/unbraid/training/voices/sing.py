@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unbraid.training.voices.bank import Split, Voice, VoiceBank
-from unbraid.training.voices.grid import SAMPLE_RATE, FloatArray
+from unbraid.training.voices.grid import SAMPLE_RATE, FloatArray, single
 from unbraid.training.voices.notes import Note, octave_for, phrases
 from unbraid.training.voices.phrase import phrase_frames
 from unbraid.training.voices.singer import Singer, draw_singer
@@ -81,4 +81,4 @@ def levelled(sound: FloatArray, rms: float = LEAD_RMS) -> FloatArray:
     active = power > power.max() * 1e-3
     if not power.max() > 0:
         return sound
-    return (sound * (rms / np.sqrt(power[active].mean()))).astype(np.float32)
+    return single(sound * (rms / np.sqrt(power[active].mean())))

@@ -90,7 +90,7 @@ def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
         consonant_db=float(rng.normal(0.0, 3.0)),
         dynamics_db=float(rng.uniform(4.0, 14.0)),
         roughness=Roughness(
-            jitter=float(rng.uniform(0.008, 0.03) if rough else rng.uniform(0.001, 0.006)),
+            jitter=float(rng.uniform(0.004, 0.012) if rough else rng.uniform(0.0005, 0.0025)),
             shimmer_db=float(rng.uniform(0.5, 2.0) if rough else rng.uniform(0.05, 0.4)),
             every=int(rng.choice([2, 2, 3])),
             depth=float(rng.uniform(0.15, 0.6)),

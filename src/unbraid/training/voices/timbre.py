@@ -10,34 +10,41 @@ from dataclasses import replace
 import numpy as np
 
 from unbraid.training.voices.bank import Unit, Voice
-from unbraid.training.voices.grid import GRID_HZ, FloatArray, power_db
+from unbraid.training.voices.grid import GRID_HZ, FloatArray, power_db, single
 
 # Power density of sung vowels, dB against the maximum: -9 dB an octave above 700 Hz, the slope of loud
 # singing (Sundberg, 1987), a little less above 6 kHz, where close microphones add presence.
 _TARGET_HZ = np.array(
     [60, 120, 250, 450, 700, 1000, 1500, 2200, 3200, 4500, 6500, 9000, 12000, 16000, 19000, 22050]
 )
-_TARGET_DB = np.array([-22, -11, -4, 0, -1, -5, -9, -12, -15, -22, -29, -34, -39, -46, -58, -75])
+_TARGET_DB = np.array([-22, -11, -4, 0, -1, -5, -9, -12, -15, -21, -26, -30, -35, -42, -54, -72])
 TARGET_DB = np.interp(np.log2(np.maximum(GRID_HZ, 40)), np.log2(_TARGET_HZ), _TARGET_DB).astype(np.float32)
 
-_STRENGTH = 0.8
-_WIDTH_OCTAVES = 0.6
+_STRENGTH = 0.9
+# The slope first, then what is left of steps and dips; in fine detail only above the formants that make vowels.
+_WIDTHS_OCTAVES = (0.8, 0.3, 0.12)
+_FINE_HZ = 4000.0
 _LOUDEST_CONSONANT_DB = -3.0
+_HISS_DB = -36.0
 
 
 def average_db(voice: Voice) -> FloatArray:
     """Mean power (80,) in dB over the vowels of a voice's syllables."""
     rows = np.concatenate([unit.envelope_db[unit.core_start : unit.core_end] for unit in voice.syllables])
-    return (10 * np.log10(np.mean(10 ** (rows / 10), axis=0) + 1e-12)).astype(np.float32)
+    return single(10 * np.log10(np.mean(10 ** (rows / 10), axis=0) + 1e-12))
 
 
 def _correction(average: FloatArray) -> FloatArray:
     octaves = np.log2(np.maximum(GRID_HZ, 60.0))
-    kernel = np.exp(-0.5 * ((octaves[:, None] - octaves[None, :]) / _WIDTH_OCTAVES) ** 2)
-    kernel /= kernel.sum(axis=1, keepdims=True)
-    wanted = _STRENGTH * (TARGET_DB - average)
-    wanted = wanted - wanted[(GRID_HZ > 300) & (GRID_HZ < 1000)].mean()
-    return (kernel @ np.clip(wanted, -30, 45)).astype(np.float32)
+    total = np.zeros(len(GRID_HZ), np.float32)
+    for width in _WIDTHS_OCTAVES:
+        kernel = np.exp(-0.5 * ((octaves[:, None] - octaves[None, :]) / width) ** 2)
+        kernel /= kernel.sum(axis=1, keepdims=True)
+        wanted = _STRENGTH * (TARGET_DB - average - total)
+        wanted = wanted - wanted[(GRID_HZ > 300) & (GRID_HZ < 1000)].mean()
+        step = kernel @ np.clip(wanted, -40, 50)
+        total = total + single(step if width > 0.2 else np.where(GRID_HZ > _FINE_HZ, step, 0.0))
+    return total
 
 
 def equalised(voice: Voice) -> Voice:
@@ -51,6 +58,8 @@ def equalised(voice: Voice) -> Voice:
         envelope = unit.envelope_db + share * correction
         core = envelope[unit.core_start : unit.core_end]
         envelope = envelope - 10 * np.log10(np.mean(10 ** (power_db(core) / 10)))
+        # The recording's hiss between sounds, which the correction raised, is pushed down again.
+        envelope = envelope + 2.0 * np.minimum(power_db(envelope) - _HISS_DB, 0)[:, None]
         above = power_db(envelope) - np.where(unit.voiced > 0.5, 4.0, _LOUDEST_CONSONANT_DB)
         envelope = envelope - np.maximum(above, 0)[:, None]
         return replace(unit, envelope_db=envelope.astype(np.float32))

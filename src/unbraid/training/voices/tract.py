@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.training.voices.bank import NOISE_HZ, Split, Unit, Voice
-from unbraid.training.voices.grid import GRID_HZ, FloatArray, power_db
+from unbraid.training.voices.grid import GRID_HZ, FloatArray, power_db, single
 
 # F1 to F4 in Hz.
 VOWELS: dict[str, tuple[float, float, float, float]] = {
@@ -127,7 +127,7 @@ class Tract:
         )
         octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 500.0)
         level = level - self.tilt_db * np.maximum(octaves, -0.5)[None, :] - 18.0 * (GRID_HZ < 70.0)[None, :]
-        return (level - level.max(axis=1, keepdims=True)).astype(np.float32)
+        return single(level - level.max(axis=1, keepdims=True))
 
     def syllable(self, onset: str, vowel: str, coda: str, vowel_frames: int = 40) -> Unit:
         """A syllable such as ("s", "a", "n"), its consonants at speaking length."""
@@ -158,10 +158,10 @@ class Tract:
         )
 
     def _normal(self, envelope_db: FloatArray) -> FloatArray:
-        return (envelope_db - power_db(envelope_db)[:, None]).astype(np.float32)
+        return single(envelope_db - power_db(envelope_db)[:, None])
 
     def _noise(self) -> FloatArray:
-        return np.clip(self.breath + 0.75 * (NOISE_HZ / 14000.0), 0.02, 0.95).astype(np.float32)
+        return single(np.clip(self.breath + 0.75 * (NOISE_HZ / 14000.0), 0.02, 0.95))
 
     def _consonant(
         self, consonant: _Consonant, vowel_hz: np.ndarray, vowel_db: FloatArray
@@ -191,11 +191,10 @@ class Tract:
             hiss = self._normal(hiss.astype(np.float32)) + loud
         if consonant.voiced:
             own = np.array(consonant.formants, np.float64)[None, :].repeat(count, axis=0)
-            murmur = self._normal(self.envelope_db(own.astype(np.float32)))
-            murmur = murmur - np.where(GRID_HZ > 700, 9.0, 0.0)[None, :] + loud
-            envelope[consonant.closure :] = (
-                murmur if hiss is None else np.logaddexp(murmur / 4.34, hiss / 4.34) * 4.34
-            )
+            calm = self._normal(self.envelope_db(own.astype(np.float32)))
+            murmur = calm - np.where(GRID_HZ > 700, 9.0, 0.0)[None, :] + loud
+            both = murmur if hiss is None else np.logaddexp(murmur / 4.34, hiss / 4.34) * 4.34
+            envelope[consonant.closure :] = single(both)
             voiced[:] = 1.0
             noise[:] = (
                 self._noise() if hiss is None else np.clip(0.1 + NOISE_HZ / 4000.0, 0, 1).astype(np.float32)

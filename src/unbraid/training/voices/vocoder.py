@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from unbraid.training.voices.grid import BINS_HZ, FFT_SIZE, FRAME_RATE, SAMPLE_RATE, TO_BINS, FloatArray
+from unbraid.training.voices.grid import (
+    BINS_HZ,
+    FFT_SIZE,
+    FRAME_RATE,
+    SAMPLE_RATE,
+    TO_BINS,
+    FloatArray,
+    single,
+)
 
 _NOISE_HOP = 128
 _FLOOR_DB = -120.0
@@ -50,7 +58,7 @@ class Roughness:
     depth: float = 0.0
 
 
-def _rows(values: FloatArray, position: NDArray[np.float64]) -> FloatArray:
+def _rows(values: FloatArray, position: NDArray[np.floating]) -> FloatArray:
     """Rows of (frames, ...) interpolated linearly at fractional frame numbers (n,)."""
     position = np.clip(position, 0, len(values) - 1)
     low = np.minimum(position.astype(int), max(len(values) - 2, 0))
@@ -58,7 +66,7 @@ def _rows(values: FloatArray, position: NDArray[np.float64]) -> FloatArray:
     high = np.minimum(low + 1, len(values) - 1)
     if values.ndim == 2:
         share = share[:, None]
-    return values[low] * (1 - share) + values[high] * share
+    return single(values[low] * (1 - share) + values[high] * share)
 
 
 def _minimum_phase(level_ln: FloatArray) -> NDArray[np.complex64]:

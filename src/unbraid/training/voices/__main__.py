@@ -1,0 +1,26 @@
+"""`python -m unbraid.training.voices build --out DIR`."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from unbraid.training.voices.bank import default_folder
+from unbraid.training.voices.build import build
+from unbraid.training.voices.speakers import SPEAKERS
+
+
+def main() -> int:
+    """Exit code 0 if at least one voice is there in the end, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m unbraid.training.voices", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("build", help="let the speech synthesisers speak, and keep their voices")
+    command.add_argument("--out", type=Path, default=default_folder(), help="folder (default: %(default)s)")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    missing = build(arguments.out)
+    return int(len(missing) == len(SPEAKERS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
