@@ -1,0 +1,42 @@
+"""Songs on disk: a folder each, whole or not there."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.training.songs.render import STEMS, bank_from, render
+from unbraid.training.songs.score import Audio
+from unbraid.training.songs.sounds import Split
+
+
+def as_int16(stem: Audio) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    """(2, samples) float32 -> (samples, 2) int16, C order; 32767 is full scale."""
+    return np.ascontiguousarray(np.clip(np.rint(stem.T * 32767.0), -32768, 32767).astype(np.int16))
+
+
+def write_song(seed: int, split: Split, out_dir: Path, voices: Path | None = None) -> Path | None:
+    """Renders a song into OUT_DIR/<split>-<seed>/, one <stem>.npy each and song.json; None if it was there already.
+
+    It is written under a temporary name and renamed when whole, so a folder that exists is complete.
+    """
+    target = out_dir / f"{split}-{seed}"
+    if target.exists():
+        return None
+    song = render(seed, split, bank_from(voices))
+    partial = out_dir / f".{split}-{seed}.{os.getpid()}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        for name in STEMS:
+            np.save(partial / f"{name}.npy", as_int16(song.stems[name]))
+        (partial / "song.json").write_text(json.dumps(song.about, indent=1) + "\n", encoding="utf-8")
+        partial.rename(target)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not target.exists():
+            raise
+        return None  # another process wrote the same song meanwhile
+    return target
