@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.separation.known_models import spectral_model
 
+from unbraid import Separator
 from unbraid.errors import ModelError
-from unbraid.separation.runtime import available_cores, load_runtime
+from unbraid.separation.runtime import cpu_quota, load_runtime
 
 QUIET = """
 import os, sys
@@ -57,5 +59,20 @@ def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_fol
             load_runtime(loudness_folder / "graph.onnx", shapes)
 
 
-def test_there_is_at_least_one_core() -> None:
-    assert available_cores() >= 1
+def test_a_graph_without_the_outputs_of_its_description_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="doesn't give waveforms"):
+        Separator(spectral_model(tmp_path, outputs=["waveforms"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [("max 100000", None), ("200000 100000\n", 2), ("150000 100000", 2), ("10000 100000", 1), ("", None)],
+)
+def test_a_containers_quota_is_rounded_to_cores(tmp_path: Path, content: str, cores: int | None) -> None:
+    limit = tmp_path / "cpu.max"
+    limit.write_text(content, encoding="ascii")
+    assert cpu_quota(limit) == cores
+
+
+def test_without_a_container_there_is_no_quota(tmp_path: Path) -> None:
+    assert cpu_quota(tmp_path / "missing") is None

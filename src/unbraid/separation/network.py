@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.errors import ModelError
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.runtime import Runtime
@@ -29,6 +30,10 @@ class Network:
             bins, frames = self._spectral.bins, self._spectral.frames(length)
             shapes[SPECTRUM] = (1, model.channels, bins, frames, 2)
         self._runtime = load(model.graph, {name: shapes[name] for name in model.inputs})
+        if not self._runtime.outputs.issuperset(model.outputs):
+            raise ModelError(
+                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
+            )
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
         """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""
@@ -41,8 +46,8 @@ class Network:
         estimates = np.zeros((len(sources), *mixture.shape), np.float32)
         with self._runtime.run(inputs) as outputs:
             for estimate, source in zip(estimates, sources, strict=True):
-                if SPECTRA in outputs and self._spectral:
+                if SPECTRA in self._model.outputs and self._spectral:
                     estimate += self._spectral.inverse(outputs[SPECTRA][0, source], samples)
-                if WAVEFORMS in outputs:
+                if WAVEFORMS in self._model.outputs:
                     estimate += outputs[WAVEFORMS][0, source]
         return estimates

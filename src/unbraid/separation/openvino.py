@@ -35,17 +35,20 @@ def import_openvino() -> ModuleType:
 class OpenVinoRuntime:
     """One compiled graph; each running call has an inference request of its own."""
 
-    def __init__(self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int, jobs: int) -> None:
+    def __init__(
+        self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int | None, jobs: int
+    ) -> None:
         openvino = import_openvino()
-        options = {
+        options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             # The weights are stored in float16 to be small; computing in it costs quality and, without the
             # CPU's support, time.
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
             # Calls at the same time share the threads between them.
-            "NUM_STREAMS": min(jobs, threads),
+            "NUM_STREAMS": min(jobs, threads or jobs),
         }
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
         try:
             core = openvino.Core()
             network = core.read_model(graph)
@@ -54,7 +57,7 @@ class OpenVinoRuntime:
             self._compiled = core.compile_model(network, "CPU", options)
         except RuntimeError as error:
             raise ModelError(f"{graph} can't be loaded: {str(error).strip().splitlines()[-1]}") from error
-        self._names = [output.get_any_name() for output in self._compiled.outputs]
+        self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
     @contextmanager
@@ -67,6 +70,6 @@ class OpenVinoRuntime:
         try:
             # Neither inputs nor outputs are copied: they are tens of megabytes for every segment.
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
-            yield {name: request.get_tensor(name).data for name in self._names}
+            yield {name: request.get_tensor(name).data for name in self.outputs}
         finally:
             self._idle.put(request)

@@ -56,19 +56,17 @@ class StemFolder:
         """Path of a file that is needed while working and then goes."""
         return self._hidden / name
 
-    def publish(self) -> list[Path]:
-        """Bring the files in `stems` into place, over older ones of their names; the paths they have then."""
-        names = sorted(path.name for path in self.stems.iterdir())
+    def publish(self) -> None:
+        """Bring the files in `stems` into place, over older ones of their names."""
         try:
             if self.target.is_dir():
-                for name in names:
-                    (self.stems / name).replace(self.target / name)
+                for path in sorted(self.stems.iterdir()):
+                    path.replace(self.target / path.name)
             else:
                 self.stems.rename(self.target)
         except OSError as error:
             raise output_error(self.target, error) from error
         self._made.clear()
-        return [self.target / name for name in names]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

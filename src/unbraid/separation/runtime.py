@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,9 +13,15 @@ from unbraid.separation.arrays import Floats
 # What --device takes in this version; "auto" is the best there is.
 DEVICES = ("auto", "cpu")
 
+# Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+
 
 class Runtime(Protocol):
     """A loaded graph. Safe to call from several threads at once."""
+
+    outputs: frozenset[str]
+    """Names of what it gives."""
 
     def run(self, inputs: Mapping[str, Floats]) -> AbstractContextManager[Mapping[str, Floats]]:
         """Outputs by name for inputs by name, float32. They are views that end with the context."""
@@ -33,22 +38,23 @@ def load_runtime(
 ) -> Runtime:
     """Load `graph` (an ONNX file with its weights beside it) for inputs of exactly these `shapes`.
 
-    `threads`: CPU threads in all (None: what this process may use); `jobs`: calls expected at the same time.
+    `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time.
     Raises SettingError for a device this version can't use, ModelError for a graph that doesn't load.
     """
     if device not in DEVICES:
         raise SettingError(f"device {device!r} is not available here; there is {', '.join(DEVICES)}")
     from unbraid.separation.openvino import OpenVinoRuntime
 
-    return OpenVinoRuntime(graph, shapes, threads=threads or available_cores(), jobs=jobs)
+    return OpenVinoRuntime(graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
 
 
-def available_cores() -> int:
-    """Cores this process may use: those it is bound to, or fewer where a container's CPU quota is lower."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:
+    """How many cores a container's quota of CPU time amounts to; None without one.
+
+    Which cores there are, and which of them the process is bound to, a runtime finds out by itself.
+    """
     try:
-        # Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return max(1, min(bound, round(int(quota) / int(period))))
+        quota, period = limit.read_text(encoding="ascii").split()
+        return max(1, round(int(quota) / int(period)))
     except (OSError, ValueError):
-        return bound
+        return None
