@@ -6,6 +6,7 @@ murmurs, and formant movements from the loci of Delattre, Liberman and Cooper (1
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -214,7 +215,8 @@ def _bend(formants: np.ndarray, consonant: _Consonant, frames: int) -> None:
     formants[:frames] += share * reach * (origin - formants[:frames])
 
 
-def computed_voices() -> list[Voice]:
+@cache
+def computed_voices() -> tuple[Voice, ...]:
     """Sixteen people drawn once and for all, four of them for testing."""
     voices = []
     for number in range(16):
@@ -236,4 +238,4 @@ def computed_voices() -> list[Voice]:
             )
         split: Split = "test" if number >= 12 else "train"
         voices.append(Voice(f"tract-{number:02d}", split, tract.f0_hz, units))
-    return voices
+    return tuple(voices)
