@@ -39,14 +39,37 @@ def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) 
     return claimed_duration(container, sound)
 
 
-def exact_length(container: InputContainer, sound: AudioStream, duration_s: float | None) -> int | None:
-    """Samples in the song by iTunes' gapless tag or else by `duration_s`."""
+def exact_length(
+    path: Path, container: InputContainer, sound: AudioStream, duration_s: float | None
+) -> tuple[int | None, int]:
+    """Samples in the song by iTunes' gapless tag or else by `duration_s`, and by how many that may be wrong."""
+    is_mp4 = container.format.name == MP4
     gapless = container.metadata.get("iTunSMPB", "").split()
-    if container.format.name == MP4 and len(gapless) >= 4:
+    if is_mp4 and len(gapless) >= 4:
         length = int(gapless[3], 16)  # after a zero, the delay and the padding
         if length > 0:
-            return length
-    return None if duration_s is None else round(duration_s * sound.sample_rate)
+            return length, 0
+    if duration_s is None:
+        return None, 0
+    ticks_per_s = _movie_timescale(path) if is_mp4 else 0
+    return round(duration_s * sound.sample_rate), -(-sound.sample_rate // ticks_per_s) if ticks_per_s else 0
+
+
+def _movie_timescale(path: Path) -> int:
+    """The unit of an MP4's edit lists, 1/s (ISO/IEC 14496-12: box "mvhd" begins "moov"); 0 when there is none."""
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8:
+            size, kind, inside = int.from_bytes(header[:4], "big"), header[4:], 8
+            if size == 1:
+                size, inside = int.from_bytes(file.read(8), "big"), 16
+            if kind == b"moov":
+                box = file.read(40)
+                at = 28 if box[8:9] == b"\x01" else 20  # past times of 8 or 4 bytes each
+                return int.from_bytes(box[at : at + 4], "big") if box[4:8] == b"mvhd" else 0
+            if size < inside:
+                return 0
+            file.seek(size - inside, 1)
+    return 0
 
 
 def is_cut_off(path: Path, container_name: str) -> bool:

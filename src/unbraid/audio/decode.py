@@ -56,8 +56,8 @@ class Decoder:
         self._name = self._path.name
         self._container, self._stream = open_sound(path, stream)
         self._trusted_s = trusted_duration(self._path, self._container, self._stream)
-        length = exact_length(self._container, self._stream, self._trusted_s)
-        self._timeline = Timeline(self._container, self._stream, length)
+        length, tolerance = exact_length(self._path, self._container, self._stream, self._trusted_s)
+        self._timeline = Timeline(self._container, self._stream, length, tolerance)
         self._damaged = False
         self._silenced = 0
         if self.info.channels > 2:

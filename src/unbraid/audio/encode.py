@@ -85,8 +85,7 @@ class Encoder:
             self._stream.format = self.format.sample_format
             if bitrate:
                 self._stream.bit_rate = bitrate
-            if format == "flac" and subtype == "24":
-                self._stream.codec_context.options = {"bits_per_raw_sample": "24"}
+            self._stream.codec_context.options = self.format.codec_options(bitrate, subtype)
             self._container.metadata.update(tags or {})
             if cover and format == "opus":
                 self._container.metadata.update(cover_tags(cover, cover_mime))

@@ -1,7 +1,7 @@
 """The length in an MP3's LAME header, for sounds shorter than the frame in which they start.
 
-FFmpeg's muxer takes the padding from the last frame alone. A sound of fewer than 47 samples ends a frame earlier, and is
-declared as 47 samples: 2 frames of 1152 - 1105 (delay of encoder and decoder) - 1152 (the last).
+FFmpeg's muxer takes the padding from the last frame alone. A sound of fewer than 47 samples ends a frame earlier, and
+is declared as 47 samples: 2 frames of 1152 - 1105 (delay of encoder and decoder) - 1152 (the last).
 """
 
 from __future__ import annotations

