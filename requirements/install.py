@@ -73,7 +73,9 @@ def build(environment: Path, locks: Sequence[Path]) -> None:
     subprocess.run([base, "-I", "-m", "venv", "--clear", str(environment)], check=True)
     python = environment / "bin" / "python"
     # --no-deps: the lock file is the whole list (openvino's telemetry is left out of it on purpose).
-    pip_install(python, ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", str(locks[0])])
+    # What users run needs no compiler; some of what the tests need is published as source alone.
+    builds = ["--only-binary", ":all:"] if len(locks) == 1 else []
+    pip_install(python, ["--require-hashes", "--no-deps", *builds, "-r", str(locks[0])])
     for unlocked in locks[1:]:
         pip_install(python, ["-r", str(unlocked)])
     packages = next(environment.glob("lib/python3*/site-packages"))

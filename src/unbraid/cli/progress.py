@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from unbraid.separation.progress import Progress
 
 REDRAW_S = 0.1  # ten pictures a second look steady and cost nothing
-LINE_EVERY = 0.1  # of the song, where lines are plain
+LINES = 10  # for a song, where lines are plain,
+LINE_APART_S = 1.0  # but one that is done in a moment needs none
 SETTLED = 0.04  # share of the work after which the time left is no longer a guess
-SHORTEST_BAR = 10  # columns
-SHORTEST_NAME = 12  # columns
+SHORTEST_BAR = 8  # columns
+SHORTEST_NAME = 10  # columns
 
 
 class Display(Protocol):
@@ -86,13 +88,15 @@ class Lines:
         """See Display."""
         self._name = printable(name)
         self._meter = Meter()
-        self._next = LINE_EVERY
+        self._next, self._written = 1, time.monotonic()
         self._write(f"{self._name}: started" + (f", song {number} of {count}" if count > 1 else ""))
 
     def update(self, progress: Progress) -> None:
         """See Display."""
-        if self._next <= progress.fraction < 1:
-            self._next = (progress.fraction // LINE_EVERY + 1) * LINE_EVERY
+        now = time.monotonic()
+        part = math.floor(progress.fraction * LINES)
+        if self._next <= part < LINES and now - self._written >= LINE_APART_S:
+            self._next, self._written = part + 1, now
             left, speed = self._meter.read(progress)
             details = f", {left} left, {speed} x real time" if left else ""
             self._write(f"{self._name}: {progress.fraction:.0%}{details}")
@@ -150,8 +154,8 @@ class Bar:
         self._stream.flush()
 
     def _line(self, fraction: float, left: str, speed: str) -> str:
-        # One column stays free: a character in the last one makes some terminals wrap.
-        room = _columns(self._stream) - 1
+        # Room for the "^C" that the terminal itself prints, and none in the last column, where some terminals wrap.
+        room = _columns(self._stream) - 3
         numbers = f" {fraction:4.0%}"
         if left:
             numbers += f"  {left:>5} left  {speed:>5}{self._times}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unbraid.cli.messages import about, clock, say
 from unbraid.cli.progress import Display, choose_display
 from unbraid.cli.stopping import Stop, stop_on_signals
-from unbraid.errors import Cancelled, UnbraidError, exit_code
+from unbraid.errors import Cancelled, InputError, UnbraidError, exit_code
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
@@ -176,7 +176,7 @@ class Report:
         self.files = {stem: str(path) for stem, path in result.files.items()}
         self.duration_s = round(result.duration_s, 6)
         self.seconds = round(result.seconds, 3)
-        self.realtime_factor = round(result.duration_s / result.seconds, 2) if result.seconds else None
+        self.realtime_factor = round(result.duration_s / result.seconds, 2)
         self.warnings = list(result.warnings)
 
 
@@ -242,8 +242,10 @@ def _separate_all(
         if stop.is_set():
             break
         report = Report(song)
-        display.start(song, number, len(songs))
+        display.start(Path(song).name, number, len(songs))
         try:
+            if Path(song).is_dir():
+                raise InputError(f"{Path(song).name} is a folder. Name the files in it: {song.rstrip('/')}/*")
             result = separate(song, name=name)
         except Cancelled:
             report.status = CANCELLED
@@ -259,7 +261,7 @@ def _separate_all(
             if not arguments.quiet:
                 for warning in result.warnings:
                     say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
-            display.done(_summary(song, result))
+            display.done(_summary(result))
             codes.append(0)
         if arguments.json:
             sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
@@ -275,7 +277,10 @@ def _explain(error: UnbraidError | MemoryError) -> UnbraidError:
     )
 
 
-def _summary(song: str, result: Result) -> str:
+def _summary(result: Result) -> str:
+    *others, last = result.files
+    stems = f"{', '.join(others)} and {last}" if others else last
     folder = next(iter(result.files.values())).parent
-    speed = f", {result.duration_s / result.seconds:.1f} x real time" if result.seconds else ""
-    return f"{song}: {' and '.join(result.files)} in {folder} after {clock(result.seconds)}{speed}"
+    time = f"{result.seconds:.1f} s" if result.seconds < 60 else clock(result.seconds)
+    speed = f"{result.duration_s / result.seconds:.1f} x real time"
+    return f"{folder}: {stems} ({time}, {speed})"

@@ -1,0 +1,143 @@
+"""The bar fits its terminal, whatever a song is called; elsewhere there are lines."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unbraid.cli import progress
+from unbraid.cli.messages import about, clock, printable
+from unbraid.cli.progress import Bar, Lines, Silence, choose_display, shorten, width
+from unbraid.separation.progress import Progress
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    """Stands for the time, which it is told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def moment(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    told = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", told)
+    return told
+
+
+def drawn(stream: io.StringIO) -> str:
+    """What the last drawing shows, without colours."""
+    return re.sub(r"\x1b\[[0-9]*[mK]", "", stream.getvalue().rpartition("\r")[2])
+
+
+@pytest.mark.parametrize("columns", [30, 50, 80, 200])
+@pytest.mark.parametrize(
+    "name", ["a.mp3", "夜に駆ける 世界が終わるまで—YOASOBI.wav", "x" * 300, "e\u0301te\u0301.ogg"]
+)
+def test_the_bar_never_wraps(columns: int, name: str, moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_columns", lambda stream: columns)
+    stream = Terminal()
+    bar = Bar(stream, colour=True)
+    bar.start(name, 12, 345)
+    assert width(drawn(stream)) < columns
+    for fraction in (0.0, 0.1, 0.5, 1.0):
+        moment.now += 1000.0
+        bar.update(Progress(fraction, 0.0, 36000.0, "separating"))
+        assert width(drawn(stream)) < columns
+
+
+def test_the_bar_shows_song_share_time_left_and_speed(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_columns", lambda stream: 80)
+    stream = Terminal()
+    bar = Bar(stream, colour=False)
+    bar.start("song.mp3", 2, 3)
+    moment.now += 10.0
+    bar.update(Progress(0.25, 45.0, 200.0, "separating"))
+    assert re.fullmatch(r"2/3 song\.mp3 ━+─+  25%   0:30 left    5\.0×", drawn(stream))
+    assert "\x1b[3" not in stream.getvalue()
+
+
+def test_a_terminal_without_unicode_gets_plain_characters(moment: Clock) -> None:
+    class Old(Terminal):
+        encoding = "latin-1"
+
+    stream = Old()
+    bar = Bar(stream, colour=False)
+    bar.start("x" * 300, 1, 1)
+    moment.now += 10.0
+    bar.update(Progress(0.5, 45.0, 200.0, "separating"))
+    assert drawn(stream).isascii()
+
+
+def test_lines_come_for_every_tenth_but_not_in_a_rush(moment: Clock) -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.start("song.mp3", 1, 2)
+    for step in range(1001):
+        moment.now += 0.03
+        lines.update(Progress(step / 1000, step / 5, 200.0, "separating"))
+    written = stream.getvalue().splitlines()
+    assert written[0] == "song.mp3: started, song 1 of 2"
+    assert written[5] == "song.mp3: 50%, 0:15 left, 6.7 x real time"
+    assert len(written) == 10
+    lines.start("quick.mp3", 2, 2)
+    for step in range(11):
+        lines.update(Progress(step / 10, step, 10.0, "separating"))
+    assert stream.getvalue().splitlines()[10:] == ["quick.mp3: started, song 2 of 2"]
+
+
+def test_the_display_suits_the_stream_and_the_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert isinstance(choose_display(quiet=True), Silence)
+    coloured = choose_display(quiet=False)
+    assert isinstance(coloured, Bar)
+    assert coloured._colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = choose_display(quiet=False)
+    assert isinstance(plain, Bar)
+    assert not plain._colour
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(choose_display(quiet=False), Lines)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert isinstance(choose_display(quiet=False), Lines)
+
+
+@given(st.text(), st.integers(2, 60))
+def test_a_shortened_name_fits_and_keeps_both_ends(text: str, columns: int) -> None:
+    short = shorten(text, columns)
+    assert width(short) <= columns
+    if short != text:
+        front, back = short.split("…", 1) if "…" not in text else (short[:1], short[-1:])
+        assert text.startswith(front.rstrip("…"))
+        assert text.endswith(back.lstrip("…"))
+
+
+@given(st.text())
+def test_any_text_becomes_one_printable_line(text: str) -> None:
+    assert printable(text).isprintable()
+
+
+def test_times_read_as_on_a_clock() -> None:
+    assert [clock(s) for s in (0, 7.4, 59.6, 750, 3723)] == ["0:00", "0:07", "1:00", "12:30", "1:02:03"]
+
+
+def test_a_message_names_its_song_once() -> None:
+    assert about("in/a.mp3", "a.mp3 is empty. Copy it again.") == "in/a.mp3: is empty. Copy it again."
+    assert about("in/a.mp3", "out is full.") == "in/a.mp3: out is full."

@@ -1,0 +1,55 @@
+"""Ctrl-C, a request to end and a reader that goes away: one line, the right code, nothing half-written."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import WriteWave
+
+COMMAND = [sys.executable, "-m", "unbraid", "separate"]
+
+
+@pytest.fixture
+def long_song(write_wave: WriteWave, tmp_path: Path) -> Path:
+    """Long enough not to be finished before the signal comes."""
+    return write_wave(tmp_path / "long.wav", seconds=1200, sample_rate=8000, channels=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_work_with_its_code_and_leaves_nothing(
+    number: signal.Signals, long_song: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    command = [*COMMAND, str(long_song), str(long_song), "-m", str(model_folder), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("long.wav: started")
+        process.send_signal(number)
+        rest = process.stderr.read().splitlines()
+    assert process.returncode == 128 + number
+    assert rest[-1] == "unbraid: stopped; stems that were not finished are not there"
+    assert not any("Traceback" in line for line in rest)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_of_the_messages_that_goes_away_ends_the_work_quietly(
+    long_song: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    command = [*COMMAND, str(long_song), "-m", str(model_folder), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_of_the_output_that_goes_away_is_no_fault_of_ours() -> None:
+    command = (
+        f"{sys.executable} -m unbraid models | true; {sys.executable} -m unbraid completion bash | head -1"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -1,0 +1,37 @@
+"""What tests of several parts share: songs made on the spot, and a model whose answer is known."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.separation.known_models import spectral_model
+
+WriteWave = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder whose stems are 0.4 (drums), 0.3 (bass), 0.2 (other) and 0.1 (vocals) of the mixture."""
+    return spectral_model(tmp_path_factory.mktemp("known-model") / "gains")
+
+
+@pytest.fixture(scope="session")
+def write_wave() -> WriteWave:
+    """Writes a seeded chord with a beat of noise as a 16-bit WAV, by nothing of ours, and returns its path."""
+
+    def write(path: Path, seconds: float = 2.0, sample_rate: int = 44100, channels: int = 2) -> Path:
+        t = np.arange(round(seconds * sample_rate)) / sample_rate
+        chord = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220.0, 277.2, 329.6))
+        beat = 0.2 * np.random.default_rng(0).standard_normal(len(t)) * np.exp(-20 * (t % 0.5))
+        samples = np.clip((chord + beat) * 32767, -32768, 32767).astype("<i2")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setparams((channels, 2, sample_rate, 0, "NONE", ""))
+            file.writeframes(np.repeat(samples[:, None], channels, axis=1).tobytes())
+        return path
+
+    return write
