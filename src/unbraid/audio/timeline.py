@@ -96,7 +96,7 @@ class Timeline:
         return silence, skipped, samples
 
     def _trust_claim(self, claimed: int) -> bool:
-        """Whether to end where the header says. FFmpeg does so itself with MP3, except after a gap and in tiny files."""
+        """Whether to end where the header says. FFmpeg itself does with MP3, except after a gap and in tiny files."""
         return self._format == MP4 or (self._format == "mp3" and (self.missing > 0 or claimed < SHORT_MP3))
 
     def _plausible(self, gap: int) -> bool:

@@ -1,0 +1,106 @@
+"""Broken files are used as far as they go, or refused in one plain line; FFmpeg's own chatter reaches nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.audio.sounds import Kind, as_an_ordinary_user, bursts, decode, lag, write
+from tests.broken_files import LENGTH, BrokenFile, make_corpus
+
+from unbraid.audio import Decoder, Encoder, probe
+from unbraid.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[BrokenFile]:
+    return make_corpus(tmp_path_factory.mktemp("broken"))
+
+
+def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_do(
+    corpus: list[BrokenFile], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for broken in (b for b in corpus if b.error):
+        with pytest.raises(InputError) as caught:
+            decode(broken.path)
+        message = caught.value.message
+        assert broken.error in message, message
+        assert broken.path.name in message
+        assert "\n" not in message
+        assert message.count(". ") >= 1, "says what, and then what to do"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_there_is_used_with_a_warning(
+    corpus: list[BrokenFile], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for broken in (b for b in corpus if not b.error):
+        with Decoder(broken.path) as decoder:
+            sound = np.concatenate(list(decoder), axis=1)
+        assert np.isfinite(sound).all()
+        if broken.samples is not None:
+            assert broken.samples[0] <= sound.shape[1] <= broken.samples[1], broken.path.name
+        if broken.warning is None:
+            assert decoder.warnings == []
+        else:
+            assert any(broken.warning in warning for warning in decoder.warnings), decoder.warnings
+        assert all("\n" not in warning for warning in decoder.warnings)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_follows_a_damaged_place_stays_in_time(tmp_path: Path) -> None:
+    sound = bursts(LENGTH, 2, 44100)
+    names = ["garbage-in-the-middle.mp3", "hole-in-the-middle.mp3"]
+    found = [broken.path for broken in make_corpus(tmp_path) if broken.path.name in names]
+    assert len(found) == 2
+    for path in found:
+        after = slice(LENGTH * 3 // 4, None)
+        assert abs(lag(sound[:, after], decode(path)[:, after])) < 0.5
+
+
+def test_lost_pages_of_an_opus_file_become_silence_of_their_length(tmp_path: Path) -> None:
+    sound = bursts(5 * 48000, 2, 48000)
+    path = write(tmp_path / "song.opus", sound, 48000, Kind("opus", "opus", "libopus", "flt"))
+    content = path.read_bytes()
+    pages = [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+    path.write_bytes(content[: pages[3]] + content[pages[4] :])
+    with Decoder(path) as decoder:
+        decoded = np.concatenate(list(decoder), axis=1)
+    assert decoded.shape == sound.shape
+    assert any("became silence" in warning for warning in decoder.warnings)
+    assert abs(lag(sound[:, -48000:], decoded[:, -48000:])) < 0.5
+
+
+def test_a_file_that_may_not_be_read() -> None:
+    with as_an_ordinary_user() as folder:
+        path = folder / "secret.wav"
+        path.write_bytes(b"RIFF")
+        path.chmod(0)
+        with pytest.raises(InputError, match="may not be read"):
+            probe(path)
+
+
+def test_a_device_is_no_song() -> None:
+    with pytest.raises(InputError, match="not a regular file"):
+        probe("/dev/null")
+
+
+def test_an_m4a_cut_off_after_its_header_is_used(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.m4a"
+    with Encoder(whole, sample_rate=44100, channels=2, format="m4a") as encoder:
+        encoder.write(bursts(LENGTH, 2, 44100))
+    content = whole.read_bytes()
+    data, header = content.index(b"mdat") - 4, content.index(b"moov") - 4
+    # The header first, as for streaming: then the sound lies later, by the header's length.
+    moved = bytearray(content[header:])
+    offsets = moved.index(b"stco") + 8
+    for index in range(int.from_bytes(moved[offsets : offsets + 4], "big")):
+        at = offsets + 4 + 4 * index
+        moved[at : at + 4] = (int.from_bytes(moved[at : at + 4], "big") + len(moved)).to_bytes(4, "big")
+    path = tmp_path / "cut.m4a"
+    path.write_bytes(content[:data] + moved + content[data : data + (header - data) // 2])
+    with Decoder(path) as decoder:
+        decoded = np.concatenate(list(decoder), axis=1)
+    assert LENGTH * 2 // 5 < decoded.shape[1] < LENGTH * 3 // 5
+    assert any("cut off" in warning for warning in decoder.warnings)
