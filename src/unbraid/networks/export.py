@@ -91,7 +91,7 @@ def export(network: Lite, folder: Path, version: str) -> None:
         "channels": 2,
         "segment": SEGMENT_S * SAMPLE_RATE,
         "overlap": OVERLAP,
-        "normalise": True,
+        "normalise": "scale",
         "stft": {"n_fft": N_FFT, "hop": HOP},
         "inputs": ["spectrum"],
         "outputs": ["spectra"],

@@ -148,8 +148,8 @@ class Lite(nn.Module):
 
         Magnitudes of left, right, middle and side, compressed by the power 0.3; cosine and sine of the phase
         between the channels, as the cross-spectrum over the power; and the same between the middle and its
-        previous frame, less the turn a tone at the bin's centre makes in one hop, which tells steady tones from
-        noise and vibrato.
+        previous frame, less the turn a tone at the bin's centre makes in one hop, which tells steady tones
+        from noise and vibrato.
         """
         real, imag = spectrum[..., 0], spectrum[..., 1]
         power = pool(real.square() + imag.square())

@@ -35,10 +35,9 @@ class Target:
     so three sums per pooled bin replace the full spectrograms: the same loss for a fifth of the memory.
     """
 
-    def __init__(self, stems: Tensor) -> None:
-        """`stems` (batch, stems, 2, samples)."""
+    def __init__(self, stems: Tensor, spectrum: Tensor) -> None:
+        """`stems` (batch, stems, 2, samples) and their `spectra`."""
         self.stems = stems
-        spectrum = spectra(stems)
         self.mixture = spectrum.sum(1)
         self.spectrum = torch.view_as_real(self.mixture)  # what the network sees: (batch, 2, BINS, frames, 2)
         self.mixture_power = pool(self.mixture.real.square() + self.mixture.imag.square())[:, None]

@@ -19,16 +19,18 @@ from pathlib import Path
 import torch
 
 from unbraid.networks.lite import HOP, Lite
-from unbraid.training.augment import Augmentation
+from unbraid.training.augment import Augmentation, shuffled
 from unbraid.training.checkpoint import Average, load, save
 from unbraid.training.dataset import Batches, SongPool
-from unbraid.training.losses import Target, spectrum_loss, waveform_loss
+from unbraid.training.losses import Target, spectra, spectrum_loss, waveform_loss
 from unbraid.training.validate import Validation
 
 FRAMES = 128  # of a training crop: (128 - 1) * 1024 / 44100 = 2.95 s
 WARM_UP = 0.02  # share of the hours
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
+REFRESH_STEPS = 25  # songs may still be in the making
+SHUFFLES = 1  # further batches made of the same stems: reading and transforming cost as much as a step
 WAVEFORM_WEIGHT = 0.5
 
 
@@ -61,7 +63,11 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
     def produce() -> None:
         try:
             while True:
-                ready.put(Target(torch.from_numpy(batches.draw()).to(device)))
+                stems = torch.from_numpy(batches.draw()).to(device)
+                spectrum = spectra(stems)
+                ready.put(Target(stems, spectrum))
+                for _ in range(SHUFFLES):
+                    ready.put(Target(*shuffled(stems, spectrum, batches.rng)))
         except BaseException as error:
             ready.put(error)
 
@@ -102,7 +108,7 @@ def train(recipe: Recipe) -> Path:
     pool = SongPool(recipe.songs, "train")
     seed = recipe.seed + 1000 * int(state["pass"])  # a resumed run draws new mixtures
     batches = Batches(pool, recipe.batch, (FRAMES - 1) * HOP, seed, Augmentation())
-    validation = Validation(SongPool(recipe.songs, "test"))
+    validation: Validation | None = None
     targets = prefetch(batches, device)
     budget = recipe.hours * 3600
     loss_sum, loss_count = 0.0, 0
@@ -128,8 +134,11 @@ def train(recipe: Recipe) -> Path:
         state["steps"] += 1
         state["seconds"] += time.monotonic() - began
         ended = state["seconds"] >= budget
+        if state["steps"] % REFRESH_STEPS == 0:
+            pool.refresh()
         if state["seconds"] - last_validation > VALIDATE_S or ended:
             last_validation = state["seconds"]
+            validation = validation or Validation(SongPool(recipe.songs, "test"))
             scores = validation.scores(average.network, device)
             line = {
                 "steps": state["steps"],
@@ -144,7 +153,6 @@ def train(recipe: Recipe) -> Path:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
             loss_sum, loss_count = 0.0, 0
-            pool.refresh()
         if state["seconds"] - last_save > CHECKPOINT_S or ended:
             last_save = state["seconds"]
             save(checkpoint, network, average, optimizer, state)
