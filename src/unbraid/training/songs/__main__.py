@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         for path in pool.imap_unordered(work, options.seeds):
             done += 1
             if path is not None:
-                print(f"{done}/{len(options.seeds)} {path} {time.monotonic() - started:.0f} s", flush=True)
+                sys.stdout.write(f"{done}/{len(options.seeds)} {path} {time.monotonic() - started:.0f} s\n")
+                sys.stdout.flush()
     return 0
 
 

@@ -45,11 +45,12 @@ def _rhythm(rng: np.random.Generator, style: str, length: float, chord: tuple[in
         steps = [(x + 0.5, 0.45, 0) for x in np.arange(0, length - 0.4, 1.0)]
     elif style == "octaves":
         steps = [(x, 0.45, 12 * (int(x * 2) % 2)) for x in np.arange(0, length, 0.5)]
-    elif style == "held" or style == "eight08" and chance(rng, 0.3):
+    elif style == "held" or (style == "eight08" and chance(rng, 0.3)):
         steps = [(0.0, length, 0)]
     elif style == "eight08":
         steps = [(0.0, float(pick(rng, [1.0, 1.5, 2.5])), 0)]
-        steps += [(x, float(pick(rng, [0.5, 1.0])), int(pick(rng, [0, 0, 12, fifth]))) for x in (1.75, 2.5, 3.25) if chance(rng, 0.45) and x < length]  # fmt: skip
+        steps += [(x, float(pick(rng, [0.5, 1.0])), int(pick(rng, [0, 0, 12, fifth]))) for x in (1.75, 2.5,
+            3.25) if chance(rng, 0.45) and x < length]  # fmt: skip
     elif style == "wobble":
         steps = [(0.0, length * float(pick(rng, [1.0, 0.75, 0.5])), 0)]
     elif style == "twobeat":
@@ -69,7 +70,8 @@ def _rhythm(rng: np.random.Generator, style: str, length: float, chord: tuple[in
         ]
         steps += [(x + 1.5, 0.5, fifth - 12) for x in np.arange(0, length - 1.4, 2.0)]
     elif style == "reggae":
-        steps = [(x, float(pick(rng, [0.5, 0.9])), int(pick(rng, [0, 0, third, fifth, 12]))) for x in (0.0, 0.75, 1.5, 2.0, 3.0, 3.5) if x < length and chance(rng, 0.65)]  # fmt: skip
+        steps = [(x, float(pick(rng, [0.5, 0.9])), int(pick(rng, [0, 0, third, fifth, 12]))) for x in (0.0,
+            0.75, 1.5, 2.0, 3.0, 3.5) if x < length and chance(rng, 0.65)]  # fmt: skip
     elif style == "tumbao":
         steps = [(x, w, s) for x, w, s in ((1.5, 1.4, fifth - 12), (3.0, 1.0, 0)) if x < length] or [
             (0.0, 1.0, 0)
@@ -83,7 +85,8 @@ def _rhythm(rng: np.random.Generator, style: str, length: float, chord: tuple[in
             if x == 0 or chance(rng, 0.42)
         ]
     else:  # syncopated
-        steps = [(x, float(pick(rng, [0.25, 0.5])), int(pick(rng, [0, 0, 0, 12, fifth, third]))) for x in np.arange(0, length, 0.25) if x == 0 or chance(rng, 0.3)]  # fmt: skip
+        steps = [(x, float(pick(rng, [0.25, 0.5])), int(pick(rng, [0, 0, 0, 12, fifth,
+            third]))) for x in np.arange(0, length, 0.25) if x == 0 or chance(rng, 0.3)]  # fmt: skip
     return sorted(step for step in steps if step[0] < length - 1e-6)
 
 
@@ -249,12 +252,15 @@ def _synthesised(rng: np.random.Generator, notes: list[Note], sound: str, total:
     elif sound == "fm":
         patch = replace(patch, engine="fm", ratio=float(rng.choice([0.5, 1.0, 2.0, 3.0])))
     elif sound == "reese":
-        patch = replace(patch, engine="table", shape="saw", unison=3, detune=float(rng.uniform(15, 45)), spread=float(rng.choice([0.0, 0.6])),
+        patch = replace(patch, engine="table", shape="saw", unison=3, detune=float(rng.uniform(15, 45)),
+            spread=float(rng.choice([0.0, 0.6])),
                         sub=0.7, cutoff=float(rng.uniform(1.5, 4.0)), sustain=1.0)  # fmt: skip
     elif sound == "acid":
-        patch = replace(patch, engine="table", shape=pick(rng, ["saw", "square"]), unison=1, spread=0.0, filter_kind="LPF24", sub=0.0,
+        patch = replace(patch, engine="table", shape=pick(rng, ["saw", "square"]), unison=1, spread=0.0,
+            filter_kind="LPF24", sub=0.0,
                         resonance=float(rng.uniform(0.6, 0.92)), cutoff=float(rng.uniform(0.0, 1.5)),
-                        sweep_octaves=float(rng.uniform(1.5, 4.5)), sweep_decay=float(rng.uniform(0.1, 0.4)))  # fmt: skip
+                        sweep_octaves=float(rng.uniform(1.5, 4.5)), sweep_decay=float(rng.uniform(0.1,
+                            0.4)))  # fmt: skip
     if sound in ("acid", "reese") or chance(rng, 0.3):
         curve = _glided(rng, notes, total / SAMPLE_RATE, float(rng.uniform(0.0, 0.7)))
         return play_line(patch, notes, curve, np.full(curve.size, 0.8), total, rng)

@@ -108,7 +108,8 @@ def broken(
         for span in plan.spans_in(section):
             previous = tones = voicing(span.chord, centre, previous, 4)
             row = [*tones, *(tone + 12 for tone in tones)] if wide else list(tones)
-            cycle = {"up": row, "down": row[::-1], "updown": row + row[-2:0:-1], "drawn": [row[i % len(row)] for i in drawn],
+            cycle = {"up": row, "down": row[::-1], "updown": row + row[-2:0:-1],
+                "drawn": [row[i % len(row)] for i in drawn],
                      "alberti": [row[0], row[-1], row[len(row) // 2], row[-1]]}[shape]  # fmt: skip
             for index in range(int(span.length / step + 1e-6)):
                 at = span.start + index * step

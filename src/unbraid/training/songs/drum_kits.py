@@ -10,8 +10,10 @@ from unbraid.training.songs.score import SAMPLE_RATE, Audio, Hit, Note, add_at, 
 from unbraid.training.songs.sounds import Split
 
 KINDS: dict[str, int] = {
-    "kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "open": 46, "pedal": 44, "crash": 49, "ride": 51, "bell": 53,
-    "tom_high": 50, "tom_mid": 47, "tom_low": 43, "shaker": 82, "tambourine": 54, "cowbell": 56, "conga_high": 63,
+    "kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "open": 46, "pedal": 44, "crash": 49,
+    "ride": 51, "bell": 53,
+    "tom_high": 50, "tom_mid": 47, "tom_low": 43, "shaker": 82, "tambourine": 54, "cowbell": 56,
+    "conga_high": 63,
     "conga_low": 64, "perc": 76, "brush": 38,
 }  # fmt: skip
 """Every drum there is, with its General MIDI key."""
@@ -19,12 +21,16 @@ KINDS: dict[str, int] = {
 _MACHINE_KITS = (24, 25)
 _ACOUSTIC_KITS = (0, 8, 16, 32, 0, 8, 16)
 _BRUSH_KIT = 40
-_LEVEL_DB = {"kick": 0.0, "snare": 0.0, "clap": -2, "rim": -5, "hat": -12, "open": -11, "pedal": -14, "crash": -9, "ride": -12,
-             "tom_high": -3, "tom_mid": -3, "tom_low": -2, "shaker": -15, "tambourine": -14, "cowbell": -12, "conga_high": -7,
+_LEVEL_DB = {"kick": 0.0, "snare": 0.0, "clap": -2, "rim": -5, "hat": -12, "open": -11, "pedal": -14,
+    "crash": -9, "ride": -12,
+             "tom_high": -3, "tom_mid": -3, "tom_low": -2, "shaker": -15, "tambourine": -14, "cowbell": -12,
+             "conga_high": -7,
              "conga_low": -6, "perc": -10, "brush": -6}  # fmt: skip
 """Peak levels of a usual mix of a kit, before each song's own balance."""
-_PAN = {"hat": 0.35, "open": 0.35, "pedal": 0.35, "ride": -0.4, "crash": 0.3, "tom_high": 0.4, "tom_mid": 0.0, "tom_low": -0.45,
-        "shaker": -0.5, "tambourine": 0.5, "conga_high": 0.3, "conga_low": 0.15, "cowbell": -0.2, "perc": -0.35}  # fmt: skip
+_PAN = {"hat": 0.35, "open": 0.35, "pedal": 0.35, "ride": -0.4, "crash": 0.3, "tom_high": 0.4,
+    "tom_mid": 0.0, "tom_low": -0.45,
+        "shaker": -0.5, "tambourine": 0.5, "conga_high": 0.3, "conga_low": 0.15, "cowbell": -0.2,
+        "perc": -0.35}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,10 @@ def strike(rng: np.random.Generator, kit: dict[str, Drum], hits: list[Hit], tota
     tracks: dict[str, Audio] = {}
     for index, hit in enumerate(hits):
         drum = kit[hit.kind]
-        stroke = drum.strokes[min(len(drum.strokes) - 1, int(rng.integers(len(drum.strokes))) if len(drum.strokes) == 2 else int(hit.velocity * len(drum.strokes)))]  # fmt: skip
+        layers = len(drum.strokes)
+        # Three strokes are layers of force, two are mere variations.
+        chosen = int(hit.velocity * layers) if layers == 3 else int(rng.integers(layers))
+        stroke = drum.strokes[min(layers - 1, chosen)]
         start = int(hit.start_s * SAMPLE_RATE)
         if hit.kind in _CHOKES:
             after = next(

@@ -146,7 +146,8 @@ def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float
             "kick": _at(0.4, 0.0),
         }
     elif style == "bossa":
-        p = {"rim": _at(0.6, 0.0, 1.5, 3.0) if chance(rng, 0.5) else _at(0.6, 1.0, 2.5), "hat": _every(0.5, bar, 0.4),
+        p = {"rim": _at(0.6, 0.0, 1.5, 3.0) if chance(rng, 0.5) else _at(0.6, 1.0, 2.5), "hat": _every(0.5,
+            bar, 0.4),
              "kick": _at(0.6, 0.0, 1.5, 2.0, 3.5)}  # fmt: skip
     elif style == "shuffle":
         p = {
@@ -170,11 +171,14 @@ def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float
             "hat": _every(0.5, bar, 0.35),
         }
     elif style == "latin":
-        p = {"conga_high": _at(0.6, 0.5, 1.5, 2.5) + _at(0.35, 0.0, 2.0), "conga_low": _at(0.75, 3.0, 3.5), "cowbell": _at(0.5, 0, 1, 2, 3),
-             "rim": _at(0.7, 0.0, 0.75, 1.5, 2.5, 3.0), "kick": _at(0.6, 0.0, 1.5, 3.0), "shaker": _every(0.25, bar, 0.3, 0.1)}  # fmt: skip
+        p = {"conga_high": _at(0.6, 0.5, 1.5, 2.5) + _at(0.35, 0.0, 2.0), "conga_low": _at(0.75, 3.0, 3.5),
+            "cowbell": _at(0.5, 0, 1, 2, 3),
+             "rim": _at(0.7, 0.0, 0.75, 1.5, 2.5, 3.0), "kick": _at(0.6, 0.0, 1.5, 3.0),
+             "shaker": _every(0.25, bar, 0.3, 0.1)}  # fmt: skip
     else:  # tribal
         p = {"tom_low": [(0.0, 0.9)] + [(float(x), 0.7) for x in np.arange(0.5, 4, 0.5) if chance(rng, 0.5)],
-             "tom_mid": [(float(x), 0.6) for x in np.arange(0.5, 4, 0.25) if chance(rng, 0.2)], "kick": _at(0.9, 0.0, 2.0)}  # fmt: skip
+             "tom_mid": [(float(x), 0.6) for x in np.arange(0.5, 4, 0.25) if chance(rng, 0.2)],
+             "kick": _at(0.9, 0.0, 2.0)}  # fmt: skip
         if chance(rng, 0.6):
             p["snare"] = _at(0.85, 3.0)
     return p

@@ -1,5 +1,7 @@
 """Drums made from sines and noise, in the manner of analogue drum machines. A preset's number is its seed."""
 
+from typing import Any
+
 import numpy as np
 from scipy.signal import butter, sosfilt
 
@@ -7,7 +9,12 @@ from unbraid.training.songs.score import SAMPLE_RATE, Audio, chance
 
 
 def _time(seconds: float) -> Audio:
-    return np.arange(int(seconds * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    return _single(np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
+
+
+def _single(values: Any) -> Audio:
+    single: Audio = np.asarray(values, dtype=np.float32)
+    return single
 
 
 def _band(sound: Audio, low_hz: float, high_hz: float, order: int = 2) -> Audio:
@@ -24,7 +31,7 @@ def _high(sound: Audio, hz: float, order: int = 2) -> Audio:
 def _falling(t: Audio, from_hz: float, to_hz: float, fall_s: float) -> Audio:
     """A sine whose frequency falls exponentially from one value to the other."""
     phase = to_hz * t + (from_hz - to_hz) * fall_s * (1.0 - np.exp(-t / fall_s))
-    return np.sin(2.0 * np.pi * phase).astype(np.float32)
+    return _single(np.sin(2.0 * np.pi * phase))
 
 
 def kick(rng: np.random.Generator) -> Audio:
@@ -36,7 +43,7 @@ def kick(rng: np.random.Generator) -> Audio:
     click = rng.standard_normal(t.size).astype(np.float32) * np.exp(-t / rng.uniform(0.001, 0.006))
     sound = body + float(rng.uniform(0.0, 0.4)) * _high(click, float(rng.uniform(500, 4000)))
     drive = float(rng.uniform(1.0, 5.0)) if chance(rng, 0.5) else 1.0
-    return np.tanh(drive * sound).astype(np.float32)
+    return _single(np.tanh(drive * sound))
 
 
 def snare(rng: np.random.Generator) -> Audio:
@@ -49,13 +56,13 @@ def snare(rng: np.random.Generator) -> Audio:
         -t / rng.uniform(0.03, 0.16)
     )
     sound = body * float(rng.uniform(0.2, 1.0)) + wires * float(rng.uniform(0.4, 1.3))
-    return np.tanh(float(rng.uniform(0.8, 2.5)) * sound).astype(np.float32)
+    return _single(np.tanh(float(rng.uniform(0.8, 2.5)) * sound))
 
 
 def rim(rng: np.random.Generator) -> Audio:
     t = _time(0.15)
     sound = np.sin(2 * np.pi * rng.uniform(400, 560) * t) + np.sin(2 * np.pi * rng.uniform(1500, 2200) * t)
-    return (np.tanh(2.0 * sound) * np.exp(-t / rng.uniform(0.008, 0.03))).astype(np.float32)
+    return _single(np.tanh(2.0 * sound) * np.exp(-t / rng.uniform(0.008, 0.03)))
 
 
 def clap(rng: np.random.Generator) -> Audio:
@@ -69,7 +76,7 @@ def clap(rng: np.random.Generator) -> Audio:
         envelope, np.where(t >= 3 * gap, 0.8 * np.exp(-(t - 3 * gap) / rng.uniform(0.04, 0.16)), 0.0)
     )
     noise = rng.standard_normal(t.size).astype(np.float32)
-    return _band(noise, float(rng.uniform(700, 1100)), float(rng.uniform(2200, 7000)), 1) * envelope
+    return _single(_band(noise, float(rng.uniform(700, 1100)), float(rng.uniform(2200, 7000)), 1) * envelope)
 
 
 def _metal(rng: np.random.Generator, t: Audio) -> Audio:
@@ -82,13 +89,13 @@ def _metal(rng: np.random.Generator, t: Audio) -> Audio:
         )
     noise = rng.standard_normal(t.size).astype(np.float32)
     share = float(rng.random())
-    return 0.3 * sound * (1.0 - share) + noise * share
+    return _single(0.3 * sound * (1.0 - share) + noise * share)
 
 
 def hat(rng: np.random.Generator, open_: bool = False) -> Audio:
     decay = float(rng.uniform(0.12, 0.5)) if open_ else float(rng.uniform(0.012, 0.06))
     t = _time(4.0 * decay + 0.05)
-    return _high(_metal(rng, t), float(rng.uniform(5500, 9000)), 3) * np.exp(-t / decay)
+    return _single(_high(_metal(rng, t), float(rng.uniform(5500, 9000)), 3) * np.exp(-t / decay))
 
 
 def cymbal(rng: np.random.Generator, ride: bool = False) -> Audio:
@@ -97,9 +104,9 @@ def cymbal(rng: np.random.Generator, ride: bool = False) -> Audio:
     wash = _high(_metal(rng, t), float(rng.uniform(2500, 5500)), 2) * np.exp(-t / decay)
     if ride:
         ping = np.sin(2 * np.pi * rng.uniform(2800, 5200) * t) * np.exp(-t / 0.1)
-        return (0.5 * wash + 0.5 * ping).astype(np.float32)
+        return _single(0.5 * wash + 0.5 * ping)
     rise = 1.0 - np.exp(-t / 0.004)
-    return (wash * rise).astype(np.float32)
+    return _single(wash * rise)
 
 
 def tom(rng: np.random.Generator, base_hz: float) -> Audio:
@@ -109,19 +116,21 @@ def tom(rng: np.random.Generator, base_hz: float) -> Audio:
         -t / rng.uniform(0.1, 0.3)
     )
     click = rng.standard_normal(t.size).astype(np.float32) * np.exp(-t / 0.008)
-    return (body + float(rng.uniform(0.02, 0.25)) * _band(click, 300, 5000, 1)).astype(np.float32)
+    return _single(body + float(rng.uniform(0.02, 0.25)) * _band(click, 300, 5000, 1))
 
 
 def shaker(rng: np.random.Generator) -> Audio:
     t = _time(0.2)
     noise = rng.standard_normal(t.size).astype(np.float32)
     shape = np.minimum(1.0, t / rng.uniform(0.005, 0.03)) * np.exp(-t / rng.uniform(0.02, 0.05))
-    return _band(noise, float(rng.uniform(3000, 6000)), float(rng.uniform(9000, 16000)), 1) * shape
+    return _single(_band(noise, float(rng.uniform(3000, 6000)), float(rng.uniform(9000, 16000)), 1) * shape)
 
 
 def tambourine(rng: np.random.Generator) -> Audio:
     t = _time(0.35)
-    return _high(_metal(rng, t), 6500, 2) * (np.exp(-t / 0.02) + 0.5 * np.exp(-t / rng.uniform(0.05, 0.12)))
+    return _single(
+        _high(_metal(rng, t), 6500, 2) * (np.exp(-t / 0.02) + 0.5 * np.exp(-t / rng.uniform(0.05, 0.12)))
+    )
 
 
 def conga(rng: np.random.Generator, base_hz: float) -> Audio:
@@ -129,22 +138,21 @@ def conga(rng: np.random.Generator, base_hz: float) -> Audio:
     base = base_hz * float(rng.uniform(0.9, 1.15))
     sound = _falling(t, base * 1.15, base, 0.02) * np.exp(-t / rng.uniform(0.05, 0.15))
     slap = _band(rng.standard_normal(t.size).astype(np.float32), 900, 4500, 1) * np.exp(-t / 0.006)
-    return (sound + float(rng.uniform(0.05, 0.4)) * slap).astype(np.float32)
+    return _single(sound + float(rng.uniform(0.05, 0.4)) * slap)
 
 
 def bell(rng: np.random.Generator) -> Audio:
     t = _time(0.4)
     low = float(rng.uniform(480, 620))
     sound = np.sign(np.sin(2 * np.pi * low * t)) + np.sign(np.sin(2 * np.pi * low * 1.48 * t))
-    return _band(sound.astype(np.float32), 500, 6000, 1) * np.exp(-t / rng.uniform(0.03, 0.12))
+    return _single(_band(sound.astype(np.float32), 500, 6000, 1) * np.exp(-t / rng.uniform(0.03, 0.12)))
 
 
 def brush(rng: np.random.Generator) -> Audio:
     t = _time(0.28)
     noise = rng.standard_normal(t.size).astype(np.float32)
-    return (
-        _band(noise, 900, float(rng.uniform(5000, 11000)), 1) * np.sin(np.pi * np.minimum(1.0, t / 0.28)) ** 2
-    )
+    stroke = np.sin(np.pi * np.minimum(1.0, t / 0.28)) ** 2
+    return _single(_band(noise, 900, float(rng.uniform(5000, 11000)), 1) * stroke)
 
 
 def make_drum(kind: str, number: int) -> Audio:
@@ -156,7 +164,8 @@ def make_drum(kind: str, number: int) -> Audio:
         sound = conga(rng, {"conga_high": 330.0, "conga_low": 210.0, "perc": 600.0}[kind])
     else:
         makers = {
-            "kick": kick, "snare": snare, "rim": rim, "clap": clap, "hat": hat, "crash": cymbal, "shaker": shaker,
+            "kick": kick, "snare": snare, "rim": rim, "clap": clap, "hat": hat, "crash": cymbal,
+            "shaker": shaker,
             "tambourine": tambourine, "cowbell": bell, "brush": brush, "pedal": hat,
         }  # fmt: skip
         if kind in makers:

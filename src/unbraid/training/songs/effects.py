@@ -131,13 +131,14 @@ def amplifier(rng: np.random.Generator, sound: Audio, drive_db: float) -> Audio:
     The cabinet is a band-pass with a few drawn resonances and a steep fall above 4 to 6 kHz, as close microphones hear.
     """
     import pedalboard
+    from pedalboard._pedalboard import Pedalboard
 
     level = float(np.sqrt(np.mean(sound**2))) + 1e-6
     x = filtered(sound, float(rng.uniform(70, 250)), "high") * (0.12 / level) * gain(drive_db)
     x = np.tanh(x + 0.2) - np.tanh(0.2)
     x = filtered(np.asarray(x, dtype=np.float32), float(rng.uniform(5000, 9000)), "low", 1)
     x = np.tanh(gain(drive_db * 0.4) * x).astype(np.float32)
-    board = pedalboard.Pedalboard([
+    board = Pedalboard([
         pedalboard.HighpassFilter(float(rng.uniform(70, 130))),
         pedalboard.PeakFilter(float(rng.uniform(90, 160)), float(rng.uniform(0, 5)), 1.2),
         pedalboard.PeakFilter(float(rng.uniform(350, 700)), float(rng.uniform(-8, 1)), 1.0),
@@ -169,12 +170,15 @@ def saturated(rng: np.random.Generator, sound: Audio) -> Audio:
 def equalised(rng: np.random.Generator, sound: Audio, strength_db: float = 3.0) -> Audio:
     """A mixing engineer's strokes: shelves at both ends and two bells, drawn with the given deviation."""
     import pedalboard
+    from pedalboard._pedalboard import Pedalboard
 
     draw = rng.normal(0.0, strength_db, 4)
-    board = pedalboard.Pedalboard([
+    board = Pedalboard([
         pedalboard.LowShelfFilter(float(rng.uniform(80, 250)), float(draw[0])),
-        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(200), np.log(1200)))), float(draw[1]), float(rng.uniform(0.4, 1.5))),
-        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(1000), np.log(6000)))), float(draw[2]), float(rng.uniform(0.4, 1.5))),
+        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(200), np.log(1200)))), float(draw[1]),
+            float(rng.uniform(0.4, 1.5))),
+        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(1000), np.log(6000)))), float(draw[2]),
+            float(rng.uniform(0.4, 1.5))),
         pedalboard.HighShelfFilter(float(rng.uniform(4000, 10_000)), float(draw[3])),
     ])  # fmt: skip
     return np.asarray(board(sound, SAMPLE_RATE), dtype=np.float32)

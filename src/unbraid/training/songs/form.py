@@ -91,12 +91,18 @@ _FOLLOWS: dict[str, dict[str, float]] = {
     "drop": {"break": 1, "verse": 2, "chorus": 2},
     "outro": {"intro": 1},
 }
-_ENERGY = {"intro": 0.35, "verse": 0.5, "prechorus": 0.6, "chorus": 0.9, "bridge": 0.5, "break": 0.25, "solo": 0.75, "drop": 1.0, "outro": 0.35}  # fmt: skip
-_BARS = {"intro": (2, 4), "verse": (4, 8), "prechorus": (2, 4), "chorus": (4, 8), "bridge": (4,), "break": (2, 4), "solo": (4, 8), "drop": (4, 8), "outro": (2, 4)}  # fmt: skip
-_SINGS = {"intro": 0.12, "verse": 0.95, "prechorus": 0.95, "chorus": 0.97, "bridge": 0.85, "break": 0.5, "solo": 0.05, "drop": 0.35, "outro": 0.4}  # fmt: skip
-_DRUMS = {"intro": 0.6, "verse": 0.92, "prechorus": 0.9, "chorus": 0.99, "bridge": 0.75, "break": 0.35, "solo": 0.97, "drop": 1.0, "outro": 0.6}  # fmt: skip
-_BASS = {"intro": 0.55, "verse": 0.9, "prechorus": 0.9, "chorus": 0.99, "bridge": 0.85, "break": 0.4, "solo": 0.97, "drop": 1.0, "outro": 0.6}  # fmt: skip
-_OTHER = {"intro": 0.95, "verse": 0.97, "prechorus": 0.97, "chorus": 0.99, "bridge": 0.97, "break": 0.85, "solo": 1.0, "drop": 0.95, "outro": 0.95}  # fmt: skip
+_ENERGY = {"intro": 0.35, "verse": 0.5, "prechorus": 0.6, "chorus": 0.9, "bridge": 0.5, "break": 0.25,
+    "solo": 0.75, "drop": 1.0, "outro": 0.35}  # fmt: skip
+_BARS = {"intro": (2, 4), "verse": (4, 8), "prechorus": (2, 4), "chorus": (4, 8), "bridge": (4,),
+    "break": (2, 4), "solo": (4, 8), "drop": (4, 8), "outro": (2, 4)}  # fmt: skip
+_SINGS = {"intro": 0.12, "verse": 0.95, "prechorus": 0.95, "chorus": 0.97, "bridge": 0.85, "break": 0.5,
+    "solo": 0.05, "drop": 0.35, "outro": 0.4}  # fmt: skip
+_DRUMS = {"intro": 0.6, "verse": 0.92, "prechorus": 0.9, "chorus": 0.99, "bridge": 0.75, "break": 0.35,
+    "solo": 0.97, "drop": 1.0, "outro": 0.6}  # fmt: skip
+_BASS = {"intro": 0.55, "verse": 0.9, "prechorus": 0.9, "chorus": 0.99, "bridge": 0.85, "break": 0.4,
+    "solo": 0.97, "drop": 1.0, "outro": 0.6}  # fmt: skip
+_OTHER = {"intro": 0.95, "verse": 0.97, "prechorus": 0.97, "chorus": 0.99, "bridge": 0.97, "break": 0.85,
+    "solo": 1.0, "drop": 0.95, "outro": 0.95}  # fmt: skip
 
 
 def _progression(
@@ -111,8 +117,7 @@ def _progression(
     colour = pick(rng, genre.colours)
     cycle = [dress(rng, key, degree, colour) for degree in degrees(rng, loop, name)]
     length = rhythm * bar
-    spans = [Span(index * length, length, cycle[index % loop]) for index in range(count)]
-    return spans
+    return [Span(index * length, length, cycle[index % loop]) for index in range(count)]
 
 
 def _parts(rng: np.random.Generator, kind: str, has: frozenset[str]) -> frozenset[str]:
@@ -169,8 +174,8 @@ def make_plan(rng: np.random.Generator) -> Plan:
         parts = _parts(rng, kind, frozenset(has))
         section = Section(kind, position, bars, energy, parts, bars * bar)
         sections.append(section)
-        for span in chords[(theme, bars)]:
-            spans.append(Span(position + span.start, span.length, span.chord))
+        loop = chords[(theme, bars)]
+        spans.extend(Span(position + span.start, span.length, span.chord) for span in loop)
         position = section.end
         kind = pick(rng, _FOLLOWS[kind])
     seconds = min(clock.seconds(position), target + 4.0)

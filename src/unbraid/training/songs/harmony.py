@@ -61,8 +61,10 @@ _NEXT: dict[int, dict[int, float]] = {
 
 # Turns of harmony that are common property, by degree from 0.
 _LOOPS: tuple[tuple[int, ...], ...] = (
-    (0, 4, 5, 3), (5, 3, 0, 4), (0, 5, 3, 4), (0, 3, 4, 3), (0, 3, 0, 4), (5, 4, 3, 4), (0, 6, 5, 4), (0, 6, 3, 0),
-    (3, 4, 0, 5), (1, 4, 0, 5), (0, 2, 3, 4), (0, 5, 1, 4), (0, 0, 3, 4), (0, 6, 5, 6), (0, 4, 3, 3), (0, 2, 5, 3),
+    (0, 4, 5, 3), (5, 3, 0, 4), (0, 5, 3, 4), (0, 3, 4, 3), (0, 3, 0, 4), (5, 4, 3, 4), (0, 6, 5, 4), (0, 6,
+    3, 0),
+    (3, 4, 0, 5), (1, 4, 0, 5), (0, 2, 3, 4), (0, 5, 1, 4), (0, 0, 3, 4), (0, 6, 5, 6), (0, 4, 3, 3), (0, 2,
+    5, 3),
 )  # fmt: skip
 _TWELVE_BAR = (0, 0, 0, 0, 3, 3, 0, 0, 4, 3, 0, 4)
 
@@ -128,10 +130,8 @@ def voicing(chord: Chord, centre: float, previous: tuple[int, ...] = (), most: i
     """MIDI pitches of a chord near `centre`, each tone moved to the octave nearest to the last voicing's middle."""
     middle = float(np.mean(previous)) if previous else centre
     middle += 0.5 * (centre - middle)
-    tones = []
-    for pitch_class in chord.pitch_classes()[:most]:
-        tones.append(pitch_class + 12 * round((middle - pitch_class) / 12.0))
-    return tuple(sorted(set(tones)))
+    classes = chord.pitch_classes()[:most]
+    return tuple(sorted({tone + 12 * round((middle - tone) / 12.0) for tone in classes}))
 
 
 def nearest(pitch_classes: frozenset[int], pitch: float) -> int:

@@ -13,14 +13,17 @@ _CODECS = {"mp3": ("libmp3lame", "mp3", 1152), "aac": ("aac", "ipod", 1024)}
 def through_codec(sound: Audio, codec: str, bit_rate: int) -> Audio:
     """Encoded and decoded again; sample n stays sample n. codec: mp3 or aac. (2, samples) in and out.
 
-    Both containers say how many samples the encoder put in front, and the decoder drops them.
+    FFmpeg drops what LAME put in front (the file says how much); AAC's encoder always puts one frame there.
     """
     import av
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
     name, container, frame_size = _CODECS[codec]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(name, rate=SAMPLE_RATE)
+        assert isinstance(stream, AudioStream)
         stream.bit_rate = bit_rate
         stream.codec_context.format = "fltp"
         stream.codec_context.layout = "stereo"
@@ -32,7 +35,10 @@ def through_codec(sound: Audio, codec: str, bit_rate: int) -> Audio:
         out.mux(stream.encode(None))
     file.seek(0)
     with av.open(file) as back:
+        assert isinstance(back, InputContainer)
         decoded = np.concatenate([f.to_ndarray() for f in back.decode(audio=0)], axis=1)
+    if codec == "aac":
+        decoded = decoded[:, frame_size:]
     result = np.zeros_like(sound)
     count = min(sound.shape[1], decoded.shape[1])
     result[:, :count] = decoded[:, :count]

@@ -14,7 +14,8 @@ from unbraid.training.songs.sounds import Split
 from unbraid.training.songs.synths import make_patch, play, play_line
 
 RANGES: dict[str, tuple[float, float]] = {
-    "lead_sax": (50, 78), "lead_violin": (56, 88), "lead_flute": (60, 90), "lead_brass": (54, 78), "lead_guitar": (50, 84),
+    "lead_sax": (50, 78), "lead_violin": (56, 88), "lead_flute": (60, 90), "lead_brass": (54, 78),
+    "lead_guitar": (50, 84),
     "lead_synth": (55, 86), "harmonica": (58, 84),
 }  # fmt: skip
 
@@ -29,7 +30,8 @@ def _line(rng: np.random.Generator, plan: Plan, name: str, sections: list[Sectio
     low, high = RANGES[name]
     span = float(rng.uniform(10, 18))
     bottom = float(rng.uniform(low, max(low + 1, high - span)))
-    manner = Manner(bottom, bottom + span, float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.5)), float(rng.uniform(2, 5)),
+    manner = Manner(bottom, bottom + span, float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.5)),
+        float(rng.uniform(2, 5)),
                     0.7, chance(rng, 0.35))  # fmt: skip
     return write_melody(rng, plan, sections, manner)
 
@@ -43,7 +45,7 @@ def render_lead(
         return np.zeros((2, total), dtype=np.float32)
     player = draw_player(rng)
     seconds = total / SAMPLE_RATE
-    own = name == "lead_synth" and chance(rng, 0.8) or chance(rng, 0.08) or not sounds.have_fonts(split)
+    own = (name == "lead_synth" and chance(rng, 0.8)) or chance(rng, 0.08) or not sounds.have_fonts(split)
     if own:
         curve = pitch_curve(rng, notes, player, seconds)
         patch = make_patch("lead", sounds.preset(rng, split))

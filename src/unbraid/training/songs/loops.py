@@ -9,7 +9,8 @@ from unbraid.training.songs.sounds import Split
 
 
 def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) -> Audio | None:
-    """A loop under all sections with drums, (2, total); None where no loop comes near the tempo or none is installed."""
+    """A loop under all sections with drums, (2, total); None where no loop comes near the tempo or none is
+    installed."""
     if not sounds.have_samples() or plan.bar != 4.0 or plan.clock.drift:
         return None
     names = []
@@ -21,7 +22,7 @@ def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) 
         return None
     name, speed = pick(rng, names)
     loop = _at_speed(sounds.sample(name), speed, varispeed=chance(rng, 0.3))
-    length = int(round(sounds.LOOPS[name] * 60.0 / plan.clock.tempo_bpm * SAMPLE_RATE))
+    length = round(sounds.LOOPS[name] * 60.0 / plan.clock.tempo_bpm * SAMPLE_RATE)
     loop = loop[:, :length]
     fade = 200
     loop[:, -fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)

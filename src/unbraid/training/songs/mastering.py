@@ -15,7 +15,8 @@ def _held(values: Audio, total: int) -> Audio:
 
 
 def bus_gain(mixture: Audio, ratio: float, threshold_db: float, release_s: float, push_db: float) -> Audio:
-    """A compressor's gain (samples,) for a mixture (2, samples); threshold below its loudest, then `push_db` of make-up."""
+    """A compressor's gain (samples,) for a mixture (2, samples); threshold below its loudest, then `push_db`
+    of make-up."""
     total = mixture.shape[1]
     hops = -(-total // HOP)
     padded = np.zeros((2, hops * HOP), dtype=np.float32)

@@ -62,7 +62,8 @@ def _sing(
     rng: np.random.Generator, plan: Plan, figure: _Figure, start: float, centre: float, manner: Manner
 ) -> list[Note]:
     scale = plan.key.pitch_classes()
-    pentatonic = frozenset((plan.key.tonic + plan.key.degree(d)) % 12 for d in ((0, 1, 2, 4, 5) if plan.key.mode == "major" else (0, 2, 3, 4, 6)))  # fmt: skip
+    pentatonic = frozenset((plan.key.tonic + plan.key.degree(d)) % 12 for d in ((0, 1, 2, 4,
+        5) if plan.key.mode == "major" else (0, 2, 3, 4, 6)))  # fmt: skip
     notes = []
     accent = plan.bar / 2.0
     for index, (onset, length, contour) in enumerate(

@@ -1,6 +1,7 @@
 """Band-limited oscillators from wavetables, and a low-pass whose cutoff moves."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +18,33 @@ def spectrum(shape: str, seed: int = 0) -> NDArray[np.complex128]:
     """Amplitudes of harmonics 0 (always 0) to 1024 of a named shape, or of a drawn one ("drawn", "vocal", "organ")."""
     n = np.arange(1, 1025, dtype=np.float64)
     rng = np.random.default_rng([seed, 77])
-    parts: NDArray[np.complex128]
+    parts: NDArray[Any]
     if shape == "saw":
         parts = -1j / n
     elif shape == "square":
         parts = np.where(n % 2 == 1, -1j / n, 0)
     elif shape == "pulse":
-        parts = np.sin(np.pi * n * rng.uniform(0.06, 0.4)) / n + 0j
+        parts = np.sin(np.pi * n * rng.uniform(0.06, 0.4)) / n
     elif shape == "triangle":
-        parts = np.where(n % 2 == 1, 1.0 / n**2, 0) + 0j
+        parts = np.where(n % 2 == 1, 1.0 / n**2, 0)
     elif shape == "sine":
-        parts = np.where(n == 1, 1.0, 0) + 0j
+        parts = np.where(n == 1, 1.0, 0)
     elif shape == "organ":
         bars = np.zeros(n.size)
         for harmonic in (1, 2, 3, 4, 6, 8, 5, 10, 12, 16):
             bars[harmonic - 1] = rng.random() ** 1.5
         bars[0] = max(bars[0], 0.5)
-        parts = bars + 0j
+        parts = bars
     elif shape == "vocal":
         peaks = rng.uniform(2, 30, 4)
-        parts = sum(np.exp(-0.5 * ((n - p) / (0.15 * p + 1)) ** 2) / p**0.5 for p in peaks) + 0.3 / n + 0j
+        bumps = (
+            np.exp(-0.5 * ((n - peaks[:, None]) / (0.15 * peaks[:, None] + 1)) ** 2) / peaks[:, None] ** 0.5
+        )
+        parts = bumps.sum(axis=0) + 0.3 / n
     else:
         decay = n ** -rng.uniform(0.7, 1.8)
         parts = decay * rng.random(n.size) * np.exp(2j * np.pi * rng.random(n.size))
-    return np.concatenate([[0.0], parts])
+    return np.concatenate([[0.0], parts]).astype(np.complex128)
 
 
 @lru_cache(maxsize=256)
@@ -57,8 +61,8 @@ def _table(shape: str, seed: int, harmonics: int) -> Audio:
 def phase_of(frequency: Floats | float, samples: int, start: float = 0.0) -> Floats:
     """Cycles passed at each sample; frequency in Hz, one value or one a sample."""
     if isinstance(frequency, float):
-        return start + np.arange(samples) * (frequency / SAMPLE_RATE)
-    return start + np.cumsum(frequency) / SAMPLE_RATE
+        return np.asarray(start + np.arange(samples) * (frequency / SAMPLE_RATE), dtype=np.float64)
+    return np.asarray(start + np.cumsum(frequency) / SAMPLE_RATE, dtype=np.float64)
 
 
 def wave(shape: str, seed: int, frequency: Floats | float, samples: int, start: float = 0.0) -> Audio:

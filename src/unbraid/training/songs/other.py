@@ -7,7 +7,7 @@ import numpy as np
 from unbraid.training.songs import comping, effects, leads, sounds, textures
 from unbraid.training.songs.form import Plan, Section
 from unbraid.training.songs.instruments import PROGRAMS, midi
-from unbraid.training.songs.score import SAMPLE_RATE, Audio, Note, chance, gain, pick
+from unbraid.training.songs.score import Audio, Note, chance, gain, pick
 from unbraid.training.songs.sounds import Split
 from unbraid.training.songs.synths import make_patch, play
 
@@ -36,15 +36,22 @@ PARTS: dict[str, Part] = {
     "picked": Part({"broken": 1}, 57, pan=0.4),
     "nylon": Part({"free": 3, "broken": 2, "charleston": 2}, 57, pan=0.3, strum_s=0.01),
     "jazzguitar": Part({"charleston": 3, "quarters": 2, "free": 2}, 58, pan=0.4, strum_s=0.01),
-    "banjo": Part({"broken": 1}, 64, pan=0.5), "mandolin": Part({"scratch": 1, "broken": 1}, 67, pan=0.6, strum_s=0.01),
-    "funkguitar": Part({"scratch": 5, "stabs": 1}, 64, pan=0.6, strum_s=0.008), "skank": Part({"offbeats": 1}, 64, pan=0.3, strum_s=0.01),
-    "clav": Part({"scratch": 3, "stabs": 1}, 58, pan=0.3), "montuno": Part({"montuno": 4, "free": 1}, 65, pan=0.2),
+    "banjo": Part({"broken": 1}, 64, pan=0.5), "mandolin": Part({"scratch": 1, "broken": 1}, 67, pan=0.6,
+    strum_s=0.01),
+    "funkguitar": Part({"scratch": 5, "stabs": 1}, 64, pan=0.6, strum_s=0.008),
+    "skank": Part({"offbeats": 1}, 64, pan=0.3, strum_s=0.01),
+    "clav": Part({"scratch": 3, "stabs": 1}, 58, pan=0.3), "montuno": Part({"montuno": 4, "free": 1}, 65,
+    pan=0.2),
     "strings": Part({"held": 5, "free": 1, "eighths": 0.5, "broken": 0.5}, 62, "pad", 0.1, pan=0.2, wet=0.8),
-    "brass": Part({"stabs": 4, "held": 1.5}, 63, "stab", 0.1, pan=0.3, wet=0.5), "vibes": Part({"held": 1, "free": 2, "broken": 1}, 65, pan=0.3),
+    "brass": Part({"stabs": 4, "held": 1.5}, 63, "stab", 0.1, pan=0.3, wet=0.5), "vibes": Part({"held": 1,
+    "free": 2, "broken": 1}, 65, pan=0.3),
     "pad": Part({"held": 6, "eighths": 0.5}, 60, "pad", 0.75, pan=0.1, level_db=-3, wet=0.7),
-    "pluck": Part({"broken": 4, "stabs": 2}, 66, "pluck", 0.8, pan=0.4, wet=0.6), "arp": Part({"broken": 1}, 66, "arp", 0.9, pan=0.4, wet=0.5),
-    "stab": Part({"stabs": 4, "offbeats": 2}, 62, "stab", 0.8, pan=0.2), "bells": Part({"broken": 3, "free": 1}, 74, "pluck", 0.3, pan=0.5, wet=0.7, level_db=-3),
-    "harp": Part({"broken": 1}, 66, pan=0.5, wet=0.8), "accordion": Part({"held": 2, "quarters": 1, "offbeats": 1}, 62, pan=0.3),
+    "pluck": Part({"broken": 4, "stabs": 2}, 66, "pluck", 0.8, pan=0.4, wet=0.6), "arp": Part({"broken": 1},
+    66, "arp", 0.9, pan=0.4, wet=0.5),
+    "stab": Part({"stabs": 4, "offbeats": 2}, 62, "stab", 0.8, pan=0.2), "bells": Part({"broken": 3,
+    "free": 1}, 74, "pluck", 0.3, pan=0.5, wet=0.7, level_db=-3),
+    "harp": Part({"broken": 1}, 66, pan=0.5, wet=0.8), "accordion": Part({"held": 2, "quarters": 1,
+    "offbeats": 1}, 62, pan=0.3),
     "slide": Part({"held": 1}, 64, pan=0.5, wet=0.6),
 }  # fmt: skip
 
@@ -125,7 +132,8 @@ def _power_plan(plan: Plan) -> Plan:
 def _active(
     rng: np.random.Generator, plan: Plan, index: int, count: int, lead: bool, sung: bool
 ) -> list[Section]:
-    """Sections in which a layer plays: the first carries the song, others join as energy rises, leads where none sings."""
+    """Sections in which a layer plays: the first carries the song, others join as energy rises, leads where
+    none sings."""
     chosen: dict[str, bool] = {}
     playing = []
     for section in plan.sections:
@@ -136,8 +144,8 @@ def _active(
                 free = "vocals" not in section.parts
                 chosen[section.kind] = chance(rng, 0.85 if free else 0.25 if sung else 0.9)
             else:
-                chosen[section.kind] = (
-                    index == 0 and chance(rng, 0.93) or chance(rng, 0.25 + 0.7 * section.energy)
+                chosen[section.kind] = (index == 0 and chance(rng, 0.93)) or chance(
+                    rng, 0.25 + 0.7 * section.energy
                 )
         if chosen[section.kind]:
             playing.append(section)
@@ -251,7 +259,3 @@ def _dressed(rng: np.random.Generator, plan: Plan, name: str, part: Part, sound:
         sound = effects.doubled(sound, float(rng.uniform(0.006, 0.025)))
     width = float(rng.uniform(0.0, 1.3)) if chance(rng, 0.8) else 0.0
     return effects.placed(sound, float(np.clip(part.pan * rng.standard_normal(), -1, 1)), width)
-
-
-def seconds_of(sound: Audio) -> float:
-    return sound.shape[1] / SAMPLE_RATE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unbraid.training.songs import effects, history, loops, mastering, mixing, sounds
+from unbraid.training.songs import effects, history, loops, mastering, mixing
 from unbraid.training.songs.bass import render_bass, write_bass
 from unbraid.training.songs.drum_kits import make_kit, strike
 from unbraid.training.songs.drum_patterns import play_drums
@@ -106,9 +106,12 @@ def render(seed: int, split: Split, bank: "VoiceBank | None" = None) -> Song:
         stems["other"] = stems["other"] + history.noise_floor(rng, total)
     stems = mastering.master(rng, {name: _finished(stem) for name, stem in stems.items()})
     about: dict[str, object] = {
-        "seed": seed, "split": split, "genre": plan.name, "tempo_bpm": round(plan.clock.tempo_bpm, 2), "meter": plan.meter,
-        "key": plan.key.tonic, "mode": plan.key.mode, "swing": round(plan.clock.swing, 3), "seconds": round(total / SAMPLE_RATE, 2),
-        "sections": [section.kind for section in plan.sections], "drums": kit, "bass": [score.bass_style, bass_sound],
+        "seed": seed, "split": split, "genre": plan.name, "tempo_bpm": round(plan.clock.tempo_bpm, 2),
+        "meter": plan.meter,
+        "key": plan.key.tonic, "mode": plan.key.mode, "swing": round(plan.clock.swing, 3),
+        "seconds": round(total / SAMPLE_RATE, 2),
+        "sections": [section.kind for section in plan.sections], "drums": kit, "bass": [score.bass_style,
+        bass_sound],
         "other": layers, "vocals": heard, "history": past,
     }  # fmt: skip
     return Song(stems, score, about)

@@ -1,4 +1,4 @@
-"""General MIDI instruments through FluidSynth, one synthesiser per soundfont for the life of the process."""
+"""General MIDI instruments through FluidSynth, each soundfont loaded once for the life of the process."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -20,18 +20,22 @@ Event = tuple[int, int, Callable[[], Any]]
 
 
 class Font:
-    """A loaded soundfont. `render` starts from a reset state each time, so its result depends on its arguments alone."""
+    """A loaded soundfont.
+
+    Each `render` has a synthesiser of its own that shares the font: a reset one is not as new, voices of the render
+    before sound on in it and its filters start elsewhere, so the result would depend on more than the arguments.
+    """
 
     def __init__(self, path: Path) -> None:
-        import fluidsynth
-
-        self._library = fluidsynth._fl
-        self._synth = fluidsynth.Synth(gain=0.4, samplerate=float(SAMPLE_RATE))
-        for name in ("synth.reverb.active", "synth.chorus.active"):
-            self._synth.setting(name, 0)
-        self._number = self._synth.sfload(str(path))
-        if self._number < 0:
+        library = _library()
+        self._keeper = _synthesiser()
+        number = self._keeper.sfload(str(path))
+        if number < 0:
             raise FileNotFoundError(f"no soundfont at {path}")
+        library.fluid_synth_get_sfont_by_id.restype = ctypes.c_void_p
+        self._font = ctypes.c_void_p(
+            library.fluid_synth_get_sfont_by_id(ctypes.c_void_p(self._keeper.synth), number)
+        )
 
     def render(
         self,
@@ -46,9 +50,10 @@ class Font:
 
         bank 128 holds drum kits. bends: (second, semitones) for all notes. swells: (second, expression in 0..1).
         """
-        synth, channel = self._synth, 9 if bank == 128 else 0
-        synth.system_reset()
-        synth.program_select(channel, self._number, bank, program)
+        synth, channel = _synthesiser(), 9 if bank == 128 else 0
+        pointer = ctypes.c_void_p(synth.synth)
+        number = _library().fluid_synth_add_sfont(pointer, self._font)
+        synth.program_select(channel, number, bank, program)
         for control, value in ((101, 0), (100, 0), (6, BEND_RANGE), (38, 0), (7, 127), (91, 0), (93, 0)):
             synth.cc(channel, control, value)
         events: list[Event] = []
@@ -71,19 +76,39 @@ class Font:
             if place >= blocks:
                 break
             if place > at:
-                self._write(out, at, place)
+                _write(pointer, out, at, place)
                 at = place
             act()
-        self._write(out, at, blocks)
+        _write(pointer, out, at, blocks)
+        _library().fluid_synth_remove_sfont(pointer, self._font)
+        synth.delete()
         return out[:, :total]
 
-    def _write(self, out: Audio, first: int, last: int) -> None:
-        count = (last - first) * BLOCK
-        if count <= 0:
-            return
-        pointers = [ctypes.c_void_p(out[side].ctypes.data + 4 * first * BLOCK) for side in (0, 1)]
-        write = self._library.fluid_synth_write_float
-        write(ctypes.c_void_p(self._synth.synth), count, pointers[0], 0, 1, pointers[1], 0, 1)
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    """FluidSynth's functions, its warnings off: it has sixteen for each synthesiser that a font is taken from."""
+    import fluidsynth
+
+    fluidsynth._fl.fluid_set_log_function(2, None, None)  # 2: FLUID_WARN
+    return fluidsynth._fl
+
+
+def _synthesiser() -> Any:
+    """A new synthesiser, dry: its reverb and chorus would sound the same in every song."""
+    import fluidsynth
+
+    dry = {"synth.reverb.active": 0, "synth.chorus.active": 0}
+    return fluidsynth.Synth(gain=0.4, samplerate=float(SAMPLE_RATE), channels=16, **dry)
+
+
+def _write(synth: ctypes.c_void_p, out: Audio, first: int, last: int) -> None:
+    """Renders blocks `first` to `last` into `out`, (2, samples), in place."""
+    count = (last - first) * BLOCK
+    if count <= 0:
+        return
+    left, right = (ctypes.c_void_p(out[side].ctypes.data + 4 * first * BLOCK) for side in (0, 1))
+    _library().fluid_synth_write_float(synth, count, left, 0, 1, right, 0, 1)
 
 
 def _block(seconds: float) -> int:

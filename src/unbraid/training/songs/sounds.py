@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unbraid.training.songs.score import SAMPLE_RATE, Audio, stereo
 
@@ -17,7 +18,8 @@ FONTS: dict[Split, tuple[Path, ...]] = {
     ),
     "test": (Path("/usr/share/sounds/sf2/TimGM6mb.sf2"),),
 }
-"""Where Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont put their General MIDI banks."""
+"""Where Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont put their General
+MIDI banks."""
 
 PACKAGES = {
     "FluidR3_GM.sf2": "fluid-soundfont-gm",
@@ -29,10 +31,13 @@ SAMPLES = Path("/usr/share/sonic-pi/samples")
 """One-shots and loops, all CC0: Debian's sonic-pi-samples."""
 
 HITS: dict[str, tuple[str, ...]] = {
-    "kick": ("bd_808", "bd_ada", "bd_boom", "bd_fat", "bd_gas", "bd_haus", "bd_klub", "bd_mehackit", "bd_pure", "bd_sone",
-             "bd_tek", "bd_zome", "bd_zum", "drum_bass_hard", "drum_bass_soft", "drum_heavy_kick", "elec_hollow_kick",
+    "kick": ("bd_808", "bd_ada", "bd_boom", "bd_fat", "bd_gas", "bd_haus", "bd_klub", "bd_mehackit",
+    "bd_pure", "bd_sone",
+             "bd_tek", "bd_zome", "bd_zum", "drum_bass_hard", "drum_bass_soft", "drum_heavy_kick",
+             "elec_hollow_kick",
              "elec_soft_kick"),
-    "snare": ("drum_snare_hard", "drum_snare_soft", "sn_dolf", "sn_dub", "sn_generic", "sn_zome", "elec_filt_snare",
+    "snare": ("drum_snare_hard", "drum_snare_soft", "sn_dolf", "sn_dub", "sn_generic", "sn_zome",
+    "elec_filt_snare",
               "elec_hi_snare", "elec_lo_snare", "elec_mid_snare", "elec_snare"),
     "clap": ("perc_snap", "perc_snap2", "elec_pop"),
     "hat": ("drum_cymbal_closed", "elec_cymbal", "elec_tick", "drum_cymbal_pedal"),
@@ -41,30 +46,39 @@ HITS: dict[str, tuple[str, ...]] = {
     "tom_high": ("drum_tom_hi_hard", "drum_tom_hi_soft", "elec_fuzz_tom"),
     "tom_mid": ("drum_tom_mid_hard", "drum_tom_mid_soft"),
     "tom_low": ("drum_tom_lo_hard", "drum_tom_lo_soft"),
-    "perc": ("drum_cowbell", "elec_wood", "elec_triangle", "elec_blip", "elec_blip2", "elec_flip", "glitch_perc1", "glitch_perc2",
-             "glitch_perc3", "glitch_perc4", "glitch_perc5", "perc_bell", "perc_till", "perc_door", "perc_impact1", "perc_impact2",
-             "elec_twip", "elec_bong", "tabla_ghe1", "tabla_ghe3", "tabla_ghe5", "tabla_ke1", "tabla_ke3", "tabla_na", "tabla_na_s",
+    "perc": ("drum_cowbell", "elec_wood", "elec_triangle", "elec_blip", "elec_blip2", "elec_flip",
+    "glitch_perc1", "glitch_perc2",
+             "glitch_perc3", "glitch_perc4", "glitch_perc5", "perc_bell", "perc_till", "perc_door",
+             "perc_impact1", "perc_impact2",
+             "elec_twip", "elec_bong", "tabla_ghe1", "tabla_ghe3", "tabla_ghe5", "tabla_ke1", "tabla_ke3",
+             "tabla_na", "tabla_na_s",
              "tabla_te1", "tabla_tas1", "tabla_tun1", "tabla_re", "tabla_tun3"),
 }  # fmt: skip
 """One-shots by what they sound like."""
 
 LOOPS: dict[str, float] = {
-    "loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_electric": 4, "loop_garzul": 16,
-    "loop_industrial": 2, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_mika": 16, "loop_safari": 16, "loop_tabla": 16,
+    "loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_electric": 4,
+    "loop_garzul": 16,
+    "loop_industrial": 2, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_mika": 16, "loop_safari": 16,
+    "loop_tabla": 16,
     "loop_perc1": 4, "loop_perc2": 4, "loop_3d_printer": 16,
 }  # fmt: skip
 """Loops of drums and percussion with their length in quarter notes."""
 
 BASSES: dict[str, float] = {
-    "bass_dnb_f": 41, "bass_hard_c": 36, "bass_hit_c": 36, "bass_thick_c": 36, "bass_trance_c": 36, "bass_woodsy_c": 36,
+    "bass_dnb_f": 41, "bass_hard_c": 36, "bass_hit_c": 36, "bass_thick_c": 36, "bass_trance_c": 36,
+    "bass_woodsy_c": 36,
     "glitch_bass_g": 43,
 }  # fmt: skip
 """Bass notes with the MIDI pitch they were played at, as named."""
 
 AMBIENCES = (
-    "ambi_dark_woosh", "ambi_drone", "ambi_glass_hum", "ambi_glass_rub", "ambi_haunted_hum", "ambi_lunar_land", "ambi_sauna",
-    "ambi_soft_buzz", "ambi_swoosh", "perc_swash", "perc_swoosh", "misc_cineboom", "vinyl_rewind", "vinyl_backspin",
-    "vinyl_scratch", "ambi_piano", "guit_harmonics", "guit_e_slide", "elec_chime", "elec_bell", "elec_twang", "elec_ping",
+    "ambi_dark_woosh", "ambi_drone", "ambi_glass_hum", "ambi_glass_rub", "ambi_haunted_hum",
+    "ambi_lunar_land", "ambi_sauna",
+    "ambi_soft_buzz", "ambi_swoosh", "perc_swash", "perc_swoosh", "misc_cineboom", "vinyl_rewind",
+    "vinyl_backspin",
+    "vinyl_scratch", "ambi_piano", "guit_harmonics", "guit_e_slide", "elec_chime", "elec_bell",
+    "elec_twang", "elec_ping",
 )  # fmt: skip
 """Textures and effects without a beat."""
 
@@ -105,13 +119,13 @@ def sample(name: str) -> Audio:
     """(2, samples) at SAMPLE_RATE, peak 1, silence before the sound cut away; treat it as read-only."""
     import av
 
-    blocks = []
+    blocks: list[NDArray[np.float32]] = []
     with av.open(str(SAMPLES / f"{name}.flac")) as container:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
         for frame in container.decode(audio=0):
-            blocks.extend(part.to_ndarray() for part in resampler.resample(frame))
-        blocks.extend(part.to_ndarray() for part in resampler.resample(None))
-    sound: Audio = stereo(np.concatenate(blocks, axis=1).astype(np.float32))
+            blocks.extend(part.to_ndarray().astype(np.float32) for part in resampler.resample(frame))
+        blocks.extend(part.to_ndarray().astype(np.float32) for part in resampler.resample(None))
+    sound: Audio = stereo(np.concatenate(blocks, axis=1))
     peak = float(np.abs(sound).max())
     loud = np.flatnonzero(np.abs(sound).max(axis=0) > 0.01 * peak)
     sound = np.ascontiguousarray(sound[:, int(loud[0]) :] / peak)

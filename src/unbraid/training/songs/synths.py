@@ -37,12 +37,18 @@ class Patch:
 
 
 _ROLES: dict[str, dict[str, tuple[float, float]]] = {
-    "pad": {"attack": (0.08, 0.9), "decay": (1.0, 3.0), "sustain": (0.6, 1.0), "release": (0.3, 1.5), "cutoff": (0.5, 4.0), "sweep": (0.0, 1.5)},
-    "pluck": {"attack": (0.001, 0.006), "decay": (0.1, 0.7), "sustain": (0.0, 0.15), "release": (0.08, 0.5), "cutoff": (0.3, 2.5), "sweep": (1.0, 4.5)},
-    "stab": {"attack": (0.001, 0.02), "decay": (0.2, 0.9), "sustain": (0.1, 0.6), "release": (0.05, 0.3), "cutoff": (0.8, 4.0), "sweep": (0.0, 3.5)},
-    "arp": {"attack": (0.001, 0.01), "decay": (0.08, 0.5), "sustain": (0.0, 0.4), "release": (0.05, 0.35), "cutoff": (0.5, 3.5), "sweep": (0.5, 4.0)},
-    "lead": {"attack": (0.003, 0.05), "decay": (0.3, 1.5), "sustain": (0.5, 1.0), "release": (0.05, 0.25), "cutoff": (1.5, 5.0), "sweep": (0.0, 2.0)},
-    "bass": {"attack": (0.001, 0.015), "decay": (0.1, 1.2), "sustain": (0.2, 1.0), "release": (0.03, 0.12), "cutoff": (0.6, 4.0), "sweep": (0.0, 4.0)},
+    "pad": {"attack": (0.08, 0.9), "decay": (1.0, 3.0), "sustain": (0.6, 1.0), "release": (0.3, 1.5),
+    "cutoff": (0.5, 4.0), "sweep": (0.0, 1.5)},
+    "pluck": {"attack": (0.001, 0.006), "decay": (0.1, 0.7), "sustain": (0.0, 0.15), "release": (0.08, 0.5),
+    "cutoff": (0.3, 2.5), "sweep": (1.0, 4.5)},
+    "stab": {"attack": (0.001, 0.02), "decay": (0.2, 0.9), "sustain": (0.1, 0.6), "release": (0.05, 0.3),
+    "cutoff": (0.8, 4.0), "sweep": (0.0, 3.5)},
+    "arp": {"attack": (0.001, 0.01), "decay": (0.08, 0.5), "sustain": (0.0, 0.4), "release": (0.05, 0.35),
+    "cutoff": (0.5, 3.5), "sweep": (0.5, 4.0)},
+    "lead": {"attack": (0.003, 0.05), "decay": (0.3, 1.5), "sustain": (0.5, 1.0), "release": (0.05, 0.25),
+    "cutoff": (1.5, 5.0), "sweep": (0.0, 2.0)},
+    "bass": {"attack": (0.001, 0.015), "decay": (0.1, 1.2), "sustain": (0.2, 1.0), "release": (0.03, 0.12),
+    "cutoff": (0.6, 4.0), "sweep": (0.0, 4.0)},
 }  # fmt: skip
 
 
@@ -67,10 +73,12 @@ def make_patch(role: str, number: int) -> Patch:
         sub=float(rng.uniform(0.2, 0.9)) if chance(rng, 0.5 if role == "bass" else 0.2) else 0.0,
         noise=float(rng.uniform(0.005, 0.06)) if chance(rng, 0.2) else 0.0,
         ratio=float(pick(rng, [0.5, 1, 1, 2, 3, 4, 1.41, 3.5, 7, 14])), index=float(rng.uniform(0.4, 6.0)),
-        attack=between("attack"), decay=between("decay"), sustain=between("sustain"), release=between("release"),
+        attack=between("attack"), decay=between("decay"), sustain=between("sustain"),
+            release=between("release"),
         filter_kind=pick(rng, {"LPF24": 5, "LPF12": 3, "BPF12": 0.5, "none": 1.5}),
         cutoff=between("cutoff"), sweep_octaves=between("sweep"), sweep_decay=float(rng.uniform(0.05, 0.8)),
-        resonance=float(rng.uniform(0.0, 0.75)) * (0.6 if role == "pad" else 1.0), drive=float(rng.uniform(1.0, 3.0)),
+        resonance=float(rng.uniform(0.0, 0.75)) * (0.6 if role == "pad" else 1.0),
+            drive=float(rng.uniform(1.0, 3.0)),
     )  # fmt: skip
 
 
@@ -90,7 +98,7 @@ def string(frequency: float, samples: int, brightness: float, seed: int) -> Audi
     for tap, weight in ((0, 0.5 * (1 - part)), (1, 0.5), (2, 0.5 * part)):
         feedback[whole + tap] -= loss * weight
     sound = lfilter([1.0], feedback, burst)
-    return (sound / max(1e-6, float(np.abs(sound).max()))).astype(np.float32)
+    return np.asarray(sound / max(1e-6, float(np.abs(sound).max())), dtype=np.float32)
 
 
 def tone(patch: Patch, frequency: Floats | float, samples: int, rng: np.random.Generator) -> Audio:

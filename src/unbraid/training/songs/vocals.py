@@ -42,7 +42,7 @@ def _within(notes: list[Note], plan: Plan, sections: list[Section]) -> list[Note
 def _chops(rng: np.random.Generator, plan: Plan, notes: list[Note]) -> list[Note]:
     """Scraps of voice repeated on the grid, as dance music has them."""
     step = 0.25 * 60.0 / plan.clock.tempo_bpm
-    scraps = []
+    scraps: list[Note] = []
     for note in notes:
         if chance(rng, 0.5):
             scraps.extend(
@@ -123,7 +123,8 @@ def _chain(rng: np.random.Generator, plan: Plan, dry: Audio, lead: bool) -> Audi
     wet = np.zeros_like(sound)
     if chance(rng, 0.4):
         beats = float(pick(rng, [0.25, 0.5, 0.75, 1.0]))
-        wet += gain(float(rng.uniform(-20, -8))) * effects.echo(sound, beats * 60 / plan.clock.tempo_bpm, float(rng.uniform(0.2, 0.55)), float(rng.uniform(1500, 7000)), chance(rng, 0.4))  # fmt: skip
+        wet += gain(float(rng.uniform(-20, -8))) * effects.echo(sound, beats * 60 / plan.clock.tempo_bpm,
+            float(rng.uniform(0.2, 0.55)), float(rng.uniform(1500, 7000)), chance(rng, 0.4))  # fmt: skip
     if chance(rng, 0.88):
         size = pick(rng, {"room": 3, "plate": 5, "hall": 2})
         tail = effects.filtered(effects.reverb(rng, sound, size), float(rng.uniform(120, 500)), "high", 1)

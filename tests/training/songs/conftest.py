@@ -1,0 +1,28 @@
+"""Songs are expensive: the few that tests look at are rendered once."""
+
+from functools import lru_cache
+
+import pytest
+
+from unbraid.training.songs import render
+from unbraid.training.voices import VoiceBank
+
+
+@lru_cache(maxsize=1)
+def _computed() -> VoiceBank:
+    return VoiceBank.computed()
+
+
+@lru_cache(maxsize=4)
+def _song(seed: int) -> render.Song:
+    return render.render(seed, "test", _computed())
+
+
+@pytest.fixture
+def bank() -> VoiceBank:
+    return _computed()
+
+
+@pytest.fixture
+def song() -> render.Song:
+    return _song(3)

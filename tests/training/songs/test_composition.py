@@ -1,0 +1,148 @@
+"""What is composed, before any sound is made."""
+
+import numpy as np
+import pytest
+
+from unbraid.training.songs import compose
+from unbraid.training.songs.bass import HIGHEST as BASS_HIGHEST
+from unbraid.training.songs.bass import LOWEST as BASS_LOWEST
+from unbraid.training.songs.genres import GENRES, POPULARITY
+from unbraid.training.songs.harmony import MODES, Key, dress, voicing
+from unbraid.training.songs.render import Score
+from unbraid.training.songs.vocals import HIGHEST, LOWEST
+
+
+@pytest.fixture(scope="module")
+def scores() -> list[Score]:
+    return [compose(seed, "train") for seed in range(120)]
+
+
+def test_the_same_seed_composes_the_same_song() -> None:
+    assert compose(5, "train") == compose(5, "train")
+
+
+def test_seeds_and_splits_compose_different_songs() -> None:
+    assert compose(5, "train") != compose(6, "train")
+    assert compose(5, "train") != compose(5, "test")
+
+
+def test_songs_last_half_a_minute_to_fifty_seconds(scores: list[Score]) -> None:
+    assert all(29 < score.plan.seconds < 51 for score in scores)
+
+
+def test_tempo_stays_between_56_and_190(scores: list[Score]) -> None:
+    assert all(56 <= score.plan.clock.tempo_bpm <= 190 for score in scores)
+
+
+def test_every_genre_can_come_up() -> None:
+    assert set(POPULARITY) == set(GENRES)
+
+
+def test_some_songs_have_no_vocals_some_no_drums_some_no_bass(scores: list[Score]) -> None:
+    count = len(scores)
+    assert 0.04 < sum(not score.melody for score in scores) / count < 0.3
+    assert 0 < sum(not score.hits for score in scores) / count < 0.3
+    assert 0 < sum(not score.bass for score in scores) / count < 0.3
+
+
+def test_meters_other_than_four_quarters_come_up(scores: list[Score]) -> None:
+    assert {score.plan.meter for score in scores} == {"4/4", "3/4", "6/8"}
+
+
+def test_melodies_stay_within_a_singers_range(scores: list[Score]) -> None:
+    assert all(LOWEST <= note.pitch <= HIGHEST for score in scores for note in score.melody)
+
+
+def test_melodies_rest_between_phrases(scores: list[Score]) -> None:
+    sung = [score for score in scores if len(score.melody) > 10 and score.plan.vocals == "sung"]
+    with_rests = [
+        score
+        for score in sung
+        if any(b.start_s - a.end_s > 0.4 for a, b in zip(score.melody, score.melody[1:], strict=False))
+    ]
+    assert len(with_rests) > 0.9 * len(sung)
+
+
+def test_a_melody_is_one_note_at_a_time(scores: list[Score]) -> None:
+    for score in scores:
+        assert all(a.end_s <= b.start_s + 1e-6 for a, b in zip(score.melody, score.melody[1:], strict=False))
+
+
+def test_melodies_mostly_use_the_key(scores: list[Score]) -> None:
+    inside = [
+        round(note.pitch) % 12 in score.plan.key.pitch_classes() for score in scores for note in score.melody
+    ]
+    assert np.mean(inside) > 0.9
+
+
+def test_the_bass_follows_the_chords(scores: list[Score]) -> None:
+    """The first note of each chord is its bass note, within the instrument's range."""
+    checked = right = 0
+    for score in scores:
+        for span in score.plan.spans:
+            at = score.plan.clock.seconds(span.start)
+            first = [note for note in score.bass if abs(note.start_s - at) < 0.02]
+            checked += len(first)
+            right += sum(round(note.pitch) % 12 == span.chord.bass for note in first)
+    assert checked > 500
+    assert right / checked > 0.85
+
+
+def test_the_bass_stays_in_its_range(scores: list[Score]) -> None:
+    assert all(BASS_LOWEST - 4 <= note.pitch <= BASS_HIGHEST for score in scores for note in score.bass)
+
+
+def test_drum_hits_lie_on_the_grid(scores: list[Score]) -> None:
+    """Within 60 ms of a 24th of a quarter by the song's clock, most of them within 25 ms."""
+    for score in scores[:40]:
+        clock = score.plan.clock
+        grid = np.array([clock.seconds(k / 12) for k in range(int(score.plan.quarters * 12) + 1)])
+        onsets = np.array([hit.start_s for hit in score.hits if hit.kind in ("kick", "snare")])
+        quarter = np.array([clock.seconds(k / 4) for k in range(int(score.plan.quarters * 4) + 1)])
+        if not onsets.size:
+            continue
+        assert np.abs(onsets[:, None] - grid).min(axis=1).max() < 0.06
+        assert np.mean(np.abs(onsets[:, None] - quarter).min(axis=1) < 0.025) > 0.7
+
+
+def test_parts_keep_silent_in_sections_without_them(scores: list[Score]) -> None:
+    for score in scores:
+        for section in score.plan.sections:
+            begins, ends = (score.plan.clock.seconds(q) for q in (section.start, section.end))
+            for part, starts in (
+                ("drums", [hit.start_s for hit in score.hits]),
+                ("vocals", [note.start_s for note in score.melody]),
+            ):
+                if part not in section.parts:
+                    assert not any(begins + 0.05 < start < ends - 0.05 for start in starts)
+
+
+def test_there_are_sections_with_voice_alone_or_little_else(scores: list[Score]) -> None:
+    assert any(section.parts == {"other"} for score in scores for section in score.plan.sections)
+    assert any(
+        "vocals" in section.parts and len(section.parts) <= 2
+        for score in scores
+        for section in score.plan.sections
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_chords_of_a_key_are_built_from_its_scale(mode: str) -> None:
+    key = Key(2, mode)
+    rng = np.random.default_rng(0)
+    inside = [
+        tone in key.pitch_classes()
+        for degree in range(7)
+        for _ in range(10)
+        for tone in dress(rng, key, degree, "seventh").pitch_classes()
+    ]
+    assert np.mean(inside) > 0.9
+
+
+def test_voicings_stay_near_each_other() -> None:
+    key, rng = Key(0, "major"), np.random.default_rng(1)
+    previous: tuple[int, ...] = ()
+    for degree in (0, 3, 4, 0, 5, 1, 4, 0):
+        tones = voicing(dress(rng, key, degree, "triad"), 60.0, previous)
+        assert all(48 <= tone <= 72 for tone in tones)
+        previous = tones
