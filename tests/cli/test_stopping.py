@@ -13,10 +13,10 @@ from tests.conftest import WriteWave
 COMMAND = [sys.executable, "-m", "unbraid", "separate"]
 
 
-@pytest.fixture
-def long_song(write_wave: WriteWave, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def long_song(write_wave: WriteWave, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Long enough not to be finished before the signal comes."""
-    return write_wave(tmp_path / "long.wav", seconds=1200, sample_rate=8000, channels=1)
+    return write_wave(tmp_path_factory.mktemp("song") / "long.wav", seconds=400, sample_rate=8000, channels=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,0 +1,148 @@
+"""What a stranger does: clone, one command on a song, stems. With the real lock file and a new environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import pytest
+from tests.conftest import WriteWave
+
+from unbraid.models import catalog
+
+ROOT = Path(__file__).parents[2]
+
+FIRST_RUN_S = 180
+INSTALLED_MB = 450
+LATER_START_S = 1.5
+HELP_S = 0.3
+
+needs_bundled_model = pytest.mark.skipif(
+    not catalog()["lite"].installed, reason="the bundled model is not here"
+)
+
+
+def clean_environment() -> dict[str, str]:
+    """Nothing of the environment that runs the tests."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
+
+
+def tracked_files() -> list[str]:
+    """What a clone of the working tree as it is would hold."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh checkout, never used."""
+    folder = tmp_path_factory.mktemp("fresh") / "unbraid"
+    for name in tracked_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(
+    fresh: Path, model_folder: Path, write_wave: WriteWave
+) -> tuple[subprocess.CompletedProcess[str], float]:
+    """The first command in it, and how long it took."""
+    song = write_wave(fresh.parent / "song.wav", seconds=12.3)
+    started = time.monotonic()
+    done = run(
+        fresh, "separate", str(song), "--json", "-m", str(model_folder), "-o", str(fresh.parent / "out")
+    )
+    return done, time.monotonic() - started
+
+
+def run(fresh: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(fresh / "unbraid"), *arguments]
+    return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+
+
+def frames(path: str | Path) -> int:
+    with wave.open(str(path)) as file:
+        return file.getnframes()
+
+
+def best_of(count: int, fresh: Path, *arguments: str) -> float:
+    """The shortest of some runs: what a command takes when nothing else wants the processor."""
+    times = []
+    for _ in range(count):
+        started = time.monotonic()
+        run(fresh, *arguments)
+        times.append(time.monotonic() - started)
+    return min(times)
+
+
+def test_one_command_gives_stems_within_three_minutes(
+    first_run: tuple[subprocess.CompletedProcess[str], float],
+) -> None:
+    done, seconds = first_run
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert {stem: frames(path) for stem, path in report["files"].items()} == {
+        "vocals": round(12.3 * 44100),
+        "no_vocals": round(12.3 * 44100),
+    }
+    assert "setting itself up" in done.stderr
+    assert seconds < FIRST_RUN_S
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_environment_is_small_and_without_pytorch(fresh: Path) -> None:
+    files = [path for path in (fresh / ".venv").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_blocks * 512 for path in files) <= INSTALLED_MB * 2**20
+    packages = {path.name for path in (fresh / ".venv").glob("lib/python3*/site-packages/*")}
+    assert {"numpy", "av", "openvino", "soxr"} <= packages
+    assert not {"torch", "onnxruntime", "scipy", "openvino_telemetry", "pip"} & packages
+
+
+@pytest.mark.usefixtures("first_run")
+def test_later_calls_start_at_once(fresh: Path, model_folder: Path) -> None:
+    # The model is loaded before the first song is looked at.
+    assert best_of(5, fresh, "separate", "no-such-song", "-m", str(model_folder)) < LATER_START_S
+    assert best_of(10, fresh, "--help") < HELP_S
+
+
+@needs_bundled_model
+def test_the_bundled_model_separates_without_an_option(
+    fresh: Path, first_run: tuple[subprocess.CompletedProcess[str], float]
+) -> None:
+    assert first_run[0].returncode == 0
+    out = fresh.parent / "out-bundled"
+    done = run(fresh, "separate", str(fresh.parent / "song.wav"), "--stems", "all", "-o", str(out))
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (out / "song").iterdir()) == [
+        "bass.wav",
+        "drums.wav",
+        "other.wav",
+        "vocals.wav",
+    ]
+    assert {frames(path) for path in (out / "song").iterdir()} == {round(12.3 * 44100)}
+
+
+def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, write_wave: WriteWave) -> None:
+    environment = fresh.parent / "installed"
+    song = write_wave(fresh.parent / "other song.wav", seconds=3.0)
+    subprocess.run([sys.executable, "-I", "-m", "venv", str(environment)], check=True)
+    pip = [str(environment / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", str(fresh)]
+    subprocess.run(pip, env=clean_environment(), check=True, capture_output=True)
+    out = fresh.parent / "out-installed"
+    model = [] if catalog()["lite"].installed else ["-m", str(model_folder)]
+    command = [str(environment / "bin" / "unbraid"), "separate", str(song), *model, "-o", str(out)]
+    done = subprocess.run(
+        command, cwd=fresh.parent, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {frames(path) for path in (out / "other song").iterdir()} == {3 * 44100}
