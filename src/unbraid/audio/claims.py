@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
+from unbraid.audio.lame import id3_size
 from unbraid.audio.timeline import MP4
 
 # Raw streams have no header; FFmpeg divides their size by the bit rate or looks at the last timestamps.
@@ -110,11 +111,5 @@ def _matroska_size(head: bytes) -> int:
 def _has_length_header(path: Path) -> bool:
     """Whether an MP3's first frame is a Xing, LAME or VBRI header."""
     with path.open("rb") as file:
-        head = file.read(10)
-        start = 0
-        if head[:3] == b"ID3" and len(head) == 10:  # ID3v2.4, section 3.1: size in four times seven bits
-            start = 10 + sum(
-                (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
-            )
-        file.seek(start)
+        file.seek(id3_size(file.read(10)))
         return re.search(b"Xing|Info|VBRI", file.read(_HEAD)) is not None

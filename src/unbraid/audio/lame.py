@@ -1,38 +1,44 @@
-"""The length in an MP3's LAME header, for sounds shorter than the frame in which they start.
+"""The length in an MP3's LAME header, where FFmpeg's muxer declares too much.
 
-FFmpeg's muxer takes the padding from the last frame alone. A sound of fewer than 47 samples ends a frame earlier, and
-is declared as 47 samples: 2 frames of 1152 - 1105 (delay of encoder and decoder) - 1152 (the last).
+Encoder and decoder delay the sound by 1105 samples, so a last frame can hold nothing but padding, and the one before it
+up to 46 samples of it. The muxer takes the padding from the last frame alone.
 """
 
 from __future__ import annotations
 
 from typing import IO
 
-SHORTEST_DECLARED = 47  # samples
 FRAME = {3: 1152, 2: 576, 0: 576}  # samples, by MPEG version: 1, 2, 2.5
-_AREA = 156  # bytes from "Xing" or "Info" to the end of the LAME header
-_DELAYS = 141  # bytes from there to delay and padding, 12 bits each
+_HEADER = 1441  # bytes at most from a frame's start to its end
+_DELAYS = 141  # bytes from "Xing" or "Info" to delay and padding, 12 bits each
 _CHECKSUM = 154  # bytes from there to a CRC-16 of the frame so far
 
 
+def id3_size(head: bytes) -> int:
+    """Bytes of the tag in front of an MP3 that begins with `head`: ID3v2.4, section 3.1, size in four times 7 bits."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+
+
 def declare_length(file: IO[bytes], samples: int) -> None:
-    """Correct the padding in a finished MP3 of `samples` samples (header: gabriel bouvigne, "Mp3 info tag rev 1")."""
-    if samples >= SHORTEST_DECLARED:
-        return
+    """Correct the padding in a finished MP3 of `samples` samples (layout: gabriel bouvigne, "Mp3 info tag rev 1")."""
     file.seek(0)
-    head = bytearray(file.read())
+    frame_start = id3_size(file.read(10))
+    file.seek(frame_start)
+    head = bytearray(file.read(_HEADER))
     start = max(head.find(b"Xing"), head.find(b"Info"))
-    frame_start = head.rfind(b"\xff", 0, start)
-    if start < 0 or frame_start < 0:
+    if start < 0 or len(head) < start + _CHECKSUM + 2:
         return
     frames = int.from_bytes(head[start + 8 : start + 12], "big")
     delays = int.from_bytes(head[start + _DELAYS : start + _DELAYS + 3], "big")
-    length = frames * FRAME[head[frame_start + 1] >> 3 & 3]
     delay = delays >> 12
-    head[start + _DELAYS : start + _DELAYS + 3] = (delay << 12 | length - delay - samples).to_bytes(3, "big")
-    checked = head[frame_start : start + _CHECKSUM]
-    head[start + _CHECKSUM : start + _AREA] = _crc16(checked).to_bytes(2, "big")
-    file.seek(0)
+    padding = frames * FRAME[head[1] >> 3 & 3] - delay - samples
+    if padding == delays & 0xFFF or not 0 <= padding <= 0xFFF:
+        return
+    head[start + _DELAYS : start + _DELAYS + 3] = (delay << 12 | padding).to_bytes(3, "big")
+    head[start + _CHECKSUM : start + _CHECKSUM + 2] = _crc16(head[: start + _CHECKSUM]).to_bytes(2, "big")
+    file.seek(frame_start)
     file.write(head)
 
 

@@ -55,9 +55,7 @@ def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputCont
     name = Path(path).name or str(path)
     _check_readable(path, name)
     try:
-        container = av.open(
-            f"file:{Path(path).absolute()}", "r", options=_OPEN_OPTIONS, metadata_errors="replace"
-        )
+        container = _open(path)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InputError(
             f"{name} can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV."
@@ -66,6 +64,19 @@ def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputCont
         return container, _choose(container, stream, name)
     except BaseException:
         container.close()
+        raise
+
+
+def _open(path: str | PathLike[str]) -> InputContainer:
+    name = f"file:{Path(path).absolute()}"  # not an address, whatever it looks like
+    try:
+        return av.open(name, "r", options=_OPEN_OPTIONS, metadata_errors="replace")
+    except av.FFmpegError:
+        with Path(path).open("rb") as file:
+            head = file.read(3)
+        if head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
+            # FFmpeg takes MP3s of two frames for films, now and then; they begin like an MP3 all the same.
+            return av.open(name, "r", format="mp3", options=_OPEN_OPTIONS, metadata_errors="replace")
         raise
 
 
