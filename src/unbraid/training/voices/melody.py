@@ -80,4 +80,9 @@ def contour_hz(
     fall = rng.uniform(50, 500) if rng.random() < 0.2 and singer.scoop_cents else 0.0
     cents -= fall * np.clip((ending + 0.15) / 0.25, 0, 1) ** 2
     hz = 440.0 * 2.0 ** ((midi + cents / 100 - 69.0) / 12.0)
+    if rng.random() < singer.fry_share:
+        # Vocal fry: the last tenth of a second sinks to pulses that are heard one by one.
+        sunk = np.clip((ending + 0.12) / 0.06, 0, 1)
+        creak = rng.uniform(45.0, 75.0) * 2 ** (0.15 * smooth_noise(frames, 20.0, rng))
+        hz = hz ** (1 - sunk) * creak**sunk
     return hz.astype(np.float32), swell.clip(-3, 3).astype(np.float32)

@@ -95,7 +95,7 @@ def _effort(velocity: FloatArray, singer: Singer) -> FloatArray:
     """Louder voices are brighter: about 1.5 dB above 1 kHz for each dB of level (Sundberg, 2001). (frames,
     80).
     """
-    octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 700.0).clip(0, 3.0).astype(np.float32)
+    octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 700.0).clip(0, 2.5).astype(np.float32)
     per_octave = singer.effort_db * 0.7 + (velocity - 0.7) * singer.dynamics_db * 0.25
     return single(per_octave[:, None] * octaves[None, :])
 
@@ -153,6 +153,10 @@ def phrase_frames(
     noise = np.where(voiced[:, None] > 0.5, _sung_noise(noise, f0, singer), noise)
     is_voiced = np.clip(voiced, 0, 1)[:, None]
     envelope += is_voiced * _effort(velocity, singer) + (1 - is_voiced) * singer.consonant_db
+    # Below the first partial there is nothing to hear but uneven pulses.
+    envelope -= (
+        26.0 * is_voiced * np.clip((0.85 * f0[:, None] - GRID_HZ[None, :]) / (0.5 * f0[:, None]), 0, 1)
+    )
     # High notes put their strongest partial on the first resonance, which singers tune to it.
     high = np.clip(np.log2(f0 / 330.0), 0, 1.2)[:, None] * is_voiced
     envelope += (

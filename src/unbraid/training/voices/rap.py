@@ -38,8 +38,11 @@ def rap_as(
         at_s = phrase[0].start_s
         while phrase[-1].end_s - at_s > 0.25:
             unit = voice.phrases[int(rng.integers(len(voice.phrases)))]
-            count = int(min(len(unit) / pace, (phrase[-1].end_s - at_s) * FRAME_RATE))
-            path = (np.arange(count) * pace).astype(int).clip(0, len(unit) - 1)
+            # Lines are cut by the rhythm: start anywhere in the first half where no vowel is broken.
+            pauses = np.nonzero(unit.voiced[: len(unit) // 2] < 0.5)[0]
+            first = int(rng.choice(pauses)) if len(pauses) else 0
+            count = int(min((len(unit) - first) / pace, (phrase[-1].end_s - at_s) * FRAME_RATE))
+            path = (first + np.arange(count) * pace).astype(int).clip(0, len(unit) - 1)
             f0 = voice.f0_hz * pitch * (np.maximum(unit.f0_hz[path], 40.0) / voice.f0_hz) ** liveliness
             f0 = f0 * 2 ** (0.015 * smooth_noise(count, 6.0, rng))
             envelope = unit.envelope_db[path] @ matrix + singer.colour_db

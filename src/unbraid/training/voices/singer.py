@@ -57,7 +57,7 @@ def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
     span = rng.uniform(-3.0, 3.0)
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 1000.0)
     # The response of a voice with its microphone: a tilt, and three broad bumps.
-    colour = rng.normal(0.0, 1.2) * octaves
+    colour = rng.normal(0.0, 0.9) * octaves
     for centre in rng.uniform(-3.0, 4.0, 3):
         colour = colour + rng.normal(0.0, 2.5) * np.exp(
             -0.5 * ((octaves - centre) / rng.uniform(0.4, 1.0)) ** 2
@@ -91,7 +91,7 @@ def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
         dynamics_db=float(rng.uniform(4.0, 14.0)),
         roughness=Roughness(
             jitter=float(rng.uniform(0.004, 0.012) if rough else rng.uniform(0.0005, 0.0025)),
-            shimmer_db=float(rng.uniform(0.5, 2.0) if rough else rng.uniform(0.05, 0.4)),
+            shimmer_db=float(rng.uniform(0.3, 0.9) if rough else rng.uniform(0.05, 0.4)),
             every=int(rng.choice([2, 2, 3])),
             depth=float(rng.uniform(0.15, 0.6)),
         ),

@@ -17,7 +17,7 @@ from unbraid.training.voices.grid import GRID_HZ, FloatArray, power_db, single
 _TARGET_HZ = np.array(
     [60, 120, 250, 450, 700, 1000, 1500, 2200, 3200, 4500, 6500, 9000, 12000, 16000, 19000, 22050]
 )
-_TARGET_DB = np.array([-22, -11, -4, 0, -1, -5, -9, -12, -15, -21, -26, -30, -35, -42, -54, -72])
+_TARGET_DB = np.array([-22, -11, -4, 0, -1, -5, -9, -12, -15, -21, -27, -32, -37, -44, -56, -74])
 TARGET_DB = np.interp(np.log2(np.maximum(GRID_HZ, 40)), np.log2(_TARGET_HZ), _TARGET_DB).astype(np.float32)
 
 _STRENGTH = 0.9

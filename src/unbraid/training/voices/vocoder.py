@@ -14,6 +14,7 @@ from unbraid.training.voices.grid import (
     BINS_HZ,
     FFT_SIZE,
     FRAME_RATE,
+    GRID_HZ,
     SAMPLE_RATE,
     TO_BINS,
     FloatArray,
@@ -21,6 +22,8 @@ from unbraid.training.voices.grid import (
 )
 
 _NOISE_HOP = 128
+# Noise made in the mouth has little below the tract's resonances; what envelopes hold there is a voice fading.
+_MOUTH = single(np.clip(GRID_HZ / 900.0, 0.03, 1.0) ** 1.5)
 _FLOOR_DB = -120.0
 _LN_PER_DB = np.log(10.0) / 20.0
 _MOST_PULSES = 4096  # pulses filtered at once: bounds memory to about 50 MB
@@ -134,7 +137,7 @@ def _noise(
     position = np.arange(count) * _NOISE_HOP * (FRAME_RATE / SAMPLE_RATE)
     share = _rows(frames.noise, position)
     voiced = _rows(frames.voiced, position)[:, None]
-    share = np.sqrt(voiced * share * share + (1.0 - voiced))
+    share = np.sqrt(voiced * share * share + ((1.0 - voiced) * _MOUTH) ** 2)
     level = _rows(frames.envelope_db, position) * _LN_PER_DB + np.log(np.maximum(share, 1e-4))
     loud = np.nonzero(level.max(axis=1) > _FLOOR_DB * _LN_PER_DB * 0.9)[0]
     window = np.hanning(2 * _NOISE_HOP + 1)[:-1].astype(np.float32)
