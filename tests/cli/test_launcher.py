@@ -153,7 +153,7 @@ def test_a_python_without_venv_says_which_package_to_install(checkout: Path, tmp
         "import sys, runpy; sys.modules['ensurepip'] = None; sys.argv = sys.argv[1:];"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    program = f'[ "$2" = -c ] && exec {PYTHON} "$@"; shift; exec {PYTHON} -I -c "{hide}" -I "$@"'
+    program = f'[ "$2" = -c ] && exec {PYTHON} "$@"; shift; exec {PYTHON} -I -c "{hide}" "$@"'
     done = start(checkout, env=only(tmp_path / "bin", python3=program))
     assert done.returncode == 1
     assert done.stderr.endswith("-venv) and run this again\n")
