@@ -77,7 +77,7 @@ def frames(path: str | Path) -> int:
 
 
 def processor_time(fresh: Path, *arguments: str) -> float:
-    """Seconds of processor a command takes, the least of a few runs: unlike the clock, whatever else the machine does."""
+    """Seconds of processor a command takes, the least of a few runs: unlike the clock, it leaves other programs out."""
     times = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

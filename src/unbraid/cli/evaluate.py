@@ -27,6 +27,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--estimate", type=Path, metavar="DIR", help="folder of the stems to score, named alike"
     )
     parser.add_argument(
+        "-m", "--model", metavar="MODEL", help="also separate the songs with this model, and score that"
+    )
+    parser.add_argument(
         "--baselines",
         action="store_true",
         help="also score what needs no training: the mixture itself, the centre of the stereo image, repetition",
@@ -42,14 +45,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score, print, and give the exit code."""
-    from unbraid.errors import SettingError
     from unbraid.evaluation.command import run as evaluate
 
-    if arguments.estimate is None and not arguments.baselines:
-        raise SettingError("there is nothing to score: give --estimate, --baselines or both")
     return evaluate(
         arguments.reference,
         arguments.estimate,
+        model=arguments.model,
         baselines=arguments.baselines,
         bsseval=arguments.bsseval,
         as_json=arguments.json,
