@@ -6,15 +6,17 @@ import pytest
 from unbraid.training.songs import compose
 from unbraid.training.songs.bass import HIGHEST as BASS_HIGHEST
 from unbraid.training.songs.bass import LOWEST as BASS_LOWEST
+from unbraid.training.songs.form import make_plan
 from unbraid.training.songs.genres import GENRES, POPULARITY
 from unbraid.training.songs.harmony import MODES, Key, dress, voicing
+from unbraid.training.songs.melody import Manner, write_melody
 from unbraid.training.songs.render import Score
 from unbraid.training.songs.vocals import HIGHEST, LOWEST
 
 
 @pytest.fixture(scope="module")
 def scores() -> list[Score]:
-    return [compose(seed, "train") for seed in range(120)]
+    return [compose(seed, "train") for seed in range(240)]
 
 
 def test_the_same_seed_composes_the_same_song() -> None:
@@ -24,6 +26,13 @@ def test_the_same_seed_composes_the_same_song() -> None:
 def test_seeds_and_splits_compose_different_songs() -> None:
     assert compose(5, "train") != compose(6, "train")
     assert compose(5, "train") != compose(5, "test")
+
+
+def test_a_phrase_has_a_note_however_short_it_is() -> None:
+    restful = Manner(50, 62, busy=0.0, rest=0.95)
+    for seed in range(300):
+        plan = make_plan(np.random.default_rng(seed))
+        assert write_melody(np.random.default_rng(seed), plan, list(plan.sections), restful)
 
 
 def test_songs_last_half_a_minute_to_fifty_seconds(scores: list[Score]) -> None:

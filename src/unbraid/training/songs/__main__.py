@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import sys
 import time
+import traceback
 from functools import partial
 from pathlib import Path
 
@@ -35,14 +36,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     work = partial(write_song, split=options.split, out_dir=options.out_dir, voices=options.voices)
-    started, done = time.monotonic(), 0
+    started, done, failed = time.monotonic(), 0, 0
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for path in pool.imap_unordered(work, options.seeds):
+        for result in [pool.apply_async(work, (seed,)) for seed in options.seeds]:
             done += 1
+            try:
+                path = result.get()
+            except Exception:  # one song that fails, for whatever reason, doesn't end a run of hours
+                failed += 1
+                traceback.print_exc()
+                continue
             if path is not None:
                 sys.stdout.write(f"{done}/{len(options.seeds)} {path} {time.monotonic() - started:.0f} s\n")
                 sys.stdout.flush()
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def _figure(rng: np.random.Generator, manner: Manner, length: float, triple: boo
         3 * grid: 1.2,
         4 * grid: 2.0 * (1.0 - manner.busy) + 0.2,
     }
+    sung = max(sung, place + grid)  # a phrase has a note, however much rest was drawn
     while place < sung:
         onsets.append(place)
         place += float(pick(rng, lengths_now))
