@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from unbraid.networks.lite import HOP, Lite
+from unbraid.networks.lite import HOP, Lite, LiteConfig
 from unbraid.training.augment import Augmentation, shuffled
 from unbraid.training.checkpoint import Average, load, save
 from unbraid.training.dataset import Batches, SongPool
@@ -30,7 +30,7 @@ WARM_UP = 0.02  # share of the hours
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # songs may still be in the making
-SHUFFLES = 1  # further batches made of the same stems: reading and transforming cost as much as a step
+SHUFFLES = 3  # further batches made of the same stems: reading and transforming them costs more than a step
 WAVEFORM_WEIGHT = 0.5
 
 
@@ -47,6 +47,7 @@ class Recipe:
     seed: int = 0
     device: str = "auto"
     start_from: Path | None = None
+    config: LiteConfig = field(default_factory=LiteConfig)
 
 
 def rate(share: float, peak: float) -> float:
@@ -86,7 +87,7 @@ def train(recipe: Recipe) -> Path:
     name = recipe.device if recipe.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     torch.manual_seed(recipe.seed)
-    network = Lite()
+    network = Lite(recipe.config)
     state = {"steps": 0, "seconds": 0.0, "pass": 0}
     content = load(checkpoint) if checkpoint.exists() else None
     if content:

@@ -1,0 +1,60 @@
+"""An exported network gives, by the default runtime, what PyTorch gives."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unbraid.models import load_model_folder
+from unbraid.networks.export import export
+from unbraid.networks.lite import BINS, Lite, LiteConfig
+from unbraid.separation.runtime import load_runtime
+
+SMALL = LiteConfig(widths=(8, 16, 24), bottom=2, hidden=8)
+
+
+@pytest.fixture(scope="module")
+def network() -> Lite:
+    torch.manual_seed(3)
+    return Lite(SMALL).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(network: Lite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("model")
+    export(network, path, "7")
+    return path
+
+
+def test_the_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) -> None:
+    model = load_model_folder(folder)
+    spectrum = np.random.default_rng(0).standard_normal((1, 2, BINS, 21, 2)).astype(np.float32)
+    runtime = load_runtime(folder / "graph.onnx", {"spectrum": spectrum.shape}, device="cpu", threads=1, jobs=1)
+    with runtime.run({"spectrum": spectrum}) as outputs, torch.no_grad():
+        halved = Lite(SMALL).eval()
+        halved.load_state_dict({k: v.half().to(v.dtype) for k, v in network.state_dict().items()})
+        expected = halved(torch.from_numpy(spectrum)).numpy()
+        error = np.asarray(outputs["spectra"]) - expected
+    assert model.sources == ("drums", "bass", "other", "vocals")
+    assert 10 * np.log10(np.sum(error**2) / np.sum(expected**2)) < -55  # float16 after folding the statistics
+
+
+def test_the_folder_says_what_it_is(folder: Path) -> None:
+    description = json.loads((folder / "model.json").read_text())
+    assert description["version"] == "7"
+    assert description["stft"] == {"n_fft": 4096, "hop": 1024}
+    assert {path.name for path in folder.iterdir()} == {"graph.onnx", "weights.bin", "model.json"}
+
+
+def test_exporting_again_gives_the_same_bytes(network: Lite, folder: Path, tmp_path: Path) -> None:
+    export(network, tmp_path, "7")
+    for name in ("graph.onnx", "weights.bin", "model.json"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_weights_stay_out_of_the_graph(folder: Path) -> None:
+    assert (folder / "graph.onnx").stat().st_size < 200_000
+    parameters = sum(p.numel() for p in Lite(SMALL).parameters())
+    assert (folder / "weights.bin").stat().st_size < 2.1 * parameters + 65_536

@@ -1,0 +1,68 @@
+"""Augmentation keeps shapes, and what changes together stays together."""
+
+import numpy as np
+import pytest
+import torch
+
+from unbraid.networks.lite import SAMPLE_RATE
+from unbraid.training.augment import Augmentation, shape_tone, shuffled
+from unbraid.training.losses import spectra
+
+SAMPLES = 20_480
+UNCHANGED = Augmentation(
+    speed_chance=0, gain_db=0, drop_chance=0, tone_chance=0, level_db=0, narrow_chance=0
+)
+
+
+def tone(frequency_hz: float, samples: int) -> np.ndarray:
+    return np.tile(np.sin(2 * np.pi * frequency_hz * np.arange(samples) / SAMPLE_RATE), (2, 1)).astype(np.float32)
+
+
+def test_speed_moves_pitch_and_tempo_together() -> None:
+    speed = 1.1
+    part = UNCHANGED.stem(tone(1000, int(SAMPLES * speed) + 1), SAMPLES, speed, np.random.default_rng(0))
+    assert part.shape == (2, SAMPLES)
+    peak_hz = np.argmax(np.abs(np.fft.rfft(part[0] * np.hanning(SAMPLES)))) * SAMPLE_RATE / SAMPLES
+    assert peak_hz == pytest.approx(1000 * speed, abs=SAMPLE_RATE / SAMPLES)
+
+
+def test_speeds_stay_within_their_range() -> None:
+    rng = np.random.default_rng(0)
+    speeds = [Augmentation(speed_chance=1).speed(rng) for _ in range(300)]
+    assert 1 / 1.19 <= min(speeds) < 0.9 < 1.1 < max(speeds) <= 1.19
+
+
+def test_without_chances_only_sign_and_channels_change() -> None:
+    part = np.random.default_rng(1).standard_normal((2, SAMPLES)).astype(np.float32)
+    result = UNCHANGED.stem(part, SAMPLES, 1.0, np.random.default_rng(2))
+    assert any(np.array_equal(result, sign * part[order]) for sign in (1, -1) for order in ([0, 1], [1, 0]))
+
+
+def test_a_dropped_stem_is_silent() -> None:
+    part = tone(440, SAMPLES)
+    assert not Augmentation(drop_chance=1).stem(part, SAMPLES, 1.0, np.random.default_rng(0)).any()
+
+
+def test_tone_is_smooth_and_within_its_range() -> None:
+    impulse = np.zeros((2, SAMPLES), np.float32)
+    impulse[:, 0] = 1
+    gain_db = 20 * np.log10(np.abs(np.fft.rfft(shape_tone(impulse, 8.0, np.random.default_rng(0))[0]))[10:])
+    assert 1 < np.ptp(gain_db) < 10
+    assert np.abs(gain_db).max() < 5
+    assert np.abs(np.diff(gain_db)).max() < 0.5
+
+
+def test_shuffled_stems_and_spectra_belong_together() -> None:
+    stems = torch.randn(3, 4, 2, SAMPLES)
+    again, spectrum = shuffled(stems, spectra(stems), np.random.default_rng(5))
+    torch.testing.assert_close(torch.view_as_real(spectra(again)), torch.view_as_real(spectrum), atol=1e-4, rtol=1e-4)
+    for source in range(4):  # every stem is there once, louder or softer, perhaps with its channels swapped
+        shapes = stems[:, source].abs().amax((1, 2))
+        found = [
+            index
+            for item in again[:, source]
+            for index in range(3)
+            for order in ([0, 1], [1, 0])
+            if torch.allclose(item / item.abs().max(), stems[index, source][order] / shapes[index], atol=1e-4)
+        ]
+        assert sorted(found) == [0, 1, 2]

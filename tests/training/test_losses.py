@@ -1,0 +1,61 @@
+"""The pooled losses are the losses of the full spectrograms."""
+
+import math
+
+import pytest
+import torch
+
+from unbraid.networks.lite import N_FFT, POOLED, unpool
+from unbraid.training.losses import Target, error_power, spectra, spectrum_loss, waveform_loss, waveforms
+
+SAMPLES = 12 * 1024
+
+
+@pytest.fixture
+def target() -> Target:
+    torch.manual_seed(0)
+    stems = torch.randn(2, 4, 2, SAMPLES)
+    return Target(stems, spectra(stems))
+
+
+def test_spectra_are_inverted() -> None:
+    audio = torch.randn(2, 3, SAMPLES)
+    torch.testing.assert_close(waveforms(spectra(audio), SAMPLES), audio, atol=1e-5, rtol=1e-4)
+
+
+def test_spectra_are_those_of_the_engine() -> None:
+    from unbraid.separation.spectral import Spectral
+
+    audio = torch.randn(2, SAMPLES)
+    engine = Spectral(N_FFT, 1024).forward(audio.numpy())
+    torch.testing.assert_close(torch.from_numpy(engine), torch.view_as_real(spectra(audio)), atol=1e-4, rtol=1e-4)
+
+
+def test_pooled_error_is_the_error_of_the_full_spectrogram(target: Target) -> None:
+    masks = torch.rand(2, 4, 2, POOLED, 13)
+    full = unpool(masks) * target.mixture[:, None] - spectra(target.stems)
+    widths = [1] * 384 + [2] * 256 + [4] * 288
+    weight = torch.tensor(widths, dtype=torch.float32)[:, None]
+    pooled = (error_power(masks, target) * weight).sum()
+    expected = full[..., :-1, :].abs().square().sum()  # the Nyquist bin has no mask of its own
+    assert pooled.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_best_masks_lose_least(target: Target) -> None:
+    best = (target.cross / target.mixture_power).clamp(0, 1)
+    losses = [spectrum_loss(masks, target).item() for masks in (best, torch.full_like(best, 0.25))]
+    assert losses[0] < losses[1] - 0.1
+    waves = [waveform_loss(masks, target, items=2).item() for masks in (best, torch.full_like(best, 0.25))]
+    assert waves[0] < waves[1]
+
+
+def test_silent_stems_keep_the_loss_finite() -> None:
+    stems = torch.zeros(1, 4, 2, SAMPLES)
+    stems[:, 0] = torch.randn(1, 2, SAMPLES)
+    target = Target(stems, spectra(stems))
+    masks = torch.full((1, 4, 2, POOLED, 13), 0.25, requires_grad=True)
+    loss = spectrum_loss(masks, target)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert masks.grad is not None
+    assert torch.isfinite(masks.grad).all()

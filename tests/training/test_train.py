@@ -1,0 +1,104 @@
+"""Training learns, stops when its time is up, and goes on where it stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite, LiteConfig
+from unbraid.training.augment import Augmentation
+from unbraid.training.checkpoint import Average, averaged_network, load
+from unbraid.training.dataset import Batches, SongPool
+from unbraid.training.train import Recipe, rate, train
+
+SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
+
+
+def write_song(folder: Path, name: str, seconds: float, seed: int) -> None:
+    """Four sounds that hardly overlap: low and high tones, clicks, noise."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    clicks = np.zeros_like(time)
+    clicks[:: SAMPLE_RATE // 4] = 1
+    sounds = {
+        "drums": clicks,
+        "bass": 0.3 * np.sin(2 * np.pi * rng.uniform(50, 80) * time),
+        "other": 0.1 * np.sin(2 * np.pi * rng.uniform(2000, 3000) * time),
+        "vocals": 0.1 * np.sin(2 * np.pi * rng.uniform(400, 700) * time),
+    }
+    (folder / name).mkdir(parents=True)
+    for source, sound in sounds.items():
+        np.save(folder / name / f"{source}.npy", (np.tile(sound[:, None], 2) * 32_000).astype(np.int16))
+    (folder / name / "song.json").write_text("{}")
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("songs")
+    for index in range(3):
+        write_song(folder, f"train-{index}", 5, index)
+    write_song(folder, "test-0", 13, 99)
+    return folder
+
+
+def test_crops_are_the_song_and_silence_beyond_it(songs: Path) -> None:
+    pool = SongPool(songs, "train")
+    stem = np.load(songs / "train-0" / "vocals.npy").T / 32_768
+    crop = pool.crop(0, SOURCES.index("vocals"), 4 * SAMPLE_RATE, 2 * SAMPLE_RATE)
+    np.testing.assert_allclose(crop[:, :SAMPLE_RATE], stem[:, 4 * SAMPLE_RATE :], atol=1e-6)
+    assert not crop[:, SAMPLE_RATE:].any()
+
+
+def test_splits_are_kept_apart_and_new_songs_join(tmp_path: Path) -> None:
+    write_song(tmp_path, "train-0", 1, 0)
+    pool = SongPool(tmp_path, "train")
+    write_song(tmp_path, "train-1", 1, 1)
+    write_song(tmp_path, "test-0", 1, 2)
+    pool.refresh()
+    assert len(pool.songs) == 2
+    assert len(SongPool(tmp_path, "test").songs) == 1
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"unbraid\.training\.songs"):
+        SongPool(tmp_path, "train")
+
+
+def test_batches_are_drawn_from_their_seed(songs: Path) -> None:
+    pool = SongPool(songs, "train")
+    first, again, other = (Batches(pool, 2, 8192, seed, Augmentation()).draw() for seed in (1, 1, 2))
+    assert first.shape == (2, 4, 2, 8192)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    rates = [rate(share, 1.0) for share in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(1, abs=1e-3)
+    assert rates[0] < 0.05
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_average_follows_the_weights() -> None:
+    network = Lite()
+    average = Average(network, decay=0.5)
+    with torch.no_grad():
+        network.masks.bias.fill_(1.0)
+    for _ in range(30):
+        average.update(network)
+    torch.testing.assert_close(average.network.masks.bias, network.masks.bias)
+    assert not average.network.training
+
+
+def test_a_short_training_learns_and_can_be_resumed(songs: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    checkpoint = train(Recipe(songs, tmp_path, hours=12 / 3600, batch=2, device="cpu", config=SMALL))
+    steps = load(checkpoint)["state"]["steps"]
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["steps"] == steps > 2
+    assert log[-1]["sdr_db"]["bass"] > 3  # the untrained network takes a quarter of everything: 1.2 dB or less
+    train(Recipe(songs, tmp_path, hours=14 / 3600, batch=2, device="cpu", config=SMALL))
+    assert load(checkpoint)["state"]["steps"] > steps
+    assert not averaged_network(checkpoint).training
