@@ -11,15 +11,13 @@ float32 copies (about 4.5 GB an hour).
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from process import Cost, measure
 from unbraid.audio import Encoder
 
 SAMPLE_RATE = 44100
@@ -42,10 +40,11 @@ def main() -> int:
     for minutes in sorted(options.minutes):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             song = write_song(Path(folder) / "song.wav", minutes)
-            peak, seconds = separate(song, Path(folder) / "out", options.model, options.stems)
-        peaks.append(peak)
-        speed = minutes * 60 / seconds
-        print(f"{minutes:4g} min  {peak / 1e6:5.0f} MB  {seconds:6.1f} s  {speed:6.1f} x", flush=True)
+            cost = separate(song, Path(folder) / "out", options.model, options.stems)
+        peaks.append(cost.peak_bytes)
+        speed = minutes * 60 / cost.wall_s
+        megabytes = cost.peak_bytes / 1e6
+        print(f"{minutes:4g} min  {megabytes:5.0f} MB  {cost.wall_s:6.1f} s  {speed:6.1f} x", flush=True)
     growth = peaks[-1] / peaks[0]
     holds = growth <= ALLOWED_GROWTH and max(peaks) <= ALLOWED_BYTES
     print(f"{'holds' if holds else 'DOES NOT HOLD'}: {100 * (growth - 1):+.1f} % from shortest to longest")
@@ -64,29 +63,22 @@ def write_song(path: Path, minutes: float) -> Path:
     return path
 
 
-def separate(song: Path, out: Path, model: str, stems: str) -> tuple[int, float]:
-    """Separate in a process of its own; its peak memory (bytes) and how long it took (s)."""
-    command = [
+def separate(song: Path, out: Path, model: str, stems: str) -> Cost:
+    """What separating costs in a process of its own."""
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "unbraid",
         "separate",
-        str(song),
+        song,
         "-o",
-        str(out),
+        out,
         "-m",
         model,
         "--stems",
         stems,
     ]
-    started = time.monotonic()
-    process = subprocess.Popen([*command, "--quiet"])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return usage.ru_maxrss * unit, time.monotonic() - started
+    return measure([*command, "--quiet"])
 
 
 if __name__ == "__main__":

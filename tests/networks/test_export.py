@@ -31,7 +31,9 @@ def folder(network: Lite, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) -> None:
     model = load_model_folder(folder)
     spectrum = np.random.default_rng(0).standard_normal((1, 2, BINS, 21, 2)).astype(np.float32)
-    runtime = load_runtime(folder / "graph.onnx", {"spectrum": spectrum.shape}, device="cpu", threads=1, jobs=1)
+    runtime = load_runtime(
+        folder / "graph.onnx", {"spectrum": spectrum.shape}, device="cpu", threads=1, jobs=1
+    )
     with runtime.run({"spectrum": spectrum}) as outputs, torch.no_grad():
         halved = Lite(SMALL).eval()
         halved.load_state_dict({k: v.half().to(v.dtype) for k, v in network.state_dict().items()})

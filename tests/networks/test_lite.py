@@ -58,7 +58,9 @@ def test_a_steady_tone_does_not_turn_and_noise_does(network: Lite) -> None:
     bin_hz = SAMPLE_RATE / 4096
 
     def turns(audio: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.stft(audio.expand(2, -1), 4096, HOP, window=window, normalized=True, return_complex=True)
+        spectrum = torch.stft(
+            audio.expand(2, -1), 4096, HOP, window=window, normalized=True, return_complex=True
+        )
         features = network.features(torch.view_as_real(spectrum)[None])
         return features.reshape(58, 8, 16, -1)[:, 6, :, 4:-4].flatten(0, 1)  # cosine of the turn
 

@@ -9,13 +9,13 @@ from unbraid.training.augment import Augmentation, shape_tone, shuffled
 from unbraid.training.losses import spectra
 
 SAMPLES = 20_480
-UNCHANGED = Augmentation(
-    speed_chance=0, gain_db=0, drop_chance=0, tone_chance=0, level_db=0, narrow_chance=0
-)
+UNCHANGED = Augmentation(speed_chance=0, gain_db=0, drop_chance=0, tone_chance=0, level_db=0, narrow_chance=0)
 
 
 def tone(frequency_hz: float, samples: int) -> np.ndarray:
-    return np.tile(np.sin(2 * np.pi * frequency_hz * np.arange(samples) / SAMPLE_RATE), (2, 1)).astype(np.float32)
+    return np.tile(np.sin(2 * np.pi * frequency_hz * np.arange(samples) / SAMPLE_RATE), (2, 1)).astype(
+        np.float32
+    )
 
 
 def test_speed_moves_pitch_and_tempo_together() -> None:
@@ -55,7 +55,9 @@ def test_tone_is_smooth_and_within_its_range() -> None:
 def test_shuffled_stems_and_spectra_belong_together() -> None:
     stems = torch.randn(3, 4, 2, SAMPLES)
     again, spectrum = shuffled(stems, spectra(stems), np.random.default_rng(5))
-    torch.testing.assert_close(torch.view_as_real(spectra(again)), torch.view_as_real(spectrum), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.view_as_real(spectra(again)), torch.view_as_real(spectrum), atol=1e-4, rtol=1e-4
+    )
     for source in range(4):  # every stem is there once, louder or softer, perhaps with its channels swapped
         shapes = stems[:, source].abs().amax((1, 2))
         found = [

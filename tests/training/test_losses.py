@@ -28,7 +28,9 @@ def test_spectra_are_those_of_the_engine() -> None:
 
     audio = torch.randn(2, SAMPLES)
     engine = Spectral(N_FFT, 1024).forward(audio.numpy())
-    torch.testing.assert_close(torch.from_numpy(engine), torch.view_as_real(spectra(audio)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.from_numpy(engine), torch.view_as_real(spectra(audio)), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_pooled_error_is_the_error_of_the_full_spectrogram(target: Target) -> None:

@@ -98,7 +98,9 @@ def test_a_short_training_learns_and_can_be_resumed(songs: Path, tmp_path: Path)
     steps = load(checkpoint)["state"]["steps"]
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["steps"] == steps > 2
-    assert log[-1]["sdr_db"]["bass"] > 3  # the untrained network takes a quarter of everything: 1.2 dB or less
+    assert (
+        log[-1]["sdr_db"]["bass"] > 3
+    )  # the untrained network takes a quarter of everything: 1.2 dB or less
     train(Recipe(songs, tmp_path, hours=14 / 3600, batch=2, device="cpu", config=SMALL))
     assert load(checkpoint)["state"]["steps"] > steps
     assert not averaged_network(checkpoint).training

@@ -47,7 +47,7 @@ def pool(power: Tensor) -> Tensor:
     parts, start = [], 0
     for width, count in POOLING:
         part = power[..., start : start + width * count, :]
-        parts.append(part.unflatten(-2, (count, width)).mean(-2) if width > 1 else part)
+        parts.append(part.reshape(*part.shape[:-2], count, width, -1).mean(-2) if width > 1 else part)
         start += width * count
     return torch.cat(parts, -2)
 
@@ -176,7 +176,7 @@ class Lite(nn.Module):
         frames = spectrum.shape[3]
         padded = nn.functional.pad(spectrum, (0, 0, 0, -frames % 4))  # the frame rate is halved twice
         x = self.embed(self.normalise(self.features(padded)))
-        x = torch.relu(x).unflatten(1, (BANDS, -1)).transpose(1, 2)
+        x = torch.relu(x).reshape(x.shape[0], BANDS, -1, x.shape[-1]).transpose(1, 2)
         level0 = self.encoder0(x)
         level1 = self.encoder1(torch.relu(self.down1(level0)))
         x = self.bottom(torch.relu(self.down2(level1)))

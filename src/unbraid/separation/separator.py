@@ -144,6 +144,7 @@ class Separator:
         source = FileSong(song, audio_stream)
         reporter = Reporter(source.sample_rate, progress, cancel)
         with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:
+            analysis = analyse(source, self.model, reporter)
             encoders: dict[str, Encoder] = {}
 
             def open_encoder(stem: str) -> Encoder:
@@ -157,6 +158,7 @@ class Separator:
                     tags=source.info.tags,
                     cover=source.info.cover,
                     cover_mime=source.info.cover_mime,
+                    samples=analysis.samples,
                 )
                 return encoders[stem]
 
@@ -166,7 +168,6 @@ class Separator:
                     writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
-                analysis = analyse(source, self.model, reporter)
                 self._pipeline.separate(source, analysis, choice, writer, reporter)
             reporter.check()
             folder.publish()
