@@ -16,6 +16,7 @@ from unbraid.training.augment import Augmentation
 Audio = NDArray[np.float32]
 
 INT16_PEAK = 32_768
+SILENT_KEPT = 0.3  # of the silent crops: voices rest half of the time, and rests teach little
 
 
 class SongPool:
@@ -84,7 +85,11 @@ class Batches:
                 if not together:
                     song, position = self.rng.integers(len(self.pool.songs)), self.rng.random()
                     speed = self.augmentation.speed(self.rng)
-                stems.append(self._stem(source, int(song), float(position), speed))
+                stem = self._stem(source, int(song), float(position), speed)
+                if not together and not stem.any() and self.rng.random() >= SILENT_KEPT:
+                    position = self.rng.random()  # another place of the song
+                    stem = self._stem(source, int(song), float(position), speed)
+                stems.append(stem)
             mixture = self.augmentation.mixture(np.stack(stems), self.rng)
             deviation = mixture.sum(0).std()
             if deviation > 1e-4:  # silent places teach nothing

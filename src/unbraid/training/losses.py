@@ -5,7 +5,10 @@ from torch import Tensor
 
 from unbraid.networks.lite import HOP, N_FFT, POOLING, pool, unpool
 
-SILENCE = 0.003  # share of the mixture's energy that counts as silence: about -25 dB
+STEM_WEIGHTS = (1.0, 1.0, 1.0, 2.0)  # of SOURCES: the voice is the hardest, and what most people want
+# Share of the mixture's energy that counts as silence, -13 dB. The floor decides how much a leak into a silent stem
+# costs: with -25 dB the network learnt never to let a voice through (vocals 0.1 dB after 900 steps).
+SILENCE = 0.05
 
 
 def spectra(audio: Tensor) -> Tensor:
@@ -54,17 +57,18 @@ def error_power(masks: Tensor, target: Target) -> Tensor:
 
 
 def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
-    """Negative SDR in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701), plus the L1
-    distance of the spectrograms relative to the mixture's."""
-    error = error_power(masks, target)
+    """Negative SDR of the spectrogram in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701).
+
+    Energies, not magnitudes: where a voice is only suspected, the least energy is lost by a mask in between, while
+    the least magnitude is lost by none at all, and the network would learn to keep silent.
+    """
     weight = _bins_per_pooled(masks)
-    energy = (error * weight).sum((2, 3, 4))
+    energy = (error_power(masks, target) * weight).sum((2, 3, 4))
     mixture = (target.mixture_power * weight).sum((2, 3, 4))
     reference = (target.power * weight).sum((2, 3, 4))
-    sdr_loss = torch.log((energy + SILENCE * mixture) / (reference + SILENCE * mixture)).mean()
-    distance = (torch.sqrt(error + 1e-8) * weight).sum((1, 2, 3, 4))
-    level = (torch.sqrt(target.mixture_power + 1e-8) * weight).sum((1, 2, 3, 4))
-    return sdr_loss + (distance / level).mean()
+    loss = torch.log((energy + SILENCE * mixture) / (reference + SILENCE * mixture))  # (batch, stems)
+    weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
+    return (loss * weights).sum(1).mean() / weights.sum()
 
 
 def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:

@@ -31,7 +31,7 @@ CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # songs may still be in the making
 SHUFFLES = 3  # further batches made of the same stems: reading and transforming them costs more than a step
-WAVEFORM_WEIGHT = 0.5
+WAVEFORM_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
