@@ -13,8 +13,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from unbraid.networks.checkpoint import averaged_network
 from unbraid.networks.lite import BINS, HOP, N_FFT, SAMPLE_RATE, SOURCES, Lite
-from unbraid.training.checkpoint import averaged_network
 
 OPSET = 20
 SMALLEST = 64  # initialisers with fewer elements (shapes, scalars) stay in the graph

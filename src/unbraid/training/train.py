@@ -1,7 +1,7 @@
 """Train the bundled network: `python -m unbraid.training.train --songs DIR --out DIR --hours 2`.
 
-Stops when the hours are used up and goes on from its last checkpoint when called again. The learning rate
-follows the share of the hours used (a short rise, then a cosine to zero), so one command serves a laptop and
+Stops when the hours (or `--steps`) are used up and goes on from its last checkpoint when called again. The learning
+rate follows the share of them used (a short rise, then a cosine to zero), so one command serves a laptop and
 a GPU.
 """
 
@@ -13,34 +13,37 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
+from unbraid.networks.checkpoint import Average, load, save
 from unbraid.networks.lite import HOP, Lite, LiteConfig
 from unbraid.training.augment import Augmentation, shuffled
-from unbraid.training.checkpoint import Average, load, save
 from unbraid.training.dataset import Batches, SongPool
 from unbraid.training.losses import Target, spectra, spectrum_loss, waveform_loss
 from unbraid.training.validate import Validation
 
 FRAMES = 128  # of a training crop: (128 - 1) * 1024 / 44100 = 2.95 s
-WARM_UP = 0.02  # share of the hours
+WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # songs may still be in the making
 SHUFFLES = 3  # further batches made of the same stems: reading and transforming them costs more than a step
 WAVEFORM_WEIGHT = 0.25
+GRADIENT_NORM = 5.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what comes out of a run."""
+    """All that decides what comes out of a run, which ends after `hours` of training or `steps` of it."""
 
     songs: Path
     out: Path
-    hours: float
+    hours: float | None = None
+    steps: int | None = None
     batch: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
@@ -48,6 +51,23 @@ class Recipe:
     device: str = "auto"
     start_from: Path | None = None
     config: LiteConfig = field(default_factory=LiteConfig)
+
+    def share(self, progress: "Progress") -> float:
+        """How much of the run is done, from 0 to 1."""
+        if self.steps is not None:
+            return progress.steps / self.steps
+        if self.hours is not None:
+            return progress.seconds / (3600 * self.hours)
+        raise ValueError("a recipe needs hours or steps")
+
+
+@dataclass
+class Progress:
+    """How far a run has come; kept in its checkpoint."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    resumed: int = 0
 
 
 def rate(share: float, peak: float) -> float:
@@ -80,91 +100,102 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
         yield item
 
 
-def train(recipe: Recipe) -> Path:
-    """Run the recipe; returns the checkpoint's path. Scores go to `log.jsonl` beside it."""
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = recipe.out / "checkpoint.pt"
-    name = recipe.device if recipe.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
-    torch.manual_seed(recipe.seed)
-    network = Lite(recipe.config)
-    state = {"steps": 0, "seconds": 0.0, "pass": 0}
-    content = load(checkpoint) if checkpoint.exists() else None
-    if content:
-        network.load_state_dict(content["network"])
-        state = content["state"]
-        state["pass"] += 1
-    elif recipe.start_from:
-        network.load_state_dict(load(recipe.start_from)["average"])
-    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = Average(network)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    if content:
-        average.network.load_state_dict(content["average"])
-        average.updates = content["updates"]
-        optimizer.load_state_dict(content["optimizer"])
+class Run:
+    """A training under way: the network, its average, its optimizer, and how far they are."""
 
-    pool = SongPool(recipe.songs, "train")
-    seed = recipe.seed + 1000 * int(state["pass"])  # a resumed run draws new mixtures
-    batches = Batches(pool, recipe.batch, (FRAMES - 1) * HOP, seed, Augmentation())
-    validation: Validation | None = None
-    targets = prefetch(batches, device)
-    budget = recipe.hours * 3600
-    loss_sum, loss_count = 0.0, 0
-    last_save = last_validation = state["seconds"]
-    network.train()
-    while state["seconds"] < budget:
-        began = time.monotonic()
-        learning_rate = rate(state["seconds"] / budget, recipe.learning_rate)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        target = next(targets)
-        with torch.autocast(device.type, torch.bfloat16):
-            masks = network.pooled_masks(target.spectrum)
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.checkpoint = recipe.out / "checkpoint.pt"
+        name = recipe.device if recipe.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(name)
+        torch.manual_seed(recipe.seed)
+        network = Lite(recipe.config)
+        self.progress = Progress()
+        content = load(self.checkpoint) if self.checkpoint.exists() else None
+        if content:
+            network.load_state_dict(content["network"])
+            self.progress = Progress(**content["state"])
+            self.progress.resumed += 1
+        elif recipe.start_from:
+            network.load_state_dict(load(recipe.start_from)["average"])
+        # channels_last is what convolutions are fastest in, with bfloat16 above all
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = Average(self.network)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if content:
+            self.average.network.load_state_dict(content["average"])
+            self.average.updates = content["updates"]
+            self.optimizer.load_state_dict(content["optimizer"])
+
+    def step(self, target: Target) -> float:
+        """Learn from one batch; gives its loss, which is not learnt from where it isn't finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.recipe.share(self.progress), self.recipe.learning_rate)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            masks = self.network.pooled_masks(target.spectrum)
         masks = masks.float()
         loss = spectrum_loss(masks, target) + WAVEFORM_WEIGHT * waveform_loss(masks, target, items=1)
         if torch.isfinite(loss):
-            optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-            average.update(network)
-            loss_sum, loss_count = loss_sum + loss.item(), loss_count + 1
-        state["steps"] += 1
-        state["seconds"] += time.monotonic() - began
-        ended = state["seconds"] >= budget
-        if state["steps"] % REFRESH_STEPS == 0:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
+            self.optimizer.step()
+            self.average.update(self.network)
+        self.progress.steps += 1
+        return loss.item()
+
+    def save(self) -> None:
+        save(self.checkpoint, self.network, self.average, self.optimizer, asdict(self.progress))
+
+
+def train(recipe: Recipe) -> Path:
+    """Run the recipe; returns the checkpoint's path. Scores go to `log.jsonl` beside it."""
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    run = Run(recipe)
+    progress = run.progress
+    pool = SongPool(recipe.songs, "train")
+    validation = Validation(SongPool(recipe.songs, "test"))
+    seed = recipe.seed + 1000 * progress.resumed  # a resumed run draws new mixtures
+    targets = prefetch(Batches(pool, recipe.batch, (FRAMES - 1) * HOP, seed, Augmentation()), run.device)
+    losses: list[float] = []
+    last_save = last_validation = progress.seconds
+    while (share := recipe.share(progress)) < 1:
+        began = time.monotonic()
+        losses.append(run.step(next(targets)))
+        progress.seconds += time.monotonic() - began
+        ended = recipe.share(progress) >= 1
+        if progress.steps % REFRESH_STEPS == 0:
             pool.refresh()
-        if state["seconds"] - last_validation > VALIDATE_S or ended:
-            last_validation = state["seconds"]
-            validation = validation or Validation(SongPool(recipe.songs, "test"))
-            scores = validation.scores(average.network, device)
+        if ended or progress.seconds - last_save > CHECKPOINT_S:
+            last_save = progress.seconds
+            run.save()
+        if ended or progress.seconds - last_validation > VALIDATE_S:
+            last_validation = progress.seconds
             line = {
-                "steps": state["steps"],
-                "minutes": round(state["seconds"] / 60, 1),
-                "learning_rate": learning_rate,
-                "loss": round(loss_sum / max(1, loss_count), 4),
+                "steps": progress.steps,
+                "minutes": round(progress.seconds / 60, 1),
+                "share": round(share, 3),
                 "songs": len(pool.songs),
-                "sdr_db": scores,
+                "loss": round(fmean(losses), 4),
+                "sdr_db": validation.scores(run.average.network, run.device),
             }
+            losses.clear()
             with (recipe.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
-            loss_sum, loss_count = 0.0, 0
-        if state["seconds"] - last_save > CHECKPOINT_S or ended:
-            last_save = state["seconds"]
-            save(checkpoint, network, average, optimizer, state)
-    return checkpoint
+    return run.checkpoint
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.train", description=__doc__)
     parser.add_argument("--songs", type=Path, required=True, help="folder made by unbraid.training.songs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
-    parser.add_argument("--hours", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--hours", type=float)
+    length.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=Recipe.seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unbraid.audio import Decoder
 from unbraid.training.songs import writing
 from unbraid.training.songs.render import STEMS, Song
 
@@ -32,7 +33,7 @@ def test_stems_come_back_as_written(quick: list[int], song: Song, tmp_path: Path
         assert stored.dtype == np.int16
         assert stored.shape == song.stems[name].T.shape
         assert stored.flags.c_contiguous
-        assert np.abs(stored.T / 32767.0 - song.stems[name]).max() < 1 / 32767
+        assert np.abs(stored.T / 32768.0 - song.stems[name]).max() < 1 / 32768
     about = json.loads((folder / "song.json").read_text())
     assert {"tempo_bpm", "key", "genre", "other", "drums", "bass"} <= set(about)
 
@@ -55,3 +56,14 @@ def test_a_failure_leaves_nothing_behind_that_looks_whole(
             writing.write_song(8, "test", tmp_path)
     assert not list(tmp_path.iterdir())
     assert writing.write_song(8, "test", tmp_path) == tmp_path / "test-8"
+
+
+def test_sound_files_hold_the_same_song(quick: list[int], tmp_path: Path) -> None:
+    arrays = writing.write_song(3, "train", tmp_path / "arrays")
+    sounds = writing.write_song(3, "train", tmp_path / "sounds", wav=True)
+    assert arrays is not None
+    assert sounds is not None
+    with Decoder(sounds / "bass.wav") as decoder:
+        decoded = np.concatenate(list(decoder), axis=1)
+    difference = decoded.T * 32_768 - np.load(arrays / "bass.npy")
+    assert np.abs(difference).max() <= 1

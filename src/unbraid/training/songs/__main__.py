@@ -33,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--voices", type=Path, help="folder of a voice bank (default: the cache folder, else computed voices)"
     )
+    parser.add_argument("--wav", action="store_true", help="sound files, for ears and for `unbraid evaluate`")
     options = parser.parse_args(arguments)
     options.out_dir.mkdir(parents=True, exist_ok=True)
-    work = partial(write_song, split=options.split, out_dir=options.out_dir, voices=options.voices)
+    work = partial(
+        write_song, split=options.split, out_dir=options.out_dir, voices=options.voices, wav=options.wav
+    )
     started, done, failed = time.monotonic(), 0, 0
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         for result in [pool.apply_async(work, (seed,)) for seed in options.seeds]:

@@ -7,18 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.audio import Encoder
 from unbraid.training.songs.render import STEMS, bank_from, render
-from unbraid.training.songs.score import Audio
+from unbraid.training.songs.score import SAMPLE_RATE, Audio
 from unbraid.training.songs.sounds import Split
 
 
 def as_int16(stem: Audio) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
-    """(2, samples) float32 -> (samples, 2) int16, C order; 32767 is full scale."""
-    return np.ascontiguousarray(np.clip(np.rint(stem.T * 32767.0), -32768, 32767).astype(np.int16))
+    """(2, samples) float32 -> (samples, 2) int16, C order; 32768 is full scale."""
+    return np.ascontiguousarray(np.clip(np.rint(stem.T * 32768.0), -32768, 32767).astype(np.int16))
 
 
-def write_song(seed: int, split: Split, out_dir: Path, voices: Path | None = None) -> Path | None:
+def write_song(
+    seed: int, split: Split, out_dir: Path, voices: Path | None = None, wav: bool = False
+) -> Path | None:
     """Renders a song into OUT_DIR/<split>-<seed>/, one <stem>.npy each and song.json; None if it was there already.
+
+    With `wav` the stems are sound files instead, for ears and for `unbraid evaluate`.
 
     It is written under a temporary name and renamed when whole, so a folder that exists is complete.
     """
@@ -31,7 +36,11 @@ def write_song(seed: int, split: Split, out_dir: Path, voices: Path | None = Non
     partial.mkdir(parents=True)
     try:
         for name in STEMS:
-            np.save(partial / f"{name}.npy", as_int16(song.stems[name]))
+            if wav:
+                with Encoder(partial / f"{name}.wav", sample_rate=SAMPLE_RATE, channels=2) as encoder:
+                    encoder.write(song.stems[name])
+            else:
+                np.save(partial / f"{name}.npy", as_int16(song.stems[name]))
         (partial / "song.json").write_text(json.dumps(song.about, indent=1) + "\n", encoding="utf-8")
         partial.rename(target)
     except OSError:
