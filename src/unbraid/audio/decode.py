@@ -158,12 +158,13 @@ class Decoder:
         warn = self.warnings.append
         if self._silenced:
             warn(f"{self._name} has {self._silenced} samples that are not numbers; they became silence.")
-        if self._damaged or self._timeline.missing:
-            missing_s = self._timeline.missing / self.info.sample_rate
-            warn(f"{self._name} is damaged; {missing_s:.2f} s that can't be decoded became silence.")
         actual_s = self.samples_decoded / self.info.sample_rate
         claimed_s = self._trusted_s
-        if claimed_s is not None and actual_s < claimed_s - TOLERANCE_S:
+        cut_off = claimed_s is not None and actual_s < claimed_s - TOLERANCE_S
+        if self._timeline.missing or (self._damaged and not cut_off):
+            missing_s = self._timeline.missing / self.info.sample_rate
+            warn(f"{self._name} is damaged; {missing_s:.2f} s that can't be decoded became silence.")
+        if claimed_s is not None and cut_off:
             warn(
                 f"{self._name} is cut off or damaged: its header promises {_clock(claimed_s)},"
                 f" {_clock(actual_s)} could be decoded and is used."

@@ -54,6 +54,8 @@ class PartFile:
             yield
         except (OSError, av.FFmpegError) as error:
             self.discard()
+            if isinstance(error, MemoryError):  # FFmpeg's is both
+                raise
             raise explain(self.path, error) from error
         except BaseException:
             self.discard()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass, field
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,8 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
 
 
 def _check_readable(path: str | PathLike[str], name: str) -> None:
+    if not fspath(path):
+        raise InputError("A song has no name. Name an audio file.")
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):

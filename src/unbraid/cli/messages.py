@@ -25,7 +25,7 @@ def about(song: str, message: str) -> str:
     >>> about("music/a.mp3", "a.mp3 doesn't exist. Check the name and the folder.")
     "music/a.mp3: doesn't exist. Check the name and the folder."
     """
-    return f"{song}: {message.removeprefix(Path(song).name + ' ')}"
+    return f"{song or repr(song)}: {message.removeprefix(Path(song).name + ' ')}"
 
 
 def clock(seconds: float) -> str:

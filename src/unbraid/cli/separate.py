@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from unbraid.cli.messages import about, clock, say
 from unbraid.cli.progress import Display, choose_display
 from unbraid.cli.stopping import Stop, stop_on_signals
 from unbraid.errors import Cancelled, InputError, UnbraidError, exit_code
+from unbraid.shortage import told_as_shortage
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
@@ -185,7 +187,8 @@ def run(arguments: argparse.Namespace) -> int:
     with stop_on_signals() as stop:
         display = choose_display(arguments.quiet)
         try:
-            separator = _load(arguments)
+            with told_as_shortage():
+                separator = _load(arguments)
             codes = _separate_all(arguments, separator, display, stop)
         except KeyboardInterrupt:
             stop.set()  # by a second signal: don't wait
@@ -244,13 +247,13 @@ def _separate_all(
         report = Report(song)
         display.start(Path(song).name, number, len(songs))
         try:
-            if Path(song).is_dir():
+            if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
                 raise InputError(f"{Path(song).name} is a folder. Name the files in it: {song.rstrip('/')}/*")
-            result = separate(song, name=name)
+            with told_as_shortage():
+                result = separate(song, name=name)
         except Cancelled:
             report.status = CANCELLED
-        except (UnbraidError, MemoryError) as error:
-            failure = _explain(error)
+        except UnbraidError as failure:
             report.error = failure.message
             display.clear()
             say(about(song, failure.message))
@@ -267,14 +270,6 @@ def _separate_all(
             sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
             sys.stdout.flush()
     return codes
-
-
-def _explain(error: UnbraidError | MemoryError) -> UnbraidError:
-    if isinstance(error, UnbraidError):
-        return error
-    return UnbraidError(
-        "there is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
-    )
 
 
 def _summary(result: Result) -> str:

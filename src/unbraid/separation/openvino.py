@@ -12,6 +12,7 @@ from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.separation.arrays import Floats
+from unbraid.shortage import is_shortage
 
 # Importing `openvino` imports its model converter, which reports the import over the network, writes an
 # identifier to the home folder, and costs 0.07 s. OpenVINO copes with the converter being absent.
@@ -56,6 +57,8 @@ class OpenVinoRuntime:
             network.reshape({name: list(shape) for name, shape in shapes.items()})
             self._compiled = core.compile_model(network, "CPU", options)
         except RuntimeError as error:
+            if is_shortage(error):
+                raise MemoryError(str(error)) from error
             raise ModelError(f"{graph} can't be loaded: {str(error).strip().splitlines()[-1]}") from error
         self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
         self._idle: SimpleQueue[Any] = SimpleQueue()

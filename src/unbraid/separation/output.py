@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from unbraid.errors import OutputError
+from unbraid.separation.workfolder import WorkFolder
 
 # What most file systems allow for one name (bytes).
 LONGEST_NAME = 255
-
-HIDDEN_PREFIX = ".unbraid-"
 
 
 class StemFolder:
@@ -31,8 +29,8 @@ class StemFolder:
         self._made: list[Path] = []
 
     def __enter__(self) -> StemFolder:
-        missing = [path for path in (self._out_dir, *self._out_dir.parents) if not path.exists()]
         try:
+            missing = [path for path in (self._out_dir, *self._out_dir.parents) if not path.exists()]
             for path in reversed(missing):
                 path.mkdir(exist_ok=True)
                 self._made.insert(0, path)
@@ -40,21 +38,25 @@ class StemFolder:
                 raise OutputError(
                     f"{self.target} is a file, and a folder is needed there; choose another output folder"
                 )
-            self._hidden = Path(tempfile.mkdtemp(prefix=HIDDEN_PREFIX, dir=self._out_dir))
-            # A folder of its own inside: that of mkdtemp is closed to others, the stems should not be.
-            self.stems = self._hidden / "stems"
-            self.stems.mkdir()
+            self._work = WorkFolder(self._out_dir)
         except OSError as error:
             self._remove_made()
             raise output_error(self._out_dir, error) from error
         except OutputError:
             self._remove_made()
             raise
+        # A folder of its own inside: the hidden one is closed to others, the stems should not be.
+        self.stems = self._work.path / "stems"
+        try:
+            self.stems.mkdir()
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise output_error(self._out_dir, error) from error
         return self
 
     def spool(self, name: str) -> Path:
         """Path of a file that is needed while working and then goes."""
-        return self._hidden / name
+        return self._work.path / name
 
     def publish(self) -> None:
         """Bring the files in `stems` into place, over older ones of their names."""
@@ -71,8 +73,12 @@ class StemFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._hidden, ignore_errors=True)
+        self._work.remove()
         self._remove_made()
+        if isinstance(error, OutputError):
+            # The user knows nothing of hidden folders.
+            shown = error.message.replace(str(self.stems), str(self._out_dir))
+            raise OutputError(shown.replace(str(self._work.path), str(self._out_dir))) from error
 
     def _remove_made(self) -> None:
         for path in self._made:
@@ -83,13 +89,17 @@ class StemFolder:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """What a failing write to `path` means to the user."""
-    if isinstance(error, PermissionError):
-        return OutputError(f"{path} may not be written to; choose another output folder (-o)")
-    reason = error.strerror or str(error)
-    return OutputError(
-        f"{path} can't be written: {reason}; free some space or choose another output folder (-o)"
-    )
+    """What a failing write to the folder `path` means to the user."""
+    elsewhere = "choose another output folder (-o)"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(f"{path} may not be written to; {elsewhere}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"the disk of {path} is full; free some space or {elsewhere}")
+    if error.errno == errno.EFBIG:
+        return OutputError(f"the disk of {path} takes no file of that size; free some space or {elsewhere}")
+    if error.errno == errno.ENOTDIR:
+        return OutputError(f"{path} can't be a folder, as a file is in the way; {elsewhere}")
+    return OutputError(f"{path} can't be written: {error.strerror or error}; {elsewhere}")
 
 
 def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

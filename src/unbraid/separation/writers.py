@@ -100,7 +100,8 @@ class RescalingWriter:
         self._shape: tuple[int, ...] = ()
         self._folder = spool.parent
         try:
-            self._spool = stack.enter_context(spool.open("w+b"))
+            # Unbuffered: what doesn't fit on the disk is found here, not when the file is closed.
+            self._spool = stack.enter_context(spool.open("w+b", buffering=0))
         except OSError as error:
             raise output_error(self._folder, error) from error
 
@@ -110,7 +111,9 @@ class RescalingWriter:
         self._peak = max(self._peak, float(np.abs(stems).max(initial=0.0)))
         try:
             # Samples first, so that any stretch of the song is one stretch of the file.
-            self._spool.write(np.ascontiguousarray(np.moveaxis(stems, -1, 0)).data)
+            rest = np.ascontiguousarray(np.moveaxis(stems, -1, 0)).reshape(-1).view(np.uint8).data
+            while rest:  # unbuffered files write what they can
+                rest = rest[self._spool.write(rest) :]
         except OSError as error:
             raise output_error(self._folder, error) from error
 

@@ -1,0 +1,70 @@
+"""Hidden folders to work in, each locked by the process that made it; those of processes that were killed are cleared.
+
+The lock is the kernel's (flock, on the folder itself): it ends with its process, however that ends. Some network
+file systems keep such locks from other machines, so a folder made on another one has to have been still for a day.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+PREFIX = f".unbraid-{zlib.crc32(platform.node().encode()):08x}-"
+_NAME = re.compile(r"\.unbraid-[0-9a-f]{8}-[a-z0-9_]{8}")  # with what tempfile.mkdtemp adds
+STILL_S = 24 * 3600
+
+
+class WorkFolder:
+    """A new hidden folder in `parent`, which `remove` removes with all that is in it. Raises OSError."""
+
+    def __init__(self, parent: Path) -> None:
+        clear_abandoned(parent)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            # Between these two lines another process may take it for abandoned and remove it.
+            with suppress(FileNotFoundError):
+                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+                with suppress(OSError):  # a file system without locks: nobody else gets one either
+                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+                if self.path.exists():
+                    return
+                os.close(self._lock)
+
+    def remove(self) -> None:
+        """Remove the folder, then let go of it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def clear_abandoned(parent: Path) -> None:
+    """Remove the working folders in `parent` whose process is gone."""
+    with suppress(OSError):
+        for path in list(parent.iterdir()):
+            if _NAME.fullmatch(path.name) and (path.name.startswith(PREFIX) or _is_still(path)):
+                with suppress(OSError):  # locked, or removed by another process meanwhile
+                    _remove_unlocked(path)
+
+
+def _remove_unlocked(path: Path) -> None:
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _is_still(path: Path) -> bool:
+    """Whether nothing in the folder was written for STILL_S."""
+    with suppress(OSError):
+        newest = max(inside.lstat().st_mtime for inside in (path, *path.rglob("*")))
+        return time.time() - newest > STILL_S
+    return False

@@ -1,0 +1,36 @@
+"""Recognises that memory ran out, whatever the library that noticed calls it, and says so in the user's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from unbraid.errors import UnbraidError
+
+_SIGNS = (
+    "bad_alloc",  # C++
+    "can't alloc",  # oneDNN
+    "Failed to allocate",  # OpenVINO
+    "Cannot allocate memory",  # ENOMEM
+    "failed to map segment",  # the dynamic linker, for a library that is being imported
+    "Resource temporarily unavailable",  # EAGAIN, for a thread's stack
+    "can't start new thread",  # the same by Python
+)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether `error` means that there was not enough memory."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _SIGNS)
+
+
+@contextmanager
+def told_as_shortage() -> Iterator[None]:
+    """Inside, running out of memory is an UnbraidError; all other errors stay what they are."""
+    try:
+        yield
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        raise UnbraidError(
+            "there is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
+        ) from error

@@ -1,0 +1,241 @@
+"""Songs that are broken or odd, through the command line: one line each, the right exit code, the other songs done."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.audio.sounds import Kind, Sound, noise, write
+from tests.broken_files import RATE, BrokenFile, make_corpus
+from tests.conftest import WriteWave
+
+from unbraid.audio import Decoder
+from unbraid.cli.main import main
+
+FLOAT_WAV = Kind("wav", "wav", "pcm_f32le", "flt")
+ADVICE = ("Check", "Copy", "Try", "Choose", "Name", "Give", "Save")  # what a refusal tells to do
+
+
+class Answers:
+    """What one call said and wrote."""
+
+    def __init__(self, code: int, out: str, err: str, folder: Path) -> None:
+        self.code, self.folder = code, folder
+        self.lines = err.splitlines()
+        self.reports: dict[str, dict[str, Any]] = {}
+        for line in out.splitlines():
+            report = json.loads(line)
+            self.reports[report["input"]] = report
+
+    def about(self, song: str | Path) -> list[str]:
+        """Lines of standard error about a song."""
+        return [line for line in self.lines if line.startswith(f"unbraid: {song}: ")]
+
+    def stems(self, song: str | Path) -> dict[str, Sound]:
+        """The stems of a song that was done."""
+        return {stem: read(Path(path)) for stem, path in self.reports[str(song)]["files"].items()}
+
+
+Separate = Callable[..., Answers]
+
+
+@pytest.fixture
+def separate(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Separate:
+    """Runs the command into `tmp_path / "out"` with the known model: vocals are a tenth of the song."""
+
+    def run(*arguments: str | Path) -> Answers:
+        command = ["separate", "-m", str(model_folder), "-o", str(tmp_path / "out"), "--json"]
+        code = main([*command, *map(str, arguments)])
+        return Answers(code, *capsys.readouterr(), tmp_path / "out")
+
+    return run
+
+
+def read(path: Path) -> Sound:
+    with Decoder(path) as decoder:
+        return np.concatenate(list(decoder), axis=1)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[BrokenFile]:
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "songs")
+
+
+@pytest.fixture(scope="module")
+def answers(
+    corpus: list[BrokenFile], model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Answers:
+    """The whole corpus in one call."""
+    out = tmp_path_factory.mktemp("all") / "out"
+    said, told = io.StringIO(), io.StringIO()
+    songs = [str(broken.path) for broken in corpus]
+    options = ["-m", str(model_folder), "-o", str(out), "--json", "--float32", "--clip-mode", "none"]
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+        code = main(["separate", *songs, *options])
+    return Answers(code, said.getvalue(), told.getvalue(), out)
+
+
+def test_some_songs_failed_is_the_exit_code_of_all(answers: Answers, corpus: list[BrokenFile]) -> None:
+    assert answers.code == 1
+    assert len(answers.reports) == len(corpus)
+
+
+def test_every_refusal_is_one_line_that_says_what_and_what_to_do(
+    answers: Answers, corpus: list[BrokenFile]
+) -> None:
+    refused = [broken for broken in corpus if broken.error]
+    assert len(refused) >= 10
+    for broken in refused:
+        (line,) = answers.about(broken.path)
+        assert broken.error is not None
+        assert broken.error in line
+        assert any(f" {word} " in line for word in ADVICE), line
+        assert "warning" not in line
+        report = answers.reports[str(broken.path)]
+        assert (report["status"], report["files"]) == ("failed", {})
+        assert broken.error in report["error"]
+
+
+def test_all_others_are_done_as_long_as_they_are_and_without_nan(
+    answers: Answers, corpus: list[BrokenFile]
+) -> None:
+    for broken in corpus:
+        if broken.error:
+            continue
+        assert answers.reports[str(broken.path)]["status"] == "done", broken.path
+        vocals, rest = answers.stems(broken.path).values()
+        assert np.isfinite(vocals).all()
+        assert np.isfinite(rest).all()
+        assert vocals.shape == rest.shape == read(broken.path).shape
+        if broken.samples:
+            lowest, highest = broken.samples
+            assert lowest <= vocals.shape[1] <= highest
+
+
+def test_what_could_be_coped_with_is_one_warning_and_nothing_else_is(
+    answers: Answers, corpus: list[BrokenFile]
+) -> None:
+    for broken in corpus:
+        if broken.warning:
+            (line,) = answers.about(broken.path)
+            assert line.startswith(f"unbraid: {broken.path}: warning: ")
+            assert broken.warning in line
+        elif not broken.error:
+            assert answers.about(broken.path) == []
+
+
+def test_vocals_and_the_rest_add_up_to_every_song_that_was_done(
+    answers: Answers, corpus: list[BrokenFile]
+) -> None:
+    """Direct current, silence and what replaced broken samples included."""
+    for broken in corpus:
+        if broken.error:
+            continue
+        vocals, rest = answers.stems(broken.path).values()
+        assert np.abs(vocals + rest - read(broken.path)).max() < 1e-6, broken.path
+
+
+def test_nothing_but_the_stems_is_left(answers: Answers, corpus: list[BrokenFile]) -> None:
+    done = [broken for broken in corpus if not broken.error]
+    folders = list(answers.folder.iterdir())
+    assert len(folders) == len(done)
+    for folder in folders:
+        assert sorted(path.name for path in folder.iterdir()) == ["no_vocals.wav", "vocals.wav"]
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-30], ids=["digital", "denormal"])
+def test_silence_gives_silent_stems(separate: Separate, tmp_path: Path, level: float) -> None:
+    song = write(tmp_path / "silence.wav", np.full((2, 20_000), level, np.float32), RATE, FLOAT_WAV)
+    answers = separate(song, "--stems", "all", "--float32")
+    assert answers.code == 0
+    for stem in answers.stems(song).values():
+        assert np.abs(stem).max() <= 1e-7
+
+
+def test_a_song_of_nothing_but_nan_and_infinity_is_silence_with_a_warning(
+    separate: Separate, tmp_path: Path
+) -> None:
+    sound = np.full((2, 5_000), np.nan, np.float32)
+    sound[:, ::2] = -np.inf
+    song = write(tmp_path / "nan.wav", sound, RATE, FLOAT_WAV)
+    answers = separate(song, "--float32")
+    assert answers.code == 0
+    (line,) = answers.about(song)
+    assert "10000 samples that are not numbers" in line
+    for stem in answers.stems(song).values():
+        assert not stem.any()
+
+
+def test_ten_samples_come_back_as_ten_in_every_format(separate: Separate, tmp_path: Path) -> None:
+    song = write(tmp_path / "ten.wav", noise(10, 2), RATE, FLOAT_WAV)
+    for format in ("wav", "flac", "mp3"):
+        answers = separate(song, "--format", format)
+        assert answers.code == 0
+        assert {stem.shape for stem in answers.stems(song).values()} == {(2, 10)}
+
+
+def test_direct_current_is_kept_in_the_sum(separate: Separate, tmp_path: Path) -> None:
+    sound = 0.1 * noise(30_000, 2) + np.float32(0.3)
+    song = write(tmp_path / "dc.wav", sound, RATE, FLOAT_WAV)
+    vocals, rest = separate(song, "--float32").stems(song).values()
+    assert float(np.mean(vocals + rest)) == pytest.approx(float(sound.mean()), abs=1e-5)
+    assert np.abs(vocals + rest - sound).max() < 1e-5
+
+
+def test_one_channel_stays_one_and_eight_become_two(answers: Answers, corpus: list[BrokenFile]) -> None:
+    channels = {
+        path.name: answers.stems(path)["vocals"].shape[0]
+        for path in (broken.path for broken in corpus)
+        if path.name in ("one-channel.wav", "eight-channels.wav")
+    }
+    assert channels == {"one-channel.wav": 1, "eight-channels.wav": 2}
+
+
+def test_two_songs_of_one_name_get_a_folder_each(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    songs = [write_wave(tmp_path / folder / "Song.wav", seconds=s) for folder, s in (("a", 0.1), ("b", 0.2))]
+    songs.append(write_wave(tmp_path / "c" / "song.flac.wav", seconds=0.3))
+    answers = separate(*songs, songs[0])
+    assert answers.code == 0
+    assert sorted(path.name for path in answers.folder.iterdir()) == [
+        "Song",
+        "Song (2)",
+        "Song (3)",
+        "song.flac",
+    ]
+    assert {answers.stems(song)["vocals"].shape[1] for song in songs} == {4410, 8820, 13230}
+
+
+def test_a_name_that_no_disk_can_hold_or_none_at_all_is_one_line(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    good = write_wave(tmp_path / "good.wav", seconds=0.1)
+    answers = separate("x" * 300 + ".mp3", "", good)
+    assert answers.code == 1
+    (long,) = answers.about("x" * 300 + ".mp3")
+    assert "too long" in long
+    (empty,) = answers.about("''")
+    assert "no name" in empty
+    assert answers.reports[str(good)]["status"] == "done"
+
+
+def test_a_name_that_is_not_text_is_separated(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    song = tmp_path / os.fsdecode(b"caf\xe9.wav")  # Latin-1, as on old disks
+    try:
+        write_wave(song, seconds=0.1)
+    except OSError:
+        pytest.skip("this file system takes text only")
+    assert separate(song).code == 0
+    with wave.open(str(tmp_path / "out" / os.fsdecode(b"caf\xe9") / "vocals.wav")) as file:
+        assert file.getnframes() == 4410

@@ -1,0 +1,228 @@
+"""What the machine refuses - a folder, disk, memory - and a process that is killed: one line, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import WriteWave
+
+COMMAND = [sys.executable, "-m", "unbraid", "separate"]
+# Root may write and read everywhere, unless it goes without these capabilities.
+AS_ANYONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+needs_permissions = pytest.mark.skipif(
+    bool(AS_ANYONE) and (not shutil.which("setpriv") or subprocess.run([*AS_ANYONE, "true"]).returncode != 0),
+    reason="permissions don't bind this user",
+)
+Separate = Callable[..., "tuple[int, list[str]]"]
+
+
+@pytest.fixture
+def separate(model_folder: Path, tmp_path: Path) -> Separate:
+    """Runs the command in `tmp_path`, a process of its own; its exit code and its lines on standard error."""
+
+    def run(*arguments: str | Path, limit: tuple[int, int] | None = None) -> tuple[int, list[str]]:
+        done = subprocess.run(
+            [*AS_ANYONE, *COMMAND, "-q", "-m", str(model_folder), *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=None if limit is None else lambda: resource.setrlimit(limit[0], (limit[1], limit[1])),
+        )
+        return done.returncode, done.stderr.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def songs(write_wave: WriteWave, tmp_path: Path) -> tuple[str, str]:
+    """One whose stems take 3.5 MB, and one whose stems take a few kB."""
+    write_wave(tmp_path / "long.wav", seconds=10)
+    write_wave(tmp_path / "short.wav", seconds=0.1)
+    return "long.wav", "short.wav"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of half a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this user can't mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+SHORT_DONE = ["short", "short/no_vocals.wav", "short/vocals.wav"]
+
+
+@needs_permissions
+def test_a_song_that_may_not_be_read(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "long.wav").chmod(0)
+    code, (line,) = separate(*songs, "-o", "out")
+    assert code == 1
+    assert line == "unbraid: long.wav: may not be read. Give yourself permission to read it."
+    assert everything_in(tmp_path / "out") == SHORT_DONE
+
+
+@needs_permissions
+@pytest.mark.parametrize("out", ["closed", "closed/deeper/still"])
+def test_an_output_folder_that_may_not_be_written_to(
+    separate: Separate, songs: tuple[str, str], tmp_path: Path, out: str
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    code, lines = separate(*songs, "-o", out)
+    assert code == 1
+    assert lines == [
+        f"unbraid: {song}: {out} may not be written to; choose another output folder (-o)" for song in songs
+    ]
+    assert everything_in(closed) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "words"), [("file", "in the way"), ("file/deeper", "in the way"), ("x" * 300, "too long")]
+)
+def test_an_output_folder_that_cannot_be_one(
+    separate: Separate, songs: tuple[str, str], tmp_path: Path, out: str, words: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    code, (line,) = separate(songs[1], "-o", out)
+    assert code == 1
+    assert line.startswith("unbraid: short.wav: ")
+    assert words in line
+    assert "choose another output folder (-o)" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_where_the_folder_of_the_stems_should_be(
+    separate: Separate, songs: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "long").write_text("mine")
+    code, (line,) = separate(*songs, "-o", "out")
+    assert code == 1
+    assert line.startswith("unbraid: long.wav: out/long is a file")
+    assert everything_in(out) == ["long", *SHORT_DONE]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--clip-mode", "none"], ["--clip-mode", "none", "--format", "flac", "--int24"]],
+    ids=" ".join,
+)
+def test_a_full_disk(separate: Separate, songs: tuple[str, str], tiny_disk: Path, options: list[str]) -> None:
+    code, (line,) = separate(*songs, "-o", tiny_disk / "out", *options)
+    assert code == 1
+    assert line.startswith("unbraid: long.wav: ")
+    assert f"disk of {tiny_disk / 'out'} is full" in line.replace("The disk", "the disk")
+    assert "ree some space" in line
+    assert ".unbraid-" not in line
+    ending = "flac" if "flac" in options else "wav"
+    assert everything_in(tiny_disk / "out") == [name.replace("wav", ending) for name in SHORT_DONE]
+
+
+def test_a_disk_that_is_full_to_the_last_byte(
+    separate: Separate, songs: tuple[str, str], tiny_disk: Path
+) -> None:
+    with pytest.raises(OSError, match="No space"), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    code, (line,) = separate(songs[1], "-o", tiny_disk)
+    assert code == 1
+    assert "is full" in line
+    assert everything_in(tiny_disk) == ["filler"]
+
+
+def test_a_limit_on_the_size_of_files(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
+    code, (line,) = separate(*songs, "-o", "out", limit=(resource.RLIMIT_FSIZE, 1 << 20))
+    assert code == 1
+    assert line.startswith(
+        "unbraid: long.wav: the disk of out takes no file of that size; free some space or"
+    )
+    assert everything_in(tmp_path / "out") == SHORT_DONE
+
+
+@pytest.mark.parametrize("megabytes", [250, 330, 380, 410])
+def test_too_little_memory_is_said_in_a_line_wherever_it_shows(
+    separate: Separate, songs: tuple[str, str], tmp_path: Path, megabytes: int
+) -> None:
+    """From libraries that can't be loaded to a song that can't be started; how much suffices depends on the machine."""
+    code, lines = separate(songs[0], "-o", "out", limit=(resource.RLIMIT_AS, megabytes << 20))
+    if code == 0:
+        pytest.skip("this is enough memory here")
+    assert code == 1
+    (line,) = lines
+    assert "there is not enough memory. Close other programs" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_models_and_stems(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
+    code, (line,) = separate(*songs, "-m", "no-such-model")
+    assert code == 1
+    assert "no-such-model" in line
+    assert "unbraid models" in line or "there is" in line
+    code, (line,) = separate(*songs, "--stems", "banjo")
+    assert code == 2
+    assert "no stem 'banjo'" in line
+    assert "drums, bass, other, vocals" in line
+    assert not (tmp_path / "separated").exists()
+
+
+def killed_half_way(model_folder: Path, song: Path, out: Path) -> list[Path]:
+    """Ends a run without warning once it writes; what it leaves behind."""
+    command = [*COMMAND, "-q", "-m", str(model_folder), str(song), "-o", str(out)]
+    with subprocess.Popen(command) as process:
+        while not list(out.glob(".unbraid-*/stems.f32")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    return list(out.iterdir())
+
+
+def test_a_killed_run_leaves_no_stems_and_the_next_one_clears_what_it_left(
+    separate: Separate, model_folder: Path, write_wave: WriteWave, songs: tuple[str, str], tmp_path: Path
+) -> None:
+    endless = write_wave(tmp_path / "endless.wav", seconds=400, sample_rate=8000, channels=1)
+    out = tmp_path / "out"
+    (left,) = killed_half_way(model_folder, endless, out)
+    assert left.name.startswith(".unbraid-")
+    (out / ".unbraid-mine").mkdir()
+    assert separate(songs[1], "-o", "out") == (0, [])
+    assert everything_in(out) == [".unbraid-mine", *SHORT_DONE]
+
+
+def test_a_run_leaves_alone_what_another_one_works_in(
+    separate: Separate, model_folder: Path, write_wave: WriteWave, songs: tuple[str, str], tmp_path: Path
+) -> None:
+    endless = write_wave(tmp_path / "endless.wav", seconds=400, sample_rate=8000, channels=1)
+    out = tmp_path / "out"
+    command = [*COMMAND, "-q", "-m", str(model_folder), str(endless), "-o", str(out)]
+    with subprocess.Popen(command) as process:
+        while not (spools := list(out.glob(".unbraid-*/stems.f32"))):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        assert separate(songs[1], "-o", "out") == (0, [])
+        assert spools[0].exists()
+        process.kill()
