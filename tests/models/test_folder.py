@@ -1,15 +1,17 @@
 """A model folder is used as it was published or not at all."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from tests.separation.known_models import SOURCES, spectral_model
 
 from unbraid.errors import ModelError
-from unbraid.models import load_model_folder
+from unbraid.models import catalog, load_model_folder
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -69,7 +71,14 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         (lambda d: d.update(outputs=[]), "outputs"),
         (lambda d: d.update(stft=None), "STFT"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 500}), "hop"),
-        (lambda d: d["sha256"].pop("graph.onnx"), "no SHA-256"),
+        (lambda d: d.update(stft={"n_fft": 512, "hop": 512}), "hop"),
+        (lambda d: d.update(stft={"n_fft": 512, "hop": 0}), "hop"),
+        (lambda d: d.update(stft={"n_fft": 0, "hop": 128}), "hop"),
+        (lambda d: d.update(stft={"n_fft": 0, "hop": 0}), "hop"),
+        (lambda d: d.update(stft={"n_fft": 512, "hop": -128}), "hop"),
+        (lambda d: d.update(stft={}), "no 'n_fft'"),
+        (lambda d: d["sha256"].pop("graph.onnx"), "no SHA-256 of graph.onnx"),
+        (lambda d: d["sha256"].pop("weights.bin"), "no SHA-256 of weights.bin"),
         (lambda d: d.update(sha256=[]), "can't be used"),
     ],
 )
@@ -98,3 +107,36 @@ def test_files_outside_the_folder_are_not_looked_at(tmp_path: Path) -> None:
     path.write_text(json.dumps(described), encoding="utf-8")
     with pytest.raises(ModelError, match="outside is missing"):
         load_model_folder(folder)
+
+
+def test_a_graph_that_needs_no_file_beside_it_is_verified_by_itself(tmp_path: Path) -> None:
+    folder = spectral_model(tmp_path)
+    onnx.save_model(onnx.load(folder / "graph.onnx"), folder / "graph.onnx", save_as_external_data=False)
+    (folder / "weights.bin").unlink()
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256((folder / "graph.onnx").read_bytes()).hexdigest()
+    described["sha256"] = {"graph.onnx": digest}
+    (folder / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    assert load_model_folder(folder).graph == folder / "graph.onnx"
+
+
+def test_a_file_whose_name_only_the_graph_knows_is_refused(tmp_path: Path) -> None:
+    folder = spectral_model(tmp_path)
+    graph = onnx.load(folder / "graph.onnx")
+    onnx.save_model(
+        graph, folder / "graph.onnx", save_as_external_data=True, location="more.bin", size_threshold=0
+    )
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    described["sha256"]["graph.onnx"] = hashlib.sha256((folder / "graph.onnx").read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"no SHA-256 of more\.bin, which graph\.onnx needs"):
+        load_model_folder(folder)
+
+
+def test_the_bundled_model_is_whole_and_at_most_12_megabytes() -> None:
+    entry = catalog()["lite"]
+    assert entry.folder is not None
+    model = load_model_folder(entry.folder)
+    assert (model.name, model.sources) == (entry.name, entry.sources)
+    assert entry.size is not None
+    assert entry.size <= 12_000_000

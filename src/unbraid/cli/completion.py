@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh")
 FILES, FOLDERS = ("SONG", "MODEL"), ("OUT", "DIR")
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 from typing import Any
+
+from unbraid.cli.messages import say
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,21 +41,35 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--bsseval",
         action="store_true",
-        help="also BSSEval v4 (needs the extra: pip install 'unbraid[evaluate]')",
+        help="also BSSEval v4; needs pip install '.[evaluate]' in an environment of your own, ./unbraid lacks it",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score, print, and give the exit code."""
-    from unbraid.evaluation.command import run as evaluate
+    """Score song after song, print to standard output; 1 where a song, named on standard error, can't be scored."""
+    from unbraid.cli.score_table import as_text
+    from unbraid.evaluation.evaluation import Evaluation
+    from unbraid.evaluation.report import as_object
 
-    return evaluate(
+    evaluation = Evaluation(
         arguments.reference,
         arguments.estimate,
         model=arguments.model,
         baselines=arguments.baselines,
         bsseval=arguments.bsseval,
-        as_json=arguments.json,
     )
+    reports = []
+    for number, song in enumerate(evaluation.songs, 1):
+        if len(evaluation.songs) > 1:
+            say(f"{song} ({number} of {len(evaluation.songs)})")
+        report = evaluation.score(song)
+        for line in (*report.warnings, *report.errors):
+            say(line)
+        reports.append(report)
+    if arguments.json:
+        sys.stdout.write(json.dumps(as_object(reports), allow_nan=False) + "\n")
+    else:
+        sys.stdout.write(as_text(reports))
+    return 1 if any(report.errors for report in reports) else 0

@@ -36,7 +36,8 @@ def load_library() -> Any:
         from museval import metrics
     except ImportError as error:
         raise SettingError(
-            'BSSEval needs its library. Install it: pip install "unbraid[evaluate]"'
+            "BSSEval needs its library, which ./unbraid lacks. From the checkout, in an environment of your own: "
+            "pip install '.[evaluate]'"
         ) from error
     except RuntimeError as error:  # its own dependencies refuse to be imported without FFmpeg's programs
         raise SettingError(

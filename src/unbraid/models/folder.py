@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from unbraid.errors import ModelError
 
 DESCRIPTION = "model.json"
 GRAPH = "graph.onnx"
+
+# How protobuf writes that a tensor lies in a file beside the graph: a StringStringEntryProto whose field 1, the key,
+# is "location" (8 bytes), and of whose field 2, the value, the length and the name follow.
+_LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 # Names of a graph's inputs and outputs, with their shapes; all float32, sizes may be dynamic.
 MIXTURE = "mixture"  # (batch, channels, samples)
@@ -56,7 +61,7 @@ class Model:
 
 
 def load_model_folder(folder: Path) -> Model:
-    """Read `folder` and check every file that its description lists against its SHA-256.
+    """Read `folder` and check every file that its description lists, and the graph needs, against its SHA-256.
 
     Raises ModelError when something is missing, altered, cut short or makes no sense.
     """
@@ -73,7 +78,20 @@ def load_model_folder(folder: Path) -> Model:
         raise ModelError(f"{folder / DESCRIPTION} can't be used: no SHA-256 of {GRAPH}")
     for name, digest in checksums.items():
         _verify(folder, name, digest)
+    for name in sorted(_files_beside(model.graph.read_bytes()) - checksums.keys()):
+        raise ModelError(f"{folder / DESCRIPTION} can't be used: no SHA-256 of {name}, which {GRAPH} needs")
     return model
+
+
+def _files_beside(graph: bytes) -> set[str]:
+    """Names of the files that hold tensors of an ONNX graph."""
+    # A name of 128 bytes or more has a longer length and is read wrongly: as one that has no checksum.
+    starts = (found.end() for found in _LOCATION.finditer(graph))
+    return {
+        graph[start + 1 : start + 1 + length].decode("utf-8", "replace")
+        for start in starts
+        for length in graph[start : start + 1]
+    }
 
 
 def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
@@ -88,8 +106,8 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
         segment=int(described["segment"]),
         overlap=float(described["overlap"]),
         normalise=described["normalise"],
-        n_fft=int(stft["n_fft"]) if stft else None,
-        hop=int(stft["hop"]) if stft else None,
+        n_fft=None if stft is None else int(stft["n_fft"]),
+        hop=None if stft is None else int(stft["hop"]),
         inputs=tuple(described["inputs"]),
         outputs=tuple(described["outputs"]),
         licence=str(described["licence"]),
@@ -109,11 +127,15 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
         raise ValueError(f"inputs can be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
     if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):
         raise ValueError(f"outputs can be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
-    if model.n_fft and model.hop and (model.n_fft % model.hop or model.n_fft == model.hop):
+    if model.n_fft is not None and model.hop is not None and not _overlapping(model.n_fft, model.hop):
         raise ValueError(f"the hop has to divide the window at least twice, not {model.n_fft} by {model.hop}")
-    if not stft and {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
+    if stft is None and {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
         raise ValueError("it works on spectra but says nothing about its STFT")
     return model
+
+
+def _overlapping(n_fft: int, hop: int) -> bool:
+    return n_fft > hop > 0 and n_fft % hop == 0
 
 
 def _verify(folder: Path, name: str, digest: str) -> None:
