@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from unbraid.models import load_model_folder
+from unbraid.networks.checkpoint import averaged_network, save_average
 from unbraid.networks.export import export
 from unbraid.networks.lite import BINS, Lite, LiteConfig
 from unbraid.separation.runtime import load_runtime
@@ -60,3 +61,10 @@ def test_weights_stay_out_of_the_graph(folder: Path) -> None:
     assert (folder / "graph.onnx").stat().st_size < 200_000
     parameters = sum(p.numel() for p in Lite(SMALL).parameters())
     assert (folder / "weights.bin").stat().st_size < 2.1 * parameters + 65_536
+
+
+def test_kept_weights_are_what_training_starts_from(network: Lite, tmp_path: Path) -> None:
+    save_average(tmp_path / "kept.pt", network)
+    again = averaged_network(tmp_path / "kept.pt")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-3, atol=1e-4)

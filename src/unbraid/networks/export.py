@@ -13,7 +13,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from unbraid.networks.checkpoint import averaged_network
+from unbraid.networks.checkpoint import averaged_network, save_average
 from unbraid.networks.lite import BINS, HOP, N_FFT, SAMPLE_RATE, SOURCES, Lite
 
 OPSET = 20
@@ -109,8 +109,14 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--version", default="1")
+    parser.add_argument(
+        "--keep", type=Path, help="also write the weights as a file that training can start from"
+    )
     args = parser.parse_args()
-    export(averaged_network(args.checkpoint), args.folder, args.version)
+    network = averaged_network(args.checkpoint)
+    export(network, args.folder, args.version)
+    if args.keep:
+        save_average(args.keep, network)
 
 
 if __name__ == "__main__":
