@@ -133,12 +133,20 @@ def test_an_interrupted_installation_begins_again(checkout: Path) -> None:
     assert begins_to_set_up(checkout)
 
 
-def test_without_a_suitable_python_it_says_what_to_install(checkout: Path, tmp_path: Path) -> None:
-    done = start(checkout, env=only(tmp_path / "bin", python3=TOO_OLD))
+@pytest.mark.parametrize(
+    ("programs", "packages"),
+    [
+        ({}, "python3 python3-venv"),
+        ({"python3": TOO_OLD}, "python3.11 python3.11-venv, or a newer one"),
+    ],
+)
+def test_without_a_suitable_python_it_says_what_to_install(
+    programs: dict[str, str], packages: str, checkout: Path, tmp_path: Path
+) -> None:
+    done = start(checkout, env=only(tmp_path / "bin", **programs))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "unbraid: no Python 3.11 or newer found: install one "
-        "(Debian and Ubuntu: sudo apt install python3 python3-venv)"
+        f"unbraid: no Python 3.11 to 3.14 found: install one (Debian and Ubuntu: sudo apt install {packages})"
     ]
 
 

@@ -1,0 +1,70 @@
+"""What the documentation points at is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+CODE = re.compile(r"`([^`\n]+)`")
+# Words in code that begin like a folder of the repository, or of the package, name a file of ours.
+FOLDERS = {path.name for path in (ROOT, ROOT / "src" / "unbraid") for path in path.iterdir() if path.is_dir()}
+# What commands in the documentation write, and the environments, are not in the repository.
+MADE = ("runs", "stems", "separated", ".venv", ".venv-test", ".venv-train")
+
+
+def links(page: Path) -> Iterator[str]:
+    """Targets of the page's relative links and pictures."""
+    for target, _ in LINK.findall(page.read_text("utf-8")):
+        if "://" not in target and not target.startswith("mailto:"):
+            yield unquote(target)
+
+
+def mentioned(page: Path) -> Iterator[str]:
+    """Files and folders of the repository that are named in code, and modules after `python -m`."""
+    text = page.read_text("utf-8")
+    for module in re.findall(r"(?:python3? -m |`)(unbraid(?:\.[a-z_]+)+)", text):
+        yield "src/" + module.replace(".", "/")
+    words = [word for code in CODE.findall(text) for word in code.split()]
+    words += [word for line in text.splitlines() if line.startswith("    ") for word in line.split()]
+    for word in words:
+        path = word.removeprefix("./").rstrip(",;:").removesuffix("/")
+        first = path.split("/")[0]
+        if re.fullmatch(r"[\w.+-]+(/[\w.+-]+)+", path) and first in FOLDERS and first not in MADE:
+            yield path
+
+
+def there(name: str) -> bool:
+    """Whether a path, from the repository or from the package, or what a module of that name holds, is there."""
+    places = [place / name for place in (ROOT, ROOT / "src" / "unbraid")]
+    # `unbraid.evaluation.sdr.sdr`: the last word may be something in a module.
+    return any(place.exists() or place.with_suffix(".py").is_file() for place in places) or any(
+        place.parent.with_suffix(".py").is_file()
+        and re.search(rf"\b{place.name}\b", place.parent.with_suffix(".py").read_text("utf-8"))
+        for place in places
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_mentioned_is_there(page: Path) -> None:
+    assert [name for name in mentioned(page) if not there(name)] == []
+
+
+def test_the_test_itself_finds_links_and_files() -> None:
+    manual, training = ROOT / "README.md", ROOT / "docs" / "training.md"
+    assert "docs/stems.png" in list(links(manual))
+    assert "../src/unbraid/models/bundled/lite/CARD.md" in list(links(training))
+    assert "src/unbraid/training/songs" in list(mentioned(training))
+    assert not there("src/unbraid/training/no_such_module")

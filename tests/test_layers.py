@@ -1,0 +1,57 @@
+"""Imports go one way: no part of the package knows of those above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "unbraid"
+
+# Part -> the parts it may import, from the bottom up.
+MAY_IMPORT = {
+    "errors": set(),
+    "shortage": {"errors"},
+    "audio": {"errors"},
+    "models": {"errors"},
+    "networks": {"errors", "models"},
+    "separation": {"errors", "shortage", "audio", "models"},
+    "evaluation": {"errors", "shortage", "audio", "models", "separation"},
+    "training": {"errors", "audio", "models", "separation", "evaluation", "networks"},
+    "cli": {"errors", "shortage", "audio", "models", "separation", "evaluation"},
+    "__init__": {"errors", "separation"},
+    "__main__": {"cli"},
+}
+
+
+def imports(part: Path) -> Iterator[tuple[str, str]]:
+    """The file, and the part of the package that it imports, for every import anywhere in it."""
+    for file in [part] if part.is_file() else sorted(part.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file} has a relative import"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                whole, _, rest = name.partition(".")
+                if whole == "unbraid":
+                    yield str(file.relative_to(PACKAGE)), rest.split(".")[0]
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {
+        path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert parts == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
+    folder = PACKAGE / part
+    allowed = MAY_IMPORT[part] | {part, "__version__"}
+    found = imports(folder if folder.is_dir() else folder.with_suffix(".py"))
+    assert [f"{file}: {name}" for file, name in found if name not in allowed] == []

@@ -1,0 +1,107 @@
+"""What is installed: one list of dependencies, one range of Pythons, plain words where a system package is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "requirements"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+CHECKS = {"hypothesis", "mypy", "pytest", "ruff"}
+NOT_TESTED = {"pyopenjtalk-plus"}
+
+
+def listed(file: str) -> dict[str, str]:
+    """Name -> whole line of each requirement in a file."""
+    lines = (REQUIREMENTS / file).read_text("utf-8").splitlines()
+    return by_name([line for line in lines if re.match(r"[a-z]", line)])
+
+
+def by_name(lines: list[str]) -> dict[str, str]:
+    return {re.split(r"[^\w-]", line)[0]: line for line in lines}
+
+
+def locked(file: str) -> set[str]:
+    return {name for name, line in listed(file).items() if "==" in line}
+
+
+def test_what_tests_need_is_what_the_extras_name() -> None:
+    extras = by_name([line for extra in PROJECT["optional-dependencies"].values() for line in extra])
+    tested = {**listed("test.in"), **listed("torch.txt")}
+    assert tested.keys() - CHECKS == extras.keys() - NOT_TESTED
+    assert {name: tested[name] for name in tested.keys() - CHECKS} == {
+        name: extras[name] for name in extras.keys() - NOT_TESTED
+    }
+
+
+def test_the_locks_have_every_package_that_is_named() -> None:
+    dependencies = by_name(PROJECT["dependencies"]).keys()
+    assert dependencies <= locked("run.lock")
+    assert dependencies | listed("test.in").keys() <= locked("test.lock")
+    run, test = listed("run.lock"), listed("test.lock")
+    assert {name: test[name] for name in locked("run.lock")} == run
+
+
+def test_the_range_of_pythons_is_the_same_everywhere() -> None:
+    lowest, beyond = map(int, re.findall(r"3\.(\d+)", PROJECT["requires-python"]))
+    words = f"Python 3.{lowest} to 3.{beyond - 1}"
+    script = (REQUIREMENTS / "find-python.sh").read_text("utf-8")
+    assert words in script
+    assert f"(3, {lowest}) <= sys.version_info < (3, {beyond})" in script
+    for minor in range(lowest, beyond):
+        assert f" python3.{minor} " in script
+    assert words in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def system_packages(tmp_path: Path):
+    """Sources system-packages.sh on a machine without a compiler, with a Python that has no headers."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    python = programs / "python3"
+    python.write_text(
+        f"#!/bin/sh\ncase $3 in *include*) echo {tmp_path}/include;; *) echo python3.12-dev;; esac\n"
+    )
+    (programs / "id").write_text("#!/bin/sh\necho 1000\n")
+    (programs / "sudo").write_text('#!/bin/sh\nshift\n"$@"\n')
+    (programs / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
+
+    def run(apt: str, found_python: str = "python3") -> subprocess.CompletedProcess[str]:
+        (programs / "apt-get").write_text(f'#!{programs}/sh\necho "$@" >>{tmp_path}/asked\n{apt}\n')
+        for program in programs.iterdir():
+            if not program.is_symlink():
+                program.chmod(0o755)
+        command = ["sh", "-euc", f"found_python={found_python}; . {REQUIREMENTS}/system-packages.sh; echo on"]
+        env = {**os.environ, "PATH": str(programs)}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_without_a_compiler_or_headers_it_stops_and_names_their_packages(system_packages) -> None:
+    done = system_packages("exit 1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Python's headers: sudo apt install g++ python3.12-dev\n")
+
+
+def test_a_compiler_and_headers_that_can_be_had_are_installed(system_packages, tmp_path: Path) -> None:
+    files = f"mkdir -p {tmp_path}/include; : >{tmp_path}/include/Python.h; : >{tmp_path}/bin/c++"
+    done = system_packages(f"export PATH=/usr/bin:/bin; {files}; chmod +x {tmp_path}/bin/c++")
+    assert (done.returncode, done.stdout) == (0, "on\n")
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0] == "update"
+    for package in ("g++", "python3.12-dev"):
+        assert f"install -y --no-install-recommends {package}" in asked
+
+
+def test_an_environment_that_is_made_needs_neither(system_packages) -> None:
+    done = system_packages("exit 1", found_python="")
+    assert (done.returncode, done.stdout) == (0, "on\n")
+    assert "g++" not in done.stderr
