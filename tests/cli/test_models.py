@@ -24,6 +24,16 @@ def test_the_table_has_size_score_licence_and_stems_of_every_model(
         assert (" yes " in row and " MB " in row) == entry.installed
 
 
+def test_the_list_says_what_each_model_is_and_which_paper_it_follows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for entry in catalog().values():
+        (line,) = (line for line in lines if line.startswith(f"{entry.name} ") and entry.summary in line)
+        assert line.endswith(f" ({entry.paper})" if entry.paper else entry.summary)
+
+
 def test_the_folder_of_a_model_is_a_line_a_script_can_read(
     model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def list_models(_arguments: argparse.Namespace) -> int:
-    """Print a table of the catalogue."""
+    """Print a table of the catalogue, and what each model is."""
     from unbraid.models import catalog
 
     entries = list(catalog().values())
@@ -45,8 +45,12 @@ def list_models(_arguments: argparse.Namespace) -> int:
     sys.stdout.write(
         "\nSDR: mean over drums, bass, other and vocals in dB, as the model's authors report it.\n"
     )
+    sys.stdout.write("\n")
+    for entry in entries:
+        paper = f" ({entry.paper})" if entry.paper else ""
+        sys.stdout.write(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}\n")
     if not all(entry.installed for entry in entries):
-        sys.stdout.write("Models that are not here can't be used by this version of Unbraid yet.\n")
+        sys.stdout.write("\nModels that are not here can't be used by this version of Unbraid yet.\n")
     return 0
 
 
