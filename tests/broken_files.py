@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from tests.audio.boxes import claiming
 from tests.audio.sounds import Kind, Sound, bursts, noise, write
 
 from unbraid.audio import Encoder
@@ -98,6 +99,8 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
     yield BrokenFile(
         file("claims-double.flac", _claiming(flac, 2 * LENGTH)), warning="promises", samples=(LENGTH, LENGTH)
     )
+    m4a = claiming(_encoded(folder, "m4a"), b"mdhd", LENGTH // 3)
+    yield BrokenFile(file("claims-a-third.m4a", m4a), warning="wrong length", samples=(LENGTH, LENGTH))
     wav = _encoded(folder, "wav")
     at = wav.index(b"data") + 4
     long = wav[:at] + (2**31).to_bytes(4, "little") + wav[at + 4 :]

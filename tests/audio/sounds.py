@@ -14,7 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder
+from unbraid.audio import Decoder, Resampler
 
 Sound = NDArray[np.float32]
 
@@ -49,9 +49,11 @@ def lag(reference: Sound, other: Sound) -> float:
     return (peak if peak < len(correlation) // 2 else peak - len(correlation)) / 16
 
 
-def decode(path: Path, **options: int) -> Sound:
-    with Decoder(path, **options) as decoder:  # type: ignore[arg-type]
-        return np.concatenate(list(decoder), axis=1)
+def decode(path: Path, rate: int | None = None, **options: int) -> Sound:
+    """All sound of a file, resampled to `rate` (Hz) if that is given."""
+    with Decoder(path, **options) as decoder:
+        sound = np.concatenate(list(decoder), axis=1)
+    return Resampler(decoder.sample_rate, rate or decoder.sample_rate, len(sound)).push(sound, last=True)
 
 
 @contextmanager

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
-from tests.audio.sounds import Kind, as_an_ordinary_user, bursts, decode, lag, write
-from tests.broken_files import LENGTH, BrokenFile, make_corpus
+from av.stream import Disposition
+from tests.audio.sounds import Kind, as_an_ordinary_user, bursts, decode, lag, noise, write
+from tests.broken_files import LENGTH, BrokenFile, make_corpus, png
 
 from unbraid.audio import Decoder, Encoder, probe
+from unbraid.audio.tags import cover_tags, read_cover
+from unbraid.audio.timeline import Timeline
 from unbraid.errors import InputError
 
 
@@ -79,6 +85,28 @@ def test_a_file_that_may_not_be_read() -> None:
         path.chmod(0)
         with pytest.raises(InputError, match="may not be read"):
             probe(path)
+
+
+def out_of_memory(*_: object, **__: object) -> None:
+    raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "song.mp3", noise(44100, 2), 44100, Kind("mp3", "mp3", "libmp3lame", "fltp"))
+    with Decoder(path) as decoder, pytest.raises(MemoryError):
+        monkeypatch.setattr(Timeline, "see", out_of_memory)  # called where a packet is decoded
+        list(decoder)
+    monkeypatch.setattr(av, "open", out_of_memory)
+    for use in (lambda: probe(path), lambda: cover_tags(png(), "image/png")):
+        with pytest.raises(MemoryError):
+            use()
+
+
+def test_a_cover_too_large_for_the_memory_is_no_missing_cover() -> None:
+    picture = SimpleNamespace(codec_context=SimpleNamespace(name="png"), disposition=Disposition.attached_pic)
+    container = SimpleNamespace(streams=SimpleNamespace(video=[picture]), demux=out_of_memory)
+    with pytest.raises(MemoryError):
+        read_cover(container)  # type: ignore[arg-type]
 
 
 def test_a_device_is_no_song() -> None:

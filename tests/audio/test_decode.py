@@ -40,7 +40,7 @@ def test_rates_from_8_to_192_khz(tmp_path: Path, rate: int) -> None:
     sound = bursts(rate // 2, 2, rate)
     path = write(tmp_path / "song.wav", sound, rate, WAV16)
     assert decode(path).shape == sound.shape
-    resampled = decode(path, sample_rate=44100)
+    resampled = decode(path, rate=44100)
     assert resampled.shape[1] == resampled_length(sound.shape[1], rate, 44100)
 
 
@@ -117,7 +117,7 @@ def test_nan_and_infinity_become_silence_with_one_warning(tmp_path: Path) -> Non
 def test_a_dc_offset_passes_unchanged(tmp_path: Path) -> None:
     sound = np.full((2, 5000), 0.25, np.float32)
     assert np.array_equal(decode(write(tmp_path / "song.wav", sound, 44100, WAV16)), sound)
-    resampled = decode(tmp_path / "song.wav", sample_rate=48000)
+    resampled = decode(tmp_path / "song.wav", rate=48000)
     np.testing.assert_allclose(resampled[:, 1000:-1000], 0.25, atol=1e-6)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from unbraid.audio.claims import exact_length, is_cut_off, trusted_duration
+from unbraid.audio.header_length import exact_length, is_cut_off, left_out_s, trusted_duration
 from unbraid.audio.probe import open_sound, probe
-from unbraid.audio.resample import Block, Resampler
+from unbraid.audio.resample import Block
 from unbraid.audio.samples import mix_channels, to_float
 from unbraid.audio.timeline import Timeline
 from unbraid.errors import InputError, SettingError
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
 BLOCK_S = 1.0  # length of a block; long enough that the cost of a call doesn't count
 MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which the rest is given up
+LONGEST_PADDING = 2  # frames after the end of the song; more than that is song, whatever the header says
 TOLERANCE_S = 0.25  # a header may be off by this without a warning: some count in frames, or the padding too
+
+# Samples of silence before it, a frame, and those of its samples that belong to the song, as FFmpeg keeps them.
+Piece = tuple[int, AudioFrame, NDArray[Any]]
 
 
 class Decoder:
     """Iterates, once, over the sound of a file as float32 (channels, n) blocks of about a second, n at least 1.
 
-    `sample_rate` (Hz) resamples; `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the
-    file's sound streams from 0. Raises InputError when opened or, for a file that turns out to hold no sound, when
-    iterated; SettingError for a stream that isn't there.
+    `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the file's sound streams from 0.
+    Raises InputError when opened or, for a file that turns out to hold no sound, when iterated; SettingError for a
+    stream that isn't there.
 
     `info` is the SoundInfo; `warnings` (one line each) and `samples_decoded` (at the file's rate) grow on the way.
     """
@@ -41,7 +45,6 @@ class Decoder:
         self,
         path: str | PathLike[str],
         *,
-        sample_rate: int | None = None,
         channels: int | None = None,
         stream: int | None = None,
     ) -> None:
@@ -50,7 +53,7 @@ class Decoder:
         self.info = probe(path, stream)
         self.warnings: list[str] = []
         self.samples_decoded = 0
-        self.sample_rate = sample_rate or self.info.sample_rate
+        self.sample_rate = self.info.sample_rate  # Hz
         self.channels = channels or min(self.info.channels, 2)
         self._path = Path(path)
         self._name = self._path.name
@@ -58,10 +61,16 @@ class Decoder:
         self._trusted_s = trusted_duration(self._path, self._container, self._stream)
         length, tolerance = exact_length(self._path, self._container, self._stream, self._trusted_s)
         self._timeline = Timeline(self._container, self._stream, length, tolerance)
-        self._damaged = False
+        self._length_is_wrong = self._damaged = False
         self._silenced = 0
         if self.info.channels > 2:
             self.warnings.append(f"{self._name} has {self.info.channels} channels; they are mixed to stereo.")
+        left_out = left_out_s(self._container, self._stream)
+        if left_out > TOLERANCE_S:
+            self.warnings.append(
+                f"{self._name} was cut without removing what was cut off: {_clock(left_out)} that players leave out"
+                " are left out here too."
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -76,17 +85,11 @@ class Decoder:
         self._container.close()
 
     def __iter__(self) -> Iterator[Block]:
-        resampler = Resampler(self.info.sample_rate, self.sample_rate, self.channels)
         for block in self._blocks():
             self.samples_decoded += block.shape[1]
-            resampled = resampler.push(self._without_nan(block))
-            if resampled.shape[1]:
-                yield resampled
+            yield self._without_nan(block)
         if self.samples_decoded == 0:
             raise InputError(f"{self._name} holds no sound that can be decoded. Copy or download it again.")
-        tail = resampler.push(np.zeros((self.channels, 0), np.float32), last=True)
-        if tail.shape[1]:
-            yield tail
         self._warn_at_end()
 
     def _blocks(self) -> Iterator[Block]:
@@ -95,15 +98,16 @@ class Decoder:
         waiting: list[NDArray[Any]] = []
         samples = 0
         first: AudioFrame | None = None
-        for silence, frame, array in self._frames():
+        for silence, frame, array in self._without_padding():
             if first is not None and (silence or samples >= enough or not _alike(first, frame)):
                 yield self._join(waiting, first)
                 waiting, samples, first = [], 0, None
             for start in range(0, silence, enough):
                 yield np.zeros((self.channels, min(enough, silence - start)), np.float32)
-            first = first or frame
-            waiting.append(array)
-            samples += frame.samples
+            if array.shape[1]:
+                first = first or frame
+                waiting.append(array)
+                samples += frame.samples
         if first is not None:
             yield self._join(waiting, first)
 
@@ -112,8 +116,28 @@ class Decoder:
         block = to_float(joined, like.layout.nb_channels, like.format.is_planar)
         return mix_channels(block, [channel.name for channel in like.layout.channels], self.channels)
 
-    def _frames(self) -> Iterator[tuple[int, AudioFrame, NDArray[Any]]]:
-        """(silence before it in samples, frame, those of its samples that belong to the song)."""
+    def _without_padding(self) -> Iterator[Piece]:
+        """`_frames` up to the length in the header; all of them when more follow than encoders pad with."""
+        held: list[Piece] = []
+        longest = 0
+        for silence, frame, array in self._frames():
+            surplus = self._timeline.surplus
+            longest = max(longest, frame.samples)
+            if surplus > LONGEST_PADDING * longest:
+                self._length_is_wrong = True
+            if surplus == 0 or self._length_is_wrong:
+                yield from held
+                held = []
+                yield silence, frame, array
+            elif held:
+                held.append((silence, frame, array))
+            else:
+                kept = max(0, array.shape[1] - surplus * _width(frame))
+                yield silence, frame, array[:, :kept]
+                held.append((0, frame, array[:, kept:]))
+
+    def _frames(self) -> Iterator[Piece]:
+        """All frames, without what is known to be padding from delays and packets."""
         errors = 0
         packets = self._container.demux(self._stream)
         while errors <= MAX_ERRORS_IN_A_ROW:
@@ -124,6 +148,8 @@ class Decoder:
                 frames = packet.decode()
             except StopIteration:
                 return
+            except MemoryError:  # FFmpeg's is an FFmpegError too
+                raise
             except av.FFmpegError:
                 errors += 1
                 self._damaged = True
@@ -143,8 +169,7 @@ class Decoder:
                 if kept:
                     array = frame.to_ndarray()
                     if kept < frame.samples:
-                        width = 1 if frame.format.is_planar else frame.layout.nb_channels
-                        array = array[:, start * width : (start + kept) * width]
+                        array = array[:, start * _width(frame) : (start + kept) * _width(frame)]
                     yield silence, frame, array
 
     def _without_nan(self, block: Block) -> Block:
@@ -169,12 +194,17 @@ class Decoder:
                 f"{self._name} is cut off or damaged: its header promises {_clock(claimed_s)},"
                 f" {_clock(actual_s)} could be decoded and is used."
             )
-        elif claimed_s is not None and actual_s > claimed_s + TOLERANCE_S:
+        elif claimed_s is not None and (self._length_is_wrong or actual_s > claimed_s + TOLERANCE_S):
             warn(
                 f"{self._name} has a wrong length in its header, {_clock(claimed_s)}; all {_clock(actual_s)} are used."
             )
         elif is_cut_off(self._path, self.info.container):
             warn(f"{self._name} is cut off; the {_clock(actual_s)} that are there are used.")
+
+
+def _width(frame: AudioFrame) -> int:
+    """Columns of the array of `frame` for each sample."""
+    return 1 if frame.format.is_planar else frame.layout.nb_channels
 
 
 def _alike(one: AudioFrame, other: AudioFrame) -> bool:

@@ -59,7 +59,7 @@ class OutputFormat:
             highest, default = 160_000, 160_000
             if sample_rate < 16000:  # and MPEG-2.5 there
                 highest, default = 64_000, 64_000
-        bitrate = bitrate or default
+        bitrate = default if bitrate is None else bitrate
         if not lowest <= bitrate <= highest:
             raise SettingError(
                 f"{self.name} takes {lowest // 1000} to {highest // 1000} kbit/s at {sample_rate} Hz,"
@@ -81,11 +81,18 @@ FORMATS = ("wav", "flac", *_LOSSY)
 
 
 def output_format(name: str, subtype: str) -> OutputFormat:
-    """The format called `name`; `subtype` ("16", "24", "float") matters to wav and flac. Raises SettingError."""
-    if name in _LOSSY:
-        return _LOSSY[name]
+    """The format called `name` with samples of kind `subtype`: "16", in WAV and FLAC also "24", in WAV also "float".
+
+    MP3, M4A and Opus have no kinds of samples; there "16", the default, means nothing. Raises SettingError.
+    """
     if name not in FORMATS:
         raise SettingError(f"There is no output format {name}. Choose one of {', '.join(FORMATS)}.")
+    if name in _LOSSY:
+        if subtype != "16":
+            kind = {"24": "24 bit", "float": "float"}.get(subtype, subtype)
+            others = "wav" if subtype == "float" else "wav or flac"
+            raise SettingError(f"{name} has no {kind} samples. Leave that out, or choose {others}.")
+        return _LOSSY[name]
     choices = _WAV if name == "wav" else _FLAC
     if subtype not in choices:
         raise SettingError(

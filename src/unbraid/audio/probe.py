@@ -12,7 +12,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from unbraid.audio.claims import claimed_duration
+from unbraid.audio.header_length import claimed_duration
 from unbraid.audio.tags import read_cover, read_tags
 from unbraid.errors import InputError, SettingError
 
@@ -57,6 +57,8 @@ def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputCont
     _check_readable(path, name)
     try:
         container = _open(path)
+    except MemoryError:  # FFmpeg's is an FFmpegError too
+        raise
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InputError(
             f"{name} can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV."
@@ -72,6 +74,8 @@ def _open(path: str | PathLike[str]) -> InputContainer:
     name = f"file:{Path(path).absolute()}"  # not an address, whatever it looks like
     try:
         return av.open(name, "r", options=_OPEN_OPTIONS, metadata_errors="replace")
+    except MemoryError:
+        raise
     except av.FFmpegError:
         with Path(path).open("rb") as file:
             head = file.read(3)

@@ -63,6 +63,8 @@ def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
             for packet in container.demux(stream):
                 if packet.size:
                     return bytes(packet), mime
+        except MemoryError:  # FFmpeg's is an FFmpegError too
+            raise
         except av.FFmpegError:
             pass
     return None, None
@@ -108,5 +110,7 @@ def _look_at(picture: bytes, mime: str | None) -> tuple[str, int, int]:
         with av.open(io.BytesIO(picture), "r", options={"format_whitelist": "jpeg_pipe,png_pipe"}) as image:
             context = image.streams.video[0].codec_context
             return context.name, context.width, context.height
+    except MemoryError:
+        raise
     except (av.FFmpegError, IndexError, ValueError):
         return "", 0, 0

@@ -87,17 +87,22 @@ class Timeline:
         self._failed = False
         if self._end is not None and self._offset is not None:
             samples = min(samples, self._end + self._offset - self._placed - silence)
-        if self._claimed is not None and self._trust_claim(self._claimed):
-            excess = self._placed + silence + samples - self._claimed
-            if self._tolerance < excess <= frame.samples:
-                samples -= excess
         samples = max(samples, 0)
         self._placed += silence + samples
         return silence, skipped, samples
 
-    def _trust_claim(self, claimed: int) -> bool:
-        """Whether to end where the header says. FFmpeg itself does with MP3, except after a gap and in tiny files."""
-        return self._format == MP4 or (self._format == "mp3" and (self.missing > 0 or claimed < SHORT_MP3))
+    @property
+    def surplus(self) -> int:
+        """Of the samples placed so far, how many at the end lie beyond the end by the header.
+
+        FFmpeg itself ends MP3s where their header says, except after a gap and in tiny files.
+        """
+        if self._claimed is None or not (
+            self._format == MP4 or (self._format == "mp3" and (self.missing > 0 or self._claimed < SHORT_MP3))
+        ):
+            return 0
+        surplus = self._placed - self._claimed
+        return surplus if surplus > self._tolerance else 0
 
     def _plausible(self, gap: int) -> bool:
         longest = 60 * self._rate if self._claimed is None else self._claimed - self._placed

@@ -15,6 +15,11 @@ from unbraid.audio.timeline import MP4
 # Raw streams have no header; FFmpeg divides their size by the bit rate or looks at the last timestamps.
 _ESTIMATED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "mpeg", "mpegts", "truehd"})
 _TAIL = 65536 + 1  # bytes: an Ogg page is at most 65307 long
+_GAPLESS = re.compile(r"\s*[0-9A-F]+ ([0-9A-F]{1,8}) ([0-9A-F]{1,8}) ([0-9A-F]{1,16})\b", re.IGNORECASE)
+# samples: 2112 of delay and two frames of 2048 (HE-AAC's), what Apple's encoders have at most
+_LONGEST_PADDING = 2112 + 2 * 2048
+_ROUNDING = 48  # samples: containers that count in milliseconds are off by less than one
+_NOT_IN_PACKETS = ("pcm_", "adpcm_")  # MP4 counts these in samples
 _HEAD = 4096  # bytes from the first MP3 frame on; the longest frame has 1441
 
 
@@ -44,16 +49,48 @@ def exact_length(
     path: Path, container: InputContainer, sound: AudioStream, duration_s: float | None
 ) -> tuple[int | None, int]:
     """Samples in the song by iTunes' gapless tag or else by `duration_s`, and by how many that may be wrong."""
-    is_mp4 = container.format.name == MP4
-    gapless = container.metadata.get("iTunSMPB", "").split()
-    if is_mp4 and len(gapless) >= 4:
-        length = int(gapless[3], 16)  # after a zero, the delay and the padding
-        if length > 0:
-            return length, 0
     if duration_s is None:
         return None, 0
-    ticks_per_s = _movie_timescale(path) if is_mp4 else 0
-    return round(duration_s * sound.sample_rate), -(-sound.sample_rate // ticks_per_s) if ticks_per_s else 0
+    length = round(duration_s * sound.sample_rate)
+    if container.format.name != MP4:
+        return length, 0
+    tagged = _gapless_length(container, length)
+    if tagged is not None:
+        return tagged, 0
+    ticks_per_s = _movie_timescale(path)
+    return length, -(-sound.sample_rate // ticks_per_s) if ticks_per_s else 0
+
+
+def _gapless_length(container: InputContainer, length: int) -> int | None:
+    """Samples in the song by the tag iTunSMPB: a zero, delay, padding and samples of the song, hexadecimal.
+
+    None where the tag is not there, or doesn't fit the `length` by the container, which has delay and padding in it
+    or not: tags are copied when a file is cut or joined.
+    """
+    tag = _GAPLESS.match(container.metadata.get("iTunSMPB", ""))
+    if tag is None:
+        return None
+    delay, padding, tagged = (int(number, 16) for number in tag.groups())
+    surplus = length - tagged
+    return (
+        tagged
+        if tagged and -_ROUNDING <= surplus <= min(delay + padding, _LONGEST_PADDING) + _ROUNDING
+        else None
+    )
+
+
+def left_out_s(container: InputContainer, sound: AudioStream) -> float:
+    """Seconds of sound that an MP4 holds and its edit list leaves out, by whole packets. FFmpeg has cut its index."""
+    entries = sound.index_entries
+    if (
+        container.format.name != MP4
+        or sound.codec_context.name.startswith(_NOT_IN_PACKETS)
+        or len(entries) < 2
+        or sound.time_base is None
+    ):
+        return 0.0
+    packet_s = float((entries[-1].timestamp - entries[0].timestamp) * sound.time_base) / (len(entries) - 1)
+    return max(0, sound.frames - len(entries)) * packet_s
 
 
 def _movie_timescale(path: Path) -> int:
