@@ -7,9 +7,15 @@ import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from tests.broken_files import png
 from tests.conftest import WriteWave
+from tests.separation.known_models import loudness_model, spectral_model
 
+from unbraid.audio import Decoder, Encoder, probe
 from unbraid.cli.main import main
 
 Separate = Callable[..., int]
@@ -35,6 +41,33 @@ def length(path: Path) -> int:
         return file.getnframes()
 
 
+def noise(seed: int) -> NDArray[np.float32]:
+    """A second of white noise, (2, samples)."""
+    return (0.1 * np.random.default_rng(seed).standard_normal((2, 44100))).astype(np.float32)
+
+
+def write(path: Path, sound: NDArray[np.float32]) -> None:
+    with Encoder(path, sample_rate=44100, channels=2, subtype="float") as file:
+        file.write(sound)
+
+
+def read(path: Path) -> NDArray[np.float32]:
+    with Decoder(path) as file:
+        return np.concatenate(list(file), axis=1)
+
+
+def write_streams(path: Path, sounds: list[NDArray[np.float32]]) -> None:
+    """A film's file with one lossless sound stream for each of the sounds."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("flac", rate=44100, layout="stereo", format="s16") for _ in sounds]
+        for stream, sound in zip(streams, sounds, strict=True):
+            whole = np.rint(sound * 32767).astype(np.int16).T.reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(whole), format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = 44100, 0
+            for packet in (*stream.encode(frame), *stream.encode(None)):
+                container.mux(packet)
+
+
 def test_vocals_and_the_rest_are_written_as_long_as_the_song(
     separate: Separate, write_wave: WriteWave, tmp_path: Path
 ) -> None:
@@ -49,22 +82,123 @@ def test_vocals_and_the_rest_are_written_as_long_as_the_song(
     ("options", "names"),
     [
         (["--stems", "all"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
-        (["--stems", "drums", "--format", "flac", "--int24"], ["drums.flac", "no_drums.flac"]),
-        (
-            ["--float32", "--clip-mode", "none", "--shifts", "2", "--seed", "3"],
-            ["no_vocals.wav", "vocals.wav"],
-        ),
-        (["--format", "mp3", "--bitrate", "192k", "--jobs", "2"], ["no_vocals.mp3", "vocals.mp3"]),
-        (["--format", "opus", "--bitrate", "96", "--overlap", "0.5"], ["no_vocals.opus", "vocals.opus"]),
-        (["--format", "m4a", "--segment", "0.5", "--device", "cpu"], ["no_vocals.m4a", "vocals.m4a"]),
-        (["--audio-stream", "0"], ["no_vocals.wav", "vocals.wav"]),
+        (["--stems", "drums", "--format", "flac"], ["drums.flac", "no_drums.flac"]),
+        (["--format", "m4a", "--jobs", "2", "--device", "cpu"], ["no_vocals.m4a", "vocals.m4a"]),
     ],
 )
-def test_options_reach_the_engine(
+def test_stems_are_those_that_were_asked_for(
     options: list[str], names: list[str], separate: Separate, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     assert separate(write_wave(tmp_path / "song.wav", seconds=0.5), "-o", "out", *options) == 0
     assert stems_in(tmp_path / "out" / "song") == names
+
+
+@pytest.mark.parametrize(
+    ("options", "codec", "sample_format"),
+    [
+        ([], "pcm_s16le", "s16"),
+        (["--int24"], "pcm_s24le", "s32"),
+        (["--float32"], "pcm_f32le", "flt"),
+        (["--format", "flac"], "flac", "s16"),
+        (["--format", "flac", "--int24"], "flac", "s32"),
+        (["--format", "mp3"], "mp3float", "fltp"),
+        (["--format", "m4a"], "aac", "fltp"),
+        (["--format", "opus"], "opus", "fltp"),
+    ],
+)
+def test_stems_have_the_codec_and_the_depth_that_were_asked_for(
+    options: list[str],
+    codec: str,
+    sample_format: str,
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+) -> None:
+    assert separate(write_wave(tmp_path / "song.wav", seconds=0.2), *options) == 0
+    for path in (tmp_path / "separated" / "song").iterdir():
+        with av.open(str(path)) as file:
+            (stream,) = file.streams.audio
+            assert (stream.codec_context.name, stream.format.name) == (codec, sample_format)
+
+
+@pytest.mark.parametrize("format", ["mp3", "m4a", "opus"])
+def test_the_bit_rate_is_the_one_asked_for(format: str, separate: Separate, tmp_path: Path) -> None:
+    write(tmp_path / "song.wav", np.tile(noise(1), 2))  # noise uses up what it may
+    for kilobits in (96, 192):
+        assert separate("song.wav", "-o", str(kilobits), "--format", format, "--bitrate", f"{kilobits}k") == 0
+        with av.open(str(tmp_path / str(kilobits) / "song" / f"no_vocals.{format}")) as file:
+            assert file.bit_rate == pytest.approx(kilobits * 1000, rel=0.15)
+
+
+def test_the_sound_stream_that_was_chosen_is_separated(separate: Separate, tmp_path: Path) -> None:
+    sounds = [noise(seed) for seed in (1, 2)]
+    write_streams(tmp_path / "film.mkv", sounds)
+    for options, sound in (
+        ([], sounds[0]),
+        (["--audio-stream", "0"], sounds[0]),
+        (["--audio-stream", "1"], sounds[1]),
+    ):
+        assert separate("film.mkv", "--float32", *options) == 0
+        assert 10 * read(tmp_path / "separated" / "film" / "vocals.wav") == pytest.approx(sound, abs=1e-2)
+    assert separate("-q", "film.mkv", "--audio-stream", "2") != 0
+
+
+@pytest.mark.parametrize("format", ["flac", "mp3", "m4a", "opus"])
+def test_tags_and_cover_of_the_song_are_those_of_its_stems(
+    format: str, separate: Separate, tmp_path: Path
+) -> None:
+    tags = {"title": "Пісня", "artist": "A; B", "date": "2020"}
+    with Encoder(
+        tmp_path / "song.flac",
+        sample_rate=44100,
+        channels=2,
+        format="flac",
+        tags=tags,
+        cover=png(),
+        cover_mime="image/png",
+    ) as file:
+        file.write(noise(1))
+    assert separate("song.flac", "--format", format) == 0
+    for path in (tmp_path / "separated" / "song").iterdir():
+        info = probe(path)
+        assert info.tags.items() >= tags.items()
+        assert (info.cover, info.cover_mime) == (png(), "image/png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "peak", "gain"), [("rescale", 1.0, 0.5), ("clamp", 1.0, 1.0), ("none", 2.0, 1.0)]
+)
+def test_stems_beyond_full_scale_are_treated_as_asked(
+    mode: str, peak: float, gain: float, separate: Separate, tmp_path: Path
+) -> None:
+    loud = spectral_model(tmp_path / "loud", masks=(4.0, -3.0), sources=("up", "down"), normalise=False)
+    song = noise(1) * np.float32(0.5 / np.abs(noise(1)).max())
+    write(tmp_path / "song.wav", song)
+    assert separate("song.wav", "-m", loud, "--stems", "all", "--float32", "--clip-mode", mode) == 0
+    up, down = (read(tmp_path / "separated" / "song" / f"{name}.wav") for name in ("up", "down"))
+    assert np.abs(up).max() == pytest.approx(peak, rel=0.01)
+    if mode != "clamp":
+        assert up + down == pytest.approx(gain * song, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--overlap", "0.5"], ["--segment", "0.05"], ["--shifts", "2"], ["--shifts", "2", "--seed", "1"]],
+)
+def test_how_the_song_is_cut_and_shifted_is_up_to_the_options(
+    options: list[str], separate: Separate, tmp_path: Path
+) -> None:
+    # Its answer depends on the loudness of each segment, so that no two ways of cutting give the same stems.
+    model = loudness_model(tmp_path / "model")
+    write(tmp_path / "song.wav", noise(1)[:, :15000] * np.linspace(0, 1, 15000, dtype=np.float32))
+    stems = []
+    for out, given in (("plain", []), ("changed", options), ("again", options), ("no seed", options[:2])):
+        assert separate("song.wav", "-m", model, "-o", out, "--float32", *given) == 0
+        stems.append(read(tmp_path / out / "song" / "vocals.wav"))
+    plain, changed, again, unseeded = stems
+    assert np.abs(changed - plain).max() > 1e-4
+    assert np.array_equal(changed, again)
+    assert np.array_equal(changed, unseeded) == (len(options) == 2)
 
 
 def test_a_song_that_fails_has_one_line_and_the_others_are_done(
