@@ -33,9 +33,9 @@ if [ -n "$required$optional" ]; then
     echo "unbraid: installing system packages:$required$optional" >&2
     # shellcheck disable=SC2086  # lists of words
     if command -v apt-get >/dev/null 2>&1 && $as_root apt-get update >/dev/null 2>&1; then
-        # One after the other: one that the archive lacks doesn't keep the rest away.
+        # One after the other: one that the archive lacks doesn't keep the rest away. Nothing is asked: it would not be seen.
         for package in $required $optional; do
-            $as_root apt-get install -y --no-install-recommends "$package" >/dev/null 2>&1 || missing=1
+            $as_root apt-get install -y --no-install-recommends "$package" </dev/null >/dev/null 2>&1 || missing=1
         done
     else
         missing=1
