@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pedalboard.io import AudioFile
 from tests.audio.sounds import KINDS, Kind, bursts, decode, lag, noise, write
 
 from unbraid.audio import Decoder, probe, resampled_length
@@ -33,6 +34,29 @@ def test_length_and_place_are_those_of_the_original(
     assert (decoder.sample_rate, decoded.shape[0], decoded.dtype) == (rate, channels, np.float32)
     assert 0 <= decoded.shape[1] - sound.shape[1] <= kind.surplus
     assert abs(lag(sound, decoded)) < 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("length", [1, 20, 128, 200, 5000, 44421, 3 * 44100 + 17])
+def test_ogg_vorbis_of_its_own_library_has_every_sample(tmp_path: Path, length: int, channels: int) -> None:
+    sound = bursts(length, channels, 44100) if length > 5000 else noise(length, channels)
+    with AudioFile(str(tmp_path / "song.ogg"), "w", 44100, channels) as ogg:  # pedalboard has libvorbis
+        ogg.write(sound)
+    with Decoder(tmp_path / "song.ogg") as decoder:
+        decoded = np.concatenate(list(decoder), axis=1)
+    assert decoded.shape == sound.shape
+    assert decoder.warnings == []
+    if length > 100:
+        assert abs(lag(sound, decoded)) < 0.5
+
+
+def test_a_w64_without_padding_in_its_length_has_every_sample(tmp_path: Path) -> None:
+    sound = noise(4001, 1)
+    path = write(tmp_path / "song.w64", sound, 44100, Kind("w64", "w64", "pcm_s16le", "s16"))
+    content = path.read_bytes()
+    length = content.index(b"data") + 16  # after the chunk's GUID; counts the GUID and itself
+    path.write_bytes(content[:length] + (2 * 4001 + 24).to_bytes(8, "little") + content[length + 8 :])
+    assert decode(path).shape == sound.shape
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 88200, 96000, 192000])

@@ -12,7 +12,13 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from unbraid.audio.header_length import exact_length, is_cut_off, left_out_s, trusted_duration
+from unbraid.audio.header_length import (
+    exact_length,
+    is_cut_off,
+    is_one_page_of_vorbis,
+    left_out_s,
+    trusted_duration,
+)
 from unbraid.audio.probe import open_sound, probe
 from unbraid.audio.resample import Block
 from unbraid.audio.samples import mix_channels, to_float
@@ -60,7 +66,8 @@ class Decoder:
         self._container, self._stream = open_sound(path, stream)
         self._trusted_s = trusted_duration(self._path, self._container, self._stream)
         length, tolerance = exact_length(self._path, self._container, self._stream, self._trusted_s)
-        self._timeline = Timeline(self._container, self._stream, length, tolerance)
+        one_page = is_one_page_of_vorbis(self._path, self._container, self._stream)
+        self._timeline = Timeline(self._container, self._stream, length, tolerance, untrimmed=one_page)
         self._length_is_wrong = self._damaged = False
         self._silenced = 0
         if self.info.channels > 2:

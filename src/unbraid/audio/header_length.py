@@ -134,6 +134,22 @@ def is_cut_off(path: Path, container_name: str) -> bool:
     return False
 
 
+def is_one_page_of_vorbis(path: Path, container: InputContainer, sound: AudioStream) -> bool:
+    """Whether an Ogg Vorbis file has all its sound, up to some seconds, in one page.
+
+    Its time is then the length of the song (Vorbis I, appendix A.2), which FFmpeg doesn't take it for.
+    """
+    if container.format.name != "ogg" or sound.codec_context.name != "vorbis":
+        return False
+    nothing_ends, last_page = (0, (1 << 64) - 1), 4
+    with path.open("rb") as file:
+        while len(head := file.read(27)) == 27 and head.startswith(b"OggS"):  # RFC 3533, section 6
+            if int.from_bytes(head[6:14], "little") not in nothing_ends:
+                return bool(head[5] & last_page)
+            file.seek(sum(file.read(head[26])), 1)
+    return False
+
+
 def _matroska_size(head: bytes) -> int:
     """Size of a file that begins with `head` (RFC 8794: an element's id, its size, its data), 0 when not known."""
     segment = head.find(b"\x18\x53\x80\x67") + 4

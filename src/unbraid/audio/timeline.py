@@ -24,11 +24,17 @@ LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 320
 class Timeline:
     """Follows packets and frames of one stream in the order they come.
 
-    `claimed` is the length in samples by a trustworthy header, else None; it may be wrong by `tolerance`.
+    `claimed` is the length in samples by a trustworthy header, else None; it may be wrong by `tolerance`. `untrimmed`
+    is for Vorbis whose padding FFmpeg shall not look for.
     """
 
     def __init__(
-        self, container: InputContainer, stream: AudioStream, claimed: int | None, tolerance: int
+        self,
+        container: InputContainer,
+        stream: AudioStream,
+        claimed: int | None,
+        tolerance: int,
+        untrimmed: bool = False,
     ) -> None:
         self._rate = stream.sample_rate
         self._format = container.format.name
@@ -38,6 +44,10 @@ class Timeline:
         self._end: int | None = None  # of the packets so far, by timestamp
         self._failed = False
         self._sizes = self._packets = 0
+        self._untrimmed = untrimmed
+        self._vorbis_begins = untrimmed  # the first packet only begins the first overlap (Vorbis I, 4.3.8)
+        if untrimmed:
+            stream.codec_context.flags2 |= Flags2.skip_manual
         self._skip = self._foreign_delay(container, stream)
         self.missing = 0  # samples of silence in place of what is not there
 
@@ -67,6 +77,9 @@ class Timeline:
 
     def place(self, frame: AudioFrame) -> tuple[int, int, int]:
         """(samples of silence before `frame`, first sample of it to keep, number of samples to keep)."""
+        if self._vorbis_begins:
+            self._vorbis_begins = False
+            return 0, 0, 0
         skipped = min(self._skip, frame.samples)
         self._skip -= skipped
         samples = frame.samples - skipped
@@ -98,7 +111,9 @@ class Timeline:
         FFmpeg itself ends MP3s where their header says, except after a gap and in tiny files.
         """
         if self._claimed is None or not (
-            self._format == MP4 or (self._format == "mp3" and (self.missing > 0 or self._claimed < SHORT_MP3))
+            self._untrimmed
+            or self._format == MP4
+            or (self._format == "mp3" and (self.missing > 0 or self._claimed < SHORT_MP3))
         ):
             return 0
         surplus = self._placed - self._claimed
