@@ -101,13 +101,13 @@ KINDS = [
     Kind("w64", "w64", "pcm_s16le", "s16", surplus=3),
     Kind("flac", "flac", "flac", "s16"),
     Kind(
-        "ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=1024
+        "ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=63
     ),  # FFmpeg's own encoder is at fault here
     Kind("opus", "opus", "libopus", "flt", OPUS),
     Kind("m4a", "ipod", "aac", "fltp", MP4_RATES),
     Kind("m4a", "ipod", "alac", "s16p"),
     Kind("aiff", "aiff", "pcm_s16be", "s16"),
-    Kind("wma", "asf", "wmav2", "fltp", (44100, 22050), surplus=3 * 2048),
+    Kind("wma", "asf", "wmav2", "fltp", (44100, 22050), surplus=2048),
     Kind("mp4", "mp4", "aac", "fltp", MP4_RATES, pictures=True),
     Kind("mov", "mov", "pcm_s16le", "s16", pictures=True),
     Kind("mkv", "matroska", "flac", "s16", pictures=True),
