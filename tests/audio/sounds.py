@@ -100,9 +100,7 @@ KINDS = [
     Kind("wav", "wav", "pcm_f64le", "dbl"),
     Kind("w64", "w64", "pcm_s16le", "s16", surplus=3),
     Kind("flac", "flac", "flac", "s16"),
-    Kind(
-        "ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=63
-    ),  # FFmpeg's own encoder is at fault here
+    Kind("ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=63),  # FFmpeg's own encoder is at fault here
     Kind("opus", "opus", "libopus", "flt", OPUS),
     Kind("m4a", "ipod", "aac", "fltp", MP4_RATES),
     Kind("m4a", "ipod", "alac", "s16p"),
