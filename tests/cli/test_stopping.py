@@ -13,6 +13,12 @@ from tests.conftest import WriteWave
 COMMAND = [sys.executable, "-m", "unbraid", "separate"]
 
 
+def heed_signals() -> None:
+    """In the child: as from a terminal, though what runs the tests may ignore signals (nohup, a background job)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def long_song(write_wave: WriteWave, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Long enough not to be finished before the signal comes."""
@@ -24,7 +30,7 @@ def test_a_signal_ends_the_work_with_its_code_and_leaves_nothing(
     number: signal.Signals, long_song: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     command = [*COMMAND, str(long_song), str(long_song), "-m", str(model_folder), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("long.wav: started")
         process.send_signal(number)

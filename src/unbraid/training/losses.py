@@ -1,5 +1,7 @@
 """What the network is trained to make small."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -56,17 +58,29 @@ def error_power(masks: Tensor, target: Target) -> Tensor:
     return error.clamp_min(0)
 
 
+class Energies(NamedTuple):
+    """Of a batch's stems, summed over channels, bins and frames: (batch, stems) each, the mixture's (batch, 1)."""
+
+    error: Tensor
+    reference: Tensor
+    mixture: Tensor
+
+
+def error_energy(masks: Tensor, target: Target) -> Energies:
+    """What masks leave wrong, beside what there was to find."""
+    weight = _bins_per_pooled(masks)
+    parts = (error_power(masks, target), target.power, target.mixture_power)
+    return Energies(*((part * weight).sum((2, 3, 4)) for part in parts))
+
+
 def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
     """Negative SDR of the spectrogram in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701).
 
     Energies, not magnitudes: where a voice is only suspected, the least energy is lost by a mask in between, while
     the least magnitude is lost by none at all, and the network would learn to keep silent.
     """
-    weight = _bins_per_pooled(masks)
-    energy = (error_power(masks, target) * weight).sum((2, 3, 4))
-    mixture = (target.mixture_power * weight).sum((2, 3, 4))
-    reference = (target.power * weight).sum((2, 3, 4))
-    loss = torch.log((energy + SILENCE * mixture) / (reference + SILENCE * mixture))  # (batch, stems)
+    error, reference, mixture = error_energy(masks, target)
+    loss = torch.log((error + SILENCE * mixture) / (reference + SILENCE * mixture))  # (batch, stems)
     weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
     return (loss * weights).sum(1).mean() / weights.sum()
 

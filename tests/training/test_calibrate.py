@@ -1,0 +1,53 @@
+"""Calibration finds the shares that lose least, and writes them where the network uses them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unbraid.networks.lite import BINS, SAMPLE_RATE, SOURCES, Lite, LiteConfig
+from unbraid.training.calibrate import apply_offsets, find_offsets
+from unbraid.training.dataset import SongPool
+
+SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
+
+
+@pytest.fixture
+def even() -> Lite:
+    """A network that gives every stem a quarter."""
+    network = Lite(SMALL).eval()
+    torch.nn.init.zeros_(network.masks.weight)
+    torch.nn.init.zeros_(network.masks.bias)
+    return network
+
+
+@pytest.fixture
+def loud_vocals(tmp_path: Path) -> SongPool:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "train-0"
+    folder.mkdir()
+    for source in SOURCES:
+        level = 6000 if source == "vocals" else 1000
+        np.save(
+            folder / f"{source}.npy", (rng.standard_normal((11 * SAMPLE_RATE, 2)) * level).astype(np.int16)
+        )
+    (folder / "song.json").write_text("{}")
+    return SongPool(tmp_path, "train")
+
+
+def test_a_loud_stem_gets_a_larger_share(even: Lite, loud_vocals: SongPool) -> None:
+    offsets = find_offsets(even, loud_vocals)
+    assert offsets.argmax() == SOURCES.index("vocals")
+    assert offsets[0] == 0
+    assert offsets[SOURCES.index("vocals")] > 0.5
+
+
+@torch.no_grad()
+def test_offsets_move_the_masks(even: Lite) -> None:
+    state = even.state_dict()
+    apply_offsets(state, torch.tensor([0.0, 0.0, 0.0, np.log(3.0)]))
+    even.load_state_dict(state)
+    masks = even.pooled_masks(torch.randn(1, 2, BINS, 4, 2))
+    torch.testing.assert_close(masks[:, 3], torch.full_like(masks[:, 3], 0.5))
+    torch.testing.assert_close(masks[:, 0], torch.full_like(masks[:, 0], 1 / 6))
