@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from unbraid.audio.partfile import LONGEST_NAME
 from unbraid.errors import OutputError
 from unbraid.separation.workfolder import WorkFolder
-
-# What most file systems allow for one name (bytes).
-LONGEST_NAME = 255
 
 
 class StemFolder:
