@@ -4,7 +4,7 @@ import numpy as np
 
 from unbraid.training.songs import soundfonts, sounds
 from unbraid.training.songs.expression import CURVE_RATE, Curve, Player, pitch_curve
-from unbraid.training.songs.form import Plan, Section, Span
+from unbraid.training.songs.form import Plan, Span
 from unbraid.training.songs.melody import monophonic
 from unbraid.training.songs.oscillators import sweep
 from unbraid.training.songs.score import SAMPLE_RATE, Audio, Hit, Note, add_at, chance, pick
@@ -265,7 +265,3 @@ def _synthesised(rng: np.random.Generator, notes: list[Note], sound: str, total:
         curve = _glided(rng, notes, total / SAMPLE_RATE, float(rng.uniform(0.0, 0.7)))
         return play_line(patch, notes, curve, np.full(curve.size, 0.8), total, rng)
     return play(patch, notes, total, rng)
-
-
-def sections_with_bass(plan: Plan) -> list[Section]:
-    return [section for section in plan.sections if "bass" in section.parts]

@@ -126,16 +126,3 @@ def monophonic(notes: list[Note]) -> list[Note]:
         if end - note.start_s >= 0.04:
             line.append(Note(note.start_s, end - note.start_s, note.pitch, note.velocity))
     return line
-
-
-def harmony_line(plan: Plan, notes: list[Note], steps: int) -> list[Note]:
-    """The same rhythm some steps of the scale above (or below): the second voice of a duet."""
-    scale = sorted(plan.key.pitch_classes())
-    line = []
-    for note in notes:
-        pitch, moved = round(note.pitch), 0
-        while moved < abs(steps):
-            pitch += 1 if steps > 0 else -1
-            moved += pitch % 12 in scale
-        line.append(Note(note.start_s, note.duration_s, float(pitch), note.velocity * 0.85))
-    return line

@@ -21,11 +21,6 @@ FONTS: dict[Split, tuple[Path, ...]] = {
 """Where Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont put their General
 MIDI banks."""
 
-PACKAGES = {
-    "FluidR3_GM.sf2": "fluid-soundfont-gm",
-    "MuseScore_General_Full.sf3": "musescore-general-soundfont",
-    "TimGM6mb.sf2": "timgm6mb-soundfont",
-}
 
 SAMPLES = Path("/usr/share/sonic-pi/samples")
 """One-shots and loops, all CC0: Debian's sonic-pi-samples."""
@@ -82,7 +77,6 @@ AMBIENCES = (
 )  # fmt: skip
 """Textures and effects without a beat."""
 
-VINYL = "vinyl_hiss"
 
 PRESETS = 400
 """How many sounds each of our own synthesisers has; a preset's number is the seed of its parameters."""
