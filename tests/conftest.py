@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,16 @@ import pytest
 from tests.separation.known_models import spectral_model
 
 WriteWave = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Nothing is downloaded, and the user's own models are neither used nor touched, in child processes too."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "UNBRAID_CACHE", str(cache))
+        patch.setitem(os.environ, "UNBRAID_OFFLINE", "1")
+        yield cache
 
 
 @pytest.fixture(scope="session")

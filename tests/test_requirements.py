@@ -14,18 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-CHECKS = {"hypothesis", "mypy", "pytest", "ruff"}
+CHECKS = {"demucs", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
 NOT_TESTED = {"pyopenjtalk-plus"}
 
 
 def listed(file: str) -> dict[str, str]:
     """Name -> whole line of each requirement in a file."""
     lines = (REQUIREMENTS / file).read_text("utf-8").splitlines()
-    return by_name([line for line in lines if re.match(r"[a-z]", line)])
+    return by_name([line for line in lines if re.match(r"\w", line)])
 
 
 def by_name(lines: list[str]) -> dict[str, str]:
-    return {re.split(r"[^\w-]", line)[0]: line for line in lines}
+    return {re.split(r"[^\w-]", line)[0].lower(): line for line in lines}
 
 
 def locked(file: str) -> set[str]:
