@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from unbraid.networks.lite import N_FFT, POOLED, unpool
-from unbraid.training.losses import Target, error_power, spectra, spectrum_loss, waveform_loss, waveforms
+from unbraid.training.losses import error_power, spectrum_loss, waveform_loss
+from unbraid.training.mixtures import Stems, Target
+from unbraid.training.stft import spectra, waveforms
 
 SAMPLES = 12 * 1024
 
@@ -14,8 +16,7 @@ SAMPLES = 12 * 1024
 @pytest.fixture
 def target() -> Target:
     torch.manual_seed(0)
-    stems = torch.randn(2, 4, 2, SAMPLES)
-    return Target(stems, spectra(stems))
+    return Stems(torch.randn(2, 4, 2, SAMPLES)).mix()
 
 
 def test_spectra_are_inverted() -> None:
@@ -54,7 +55,7 @@ def test_the_best_masks_lose_least(target: Target) -> None:
 def test_silent_stems_keep_the_loss_finite() -> None:
     stems = torch.zeros(1, 4, 2, SAMPLES)
     stems[:, 0] = torch.randn(1, 2, SAMPLES)
-    target = Target(stems, spectra(stems))
+    target = Stems(stems).mix()
     masks = torch.full((1, 4, 2, POOLED, 13), 0.25, requires_grad=True)
     loss = spectrum_loss(masks, target)
     loss.backward()

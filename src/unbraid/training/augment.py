@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unbraid.networks.lite import SAMPLE_RATE
 
@@ -61,24 +59,6 @@ class Augmentation:
             seed = int(rng.integers(2**32))
             stems = np.stack([shape_tone(stem, self.tone_db, np.random.default_rng(seed)) for stem in stems])
         return np.ascontiguousarray(stems, np.float32)
-
-
-def shuffled(stems: Tensor, spectrum: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """New mixtures of a batch's stems: each source from another item, with another gain, some channels swapped.
-
-    `stems` (batch, sources, 2, samples) and `spectrum` (batch, sources, 2, bins, frames) change alike.
-    """
-    batch, sources = stems.shape[:2]
-    order = torch.from_numpy(np.stack([rng.permutation(batch) for _ in range(sources)], 1))
-    gains = torch.from_numpy(10 ** (rng.normal(0, 3.0, (batch, sources)) / 20)).float()
-    source = torch.arange(sources)
-    swap = torch.from_numpy(rng.random((batch, sources)) < 0.5)
-    channel = torch.stack([swap.long(), 1 - swap.long()], -1)  # (batch, sources, 2)
-    pick = (order[..., None], source[None, :, None], channel)
-    return (
-        stems[pick] * gains[..., None, None].to(stems.device),
-        spectrum[pick] * gains[..., None, None, None].to(stems.device),
-    )
 
 
 def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:

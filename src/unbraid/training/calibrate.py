@@ -15,7 +15,8 @@ from torch import Tensor
 from unbraid.networks.checkpoint import averaged_network, load
 from unbraid.networks.lite import BAND, BANDS, SAMPLE_RATE, SOURCES, Lite
 from unbraid.training.dataset import SongPool
-from unbraid.training.losses import Target, error_energy, spectra
+from unbraid.training.losses import error_energy
+from unbraid.training.mixtures import Stems, Target
 
 SONGS = 32
 CROP_S = 10
@@ -46,8 +47,7 @@ def find_offsets(network: Lite, pool: SongPool) -> Tensor:
         deviation = stems.sum(0).std()
         if deviation < 1e-4:
             continue
-        audio = torch.from_numpy(stems / deviation)[None]
-        target = Target(audio, spectra(audio))
+        target = Stems(torch.from_numpy(stems / deviation)[None]).mix()
         targets.append(target)
         masks.append(network.pooled_masks(target.spectrum))
     offsets = torch.zeros(len(SOURCES))

@@ -5,51 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unbraid.networks.lite import HOP, N_FFT, POOLING, pool, unpool
+from unbraid.networks.lite import POOLING, unpool
+from unbraid.training.mixtures import Target
+from unbraid.training.stft import waveforms
 
 STEM_WEIGHTS = (1.0, 1.0, 1.0, 2.0)  # of SOURCES: the voice is the hardest, and what most people want
 # Share of the mixture's energy that counts as silence, -13 dB. The floor decides how much a leak into a silent stem
 # costs: with -25 dB the network learnt never to let a voice through (vocals 0.1 dB after 900 steps).
 SILENCE = 0.05
-
-
-def spectra(audio: Tensor) -> Tensor:
-    """STFT with a periodic Hann window, centred, scaled by 1 / sqrt(N_FFT).
-
-    (..., samples) -> complex (..., BINS, frames)
-    """
-    window = torch.hann_window(N_FFT, device=audio.device)
-    flat = torch.stft(
-        audio.reshape(-1, audio.shape[-1]), N_FFT, HOP, window=window, normalized=True, return_complex=True
-    )
-    return flat.reshape(*audio.shape[:-1], *flat.shape[-2:])
-
-
-def waveforms(spectrum: Tensor, samples: int) -> Tensor:
-    """Inverse of `spectra`: complex (..., BINS, frames) -> (..., samples)."""
-    window = torch.hann_window(N_FFT, device=spectrum.device)
-    flat = torch.istft(spectrum.flatten(0, -3), N_FFT, HOP, window=window, normalized=True, length=samples)
-    return flat.reshape(*spectrum.shape[:-2], samples)
-
-
-class Target:
-    """All that the losses need of a batch, pooled once.
-
-    For a real mask m that is constant over a pooled bin, the energy of the error there is
-        sum |m X - S|^2 = m^2 sum |X|^2 - 2 m sum Re(X* S) + sum |S|^2,
-    so three sums per pooled bin replace the full spectrograms: the same loss for a fifth of the memory.
-    """
-
-    def __init__(self, stems: Tensor, spectrum: Tensor) -> None:
-        """`stems` (batch, stems, 2, samples) and their `spectra`."""
-        self.stems = stems
-        self.mixture = spectrum.sum(1)
-        self.spectrum = torch.view_as_real(self.mixture)  # what the network sees: (batch, 2, BINS, frames, 2)
-        self.mixture_power = pool(self.mixture.real.square() + self.mixture.imag.square())[:, None]
-        self.cross = pool(
-            spectrum.real * self.mixture.real[:, None] + spectrum.imag * self.mixture.imag[:, None]
-        )
-        self.power = pool(spectrum.real.square() + spectrum.imag.square())
 
 
 def error_power(masks: Tensor, target: Target) -> Tensor:

@@ -20,10 +20,11 @@ from statistics import fmean
 import torch
 
 from unbraid.networks.checkpoint import Average, load, save
-from unbraid.networks.lite import HOP, Lite, LiteConfig
-from unbraid.training.augment import Augmentation, shuffled
+from unbraid.networks.lite import HOP, SOURCES, Lite, LiteConfig
+from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import Batches, SongPool
-from unbraid.training.losses import Target, spectra, spectrum_loss, waveform_loss
+from unbraid.training.losses import spectrum_loss, waveform_loss
+from unbraid.training.mixtures import Remix, Stems, Target
 from unbraid.training.validate import Validation
 
 FRAMES = 128  # of a training crop: (128 - 1) * 1024 / 44100 = 2.95 s
@@ -31,7 +32,7 @@ WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # songs may still be in the making
-SHUFFLES = 3  # further batches made of the same stems: reading and transforming them costs more than a step
+SHUFFLES = 5  # further batches made of the same stems
 WAVEFORM_WEIGHT = 0.25
 GRADIENT_NORM = 5.0
 
@@ -84,11 +85,10 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
     def produce() -> None:
         try:
             while True:
-                stems = torch.from_numpy(batches.draw()).to(device)
-                spectrum = spectra(stems)
-                ready.put(Target(stems, spectrum))
+                stems = Stems(torch.from_numpy(batches.draw()).to(device))
+                ready.put(stems.mix())
                 for _ in range(SHUFFLES):
-                    ready.put(Target(*shuffled(stems, spectrum, batches.rng)))
+                    ready.put(stems.mix(Remix.drawn(batches.batch, len(SOURCES), batches.rng)))
         except BaseException as error:
             ready.put(error)
 

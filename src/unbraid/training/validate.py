@@ -6,7 +6,7 @@ import torch
 from unbraid.evaluation.sdr import sdr
 from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite
 from unbraid.training.dataset import SongPool
-from unbraid.training.losses import spectra, waveforms
+from unbraid.training.stft import spectra, waveforms
 
 SONGS = 24
 CROP_S = 12

@@ -1,0 +1,45 @@
+"""Many mixtures from the same stems: all of one mixture's parts belong together."""
+
+import numpy as np
+import pytest
+import torch
+
+from unbraid.networks.lite import pool
+from unbraid.training.mixtures import Remix, Stems
+from unbraid.training.stft import spectra
+
+SAMPLES = 12 * 1024
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_the_sums_are_those_of_the_full_spectrograms(drawn: bool) -> None:
+    torch.manual_seed(0)
+    audio = torch.randn(3, 4, 2, SAMPLES)
+    target = Stems(audio).mix(Remix.drawn(3, 4, np.random.default_rng(5)) if drawn else None)
+    stems = spectra(target.stems)
+    mixture = stems.sum(1)
+    close = {"atol": 1e-4, "rtol": 1e-4}
+    torch.testing.assert_close(target.spectrum, torch.view_as_real(mixture), **close)
+    torch.testing.assert_close(target.mixture_power[:, 0], pool(mixture.abs().square()), **close)
+    torch.testing.assert_close(target.cross, pool((stems * mixture[:, None].conj()).real), **close)
+    torch.testing.assert_close(target.power, pool(stems.abs().square()), **close)
+
+
+def test_without_a_remix_the_mixtures_are_the_items() -> None:
+    audio = torch.randn(2, 4, 2, SAMPLES)
+    torch.testing.assert_close(Stems(audio).mix().stems, audio)
+
+
+def test_every_stem_is_in_one_mixture() -> None:
+    audio = torch.randn(3, 4, 2, SAMPLES)
+    mixed = Stems(audio).mix(Remix.drawn(3, 4, np.random.default_rng(5))).stems
+    for source in range(4):  # louder or softer, perhaps with its channels swapped
+        shapes = audio[:, source].abs().amax((1, 2))
+        found = [
+            index
+            for item in mixed[:, source]
+            for index in range(3)
+            for order in ([0, 1], [1, 0])
+            if torch.allclose(item / item.abs().max(), audio[index, source][order] / shapes[index], atol=1e-4)
+        ]
+        assert sorted(found) == [0, 1, 2]
