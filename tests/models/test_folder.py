@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 import pytest
-from tests.separation.known_models import SOURCES, spectral_model
+from tests.separation.known_models import SOURCES, bag_of, spectral_model
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog, load_model_folder
@@ -77,6 +77,10 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         (lambda d: d.update(stft={"n_fft": 0, "hop": 0}), "hop"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": -128}), "hop"),
         (lambda d: d.update(stft={}), "no 'n_fft'"),
+        (lambda d: d.update(stft={"n_fft": 512, "hop": 128, "edges": "torn"}), "not torn"),
+        (lambda d: d.update(stft={"n_fft": 512, "hop": 64, "edges": "demucs"}), "a quarter of the window"),
+        (lambda d: d.update(fixed_length="no"), "fixed_length can be true or false, not no"),
+        (lambda d: d.update(fixed_length=1), "fixed_length can be true or false, not 1"),
         (lambda d: d["sha256"].pop("graph.onnx"), "no SHA-256 of graph.onnx"),
         (lambda d: d["sha256"].pop("weights.bin"), "no SHA-256 of weights.bin"),
         (lambda d: d.update(sha256=[]), "can't be used"),
@@ -140,3 +144,65 @@ def test_the_bundled_model_is_whole_and_at_most_12_megabytes() -> None:
     assert (model.name, model.sources) == (entry.name, entry.sources)
     assert entry.size is not None
     assert entry.size <= 12_000_000
+
+
+@pytest.mark.parametrize("fixed_length", [True, False, None])
+@pytest.mark.parametrize("edges", ["centred", "demucs", None])
+def test_a_description_says_what_the_network_reads_and_how_its_spectra_end(
+    tmp_path: Path, fixed_length: bool | None, edges: str | None
+) -> None:
+    stft = {"n_fft": 512, "hop": 128} | ({"edges": edges} if edges else {})
+    said = {} if fixed_length is None else {"fixed_length": fixed_length}
+    model = load_model_folder(spectral_model(tmp_path, stft=stft, **said))
+    assert (model.fixed_length, model.edges) == (fixed_length, edges or "centred")
+
+
+def test_a_bag_holds_its_networks_and_their_weights(tmp_path: Path) -> None:
+    bag = load_model_folder(bag_of(tmp_path, {"a": (1, 0, 0.5, 0), "b": (0, 2, 0.5, 1)}))
+    assert (bag.name, bag.sources, bag.overlap) == ("bag", SOURCES, 0.25)
+    assert [member.model.folder for member in bag.members] == [tmp_path / "a", tmp_path / "b"]
+    assert [tuple(member.weights.values()) for member in bag.members] == [(1, 0, 0.5, 0), (0, 2, 0.5, 1)]
+    assert not bag.members[0].model.members
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(networks=[]), "no network has a weight for drums"),
+        (lambda d: d.update(networks=None), "can't be used"),
+        (lambda d: d.update(networks=["a"]), "can't be used"),
+        (lambda d: d["networks"][0].pop("folder"), "no 'folder'"),
+        (lambda d: d["networks"][0].update(folder="c"), "c is not a model folder"),
+        (lambda d: d["networks"][0].update(folder="../a"), "has to lie in the bag's"),
+        (lambda d: d["networks"][0].update(folder="."), "has to lie in the bag's"),
+        (lambda d: d["networks"][0].pop("weights"), "no 'weights'"),
+        (lambda d: d["networks"][0]["weights"].pop("bass"), "a needs a weight for each of drums, bass"),
+        (lambda d: d["networks"][0]["weights"].update(piano=1), "a needs a weight for each of drums, bass"),
+        (lambda d: d["networks"][0]["weights"].update(bass=-1), "0 or more"),
+        (lambda d: d["networks"][0]["weights"].update(bass=float("nan")), "0 or more"),
+        (lambda d: d["networks"][0]["weights"].update(bass="much"), "much"),
+        (lambda d: d["networks"][1]["weights"].update(bass=0), "no network has a weight for bass"),
+        (lambda d: d.update(sources=[*SOURCES[1:], SOURCES[0]]), "a has other sources than the bag"),
+        (lambda d: d.update(sample_rate=48000), "a has other sample_rate than the bag"),
+        (lambda d: d.update(normalise=False), "a has other normalise than the bag"),
+    ],
+)
+def test_a_bag_that_makes_no_sense_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+    path = bag_of(tmp_path, {"a": (1, 0, 1, 0), "b": (0, 1, 0, 1)}) / "model.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    change(described)
+    path.write_text(json.dumps(described), encoding="utf-8")
+    with pytest.raises(ModelError, match=message):
+        load_model_folder(tmp_path)
+
+
+def test_a_bag_in_a_bag_and_a_damaged_network_are_refused(tmp_path: Path) -> None:
+    ones = {"a": (1, 1, 1, 1)}
+    bag_of(tmp_path / "bag" / "a", ones)
+    description = tmp_path / "bag" / "a" / "model.json"
+    (tmp_path / "bag" / "model.json").write_bytes(description.read_bytes())
+    with pytest.raises(ModelError, match="a is a bag itself"):
+        load_model_folder(tmp_path / "bag")
+    (bag_of(tmp_path / "other", ones) / "a" / "weights.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"weights\.bin is damaged"):
+        load_model_folder(tmp_path / "other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ def spectral_model(
         "spectrum": ["batch", 2, BINS, "frames", 2],
         "spectra": ["batch", len(sources), 2, BINS, "frames", 2],
     }
-    stft = {"n_fft": N_FFT, "hop": HOP}
-    return _write(folder, nodes, weights, shapes, dict(described, sources=list(sources), stft=stft))
+    described = {"stft": {"n_fft": N_FFT, "hop": HOP}, **described}
+    return _write(folder, nodes, weights, shapes, dict(described, sources=list(sources)))
 
 
 def loudness_model(folder: Path, **described: Any) -> Path:
@@ -55,6 +55,24 @@ def loudness_model(folder: Path, **described: Any) -> Path:
     }
     shapes = {"mixture": ["batch", 2, "samples"], "waveforms": ["batch", 4, 2, "samples"]}
     return _write(folder, nodes, weights, shapes, dict(described, sources=list(SOURCES), stft=None))
+
+
+def bag_of(
+    folder: Path,
+    weights: Mapping[str, Sequence[float]],
+    make: Callable[..., Path] = spectral_model,
+    **described: Any,
+) -> Path:
+    """A bag of networks that `make` writes into folders of these names, with a weight for each of SOURCES."""
+    for name in weights:
+        make(folder / name, **described)
+    description = json.loads((folder / name / "model.json").read_text(encoding="utf-8"))
+    description["name"] = "bag"
+    description["networks"] = [
+        {"folder": name, "weights": dict(zip(SOURCES, part, strict=True))} for name, part in weights.items()
+    ]
+    (folder / "model.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
 
 
 def _write(

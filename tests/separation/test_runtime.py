@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from tests.separation.known_models import spectral_model
 
 from unbraid import Separator
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, SettingError
+from unbraid.models import load_model_folder
 from unbraid.separation.runtime import cpu_quota, load_runtime
 
 QUIET = """
@@ -39,24 +41,30 @@ def test_loading_a_model_sends_nothing_and_writes_nothing(gains_folder: Path, tm
 
 
 def test_outputs_come_by_name(loudness_folder: Path) -> None:
-    runtime = load_runtime(loudness_folder / "graph.onnx", {"mixture": (1, 2, 50)}, threads=1)
+    model = load_model_folder(loudness_folder)
+    runtime = load_runtime(model, {"mixture": (1, 2, 50)}, threads=1)
     with runtime.run({"mixture": np.ones((1, 2, 50), np.float32)}) as outputs:
         assert set(outputs) == {"waveforms"}
         assert outputs["waveforms"].shape == (1, 4, 2, 50)
         assert np.allclose(outputs["waveforms"][0, :, 0, 0], [0.4, 0.3, 0.2, 0.1])
 
 
-def test_a_graph_that_is_none_is_a_model_error(tmp_path: Path) -> None:
-    graph = tmp_path / "graph.onnx"
-    graph.write_bytes(b"not a graph")
+def test_a_graph_that_is_none_is_a_model_error(loudness_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "graph.onnx").write_bytes(b"not a graph")
     with pytest.raises(ModelError, match=r"graph\.onnx can't be loaded"):
-        load_runtime(graph, {"mixture": (1, 2, 50)})
+        load_runtime(replace(load_model_folder(loudness_folder), folder=tmp_path), {"mixture": (1, 2, 50)})
 
 
 def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_folder: Path) -> None:
     for shapes in ({"spectrum": (1, 2, 257, 48, 2)}, {"mixture": (1, 2, 3, 50)}):
         with pytest.raises(ModelError, match="can't be loaded"):
-            load_runtime(loudness_folder / "graph.onnx", shapes)
+            load_runtime(load_model_folder(loudness_folder), shapes)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_graphics_cards_need_the_extra_with_pytorch(gains_folder: Path, device: str) -> None:
+    with pytest.raises(SettingError, match=rf"{device} needs PyTorch.*pip install 'unbraid\[torch\]'"):
+        Separator(gains_folder, device=device)
 
 
 def test_a_graph_without_the_outputs_of_its_description_is_a_model_error(tmp_path: Path) -> None:

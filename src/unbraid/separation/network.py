@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -13,41 +14,96 @@ from unbraid.separation.arrays import Floats
 from unbraid.separation.runtime import Runtime
 from unbraid.separation.spectral import Spectral
 
-LoadRuntime = Callable[[Path, Mapping[str, Sequence[int]]], Runtime]
+Shapes = Mapping[str, Sequence[int]]
+
+
+class LoadRuntime(Protocol):
+    """Loads a model's graph for inputs of given shapes. Raises ModelError and SettingError."""
+
+    def __call__(self, model: Model, shapes: Shapes) -> Runtime:
+        """See `unbraid.separation.runtime.load_runtime`."""
+        ...
 
 
 class Network:
-    """Estimates sources from segments of `length` samples; safe to call from several threads at once.
+    """Estimates sources from segments of up to `length` samples; safe to call from several threads at once.
 
-    `load` loads a runtime for inputs of given shapes. Raises ModelError and SettingError as it does.
+    Loads what it needs for segments of `length` when made, and for others when they come. Raises ModelError and
+    SettingError as `load` does.
     """
 
     def __init__(self, model: Model, length: int, load: LoadRuntime) -> None:
         self._model = model
-        self._spectral = Spectral(model.n_fft, model.hop) if model.n_fft and model.hop else None
-        shapes: dict[str, Sequence[int]] = {MIXTURE: (1, model.channels, length)}
-        if self._spectral:
-            bins, frames = self._spectral.bins, self._spectral.frames(length)
-            shapes[SPECTRUM] = (1, model.channels, bins, frames, 2)
-        self._runtime = load(model.graph, {name: shapes[name] for name in model.inputs})
-        if not self._runtime.outputs.issuperset(model.outputs):
-            raise ModelError(
-                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
-            )
+        self._length = length
+        self._load = load
+        self._lock = Lock()
+        self._spectral = Spectral(model.n_fft, model.hop, model.edges) if model.n_fft and model.hop else None
+        self._usual = self._runtime(self._read_length(length))
+        # The last segments of a song, where the network reads these as they are.
+        self._short: tuple[int, Runtime] | None = None
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
         """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""
         samples = mixture.shape[-1]
+        length = self._read_length(samples)
+        if length > samples:
+            mixture = np.pad(mixture, ((0, 0), (0, length - samples)))
         inputs: dict[str, Floats] = {}
         if MIXTURE in self._model.inputs:
             inputs[MIXTURE] = mixture[None]
         if SPECTRUM in self._model.inputs and self._spectral:
             inputs[SPECTRUM] = self._spectral.forward(mixture)[None]
-        estimates = np.zeros((len(sources), *mixture.shape), np.float32)
-        with self._runtime.run(inputs) as outputs:
+        estimates = np.zeros((len(sources), mixture.shape[0], samples), np.float32)
+        with self._runtime_for(length).run(inputs) as outputs:
             for estimate, source in zip(estimates, sources, strict=True):
                 if SPECTRA in self._model.outputs and self._spectral:
-                    estimate += self._spectral.inverse(outputs[SPECTRA][0, source], samples)
+                    estimate += self._spectral.inverse(outputs[SPECTRA][0, source], length)[..., :samples]
                 if WAVEFORMS in self._model.outputs:
-                    estimate += outputs[WAVEFORMS][0, source]
+                    estimate += outputs[WAVEFORMS][0, source, :, :samples]
         return estimates
+
+    def _read_length(self, samples: int) -> int:
+        """What the graph reads for a segment of `samples`."""
+        return self._model.segment if self._model.fixed_length else samples
+
+    def _runtime_for(self, length: int) -> Runtime:
+        """A runtime that takes `length` samples. The last but one of unusual length is forgotten."""
+        if length == self._read_length(self._length):
+            return self._usual
+        with self._lock:
+            if self._short is None or self._short[0] != length:
+                self._short = None  # gives its memory back before the next takes some
+                self._short = length, self._runtime(length)
+            return self._short[1]
+
+    def _runtime(self, length: int) -> Runtime:
+        model = self._model
+        shapes: dict[str, Sequence[int]] = {MIXTURE: (1, model.channels, length)}
+        if self._spectral:
+            shapes[SPECTRUM] = (1, model.channels, self._spectral.bins, self._spectral.frames(length), 2)
+        runtime = self._load(model, {name: shapes[name] for name in model.inputs})
+        if not runtime.outputs.issuperset(model.outputs):
+            raise ModelError(
+                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
+            )
+        return runtime
+
+
+class Networks:
+    """The networks of a model, each loaded when it is first asked for; the last one stays.
+
+    Safe to use from several threads. `make` loads one.
+    """
+
+    def __init__(self, make: Callable[[Model], Network]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._last: tuple[Model, Network] | None = None
+
+    def get(self, model: Model) -> Network:
+        """The network of `model`. Raises ModelError and SettingError."""
+        with self._lock:
+            if self._last is None or self._last[0] is not model:
+                self._last = None  # gives its memory back before the next takes some
+                self._last = model, self._make(model)
+            return self._last[1]

@@ -1,10 +1,10 @@
 """Cut a song into overlapping segments and add the estimates up again, holding only what is unfinished.
 
 The rules are those of Demucs (`apply_model`), so that its networks give here what they give there: a segment
-starts every `(1 - overlap) * length` samples until the song is over. The last ones are shorter than the
-network's input, which is then centred on them: it reads real music on both sides where there is any, and
-zeros beyond the ends of the song. Estimates are weighted with a triangle that peaks in the middle of the
-segment, and divided by the sum of the weights.
+starts every `(1 - overlap) * length` samples until the song is over, and the end of the song cuts the last ones
+short. For these some networks read as much as for any other: real music on both sides where there is any, and
+zeros beyond the ends of the song; others read just the cut. Estimates are weighted with a triangle that peaks in
+the middle of the segment, and divided by the sum of the weights.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class Segment:
     """How many samples it estimates."""
     read_start: int
     """First sample the network reads for that (maybe before the song)."""
+    read_length: int
+    """How many samples it reads."""
     next_start: int
     """Where the next segment starts: what lies before is finished with this one."""
 
@@ -36,22 +38,32 @@ class Segment:
         return self.start + self.length
 
     @property
+    def read_stop(self) -> int:
+        """End of what the network reads (maybe after the song)."""
+        return self.read_start + self.read_length
+
+    @property
     def inner(self) -> slice:
         """Where the estimated samples stand in what the network reads."""
         offset = self.start - self.read_start
         return slice(offset, offset + self.length)
 
 
-def plan_segments(samples: int, length: int, overlap: float, shift: int = 0) -> Iterator[Segment]:
-    """Segments of `length` over a song of `samples` that is preceded by `shift` zeros."""
+def plan_segments(
+    samples: int, length: int, overlap: float, shift: int = 0, *, surrounded: bool = True
+) -> Iterator[Segment]:
+    """Segments of `length` over a song of `samples` that is preceded by `shift` zeros.
+
+    `surrounded`: for those that the end of the song cuts short, the network reads what lies around them too.
+    """
     stride = int((1 - overlap) * length)
     if stride < 1:
         raise ValueError(f"overlap {overlap} leaves no step between segments of {length} samples")
     for offset in range(0, samples + shift, stride):
         estimated = min(length, samples + shift - offset)
         start = offset - shift
-        next_start = min(start + stride, samples)
-        yield Segment(start, estimated, start - (length - estimated) // 2, next_start)
+        read = length if surrounded else estimated
+        yield Segment(start, estimated, start - (read - estimated) // 2, read, min(start + stride, samples))
 
 
 def triangle(length: int) -> Floats:

@@ -42,12 +42,9 @@ class CancelToken(Protocol):
 
 
 class Reporter:
-    """Turns samples done into reports and a set token into `Cancelled`, in the thread that works."""
+    """Turns seconds done into reports and a set token into `Cancelled`, in the thread that works."""
 
-    def __init__(
-        self, sample_rate: int, callback: ProgressCallback | None, cancel: CancelToken | None
-    ) -> None:
-        self._sample_rate = sample_rate
+    def __init__(self, callback: ProgressCallback | None, cancel: CancelToken | None) -> None:
         self._callback = callback
         self._cancel = cancel
 
@@ -56,14 +53,11 @@ class Reporter:
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled
 
-    def report(self, stage: Stage, done: int, total: int | None) -> None:
-        """Tell that `done` of `total` samples went through `stage`."""
+    def report(self, stage: Stage, done_s: float, total_s: float | None) -> None:
+        """Tell that `done_s` of `total_s` went through `stage`."""
         self.check()
         if self._callback is None:
             return
         begin, end = SHARES[stage]
-        share = min(1.0, done / total) if total else 0.0
-        seconds_total = total / self._sample_rate if total else None
-        self._callback(
-            Progress(begin + (end - begin) * share, done / self._sample_rate, seconds_total, stage)
-        )
+        share = min(1.0, done_s / total_s) if total_s else 0.0
+        self._callback(Progress(begin + (end - begin) * share, done_s, total_s, stage))

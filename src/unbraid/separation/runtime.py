@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from unbraid.errors import SettingError
+from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 
-# What --device takes in this version; "auto" is the best there is.
-DEVICES = ("auto", "cpu")
+# What --device takes; "auto" is the best there is.
+GPUS = ("cuda", "mps")
+DEVICES = ("auto", "cpu", *GPUS)
 
 # Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
@@ -29,23 +31,25 @@ class Runtime(Protocol):
 
 
 def load_runtime(
-    graph: Path,
+    model: Model,
     shapes: Mapping[str, Sequence[int]],
     *,
     device: str = "auto",
     threads: int | None = None,
     jobs: int = 1,
 ) -> Runtime:
-    """Load `graph` (an ONNX file with its weights beside it) for inputs of exactly these `shapes`.
+    """Load the network of `model` for inputs of exactly these `shapes`.
 
     `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time.
     Raises SettingError for a device this version can't use, ModelError for a graph that doesn't load.
     """
     if device not in DEVICES:
-        raise SettingError(f"device {device!r} is not available here; there is {', '.join(DEVICES)}")
+        raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
+    if device in GPUS:
+        raise SettingError(f"the device {device} needs PyTorch. Install it: pip install 'unbraid[torch]'")
     from unbraid.separation.openvino import OpenVinoRuntime
 
-    return OpenVinoRuntime(graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
+    return OpenVinoRuntime(model.graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:

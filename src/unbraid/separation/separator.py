@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 from unbraid.audio import Encoder
 from unbraid.errors import SettingError
 from unbraid.models import Model, find_model
-from unbraid.separation.network import Network
-from unbraid.separation.output import StemFolder, output_folder_name
-from unbraid.separation.pipeline import Pipeline
+from unbraid.separation.network import Network, Networks
+from unbraid.separation.output import FileName, StemFolder, output_folder_name
+from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, ProgressCallback, Reporter
 from unbraid.separation.runtime import load_runtime
-from unbraid.separation.settings import Settings
-from unbraid.separation.song import ArraySong, FileSong, Song, analyse
+from unbraid.separation.settings import BALANCED, Settings
+from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
 from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
 
@@ -48,11 +49,12 @@ class Result:
 class Separator:
     """Takes songs apart. Loads its model when made; may be used by several threads at once.
 
-    `model`: a name of the catalogue, `auto` (the best that is there) or the path of a model folder.
-    `overlap`: share of a segment that the next reads again (0 to below 1), `segment_s`: its length in
-    seconds; both as the model wants when None. `shifts`: average over that many random shifts of up to half a
-    second (0: none), drawn from `seed`. `threads`: CPU threads in all; `jobs`: segments computed at once.
-    Raises ModelError and SettingError.
+    `model`: a name of the catalogue, `auto` (the best that is there), a name in `repo` (a folder of published weights)
+    or the path of a model folder. `notice` is told in a line what `auto` came to, `downloading` how a download goes on.
+    `device`: auto, cpu, cuda or mps. `overlap`: share of a segment that the next reads again (0 to below 1),
+    `segment_s`: its length in seconds; `shifts`: average over that many random shifts of up to half a second (0: none),
+    drawn from `seed`; where they are None, `quality` (fast, balanced, best) and the model decide. `threads`: CPU
+    threads in all; `jobs`: segments computed at once. Raises ModelError and SettingError.
     """
 
     def __init__(
@@ -62,16 +64,23 @@ class Separator:
         device: str = "auto",
         overlap: float | None = None,
         segment_s: float | None = None,
-        shifts: int = 0,
+        shifts: int | None = None,
         seed: int = 0,
         threads: int | None = None,
         jobs: int = 1,
+        quality: str = BALANCED,
+        repo: str | PathLike[str] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         self.model: Model = find_model(model if isinstance(model, str) else Path(fspath(model)))
-        settings = Settings.checked(self.model, overlap, segment_s, shifts, seed, threads, jobs)
+        settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
+        parts = settings.parts(self.model)
+        lengths = {part.model: part.length for part in parts}
         load = partial(load_runtime, device=device, threads=threads, jobs=jobs)
-        runs = settings.runs(Network(self.model, settings.length, load), self.model.sample_rate)
-        self._pipeline = Pipeline(self.model, runs, jobs)
+        networks = Networks(lambda model: Network(model, lengths[model], load))
+        if not self.model.members:
+            networks.get(self.model)
+        self._pipeline = Pipeline(self.model, parts, networks, jobs)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -107,11 +116,11 @@ class Separator:
             source = FileSong(song, audio_stream)
         else:
             raise SettingError("sample_rate is that of an array; a file says its own")
-        reporter = Reporter(source.sample_rate, progress, cancel)
+        reporter = Reporter(progress, cancel)
         analysis = analyse(source, self.model, reporter)
-        shape = (len(choice.names), source.channels, analysis.samples)
-        writer = ArrayWriter(np.zeros(shape, np.float32))
-        self._pipeline.separate(source, analysis, choice, writer, reporter)
+        task = Task(source, analysis, choice, source.sample_rate, source.channels, reporter)
+        writer = ArrayWriter(np.zeros((len(choice.names), task.channels, task.samples), np.float32))
+        self._pipeline.separate(task, writer)
         named = dict(zip(choice.names, writer.stems, strict=True))
         return Stems(named, source.sample_rate, analysis.warnings)
 
@@ -121,44 +130,65 @@ class Separator:
         out_dir: str | PathLike[str],
         *,
         stems: str = "vocals",
+        complement: str = "rest",
         format: str = "wav",
         subtype: str = "16",
         bitrate: int | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
         clip_mode: str = "rescale",
         name: str | None = None,
+        file_name: FileName | None = None,
         audio_stream: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Result:
         """Write `out_dir/SONG/STEM.format`; SONG is `name`, or the file's name without its ending.
 
-        All files appear at the end, at once and whole; on any error or when cancelled, none does. `subtype`:
-        16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus). `clip_mode` for stems beyond full scale:
-        rescale (all stems by one gain, so that they still add up), clamp, or none. Memory does not grow with
-        the song. Raises InputError, OutputError, SettingError, Cancelled.
+        All files appear at the end, at once and whole; on any error or when cancelled, none does. `complement`, for a
+        single stem, is what `no_STEM` is: the rest of the song, the sum of the model's other stems, or none.
+        `file_name` says what the file of a stem is called, ending and all; it may lie in folders below SONG's, and SONG
+        may be empty. `subtype`: 16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus); `sample_rate` and
+        `channels` (1 or 2) are the song's unless given. `clip_mode` for stems beyond full scale: rescale (all stems by
+        one gain, so that they still add up), clamp, or none. Memory does not grow with the song. Raises InputError,
+        OutputError, SettingError, Cancelled.
         """
         started = time.monotonic()
-        choice = choose_stems(stems, self.sources)
+        choice = choose_stems(stems, self.sources, complement)
         if clip_mode not in CLIP_MODES:
             raise SettingError(f"there is no clip mode {clip_mode!r}; there is {', '.join(CLIP_MODES)}")
+        if sample_rate is not None and sample_rate < 1:
+            raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
+        if channels not in (None, 1, STEREO):
+            raise SettingError(f"stems have 1 or 2 channels, not {channels}")
         source = FileSong(song, audio_stream)
-        reporter = Reporter(source.sample_rate, progress, cancel)
-        with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:
-            analysis = analyse(source, self.model, reporter)
+        reporter = Reporter(progress, cancel)
+        folder_name = output_folder_name(song) if name is None else name
+        with StemFolder(Path(out_dir), folder_name) as folder:
+            paths = folder.paths(choice.names, file_name or (lambda stem: f"{stem}.{format}"))
+            task = Task(
+                source,
+                analyse(source, self.model, reporter),
+                choice,
+                sample_rate or source.sample_rate,
+                channels or source.channels,
+                reporter,
+                folder.spool("sums.f32"),
+            )
             encoders: dict[str, Encoder] = {}
 
             def open_encoder(stem: str) -> Encoder:
                 encoders[stem] = Encoder(
-                    folder.stems / f"{stem}.{format}",
-                    sample_rate=source.sample_rate,
-                    channels=source.channels,
+                    paths[stem],
+                    sample_rate=task.sample_rate,
+                    channels=task.channels,
                     format=format,
                     subtype=subtype,
                     bitrate=bitrate,
                     tags=source.info.tags,
                     cover=source.info.cover,
                     cover_mime=source.info.cover_mime,
-                    samples=analysis.samples,
+                    samples=task.samples,
                 )
                 return encoders[stem]
 
@@ -168,14 +198,14 @@ class Separator:
                     writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
-                self._pipeline.separate(source, analysis, choice, writer, reporter)
+                self._pipeline.separate(task, writer)
             reporter.check()
             folder.publish()
         return Result(
-            files={stem: folder.target / encoders[stem].path.name for stem in choice.names},
-            duration_s=analysis.samples / source.sample_rate,
+            files={stem: folder.target / path.relative_to(folder.stems) for stem, path in paths.items()},
+            duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
-            warnings=analysis.warnings,
+            warnings=task.analysis.warnings,
             seconds=time.monotonic() - started,
             model=self.model.name,
             gain=writer.gain,

@@ -113,13 +113,14 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
     Raises InputError for a song that can't be read or has no samples.
     """
     samples = 0
+    claimed_s = song.claimed_samples / song.sample_rate if song.claimed_samples else None
     moments = _Moments()
 
     def counted() -> Iterator[Floats]:
         nonlocal samples
         for block in song.blocks():
             samples += block.shape[1]
-            reporter.report("analysing", samples, song.claimed_samples)
+            reporter.report("analysing", samples / song.sample_rate, claimed_s)
             yield block
 
     if model.normalise:

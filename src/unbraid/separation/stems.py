@@ -14,6 +14,11 @@ from unbraid.separation.arrays import Floats
 ClipMode = Literal["rescale", "clamp", "none"]
 CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
+# The other stem of two: what is left of the mixture, so that both add up to it and nothing above the network's
+# bandwidth is lost; the sum of the model's other sources; or none.
+Complement = Literal["rest", "sum", "none"]
+COMPLEMENTS: tuple[Complement, ...] = get_args(Complement)
+
 # Demucs leaves 1 % below full scale when it has to rescale or clamp; what is louder than this is what it
 # touches.
 HEADROOM = 1.01
@@ -25,33 +30,39 @@ COMPLEMENT_PREFIX = "no_"
 
 @dataclass(frozen=True, slots=True)
 class StemChoice:
-    """Names of the stems, their sources, and whether the last one is the rest of the mixture."""
+    """Names of the stems, the sources they are made of, and how the last one comes about where it is a complement."""
 
     names: tuple[str, ...]
     sources: tuple[int, ...]
     """Indices into the model's sources, those that have to be computed."""
-    complement: bool
+    complement: Complement
 
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
-        """Stems (stems, channels, n) from `estimates` (sources, channels, n) and the `mixture` (channels, n).
-
-        The complement is what is left of the mixture, so that both add up to it and nothing above the
-        network's bandwidth is lost.
-        """
-        if not self.complement:
-            return estimates
-        return np.concatenate([estimates, mixture - estimates])
+        """Stems (stems, channels, n) from `estimates` (sources, channels, n) and the `mixture` (channels, n)."""
+        if self.complement == "rest":
+            return np.concatenate([estimates, mixture - estimates])
+        if self.complement == "sum":
+            return np.stack([estimates[0], estimates[1:].sum(axis=0)])
+        return estimates
 
 
-def choose_stems(wanted: str, sources: Sequence[str]) -> StemChoice:
-    """`"all"`, or one source and its complement. Raises SettingError for one the model doesn't have."""
+def choose_stems(wanted: str, sources: Sequence[str], complement: str = "rest") -> StemChoice:
+    """`"all"`, or one source and its complement. Raises SettingError for what there is not."""
+    if complement not in COMPLEMENTS:
+        raise SettingError(f"there is no complement {complement!r}; there is {', '.join(COMPLEMENTS)}")
     if wanted == ALL:
-        return StemChoice(tuple(sources), tuple(range(len(sources))), complement=False)
+        return StemChoice(tuple(sources), tuple(range(len(sources))), "none")
     if wanted not in sources:
         raise SettingError(
             f"there is no stem {wanted!r} in this model; there is {', '.join((ALL, *sources))}"
         )
-    return StemChoice((wanted, COMPLEMENT_PREFIX + wanted), (list(sources).index(wanted),), complement=True)
+    index = list(sources).index(wanted)
+    both = (wanted, COMPLEMENT_PREFIX + wanted)
+    if complement == "rest":
+        return StemChoice(both, (index,), "rest")
+    if complement == "sum":
+        return StemChoice(both, (index, *(other for other in range(len(sources)) if other != index)), "sum")
+    return StemChoice((wanted,), (index,), "none")
 
 
 def rescale_gain(peak: float) -> float:

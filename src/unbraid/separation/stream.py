@@ -17,24 +17,25 @@ from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way through the song: a network, how the song is cut, and how far it is shifted first (samples)."""
+    """One way through the song: how it is cut, and how far it is shifted first (samples); see `plan_segments`."""
 
-    network: Network
     length: int
     overlap: float
     shift: int = 0
+    surrounded: bool = True
 
 
 def stream_estimates(
     mixture: Iterator[Floats],
     samples: int,
+    network: Network,
     runs: Sequence[Run],
     sources: Sequence[int],
     *,
     jobs: int = 1,
     check: Callable[[], None] = lambda: None,
 ) -> Generator[Floats]:
-    """Mean of the estimates of all `runs`, as blocks (sources, channels, n) that follow each other.
+    """Mean of the estimates of `network` in all `runs`, as blocks (sources, channels, n) that follow each other.
 
     `mixture` yields blocks (channels, n) of the song, `samples` long in all. `jobs` segments are computed at
     once, while this thread reads ahead and adds up. `check` is called before every segment and stops the work
@@ -49,7 +50,7 @@ def stream_estimates(
     ]
     # In the order in which the music they read arrives. No run gets ahead of another by more than a segment
     # then.
-    plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.read_stop)
+    plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.segment.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
     emitted = 0
 
@@ -66,11 +67,12 @@ def stream_estimates(
     try:
         for task in plan:
             check()
-            while buffer.stop < min(task.read_stop, samples):
+            segment = task.segment
+            while buffer.stop < min(segment.read_stop, samples):
                 buffer.append(next(mixture))
-            buffer.forget(task.read_stop - longest)
-            read = buffer.read(task.segment.read_start, task.run.length)
-            pending.append((task, pool.submit(task.run.network.estimate, read, sources)))
+            buffer.forget(segment.read_stop - longest)
+            read = buffer.read(segment.read_start, segment.read_length)
+            pending.append((task, pool.submit(network.estimate, read, sources)))
             if len(pending) > jobs:
                 yield from oldest()
         while pending:
@@ -92,18 +94,10 @@ class _Task:
     owner: _Unfinished
     segment: Segment
 
-    @property
-    def run(self) -> Run:
-        return self.owner.run
-
-    @property
-    def read_stop(self) -> int:
-        return self.segment.read_start + self.owner.run.length
-
 
 def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
     run = owner.run
-    for segment in plan_segments(samples, run.length, run.overlap, run.shift):
+    for segment in plan_segments(samples, run.length, run.overlap, run.shift, surrounded=run.surrounded):
         yield _Task(owner, segment)
 
 

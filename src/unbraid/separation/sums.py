@@ -1,0 +1,77 @@
+"""The sums of several networks' estimates, which wait on disk while one after the other goes through the song."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+
+from unbraid.separation.arrays import Floats
+from unbraid.separation.output import output_error
+
+
+class Sums:
+    """Context manager: sums (sources, channels, samples), zero at first, in the file `path`; in memory without one.
+
+    Every source and channel has its stretch of the file, so that one that nothing is added to takes no space on most
+    disks. Raises OutputError when the disk fails.
+    """
+
+    def __init__(self, path: Path | None, sources: int, channels: int, samples: int) -> None:
+        self._path = path
+        self._channels = channels
+        self._samples = samples
+        self._touched = [False] * sources
+
+    def __enter__(self) -> Sums:
+        try:
+            # Unbuffered: what doesn't fit on the disk is found when it is written.
+            self._file: BinaryIO = self._path.open("w+b", buffering=0) if self._path else BytesIO()
+        except OSError as error:
+            raise self._failure(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, start: int, sources: Sequence[int], estimates: Floats) -> None:
+        """Add `estimates` (len(sources), channels, n) to those of `sources` from sample `start` on."""
+        for source, estimate in zip(sources, estimates, strict=True):
+            found = self.read(start, estimate.shape[-1], source)
+            found += estimate
+            self._touched[source] = True
+            try:
+                for channel, values in enumerate(found):
+                    self._seek(source, channel, start)
+                    rest = values.view(np.uint8).data
+                    while rest:  # unbuffered files write what they can
+                        rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                raise self._failure(error) from error
+
+    def read(self, start: int, samples: int, source: int) -> Floats:
+        """The sum (channels, samples) for `source` from sample `start` on."""
+        found = np.zeros((self._channels, samples), np.float32)
+        if self._touched[source]:
+            try:
+                for channel, values in enumerate(found):
+                    self._seek(source, channel, start)
+                    # What was never written is zero or beyond the end of the file.
+                    content = np.frombuffer(self._file.read(values.nbytes), np.float32)
+                    values[: content.size] = content
+            except OSError as error:
+                raise self._failure(error) from error
+        return found
+
+    def _seek(self, source: int, channel: int, start: int) -> None:
+        position = (source * self._channels + channel) * self._samples + start
+        self._file.seek(position * np.dtype(np.float32).itemsize)
+
+    def _failure(self, error: OSError) -> Exception:
+        return output_error(self._path.parent if self._path else Path(), error)
