@@ -1,0 +1,29 @@
+"""A cache and a network of the tests' own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.models.file_server import FileServer, serving
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, which isn't there yet."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("UNBRAID_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A file server that may be reached."""
+    monkeypatch.delenv("UNBRAID_OFFLINE", raising=False)
+    monkeypatch.delenv("UNBRAID_MIRROR", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with serving() as server:
+        yield server

@@ -1,0 +1,132 @@
+"""A real HTTP server on this machine that serves files, and fails as it is told to."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Fault:
+    """How one answer differs from a right one."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    """Close the connection after so many bytes of the body."""
+    body: bytes | None = None
+    """Another file than the right one."""
+    length: int | None = None
+    """Content-Length to claim; -1 for none at all, which leaves the end of the connection."""
+    chunked: bool = False
+    ignores_range: bool = False
+    ignores_version: bool = False
+    """Answers a range although If-Range asks for another version."""
+    pause_s: float = 0.0
+    """Silence in the middle of the body."""
+
+
+class FileServer(ThreadingHTTPServer):
+    """`files` by name, `faults` for the answers to come (the last one for all further ones when `forever`)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.etag: str | None = '"one"'
+        self.faults: list[Fault] = []
+        self.forever = False
+        self.requests: list[tuple[str, Message]] = []
+        self.scheme = "http"
+
+    @property
+    def address(self) -> str:
+        """Base address of all files."""
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """The range that each request asked for."""
+        return [headers["Range"] for _, headers in self.requests]
+
+    def next_fault(self) -> Fault:
+        if not self.faults:
+            return Fault()
+        return self.faults[0] if self.forever and len(self.faults) == 1 else self.faults.pop(0)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are part of the tests."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FileServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, self.headers))
+        fault = self.server.next_fault()
+        body = self.server.files.get(urlsplit(self.path).path.rsplit("/", 1)[-1])
+        self.close_connection = True
+        if fault.status:
+            return self.answer(fault.status, fault.headers, b"no", Fault())
+        if body is None:
+            return self.answer(404, {}, b"no", Fault())
+        body = body if fault.body is None else fault.body
+        headers = {"ETag": self.server.etag} if self.server.etag else {}
+        start = 0
+        same = self.headers["If-Range"] in (None, self.server.etag) or fault.ignores_version
+        if self.headers["Range"] and same and not fault.ignores_range:
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            if start >= len(body):
+                return self.answer(416, {"Content-Range": f"bytes */{len(body)}"}, b"", Fault())
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return self.answer(206 if start else 200, headers | fault.headers, body[start:], fault)
+
+    def answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if fault.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif fault.length != -1:
+            self.send_header("Content-Length", str(len(body) if fault.length is None else fault.length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        sent = body[: fault.cut]
+        if fault.chunked:
+            end = b"" if fault.cut is not None else b"0\r\n\r\n"
+            sent = b"%x\r\n%s\r\n%s" % (len(sent), sent, end)
+        self.wfile.write(sent[: len(sent) // 2])
+        if fault.pause_s:
+            self.wfile.flush()
+            time.sleep(fault.pause_s)
+        self.wfile.write(sent[len(sent) // 2 :])
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serving(certificate: Path | None = None) -> Iterator[FileServer]:
+    """A server that runs inside the block; over TLS with the certificate and key in a file."""
+    with FileServer() as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.scheme = "https"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
