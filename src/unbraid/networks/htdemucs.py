@@ -1,0 +1,103 @@
+"""HTDemucs: two U-Nets, over the spectrogram and over the waveform, with a transformer across their middle.
+
+Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). This is the network
+as the published htdemucs, htdemucs_ft and htdemucs_6s use it. The Fourier transform and its inverse stay outside.
+"""
+
+from torch import Tensor, nn
+
+from unbraid.networks.layers import (
+    FrequencyEmbedding,
+    Residual,
+    SpectralDecoder,
+    SpectralEncoder,
+    WaveformDecoder,
+    WaveformEncoder,
+    channels_of,
+    spectra_of,
+    standardise,
+)
+from unbraid.networks.transformer import CrossTransformer
+
+BINS = 2048
+DEPTH = 4
+COMPRESS = 8
+
+
+class HTDemucs(nn.Module):
+    """The estimated stems are the waveforms plus the inverse transforms of the spectra.
+
+    Shape:
+        mixture: (b, 2, n)
+        spectrum: (b, 2, BINS, ceil(n / 1024), 2), real and imaginary parts
+        returns: waveforms (b, sources, 2, n) and spectra (b, sources, 2, BINS, ceil(n / 1024), 2)
+    """
+
+    def __init__(self, sources: int = 4, channels: int = 48, bottom_channels: int = 512) -> None:
+        """`bottom_channels`: the transformer's width; 0: as many channels as reach it."""
+        super().__init__()
+        self.sources = sources
+        widths = [channels * 2**k for k in range(DEPTH)]  # 48, 96, 192, 384
+        ins, ins_t, outs, outs_t = ([first, *widths[:-1]] for first in (4, 2, 4 * sources, 2 * sources))
+
+        def residual(width: int) -> Residual:
+            return Residual(width, COMPRESS)
+
+        self.encoder = nn.ModuleList(
+            SpectralEncoder(ins[k], widths[k], residual(widths[k])) for k in range(DEPTH)
+        )
+        self.tencoder = nn.ModuleList(
+            WaveformEncoder(ins_t[k], widths[k], residual(widths[k])) for k in range(DEPTH)
+        )
+        self.decoder = nn.ModuleList(
+            SpectralDecoder(widths[k], outs[k], residual(widths[k]), last=k == 0)
+            for k in reversed(range(DEPTH))
+        )
+        self.tdecoder = nn.ModuleList(
+            WaveformDecoder(widths[k], outs_t[k], residual(widths[k]), last=k == 0)
+            for k in reversed(range(DEPTH))
+        )
+        self.freq_emb = FrequencyEmbedding(BINS // 4, channels)
+        self.crosstransformer = CrossTransformer(bottom_channels or widths[-1])
+        self.bottom_channels = bottom_channels
+        if bottom_channels:
+            self.channel_upsampler, self.channel_upsampler_t = (
+                nn.Conv1d(widths[-1], bottom_channels, 1) for _ in range(2)
+            )
+            self.channel_downsampler, self.channel_downsampler_t = (
+                nn.Conv1d(bottom_channels, widths[-1], 1) for _ in range(2)
+            )
+
+    def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+        x, mean, deviation = standardise(channels_of(spectrum))
+        xt, mean_t, deviation_t = standardise(mixture)
+        skips, skips_t, lengths = [], [], []
+        for k in range(DEPTH):
+            lengths.append(xt.shape[-1])
+            x, xt = self.encoder[k](x), self.tencoder[k](xt)
+            if k == 0:
+                x = self.freq_emb(x)
+            skips.append(x)
+            skips_t.append(xt)
+        x, xt = self.middle(x, xt)
+        for decoder, decoder_t in zip(self.decoder, self.tdecoder, strict=True):
+            x = decoder(x, skips.pop())
+            xt = decoder_t(xt, skips_t.pop(), lengths.pop())
+        waveforms = (xt * deviation_t + mean_t).reshape(-1, self.sources, *mixture.shape[1:])
+        return waveforms, spectra_of(x * deviation + mean, self.sources)
+
+    def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
+        """The transformer, at its own width: (b, 384, 8, frames) and (b, 384, t) -> the same."""
+        if self.bottom_channels:
+            x, xt = through(self.channel_upsampler, x), self.channel_upsampler_t(xt)
+        x, xt = self.crosstransformer(x, xt)
+        if self.bottom_channels:
+            x, xt = through(self.channel_downsampler, x), self.channel_downsampler_t(xt)
+        return x, xt
+
+
+def through(convolution: nn.Module, x: Tensor) -> Tensor:
+    """A convolution of width 1, made for waveforms, on a spectrogram: (b, in, f, t) -> (b, out, f, t)."""
+    b, _, frequencies, frames = x.shape
+    changed: Tensor = convolution(x.flatten(2))
+    return changed.reshape(b, -1, frequencies, frames)

@@ -1,0 +1,90 @@
+"""Graphs of published networks are found by what a package was constructed with."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from unbraid.errors import ModelError
+from unbraid.models.graphs import load_template, template_for, templates
+
+HTDEMUCS: dict[str, Any] = {
+    "sources": ["drums", "bass", "other", "vocals"],
+    "segment": Fraction(39, 5),
+    "dconv_mode": 3,
+    "bottom_channels": 512,
+}
+
+
+def test_a_graph_is_found_by_class_and_arguments() -> None:
+    assert template_for("HTDemucs", HTDEMUCS).name == "htdemucs"
+
+
+def test_what_only_training_needs_may_be_anything() -> None:
+    arguments = {**HTDEMUCS, "t_dropout": 0.5, "dconv_init": 1.0, "multi_freqs": [], "unknown": 3}
+    assert template_for("HTDemucs", arguments).name == "htdemucs"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"channels": 64},
+        {"dconv_mode": 1},
+        {"bottom_channels": 256},
+        {"segment": 10},
+        {"segment": "long"},
+        {"sources": ["vocals", "other"]},
+        {"sources": ["vocals", "vocals", "drums", "bass"]},
+        {"t_norm_first": False},
+        {"t_sin_random_shift": 3},
+        {"cac": 0},
+        {"multi_freqs": [0.25]},
+    ],
+)
+def test_other_networks_are_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="no graph for this HTDemucs"):
+        template_for("HTDemucs", {**HTDEMUCS, **changed})
+
+
+def test_an_argument_left_out_is_the_default_of_the_class() -> None:
+    with pytest.raises(ModelError, match="no graph"):
+        template_for("HTDemucs", {name: HTDEMUCS[name] for name in ("sources", "segment")})
+
+
+def test_sources_keep_the_names_that_the_package_gives_them() -> None:
+    template = template_for("HTDemucs", {**HTDEMUCS, "sources": ["a", "b", "c", "d"]})
+    assert template.description["sources"] == ["a", "b", "c", "d"]
+    assert load_template("htdemucs").description["sources"] == HTDEMUCS["sources"]
+
+
+def test_unknown_names_say_which_there_are() -> None:
+    with pytest.raises(ModelError, match="htdemucs"):
+        load_template("tasnet")
+    with pytest.raises(ModelError, match="TasNet"):
+        template_for("TasNet", HTDEMUCS)
+
+
+@pytest.mark.parametrize("template", templates(), ids=lambda template: template.name)
+def test_tensors_lie_one_after_the_other(template: Any) -> None:
+    assert template.tensors[0].offset == 0
+    for before, place in pairwise(template.tensors):
+        assert place.offset % 64 == 0
+        assert 0 <= place.offset - (before.offset + before.length) < 64
+    assert template.weights_length == template.tensors[-1].offset + template.tensors[-1].length
+
+
+@pytest.mark.parametrize("template", templates(), ids=lambda template: template.name)
+def test_graphs_are_small(template: Any) -> None:
+    assert template.graph.stat().st_size < 2_000_000
+
+
+def test_neither_pytorch_nor_onnx_is_needed() -> None:
+    code = (
+        "import sys, unbraid.models.graphs as g; g.templates(); print({'torch', 'onnx'} & set(sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+    )
