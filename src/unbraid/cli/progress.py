@@ -114,16 +114,20 @@ class Lines:
 
 
 class Bar:
-    """`2/10 song.mp3 ━━━━━━━━━━━━──────────  45%  0:12 left  14.2×`, as wide as the terminal allows."""
+    """`2/10 song.mp3 ━━━━━━━━━━━━──────────  45%  0:12 left  14.2×`, as wide as the terminal allows.
 
-    def __init__(self, stream: TextIO, colour: bool) -> None:
+    `unit` is what the speed is counted in; None: as above.
+    """
+
+    def __init__(self, stream: TextIO, colour: bool, unit: str | None = None) -> None:
         self._stream = stream
         self._colour = colour
         try:
             "━─×…".encode(stream.encoding)
-            self._full, self._empty, self._times, self._cut = "━", "─", "×", "…"
+            self._full, self._empty, self._unit, self._cut = "━", "─", "×", "…"
         except UnicodeEncodeError:
-            self._full, self._empty, self._times, self._cut = "#", "-", "x", "~"
+            self._full, self._empty, self._unit, self._cut = "#", "-", "x", "~"
+        self._unit = unit or self._unit
 
     def start(self, name: str, number: int, count: int) -> None:
         """See Display."""
@@ -158,9 +162,9 @@ class Bar:
         room = _columns(self._stream) - 3
         numbers = f" {fraction:4.0%}"
         if left:
-            numbers += f"  {left:>5} left  {speed:>5}{self._times}"
+            numbers += f"  {left:>5} left  {speed:>5}{self._unit}"
         elif room > 40:
-            numbers += " " * 21  # so that the bar keeps its length when they come
+            numbers += " " * (20 + len(self._unit))  # so that the bar keeps its length when they come
         room -= len(self._count) + len(numbers)
         if room < SHORTEST_NAME:
             return f"{fraction:4.0%}"
