@@ -38,7 +38,7 @@ def spectrum(peer: nn.Module, mixture: Tensor) -> Tensor:
 def stems(peer: nn.Module, outputs: Mapping[str, ArrayLike]) -> Tensor:
     """Waveforms plus inverse transforms of the spectra, (b, sources, 2, n)."""
     waveforms, spectra = (torch.tensor(np.asarray(outputs[name])) for name in ("waveforms", "spectra"))
-    inverse: Tensor = peer._ispec(torch.view_as_complex(spectra), waveforms.shape[-1])
+    inverse: Tensor = peer._ispec(torch.view_as_complex(spectra.contiguous()), waveforms.shape[-1])
     return waveforms + inverse
 
 
