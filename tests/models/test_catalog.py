@@ -22,8 +22,8 @@ from tests.separation.known_models import spectral_model
 import unbraid.models
 from unbraid.errors import ModelError
 from unbraid.models import CatalogEntry, catalog, find_installed, find_model
-from unbraid.models.cache import locked
-from unbraid.models.download import ModelFile
+from unbraid.models.cache import PLACE, locked
+from unbraid.models.download import MIRROR, OFFLINE, ModelFile
 from unbraid.models.graphs import load_template
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +174,15 @@ def test_what_is_installed_needs_no_network(models: Path, monkeypatch: pytest.Mo
     assert find_installed("auto").folder == models / "htdemucs"
 
 
+def test_what_is_installed_is_only_read(models: Path, cache: Path) -> None:
+    find_model("htdemucs")
+    for lock in cache.rglob("*.lock"):
+        lock.unlink()
+    before = sorted(cache.rglob("*"))
+    find_model("htdemucs")
+    assert sorted(cache.rglob("*")) == before
+
+
 def test_a_model_that_was_damaged_is_downloaded_again(models: Path, server: FileServer) -> None:
     find_model("htdemucs")
     (models / "htdemucs" / "weights.bin").write_bytes(b"damaged")
@@ -320,3 +329,20 @@ def test_who_waits_says_so_once_and_sees_how_far_it_is(models: Path, cache: Path
     assert notices == ["another process is getting htdemucs; waiting for it"]
     assert reports[0] == (100_000, stand_in.SIZE)
     assert (models / "htdemucs" / "model.json").is_file()
+
+
+# The documentation
+
+
+def test_the_documentation_has_every_file_score_and_setting() -> None:
+    text = (ROOT / "docs" / "models.md").read_text("utf-8")
+    for entry in catalog().values():
+        for file in entry.files:
+            assert f"| `{file.name}` | `{file.sha256}` |" in text
+            assert file.url == f"https://dl.fbaipublicfiles.com/demucs/hybrid_transformer/{file.name}"
+        if entry.sdr_db:
+            digits = 2 if entry.files else 1
+            scores = " | ".join(f"{score:.{digits}f}" for score in entry.sdr_db.values())
+            assert f"| `{entry.name}` | {scores} |" in text
+    for setting in (PLACE, MIRROR, OFFLINE):
+        assert f"| `{setting}` |" in text

@@ -136,7 +136,7 @@ def _look_up(host: str, patience_s: float) -> None:
     if not found:
         raise Passing(f"looking up {host} takes longer than {patience_s:g} s")
     if isinstance(found[0], Exception):
-        raise Passing(f"{host} can't be found; is this machine on a network?") from found[0]
+        raise Passing(f"no address is known for {host} (is there a network?)") from found[0]
 
 
 def _request(pool: urllib3.PoolManager, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
