@@ -91,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
         return self.answer(206 if start else 200, headers | fault.headers, body[start:], fault)
 
+    def do_CONNECT(self) -> None:
+        """What a proxy is asked for when the address begins with https."""
+        self.do_GET()
+
     def answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault) -> None:
         self.send_response(status)
         for name, value in headers.items():

@@ -6,8 +6,10 @@ import hashlib
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -277,6 +279,39 @@ def test_a_server_that_falls_silent_is_left_and_asked_for_the_rest(
     assert server.ranges[1] is not None
 
 
+def any_fault(random: Random) -> Fault:
+    """One of all that can go wrong, or nothing."""
+    return Fault(
+        status=random.choice([0] * 8 + [404, 416, 500, 503]),
+        cut=random.choice([None, None, 0, 1, 150_000, 299_999]),
+        body=random.choice([None, None, None, OTHER, BODY[:-1], BODY + b"more", b""]),
+        length=random.choice([None, None, None, -1, 0, 299_990, 300_010]),
+        chunked=random.random() < 0.2,
+        ignores_range=random.random() < 0.2,
+        ignores_version=random.random() < 0.2,
+        headers=random.choice(
+            [{}, {}, {"ETag": '"two"'}, {"Content-Range": "bytes 5-9/10"}, {"Content-Encoding": "gzip"}]
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_a_server_does_the_file_is_right_or_not_there(
+    seed: int, file: ModelFile, into: Path, server: FileServer
+) -> None:
+    random = Random(seed)
+    server.faults = [any_fault(random) for _ in range(30)]
+    for _ in range(40):
+        try:
+            assert fetch(file, into, patience=Patience(tries=3, pause_s=0, read_s=1)).read_bytes() == BODY
+            break
+        except DownloadError:
+            assert set(everything_in(into)) <= {f"{NAME}.part", f"{NAME}.part.version"}
+    else:
+        pytest.fail("a server that is well again is not believed")
+    assert everything_in(into) == [NAME]
+
+
 # Networks
 
 
@@ -294,6 +329,24 @@ def closed_port() -> int:
 def test_a_server_that_is_not_there(into: Path, server: FileServer) -> None:
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1 can't be reached .Connection refused."):
         fetch(model_file(f"http://127.0.0.1:{closed_port()}"), into, patience=HURRIED)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="how a full queue looks from outside depends on the system"
+)
+def test_a_server_that_takes_no_calls(into: Path, server: FileServer) -> None:
+    with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for caller in (first, second):
+            caller.setblocking(False)
+            caller.connect_ex(busy.getsockname())
+        with pytest.raises(DownloadError, match=r"127\.0\.0\.1 doesn't answer within 0\.3 s"):
+            fetch(
+                model_file(f"http://127.0.0.1:{busy.getsockname()[1]}"),
+                into,
+                patience=Patience(tries=1, connect_s=0.3),
+            )
 
 
 def test_a_server_that_speaks_no_tls(into: Path, server: FileServer) -> None:
@@ -351,6 +404,19 @@ def test_hosts_without_proxy_are_asked_directly(
         fetch(file, into, patience=HURRIED)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert fetch(file, into).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(("status", "asked"), [(407, 1), (502, 3)])
+def test_a_proxy_that_lets_nothing_through(
+    status: int, asked: int, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.address)
+    server.faults, server.forever = [Fault(status)], True
+    with pytest.raises(
+        DownloadError, match=rf"the proxy doesn't let through to published\.invalid .*{status}"
+    ):
+        fetch(model_file("https://published.invalid"), into, patience=HURRIED)
+    assert [path for path, _ in server.requests] == ["published.invalid:443"] * asked
 
 
 def test_a_kind_of_proxy_we_do_not_know(file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:

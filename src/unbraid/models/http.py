@@ -193,7 +193,8 @@ def _reason(error: Exception, host: str, timeouts: Timeouts) -> Passing | Refuse
     if isinstance(error, exceptions.MaxRetryError) and error.reason is not None:
         error = error.reason
     if isinstance(error, exceptions.ProxyError):
-        return Passing(f"the proxy doesn't let through to {host} ({_last_words(error.original_error)})")
+        kind = Refused if "connection failed: 4" in str(error.original_error) else Passing
+        return kind(f"the proxy doesn't let through to {host} ({_last_words(error.original_error)})")
     if isinstance(error, exceptions.NewConnectionError):  # a ConnectTimeoutError for urllib3, too
         return Passing(f"{host} can't be reached ({_last_words(error)})")
     if isinstance(error, exceptions.ConnectTimeoutError):
