@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unbraid.training.songs import sounds
+from unbraid.training.songs import drum_kits, sounds
 from unbraid.training.songs.drum_kits import KINDS, make_kit, strike
 from unbraid.training.songs.drum_sounds import make_drum
 from unbraid.training.songs.expression import CURVE_RATE, Player, bends, pitch_curve
@@ -138,3 +138,10 @@ def test_bends_are_relative_to_the_key_that_is_pressed() -> None:
     notes = [Note(0.0, 0.5, 60.0, 0.8), Note(0.5, 0.5, 65.0, 0.8)]
     curve = pitch_curve(np.random.default_rng(0), notes, STEADY, 1.0)
     assert all(abs(semitones) < 0.01 for _, semitones in bends(curve, notes))
+
+
+def test_recorded_kits_are_heard_in_training_alone() -> None:
+    assert sounds.KITS["train"]
+    assert not sounds.KITS["test"]
+    for style in drum_kits._SOURCES:
+        assert "recorded" not in drum_kits._sources(style, "test")

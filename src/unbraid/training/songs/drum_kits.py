@@ -43,11 +43,14 @@ class Drum:
 
 def _from_font(rng: np.random.Generator, kind: str, split: Split, program: int) -> list[Audio]:
     font = soundfonts.load(pick(rng, [p for p in sounds.FONTS[split] if p.exists()]))
+    return _strokes(font, kind, program, 128)
+
+
+def _strokes(font: soundfonts.Font, kind: str, program: int, bank: int) -> list[Audio]:
+    """A soft, a usual and a hard stroke; none where the font hasn't this drum."""
     seconds = 2.2 if kind in ("crash", "ride") else 1.0
-    strokes = []
-    for velocity in (0.45, 0.75, 0.98):
-        note = Note(0.0, seconds, float(KINDS[kind]), velocity)
-        strokes.append(font.render([note], int(seconds * SAMPLE_RATE), program, 128))
+    notes = (Note(0.0, seconds, float(KINDS[kind]), velocity) for velocity in (0.45, 0.75, 0.98))
+    strokes = [font.render([note], int(seconds * SAMPLE_RATE), program, bank) for note in notes]
     return strokes if np.abs(strokes[-1]).max() > 1e-4 else []
 
 
@@ -71,6 +74,11 @@ def _one_source(
         strokes = _from_font(rng, kind, split, program)
         if strokes:
             return strokes
+    if source == "recorded":
+        kits = sounds.kits(split)
+        strokes = _strokes(soundfonts.load(kits[number % len(kits)]), kind, 0, 0)
+        if strokes:
+            return strokes
     if source == "sample" and names and sounds.have_samples():
         return _variations(rng, sounds.sample(pick(rng, names))[:, : 3 * SAMPLE_RATE], 2)
     sound = make_drum(kind, number)
@@ -78,11 +86,18 @@ def _one_source(
 
 
 _SOURCES = {
-    "acoustic": {"font": 8.0, "sample": 1.5, "own": 0.3},
+    "acoustic": {"font": 8.0, "sample": 1.5, "own": 0.3, "recorded": 12.0},
     "machine": {"font": 1.5, "sample": 4.0, "own": 6.0},
-    "mixed": {"font": 3.0, "sample": 3.0, "own": 3.0},
-    "loop": {"font": 2.0, "sample": 4.0, "own": 3.0},
+    "mixed": {"font": 3.0, "sample": 3.0, "own": 3.0, "recorded": 4.0},
+    "loop": {"font": 2.0, "sample": 4.0, "own": 3.0, "recorded": 3.0},
 }
+
+
+def _sources(style: str, split: Split) -> dict[str, float]:
+    """Where sounds may come from, with how often; recorded kits only where there are some."""
+    return {
+        name: often for name, often in _SOURCES[style].items() if name != "recorded" or sounds.kits(split)
+    }
 
 
 def make_kit(rng: np.random.Generator, kinds: set[str], style: str, split: Split) -> dict[str, Drum]:
@@ -91,18 +106,17 @@ def make_kit(rng: np.random.Generator, kinds: set[str], style: str, split: Split
     if "brush" in kinds and chance(rng, 0.7):
         program = _BRUSH_KIT
     number = sounds.preset(rng, split)
-    common = pick(rng, _SOURCES[style])
+    sources = _sources(style, split)
+    common = pick(rng, sources)
     flip = 1.0 if chance(rng, 0.5) else -1.0
     width = float(rng.choice([0.0, 0.4, 1.0]))
     kit = {}
     for kind in sorted(kinds):
-        source = common if chance(rng, 0.75) else pick(rng, _SOURCES[style])
+        source = common if chance(rng, 0.75) else pick(rng, sources)
         drum_number = number if chance(rng, 0.6) else sounds.preset(rng, split)
         strokes = _one_source(rng, kind, split, source, program, drum_number)
         if kind in ("kick", "snare", "clap") and style != "acoustic" and chance(rng, 0.4):
-            layer = _one_source(
-                rng, kind, split, pick(rng, _SOURCES[style]), program, sounds.preset(rng, split)
-            )[-1]
+            layer = _one_source(rng, kind, split, pick(rng, sources), program, sounds.preset(rng, split))[-1]
             share = (
                 float(rng.uniform(0.2, 0.8))
                 * float(np.abs(strokes[-1]).max())

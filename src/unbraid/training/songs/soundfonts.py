@@ -115,6 +115,6 @@ def _block(seconds: float) -> int:
     return max(0, round(seconds * SAMPLE_RATE / BLOCK))
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=5)
 def load(path: Path) -> Font:
     return Font(path)

@@ -1,6 +1,6 @@
 """Which recorded sounds and presets belong to which split: nothing that "test" plays is ever heard in "train"."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,14 @@ FONTS: dict[Split, tuple[Path, ...]] = {
 """Where Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont put their General
 MIDI banks."""
 
+KITS: dict[Split, tuple[Path, ...]] = {
+    "train": (
+        Path("/usr/share/sounds/sf2/Black_Pearl_4_LV2.sf2"),
+        Path("/usr/share/sounds/sf2/Red_Zeppelin_4_LV2.sf2"),
+    ),
+    "test": (),
+}
+"""Drum kits recorded in a room with overhead microphones, by General MIDI's keys: Debian's avldrums.lv2-soundfont."""
 
 SAMPLES = Path("/usr/share/sonic-pi/samples")
 """One-shots and loops, all CC0: Debian's sonic-pi-samples."""
@@ -52,13 +60,14 @@ HITS: dict[str, tuple[str, ...]] = {
 """One-shots by what they sound like."""
 
 LOOPS: dict[str, float] = {
-    "loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_electric": 4,
+    "loop_amen": 4, "loop_amen_full": 16, "loop_compus": 16, "loop_electric": 4,
     "loop_garzul": 16,
-    "loop_industrial": 2, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_mika": 16, "loop_safari": 16,
+    "loop_industrial": 2, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_safari": 16,
     "loop_tabla": 16,
     "loop_perc1": 4, "loop_perc2": 4, "loop_3d_printer": 16,
 }  # fmt: skip
-"""Loops of drums and percussion with their length in quarter notes."""
+"""Loops of drums and percussion with their length in quarter notes, but for two that hold a bass (`loop_breakbeat`,
+`loop_mika`)."""
 
 BASSES: dict[str, float] = {
     "bass_dnb_f": 41, "bass_hard_c": 36, "bass_hit_c": 36, "bass_thick_c": 36, "bass_trance_c": 36,
@@ -106,6 +115,12 @@ def have_samples() -> bool:
 
 def have_fonts(split: Split) -> bool:
     return any(path.exists() for path in FONTS[split])
+
+
+@cache
+def kits(split: Split) -> tuple[Path, ...]:
+    """The recorded kits that are installed."""
+    return tuple(path for path in KITS[split] if path.exists())
 
 
 @lru_cache(maxsize=64)
