@@ -323,7 +323,7 @@ def test_who_waits_says_so_once_and_sees_how_far_it_is(models: Path, cache: Path
             },
         )
         thread.start()
-        while len(reports) < 3:
+        while len(reports) < 3 and thread.is_alive():
             thread.join(0.01)
     thread.join()
     assert notices == ["another process is getting htdemucs; waiting for it"]

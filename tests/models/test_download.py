@@ -179,6 +179,16 @@ def test_a_part_that_is_longer_than_the_file_goes(
     assert everything_in(into) == [NAME]
 
 
+def test_a_part_whose_version_was_lost_is_gone_on_with(
+    file: ModelFile, into: Path, server: FileServer
+) -> None:
+    into.mkdir(parents=True)
+    (into / f"{NAME}.part").write_bytes(BODY[:1000])
+    (into / f"{NAME}.part.version").write_bytes(b"\xff\0\r\n")
+    assert fetch(file, into).read_bytes() == BODY
+    assert server.ranges == ["bytes=1000-"]
+
+
 def test_a_part_that_is_complete_needs_no_network(file: ModelFile, into: Path, server: FileServer) -> None:
     into.mkdir(parents=True)
     (into / f"{NAME}.part").write_bytes(BODY)

@@ -183,9 +183,10 @@ class _Download:
             return self._size() > 0 and checksum(self._part) == self._file.sha256
 
     def _transfer(self) -> None:
-        begun, version = self._size(), None
-        if begun and self._version.is_file():
-            version = self._version.read_text("utf-8")
+        begun = self._size()
+        version = self._version.read_text("utf-8", "replace") if self._version.is_file() else ""
+        if not version.isprintable():  # a crash of the machine may leave anything
+            version = ""
         self._tell(begun, self._file.size)
         with get(self._file.address, begun, version, self._timeouts) as answer:
             if answer.start == 0:

@@ -58,13 +58,14 @@ class Answer:
     start: int
     total: int | None
     """Size of the whole file, where the server says it."""
-    validator: str | None
-    """What identifies this version of the file when the rest of it is asked for later (RFC 9110, section 13.1.5)."""
+    validator: str
+    """What identifies this version of the file when the rest of it is asked for later (RFC 9110, section 13.1.5);
+    empty where the server doesn't say."""
     chunks: Iterator[bytes]
 
 
 @contextmanager
-def get(url: str, start: int, validator: str | None, timeouts: Timeouts) -> Iterator[Answer]:
+def get(url: str, start: int, validator: str, timeouts: Timeouts) -> Iterator[Answer]:
     """Ask for the bytes of `url` from `start` on; the answer is the whole file where the server has another version
     than `validator` or knows nothing of ranges. Raises Passing, Refused and NoSuchRange, also while chunks are read.
     """
@@ -149,10 +150,12 @@ def _request(pool: urllib3.PoolManager, url: str, headers: Mapping[str, str]) ->
     return pool.request("GET", url, headers=headers, preload_content=False, retries=retries)
 
 
-def _answer(response: urllib3.BaseHTTPResponse, host: str, start: int, validator: str | None) -> Answer:
+def _answer(response: urllib3.BaseHTTPResponse, host: str, start: int, validator: str) -> Answer:
     headers = response.headers
     etag = headers.get("ETag", "")
-    strong = etag if etag.startswith('"') else headers.get("Last-Modified")  # W/"..." can't vouch for bytes
+    strong = (
+        etag if etag.startswith('"') else headers.get("Last-Modified", "")
+    )  # W/"..." can't vouch for bytes
     if response.status == 200:
         length = headers.get("Content-Length", "")
         return Answer(0, int(length) if length.isdecimal() else None, strong, _chunks(response))
