@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tests.models import stand_in
 from tests.models.file_server import Fault, FileServer
-from tests.models.published import published
+from tests.models.published import HTDEMUCS_6S, published
 from tests.separation.known_models import spectral_model
 
 import unbraid.models
@@ -221,19 +221,19 @@ def test_what_stops_a_download_lets_the_next_one_go_on(models: Path, server: Fil
 def test_published_files_become_a_model_that_can_be_run(
     server: FileServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = {place.name: np.zeros(place.shape, np.float16) for place in load_template("htdemucs").tensors}
-    body = published(tmp_path / "htdemucs.th", state).read_bytes()
+    state = {place.name: np.zeros(place.shape, np.float16) for place in load_template("htdemucs_6s").tensors}
+    body = published(tmp_path / "a.th", state, HTDEMUCS_6S).read_bytes()
     file = ModelFile(f"{server.address}/a-b.th", hashlib.sha256(body).hexdigest(), len(body))
     server.files["a-b.th"] = body
-    entry = replace(catalog()["htdemucs"], files=(file,))
-    monkeypatch.setattr(sys.modules["unbraid.models.catalog"], "catalog", lambda: {"htdemucs": entry})
-    model = find_model("htdemucs")
-    assert (model.name, model.version, model.licence) == ("htdemucs", "a-b", "MIT")
+    entry = replace(catalog()["htdemucs_6s"], files=(file,))
+    monkeypatch.setattr(sys.modules["unbraid.models.catalog"], "catalog", lambda: {"htdemucs_6s": entry})
+    model = find_model("htdemucs_6s")
+    assert (model.name, model.version, model.licence) == ("htdemucs_6s", "a-b", "MIT")
     assert model.sources == entry.sources
     assert entry.installed
-    assert entry.size is not None and entry.size > 84e6
+    assert entry.size is not None and entry.size > 54e6
     server.files.clear()
-    assert find_model("htdemucs") == model
+    assert find_model("htdemucs_6s") == model
 
 
 def test_a_folder_of_published_weights_goes_before_the_catalogue(tmp_path: Path) -> None:
