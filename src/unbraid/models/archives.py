@@ -1,0 +1,94 @@
+"""Finds the entries of a zip file as `torch.save` writes it: nothing compressed, nothing encrypted, none twice."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+from unbraid.models.tensors import Refused
+
+# A network has some 600 entries, of about 80 bytes each in the directory at the file's end; zipfile holds them all.
+LONGEST_DIRECTORY = 1 << 20
+
+LOCAL_HEADER = struct.Struct(
+    "<4s22xHH"
+)  # signature; lengths of the name and of the extra field, which follow it
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where an entry's bytes lie in the file, and their checksum."""
+
+    offset: int
+    length: int
+    crc32: int
+
+    def read(self, file: io.FileIO) -> bytes:
+        """All of it. Raises Refused when the checksum is wrong."""
+        file.seek(self.offset)
+        content = file.read(self.length)
+        if zlib.crc32(content) != self.crc32:
+            raise Refused("it is damaged: a checksum in it is wrong")
+        return content
+
+
+class _ShortReads(io.FileIO):
+    """A file of which zipfile can't be made to read a directory of gigabytes into memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = LONGEST_DIRECTORY
+        if size > LONGEST_DIRECTORY:
+            raise Refused("the directory in it is absurdly long")
+        return super().read(size)
+
+
+def stored_entries(file: io.FileIO) -> dict[str, Entry]:
+    """The entries of a zip file by their name below the folder that holds them all.
+
+    Raises Refused, and OSError when the file can't be read.
+    """
+    with _ShortReads(file.fileno(), closefd=False) as short:
+        try:
+            infos = zipfile.ZipFile(short).infolist()
+        except Refused:
+            raise
+        # All that zipfile raises for directories that make no sense; OSError for places before the file's start.
+        except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
+            raise Refused("it is damaged or cut short") from error
+        entries: dict[str, Entry] = {}
+        folders, end = set(), 0
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            folder, _, name = info.filename.partition("/")
+            folders.add(folder)
+            if _odd(info.orig_filename) or name in entries or not name:
+                raise Refused(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
+            if (
+                info.compress_type != zipfile.ZIP_STORED
+                or info.flag_bits & 1
+                or info.file_size != info.compress_size
+            ):
+                raise Refused("it is compressed or encrypted, which published weights are not")
+            if info.header_offset < end:
+                raise Refused("entries in it overlap")
+            file.seek(info.header_offset)
+            header = file.read(LOCAL_HEADER.size)
+            if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+                raise Refused("it is damaged or cut short")
+            _, name_length, extra_length = LOCAL_HEADER.unpack(header)
+            offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
+            entries[name] = Entry(offset, info.file_size, info.CRC)
+            end = offset + info.file_size
+        if end > file.seek(0, io.SEEK_END):
+            raise Refused("it is damaged or cut short")
+    if len(folders) != 1:
+        raise Refused("it is not what PyTorch saves: its entries are not in one folder")
+    return entries
+
+
+def _odd(name: str) -> bool:
+    """Whether an entry's name has more or less than plain parts between slashes."""
+    return not name.isprintable() or "\\" in name or not {"", ".", ".."}.isdisjoint(name.split("/"))

@@ -1,0 +1,87 @@
+"""Reads the header of a `.safetensors` file: names, shapes and places of its tensors, and its metadata.
+
+The format (https://github.com/huggingface/safetensors): 8 bytes that say how long the header is, the header as JSON,
+and the tensors one after the other without gaps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from fractions import Fraction
+from io import FileIO
+from typing import Any
+
+import numpy as np
+
+from unbraid.models.tensors import HALF, SINGLE, Refused, StoredTensor, size_in_bytes
+
+LONGEST = 1 << 20  # bytes of JSON; the published files have 55,000
+METADATA = "__metadata__"
+
+DTYPES: dict[object, np.dtype[Any]] = {"F16": HALF, "F32": SINGLE}
+
+
+def read_header(file: FileIO) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """The tensors by name, and the metadata. Raises Refused."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > LONGEST or 8 + length > size:
+        raise Refused("it is damaged, cut short or no safetensors file")
+    header = parse(file.read(length))
+    metadata = header.pop(METADATA, {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise Refused("its header makes no sense")
+    tensors = {name: _tensor(entry, 8 + length) for name, entry in header.items()}
+    end = 8 + length
+    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.offset):
+        if tensor.offset != end:
+            raise Refused("tensors in it overlap or leave gaps")
+        end += tensor.length
+    if end != size:
+        raise Refused("it is cut short, or longer than its header says")
+    return tensors, metadata
+
+
+def _tensor(entry: Any, start: int) -> StoredTensor:
+    match entry:
+        case {
+            "dtype": str() as kind,
+            "shape": list() as shape,
+            "data_offsets": [int() as begin, int() as end],
+        } if len(entry) == 3:
+            if kind not in DTYPES:
+                raise Refused(
+                    f"it holds numbers of a kind that weights aren't ({kind!r:.20})", "save it as float16"
+                )
+            tensor = StoredTensor(DTYPES[kind], tuple(shape), start + begin, end - begin)
+            if size_in_bytes(tensor.dtype, tensor.shape) != tensor.length or begin < 0:
+                raise Refused("the shape of a tensor in it doesn't fit its length")
+            return tensor
+    raise Refused("its header makes no sense")
+
+
+def parse(text: str | bytes) -> Any:
+    """JSON in which no name is there twice; {"_type": "fraction", …} becomes a Fraction. Raises Refused."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    # RecursionError: lists in lists in lists; ArithmeticError: a fraction with the denominator 0.
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise Refused("its header makes no sense") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("a name is there twice")
+    if read.get("_type") == "fraction":
+        # Whole numbers alone: Fraction also reads texts like 1e999999999, and works them out.
+        match read:
+            case {"numerator": int() as numerator, "denominator": int() as denominator}:
+                return Fraction(numerator, denominator)
+        raise ValueError("a fraction makes no sense")
+    return read
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,347 @@
+"""Published packages are read as their authors saved them, and refused when anything is wrong with them."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.models.published import (
+    HDEMUCS_MMI,
+    HTDEMUCS,
+    HTDEMUCS_6S,
+    Call,
+    Kept,
+    Named,
+    archive,
+    draw,
+    package,
+    pickled,
+    published,
+    saved,
+    write_safetensors,
+    write_th,
+)
+
+from unbraid.errors import ModelError
+from unbraid.models.packages import read_package
+
+SHAPES = {
+    "encoder.0.conv.weight": (4, 2, 8, 1),
+    "encoder.0.conv.bias": (4,),
+    "scale": (),
+    "freq_emb.weight": (3, 5),
+}
+WRITERS: list[Callable[..., Path]] = [published, write_th, write_safetensors]
+Weights = dict[str, NDArray[Any]]
+
+
+@pytest.fixture
+def state() -> Weights:
+    return draw(SHAPES)
+
+
+def ending(writer: Callable[..., Path]) -> str:
+    return ".safetensors" if writer is write_safetensors else ".th"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_class_arguments_and_weights_are_those_that_were_saved(
+    tmp_path: Path, writer: Callable[..., Path], dtype: str
+) -> None:
+    state = draw(SHAPES, dtype=dtype)
+    read = read_package(writer(tmp_path / f"955717e8{ending(writer)}", state))
+    assert (read.class_name, read.arguments, read.signature) == ("HTDemucs", HTDEMUCS, "955717e8")
+    assert read.arguments["segment"] == Fraction(39, 5)
+    assert {name: (values.dtype, values.tobytes()) for name, values in read.state.items()} == {
+        name: (values.dtype, values.tobytes()) for name, values in state.items()
+    }
+    assert all(read.state.shape(name) == read.state[name].shape == shape for name, shape in SHAPES.items())
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(("class_name", "arguments"), [("HTDemucs", HTDEMUCS_6S), ("HDemucs", HDEMUCS_MMI)])
+def test_all_published_architectures(
+    tmp_path: Path, state: Weights, writer: Callable[..., Path], class_name: str, arguments: dict[str, Any]
+) -> None:
+    read = read_package(writer(tmp_path / f"a{ending(writer)}", state, arguments, class_name))
+    assert (read.class_name, read.arguments) == (class_name, arguments)
+
+
+@pytest.mark.parametrize(
+    ("file", "signature"),
+    [("955717e8-8726e21a.th", "955717e8"), ("mine.th", "mine"), ("my-own-1234.th", "my-own")],
+)
+def test_the_signature_is_the_name_without_its_checksum(
+    tmp_path: Path, state: Weights, file: str, signature: str
+) -> None:
+    assert read_package(published(tmp_path / file, state)).signature == signature
+
+
+def test_a_state_dict_of_pytorch_itself_is_read(tmp_path: Path, state: Weights) -> None:
+    whole = package(state)
+    entries = OrderedDict(whole["state"])
+    entries._metadata = {"": {"version": 1}}  # type: ignore[attr-defined]
+    path = tmp_path / "a.th"
+    path.write_bytes(archive(pickled(whole | {"state": entries}), state))
+    assert set(read_package(path).state) == set(SHAPES)
+
+
+# What may be wrong with the pickle: a change of the dict that is saved, and what the error says.
+def tensor(**changed: Any) -> Callable[[dict[str, Any]], object]:
+    values = draw(SHAPES)["freq_emb.weight"]
+    return lambda whole: whole["state"].update({"freq_emb.weight": saved(3, values, **changed)})
+
+
+def storage(*name: Any) -> Callable[[dict[str, Any]], object]:
+    return tensor(storage=Kept(*name))
+
+
+HALF = Named("torch", "HalfStorage")
+LAUGHS: list[Any] = ["ha"]
+for _ in range(60):
+    LAUGHS = [LAUGHS, LAUGHS]
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("klass"), "klass"),
+        (lambda d: d.pop("kwargs"), "kwargs"),
+        (lambda d: d.pop("state"), "state"),
+        (lambda d: d.update(klass="HTDemucs"), "klass"),
+        (lambda d: d.update(klass=Named("demucs.demucs", "Demucs")), "network of class Demucs"),
+        (lambda d: d.update(klass=Named("torch.nn", "Module")), r"torch.nn.Module.*harm"),
+        (lambda d: d.update(args=(1,)), "named arguments"),
+        (lambda d: d.update(kwargs=[]), "named arguments"),
+        (lambda d: d["kwargs"].update(channels=HALF), "neither a number nor a text"),
+        (lambda d: d["kwargs"].update(channels=float("nan")), "not a number"),
+        (lambda d: d["kwargs"].update(channels=1 << 70), "absurdly large"),
+        (lambda d: d["kwargs"].update(segment=Fraction(1, 1 << 64)), "absurd|fraction"),
+        (
+            lambda d: d["kwargs"].update(segment=Call(Named("fractions", "Fraction"), "1e999999999")),
+            "fraction",
+        ),
+        (lambda d: d["kwargs"].update(segment=Call(Named("fractions", "Fraction"), 1, 0)), "no sense"),
+        (lambda d: d["kwargs"].update(segment=Call(Named("fractions", "Fraction"))), "fraction"),
+        (lambda d: d["kwargs"].update(sources=LAUGHS), "absurdly many"),
+        (lambda d: d["kwargs"].update(sources=ENDLESS), "absurdly many"),
+        (lambda d: d["kwargs"].update(sources=["a"] * 2000), "absurdly many"),
+        (lambda d: d["kwargs"].pop("sources"), "stems"),
+        (lambda d: d["kwargs"].update(sources="drums"), "stems"),
+        (lambda d: d["kwargs"].update(sources=["../../drums"]), "stems"),
+        (lambda d: d["kwargs"].update(sources=["a/b"]), "stems"),
+        (lambda d: d["kwargs"].update(sources=["a\nb"]), "stems"),
+        (lambda d: d["kwargs"].update(sources=[".."]), "stems"),
+        (lambda d: d["kwargs"].update(sources=["a" * 99]), "stems"),
+        (lambda d: d["kwargs"].update({"a": {1: 2}}), "neither a number nor a text"),
+        (lambda d: d["state"].update(a=1), "no tensor"),
+        (lambda d: d["state"].update({1: d["state"]["scale"]}), "no tensor"),
+        (lambda d: d["state"].update(__quantized=True), "quantised"),
+        (lambda d: d.update(quantizer=Named("diffq.diffq", "DiffQuantizer")), "quantised"),
+        (lambda d: d["state"].update({"b": d["state"]["scale"]}), "two tensors"),
+        (tensor(shape=(5, 3)), "view"),
+        (tensor(shape=(3, 4), strides=(4, 1)), "fill its storage"),
+        (tensor(shape=(3, 6), strides=(6, 1)), "fill its storage"),
+        (tensor(offset=1), "fill its storage"),
+        (tensor(offset=-1), "fill its storage"),
+        (tensor(strides=(0, 0)), "view"),
+        (tensor(strides=(1, 3)), "view"),
+        (tensor(shape=(15,), strides=()), "no sense"),
+        (tensor(shape=(1 << 40, 1 << 40), strides=(1 << 40, 1)), "fill its storage"),
+        (tensor(shape=(-3, -5), strides=(-5, 1)), "absurd shape"),
+        (tensor(shape=(0,), strides=(1,)), "absurd shape"),
+        (tensor(shape=(3.0, 5), strides=(5, 1)), "absurd shape"),
+        (tensor(shape=(*(1,) * 20, 15), strides=(1,) * 21), "absurd shape"),
+        (tensor(shape=15), "no sense"),
+        (tensor(storage=None), "no sense"),
+        (storage("storage", HALF, "3", "cpu", 1 << 40), "fill its storage"),
+        (storage("storage", HALF, "77", "cpu", 15), "missing"),
+        (storage("storage", HALF, "1", "cpu", 15), "not as many"),
+        (storage("storage", HALF, "../3", "cpu", 15), "storage that makes no sense"),
+        (storage("storage", HALF, "", "cpu", 15), "storage that makes no sense"),
+        (storage("storage", HALF, "\N{SUPERSCRIPT THREE}", "cpu", 15), "storage that makes no sense"),
+        (storage("storage", Named("torch", "LongStorage"), "3", "cpu", 15), "LongStorage"),
+        (storage("storage", "HalfStorage", "3", "cpu", 15), "storage that makes no sense"),
+        (storage("storage"), "storage that makes no sense"),
+        (storage(), "storage that makes no sense"),
+    ],
+)
+def test_a_pickle_that_makes_no_sense_is_refused(
+    tmp_path: Path, state: Weights, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    whole = package(state)
+    change(whole)
+    path = tmp_path / "a.th"
+    path.write_bytes(archive(pickled(whole), state))
+    with pytest.raises(ModelError, match=message) as caught:
+        read_package(path)
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.pop("archive/data.pkl"), "data.pkl"),
+        (lambda e: e.pop("archive/data/3"), "missing"),
+        (lambda e: e.update({"archive/data/3": bytes(28)}), "not as many"),
+        (lambda e: e.update({"other/data.pkl": b""}), "twice or has an odd name"),
+        (lambda e: e.update({"other/x": b""}), "not in one folder"),
+        (lambda e: e.update({"archive/../../x": b""}), "odd name"),
+        (lambda e: e.update({"/x": b""}), "odd name"),
+        (lambda e: e.update({"archive\\x": b""}), "odd name"),
+        (lambda e: e.update({"archive/a\nb": b""}), "odd name"),
+        (lambda e: e.update({"archive/": b""}), "odd name"),
+        (lambda e: e.update({"archive/byteorder": b"big"}), "order of bytes"),
+        (lambda e: e.update({"archive/data.pkl": bytes(2 << 20)}), "absurdly long"),
+        (lambda e: e.update({f"archive/{i:0200}": b"" for i in range(6000)}), "absurdly long"),
+    ],
+)
+def test_an_archive_that_pytorch_would_not_write_is_refused(
+    tmp_path: Path, state: Weights, change: Callable[[dict[str, bytes]], object], message: str
+) -> None:
+    path = tmp_path / "a.th"
+    path.write_bytes(archive(pickled(package(state)), state, change))
+    with pytest.raises(ModelError, match=message) as caught:
+        read_package(path)
+    assert "\n" not in caught.value.message
+
+
+def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path, state: Weights) -> None:
+    content = archive(pickled(package(state)), state)
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as again, pytest.warns(UserWarning, match="Duplicate"):
+        again.writestr("archive/data.pkl", b"other")
+    path = tmp_path / "a.th"
+    path.write_bytes(file.getvalue())
+    with pytest.raises(ModelError, match="twice"):
+        read_package(path)
+
+
+def test_a_compressed_archive_is_refused_so_that_none_can_be_a_bomb(tmp_path: Path) -> None:
+    path = tmp_path / "a.th"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", bytes(10 << 20))
+    with pytest.raises(ModelError, match="compressed"):
+        read_package(path)
+
+
+def test_entries_that_overlap_are_refused(tmp_path: Path, state: Weights) -> None:
+    content = bytearray(archive(pickled(package(state)), state))
+    # The second entry of the directory begins where the first does, 42 bytes into its record.
+    first = content.index(b"PK\x01\x02")
+    second = content.index(b"PK\x01\x02", first + 1)
+    content[second + 42 : second + 46] = content[first + 42 : first + 46]
+    path = tmp_path / "a.th"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="overlap"):
+        read_package(path)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_weights_have_to_be_numbers(
+    tmp_path: Path, writer: Callable[..., Path], dtype: str, value: float
+) -> None:
+    state = draw(SHAPES, dtype=dtype)
+    state["freq_emb.weight"][1, 2] = value
+    read = read_package(writer(tmp_path / f"a{ending(writer)}", state))
+    assert read.state["scale"] == state["scale"]
+    with pytest.raises(ModelError, match=r"infinite or not a number.*freq_emb"):
+        read.state["freq_emb.weight"]
+
+
+def test_the_largest_and_the_smallest_weights_are_read(tmp_path: Path) -> None:
+    state = {"a": np.array([65504, -65504, 2**-24, -(2**-24), 0.0, -0.0], np.float16)}
+    assert read_package(published(tmp_path / "a.th", state)).state["a"].tobytes() == state["a"].tobytes()
+
+
+@pytest.mark.parametrize("writer", [published, write_th])
+def test_a_package_with_an_altered_weight_is_refused(
+    tmp_path: Path, state: Weights, writer: Callable[..., Path]
+) -> None:
+    path = writer(tmp_path / "a.th", state)
+    content = path.read_bytes()
+    weight = state["encoder.0.conv.weight"].tobytes()
+    assert content.count(weight) == 1
+    path.write_bytes(content.replace(weight, bytes([weight[0] ^ 1]) + weight[1:]))
+    with pytest.raises(ModelError, match="damaged"):
+        read_package(path).state["encoder.0.conv.weight"]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_package_that_was_cut_short_is_refused(
+    tmp_path: Path, state: Weights, writer: Callable[..., Path]
+) -> None:
+    path = writer(tmp_path / f"a{ending(writer)}", state)
+    content = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(ModelError):
+            read_package(path)
+
+
+def test_a_file_that_changes_after_it_was_read_is_noticed(tmp_path: Path, state: Weights) -> None:
+    path = published(tmp_path / "a.th", state)
+    read = read_package(path)
+    os.truncate(path, 100)
+    with pytest.raises(ModelError, match="cut short"):
+        read.state["encoder.0.conv.weight"]
+    path.unlink()
+    with pytest.raises(ModelError, match="can't be read"):
+        read.state["encoder.0.conv.weight"]
+
+
+def test_what_is_no_package_is_refused_with_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.th"
+    with pytest.raises(ModelError, match="no such file"):
+        read_package(path)
+    path.mkdir()
+    with pytest.raises(ModelError, match="no such file"):
+        read_package(path)
+    path.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        with pytest.raises(ModelError, match="no such file"):
+            read_package(path)
+        path.unlink()
+    path.write_text("<!doctype html><title>Not found</title>")
+    with pytest.raises(ModelError, match="not a package of weights"):
+        read_package(path)
+    with path.open("wb") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(ModelError, match="far larger"):
+        read_package(path)
+
+
+def test_files_of_older_pytorch_say_so(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "a.th"
+    torch.save({"state": {}}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(ModelError, match=r"older than 1\.6"):
+        read_package(path)
+
+
+def test_the_number_of_bytes_of_a_storage_is_not_believed(tmp_path: Path, state: Weights) -> None:
+    """The directory of the zip says more than there is: nothing is read beyond the entry."""
+    content = bytearray(archive(pickled(package(state)), state))
+    last = content.rindex(b"PK\x01\x02")
+    content[last + 20 : last + 28] = struct.pack("<II", 1 << 30, 1 << 30)
+    path = tmp_path / "a.th"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged or cut short"):
+        read_package(path)

@@ -1,0 +1,246 @@
+"""Pickles that would harm whoever unpickles them are refused, with no effect and in little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.models.published import archive, draw, package, pickled
+
+from unbraid.errors import ModelError
+from unbraid.models.packages import read_package
+from unbraid.models.pickle_names import NAMES
+from unbraid.models.pickles import LONGEST
+
+P2, P4 = b"\x80\x02", b"\x80\x04"
+STATE = draw({"a": (4, 2)})
+GOOD = pickled(package(STATE))
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+
+def short(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def name(dotted: str) -> bytes:
+    module, _, last = dotted.rpartition(".")
+    return f"c{module}\n{last}\n".encode()
+
+
+# Touches a file where it is run.
+COMMAND = text("touch harmed")
+
+CODE = {
+    "REDUCE": P2 + name("os.system") + COMMAND + b"\x85R.",
+    "REDUCE, posix": P2 + name("posix.system") + COMMAND + b"\x85R.",
+    "REDUCE, subprocess": P2
+    + name("subprocess.check_output")
+    + b"]("
+    + text("touch")
+    + text("harmed")
+    + b"e\x85R.",
+    "REDUCE, eval": P2 + name("builtins.eval") + text("open('harmed', 'w')") + b"\x85R.",
+    "REDUCE, protocol 0": b"cos\nsystem\n(S'touch harmed'\ntR.",
+    "OBJ": P2 + b"(" + name("os.system") + COMMAND + b"o.",
+    "INST": b"(S'touch harmed'\nios\nsystem\n.",
+    "STACK_GLOBAL": P4 + short("os") + short("system") + b"\x93" + short("touch harmed") + b"\x85R.",
+    "inside the state": GOOD[:-1] + b"0" + name("os.system") + COMMAND + b"\x85R.",
+    "before the package": P2 + name("os.system") + COMMAND + b"\x85R0" + GOOD[2:],
+}
+
+NAMED = {
+    "NEWOBJ": P2 + name("subprocess.Popen") + b"](" + text("touch") + text("harmed") + b"e\x85\x81.",
+    "NEWOBJ_EX": P4 + name("subprocess.Popen") + b"(" + short("touch") + short("harmed") + b"t\x85}\x92.",
+    "dotted name of ours": P2 + b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n.",
+    "dotted name, STACK_GLOBAL": P4 + short("fractions") + short("Fraction.__init__.__globals__") + b"\x93.",
+    "names one of our modules": P2 + name("unbraid.models.packages.read_package") + b".",
+    "a module that is imported": P2 + name("antigravity.fly") + b".",
+    "getattr": P2 + name("builtins.getattr") + name("fractions.Fraction") + text("__class__") + b"\x86R.",
+    "torch.load": P2 + name("torch.load") + text("harmed") + b"\x85R.",
+    "numpy.load": P2 + name("numpy.load") + text("harmed") + b"\x85R.",
+    "numpy's test runner": P2 + name("numpy.testing._private.utils.runstring") + text("1") + b"}\x86R.",
+    "_codecs.decode": P2 + name("_codecs.decode") + text("bomb") + text("zlib") + b"\x86R.",
+    "EXT1": P2 + b"\x82\x01.",
+    "EXT2": P2 + b"\x83\x01\x00.",
+    "EXT4": P2 + b"\x84\x01\x00\x00\x00.",
+    "PERSID": b"P0\n.",
+    "a persistent id that is a name": P2 + name("fractions.Fraction") + b"Q.",
+    "a call of the network's class": P2 + name("demucs.htdemucs.HTDemucs") + b")R.",
+    "a call of a type of storage": P2 + name("torch.HalfStorage") + b")R.",
+    "a call of a text": P2 + text("a") + b")R.",
+    "a call of what was called": P2 + name("collections.OrderedDict") + b")R)R.",
+    "a call with a list": P2 + name("collections.OrderedDict") + b"]R.",
+    "attributes of a function of ours": P2
+    + name("fractions.Fraction")
+    + b"}"
+    + text("make")
+    + text("x")
+    + b"sb.",
+    "slots of a function of ours": P2
+    + name("fractions.Fraction")
+    + b"N}"
+    + text("make")
+    + text("x")
+    + b"s\x86b.",
+    "attributes of the network's class": P2 + name("demucs.htdemucs.HTDemucs") + b"}" + text("x") + b"Nsb.",
+    "attributes of a type of numbers": P2 + name("torch.HalfStorage") + b"}" + text("x") + b"Nsb.",
+    "attributes of a fraction": P2 + name("fractions.Fraction") + b"K\x01K\x02\x86R}" + text("x") + b"Nsb.",
+    "a line break in a name": P2 + b"cos\nsys\rtem\n.",
+    "a name of 200,000 letters": P2 + b"c" + b"o" * 100_000 + b"\n" + b"s" * 100_000 + b"\n.",
+    "a name that is no UTF-8": P2 + b"c\xff\xfe\nsystem\n.",
+    "protocol 255": b"\x80\xff" + GOOD[2:],
+    "buffers": b"\x80\x05\x97\x98.",
+}
+
+# One list in another, 60 times twice.
+TWICE = b"]" + b"q\x00(h\x00h\x00e" * 60
+
+MEMORY = {
+    "a memo of 4 billion": P2 + b"Nr\xff\xff\xff\xff.",
+    "a memo of 2 billion": P2 + b"Nr\xff\xff\xff\x7f0" + GOOD[2:],
+    "BINUNICODE of 4 GB": P2 + b"X\xff\xff\xff\xff.",
+    "BINUNICODE8 of 2**62 bytes": P4 + b"\x8d" + struct.pack("<Q", 1 << 62) + b".",
+    "BINUNICODE8 of 2**64 bytes": P4 + b"\x8d" + b"\xff" * 8 + b".",
+    "BINBYTES of 4 GB": P2 + b"B\xff\xff\xff\xff.",
+    "BINBYTES8 of 2**40 bytes": P4 + b"\x8e" + struct.pack("<Q", 1 << 40) + b".",
+    "BYTEARRAY8 of 2**40 bytes": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
+    "BINSTRING of 2 GB": P2 + b"T\xff\xff\xff\x7f.",
+    "LONG4 of 2 GB": P2 + b"\x8b\xff\xff\xff\x7f.",
+    "LONG4 of -1 bytes": P2 + b"\x8b\xff\xff\xff\xff.",
+    "a frame of 2**62 bytes": P4 + b"\x95" + struct.pack("<Q", 1 << 62) + b"N.",
+    "a number of 200,000 digits": b"I" + b"9" * 200_000 + b"\n.",
+    "a long number of 200,000 digits": b"L" + b"9" * 200_000 + b"L\n.",
+    "a fraction of a billion digits": P2 + name("fractions.Fraction") + text("1e999999999") + b"\x85R.",
+    "a fraction of 200,000 digits": P2 + name("fractions.Fraction") + text("1/" + "9" * 200_000) + b"\x85R.",
+    "lists in lists, 2**60 in all": P2 + TWICE + b".",
+    "tuples in tuples as a name, 2**60 in all": P2 + b"})" + b"q\x00h\x00\x86" * 60 + b"Ns.",
+    "a list in itself": P2 + b"]q\x00h\x00a.",
+    "a dict in itself": P2 + b"}q\x00" + text("state") + b"h\x00s.",
+    "a tuple in itself": P2 + b"]q\x00h\x00\x85a.",
+    "lists in lists, 200,000 deep": b"(" * 50_000 + b"l" * 50_000 + b".",
+    "tuples in tuples, 100,000 deep": P2 + b")" + b"\x85" * (LONGEST // 2) + b".",
+    "tuples in tuples in the package": GOOD[:-2] + text("x") + b")" + b"\x85" * (LONGEST // 2) + b"su.",
+    "many marks": P2 + b"(" * LONGEST + b".",
+    "many lists": P2 + b"]" * LONGEST + b".",
+    "many copies": P2 + b")q\x00" + b"h\x00" * (LONGEST // 2) + b".",
+    "many memos": P2 + b")" + b"".join(b"r" + struct.pack("<I", i) for i in range(50_000)) + b".",
+    "more bytes than any package": P2 + b"N0" * LONGEST + b".",
+}
+
+NONSENSE = {
+    "nothing": b"",
+    "no end": P2 + b"N",
+    "an end without a thing": P2 + b".",
+    "two things": P2 + b"NN.",
+    "something after the end": GOOD + b"N.",
+    "no package": P2 + b"N.",
+    "an unknown instruction": P2 + b"\xff.",
+    "a memo that isn't there": P2 + b"h\x00.",
+    "a tuple without a mark": P2 + b"t.",
+    "a tuple of three of two": P2 + b"NN\x87.",
+    "an entry of nothing": P2 + b"NNs.",
+    "an entry of a list": P2 + b"]NNs.",
+    "half an entry": P2 + b"}(Nu.",
+    "an item of a dict": P2 + b"}Na.",
+    "an entry twice": P2 + b"}(" + text("state") + b"N" + text("state") + b"Nu.",
+    "an entry named by a list": P2 + b"}]Ns.",
+    "a call of nothing": P2 + b"R.",
+    "attributes of nothing": P2 + b"b.",
+    "half a character": P2 + b"X\x01\x00\x00\x00\xc3.",
+    "POP, DUP": P2 + b"N20.",
+    "half of a character as a name": P2 + text("a")[:-1] + b"\xed.",
+}
+
+ATTACKS = {**CODE, **NAMED, **MEMORY, **NONSENSE}
+
+
+@pytest.fixture(scope="module")
+def attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a package for each attack."""
+    folder = tmp_path_factory.mktemp("attacks")
+    for number, content in enumerate(ATTACKS.values()):
+        (folder / f"{number}.th").write_bytes(archive(content, STATE))
+    yield folder
+
+
+def test_the_attacks_work_on_who_unpickles(tmp_path: Path) -> None:
+    """Else they would prove nothing."""
+    for attack in CODE.values():
+        code = f"import pickle\ntry:\n  pickle.loads({attack!r})\nexcept Exception: pass"
+        subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, check=True)
+        # What comes after a package needs PyTorch for that (-S: nothing that is installed).
+        assert (tmp_path / "harmed").exists() or GOOD[2:-1] in attack
+        (tmp_path / "harmed").unlink(missing_ok=True)
+
+
+def test_a_good_package_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.th"
+    path.write_bytes(archive(GOOD, STATE))
+    assert set(read_package(path).state) == {"a"}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_every_attack_is_refused_in_one_line(attacks: Path, attack: str) -> None:
+    before = dict(NAMES)
+    path = attacks / f"{list(ATTACKS).index(attack)}.th"
+    with pytest.raises(ModelError) as caught:
+        read_package(path)
+    told = caught.value.message
+    assert told.startswith(f"{path} can't be used: ")
+    assert told.isprintable() and len(told) < len(str(path)) + 300
+    assert before == NAMES
+
+
+# Reads packages after what memory it may have is set to little more than it has, and writes down what Python does.
+CELL = """
+import json, resource, sys, time
+from pathlib import Path
+from unbraid.errors import ModelError
+from unbraid.models.packages import read_package
+good, folder, megabytes = sys.argv[1:]
+read_package(Path(good))  # what is imported late
+paths = sorted(Path(folder).iterdir())
+has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (has + (int(megabytes) << 20),) * 2)
+done = []
+sys.addaudithook(lambda event, arguments: done.append([event, repr(arguments)]))
+took = {}
+for path in paths:
+    started = time.process_time()
+    try:
+        read_package(path)
+    except ModelError:
+        took[path.stem] = time.process_time() - started
+print(json.dumps([took, done]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
+def test_no_attack_runs_anything_nor_takes_memory_or_time(attacks: Path, tmp_path: Path) -> None:
+    good = tmp_path / "good.th"
+    good.write_bytes(archive(GOOD, STATE))
+    process = subprocess.run(
+        [sys.executable, "-c", CELL, good, attacks, "150"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.returncode == 0, process.stderr
+    took, done = json.loads(process.stdout)
+    assert len(took) == len(ATTACKS)
+    assert max(took.values()) < 10
+    # Opening the packages themselves, and nothing else.
+    opened = {arguments.split(",")[0] for event, arguments in done if event == "open"}
+    assert {event for event, _ in done} == {"open"}
+    assert all(str(attacks) in path or path.strip("(").isdigit() for path in opened)
+    assert [path.name for path in tmp_path.iterdir()] == ["good.th"]

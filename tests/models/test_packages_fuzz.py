@@ -1,0 +1,146 @@
+"""Whatever becomes of a package: it gives the weights that were saved or a ModelError, and never anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tests.models.published import archive, draw, package, pickled, published, write_safetensors, write_th
+
+from unbraid.errors import ModelError
+from unbraid.models.packages import Package, read_package
+from unbraid.models.pickles import read_pickle
+from unbraid.models.tensors import Refused
+
+STATE = draw({"a.weight": (3, 4), "a.bias": (5,)})
+PICKLE = pickled(package(STATE, {"sources": ["drums", "vocals"], "channels": 48}))
+
+# Bytes changed, cut out and put in: (where, as a share of the length; how many are cut out; what is put in).
+Edits = list[tuple[float, int, bytes]]
+# Instructions of pickles are common in what is put in: names, calls, attributes, sizes.
+PUT_IN = st.binary(max_size=8) | st.sampled_from(
+    [
+        b"cos\nsystem\n",
+        b"R",
+        b"b",
+        b"}",
+        b"]",
+        b"(",
+        b"t",
+        b"0",
+        b"2",
+        b"h\x00",
+        b"q\x00",
+        b"r\xff\xff\xff\xff",
+        b"Q",
+        b"X\xff\xff\xff\xff",
+        b"\x8a\xff",
+        b"N",
+        b"s",
+        b"u",
+        b"a",
+        b"e",
+        b".",
+        b"PK\x01\x02",
+        b"PK\x05\x06",
+        b"\xff" * 4,
+    ]
+)
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PUT_IN), min_size=1, max_size=4)
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+def edited(content: bytes, edits: Edits) -> bytes:
+    changed = bytearray(content)
+    for share, cut, put_in in edits:
+        at = int(share * len(changed))
+        changed[at : at + cut] = put_in
+    return bytes(changed)
+
+
+@pytest.fixture(scope="module", params=[published, write_th, write_safetensors])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good package; the test writes over it."""
+    writer: Callable[..., Path] = request.param
+    ending = ".safetensors" if writer is write_safetensors else ".th"
+    return writer(tmp_path_factory.mktemp("fuzz") / f"a{ending}", STATE)
+
+
+def weights(read: Package) -> dict[str, NDArray[Any]]:
+    return {name: values.copy() for name, values in read.state.items()}
+
+
+@pytest.fixture(scope="module")
+def good(written: Path) -> bytes:
+    return written.read_bytes()
+
+
+@FUZZ
+@given(edits=EDITS)
+def test_an_edited_file(written: Path, good: bytes, edits: Edits) -> None:
+    written.write_bytes(edited(good, edits))
+    check(written, good)
+
+
+@FUZZ
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit(written: Path, good: bytes, place: float, bit: int) -> None:
+    changed = bytearray(good)
+    changed[int(place * len(good))] ^= 1 << bit
+    written.write_bytes(changed)
+    check(written, good)
+
+
+def check(path: Path, good: bytes) -> None:
+    try:
+        read = read_package(path)
+        found = weights(read)
+    except ModelError as error:
+        assert error.message.isprintable()
+        assert len(error.message) < len(str(path)) + 400
+        return
+    if path.suffix == ".th":  # has checksums
+        assert {name: values.tobytes() for name, values in found.items()} == {
+            name: values.tobytes() for name, values in STATE.items()
+        }
+    assert all(np.isfinite(values).all() for values in found.values())
+
+
+@FUZZ
+@given(edits=EDITS)
+@example(edits=[(0.5, 0, b"cos\nsystem\n")])
+def test_an_edited_pickle(edits: Edits) -> None:
+    """The same without the checksum around it, which lets few edits through."""
+    try:
+        read_pickle(edited(PICKLE, edits))
+    except Refused as error:
+        assert str(error).isprintable()
+
+
+@FUZZ
+@given(edits=EDITS)
+def test_a_package_with_an_edited_pickle(tmp_path_factory: pytest.TempPathFactory, edits: Edits) -> None:
+    path = tmp_path_factory.getbasetemp() / "edited.th"
+    path.write_bytes(archive(edited(PICKLE, edits), STATE))
+    try:
+        found = weights(read_package(path))
+    except ModelError as error:
+        assert error.message.isprintable()
+        return
+    # Names and the order of tensors may have changed; their numbers are those of the file.
+    assert {values.tobytes() for values in found.values()} <= {values.tobytes() for values in STATE.values()}
+
+
+@FUZZ
+@given(content=st.binary(max_size=200), protocol=st.sampled_from([b"", b"\x80\x02"]))
+def test_a_pickle_of_anything(content: bytes, protocol: bytes) -> None:
+    try:
+        read_pickle(protocol + content)
+    except Refused as error:
+        assert str(error).isprintable()

@@ -1,0 +1,245 @@
+"""A folder of published models is read as `demucs --repo` reads it, converted once, and never believed blindly."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.models.published import (
+    HDEMUCS_MMI,
+    SOURCES,
+    TINY,
+    draw,
+    published,
+    tiny_graphs,
+    weights_in,
+    with_checksum,
+    write_safetensors,
+)
+
+from unbraid.errors import ModelError
+from unbraid.models import repo as repo_module
+from unbraid.models.cache import cache_folder
+from unbraid.models.repo import find_in_repo, read_bag, scan_repo
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tiny_graphs(monkeypatch, tmp_path / "graphs")
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """Networks a (with its checksum), b and c, and a bag of a and b."""
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    with_checksum(published(folder / "a.th", draw(TINY, 1)))
+    published(folder / "b.th", draw(TINY, 2))
+    write_safetensors(folder / "c.safetensors", draw(TINY, 3))
+    bag = {"models": ["a", "b"], "weights": [[1, 0, 0.5, 1], [0, 1, 0.5, 0]]}
+    (folder / "ab.yaml").write_text(json.dumps(bag))
+    (folder / "README.md").touch()
+    return folder
+
+
+def seed_of(folder: Path) -> int:
+    gains = weights_in(folder)["gains"]
+    return next(seed for seed in range(10) if np.array_equal(draw(TINY, seed)["gains"], gains))
+
+
+@pytest.mark.parametrize(("name", "seed"), [("a", 1), ("b", 2), ("c", 3)])
+def test_a_network_is_found_by_its_signature(repo: Path, name: str, seed: int) -> None:
+    model = find_in_repo(name, repo)
+    assert (model.name, model.sources, model.members) == (name, tuple(SOURCES), ())
+    assert seed_of(model.folder) == seed
+
+
+def test_a_bag_is_found_by_its_name(repo: Path) -> None:
+    model = find_in_repo("ab", repo)
+    assert model.name == "ab"
+    assert [member.model.name for member in model.members] == ["a", "b"]
+    assert [seed_of(member.model.folder) for member in model.members] == [1, 2]
+    assert [list(member.weights.values()) for member in model.members] == [[1, 0, 0.5, 1], [0, 1, 0.5, 0]]
+
+
+def test_a_bag_without_weights_counts_all_networks_alike(repo: Path) -> None:
+    (repo / "ab.yaml").write_text("models: [a, b]\n")
+    assert {w for member in find_in_repo("ab", repo).members for w in member.weights.values()} == {1}
+
+
+def test_the_segment_of_a_bag_counts(repo: Path) -> None:
+    published(repo / "old.th", draw(TINY), HDEMUCS_MMI, "HDemucs")
+    (repo / "mmi.yaml").write_text("models: ['old']\nsegment: 10\n")
+    assert find_in_repo("mmi", repo).segment == 441_000
+    assert find_in_repo("old", repo).segment == 44 * 44_100
+
+
+def test_a_network_goes_before_a_bag_of_its_name(repo: Path) -> None:
+    (repo / "a.yaml").write_text("models: [b]\n")
+    assert seed_of(find_in_repo("a", repo).folder) == 1
+
+
+def test_a_th_file_goes_before_safetensors_as_demucs_reads_no_others(repo: Path) -> None:
+    published(repo / "c.th", draw(TINY, 4))
+    assert seed_of(find_in_repo("c", repo).folder) == 4
+
+
+def test_what_is_there_can_be_listed(repo: Path) -> None:
+    found = scan_repo(repo)
+    assert list(found.networks) == ["a", "b", "c"]
+    assert found.bags == {"ab": repo / "ab.yaml"}
+
+
+def test_a_model_is_converted_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = find_in_repo("ab", repo)
+    monkeypatch.setattr(repo_module, "convert_bag", None)
+    assert find_in_repo("ab", repo) == first
+
+
+def test_an_altered_file_is_converted_anew(repo: Path) -> None:
+    first = find_in_repo("b", repo)
+    stamps = (repo / "b.th").stat()
+    published(repo / "b.th", draw(TINY, 5))
+    os.utime(repo / "b.th", ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+    assert (repo / "b.th").stat().st_size == stamps.st_size
+    again = find_in_repo("b", repo)
+    assert again.folder != first.folder
+    assert seed_of(again.folder) == 5
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: path.unlink(), lambda path: os.truncate(path, 1), lambda path: path.write_bytes(b"x")],
+)
+@pytest.mark.parametrize("file", ["weights.bin", "graph.onnx", "model.json"])
+def test_what_is_damaged_in_the_cache_is_made_again(
+    repo: Path, file: str, damage: Callable[[Path], object]
+) -> None:
+    damage(find_in_repo("b", repo).folder / file)
+    assert seed_of(find_in_repo("b", repo).folder) == 2
+
+
+def test_another_graph_is_taken_up(repo: Path, tmp_path: Path) -> None:
+    first = find_in_repo("b", repo)
+    with (tmp_path / "graphs" / "HTDemucs.onnx").open("ab") as graph:
+        graph.write(b"\x12\x00")
+    assert find_in_repo("b", repo).folder != first.folder
+
+
+def test_a_package_that_fails_leaves_nothing_in_the_cache(repo: Path) -> None:
+    state = draw(TINY, 2)
+    state["gains"][0, 0] = np.nan
+    published(repo / "b.th", state)
+    with pytest.raises(ModelError, match="not a number"):
+        find_in_repo("ab", repo)
+    assert [path for path in cache_folder().rglob("*") if not path.name.startswith(".")] == [
+        cache_folder() / "repo"
+    ]
+
+
+def test_a_wrong_checksum_is_refused(repo: Path) -> None:
+    path = published(repo / "d-01234567.th", draw(TINY))
+    with pytest.raises(ModelError, match=rf"{path.name} is damaged or was altered.*01234567"):
+        find_in_repo("d", repo)
+
+
+def test_two_networks_of_one_name_are_refused_by_name(repo: Path) -> None:
+    published(repo / "a.th", draw(TINY, 5))
+    with pytest.raises(ModelError, match=r"called a: a-[0-9a-f]{8}\.th, a\.th\. Remove all but one"):
+        find_in_repo("ab", repo)
+    assert find_in_repo("c", repo).name == "c"
+
+
+def test_a_name_that_is_not_there_is_told_what_is(repo: Path) -> None:
+    for name in ("x", "../repo/a", "README.md", "", "ab.yaml"):
+        with pytest.raises(ModelError, match=r"there is no model .*; there is ab, a, b, c"):
+            find_in_repo(name, repo)
+
+
+def test_a_bag_that_lacks_a_network_says_what_to_put_where(repo: Path) -> None:
+    (repo / "b.th").unlink()
+    with pytest.raises(ModelError, match=rf"ab\.yaml needs the network 'b': put .* into {repo}"):
+        find_in_repo("ab", repo)
+
+
+def test_a_folder_that_is_none_is_told(repo: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"README\.md is a file"):
+        find_in_repo("a", repo / "README.md")
+    with pytest.raises(ModelError, match="can't be read as a folder"):
+        find_in_repo("a", tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="there is nothing that is one"):
+        find_in_repo("a", tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no list of names"),
+        ("- a\n", "no list of names"),
+        ("models: [a", "not YAML"),
+        ("models: !!python/object/apply:os.system ['touch harmed']\n", "not YAML"),
+        ("models: *a\n", "not YAML"),
+        ("\x00", "not YAML"),
+        ("models: " + "[" * 4_000, "far too long"),
+        ("models: " + "- " * 1_900, "not YAML"),
+        ("models: [" + "a, " * 30_000 + "]", "far too long"),
+        ("models: a\n", "models has to list"),
+        ("models: []\n", "models has to list"),
+        ("model: [a]\n", "models has to list"),
+        ("models: [" + "a, " * 40 + "]", "models has to list"),
+        ("models: [12345678]\n", "signature 12345678 has to stand in quotes"),
+        ("models: [a]\nweights: 1\n", "weights has to be"),
+        ("models: [a]\nweights: [1, 1, 1, 1]\n", "weights has to be"),
+        ("models: [a]\nweights: [[1, 1, 1, .nan]]\n", "weights has to be"),
+        ("models: [a]\nweights: [[1, 1, 1, '1']]\n", "weights has to be"),
+        ("models: [a]\nweights: [[1, 1, 1, true]]\n", "weights has to be"),
+        ("models: [a]\nsegment: long\n", "segment has to be"),
+        ("models: [a]\nsegment: 0\n", "segment has to be"),
+        ("models: [a]\nsegment: .inf\n", "segment has to be"),
+    ],
+)
+def test_a_bag_that_makes_no_sense_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bag.yaml"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=rf"bag\.yaml is not a bag of models: .*{message}") as caught:
+        read_bag(path)
+    assert "\n" not in caught.value.message
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_weights_for_other_stems_are_refused(repo: Path) -> None:
+    (repo / "ab.yaml").write_text("models: [a, b]\nweights: [[1, 1], [1, 1]]\n")
+    with pytest.raises(ModelError, match="2 networks for 4 stems needs 2 lists of 4 weights"):
+        find_in_repo("ab", repo)
+
+
+def test_laughs_by_the_billion_are_read_without_a_thought(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 30))]
+    path = tmp_path / "bag.yaml"
+    path.write_text("\n".join([*lines, "models: [a]", "weights: *a29"]))
+    with pytest.raises(ModelError, match="weights has to be"):
+        read_bag(path)
+
+
+def test_published_bags_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "bag.yaml"
+    path.write_text(
+        "models: ['f7e0c4bc', 'd12395a8']\nweights: [\n  [1., 0., 0., 0.],\n  [0., 1., 0., 0.],\n]\n"
+    )
+    bag: Any = read_bag(path)
+    assert (bag.signatures, bag.segment_s) == (("f7e0c4bc", "d12395a8"), None)
+    assert bag.weights == [[1, 0, 0, 0], [0, 1, 0, 0]]
+    path.write_text("models: ['75fc33f5']\nsegment: 44\n")
+    assert read_bag(path).segment_s == 44
