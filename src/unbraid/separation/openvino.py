@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.separation.arrays import Floats
+from unbraid.separation.openvino_sums import refine_sums
 from unbraid.shortage import is_shortage
 
 # Importing `openvino` imports its model converter, which reports the import over the network, writes an
@@ -55,6 +57,7 @@ class OpenVinoRuntime:
             network = core.read_model(graph)
             # Sizes that are known beforehand make the compiled graph a quarter faster than dynamic ones.
             network.reshape({name: list(shape) for name, shape in shapes.items()})
+            refine_sums(network, import_module("openvino.opset13"))
             self._compiled = core.compile_model(network, "CPU", options)
         except RuntimeError as error:
             if is_shortage(error):

@@ -49,12 +49,13 @@ class Result:
 class Separator:
     """Takes songs apart. Loads its model when made; may be used by several threads at once.
 
-    `model`: a name of the catalogue, `auto` (the best that is there), a name in `repo` (a folder of published weights)
-    or the path of a model folder. `notice` is told in a line what `auto` came to, `downloading` how a download goes on.
-    `device`: auto, cpu, cuda or mps. `overlap`: share of a segment that the next reads again (0 to below 1),
-    `segment_s`: its length in seconds; `shifts`: average over that many random shifts of up to half a second (0: none),
-    drawn from `seed`; where they are None, `quality` (fast, balanced, best) and the model decide. `threads`: CPU
-    threads in all; `jobs`: segments computed at once. Raises ModelError and SettingError.
+    `model`: a name of the catalogue, `auto` (the best that can be had) or the path of a model folder; with `repo`,
+    a folder of published weights, a name in that. A model that is not here is downloaded; `downloading` is told
+    bytes done and bytes in all (0: not known), and `notice` what `auto` came to, in a line. `device`: auto, cpu,
+    cuda or mps. `overlap`: share of a segment that the next reads again (0 to below 1), `segment_s`: its length in
+    seconds; `shifts`: average over that many random shifts of up to half a second (0: none), drawn from `seed`;
+    where they are None, `quality` (fast, balanced, best) and the model decide. `threads`: CPU threads in all;
+    `jobs`: segments computed at once. Raises ModelError and SettingError.
     """
 
     def __init__(
@@ -70,9 +71,15 @@ class Separator:
         jobs: int = 1,
         quality: str = BALANCED,
         repo: str | PathLike[str] | None = None,
-        notice: Callable[[str], None] | None = None,
+        notice: Callable[[str], object] | None = None,
+        downloading: Callable[[int, int], object] | None = None,
     ) -> None:
-        self.model: Model = find_model(model if isinstance(model, str) else Path(fspath(model)))
+        self.model: Model = find_model(
+            model if isinstance(model, str) else Path(fspath(model)),
+            repo=None if repo is None else Path(fspath(repo)),
+            progress=downloading,
+            notice=notice,
+        )
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         parts = settings.parts(self.model)
         lengths = {part.model: part.length for part in parts}
