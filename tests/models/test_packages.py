@@ -345,3 +345,35 @@ def test_the_number_of_bytes_of_a_storage_is_not_believed(tmp_path: Path, state:
     path.write_bytes(content)
     with pytest.raises(ModelError, match="damaged or cut short"):
         read_package(path)
+
+
+@pytest.mark.parametrize("place", [1 << 31, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_places_beyond_the_file_are_refused(tmp_path: Path, state: Weights, place: int) -> None:
+    path = tmp_path / "a.th"
+    content = archive(pickled(package(state)), state)
+    with zipfile.ZipFile(io.BytesIO(content), "a") as file:
+        file.filelist[-1].header_offset = place
+        file.comment = b""
+        file._didModify = True  # type: ignore[attr-defined]
+        written = file.fp
+        assert isinstance(written, io.BytesIO)
+        file.close()
+        path.write_bytes(written.getvalue())
+    with pytest.raises(ModelError, match="damaged or cut short"):
+        read_package(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize("offset", [0, 1 << 40, 1 << 63, (1 << 64) - 1])
+def test_a_directory_beyond_the_file_is_refused(
+    tmp_path: Path, state: Weights, size: int, offset: int
+) -> None:
+    content = archive(pickled(package(state)), state)
+    end = content.rindex(b"PK\x05\x06")
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 6, 6, size, offset)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
+    last = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 6, 6, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path = tmp_path / "a.th"
+    path.write_bytes(content[:end] + record + locator + last)
+    with pytest.raises(ModelError):
+        read_package(path)

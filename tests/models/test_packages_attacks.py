@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,6 +199,48 @@ def test_every_attack_is_refused_in_one_line(attacks: Path, attack: str) -> None
     assert told.startswith(f"{path} can't be used: ")
     assert told.isprintable() and len(told) < len(str(path)) + 300
     assert before == NAMES
+
+
+def with_a_hole(content: bytes, path: Path, size: int) -> None:
+    """Write an archive whose last entry is `size` zeros longer than in `content`; they take no place on the disk."""
+    start = content.index(b"PK\x01\x02")
+    directory = bytearray(content[start:])
+    last, end = directory.rindex(b"PK\x01\x02"), directory.rindex(b"PK\x05\x06")
+    compressed, whole = struct.unpack_from("<II", directory, last + 20)
+    struct.pack_into("<II", directory, last + 20, compressed + size, whole + size)
+    struct.pack_into("<I", directory, end + 16, start + size)
+    with path.open("wb") as file:
+        file.write(content[:start])
+        file.seek(size, os.SEEK_CUR)
+        file.write(directory)
+
+
+def pickle_last(entries: dict[str, bytes]) -> None:
+    entries["archive/data.pkl"] = entries.pop("archive/data.pkl")
+
+
+def test_a_pickle_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with_a_hole(archive(GOOD, STATE, pickle_last), tmp_path / "a.th", 900 << 20)
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="absurdly long"):
+        read_package(tmp_path / "a.th")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+def test_a_directory_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    content = bytearray(archive(GOOD, STATE))
+    end = content.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", content, end + 12, 500 << 20)
+    with (tmp_path / "a.th").open("wb") as file:
+        file.write(content[:end])
+        file.seek(500 << 20)
+        file.write(content[end:])
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="absurdly long"):
+        read_package(tmp_path / "a.th")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
 
 
 # Reads packages after what memory it may have is set to little more than it has, and writes down what Python does.

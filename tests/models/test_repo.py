@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,23 @@ def test_a_model_is_converted_once(repo: Path, monkeypatch: pytest.MonkeyPatch) 
     first = find_in_repo("ab", repo)
     monkeypatch.setattr(repo_module, "convert_bag", None)
     assert find_in_repo("ab", repo) == first
+
+
+def test_a_model_is_converted_once_by_all_that_ask_together(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = repo_module.convert_bag
+
+    def counted(*arguments: Any, **named: Any) -> None:
+        asked.append(named["name"])
+        real(*arguments, **named)
+
+    monkeypatch.setattr(repo_module, "convert_bag", counted)
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(lambda _: find_in_repo("ab", repo), range(8)))
+    assert asked == ["ab"]
+    assert all(model == models[0] for model in models)
 
 
 def test_an_altered_file_is_converted_anew(repo: Path) -> None:

@@ -13,6 +13,8 @@ from unbraid.models.tensors import Refused
 # A network has some 600 entries, of about 80 bytes each in the directory at the file's end; zipfile holds them all.
 LONGEST_DIRECTORY = 1 << 20
 
+DAMAGED = "it is damaged or cut short"
+
 LOCAL_HEADER = struct.Struct(
     "<4s22xHH"
 )  # signature; lengths of the name and of the extra field, which follow it
@@ -26,8 +28,10 @@ class Entry:
     length: int
     crc32: int
 
-    def read(self, file: io.FileIO) -> bytes:
-        """All of it. Raises Refused when the checksum is wrong."""
+    def read(self, file: io.FileIO, longest: int) -> bytes:
+        """All of it. Raises Refused when it is longer than `longest` bytes or its checksum is wrong."""
+        if self.length > longest:
+            raise Refused("what it says of itself is absurdly long")
         file.seek(self.offset)
         content = file.read(self.length)
         if zlib.crc32(content) != self.crc32:
@@ -51,42 +55,55 @@ def stored_entries(file: io.FileIO) -> dict[str, Entry]:
 
     Raises Refused, and OSError when the file can't be read.
     """
-    with _ShortReads(file.fileno(), closefd=False) as short:
-        try:
-            infos = zipfile.ZipFile(short).infolist()
-        except Refused:
-            raise
-        # All that zipfile raises for directories that make no sense; OSError for places before the file's start.
-        except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
-            raise Refused("it is damaged or cut short") from error
-        entries: dict[str, Entry] = {}
-        folders, end = set(), 0
-        for info in sorted(infos, key=lambda info: info.header_offset):
-            folder, _, name = info.filename.partition("/")
-            folders.add(folder)
-            if _odd(info.orig_filename) or name in entries or not name:
-                raise Refused(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
-            if (
-                info.compress_type != zipfile.ZIP_STORED
-                or info.flag_bits & 1
-                or info.file_size != info.compress_size
-            ):
-                raise Refused("it is compressed or encrypted, which published weights are not")
-            if info.header_offset < end:
-                raise Refused("entries in it overlap")
-            file.seek(info.header_offset)
-            header = file.read(LOCAL_HEADER.size)
-            if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-                raise Refused("it is damaged or cut short")
-            _, name_length, extra_length = LOCAL_HEADER.unpack(header)
-            offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
-            entries[name] = Entry(offset, info.file_size, info.CRC)
-            end = offset + info.file_size
-        if end > file.seek(0, io.SEEK_END):
-            raise Refused("it is damaged or cut short")
+    size = file.seek(0, io.SEEK_END)
+    entries: dict[str, Entry] = {}
+    folders, end = set(), 0
+    for info in sorted(_directory(file), key=lambda info: info.header_offset):
+        folder, _, name = info.filename.partition("/")
+        folders.add(folder)
+        if _odd(info.orig_filename) or name in entries or not name:
+            raise Refused(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
+        if (
+            info.compress_type != zipfile.ZIP_STORED
+            or info.flag_bits & 1
+            or info.file_size != info.compress_size
+        ):
+            raise Refused("it is compressed or encrypted, which published weights are not")
+        if info.header_offset < end:
+            raise Refused("entries in it overlap")
+        if info.header_offset > size:
+            raise Refused(DAMAGED)
+        file.seek(info.header_offset)
+        header = file.read(LOCAL_HEADER.size)
+        if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+            raise Refused(DAMAGED)
+        _, name_length, extra_length = LOCAL_HEADER.unpack(header)
+        offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
+        entries[name] = Entry(offset, info.file_size, info.CRC)
+        end = offset + info.file_size
+    if end > size:
+        raise Refused(DAMAGED)
     if len(folders) != 1:
         raise Refused("it is not what PyTorch saves: its entries are not in one folder")
     return entries
+
+
+def _directory(file: io.FileIO) -> list[zipfile.ZipInfo]:
+    with _ShortReads(file.fileno(), closefd=False) as short:
+        try:
+            return zipfile.ZipFile(short).infolist()
+        except Refused:
+            raise
+        # What zipfile raises where a directory makes no sense; the last two for places where no file has any.
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            struct.error,
+            ValueError,
+            OverflowError,
+            OSError,
+        ) as error:
+            raise Refused(DAMAGED) from error
 
 
 def _odd(name: str) -> bool:

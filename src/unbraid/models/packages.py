@@ -20,7 +20,7 @@ from unbraid.errors import ModelError
 from unbraid.models.archives import Entry, stored_entries
 from unbraid.models.header import parse, read_header
 from unbraid.models.pickle_names import NetworkClass, SavedTensor
-from unbraid.models.pickles import read_pickle
+from unbraid.models.pickles import LONGEST, read_pickle
 from unbraid.models.tensors import Refused, State, StoredTensor, size_in_bytes
 
 ENDINGS = (".th", ".safetensors")
@@ -108,11 +108,11 @@ def _from_archive(path: Path, file: FileIO) -> Package:
     entries = stored_entries(file)
     if "data.pkl" not in entries:
         raise Refused("it has no data.pkl, as PyTorch saves it")
-    if "byteorder" in entries and entries["byteorder"].read(file) != b"little":
+    if "byteorder" in entries and entries["byteorder"].read(file, LONGEST) != b"little":
         raise Refused(
             "its numbers are in an order of bytes that no published file has", "save it on another machine"
         )
-    package = read_pickle(entries["data.pkl"].read(file))
+    package = read_pickle(entries["data.pkl"].read(file, LONGEST))
     match package:
         case {"klass": NetworkClass(name), "args": args, "kwargs": kwargs, "state": dict() as state}:
             if "__quantized" in state:
