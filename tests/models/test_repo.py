@@ -99,6 +99,17 @@ def test_what_is_there_can_be_listed(repo: Path) -> None:
     assert found.bags == {"ab": repo / "ab.yaml"}
 
 
+def test_demucs_finds_the_same_models_in_a_folder(repo: Path) -> None:
+    from demucs.repo import AnyModelRepo, BagOnlyRepo, LocalRepo
+
+    published(repo / "my-own-net.th", draw(TINY))
+    (repo / "x.y.yaml").write_text("models: [a]\n")
+    (repo / "c.safetensors").unlink()  # which demucs reads from a model hub alone
+    theirs = AnyModelRepo(LocalRepo(repo), BagOnlyRepo(repo, LocalRepo(repo))).list_model()
+    ours = scan_repo(repo)
+    assert {**{name: files[0] for name, files in ours.networks.items()}, **ours.bags} == theirs
+
+
 def test_a_model_is_converted_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = find_in_repo("ab", repo)
     monkeypatch.setattr(repo_module, "convert_bag", None)
