@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, evaluate, models, separate
+from unbraid.cli import completion, demucs, evaluate, models, separate
 from unbraid.cli.messages import say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"unbraid {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     separate.add_parser(commands)
+    demucs.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
     completion.add_parser(commands, parser)

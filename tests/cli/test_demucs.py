@@ -1,0 +1,316 @@
+"""`unbraid demucs`: the try-outs of demucs' own project, and where it does better than that: errors, names, levels."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import demucs.audio
+import numpy as np
+import pytest
+import torch
+from tests.conftest import WriteWave
+from tests.separation.conftest import noise, read
+from tests.separation.known_models import SOURCES, spectral_model
+
+from unbraid.audio import Encoder, probe
+from unbraid.cli import demucs as command
+from unbraid.cli import demucs_songs
+from unbraid.cli.main import main
+from unbraid.cli.progress import Silence
+from unbraid.separation import Progress
+
+# They don't add up to 1, so that the sum of the other stems is not the song less the stem.
+GAINS = (0.4, 0.3, 0.2, 0.05)
+Demucs = Callable[..., int]
+
+
+@pytest.fixture
+def demucs_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demucs:
+    """Runs the command in `tmp_path`, with a known model called `known` unless another is named; its exit code."""
+    spectral_model(tmp_path / "models" / "known", GAINS)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> int:
+        given = [str(argument) for argument in arguments]
+        which = [] if {"-n", "-s"} & set(given) else ["-n", "models/known"]
+        try:
+            return main(["demucs", *which, *given])
+        except SystemExit as leave:  # as argparse does
+            assert isinstance(leave.code, int)
+            return leave.code
+
+    return run
+
+
+@pytest.fixture
+def song(write_wave: WriteWave, tmp_path: Path) -> Path:
+    return write_wave(tmp_path / "song.mp3.wav", seconds=0.5)
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def furthest(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference of two sounds."""
+    return float(np.abs(one - other).max())
+
+
+def write(path: Path, samples: np.ndarray) -> None:
+    with Encoder(path, sample_rate=44100, channels=samples.shape[0], subtype="float") as file:
+        file.write(samples)
+
+
+@pytest.mark.parametrize(
+    ("options", "stems"),
+    [
+        ([], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
+        (["--two-stems=vocals"], ["no_vocals.wav", "vocals.wav"]),
+        (["--mp3"], ["bass.mp3", "drums.mp3", "other.mp3", "vocals.mp3"]),
+        (["--flac", "--int24"], ["bass.flac", "drums.flac", "other.flac", "vocals.flac"]),
+        (["--int24", "--clip-mode", "clamp"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
+        (["--segment", "8"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
+    ],
+    ids=str,
+)
+def test_what_demucs_tries_out_runs_unchanged(
+    options: list[str], stems: list[str], demucs_command: Demucs, song: Path, tmp_path: Path
+) -> None:
+    assert demucs_command(*options, song) == 0
+    assert written(tmp_path / "separated") == [f"known/song.mp3/{stem}" for stem in stems]
+
+
+def test_the_bundled_model_does_it_too(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
+    assert demucs_command("-n", "lite", "--two-stems=vocals", song) == 0
+    assert written(tmp_path / "separated") == ["lite/song.mp3/no_vocals.wav", "lite/song.mp3/vocals.wav"]
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "gain"),
+    [("add", "no_vocals", 0.9), ("minus", "minus_vocals", 0.95), ("none", None, 0)],
+)
+def test_the_rest_is_the_sum_of_the_others_or_the_song_less_the_stem_or_not_there(
+    method: str, rest: str | None, gain: float, demucs_command: Demucs, song: Path, tmp_path: Path
+) -> None:
+    assert demucs_command("--two-stems", "vocals", "--other-method", method, "--float32", song) == 0
+    folder = tmp_path / "separated" / "known" / "song.mp3"
+    assert written(folder) == sorted(f"{stem}.wav" for stem in ("vocals", rest) if stem)
+    if rest:
+        assert furthest(read(folder / f"{rest}.wav"), gain * read(song)) < 1e-3
+    assert furthest(read(folder / "vocals.wav"), 0.05 * read(song)) < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["rescale", "clamp", "none"])
+def test_each_stem_has_the_level_that_demucs_gives_it(
+    mode: str, demucs_command: Demucs, tmp_path: Path
+) -> None:
+    masks = (4.0, 2.1, 1.9, 0.5)
+    spectral_model(tmp_path / "models" / "loud", masks)
+    mixture = noise(2, 20000)
+    write(tmp_path / "song.wav", mixture)
+    arguments = ("-n", "models/loud", "--float32", "--shifts", "0", "--clip-mode", mode, "song.wav")
+    assert demucs_command(*arguments) == 0
+    for stem, mask in zip(SOURCES, masks, strict=True):
+        expected = demucs.audio.prevent_clip(torch.from_numpy(mask * mixture), mode).numpy()
+        found = read(tmp_path / "separated" / "loud" / "song" / f"{stem}.wav")
+        assert furthest(found, expected) < 2e-3  # the masks are float16
+
+
+def test_a_mono_song_gives_the_stereo_that_the_network_hears(
+    demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    write_wave(tmp_path / "mono.wav", seconds=0.3, sample_rate=22050, channels=1)
+    assert demucs_command("mono.wav") == 0
+    info = probe(tmp_path / "separated" / "known" / "mono" / "vocals.wav")
+    assert (info.sample_rate, info.channels, info.duration_s) == (44100, 2, pytest.approx(0.3))
+
+
+def test_the_same_command_gives_the_same_stems(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
+    for out in ("one", "two"):
+        assert demucs_command("-o", out, "--shifts", "2", song) == 0
+    one, two = (tmp_path / out / "known" / "song.mp3" / "vocals.wav" for out in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_whole_song_at_once_is_cut_all_the_same(
+    demucs_command: Demucs, song: Path, tmp_path: Path
+) -> None:
+    assert demucs_command("-o", "cut", song) == 0
+    assert demucs_command("-o", "whole", "--no-split", song) == 0
+    cut, whole = (tmp_path / out / "known" / "song.mp3" / "vocals.wav" for out in ("cut", "whole"))
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_tags_of_the_song_are_kept(demucs_command: Demucs, tmp_path: Path) -> None:
+    tags = {"title": "Пісня", "artist": "A; B"}
+    with Encoder(tmp_path / "song.flac", sample_rate=44100, channels=2, format="flac", tags=tags) as file:
+        file.write(noise(2, 5000))
+    assert demucs_command("song.flac", "--mp3") == 0
+    for stem in (tmp_path / "separated" / "known" / "song").iterdir():
+        assert probe(stem).tags.items() >= tags.items()
+
+
+def test_a_song_that_fails_or_is_not_there_does_not_keep_the_others(
+    demucs_command: Demucs, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.mp3").write_text("not music at all")
+    assert demucs_command("missing.mp3", "text.mp3", "models", song) == 1
+    assert {Path(name).parts[1] for name in written(tmp_path / "separated")} == {"song.mp3"}
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unbraid: ")]
+    assert [line.split(":")[1].strip() for line in said] == ["missing.mp3", "text.mp3", "models"]
+    assert "doesn't exist" in said[0]
+
+
+def test_songs_of_one_name_do_not_overwrite_each_other(
+    demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    songs = [write_wave(tmp_path / folder / "song.wav", seconds=0.1) for folder in ("live", "studio")]
+    assert demucs_command(*songs, "--two-stems=vocals", "--other-method=none") == 0
+    assert written(tmp_path / "separated") == ["known/song (2)/vocals.wav", "known/song/vocals.wav"]
+
+
+def test_older_stems_are_replaced(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "separated" / "known" / "song.mp3"
+    folder.mkdir(parents=True)
+    (folder / "vocals.wav").write_text("old")
+    (folder / "notes.txt").write_text("mine")
+    assert demucs_command(song) == 0
+    assert len(read(folder / "vocals.wav")) == 2
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+class Interrupting(Silence):
+    """A display that presses Ctrl-C at a share of the work."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def update(self, progress: Progress) -> None:
+        if progress.fraction >= self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+            self.at = 2
+
+
+@pytest.mark.parametrize("share", [0.5, 0.96])
+def test_a_song_that_is_stopped_leaves_nothing(
+    share: float, demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "choose_display", lambda quiet: Interrupting(share))
+    assert demucs_command(song) == 128 + signal.SIGINT
+    assert not (tmp_path / "separated").exists()
+
+
+def test_a_download_can_be_stopped(
+    demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(*_: Any, downloading: Callable[[int, int], None], **__: Any) -> None:
+        downloading(0, 2)
+        os.kill(os.getpid(), signal.SIGINT)
+        downloading(1, 2)
+        raise AssertionError
+
+    monkeypatch.setattr(demucs_songs, "Separator", download)
+    assert demucs_command(song) == 128 + signal.SIGINT
+
+
+def test_the_program_says_what_it_does_beside_standard_output(
+    song: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    arguments = ["-n", str(model_folder), "--two-stems=vocals", "--flac", "--int24", song.name, "missing.mp3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "unbraid", "demucs", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    folder = f"separated/{model_folder.name}/song.mp3"
+    assert any(
+        line.startswith(f"{folder}: vocals.flac and no_vocals.flac (") for line in done.stderr.splitlines()
+    )
+    assert "missing.mp3: doesn't exist" in done.stderr
+    assert probe(tmp_path / folder / "vocals.flac").codec == "flac"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_the_command_and_its_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("demucs", "--two-stems", "--other-method", "minus", "--mp3-preset"):
+        assert word in script
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "code"),
+    [
+        (["--two-stems", "guitar"], "guitar", 1),
+        (["--two-stems", "all"], "drums, bass", 1),
+        (["-n", "no-such-model"], "no-such-model", 1),
+        (["-n", "htdemucs"], "htdemucs", 1),  # not here, and tests download nothing
+        (["-n", "hf://someone/some_model"], "--repo", 1),
+        (["-n", "hf://adefossez/htdemucs"], "htdemucs", 1),
+        (["-s", "955717e8"], "htdemucs", 1),
+        (["-s", "f7e0c4bc"], "htdemucs_ft", 1),
+        (["--repo", "nowhere"], "nowhere", 1),
+        (["-d", "quantum"], "quantum", 1),
+        (["--overlap", "1"], "overlap", 1),
+        (["--segment", "0"], "segment", 1),
+        (["--shifts", "-1"], "shifts", 1),
+        (["--mp3", "--mp3-bitrate", "9999"], "kbit/s", 1),
+        (["--filename", "{title}/{stem}.{ext}"], "{title}", 1),
+        (["--filename", "{track}.{ext}"], "{stem}", 1),
+        (["--filename", "{track}/{stem}"], ".{ext}", 1),
+        (["--segment", "7.8"], "--segment", 2),
+        (["--mp3", "--flac"], "--mp3", 2),
+        (["--karaoke"], "--karaoke", 2),
+    ],
+    ids=str,
+)
+def test_what_can_not_be_is_one_line_before_anything_is_done(
+    options: list[str],
+    word: str,
+    code: int,
+    demucs_command: Demucs,
+    song: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert demucs_command(song, *options) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert word in lines[-1]
+    assert code == 2 or len(lines) == 1
+    assert not (tmp_path / "separated").exists()
+
+
+def test_without_songs_it_says_so(demucs_command: Demucs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demucs_command() == 1
+    assert capsys.readouterr().err.startswith("unbraid: which songs?")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(
+    demucs_command: Demucs, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert demucs_command(song, "-o", "taken") == 1
+    assert "taken" in capsys.readouterr().err
+    assert demucs_command(song, "--filename", "../../{stem}.wav", "--two-stems", "vocals") == 0
+    (tmp_path / "vocals.wav").unlink()
+    (tmp_path / "vocals.wav").mkdir()
+    assert demucs_command(song, "--filename", "../../{stem}.wav", "--two-stems", "vocals") == 1
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_verbose_says_which_model_and_how_songs_are_cut(
+    demucs_command: Demucs, song: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demucs_command("-v", song) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert "models/known" in first
+    assert "overlap 0.25, shifts 1" in first

@@ -1,0 +1,88 @@
+"""`unbraid demucs`: where a `--filename` template puts stems, and what a model is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unbraid.cli.demucs_models import choose_model, listing
+from unbraid.cli.demucs_names import name_files
+from unbraid.errors import ModelError, SettingError
+
+
+def names(template: str, *songs: str, stems: tuple[str, ...] = ("vocals", "drums")) -> list[list[str]]:
+    found = name_files(template, [Path(song) for song in songs], stems, "wav")
+    return [[str(file) for file in files] for files in found]
+
+
+def test_a_template_is_filled_in_for_every_song_and_stem() -> None:
+    assert names("{track}/{stem}.{ext}", "a/b.c.mp3") == [["b.c/vocals.wav", "b.c/drums.wav"]]
+    assert names("{trackext}-{stem}.{ext}", "b.c.mp3", "d") == [
+        ["mp3-vocals.wav", "mp3-drums.wav"],
+        ["d-vocals.wav", "d-drums.wav"],
+    ]
+
+
+def test_only_songs_whose_files_would_be_the_same_get_a_number() -> None:
+    assert names("{track}.{trackext}/{stem}.wav", "a.mp3", "a.wav", stems=("v",)) == [
+        ["a.mp3/v.wav"],
+        ["a.wav/v.wav"],
+    ]
+    assert names("{track}/{stem}.wav", "a.mp3", "A.wav", "x/a.mp3", stems=("v",)) == [
+        ["a/v.wav"],
+        ["A (2)/v.wav"],
+        ["a (3)/v.wav"],
+    ]
+
+
+def test_a_name_of_dots_stays_in_the_folder() -> None:
+    assert names("{track}/{stem}.wav", ".mp3", "...", stems=("v",)) == [["mp3/v.wav"], ["song/v.wav"]]
+
+
+@pytest.mark.parametrize(
+    ("template", "songs", "word"),
+    [
+        ("{stem}.wav", ("a.mp3", "b.mp3"), "{track}"),
+        ("{track}.wav", ("a.mp3",), "{stem}"),
+        ("{0}.wav", ("a.mp3",), "filled in"),
+        ("{track.wav", ("a.mp3",), "filled in"),
+        ("{track.x}.wav", ("a.mp3",), "filled in"),
+        ("{stem}.ogg", ("a.mp3",), ".opus"),
+        ("", ("a.mp3",), "no name"),
+        ("{track}" * 64 + "{stem}.wav", ("song.mp3",), "255"),
+    ],
+)
+def test_a_template_that_can_not_do_says_why(template: str, songs: tuple[str, ...], word: str) -> None:
+    with pytest.raises(SettingError, match=word.replace("{", r"\{").replace(".", r"\.")):
+        names(template, *songs)
+
+
+def test_the_models_of_the_catalogue_are_listed_in_demucs_form() -> None:
+    bags, single = listing(None).split("Single models:\n")
+    assert bags.startswith("Bag of models:\n    ")
+    assert {"htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"} <= set(bags.split())
+    assert single.split() == ["955717e8", "5c90dfd2", "75fc33f5"]
+
+
+def test_the_models_of_a_folder_are_listed_by_name_and_signature(tmp_path: Path) -> None:
+    for name in ("mine.yaml", "0a1b-2c3d4e5f.th", "5e6f.th", "7a8b.safetensors", "notes.txt"):
+        (tmp_path / name).write_text("")
+    lines = ["Bag of models:", "    mine", "Single models:", "    0a1b", "    5e6f", "    7a8b", ""]
+    assert listing(tmp_path) == "\n".join(lines)
+    with pytest.raises(ModelError, match="nowhere"):
+        listing(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "folder"),
+    [
+        ("htdemucs_ft", "htdemucs_ft", "htdemucs_ft"),
+        ("955717e8", "htdemucs", "955717e8"),
+        ("hf://htdemucs", "htdemucs", "htdemucs"),
+        ("hf://adefossez/htdemucs_6s", "htdemucs_6s", "adefossez_htdemucs_6s"),
+        ("a/b", "a/b", "a_b"),
+    ],
+)
+def test_stems_are_filed_under_the_name_that_was_given(name: str, model: str, folder: str) -> None:
+    assert choose_model(name, None) == (model, folder)

@@ -1,0 +1,102 @@
+"""`unbraid demucs` knows every option of demucs, under the same names, with the same defaults and choices."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+from demucs.separate import get_parser
+
+from unbraid.cli.main import build_parser
+
+THEIRS = get_parser()
+(COMMANDS,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+OURS: argparse.ArgumentParser = COMMANDS.choices["demucs"]
+LONG = sorted(option for option in THEIRS._option_string_actions if option.startswith("--"))
+
+
+def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    return {action.dest: action for action in parser._actions if action.dest != "help"}
+
+
+def traits(action: argparse.Action) -> dict[str, Any]:
+    """All of an option but its texts."""
+    return {
+        "kind": type(action),
+        "strings": tuple(action.option_strings),
+        "nargs": action.nargs,
+        "default": action.default,
+        "type": action.type,
+        "choices": None if action.choices is None else tuple(action.choices),
+        "required": action.required,
+    }
+
+
+def exclusive(parser: argparse.ArgumentParser) -> list[set[str]]:
+    """Options that can't be given together."""
+    return [{action.dest for action in group._group_actions} for group in parser._mutually_exclusive_groups]
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: list[str]) -> dict[str, Any]:
+    values = vars(parser.parse_args(arguments))
+    return {name: value for name, value in values.items() if name not in ("device", "run")}
+
+
+def test_no_option_is_missing_and_none_is_new() -> None:
+    assert options(OURS).keys() == options(THEIRS).keys()
+
+
+@pytest.mark.parametrize("name", options(THEIRS))
+def test_an_option_has_the_same_spelling_default_and_choices(name: str) -> None:
+    ours, theirs = traits(options(OURS)[name]), traits(options(THEIRS)[name])
+    if name == "device":  # theirs is found out while the parser is made
+        assert ours.pop("default") == "auto"
+        assert theirs.pop("default") in ("cuda", "mps", "cpu")
+    assert ours == theirs
+
+
+def test_options_that_exclude_each_other_are_the_same() -> None:
+    assert sorted(map(sorted, exclusive(OURS))) == sorted(map(sorted, exclusive(THEIRS)))
+
+
+@pytest.mark.parametrize("option", LONG)
+def test_every_abbreviation_means_the_same(option: str) -> None:
+    def meant(parser: argparse.ArgumentParser, short: str) -> list[str]:
+        return sorted(found[0].dest for found in parser._get_option_tuples(short))
+
+    for length in range(3, len(option)):
+        assert meant(OURS, option[:length]) == meant(THEIRS, option[:length])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a.mp3 b.mp3",
+        "-n htdemucs_ft --two vocals a.mp3 --mp3 --mp3-b 192 --mp3-p=7",
+        "-nmdx -oout -dcpu -j4 -v --sh=5 --ov .1 a.mp3",
+        "-s 955717e8 --rep models --file {stem}.{ext} --fla --int -- -a.mp3",
+        "--no a.mp3 --float --clip none --other minus",
+        "--seg 7 --list",
+        "",
+    ],
+)
+def test_a_line_is_read_alike(line: str) -> None:
+    assert parsed(OURS, line.split()) == parsed(THEIRS, line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-n a -s b",
+        "--no-split --segment 7",
+        "--int24 --float32",
+        "--mp3 --flac",
+        "--mp3-preset 8",
+        "--segment 7.8",
+    ],
+)
+def test_what_can_not_be_read_ends_alike(line: str) -> None:
+    for parser in (OURS, THEIRS):
+        with pytest.raises(SystemExit, match="2"):
+            parser.parse_args(line.split())

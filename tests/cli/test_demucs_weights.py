@@ -1,0 +1,66 @@
+"""`unbraid demucs --repo` with a whole HTDemucs in a published file: what demucs makes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import demucs.separate
+import numpy as np
+import pytest
+from demucs.htdemucs import HTDemucs
+from tests.conftest import WriteWave
+from tests.models.published import HTDEMUCS, published, with_checksum
+from tests.networks.peer import seeded
+from tests.separation.conftest import read
+from tests.separation.known_models import SOURCES
+
+from unbraid.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a bag called `htdemucs`, of one network with seeded weights."""
+    folder = tmp_path_factory.mktemp("repo")
+    state = seeded(HTDemucs(**HTDEMUCS)).state_dict()
+    published_state = {name: values.numpy().astype(np.float16) for name, values in state.items()}
+    with_checksum(published(folder / "5eed.th", published_state))
+    (folder / "htdemucs.yaml").write_text(json.dumps({"models": ["5eed"]}))
+    return folder
+
+
+def test_the_model_that_is_taken_unless_another_is_named_gives_demucs_stems(
+    repo: Path, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wave(tmp_path / "song.wav", seconds=2)
+    options = ["--repo", str(repo), "--shifts", "0", "--float32", "-d", "cpu", "song.wav"]
+    demucs.separate.main([*options, "-o", "theirs"])
+    assert main(["demucs", *options, "-o", "ours"]) == 0
+    for stem in SOURCES:
+        ours, theirs = (
+            read(tmp_path / side / "htdemucs" / "song" / f"{stem}.wav") for side in ("ours", "theirs")
+        )
+        assert ours.shape == theirs.shape == (2, 88200)
+        error_db = 10 * np.log10(np.square(ours - theirs).sum() / np.square(theirs).sum())
+        assert error_db < -80
+
+
+def test_a_segment_longer_than_the_network_takes_is_an_error(
+    repo: Path, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = write_wave(tmp_path / "song.wav", seconds=0.1)
+    assert (
+        main(["demucs", "--repo", str(repo), "--segment", "8", str(song), "-o", str(tmp_path / "out")]) == 1
+    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "7.8" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_of_a_folder_are_listed(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        demucs.separate.main(["--list-models", "--repo", str(repo)])
+    theirs = capsys.readouterr().out
+    assert main(["demucs", "--list-models", "--repo", str(repo)]) == 0
+    assert capsys.readouterr().out == theirs
