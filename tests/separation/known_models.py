@@ -39,7 +39,7 @@ def spectral_model(
     return _write(folder, nodes, weights, shapes, dict(described, sources=list(sources)))
 
 
-def loudness_model(folder: Path, **described: Any) -> Path:
+def loudness_model(folder: Path, gains: Sequence[float] = GAINS, **described: Any) -> Path:
     """Waveform in, waveforms out: the mixture times its mean magnitude in the segment: every cut shows."""
     nodes = [
         helper.make_node("Abs", ["mixture"], ["magnitude"]),
@@ -49,7 +49,7 @@ def loudness_model(folder: Path, **described: Any) -> Path:
         helper.make_node("Mul", ["one", "gains"], ["waveforms"]),
     ]
     weights = {
-        "gains": np.array(GAINS, np.float32).reshape(1, 4, 1, 1),
+        "gains": np.array(gains, np.float32).reshape(1, 4, 1, 1),
         "axis": np.array([1], np.int64),
         "last": np.array([1, 2], np.int64),
     }

@@ -98,6 +98,49 @@ def test_no_clip_mode_keeps_what_is_too_loud_where_the_format_can(
     assert np.abs(read(as_integers["up"])).max() == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.parametrize(("complement", "names"), [("sum", ["no_vocals", "vocals"]), ("none", ["vocals"])])
+def test_the_complement_can_be_the_sum_of_the_other_stems_or_left_out(
+    separator: Separator, write_song: WriteSong, tmp_path: Path, complement: str, names: list[str]
+) -> None:
+    song = write_song(noise(2, 60000) + np.float32(0.1))
+    files = separator.separate_to_files(song, tmp_path, complement=complement, subtype="float").files
+    assert sorted(files) == sorted(path.stem for path in (tmp_path / "song").iterdir()) == names
+    stems = separator.separate(song)
+    assert np.allclose(read(files["vocals"]), stems["vocals"], atol=1e-6)
+    if complement == "sum":
+        others = stems["drums"] + stems["bass"] + stems["other"]
+        assert np.allclose(read(files["no_vocals"]), others, atol=1e-6)
+
+
+@pytest.mark.parametrize("complement", ["rest", "sum"])
+@pytest.mark.parametrize("rate", [44100, 48000, 16000])
+@pytest.mark.parametrize(("channels", "wanted"), [(1, 2), (2, 1), (2, 2)])
+def test_stems_have_the_rate_and_the_channels_that_were_asked_for(
+    separator: Separator,
+    write_song: WriteSong,
+    tmp_path: Path,
+    complement: str,
+    rate: int,
+    channels: int,
+    wanted: int,
+) -> None:
+    time_s = np.arange(48000) / 48000
+    tones = np.stack([np.sin(2 * np.pi * hertz * time_s) * np.hanning(48000) for hertz in (440, 554)])
+    song = write_song(0.5 * tones[:channels], 48000)
+    result = separator.separate_to_files(
+        song, tmp_path, sample_rate=rate, channels=wanted, complement=complement, subtype="float"
+    )
+    assert (result.sample_rate, result.duration_s) == (rate, 1.0)
+    time_s = np.arange(rate) / rate
+    tones = np.stack([np.sin(2 * np.pi * hertz * time_s) * np.hanning(rate) for hertz in (440, 554)])
+    heard = tones[:channels] if wanted == 2 else tones[:channels].mean(axis=0, keepdims=True)
+    expected = 0.5 * np.broadcast_to(heard, (wanted, rate))
+    vocals, rest = read(result.files["vocals"]), read(result.files["no_vocals"])
+    assert vocals.shape == rest.shape == expected.shape
+    assert level_db(vocals - np.float32(np.float16(0.1)) * expected, expected) < -60
+    assert level_db(vocals + rest - expected, expected) < -60
+
+
 def test_separating_again_replaces_the_stems_and_nothing_else(
     separator: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
@@ -120,6 +163,9 @@ def test_separating_again_replaces_the_stems_and_nothing_else(
         ({"format": "tape"}, SettingError),
         ({"format": "../../wav"}, SettingError),
         ({"audio_stream": 3}, SettingError),
+        ({"complement": "half"}, SettingError),
+        ({"sample_rate": 0}, SettingError),
+        ({"channels": 3}, SettingError),
     ],
 )
 def test_options_that_make_no_sense_are_refused_and_leave_nothing(

@@ -1,6 +1,7 @@
 """What a song becomes: every stem exact, as long as the song, at its rate and with its channels."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,8 @@ def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> 
         ({"shifts": -1}, "shifts"),
         ({"jobs": 0}, "jobs"),
         ({"threads": 0}, "threads"),
-        ({"device": "abacus"}, "there is auto, cpu"),
+        ({"device": "abacus"}, "there is auto, cpu, cuda, mps"),
+        ({"quality": "perfect"}, "there is fast, balanced, best"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(
@@ -159,3 +161,24 @@ def test_settings_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(SettingError, match=message):
         Separator(gains_folder, **settings)  # type: ignore[arg-type]
+
+
+def test_networks_of_a_fixed_length_take_no_longer_segments(tmp_path: Path) -> None:
+    folder = spectral_model(tmp_path, fixed_length=True)
+    with pytest.raises(SettingError, match=r"at most 0\.136 s, not 0\.2"):
+        Separator(folder, segment_s=0.2)
+    Separator(folder, segment_s=0.1, threads=1)
+
+
+def test_a_preset_is_a_way_of_cutting_and_what_is_said_besides_wins(loudness_folder: Path) -> None:
+    song = noise(2, 4 * SEGMENT) * np.linspace(0, 1, 4 * SEGMENT, dtype=np.float32)
+
+    def vocals(**settings: Any) -> np.ndarray:
+        return Separator(loudness_folder, threads=1, **settings).separate(song)["vocals"]
+
+    plain = vocals()
+    assert np.array_equal(vocals(quality="balanced"), plain)
+    assert np.array_equal(vocals(quality="fast"), vocals(overlap=0.1))
+    assert np.array_equal(vocals(quality="best"), vocals(overlap=0.5, shifts=2))
+    assert np.array_equal(vocals(quality="best", overlap=0.25, shifts=0), plain)
+    assert not np.array_equal(vocals(quality="fast"), plain)

@@ -51,8 +51,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--model",
         default="auto",
         metavar="MODEL",
-        help="a model that `unbraid models` lists, or the path of a model folder (default: %(default)s, the best "
-        "that is here)",
+        help="a model that `unbraid models` lists, which is downloaded if it is not here; a name in --repo; or the "
+        "path of a model folder (default: %(default)s, the best that can be had)",
+    )
+    parser.add_argument(
+        "--repo",
+        type=Path,
+        metavar="DIR",
+        help="take the model from this folder of published weights (.th or .safetensors, .yaml)",
     )
     parser.add_argument(
         "--stems",
@@ -104,6 +110,12 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_separation_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
+        "--quality",
+        default="balanced",
+        metavar="fast|balanced|best",
+        help="how much segments overlap and how often they are shifted, unless said below (default: %(default)s)",
+    )
+    group.add_argument(
         "--overlap",
         type=_finite,
         metavar="SHARE",
@@ -115,9 +127,8 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--shifts",
         type=int,
-        default=0,
         metavar="N",
-        help="average over N runs, each shifted by up to half a second: N times the work (default: %(default)s)",
+        help="average over N runs, each shifted by up to half a second: N times the work (default: none)",
     )
     group.add_argument(
         "--seed",
@@ -134,7 +145,7 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         help="segments computed at once, which share the cores (default: %(default)s)",
     )
     group.add_argument(
-        "--device", default="auto", metavar="auto|cpu", help="what computes (default: %(default)s)"
+        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="what computes (default: %(default)s)"
     )
     group.add_argument(
         "--audio-stream",
@@ -188,8 +199,10 @@ def run(arguments: argparse.Namespace) -> int:
         display = choose_display(arguments.quiet)
         try:
             with told_as_shortage():
-                separator = _load(arguments)
+                separator = _load(arguments, stop)
             codes = _separate_all(arguments, separator, display, stop)
+        except Cancelled:
+            pass  # while the model was being downloaded
         except KeyboardInterrupt:
             stop.set()  # by a second signal: don't wait
         if stop.is_set():
@@ -200,23 +213,39 @@ def run(arguments: argparse.Namespace) -> int:
     return codes.pop() if len(set(codes)) == 1 else 1
 
 
-def _load(arguments: argparse.Namespace) -> Separator:
+def _load(arguments: argparse.Namespace, stop: Stop) -> Separator:
     """The model, once; what can be wrong with all songs alike is found here. Raises SettingError, ModelError."""
     from unbraid.audio.formats import output_format
+    from unbraid.cli.downloads import DownloadDisplay
+    from unbraid.models.catalog import AUTO, AUTO_CHOICE
     from unbraid.separation import Separator
     from unbraid.separation.stems import choose_stems
 
     ordinary_rate = 44100  # Hz; where a song's own rate allows less, that song says so
     output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ordinary_rate)
-    separator = Separator(
-        arguments.model,
-        device=arguments.device,
-        overlap=arguments.overlap,
-        segment_s=arguments.segment,
-        shifts=arguments.shifts,
-        seed=arguments.seed,
-        jobs=arguments.jobs,
-    )
+    display = DownloadDisplay(AUTO_CHOICE if arguments.model == AUTO else arguments.model, arguments.quiet)
+
+    def downloading(done: int, total: int) -> None:
+        if stop.is_set():
+            raise Cancelled
+        display.update(done, total)
+
+    try:
+        separator = Separator(
+            arguments.model,
+            repo=arguments.repo,
+            device=arguments.device,
+            quality=arguments.quality,
+            overlap=arguments.overlap,
+            segment_s=arguments.segment,
+            shifts=arguments.shifts,
+            seed=arguments.seed,
+            jobs=arguments.jobs,
+            notice=display.notice,
+            downloading=downloading,
+        )
+    finally:
+        display.clear()
     choose_stems(arguments.stems, separator.sources)
     return separator
 

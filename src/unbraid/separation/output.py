@@ -5,17 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
 
 from unbraid.audio.partfile import LONGEST_NAME
-from unbraid.errors import OutputError, SettingError
+from unbraid.errors import OutputError
 from unbraid.separation.workfolder import WorkFolder
-
-FileName: TypeAlias = Callable[[str], str]
-"""The name of a stem's file, ending and all, as a path from the song's folder."""
 
 
 class StemFolder:
@@ -60,31 +56,16 @@ class StemFolder:
         """Path of a file that is needed while working and then goes."""
         return self._work.path / name
 
-    def paths(self, stems: Sequence[str], file_name: FileName) -> dict[str, Path]:
-        """Where to write each of the `stems` to, with the folders these files need.
-
-        Raises SettingError for names that lead out of the folder or are the same.
-        """
-        paths = {}
-        for stem in stems:
-            name = PurePath(file_name(stem))
-            if not name.parts or name.is_absolute() or ".." in name.parts:
-                raise SettingError(
-                    f"the file of {stem} can't be called {str(name)!r}: it would not be in its folder"
-                )
-            paths[stem] = self.stems / name
-        if len(set(paths.values())) < len(paths):
-            raise SettingError(f"the files of {' and '.join(paths)} need names that differ")
-        try:
-            for path in paths.values():
-                path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(self._out_dir, error) from error
-        return paths
-
     def publish(self) -> None:
         """Bring the files in `stems` into place, over older ones of their names."""
-        _move(self.stems, self.target)
+        try:
+            if self.target.is_dir():
+                for path in sorted(self.stems.iterdir()):
+                    path.replace(self.target / path.name)
+            else:
+                self.stems.rename(self.target)
+        except OSError as error:
+            raise output_error(self.target, error) from error
         self._made.clear()
 
     def __exit__(
@@ -105,21 +86,6 @@ class StemFolder:
                 return  # someone else has put something there meanwhile
 
 
-def _move(source: Path, target: Path) -> None:
-    """Bring what is in the folder `source` to `target`, over older files of their names."""
-    try:
-        if not target.is_dir():
-            source.rename(target)
-            return
-        for path in sorted(source.iterdir()):
-            if path.is_dir():
-                _move(path, target / path.name)
-            else:
-                path.replace(target / path.name)
-    except OSError as error:
-        raise output_error(target, error) from error
-
-
 def output_error(path: Path, error: OSError) -> OutputError:
     """What a failing write to the folder `path` means to the user."""
     elsewhere = "choose another output folder (-o)"
@@ -129,7 +95,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
         return OutputError(f"the disk of {path} is full; free some space or {elsewhere}")
     if error.errno == errno.EFBIG:
         return OutputError(f"the disk of {path} takes no file of that size; free some space or {elsewhere}")
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+    if error.errno == errno.ENOTDIR:
         return OutputError(f"{path} can't be a folder, as a file is in the way; {elsewhere}")
     return OutputError(f"{path} can't be written: {error.strerror or error}; {elsewhere}")
 

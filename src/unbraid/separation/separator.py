@@ -18,7 +18,7 @@ from unbraid.audio import Encoder
 from unbraid.errors import SettingError
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network, Networks
-from unbraid.separation.output import FileName, StemFolder, output_folder_name
+from unbraid.separation.output import StemFolder, output_folder_name
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, ProgressCallback, Reporter
 from unbraid.separation.runtime import load_runtime
@@ -145,7 +145,6 @@ class Separator:
         channels: int | None = None,
         clip_mode: str = "rescale",
         name: str | None = None,
-        file_name: FileName | None = None,
         audio_stream: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
@@ -154,8 +153,7 @@ class Separator:
 
         All files appear at the end, at once and whole; on any error or when cancelled, none does. `complement`, for a
         single stem, is what `no_STEM` is: the rest of the song, the sum of the model's other stems, or none.
-        `file_name` says what the file of a stem is called, ending and all; it may lie in folders below SONG's, and SONG
-        may be empty. `subtype`: 16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus); `sample_rate` and
+        `subtype`: 16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus); `sample_rate` and
         `channels` (1 or 2) are the song's unless given. `clip_mode` for stems beyond full scale: rescale (all stems by
         one gain, so that they still add up), clamp, or none. Memory does not grow with the song. Raises InputError,
         OutputError, SettingError, Cancelled.
@@ -170,9 +168,7 @@ class Separator:
             raise SettingError(f"stems have 1 or 2 channels, not {channels}")
         source = FileSong(song, audio_stream)
         reporter = Reporter(progress, cancel)
-        folder_name = output_folder_name(song) if name is None else name
-        with StemFolder(Path(out_dir), folder_name) as folder:
-            paths = folder.paths(choice.names, file_name or (lambda stem: f"{stem}.{format}"))
+        with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:
             task = Task(
                 source,
                 analyse(source, self.model, reporter),
@@ -186,7 +182,7 @@ class Separator:
 
             def open_encoder(stem: str) -> Encoder:
                 encoders[stem] = Encoder(
-                    paths[stem],
+                    folder.stems / f"{stem}.{format}",
                     sample_rate=task.sample_rate,
                     channels=task.channels,
                     format=format,
@@ -209,7 +205,7 @@ class Separator:
             reporter.check()
             folder.publish()
         return Result(
-            files={stem: folder.target / path.relative_to(folder.stems) for stem, path in paths.items()},
+            files={stem: folder.target / encoders[stem].path.name for stem in choice.names},
             duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
             warnings=task.analysis.warnings,
