@@ -31,6 +31,7 @@ OPSET = 20
 ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
 WEIGHTS = "weights.bin"
+SHORTEST = 1024  # samples that a network for any length can read
 LARGEST = 4096  # bytes: larger results (tables of positions) are computed when the graph is loaded
 
 
@@ -48,11 +49,14 @@ def to_onnx(network: nn.Module, samples: int, *, any_length: bool) -> onnx.Model
     """The network's graph for mixtures of `samples`, or of any length; parameters are inputs of the graph."""
     mixture = torch.zeros(1, 2, samples)
     spectrum = torch.zeros(1, 2, 2048, -(-samples // 1024), 2)
+    n = torch.export.Dim("n", min=SHORTEST)
+    dynamic = {"mixture": {2: n}, "spectrum": {3: torch.export.Dim.AUTO}} if any_length else None
     program = torch.onnx.export(
         network.eval(),
         (mixture, spectrum),
         input_names=["mixture", "spectrum"],
         output_names=["waveforms", "spectra"],
+        dynamic_shapes=dynamic,
         opset_version=OPSET,
         dynamo=True,
         optimize=False,

@@ -7,8 +7,8 @@ as the published htdemucs, htdemucs_ft and htdemucs_6s use it. The Fourier trans
 from torch import Tensor, nn
 
 from unbraid.networks.layers import (
+    BINS,
     FrequencyEmbedding,
-    Residual,
     SpectralDecoder,
     SpectralEncoder,
     WaveformDecoder,
@@ -17,9 +17,9 @@ from unbraid.networks.layers import (
     spectra_of,
     standardise,
 )
+from unbraid.networks.residual import Residual
 from unbraid.networks.transformer import CrossTransformer
 
-BINS = 2048
 DEPTH = 4
 COMPRESS = 8
 

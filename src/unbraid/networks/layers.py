@@ -8,60 +8,16 @@ waveform branch (b, channels, t). A spectral layer works along the frequencies a
 residual branches (and by a width of three in the decoders), which see each frequency as an item of a batch.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unbraid.networks.residual import Residual, gated
+
+BINS = 2048
+FREQUENCIES = BINS // 4**4  # that are left after four layers: 8
 KERNEL = 8
 STRIDE = 4
 PADDING = KERNEL // 4  # on both sides, so that n * STRIDE positions give n
-
-
-class LayerScale(nn.Module):
-    """A learnt gain for each channel: (b, channels, t) -> the same."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.full((channels,), 1e-3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.scale[:, None] * x
-
-
-class Residual(nn.Module):
-    """Two narrow dilated convolutions over time, each beside a shortcut.
-
-    `inside` makes what else stands between narrowing and widening again, given the narrow width.
-
-    (b, channels, t) -> the same; (b, channels, frequencies, t) -> the same, each frequency by itself
-    """
-
-    def __init__(self, channels: int, compress: int, *inside: type[nn.Module]) -> None:
-        super().__init__()
-        narrow = channels // compress
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv1d(channels, narrow, 3, padding=dilation, dilation=dilation),
-                nn.GroupNorm(1, narrow),
-                nn.GELU(),
-                *(module(narrow) for module in inside),
-                nn.Conv1d(narrow, 2 * channels, 1),
-                nn.GroupNorm(1, 2 * channels),
-                nn.GLU(1),
-                LayerScale(channels),
-            )
-            for dilation in (1, 2)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.ndim == 4:
-            b, channels, frequencies, t = x.shape
-            rows = x.transpose(1, 2).reshape(b * frequencies, channels, t)
-            changed: Tensor = self(rows)
-            return changed.reshape(b, frequencies, channels, t).transpose(1, 2)
-        for layer in self.layers:
-            x = x + layer(x)
-        return x
 
 
 class SpectralEncoder(nn.Module):
@@ -75,7 +31,7 @@ class SpectralEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dconv(functional.gelu(self.conv(x)))
-        return functional.glu(self.rewrite(x), 1)
+        return gated(x, self.rewrite.weight, self.rewrite.bias)
 
 
 class WaveformEncoder(nn.Module):
@@ -89,7 +45,7 @@ class WaveformEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dconv(functional.gelu(self.conv(fill_up(x))))
-        return functional.glu(self.rewrite(x), 1)
+        return gated(x, self.rewrite.weight, self.rewrite.bias)
 
 
 class SpectralDecoder(nn.Module):
@@ -103,7 +59,7 @@ class SpectralDecoder(nn.Module):
         self.last = last
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = functional.glu(self.rewrite(x + skip), 1)
+        x = gated(x + skip, self.rewrite.weight, self.rewrite.bias)
         if self.dconv is not None:
             x = self.dconv(x)
         x = self.conv_tr(x)
@@ -121,7 +77,7 @@ class WaveformDecoder(nn.Module):
         self.last = last
 
     def forward(self, x: Tensor, skip: Tensor, length: int) -> Tensor:
-        x = functional.glu(self.rewrite(x + skip), 1)
+        x = gated(x + skip, self.rewrite.weight, self.rewrite.bias)
         if self.dconv is not None:
             x = self.dconv(x)
         x = self.conv_tr(x)[..., :length]

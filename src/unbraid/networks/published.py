@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from unbraid.networks.hdemucs import HDemucs
 from unbraid.networks.htdemucs import HTDemucs
 
 FOUR = ("drums", "bass", "other", "vocals")
@@ -114,4 +115,24 @@ def htdemucs(name: str, sources: tuple[str, ...], bottom_channels: int) -> Publi
     )
 
 
-PUBLISHED = (htdemucs("htdemucs", FOUR, 512), htdemucs("htdemucs_6s", SIX, 0))
+HDEMUCS = Published(
+    name="hdemucs",
+    class_name="HDemucs",
+    network=HDemucs,
+    description=description(FOUR, 44, fixed_length=False),
+    arguments={
+        "sources": list(FOUR),
+        "segment": 44,
+        **STRUCTURE,
+        "depth": 6,
+        "hybrid": True,
+        "hybrid_old": False,
+        "dconv_mode": 1,
+        "dconv_comp": 4,
+        "dconv_attn": 4,
+        "dconv_lstm": 4,
+    },
+    defaults={"segment": 40},
+)
+
+PUBLISHED = (htdemucs("htdemucs", FOUR, 512), htdemucs("htdemucs_6s", SIX, 0), HDEMUCS)

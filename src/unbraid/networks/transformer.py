@@ -61,7 +61,10 @@ class WholeNorm(nn.GroupNorm):
         super().__init__(1, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+        # Sums in two stages: over a million values at once, float32 would lose precision in some runtimes.
+        centred = x - x.mean(1, keepdim=True).mean(2, keepdim=True)
+        variance = centred.square().mean(1, keepdim=True).mean(2, keepdim=True)
+        return centred * (self.weight / torch.sqrt(variance + self.eps)) + self.bias
 
 
 class FeedForward(nn.Module):

@@ -1,0 +1,144 @@
+"""The residual branches of Demucs (`DConv` in the papers), in the form that costs least memory traffic.
+
+Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), section 3.2: from many channels to a
+few by a convolution over time, normalised, and back by a convolution of width 1, normalised and gated.
+
+The wide tensor between that last convolution and its gate is by far the largest here. Its mean and variance are found
+without it. Let h(t) be the narrow vectors, of mean m over time, and y(t) = W h(t) + b the wide ones, of C channels.
+Each channel c has the mean (W m + b)_c, and around these means the variance over time, averaged over channels, is
+
+    1/C  mean over t of |W (h(t) - m)|^2  =  mean over t of (h(t) - m)' G (h(t) - m),    G = W'W / C
+
+which takes narrow products alone; the variance of the means is added. With these, mean M and deviation s of y, gain g
+and offset o of the normalisation, what is gated is
+
+    g (y(t) - M) / s + o  =  [gW  gb  -g] [h(t)/s  1/s  M/s]' + o
+
+a convolution again. Values and gates are two convolutions, as a split of the result would be copies.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+EPSILON = 1e-5  # added to variances
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
+    """Convolution that keeps the sizes; `dilation` is over time.
+
+    `weight` is (out, in, width) over time alone, or (out, in, height, width) over frequencies and time:
+    (b, in, t) -> (b, out, t); (b, in, frequencies, t) -> (b, out, frequencies, t)
+    """
+    if x.ndim == 3:
+        return functional.conv1d(x, weight, bias, padding=weight.shape[-1] // 2 * dilation, dilation=dilation)
+    if weight.ndim == 3:
+        weight = weight[:, :, None]
+    padding = (weight.shape[-2] // 2, weight.shape[-1] // 2 * dilation)
+    return functional.conv2d(x, weight, bias, padding=padding, dilation=(1, dilation))
+
+
+def gated(x: Tensor, weight: Tensor, bias: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Convolution to values and gates, and their product: (b, in, …, t) -> (b, out, …, t).
+
+    `weight` (2 out, in, …) and `bias` (2 out) have values first; `scale` (out) is a gain for each channel.
+    """
+    (values, gates), (value_bias, gate_bias) = weight.chunk(2), bias.chunk(2)
+    if scale is not None:
+        values, value_bias = scale[:, None, None] * values, scale * value_bias
+    return convolve(x, values, value_bias) * convolve(x, gates, gate_bias).sigmoid()
+
+
+def over_time_and_channels(x: Tensor) -> Tensor:
+    """Mean for each item and frequency: (b, channels, …, t) -> (b, 1, …, 1)."""
+    return x.mean(-1, keepdim=True).mean(1, keepdim=True)
+
+
+def along_channels(parameter: Tensor, x: Tensor) -> Tensor:
+    """(channels,) -> (channels, 1) or (channels, 1, 1), to be combined with `x`."""
+    return parameter.reshape(-1, *[1] * (x.ndim - 2))
+
+
+class Branch(nn.Sequential):
+    """What is added to a tensor in the end: (b, channels, …, t) -> the same.
+
+    `inside` are modules between the narrow convolution and the wide one, (b, narrow, t) -> the same.
+    """
+
+    def __init__(self, channels: int, narrow: int, dilation: int, *inside: nn.Module) -> None:
+        # As the published weights number them. Of the modules between, only the parameters are used.
+        super().__init__(
+            nn.Conv1d(channels, narrow, 3, padding=dilation, dilation=dilation),
+            nn.GroupNorm(1, narrow),
+            nn.GELU(),
+            *inside,
+            nn.Conv1d(narrow, 2 * channels, 1),
+            nn.GroupNorm(1, 2 * channels),
+            nn.GLU(1),
+            LayerScale(channels),
+        )
+        self.dilation = dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrow, norm, gelu, *inside, widen, wide_norm, _, scale = self
+        x = convolve(x, narrow.weight, narrow.bias, self.dilation)
+        x = gelu(normalised(x, cast(nn.GroupNorm, norm)))
+        for module in inside:
+            x = module(x)
+        return normalised_and_gated(x, cast(nn.Conv1d, widen), cast(nn.GroupNorm, wide_norm), scale.scale)
+
+
+class LayerScale(nn.Module):
+    """A learnt gain for each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), 1e-3))
+
+
+class Residual(nn.Module):
+    """Two branches with dilations of 1 and 2, one after the other.
+
+    (b, channels, t) -> the same; (b, channels, frequencies, t) -> the same, each frequency by itself
+
+    `inside` makes the modules inside a branch, given its narrow width.
+    """
+
+    def __init__(self, channels: int, compress: int, *inside: type[nn.Module]) -> None:
+        super().__init__()
+        narrow = channels // compress
+        self.layers = nn.ModuleList(
+            Branch(channels, narrow, dilation, *(module(narrow) for module in inside)) for dilation in (1, 2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + layer(x)
+        return x
+
+
+def normalised(x: Tensor, norm: nn.GroupNorm) -> Tensor:
+    """Mean 0 and deviation 1 over time and channels together, then a gain and an offset for each channel."""
+    centred = x - over_time_and_channels(x)
+    variance = over_time_and_channels(centred.square())
+    gain = along_channels(norm.weight, x) / torch.sqrt(variance + EPSILON)
+    return centred * gain + along_channels(norm.bias, x)
+
+
+def normalised_and_gated(x: Tensor, widen: nn.Conv1d, norm: nn.GroupNorm, scale: Tensor) -> Tensor:
+    """The same of `widen(x)`, then gated and scaled, as the head of this file derives it."""
+    assert widen.bias is not None
+    weight, bias = widen.weight, widen.bias[:, None, None]
+    channels, narrow, _ = weight.shape
+    mean = x.mean(-1, keepdim=True)
+    gram = weight[..., 0].T @ weight[..., 0] * (narrow / channels)
+    around = over_time_and_channels((x - mean) * convolve(x - mean, gram[..., None]))
+    means = convolve(mean, weight, widen.bias)
+    middle = means.mean(1, keepdim=True)
+    inverse = torch.rsqrt(around + (means - middle).square().mean(1, keepdim=True) + EPSILON)
+    constants = torch.cat([inverse, middle * inverse], 1).expand(-1, -1, *x.shape[2:])
+    gain = norm.weight[:, None, None]
+    together = torch.cat([gain * weight, gain * bias, -gain], 1)
+    return gated(torch.cat([x * inverse, constants], 1), together, norm.bias, scale)
