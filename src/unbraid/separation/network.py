@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from unbraid.errors import ModelError
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.runtime import Runtime
@@ -48,17 +47,18 @@ class Network:
         length = self._read_length(samples)
         if length > samples:
             mixture = np.pad(mixture, ((0, 0), (0, length - samples)))
+        runtime = self._runtime_for(length)
         inputs: dict[str, Floats] = {}
-        if MIXTURE in self._model.inputs:
+        if MIXTURE in runtime.inputs:
             inputs[MIXTURE] = mixture[None]
-        if SPECTRUM in self._model.inputs and self._spectral:
+        if SPECTRUM in runtime.inputs and self._spectral:
             inputs[SPECTRUM] = self._spectral.forward(mixture)[None]
         estimates = np.zeros((len(sources), mixture.shape[0], samples), np.float32)
-        with self._runtime_for(length).run(inputs) as outputs:
+        with runtime.run(inputs) as outputs:
             for estimate, source in zip(estimates, sources, strict=True):
-                if SPECTRA in self._model.outputs and self._spectral:
+                if SPECTRA in outputs and self._spectral:
                     estimate += self._spectral.inverse(outputs[SPECTRA][0, source], length)[..., :samples]
-                if WAVEFORMS in self._model.outputs:
+                if WAVEFORMS in outputs:
                     estimate += outputs[WAVEFORMS][0, source, :, :samples]
         return estimates
 
@@ -68,7 +68,7 @@ class Network:
 
     def _runtime_for(self, length: int) -> Runtime:
         """A runtime that takes `length` samples. The last but one of unusual length is forgotten."""
-        if length == self._read_length(self._length):
+        if self._usual.any_length or length == self._read_length(self._length):
             return self._usual
         with self._lock:
             if self._short is None or self._short[0] != length:
@@ -81,12 +81,7 @@ class Network:
         shapes: dict[str, Sequence[int]] = {MIXTURE: (1, model.channels, length)}
         if self._spectral:
             shapes[SPECTRUM] = (1, model.channels, self._spectral.bins, self._spectral.frames(length), 2)
-        runtime = self._load(model, {name: shapes[name] for name in model.inputs})
-        if not runtime.outputs.issuperset(model.outputs):
-            raise ModelError(
-                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
-            )
-        return runtime
+        return self._load(model, {name: shapes[name] for name in model.inputs})
 
 
 class Networks:

@@ -38,6 +38,8 @@ def import_openvino() -> ModuleType:
 class OpenVinoRuntime:
     """One compiled graph; each running call has an inference request of its own."""
 
+    any_length = False
+
     def __init__(
         self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int | None, jobs: int
     ) -> None:
@@ -63,6 +65,7 @@ class OpenVinoRuntime:
             if is_shortage(error):
                 raise MemoryError(str(error)) from error
             raise ModelError(f"{graph} can't be loaded: {str(error).strip().splitlines()[-1]}") from error
+        self.inputs = frozenset(shapes)
         self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
         self._idle: SimpleQueue[Any] = SimpleQueue()
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from unbraid.errors import SettingError
+from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 
@@ -22,8 +22,12 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 class Runtime(Protocol):
     """A loaded graph. Safe to call from several threads at once."""
 
+    inputs: frozenset[str]
+    """Names of what it has to be given."""
     outputs: frozenset[str]
-    """Names of what it gives."""
+    """Names of what it gives; an estimate is the sum of them all, spectra transformed back."""
+    any_length: bool
+    """Whether it takes segments of other lengths than that it was loaded for."""
 
     def run(self, inputs: Mapping[str, Floats]) -> AbstractContextManager[Mapping[str, Floats]]:
         """Outputs by name for inputs by name, float32. They are views that end with the context."""
@@ -49,7 +53,10 @@ def load_runtime(
         raise SettingError(f"the device {device} needs PyTorch. Install it: pip install 'unbraid[torch]'")
     from unbraid.separation.openvino import OpenVinoRuntime
 
-    return OpenVinoRuntime(model.graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
+    runtime = OpenVinoRuntime(model.graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
+    if runtime.outputs != set(model.outputs):
+        raise ModelError(f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says")
+    return runtime
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:
