@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "audio": {"errors"},
     "models": {"errors"},
     "networks": {"errors", "models"},
-    "separation": {"errors", "shortage", "audio", "models"},
+    "separation": {"errors", "shortage", "audio", "models", "networks"},
     "evaluation": {"errors", "shortage", "audio", "models", "separation"},
     "training": {"errors", "audio", "models", "separation", "evaluation", "networks"},
     "cli": {"errors", "shortage", "audio", "models", "separation", "evaluation"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.separation.known_models import loudness_model, spectral_model
 
 from unbraid.audio import Decoder, Encoder, probe
 from unbraid.cli.main import main
+from unbraid.models import Model, load_model_folder
 
 Separate = Callable[..., int]
 
@@ -183,7 +186,14 @@ def test_stems_beyond_full_scale_are_treated_as_asked(
 
 @pytest.mark.parametrize(
     "options",
-    [["--overlap", "0.5"], ["--segment", "0.05"], ["--shifts", "2"], ["--shifts", "2", "--seed", "1"]],
+    [
+        ["--overlap", "0.5"],
+        ["--segment", "0.05"],
+        ["--shifts", "2"],
+        ["--shifts", "2", "--seed", "1"],
+        ["--quality", "fast"],
+        ["--quality", "best"],
+    ],
 )
 def test_how_the_song_is_cut_and_shifted_is_up_to_the_options(
     options: list[str], separate: Separate, tmp_path: Path
@@ -289,6 +299,8 @@ def test_a_name_with_control_characters_stays_on_its_line(
         (["--shifts", "-1"], "shifts"),
         (["--jobs", "0"], "jobs"),
         (["--device", "cuda"], "cuda"),
+        (["--device", "abacus"], "auto, cpu, cuda, mps"),
+        (["--quality", "perfect"], "fast, balanced, best"),
         (["--bitrate", "192"], "lossless"),
         (["--format", "mp3", "--bitrate", "9999"], "kbit/s"),
         (["--format", "mp3", "--bitrate", "many"], "--bitrate"),
@@ -323,6 +335,78 @@ def test_a_model_that_cannot_be_used_is_an_error_not_a_swap(
     assert main(["separate", str(song), "-m", "no-such-model", "-o", str(tmp_path / "out")]) == 1
     assert "no-such-model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_can_be_taken_from_a_folder_of_published_weights(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def find(name: str, folder: Path) -> Model:
+        asked.append((name, folder))
+        return load_model_folder(spectral_model(tmp_path / "found"))
+
+    monkeypatch.setattr("unbraid.models.repo.find_in_repo", find)
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("song.wav", "-m", "mine", "--repo", "weights") == 0
+    assert asked == [("mine", Path("weights"))]
+
+
+def test_what_is_not_in_a_folder_of_published_weights_is_an_error(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("-q", "song.wav", "-m", "mine", "--repo", tmp_path) == 1
+    assert "mine" in capsys.readouterr().err
+    assert stems_in(tmp_path) == ["song.wav"]
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Stands for a model that has to be downloaded; what the signals in the list do to it."""
+    signals: list[int] = []
+
+    def find(
+        name: str, *, repo: object, progress: Callable[..., object], notice: Callable[..., object]
+    ) -> Model:
+        notice("a word on the model")
+        for done in (0, 50, 100):
+            progress(done * 10**6, 100 * 10**6)
+            for number in signals:
+                os.kill(os.getpid(), number)
+        return load_model_folder(spectral_model(tmp_path / "downloaded"))
+
+    monkeypatch.setattr("unbraid.separation.separator.find_model", find)
+    return signals
+
+
+def test_a_download_is_shown_as_it_goes_on(
+    downloaded: list[int],
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("song.wav", "-m", "auto") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["unbraid: a word on the model", "htdemucs: downloading 100.0 MB"]
+    assert separate("-q", "song.wav") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_download_can_be_stopped(
+    downloaded: list[int],
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    downloaded.append(signal.SIGTERM)
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("-q", "song.wav") == 128 + signal.SIGTERM
+    assert "stopped" in capsys.readouterr().err
+    assert stems_in(tmp_path) == ["song.wav"]
 
 
 def test_an_output_folder_that_is_a_file_is_named(

@@ -1,0 +1,172 @@
+"""Unbraid's stems against those of `demucs` 4.1.0, with the same weights: how far they are apart.
+
+    python benchmarks/parity.py [SONG…] [--models htdemucs …] [--seconds 20] [--cases plain …]
+
+Needs `demucs==4.1.0` in the environment. Draws random weights for the published hyper-parameters and writes them as
+published models are, bags included; both sides read those files. Without a song, seeded tones, beats and noise are
+separated. Prints for every stem the energy of the difference below that of the peer's stem, and the largest
+difference below the largest sample, in dB; fails where the first is above -80 dB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from demucs.apply import BagOfModels, apply_model
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from demucs.pretrained import get_model
+
+from unbraid import Separator
+from unbraid.audio import Decoder, Resampler
+
+ALLOWED_DB = -80.0
+RATE = 44100
+FOUR = ["drums", "bass", "other", "vocals"]
+SIX = [*FOUR, "guitar", "piano"]
+# Published hyper-parameters: arXiv 2211.08553 and 2111.03600, and the arguments in the published files.
+HT = {"segment": Fraction(39, 5), "channels": 48, "nfft": 4096, "depth": 4, "dconv_mode": 3, "t_layers": 5,
+      "t_heads": 8, "t_hidden_scale": 4.0, "t_dropout": 0.02}  # fmt: skip
+NETWORKS: dict[str, tuple[type[torch.nn.Module], dict[str, Any], int]] = {
+    "htdemucs": (HTDemucs, {**HT, "sources": FOUR, "bottom_channels": 512}, 1),
+    "htdemucs_ft": (HTDemucs, {**HT, "sources": FOUR, "bottom_channels": 512}, 4),
+    "htdemucs_6s": (HTDemucs, {**HT, "sources": SIX, "bottom_channels": 0}, 1),
+    "hdemucs_mmi": (HDemucs, {"sources": FOUR, "segment": 44, "channels": 48, "nfft": 4096, "depth": 6,
+                              "hybrid": True}, 1),
+}  # fmt: skip
+# What both can be asked for. "shorter" is a song shorter than a segment.
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "shorter": {},
+    "segment": {"segment": 5.0, "overlap": 0.1},
+    "shifts": {"shifts": 2, "overlap": 0.5},
+}
+SHORTER_S = 3.1
+SEED = 7
+
+
+def main() -> int:
+    """Separate everything on both sides, print a table, and say whether they agree."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("songs", type=Path, nargs="*", metavar="SONG")
+    parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each song, from its beginning")
+    options = parser.parse_args()
+    worst = -np.inf
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["UNBRAID_CACHE"] = str(Path(folder) / "cache")
+        for name in options.models:
+            repo = draw(name, Path(folder) / name)
+            peer = get_model(name, repo)
+            for song in options.songs or [None]:
+                whole = made_up(options.seconds) if song is None else read(song, options.seconds)
+                for case in options.cases:
+                    heard = whole[:, : int(SHORTER_S * RATE)] if case == "shorter" else whole
+                    theirs = separate_there(peer, heard, **CASES[case])
+                    ours = separate_here(name, repo, heard, **CASES[case])
+                    where = f"{name:12}{'made up' if song is None else song.name:24.24}{case:9}"
+                    for source, stem in zip(peer.sources, theirs, strict=True):
+                        energy_db, peak_db = differences(ours[source], stem)
+                        worst = max(worst, energy_db)
+                        print(f"{where}{source:8}{energy_db:8.1f} dB{peak_db:8.1f} dB", flush=True)
+    print(f"{'agree' if worst <= ALLOWED_DB else 'DO NOT AGREE'}: {worst:.1f} dB at worst")
+    return 0 if worst <= ALLOWED_DB else 1
+
+
+def draw(name: str, repo: Path) -> Path:
+    """Write the networks of a model, and the bag that they are; returns their folder."""
+    repo.mkdir()
+    kind, arguments, count = NETWORKS[name]
+    signatures = [f"{index:08x}" for index in range(1, count + 1)]
+    for seed, signature in enumerate(signatures):
+        torch.manual_seed(seed)
+        network = kind(audio_channels=2, samplerate=RATE, **arguments)
+        with torch.no_grad():
+            for key, parameter in network.named_parameters():
+                if key.endswith("scale"):
+                    parameter.fill_(
+                        0.3
+                    )  # near zero at first, so that a branch that is wired wrongly wouldn't show
+        state = {key: value.half() for key, value in network.state_dict().items()}
+        package = {"klass": kind, "args": (), "kwargs": dict(network._init_args_kwargs[1]), "state": state}
+        torch.save(package, repo / f"{signature}.th")
+    bag: dict[str, Any] = {"models": signatures}
+    if count > 1:
+        bag["weights"] = np.eye(count).tolist()
+    (repo / f"{name}.yaml").write_text(yaml.safe_dump(bag))
+    return repo
+
+
+def separate_there(
+    peer: BagOfModels, song: np.ndarray, shifts: int = 0, overlap: float = 0.25, segment: float | None = None
+) -> np.ndarray:
+    """The peer's stems (sources, channels, n), as its `Separator` makes them."""
+    mix = song.mean(axis=0)
+    mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
+    random.seed(SEED)
+    with torch.no_grad():
+        heard = torch.from_numpy((song - mean) / deviation)[None]
+        stems = apply_model(peer, heard, shifts=shifts, overlap=overlap, segment=segment)
+    return stems[0].numpy() * deviation + mean
+
+
+def separate_here(
+    name: str,
+    repo: Path,
+    song: np.ndarray,
+    shifts: int = 0,
+    overlap: float | None = None,
+    segment: float | None = None,
+) -> dict[str, np.ndarray]:
+    """Our stems by name."""
+    separator = Separator(
+        name, repo=repo, device="cpu", shifts=shifts, overlap=overlap, segment_s=segment, seed=SEED
+    )
+    return dict(separator.separate(song))
+
+
+def differences(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """Energy of the difference relative to that of `theirs`, and the largest to the largest sample, in dB."""
+    error = ours.astype(np.float64) - theirs
+    energy = np.sum(error**2) / np.sum(theirs.astype(np.float64) ** 2)
+    peak = np.abs(error).max() / np.abs(theirs).max()
+    return float(10 * np.log10(energy + 1e-30)), float(20 * np.log10(peak + 1e-15))
+
+
+def read(path: Path, seconds: float) -> np.ndarray:
+    """The beginning of a file, (2, samples) float32 at RATE."""
+    with Decoder(path, channels=2) as decoder:
+        resampler = Resampler(decoder.info.sample_rate, RATE, 2)
+        blocks, samples = [], 0
+        for block in decoder:
+            blocks.append(resampler.push(block))
+            samples += blocks[-1].shape[1]
+            if samples >= seconds * RATE:
+                break
+    return np.ascontiguousarray(np.concatenate(blocks, axis=1)[:, : int(seconds * RATE)])
+
+
+def made_up(seconds: float) -> np.ndarray:
+    """Seeded tones, a beat and noise, (2, samples) float32 at RATE."""
+    time_s = np.arange(int(seconds * RATE)) / RATE
+    chosen = np.random.default_rng(0)
+    tones = sum(0.1 * np.sin(2 * np.pi * hertz * time_s) for hertz in (110.0, 277.2, 329.6, 1318.5))
+    beats = 0.3 * chosen.standard_normal((2, len(time_s))) * np.exp(-20 * (time_s % 0.5))
+    return (tones + beats + 0.01 * chosen.standard_normal((2, len(time_s)))).astype(np.float32)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
