@@ -52,12 +52,13 @@ def test_the_best_masks_lose_least(target: Target) -> None:
     assert waves[0] < waves[1]
 
 
-def test_silent_stems_keep_the_loss_finite() -> None:
+@pytest.mark.parametrize("level", [1.0, 0.0])
+def test_silent_stems_keep_the_loss_finite(level: float) -> None:
     stems = torch.zeros(1, 4, 2, SAMPLES)
-    stems[:, 0] = torch.randn(1, 2, SAMPLES)
+    stems[:, 0] = level * torch.randn(1, 2, SAMPLES)
     target = Stems(stems).mix()
     masks = torch.full((1, 4, 2, POOLED, 13), 0.25, requires_grad=True)
-    loss = spectrum_loss(masks, target)
+    loss = spectrum_loss(masks, target) + waveform_loss(masks, target, items=1)
     loss.backward()
     assert math.isfinite(loss.item())
     assert masks.grad is not None

@@ -13,6 +13,7 @@ STEM_WEIGHTS = (1.0, 1.0, 1.0, 2.0)  # of SOURCES: the voice is the hardest, and
 # Share of the mixture's energy that counts as silence, -13 dB. The floor decides how much a leak into a silent stem
 # costs: with -25 dB the network learnt never to let a voice through (vocals 0.1 dB after 900 steps).
 SILENCE = 0.05
+NOTHING = 1e-6  # energy, far below that of one audible frame: where all stems rest there is nothing to lose
 
 
 def error_power(masks: Tensor, target: Target) -> Tensor:
@@ -43,7 +44,8 @@ def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
     the least magnitude is lost by none at all, and the network would learn to keep silent.
     """
     error, reference, mixture = error_energy(masks, target)
-    loss = torch.log((error + SILENCE * mixture) / (reference + SILENCE * mixture))  # (batch, stems)
+    floor = SILENCE * mixture + NOTHING
+    loss = torch.log((error + floor) / (reference + floor))  # (batch, stems)
     weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
     return (loss * weights).sum(1).mean() / weights.sum()
 
@@ -52,7 +54,7 @@ def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:
     """L1 distance of the waveforms relative to the mixture's, on the first `items` of the batch."""
     estimate = waveforms(unpool(masks[:items]) * target.mixture[:items, None], target.stems.shape[-1])
     stems = target.stems[:items]
-    return (estimate - stems).abs().mean() / stems.sum(1).abs().mean() * stems.shape[1]
+    return (estimate - stems).abs().mean() / stems.sum(1).abs().mean().clamp_min(NOTHING) * stems.shape[1]
 
 
 def _bins_per_pooled(like: Tensor) -> Tensor:
