@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import scipy.signal
+import torch
+from demucs.htdemucs import HTDemucs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.separation.conftest import level_db, noise
@@ -55,3 +57,41 @@ def test_a_spectrum_of_another_length_is_refused() -> None:
     spectral = Spectral(256, 64)
     with pytest.raises(ValueError, match="1000 samples need"):
         spectral.inverse(spectral.forward(noise(1, 2000)), 1000)
+
+
+class Peer:
+    """What demucs' `_spec` and `_ispec` look at in a network."""
+
+    nfft, hop_length = 512, 128
+
+
+# From a single sample, where there is nothing to mirror, past all borders of what is mirrored.
+LENGTHS = [1, 2, 100, 127, 128, 129, 191, 192, 193, 320, 321, 512, 1000, 12345]
+
+
+@pytest.mark.parametrize("samples", LENGTHS)
+def test_demucs_edges_give_the_spectrum_that_demucs_computes(samples: int) -> None:
+    signal = noise(2, samples)
+    expected = torch.view_as_real(HTDemucs._spec(Peer, torch.from_numpy(signal)[None])[0]).numpy()
+    spectral = Spectral(512, 128, "demucs")
+    found = spectral.forward(signal)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape == (2, 256, spectral.frames(samples), 2)
+    assert level_db(found - expected, expected) < -120
+
+
+@pytest.mark.parametrize("samples", LENGTHS)
+def test_demucs_edges_give_the_signal_that_demucs_computes(samples: int) -> None:
+    spectral = Spectral(512, 128, "demucs")
+    shape = (3, 2, 256, spectral.frames(samples), 2)
+    spectra = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    expected = HTDemucs._ispec(Peer, torch.view_as_complex(torch.from_numpy(spectra)), samples).numpy()
+    found = spectral.inverse(spectra, samples)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape == (3, 2, samples)
+    assert level_db(found - expected, expected) < -120
+
+
+def test_demucs_edges_need_a_hop_of_a_quarter() -> None:
+    with pytest.raises(ValueError, match="a quarter of the window"):
+        Spectral(512, 64, "demucs")
