@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unbraid.networks.lite import SAMPLE_RATE
-from unbraid.training.augment import Augmentation, shape_tone
+from unbraid.training.augment import Augmentation, high_passed, shape_tone
 
 SAMPLES = 20_480
 UNCHANGED = Augmentation(speed_chance=0, gain_db=0, drop_chance=0, tone_chance=0, level_db=0, narrow_chance=0)
@@ -48,3 +48,30 @@ def test_tone_is_smooth_and_within_its_range() -> None:
     assert 1 < np.ptp(gain_db) < 10
     assert np.abs(gain_db).max() < 5
     assert np.abs(np.diff(gain_db)).max() < 0.5
+
+
+def test_a_thin_voice_is_as_loud_and_in_time() -> None:
+    part = tone(100, SAMPLES) + tone(1000, SAMPLES)
+    thin = high_passed(part, 300.0)
+    before, after = (
+        np.abs(np.fft.rfft(sound[0]))[[100 * SAMPLES // SAMPLE_RATE, 1000 * SAMPLES // SAMPLE_RATE]]
+        for sound in (part, thin)
+    )
+    lost_db = 20 * np.log10(after / before)
+    assert lost_db[1] - lost_db[0] == pytest.approx(19, abs=1.5)  # 12 dB for each octave below 300 Hz
+    assert np.mean(thin**2) == pytest.approx(np.mean(part**2), rel=1e-3)
+    assert (
+        np.abs(
+            np.angle(
+                np.fft.rfft(thin[0])[1000 * SAMPLES // SAMPLE_RATE]
+                / np.fft.rfft(part[0])[1000 * SAMPLES // SAMPLE_RATE]
+            )
+        )
+        < 0.01
+    )
+
+
+def test_a_voice_gets_thin_by_its_chance() -> None:
+    part = tone(100, SAMPLES)
+    np.testing.assert_array_equal(Augmentation(thin_chance=0).voice(part, np.random.default_rng(0)), part)
+    assert np.abs(Augmentation(thin_chance=1).voice(part, np.random.default_rng(0)) - part).max() > 1e-3

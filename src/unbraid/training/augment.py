@@ -23,6 +23,10 @@ class Augmentation:
     tone_db: float = 8.0
     level_db: float = 3.0  # deviation of the mixture's level
     narrow_chance: float = 0.15  # the stem loses width, to mono at most
+    thin_chance: float = (
+        0.3  # a voice loses its lows, as in many a mix, and sometimes its fundamental with them
+    )
+    thin_hz: tuple[float, float] = (150.0, 600.0)
 
     def level(self, rng: np.random.Generator) -> np.float32:
         """Quiet and loud passages: what the mean level of the song, which scales it, does not tell."""
@@ -51,6 +55,12 @@ class Augmentation:
             part = middle + np.float32(rng.random()) * (part - middle)
         return part * np.float32(rng.choice((-1, 1)))
 
+    def voice(self, part: Audio, rng: np.random.Generator) -> Audio:
+        """What is done to a voice alone."""
+        if rng.random() >= self.thin_chance:
+            return part
+        return high_passed(part, float(np.exp(rng.uniform(*np.log(self.thin_hz)))))
+
     def mixture(self, stems: Audio, rng: np.random.Generator) -> Audio:
         """What is done to all stems alike: a dull or a mono recording now and then."""
         if rng.random() < 0.05:
@@ -70,3 +80,12 @@ def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:
     position = np.log2(np.maximum(frequencies, 20.0) / 31.25)
     gain = 10 ** (np.interp(position, octaves, gains_db) / 20)
     return np.fft.irfft(np.fft.rfft(part) * gain.astype(np.float32), samples).astype(np.float32)
+
+
+def high_passed(part: Audio, corner_hz: float) -> Audio:
+    """Second-order Butterworth's magnitude with no delay, by the FFT (circular); at the level it had before."""
+    samples = part.shape[1]
+    ratio = corner_hz / np.maximum(np.fft.rfftfreq(samples, 1 / SAMPLE_RATE), 1.0)
+    thin = np.fft.irfft(np.fft.rfft(part) / np.sqrt(1 + ratio**4), samples)
+    level = np.sqrt(np.mean(part**2) / max(np.mean(thin**2), 1e-12))
+    return (thin * min(level, 4.0)).astype(np.float32)

@@ -72,7 +72,8 @@ class Batches:
         length = len(self.pool.songs[song][source])
         start = int(position * max(0, length - needed))
         part = self.pool.crop(song, source, start, needed)
-        return self.augmentation.stem(part, self.samples, speed, self.rng)
+        stem = self.augmentation.stem(part, self.samples, speed, self.rng)
+        return self.augmentation.voice(stem, self.rng) if SOURCES[source] == "vocals" else stem
 
     def draw(self) -> Audio:
         mixtures: list[Audio] = []
