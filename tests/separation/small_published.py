@@ -1,0 +1,58 @@
+"""Folders of published networks with seeded weights, as the package converts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.models.published import HTDEMUCS, HTDEMUCS_6S, published
+from tests.networks.peer import seeded
+
+from unbraid.models import Model, graphs, load_model_folder
+from unbraid.models.convert import convert
+from unbraid.models.packages import read_package
+from unbraid.networks.export_published import layout
+from unbraid.networks.htdemucs import HTDemucs
+
+SEGMENT = 11_025
+SMALL = {**HTDEMUCS, "channels": 8, "bottom_channels": 32, "segment": 0.25}
+
+
+@contextmanager
+def small_model(folder: Path) -> Iterator[Model]:
+    """A small HTDemucs; inside, it counts as one of those that are published.
+
+    Its graph is only a name: PyTorch reads weights alone.
+    """
+    network = HTDemucs(4, SMALL["channels"], SMALL["bottom_channels"])
+    like = graphs.load_template("htdemucs")
+    described = {
+        "description": {**like.description, "segment": SEGMENT},
+        "class": "HTDemucs",
+        "arguments": {**like.arguments, **{name: SMALL[name] for name in ("channels", "bottom_channels")}},
+        "defaults": dict(like.defaults),
+        "tensors": layout(network.state_dict()),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        (folder / "graphs").mkdir()
+        (folder / "graphs/small.json").write_text(json.dumps(described))
+        (folder / "graphs/small.onnx").write_bytes(b"a small HTDemucs")
+        patch.setattr(graphs, "FOLDER", folder / "graphs")
+        patch.setattr(graphs, "templates", cache(graphs.templates.__wrapped__))
+        yield _converted(folder, network, SMALL)
+
+
+def real_model(folder: Path) -> Model:
+    """htdemucs_6s, the smallest of the published models, with its own graph."""
+    return _converted(folder, HTDemucs(6, bottom_channels=0), HTDEMUCS_6S)
+
+
+def _converted(folder: Path, network: HTDemucs, arguments: dict[str, object]) -> Model:
+    state = {name: value.half().numpy() for name, value in seeded(network).state_dict().items()}
+    package = read_package(published(folder / "0123abcd.th", state, arguments))
+    convert(package, folder / "model", name="seeded", version="1", licence="MIT")
+    return load_model_folder(folder / "model")
