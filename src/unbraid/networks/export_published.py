@@ -14,12 +14,15 @@ For each of `PUBLISHED` there is
 """
 
 import argparse
+import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
+import onnx_ir as ir
 import torch
 from onnx import TensorProto, helper
 from onnxscript import optimizer
@@ -31,7 +34,7 @@ OPSET = 20
 ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
 WEIGHTS = "weights.bin"
-SHORTEST = 1024  # samples that a network for any length can read
+TRACED = 1 << 18  # samples of an example for networks that read any length
 LARGEST = 4096  # bytes: larger results (tables of positions) are computed when the graph is loaded
 
 
@@ -46,28 +49,34 @@ def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
 
 
 def to_onnx(network: nn.Module, samples: int, *, any_length: bool) -> onnx.ModelProto:
-    """The network's graph for mixtures of `samples`, or of any length; parameters are inputs of the graph."""
-    mixture = torch.zeros(1, 2, samples)
-    spectrum = torch.zeros(1, 2, 2048, -(-samples // 1024), 2)
-    n = torch.export.Dim("n", min=SHORTEST)
-    dynamic = {"mixture": {2: n}, "spectrum": {3: torch.export.Dim.AUTO}} if any_length else None
-    program = torch.onnx.export(
-        network.eval(),
-        (mixture, spectrum),
-        input_names=["mixture", "spectrum"],
-        output_names=["waveforms", "spectra"],
-        dynamic_shapes=dynamic,
-        opset_version=OPSET,
-        dynamo=True,
-        optimize=False,
-        verbose=False,
-    )
-    assert program is not None
-    graph = program.model.graph
+    """The network's graph for mixtures of `samples`, or of any length; parameters are inputs of the graph.
+
+    It is traced, as PyTorch's newer exporter takes ten minutes to reason about lengths that each layer rounds up.
+    """
+    with torch.no_grad():
+        for k, parameter in enumerate(network.parameters()):
+            parameter.requires_grad_(False).fill_(k + 1)  # equal ones would be merged
+    example = torch.zeros(1, 2, samples), torch.zeros(1, 2, 2048, -(-samples // 1024), 2)
+    axes = {"mixture": [2], "spectrum": [3], "waveforms": [3], "spectra": [4]}
+    traced = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            example,
+            traced,
+            input_names=["mixture", "spectrum"],
+            output_names=["waveforms", "spectra"],
+            dynamic_axes=axes if any_length else None,
+            do_constant_folding=False,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = ir.from_proto(onnx.load_from_string(traced.getvalue()))
     for name in network.state_dict():
-        graph.inputs.append(graph.initializers.pop(name))
-    optimizer.optimize_ir(program.model, input_size_limit=LARGEST, output_size_limit=LARGEST)
-    return program.model_proto
+        model.graph.inputs.append(model.graph.initializers.pop(name))
+    optimizer.optimize_ir(model, input_size_limit=LARGEST, output_size_limit=LARGEST)
+    return ir.to_proto(model)
 
 
 def without_weights(model: onnx.ModelProto, tensors: list[dict[str, Any]]) -> bytes:
@@ -105,7 +114,11 @@ def export(published: Published, folder: Path) -> None:
     network = published.network()
     tensors = layout(network.state_dict())
     described = published.description
-    model = to_onnx(network, described["segment"], any_length=not described["fixed_length"])
+    model = (
+        to_onnx(network, described["segment"], any_length=False)
+        if described["fixed_length"]
+        else to_onnx(network, TRACED, any_length=True)
+    )
     (folder / f"{published.name}.onnx").write_bytes(without_weights(model, tensors))
     written = {
         "description": described,

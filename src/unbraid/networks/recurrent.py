@@ -27,18 +27,23 @@ class OverlappingLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, width, t = x.shape
-        # Of one piece as long as the whole, or of ceil(t / HOP), of which the last is filled up with zeros.
-        is_long = torch.sym_min(torch.sym_max(t - STEPS, 0), 1)
-        pieces, length = 1 + is_long * (-(-t // HOP) - 1), torch.sym_min(t, STEPS)
+        # One piece as long as the whole, or ceil(t / HOP), of which the last is filled up with zeros.
+        length = at_most(t, STEPS)
+        pieces = 1 + at_most(t - length, 1) * ((t + HOP - 1) // HOP - 1)
         starts = HOP * torch.arange(pieces)
         filled = functional.pad(x, (0, HOP * (pieces - 1) + length - t))
         read = filled[:, :, starts[:, None] + torch.arange(length)]  # (b, width, pieces, length)
         steps = read.permute(3, 0, 2, 1).reshape(length, batch * pieces, width)
-        y = self.linear(self.lstm(steps)[0]).reshape(length, batch, pieces, width)
+        y: Tensor = self.linear(self.lstm(steps)[0]).reshape(length, batch, pieces, width)
         # Each time is taken from the piece in whose middle it is.
         time = torch.arange(t)
         piece = ((time - HOP // 2) // HOP).clamp(0, pieces - 1)
         return x + y.permute(1, 3, 2, 0)[:, :, piece, time - HOP * piece]
+
+
+def at_most(n: int, limit: int) -> int:
+    """The smaller one. While a graph for any length is traced, sizes are tensors."""
+    return n.clamp(max=limit) if isinstance(n, Tensor) else min(n, limit)
 
 
 class LocalAttention(nn.Module):
@@ -58,7 +63,8 @@ class LocalAttention(nn.Module):
 
         def heads(module: nn.Module) -> Tensor:
             """(b, HEADS, t, features)"""
-            return module(x).reshape(batch, HEADS, -1, t).transpose(2, 3)
+            y: Tensor = module(x)
+            return y.reshape(batch, HEADS, -1, t).transpose(2, 3)
 
         # Slopes of 1 to DECAYS, each with a weight between 0 and 1/2.
         decays = heads(self.query_decay).sigmoid() / 2
@@ -70,4 +76,5 @@ class LocalAttention(nn.Module):
         seen = functional.scaled_dot_product_attention(
             heads(self.query), heads(self.key), heads(self.content), attn_mask=bias
         )
-        return x + self.proj(seen.transpose(2, 3).reshape(batch, width, t))
+        y: Tensor = x + self.proj(seen.transpose(2, 3).reshape(batch, width, t))
+        return y

@@ -17,7 +17,8 @@ and offset o of the normalisation, what is gated is
 a convolution again. Values and gates are two convolutions, as a split of the result would be copies.
 """
 
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +41,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: in
     return functional.conv2d(x, weight, bias, padding=padding, dilation=(1, dilation))
 
 
-def gated(x: Tensor, weight: Tensor, bias: Tensor, scale: Tensor | None = None) -> Tensor:
+def gated(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None = None) -> Tensor:
     """Convolution to values and gates, and their product: (b, in, …, t) -> (b, out, …, t).
 
     `weight` (2 out, in, …) and `bias` (2 out) have values first; `scale` (out) is a gain for each channel.
     """
+    assert bias is not None
     (values, gates), (value_bias, gate_bias) = weight.chunk(2), bias.chunk(2)
     if scale is not None:
         values, value_bias = scale[:, None, None] * values, scale * value_bias
@@ -82,12 +84,11 @@ class Branch(nn.Sequential):
         self.dilation = dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        narrow, norm, gelu, *inside, widen, wide_norm, _, scale = self
-        x = convolve(x, narrow.weight, narrow.bias, self.dilation)
-        x = gelu(normalised(x, cast(nn.GroupNorm, norm)))
+        narrow, norm, gelu, *inside, widen, wide_norm, _, scale = cast(Iterable[Any], self)
+        x = gelu(normalised(convolve(x, narrow.weight, narrow.bias, self.dilation), norm))
         for module in inside:
             x = module(x)
-        return normalised_and_gated(x, cast(nn.Conv1d, widen), cast(nn.GroupNorm, wide_norm), scale.scale)
+        return normalised_and_gated(x, widen, wide_norm, scale.scale)
 
 
 class LayerScale(nn.Module):
