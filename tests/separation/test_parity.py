@@ -1,0 +1,46 @@
+"""From a published file to stems, all gives what demucs 4.1.0 gives (`benchmarks/parity.py` tries all models)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from demucs.apply import apply_model
+from demucs.htdemucs import HTDemucs
+from tests.networks.peer import music, seeded
+from tests.separation.conftest import level_db
+
+from unbraid import Separator
+
+SIX = ["drums", "bass", "other", "vocals", "guitar", "piano"]
+# htdemucs_6s, the smallest of the published networks.
+ARGUMENTS = {
+    "sources": SIX, "audio_channels": 2, "samplerate": 44100, "segment": Fraction(39, 5), "channels": 48,
+    "nfft": 4096, "depth": 4, "dconv_mode": 3, "bottom_channels": 0, "t_layers": 5, "t_heads": 8,
+    "t_hidden_scale": 4.0, "t_dropout": 0.02,
+}  # fmt: skip
+
+
+def test_a_published_network_gives_the_stems_that_demucs_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    network = seeded(HTDemucs(**ARGUMENTS))
+    state = {name: value.half() for name, value in network.state_dict().items()}
+    package = {"klass": HTDemucs, "args": (), "kwargs": ARGUMENTS, "state": state}
+    (tmp_path / "repo").mkdir()
+    torch.save(package, tmp_path / "repo" / "0123abcd.th")
+    song = music(50_000)[0].numpy()
+    mix = song.mean(axis=0)
+    mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
+    with torch.no_grad():
+        heard = torch.from_numpy((song - mean) / deviation)[None]
+        expected = apply_model(network, heard, shifts=0, overlap=0.25)[0].numpy() * deviation + mean
+    stems = Separator("0123abcd", repo=tmp_path / "repo", device="cpu").separate(song)
+    assert tuple(stems) == tuple(SIX)
+    found = np.stack(list(stems.values()))
+    for source in range(len(SIX)):
+        assert level_db(found[source] - expected[source], expected[source]) < -80
