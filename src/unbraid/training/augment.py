@@ -87,5 +87,5 @@ def high_passed(part: Audio, corner_hz: float) -> Audio:
     samples = part.shape[1]
     ratio = corner_hz / np.maximum(np.fft.rfftfreq(samples, 1 / SAMPLE_RATE), 1.0)
     thin = np.fft.irfft(np.fft.rfft(part) / np.sqrt(1 + ratio**4), samples)
-    level = np.sqrt(np.mean(part**2) / max(np.mean(thin**2), 1e-12))
+    level = float(np.sqrt(np.mean(part**2) / (np.mean(thin**2) + 1e-12)))
     return (thin * min(level, 4.0)).astype(np.float32)
