@@ -27,19 +27,17 @@ class LoadRuntime(Protocol):
 class Network:
     """Estimates sources from segments of up to `length` samples; safe to call from several threads at once.
 
-    Loads what it needs for segments of `length` when made, and for others when they come. Raises ModelError and
-    SettingError as `load` does.
+    Loads what it needs for segments of `length` when made. Where a network reads the last segments of a song as they
+    are, which is another graph for each, one at a time is in memory. Raises ModelError and SettingError as `load` does.
     """
 
     def __init__(self, model: Model, length: int, load: LoadRuntime) -> None:
         self._model = model
-        self._length = length
         self._load = load
         self._lock = Lock()
         self._spectral = Spectral(model.n_fft, model.hop, model.edges) if model.n_fft and model.hop else None
-        self._usual = self._runtime(self._read_length(length))
-        # The last segments of a song, where the network reads these as they are.
-        self._short: tuple[int, Runtime] | None = None
+        length = self._read_length(length)
+        self._loaded: tuple[int, Runtime] | None = length, self._runtime(length)
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
         """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""
@@ -67,14 +65,12 @@ class Network:
         return self._model.segment if self._model.fixed_length else samples
 
     def _runtime_for(self, length: int) -> Runtime:
-        """A runtime that takes `length` samples. The last but one of unusual length is forgotten."""
-        if self._usual.any_length or length == self._read_length(self._length):
-            return self._usual
+        """A runtime that takes `length` samples."""
         with self._lock:
-            if self._short is None or self._short[0] != length:
-                self._short = None  # gives its memory back before the next takes some
-                self._short = length, self._runtime(length)
-            return self._short[1]
+            if self._loaded is None or not (self._loaded[0] == length or self._loaded[1].any_length):
+                self._loaded = None  # gives its memory back before the next takes some
+                self._loaded = length, self._runtime(length)
+            return self._loaded[1]
 
     def _runtime(self, length: int) -> Runtime:
         model = self._model
