@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from tests.models.published import HTDEMUCS, HTDEMUCS_6S, published
 from tests.networks.peer import seeded
 
@@ -28,6 +29,7 @@ def small_model(folder: Path) -> Iterator[Model]:
 
     Its graph is only a name: PyTorch reads weights alone.
     """
+    torch.manual_seed(0)
     network = HTDemucs(4, SMALL["channels"], SMALL["bottom_channels"])
     like = graphs.load_template("htdemucs")
     described = {
@@ -48,6 +50,7 @@ def small_model(folder: Path) -> Iterator[Model]:
 
 def real_model(folder: Path) -> Model:
     """htdemucs_6s, the smallest of the published models, with its own graph."""
+    torch.manual_seed(0)
     return _converted(folder, HTDemucs(6, bottom_channels=0), HTDEMUCS_6S)
 
 

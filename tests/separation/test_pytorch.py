@@ -14,8 +14,10 @@ from tests.separation.small_published import SEGMENT, real_model, small_model
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from unbraid import Separator
 from unbraid.errors import ModelError, UnbraidError
 from unbraid.models import Model, load_model_folder
+from unbraid.separation import runtime as runtime_choice
 from unbraid.separation.arrays import Floats
 from unbraid.separation.openvino import OpenVinoRuntime
 from unbraid.separation.pytorch import PyTorchRuntime
@@ -183,6 +185,36 @@ def test_other_errors_reach_every_caller(model: Model) -> None:
     assert np.isfinite(stems(runtime, music(1))).all()
 
 
+def test_nothing_is_left_behind_on_the_processor(model: Model, runtime: PyTorchRuntime) -> None:
+    """The network computes on a device that refuses tensors of any other."""
+    network = PyTorchRuntime(model, "cpu")._network.to("meta")
+    mixture = torch.zeros(1, 2, SEGMENT, device="meta")
+    waveforms, spectra = network(mixture, runtime._spectral.forward(mixture))
+    assert waveforms.shape == (1, 4, 2, SEGMENT)
+    assert runtime._spectral.inverse(spectra, SEGMENT).shape == waveforms.shape
+
+
 def test_a_model_of_another_kind_is_refused(loudness_folder: Any) -> None:
     with pytest.raises(ModelError, match="PyTorch can't compute known"):
         PyTorchRuntime(load_model_folder(loudness_folder), "cpu")
+
+
+def test_a_song_is_separated_in_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--device cuda` does, with the processor in the card's place."""
+    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cpu")
+    sizes: list[int] = []
+    compute = PyTorchRuntime._compute
+
+    def watched(self: PyTorchRuntime, mixture: Floats) -> Floats:
+        sizes.append(len(mixture))
+        return compute(self, mixture)
+
+    monkeypatch.setattr(PyTorchRuntime, "_compute", watched)
+    song = music(1, 10 * SEGMENT + 77)[0]
+    one, other = (
+        dict(Separator(model.folder, device="auto", jobs=jobs).separate(song)) for jobs in (1, None)
+    )
+    assert max(sizes) == 4
+    for stem, alone in one.items():
+        assert alone.shape == song.shape
+        assert error_db(other[stem][None, None], alone[None, None]) < -110

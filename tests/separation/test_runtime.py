@@ -62,7 +62,10 @@ def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_fol
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_graphics_cards_need_the_extra_with_pytorch(gains_folder: Path, device: str) -> None:
+def test_graphics_cards_need_the_extra_with_pytorch(
+    gains_folder: Path, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(SettingError, match=rf"{device} needs PyTorch.*pip install 'unbraid\[torch\]'"):
         Separator(gains_folder, device=device)
 

@@ -72,7 +72,7 @@ class Songs:
                 overlap=arguments.overlap,
                 segment_s=arguments.segment,
                 shifts=arguments.shifts,
-                jobs=max(1, arguments.jobs),
+                jobs=arguments.jobs if arguments.jobs > 0 else None,
                 notice=display.notice,
                 downloading=downloading,
             )

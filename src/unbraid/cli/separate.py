@@ -140,9 +140,8 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--jobs",
         type=int,
-        default=1,
         metavar="N",
-        help="segments computed at once, which share the cores (default: %(default)s)",
+        help="segments computed at once, which share the cores (default: one; on a graphics card 8)",
     )
     group.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda|mps", help="what computes (default: %(default)s)"

@@ -30,13 +30,15 @@ class OverlappingLSTM(nn.Module):
         # One piece as long as the whole, or ceil(t / HOP), of which the last is filled up with zeros.
         length = at_most(t, STEPS)
         pieces = 1 + at_most(t - length, 1) * ((t + HOP - 1) // HOP - 1)
-        starts = HOP * torch.arange(pieces)
+        starts = HOP * torch.arange(pieces, device=x.device)
         filled = functional.pad(x, (0, HOP * (pieces - 1) + length - t))
-        read = filled[:, :, starts[:, None] + torch.arange(length)]  # (b, width, pieces, length)
+        read = filled[
+            :, :, starts[:, None] + torch.arange(length, device=x.device)
+        ]  # (b, width, pieces, length)
         steps = read.permute(3, 0, 2, 1).reshape(length, batch * pieces, width)
         y: Tensor = self.linear(self.lstm(steps)[0]).reshape(length, batch, pieces, width)
         # Each time is taken from the piece in whose middle it is.
-        time = torch.arange(t)
+        time = torch.arange(t, device=x.device)
         piece = ((time - HOP // 2) // HOP).clamp(0, pieces - 1)
         return x + y.permute(1, 3, 2, 0)[:, :, piece, time - HOP * piece]
 
@@ -68,8 +70,8 @@ class LocalAttention(nn.Module):
 
         # Slopes of 1 to DECAYS, each with a weight between 0 and 1/2.
         decays = heads(self.query_decay).sigmoid() / 2
-        slopes = decays @ (torch.arange(1, DECAYS + 1) / DECAYS**0.5)[:, None]
-        times = torch.arange(t)
+        slopes = decays @ (torch.arange(1, DECAYS + 1, device=x.device) / DECAYS**0.5)[:, None]
+        times = torch.arange(t, device=x.device)
         distance = (times[:, None] - times).abs()
         # No time attends to itself.
         bias = torch.where(distance == 0, -1e4, -slopes * distance)

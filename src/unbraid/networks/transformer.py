@@ -152,7 +152,7 @@ class Positions(nn.Module):
         self.register_buffer("periods", MAX_PERIOD ** (torch.arange(half) / (half - 1)), persistent=False)
 
     def forward(self, n: int) -> Tensor:
-        phase = torch.arange(n)[:, None] / self.periods
+        phase = torch.arange(n, device=self.periods.device)[:, None] / self.periods
         return torch.cat([phase.cos(), phase.sin()], 1)
 
 
@@ -177,5 +177,5 @@ class GridPositions(nn.Module):
 
     def along(self, n: int) -> Tensor:
         """n -> (n, width / 2)"""
-        phase = torch.arange(n)[:, None] * self.rates
+        phase = torch.arange(n, device=self.rates.device)[:, None] * self.rates
         return torch.stack([phase.sin(), phase.cos()], -1).flatten(1)

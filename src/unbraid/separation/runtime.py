@@ -10,10 +10,13 @@ from typing import Protocol
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
+from unbraid.separation.pytorch_devices import GPUS, choose_gpu
 
 # What --device takes; "auto" is the best there is.
-GPUS = ("cuda", "mps")
 DEVICES = ("auto", "cpu", *GPUS)
+
+# Segments computed at once on a graphics card: a batch of four, and as many that are cut and added up meanwhile.
+GPU_JOBS = 8
 
 # Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
@@ -45,18 +48,29 @@ def load_runtime(
     """Load the network of `model` for inputs of exactly these `shapes`.
 
     `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time.
-    Raises SettingError for a device this version can't use, ModelError for a graph that doesn't load.
+    Raises SettingError for a device that can't be used, and says why; ModelError for a graph that doesn't load.
     """
-    if device not in DEVICES:
-        raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
-    if device in GPUS:
-        raise SettingError(f"the device {device} needs PyTorch. Install it: pip install 'unbraid[torch]'")
+    if gpu := _gpu(model, device):
+        from unbraid.separation.pytorch import PyTorchRuntime
+
+        return PyTorchRuntime(model, gpu, jobs=jobs)
     from unbraid.separation.openvino import OpenVinoRuntime
 
     runtime = OpenVinoRuntime(model.graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
     if runtime.outputs != set(model.outputs):
         raise ModelError(f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says")
     return runtime
+
+
+def usual_jobs(model: Model, device: str) -> int:
+    """How many segments to compute at once where nobody says. Raises SettingError as `load_runtime` does."""
+    return GPU_JOBS if _gpu(model, device) else 1
+
+
+def _gpu(model: Model, device: str) -> str | None:
+    if device not in DEVICES:
+        raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
+    return choose_gpu(model, device)
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:

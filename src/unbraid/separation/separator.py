@@ -21,7 +21,7 @@ from unbraid.separation.network import Network, Networks
 from unbraid.separation.output import StemFolder, output_folder_name
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, ProgressCallback, Reporter
-from unbraid.separation.runtime import load_runtime
+from unbraid.separation.runtime import load_runtime, usual_jobs
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
@@ -55,7 +55,8 @@ class Separator:
     cuda or mps. `overlap`: share of a segment that the next reads again (0 to below 1), `segment_s`: its length in
     seconds; `shifts`: average over that many random shifts of up to half a second (0: none), drawn from `seed`;
     where they are None, `quality` (fast, balanced, best) and the model decide. `threads`: CPU threads in all;
-    `jobs`: segments computed at once. Raises ModelError and SettingError.
+    `jobs`: segments computed at once (None: one, on
+    a graphics card 8). Raises ModelError and SettingError.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Separator:
         shifts: int | None = None,
         seed: int = 0,
         threads: int | None = None,
-        jobs: int = 1,
+        jobs: int | None = None,
         quality: str = BALANCED,
         repo: str | PathLike[str] | None = None,
         notice: Callable[[str], object] | None = None,
@@ -80,6 +81,7 @@ class Separator:
             progress=downloading,
             notice=notice,
         )
+        jobs = usual_jobs(self.model, device) if jobs is None else jobs
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         parts = settings.parts(self.model)
         lengths = {part.model: part.length for part in parts}
