@@ -37,9 +37,10 @@ def gpu(model: Model) -> str:
 def test_a_card_gives_what_the_processor_gives(model: Model, gpu: str) -> None:
     mixture = music(3)
     expected = stems(PyTorchRuntime(model, "cpu"), mixture)
-    for precision, allowed_db in ((torch.float32, -70), (None, -50)):
+    # In float32 too, convolutions may use numbers of eleven bits (TF32).
+    for precision in (torch.float32, None):
         runtime = PyTorchRuntime(model, gpu, jobs=6, precision=precision)
-        assert error_db(stems(runtime, mixture), expected) < allowed_db
+        assert error_db(stems(runtime, mixture), expected) < -50
 
 
 def test_a_song_comes_out_as_from_the_processor(model: Model, gpu: str) -> None:
