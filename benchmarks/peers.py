@@ -1,11 +1,14 @@
-"""Unbraid's bundled model and `demucs` 4.1.0 in turn on one song: time, memory, size of the installation.
+"""Unbraid and `demucs` 4.1.0 in turn on one song: time, memory, size of the installation.
 
-    python benchmarks/peers.py SONG [--runs 3] [--peer DIR]
+    python benchmarks/peers.py SONG [--model htdemucs|lite] [--runs 3] [--at-least 1.3] [--at-most-mb 1600]
 
-Makes an environment for the peer in DIR the first time. The peer's network gets random weights of the published
-size: what they are changes what comes out, not what it costs. The two do not do the same work: `lite` is a small
-model, `htdemucs` a large and better one. What this compares is what a user waits for who takes what comes with
-each, and it says nothing about how good the stems are (`unbraid evaluate` does).
+With `htdemucs` (the default) both run the same network with the same weights. With `lite` each runs what comes
+with it: what a user waits for, not the same work, and nothing about how good the stems are (`unbraid evaluate`
+is for that). Fails when the ratio of wall times is under `--at-least` or our peak memory over `--at-most-mb`.
+Makes an environment for the peer the first time.
+
+`load` is Python's start and a model ready for use. `first output` is the time from a process' start until the
+first seconds of stems are there: the peer hands out nothing before the song is done, so for it that is all.
 """
 
 from __future__ import annotations
@@ -19,79 +22,125 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from peer import PLACE, SIGNATURE, Peer, make_peer
 from process import Cost, measure
 from unbraid.audio import Decoder
 
-PEER = ["demucs==4.1.0", "numpy", "torch==2.13.0"]  # demucs imports numpy without saying so
-SIGNATURE = "0123abcd"
-# Published hyper-parameters of htdemucs: arXiv 2211.08553, and the training arguments in the published file.
-DRAW = f"""
-import sys, torch
-from fractions import Fraction
-from demucs.htdemucs import HTDemucs
-torch.manual_seed(0)
-kwargs = dict(sources=["drums", "bass", "other", "vocals"], audio_channels=2, samplerate=44100,
-              segment=Fraction(39, 5), channels=48, nfft=4096, depth=4, dconv_mode=3, bottom_channels=512,
-              t_layers=5, t_heads=8, t_hidden_scale=4.0, t_dropout=0.02)
-state = {{name: value.half() for name, value in HTDemucs(**kwargs).state_dict().items()}}
-torch.save({{"klass": HTDemucs, "args": (), "kwargs": kwargs, "state": state}}, sys.argv[1] + "/{SIGNATURE}.th")
+OURS_LOADS = "import sys; from unbraid import Separator; Separator(sys.argv[1], repo=sys.argv[2] or None)"
+THEIRS_LOADS = """
+import sys; from pathlib import Path; from demucs.pretrained import get_model; get_model(sys.argv[1], Path(sys.argv[2]))
+"""
+# Leaves the moment the first stems are there.
+OURS_FIRST = """
+import os, sys; from unbraid import Separator
+def leave(progress):
+    if progress.stage == "separating" and progress.seconds_done > 0:
+        os._exit(0)
+Separator(sys.argv[1], repo=sys.argv[2] or None).separate_to_files(sys.argv[3], sys.argv[4], progress=leave)
 """
 
 
-def main() -> None:
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One side: its name, what separates the song, loads its model, gives first stems, and where it is installed."""
+
+    name: str
+    separate: list[str | Path]
+    load: list[str | Path]
+    first: list[str | Path] | None
+    installed: Path
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("song", type=Path)
+    parser.add_argument("--model", choices=("htdemucs", "lite"), default="htdemucs")
     parser.add_argument("--runs", type=int, default=3, help="of each, in turn (default 3)")
-    parser.add_argument("--peer", type=Path, default=Path.home() / ".cache/unbraid-benchmarks/demucs-4.1.0")
+    parser.add_argument("--at-least", type=float, default=0.0, help="ratio of wall times")
+    parser.add_argument("--at-most-mb", type=float, default=float("inf"), help="our peak memory")
+    parser.add_argument("--peer", type=Path, default=PLACE)
     parser.add_argument(
         "--ours", type=Path, default=Path(__file__).parents[1] / "unbraid", help="the launcher"
     )
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     peer = make_peer(options.peer)
+    subprocess.run([options.ours, "--version"], check=True)  # makes its environment the first time
     with Decoder(options.song) as decoder:
         seconds = sum(block.shape[1] for block in decoder) / decoder.info.sample_rate
-    costs: dict[str, list[Cost]] = {"unbraid (lite)": [], "demucs 4.1.0 (htdemucs)": []}
-    subprocess.run([options.ours, "--version"], check=True)  # makes its environment the first time
     with tempfile.TemporaryDirectory() as out:
-        commands = (
-            [options.ours, "separate", options.song, "-o", Path(out) / "ours", "--quiet"],
-            [peer, "--repo", options.peer / "weights", "-n", SIGNATURE, "--two-stems", "vocals",
-             "-o", Path(out) / "theirs", options.song],
-        )  # fmt: skip
+        sides = (
+            our_side(options.ours, options.model, peer, options.song, Path(out)),
+            their_side(peer, options.song, Path(out)),
+        )
+        separating: list[list[Cost]] = [[], []]
         for _ in range(options.runs):
-            for name, command in zip(costs, commands, strict=True):
-                costs[name].append(measure(command))
+            for costs, side in zip(separating, sides, strict=True):
+                costs.append(measure(side.separate))
+        rows = [summary(side, costs) for side, costs in zip(sides, separating, strict=True)]
     report = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.processor() or platform.machine()}, {cores()} cores, {platform.system()}",
-        "command": f"python benchmarks/peers.py {options.song.name} --runs {options.runs}",
+        "command": f"python benchmarks/peers.py {options.song.name} --model {options.model} --runs {options.runs}",
         "song_s": round(seconds, 1),
-        "costs": {name: [asdict(cost) for cost in part] for name, part in costs.items()},
-        "installed_mb": {
-            "unbraid (lite)": megabytes(options.ours.parent / ".venv"),
-            "demucs 4.1.0 (htdemucs)": megabytes(options.peer / "environment"),
+        "medians": {side.name: row for side, row in zip(sides, rows, strict=True)},
+        "separating": {
+            side.name: [asdict(cost) for cost in costs] for side, costs in zip(sides, separating, strict=True)
         },
     }
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
-    show(report, costs, seconds)
+    show(report)
+    ratio = rows[1]["wall_s"] / rows[0]["wall_s"]
+    held = ratio >= options.at_least and rows[0]["peak_mb"] <= options.at_most_mb
+    if not held:
+        print(f"DOES NOT HOLD: at least {options.at_least:g} times faster, at most {options.at_most_mb:g} MB")
+    return 0 if held else 1
 
 
-def make_peer(folder: Path) -> Path:
-    """The peer's command, in an environment of its own with random weights beside it."""
-    environment, weights = folder / "environment", folder / "weights"
-    if not (weights / f"{SIGNATURE}.th").exists():
-        weights.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([environment / "bin/pip", "install", "--quiet", *PEER], check=True)
-        subprocess.run([environment / "bin/python", "-c", DRAW, weights], check=True)
-    return environment / "bin/demucs"
+def our_side(launcher: Path, model: str, peer: Peer, song: Path, out: Path) -> Contender:
+    python, repo = launcher.parent / ".venv/bin/python", peer.weights
+    name, given = (SIGNATURE, [repo]) if model == "htdemucs" else (model, [""])
+    options = ["--repo", repo] if model == "htdemucs" else []
+    return Contender(
+        f"unbraid ({model})",
+        [launcher, "separate", song, "-m", name, *options, "-o", out / "ours", "--quiet"],
+        [python, "-c", OURS_LOADS, name, *given],
+        [python, "-c", OURS_FIRST, name, *given, song, out / "first"],
+        launcher.parent / ".venv",
+    )
+
+
+def their_side(peer: Peer, song: Path, out: Path) -> Contender:
+    return Contender(
+        "demucs 4.1.0 (htdemucs)",
+        [peer.command, "--repo", peer.weights, "-n", SIGNATURE, "--two-stems", "vocals",
+         "-o", out / "theirs", song],
+        [peer.python, "-c", THEIRS_LOADS, SIGNATURE, peer.weights],
+        None,
+        peer.environment,
+    )  # fmt: skip
+
+
+def summary(side: Contender, separating: list[Cost]) -> dict[str, float]:
+    """Medians of one side's costs."""
+    wall_s, cpu_s, peak = (
+        statistics.median(getattr(cost, field) for cost in separating)
+        for field in ("wall_s", "cpu_s", "peak_bytes")
+    )
+    return {
+        "wall_s": round(wall_s, 2),
+        "cpu_s": round(cpu_s, 2),
+        "peak_mb": round(peak / 1e6),
+        "load_s": round(measure(side.load).wall_s, 2),
+        "first_output_s": round(measure(side.first).wall_s if side.first else wall_s, 2),
+        "installed_mb": megabytes(side.installed),
+    }
 
 
 def cores() -> int:
@@ -102,26 +151,16 @@ def megabytes(folder: Path) -> int:
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)
 
 
-def show(report: dict[str, object], costs: dict[str, list[Cost]], seconds: float) -> None:
-    print(f"{report['date']}, {report['machine']}; {seconds:.0f} s of music; medians of the runs")
-    print(f"{'':26}{'wall':>9}{'x real time':>13}{'CPU':>9}{'peak':>10}{'installed':>11}")
-    medians = {}
-    for name, part in costs.items():
-        wall_s, cpu_s, peak = (
-            statistics.median(getattr(cost, field) for cost in part)
-            for field in ("wall_s", "cpu_s", "peak_bytes")
-        )
-        medians[name] = (wall_s, cpu_s, peak)
-        installed = report["installed_mb"][name]  # type: ignore[index]
-        print(
-            f"{name:26}{wall_s:7.1f} s{seconds / wall_s:13.1f}{cpu_s:7.1f} s{peak / 1e6:7.0f} MB{installed:8} MB"
-        )
+def show(report: dict[str, object]) -> None:
+    medians: dict[str, dict[str, float]] = report["medians"]  # type: ignore[assignment]
+    print(f"{report['date']}, {report['machine']}; {report['song_s']} s of music; medians of the runs")
+    columns = ("wall_s", "cpu_s", "peak_mb", "load_s", "first_output_s", "installed_mb")
+    print(f"{'':26}" + "".join(f"{column:>16}" for column in columns))
+    for name, row in medians.items():
+        print(f"{name:26}" + "".join(f"{row[column]:16g}" for column in columns))
     ours, theirs = medians.values()
-    ratios = [theirs[index] / ours[index] for index in range(3)]
-    pairs = [b.wall_s / a.wall_s for a, b in zip(*costs.values(), strict=True)]
-    spread = f"(pairs {min(pairs):.1f} to {max(pairs):.1f})"
-    print(f"ratio: wall {ratios[0]:.1f} {spread}, CPU {ratios[1]:.1f}, peak {ratios[2]:.1f}")
+    print(f"{'ratio':26}" + "".join(f"{theirs[column] / ours[column]:16.2f}" for column in columns))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

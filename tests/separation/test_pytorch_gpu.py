@@ -18,7 +18,10 @@ from unbraid.separation.pytorch_devices import GPUS, choose_gpu
 AVAILABLE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 HERE = [gpu for gpu in GPUS if AVAILABLE[gpu]]
 
-pytestmark = pytest.mark.skipif(not HERE, reason="there is no graphics card that PyTorch can use")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not HERE, reason="there is no graphics card that PyTorch can use"),
+]
 
 
 @pytest.fixture(scope="module")
