@@ -11,7 +11,7 @@ from unbraid.models import load_model_folder
 from unbraid.networks.checkpoint import averaged_network, save_average
 from unbraid.networks.export import export
 from unbraid.networks.lite import BINS, Lite, LiteConfig
-from unbraid.separation.runtime import load_runtime
+from unbraid.separation.runtime import RuntimeLoader
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=2, hidden=8)
 
@@ -32,9 +32,7 @@ def folder(network: Lite, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) -> None:
     model = load_model_folder(folder)
     spectrum = np.random.default_rng(0).standard_normal((1, 2, BINS, 21, 2)).astype(np.float32)
-    runtime = load_runtime(
-        folder / "graph.onnx", {"spectrum": spectrum.shape}, device="cpu", threads=1, jobs=1
-    )
+    runtime = RuntimeLoader(model, "cpu", threads=1).load(model, {"spectrum": spectrum.shape})
     with runtime.run({"spectrum": spectrum}) as outputs, torch.no_grad():
         halved = Lite(SMALL).eval()
         halved.load_state_dict({k: v.half().to(v.dtype) for k, v in network.state_dict().items()})

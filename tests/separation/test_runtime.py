@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.separation.known_models import spectral_model
+from tests.separation.known_models import bag_of, spectral_model
 
 from unbraid import Separator
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import load_model_folder
-from unbraid.separation.runtime import cpu_quota, load_runtime
+from unbraid.separation.runtime import RuntimeLoader, cpu_quota
 
 QUIET = """
 import os, sys
@@ -42,7 +42,7 @@ def test_loading_a_model_sends_nothing_and_writes_nothing(gains_folder: Path, tm
 
 def test_outputs_come_by_name(loudness_folder: Path) -> None:
     model = load_model_folder(loudness_folder)
-    runtime = load_runtime(model, {"mixture": (1, 2, 50)}, threads=1)
+    runtime = RuntimeLoader(model, threads=1).load(model, {"mixture": (1, 2, 50)})
     with runtime.run({"mixture": np.ones((1, 2, 50), np.float32)}) as outputs:
         assert set(outputs) == {"waveforms"}
         assert outputs["waveforms"].shape == (1, 4, 2, 50)
@@ -51,14 +51,16 @@ def test_outputs_come_by_name(loudness_folder: Path) -> None:
 
 def test_a_graph_that_is_none_is_a_model_error(loudness_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "graph.onnx").write_bytes(b"not a graph")
+    model = replace(load_model_folder(loudness_folder), folder=tmp_path)
     with pytest.raises(ModelError, match=r"graph\.onnx can't be loaded"):
-        load_runtime(replace(load_model_folder(loudness_folder), folder=tmp_path), {"mixture": (1, 2, 50)})
+        RuntimeLoader(model).load(model, {"mixture": (1, 2, 50)})
 
 
 def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_folder: Path) -> None:
+    model = load_model_folder(loudness_folder)
     for shapes in ({"spectrum": (1, 2, 257, 48, 2)}, {"mixture": (1, 2, 3, 50)}):
         with pytest.raises(ModelError, match="can't be loaded"):
-            load_runtime(load_model_folder(loudness_folder), shapes)
+            RuntimeLoader(model).load(model, shapes)
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
@@ -68,6 +70,16 @@ def test_graphics_cards_need_the_extra_with_pytorch(
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(SettingError, match=rf"{device} needs PyTorch.*pip install 'unbraid\[torch\]'"):
         Separator(gains_folder, device=device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "abacus"])
+def test_the_device_of_a_bag_is_checked_at_once(
+    tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    bag = bag_of(tmp_path, {"one": (1, 0, 0, 0), "two": (0, 1, 1, 1)})
+    with pytest.raises(SettingError, match=device):
+        Separator(bag, device=device, jobs=2)
 
 
 def test_a_graph_without_the_outputs_of_its_description_is_a_model_error(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class LoadRuntime(Protocol):
     """Loads a model's graph for inputs of given shapes. Raises ModelError and SettingError."""
 
     def __call__(self, model: Model, shapes: Shapes) -> Runtime:
-        """See `unbraid.separation.runtime.load_runtime`."""
+        """See `unbraid.separation.runtime.RuntimeLoader.load`."""
         ...
 
 

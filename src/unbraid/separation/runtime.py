@@ -37,40 +37,36 @@ class Runtime(Protocol):
         ...
 
 
-def load_runtime(
-    model: Model,
-    shapes: Mapping[str, Sequence[int]],
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    jobs: int = 1,
-) -> Runtime:
-    """Load the network of `model` for inputs of exactly these `shapes`.
+class RuntimeLoader:
+    """Loads the networks of `model` for a `device` (one of DEVICES), which is checked when this is made.
 
-    `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time.
-    Raises SettingError for a device that can't be used, and says why; ModelError for a graph that doesn't load.
+    `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time (None: what suits
+    the device). Raises SettingError for a device that can't be used, and says why.
     """
-    if gpu := _gpu(model, device):
-        from unbraid.separation.pytorch import PyTorchRuntime
 
-        return PyTorchRuntime(model, gpu, jobs=jobs)
-    from unbraid.separation.openvino import OpenVinoRuntime
+    def __init__(
+        self, model: Model, device: str = "auto", *, threads: int | None = None, jobs: int | None = None
+    ) -> None:
+        if device not in DEVICES:
+            raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
+        self._gpu = choose_gpu(model, device)
+        self._threads = threads
+        self.jobs = (GPU_JOBS if self._gpu else 1) if jobs is None else jobs
 
-    runtime = OpenVinoRuntime(model.graph, shapes, threads=threads or cpu_quota(), jobs=jobs)
-    if runtime.outputs != set(model.outputs):
-        raise ModelError(f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says")
-    return runtime
+    def load(self, model: Model, shapes: Mapping[str, Sequence[int]]) -> Runtime:
+        """The network `model` for inputs of exactly these `shapes`. Raises ModelError where it doesn't load."""
+        if self._gpu:
+            from unbraid.separation.pytorch import PyTorchRuntime
 
+            return PyTorchRuntime(model, self._gpu, jobs=self.jobs)
+        from unbraid.separation.openvino import OpenVinoRuntime
 
-def usual_jobs(model: Model, device: str) -> int:
-    """How many segments to compute at once where nobody says. Raises SettingError as `load_runtime` does."""
-    return GPU_JOBS if _gpu(model, device) else 1
-
-
-def _gpu(model: Model, device: str) -> str | None:
-    if device not in DEVICES:
-        raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
-    return choose_gpu(model, device)
+        runtime = OpenVinoRuntime(model.graph, shapes, threads=self._threads or cpu_quota(), jobs=self.jobs)
+        if runtime.outputs != set(model.outputs):
+            raise ModelError(
+                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
+            )
+        return runtime
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:

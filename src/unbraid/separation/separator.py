@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from unbraid.separation.network import Network, Networks
 from unbraid.separation.output import StemFolder, output_folder_name
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, ProgressCallback, Reporter
-from unbraid.separation.runtime import load_runtime, usual_jobs
+from unbraid.separation.runtime import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
@@ -81,15 +80,14 @@ class Separator:
             progress=downloading,
             notice=notice,
         )
-        jobs = usual_jobs(self.model, device) if jobs is None else jobs
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         parts = settings.parts(self.model)
         lengths = {part.model: part.length for part in parts}
-        load = partial(load_runtime, device=device, threads=threads, jobs=jobs)
-        networks = Networks(lambda model: Network(model, lengths[model], load))
+        loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs)
+        networks = Networks(lambda model: Network(model, lengths[model], loader.load))
         if not self.model.members:
             networks.get(self.model)
-        self._pipeline = Pipeline(self.model, parts, networks, jobs)
+        self._pipeline = Pipeline(self.model, parts, networks, loader.jobs)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -51,14 +51,14 @@ class Settings:
     shifts: int | None = None
     seed: int = 0
     threads: int | None = None
-    jobs: int = 1
+    jobs: int | None = None
     quality: str = BALANCED
 
     def parts(self, model: Model) -> tuple[Part, ...]:
         """The networks of `model`, with all that these settings say about them. Raises SettingError."""
         if self.quality not in QUALITIES:
             raise SettingError(f"there is no quality {self.quality!r}; there is {', '.join(QUALITIES)}")
-        if self.jobs < 1:
+        if self.jobs is not None and self.jobs < 1:
             raise SettingError(f"the number of jobs has to be 1 or more, not {self.jobs}")
         if self.threads is not None and self.threads < 1:
             raise SettingError(f"the number of threads has to be 1 or more, not {self.threads}")
