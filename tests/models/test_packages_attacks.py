@@ -10,11 +10,23 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.models.published import archive, draw, package, pickled
+from tests.models.published import (
+    HDEMUCS_MMI,
+    HTDEMUCS,
+    TINY,
+    archive,
+    draw,
+    package,
+    pickled,
+    published,
+    tiny_graphs,
+)
 
 from unbraid.errors import ModelError
+from unbraid.models.convert import convert_bag
 from unbraid.models.packages import read_package
 from unbraid.models.pickle_names import NAMES
 from unbraid.models.pickles import LONGEST
@@ -239,6 +251,23 @@ def test_a_directory_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     tracemalloc.start()
     with pytest.raises(ModelError, match="absurdly long"):
         read_package(tmp_path / "a.th")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "segment", ["9" * 5_000, [0] * 900, True, 2**62, 1e300, -1, 0, {"s": 1}, None], ids=lambda s: repr(s)[:20]
+)
+@pytest.mark.parametrize(("class_name", "arguments"), [("HTDemucs", HTDEMUCS), ("HDemucs", HDEMUCS_MMI)])
+def test_a_segment_of_gigabytes_or_of_years_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, class_name: str, arguments: dict[str, Any], segment: Any
+) -> None:
+    tiny_graphs(monkeypatch, tmp_path / "graphs")
+    path = published(tmp_path / "a.th", draw(TINY), {**arguments, "segment": segment}, class_name)
+    described = read_package(path)
+    tracemalloc.start()
+    with pytest.raises(ModelError, match=r"a\.th can't be used: no graph for this"):
+        convert_bag([described], None, tmp_path / "out", name="a", version="1", licence="MIT")
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ FOLDER = Path(__file__).with_name("graphs")
 
 # Arguments that name things and sizes but leave the graph as it is; they go into the description.
 _NAMING = ("sources", "segment")
+
+LONGEST_S = 3600  # of a segment; the longest published one has 44 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def _fits(template: GraphTemplate, arguments: Mapping[str, Any]) -> bool:
         return False
     try:
         sources, segment = list(map(str, given["sources"])), _samples(template, given)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         return False
     described = template.description
     if not len(sources) == len(set(sources)) == len(described["sources"]):
@@ -127,8 +130,12 @@ def _same(given: Any, value: Any) -> bool:
 
 
 def _samples(template: GraphTemplate, arguments: Mapping[str, Any]) -> int:
-    """The segment, as the published class rounds it."""
-    return int(arguments["segment"] * template.description["sample_rate"])
+    """The segment, as the published class rounds it. Raises ValueError where it is no length of one."""
+    segment_s = arguments["segment"]
+    # A text or a list would be repeated 44,100 times; `type`, as True is a number, too.
+    if type(segment_s) not in (int, float, Fraction) or not 0 < segment_s < LONGEST_S:
+        raise ValueError(f"a segment is a number of seconds below {LONGEST_S}")
+    return int(segment_s * template.description["sample_rate"])
 
 
 def _named(template: GraphTemplate, arguments: Mapping[str, Any]) -> GraphTemplate:
