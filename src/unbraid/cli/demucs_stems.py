@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from unbraid.errors import OutputError
 from unbraid.separation.arrays import Floats
 from unbraid.separation.output import output_error
 from unbraid.separation.stems import CLAMP, rescale_gain
+from unbraid.separation.workfolder import WorkFolder
 
 SUBTYPES = {"wav": ("16", "24", "float"), "flac": ("16", "24")}
 
@@ -47,9 +48,8 @@ def encode_stems(
     file is there then. Raises OutputError.
     """
     info = probe(song)
+    gains = _gains(stems) if sound.clip_mode == "rescale" else [1.0] * len(stems)
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(len(stems), thread_name_prefix="encode"))
-        gains = list(pool.map(_gain, stems)) if sound.clip_mode == "rescale" else [1.0] * len(stems)
         decoders = [stack.enter_context(Decoder(stem)) for stem in stems]
         encoders = [
             stack.enter_context(
@@ -67,6 +67,8 @@ def encode_stems(
             )
             for file, decoder in zip(files, decoders, strict=True)
         ]
+        # Entered last, so left first: on an error its threads are through before encoders are given up.
+        pool = stack.enter_context(ThreadPoolExecutor(len(stems), thread_name_prefix="encode"))
 
         def write(encoder: Encoder, block: Floats, gain: float) -> None:
             if gain < 1:
@@ -82,6 +84,11 @@ def encode_stems(
             step(done)
 
 
+def _gains(stems: Sequence[Path]) -> list[float]:
+    with ThreadPoolExecutor(len(stems), thread_name_prefix="gain") as pool:
+        return list(pool.map(_gain, stems))
+
+
 def _gain(stem: Path) -> float:
     """What brings the file's loudest sample below full scale."""
     with Decoder(stem) as decoder:
@@ -89,14 +96,50 @@ def _gain(stem: Path) -> float:
 
 
 def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Bring finished `files` into their places, over older ones, on other disks too. Raises OutputError."""
-    for file, target in zip(files, targets, strict=True):
+    """Bring all finished `files` into their places, over older ones, on other disks too, or none.
+
+    Raises OutputError.
+    """
+    for target in targets:
         if target.is_dir():
             raise OutputError(
                 f"{target} is a folder, and a file is to be written there. Choose another --filename."
             )
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, target)
-        except OSError as error:
-            raise output_error(target.parent, error) from error
+    parents = list(dict.fromkeys(target.parent for target in targets))
+    with ExitStack() as undo, ExitStack() as stack:
+        hidden = {}
+        for parent in parents:
+            with _told(parent):
+                _make(parent, undo)
+                hidden[parent] = WorkFolder(parent)
+                stack.callback(hidden[parent].remove)
+        # A move to another disk is a copy, which takes its time and may fail; what follows on it is a renaming.
+        ready = [hidden[target.parent].path / str(number) for number, target in enumerate(targets)]
+        for file, beside in zip(files, ready, strict=True):
+            with _told(beside.parent.parent):
+                shutil.move(file, beside)
+        for beside, target in zip(ready, targets, strict=True):
+            with _told(target.parent):
+                beside.replace(target)
+        undo.pop_all()
+
+
+def _make(folder: Path, undo: ExitStack) -> None:
+    """Make `folder`; `undo` removes it again, and those above it that were not there either."""
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        path.mkdir(exist_ok=True)
+        undo.callback(_remove_empty, path)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # someone else has put something there meanwhile
+        folder.rmdir()
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """What the system refuses inside is an OutputError about `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(folder, error) from error
