@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.audio.sounds import as_an_ordinary_user
 from tests.models.published import (
     HDEMUCS_MMI,
     SOURCES,
@@ -116,6 +118,27 @@ def test_a_model_is_converted_once(repo: Path, monkeypatch: pytest.MonkeyPatch) 
     assert find_in_repo("ab", repo) == first
 
 
+def test_what_is_converted_is_only_read(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_in_repo("a", repo)  # imports what is imported late, which that user may be unable to read
+    with as_an_ordinary_user() as folder:
+        tiny_graphs(monkeypatch, folder / "graphs")
+        monkeypatch.setenv("UNBRAID_CACHE", str(folder / "cache"))
+        published(folder / "a.th", draw(TINY))
+        first = find_in_repo("a", folder)
+        for lock in cache_folder().rglob("*.lock"):
+            lock.unlink()
+        for place in (cache_folder(), cache_folder() / "repo"):
+            place.chmod(0o555)
+        try:
+            assert find_in_repo("a", folder) == first
+            published(folder / "a.th", draw(TINY, 1))
+            with pytest.raises(ModelError, match=r"may not be written to\. Set UNBRAID_CACHE"):
+                find_in_repo("a", folder)
+        finally:
+            for place in (cache_folder(), cache_folder() / "repo"):
+                place.chmod(0o755)
+
+
 def test_a_model_is_converted_once_by_all_that_ask_together(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +239,8 @@ def test_a_folder_that_is_none_is_told(repo: Path, tmp_path: Path) -> None:
         ("- a\n", "no list of names"),
         ("models: [a", "not YAML"),
         ("models: !!python/object/apply:os.system ['touch harmed']\n", "not YAML"),
-        ("models: *a\n", "not YAML"),
+        ("models: *a\n", "refers to parts of itself"),
+        ("weights: &a [1]\nmodels: [*a]\n", "refers to parts of itself"),
         ("\x00", "not YAML"),
         ("models: " + "[" * 4_000, "far too long"),
         ("models: " + "- " * 1_900, "not YAML"),
@@ -254,12 +278,26 @@ def test_weights_for_other_stems_are_refused(repo: Path) -> None:
         find_in_repo("ab", repo)
 
 
-def test_laughs_by_the_billion_are_read_without_a_thought(tmp_path: Path) -> None:
-    lines = ["a0: &a0 [1, 1, 1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 30))]
+@pytest.mark.parametrize(
+    ("first", "next_one"),
+    [
+        ("a0: &a0 [1, 1, 1, 1]", "a{i}: &a{i} [*a{j}, *a{j}]"),
+        # Merged in, each level has twice the entries of the one before.
+        ("a0: &a0\n  b: 1", "a{i}: &a{i}\n  <<:\n  - *a{j}\n  - *a{j}"),
+    ],
+    ids=["lists", "merge keys"],
+)
+def test_laughs_by_the_billion_are_refused_without_a_thought(
+    tmp_path: Path, first: str, next_one: str
+) -> None:
     path = tmp_path / "bag.yaml"
-    path.write_text("\n".join([*lines, "models: [a]", "weights: *a29"]))
-    with pytest.raises(ModelError, match="weights has to be"):
+    levels = [next_one.format(i=i, j=i - 1) for i in range(1, 18)]
+    path.write_text("\n".join([first, *levels, "models: [a]"]))
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="refers to parts of itself"):
         read_bag(path)
+    assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    tracemalloc.stop()
 
 
 def test_published_bags_are_read(tmp_path: Path) -> None:

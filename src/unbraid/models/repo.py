@@ -100,6 +100,9 @@ def read_bag(path: Path) -> Bag:
         # Lists in lists would take PyYAML seconds; a bag has one of weights for each network, and two around them.
         if len(content) > LONGEST_BAG or content.count(b"[") + content.count(b"{") > MOST_NETWORKS + 3:
             raise ValueError("it is far too long")
+        # What is referred to, or merged in by `<<`, could double at every level. Events are read without following it.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.SafeLoader)):
+            raise ValueError("it refers to parts of itself (*), which a bag has no need to")
         described = yaml.safe_load(content)
         if not isinstance(described, dict):
             raise ValueError("it is no list of names with values")
@@ -175,10 +178,13 @@ def _converted(name: str, bag: Bag, packages: Sequence[Package], sums: Sequence[
     made_of = [name, bag.signatures, bag.weights, bag.segment_s, sums, [*map(fingerprint, packages)]]
     key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
+    # A cache that is only read does for what is in it: it is locked to convert, and what another process converted
+    # meanwhile is taken.
+    if (model := _intact(folder)) is not None:
+        return model
     with locked(folder):
-        if folder.is_dir():
-            with suppress(ModelError):  # damaged in the cache: made again
-                return load_model_folder(folder)
+        if (model := _intact(folder)) is not None:
+            return model
         convert_bag(
             packages,
             bag.weights,
@@ -189,3 +195,11 @@ def _converted(name: str, bag: Bag, packages: Sequence[Package], sums: Sequence[
             segment_s=bag.segment_s,
         )
         return load_model_folder(folder)
+
+
+def _intact(folder: Path) -> Model | None:
+    """The model in the cache; None where it is not there, or damaged and has to be made again."""
+    if folder.is_dir():
+        with suppress(ModelError):
+            return load_model_folder(folder)
+    return None
