@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from unbraid.audio import Encoder
 from unbraid.cli.main import main
+from unbraid.models import Model, load_model_folder
 
 NAMES = ("drums", "bass", "other", "vocals")
 STEMS = {
@@ -61,6 +64,24 @@ def test_a_model_is_scored_under_its_name(
     assert scores.split()[0] == "known"
     assert [float(cell) for cell in scores.split()[1:5]] == pytest.approx(expected, abs=0.05)
     assert float(scores.split()[-1]) == pytest.approx(np.mean(expected), abs=0.05)
+
+
+def test_what_auto_came_to_is_said(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def find(
+        name: str, *, progress: Callable[[int, int], None], notice: Callable[[str], None], **_: Any
+    ) -> Model:
+        progress(0, 10**6)
+        notice("using another")
+        return load_model_folder(model_folder)
+
+    monkeypatch.setattr("unbraid.separation.separator.find_model", find)
+    assert main(["evaluate", "--reference", str(write(tmp_path / "true")), "-m", "auto"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "htdemucs: downloading 1.0 MB",
+        "unbraid: using another",
+    ]
 
 
 def test_the_table_names_contenders_stems_and_silence(

@@ -49,17 +49,25 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score song after song, print to standard output; 1 where a song, named on standard error, can't be scored."""
+    from unbraid.cli.downloads import DownloadDisplay
     from unbraid.cli.score_table import as_text
     from unbraid.evaluation.evaluation import Evaluation
     from unbraid.evaluation.report import as_object
+    from unbraid.models.catalog import AUTO, AUTO_CHOICE
 
-    evaluation = Evaluation(
-        arguments.reference,
-        arguments.estimate,
-        model=arguments.model,
-        baselines=arguments.baselines,
-        bsseval=arguments.bsseval,
-    )
+    display = DownloadDisplay(AUTO_CHOICE if arguments.model == AUTO else arguments.model or "")
+    try:
+        evaluation = Evaluation(
+            arguments.reference,
+            arguments.estimate,
+            model=arguments.model,
+            baselines=arguments.baselines,
+            bsseval=arguments.bsseval,
+            notice=display.notice,
+            downloading=display.update,
+        )
+    finally:
+        display.clear()
     reports = []
     for number, song in enumerate(evaluation.songs, 1):
         if len(evaluation.songs) > 1:

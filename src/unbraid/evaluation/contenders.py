@@ -41,11 +41,16 @@ def folder(path: Path, songs: int) -> Contender:
     return Contender("estimate", separate)
 
 
-def model(name: str) -> Contender:
-    """The model `name` on the mixtures. Raises ModelError."""
+def model(
+    name: str,
+    *,
+    notice: Callable[[str], object] | None = None,
+    downloading: Callable[[int, int], object] | None = None,
+) -> Contender:
+    """The model `name` on the mixtures; `notice` and `downloading` as `Separator` has them. Raises ModelError."""
     from unbraid.separation import Separator
 
-    separator = Separator(name)
+    separator = Separator(name, notice=notice, downloading=downloading)
     label = separator.model.name
     if label == "estimate" or label in BASELINES or label == "mixture":
         raise ModelError(f"{label} is the name of a model and of what it is compared with. Rename the model.")

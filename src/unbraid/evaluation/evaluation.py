@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from unbraid.errors import InputError, SettingError
@@ -18,8 +18,8 @@ class Evaluation:
     """Who is to be scored against the songs at `reference`; songs are scored one by one.
 
     `estimate` is a folder of stems, `model` a name or the path of a model folder, to be run on the songs' mixtures;
-    at least one of those and `baselines` is needed. Raises SettingError, ModelError, and InputError for
-    `reference` and `estimate` as a whole.
+    at least one of those and `baselines` is needed. `notice` and `downloading` are as `Separator` has them. Raises
+    SettingError, ModelError, and InputError for `reference` and `estimate` as a whole.
     """
 
     def __init__(
@@ -30,6 +30,8 @@ class Evaluation:
         model: str | None = None,
         baselines: bool = False,
         bsseval: bool = False,
+        notice: Callable[[str], object] | None = None,
+        downloading: Callable[[int, int], object] | None = None,
     ) -> None:
         if estimate is None and model is None and not baselines:
             raise SettingError("There is nothing to score. Give --estimate, --model or --baselines.")
@@ -41,7 +43,7 @@ class Evaluation:
         if estimate is not None:
             self._contenders.append(contenders.folder(estimate, len(self._places)))
         if model is not None:
-            self._contenders.append(contenders.model(model))
+            self._contenders.append(contenders.model(model, notice=notice, downloading=downloading))
         if baselines:
             self._contenders += contenders.baselines()
 
