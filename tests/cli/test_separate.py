@@ -242,6 +242,7 @@ def test_json_is_one_object_a_song_on_standard_output(
     assert set(done) == set(failed)
     assert done["input"] == "söng.wav"
     assert (done["status"], done["duration_s"], done["warnings"], done["error"]) == ("done", 1.5, [], None)
+    assert (done["model"], failed["model"]) == ("known", None)
     assert done["files"] == {
         "vocals": "separated/söng/vocals.wav",
         "no_vocals": "separated/söng/no_vocals.wav",
@@ -293,9 +294,9 @@ def test_a_name_with_control_characters_stays_on_its_line(
     [
         (["--stems", "guitar"], "guitar"),
         (["--overlap", "1"], "overlap"),
-        (["--overlap", "nan"], "--overlap"),
+        (["--overlap", "nan"], "overlap"),
         (["--segment", "-1"], "segment"),
-        (["--segment", "inf"], "--segment"),
+        (["--segment", "inf"], "segment"),
         (["--shifts", "-1"], "shifts"),
         (["--jobs", "0"], "jobs"),
         (["--device", "cuda"], "cuda"),

@@ -117,12 +117,12 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--overlap",
-        type=_finite,
+        type=float,
         metavar="SHARE",
         help="share of a segment that the next one covers again, 0 to below 1 (default: the model's)",
     )
     group.add_argument(
-        "--segment", type=_finite, metavar="SECONDS", help="length of a segment (default: the model's)"
+        "--segment", type=float, metavar="SECONDS", help="length of a segment (default: the model's)"
     )
     group.add_argument(
         "--shifts",
@@ -154,19 +154,15 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
 def _kilobits(text: str) -> int:
     """Bit/s of "192" or "192k"."""
-    return round(_finite(text.removesuffix("k")) * 1000)
+    number = float(text.removesuffix("k"))
+    if not math.isfinite(number):
+        raise ValueError
+    return round(number * 1000)
 
 
-_finite.__name__, _kilobits.__name__ = "number", "number of kbit/s"  # argparse: "invalid number value: 'x'"
+_kilobits.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
 
 
 @dataclass
@@ -175,6 +171,7 @@ class Report:
 
     input: str
     status: str = FAILED
+    model: str | None = None
     files: dict[str, str] = field(default_factory=dict)
     duration_s: float | None = None
     seconds: float | None = None
@@ -185,6 +182,7 @@ class Report:
     def fill(self, result: Result) -> None:
         """Take over what came of it."""
         self.status = DONE
+        self.model = result.model
         self.files = {stem: str(path) for stem, path in result.files.items()}
         self.duration_s = round(result.duration_s, 6)
         self.seconds = round(result.seconds, 3)

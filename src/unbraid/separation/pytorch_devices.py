@@ -56,7 +56,8 @@ def _require(model: Model, device: str) -> None:
         raise SettingError(f"the device {device} needs PyTorch. Install it: pip install 'unbraid[torch]'")
     if not _all_known(model):
         raise SettingError(
-            f"the model {model.name} runs on the processor only: use --device cpu, or a Demucs model as htdemucs"
+            f"the model {model.name} runs on the processor only, not on {device}: use --device cpu, or a Demucs model"
+            " as htdemucs"
         )
     if lack := _what_lacks(device):
         raise SettingError(f"the device {device} can't be used: {lack}. Or use --device cpu")

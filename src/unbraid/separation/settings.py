@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,10 @@ class Settings:
 
     def _length(self, model: Model, overlap: float) -> int:
         """Samples of a segment."""
+        if not 0 <= overlap < 1:
+            raise SettingError(f"the overlap has to be from 0 to below 1, not {overlap}")
+        if self.segment_s is not None and not math.isfinite(self.segment_s):
+            raise SettingError(f"a segment has a length in seconds, not {self.segment_s}")
         length = model.segment if self.segment_s is None else int(self.segment_s * model.sample_rate)
         shortest = model.n_fft or 1
         if length < shortest:
@@ -93,8 +98,8 @@ class Settings:
             raise SettingError(
                 f"this model takes segments of at most {model.segment_s:.3g} s, not {self.segment_s}"
             )
-        if not 0 <= overlap < 1 or int((1 - overlap) * length) < 1:
-            raise SettingError(f"the overlap has to be from 0 to below 1, not {overlap}")
+        if int((1 - overlap) * length) < 1:
+            raise SettingError(f"an overlap of {overlap} leaves nothing of a segment; it has to be smaller")
         return length
 
 
