@@ -94,6 +94,17 @@ def test_a_precision_that_is_too_coarse_for_the_weights_is_not_used(
     assert error_db(stems(coarse, mixture), stems(runtime, mixture)) < -110
 
 
+def test_silence_says_nothing_about_a_precision(model: Model, runtime: PyTorchRuntime) -> None:
+    mixture = music(1)
+    coarse = PyTorchRuntime(model, "cpu", precision=torch.bfloat16)
+    for gain in (0, 1e-4):
+        assert np.abs(stems(coarse, mixture * np.float32(gain))).max() < 1e-3
+    assert error_db(stems(coarse, mixture), stems(runtime, mixture)) < -110
+    half = PyTorchRuntime(model, "cpu", precision=torch.float16)
+    stems(half, 0 * mixture)
+    assert -90 < error_db(stems(half, mixture), stems(runtime, mixture)) < -50
+
+
 def test_what_half_precision_cannot_hold_is_computed_in_float32(model: Model) -> None:
     half = PyTorchRuntime(model, "cpu", precision=torch.float16)
     exact = PyTorchRuntime(model, "cpu", precision=torch.float32)

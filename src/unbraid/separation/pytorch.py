@@ -32,6 +32,10 @@ NETWORKS: Mapping[str, Callable[[int, Mapping[str, Any]], nn.Module]] = {
 # Energy of what half precision may change, relative to the stems': -50 dB.
 ALLOWED_ERROR = 1e-5
 
+# Power of stems from which on a segment can show that; below, it is nearly silent: -40 dB of the song, which networks
+# hear at a power of 1.
+AUDIBLE = 1e-4
+
 # How libraries beside PyTorch itself say that a card's memory is full.
 _FULL = ("out of memory", "ALLOC_FAILED")
 
@@ -40,7 +44,7 @@ class PyTorchRuntime:
     """One of the published networks; calls at the same time are computed together.
 
     The network computes with `precision`, transforms with float32 always. Whether half precision is good enough for
-    these weights on this card, the first segment shows, which is computed in float32 too.
+    these weights on this card, the first segment that isn't silent shows, which is computed in float32 too.
     """
 
     # The network's transforms are done here as well: a spectrum is four times as much to move as its waveform.
@@ -89,7 +93,6 @@ class PyTorchRuntime:
             if self._precision != torch.float32 and not self._good_enough(segments, stems):
                 self._precision = torch.float32
                 stems = self._stems(segments, self._precision)
-            self._tried = True
             return stems.cpu().numpy()
 
     def _good_enough(self, segments: Tensor, stems: Tensor) -> bool:
@@ -98,9 +101,11 @@ class PyTorchRuntime:
             return False
         if self._tried:
             return True
-        exact = self._stems(segments[:1], torch.float32)
-        error = (stems[:1] - exact).square().sum()
-        return bool(error <= ALLOWED_ERROR * exact.square().sum())
+        loudest = int(segments.square().sum((1, 2)).argmax())
+        exact = self._stems(segments[loudest : loudest + 1], torch.float32)
+        power, error = exact.square().mean(), (stems[loudest] - exact[0]).square().mean()
+        self._tried = bool(power > AUDIBLE)
+        return bool(error <= ALLOWED_ERROR * power.clamp(min=AUDIBLE))
 
     def _stems(self, segments: Tensor, precision: torch.dtype) -> Tensor:
         spectrum = self._spectral.forward(segments).to(self._device)
