@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.separation.known_models import bag_of
 from tests.separation.small_published import SEGMENT, real_model, small_model
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -21,6 +22,7 @@ from unbraid.separation import runtime as runtime_choice
 from unbraid.separation.arrays import Floats
 from unbraid.separation.openvino import OpenVinoRuntime
 from unbraid.separation.pytorch import PyTorchRuntime
+from unbraid.separation.runtime import FullCardError, RuntimeLoader
 from unbraid.separation.spectral import Spectral
 
 
@@ -187,6 +189,28 @@ def test_too_little_memory_for_one_segment_says_what_to_do(model: Model) -> None
     with Memory(20_000), pytest.raises(UnbraidError, match="too little free memory"):
         PyTorchRuntime(model, "cpu")
     assert np.isfinite(stems(runtime, music(1))).all()
+
+
+def test_where_the_card_is_full_auto_takes_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise FullCardError("the card is full")
+
+    monkeypatch.setattr("unbraid.separation.pytorch.PyTorchRuntime", full)
+    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cuda")
+    folder = bag_of(tmp_path, {"one": (1, 0, 0, 0), "two": (0, 1, 1, 1)})
+    said: list[str] = []
+    loader = RuntimeLoader(load_model_folder(folder / "one"))
+    assert loader.load(load_model_folder(folder / "one"), {"spectrum": (1, 2, 257, 48, 2)}).jobs == 1
+    for model in (folder, folder / "one"):
+        stems = Separator(model, notice=said.append).separate(music(1)[0])
+        assert len(stems) == 4
+        assert said == ["the graphics card (cuda) has too little free memory; the processor computes"]
+        said.clear()
+        with pytest.raises(FullCardError):
+            Separator(model, device="cuda", notice=said.append).separate(music(1)[0])
+        assert said == []
 
 
 def test_other_errors_reach_every_caller(model: Model) -> None:

@@ -37,7 +37,10 @@ class Network:
         self._lock = Lock()
         self._spectral = Spectral(model.n_fft, model.hop, model.edges) if model.n_fft and model.hop else None
         length = self._read_length(length)
-        self._loaded: tuple[int, Runtime] | None = length, self._runtime(length)
+        runtime = self._runtime(length)
+        self._loaded: tuple[int, Runtime] | None = length, runtime
+        self.jobs = runtime.jobs
+        """How many calls of `estimate` at the same time it is made for."""
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
         """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""

@@ -43,6 +43,7 @@ class OpenVinoRuntime:
     def __init__(
         self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int | None, jobs: int
     ) -> None:
+        self.jobs = jobs
         openvino = import_openvino()
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -53,12 +53,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A model, how its networks are led through a song, and how many segments are computed at once."""
+    """A model, and how its networks are led through a song."""
 
     model: Model
     parts: Sequence[Part]
     networks: Networks
-    jobs: int
 
     def separate(self, task: Task, writer: StemWriter) -> None:
         """Read the song and give the chosen stems to `writer`, which is finished at the end."""
@@ -141,13 +140,14 @@ class Pipeline:
         heard = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
         mixture = self._to_model(cut_to(heard, samples, song.channels), task.analysis)
         task.reporter.check()
+        network = self.networks.get(part.model)
         yield from stream_estimates(
             mixture,
             samples,
-            self.networks.get(part.model),
+            network,
             part.runs,
             sources,
-            jobs=self.jobs,
+            jobs=network.jobs,
             check=task.reporter.check,
         )
 

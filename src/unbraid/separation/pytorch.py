@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unbraid.errors import ModelError, UnbraidError
+from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, WAVEFORMS
 from unbraid.models.graphs import GraphTemplate
@@ -20,6 +20,7 @@ from unbraid.separation.arrays import Floats
 from unbraid.separation.pytorch_batches import Batches
 from unbraid.separation.pytorch_devices import template_of
 from unbraid.separation.pytorch_spectral import TorchSpectral
+from unbraid.separation.runtime import FullCardError
 
 # By class: the network, for so many sources and the arguments of its template.
 NETWORKS: Mapping[str, Callable[[int, Mapping[str, Any]], nn.Module]] = {
@@ -57,11 +58,12 @@ class PyTorchRuntime:
     ) -> None:
         """`jobs`: calls expected at the same time; half of them are computed while others are cut and added up.
 
-        Raises ModelError when `model` is no published network, UnbraidError when it doesn't fit into memory.
+        Raises ModelError when `model` is no published network, FullCardError when it doesn't fit into memory.
         """
         template = template_of(model)
         if template is None or template.class_name not in NETWORKS or model.n_fft is None:
             raise ModelError(f"PyTorch can't compute {model.name}: it is none of the published networks")
+        self.jobs = jobs
         self._device = torch.device(device)
         # Apple's cards have no complex numbers that can be relied on.
         self._transforms = torch.device("cpu") if device == "mps" else self._device
@@ -156,8 +158,8 @@ def _shortage_as_memory_error(device: torch.device) -> Iterator[None]:
     raise MemoryError(message)
 
 
-def _too_little_memory(device: torch.device) -> UnbraidError:
-    return UnbraidError(
+def _too_little_memory(device: torch.device) -> FullCardError:
+    return FullCardError(
         f"the graphics card ({device.type}) has too little free memory for one segment. Close other programs that "
         "use it, or take --device cpu."
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from unbraid.errors import ModelError, SettingError
+from unbraid.errors import ModelError, SettingError, UnbraidError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.pytorch_devices import GPUS, choose_gpu
@@ -31,37 +31,65 @@ class Runtime(Protocol):
     """Names of what it gives; an estimate is the sum of them all, spectra transformed back."""
     any_length: bool
     """Whether it takes segments of other lengths than that it was loaded for."""
+    jobs: int
+    """How many calls at the same time it is made for."""
 
     def run(self, inputs: Mapping[str, Floats]) -> AbstractContextManager[Mapping[str, Floats]]:
         """Outputs by name for inputs by name, float32. They are views that end with the context."""
         ...
 
 
+class FullCardError(UnbraidError):
+    """A graphics card has too little free memory."""
+
+
 class RuntimeLoader:
     """Loads the networks of `model` for a `device` (one of DEVICES), which is checked when this is made.
 
     `threads`: CPU threads in all (None: the runtime decides); `jobs`: calls expected at the same time (None: what suits
-    the device). Raises SettingError for a device that can't be used, and says why.
+    the device). Where the memory of the card that `auto` has chosen is full, the processor computes from then on, and
+    `notice` is told so in a line. Raises SettingError for a device that can't be used, and says why.
     """
 
     def __init__(
-        self, model: Model, device: str = "auto", *, threads: int | None = None, jobs: int | None = None
+        self,
+        model: Model,
+        device: str = "auto",
+        *,
+        threads: int | None = None,
+        jobs: int | None = None,
+        notice: Callable[[str], object] | None = None,
     ) -> None:
         if device not in DEVICES:
             raise SettingError(f"there is no device {device!r}; there is {', '.join(DEVICES)}")
         self._gpu = choose_gpu(model, device)
+        self._gpu_only = device != "auto"
         self._threads = threads
-        self.jobs = (GPU_JOBS if self._gpu else 1) if jobs is None else jobs
+        self._jobs = jobs
+        self._notice = notice
 
     def load(self, model: Model, shapes: Mapping[str, Sequence[int]]) -> Runtime:
-        """The network `model` for inputs of exactly these `shapes`. Raises ModelError where it doesn't load."""
+        """The network `model` for inputs of exactly these `shapes`.
+
+        Raises ModelError where it doesn't load, FullCardError.
+        """
         if self._gpu:
             from unbraid.separation.pytorch import PyTorchRuntime
 
-            return PyTorchRuntime(model, self._gpu, jobs=self.jobs)
+            try:
+                return PyTorchRuntime(model, self._gpu, jobs=self._jobs or GPU_JOBS)
+            except FullCardError:
+                if self._gpu_only:
+                    raise
+            if self._notice:
+                self._notice(
+                    f"the graphics card ({self._gpu}) has too little free memory; the processor computes"
+                )
+            self._gpu = None
         from unbraid.separation.openvino import OpenVinoRuntime
 
-        runtime = OpenVinoRuntime(model.graph, shapes, threads=self._threads or cpu_quota(), jobs=self.jobs)
+        threads = self._threads or cpu_quota()
+        runtime = OpenVinoRuntime(model.graph, shapes, threads=threads, jobs=self._jobs or 1)
         if runtime.outputs != set(model.outputs):
             raise ModelError(
                 f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"

@@ -50,12 +50,12 @@ class Separator:
 
     `model`: a name of the catalogue, `auto` (the best that can be had) or the path of a model folder; with `repo`,
     a folder of published weights, a name in that. A model that is not here is downloaded; `downloading` is told
-    bytes done and bytes in all (0: not known), and `notice` what `auto` came to, in a line. `device`: auto, cpu,
-    cuda or mps. `overlap`: share of a segment that the next reads again (0 to below 1), `segment_s`: its length in
-    seconds; `shifts`: average over that many random shifts of up to half a second (0: none), drawn from `seed`;
-    where they are None, `quality` (fast, balanced, best) and the model decide. `threads`: CPU threads in all;
-    `jobs`: segments computed at once (None: one, on
-    a graphics card 8). Raises ModelError and SettingError.
+    bytes done and bytes in all (0: not known), and `notice` what `auto` came to, in a line. `device`: cpu, cuda, mps
+    or auto, a graphics card where one can be used. `overlap`: share of a segment that the next reads again (0 to
+    below 1), `segment_s`: its length in seconds; `shifts`: average over that many random shifts of up to half a
+    second (0: none), drawn from `seed`; where they are None, `quality` (fast, balanced, best) and the model decide.
+    `threads`: CPU threads in all; `jobs`: segments computed at once (None: one, on a graphics card 8). Raises
+    ModelError, SettingError, and UnbraidError for a graphics card without enough memory.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Separator:
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         parts = settings.parts(self.model)
         lengths = {part.model: part.length for part in parts}
-        loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs)
+        loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs, notice=notice)
         networks = Networks(lambda model: Network(model, lengths[model], loader.load))
         if not self.model.members:
             networks.get(self.model)
-        self._pipeline = Pipeline(self.model, parts, networks, loader.jobs)
+        self._pipeline = Pipeline(self.model, parts, networks)
 
     @property
     def sources(self) -> tuple[str, ...]:
