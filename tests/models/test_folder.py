@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 import pytest
+from tests.audio.sounds import as_an_ordinary_user
 from tests.separation.known_models import SOURCES, bag_of, spectral_model
 
 from unbraid.errors import ModelError
@@ -53,6 +54,16 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).unlink()
     with pytest.raises(ModelError, match=name):
         load_model_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["graph.onnx", "weights.bin", "model.json"])
+def test_a_file_that_may_not_be_read_is_named(name: str) -> None:
+    with as_an_ordinary_user() as folder:
+        spectral_model(folder)
+        (folder / name).chmod(0)
+        with pytest.raises(ModelError, match=f"{name} can't be .*Permission denied") as caught:
+            load_model_folder(folder)
+        assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -209,10 +209,15 @@ def _overlapping(n_fft: int, hop: int) -> bool:
 
 def _verify(folder: Path, name: str, digest: str) -> None:
     path = folder / name
-    if path.parent != folder or not path.is_file():
-        raise ModelError(f"{path} is missing; install or download the model again")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        if path.parent != folder or not path.is_file():
+            raise ModelError(f"{path} is missing; install or download the model again")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{path} can't be read: {error.strerror or error}; see to that, or install the model again"
+        ) from error
     if found != digest.lower():
         raise ModelError(
             f"{path} is damaged or was altered (SHA-256 {found[:12]}…, not {digest[:12]}…); install it again"
