@@ -274,6 +274,20 @@ def test_auto_tries_once(models: Path, server: FileServer) -> None:
     assert "127.0.0.1 answers 503" in notices[0]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("http_proxy", "http://127.0.0.1:abc"), ("UNBRAID_MIRROR", "http://[x")]
+)
+def test_auto_takes_the_bundled_model_where_a_setting_makes_no_sense(
+    models: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    notices: list[str] = []
+    assert find_model("auto", notice=notices.append).name == "lite"
+    assert len(notices) == 1 and "\n" not in notices[0]
+    with pytest.raises(ModelError, match="htdemucs can't be downloaded"):
+        find_model("htdemucs")
+
+
 def test_auto_takes_the_bundled_model_where_the_cache_cannot_be_written(
     models: Path, cache: Path, server: FileServer
 ) -> None:

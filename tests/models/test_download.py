@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import socket
 import subprocess
@@ -87,6 +88,12 @@ def test_redirects_in_a_circle_end(file: ModelFile, into: Path, server: FileServ
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1 leads nowhere \(too many redirects\)"):
         fetch(file, into)
     assert len(server.requests) < 10
+
+
+def test_redirects_to_what_is_no_address_end(file: ModelFile, into: Path, server: FileServer) -> None:
+    server.faults = [Fault(302, {"Location": "http://[x"})]
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1 leads nowhere"):
+        fetch(file, into)
 
 
 @pytest.mark.parametrize("fault", [Fault(chunked=True), Fault(length=-1)], ids=["chunked", "until closed"])
@@ -438,6 +445,26 @@ def test_a_kind_of_proxy_we_do_not_know(file: ModelFile, into: Path, monkeypatch
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://me:secret@host:abc", "http://me:secret@[x", "me:secret@host:99999", "http://me:secret@"]
+)
+def test_a_proxy_has_to_be_an_address(
+    proxy: str, file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(DownloadError, match="address makes no sense; set HTTP_PROXY to one like") as caught:
+        fetch(file, into)
+    assert "secret" not in caught.value.message and "\n" not in caught.value.message
+
+
+def test_a_proxys_password_has_to_be_one_that_can_be_sent(
+    file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:%E2%82%AC@127.0.0.1:1")
+    with pytest.raises(DownloadError, match="user or password in HTTP_PROXY has letters"):
+        fetch(file, into)
+
+
 def test_a_mirror_takes_the_place_of_the_published_address(
     into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,9 +474,13 @@ def test_a_mirror_takes_the_place_of_the_published_address(
     assert server.requests[0][0] == f"/mine/{NAME}"
 
 
-def test_a_mirror_has_to_be_an_address(file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNBRAID_MIRROR", "/mnt/models")
-    with pytest.raises(DownloadError, match=r"/mnt/models/.* is not an address that begins with https://"):
+@pytest.mark.parametrize("mirror", ["/mnt/models", "http://[x", "https://host:abc", "https://:80", "http://"])
+def test_a_mirror_has_to_be_an_address(
+    mirror: str, file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_MIRROR", mirror)
+    told = rf"{re.escape(mirror.rstrip('/'))}/.* is not an address that begins with https://"
+    with pytest.raises(DownloadError, match=told):
         fetch(file, into)
 
 

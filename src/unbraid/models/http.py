@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from unbraid import __version__
 
@@ -71,9 +71,10 @@ def get(url: str, start: int, validator: str, timeouts: Timeouts) -> Iterator[An
     """
     from urllib3 import exceptions
 
-    host = urlsplit(url).hostname
-    if host is None or urlsplit(url).scheme not in ("http", "https"):
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https"):
         raise Refused(f"{url} is not an address that begins with https:// or http://")
+    host = parts.hostname or ""
     headers = {"User-Agent": f"unbraid/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -81,7 +82,7 @@ def get(url: str, start: int, validator: str, timeouts: Timeouts) -> Iterator[An
             headers["If-Range"] = validator
     try:
         with _pool(url, host, timeouts) as pool:
-            response = _request(pool, url, headers)
+            response = _request(pool, url, host, headers)
             try:
                 yield _answer(response, host, start, validator)
             finally:
@@ -102,17 +103,34 @@ def _pool(url: str, host: str, timeouts: Timeouts) -> urllib3.PoolManager:
     if not proxy:
         _look_up(host, timeouts.connect_s)
         return urllib3.PoolManager(**settings)
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
-        raise Refused(
-            f"{parts.scheme} is no kind of proxy that is supported; set {scheme.upper()}_PROXY to another"
-        )
+    parts = _parts(proxy if "://" in proxy else f"http://{proxy}")
+    setting = f"{scheme.upper()}_PROXY"
+    if parts is None:  # not told, as it may hold a password
+        raise Refused(f"the proxy's address makes no sense; set {setting} to one like http://HOST:PORT")
+    if parts.scheme not in ("http", "https"):
+        raise Refused(f"{parts.scheme} is no kind of proxy that is supported; set {setting} to another")
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        settings["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
-    _look_up(parts.hostname, timeouts.connect_s)
+        try:
+            settings["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
+        except UnicodeError as error:  # it is sent in Latin-1
+            raise Refused(
+                f"the proxy's user or password in {setting} has letters that can't be sent"
+            ) from error
+    host = parts.hostname or ""
+    _look_up(host, timeouts.connect_s)
     port = f":{parts.port}" if parts.port else ""
-    return urllib3.ProxyManager(f"{parts.scheme}://{_bracketed(parts.hostname)}{port}", **settings)
+    return urllib3.ProxyManager(f"{parts.scheme}://{_bracketed(host)}{port}", **settings)
+
+
+def _parts(address: str) -> SplitResult | None:
+    """The parts of an address; None where it is none, or has no host or a port that makes no sense."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # is looked at only now
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
 
 
 def _bracketed(host: str) -> str:
@@ -140,14 +158,22 @@ def _look_up(host: str, patience_s: float) -> None:
         raise Passing(f"no address is known for {host} (is there a network?)") from found[0]
 
 
-def _request(pool: urllib3.PoolManager, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+def _request(
+    pool: urllib3.PoolManager, url: str, host: str, headers: Mapping[str, str]
+) -> urllib3.BaseHTTPResponse:
     from urllib3 import Retry
+    from urllib3.exceptions import HTTPError
 
     # Trying again is up to the caller, who knows how far the file is.
     retries = Retry(
         redirect=REDIRECTS, connect=0, read=0, status=0, other=0, respect_retry_after_header=False
     )
-    return pool.request("GET", url, headers=headers, preload_content=False, retries=retries)
+    try:
+        return pool.request("GET", url, headers=headers, preload_content=False, retries=retries)
+    except HTTPError:
+        raise
+    except ValueError as error:  # what the server redirects to is taken apart by the standard library
+        raise Refused(f"{host} leads nowhere ({error})") from error
 
 
 def _answer(response: urllib3.BaseHTTPResponse, host: str, start: int, validator: str) -> Answer:
