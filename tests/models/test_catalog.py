@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from tests.models import stand_in
 from tests.models.file_server import Fault, FileServer
-from tests.models.published import HTDEMUCS_6S, published
+from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, TINY, draw, published, tiny_graphs
 from tests.separation.known_models import spectral_model
 
 import unbraid.models
 from unbraid.errors import ModelError
-from unbraid.models import CatalogEntry, catalog, find_installed, find_model
+from unbraid.models import CatalogEntry, catalog, find_installed, find_model, graphs
 from unbraid.models.cache import PLACE, locked
+from unbraid.models.catalog import GRAPHS
 from unbraid.models.download import MIRROR, OFFLINE, ModelFile
-from unbraid.models.graphs import load_template
+from unbraid.models.graphs import load_template, template_for
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
@@ -207,6 +210,39 @@ def test_a_model_of_other_files_than_the_catalogues_is_replaced(models: Path, se
     assert len(server.requests) == 1
 
 
+def test_a_model_of_another_graph_than_this_versions_is_replaced(
+    models: Path, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: find_model(name).version for name in ("htdemucs", "htdemucs_6s")}
+    shutil.copytree(graphs.FOLDER, tmp_path / "graphs")
+    with (tmp_path / "graphs" / "htdemucs.onnx").open("ab") as graph:
+        graph.write(b"\x12\x00")
+    monkeypatch.setattr(graphs, "FOLDER", tmp_path / "graphs")
+    module = sys.modules["unbraid.models.catalog"]
+    monkeypatch.setattr(module, "_graph_of", module._graph_of.__wrapped__)
+    assert not known("htdemucs").installed
+    assert known("htdemucs_6s").installed
+    assert find_model("htdemucs").version != before["htdemucs"]
+    assert find_model("htdemucs_6s").version == before["htdemucs_6s"]
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "arguments"),
+    [
+        ("htdemucs", "HTDemucs", HTDEMUCS),
+        ("htdemucs_ft", "HTDemucs", HTDEMUCS),
+        ("htdemucs_6s", "HTDemucs", HTDEMUCS_6S),
+        ("hdemucs_mmi", "HDemucs", HDEMUCS_MMI),
+    ],
+)
+def test_the_graph_of_a_model_is_the_one_that_fits_what_is_published(
+    name: str, class_name: str, arguments: dict[str, Any]
+) -> None:
+    assert GRAPHS.keys() == {entry.name for entry in catalog().values() if entry.files}
+    assert GRAPHS[name] == template_for(class_name, arguments).name
+
+
 def test_what_stops_a_download_lets_the_next_one_go_on(models: Path, server: FileServer) -> None:
     def stop(done: int, _total: int) -> None:
         if done > stand_in.SIZE // 2:
@@ -228,7 +264,11 @@ def test_published_files_become_a_model_that_can_be_run(
     entry = replace(catalog()["htdemucs_6s"], files=(file,))
     monkeypatch.setattr(sys.modules["unbraid.models.catalog"], "catalog", lambda: {"htdemucs_6s": entry})
     model = find_model("htdemucs_6s")
-    assert (model.name, model.version, model.licence) == ("htdemucs_6s", "a-b", "MIT")
+    assert (model.name, model.version, model.licence) == (
+        "htdemucs_6s",
+        f"a-b.{load_template('htdemucs_6s').fingerprint[:8]}",
+        "MIT",
+    )
     assert model.sources == entry.sources
     assert entry.installed
     assert entry.size is not None and entry.size > 54e6
@@ -360,3 +400,15 @@ def test_the_documentation_has_every_file_score_and_setting() -> None:
             assert f"| `{entry.name}` | {scores} |" in text
     for setting in (PLACE, MIRROR, OFFLINE):
         assert f"| `{setting}` |" in text
+
+
+def test_the_documentation_has_every_folder_of_the_cache(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_graphs(monkeypatch, tmp_path / "graphs")
+    published(tmp_path / "a.th", draw(TINY))
+    find_model("a", repo=tmp_path)
+    text = (ROOT / "docs" / "models.md").read_text("utf-8")
+    for folder in ("models", "downloads", *(path.name for path in cache.iterdir())):
+        assert f"\n| `{folder}` |" in text
+        assert f"\n{folder}/" in (unbraid.models.cache.__doc__ or "")

@@ -23,6 +23,7 @@ from unbraid.models.download import (
     fetch,
 )
 from unbraid.models.folder import DESCRIPTION, Model, load_model_folder
+from unbraid.models.graphs import load_template
 
 HERE = Path(__file__).parent
 
@@ -30,6 +31,14 @@ HERE = Path(__file__).parent
 AUTO = "auto"
 AUTO_CHOICE = "htdemucs"
 AUTO_INSTEAD = "lite"
+
+# The graph of each model that is converted.
+GRAPHS = {
+    "htdemucs": "htdemucs",
+    "htdemucs_ft": "htdemucs",
+    "htdemucs_6s": "htdemucs_6s",
+    "hdemucs_mmi": "hdemucs",
+}
 
 Notice = Callable[[str], object]
 
@@ -56,8 +65,11 @@ class CatalogEntry:
 
     @property
     def version(self) -> str:
-        """What the downloads of an installed model were: `955717e8-8726e21a`."""
-        return "+".join(Path(file.name).stem for file in self.files)
+        """What an installed model was made of, its downloads and its graph: `955717e8-8726e21a.9f86d081`; empty for a
+        bundled one. What lies there of another version is got anew, so that a graph that was corrected arrives."""
+        if not self.files:
+            return ""
+        return "+".join(Path(file.name).stem for file in self.files) + f".{_graph_of(self.name)}"
 
     @property
     def installed(self) -> bool:
@@ -79,6 +91,12 @@ class CatalogEntry:
     def download_size(self) -> int:
         """Bytes to download."""
         return sum(file.size for file in self.files)
+
+
+@cache
+def _graph_of(model: str) -> str:
+    """The first digits of what identifies the graph that a model is converted into by this version."""
+    return load_template(GRAPHS[model]).fingerprint[:8]
 
 
 @cache

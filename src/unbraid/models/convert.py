@@ -229,8 +229,5 @@ def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
 
 
 def fingerprint(package: Package) -> str:
-    """What else than the package decides how it is converted: the SHA-256 of its graph and of where tensors go."""
-    template = _template(package)
-    digest = hashlib.sha256(template.graph.read_bytes())
-    digest.update(repr((template.description, template.tensors)).encode())
-    return digest.hexdigest()
+    """What else than the package decides how it is converted. Raises ModelError when no graph fits."""
+    return _template(package).fingerprint

@@ -8,6 +8,7 @@ arithmetic on bytes; neither PyTorch nor the `onnx` package is needed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -57,9 +58,11 @@ class GraphTemplate:
         return FOLDER / f"{self.name}.onnx"
 
     @property
-    def weights_length(self) -> int:
-        """Bytes of `weights.bin`."""
-        return max(place.offset + place.length for place in self.tensors)
+    def fingerprint(self) -> str:
+        """What else than the weights decides what is run: the SHA-256 of the graph and of where tensors go."""
+        digest = hashlib.sha256(self.graph.read_bytes())
+        digest.update(repr((self.description, self.tensors)).encode())
+        return digest.hexdigest()
 
 
 @cache
