@@ -16,7 +16,7 @@ from tests.models.published import archive, draw, package, pickled, published, w
 from unbraid.errors import ModelError
 from unbraid.models.packages import Package, read_package
 from unbraid.models.pickles import read_pickle
-from unbraid.models.tensors import Refused
+from unbraid.models.tensors import PackageError
 
 STATE = draw({"a.weight": (3, 4), "a.bias": (5,)})
 PICKLE = pickled(package(STATE, {"sources": ["drums", "vocals"], "channels": 48}))
@@ -119,7 +119,7 @@ def test_an_edited_pickle(edits: Edits) -> None:
     """The same without the checksum around it, which lets few edits through."""
     try:
         read_pickle(edited(PICKLE, edits))
-    except Refused as error:
+    except PackageError as error:
         assert str(error).isprintable()
 
 
@@ -142,5 +142,5 @@ def test_a_package_with_an_edited_pickle(tmp_path_factory: pytest.TempPathFactor
 def test_a_pickle_of_anything(content: bytes, protocol: bytes) -> None:
     try:
         read_pickle(protocol + content)
-    except Refused as error:
+    except PackageError as error:
         assert str(error).isprintable()

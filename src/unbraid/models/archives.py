@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 
-from unbraid.models.tensors import Refused
+from unbraid.models.tensors import PackageError
 
 # A network has some 600 entries, of about 80 bytes each in the directory at the file's end; zipfile holds them all.
 LONGEST_DIRECTORY = 1 << 20
@@ -29,13 +29,13 @@ class Entry:
     crc32: int
 
     def read(self, file: io.FileIO, longest: int) -> bytes:
-        """All of it. Raises Refused when it is longer than `longest` bytes or its checksum is wrong."""
+        """All of it. Raises PackageError when it is longer than `longest` bytes or its checksum is wrong."""
         if self.length > longest:
-            raise Refused("what it says of itself is absurdly long")
+            raise PackageError("what it says of itself is absurdly long")
         file.seek(self.offset)
         content = file.read(self.length)
         if zlib.crc32(content) != self.crc32:
-            raise Refused("it is damaged: a checksum in it is wrong")
+            raise PackageError("it is damaged: a checksum in it is wrong")
         return content
 
 
@@ -46,14 +46,14 @@ class _ShortReads(io.FileIO):
         if size is None or size < 0:
             size = LONGEST_DIRECTORY
         if size > LONGEST_DIRECTORY:
-            raise Refused("the directory in it is absurdly long")
+            raise PackageError("the directory in it is absurdly long")
         return super().read(size)
 
 
 def stored_entries(file: io.FileIO) -> dict[str, Entry]:
     """The entries of a zip file by their name below the folder that holds them all.
 
-    Raises Refused, and OSError when the file can't be read.
+    Raises PackageError, and OSError when the file can't be read.
     """
     size = file.seek(0, io.SEEK_END)
     entries: dict[str, Entry] = {}
@@ -62,29 +62,29 @@ def stored_entries(file: io.FileIO) -> dict[str, Entry]:
         folder, _, name = info.filename.partition("/")
         folders.add(folder)
         if _odd(info.orig_filename) or name in entries or not name:
-            raise Refused(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
+            raise PackageError(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
         if (
             info.compress_type != zipfile.ZIP_STORED
             or info.flag_bits & 1
             or info.file_size != info.compress_size
         ):
-            raise Refused("it is compressed or encrypted, which published weights are not")
+            raise PackageError("it is compressed or encrypted, which published weights are not")
         if info.header_offset < end:
-            raise Refused("entries in it overlap")
+            raise PackageError("entries in it overlap")
         if info.header_offset > size:
-            raise Refused(DAMAGED)
+            raise PackageError(DAMAGED)
         file.seek(info.header_offset)
         header = file.read(LOCAL_HEADER.size)
         if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise Refused(DAMAGED)
+            raise PackageError(DAMAGED)
         _, name_length, extra_length = LOCAL_HEADER.unpack(header)
         offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
         entries[name] = Entry(offset, info.file_size, info.CRC)
         end = offset + info.file_size
     if end > size:
-        raise Refused(DAMAGED)
+        raise PackageError(DAMAGED)
     if len(folders) != 1:
-        raise Refused("it is not what PyTorch saves: its entries are not in one folder")
+        raise PackageError("it is not what PyTorch saves: its entries are not in one folder")
     return entries
 
 
@@ -92,7 +92,7 @@ def _directory(file: io.FileIO) -> list[zipfile.ZipInfo]:
     with _ShortReads(file.fileno(), closefd=False) as short:
         try:
             return zipfile.ZipFile(short).infolist()
-        except Refused:
+        except PackageError:
             raise
         # What zipfile raises where a directory makes no sense; the last two for places where no file has any.
         except (
@@ -103,7 +103,7 @@ def _directory(file: io.FileIO) -> list[zipfile.ZipInfo]:
             OverflowError,
             OSError,
         ) as error:
-            raise Refused(DAMAGED) from error
+            raise PackageError(DAMAGED) from error
 
 
 def _odd(name: str) -> bool:

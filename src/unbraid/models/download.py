@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from unbraid.errors import ModelError
 from unbraid.models.cache import locked, writing
-from unbraid.models.http import NoSuchRange, Passing, Refused, Timeouts, get
+from unbraid.models.http import Lasting, NoSuchRange, Passing, Timeouts, get
 
 MIRROR = "UNBRAID_MIRROR"  # environment: the base address that takes the place of the published one
 OFFLINE = "UNBRAID_OFFLINE"  # environment: 1 for never touching the network
@@ -100,9 +100,9 @@ def fetch(
             return target
         try:
             if os.environ.get(OFFLINE, "0") not in ("", "0"):
-                raise Refused(f"{OFFLINE} is set")
+                raise Lasting(f"{OFFLINE} is set")
             _Download(file, target, progress, patience).run()
-        except (Passing, Refused) as problem:
+        except (Passing, Lasting) as problem:
             raise DownloadError([file], into, file.name, f"{wrong}{problem}") from problem
     return target
 
@@ -149,7 +149,7 @@ class _Download:
         self._timeouts = Timeouts(patience.connect_s, patience.read_s)
 
     def run(self) -> None:
-        """Download until the checksum fits. Raises Passing and Refused, and ModelError for the disk."""
+        """Download until the checksum fits. Raises Passing and Lasting, and ModelError for the disk."""
         tries, farthest, wrong = 0, self._size(), 0
         while True:
             try:
@@ -165,7 +165,7 @@ class _Download:
                 self._discard()
                 wrong += 1
                 if wrong == 2:
-                    raise Refused(f"{self._file.address} is another file (its SHA-256 is {found})")
+                    raise Lasting(f"{self._file.address} is another file (its SHA-256 is {found})")
             except NoSuchRange:
                 self._discard()  # the next try asks for all of it
             except Passing as problem:
@@ -204,7 +204,7 @@ class _Download:
                     self._tell(done, total)
                     if done > LARGEST:
                         self._discard()
-                        raise Refused(f"{self._file.address} doesn't end")
+                        raise Lasting(f"{self._file.address} doesn't end")
             finally:
                 with self._on_disk():
                     part.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from unbraid.models.tensors import HALF, SINGLE, Refused, StoredTensor, size_in_bytes
+from unbraid.models.tensors import HALF, SINGLE, PackageError, StoredTensor, size_in_bytes
 
 LONGEST = 1 << 20  # bytes of JSON; the published files have 55,000
 METADATA = "__metadata__"
@@ -23,23 +23,23 @@ DTYPES: dict[object, np.dtype[Any]] = {"F16": HALF, "F32": SINGLE}
 
 
 def read_header(file: FileIO) -> tuple[dict[str, StoredTensor], dict[str, str]]:
-    """The tensors by name, and the metadata. Raises Refused."""
+    """The tensors by name, and the metadata. Raises PackageError."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if length > LONGEST or 8 + length > size:
-        raise Refused("it is damaged, cut short or no safetensors file")
+        raise PackageError("it is damaged, cut short or no safetensors file")
     header = parse(file.read(length))
     metadata = header.pop(METADATA, {}) if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise Refused("its header makes no sense")
+        raise PackageError("its header makes no sense")
     tensors = {name: _tensor(entry, 8 + length) for name, entry in header.items()}
     end = 8 + length
     for tensor in sorted(tensors.values(), key=lambda tensor: tensor.offset):
         if tensor.offset != end:
-            raise Refused("tensors in it overlap or leave gaps")
+            raise PackageError("tensors in it overlap or leave gaps")
         end += tensor.length
     if end != size:
-        raise Refused("it is cut short, or longer than its header says")
+        raise PackageError("it is cut short, or longer than its header says")
     return tensors, metadata
 
 
@@ -51,23 +51,23 @@ def _tensor(entry: Any, start: int) -> StoredTensor:
             "data_offsets": [int() as begin, int() as end],
         } if len(entry) == 3:
             if kind not in DTYPES:
-                raise Refused(
+                raise PackageError(
                     f"it holds numbers of a kind that weights aren't ({kind!r:.20})", "save it as float16"
                 )
             tensor = StoredTensor(DTYPES[kind], tuple(shape), start + begin, end - begin)
             if size_in_bytes(tensor.dtype, tensor.shape) != tensor.length or begin < 0:
-                raise Refused("the shape of a tensor in it doesn't fit its length")
+                raise PackageError("the shape of a tensor in it doesn't fit its length")
             return tensor
-    raise Refused("its header makes no sense")
+    raise PackageError("its header makes no sense")
 
 
 def parse(text: str | bytes) -> Any:
-    """JSON in which no name is there twice; {"_type": "fraction", …} becomes a Fraction. Raises Refused."""
+    """JSON in which no name is there twice; {"_type": "fraction", …} becomes a Fraction. Raises PackageError."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     # RecursionError: lists in lists in lists; ArithmeticError: a fraction with the denominator 0.
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise Refused("its header makes no sense") from error
+        raise PackageError("its header makes no sense") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:

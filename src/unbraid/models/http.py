@@ -35,7 +35,7 @@ class Passing(Exception):  # noqa: N818 - named by what it means for the caller
         self.wait_s = wait_s
 
 
-class Refused(Exception):  # noqa: N818 - see Passing
+class Lasting(Exception):  # noqa: N818 - see Passing
     """Another try would end alike."""
 
 
@@ -67,13 +67,13 @@ class Answer:
 @contextmanager
 def get(url: str, start: int, validator: str, timeouts: Timeouts) -> Iterator[Answer]:
     """Ask for the bytes of `url` from `start` on; the answer is the whole file where the server has another version
-    than `validator` or knows nothing of ranges. Raises Passing, Refused and NoSuchRange, also while chunks are read.
+    than `validator` or knows nothing of ranges. Raises Passing, Lasting and NoSuchRange, also while chunks are read.
     """
     from urllib3 import exceptions
 
     parts = _parts(url)
     if parts is None or parts.scheme not in ("http", "https"):
-        raise Refused(f"{url} is not an address that begins with https:// or http://")
+        raise Lasting(f"{url} is not an address that begins with https:// or http://")
     host = parts.hostname or ""
     headers = {"User-Agent": f"unbraid/{__version__}", "Accept-Encoding": "identity"}
     if start:
@@ -106,15 +106,15 @@ def _pool(url: str, host: str, timeouts: Timeouts) -> urllib3.PoolManager:
     parts = _parts(proxy if "://" in proxy else f"http://{proxy}")
     setting = f"{scheme.upper()}_PROXY"
     if parts is None:  # not told, as it may hold a password
-        raise Refused(f"the proxy's address makes no sense; set {setting} to one like http://HOST:PORT")
+        raise Lasting(f"the proxy's address makes no sense; set {setting} to one like http://HOST:PORT")
     if parts.scheme not in ("http", "https"):
-        raise Refused(f"{parts.scheme} is no kind of proxy that is supported; set {setting} to another")
+        raise Lasting(f"{parts.scheme} is no kind of proxy that is supported; set {setting} to another")
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         try:
             settings["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
         except UnicodeError as error:  # it is sent in Latin-1
-            raise Refused(
+            raise Lasting(
                 f"the proxy's user or password in {setting} has letters that can't be sent"
             ) from error
     host = parts.hostname or ""
@@ -173,7 +173,7 @@ def _request(
     except HTTPError:
         raise
     except ValueError as error:  # what the server redirects to is taken apart by the standard library
-        raise Refused(f"{host} leads nowhere ({error})") from error
+        raise Lasting(f"{host} leads nowhere ({error})") from error
 
 
 def _answer(response: urllib3.BaseHTTPResponse, host: str, start: int, validator: str) -> Answer:
@@ -196,7 +196,7 @@ def _answer(response: urllib3.BaseHTTPResponse, host: str, start: int, validator
     said = f"{host} answers {response.status}" + (f" ({response.reason})" if response.reason else "")
     if response.status in PASSING_STATUS:
         raise Passing(said, _asked_to_wait(response))
-    raise Refused(said)
+    raise Lasting(said)
 
 
 def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
@@ -215,14 +215,14 @@ def _asked_to_wait(response: urllib3.BaseHTTPResponse) -> float:
         return 0.0
 
 
-def _reason(error: Exception, host: str, timeouts: Timeouts) -> Passing | Refused:
+def _reason(error: Exception, host: str, timeouts: Timeouts) -> Passing | Lasting:
     """What urllib3 met, told to the user."""
     from urllib3 import exceptions
 
     if isinstance(error, exceptions.MaxRetryError) and error.reason is not None:
         error = error.reason
     if isinstance(error, exceptions.ProxyError):
-        kind = Refused if "connection failed: 4" in str(error.original_error) else Passing
+        kind = Lasting if "connection failed: 4" in str(error.original_error) else Passing
         return kind(f"the proxy doesn't let through to {host} ({_last_words(error.original_error)})")
     if isinstance(error, exceptions.NewConnectionError):  # a ConnectTimeoutError for urllib3, too
         return Passing(f"{host} can't be reached ({_last_words(error)})")
@@ -232,7 +232,7 @@ def _reason(error: Exception, host: str, timeouts: Timeouts) -> Passing | Refuse
         return Passing(f"{host} sends nothing for {timeouts.read_s:g} s")
     if isinstance(error, exceptions.SSLError):
         if _unverified(error):
-            return Refused(
+            return Lasting(
                 f"the certificate of {host} can't be verified ({_last_words(error)}); install the system's "
                 "certificates (ca-certificates), or name yours in SSL_CERT_FILE"
             )
@@ -240,7 +240,7 @@ def _reason(error: Exception, host: str, timeouts: Timeouts) -> Passing | Refuse
     if isinstance(
         error, exceptions.ResponseError | exceptions.LocationValueError
     ):  # too many redirects; bad address
-        return Refused(f"{host} leads nowhere ({error})")
+        return Lasting(f"{host} leads nowhere ({error})")
     return Passing(f"the connection to {host} broke off")
 
 

@@ -21,7 +21,7 @@ from unbraid.models.archives import Entry, stored_entries
 from unbraid.models.header import parse, read_header
 from unbraid.models.pickle_names import NetworkClass, SavedTensor
 from unbraid.models.pickles import LONGEST, read_pickle
-from unbraid.models.tensors import Refused, State, StoredTensor, size_in_bytes
+from unbraid.models.tensors import PackageError, State, StoredTensor, size_in_bytes
 
 ENDINGS = (".th", ".safetensors")
 
@@ -71,27 +71,27 @@ def read_package(path: Path) -> Package:
     """
     try:
         if not path.is_file():
-            raise Refused("there is no such file", "check its name")
+            raise PackageError("there is no such file", "check its name")
         with path.open("rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
-                raise Refused("it is far larger than any package of weights", "check its name")
+                raise PackageError("it is far larger than any package of weights", "check its name")
             if path.suffix == ENDINGS[1]:
                 return _from_safetensors(path, file)
             return _from_archive(path, file)
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
-    except Refused as error:
+    except PackageError as error:
         raise error.told(path) from error
 
 
 def _from_safetensors(path: Path, file: FileIO) -> Package:
     tensors, metadata = read_header(file)
     if "structure" in metadata:
-        raise Refused("its weights are quantised", "take a model that isn't")
+        raise PackageError("its weights are quantised", "take a model that isn't")
     names = {"demucs.htdemucs.HTDemucs": "HTDemucs", "demucs.hdemucs.HDemucs": "HDemucs"}
     klass = metadata.get("klass")
     if klass not in names:
-        raise Refused(
+        raise PackageError(
             f"it doesn't hold a network that Unbraid runs ({klass!r:.60})",
             "those are HTDemucs and HDemucs: take another model",
         )
@@ -102,36 +102,40 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
 def _from_archive(path: Path, file: FileIO) -> Package:
     start = file.read(len(BEFORE_ZIP))
     if start == BEFORE_ZIP:
-        raise Refused("a PyTorch older than 1.6 saved it", "save it again with a newer one")
+        raise PackageError("a PyTorch older than 1.6 saved it", "save it again with a newer one")
     if not start.startswith(ZIP):
-        raise Refused("it is not a package of weights")
+        raise PackageError("it is not a package of weights")
     entries = stored_entries(file)
     if "data.pkl" not in entries:
-        raise Refused("it has no data.pkl, as PyTorch saves it")
+        raise PackageError("it has no data.pkl, as PyTorch saves it")
     if "byteorder" in entries and entries["byteorder"].read(file, LONGEST) != b"little":
-        raise Refused(
+        raise PackageError(
             "its numbers are in an order of bytes that no published file has", "save it on another machine"
         )
     package = read_pickle(entries["data.pkl"].read(file, LONGEST))
     match package:
         case {"klass": NetworkClass(name), "args": args, "kwargs": kwargs, "state": dict() as state}:
             if "__quantized" in state:
-                raise Refused("its weights are quantised", "take a model that isn't")
+                raise PackageError("its weights are quantised", "take a model that isn't")
             return Package(path, name, _arguments(args, kwargs), State(path, _stored(state, entries)))
-    raise Refused("it is not a package of weights: klass, args, kwargs or state is missing or odd")
+    raise PackageError("it is not a package of weights: klass, args, kwargs or state is missing or odd")
 
 
 def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[str, StoredTensor]:
     stored, taken = {}, set()
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, SavedTensor):
-            raise Refused(f"its state holds something that is no tensor ({name!r:.80})", "take another model")
+            raise PackageError(
+                f"its state holds something that is no tensor ({name!r:.80})", "take another model"
+            )
         key = f"data/{tensor.storage.key}"
         length = size_in_bytes(tensor.storage.dtype, tensor.shape)
         if key not in entries or entries[key].length != length:
-            raise Refused(f"the numbers of a tensor are missing or not as many as it says ({name!r:.80})")
+            raise PackageError(
+                f"the numbers of a tensor are missing or not as many as it says ({name!r:.80})"
+            )
         if key in taken:
-            raise Refused("two tensors in it are one", "save it again with each of its own")
+            raise PackageError("two tensors in it are one", "save it again with each of its own")
         taken.add(key)
         entry = entries[key]
         stored[name] = StoredTensor(tensor.storage.dtype, tensor.shape, entry.offset, length, entry.crc32)
@@ -141,29 +145,29 @@ def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[s
 def _arguments(args: object, kwargs: object) -> dict[str, Argument]:
     """What the constructor was given, as plain values: copies, so that nothing is shared nor endless."""
     if args not in ((), []) or not isinstance(kwargs, dict):
-        raise Refused("its network was not made by named arguments", "take another model")
+        raise PackageError("its network was not made by named arguments", "take another model")
     plain = _plain(kwargs, DEEPEST, count())
     assert isinstance(plain, dict)
     sources = plain.get("sources")
     if not isinstance(sources, list) or not all(
         isinstance(name, str) and STEM.fullmatch(name) for name in sources
     ):
-        raise Refused("its stems have no names, or names that files can't have", "take another model")
+        raise PackageError("its stems have no names, or names that files can't have", "take another model")
     return plain
 
 
 def _plain(value: object, depth: int, seen: Iterator[int]) -> Argument:
     if next(seen) > MOST_ARGUMENTS or depth < 0:
-        raise Refused("its network has absurdly many arguments")
+        raise PackageError("its network has absurdly many arguments")
     match value:
         case float() if not math.isfinite(value):
-            raise Refused("an argument of its network is not a number")
+            raise PackageError("an argument of its network is not a number")
         case int() | Fraction() if max(abs(value.numerator), value.denominator) >= 2**63:
-            raise Refused("an argument of its network is absurdly large")
+            raise PackageError("an argument of its network is absurdly large")
         case None | bool() | int() | float() | str() | Fraction():
             return value
         case list() | tuple():
             return [_plain(item, depth - 1, seen) for item in value]
         case dict() if all(isinstance(key, str) for key in value):
             return {key: _plain(item, depth - 1, seen) for key, item in value.items()}
-    raise Refused("an argument of its network is neither a number nor a text", "take another model")
+    raise PackageError("an argument of its network is neither a number nor a text", "take another model")

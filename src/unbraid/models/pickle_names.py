@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from unbraid.models.tensors import HALF, SINGLE, Refused
+from unbraid.models.tensors import HALF, SINGLE, PackageError
 
 DONT_TRUST = "it may be meant to do harm: don't open it with other programs either"
 
@@ -63,16 +63,18 @@ def _tensor(
 ) -> SavedTensor:
     """As `torch._utils._rebuild_tensor_v2`, for tensors that fill their storage in C order."""
     if not isinstance(numbers, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
-        raise Refused("a tensor in it makes no sense")
+        raise PackageError("a tensor in it makes no sense")
     count = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
         if type(size) is not int or type(stride) is not int or size < 1:
-            raise Refused("a tensor in it has an absurd shape")
+            raise PackageError("a tensor in it has an absurd shape")
         if size > 1 and stride != count:
-            raise Refused("a tensor in it is a view of another", "save it again from contiguous tensors")
+            raise PackageError("a tensor in it is a view of another", "save it again from contiguous tensors")
         count *= size
     if start != 0 or count != numbers.count:
-        raise Refused("a tensor in it does not fill its storage", "save it again from contiguous tensors")
+        raise PackageError(
+            "a tensor in it does not fill its storage", "save it again from contiguous tensors"
+        )
     return SavedTensor(numbers, shape)
 
 
@@ -84,7 +86,7 @@ def _fraction(*parts: object) -> Fraction:
             return Fraction(text)
         case (int() as numerator, int() as denominator):
             return Fraction(numerator, denominator)
-    raise Refused("a fraction in it makes no sense")
+    raise PackageError("a fraction in it makes no sense")
 
 
 def _empty_dict() -> dict[object, object]:
@@ -112,21 +114,21 @@ NAMES: Final[dict[str, object]] = {
 
 
 def named(name: str) -> object:
-    """What stands for "MODULE NAME". Raises Refused for all but a few."""
+    """What stands for "MODULE NAME". Raises PackageError for all but a few."""
     if name in NAMES:
         return NAMES[name]
     if name.startswith("torch ") and name.endswith("Storage"):
-        raise Refused(
+        raise PackageError(
             f"it holds numbers of a kind that weights aren't ({name[6:]!r:.40})", "save it as float16"
         )
     if name.startswith("demucs.") and name.count(" ") == 1 and name.split()[1].isidentifier():
-        raise Refused(
+        raise PackageError(
             f"it holds a network of class {name.split()[1]:.40}",
             "Unbraid runs HTDemucs and HDemucs: take another model",
         )
     if name.startswith("diffq"):
-        raise Refused("its weights are quantised", "take a model that isn't")
-    raise Refused(
+        raise PackageError("its weights are quantised", "take a model that isn't")
+    raise PackageError(
         f"it asks for {name.replace(' ', '.')!r:.80}, which no package of weights needs", DONT_TRUST
     )
 
@@ -138,4 +140,4 @@ def storage(named: object) -> Storage:
             0 < len(key) < 20 and key.isascii() and key.isdigit()
         ):
             return Storage(key, dtype, count)
-    raise Refused("it names a storage that makes no sense")
+    raise PackageError("it names a storage that makes no sense")

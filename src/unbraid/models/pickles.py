@@ -16,7 +16,7 @@ import struct
 from typing import Any
 
 from unbraid.models.pickle_names import DONT_TRUST, Maker, Unneeded, named, storage
-from unbraid.models.tensors import Refused
+from unbraid.models.tensors import PackageError
 
 # Bytes: four times what the published packages need, and at most as many instructions, about a second.
 LONGEST = 1 << 18
@@ -26,15 +26,15 @@ def read_pickle(content: bytes) -> object:
     """What a pickle of at most `LONGEST` bytes describes.
 
     It consists of the types in `pickle_names` and of dict, list, tuple, str, int, float, bool and None. Containers
-    may be shared and may hold themselves, as pickles can say so. Raises Refused.
+    may be shared and may hold themselves, as pickles can say so. Raises PackageError.
     """
     try:
         return _Machine(content).run()
-    except Refused:
+    except PackageError:
         raise
     # What Python says where the instructions make no sense: too few things on the stack, no text, a fraction of 0.
     except (ValueError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
-        raise Refused("its pickle makes no sense") from error
+        raise PackageError("its pickle makes no sense") from error
 
 
 class _Machine:
@@ -48,11 +48,11 @@ class _Machine:
         self._memo: dict[int, object] = {}
 
     def run(self) -> object:
-        """Do all instructions. Raises Refused; other errors where they make no sense."""
+        """Do all instructions. Raises PackageError; other errors where they make no sense."""
         while (instruction := self._take(1)) != pickle.STOP:
             self._do(instruction)
         if self._position != len(self._content):
-            raise Refused("something follows the end of its pickle", DONT_TRUST)
+            raise PackageError("something follows the end of its pickle", DONT_TRUST)
         (whole,) = self._stack
         return whole
 
@@ -61,7 +61,9 @@ class _Machine:
         match instruction:
             case pickle.PROTO:
                 if self._number("<B") != 2:
-                    raise Refused("it was not saved as PyTorch saves by default", "save it without options")
+                    raise PackageError(
+                        "it was not saved as PyTorch saves by default", "save it without options"
+                    )
             case pickle.MARK:
                 self._marks.append(len(self._stack))
             case pickle.BINUNICODE:
@@ -120,24 +122,24 @@ class _Machine:
             case pickle.REDUCE:
                 arguments, maker = pop(), pop()
                 if not isinstance(maker, Maker) or not isinstance(arguments, tuple):
-                    raise Refused("it calls what it must not", DONT_TRUST)
+                    raise PackageError("it calls what it must not", DONT_TRUST)
                 push(maker.make(*arguments))
             case pickle.BUILD:
                 # Attributes of a dict (PyTorch keeps versions of modules so) or of a numpy type: needed by nobody.
                 pop()
                 if not isinstance(self._stack[-1], dict | Unneeded):
-                    raise Refused("it changes what it must not", DONT_TRUST)
+                    raise PackageError("it changes what it must not", DONT_TRUST)
             case pickle.BINPERSID:
                 push(storage(pop()))
             case _:
-                raise Refused(
+                raise PackageError(
                     f"its pickle has an instruction that no package needs ({instruction!r})", DONT_TRUST
                 )
 
     def _take(self, length: int) -> bytes:
         taken = self._content[self._position : self._position + length]
         if len(taken) < length:
-            raise Refused("its pickle was cut short")
+            raise PackageError("its pickle was cut short")
         self._position += length
         return taken
 
@@ -170,5 +172,5 @@ class _Machine:
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Texts and numbers alone: the hash of tuples in tuples can take for ever.
             if not isinstance(key, str | int) or key in target:
-                raise Refused("an entry in it is there twice or has an absurd name")
+                raise PackageError("an entry in it is there twice or has an absurd name")
             target[key] = value

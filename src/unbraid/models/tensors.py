@@ -22,7 +22,7 @@ MOST_DIMENSIONS = 8  # the networks use up to 4
 GET_AGAIN = "get it again from where it was published"
 
 
-class Refused(ValueError):  # noqa: N818 - it is the file that is refused
+class PackageError(ValueError):
     """A file of weights makes no sense or asks for what it must not; `advice` is what its user can do."""
 
     def __init__(self, reason: str, advice: str = GET_AGAIN) -> None:
@@ -47,9 +47,9 @@ class StoredTensor:
 
 
 def size_in_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
-    """Bytes of a tensor. Raises Refused for a shape that no weights have."""
+    """Bytes of a tensor. Raises PackageError for a shape that no weights have."""
     if len(shape) > MOST_DIMENSIONS or any(type(size) is not int or size < 1 for size in shape):
-        raise Refused("a tensor in it has an absurd shape")
+        raise PackageError("a tensor in it has an absurd shape")
     return math.prod(shape) * dtype.itemsize
 
 
@@ -70,8 +70,8 @@ class State(Mapping[str, NDArray[np.floating[Any]]]):
             return _read(self._path, tensor)
         except OSError as error:
             raise ModelError(f"{self._path} can't be read: {error.strerror or error}") from error
-        except Refused as error:
-            raise Refused(f"{error} ({name!r:.80})", error.advice).told(self._path) from error
+        except PackageError as error:
+            raise PackageError(f"{error} ({name!r:.80})", error.advice).told(self._path) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -89,13 +89,13 @@ def _read(path: Path, tensor: StoredTensor) -> NDArray[np.floating[Any]]:
         file.seek(tensor.offset)
         content = file.read(tensor.length)
     if len(content) < tensor.length:
-        raise Refused("it was cut short while it was read", "try again")
+        raise PackageError("it was cut short while it was read", "try again")
     if tensor.crc32 is not None and zlib.crc32(content) != tensor.crc32:
-        raise Refused("it is damaged: a checksum in it is wrong")
+        raise PackageError("it is damaged: a checksum in it is wrong")
     values = np.frombuffer(content, tensor.dtype).reshape(tensor.shape)
     # Exponents of all ones stand for infinity and for what is not a number (IEEE 754): looked for as integers, as
     # numpy has float16 done one by one.
     exponents = values.view("<u2") & 0x7C00 if tensor.dtype == HALF else values.view("<u4") & 0x7F80_0000
     if exponents.max() == (0x7C00 if tensor.dtype == HALF else 0x7F80_0000):
-        raise Refused("a weight in it is infinite or not a number")
+        raise PackageError("a weight in it is infinite or not a number")
     return values
