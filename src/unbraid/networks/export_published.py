@@ -19,13 +19,13 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import onnx
 import onnx_ir as ir
 import torch
 from onnx import TensorProto, helper
-from onnxscript import optimizer
+from onnx_ir.passes import common as passes
 from torch import Tensor, nn
 
 from unbraid.networks.published import PUBLISHED, Published
@@ -34,8 +34,7 @@ OPSET = 20
 ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
 WEIGHTS = "weights.bin"
-TRACED = 1 << 18  # samples of an example for networks that read any length
-LARGEST = 4096  # bytes: larger results (tables of positions) are computed when the graph is loaded
+TRACED = 10_000  # samples of the example; any number would do
 
 
 def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
@@ -48,34 +47,37 @@ def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     return tensors
 
 
-def to_onnx(network: nn.Module, samples: int, *, any_length: bool) -> onnx.ModelProto:
-    """The network's graph for mixtures of `samples`, or of any length; parameters are inputs of the graph.
+def to_onnx(network: nn.Module) -> onnx.ModelProto:
+    """The network's graph for mixtures of any length; its parameters are inputs.
 
     It is traced, as PyTorch's newer exporter takes ten minutes to reason about lengths that each layer rounds up.
     """
     with torch.no_grad():
         for k, parameter in enumerate(network.parameters()):
-            parameter.requires_grad_(False).fill_(k + 1)  # equal ones would be merged
-    example = torch.zeros(1, 2, samples), torch.zeros(1, 2, 2048, -(-samples // 1024), 2)
-    axes = {"mixture": [2], "spectrum": [3], "waveforms": [3], "spectra": [4]}
+            parameter.fill_(k)  # equal ones would be taken for one
     traced = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
-            example,
-            traced,
+            (torch.zeros(1, 2, TRACED), torch.zeros(1, 2, 2048, -(-TRACED // 1024), 2)),
+            cast(Any, traced),  # it takes files too
             input_names=["mixture", "spectrum"],
             output_names=["waveforms", "spectra"],
-            dynamic_axes=axes if any_length else None,
+            dynamic_axes={"mixture": [2], "spectrum": [3], "waveforms": [3], "spectra": [4]},
+            export_params=False,
             do_constant_folding=False,
             opset_version=OPSET,
             dynamo=False,
         )
     model = ir.from_proto(onnx.load_from_string(traced.getvalue()))
-    for name in network.state_dict():
-        model.graph.inputs.append(model.graph.initializers.pop(name))
-    optimizer.optimize_ir(model, input_size_limit=LARGEST, output_size_limit=LARGEST)
+    for tidy in (
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.DeduplicateInitializersPass(),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.RemoveUnusedNodesPass(),
+    ):
+        tidy(model)
     return ir.to_proto(model)
 
 
@@ -114,11 +116,7 @@ def export(published: Published, folder: Path) -> None:
     network = published.network()
     tensors = layout(network.state_dict())
     described = published.description
-    model = (
-        to_onnx(network, described["segment"], any_length=False)
-        if described["fixed_length"]
-        else to_onnx(network, TRACED, any_length=True)
-    )
+    model = to_onnx(network)
     (folder / f"{published.name}.onnx").write_bytes(without_weights(model, tensors))
     written = {
         "description": described,

@@ -1,0 +1,99 @@
+"""The graphs in the package are those of our networks, and compute what the published ones do."""
+
+import inspect
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from demucs.hdemucs import HDemucs as PeerHDemucs
+from demucs.htdemucs import HTDemucs as PeerHTDemucs
+from tests.networks.peer import error_db, music, seeded, spectrum, stems
+from torch import nn
+
+from unbraid.models.graphs import GraphTemplate, load_template
+from unbraid.networks.export_published import export
+from unbraid.networks.published import PUBLISHED, Published
+from unbraid.separation.openvino import OpenVinoRuntime
+
+PEERS: Mapping[str, type[nn.Module]] = {"HTDemucs": PeerHTDemucs, "HDemucs": PeerHDemucs}
+
+each = pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
+
+
+def peer_of(template: GraphTemplate, **changed: Any) -> nn.Module:
+    return PEERS[template.class_name](**{**template.arguments, **changed})
+
+
+def write_folder(folder: Path, template: GraphTemplate, state: Mapping[str, torch.Tensor]) -> Path:
+    """The graph with these weights beside it."""
+    last = template.tensors[-1]
+    weights = bytearray(last.offset + last.length)
+    for place in template.tensors:
+        content = state[place.name].numpy().astype("<f2").tobytes()
+        weights[place.offset : place.offset + place.length] = content
+    (folder / "weights.bin").write_bytes(weights)
+    (folder / "graph.onnx").write_bytes(template.graph.read_bytes())
+    return folder / "graph.onnx"
+
+
+@each
+def test_exporting_again_gives_what_is_in_the_package(published: Published, tmp_path: Path) -> None:
+    export(published, tmp_path)
+    template = load_template(published.name)
+    assert (tmp_path / template.graph.name).read_bytes() == template.graph.read_bytes()
+    description = template.graph.with_suffix(".json")
+    assert (tmp_path / description.name).read_bytes() == description.read_bytes()
+
+
+@each
+def test_tensors_are_those_of_the_published_state_dict(published: Published) -> None:
+    template = load_template(published.name)
+    with torch.device("meta"):
+        state = peer_of(template, rescale=0).state_dict()
+    assert {place.name: place.shape for place in template.tensors} == {
+        name: tuple(value.shape) for name, value in state.items()
+    }
+
+
+@each
+def test_arguments_left_out_are_what_the_published_class_takes_for_them(published: Published) -> None:
+    signature = inspect.signature(PEERS[published.class_name].__init__).parameters
+    required = {**published.arguments, **published.defaults}
+    assert {name: signature[name].default for name in required if name != "sources"} == {
+        name: value for name, value in required.items() if name != "sources"
+    }
+
+
+def agrees(template: GraphTemplate, peer: nn.Module, graph: Path, samples: int) -> float:
+    mixture = music(samples)
+    with torch.no_grad():
+        inputs = {"mixture": mixture.numpy(), "spectrum": np.ascontiguousarray(spectrum(peer, mixture))}
+        shapes = {name: value.shape for name, value in inputs.items()}
+        with OpenVinoRuntime(graph, shapes, threads=None, jobs=1).run(inputs) as outputs:
+            return error_db(stems(peer, outputs), peer(mixture))
+
+
+def test_htdemucs_agrees_with_the_published_network(tmp_path: Path) -> None:
+    template = load_template("htdemucs")
+    peer = seeded(peer_of(template, segment=Fraction(39, 5)))
+    graph = write_folder(tmp_path, template, peer.state_dict())
+    assert agrees(template, peer, graph, template.description["segment"]) < -100
+
+
+def test_htdemucs_6s_agrees_with_the_published_network(tmp_path: Path) -> None:
+    template = load_template("htdemucs_6s")
+    peer = seeded(peer_of(template, segment=Fraction(1, 2)))  # of which its weights are independent
+    graph = write_folder(tmp_path, template, peer.state_dict())
+    assert agrees(template, peer, graph, 22050) < -100
+
+
+def test_hdemucs_agrees_with_the_published_network_at_any_length(tmp_path: Path) -> None:
+    template = load_template("hdemucs")
+    peer = seeded(peer_of(template))
+    graph = write_folder(tmp_path, template, peer.state_dict())
+    for samples in (10_001, 230_000):  # one and three pieces for the LSTM
+        assert agrees(template, peer, graph, samples) < -100
