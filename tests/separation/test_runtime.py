@@ -40,6 +40,25 @@ def test_loading_a_model_sends_nothing_and_writes_nothing(gains_folder: Path, tm
     )
 
 
+SIGNAL = """
+import os, signal, sys
+from unbraid import Separator
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard"))
+first = Separator(sys.argv[1])
+second = Separator(sys.argv[1])
+del first
+del second
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_heard_after_separators_that_ended_in_any_order(gains_folder: Path) -> None:
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNAL, str(gains_folder)]
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run(command, env={"PYTHONPATH": source}, capture_output=True, text=True, check=True)
+    assert done.stdout == "heard\n"
+
+
 def test_outputs_come_by_name(loudness_folder: Path) -> None:
     model = load_model_folder(loudness_folder)
     runtime = RuntimeLoader(model, threads=1).load(model, {"mixture": (1, 2, 50)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -35,6 +36,16 @@ def import_openvino() -> ModuleType:
     return module
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO itself, once for the process.
+
+    Each Core gives the thread that makes it a stack for signals, and restores the one before when it ends. Where two
+    don't end in the reverse order, that is memory which is gone, and the next signal, as Ctrl-C, a crash.
+    """
+    return import_openvino().Core()
+
+
 class OpenVinoRuntime:
     """One compiled graph; each running call has an inference request of its own."""
 
@@ -44,7 +55,6 @@ class OpenVinoRuntime:
         self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int | None, jobs: int
     ) -> None:
         self.jobs = jobs
-        openvino = import_openvino()
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             # The weights are stored in float16 to be small; computing in it costs quality and, without the
@@ -56,7 +66,7 @@ class OpenVinoRuntime:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = openvino.Core()
+            core = _core()
             network = core.read_model(graph)
             # Sizes that are known beforehand make the compiled graph a quarter faster than dynamic ones.
             network.reshape({name: list(shape) for name, shape in shapes.items()})
