@@ -19,8 +19,7 @@ from tests.separation.conftest import noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
 from unbraid.audio import Encoder, probe
-from unbraid.cli import demucs as command
-from unbraid.cli import demucs_songs
+from unbraid.cli import songs as cli_songs
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
 from unbraid.separation import Progress
@@ -201,7 +200,7 @@ class Interrupting(Silence):
 def test_a_song_that_is_stopped_leaves_nothing(
     share: float, demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "choose_display", lambda quiet: Interrupting(share))
+    monkeypatch.setattr(cli_songs, "choose_display", lambda quiet: Interrupting(share))
     assert demucs_command(song) == 128 + signal.SIGINT
     assert not (tmp_path / "separated").exists()
 
@@ -215,7 +214,7 @@ def test_a_download_can_be_stopped(
         downloading(1, 2)
         raise AssertionError
 
-    monkeypatch.setattr(demucs_songs, "Separator", download)
+    monkeypatch.setattr("unbraid.separation.Separator", download)
     assert demucs_command(song) == 128 + signal.SIGINT
 
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.broken_files import png
 from tests.conftest import WriteWave
+from tests.models.published import SOURCES, TINY, draw, published, tiny_graphs, with_checksum
 from tests.separation.known_models import loudness_model, spectral_model
 
 from unbraid.audio import Decoder, Encoder, probe
@@ -339,18 +340,24 @@ def test_a_model_that_cannot_be_used_is_an_error_not_a_swap(
 
 
 def test_a_model_can_be_taken_from_a_folder_of_published_weights(
-    separate: Separate, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    separate: Separate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    tiny_graphs(monkeypatch, tmp_path / "graphs")
+    import onnx
 
-    def find(name: str, folder: Path) -> Model:
-        asked.append((name, folder))
-        return load_model_folder(spectral_model(tmp_path / "found"))
-
-    monkeypatch.setattr("unbraid.models.repo.find_in_repo", find)
-    write_wave(tmp_path / "song.wav", seconds=0.2)
-    assert separate("song.wav", "-m", "mine", "--repo", "weights") == 0
-    assert asked == [("mine", Path("weights"))]
+    graph = onnx.load(tmp_path / "graphs" / "HTDemucs.onnx", load_external_data=False)
+    del graph.graph.input[0].type.tensor_type.shape.dim[1]  # (batch, 2, samples), as networks are fed
+    (tmp_path / "graphs" / "HTDemucs.onnx").write_bytes(graph.SerializeToString())
+    weights = draw(TINY)
+    (tmp_path / "weights").mkdir()
+    with_checksum(published(tmp_path / "weights" / "mine.th", weights))
+    song = noise(1) - noise(1).mean()
+    write(tmp_path / "song.wav", song)
+    assert separate("song.wav", "-m", "mine", "--repo", "weights", "--stems", "all", "--float32") == 0
+    for stem, gain in zip(SOURCES, weights["gains"].ravel(), strict=True):
+        found = read(tmp_path / "separated" / "song" / f"{stem}.wav")
+        assert found == pytest.approx(gain * song, abs=1e-5)
 
 
 def test_what_is_not_in_a_folder_of_published_weights_is_an_error(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unbraid.cli.messages import say
-from unbraid.cli.progress import choose_display
-from unbraid.cli.stopping import stop_on_signals
-from unbraid.errors import Cancelled, SettingError
+from unbraid.cli.progress import Display
+from unbraid.cli.songs import until_stopped
+from unbraid.cli.stopping import Stop
+from unbraid.errors import SettingError
 from unbraid.shortage import told_as_shortage
 
 MP3_PRESETS = range(2, 8)  # LAME's levels of effort
@@ -166,27 +168,14 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         if not arguments.tracks:
             raise SettingError("which songs? Name their files: unbraid demucs SONG…")
-        return _separate(arguments)
+        return until_stopped(partial(_separate, arguments))
     except SettingError as error:
         say(error.message)
         return 1
 
 
-def _separate(arguments: argparse.Namespace) -> int:
-    with stop_on_signals() as stop:
-        display = choose_display(quiet=False)
-        try:
-            with told_as_shortage():
-                from unbraid.cli.demucs_songs import Songs
+def _separate(arguments: argparse.Namespace, display: Display, stop: Stop) -> int:
+    with told_as_shortage():
+        from unbraid.cli.demucs_songs import Songs
 
-                songs = Songs(arguments, stop)
-            failed = songs.separate(display)
-        except Cancelled:
-            pass  # while the model was downloaded
-        except KeyboardInterrupt:
-            stop.set()  # by a second signal: don't wait
-        if stop.is_set():
-            display.clear()
-            say("stopped; stems that were not finished are not there")
-            return stop.exit_code
-    return 1 if failed else 0
+    return 1 if Songs(arguments, display, stop).separate() else 0

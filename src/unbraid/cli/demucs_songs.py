@@ -7,21 +7,20 @@ import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from unbraid.audio.formats import output_format
 from unbraid.cli.demucs_models import choose_model
 from unbraid.cli.demucs_names import file_format, name_files
 from unbraid.cli.demucs_stems import Sound, encode_stems, move_files
-from unbraid.cli.downloads import DownloadDisplay
-from unbraid.cli.messages import about, clock, say
+from unbraid.cli.messages import say
 from unbraid.cli.progress import Display
+from unbraid.cli.songs import Written, load_separator, separate_each
 from unbraid.cli.stopping import Stop
-from unbraid.errors import Cancelled, InputError, SettingError, UnbraidError
+from unbraid.errors import Cancelled, SettingError
 from unbraid.separation import Progress, Separator
 from unbraid.separation.output import StemFolder
-from unbraid.separation.separator import Result
-from unbraid.shortage import told_as_shortage
 
 # Share of the work after which the stems, separated, are encoded.
 SEPARATED = 0.95
@@ -37,8 +36,8 @@ class Songs:
     What is wrong with all songs alike is found here. Raises SettingError, ModelError, Cancelled.
     """
 
-    def __init__(self, arguments: argparse.Namespace, stop: Stop) -> None:
-        self._stop = stop
+    def __init__(self, arguments: argparse.Namespace, display: Display, stop: Stop) -> None:
+        self._display, self._stop = display, stop
         name = arguments.name if arguments.sig is None else arguments.sig
         choice = choose_model(name, arguments.repo)
         subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
@@ -58,26 +57,17 @@ class Songs:
 
     def _load(self, model: str, arguments: argparse.Namespace) -> Separator:
         """The Separator, which downloads its model where it has to."""
-        display = DownloadDisplay(model)
-
-        def downloading(done: int, total: int) -> None:
-            self._check()
-            display.update(done, total)
-
-        try:
-            return Separator(
-                model,
-                repo=arguments.repo,
-                device=arguments.device,
-                overlap=arguments.overlap,
-                segment_s=arguments.segment,
-                shifts=arguments.shifts,
-                jobs=arguments.jobs if arguments.jobs > 0 else None,
-                notice=display.notice,
-                downloading=downloading,
-            )
-        finally:
-            display.clear()
+        return load_separator(
+            model,
+            self._display,
+            self._stop,
+            repo=arguments.repo,
+            device=arguments.device,
+            overlap=arguments.overlap,
+            segment_s=arguments.segment,
+            shifts=arguments.shifts,
+            jobs=arguments.jobs if arguments.jobs > 0 else None,
+        )
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -105,35 +95,18 @@ class Songs:
             f" shifts {arguments.shifts}"
         )
 
-    def separate(self, display: Display) -> int:
+    def separate(self) -> int:
         """Separate all; how many failed."""
-        failed = 0
-        for number, (song, files) in enumerate(zip(self._songs, self._files, strict=True), start=1):
-            if self._stop.is_set():
-                break
-            display.start(song.name, number, len(self._songs))
-            started = time.monotonic()
-            try:
-                if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
-                    raise InputError(f"{song.name or song} is a folder. Name the files in it: {song}/*")
-                targets = [self._out / file for file in files]
-                with told_as_shortage():
-                    result = self._separate(song, targets, display)
-            except Cancelled:
-                pass  # the caller says so
-            except UnbraidError as failure:
-                failed += 1
-                display.clear()
-                say(about(str(song), failure.message))
-            else:
-                display.clear()
-                for warning in result.warnings:
-                    say(about(str(song), f"warning: {about(str(song), warning).removeprefix(f'{song}: ')}"))
-                display.done(_summary(targets, result.duration_s, time.monotonic() - started))
-        return failed
+        work = [
+            (str(song), partial(self._separate, song, [self._out / file for file in files]))
+            for song, files in zip(self._songs, self._files, strict=True)
+        ]
+        outcomes = [outcome for _, outcome in separate_each(work, self._display, self._stop)]
+        return sum(not isinstance(outcome, Written | Cancelled) for outcome in outcomes)
 
-    def _separate(self, song: Path, targets: Sequence[Path], display: Display) -> Result:
+    def _separate(self, song: Path, targets: Sequence[Path]) -> Written:
         """Separate `song` into float WAV files in a hidden folder, and those into `targets`."""
+        started, display = time.monotonic(), self._display
 
         def separated(progress: Progress) -> None:
             display.update(dataclasses.replace(progress, fraction=SEPARATED * progress.fraction))
@@ -165,12 +138,6 @@ class Songs:
             encode_stems([result.files[stem] for stem in self._names], made, song, self._sound, encoded)
             self._check()
             move_files(made, targets)
-        return result
-
-
-def _summary(targets: Sequence[Path], duration_s: float, seconds: float) -> str:
-    folder = os.path.commonpath([target.parent for target in targets])
-    *others, last = (os.path.relpath(target, folder) for target in targets)
-    names = f"{', '.join(others)} and {last}" if others else last
-    time_taken = f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
-    return f"{folder}: {names} ({time_taken}, {duration_s / seconds:.1f} x real time)"
+        shown = os.path.commonpath([target.parent for target in targets])
+        names = [os.path.relpath(target, shown) for target in targets]
+        return Written(result, shown, names, time.monotonic() - started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unbraid.cli.messages import about, clock, say
-from unbraid.cli.progress import Display, choose_display
-from unbraid.cli.stopping import Stop, stop_on_signals
-from unbraid.errors import Cancelled, InputError, UnbraidError, exit_code
-from unbraid.shortage import told_as_shortage
+from unbraid.cli.progress import Display
+from unbraid.cli.songs import Written, load_separator, separate_each, until_stopped
+from unbraid.cli.stopping import Stop
+from unbraid.errors import Cancelled, exit_code
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
@@ -192,116 +190,78 @@ class Report:
 
 def run(arguments: argparse.Namespace) -> int:
     """Separate every song; the exit code."""
-    with stop_on_signals() as stop:
-        display = choose_display(arguments.quiet)
-        try:
-            with told_as_shortage():
-                separator = _load(arguments, stop)
-            codes = _separate_all(arguments, separator, display, stop)
-        except Cancelled:
-            pass  # while the model was being downloaded
-        except KeyboardInterrupt:
-            stop.set()  # by a second signal: don't wait
-        if stop.is_set():
-            display.clear()
-            say("stopped; stems that were not finished are not there")
-            return stop.exit_code
-    # A single answer is that of every song; where some were done, the others have failed.
-    return codes.pop() if len(set(codes)) == 1 else 1
+
+    def work(display: Display, stop: Stop) -> int:
+        codes = _separate_all(arguments, _load(arguments, display, stop), display, stop)
+        # A single answer is that of every song; where some were done, the others have failed.
+        return codes.pop() if len(codes) == 1 else 1
+
+    return until_stopped(work, quiet=arguments.quiet)
 
 
-def _load(arguments: argparse.Namespace, stop: Stop) -> Separator:
+def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
     """The model, once; what can be wrong with all songs alike is found here. Raises SettingError, ModelError."""
     from unbraid.audio.formats import output_format
-    from unbraid.cli.downloads import DownloadDisplay
-    from unbraid.models.catalog import AUTO, AUTO_CHOICE
-    from unbraid.separation import Separator
     from unbraid.separation.stems import choose_stems
 
     ordinary_rate = 44100  # Hz; where a song's own rate allows less, that song says so
     output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ordinary_rate)
-    display = DownloadDisplay(AUTO_CHOICE if arguments.model == AUTO else arguments.model, arguments.quiet)
-
-    def downloading(done: int, total: int) -> None:
-        if stop.is_set():
-            raise Cancelled
-        display.update(done, total)
-
-    try:
-        separator = Separator(
-            arguments.model,
-            repo=arguments.repo,
-            device=arguments.device,
-            quality=arguments.quality,
-            overlap=arguments.overlap,
-            segment_s=arguments.segment,
-            shifts=arguments.shifts,
-            seed=arguments.seed,
-            jobs=arguments.jobs,
-            notice=display.notice,
-            downloading=downloading,
-        )
-    finally:
-        display.clear()
+    separator = load_separator(
+        arguments.model,
+        display,
+        stop,
+        quiet=arguments.quiet,
+        repo=arguments.repo,
+        device=arguments.device,
+        quality=arguments.quality,
+        overlap=arguments.overlap,
+        segment_s=arguments.segment,
+        shifts=arguments.shifts,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+    )
     choose_stems(arguments.stems, separator.sources)
     return separator
 
 
 def _separate_all(
     arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
-) -> list[int]:
-    """Exit code of each song that was begun."""
+) -> set[int]:
+    """Exit codes of the songs that were begun."""
     from unbraid.separation.output import output_folder_names
 
-    separate = partial(
-        separator.separate_to_files,
-        out_dir=arguments.out,
-        stems=arguments.stems,
-        format=arguments.format,
-        subtype=arguments.subtype,
-        bitrate=arguments.bitrate,
-        clip_mode=arguments.clip_mode,
-        audio_stream=arguments.audio_stream,
-        progress=display.update,
-        cancel=stop,
-    )
+    def separate(song: str, name: str) -> Written:
+        result = separator.separate_to_files(
+            song,
+            arguments.out,
+            name=name,
+            stems=arguments.stems,
+            format=arguments.format,
+            subtype=arguments.subtype,
+            bitrate=arguments.bitrate,
+            clip_mode=arguments.clip_mode,
+            audio_stream=arguments.audio_stream,
+            progress=display.update,
+            cancel=stop,
+        )
+        folder = next(iter(result.files.values())).parent
+        return Written(result, str(folder), tuple(result.files), result.seconds)
+
     songs: Sequence[str] = arguments.songs
-    codes = []
-    for number, (song, name) in enumerate(zip(songs, output_folder_names(songs), strict=True), start=1):
-        if stop.is_set():
-            break
+    names = output_folder_names(songs)
+    work = [(song, partial(separate, song, name)) for song, name in zip(songs, names, strict=True)]
+    codes = set()
+    for song, outcome in separate_each(work, display, stop, quiet=arguments.quiet):
         report = Report(song)
-        display.start(Path(song).name, number, len(songs))
-        try:
-            if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
-                raise InputError(f"{Path(song).name} is a folder. Name the files in it: {song.rstrip('/')}/*")
-            with told_as_shortage():
-                result = separate(song, name=name)
-        except Cancelled:
+        if isinstance(outcome, Written):
+            report.fill(outcome.result)
+            codes.add(0)
+        elif isinstance(outcome, Cancelled):
             report.status = CANCELLED
-        except UnbraidError as failure:
-            report.error = failure.message
-            display.clear()
-            say(about(song, failure.message))
-            codes.append(exit_code(failure))
         else:
-            report.fill(result)
-            display.clear()
-            if not arguments.quiet:
-                for warning in result.warnings:
-                    say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
-            display.done(_summary(result))
-            codes.append(0)
+            report.error = outcome.message
+            codes.add(exit_code(outcome))
         if arguments.json:
             sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
             sys.stdout.flush()
     return codes
-
-
-def _summary(result: Result) -> str:
-    *others, last = result.files
-    stems = f"{', '.join(others)} and {last}" if others else last
-    folder = next(iter(result.files.values())).parent
-    time = f"{result.seconds:.1f} s" if result.seconds < 60 else clock(result.seconds)
-    speed = f"{result.duration_s / result.seconds:.1f} x real time"
-    return f"{folder}: {stems} ({time}, {speed})"
