@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from demucs.apply import apply_model
+from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
+from tests.models.published import HDEMUCS_MMI, published
 from tests.networks.peer import music, seeded
 from tests.separation.conftest import level_db
 
@@ -22,6 +24,27 @@ ARGUMENTS = {
     "nfft": 4096, "depth": 4, "dconv_mode": 3, "bottom_channels": 0, "t_layers": 5, "t_heads": 8,
     "t_hidden_scale": 4.0, "t_dropout": 0.02,
 }  # fmt: skip
+
+
+def test_a_network_without_transformer_gives_the_stems_that_demucs_gives_for_cuts_of_any_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    network = seeded(HDemucs(**HDEMUCS_MMI))
+    state = {name: value.half().numpy() for name, value in network.state_dict().items()}
+    (tmp_path / "repo").mkdir()
+    published(tmp_path / "repo" / "75fc33f5.th", state, HDEMUCS_MMI, "HDemucs")
+    song = music(110_000)[0].numpy()  # one cut of 2 s, and a shorter one
+    mix = song.mean(axis=0)
+    mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
+    with torch.no_grad():
+        heard = torch.from_numpy((song - mean) / deviation)[None]
+        expected = (
+            apply_model(network, heard, shifts=0, overlap=0.25, segment=2.0)[0].numpy() * deviation + mean
+        )
+    separator = Separator("75fc33f5", repo=tmp_path / "repo", device="cpu", segment_s=2)
+    for found, true in zip(separator.separate(song).values(), expected, strict=True):
+        assert level_db(found - true, true) < -80
 
 
 def test_a_published_network_gives_the_stems_that_demucs_gives(

@@ -17,7 +17,6 @@ from unbraid.cli.progress import Display
 from unbraid.cli.songs import until_stopped
 from unbraid.cli.stopping import Stop
 from unbraid.errors import SettingError
-from unbraid.shortage import told_as_shortage
 
 MP3_PRESETS = range(2, 8)  # LAME's levels of effort
 
@@ -175,7 +174,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _separate(arguments: argparse.Namespace, display: Display, stop: Stop) -> int:
-    with told_as_shortage():
-        from unbraid.cli.demucs_songs import Songs
+    from unbraid.cli.demucs_songs import Songs
 
     return 1 if Songs(arguments, display, stop).separate() else 0

@@ -44,7 +44,8 @@ def until_stopped(work: Callable[[Display, Stop], int], *, quiet: bool = False) 
     with stop_on_signals() as stop:
         display = choose_display(quiet)
         try:
-            code = work(display, stop)
+            with told_as_shortage():
+                code = work(display, stop)
         except Cancelled:
             pass  # while the model was being downloaded
         except KeyboardInterrupt:
@@ -60,25 +61,24 @@ def load_separator(
     model: str, display: Display, stop: Stop, *, quiet: bool = False, **options: Any
 ) -> Separator:
     """A Separator with these `options`; a download is shown, and ends with Cancelled when `stop` is set."""
-    with told_as_shortage():
-        from unbraid.models.catalog import AUTO, AUTO_CHOICE
-        from unbraid.separation import Separator
+    from unbraid.models.catalog import AUTO, AUTO_CHOICE
+    from unbraid.separation import Separator
 
-        downloads = DownloadDisplay(AUTO_CHOICE if model == AUTO else model, quiet)
+    downloads = DownloadDisplay(AUTO_CHOICE if model == AUTO else model, quiet)
 
-        def notice(text: str) -> None:
-            display.clear()  # of the song that is going on
-            downloads.notice(text)
+    def notice(text: str) -> None:
+        display.clear()  # of the song that is going on
+        downloads.notice(text)
 
-        def downloading(done: int, total: int) -> None:
-            if stop.is_set():
-                raise Cancelled
-            downloads.update(done, total)
+    def downloading(done: int, total: int) -> None:
+        if stop.is_set():
+            raise Cancelled
+        downloads.update(done, total)
 
-        try:
-            return Separator(model, notice=notice, downloading=downloading, **options)
-        finally:
-            downloads.clear()
+    try:
+        return Separator(model, notice=notice, downloading=downloading, **options)
+    finally:
+        downloads.clear()
 
 
 def separate_each(
