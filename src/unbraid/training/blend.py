@@ -1,0 +1,40 @@
+"""The mean of two runs' weights: `python -m unbraid.training.blend CHECKPOINT OTHER OUT [--share 0.5]`.
+
+Of a run and one that went on from it, the mean often keeps what the first does well on sounds that neither has heard
+(Wortsman et al., "Model soups", arXiv 2203.05482). `OUT` is a file that `calibrate`, `export` and `--start-from` take.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from unbraid.networks.checkpoint import load
+
+
+def blend(one: Path, other: Path, out: Path, share: float) -> None:
+    """Write averaged weights of `one`, with `share` (0 to 1) of those of `other`; statistics alike."""
+    first, second = load(one), load(other)
+    if first["config"] != second["config"]:
+        raise ValueError(f"{one} and {other} hold networks of different sizes")
+    blended = {
+        name: torch.lerp(value.float(), second["average"][name].float(), share)
+        if value.is_floating_point()
+        else value
+        for name, value in first["average"].items()
+    }
+    torch.save({"config": first["config"], "average": blended}, out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m unbraid.training.blend", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--share", type=float, default=0.5, help="of OTHER (default 0.5)")
+    args = parser.parse_args()
+    blend(args.checkpoint, args.other, args.out, args.share)
+
+
+if __name__ == "__main__":
+    main()
