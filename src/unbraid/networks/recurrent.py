@@ -71,7 +71,7 @@ class LocalAttention(nn.Module):
         # Slopes of 1 to DECAYS, each with a weight between 0 and 1/2.
         decays = heads(self.query_decay).sigmoid() / 2
         slopes = decays @ (torch.arange(1, DECAYS + 1, device=x.device) / DECAYS**0.5)[:, None]
-        times = torch.arange(t, device=x.device)
+        times = torch.arange(t, device=x.device, dtype=torch.float32)
         distance = (times[:, None] - times).abs()
         # No time attends to itself.
         bias = torch.where(distance == 0, -1e4, -slopes * distance)
