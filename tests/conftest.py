@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setitem(os.environ, "UNBRAID_CACHE", str(cache))
         patch.setitem(os.environ, "UNBRAID_OFFLINE", "1")
         yield cache
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """Also where the tests were started in the background of a script, which makes processes deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
