@@ -6,6 +6,7 @@ hdemucs_mmi uses it. The Fourier transform and its inverse stay outside.
 
 from torch import Tensor, nn
 
+from unbraid.networks.branches import DEPTH, TwoBranches
 from unbraid.networks.inner import (
     MeetingDecoder,
     MeetingEncoder,
@@ -21,29 +22,18 @@ from unbraid.networks.layers import (
     SpectralEncoder,
     WaveformDecoder,
     WaveformEncoder,
-    channels_of,
-    spectra_of,
-    standardise,
 )
 from unbraid.networks.recurrent import LocalAttention, OverlappingLSTM
 from unbraid.networks.residual import Residual
 
-DEPTH = 4  # of the layers that each branch has for itself
 COMPRESS = 4
 
 
-class HDemucs(nn.Module):
-    """The estimated stems are the waveforms plus the inverse transforms of the spectra.
-
-    Shape:
-        mixture: (b, 2, n)
-        spectrum: (b, 2, BINS, ceil(n / 1024), 2), real and imaginary parts
-        returns: waveforms (b, sources, 2, n) and spectra (b, sources, 2, BINS, ceil(n / 1024), 2)
-    """
+class HDemucs(TwoBranches):
+    """Two branches whose innermost layers are shared. Shapes: see `TwoBranches`."""
 
     def __init__(self, sources: int = 4, channels: int = 48) -> None:
-        super().__init__()
-        self.sources = sources
+        super().__init__(sources)
         *widths, meeting, shared = (channels * 2**k for k in range(DEPTH + 2))  # 48, 96, 192, 384; 768, 1536
         ins, ins_t, outs, outs_t = ([first, *widths[:-1]] for first in (4, 2, 4 * sources, 2 * sources))
 
@@ -81,23 +71,9 @@ class HDemucs(nn.Module):
         )
         self.freq_emb = FrequencyEmbedding(BINS // 4, channels)
 
-    def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-        x, mean, deviation = standardise(channels_of(spectrum))
-        xt, mean_t, deviation_t = standardise(mixture)
-        skips, skips_t, lengths = [], [], []
-        for k in range(DEPTH):
-            lengths.append(xt.shape[-1])
-            x, xt = self.encoder[k](x), self.tencoder[k](xt)
-            if k == 0:
-                x = self.freq_emb(x)
-            skips.append(x)
-            skips_t.append(xt)
+    def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
+        """The layers that both branches share."""
         met = self.encoder[DEPTH](x, self.tencoder[DEPTH](xt))
         x = self.decoder[0](self.encoder[DEPTH + 1](met), met.shape[-1])
         x, parting = self.decoder[1](x, met)
-        xt = self.tdecoder[0](parting, xt.shape[-1])
-        for k in range(1, DEPTH + 1):
-            x = self.decoder[k + 1](x, skips.pop())
-            xt = self.tdecoder[k](xt, skips_t.pop(), lengths.pop())
-        waveforms = (xt * deviation_t + mean_t).reshape(-1, self.sources, *mixture.shape[1:])
-        return waveforms, spectra_of(x * deviation + mean, self.sources)
+        return x, self.tdecoder[0](parting, xt.shape[-1])

@@ -6,6 +6,7 @@ as the published htdemucs, htdemucs_ft and htdemucs_6s use it. The Fourier trans
 
 from torch import Tensor, nn
 
+from unbraid.networks.branches import DEPTH, TwoBranches
 from unbraid.networks.layers import (
     BINS,
     FrequencyEmbedding,
@@ -13,30 +14,19 @@ from unbraid.networks.layers import (
     SpectralEncoder,
     WaveformDecoder,
     WaveformEncoder,
-    channels_of,
-    spectra_of,
-    standardise,
 )
 from unbraid.networks.residual import Residual
 from unbraid.networks.transformer import CrossTransformer
 
-DEPTH = 4
 COMPRESS = 8
 
 
-class HTDemucs(nn.Module):
-    """The estimated stems are the waveforms plus the inverse transforms of the spectra.
-
-    Shape:
-        mixture: (b, 2, n)
-        spectrum: (b, 2, BINS, ceil(n / 1024), 2), real and imaginary parts
-        returns: waveforms (b, sources, 2, n) and spectra (b, sources, 2, BINS, ceil(n / 1024), 2)
-    """
+class HTDemucs(TwoBranches):
+    """Two branches with a transformer across their middle. Shapes: see `TwoBranches`."""
 
     def __init__(self, sources: int = 4, channels: int = 48, bottom_channels: int = 512) -> None:
         """`bottom_channels`: the transformer's width; 0: as many channels as reach it."""
-        super().__init__()
-        self.sources = sources
+        super().__init__(sources)
         widths = [channels * 2**k for k in range(DEPTH)]  # 48, 96, 192, 384
         ins, ins_t, outs, outs_t = ([first, *widths[:-1]] for first in (4, 2, 4 * sources, 2 * sources))
 
@@ -67,24 +57,6 @@ class HTDemucs(nn.Module):
             self.channel_downsampler, self.channel_downsampler_t = (
                 nn.Conv1d(bottom_channels, widths[-1], 1) for _ in range(2)
             )
-
-    def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-        x, mean, deviation = standardise(channels_of(spectrum))
-        xt, mean_t, deviation_t = standardise(mixture)
-        skips, skips_t, lengths = [], [], []
-        for k in range(DEPTH):
-            lengths.append(xt.shape[-1])
-            x, xt = self.encoder[k](x), self.tencoder[k](xt)
-            if k == 0:
-                x = self.freq_emb(x)
-            skips.append(x)
-            skips_t.append(xt)
-        x, xt = self.middle(x, xt)
-        for decoder, decoder_t in zip(self.decoder, self.tdecoder, strict=True):
-            x = decoder(x, skips.pop())
-            xt = decoder_t(xt, skips_t.pop(), lengths.pop())
-        waveforms = (xt * deviation_t + mean_t).reshape(-1, self.sources, *mixture.shape[1:])
-        return waveforms, spectra_of(x * deviation + mean, self.sources)
 
     def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
         """The transformer, at its own width: (b, 384, 8, frames) and (b, 384, t) -> the same."""

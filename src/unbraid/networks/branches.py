@@ -1,0 +1,53 @@
+"""What all Demucs with two branches have in common: the way down and up again, over the spectrogram and the waveform."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from unbraid.networks.layers import channels_of, spectra_of, standardise
+
+DEPTH = 4  # layers that each branch has for itself, on either way
+
+
+class TwoBranches(nn.Module, ABC):
+    """The estimated stems are the waveforms plus the inverse transforms of the spectra.
+
+    The first DEPTH modules of `encoder` and `tencoder` lead down, the last DEPTH of `decoder` and `tdecoder` up.
+
+    Shape:
+        mixture: (b, 2, n)
+        spectrum: (b, 2, BINS, ceil(n / 1024), 2), real and imaginary parts
+        returns: waveforms (b, sources, 2, n) and spectra (b, sources, 2, BINS, ceil(n / 1024), 2)
+    """
+
+    encoder: nn.ModuleList
+    tencoder: nn.ModuleList
+    decoder: nn.ModuleList
+    tdecoder: nn.ModuleList
+    freq_emb: nn.Module
+
+    def __init__(self, sources: int) -> None:
+        super().__init__()
+        self.sources = sources
+
+    @abstractmethod
+    def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
+        """What happens at the bottom, where the branches meet: (b, 384, 8, frames) and (b, 384, t) -> the same."""
+
+    def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+        x, mean, deviation = standardise(channels_of(spectrum))
+        xt, mean_t, deviation_t = standardise(mixture)
+        skips, skips_t, lengths = [], [], []
+        for k in range(DEPTH):
+            lengths.append(xt.shape[-1])
+            x, xt = self.encoder[k](x), self.tencoder[k](xt)
+            if k == 0:
+                x = self.freq_emb(x)
+            skips.append(x)
+            skips_t.append(xt)
+        x, xt = self.middle(x, xt)
+        for decoder, decoder_t in zip(list(self.decoder)[-DEPTH:], list(self.tdecoder)[-DEPTH:], strict=True):
+            x = decoder(x, skips.pop())
+            xt = decoder_t(xt, skips_t.pop(), lengths.pop())
+        waveforms = (xt * deviation_t + mean_t).reshape(-1, self.sources, *mixture.shape[1:])
+        return waveforms, spectra_of(x * deviation + mean, self.sources)
