@@ -1,4 +1,4 @@
-"""What all Demucs with two branches have in common: the way down and up again, over the spectrogram and the waveform."""
+"""What all Demucs with two branches have in common: the way down and up, over the spectrogram and the waveform."""
 
 from abc import ABC, abstractmethod
 
