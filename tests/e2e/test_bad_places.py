@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.conftest import WriteWave
+from tests.folders import everything_in
 
 COMMAND = [sys.executable, "-m", "unbraid", "separate"]
 # Root may write and read everywhere, unless it goes without these capabilities.
@@ -50,26 +51,6 @@ def songs(write_wave: WriteWave, tmp_path: Path) -> tuple[str, str]:
     write_wave(tmp_path / "long.wav", seconds=10)
     write_wave(tmp_path / "short.wav", seconds=0.1)
     return "long.wav", "short.wav"
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of half a megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip("this user can't mount a small disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def everything_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 SHORT_DONE = ["short", "short/no_vocals.wav", "short/vocals.wav"]

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from tests.folders import all_but_locks_in
 from tests.models import stand_in
 from tests.models.file_server import Fault, FileServer
 from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, TINY, draw, published, tiny_graphs
@@ -104,11 +105,6 @@ def models(server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return cache / "models"
 
 
-def everything_in(folder: Path) -> list[str]:
-    """All but locks."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
-
-
 def test_a_model_is_downloaded_when_it_is_first_asked_for(models: Path, server: FileServer) -> None:
     reports: list[tuple[int, int]] = []
     model = find_model("htdemucs", progress=lambda done, total: reports.append((done, total)))
@@ -121,8 +117,8 @@ def test_a_model_is_downloaded_when_it_is_first_asked_for(models: Path, server: 
 
 def test_after_the_conversion_the_download_goes(models: Path, cache: Path) -> None:
     find_model("htdemucs")
-    assert everything_in(cache / "downloads") == []
-    assert everything_in(models) == ["htdemucs"]
+    assert all_but_locks_in(cache / "downloads") == []
+    assert all_but_locks_in(models) == ["htdemucs"]
 
 
 def test_one_progress_counts_all_files_of_a_model(models: Path, server: FileServer) -> None:
@@ -166,7 +162,7 @@ def test_the_error_lists_all_files_that_are_missing(
     for name in names[2:]:
         (models.parent / "downloads" / name).write_bytes(stand_in.files()[name])
     assert len(find_model("htdemucs_ft").members) == 4
-    assert everything_in(models.parent / "downloads") == []
+    assert all_but_locks_in(models.parent / "downloads") == []
 
 
 def test_what_is_installed_needs_no_network(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from tests.folders import all_but_locks_in
 from tests.models.file_server import Fault, FileServer, serving
 
 from unbraid.errors import ModelError
@@ -44,11 +45,6 @@ def into(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "downloads"
 
 
-def everything_in(folder: Path) -> list[str]:
-    """All but locks."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
-
-
 # Arriving
 
 
@@ -57,7 +53,7 @@ def test_a_file_arrives_with_reports_of_how_far_it_is(file: ModelFile, into: Pat
     path = fetch(file, into, lambda done, total: reports.append((done, total)))
     assert path == into / NAME
     assert path.read_bytes() == BODY
-    assert everything_in(into) == [NAME]
+    assert all_but_locks_in(into) == [NAME]
     assert reports[0] == (0, len(BODY)) and reports[-1] == (len(BODY), len(BODY))
     assert reports == sorted(reports) and len(reports) > 3
 
@@ -183,7 +179,7 @@ def test_a_part_that_is_longer_than_the_file_goes(
     (into / f"{NAME}.part").write_bytes(left)
     assert fetch(file, into).read_bytes() == BODY
     assert server.ranges == [f"bytes={len(left)}-", None]
-    assert everything_in(into) == [NAME]
+    assert all_but_locks_in(into) == [NAME]
 
 
 def test_a_part_whose_version_was_lost_is_gone_on_with(
@@ -221,7 +217,7 @@ def test_wrong_bytes_twice_are_an_error_and_nothing_stays(
     ):
         fetch(file, into)
     assert len(server.requests) == 2
-    assert everything_in(into) == []
+    assert all_but_locks_in(into) == []
 
 
 def test_a_length_that_claims_too_much_does_no_harm(file: ModelFile, into: Path, server: FileServer) -> None:
@@ -323,10 +319,10 @@ def test_whatever_a_server_does_the_file_is_right_or_not_there(
             assert fetch(file, into, patience=Patience(tries=3, pause_s=0, read_s=1)).read_bytes() == BODY
             break
         except DownloadError:
-            assert set(everything_in(into)) <= {f"{NAME}.part", f"{NAME}.part.version"}
+            assert set(all_but_locks_in(into)) <= {f"{NAME}.part", f"{NAME}.part.version"}
     else:
         pytest.fail("a server that is well again is not believed")
-    assert everything_in(into) == [NAME]
+    assert all_but_locks_in(into) == [NAME]
 
 
 # Networks
@@ -531,20 +527,10 @@ def test_another_file_is_replaced_where_there_is_a_network(file: ModelFile, into
 # Disks
 
 
-def test_a_full_disk_is_an_error_and_nothing_stays(server: FileServer, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], capture_output=True
-    ).returncode:
-        pytest.skip("this user can't mount a small disk")
-    try:
-        body = np.random.default_rng(3).bytes(1 << 20)
-        server.files[NAME] = body
-        with pytest.raises(
-            ModelError, match=f"the disk of {disk} is full. Free some space, or set UNBRAID_CACHE"
-        ):
-            fetch(model_file(server.address, body), disk)
-        assert everything_in(disk) == []
-    finally:
-        subprocess.run(["umount", disk], check=True)
+def test_a_full_disk_is_an_error_and_nothing_stays(server: FileServer, tiny_disk: Path) -> None:
+    body = np.random.default_rng(3).bytes(1 << 20)
+    server.files[NAME] = body
+    told = f"the disk of {tiny_disk} is full. Free some space, or set UNBRAID_CACHE"
+    with pytest.raises(ModelError, match=told):
+        fetch(model_file(server.address, body), tiny_disk)
+    assert all_but_locks_in(tiny_disk) == []
