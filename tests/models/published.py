@@ -25,12 +25,11 @@ State = Mapping[str, NDArray[np.floating[Any]]]
 
 SOURCES = ["drums", "bass", "other", "vocals"]
 
-# All arguments, as the published htdemucs names them: more than the network's structure needs.
-HTDEMUCS: dict[str, Any] = {
+# All arguments, as the published files name them: more than the networks' structure needs.
+BOTH: dict[str, Any] = {
     "sources": SOURCES,
     "audio_channels": 2,
     "samplerate": 44100,
-    "segment": Fraction(39, 5),
     "channels": 48,
     "channels_time": None,
     "growth": 2,
@@ -39,7 +38,6 @@ HTDEMUCS: dict[str, Any] = {
     "end_iters": 0,
     "wiener_residual": False,
     "cac": True,
-    "depth": 4,
     "rewrite": True,
     "multi_freqs": [],
     "multi_freqs_depth": 3,
@@ -53,10 +51,16 @@ HTDEMUCS: dict[str, Any] = {
     "context_enc": 0,
     "norm_starts": 4,
     "norm_groups": 4,
-    "dconv_mode": 3,
     "dconv_depth": 2,
-    "dconv_comp": 8,
     "dconv_init": 0.001,
+    "rescale": 0.1,
+}
+HTDEMUCS: dict[str, Any] = {
+    **BOTH,
+    "segment": Fraction(39, 5),
+    "depth": 4,
+    "dconv_mode": 3,
+    "dconv_comp": 8,
     "bottom_channels": 512,
     "t_layers": 5,
     "t_hidden_scale": 4.0,
@@ -88,45 +92,18 @@ HTDEMUCS: dict[str, Any] = {
     "t_sparsity": 0.95,
     "t_auto_sparsity": False,
     "t_cross_first": False,
-    "rescale": 0.1,
 }
 HTDEMUCS_6S = {**HTDEMUCS, "sources": [*SOURCES, "guitar", "piano"], "bottom_channels": 0}
 HDEMUCS_MMI: dict[str, Any] = {
-    "sources": SOURCES,
-    "audio_channels": 2,
-    "samplerate": 44100,
+    **BOTH,
     "segment": 44,
-    "channels": 48,
-    "channels_time": None,
-    "growth": 2,
-    "nfft": 4096,
-    "wiener_iters": 0,
-    "end_iters": 0,
-    "wiener_residual": False,
-    "cac": True,
     "depth": 6,
-    "rewrite": True,
     "hybrid": True,
     "hybrid_old": False,
-    "multi_freqs": [],
-    "multi_freqs_depth": 3,
-    "freq_emb": 0.2,
-    "emb_scale": 10,
-    "emb_smooth": True,
-    "kernel_size": 8,
-    "stride": 4,
-    "time_stride": 2,
-    "context": 1,
-    "context_enc": 0,
-    "norm_starts": 4,
-    "norm_groups": 4,
     "dconv_mode": 1,
-    "dconv_depth": 2,
     "dconv_comp": 4,
     "dconv_attn": 4,
     "dconv_lstm": 4,
-    "dconv_init": 0.001,
-    "rescale": 0.1,
 }
 
 # What `demucs` keeps of the training beside the weights: settings, and scores on validation and test songs.
