@@ -16,7 +16,7 @@ from unbraid.cli.demucs_names import file_format, name_files
 from unbraid.cli.demucs_stems import Sound, encode_stems, move_files
 from unbraid.cli.messages import say
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import Written, load_separator, separate_each
+from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, separate_each
 from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, SettingError
 from unbraid.separation import Progress, Separator
@@ -24,7 +24,6 @@ from unbraid.separation.output import StemFolder
 
 # Share of the work after which the stems, separated, are encoded.
 SEPARATED = 0.95
-ORDINARY_RATE = 44100  # Hz, of all published models
 
 # --other-method -> what the Separator calls it, and the prefix of the file.
 COMPLEMENTS = {"add": ("sum", "no_"), "minus": ("rest", "minus_"), "none": ("none", "")}

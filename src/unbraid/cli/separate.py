@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import Written, load_separator, separate_each, until_stopped
+from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, separate_each, until_stopped
 from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, exit_code
 
@@ -204,8 +204,8 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
     from unbraid.audio.formats import output_format
     from unbraid.separation.stems import choose_stems
 
-    ordinary_rate = 44100  # Hz; where a song's own rate allows less, that song says so
-    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ordinary_rate)
+    # Where a song's own rate allows less, that song says so.
+    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ORDINARY_RATE)
     separator = load_separator(
         arguments.model,
         display,

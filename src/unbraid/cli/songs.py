@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from unbraid.separation.separator import Result
 
 
+ORDINARY_RATE = 44100  # Hz, of most songs and of all published models
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What came of a song: the `names` of what is now in `folder`, and the `seconds` it took in all."""
