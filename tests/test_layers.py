@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "separation": {"errors", "shortage", "audio", "models", "networks"},
     "evaluation": {"errors", "shortage", "audio", "models", "separation"},
     "training": {"errors", "audio", "models", "separation", "evaluation", "networks"},
-    "cli": {"errors", "shortage", "audio", "models", "separation", "evaluation"},
+    "jobs": {"errors", "shortage", "audio", "models", "separation"},
+    "local": {"errors", "shortage", "audio", "models", "jobs"},
+    "web": {"errors", "models", "jobs", "local"},
+    "cli": {"errors", "shortage", "audio", "models", "separation", "evaluation", "jobs", "local", "web"},
     "__init__": {"errors", "separation"},
     "__main__": {"cli"},
 }
