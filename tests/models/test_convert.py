@@ -28,7 +28,7 @@ from tests.models.published import (
 
 from unbraid.errors import ModelError
 from unbraid.models import load_model_folder
-from unbraid.models.convert import convert, convert_bag
+from unbraid.models.convert import convert_bag
 from unbraid.models.graphs import load_template, template_for
 from unbraid.models.packages import Package, read_package
 
@@ -60,7 +60,7 @@ def test_weights_are_the_published_ones_bit_for_bit(
     state["gains"][0, :, 0, 0] = [65504, -(2.0**-24), -0.0, 1]
     ending = ".safetensors" if writer is write_safetensors else ".th"
     path = writer(tmp_path / f"a{ending}", {name: values.astype(dtype) for name, values in state.items()})
-    convert(read_package(path), tmp_path / "out", **NAMED)
+    convert_bag([read_package(path)], None, tmp_path / "out", **NAMED)
     assert same(weights_in(tmp_path / "out"), state)
     model = load_model_folder(tmp_path / "out")
     assert (model.name, model.version, model.licence) == ("mine", "1", "MIT")
@@ -71,7 +71,7 @@ def test_weights_are_the_published_ones_bit_for_bit(
 def test_what_stood_there_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").touch()
-    convert(packaged(tmp_path), tmp_path / "out", **NAMED)
+    convert_bag([packaged(tmp_path)], None, tmp_path / "out", **NAMED)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"graph.onnx", "model.json", "weights.bin"}
 
 
@@ -102,7 +102,7 @@ def test_other_weights_are_refused_and_leave_nothing(
     package = read_package(published(tmp_path / "a.th", state))
     (tmp_path / "into").mkdir()
     with pytest.raises(ModelError, match=message) as caught:
-        convert(package, tmp_path / "into" / "out", **NAMED)
+        convert_bag([package], None, tmp_path / "into" / "out", **NAMED)
     assert str(package.path) in caught.value.message and "\n" not in caught.value.message
     assert list((tmp_path / "into").iterdir()) == []
 
@@ -111,7 +111,7 @@ def test_other_weights_are_refused_and_leave_nothing(
 def test_a_network_that_no_graph_fits_is_refused(tmp_path: Path) -> None:
     package = packaged(tmp_path, channels=64)
     with pytest.raises(ModelError, match=r"a\.th can't be used: no graph"):
-        convert(package, tmp_path / "out", **NAMED)
+        convert_bag([package], None, tmp_path / "out", **NAMED)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -119,7 +119,7 @@ def test_a_file_altered_meanwhile_leaves_nothing(tmp_path: Path) -> None:
     package = packaged(tmp_path)
     os.truncate(package.path, 300)
     with pytest.raises(ModelError, match="cut short"):
-        convert(package, tmp_path / "out", **NAMED)
+        convert_bag([package], None, tmp_path / "out", **NAMED)
     assert not (tmp_path / "out").exists()
 
 
@@ -199,14 +199,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PEAK = """
 import json, re, sys
 from pathlib import Path
-from unbraid.models.convert import convert
+from unbraid.models.convert import convert_bag
 from unbraid.models.graphs import templates
 from unbraid.models.packages import read_package
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 templates()
 before = peak()
-convert(read_package(Path(sys.argv[1])), Path(sys.argv[2]), name="a", version="1", licence="MIT")
+package = read_package(Path(sys.argv[1]))
+convert_bag([package], None, Path(sys.argv[2]), name="a", version="1", licence="MIT")
 print(json.dumps([before, peak()]))
 """
 

@@ -14,7 +14,7 @@ from tests.models.published import HTDEMUCS, HTDEMUCS_6S, published
 from tests.networks.peer import seeded
 
 from unbraid.models import Model, graphs, load_model_folder
-from unbraid.models.convert import convert
+from unbraid.models.convert import convert_bag
 from unbraid.models.packages import read_package
 from unbraid.networks.export_published import layout
 from unbraid.networks.htdemucs import HTDemucs
@@ -57,5 +57,5 @@ def real_model(folder: Path) -> Model:
 def _converted(folder: Path, network: HTDemucs, arguments: dict[str, object]) -> Model:
     state = {name: value.half().numpy() for name, value in seeded(network).state_dict().items()}
     package = read_package(published(folder / "0123abcd.th", state, arguments))
-    convert(package, folder / "model", name="seeded", version="1", licence="MIT")
+    convert_bag([package], None, folder / "model", name="seeded", version="1", licence="MIT")
     return load_model_folder(folder / "model")

@@ -30,17 +30,6 @@ WEIGHTS = "weights.bin"
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")
 
 
-def convert(package: Package, folder: Path, *, name: str, version: str, licence: str) -> None:
-    """Write the network folder of a package; whole, or not at all. What stood there is replaced.
-
-    Raises ModelError when no graph fits the network, when its weights are not those that the graph needs, or when the
-    folder can't be written.
-    """
-    template = _template(package)
-    named = {"name": name, "version": version, "licence": licence}
-    install(folder, lambda new: _write_network(package, template, new, named))
-
-
 def convert_bag(
     packages: Sequence[Package],
     weights: Sequence[Sequence[float]] | None,
@@ -51,11 +40,14 @@ def convert_bag(
     licence: str,
     segment_s: float | None = None,
 ) -> None:
-    """Write the folder of a bag of networks, as `convert` does; a bag of one is written as that network.
+    """Write the folder of a bag of networks; whole, or not at all. What stood there is replaced.
 
-    `weights` says for each network how much its estimate of each source counts, in the order of the sources; None:
-    all alike. `segment_s` is the bag's length of a segment, which takes the place of the networks' own, but for
-    networks of a fixed length that are shorter.
+    A bag of one is written as that network. `weights` says for each network how much its estimate of each source
+    counts, in the order of the sources; None: all alike. `segment_s` is the bag's length of a segment, which takes the
+    place of the networks' own, but for networks of a fixed length that are shorter.
+
+    Raises ModelError when no graph fits a network, when its weights are not those that the graph needs, when the
+    networks make no bag, or when the folder can't be written.
     """
     templates = [_template(package) for package in packages]
     sources = _shared(packages, templates)["sources"]
@@ -153,14 +145,14 @@ def _write_network(
     template: GraphTemplate,
     folder: Path,
     named: Mapping[str, str],
-    description: Mapping[str, Any] | None = None,
+    description: Mapping[str, Any],
 ) -> None:
     _check_tensors(package, template)
     sums = {
         GRAPH: _write_graph(template, folder / GRAPH),
         WEIGHTS: _write_weights(package, template, folder / WEIGHTS),
     }
-    _write_description(folder, {**named, **(description or template.description), "sha256": sums})
+    _write_description(folder, {**named, **description, "sha256": sums})
 
 
 def _check_tensors(package: Package, template: GraphTemplate) -> None:
