@@ -25,9 +25,8 @@ import numpy as np
 
 from peer import PLACE, SIGNATURE, make_peer
 from process import measure
-from unbraid.audio import Decoder, Resampler
+from sound import RATE, difference_db, read
 
-RATE = 44100
 # A worker prints the name of the card, or what keeps it from computing there.
 CARD = """
 import sys
@@ -111,11 +110,12 @@ def main() -> int:
                 whole = [*command, "-n", SIGNATURE, "--repo", peer.weights, "-d", options.device,
                          "--shifts", "0", "-o", folder / "out", options.song]  # fmt: skip
                 figures[side].append({**json.loads(answer.stdout), "command": measure(whole).wall_s})
-        apart_db = difference_db(*(np.load(folder / f"{side}.npy") for side in workers))
+        stems = [np.load(folder / f"{side}.npy") for side in workers]
+        apart_db = max(map(difference_db, *stems))
     seconds = song.shape[1] / RATE
     print(f"{time.strftime('%Y-%m-%d')}, {card}; {seconds:.0f} s of music; medians of {options.runs} runs")
     show(figures, seconds)
-    print(f"stems differ by {apart_db:.1f} dB")
+    print(f"stems differ by {apart_db:.1f} dB at worst")
     if options.json:
         report = {"card": card, "song_s": seconds, "figures": figures, "difference_db": apart_db}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
@@ -132,21 +132,6 @@ def find_card(python: str | Path, device: str) -> str | None:
         )
         return None
     return found.stdout.strip()
-
-
-def read(path: Path) -> np.ndarray:
-    """The song, (2, samples) float32 at RATE."""
-    with Decoder(path, channels=2) as decoder:
-        resampler = Resampler(decoder.info.sample_rate, RATE, 2)
-        blocks = [resampler.push(block) for block in decoder]
-        end = np.zeros((2, 0), np.float32)
-        return np.ascontiguousarray(np.concatenate([*blocks, resampler.push(end, last=True)], axis=1))
-
-
-def difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Energy of the difference relative to that of `theirs`, of the worst stem."""
-    error = np.sum((ours.astype(np.float64) - theirs) ** 2, axis=(1, 2))
-    return float(10 * np.log10(np.max(error / np.sum(theirs.astype(np.float64) ** 2, axis=(1, 2)))))
 
 
 def show(figures: dict[str, list[dict[str, float]]], seconds: float) -> None:

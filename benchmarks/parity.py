@@ -27,11 +27,10 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from demucs.pretrained import get_model
 
+from sound import RATE, difference_db, read
 from unbraid import Separator
-from unbraid.audio import Decoder, Resampler
 
 ALLOWED_DB = -80.0
-RATE = 44100
 FOUR = ["drums", "bass", "other", "vocals"]
 SIX = [*FOUR, "guitar", "piano"]
 # Published hyper-parameters: arXiv 2211.08553 and 2111.03600, and the arguments in the published files.
@@ -79,7 +78,8 @@ def main() -> int:
                     ours = separate_here(name, repo, heard, **CASES[case])
                     where = f"{name:12}{'made up' if song is None else song.name:24.24}{case:9}"
                     for source, stem in zip(peer.sources, theirs, strict=True):
-                        energy_db, peak_db = differences(ours[source], stem)
+                        energy_db = difference_db(ours[source], stem)
+                        peak_db = peak_difference_db(ours[source], stem)
                         worst = max(worst, energy_db)
                         print(f"{where}{source:8}{energy_db:8.1f} dB{peak_db:8.1f} dB", flush=True)
     print(f"{'agree' if worst <= ALLOWED_DB else 'DO NOT AGREE'}: {worst:.1f} dB at worst")
@@ -138,25 +138,9 @@ def separate_here(
     return dict(separator.separate(song))
 
 
-def differences(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Energy of the difference relative to that of `theirs`, and the largest to the largest sample, in dB."""
-    error = ours.astype(np.float64) - theirs
-    energy = np.sum(error**2) / np.sum(theirs.astype(np.float64) ** 2)
-    peak = np.abs(error).max() / np.abs(theirs).max()
-    return float(10 * np.log10(energy + 1e-30)), float(20 * np.log10(peak + 1e-15))
-
-
-def read(path: Path, seconds: float) -> np.ndarray:
-    """The beginning of a file, (2, samples) float32 at RATE."""
-    with Decoder(path, channels=2) as decoder:
-        resampler = Resampler(decoder.info.sample_rate, RATE, 2)
-        blocks, samples = [], 0
-        for block in decoder:
-            blocks.append(resampler.push(block))
-            samples += blocks[-1].shape[1]
-            if samples >= seconds * RATE:
-                break
-    return np.ascontiguousarray(np.concatenate(blocks, axis=1)[:, : int(seconds * RATE)])
+def peak_difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference relative to the largest sample of `theirs`, in dB."""
+    return float(20 * np.log10(np.abs(ours - theirs).max() / np.abs(theirs).max() + 1e-15))
 
 
 def made_up(seconds: float) -> np.ndarray:
