@@ -1,0 +1,144 @@
+"""What a page needs to show and play a stem without fetching all of it: its waveform, and the sound in short pieces.
+
+The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), for both channels as one.
+The sound is one file of complete FLAC files of CHUNK_S, one after the other; each can be fetched by its range of bytes
+and decoded by itself, to the sample. Where they begin stands in the JSON too, under `play`:
+`chunk_samples` in each but the last, `samples` in all, and `offsets` in bytes, the last one being the end.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from unbraid.audio import Decoder, Resampler
+from unbraid.audio.partfile import PartFile
+from unbraid.audio.samples import to_integers
+
+CHUNK_S = 5  # a seek waits for one of these: at most 0.9 MB
+MOST_PAIRS = 4000  # more than any screen has columns
+FINEST = 64  # samples; what the first pairs stand for
+RATES = (8000, 192_000)  # Hz; lowest and highest that browsers have to play (Web Audio), with room above
+
+Floats = NDArray[np.float32]
+
+
+def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] | None = None) -> None:
+    """Read the file `stem` once and write `play` and `peaks`, whole or not at all.
+
+    `report` is told the seconds that are done, several times a second; what it raises ends the work. Raises InputError
+    and OutputError.
+    """
+    with Decoder(stem) as decoder:
+        rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
+        waveform = Waveform()
+        blocks = _resampled(decoder, rate)
+        chunk, samples, offsets = CHUNK_S * rate, 0, [0]
+        part = PartFile(play)
+        with part.discard_on_error():
+            for piece in _pieces(blocks, chunk):
+                waveform.add(piece)
+                samples += piece.shape[1]
+                offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))
+                if report is not None:
+                    report(samples / rate)
+        part.commit()
+    described = waveform.described(rate)
+    described["play"] = {"chunk_samples": chunk, "samples": samples, "offsets": offsets}
+    text = PartFile(peaks)
+    with text.discard_on_error():
+        text.file.write(json.dumps(described, separators=(",", ":")).encode())
+    text.commit()
+
+
+class Waveform:
+    """Lowest and highest sample of stretches of a sound that grow with it, so that there are never too many."""
+
+    def __init__(self) -> None:
+        self._per = FINEST  # samples that a pair stands for
+        self._pairs = np.zeros((2, 0), np.float32)  # lowest and highest
+        self._rest = np.zeros((2, 0), np.float32)  # the same of single samples, too few for a pair
+
+    def add(self, block: Floats) -> None:
+        """The next samples, (channels, n)."""
+        rest = np.concatenate([self._rest, [block.min(axis=0), block.max(axis=0)]], axis=1)
+        whole = rest.shape[1] // self._per * self._per
+        self._rest = rest[:, whole:]
+        self._pairs = np.concatenate([self._pairs, _merged(rest[:, :whole], self._per)], axis=1)
+        while self._pairs.shape[1] >= MOST_PAIRS:
+            even = self._pairs.shape[1] // 2 * 2
+            odd = np.repeat(self._pairs[:, even:], self._per, axis=1)
+            self._rest = np.concatenate([odd, self._rest], axis=1)
+            self._pairs = _merged(self._pairs[:, :even], 2)
+            self._per *= 2
+
+    def described(self, sample_rate: int) -> dict[str, object]:
+        """As audiowaveform writes it."""
+        pairs = self._pairs
+        if self._rest.shape[1]:
+            pairs = np.concatenate([pairs, _merged(self._rest, self._rest.shape[1])], axis=1)
+        levels = np.clip(np.rint(pairs * 128), -128, 127).astype(int)
+        return {
+            "version": 2,
+            "channels": 1,
+            "sample_rate": sample_rate,
+            "samples_per_pixel": self._per,
+            "bits": 8,
+            "length": levels.shape[1],
+            "data": levels.T.reshape(-1).tolist(),
+        }
+
+
+def _merged(pairs: Floats, count: int) -> Floats:
+    """(2, n * count) lowest and highest as (2, n)."""
+    lowest, highest = pairs.reshape(2, -1, count)
+    merged: Floats = np.stack([lowest.min(axis=1), highest.max(axis=1)])
+    return merged
+
+
+def _resampled(decoder: Decoder, rate: int) -> Iterator[Floats]:
+    resampler = Resampler(decoder.sample_rate, rate, decoder.channels)
+    for block in decoder:
+        yield resampler.push(block)
+    yield resampler.push(np.zeros((decoder.channels, 0), np.float32), last=True)
+
+
+def _pieces(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
+    """Blocks (channels, any) as (channels, length), the last one shorter."""
+    waiting: list[Floats] = []
+    samples = 0
+    for block in blocks:
+        while samples + block.shape[1] >= length:
+            missing = length - samples
+            yield np.concatenate([*waiting, block[:, :missing]], axis=1)
+            waiting, samples, block = [], 0, block[:, missing:]
+        waiting.append(block)
+        samples += block.shape[1]
+    if samples:
+        yield np.concatenate(waiting, axis=1)
+
+
+def _flac(piece: Floats, rate: int) -> bytes:
+    """A FLAC file of (channels, n), 16 bits."""
+    file = io.BytesIO()
+    layout = "mono" if piece.shape[0] == 1 else "stereo"
+    # FFmpeg would leave 8 KiB for tags in each.
+    with av.open(file, "w", format="flac", options={"metadata_header_padding": "0"}) as container:
+        stream = container.add_stream("flac", rate=rate)
+        assert isinstance(stream, AudioStream)
+        stream.layout, stream.format = layout, "s16"
+        samples = to_integers(piece, 16).astype(np.int16).T.reshape(1, -1)
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
