@@ -1,0 +1,201 @@
+"""The object store of one machine: a folder, and links that the web app takes (see `links`).
+
+A key is KIND/ID/NAME, made by `jobs`; nothing of a user's own words is in it. Files are written beside their place and
+renamed when they are complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from unbraid.errors import OutputError
+from unbraid.local.links import Links
+
+KEY = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
+FOLDER = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/", re.ASCII)
+PART = ".part-"  # begins the name of what is being written; no key has a name that begins with a dot
+
+
+class FolderStore:
+    """An ObjectStore in the folder `root`, which is made. Raises OutputError where that can't be written."""
+
+    def __init__(self, root: Path, links: Links) -> None:
+        self.root = root
+        self.links = links
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _explain(error) from error
+
+    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
+        """A path of the web app; see `links`."""
+        return self.links.upload(key, content_type, expires_s, max_bytes)
+
+    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
+        """A path of the web app; see `links`."""
+        return self.links.download(key, expires_s, filename)
+
+    def path(self, key: str) -> Path:
+        """Where the file of that key lies or would. Raises ValueError for what can't be a key."""
+        if not KEY.fullmatch(key):
+            raise ValueError("not a key")
+        return self.root / key
+
+    def size(self, key: str) -> int | None:
+        """In bytes; None: not there."""
+        try:
+            return self.path(key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def head(self, key: str, count: int) -> bytes:
+        """Its first bytes. Raises FileNotFoundError."""
+        with self.path(key).open("rb") as file:
+            return file.read(count)
+
+    @contextlib.contextmanager
+    def local_file(self, key: str) -> Iterator[Path]:
+        """The file itself. Raises FileNotFoundError."""
+        path = self.path(key)
+        path.stat()
+        yield path
+
+    def put(self, file: Path, key: str, content_type: str) -> None:
+        """Move `file` to its place; over the border of a file system it is copied. Raises OutputError."""
+        place = self.path(key)
+        try:
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # the folder isn't there yet, or is deleted at this moment
+                file.replace(place)
+                return
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.replace(place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise _explain(error) from error
+            with self.write(key) as part, file.open("rb") as source, _explained():
+                shutil.copyfileobj(source, part.file, 1 << 20)
+                part.commit()
+
+    def write(self, key: str) -> Part:
+        """Begin to write the file of that key; it is there once that is committed. Raises OutputError."""
+        return Part(self.path(key))
+
+    def delete(self, prefix: str) -> int:
+        """Delete all of a folder `KIND/ID/`; how many complete files there were."""
+        if not FOLDER.fullmatch(prefix):
+            raise ValueError("not a folder of keys")
+        folder = self.root / prefix
+        # Renamed first: from then on nobody finds a file there, and nobody else counts them.
+        grave = self.root / f"{PART}{secrets.token_hex(8)}"
+        try:
+            folder.replace(grave)
+        except FileNotFoundError:
+            return 0
+        count = sum(not path.name.startswith(PART) for path in grave.iterdir())
+        shutil.rmtree(grave, ignore_errors=True)
+        return count
+
+    def session_ids(self) -> Iterator[str]:
+        """Ids of the sessions that files lie here for."""
+        seen = set()
+        for kind in ("inputs", "outputs", "mixes"):
+            with contextlib.suppress(FileNotFoundError):
+                seen.update(path.name for path in (self.root / kind).iterdir())
+        return iter(seen)
+
+    def free_bytes(self) -> int:
+        """Room left on the file system for this user."""
+        return shutil.disk_usage(self.root).free
+
+    def clear_parts(self, older_than_s: float = 3600) -> int:
+        """Remove what was half-written by processes that were killed; how many."""
+        before, count = time.time() - older_than_s, 0
+        for part in self.root.glob(f"*/*/{PART}*"):
+            with contextlib.suppress(OSError):
+                if part.stat().st_mtime < before:
+                    part.unlink()
+                    count += 1
+                    _drop_empty(part.parent)
+        for grave in self.root.glob(f"{PART}*"):
+            shutil.rmtree(grave, ignore_errors=True)
+            count += 1
+        return count
+
+
+class Part:
+    """A file that is being written: complete after `commit`, gone after leaving the `with` without it."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._path = place.with_name(PART + secrets.token_hex(8))
+        self._committed = False
+        with _explained():
+            self.file = self._open()
+
+    def _open(self) -> IO[bytes]:
+        while True:
+            self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another upload has just removed the empty folder
+                return self._path.open("xb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Append. Raises OutputError."""
+        view = memoryview(data)
+        with _explained():
+            while view:
+                view = view[self.file.write(view) :]
+
+    def commit(self) -> None:
+        """Put the file in its place. Raises OutputError; FileNotFoundError when the session was deleted meanwhile."""
+        self.file.close()
+        try:
+            self._path.replace(self._place)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _explain(error) from error
+        self._committed = True
+
+    def __enter__(self) -> Part:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        if not self._committed:
+            self._path.unlink(missing_ok=True)
+            _drop_empty(self._path.parent)
+
+
+def _drop_empty(folder: Path) -> None:
+    """Remove a session's folder when nothing is left in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error) from error
+
+
+def _explain(error: OSError) -> OutputError:
+    """In the words of somebody who uses the app, not of whoever runs it: nothing of its folders."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutputError(
+            "There is no room left for this. Delete songs that you no longer need, or try again later."
+        )
+    return OutputError(
+        f"This can't be stored: {error.strerror}. Whoever runs this app has to look at its disk."
+    )

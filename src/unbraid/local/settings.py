@@ -1,0 +1,192 @@
+"""All that can be set of the app on one machine: by flags of `unbraid serve`, by the environment, by files `.env`.
+
+`docs/settings.md` describes each; the environment has the names in capitals after `UNBRAID_`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from unbraid.errors import SettingError
+
+PREFIX = "UNBRAID_"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+CORES_A_WORKER = 4  # separating gains little from more
+
+
+def _words(value: object) -> object:
+    """`a, b c` as a list of three."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    """Scheme, host and port of an address, and nothing else, as browsers send it."""
+    parts = urlsplit(value.rstrip("/"))
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.username
+    ):
+        raise ValueError("should look like https://music.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("should begin with https://")
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    # The server
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    insecure: bool = False
+    public_url: Origin | None = None
+    origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
+    proxies: Words = ()
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+
+    # Where things are
+    data: Path = Field(default_factory=lambda: user_data_path("unbraid"))
+    database_url: SecretStr | None = None
+    cache: Path | None = None
+    offline: bool = False
+    mirror: str | None = None
+
+    # The work
+    workers: int | None = Field(None, ge=0)
+    models: Words = ()
+    lease_s: Seconds = 15
+
+    # Limits
+    max_bytes: int = Field(2 * 1024**3, ge=1)
+    max_song_s: Seconds = 4 * 3600
+    max_batch: int = Field(100, ge=1)
+    per_owner_active: int | None = Field(None, ge=1)
+    rate: float = Field(20.0, gt=0)
+    rate_burst: int = Field(30, ge=1)
+
+    # How long things are kept
+    link_s: Seconds = 3600
+    upload_s: Seconds = 24 * 3600
+    results_s: Seconds = 7 * 24 * 3600
+
+    # Sign-in
+    oidc_issuer: Issuer | None = None
+    oidc_client_id: str | None = None
+    oidc_audience: str | None = None
+    oidc_scopes: str = "openid"
+
+    # E-mail
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str | None = None
+
+    @classmethod
+    def load(cls, **flags: object) -> Settings:
+        """The settings. A flag that is None was not given. Raises SettingError.
+
+        Of two places the first that says something counts: flags, the environment, `.env` in the data folder, `.env` in
+        the current folder.
+        """
+        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        here = Path(".env")
+        try:
+            given["data"] = cls(_env_file=here, **given).data.absolute()
+            settings = cls(_env_file=(here, given["data"] / ".env"), **given)
+        except ValidationError as error:
+            raise SettingError(_told(error)) from None
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        """What several settings say together. Raises SettingError."""
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise SettingError("Sign-in needs both UNBRAID_OIDC_ISSUER and UNBRAID_OIDC_CLIENT_ID.")
+        if self.smtp_host is not None and self.mail_from is None:
+            raise SettingError("E-mail needs a sender: set UNBRAID_MAIL_FROM.")
+        if not self.on_loopback and not self.signs_in and not self.insecure:
+            raise SettingError(
+                f"On {self.host} everybody in the network could use this. Set up sign-in (docs/settings.md), or say"
+                " --insecure if that is what you want."
+            )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether users have to sign in."""
+        return self.oidc_issuer is not None
+
+    @property
+    def database(self) -> str:
+        """The database's address; a file in the data folder unless another is set."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data / 'unbraid.db'}"
+
+    @property
+    def objects(self) -> Path:
+        """The folder of all songs and stems."""
+        return self.data / "objects"
+
+    @property
+    def secret(self) -> Path:
+        """The file of the secret that signs links."""
+        return self.data / "secret"
+
+    @property
+    def worker_count(self) -> int:
+        """How many songs are separated at once."""
+        if self.workers is not None:
+            return self.workers
+        return max(1, (os.cpu_count() or 1) // CORES_A_WORKER)
+
+    def environment(self) -> dict[str, str]:
+        """All of them as variables of the environment, for child processes: `load()` there gives the same."""
+        return {PREFIX + name.upper(): _text(value) for name, value in self if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _told(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line. Values are not repeated: one of them may be a password."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()} can't be used: {reason[:1].lower()}{reason[1:]}. docs/settings.md describes it."
