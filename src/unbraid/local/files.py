@@ -107,7 +107,7 @@ class FolderStore:
 
     def session_ids(self) -> Iterator[str]:
         """Ids of the sessions that files lie here for."""
-        seen = set()
+        seen: set[str] = set()
         for kind in ("inputs", "outputs", "mixes"):
             with contextlib.suppress(FileNotFoundError):
                 seen.update(path.name for path in (self.root / kind).iterdir())

@@ -118,8 +118,8 @@ class Settings(BaseSettings):
         given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
         here = Path(".env")
         try:
-            given["data"] = cls(_env_file=here, **given).data.absolute()
-            settings = cls(_env_file=(here, given["data"] / ".env"), **given)
+            given["data"] = cls(_env_file=here, **given).data.absolute()  # type: ignore[call-arg]
+            settings = cls(_env_file=(here, given["data"] / ".env"), **given)  # type: ignore[call-arg]
         except ValidationError as error:
             raise SettingError(_told(error)) from None
         settings._check()
