@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.models.file_server import FileServer, serving
+from tests.models.served import BODY, NAME, model_file
+
+from unbraid.models.download import ModelFile
 
 
 @pytest.fixture
@@ -27,3 +30,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
         monkeypatch.delenv(name.upper(), raising=False)
     with serving() as server:
         yield server
+
+
+@pytest.fixture
+def file(server: FileServer) -> ModelFile:
+    """A file that the server has."""
+    server.files[NAME] = BODY
+    return model_file(server.address)
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    """The folder for downloads, which isn't there yet."""
+    return tmp_path / "cache" / "downloads"

@@ -1,0 +1,53 @@
+"""Without a network: which file to put where, and that it is used."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tests.models.file_server import FileServer
+from tests.models.served import BODY, NAME, OTHER
+
+from unbraid.models.download import DownloadError, ModelFile, fetch
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, file: ModelFile) -> None:
+    monkeypatch.setenv("UNBRAID_OFFLINE", "1")
+
+
+@pytest.mark.usefixtures("offline")
+def test_offline_says_which_file_to_put_where(file: ModelFile, into: Path, server: FileServer) -> None:
+    with pytest.raises(DownloadError) as caught:
+        fetch(file, into)
+    assert caught.value.message == (
+        f"{NAME} can't be downloaded: UNBRAID_OFFLINE is set. "
+        f"By hand: put {file.url} (SHA-256 {file.sha256}) into {into}"
+    )
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_file_put_there_by_hand_is_used(file: ModelFile, into: Path, server: FileServer) -> None:
+    into.mkdir(parents=True)
+    (into / NAME).write_bytes(BODY)
+    assert fetch(file, into).read_bytes() == BODY
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("offline")
+def test_another_file_put_there_by_hand_is_not(file: ModelFile, into: Path) -> None:
+    into.mkdir(parents=True)
+    (into / NAME).write_bytes(OTHER)
+    with pytest.raises(
+        DownloadError, match=f"{NAME} is not that file .its SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"
+    ):
+        fetch(file, into)
+    assert (into / NAME).read_bytes() == OTHER
+
+
+def test_another_file_is_replaced_where_there_is_a_network(file: ModelFile, into: Path) -> None:
+    into.mkdir(parents=True)
+    (into / NAME).write_bytes(OTHER)
+    assert fetch(file, into).read_bytes() == BODY
