@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.models import stand_in
 from tests.models.file_server import FileServer, serving
 from tests.models.served import BODY, NAME, model_file
 
@@ -43,3 +44,11 @@ def file(server: FileServer) -> ModelFile:
 def into(tmp_path: Path) -> Path:
     """The folder for downloads, which isn't there yet."""
     return tmp_path / "cache" / "downloads"
+
+
+@pytest.fixture
+def models(server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of installed models, empty; those of the catalogue come from `server`."""
+    stand_in.put_in_place(server.address, monkeypatch.setattr)
+    server.files = stand_in.files()
+    return cache / "models"

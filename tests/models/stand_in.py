@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tests.separation.known_models import bag_of, spectral_model
 
+import unbraid.models
 from unbraid.models.cache import install
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.download import ModelFile
@@ -37,12 +38,14 @@ def checksum(number: int) -> str:
     return hashlib.sha256(content(number)).hexdigest()
 
 
+def known(name: str) -> CatalogEntry:
+    """The entry of the catalogue that is in use, as tests put another in its place."""
+    return unbraid.models.catalog()[name]
+
+
 def put_in_place(address: str, put: Put = setattr) -> None:
     """Use the stand-ins in this process; `put` is like setattr."""
-    models, module = (
-        importlib.import_module("unbraid.models"),
-        importlib.import_module("unbraid.models.catalog"),
-    )
+    module = importlib.import_module("unbraid.models.catalog")  # its name is also that of the function in it
     names, numbers = list(files()), iter(range(8))
     entries = {}
     for name, entry in module.catalog().items():
@@ -52,7 +55,7 @@ def put_in_place(address: str, put: Put = setattr) -> None:
             own.append(ModelFile(f"{address}/{names[number]}", checksum(number), SIZE, file.source))
         entries[name] = replace(entry, files=tuple(own))
     put(module, "catalog", lambda: entries)
-    put(models, "catalog", lambda: entries)
+    put(unbraid.models, "catalog", lambda: entries)
     put(module, "_convert", convert)
 
 

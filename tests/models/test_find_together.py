@@ -1,0 +1,62 @@
+"""Several processes that want one model: one gets it, the others wait and say so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.models import stand_in
+from tests.models.file_server import Fault, FileServer
+from tests.models.stand_in import known
+
+from unbraid.models import find_model
+from unbraid.models.cache import locked
+
+ROOT = Path(__file__).parents[2]
+GET = """
+import sys
+from tests.models.stand_in import put_in_place
+put_in_place(sys.argv[1])
+from unbraid.models import find_model
+print(find_model("htdemucs").version)
+"""
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(models: Path, server: FileServer) -> None:
+    server.faults = [Fault(pause_s=0.5)]
+    command = [sys.executable, "-c", GET, server.address]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)
+    ]
+    answers = [process.communicate()[0] for process in processes]
+    assert answers == [f"{known('htdemucs').version}\n"] * 2
+    assert len(server.requests) == 1
+
+
+def test_who_waits_says_so_once_and_sees_how_far_it_is(models: Path, cache: Path) -> None:
+    (cache / "downloads").mkdir(parents=True)
+    (name,) = [name for name in stand_in.files() if name.startswith("00000000")]
+    (cache / "downloads" / f"{name}.part").write_bytes(stand_in.content(0)[:100_000])
+    notices: list[str] = []
+    reports: list[tuple[int, int]] = []
+    with locked(models / "htdemucs"):
+        thread = threading.Thread(
+            target=find_model,
+            args=("htdemucs",),
+            kwargs={
+                "notice": notices.append,
+                "progress": lambda done, total: reports.append((done, total)),
+            },
+        )
+        thread.start()
+        while len(reports) < 3 and thread.is_alive():
+            thread.join(0.01)
+    thread.join()
+    assert notices == ["another process is getting htdemucs; waiting for it"]
+    assert reports[0] == (100_000, stand_in.SIZE)
+    assert (models / "htdemucs" / "model.json").is_file()
