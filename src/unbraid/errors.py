@@ -38,6 +38,38 @@ class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong
         super().__init__(message)
 
 
+class JobError(UnbraidError):
+    """A session can't do what is asked of it."""
+
+
+class Unknown(JobError):  # noqa: N818 - what is refused, not what went wrong; so for those below
+    """There is no such session, or it has expired."""
+
+
+class NotYours(JobError):  # noqa: N818
+    """The session is somebody else's."""
+
+
+class NotUploaded(JobError):  # noqa: N818
+    """The song is not here yet, or no longer."""
+
+
+class Busy(JobError):  # noqa: N818
+    """The session is at work on something else already, or the user has too many that wait."""
+
+
+class TooLarge(JobError):  # noqa: N818
+    """The song is larger or longer than what is taken."""
+
+
+class NotSound(JobError):  # noqa: N818
+    """The file is plainly something else than sound or film."""
+
+
+class NoRoom(JobError):  # noqa: N818
+    """The disk is full."""
+
+
 # 0 all done, 1 some song failed, 2 usage; 130 is what shells give for Ctrl-C (128 + SIGINT).
 EXIT_CODES: dict[type[UnbraidError], int] = {
     UnbraidError: 1,
@@ -46,6 +78,7 @@ EXIT_CODES: dict[type[UnbraidError], int] = {
     ModelError: 1,
     SettingError: 2,
     Cancelled: 130,
+    JobError: 1,
 }
 
 # 499 is the widely used "client closed request": the work was stopped by whoever asked for it.
@@ -56,6 +89,14 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
     ModelError: 422,
     SettingError: 422,
     Cancelled: 499,
+    JobError: 500,
+    Unknown: 404,
+    NotYours: 403,
+    NotUploaded: 409,
+    Busy: 409,
+    TooLarge: 413,
+    NotSound: 415,
+    NoRoom: 507,
 }
 
 

@@ -53,6 +53,14 @@ class JobStore(Protocol):
         """Sessions in progress whose lease has run out."""
         ...
 
+    def in_progress(self) -> list[Session]:
+        """All that are worked on."""
+        ...
+
+    def completed(self, limit: int) -> list[Session]:
+        """The last that were completed, newest first."""
+        ...
+
     def expired(self, now: float, limit: int) -> list[Session]:
         """Sessions that have outlived their time."""
         ...

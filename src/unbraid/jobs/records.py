@@ -1,0 +1,86 @@
+"""What all rules of sessions stand on: the ports, the limits, the clock, and one safe way to change a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from unbraid.jobs.limits import Limits
+from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
+from unbraid.jobs.session import Session, State
+
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+
+KINDS = ("inputs", "outputs", "mixes")
+"""A session's files lie under `KIND/ID/`."""
+
+
+class Records:
+    """The sessions, wherever they are kept."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        objects: ObjectStore,
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        limits: Limits,
+        clock: Clock = time.time,
+    ) -> None:
+        self.jobs = jobs
+        self.objects = objects
+        self.dispatcher = dispatcher
+        self.notifier = notifier
+        self.limits = limits
+        self.clock = clock
+
+    def _change(self, session_id: str, step: Callable[[Session], Session | None]) -> Session | None:
+        """Make `step` of the record as it is and save it; again where somebody else was quicker.
+
+        None: there is no record, or `step` gave None as it wants no change.
+        """
+        while (session := self.jobs.get(session_id)) is not None:
+            changed = step(session)
+            if changed is None:
+                return None
+            try:
+                return self.jobs.save(changed)
+            except Changed:
+                continue
+        return None
+
+    def _queued(self, session: Session) -> Session:
+        """Tell whoever works that `session` waits; where that can't be told, it fails rather than wait for ever."""
+        try:
+            self.dispatcher.dispatch(session)
+        except Exception:
+            self._change(session.id, self._not_dispatched)
+            raise
+        return session
+
+    def _not_dispatched(self, session: Session) -> Session | None:
+        if session.state != State.PENDING:
+            return None
+        return self._ended(session, State.FAILED, error_message="it could not be queued; please try again")
+
+    def _ended(self, session: Session, state: State, **changes: object) -> Session:
+        """The record at its end, from which its time runs."""
+        now = self.clock()
+        return session.to(
+            state,
+            now,
+            finished_at=now,
+            expires_at=now + self.limits.results_s,
+            stage=None,
+            worker=None,
+            lease_until=None,
+            **changes,
+        )
+
+    def _active_until(self) -> float:
+        """Expiry of a session that waits or is worked on: never before those that only wait to be started."""
+        return self.clock() + max(self.limits.results_s, self.limits.upload_s)
+
+    def _delete_files(self, session_id: str) -> int:
+        return sum(self.objects.delete(f"{kind}/{session_id}/") for kind in KINDS)

@@ -1,0 +1,143 @@
+"""Ports that keep everything in memory: what the rules of sessions are tested on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from unbraid.jobs.ports import Changed
+from unbraid.jobs.session import Session, State
+
+
+class MemoryJobs:
+    """A JobStore in a dictionary."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def add(self, session: Session) -> None:
+        self.records[session.id] = session
+
+    def get(self, session_id: str) -> Session | None:
+        return self.records.get(session_id)
+
+    def get_many(self, session_ids: Sequence[str]) -> dict[str, Session]:
+        return {key: self.records[key] for key in session_ids if key in self.records}
+
+    def save(self, session: Session) -> Session:
+        with self._lock:
+            kept = self.records.get(session.id)
+            if kept is None or kept.version != session.version:
+                raise Changed
+            self.records[session.id] = replace(session, version=session.version + 1)
+            return self.records[session.id]
+
+    def delete(self, session_id: str) -> bool:
+        with self._lock:
+            return self.records.pop(session_id, None) is not None
+
+    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
+        theirs = [s for s in self._all() if s.owner == owner and (before is None or s.created_at < before)]
+        return sorted(theirs, key=lambda s: (-s.created_at, s.id))[:limit]
+
+    def pending(self, limit: int) -> list[Session]:
+        return sorted(self._in(State.PENDING), key=_place)[:limit]
+
+    def ahead(self, session: Session) -> int:
+        return sum(_place(other) < _place(session) for other in self._in(State.PENDING))
+
+    def lapsed(self, now: float) -> list[Session]:
+        return [s for s in self.in_progress() if s.lease_until is not None and s.lease_until <= now]
+
+    def in_progress(self) -> list[Session]:
+        return self._in(State.IN_PROGRESS)
+
+    def completed(self, limit: int) -> list[Session]:
+        return sorted(self._in(State.COMPLETED), key=lambda s: -(s.finished_at or 0))[:limit]
+
+    def expired(self, now: float, limit: int) -> list[Session]:
+        return [s for s in self._all() if s.expires_at <= now][:limit]
+
+    def counts(self) -> Mapping[State, int]:
+        return {state: len(self._in(state)) for state in State}
+
+    def oldest_pending(self) -> float | None:
+        return min((s.queued_at or 0.0 for s in self._in(State.PENDING)), default=None)
+
+    def known(self, session_ids: Iterable[str]) -> set[str]:
+        return set(session_ids) & self.records.keys()
+
+    def _all(self) -> list[Session]:
+        return list(self.records.values())
+
+    def _in(self, state: State) -> list[Session]:
+        return [session for session in self._all() if session.state == state]
+
+
+def _place(session: Session) -> tuple[float, str]:
+    return session.queued_at or 0.0, session.id
+
+
+class MemoryObjects:
+    """An ObjectStore in a dictionary; its links are `memory:KEY?…`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.free: int | None = None
+
+    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
+        return f"memory:{key}?put&type={content_type}&for={expires_s}&most={max_bytes}"
+
+    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
+        return f"memory:{key}?for={expires_s}&as={filename}"
+
+    def size(self, key: str) -> int | None:
+        return len(self.files[key]) if key in self.files else None
+
+    def head(self, key: str, count: int) -> bytes:
+        if key not in self.files:
+            raise FileNotFoundError(key)
+        return self.files[key][:count]
+
+    @contextmanager
+    def local_file(self, key: str) -> Iterator[Path]:
+        if key not in self.files:
+            raise FileNotFoundError(key)
+        with TemporaryDirectory() as folder:
+            file = Path(folder, Path(key).name)
+            file.write_bytes(self.files[key])
+            yield file
+
+    def put(self, file: Path, key: str, content_type: str) -> None:
+        self.files[key] = file.read_bytes()
+
+    def delete(self, prefix: str) -> int:
+        gone = [key for key in self.files if key.startswith(prefix)]
+        for key in gone:
+            del self.files[key]
+        return len(gone)
+
+    def session_ids(self) -> Iterable[str]:
+        return {key.split("/")[1] for key in self.files}
+
+    def free_bytes(self) -> int | None:
+        return self.free
+
+
+class Told:
+    """A Dispatcher and a Notifier that remember what they were told."""
+
+    def __init__(self) -> None:
+        self.dispatched: list[Session] = []
+        self.notified: list[Session] = []
+
+    def dispatch(self, session: Session) -> None:
+        self.dispatched.append(session)
+
+    def notify(self, session: Session) -> None:
+        self.notified.append(session)
