@@ -14,6 +14,7 @@ import demucs.audio
 import numpy as np
 import pytest
 import torch
+from tests.cli.conftest import write
 from tests.conftest import WriteWave
 from tests.separation.conftest import noise, read
 from tests.separation.known_models import SOURCES, spectral_model
@@ -59,11 +60,6 @@ def written(folder: Path) -> list[str]:
 def furthest(one: np.ndarray, other: np.ndarray) -> float:
     """The largest difference of two sounds."""
     return float(np.abs(one - other).max())
-
-
-def write(path: Path, samples: np.ndarray) -> None:
-    with Encoder(path, sample_rate=44100, channels=samples.shape[0], subtype="float") as file:
-        file.write(samples)
 
 
 @pytest.mark.parametrize(

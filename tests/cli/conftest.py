@@ -1,0 +1,37 @@
+"""The command as tests of it run it, and files for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unbraid.audio import Encoder
+from unbraid.cli.main import main
+
+Separate = Callable[..., int]
+
+
+@pytest.fixture
+def separate(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Separate:
+    """Runs the command in `tmp_path` with the known model; gives its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> int:
+        return main(["separate", "-m", str(model_folder), *map(str, arguments)])
+
+    return run
+
+
+def stems_in(folder: Path) -> list[str]:
+    """Names of all that is in it."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(path: Path, sound: NDArray[np.float32]) -> None:
+    """A float WAV of (channels, samples)."""
+    with Encoder(path, sample_rate=44100, channels=len(sound), subtype="float") as file:
+        file.write(sound)

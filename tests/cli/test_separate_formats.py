@@ -1,0 +1,74 @@
+"""`unbraid separate`: files have the format, depth and bit rate that were asked for, and carry the song's tags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from tests.broken_files import png
+from tests.cli.conftest import Separate, write
+from tests.conftest import WriteWave
+from tests.separation.conftest import noise
+
+from unbraid.audio import Encoder, probe
+
+
+@pytest.mark.parametrize(
+    ("options", "codec", "sample_format"),
+    [
+        ([], "pcm_s16le", "s16"),
+        (["--int24"], "pcm_s24le", "s32"),
+        (["--float32"], "pcm_f32le", "flt"),
+        (["--format", "flac"], "flac", "s16"),
+        (["--format", "flac", "--int24"], "flac", "s32"),
+        (["--format", "mp3"], "mp3float", "fltp"),
+        (["--format", "m4a"], "aac", "fltp"),
+        (["--format", "opus"], "opus", "fltp"),
+    ],
+)
+def test_stems_have_the_codec_and_the_depth_that_were_asked_for(
+    options: list[str],
+    codec: str,
+    sample_format: str,
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+) -> None:
+    assert separate(write_wave(tmp_path / "song.wav", seconds=0.2), *options) == 0
+    for path in (tmp_path / "separated" / "song").iterdir():
+        with av.open(str(path)) as file:
+            (stream,) = file.streams.audio
+            assert (stream.codec_context.name, stream.format.name) == (codec, sample_format)
+
+
+@pytest.mark.parametrize("format", ["mp3", "m4a", "opus"])
+def test_the_bit_rate_is_the_one_asked_for(format: str, separate: Separate, tmp_path: Path) -> None:
+    write(tmp_path / "song.wav", np.tile(noise(2, 44100, 1), 2))  # noise uses up what it may
+    for kilobits in (96, 192):
+        assert separate("song.wav", "-o", str(kilobits), "--format", format, "--bitrate", f"{kilobits}k") == 0
+        with av.open(str(tmp_path / str(kilobits) / "song" / f"no_vocals.{format}")) as file:
+            assert file.bit_rate == pytest.approx(kilobits * 1000, rel=0.15)
+
+
+@pytest.mark.parametrize("format", ["flac", "mp3", "m4a", "opus"])
+def test_tags_and_cover_of_the_song_are_those_of_its_stems(
+    format: str, separate: Separate, tmp_path: Path
+) -> None:
+    tags = {"title": "Пісня", "artist": "A; B", "date": "2020"}
+    with Encoder(
+        tmp_path / "song.flac",
+        sample_rate=44100,
+        channels=2,
+        format="flac",
+        tags=tags,
+        cover=png(),
+        cover_mime="image/png",
+    ) as file:
+        file.write(noise(2, 44100, 1))
+    assert separate("song.flac", "--format", format) == 0
+    for path in (tmp_path / "separated" / "song").iterdir():
+        info = probe(path)
+        assert info.tags.items() >= tags.items()
+        assert (info.cover, info.cover_mime) == (png(), "image/png")

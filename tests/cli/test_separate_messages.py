@@ -1,0 +1,66 @@
+"""`unbraid separate`: what is said, to people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Separate
+from tests.conftest import WriteWave
+
+
+def test_json_is_one_object_a_song_on_standard_output(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wave(tmp_path / "söng.wav", seconds=1.5)
+    assert separate("--json", "söng.wav", "missing.wav") == 1
+    done, failed = map(json.loads, capsys.readouterr().out.splitlines())
+    assert set(done) == set(failed)
+    assert done["input"] == "söng.wav"
+    assert (done["status"], done["duration_s"], done["warnings"], done["error"]) == ("done", 1.5, [], None)
+    assert (done["model"], failed["model"]) == ("known", None)
+    assert done["files"] == {
+        "vocals": "separated/söng/vocals.wav",
+        "no_vocals": "separated/söng/no_vocals.wav",
+    }
+    assert done["realtime_factor"] == pytest.approx(1.5 / done["seconds"], rel=0.05)
+    assert (failed["status"], failed["files"], failed["duration_s"]) == ("failed", {}, None)
+    assert "doesn't exist" in failed["error"]
+
+
+def test_a_warning_is_a_line_and_part_of_the_json(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wave(tmp_path / "surround.wav", seconds=0.3, channels=4)
+    assert separate("--json", "surround.wav") == 0
+    output = capsys.readouterr()
+    assert "unbraid: surround.wav: warning: has 4 channels" in output.err
+    assert len(json.loads(output.out)["warnings"]) == 1
+    assert separate("--quiet", "surround.wav") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_quiet_says_nothing(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert separate("-q", write_wave(tmp_path / "song.wav", seconds=0.3)) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert separate(write_wave(tmp_path / "song.wav", seconds=0.5)) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "song.wav: started"
+    assert lines[-1].startswith("separated/song: vocals and no_vocals (")
+    assert "\r" not in "".join(lines)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_name_with_control_characters_stays_on_its_line(
+    separate: Separate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert separate("-q", "a\nb\x1b[31m.wav") == 1
+    assert capsys.readouterr().err.startswith("unbraid: a\\nb\\x1b[31m.wav: ")

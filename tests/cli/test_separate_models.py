@@ -1,0 +1,105 @@
+"""`unbraid separate`: the model is the one that was asked for, from wherever it comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from tests.cli.conftest import Separate, stems_in, write
+from tests.conftest import WriteWave
+from tests.models.published import SOURCES, TINY, draw, published, tiny_graphs, with_checksum
+from tests.separation.conftest import noise, read
+from tests.separation.known_models import spectral_model
+
+from unbraid.cli.main import main
+from unbraid.models import Model, load_model_folder
+
+
+def test_a_model_that_cannot_be_used_is_an_error_not_a_swap(
+    write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = write_wave(tmp_path / "song.wav", seconds=0.1)
+    assert main(["separate", str(song), "-m", "no-such-model", "-o", str(tmp_path / "out")]) == 1
+    assert "no-such-model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_can_be_taken_from_a_folder_of_published_weights(
+    separate: Separate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    tiny_graphs(monkeypatch, tmp_path / "graphs")
+    graph = onnx.load(tmp_path / "graphs" / "HTDemucs.onnx", load_external_data=False)
+    del graph.graph.input[0].type.tensor_type.shape.dim[1]  # (batch, 2, samples), as networks are fed
+    (tmp_path / "graphs" / "HTDemucs.onnx").write_bytes(graph.SerializeToString())
+    weights = draw(TINY)
+    (tmp_path / "weights").mkdir()
+    with_checksum(published(tmp_path / "weights" / "mine.th", weights))
+    song = noise(2, 44100, 1)
+    song -= song.mean()
+    write(tmp_path / "song.wav", song)
+    assert separate("song.wav", "-m", "mine", "--repo", "weights", "--stems", "all", "--float32") == 0
+    for stem, gain in zip(SOURCES, weights["gains"].ravel(), strict=True):
+        found = read(tmp_path / "separated" / "song" / f"{stem}.wav")
+        assert found == pytest.approx(gain * song, abs=1e-5)
+
+
+def test_what_is_not_in_a_folder_of_published_weights_is_an_error(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("-q", "song.wav", "-m", "mine", "--repo", tmp_path) == 1
+    assert "mine" in capsys.readouterr().err
+    assert stems_in(tmp_path) == ["song.wav"]
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Stands for a model that has to be downloaded; what the signals in the list do to it."""
+    signals: list[int] = []
+
+    def find(
+        name: str, *, repo: object, progress: Callable[..., object], notice: Callable[..., object]
+    ) -> Model:
+        notice("a word on the model")
+        for done in (0, 50, 100):
+            progress(done * 10**6, 100 * 10**6)
+            for number in signals:
+                os.kill(os.getpid(), number)
+        return load_model_folder(spectral_model(tmp_path / "downloaded"))
+
+    monkeypatch.setattr("unbraid.separation.separator.find_model", find)
+    return signals
+
+
+def test_a_download_is_shown_as_it_goes_on(
+    downloaded: list[int],
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("song.wav", "-m", "auto") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["unbraid: a word on the model", "htdemucs: downloading 100.0 MB"]
+    assert separate("-q", "song.wav") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_download_can_be_stopped(
+    downloaded: list[int],
+    separate: Separate,
+    write_wave: WriteWave,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    downloaded.append(signal.SIGTERM)
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("-q", "song.wav") == 128 + signal.SIGTERM
+    assert "stopped" in capsys.readouterr().err
+    assert stems_in(tmp_path) == ["song.wav"]
