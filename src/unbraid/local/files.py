@@ -21,6 +21,7 @@ from unbraid.local.links import Links
 
 KEY = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
 FOLDER = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/", re.ASCII)
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 PART = ".part-"  # begins the name of what is being written; no key has a name that begins with a dot
 
 
@@ -111,7 +112,7 @@ class FolderStore:
         for kind in ("inputs", "outputs", "mixes"):
             with contextlib.suppress(FileNotFoundError):
                 seen.update(path.name for path in (self.root / kind).iterdir())
-        return iter(seen)
+        return (name for name in seen if ID.fullmatch(name))  # nobody else's files are touched
 
     def free_bytes(self) -> int:
         """Room left on the file system for this user."""

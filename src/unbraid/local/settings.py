@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unbraid.errors import SettingError
+from unbraid.jobs.limits import Limits
 
 PREFIX = "UNBRAID_"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -80,10 +82,12 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=0)
     models: Words = ()
     lease_s: Seconds = 15
+    max_attempts: int = Field(3, ge=1)
 
     # Limits
     max_bytes: int = Field(2 * 1024**3, ge=1)
     max_song_s: Seconds = 4 * 3600
+    keep_free_bytes: int = Field(512 * 1024**2, ge=0)
     max_batch: int = Field(100, ge=1)
     per_owner_active: int | None = Field(None, ge=1)
     rate: float = Field(20.0, gt=0)
@@ -136,6 +140,12 @@ class Settings(BaseSettings):
                 f"On {self.host} everybody in the network could use this. Set up sign-in (docs/settings.md), or say"
                 " --insecure if that is what you want."
             )
+
+    @property
+    def limits(self) -> Limits:
+        """Those that the rules of sessions know of, which have the same names there."""
+        limits = {field.name: getattr(self, field.name) for field in fields(Limits)}
+        return Limits(**{**limits, "models": self.models or None})
 
     @property
     def on_loopback(self) -> bool:
