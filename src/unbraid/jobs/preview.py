@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder, Resampler
+from unbraid.audio import Decoder
+from unbraid.audio.blocks import even, resampled
 from unbraid.audio.partfile import PartFile
 from unbraid.audio.samples import to_integers
 
@@ -41,11 +42,10 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
     with Decoder(stem) as decoder:
         rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
         waveform = Waveform()
-        blocks = _resampled(decoder, rate)
         chunk, samples, offsets = CHUNK_S * rate, 0, [0]
         part = PartFile(play)
         with part.discard_on_error():
-            for piece in _pieces(blocks, chunk):
+            for piece in even(resampled(decoder, rate), chunk):
                 waveform.add(piece)
                 samples += piece.shape[1]
                 offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))
@@ -103,28 +103,6 @@ def _merged(pairs: Floats, count: int) -> Floats:
     lowest, highest = pairs.reshape(2, -1, count)
     merged: Floats = np.stack([lowest.min(axis=1), highest.max(axis=1)])
     return merged
-
-
-def _resampled(decoder: Decoder, rate: int) -> Iterator[Floats]:
-    resampler = Resampler(decoder.sample_rate, rate, decoder.channels)
-    for block in decoder:
-        yield resampler.push(block)
-    yield resampler.push(np.zeros((decoder.channels, 0), np.float32), last=True)
-
-
-def _pieces(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
-    """Blocks (channels, any) as (channels, length), the last one shorter."""
-    waiting: list[Floats] = []
-    samples = 0
-    for block in blocks:
-        while samples + block.shape[1] >= length:
-            missing = length - samples
-            yield np.concatenate([*waiting, block[:, :missing]], axis=1)
-            waiting, samples, block = [], 0, block[:, missing:]
-        waiting.append(block)
-        samples += block.shape[1]
-    if samples:
-        yield np.concatenate(waiting, axis=1)
 
 
 def _flac(piece: Floats, rate: int) -> bytes:

@@ -1,0 +1,33 @@
+"""A sound as a stream of blocks (channels, n), brought to another sample rate or to blocks of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from unbraid.audio.decode import Decoder
+from unbraid.audio.resample import Block, Resampler
+
+
+def resampled(decoder: Decoder, rate: int) -> Iterator[Block]:
+    """What `decoder` gives, at `rate` (Hz). Blocks may be empty."""
+    resampler = Resampler(decoder.sample_rate, rate, decoder.channels)
+    for block in decoder:
+        yield resampler.push(block)
+    yield resampler.push(np.zeros((decoder.channels, 0), np.float32), last=True)
+
+
+def even(blocks: Iterable[Block], length: int) -> Iterator[Block]:
+    """The same sound as (channels, length) each, the last one shorter, none empty."""
+    waiting: list[Block] = []
+    samples = 0
+    for block in blocks:
+        while samples + block.shape[1] >= length:
+            missing = length - samples
+            yield np.concatenate([*waiting, block[:, :missing]], axis=1)
+            waiting, samples, block = [], 0, block[:, missing:]
+        waiting.append(block)
+        samples += block.shape[1]
+    if samples:
+        yield np.concatenate(waiting, axis=1)

@@ -1,0 +1,257 @@
+"""One job from its song to its stems, wherever it runs. Whatever happens, it is completed, failed or given back."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
+from unbraid.jobs import preview
+from unbraid.jobs.ports import ObjectStore
+from unbraid.jobs.pulse import Pulse
+from unbraid.jobs.separators import Separators
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Output, Session
+from unbraid.jobs.work import DOWNLOADING
+from unbraid.models.download import DownloadError
+from unbraid.separation import Progress
+from unbraid.separation.separator import Result
+from unbraid.separation.workfolder import WorkFolder, clear_abandoned
+from unbraid.shortage import is_shortage
+
+# Of the whole; the rest is for previews, which take 0.003 s for a second of each stem: a sixth of the time that the
+# fastest model needs for two, a hundredth with htdemucs.
+SEPARATE_SHARE = 0.95
+
+INSIST_S = 10.0  # for which the end of a job is told again and again to a service that doesn't answer
+MEDIA_TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "opus": "audio/ogg",
+    "play": "application/octet-stream",
+    "json": "application/json",
+}
+
+NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
+NOT_STORED = "The stems can't be stored. Whoever runs this app has to look at its disk."
+NO_MEMORY = (
+    "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
+)
+OUR_FAULT = "Something went wrong here, and not with your song. Try again; if it stays so, tell whoever runs this app."
+GONE = "The song is no longer here. Upload it once more."
+
+log = logging.getLogger(__name__)
+
+
+def run_job(
+    session: Session,
+    service: Service,
+    objects: ObjectStore,
+    separators: Separators,
+    worker_id: str,
+    scratch: Path,
+    stop: threading.Event,
+) -> None:
+    """Do the job `session`, which `worker_id` has taken. It ends completed, failed, or, when `stop` is set, given back.
+
+    `scratch` is a folder for what is needed meanwhile, best on the disk of `objects`; nothing stays there. A job that
+    is no longer ours (cancelled, deleted, taken over) stops within a second and changes nothing any more.
+    """
+    job = _Job(session, objects, separators, service.limits.max_song_s)
+    with Pulse(session.id, service, worker_id, stop) as pulse:
+        try:
+            job.run(pulse, scratch)
+        except Cancelled:
+            return  # the pulse has seen to it
+        except Exception as error:
+            message = _told(error, session)
+            if not pulse.is_set():
+                objects.delete(f"outputs/{session.id}/")
+            _insist(lambda: service.fail(session.id, worker_id, message))
+            return
+        kept = _insist(
+            lambda: service.complete(
+                session.id, worker_id, job.outputs, job.duration_s, job.model_used, job.warnings
+            )
+        )
+        if not kept and service.jobs.get(session.id) is None:
+            objects.delete(f"outputs/{session.id}/")  # deleted meanwhile, and nobody else can have it
+
+
+def clear_scratch(scratch: Path) -> None:
+    """Remove what workers that were killed left in `scratch`, which is made."""
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clear_abandoned(scratch)
+
+
+@dataclass
+class _Job:
+    session: Session
+    objects: ObjectStore
+    separators: Separators
+    max_song_s: float
+    outputs: tuple[Output, ...] = ()
+    duration_s: float = 0.0
+    model_used: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def run(self, pulse: Pulse, scratch: Path) -> None:
+        """Separate the song and put the files in their places. Raises UnbraidError, and anything for faults."""
+        self.objects.delete(f"outputs/{self.session.id}/")  # of an attempt that was cut short
+        with self.objects.local_file(self.session.input_key) as song, _work_folder(scratch) as work:
+            result = self._separate(song, work, pulse)
+            with _own_disk():
+                previews = self._preview(result, work, pulse)
+            pulse.tell(1.0, "writing")
+            self.outputs = tuple(
+                self._put_stem(stem, file, *previews[stem], result) for stem, file in result.files.items()
+            )
+        self.duration_s, self.model_used = result.duration_s, result.model
+
+    def _separate(self, song: Path, work: Path, pulse: Pulse) -> Result:
+        def downloading(done: int, total: int) -> None:
+            pulse.tell(done / total if total else 0.0, DOWNLOADING)
+
+        def separating(progress: Progress) -> None:
+            if progress.seconds_done > self.max_song_s:
+                longest = f"{self.max_song_s / 60:.0f} minutes"
+                raise InputError(
+                    f"{song.name} is longer than {longest}, the most that is taken. Cut it in parts."
+                )
+            if progress.stage != "analysing":
+                pulse.duration_s = progress.seconds_total
+            pulse.tell(SEPARATE_SHARE * progress.fraction, progress.stage)
+
+        choices = self.session.choices
+        loaded = self.separators.get(choices.model, downloading)
+        with _own_disk():
+            result = loaded.separator.separate_to_files(
+                song,
+                work,
+                name="stems",
+                stems=choices.stems,
+                format=choices.format,
+                progress=separating,
+                cancel=pulse,
+            )
+        self.warnings = (*loaded.notices, *(_of_user(text, song, self.session) for text in result.warnings))
+        return result
+
+    def _preview(self, result: Result, work: Path, pulse: Pulse) -> dict[str, tuple[Path, Path]]:
+        """What plays and what draws each stem."""
+        files = {stem: (work / f"{stem}.play", work / f"{stem}.peaks.json") for stem in result.files}
+        done = dict.fromkeys(files, 0.0)
+        of_all = len(files) * result.duration_s
+
+        def make(stem: str) -> None:
+            def report(seconds: float) -> None:
+                done[stem] = seconds
+                share = min(1.0, sum(done.values()) / of_all)
+                pulse.tell(SEPARATE_SHARE + (1 - SEPARATE_SHARE) * share, "writing")
+
+            preview.make(result.files[stem], *files[stem], report)
+
+        with ThreadPoolExecutor(self.separators.threads, thread_name_prefix="preview") as pool:
+            list(pool.map(make, files))  # waits for all, and passes on what they raise
+        return files
+
+    def _put_stem(self, stem: str, file: Path, play: Path, peaks: Path, result: Result) -> Output:
+        size = file.stat().st_size
+        return Output(
+            type=stem,
+            filename=file.name,
+            key=self._put(file),
+            size=size,
+            duration_s=result.duration_s,
+            peaks_key=self._put(peaks),
+            play_key=self._put(play),
+        )
+
+    def _put(self, file: Path) -> str:
+        key = f"outputs/{self.session.id}/{file.name}"
+        self.objects.put(file, key, MEDIA_TYPES[file.suffix[1:]])
+        return key
+
+
+@contextmanager
+def _work_folder(scratch: Path) -> Iterator[Path]:
+    with _own_disk():
+        try:
+            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            work = WorkFolder(scratch)
+        except OSError as error:
+            raise OutputError(str(error)) from error
+    try:
+        yield work.path
+    finally:
+        work.remove()
+
+
+@contextmanager
+def _own_disk() -> Iterator[None]:
+    """Inside, errors of writing are told in the words of somebody who knows nothing of this machine's folders."""
+    try:
+        yield
+    except OutputError as error:
+        full = any(
+            isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            for cause in _causes(error)
+        )
+        if not full:
+            log.exception("stems can't be written")
+        raise OutputError(NO_ROOM if full else NOT_STORED) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _told(error: Exception, session: Session) -> str:
+    """What the user reads. Faults of ours are logged, with nothing of the user's in it."""
+    if is_shortage(error) or any(is_shortage(cause) for cause in _causes(error)):
+        return NO_MEMORY
+    if isinstance(error, DownloadError):
+        name = session.choices.model
+        return f"{name} can't be downloaded: {error.reason}. Choose lite, which is always here, or try again later."
+    if isinstance(error, InputError):
+        return _of_user(error.message, Path(session.input_key), session)
+    if isinstance(error, UnbraidError):
+        return error.message
+    if isinstance(error, FileNotFoundError) and session.id in str(error.filename):
+        return GONE
+    trace = "".join(traceback.format_exception(error))
+    log.error(
+        "a job failed by a fault of ours:\n%s", trace.replace(session.id, "…").replace(session.file_name, "…")
+    )
+    return OUR_FAULT
+
+
+def _of_user(message: str, song: Path, session: Session) -> str:
+    """A message about the file `song`, with the name that its user knows."""
+    name = f"{song.name} "
+    return f"{session.file_name} {message.removeprefix(name)}" if message.startswith(name) else message
+
+
+def _insist(call: Callable[[], bool]) -> bool:
+    """`call` until it succeeds or has failed for INSIST_S; then nothing is told, and the lease runs out."""
+    until = time.monotonic() + INSIST_S
+    while True:
+        try:
+            return call()
+        except Exception:
+            log.warning("the session store didn't answer", exc_info=True)
+            if time.monotonic() > until:
+                return False
+            time.sleep(1.0)
