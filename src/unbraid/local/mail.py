@@ -1,0 +1,81 @@
+"""Letters to people who want to hear that their song is done, by any mail server (SMTP, RFC 5321)."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+from unbraid.jobs.session import Session, State
+from unbraid.local.settings import Settings
+
+TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Mail:
+    """A Notifier. `settings` have to name a server and a sender."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.smtp_host is None or settings.mail_from is None:
+            raise ValueError("no mail server, or no sender")
+        self._host, self._sender = settings.smtp_host, settings.mail_from
+        self._settings = settings
+
+    def notify(self, session: Session) -> None:
+        """Write to `session.choices.notify`. Whatever fails is logged, without the address."""
+        if session.choices.notify is None:
+            return
+        try:
+            self._send(letter(session, self._sender, self._settings.public_url))
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            reason = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
+            log.warning("a letter can't be sent: %s%s", type(error).__name__, reason)
+
+    def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        if settings.smtp_security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, settings.smtp_port, timeout=TIMEOUT_S, context=ssl.create_default_context()
+            )
+        else:
+            server = smtplib.SMTP(self._host, settings.smtp_port, timeout=TIMEOUT_S)
+        with server:
+            if settings.smtp_security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if settings.smtp_user is not None and settings.smtp_password is not None:
+                server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+            server.send_message(message)
+
+
+def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
+    """What is written about the end of `session`; with a link when the app's address is known.
+
+    Raises ValueError when the address of whoever gets it is none.
+    """
+    name = " ".join(session.file_name.split())
+    if session.state == State.COMPLETED:
+        subject = f"{name} is separated"
+        stems = [output.type for output in session.outputs]
+        lines = [f"Your song {name} has been taken apart: {', '.join(stems)}.", *session.warnings]
+    else:
+        subject = f"{name} could not be separated"
+        lines = [f"Your song {name} could not be taken apart.", session.error_message or ""]
+    if app is not None and session.state == State.COMPLETED:
+        lines += ["", "Listen and download:", f"{app}/#/s/{session.id}"]
+        lines += ["Everybody who has this link can listen, so keep it to yourself."]
+    elif app is not None:
+        lines += ["", "Try again:", f"{app}/#/s/{session.id}"]
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = Address(addr_spec=session.choices.notify or "")
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message.set_content("\n".join(line for line in lines if line is not None) + "\n")
+    return message
