@@ -10,6 +10,7 @@ need() { # PACKAGE FILE…: a test says so and skips where none of the files is 
     optional="$optional $package"
 }
 need ffmpeg /usr/bin/ffmpeg # museval refuses to be imported without it
+need postgresql /usr/lib/postgresql/*/bin/postgres # sessions of the web app are kept in it
 need chromium /usr/bin/chromium # the web app is tested in it
 # Speech synthesisers and instruments of the training songs.
 need espeak-ng /usr/bin/espeak-ng

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.postgres import postgres_server, postgres_url
 from tests.separation.known_models import spectral_model
+
+__all__ = ["postgres_server", "postgres_url"]
 
 WriteWave = Callable[..., Path]
 

@@ -21,7 +21,10 @@ class MemoryJobs:
         self._lock = threading.Lock()
 
     def add(self, session: Session) -> None:
-        self.records[session.id] = session
+        with self._lock:
+            if session.id in self.records:
+                raise Changed
+            self.records[session.id] = session
 
     def get(self, session_id: str) -> Session | None:
         return self.records.get(session_id)
@@ -34,8 +37,8 @@ class MemoryJobs:
             kept = self.records.get(session.id)
             if kept is None or kept.version != session.version:
                 raise Changed
-            self.records[session.id] = replace(session, version=session.version + 1)
-            return self.records[session.id]
+            saved = self.records[session.id] = replace(session, version=session.version + 1)
+            return saved
 
     def delete(self, session_id: str) -> bool:
         with self._lock:

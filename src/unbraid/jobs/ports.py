@@ -18,7 +18,7 @@ class JobStore(Protocol):
     """Keeps the sessions. Safe for any number of threads and processes at once."""
 
     def add(self, session: Session) -> None:
-        """Keep a new session."""
+        """Keep a new session. Raises Changed where there is one with its id."""
         ...
 
     def get(self, session_id: str) -> Session | None:

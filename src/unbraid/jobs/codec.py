@@ -1,0 +1,27 @@
+"""Session records as plain values, for stores that keep JSON or the like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from unbraid.jobs.session import Choices, Output, Session, State
+
+
+def to_plain(session: Session) -> dict[str, Any]:
+    """The record as dictionaries, lists, strings and numbers."""
+    return asdict(session)
+
+
+def from_plain(record: Mapping[str, Any]) -> Session:
+    """The record of `to_plain`, also after a trip through JSON. Fields that it lacks have their defaults."""
+    return Session(
+        **{
+            **record,
+            "state": State(record["state"]),
+            "choices": Choices(**record["choices"]),
+            "outputs": tuple(Output(**output) for output in record["outputs"]),
+            "warnings": tuple(record["warnings"]),
+        }
+    )

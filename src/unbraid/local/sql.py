@@ -1,0 +1,134 @@
+"""The job store in a database: SQLite, a file that needs no server, or PostgreSQL.
+
+A session is one row: its whole record as JSON, and beside it the columns that sessions are found by. Every change is
+one statement, so it happens whole or not at all, and only over the version that it was made from: of two who change
+a session at once, one succeeds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from unbraid.jobs.codec import from_plain, to_plain
+from unbraid.jobs.ports import Changed
+from unbraid.jobs.session import Session, State
+from unbraid.local.sql_schema import connect, migrate, sessions
+
+_WAITING = sessions.c.state == State.PENDING
+_WORKING = sessions.c.state == State.IN_PROGRESS
+
+
+class SqlStore:
+    """The JobStore, whose methods `jobs.ports` describes.
+
+    It is opened by a URL: `sqlite:////var/lib/unbraid/unbraid.db`, `postgresql://user@host/name`. The tables are made,
+    or brought up to date, at that moment. Raises SettingError where that can't be done.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = connect(url)
+        migrate(self._engine)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def add(self, session: Session) -> None:
+        try:
+            with self._engine.connect() as db:
+                db.execute(insert(sessions).values(_row(session)))
+        except IntegrityError as error:
+            raise Changed from error
+
+    def get(self, session_id: str) -> Session | None:
+        return next(iter(self._all(_records().where(sessions.c.id == session_id))), None)
+
+    def get_many(self, session_ids: Sequence[str]) -> dict[str, Session]:
+        found = self._all(_records().where(sessions.c.id.in_(session_ids)))
+        return {session.id: session for session in found}
+
+    def save(self, session: Session) -> Session:
+        row = _row(session) | {"version": session.version + 1}
+        same = and_(sessions.c.id == session.id, sessions.c.version == session.version)
+        with self._engine.connect() as db:
+            if db.execute(update(sessions).where(same).values(row)).rowcount != 1:
+                raise Changed
+        return _session(row["version"], row["record"])
+
+    def delete(self, session_id: str) -> bool:
+        with self._engine.connect() as db:
+            return db.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount == 1
+
+    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
+        query = _records().where(sessions.c.owner == owner)
+        if before is not None:
+            query = query.where(sessions.c.created_at < before)
+        return self._all(query.order_by(sessions.c.created_at.desc(), sessions.c.id).limit(limit))
+
+    def pending(self, limit: int) -> list[Session]:
+        return self._all(
+            _records().where(_WAITING).order_by(sessions.c.queued_at, sessions.c.id).limit(limit)
+        )
+
+    def ahead(self, session: Session) -> int:
+        # Written out, as SQLite compares rows of more than one column without the index.
+        sooner = or_(
+            sessions.c.queued_at < session.queued_at,
+            and_(sessions.c.queued_at == session.queued_at, sessions.c.id < session.id),
+        )
+        return int(self._number(select(func.count()).select_from(sessions).where(_WAITING, sooner)) or 0)
+
+    def lapsed(self, now: float) -> list[Session]:
+        return self._all(_records().where(_WORKING, sessions.c.lease_until <= now))
+
+    def in_progress(self) -> list[Session]:
+        return self._all(_records().where(_WORKING))
+
+    def completed(self, limit: int) -> list[Session]:
+        done = _records().where(sessions.c.state == State.COMPLETED)
+        return self._all(done.order_by(sessions.c.finished_at.desc()).limit(limit))
+
+    def expired(self, now: float, limit: int) -> list[Session]:
+        return self._all(_records().where(sessions.c.expires_at <= now).limit(limit))
+
+    def counts(self) -> Mapping[State, int]:
+        query = select(sessions.c.state, func.count()).group_by(sessions.c.state)
+        with self._engine.connect() as db:
+            found = {State(state): count for state, count in db.execute(query)}
+        return {state: found.get(state, 0) for state in State}
+
+    def oldest_pending(self) -> float | None:
+        return self._number(select(func.min(sessions.c.queued_at)).where(_WAITING))
+
+    def known(self, session_ids: Iterable[str]) -> set[str]:
+        query = select(sessions.c.id).where(sessions.c.id.in_(list(session_ids)))
+        with self._engine.connect() as db:
+            return set(db.scalars(query))
+
+    def _all(self, query: Select[Any]) -> list[Session]:
+        with self._engine.connect() as db:
+            return [_session(version, record) for version, record in db.execute(query)]
+
+    def _number(self, query: Select[Any]) -> float | None:
+        with self._engine.connect() as db:
+            number: float | None = db.scalar(query)
+            return number
+
+
+def _records() -> Select[Any]:
+    return select(sessions.c.version, sessions.c.record)
+
+
+def _row(session: Session) -> dict[str, Any]:
+    record = to_plain(session)
+    columns = {column.name: record.get(column.name) for column in sessions.c if column.name != "record"}
+    return columns | {"record": json.dumps(record, separators=(",", ":"))}
+
+
+def _session(version: int, record: str) -> Session:
+    return from_plain(json.loads(record) | {"version": version})
