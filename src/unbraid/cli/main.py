@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, demucs, evaluate, models, separate
+from unbraid.cli import completion, demucs, evaluate, models, separate, serve
 from unbraid.cli.messages import say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -28,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     demucs.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
+    serve.add_parser(commands)
     completion.add_parser(commands, parser)
     return parser
 

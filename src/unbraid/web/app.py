@@ -1,0 +1,86 @@
+"""The app: the API's routes, the front end, and what every call passes on its way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from unbraid import __version__
+from unbraid.jobs.service import Service
+from unbraid.local.files import FolderStore
+from unbraid.local.settings import Settings
+from unbraid.web import events, files, problems
+from unbraid.web.bodies import BodyLimit
+from unbraid.web.context import Context, bearer
+from unbraid.web.headers import SecurityHeaders
+from unbraid.web.hosts import KnownHosts
+from unbraid.web.limits import Buckets, RateLimit
+from unbraid.web.logs import RequestLog
+from unbraid.web.metrics import Metrics
+from unbraid.web.problems import Problem
+from unbraid.web.routes import about, batches, mixes, sessions
+from unbraid.web.signin import SignIn
+from unbraid.web.static import FrontEnd
+
+DESCRIPTION = """Takes songs apart. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, ask
+`POST /status` (or listen at the WebSocket `/events?session_id=…`) until `COMPLETED`, fetch each `s3_url`,
+`POST /cleanup`."""
+
+
+def create_app(service: Service, settings: Settings) -> FastAPI:
+    """The app of one server, which keeps its files in a folder."""
+    store = service.objects
+    if not isinstance(store, FolderStore):
+        raise TypeError("files are served from a FolderStore")
+    sign_in = None
+    if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
+        sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
+    context = Context(service, store, settings, Metrics(service), sign_in)
+    app = FastAPI(
+        title="Unbraid",
+        description=DESCRIPTION,
+        version=__version__,
+        docs_url=None,  # that page would load its script from elsewhere
+        redoc_url=None,
+        responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}, "description": "Refused"}},
+        generate_unique_id_function=_operation,
+        middleware=_middleware(settings, context),
+    )
+    app.state.context = context
+    app.state.watch = events.Watch(context)
+    problems.install(app)
+    for router in (sessions.router, batches.router, mixes.router):
+        app.include_router(router, dependencies=[Depends(bearer)])
+    for router in (about.router, files.router, events.router):
+        app.include_router(router)
+    app.router.default = FrontEnd(sign_in=sign_in)
+    return app
+
+
+def _middleware(settings: Settings, context: Context) -> list[Middleware]:
+    """From the outside in."""
+    https = (settings.public_url or "").startswith("https:")
+    return [
+        Middleware(SecurityHeaders, https=https),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "Range", "X-Browser-Token", "X-Request-ID"],
+            expose_headers=["Content-Disposition", "Content-Range", "ETag", "Retry-After", "X-Request-ID"],
+        ),
+        Middleware(RequestLog, metrics=context.metrics),
+        Middleware(KnownHosts, settings=settings),
+        Middleware(RateLimit, buckets=Buckets(settings.rate, settings.rate_burst)),
+        Middleware(BodyLimit),
+    ]
+
+
+def _operation(route: Any) -> str:
+    """The name of an operation in the description of the API: `songs_upload`."""
+    tag = route.tags[0] if isinstance(route, APIRoute) and route.tags else "events"
+    return f"{tag}_{route.name}"

@@ -1,0 +1,82 @@
+"""What routes work with, and who calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+
+from unbraid.jobs.service import Service
+from unbraid.local.files import FolderStore
+from unbraid.local.settings import Settings
+from unbraid.web.metrics import Metrics
+from unbraid.web.signin import IssuerAway, NotSignedIn, SignIn
+
+BROWSER = "x-browser-token"
+BROWSER_TOKEN = re.compile(r"[!-~]{16,200}", re.ASCII)
+
+# Only said in the description of the API; what counts is checked below.
+bearer = HTTPBearer(auto_error=False, description="Where GET /config has `signIn`: a token of that issuer")
+
+
+@dataclass(frozen=True)
+class Context:
+    """All of one running app."""
+
+    service: Service
+    store: FolderStore
+    settings: Settings
+    metrics: Metrics
+    sign_in: SignIn | None
+
+    def base(self, connection: HTTPConnection) -> str:
+        """The address that people have typed, without a `/` at its end; links begin with it."""
+        if self.settings.public_url is not None:
+            return self.settings.public_url
+        return str(connection.base_url).rstrip("/")
+
+    def owner(self, token: str | None, browser: str | None) -> str | None:
+        """Whose sessions are meant. Raises HTTPException 401 where people have to sign in and `token` is not good."""
+        if self.sign_in is not None:
+            return f"user:{signed_in(self.sign_in, token)}"
+        if browser is not None and BROWSER_TOKEN.fullmatch(browser):
+            # The token lists a browser's songs, so it is as secret as a password: kept as its hash alone.
+            return "browser:" + hashlib.sha256(browser.encode()).hexdigest()
+        return None
+
+
+def signed_in(sign_in: SignIn, token: str | None) -> str:
+    """The user. Raises HTTPException."""
+    try:
+        if token is None:
+            raise NotSignedIn
+        return sign_in.user(token)
+    except NotSignedIn:
+        challenge = "Bearer" if token is None else 'Bearer error="invalid_token"'  # RFC 6750
+        raise HTTPException(401, "Please sign in.", {"WWW-Authenticate": challenge}) from None
+    except IssuerAway:
+        raise HTTPException(
+            503, "The sign-in can't be reached. Try again later.", {"Retry-After": "10"}
+        ) from None
+
+
+def context_of(connection: HTTPConnection) -> Context:
+    """The app's."""
+    return cast(Context, connection.app.state.context)
+
+
+def owner_of(request: Request, context: Annotated[Context, Depends(context_of)]) -> str | None:
+    """Who calls. A plain function: checking a signature, and above all asking for keys, is not for the event loop."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    bearer_token = token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    return context.owner(bearer_token, request.headers.get(BROWSER))
+
+
+Ctx = Annotated[Context, Depends(context_of)]
+Owner = Annotated[str | None, Depends(owner_of)]

@@ -1,0 +1,154 @@
+"""Songs come in and stems go out here, by signed links alone: in a stream, never whole in memory, never parsed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse
+
+from unbraid.errors import Busy, NoRoom, NotSound, NotYours, TooLarge, UnbraidError, Unknown, http_status
+from unbraid.jobs.session import State
+from unbraid.local.files import KEY
+from unbraid.local.links import Grant, LinkAltered, LinkExpired
+from unbraid.web.answers import ZIPS
+from unbraid.web.context import Context, Ctx
+from unbraid.web.problems import problem
+from unbraid.web.zips import zip_response
+
+BLOCK = 1 << 20  # bytes that are written at once
+IDLE_S = 60.0  # after which an upload that sends nothing more is given up
+SMALL = 8 << 20  # bytes of a refused upload that are still read, so that its sender hears why
+
+GONE = "This file is not here any more: it has expired, or was deleted."
+MEDIA_TYPES = {
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".opus": "audio/ogg",
+    ".mp4": "video/mp4",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".json": "application/json",
+}
+
+router = APIRouter(prefix="/files", tags=["files"])
+
+
+@router.put("/{key:path}", response_class=Response)
+async def upload(key: str, request: Request, context: Ctx) -> Response:
+    """Take a song, at a link that `POST /upload` gave."""
+    try:
+        await _receive(_granted(key, request, context), request, context)
+    except ClientDisconnect:
+        return problem(400, "The upload broke off. Send it again.")
+    except TimeoutError:
+        return problem(
+            408, "The upload stood still for too long. Send it again.", headers={"Connection": "close"}
+        )
+    except UnbraidError as error:
+        await _read_a_little_more(request)
+        return problem(http_status(error), error.message, headers={"Connection": "close"})
+    return Response()
+
+
+@router.api_route("/{key:path}", methods=["GET", "HEAD"], response_class=FileResponse)
+async def download(key: str, request: Request, context: Ctx) -> Response:
+    """Give a file, at a link that a status has. `Range` is heeded."""
+    grant = _granted(key, request, context)
+    answer = zip_response if key.startswith(f"{ZIPS}/") else _file
+    response = await to_thread.run_sync(answer, grant, context)
+    # The link is the permission: whatever page has it may also play from it.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _granted(key: str, request: Request, context: Context) -> Grant:
+    try:
+        return context.store.links.check(request.method, key, request.query_params)
+    except LinkAltered:
+        raise NotYours("This link is incomplete, or was changed. Ask for another.") from None
+    except LinkExpired:
+        raise Unknown("This link has expired. Ask for another.") from None
+
+
+def _file(grant: Grant, context: Context) -> Response:
+    if not KEY.fullmatch(grant.key):
+        raise Unknown(GONE)
+    path = context.store.path(grant.key)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise Unknown(GONE) from None
+    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=found)
+
+
+async def _receive(grant: Grant, request: Request, context: Context) -> None:
+    """Write the body to its place. Whatever goes wrong, nothing of it is left."""
+    await to_thread.run_sync(_check_awaited, grant, context)
+    if grant.content_type not in ("", request.headers.get("content-type", "")):
+        raise NotSound(f"This link takes {grant.content_type}, as announced. Send that as Content-Type.")
+    declared = int(request.headers.get("content-length", 0))
+    _check_size(declared, grant)
+    if declared > context.store.free_bytes() - context.service.limits.keep_free_bytes:
+        raise NoRoom(
+            "There is no room for this song. Delete songs that you no longer need, or try again later."
+        )
+    with await to_thread.run_sync(context.store.write, grant.key) as part:
+        size, block = 0, bytearray()
+        async for chunk in _patiently(request):
+            size += len(chunk)
+            _check_size(size, grant)
+            block += chunk
+            if len(block) >= BLOCK:
+                await to_thread.run_sync(part.write, bytes(block))
+                block.clear()
+        await to_thread.run_sync(part.write, bytes(block))
+        # Meanwhile the session may have been deleted, or begun with another copy of the song.
+        await to_thread.run_sync(_check_awaited, grant, context)
+        try:
+            await to_thread.run_sync(part.commit)
+        except FileNotFoundError:
+            raise Unknown(GONE) from None
+
+
+async def _patiently(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises TimeoutError, ClientDisconnect."""
+    stream = aiter(request.stream())
+    while True:
+        async with asyncio.timeout(IDLE_S):
+            chunk = await anext(stream, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _read_a_little_more(request: Request) -> None:
+    """A connection that is closed while its other end is still sending loses the answer."""
+    if request.headers.get("expect", "").lower() == "100-continue":  # asks before it sends
+        return
+    left = SMALL
+    try:
+        async for chunk in _patiently(request):
+            left -= len(chunk)
+            if left <= 0:
+                return
+    except (ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: all of it is read
+        return
+
+
+def _check_size(size: int, grant: Grant) -> None:
+    if size > grant.max_bytes:
+        raise TooLarge(f"This file is too large: at most {grant.max_bytes / 1e6:.0f} MB are taken.")
+
+
+def _check_awaited(grant: Grant, context: Context) -> None:
+    """Whether a song is waited for at that key."""
+    session = context.service.get(grant.key.split("/")[1])
+    if session.state != State.AWAITING_UPLOAD:
+        raise Busy("This song is here already. Begin another upload for another song.")

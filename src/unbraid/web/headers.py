@@ -1,0 +1,67 @@
+"""What every answer says to the browser: run nothing but the app's own script, and show it in no frame."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Files that came from users, and answers of the API, are no pages: nothing in them may be run or loaded.
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",  # an address may hold a session's id
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+HSTS = "max-age=31536000"
+
+
+def page_policy(connect: tuple[str, ...] = ()) -> str:
+    """The policy of the app's page. `connect`: origins of the sign-in that its script may call."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data: blob:",
+            "font-src 'self'",
+            "media-src 'self' blob:",
+            "manifest-src 'self'",
+            "worker-src 'self'",
+            " ".join(("connect-src 'self'", *connect)),
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class SecurityHeaders:
+    """ASGI middleware: sets the headers on whatever answer passes. A policy that a route has set stays."""
+
+    def __init__(self, app: ASGIApp, https: bool) -> None:
+        self.app, self.https = app, https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        https = self.https or scope["scheme"] == "https"
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in ALWAYS.items():
+                    headers[name] = value
+                headers.setdefault("content-security-policy", NO_PAGE)
+                headers.setdefault("cache-control", "no-store")
+                # Stems are fetched by pages of configured origins, under CORS; nobody else may embed them.
+                headers.setdefault("cross-origin-resource-policy", "same-origin")
+                if https:
+                    headers["strict-transport-security"] = HSTS
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

@@ -1,0 +1,69 @@
+"""What can be watched of the server, as Prometheus reads it (text format 0.0.4)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import State
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METHODS = {"GET", "HEAD", "POST", "PUT", "OPTIONS"}
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+
+class Metrics:
+    """The numbers of one server process; those of the sessions are looked up when they are asked for."""
+
+    def __init__(self, service: Service, clock: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Sessions(service, clock))
+        labels = ["method", "route"]
+        self._seconds = Histogram(
+            "unbraid_http_request_seconds", "Time to answer", labels, buckets=SECONDS, registry=self.registry
+        )
+        self._answers = Counter(
+            "unbraid_http_responses", "Answers by status", [*labels, "status"], registry=self.registry
+        )
+        self._faults = Counter("unbraid_http_faults", "Answers of 500 and above", registry=self.registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer. Methods that nobody knows count as one, so that nobody can make up series."""
+        labels = (method if method in METHODS else "other", route)
+        self._seconds.labels(*labels).observe(seconds)
+        self._answers.labels(*labels, str(status)).inc()
+        if status >= 500:
+            self._faults.inc()
+
+    def text(self) -> bytes:
+        """All of it now."""
+        return generate_latest(self.registry)
+
+
+class _Sessions:
+    """Numbers of the job store."""
+
+    def __init__(self, service: Service, clock: Callable[[], float]) -> None:
+        self._service, self._clock = service, clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry."""
+        jobs = self._service.jobs
+        counts = jobs.counts()
+        by_state = GaugeMetricFamily("unbraid_sessions", "Sessions by state", labels=["state"])
+        for state in State:
+            by_state.add_metric([state.value], counts.get(state, 0))
+        yield by_state
+        oldest = jobs.oldest_pending()
+        age = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        yield GaugeMetricFamily(
+            "unbraid_queue_age_seconds", "How long the first in the queue has waited", age
+        )
+        free = self._service.objects.free_bytes()
+        if free is not None:
+            yield GaugeMetricFamily("unbraid_free_bytes", "Room left for songs and stems", free)

@@ -1,0 +1,1 @@
+"""The HTTP API: each route translates one call of `jobs.service`."""

@@ -1,0 +1,51 @@
+"""The front end: files that its build has put beside this module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from unbraid.web.headers import page_policy
+from unbraid.web.signin import SignIn
+
+BUILT = Path(__file__).parent / "static"
+NOT_BUILT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Unbraid</title>
+<h1>The page is not built yet</h1>
+<p>The API answers, but its front end is missing. With Node.js 20 or later, run in the checkout:</p>
+<pre>requirements/frontend.sh</pre>
+</html>
+"""
+
+
+class FrontEnd(StaticFiles):
+    """Files of the front end, each with how long browsers may keep it, and pages with what they may do."""
+
+    def __init__(self, folder: Path = BUILT, sign_in: SignIn | None = None) -> None:
+        super().__init__(directory=folder, html=True, check_dir=False)
+        self.folder, self.sign_in = folder, sign_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer whatever no route takes; a socket is refused."""
+        if scope["type"] != "http":
+            raise HTTPException(404)
+        await super().__call__(scope, receive, send)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file at `path`; the page for none."""
+        if path in (".", "") and not (self.folder / "index.html").is_file():
+            response: Response = HTMLResponse(NOT_BUILT)
+        else:
+            response = await super().get_response(path, scope)
+        # The build names assets after what is in them.
+        lasting = path.startswith("assets/") and response.status_code in (200, 206, 304)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        if response.headers.get("content-type", "").startswith("text/html"):
+            origins = await to_thread.run_sync(self.sign_in.origins) if self.sign_in is not None else ()
+            response.headers["Content-Security-Policy"] = page_policy(origins)
+        return response
