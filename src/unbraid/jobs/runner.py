@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,20 +72,22 @@ def run_job(
         try:
             job.run(pulse, scratch)
         except Cancelled:
-            return  # the pulse has seen to it
+            if stop.is_set():  # the pulse may not have seen it yet
+                _insist(lambda: service.give_back(session.id, worker_id))
         except Exception as error:
             message = _told(error, session)
             if not pulse.is_set():
-                objects.delete(f"outputs/{session.id}/")
+                _clear(objects, session.id)
             _insist(lambda: service.fail(session.id, worker_id, message))
-            return
-        kept = _insist(
-            lambda: service.complete(
-                session.id, worker_id, job.outputs, job.duration_s, job.model_used, job.warnings
+        else:
+            kept = _insist(
+                lambda: service.complete(
+                    session.id, worker_id, job.outputs, job.duration_s, job.model_used, job.warnings
+                )
             )
-        )
-        if not kept and service.jobs.get(session.id) is None:
-            objects.delete(f"outputs/{session.id}/")  # deleted meanwhile, and nobody else can have it
+            # Of a session that was deleted meanwhile nobody else can have put files.
+            if not kept and _insist(lambda: service.jobs.get(session.id) is None):
+                _clear(objects, session.id)
 
 
 def clear_scratch(scratch: Path) -> None:
@@ -107,8 +109,8 @@ class _Job:
 
     def run(self, pulse: Pulse, scratch: Path) -> None:
         """Separate the song and put the files in their places. Raises UnbraidError, and anything for faults."""
-        self.objects.delete(f"outputs/{self.session.id}/")  # of an attempt that was cut short
-        with self.objects.local_file(self.session.input_key) as song, _work_folder(scratch) as work:
+        _clear(self.objects, self.session.id)  # of an attempt that was cut short
+        with _song(self.objects, self.session) as song, _work_folder(scratch) as work:
             result = self._separate(song, work, pulse)
             with _own_disk():
                 previews = self._preview(result, work, pulse)
@@ -183,6 +185,23 @@ class _Job:
         return key
 
 
+def _clear(objects: ObjectStore, session_id: str) -> None:
+    try:
+        objects.delete(f"outputs/{session_id}/")
+    except Exception:
+        log.warning("files can't be deleted; they are when the session expires", exc_info=True)
+
+
+@contextmanager
+def _song(objects: ObjectStore, session: Session) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            song = stack.enter_context(objects.local_file(session.input_key))
+        except FileNotFoundError as error:
+            raise InputError(GONE) from error
+        yield song
+
+
 @contextmanager
 def _work_folder(scratch: Path) -> Iterator[Path]:
     with _own_disk():
@@ -229,8 +248,6 @@ def _told(error: Exception, session: Session) -> str:
         return _of_user(error.message, Path(session.input_key), session)
     if isinstance(error, UnbraidError):
         return error.message
-    if isinstance(error, FileNotFoundError) and session.id in str(error.filename):
-        return GONE
     trace = "".join(traceback.format_exception(error))
     log.error(
         "a job failed by a fault of ours:\n%s", trace.replace(session.id, "…").replace(session.file_name, "…")

@@ -76,17 +76,15 @@ def work(service: Service, scratch: Path, workers: int, stop: threading.Event) -
     busy = time.monotonic()
     while not stop.is_set():
         try:
-            session = service.take(worker)
+            if (session := service.take(worker)) is not None:
+                run_job(session, service, service.objects, separators, worker, scratch, stop)
+                busy = time.monotonic()
+                continue
         except Exception:
-            log.warning("the session store didn't answer", exc_info=True)
-            session = None
-        if session is not None:
-            run_job(session, service, service.objects, separators, worker, scratch, stop)
-            busy = time.monotonic()
-        else:
-            if time.monotonic() - busy > IDLE_S:
-                separators.forget()
-            stop.wait(LOOK_S)
+            log.warning("looking for work failed", exc_info=True)
+        if time.monotonic() - busy > IDLE_S:
+            separators.forget()
+        stop.wait(LOOK_S)
 
 
 def _step_back() -> None:
