@@ -1,0 +1,68 @@
+/** One JSON request to the API: the address, who asks, patience with a server that asks for it, errors in words. */
+import { Problem, problemFrom, Unreachable } from './problem'
+
+export interface Caller {
+  /** Where the API is, ending in `/`. */
+  base: URL
+  /** Marks this browser's songs on a server without sign-in. */
+  browserToken: string
+  /** The bearer token of whoever is signed in. */
+  token: () => Promise<string | null>
+  /** Hears whether the server answers. */
+  reachable: (yes: boolean) => void
+}
+
+const PATIENCE = 4 // times a request is asked again after 429
+
+export async function call<T>(caller: Caller, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { 'X-Browser-Token': caller.browserToken }
+  const token = await caller.token()
+  if (token !== null) headers.Authorization = `Bearer ${token}`
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  for (let tries = 0; ; tries += 1) {
+    const response = await answer(caller, new URL(path, caller.base), {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    })
+    const text = await response.text()
+    if (response.ok) {
+      try {
+        return JSON.parse(text) as T
+      } catch {
+        // a static host that answers every path with its page
+        throw new Problem(response.status, 'There is no Unbraid server at the address this page was set up with.')
+      }
+    }
+    if (response.status !== 429 || tries >= PATIENCE) throw problemFrom(response.status, text)
+    await sleep(retryAfter(response) * 1000)
+  }
+}
+
+async function answer(caller: Caller, url: URL, init: RequestInit): Promise<Response> {
+  try {
+    const response = await fetch(url, init)
+    // what a proxy says while the server behind it restarts
+    caller.reachable(![502, 503, 504].includes(response.status))
+    return response
+  } catch {
+    caller.reachable(false)
+    throw new Unreachable()
+  }
+}
+
+/** Seconds that a 429 asks for: at least one, and never so many that the page seems stuck. */
+export function retryAfter(response: Response): number {
+  const seconds = Number(response.headers.get('Retry-After') ?? 1)
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 30) : 1
+}
+
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

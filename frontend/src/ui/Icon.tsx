@@ -1,0 +1,24 @@
+/** Small pictures, drawn on 20 × 20 with lines. The words beside them, or the button's name, say what they mean. */
+
+const PATHS = {
+  play: 'M6 3.5v13l11-6.5z',
+  pause: 'M6 4v12M14 4v12',
+  loop: 'M4 9V8a3 3 0 0 1 3-3h9m-3-3 3 3-3 3M16 11v1a3 3 0 0 1-3 3H4m3 3-3-3 3-3',
+  download: 'M10 3v10m-4-4 4 4 4-4M4 17h12',
+  close: 'M5 5l10 10M15 5 5 15',
+  delete: 'M4 6h12M8 6V4h4v2m-6.5 0 .7 11h7.600l.7-11',
+  retry: 'M16 10a6 6 0 1 1-2-4.500M16 3v4h-4',
+  upload: 'M10 14V4m-4 4 4-4 4 4M4 17h12',
+  down: 'M5 8l5 5 5-5',
+  keys: 'M2.5 6h15v9h-15zM5.5 9h.01M8.5 9h.01M11.5 9h.01M14.5 9h.01M7 12h6',
+} as const
+
+export type IconName = keyof typeof PATHS
+
+export function Icon({ name }: { name: IconName }) {
+  return (
+    <svg className={`icon icon-${name}`} viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+      <path d={PATHS[name]} />
+    </svg>
+  )
+}

@@ -1,0 +1,130 @@
+/** The time above the lanes: where the song is, and the loop. */
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { clock } from '../lib/format'
+import type { Engine } from '../player/engine'
+import { type Loop, loopBetween } from '../player/schedule'
+import { LoopShade } from './Lane'
+import { ticks } from './ticks'
+import { useScrub } from './useScrub'
+
+interface Props {
+  engine: Engine
+  loop: Loop | null
+  setLoop: (loop: Loop | null) => void
+}
+
+export function Ruler({ engine, loop, setLoop }: Props) {
+  const { layout } = engine
+  const { samples, sampleRate } = layout
+  const seconds = samples / sampleRate
+  const slider = useRef<HTMLDivElement>(null)
+  const [width, setWidth] = useState(600)
+  const element = useScrub(
+    (fraction) => engine.seek(fraction * samples),
+    ({ from, to }) => setLoop(loopBetween(Math.round(from * samples), Math.round(to * samples), layout)),
+  )
+
+  useEffect(() => {
+    const target = element.current
+    if (target === null) return
+    const resized = new ResizeObserver(() => setWidth(target.clientWidth))
+    resized.observe(target)
+    return () => resized.disconnect()
+  }, [element])
+
+  useEffect(() => {
+    const tell = () => {
+      const now = engine.place / sampleRate
+      slider.current?.setAttribute('aria-valuenow', now.toFixed(1))
+      slider.current?.setAttribute('aria-valuetext', `${clock(now)} of ${clock(seconds)}`)
+    }
+    tell()
+    const timer = setInterval(tell, 250)
+    return () => clearInterval(timer)
+  }, [engine, sampleRate, seconds])
+
+  const move = (event: KeyboardEvent) => {
+    const steps: Record<string, number> = {
+      ArrowLeft: event.shiftKey ? -1 : -5, ArrowDown: -5, PageDown: -30,
+      ArrowRight: event.shiftKey ? 1 : 5, ArrowUp: 5, PageUp: 30,
+      Home: -seconds, End: seconds,
+    } // prettier-ignore
+    const step = steps[event.key]
+    if (step === undefined) return
+    event.preventDefault()
+    engine.seek(engine.place + step * sampleRate)
+  }
+
+  return (
+    <div className="ruler">
+      <div className="scale" ref={element}>
+        <div
+          ref={slider}
+          className="position"
+          role="slider"
+          tabIndex={0}
+          aria-label="Place in the song"
+          aria-valuemin={0}
+          aria-valuemax={Math.round(seconds * 10) / 10}
+          aria-valuenow={0}
+          onKeyDown={move}
+        />
+        {ticks(seconds, width).map((second) => (
+          <span key={second} className="tick" style={{ left: `${(second / seconds) * 100}%` }}>
+            {clock(second)}
+          </span>
+        ))}
+        {loop !== null && (
+          <>
+            <LoopShade loop={loop} samples={samples} />
+            <Handle end="from" loop={loop} engine={engine} setLoop={setLoop} />
+            <Handle end="to" loop={loop} engine={engine} setLoop={setLoop} />
+          </>
+        )}
+        <i className="playhead" />
+      </div>
+    </div>
+  )
+}
+
+interface HandleProps extends Props {
+  end: 'from' | 'to'
+  loop: Loop
+}
+
+function Handle({ end, loop, engine, setLoop }: HandleProps) {
+  const { layout } = engine
+  const { samples, sampleRate } = layout
+  const place = loop[end]
+  const put = (to: number) => setLoop(end === 'from' ? bounded(to, loop.to) : bounded(loop.from, to))
+  const bounded = (from: number, to: number) => (from < to ? loopBetween(from, to, layout) : loop)
+  return (
+    <div
+      className={`handle ${end}`}
+      role="slider"
+      tabIndex={0}
+      aria-label={end === 'from' ? 'Loop from' : 'Loop to'}
+      aria-valuemin={0}
+      aria-valuemax={Math.round(samples / sampleRate)}
+      aria-valuenow={Math.round(place / sampleRate)}
+      aria-valuetext={clock(place / sampleRate)}
+      style={{ left: `${(place / samples) * 100}%` }}
+      onKeyDown={(event) => {
+        const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key]
+        if (step === undefined) return
+        event.preventDefault()
+        put(Math.round(place + step * (event.shiftKey ? 0.1 : 1) * sampleRate))
+      }}
+      onPointerDown={(event) => {
+        event.stopPropagation()
+        event.currentTarget.setPointerCapture(event.pointerId)
+      }}
+      onPointerMove={(event) => {
+        const scale = event.currentTarget.parentElement
+        if (scale === null || !event.currentTarget.hasPointerCapture(event.pointerId)) return
+        const box = scale.getBoundingClientRect()
+        put(Math.round(Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * samples))
+      }}
+    />
+  )
+}
