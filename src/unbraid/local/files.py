@@ -83,8 +83,9 @@ class FolderStore:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise _explain(error) from error
-            with self.write(key) as part, file.open("rb") as source, _explained():
-                shutil.copyfileobj(source, part.file, 1 << 20)
+            with _explained(), self.write(key) as part, file.open("rb") as source:
+                while block := source.read(1 << 20):
+                    part.write(block)
                 part.commit()
 
     def write(self, key: str) -> Part:
@@ -144,10 +145,15 @@ class Part:
             self.file = self._open()
 
     def _open(self) -> IO[bytes]:
+        folder = self._place.parent
         while True:
-            self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # another upload has just removed the empty folder
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 return self._path.open("xb", buffering=0)
+            except (FileNotFoundError, FileExistsError):
+                # Another upload has just removed the empty folder, unless something else stands in its place.
+                if folder.exists() and not folder.is_dir():
+                    raise
 
     def write(self, data: bytes) -> None:
         """Append. Raises OutputError."""
@@ -157,7 +163,7 @@ class Part:
                 view = view[self.file.write(view) :]
 
     def commit(self) -> None:
-        """Put the file in its place. Raises OutputError; FileNotFoundError when the session was deleted meanwhile."""
+        """Put the file in its place. Raises OutputError; FileNotFoundError where the session was deleted meanwhile."""
         self.file.close()
         try:
             self._path.replace(self._place)

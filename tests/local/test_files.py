@@ -1,0 +1,169 @@
+"""The folder of songs and stems: whole files or none, and nothing outside of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from tests.folders import everything_in
+
+from unbraid.errors import OutputError
+from unbraid.local.files import FolderStore
+from unbraid.local.links import Links
+
+KEY = "inputs/abc/song.mp3"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "objects", Links(b"secret"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "/etc/passwd",
+        "inputs/abc/../../../secret",
+        "inputs/../secret/x",
+        "inputs/abc/..",
+        "inputs/abc/.part-1",
+        "inputs/abc/a/b",
+        "inputs//song.mp3",
+        "inputs/abc/",
+        "elsewhere/abc/song.mp3",
+        "inputs/abc/song.mp3\n",
+        "inputs/abc/so\0ng",
+        "inputs/a%2fb/song",
+        "inputs\\abc\\song.mp3",
+        "inputs/abc/ünsong.mp3",
+    ],
+)
+def test_nothing_but_a_key_names_a_file(store: FolderStore, key: str) -> None:
+    for use in (store.size, store.write, lambda key: store.head(key, 1), store.path):
+        with pytest.raises(ValueError, match="not a key"):
+            use(key)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "/", "inputs/", "inputs/abc", "inputs/../", "inputs/abc/x/", "../abc/"]
+)
+def test_nothing_but_the_folder_of_a_session_can_be_deleted(store: FolderStore, prefix: str) -> None:
+    with pytest.raises(ValueError, match="not a folder"):
+        store.delete(prefix)
+
+
+def test_a_file_is_not_there_before_it_is_complete(store: FolderStore) -> None:
+    with store.write(KEY) as part:
+        part.write(b"half")
+        assert store.size(KEY) is None
+        part.write(b" and half")
+        part.commit()
+    assert store.head(KEY, 100) == b"half and half"
+    assert everything_in(store.root) == ["inputs", "inputs/abc", KEY]
+
+
+def test_what_is_not_committed_leaves_nothing(store: FolderStore) -> None:
+    with pytest.raises(RuntimeError), store.write(KEY) as part:
+        part.write(b"half")
+        raise RuntimeError
+    assert everything_in(store.root) == ["inputs"]
+
+
+def test_a_session_deleted_while_a_file_is_written_stays_deleted(store: FolderStore) -> None:
+    with pytest.raises(FileNotFoundError), store.write(KEY) as part:
+        part.write(b"half")
+        assert store.delete("inputs/abc/") == 0
+        part.commit()
+    assert everything_in(store.root) == ["inputs"]
+
+
+def test_uploads_that_end_do_not_take_the_folder_from_those_that_begin(store: FolderStore) -> None:
+    failures: list[BaseException] = []
+
+    def upload() -> None:
+        try:
+            for _ in range(50):
+                with store.write(KEY) as part:
+                    part.write(b"x")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=upload) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert everything_in(store.root) == ["inputs"]
+
+
+def test_a_stem_made_on_another_disk_is_copied_whole(store: FolderStore, tiny_disk: Path) -> None:
+    stem = tiny_disk / "vocals.wav"
+    stem.write_bytes(bytes(100_000))
+    store.put(stem, "outputs/abc/vocals.wav", "audio/wav")
+    assert store.size("outputs/abc/vocals.wav") == 100_000
+
+
+def test_a_full_disk_is_told_in_words_and_leaves_nothing(tiny_disk: Path, tmp_path: Path) -> None:
+    store = FolderStore(tiny_disk / "objects", Links(b"secret"))
+    with pytest.raises(OutputError, match=r"^There is no room left"), store.write(KEY) as part:
+        part.write(bytes(1_000_000))
+    stem = tmp_path / "vocals.wav"
+    stem.write_bytes(bytes(1_000_000))
+    with pytest.raises(OutputError, match=r"^There is no room left"):
+        store.put(stem, "outputs/abc/vocals.wav", "audio/wav")
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="can't be stored"):
+        FolderStore(tmp_path / "file" / "objects", Links(b"secret"))
+
+
+def test_only_this_user_may_look_inside(store: FolderStore) -> None:
+    with store.write(KEY) as part:
+        part.commit()
+    for folder in (store.root, store.root / "inputs" / "abc"):
+        assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
+
+
+def test_what_killed_processes_left_is_cleared_once_it_is_old(store: FolderStore) -> None:
+    old, new = store.write("inputs/old/song.mp3"), store.write("inputs/new/song.mp3")
+    part = next((store.root / "inputs" / "old").iterdir())
+    os.utime(part, (1, 1))
+    (store.root / ".part-grave").mkdir()
+    assert store.clear_parts() == 2
+    assert everything_in(store.root)[:2] == ["inputs", "inputs/new"]
+    new.write(b"goes on")
+    new.commit()
+    assert store.size("inputs/new/song.mp3") == 7
+    old.file.close()
+
+
+def test_a_deletion_counts_what_users_know_of(store: FolderStore) -> None:
+    unfinished = store.write("outputs/abc/drums.wav")
+    with store.write("outputs/abc/vocals.wav") as part:
+        part.commit()
+    assert store.delete("outputs/abc/") == 1
+    unfinished.file.close()
+
+
+def test_files_of_others_beside_ours_belong_to_no_session(store: FolderStore) -> None:
+    (store.root / "inputs" / "lost+found.d").mkdir(parents=True)
+    assert list(store.session_ids()) == []
+
+
+def test_other_troubles_keep_the_systems_words(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with store.write(KEY) as part:
+        monkeypatch.setattr(Path, "replace", refuse)
+        with pytest.raises(OutputError, match="Input/output error"):
+            part.commit()
