@@ -1,8 +1,10 @@
 """Long sums in an OpenVINO graph, made exact to float32.
 
-OpenVINO adds up a mean or a normalisation one value after the other in float32: over the millions of values of a
-segment that loses what lies below about -85 dB. Sums of sums, each of at most a few thousand values, lose nothing that
-counts (Higham, "The accuracy of floating point summation", 1993).
+OpenVINO adds up a mean or a normalisation in float32, 16 sums side by side, one value after the other. Over the
+millions of values of a segment that loses what lies below about -85 dB. Where most values are the same, as in the
+silence around a short song, all roundings go one way: -91 dB are lost over 20,000 values already, -106 dB over 4000,
+-120 dB over 1000. Sums of sums, each of at most a thousand values, lose nothing that counts (Higham, "The accuracy of
+floating point summation", 1993).
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from typing import Any
 import numpy as np
 
 # So many values OpenVINO may add up by itself.
-LONG = 1 << 16
+LONG = 1024
 # How many are added up at once of those that are more.
-ROW = range(256, 8193)
+ROW = range(128, LONG + 1)
 
 
 def refine_sums(network: Any, make: ModuleType) -> None:
@@ -55,7 +57,7 @@ def _mean(rows: Any, make: ModuleType) -> Any:
     """Mean of each row: (rows, values) -> (rows, 1)."""
     count, values = rows.get_output_shape(0)
     left = values
-    while left > ROW.stop:
+    while left > LONG:
         length = next((length for length in reversed(ROW) if left % length == 0), 0)
         if not length:  # zeros change no sum
             length = ROW.start
