@@ -1,0 +1,68 @@
+"""There are always as many workers as there should be, and none after the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import WriteWave
+from tests.local.house import House, wait
+
+from unbraid.jobs.session import State
+from unbraid.local.processes import Workers
+
+
+@pytest.fixture(autouse=True)
+def source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where workers find the package."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
+
+
+def test_a_worker_that_dies_is_replaced_and_all_leave_at_the_end(
+    tmp_path: Path, write_wave: WriteWave
+) -> None:
+    house = House(tmp_path, workers=2)
+    workers = Workers(house.settings)
+    workers.start()
+    try:
+        first, second = workers.pids()
+        os.kill(first, signal.SIGKILL)
+        replaced = wait(lambda: pids if len(pids := set(workers.pids()) - {first}) == 2 else None)
+        assert second in replaced
+        session_id = house.bring(write_wave(tmp_path / "song.wav", 40.0))
+        house.until(session_id, State.IN_PROGRESS, begun=True)
+    finally:
+        workers.stop()
+    assert workers.pids() == []
+    session = house.until(session_id, State.PENDING)
+    assert session.attempts == 0
+    assert house.files() == ["song.wav"]
+
+
+def test_workers_that_die_at_once_are_started_ever_more_slowly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(tmp_path, workers=1)
+    unusable = house.settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/no/where.db"})
+    workers = Workers(unusable)
+    with caplog.at_level(logging.WARNING):
+        workers.start()
+        wait(lambda: "starts in 2.0 s" in caplog.text)
+        workers.stop()
+    assert [record.getMessage().rpartition(" in ")[2] for record in caplog.records] == [
+        "0.5 s",
+        "1.0 s",
+        "2.0 s",
+    ]
+
+
+def test_none_at_all_is_allowed(tmp_path: Path) -> None:
+    workers = Workers(House(tmp_path, workers=0).settings)
+    workers.start()
+    time.sleep(0.3)
+    assert workers.pids() == []
+    workers.stop()
