@@ -1,0 +1,104 @@
+"""The app as it runs, but for its workers: in a folder of the test, asked by a client in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from starlette.testclient import TestClient
+
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Output
+from unbraid.local.files import FolderStore
+from unbraid.local.opening import open_service
+from unbraid.local.settings import Settings
+from unbraid.web.app import create_app
+
+ADDRESS = "http://127.0.0.1:8000"
+SONG = b"ID3" + bytes(range(256)) * 8
+OCTETS = bytes(range(256)) * 40
+
+
+@dataclass
+class App:
+    """A running app, and what it stands on."""
+
+    client: TestClient
+    service: Service
+    store: FolderStore
+    settings: Settings
+    names: list[str] = field(default_factory=lambda: ["vocals", "no_vocals"])
+
+    def begin(self, name: str = "song.mp3", kind: str = "audio/mpeg", **headers: str) -> dict[str, Any]:
+        """The answer to POST /upload."""
+        answer = self.client.post("/upload", json={"fileName": name, "fileType": kind}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+    def send(self, upload: dict[str, Any], song: bytes = SONG, kind: str = "audio/mpeg") -> None:
+        """PUT the song."""
+        answer = self.client.put(upload["uploadUrl"], content=song, headers={"Content-Type": kind})
+        assert answer.status_code == 200, answer.text
+
+    def ask(self, upload: dict[str, Any], **choices: Any) -> Any:
+        """POST /process."""
+        body = {"s3Key": upload["s3Key"], "sessionId": upload["sessionId"], **choices}
+        return self.client.post("/process", json=body)
+
+    def status(self, upload: dict[str, Any]) -> dict[str, Any]:
+        """The answer to POST /status."""
+        answer = self.client.post("/status", json={"session_id": upload["sessionId"]})
+        assert answer.status_code == 200, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+    def finish(self, upload: dict[str, Any]) -> None:
+        """Do what a worker does, with made-up stems."""
+        session_id = upload["sessionId"]
+        assert self.service.begin(session_id, "worker")
+        outputs = []
+        for name in self.names:
+            keys = [f"outputs/{session_id}/{name}.{ending}" for ending in ("wav", "peaks.json", "play")]
+            for key in keys:
+                with self.store.write(key) as part:
+                    part.write(OCTETS)
+                    part.commit()
+            outputs.append(Output(name, f"{name}.wav", keys[0], len(OCTETS), 1.5, keys[1], keys[2]))
+        assert self.service.complete(session_id, "worker", outputs, 1.5, "lite")
+
+    def done(self, name: str = "song.mp3") -> dict[str, Any]:
+        """A song that is all the way through."""
+        upload = self.begin(name)
+        self.send(upload)
+        assert self.ask(upload).status_code == 202
+        self.finish(upload)
+        return upload
+
+
+class Open(Protocol):
+    """Opens an app with these settings."""
+
+    def __call__(self, **settings: Any) -> App: ...
+
+
+@pytest.fixture
+def open_app(tmp_path: Path) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def open_one(**settings: Any) -> App:
+            settings = {"data": tmp_path / "data", "keep_free_bytes": 0, "rate_burst": 1000, **settings}
+            loaded = Settings.load(**settings)
+            service = open_service(loaded)
+            client = stack.enter_context(TestClient(create_app(service, loaded), base_url=ADDRESS))
+            assert isinstance(service.objects, FolderStore)
+            return App(client, service, service.objects, loaded)
+
+        yield open_one
+
+
+@pytest.fixture
+def app(open_app: Open) -> App:
+    return open_app()
