@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -13,18 +12,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
+from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.jobs import preview
+from unbraid.jobs.disk import causes, in_users_words, work_folder
+from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.pulse import Pulse
 from unbraid.jobs.separators import Separators
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output, Session
-from unbraid.jobs.work import DOWNLOADING
 from unbraid.models.download import DownloadError
 from unbraid.separation import Progress
 from unbraid.separation.separator import Result
-from unbraid.separation.workfolder import WorkFolder, clear_abandoned
+from unbraid.separation.workfolder import clear_abandoned
 from unbraid.shortage import is_shortage
 
 # Of the whole; the rest is for previews, which take 0.003 s for a second of each stem: a sixth of the time that the
@@ -42,8 +42,6 @@ MEDIA_TYPES = {
     "json": "application/json",
 }
 
-NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
-NOT_STORED = "The stems can't be stored. Whoever runs this app has to look at its disk."
 NO_MEMORY = (
     "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
 )
@@ -110,9 +108,9 @@ class _Job:
     def run(self, pulse: Pulse, scratch: Path) -> None:
         """Separate the song and put the files in their places. Raises UnbraidError, and anything for faults."""
         _clear(self.objects, self.session.id)  # of an attempt that was cut short
-        with _song(self.objects, self.session) as song, _work_folder(scratch) as work:
+        with _song(self.objects, self.session) as song, work_folder(scratch) as work:
             result = self._separate(song, work, pulse)
-            with _own_disk():
+            with in_users_words():
                 previews = self._preview(result, work, pulse)
             pulse.tell(1.0, "writing")
             self.outputs = tuple(
@@ -136,7 +134,7 @@ class _Job:
 
         choices = self.session.choices
         loaded = self.separators.get(choices.model, downloading)
-        with _own_disk():
+        with in_users_words():
             result = loaded.separator.separate_to_files(
                 song,
                 work,
@@ -202,44 +200,9 @@ def _song(objects: ObjectStore, session: Session) -> Iterator[Path]:
         yield song
 
 
-@contextmanager
-def _work_folder(scratch: Path) -> Iterator[Path]:
-    with _own_disk():
-        try:
-            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            work = WorkFolder(scratch)
-        except OSError as error:
-            raise OutputError(str(error)) from error
-    try:
-        yield work.path
-    finally:
-        work.remove()
-
-
-@contextmanager
-def _own_disk() -> Iterator[None]:
-    """Inside, errors of writing are told in the words of somebody who knows nothing of this machine's folders."""
-    try:
-        yield
-    except OutputError as error:
-        full = any(
-            isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            for cause in _causes(error)
-        )
-        if not full:
-            log.exception("stems can't be written")
-        raise OutputError(NO_ROOM if full else NOT_STORED) from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
 def _told(error: Exception, session: Session) -> str:
     """What the user reads. Faults of ours are logged, with nothing of the user's in it."""
-    if is_shortage(error) or any(is_shortage(cause) for cause in _causes(error)):
+    if is_shortage(error) or any(is_shortage(cause) for cause in causes(error)):
         return NO_MEMORY
     if isinstance(error, DownloadError):
         name = session.choices.model

@@ -1,0 +1,74 @@
+"""Sound files of one song added up, each at its own level, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.audio.blocks import even, resampled
+from unbraid.audio.decode import BLOCK_S, Decoder
+from unbraid.audio.probe import SoundInfo, probe
+from unbraid.audio.resample import Block
+from unbraid.errors import SettingError
+
+CEILING = 0.99  # of full scale, where a mix is made quieter: codecs overshoot a little
+
+Report = Callable[[float], object]
+"""Is told the seconds that are done; what it raises ends the work."""
+
+
+class Mix:
+    """The sum of `stems`, (file, gain) each; at the rate of the first, and in stereo unless all are mono.
+
+    Files that are shorter than others end in silence. Raises InputError, SettingError when there is no stem.
+    """
+
+    def __init__(self, stems: Sequence[tuple[Path, float]]) -> None:
+        if not stems:
+            raise SettingError("a mix needs at least one stem; choose some")
+        self._stems = [(path, np.float32(gain)) for path, gain in stems]
+        infos = [probe(path) for path, _ in stems]
+        self.info: SoundInfo = infos[0]
+        self.sample_rate = self.info.sample_rate  # Hz
+        self.channels = min(2, max(info.channels for info in infos))
+        self.gain = 1.0
+        self.samples: int | None = None
+
+    def measure(self, report: Report | None = None) -> None:
+        """Read all of it once: its length becomes `samples`, and `gain` what keeps it from clipping (1: nothing)."""
+        peak, samples = 0.0, 0
+        for block in self._sums():
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))
+            samples += block.shape[1]
+            if report is not None:
+                report(samples / self.sample_rate)
+        self.samples = samples
+        self.gain = CEILING / peak if peak > 1 else 1.0
+
+    def blocks(self) -> Iterator[Block]:
+        """The mix from its beginning, times `gain`: float32 (channels, n) of a second each."""
+        gain = np.float32(self.gain)
+        for block in self._sums():
+            yield block * gain
+
+    def _sums(self) -> Iterator[Block]:
+        length = int(BLOCK_S * self.sample_rate)
+        decoders = [Decoder(path, channels=self.channels) for path, _ in self._stems]
+        with ExitStack() as stack:
+            streams = [
+                even(resampled(stack.enter_context(decoder), self.sample_rate), length)
+                for decoder in decoders
+            ]
+            while True:
+                blocks = [next(stream, None) for stream in streams]
+                longest = max((block.shape[1] for block in blocks if block is not None), default=0)
+                if longest == 0:
+                    return
+                total = np.zeros((self.channels, longest), np.float32)
+                for block, (_, gain) in zip(blocks, self._stems, strict=True):
+                    if block is not None:
+                        total[:, : block.shape[1]] += block * gain
+                yield total

@@ -1,0 +1,76 @@
+"""A mix is made in a process of its own, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.audio.sounds import decode, noise
+
+from unbraid.audio import Encoder, probe
+from unbraid.errors import OutputError, SettingError
+from unbraid.local.mixdown import mix
+
+
+@pytest.fixture(autouse=True)
+def source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the process finds the package."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
+
+
+def stem(path: Path, samples: int = 30_000, seed: int = 0, **options: object) -> Path:
+    with Encoder(path, sample_rate=8000, channels=2, tags={"title": "Song"}, **options) as encoder:  # type: ignore[arg-type]
+        encoder.write(noise(samples, 2, seed))
+    return path
+
+
+def test_stems_are_mixed_at_their_levels_and_silent_ones_are_not_even_read(tmp_path: Path) -> None:
+    one, two = stem(tmp_path / "a.wav", seed=1), stem(tmp_path / "b.wav", seed=2)
+    out = tmp_path / "mix.flac"
+    asyncio.run(mix([(one, 0.25), (two, 1.5), (tmp_path / "missing.wav", 0.0)], out, "flac"))
+    np.testing.assert_allclose(decode(out), 0.25 * decode(one) + 1.5 * decode(two), atol=2**-15)
+    assert probe(out).tags["title"] == "Song"
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [([0.0, 0.0], "silent"), ([2.5, 1.0], "level"), ([-1.0, 1.0], "level"), ([float("nan"), 1], "level")],
+)
+def test_levels_that_make_no_sense_are_refused(tmp_path: Path, gains: list[float], words: str) -> None:
+    stems = [(tmp_path / "a.wav", gains[0]), (tmp_path / "b.wav", gains[1])]
+    with pytest.raises(SettingError, match=words):
+        asyncio.run(mix(stems, tmp_path / "mix.wav", "wav"))
+
+
+def test_a_full_disk_is_told_without_its_folder(tmp_path: Path, tiny_disk: Path) -> None:
+    long = stem(tmp_path / "a.wav", 300_000)
+    with pytest.raises(OutputError, match="no room left") as error:
+        asyncio.run(mix([(long, 1.0)], tiny_disk / "mix.wav", "wav"))
+    assert str(tiny_disk) not in error.value.message
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_a_mix_that_nobody_waits_for_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    long = stem(tmp_path / "a.wav", 8000 * 600)
+    out = tmp_path / "out"
+    out.mkdir()
+
+    async def leave() -> None:
+        task = asyncio.create_task(mix([(long, 1.0)], out / "mix.mp3", "mp3"))
+        while not list(out.iterdir()):
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    assert list(out.iterdir()) == []
+
+
+def test_a_fault_of_ours_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(OutputError, match="could not be made"):
+        asyncio.run(mix([(stem(tmp_path / "a.wav"), 1.0)], tmp_path / "mix.wav", "wav"))
