@@ -47,7 +47,7 @@ export class Client {
   }
 
   async history(): Promise<Status[]> {
-    const { sessions } = await call<{ sessions: Status[] }>(this.caller, 'GET', 'history')
+    const { sessions } = await call<{ sessions: Status[] }>(this.caller, 'GET', 'history?limit=200')
     return sessions.map((status) => this.absolute(status))
   }
 

@@ -8,6 +8,7 @@ import { phaseOf, type Song } from '../songs/song'
 import { readChoices, writeChoices } from '../songs/choices'
 import { percent, title } from '../lib/format'
 import { Choose } from './Choose'
+import { possible } from './cost'
 import { Drop } from './Drop'
 import { KeysDialog } from './KeysDialog'
 import { Logo } from './Logo'
@@ -24,8 +25,9 @@ interface Props {
 export function App({ list, config, signIn, reachability }: Props) {
   const songs = useSyncExternalStore(list.subscribe, list.snapshot)
   const reachable = useSyncExternalStore(reachability.subscribe, reachability.snapshot)
-  const [choices, setChoices] = useState(readChoices)
+  const [kept, setChoices] = useState(readChoices)
   const [models, setModels] = useState<Models | null>(null)
+  const choices = possible(kept, models, config)
   const [notice, setNotice] = useState<string | null>(null)
   const now = useNow(songs)
   const { open, toggle } = useOpen(songs, list, setNotice)

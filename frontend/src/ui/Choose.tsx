@@ -25,6 +25,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
   const set = (changes: Partial<Choices>) => onChange({ ...choices, ...changes })
   const list = models?.models ?? []
   const model = modelFor(choices.model, list)
+  const auto = choices.model === 'auto'
   const form = (
     <form className="choose" onSubmit={(event) => event.preventDefault()} aria-label="What to make of the songs">
       <p className="sentence">
@@ -48,7 +49,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
               set({ model: event.target.value, stems })
             }}
           >
-            <option value="auto">the best model here</option>
+            {models?.default === 'auto' && <option value="auto">the best model here</option>}
             {list.map((other) => (
               <option key={other.name} value={other.name}>
                 {modelLabel(other, choices)}
@@ -85,7 +86,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
           </label>
         )}
       </div>
-      {model !== undefined && <Cost model={model} choices={choices} />}
+      {model !== undefined && <Cost model={model} auto={auto} choices={choices} />}
     </form>
   )
   if (!folded) return form
@@ -93,7 +94,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
     <details className="folded">
       <summary>
         Next: {stemsLabel(choices.stems, model)}, with{' '}
-        {choices.model === 'auto' ? 'the best model here' : choices.model}, as {choices.format.toUpperCase()}
+        {auto ? 'the best model here' : choices.model}, as {choices.format.toUpperCase()}
         {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
       </summary>
       {form}
@@ -105,15 +106,16 @@ function formatLabel(format: string): string {
   return FORMATS[format]?.label ?? format.toUpperCase()
 }
 
-function Cost({ model, choices }: { model: Model; choices: Choices }) {
+function Cost({ model, auto, choices }: { model: Model; auto: boolean; choices: Choices }) {
+  const seconds = secondsFor(model, choices.stems, TYPICAL_S)
   const perMinute = FORMATS[choices.format]?.perMinute
   return (
     <p className="cost">
-      {choices.model === 'auto' && <>That is {model.name}. </>}
-      {model.summary && <>{sentence(model.summary)} </>}A song of {TYPICAL_S / 60} minutes takes about{' '}
-      {span(secondsFor(model, choices.stems, TYPICAL_S))} here
-      {model.installed ? '.' : `; the first also downloads the model, ${size(model.sizeBytes)}.`}
-      {perMinute !== undefined && <> Each stem is {perMinute} a minute.</>}
+      {auto ? `The best is ${model.name}: ` : `${model.name}: `}
+      {model.summary}. A song of {TYPICAL_S / 60} minutes takes about {span(seconds)} here
+      {!model.installed && `, and the first one downloads the model, ${size(model.sizeBytes)}`}
+      {!model.installed && auto && ' (where that can’t be had, lite does the work)'}.
+      {perMinute !== undefined && ` Each file has ${perMinute} a minute.`}
     </p>
   )
 }
@@ -127,9 +129,4 @@ function stemsLabel(stems: string, model: Model | undefined): string {
 function modelLabel(model: Model, choices: Choices): string {
   const stems = stemChoices(model).includes(choices.stems) ? choices.stems : 'vocals'
   return `${model.name} · ${span(secondsFor(model, stems, TYPICAL_S))} for a song of ${TYPICAL_S / 60} minutes`
-}
-
-function sentence(text: string): string {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1)
-  return begun.endsWith('.') ? begun : `${begun}.`
 }

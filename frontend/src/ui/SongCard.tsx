@@ -78,6 +78,7 @@ function Facts({ song, now }: { song: Song; now: number }) {
       </span>
       <span>{files.length === 2 ? files.map((file) => stemName(file.type)).join(', ') : `${files.length} stems`}</span>
       {song.status?.duration != null && <span>{clock(song.status.duration)}</span>}
+      {song.status?.model != null && <span>{song.status.model}</span>}
       {until !== undefined && <span className="until">kept until {day(until, now / 1000)}</span>}
     </p>
   )

@@ -30,7 +30,7 @@ interface Point {
 
 export function point(picture: Picture, strand: number, x: number): Point {
   const { height, strands, time } = picture
-  const turn = 2 * Math.PI * (x / (height * 1.5) + strand / strands)
+  const turn = 2 * Math.PI * (x / (height * 1.8) + strand / strands)
   const front = frontOf(picture)
   const loose = smooth((front - x) / height + 0.5)
   const swing = time === 0 ? 0 : Math.exp(-Math.abs(front - x) / (height * 3)) * Math.sin(x / 9 + strand * 2 - time * 7)
@@ -73,7 +73,7 @@ export function draw(context: CanvasRenderingContext2D, picture: Picture, colour
   paths.forEach((path, strand) => line(path, inks[strand] ?? '', thick))
   paths.forEach((path, strand) => {
     for (const part of runs(path, (at) => at.depth > 0 && at.loose < 0.7)) {
-      line(part.slice(2, -2), colours.ground, thick * 2.2)
+      line(part.slice(2, -2), colours.ground, thick * 1.9)
       line(part, inks[strand] ?? '', thick)
     }
   })

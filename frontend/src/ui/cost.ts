@@ -1,5 +1,5 @@
-/** What a choice costs in time. */
-import type { Model } from '../api/types'
+/** Which choices there are, and what they cost in time. */
+import type { Choices, Model, Models, ServerConfig } from '../api/types'
 import { sorted } from '../lib/stems'
 
 export const TYPICAL_S = 240 // of a song, to give an idea before there is one
@@ -18,4 +18,15 @@ export function stemChoices(model: Model | undefined): string[] {
 
 export function secondsFor(model: Model, stems: string, songSeconds: number): number {
   return songSeconds * (stems === 'all' ? model.secondsPerSecond.all : model.secondsPerSecond.one)
+}
+
+/** The choices as far as this server has them: they may have been made before its settings changed. */
+export function possible(choices: Choices, models: Models | null, config: ServerConfig): Choices {
+  const format = config.formats.includes(choices.format) ? choices.format : (config.formats[0] ?? 'wav')
+  const notify = config.mail ? choices.notify : ''
+  if (models === null) return { ...choices, format, notify }
+  const known = choices.model === models.default || models.models.some((model) => model.name === choices.model)
+  const model = known ? choices.model : models.default
+  const stems = stemChoices(modelFor(model, models.models)).includes(choices.stems) ? choices.stems : 'vocals'
+  return { ...choices, model, stems, format, notify }
 }
