@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed
-from unbraid.jobs.session import Session, State
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Choices, Output, Session, State
+
+SONG = b"ID3" + bytes(100)
+"""What begins like an MP3."""
 
 
 class MemoryJobs:
@@ -144,3 +150,58 @@ class Told:
 
     def notify(self, session: Session) -> None:
         self.notified.append(session)
+
+
+class Desk:
+    """A service over memory, with a clock that stands still until it is moved."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.jobs, self.objects, self.told = MemoryJobs(), MemoryObjects(), Told()
+        self.now = 1_800_000_000.0
+        self.service = Service(
+            self.jobs, self.objects, self.told, self.told, Limits(**limits), lambda: self.now
+        )
+
+    def brought(self, name: str = "Song.mp3", owner: str | None = None, data: bytes = SONG) -> str:
+        """The id of a session whose song has arrived."""
+        session = self.service.upload(name, "audio/mpeg", owner).session
+        self.objects.files[session.input_key] = data
+        return session.id
+
+    def waiting(self, choices: Choices | None = None, **brought: Any) -> str:
+        """The id of one that waits to be worked on."""
+        return self.service.start(self.brought(**brought), choices=choices).id
+
+    def working(self, worker: str = "w", choices: Choices | None = None, **brought: Any) -> str:
+        """The id of one that `worker` has taken."""
+        session = self.service.begin(self.waiting(choices, **brought), worker)
+        assert session is not None
+        return session.id
+
+    def completed(self, choices: Choices | None = None, **brought: Any) -> str:
+        """The id of one that is done, with two stems."""
+        session_id = self.working("w", choices, **brought)
+        assert self.service.complete(session_id, "w", self.outputs(session_id), 180.0, "lite")
+        return session_id
+
+    def outputs(self, session_id: str) -> list[Output]:
+        """Two stems, in the object store."""
+        outputs = []
+        for stem in ("vocals", "no_vocals"):
+            base = f"outputs/{session_id}/{stem}"
+            for ending in ("wav", "play", "peaks.json"):
+                self.objects.files[f"{base}.{ending}"] = b"RIFF"
+            outputs.append(
+                Output(stem, f"{stem}.wav", f"{base}.wav", 4, 180.0, f"{base}.peaks.json", f"{base}.play")
+            )
+        return outputs
+
+    def state(self, session_id: str) -> State:
+        """Where it stands."""
+        return self.record(session_id).state
+
+    def record(self, session_id: str) -> Session:
+        """The record as it is kept."""
+        session = self.jobs.get(session_id)
+        assert session is not None
+        return session

@@ -2,31 +2,438 @@
 
 from __future__ import annotations
 
-from tests.jobs.memory import MemoryJobs, MemoryObjects, Told
+from dataclasses import replace
 
-from unbraid.jobs.limits import Limits
-from unbraid.jobs.service import Service
-from unbraid.jobs.session import Output, State
+import pytest
+from tests.jobs.memory import SONG, Desk
+
+from unbraid.audio.formats import FORMATS as WRITTEN
+from unbraid.errors import (
+    Busy,
+    NoRoom,
+    NotSound,
+    NotUploaded,
+    NotYours,
+    SettingError,
+    TooLarge,
+    Unknown,
+)
+from unbraid.jobs.choices import FORMATS
+from unbraid.jobs.session import Choices, State, new_id
+
+DAY = 86400
 
 
-def test_a_song_goes_all_the_way() -> None:
-    jobs, objects, told = MemoryJobs(), MemoryObjects(), Told()
-    service = Service(jobs, objects, told, told, Limits())
-    upload = service.upload("My Song.MP3", "audio/mpeg")
-    key = upload.session.input_key
-    assert key == f"inputs/{upload.session.id}/song.mp3"
-    objects.files[key] = b"ID3" + bytes(100)
-    assert service.start(upload.session.id, key).state == State.PENDING
-    assert service.status(upload.session.id).queue_position == 1
-    session = service.take("worker")
-    assert session is not None
-    assert service.alive(session.id, "worker", progress=0.5, stage="separating", duration_s=10.0)
-    output = Output("vocals", "vocals.wav", f"outputs/{session.id}/vocals.wav", 44, 10.0)
-    assert service.complete(session.id, "worker", [output], 10.0, "lite")
-    status = service.status(session.id)
-    assert (status.session.state, status.session.progress) == (State.COMPLETED, 1.0)
-    assert [(file.filename, file.save_as) for file in status.files] == [
-        ("vocals.wav", "My Song - vocals.wav")
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+# Upload
+
+
+def test_an_upload_has_a_key_of_its_own_and_a_link_for_an_hour(desk: Desk) -> None:
+    upload = desk.service.upload("My Song.MP3", "audio/mpeg", "browser:a")
+    session = upload.session
+    assert session.state == State.AWAITING_UPLOAD
+    assert len(session.id) == 32
+    assert session.input_key == f"inputs/{session.id}/song.mp3"
+    assert upload.url == f"memory:{session.input_key}?put&type=audio/mpeg&for=3600&most={2 << 30}"
+    assert (upload.expires_in, upload.max_bytes) == (3600, 2 << 30)
+    assert (session.file_name, session.owner) == ("My Song.MP3", "browser:a")
+    assert desk.record(session.id) == session
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "ending"),
+    [
+        ("../../etc/passwd", "passwd", ""),
+        ("C:\\Music\\a.WAV", "a.WAV", ".wav"),
+        ("Für Elise.flac", "Für Elise.flac", ".flac"),
+        ("a.m p3", "a.m p3", ""),
+        ("evil\r\nSet-Cookie: x.mp3", "evilSet-Cookie: x.mp3", ".mp3"),
+        ("gpj\u202e.exe.ogg", "gpj.exe.ogg", ".ogg"),  # without what turns the direction of reading
+        ("a.😀", "a.😀", ""),
+        ("", "song", ""),
+        ("/", "song", ""),
+        ("x" * 300 + ".mp3", "x" * 251 + ".mp3", ".mp3"),
+        ("a." + "b" * 50, "a." + "b" * 50, ""),
+    ],
+)
+def test_nothing_of_a_name_reaches_a_path_but_a_plain_ending(
+    desk: Desk, name: str, shown: str, ending: str
+) -> None:
+    session = desk.service.upload(name, "").session
+    assert (session.file_name, session.input_key) == (shown, f"inputs/{session.id}/song{ending}")
+
+
+@pytest.mark.parametrize(
+    "file_type",
+    [
+        "",
+        "audio/mpeg",
+        "AUDIO/X-WAV",
+        "video/mp4",
+        "audio/mp4; codecs=x",
+        "application/ogg",
+        "application/octet-stream",
+    ],
+)
+def test_sound_film_and_unknown_types_are_taken(desk: Desk, file_type: str) -> None:
+    assert desk.service.upload("a", file_type).session.file_type == file_type
+
+
+@pytest.mark.parametrize("file_type", ["image/png", "text/html", "application/pdf", "application/zip", "x"])
+def test_plainly_other_types_are_refused(desk: Desk, file_type: str) -> None:
+    with pytest.raises(NotSound, match="neither sound nor film"):
+        desk.service.upload("a", file_type)
+    assert desk.jobs.records == {}
+
+
+@pytest.mark.parametrize("file_type", ["audio/\r\nX: y", "audio/" + "x" * 300])
+def test_a_type_that_is_none_is_refused(desk: Desk, file_type: str) -> None:
+    with pytest.raises(SettingError, match="media type"):
+        desk.service.upload("a", file_type)
+
+
+def test_an_upload_may_fill_the_disk_only_so_far(desk: Desk) -> None:
+    keep = desk.service.limits.keep_free_bytes
+    desk.objects.free = keep + 1000
+    assert desk.service.upload("a", "").max_bytes == 1000
+    desk.objects.free = keep
+    with pytest.raises(NoRoom, match="no room"):
+        desk.service.upload("a", "")
+
+
+def test_a_batch_is_made_whole_or_not_at_all(desk: Desk) -> None:
+    batch, uploads = desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.wav", "")], "browser:a")
+    assert [upload.session.batch for upload in uploads] == [batch, batch]
+    assert [upload.session.file_name for upload in uploads] == ["a.mp3", "b.wav"]
+    before = len(desk.jobs.records)
+    with pytest.raises(NotSound, match=r"b\.pdf is neither"):
+        desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.pdf", "application/pdf")])
+    for count in (0, 101):
+        with pytest.raises(SettingError, match="1 to 100 songs"):
+            desk.service.upload_many([("a", "")] * count)
+    assert len(desk.jobs.records) == before
+
+
+# Start
+
+
+def test_a_started_song_waits_and_workers_are_told(desk: Desk) -> None:
+    session_id = desk.brought()
+    choices = Choices("htdemucs", "drums", "flac", notify="me@example.org")
+    session = desk.service.start(session_id, f"inputs/{session_id}/song.mp3", choices)
+    assert (session.state, session.choices, session.size) == (State.PENDING, choices, len(SONG))
+    assert session.queued_at == desk.now
+    assert desk.told.dispatched == [session]
+
+
+@pytest.mark.parametrize("again", [None, Choices()])
+@pytest.mark.parametrize("made", ["waiting", "working", "completed"])
+def test_asking_twice_is_one_job(desk: Desk, made: str, again: Choices | None) -> None:
+    session_id = getattr(desk, made)()
+    before = desk.record(session_id)
+    assert desk.service.start(session_id, choices=again) == before == desk.record(session_id)
+    assert len(desk.told.dispatched) == 1
+
+
+@pytest.mark.parametrize("made", ["waiting", "working", "completed"])
+def test_asking_for_something_else_meanwhile_is_refused(desk: Desk, made: str) -> None:
+    session_id = getattr(desk, made)()
+    with pytest.raises(Busy, match="other choices"):
+        desk.service.start(session_id, choices=Choices(stems="all"))
+    assert desk.record(session_id).choices == Choices()
+
+
+def test_what_failed_or_was_cancelled_may_be_started_again(desk: Desk) -> None:
+    session_id = desk.working()
+    desk.service.alive(session_id, "w", 0.7, "separating", 100.0)
+    desk.service.fail(session_id, "w", "No.")
+    desk.now += 10
+    again = desk.service.start(session_id, choices=Choices(format="mp3"))
+    assert (again.state, again.progress, again.attempts, again.error_message) == (State.PENDING, 0.0, 0, None)
+    assert (again.queued_at, again.finished_at, again.duration_s) == (desk.now, None, 100.0)
+    assert again.choices == Choices(format="mp3")
+    desk.service.cancel(session_id)
+    assert desk.service.start(session_id).choices == Choices(format="mp3")  # as it was
+
+
+def test_a_song_that_is_not_here_can_not_be_started(desk: Desk) -> None:
+    session_id = desk.service.upload("a.mp3", "audio/mpeg").session.id
+    with pytest.raises(NotUploaded, match="Upload it first"):
+        desk.service.start(session_id)
+    assert desk.state(session_id) == State.AWAITING_UPLOAD
+
+
+def test_another_sessions_key_is_refused(desk: Desk) -> None:
+    mine, other = desk.brought(), desk.brought()
+    with pytest.raises(SettingError, match="key"):
+        desk.service.start(mine, f"inputs/{other}/song.mp3")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"%PDF-1.7\n" + bytes(100), "neither"),
+        (b"PK\x03\x04" + bytes(100), "neither"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither"),
+        (b"MZ" + bytes(100), "neither"),
+        (b"\x7fELF" + bytes(100), "neither"),
+        (b"<!DOCTYPE html><html>", "neither"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><svg>', "neither"),
+        (b"#!/bin/sh\n", "neither"),
+    ],
+)
+def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: str) -> None:
+    session_id = desk.brought(data=data)
+    with pytest.raises(NotSound, match=reason):
+        desk.service.start(session_id)
+    assert desk.state(session_id) == State.AWAITING_UPLOAD
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"RIFF\x00\x00\x00\x00WAVEfmt ",
+        b"fLaC\x00",
+        b"OggS\x00",
+        b"\x00\x00\x00\x20ftypM4A ",
+        b"\x1aE\xdf\xa3",  # Matroska
+        b"wvpk",  # WavPack, which no list has
+        b"anything",
+    ],
+)
+def test_sound_film_and_the_unknown_are_taken(desk: Desk, data: bytes) -> None:
+    session_id = desk.brought(data=data + bytes(1000))
+    assert desk.service.start(session_id).state == State.PENDING
+
+
+def test_a_file_beyond_the_limit_is_refused() -> None:
+    desk = Desk(max_bytes=100)
+    with pytest.raises(TooLarge, match="103 bytes, and at most 100"):
+        desk.service.start(desk.brought())
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, lite, htdemucs"),
+        (Choices(model="/etc"), "no model"),
+        (Choices(stems="piano"), "no stem 'piano'. Choose one of all, drums, bass, other, vocals"),
+        (Choices(format="aiff"), "no format 'aiff'. Choose one of wav, flac, mp3, m4a, opus"),
+        (Choices(notify="nobody"), "e-mail"),
+        (Choices(notify="a@b.c\r\nBcc: d@e.f"), "e-mail"),
+        (Choices(notify="a" * 300 + "@b.c"), "e-mail"),
+    ],
+)
+def test_what_can_not_be_had_is_refused_at_once(desk: Desk, choices: Choices, told: str) -> None:
+    session_id = desk.brought()
+    with pytest.raises(SettingError) as caught:
+        desk.service.start(session_id, choices=choices)
+    assert told in caught.value.message
+    assert desk.state(session_id) == State.AWAITING_UPLOAD
+
+
+def test_each_stem_of_a_model_may_be_asked_for(desk: Desk) -> None:
+    choices = Choices("htdemucs_6s", "piano")
+    assert desk.service.start(desk.brought(), choices=choices).choices == choices
+
+
+def test_formats_are_those_that_can_be_written() -> None:
+    assert FORMATS == WRITTEN
+
+
+def test_where_auto_is_not_allowed_the_first_that_is_stands_for_it() -> None:
+    desk = Desk(models=("htdemucs", "lite"))
+    session_id = desk.brought()
+    assert desk.service.start(session_id).choices.model == "lite"
+    assert desk.service.start(session_id, choices=Choices()).state == State.PENDING
+    with pytest.raises(SettingError, match="Choose one of lite, htdemucs"):
+        desk.service.start(desk.brought(), choices=Choices("hdemucs_mmi"))
+
+
+def test_an_owner_has_so_many_songs_at_once_and_others_have_theirs() -> None:
+    desk = Desk(per_owner_active=2)
+    first = desk.waiting(owner="browser:a")
+    desk.working(owner="browser:a")
+    third = desk.brought(owner="browser:a")
+    with pytest.raises(Busy, match="2 of your songs"):
+        desk.service.start(third)
+    desk.waiting(owner="browser:b")
+    desk.service.cancel(first)
+    assert desk.service.start(third).state == State.PENDING
+
+
+def test_each_of_a_batch_starts_or_says_why_not(desk: Desk) -> None:
+    here, absent, unknown = desk.brought(), desk.service.upload("a", "").session.id, new_id()
+    results = desk.service.start_many([here, absent, unknown], Choices(format="flac"))
+    assert list(results) == [here, absent, unknown]
+    assert results[here] == desk.record(here)
+    assert isinstance(results[absent], NotUploaded)
+    assert isinstance(results[unknown], Unknown)
+
+
+def test_a_song_that_nobody_can_be_told_of_fails_rather_than_waits_for_ever(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(session: object) -> None:
+        raise ConnectionError("the queue is away")
+
+    session_id = desk.brought()
+    monkeypatch.setattr(desk.told, "dispatch", away)
+    with pytest.raises(ConnectionError):
+        desk.service.start(session_id)
+    assert desk.record(session_id).error_message == "It could not be queued. Try again."
+    monkeypatch.undo()
+    assert desk.service.start(session_id).state == State.PENDING
+
+
+# Status
+
+
+def test_a_completed_song_has_links_for_an_hour_under_the_songs_name(desk: Desk) -> None:
+    status = desk.service.status(desk.completed(name="My Song.mp3"))
+    assert [
+        (file.type, file.filename, file.save_as, file.size, file.duration_s) for file in status.files
+    ] == [
+        ("vocals", "vocals.wav", "My Song - vocals.wav", 4, 180.0),
+        ("no_vocals", "no_vocals.wav", "My Song - no_vocals.wav", 4, 180.0),
     ]
-    assert service.cleanup(session.id) == 2
-    assert service.cleanup(session.id) == 0
+    base = f"memory:outputs/{status.session.id}/vocals"
+    file = status.files[0]
+    assert file.url == f"{base}.wav?for=3600&as=My Song - vocals.wav"
+    assert file.peaks_url == f"{base}.peaks.json?for=3600&as=None"
+    assert file.play_url == f"{base}.play?for=3600&as=None"
+    assert status.zip_name == "My Song - stems.zip"
+
+
+@pytest.mark.parametrize("name", ["no ending", ".hidden"])
+def test_a_name_without_ending_is_a_title(desk: Desk, name: str) -> None:
+    assert desk.service.status(desk.completed(name=name)).zip_name == f"{name} - stems.zip"
+
+
+def test_places_in_the_queue_count_from_one(desk: Desk) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(desk.waiting())
+        desk.now += 1
+    assert [desk.service.status(one).queue_position for one in ids] == [1, 2, 3]
+    desk.service.take("w")
+    assert [desk.service.status(one).queue_position for one in ids] == [None, 1, 2]
+    desk.now += 1
+    many = desk.service.status_many(ids)
+    assert [many[one].queue_position for one in ids] == [None, 1, 2]
+
+
+def test_unknown_expired_and_malformed_ids_are_unknown(desk: Desk) -> None:
+    expired = desk.completed()
+    desk.now += 7 * DAY
+    for session_id in (expired, new_id(), "", "x", "../" * 10, "x" * 1000, "a\x00b" * 8, "ä" * 32):
+        with pytest.raises(Unknown, match="Upload the song again"):
+            desk.service.status(session_id)
+        with pytest.raises(Unknown):
+            desk.service.start(session_id)
+        with pytest.raises(Unknown):
+            desk.service.cancel(session_id)
+        assert desk.service.status_many([session_id]) == {}
+
+
+# Cancel and clean up
+
+
+@pytest.mark.parametrize("made", ["brought", "waiting", "working"])
+def test_whatever_has_not_ended_can_be_cancelled_any_number_of_times(desk: Desk, made: str) -> None:
+    session_id = getattr(desk, made)()
+    cancelled = desk.service.cancel(session_id)
+    assert (cancelled.state, cancelled.finished_at) == (State.CANCELLED, desk.now)
+    desk.now += 1
+    assert desk.service.cancel(session_id) == cancelled
+    assert not desk.service.alive(session_id, "w")
+    assert desk.service.take("w") is None
+
+
+def test_what_is_done_stays_done(desk: Desk) -> None:
+    session_id = desk.completed()
+    assert desk.service.cancel(session_id).state == State.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("made", "count"), [("brought", 2), ("waiting", 2), ("working", 2), ("completed", 8)]
+)
+def test_cleanup_leaves_nothing_whatever_the_state(desk: Desk, made: str, count: int) -> None:
+    other = desk.brought()
+    session_id = getattr(desk, made)()
+    assert desk.service.cleanup(session_id) == count
+    assert desk.service.cleanup(session_id) == 0
+    assert list(desk.jobs.records) == [other]
+    assert list(desk.objects.files) == [f"inputs/{other}/song.mp3"]
+    assert not desk.service.complete(session_id, "w", [], 1.0, "lite")
+
+
+def test_cleanup_touches_nothing_for_what_can_be_no_id(desk: Desk) -> None:
+    session_id = desk.completed()
+    files = dict(desk.objects.files)
+    for odd in ("", ".", "..", "../inputs", f"{session_id}/../{session_id}", "x" * 1000):
+        assert desk.service.cleanup(odd) == 0
+    assert desk.objects.files == files
+
+
+# Owners
+
+
+def test_where_people_sign_in_a_session_is_its_owners_alone(desk: Desk) -> None:
+    session_id = desk.brought(owner="user:issuer ann")
+    stranger = "user:issuer bob"
+    for ask in (desk.service.status, desk.service.cancel, desk.service.cleanup, desk.service.get):
+        with pytest.raises(NotYours, match="Sign in"):
+            ask(session_id, stranger)
+    with pytest.raises(NotYours):
+        desk.service.start(session_id, owner=stranger)
+    assert desk.service.status_many([session_id], stranger) == {}
+    assert isinstance(desk.service.start_many([session_id], owner=stranger)[session_id], NotYours)
+    assert desk.service.start(session_id, owner="user:issuer ann").state == State.PENDING
+    with pytest.raises(NotYours):  # nor does signing in bring what nobody owns
+        desk.service.status(desk.brought(), "user:issuer ann")
+
+
+@pytest.mark.parametrize("owner", [None, "browser:b"])
+def test_elsewhere_whoever_knows_the_id_may_use_it(desk: Desk, owner: str | None) -> None:
+    session_id = desk.brought(owner="browser:a")
+    assert desk.service.start(session_id, owner=owner).owner == "browser:a"
+    assert list(desk.service.status_many([session_id], owner)) == [session_id]
+    assert desk.service.cleanup(session_id, owner) == 2
+
+
+def test_a_history_lists_the_owners_newest_first_without_what_has_expired(desk: Desk) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(desk.completed(owner="browser:a"))
+        desk.now += DAY
+    desk.completed(owner="browser:b")
+    assert [status.session.id for status in desk.service.history("browser:a")] == ids[::-1]
+    second = desk.record(ids[1])
+    assert [s.session.id for s in desk.service.history("browser:a", 1, second.created_at)] == [ids[0]]
+    assert desk.service.history(None) == []
+    desk.now += 4.5 * DAY
+    assert [status.session.id for status in desk.service.history("browser:a")] == ids[:0:-1]
+
+
+def test_a_change_meanwhile_is_not_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker reports progress in the very moment in which the user cancels: both happen, and it is cancelled."""
+    session_id = desk.working()
+    save, others = desk.jobs.save, [0.25, 0.5]
+
+    def save_after_another(session: object) -> object:
+        if others:
+            current = desk.record(session_id)
+            desk.jobs.records[session_id] = replace(
+                current, progress=others.pop(0), version=current.version + 1
+            )
+        return save(session)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(desk.jobs, "save", save_after_another)
+    cancelled = desk.service.cancel(session_id)
+    assert (cancelled.state, cancelled.progress) == (State.CANCELLED, 0.5)

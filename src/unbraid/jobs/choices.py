@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from unbraid.errors import SettingError
+from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
 from unbraid.models.catalog import AUTO, AUTO_CHOICE, catalog
 
@@ -15,6 +17,7 @@ FORMATS = ("wav", "flac", "mp3", "m4a", "opus")
 
 # Enough to catch slips and line breaks; whether an address exists only its server knows.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
+_ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
@@ -22,19 +25,33 @@ def stems_of(model: str) -> tuple[str, ...]:
     return catalog()[AUTO_CHOICE if model == AUTO else model].sources
 
 
-def check(choices: Choices, models: tuple[str, ...] | None) -> None:
-    """Raise SettingError for what can't be had; `models` are those allowed, None: all of the catalogue."""
-    allowed = (
-        [AUTO, *catalog()] if models is None else [name for name in models if name in (AUTO, *catalog())]
-    )
+def allowed_models(limits: Limits) -> list[str]:
+    """Names that may be asked for, the default first."""
+    return [name for name in (AUTO, *catalog()) if limits.models is None or name in limits.models]
+
+
+def checked(choices: Choices, limits: Limits) -> Choices:
+    """The choices, once it is sure that they can be had. Raises SettingError.
+
+    Where `auto` is not among the models allowed, the first that is stands for it: whoever says nothing of a model gets
+    one.
+    """
+    allowed = allowed_models(limits)
+    if choices.model == AUTO and AUTO not in allowed:
+        choices = replace(choices, model=allowed[0])
     if choices.model not in allowed:
-        raise SettingError(f"there is no model {choices.model!r}; choose one of {', '.join(allowed)}")
+        raise SettingError(f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.")
     stems = (ALL, *stems_of(choices.model))
     if choices.stems not in stems:
-        raise SettingError(f"{choices.model} has no stem {choices.stems!r}; choose one of {', '.join(stems)}")
+        raise SettingError(
+            f"{choices.model} has no stem {choices.stems!r}. Choose one of {', '.join(stems)}."
+        )
     if choices.format not in FORMATS:
-        raise SettingError(f"there is no format {choices.format!r}; choose one of {', '.join(FORMATS)}")
-    if choices.notify is not None and not (
-        len(choices.notify) <= 254 and _ADDRESS.fullmatch(choices.notify)  # RFC 5321, 4.5.3.1.3
-    ):
-        raise SettingError("the e-mail address to notify is not one; write it like name@example.org")
+        raise SettingError(f"There is no format {choices.format!r}. Choose one of {', '.join(FORMATS)}.")
+    if choices.notify is not None and not _is_address(choices.notify):
+        raise SettingError("That is not an e-mail address. Write it like name@example.org.")
+    return choices
+
+
+def _is_address(text: str) -> bool:
+    return len(text) <= _ADDRESS_LENGTH and text.isprintable() and _ADDRESS.fullmatch(text) is not None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
 from unbraid.jobs.choices import ALL
-from unbraid.jobs.session import Session, State
+from unbraid.jobs.session import Session
 from unbraid.models.catalog import AUTO, AUTO_CHOICE, AUTO_INSTEAD, catalog
+
+DOWNLOADING = "downloading"
+"""The stage in which a model is got. Its time is not the song's, and progress is its own."""
 
 # Seconds for a second of song on two cores, for one stem and for all.
 TWO_CORES: Mapping[str, tuple[float, float]] = {
@@ -37,42 +40,52 @@ class Rates:
     def __init__(self, completed: Iterable[Session] = (), cores: int | None = None) -> None:
         """`completed` sessions, newest first, are what was measured; before, guesses for this many cores."""
         self._scale = 2 / (cores or os.cpu_count() or 2)
-        self._measured: dict[tuple[str, bool], list[float]] = defaultdict(list)
-        self._auto: str | None = None
+        self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
+        auto = None
         for session in completed:
             if not (session.started_at and session.finished_at and session.duration_s and session.model_used):
                 continue
             if session.choices.model == AUTO:
-                self._auto = self._auto or session.model_used
+                auto = auto or session.model_used
             samples = self._measured[session.model_used, session.choices.stems == ALL]
             if len(samples) < REMEMBERED:
-                samples.append((session.finished_at - session.started_at) / session.duration_s)
+                rate = (session.finished_at - session.started_at) / session.duration_s
+                samples.append((rate, session.duration_s))
+        self._auto = auto or (AUTO_CHOICE if catalog()[AUTO_CHOICE].installed else AUTO_INSTEAD)
 
     def of(self, model: str, stems: str) -> float:
         """For one model and choice of stems (`all` or one of them)."""
         if model == AUTO:
-            model = self._auto or (AUTO_CHOICE if catalog()[AUTO_CHOICE].installed else AUTO_INSTEAD)
+            model = self._auto
         measured = self._measured.get((model, stems == ALL))
         if measured:
-            return median(measured)
+            return _weighted_median(measured)
         one, every = TWO_CORES.get(model, TWO_CORES[AUTO_CHOICE])
         return (every if stems == ALL else one) * self._scale
 
 
-def seconds_needed(model: str, stems: str, duration_s: float, rates: Rates) -> float:
-    """Seconds that a song of `duration_s` takes from its beginning to its end."""
-    return rates.of(model, stems) * duration_s
+def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:
+    """Of (value, weight): long songs say more than short ones, where starting is most of the time, and a machine that
+    slept in the middle of one says nothing."""
+    ordered = sorted(samples)
+    half = sum(weight for _, weight in ordered) / 2
+    for value, weight in ordered:
+        half -= weight
+        if half <= 0:
+            return value
+    return ordered[-1][0]  # by the rounding of the sums
 
 
 def seconds_of(session: Session, rates: Rates) -> float | None:
-    """The same for a session, from its size where its duration isn't known; None for a film, which tells nothing."""
+    """What a session takes from its beginning to its end: by its duration, or else by its size; None for a film whose
+    duration isn't known yet, as the size says nothing of it."""
     duration_s = session.duration_s
     if duration_s is None:
         if session.size is None or session.file_type.startswith("video/"):
             return None
         ending = session.input_key.rpartition(".")[2]
         duration_s = session.size / _BYTES_PER_SECOND.get(ending, _COMPRESSED)
-    return seconds_needed(session.choices.model, session.choices.stems, duration_s, rates)
+    return rates.of(session.choices.model, session.choices.stems) * duration_s
 
 
 def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
@@ -80,6 +93,9 @@ def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
     usual, pace = seconds_of(session, rates), None
     if session.progress > 0 and session.started_at is not None:
         pace = max(now - session.started_at, 0.0) / session.progress
+    if session.stage == DOWNLOADING:
+        # Then comes the song.
+        return None if usual is None or pace is None else (1 - session.progress) * pace + usual
     if usual is None or pace is None:
         whole = usual if pace is None else pace
     else:
@@ -88,26 +104,15 @@ def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
     return None if whole is None else (1 - session.progress) * whole
 
 
-def eta(
-    session: Session,
-    now: float,
-    rates: Rates,
-    working: Sequence[Session] = (),
-    waiting: Sequence[Session] = (),
-) -> float | None:
-    """Seconds until `session` is done; None: nobody can know, or there is nothing to wait for.
-
-    `working` are all that are worked on, `waiting` those that wait, in their order: while anybody waits, as many are
-    worked on as can be.
-    """
-    if session.state == State.IN_PROGRESS:
-        return seconds_left(session, now, rates)
-    if session.state != State.PENDING:
-        return None
-    before = [seconds_left(other, now, rates) or 0.0 for other in working]
-    for other in waiting:
-        if other.id == session.id:
-            break
-        before.append(seconds_of(other, rates) or 0.0)
-    own = seconds_of(session, rates)
-    return None if own is None else own + sum(before) / max(1, len(working))
+def waiting_times(
+    working: Sequence[Session], waiting: Sequence[Session], now: float, rates: Rates
+) -> list[float]:
+    """Seconds until work on each of `waiting` begins. While anybody waits, as many are worked on as can be: each goes
+    to whoever is free next."""
+    free = [seconds_left(session, now, rates) or 0.0 for session in working] or [0.0]
+    heapq.heapify(free)
+    times = []
+    for session in waiting:
+        times.append(free[0])
+        heapq.heapreplace(free, free[0] + (seconds_of(session, rates) or 0.0))
+    return times

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
+from unbraid.jobs.board import Boards, Clock
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
 from unbraid.jobs.session import Session, State
 
-Clock = Callable[[], float]
-"""Seconds since 1970."""
+ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+"""What can be a session's id: nothing else is looked up, or becomes part of a key."""
 
 KINDS = ("inputs", "outputs", "mixes")
 """A session's files lie under `KIND/ID/`."""
@@ -34,6 +36,7 @@ class Records:
         self.notifier = notifier
         self.limits = limits
         self.clock = clock
+        self.boards = Boards(jobs, clock)
 
     def _change(self, session_id: str, step: Callable[[Session], Session | None]) -> Session | None:
         """Make `step` of the record as it is and save it; again where somebody else was quicker.
@@ -62,7 +65,7 @@ class Records:
     def _not_dispatched(self, session: Session) -> Session | None:
         if session.state != State.PENDING:
             return None
-        return self._ended(session, State.FAILED, error_message="it could not be queued; please try again")
+        return self._ended(session, State.FAILED, error_message="It could not be queued. Try again.")
 
     def _ended(self, session: Session, state: State, **changes: object) -> Session:
         """The record at its end, from which its time runs."""

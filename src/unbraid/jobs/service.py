@@ -21,14 +21,14 @@ from unbraid.errors import (
     Unknown,
 )
 from unbraid.jobs.board import Board
-from unbraid.jobs.choices import check
+from unbraid.jobs.choices import checked
 from unbraid.jobs.peek import HEAD, looks_like_sound, may_be_sound
 from unbraid.jobs.ports import Changed
+from unbraid.jobs.records import ID
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
 from unbraid.jobs.status import Status, status_of
 from unbraid.jobs.upkeep import Upkeep
 
-_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _NAME_LENGTH = 255
 
 
@@ -55,9 +55,9 @@ class Service(Upkeep):
     ) -> Upload:
         """A new session, and the address that takes its song. Raises NotSound, NoRoom, SettingError."""
         if len(file_type) > _NAME_LENGTH or not file_type.isprintable():
-            raise SettingError("the file's type is not a media type such as audio/mpeg")
+            raise SettingError("The file's type is not a media type such as audio/mpeg.")
         if not may_be_sound(file_type):
-            raise NotSound(f"{file_type} is neither sound nor film; choose a song or a video")
+            raise NotSound(f"{file_type} is neither sound nor film. Choose a song or a video.")
         max_bytes = self._room()
         now, session_id, name = self.clock(), new_id(), _shown(file_name)
         session = Session(
@@ -82,7 +82,7 @@ class Service(Upkeep):
         self._check_count(len(files))
         for name, file_type in files:
             if not may_be_sound(file_type):
-                raise NotSound(f"{_shown(name)} is neither sound nor film; leave it out")
+                raise NotSound(f"{_shown(name)} is neither sound nor film. Leave it out.")
         batch = new_id()
         return batch, [self.upload(name, file_type, owner, batch) for name, file_type in files]
 
@@ -98,18 +98,18 @@ class Service(Upkeep):
         Raises Unknown, NotYours, NotUploaded, Busy, TooLarge, NotSound, SettingError.
         """
         if choices is not None:
-            check(choices, self.limits.models)
+            choices = checked(choices, self.limits)
         while True:
             session = self._find(session_id, owner)
             if input_key not in (None, session.input_key):
-                raise SettingError("the key is not that of this session's upload")
+                raise SettingError("The key is not that of this session's upload.")
             if session.state in ACTIVE or session.state == State.COMPLETED:
                 if choices in (None, session.choices):
                     return session
                 raise Busy(
-                    "this song is done with other choices; upload it again for these"
+                    "This song was separated with other choices. Upload it again for these."
                     if session.state == State.COMPLETED
-                    else "this song is being separated with other choices; cancel it first"
+                    else "This song is being separated with other choices. Cancel it first."
                 )
             self._check_active(session.owner)
             size = self._checked_input(session)
@@ -117,7 +117,7 @@ class Service(Upkeep):
             queued = session.to(
                 State.PENDING,
                 now,
-                choices=choices or session.choices,
+                choices=choices or checked(session.choices, self.limits),
                 size=size,
                 queued_at=now,
                 expires_at=self._active_until(),
@@ -152,9 +152,10 @@ class Service(Upkeep):
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
         """The same for those of them that are known and the owner's."""
         self._check_count(len(session_ids))
-        found = self.jobs.get_many([session_id for session_id in session_ids if _ID.fullmatch(session_id)])
+        found = self.jobs.get_many([session_id for session_id in session_ids if ID.fullmatch(session_id)])
+        places = self.board.places
         return {
-            session_id: self._status(session)
+            session_id: self._status(session, places.get(session_id))
             for session_id, session in found.items()
             if self._here(session) and self._may_use(session, owner)
         }
@@ -163,8 +164,9 @@ class Service(Upkeep):
         """The owner's sessions, newest first, created before that time; none for nobody."""
         if owner is None:
             return []
+        places = self.board.places
         return [
-            self._status(session)
+            self._status(session, places.get(session.id))
             for session in self.jobs.history(owner, limit, before)
             if self._here(session)
         ]
@@ -180,7 +182,7 @@ class Service(Upkeep):
 
     def cleanup(self, session_id: str, owner: str | None = None) -> int:
         """Delete record and files, whatever its state; how many there were, 0 the second time. Raises NotYours."""
-        if not _ID.fullmatch(session_id):
+        if not ID.fullmatch(session_id):
             return 0
         session = self.jobs.get(session_id)
         if session is not None and not self._may_use(session, owner):
@@ -195,20 +197,20 @@ class Service(Upkeep):
     @property
     def board(self) -> Board:
         """What all sessions together are doing, at most a second old."""
-        now = self.clock()
-        if self._board is None or not 0 <= now - self._board.at < 1.0:
-            self._board = Board.read(self.jobs, now)
-        return self._board
+        return self.boards.fresh()
 
-    _board: Board | None = None
-
-    def _status(self, session: Session) -> Status:
-        return status_of(session, self.jobs, self.objects, self.board, self.limits.link_s, self.clock())
+    def _status(self, session: Session, ahead: int | None = None) -> Status:
+        eta_s = position = None
+        if session.state in ACTIVE:
+            eta_s = self.board.eta(session, self.clock())
+        if session.state == State.PENDING:
+            position = 1 + (self.jobs.ahead(session) if ahead is None else ahead)
+        return status_of(session, self.objects, self.limits.link_s, eta_s, position)
 
     def _find(self, session_id: str, owner: str | None) -> Session:
-        session = self.jobs.get(session_id) if _ID.fullmatch(session_id) else None
+        session = self.jobs.get(session_id) if ID.fullmatch(session_id) else None
         if session is None or not self._here(session):
-            raise Unknown("there is no such session, or it has expired; upload the song again")
+            raise Unknown("There is no such session, or it has expired. Upload the song again.")
         if not self._may_use(session, owner):
             raise _not_yours()
         return session
@@ -228,22 +230,22 @@ class Service(Upkeep):
             else min(self.limits.max_bytes, free - self.limits.keep_free_bytes)
         )
         if room <= 0:
-            raise NoRoom("there is no room for another song; delete some results, or try again later")
+            raise NoRoom(
+                "There is no room for another song. Delete some that you no longer need, or try again later."
+            )
         return room
 
     def _checked_input(self, session: Session) -> int:
         """Size of the song that was uploaded, in bytes."""
         size = self.objects.size(session.input_key)
         if size is None:
-            raise NotUploaded("the song has not arrived yet; upload it first")
+            raise NotUploaded("The song is not here. Upload it first.")
         if size == 0:
-            raise NotSound("the file is empty; choose another")
+            raise NotSound("The file is empty. Choose another.")
         if size > self.limits.max_bytes:
-            raise TooLarge(
-                f"the file has {size >> 20} MB, and at most {self.limits.max_bytes >> 20} are taken"
-            )
+            raise TooLarge(f"The file has {size} bytes, and at most {self.limits.max_bytes} are taken.")
         if not looks_like_sound(self.objects.head(session.input_key, HEAD)):
-            raise NotSound("the file is neither sound nor film; choose a song or a video")
+            raise NotSound("The file is neither sound nor film. Choose a song or a video.")
         return size
 
     def _check_active(self, owner: str | None) -> None:
@@ -251,18 +253,20 @@ class Service(Upkeep):
         if most is None or owner is None:
             return
         if sum(session.state in ACTIVE for session in self.jobs.history(owner, 1000)) >= most:
-            raise Busy(f"{most} of your songs are waiting or being separated already; wait until one is done")
+            raise Busy(
+                f"{most} of your songs are waiting or being separated already. Wait until one is done."
+            )
 
     def _check_count(self, count: int) -> None:
         if not 0 < count <= self.limits.max_batch:
-            raise SettingError(f"a batch has 1 to {self.limits.max_batch} songs, not {count}")
+            raise SettingError(f"A batch has 1 to {self.limits.max_batch} songs, not {count}.")
 
 
 _STOPPABLE = ACTIVE | {State.AWAITING_UPLOAD}
 
 
 def _not_yours() -> NotYours:
-    return NotYours("this session is somebody else's; sign in as whoever started it")
+    return NotYours("This session is somebody else's. Sign in as whoever started it.")
 
 
 def _shown(file_name: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unbraid.jobs.board import Board
-from unbraid.jobs.ports import JobStore, ObjectStore
-from unbraid.jobs.session import Output, Session, State
+from unbraid.jobs.ports import ObjectStore
+from unbraid.jobs.session import Output, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ def title(session: Session) -> str:
 
 
 def status_of(
-    session: Session, jobs: JobStore, objects: ObjectStore, board: Board, link_s: int, now: float
+    session: Session, objects: ObjectStore, link_s: int, eta_s: float | None, queue_position: int | None
 ) -> Status:
-    """The status at the time `now`, with links that work for `link_s` seconds."""
+    """The status, with links that work for `link_s` seconds."""
 
     def url(key: str | None) -> str | None:
         return None if key is None else objects.download_url(key, link_s)
@@ -69,8 +68,8 @@ def status_of(
 
     return Status(
         session,
-        board.eta(session, now),
-        jobs.ahead(session) + 1 if session.state == State.PENDING else None,
+        eta_s,
+        queue_position,
         tuple(map(link, session.outputs)),
         f"{title(session)} - stems.zip",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import NamedTuple
 
+from unbraid.jobs.records import ID
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.work import Work
 
@@ -37,8 +38,8 @@ class Upkeep(Work):
                 session.attempts, f" {session.attempts} times"
             )
             message = (
-                f"separating this song made the program stop{times}; "
-                "try another model, or convert the song to WAV or MP3 first"
+                f"Separating this song made the program stop{times}. "
+                "Try another model, or convert the song to WAV or MP3 first."
             )
             return self._ended(session, State.FAILED, error_message=message)
 
@@ -59,6 +60,7 @@ class Upkeep(Work):
         # A record is made before its first file, so an id without one is that of a session that was deleted.
         ids = iter(self.objects.session_ids())
         while some := list(islice(ids, AT_ONCE)):
-            for session_id in set(some) - self.jobs.known(some):
+            # What has another name was put there by somebody else.
+            for session_id in set(filter(ID.fullmatch, some)) - self.jobs.known(some):
                 orphans += self._delete_files(session_id)
         return Swept(sessions, orphans)

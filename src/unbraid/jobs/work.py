@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.records import Records
 from unbraid.jobs.session import Output, Session, State
-
-DOWNLOADING = "downloading"
-"""The stage in which a model is got. Its time is not the song's."""
 
 # How many waiting sessions are read at once: others may be quicker with the first of them.
 LOOK_AT = 8
@@ -54,7 +52,7 @@ class Work(Records):
             self.fail(
                 session_id,
                 worker,
-                f"the song is {duration_s / 60:.0f} minutes long, and at most {longest:.0f} are taken; cut it",
+                f"The song has {duration_s / 60:.0f} minutes, and at most {longest:.0f} are taken. Cut it in parts.",
             )
             return False
 
