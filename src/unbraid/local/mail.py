@@ -60,8 +60,9 @@ def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
     name = " ".join(session.file_name.split())
     if session.state == State.COMPLETED:
         subject = f"{name} is separated"
-        stems = [output.type for output in session.outputs]
-        lines = [f"Your song {name} has been taken apart: {', '.join(stems)}.", *session.warnings]
+        *others, last = [output.type for output in session.outputs]
+        stems = f"{', '.join(others)} and {last}" if others else last
+        lines = [f"Your song {name} has been taken apart: {stems}.", *session.warnings]
     else:
         subject = f"{name} could not be separated"
         lines = [f"Your song {name} could not be taken apart.", session.error_message or ""]
@@ -77,5 +78,5 @@ def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-    message.set_content("\n".join(line for line in lines if line is not None) + "\n")
+    message.set_content("\n".join(lines) + "\n")
     return message

@@ -1,0 +1,203 @@
+"""Letters reach a real mail server, say what came of the song, and never keep a session from ending."""
+
+from __future__ import annotations
+
+import datetime
+import email
+import email.policy
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import Session as SmtpSession
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.local.mail import Mail
+from unbraid.local.settings import Settings
+
+
+@dataclass
+class PostOffice:
+    """Keeps what arrives."""
+
+    arrived: list[tuple[Envelope, EmailMessage]] = field(default_factory=list)
+
+    async def handle_DATA(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content
+        assert isinstance(content, bytes)
+        letter = email.message_from_bytes(content, policy=email.policy.default)
+        assert isinstance(letter, EmailMessage)
+        self.arrived.append((envelope, letter))
+        return "250 OK"
+
+
+Open = Callable[..., int]
+
+
+@pytest.fixture
+def office() -> PostOffice:
+    return PostOffice()
+
+
+@pytest.fixture
+def open_office(office: PostOffice) -> Iterator[Open]:
+    """Opens the office at a port, with these options of aiosmtpd."""
+    controllers: list[Controller] = []
+
+    def start(**options: Any) -> int:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        controller = Controller(office, hostname="127.0.0.1", port=port, **options)
+        controllers.append(controller)
+        controller.start()
+        return port
+
+    yield start
+    for controller in controllers:
+        controller.stop()
+
+
+def mail(port: int, **settings: Any) -> Mail:
+    given = {"smtp_host": "localhost", "smtp_security": "none", "mail_from": "Unbraid <songs@example.org>"}
+    return Mail(Settings.load(**{**given, "smtp_port": port, **settings}))
+
+
+def ended(state: State = State.COMPLETED, name: str = "My Song.mp3", **changes: Any) -> Session:
+    stems = [Output(stem, f"{stem}.wav", f"outputs/x/{stem}.wav", 1, 1.0) for stem in ("vocals", "no_vocals")]
+    return Session(
+        id="the-key-of-it",
+        file_name=name,
+        file_type="audio/mpeg",
+        input_key="inputs/x/song.mp3",
+        created_at=0,
+        updated_at=0,
+        expires_at=1,
+        state=state,
+        choices=changes.pop("choices", Choices(notify="me@example.org")),
+        outputs=tuple(stems) if state == State.COMPLETED else (),
+        **changes,
+    )
+
+
+def test_a_finished_song_is_told_with_a_link_to_it(office: PostOffice, open_office: Open) -> None:
+    mail(open_office(), public_url="https://songs.example.org").notify(ended())
+    [(envelope, letter)] = office.arrived
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("songs@example.org", ["me@example.org"])
+    assert (letter["From"], letter["To"]) == ("Unbraid <songs@example.org>", "me@example.org")
+    assert letter["Subject"] == "My Song.mp3 is separated"
+    assert letter["Message-ID"].endswith("@example.org>")
+    assert letter["Date"]
+    text = letter.get_content()
+    assert "vocals and no_vocals" in text
+    assert "https://songs.example.org/#/s/the-key-of-it" in text.split()
+
+
+def test_without_an_address_of_the_app_there_is_no_link(office: PostOffice, open_office: Open) -> None:
+    mail(open_office()).notify(ended())
+    assert "the-key" not in office.arrived[0][1].get_content()
+
+
+def test_a_song_that_failed_is_told_with_the_reason(office: PostOffice, open_office: Open) -> None:
+    mail(open_office()).notify(ended(State.FAILED, error_message="My Song.mp3 is empty."))
+    letter = office.arrived[0][1]
+    assert letter["Subject"] == "My Song.mp3 could not be separated"
+    assert "My Song.mp3 is empty." in letter.get_content()
+
+
+@pytest.mark.parametrize(
+    "name", ["Über den Wolken – 雲.mp3", "a\r\nBcc: all@example.org\r\n\r\nbody.mp3", "x" * 300]
+)
+def test_whatever_a_song_is_called_it_stays_in_its_place(
+    office: PostOffice, open_office: Open, name: str
+) -> None:
+    mail(open_office()).notify(ended(name=name))
+    [(envelope, letter)] = office.arrived
+    assert envelope.rcpt_tos == ["me@example.org"]
+    assert letter["Bcc"] is None
+    assert letter["Subject"] == f"{' '.join(name.split())} is separated"
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_it_signs_in_over_a_connection_that_nobody_reads(
+    office: PostOffice, open_office: Open, certificate: Path, security: str
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    signed_in = []
+
+    def check(
+        server: SMTP, session: SmtpSession, envelope: Envelope, mechanism: str, data: LoginPassword
+    ) -> AuthResult:
+        signed_in.append((data.login, data.password))
+        return AuthResult(success=True)
+
+    if security == "tls":  # the whole connection, which aiosmtpd doesn't count as encrypted
+        port = open_office(authenticator=check, ssl_context=context, auth_require_tls=False)
+    else:
+        port = open_office(authenticator=check, tls_context=context, auth_required=True)
+    mail(port, smtp_security=security, smtp_user="unbraid", smtp_password="secret").notify(ended())
+    assert signed_in == [(b"unbraid", b"secret")]
+    assert len(office.arrived) == 1
+
+
+def test_a_server_that_cant_prove_who_it_is_gets_nothing(
+    office: PostOffice, open_office: Open, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    mail(open_office(tls_context=context), smtp_security="starttls").notify(ended())
+    assert office.arrived == []
+
+
+@pytest.mark.parametrize("address", ["me@example.org", "no address", "a@b\nBcc: c@d"])
+def test_a_letter_that_cant_be_sent_is_logged_without_whose_it_is(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    nobody_there = 1
+    mail(nobody_there).notify(ended(choices=Choices(notify=address)))
+    [record] = caplog.records
+    assert record.getMessage().startswith("a letter can't be sent")
+    assert "example" not in caplog.text
+    assert "Bcc" not in caplog.text
+
+
+def test_who_wants_no_letter_gets_none(office: PostOffice, open_office: Open) -> None:
+    mail(open_office()).notify(ended(choices=Choices()))
+    assert office.arrived == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A key and a certificate for `localhost` that this process trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "localhost.pem"
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    return path
