@@ -138,12 +138,26 @@ def test_what_killed_processes_left_is_cleared_once_it_is_old(store: FolderStore
     part = next((store.root / "inputs" / "old").iterdir())
     os.utime(part, (1, 1))
     (store.root / ".part-grave").mkdir()
-    assert store.clear_parts() == 2
+    os.utime(store.root / ".part-grave", (1, 1))
+    with store.scratch() as scratch:
+        assert store.clear_parts() == 2
+        assert Path(scratch).is_dir()
     assert everything_in(store.root)[:2] == ["inputs", "inputs/new"]
     new.write(b"goes on")
     new.commit()
     assert store.size("inputs/new/song.mp3") == 7
     old.file.close()
+
+
+def test_only_the_newest_of_a_folder_are_kept(store: FolderStore) -> None:
+    for number in range(4):
+        key = f"mixes/abc/{number}.mp3"
+        with store.write(key) as part:
+            part.commit()
+        os.utime(store.path(key), (number, number))
+    store.keep_newest("mixes/abc/", 2)
+    assert [number for number in range(4) if store.size(f"mixes/abc/{number}.mp3") is not None] == [2, 3]
+    store.keep_newest("mixes/unknown/", 2)
 
 
 def test_a_deletion_counts_what_users_know_of(store: FolderStore) -> None:

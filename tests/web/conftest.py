@@ -86,12 +86,13 @@ class Open(Protocol):
 
 @pytest.fixture
 def open_app(tmp_path: Path) -> Iterator[Open]:
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # which closes what was opened last first
 
         def open_one(**settings: Any) -> App:
             settings = {"data": tmp_path / "data", "keep_free_bytes": 0, "rate_burst": 1000, **settings}
             loaded = Settings.load(**settings)
             service = open_service(loaded)
+            stack.callback(service.jobs.close)  # type: ignore[attr-defined]
             client = stack.enter_context(TestClient(create_app(service, loaded), base_url=ADDRESS))
             assert isinstance(service.objects, FolderStore)
             return App(client, service, service.objects, loaded)

@@ -11,6 +11,7 @@ import errno
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,16 +123,29 @@ class FolderStore:
     def clear_parts(self, older_than_s: float = 3600) -> int:
         """Remove what was half-written by processes that were killed; how many."""
         before, count = time.time() - older_than_s, 0
-        for part in self.root.glob(f"*/*/{PART}*"):
+        for part in [*self.root.glob(f"{PART}*"), *self.root.glob(f"*/*/{PART}*")]:
             with contextlib.suppress(OSError):
                 if part.stat().st_mtime < before:
-                    part.unlink()
+                    shutil.rmtree(part) if part.is_dir() else part.unlink()
                     count += 1
-                    _drop_empty(part.parent)
-        for grave in self.root.glob(f"{PART}*"):
-            shutil.rmtree(grave, ignore_errors=True)
-            count += 1
+                    if part.parent != self.root:
+                        _drop_empty(part.parent)
         return count
+
+    def scratch(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder on the same disk for what is being made. Those of killed processes are cleared as parts are."""
+        return tempfile.TemporaryDirectory(prefix=PART, dir=self.root)
+
+    def keep_newest(self, prefix: str, count: int) -> None:
+        """Delete all but the newest files of a folder `KIND/ID/`."""
+        if not FOLDER.fullmatch(prefix):
+            raise ValueError("not a folder of keys")
+        with contextlib.suppress(FileNotFoundError):
+            files = sorted(
+                (self.root / prefix).iterdir(), key=lambda path: path.stat().st_mtime, reverse=True
+            )
+            for path in files[count:]:
+                path.unlink(missing_ok=True)
 
 
 class Part:

@@ -23,6 +23,7 @@ BLOCK = 1 << 20  # bytes that are written at once
 IDLE_S = 60.0  # after which an upload that sends nothing more is given up
 SMALL = 8 << 20  # bytes of a refused upload that are still read, so that its sender hears why
 
+NO_ROOM = "There is no room for this song. Delete songs that you no longer need, or try again later."
 GONE = "This file is not here any more: it has expired, or was deleted."
 MEDIA_TYPES = {
     ".wav": "audio/wav",
@@ -94,16 +95,14 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
     if grant.content_type not in ("", request.headers.get("content-type", "")):
         raise NotSound(f"This link takes {grant.content_type}, as announced. Send that as Content-Type.")
     declared = int(request.headers.get("content-length", 0))
-    _check_size(declared, grant)
+    _check_size(declared, grant, context)
     if declared > context.store.free_bytes() - context.service.limits.keep_free_bytes:
-        raise NoRoom(
-            "There is no room for this song. Delete songs that you no longer need, or try again later."
-        )
+        raise NoRoom(NO_ROOM)
     with await to_thread.run_sync(context.store.write, grant.key) as part:
         size, block = 0, bytearray()
         async for chunk in _patiently(request):
             size += len(chunk)
-            _check_size(size, grant)
+            _check_size(size, grant, context)
             block += chunk
             if len(block) >= BLOCK:
                 await to_thread.run_sync(part.write, bytes(block))
@@ -142,9 +141,16 @@ async def _read_a_little_more(request: Request) -> None:
         return
 
 
-def _check_size(size: int, grant: Grant) -> None:
-    if size > grant.max_bytes:
-        raise TooLarge(f"This file is too large: at most {grant.max_bytes / 1e6:.0f} MB are taken.")
+def _check_size(size: int, grant: Grant, context: Context) -> None:
+    most = context.service.limits.max_bytes
+    if size > most:
+        raise TooLarge(f"This file is too large: at most {_shown(most)} are taken.")
+    if size > grant.max_bytes:  # which is less where the disk had no more room
+        raise NoRoom(NO_ROOM)
+
+
+def _shown(count: int) -> str:
+    return f"{count >> 20} MB" if count >> 20 else f"{count} bytes"
 
 
 def _check_awaited(grant: Grant, context: Context) -> None:

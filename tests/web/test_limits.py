@@ -1,0 +1,105 @@
+"""How much one client may ask for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Scope
+from tests.web.conftest import SONG, Open
+from tests.web.test_songs import assert_problem
+
+from unbraid.web import bodies
+from unbraid.web.limits import Buckets, client_of
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_burst_then_a_rate() -> None:
+    buckets = Buckets(20, 30, clock := Clock())
+    assert [buckets.take("a") for _ in range(30)] == [0] * 30
+    assert buckets.take("a") == pytest.approx(1 / 20)
+    assert buckets.take("b") == 0
+    clock.now += 0.5
+    assert [buckets.take("a") for _ in range(10)] == [0] * 10
+    assert buckets.take("a") > 0
+
+
+@given(st.lists(st.floats(0, 0.2), min_size=1, max_size=300))
+def test_nobody_gets_more_than_burst_and_rate_allow(pauses: list[float]) -> None:
+    buckets = Buckets(20, 30, clock := Clock())
+    taken = 0
+    for pause in pauses:
+        clock.now += pause
+        taken += buckets.take("a") == 0
+    assert taken <= 30 + 20 * sum(pauses) + 1e-6
+
+
+def test_clients_that_left_are_forgotten() -> None:
+    buckets = Buckets(20, 30, clock := Clock())
+    for number in range(1000):
+        buckets.take(str(number))
+    clock.now += 2
+    buckets.take("a")
+    assert len(buckets) == 1
+
+
+def scope(host: str) -> Scope:
+    return {"type": "http", "client": (host, 1234)}
+
+
+def test_a_client_is_an_address_or_a_network_of_ipv6() -> None:
+    assert client_of(scope("192.0.2.7")) == "192.0.2.7"
+    assert client_of(scope("2001:db8:1:2:3:4:5:6")) == client_of(scope("2001:db8:1:2::9"))
+    assert client_of(scope("2001:db8:1:2::9")) != client_of(scope("2001:db8:1:3::9"))
+    assert client_of(scope("::1")) == "::1"
+    assert client_of(scope("testclient")) == "testclient"
+    assert client_of({"type": "http"}) == ""
+
+
+def test_too_many_calls_are_told_when_to_come_again(open_app: Open) -> None:
+    app = open_app(rate=0.5, rate_burst=30)
+    statuses = [app.client.get("/models").status_code for _ in range(30)]
+    assert statuses == [200] * 30
+    answer = app.client.get("/models", headers={"Origin": "https://elsewhere.example.org"})
+    assert_problem(answer, 429)
+    assert answer.headers["retry-after"] in ("1", "2")
+    assert app.client.get("/healthz").status_code == 200
+    assert app.client.get("/").status_code == 200
+
+
+def test_signed_links_are_not_counted(open_app: Open) -> None:
+    app = open_app(rate=0.001, rate_burst=5)
+    upload = app.begin(kind="")
+    app.send(upload, SONG)
+    app.ask(upload)
+    app.finish(upload)
+    address = app.status(upload)["output_files"][0]["s3_url"]
+    for _ in range(20):
+        assert app.client.get(address, headers={"Range": "bytes=0-9"}).status_code == 206
+
+
+def test_calls_are_small(open_app: Open) -> None:
+    app = open_app()
+    for body in (bytes(bodies.LARGEST + 1), iter([bytes(bodies.LARGEST), b"x"])):
+        answer = app.client.post("/upload", content=body, headers={"Content-Type": "application/json"})
+        assert_problem(answer, 413)
+    wide = b'{"fileName": "a.mp3", "fileType": "", "more": "' + b"x" * (bodies.LARGEST - 100) + b'"}'
+    answer = app.client.post("/upload", content=wide, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
+
+
+def test_batches_have_a_size(open_app: Open) -> None:
+    app = open_app(max_batch=2)
+    file = {"fileName": "a.mp3", "fileType": ""}
+    assert app.client.post("/batch", json={"files": [file] * 2}).status_code == 200
+    assert_problem(app.client.post("/batch", json={"files": [file] * 3}), 422)
+    assert_problem(app.client.post("/batch/status", json={"session_ids": ["x" * 32] * 3}), 422)
+    assert_problem(app.client.post("/batch", json={"files": []}), 422)

@@ -1,0 +1,72 @@
+"""The current mix as one file."""
+
+from __future__ import annotations
+
+import io
+import wave
+
+import numpy as np
+import pytest
+from tests.conftest import WriteWave
+from tests.web import conftest
+from tests.web.conftest import App
+from tests.web.test_songs import assert_problem
+
+from unbraid.web.routes import mixes
+
+
+@pytest.fixture
+def song(app: App, write_wave: WriteWave, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Id of a song whose two stems are the same sound."""
+    path = write_wave(app.settings.data / "stem.wav", 0.5)
+    monkeypatch.setattr(conftest, "OCTETS", path.read_bytes())
+    return str(app.done("My Song.mp3")["sessionId"])
+
+
+def samples(data: bytes) -> np.ndarray:
+    with wave.open(io.BytesIO(data)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+
+
+def test_a_mix_is_the_sum_of_the_stems_at_their_levels(app: App, song: str) -> None:
+    stem = samples(conftest.OCTETS)
+    body = {"session_id": song, "gains": {"vocals": 0.25, "no_vocals": 0.5}, "format": "wav"}
+    answer = app.client.post("/mix", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["filename"] == "My Song - mix.wav"
+    file = app.client.get(answer.json()["s3_url"])
+    assert "My%20Song%20-%20mix.wav" in file.headers["content-disposition"]
+    assert np.abs(samples(file.content) - 0.75 * stem).max() <= 1
+    # The same mix isn't made again, another is; the files go with the song.
+    assert len(list(app.store.root.glob("mixes/*/*"))) == 1
+    app.client.post("/mix", json=body)
+    assert len(list(app.store.root.glob("mixes/*/*"))) == 1
+    app.client.post("/mix", json={**body, "gains": {"vocals": 0}})
+    assert len(list(app.store.root.glob("mixes/*/*"))) == 2
+    app.client.post("/cleanup", json={"session_id": song})
+    assert app.client.get(answer.json()["s3_url"]).status_code == 404
+    assert list(app.store.root.glob("mixes/*")) == list(app.store.root.glob(".part-*")) == []
+
+
+def test_a_song_keeps_a_few_mixes(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixes, "KEPT", 1)
+    for gain in (0.1, 0.2):
+        answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": gain}})
+    assert len(list(app.store.root.glob("mixes/*/*"))) == 1
+    assert app.client.get(answer.json()["s3_url"]).status_code == 200
+
+
+def test_what_can_not_be_mixed_is_told(app: App, song: str) -> None:
+    for gains, word in (
+        ({"kazoo": 1}, "kazoo"),
+        ({"vocals": 3}, "gains/vocals"),
+        ({"vocals": -1}, "gains/vocals"),
+        ({}, "gains"),
+        ({"vocals": 0, "no_vocals": 0}, "silent"),
+    ):
+        body = {"session_id": song, "gains": gains, "format": "wav"}
+        assert word in assert_problem(app.client.post("/mix", json=body), 422)["detail"]
+    waiting = app.begin()
+    body = {"session_id": waiting["sessionId"], "gains": {"vocals": 1}}
+    assert_problem(app.client.post("/mix", json=body), 409)
+    assert_problem(app.client.post("/mix", json={**body, "session_id": "x" * 32}), 404)
