@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 from sqlalchemy import (
     Column,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from unbraid.errors import SettingError
 
@@ -70,11 +71,14 @@ def connect(url: str) -> Engine:
     """The database at `url`, each statement a transaction of its own. Raises SettingError."""
     try:
         address = make_url(url)
-        if address.drivername in ("postgres", "postgresql"):
+        backend = address.drivername.partition("+")[0]
+        if backend in ("postgres", "postgresql"):
+            backend = "postgresql"
             address = address.set(drivername="postgresql+psycopg")
-        backend = address.get_backend_name()
-        if backend not in ("sqlite", "postgresql"):
+        elif backend != "sqlite":
             raise SettingError(f"Sessions can be kept in SQLite or PostgreSQL, not in {backend}.")
+        if backend == "sqlite":
+            _make_file(address.database)
         engine = create_engine(
             address,
             isolation_level="AUTOCOMMIT",
@@ -95,7 +99,20 @@ def connect(url: str) -> Engine:
     return engine
 
 
-def _tune_sqlite(connection: Any, _record: object) -> None:
+def _make_file(database: str | None) -> None:
+    """An empty database that its owner alone can read: names of songs, and e-mail addresses, are in it."""
+    if database in (None, "", ":memory:"):
+        raise SettingError(
+            "SQLite needs a file: write its address like sqlite:////var/lib/unbraid/unbraid.db."
+        )
+    try:
+        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(database).touch(mode=0o600)
+    except OSError as error:
+        raise SettingError(f"The database {database} can't be used: {error.strerror}.") from error
+
+
+def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Readers and a writer at once (WAL); what was committed outlives the process, and but for the last moments a
     failure of the machine's power."""
     until = time.monotonic() + PATIENCE_S
@@ -103,7 +120,7 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             break
-        except Exception as error:  # the driver's OperationalError
+        except sqlite3.OperationalError as error:
             # While others open a new database at the same moment SQLite gives up at once instead of waiting.
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
@@ -128,9 +145,9 @@ def migrate(engine: Engine) -> None:
             except BaseException:
                 db.exec_driver_sql("ROLLBACK")
                 raise
-    except (OperationalError, DBAPIError) as error:
-        reason = " ".join(str(error.orig).split())
-        raise SettingError(f"The database {shown} can't be used: {reason}") from error
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split()).rstrip(".")
+        raise SettingError(f"The database {shown} can't be used: {reason}. See docs/settings.md.") from error
 
 
 def _version(db: Connection) -> int:

@@ -1,0 +1,128 @@
+"""Processes that do the same at the same moment. Each is this file: it reads what to do, gets ready, and waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.jobs.memory import MemoryObjects, Told
+
+from unbraid.jobs.limits import Limits
+from unbraid.jobs.service import Service
+from unbraid.local.sql import SqlStore
+
+LEASE_S = 3600
+
+
+def open_service(url: str) -> Service:
+    """A service whose records alone are shared."""
+    told = Told()
+    return Service(SqlStore(url), MemoryObjects(), told, told, Limits(lease_s=LEASE_S))
+
+
+def look(url: str) -> Callable[[], int]:
+    """How many sessions there are; the database is opened in the race."""
+    return lambda: sum(open_service(url).jobs.counts().values())
+
+
+def take_all(url: str, worker: str) -> Callable[[], list[str]]:
+    """Ids of those that this worker got."""
+    service = open_service(url)
+    return lambda: [session.id for session in iter(lambda: service.take(worker), None)]
+
+
+def begin_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[str]]:
+    """Those of `ids` that this worker got."""
+    service = open_service(url)
+    return lambda: [one for one in ids if service.begin(one, worker) is not None]
+
+
+def recover(url: str) -> Callable[[], int]:
+    """How many it put back, long after their leases."""
+    service = open_service(url)
+    service.clock = lambda: time.time() + 2 * LEASE_S
+    return service.recover
+
+
+def complete_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[bool]]:
+    """What the worker is told of each."""
+    service = open_service(url)
+    return lambda: [service.complete(one, worker, [], 1.0, "lite") for one in ids]
+
+
+def cancel_all(url: str, ids: list[str]) -> Callable[[], list[str]]:
+    """In which state the user finds each."""
+    service = open_service(url)
+    return lambda: [service.cancel(one).state for one in ids]
+
+
+class Racers:
+    """Some processes, which stay for one race after the other."""
+
+    def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
+        self._processes = processes
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def race(self, *calls: tuple[Callable[..., Any], dict[str, Any]]) -> list[Any]:
+        """What each call gives, one for each process; they begin when all are ready."""
+        for process, (function, arguments) in zip(self._processes, calls, strict=True):
+            _write(process, json.dumps([function.__name__, arguments]))
+        assert [_read(process) for process in self._processes] == ["ready"] * len(self)
+        for process in self._processes:
+            _write(process, "go")
+        return [json.loads(_read(process)) for process in self._processes]
+
+
+@contextmanager
+def racers(count: int) -> Iterator[Racers]:
+    """So many of them."""
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+    command = [sys.executable, "-m", "tests.local.racers"]
+    processes = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=root
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield Racers(processes)
+    finally:
+        for process in processes:
+            process.communicate(timeout=60)  # they end when nothing is asked any more
+
+
+def _write(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def _read(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def main() -> None:
+    """Do what is asked for, until nothing is."""
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        do = globals()[name](**arguments)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        sys.stdout.write(json.dumps(do()) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

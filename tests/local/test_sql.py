@@ -1,0 +1,197 @@
+"""The database of sessions: how it comes about, what it outlives, and what is said when it can't be had."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from unbraid.errors import SettingError
+from unbraid.jobs.codec import to_plain
+from unbraid.jobs.session import Session, new_id
+from unbraid.local import sql_schema
+from unbraid.local.sql import SqlStore
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def session() -> Session:
+    session_id = new_id()
+    return Session(session_id, "song.mp3", "", f"inputs/{session_id}/song.mp3", 1.0, 1.0, 100.0)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return (
+        f"sqlite:///{tmp_path}/jobs.db"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_url")
+    )
+
+
+def test_what_was_kept_is_there_when_it_is_opened_again(url: str) -> None:
+    first, kept = SqlStore(url), session()
+    first.add(kept)
+    first.close()
+    second = SqlStore(url)
+    assert second.get(kept.id) == kept
+    second.close()
+
+
+def test_a_file_that_its_owner_alone_can_read_is_made_with_its_folder(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/new/folder/jobs.db")
+    store.add(session())
+    folder = tmp_path / "new" / "folder"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert names == {"jobs.db": 0o600, "jobs.db-wal": 0o600, "jobs.db-shm": 0o600}
+    store.close()
+
+
+def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
+    store, kept = SqlStore(f"sqlite:///{tmp_path}/jobs.db"), session()
+    store.add(kept)
+    writer = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM sessions")
+    assert store.get(kept.id) == kept
+    writer.execute("ROLLBACK")
+    writer.close()
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+    store = SqlStore(url)
+    with store._engine.connect() as db:
+        db.execute(text("UPDATE schema_version SET version = 99"))
+    store.close()
+    with pytest.raises(SettingError, match="newer version of unbraid"):
+        SqlStore(url)
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and with all that is in it."""
+    store, kept = SqlStore(url), session()
+    store.add(kept)
+    store.close()
+    steps = [*sql_schema.STEPS, lambda db: db.execute(text("ALTER TABLE sessions ADD COLUMN later TEXT"))]
+    monkeypatch.setattr(sql_schema, "STEPS", tuple(steps))
+    for _ in range(2):
+        newer = SqlStore(url)
+        assert newer.get(kept.id) == kept
+        with newer._engine.connect() as db:
+            assert db.execute(text("SELECT later FROM sessions")).all() == [(None,)]
+        newer.close()
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, kept = SqlStore(url), session()
+    store.add(kept)
+
+    def half(db: object) -> None:
+        db.execute(text("DELETE FROM sessions"))  # type: ignore[attr-defined]
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sql_schema, "STEPS", (*sql_schema.STEPS, half))
+        with pytest.raises(RuntimeError):
+            SqlStore(url)
+    assert store.get(kept.id) == kept
+    store.close()
+    SqlStore(url).close()
+
+
+def test_a_record_that_lacks_a_field_of_today_has_its_default(url: str) -> None:
+    store, kept = SqlStore(url), session()
+    store.add(kept)
+    with store._engine.connect() as db:
+        record = db.scalar(text("SELECT record FROM sessions"))
+        assert '"batch":null,' in record
+        db.execute(
+            text("UPDATE sessions SET record = :record"), {"record": record.replace('"batch":null,', "")}
+        )
+    assert store.get(kept.id) == kept
+    store.close()
+    assert "batch" in to_plain(kept)
+
+
+def test_connections_that_the_server_has_cut_are_made_anew(postgres_url: str) -> None:
+    store, kept = SqlStore(postgres_url), session()
+    store.add(kept)
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    killer = SqlStore(postgres_url)
+    with killer._engine.connect() as db:
+        assert db.execute(text(cut)).all()
+    assert store.get(kept.id) == kept
+    store.close()
+    killer.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:///{folder}/garbage.db", "file is not a database"),
+        ("sqlite:///{folder}", "can't be used"),
+        ("sqlite:////dev/null/jobs.db", "can't be used: "),
+        ("sqlite://", "needs a file"),
+        ("nonsense", "can't be read; write it like postgresql://"),
+        ("mysql://me:secret@host/name", "not in mysql"),
+        ("postgresql://me:secret@localhost/name?host={folder}", "No such file"),
+    ],
+)
+def test_what_can_not_be_opened_is_told_in_one_line_without_the_password(
+    tmp_path: Path, url: str, told: str
+) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"garbage" * 1000)
+    with pytest.raises(SettingError) as caught:
+        SqlStore(url.format(folder=tmp_path))
+    assert told in caught.value.message
+    assert "secret" not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+COUNT_UP = """
+import sys
+from dataclasses import replace
+from unbraid.local.sql import SqlStore
+
+store = SqlStore(sys.argv[1])
+session = store.get(sys.argv[2])
+while True:
+    session = store.save(replace(session, attempts=session.attempts + 1))
+    print(session.attempts, flush=True)
+"""
+
+
+def test_what_was_saved_outlives_the_process_being_killed(url: str) -> None:
+    store, kept = SqlStore(url), session()
+    store.add(kept)
+    for _ in range(2):
+        command = [sys.executable, "-c", COUNT_UP, url, kept.id]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(SOURCE)}
+        )
+        assert process.stdout is not None
+        said = [int(process.stdout.readline()) for _ in range(20)]
+        process.send_signal(signal.SIGKILL)
+        said += map(int, process.stdout.read().split())
+        process.wait()
+        process.stdout.close()
+        found = store.get(kept.id)
+        assert found is not None
+        # Of a change that was never answered either may be true.
+        assert found.attempts in (said[-1], said[-1] + 1)
+        assert found.version == found.attempts
+    store.close()
