@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,20 +13,16 @@ from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web import events, files, problems
 from unbraid.web.bodies import BodyLimit
-from unbraid.web.context import Context, bearer
+from unbraid.web.context import Context
+from unbraid.web.description import PROBLEMS, describe, operation_id
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
 from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.logs import RequestLog
 from unbraid.web.metrics import Metrics
-from unbraid.web.problems import Problem
 from unbraid.web.routes import about, batches, mixes, sessions
 from unbraid.web.signin import SignIn
 from unbraid.web.static import FrontEnd
-
-DESCRIPTION = """Takes songs apart. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, ask
-`POST /status` (or listen at the WebSocket `/events?session_id=…`) until `COMPLETED`, fetch each `s3_url`,
-`POST /cleanup`."""
 
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
@@ -42,19 +36,21 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     context = Context(service, store, settings, Metrics(service), sign_in)
     app = FastAPI(
         title="Unbraid",
-        description=DESCRIPTION,
         version=__version__,
         docs_url=None,  # that page would load its script from elsewhere
         redoc_url=None,
-        responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}, "description": "Refused"}},
-        generate_unique_id_function=_operation,
+        responses=PROBLEMS,
+        generate_unique_id_function=operation_id,
         middleware=_middleware(settings, context),
     )
     app.state.context = context
     app.state.watch = events.Watch(context)
     problems.install(app)
+    describe(app)
+    # A scheme in the description alone; `context.owner_of` checks.
+    signed_in = [] if sign_in is None else [Depends(HTTPBearer(auto_error=False))]
     for router in (sessions.router, batches.router, mixes.router):
-        app.include_router(router, dependencies=[Depends(bearer)])
+        app.include_router(router, dependencies=signed_in)
     for router in (about.router, files.router, events.router):
         app.include_router(router)
     app.router.default = FrontEnd(sign_in=sign_in)
@@ -78,9 +74,3 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         Middleware(RateLimit, buckets=Buckets(settings.rate, settings.rate_burst)),
         Middleware(BodyLimit),
     ]
-
-
-def _operation(route: Any) -> str:
-    """The name of an operation in the description of the API: `songs_upload`."""
-    tag = route.tags[0] if isinstance(route, APIRoute) and route.tags else "events"
-    return f"{tag}_{route.name}"

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi import Depends, Header, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -18,11 +17,7 @@ from unbraid.local.settings import Settings
 from unbraid.web.metrics import Metrics
 from unbraid.web.signin import IssuerAway, NotSignedIn, SignIn
 
-BROWSER = "x-browser-token"
 BROWSER_TOKEN = re.compile(r"[!-~]{16,200}", re.ASCII)
-
-# Only said in the description of the API; what counts is checked below.
-bearer = HTTPBearer(auto_error=False, description="Where GET /config has `signIn`: a token of that issuer")
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,17 @@ def context_of(connection: HTTPConnection) -> Context:
     return cast(Context, connection.app.state.context)
 
 
-def owner_of(request: Request, context: Annotated[Context, Depends(context_of)]) -> str | None:
+def owner_of(
+    request: Request,
+    context: Annotated[Context, Depends(context_of)],
+    x_browser_token: Annotated[
+        str | None, Header(description="Random words of a browser, whose songs GET /history then lists")
+    ] = None,
+) -> str | None:
     """Who calls. A plain function: checking a signature, and above all asking for keys, is not for the event loop."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer_token = token.strip() if scheme.lower() == "bearer" and token.strip() else None
-    return context.owner(bearer_token, request.headers.get(BROWSER))
+    return context.owner(bearer_token, x_browser_token)
 
 
 Ctx = Annotated[Context, Depends(context_of)]

@@ -16,6 +16,7 @@ from unbraid.local.files import KEY
 from unbraid.local.links import Grant, LinkAltered, LinkExpired
 from unbraid.web.answers import ZIPS
 from unbraid.web.context import Context, Ctx
+from unbraid.web.description import DOWNLOAD, UPLOAD
 from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response
 
@@ -40,7 +41,7 @@ MEDIA_TYPES = {
 router = APIRouter(prefix="/files", tags=["files"])
 
 
-@router.put("/{key:path}", response_class=Response)
+@router.put("/{key:path}", response_class=Response, openapi_extra=UPLOAD)
 async def upload(key: str, request: Request, context: Ctx) -> Response:
     """Take a song, at a link that `POST /upload` gave."""
     try:
@@ -57,7 +58,8 @@ async def upload(key: str, request: Request, context: Ctx) -> Response:
     return Response()
 
 
-@router.api_route("/{key:path}", methods=["GET", "HEAD"], response_class=FileResponse)
+@router.get("/{key:path}", response_class=FileResponse, openapi_extra=DOWNLOAD)
+@router.head("/{key:path}", response_class=FileResponse, openapi_extra=DOWNLOAD, operation_id="files_head")
 async def download(key: str, request: Request, context: Ctx) -> Response:
     """Give a file, at a link that a status has. `Range` is heeded."""
     grant = _granted(key, request, context)

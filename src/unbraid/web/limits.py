@@ -64,7 +64,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, or answer it."""
-        if scope["type"] == "http" and scope["path"] != "/" and not scope["path"].startswith(FREE):
+        if scope["type"] != "lifespan" and scope["path"] != "/" and not scope["path"].startswith(FREE):
             wait = self.buckets.take(client_of(scope))
             if wait > 0:
                 seconds = math.ceil(wait)

@@ -8,6 +8,7 @@ from unbraid import __version__
 from unbraid.jobs.choices import ALL, FORMATS
 from unbraid.models.catalog import AUTO, CatalogEntry, catalog
 from unbraid.web.context import Ctx
+from unbraid.web.description import METRICS
 from unbraid.web.metrics import CONTENT_TYPE
 from unbraid.web.schemas import (
     ConfigAnswer,
@@ -71,7 +72,7 @@ def healthz(context: Ctx) -> HealthAnswer:
     return HealthAnswer(version=__version__)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, openapi_extra=METRICS)
 def metrics(context: Ctx) -> Response:
     """Numbers for Prometheus."""
     return Response(context.metrics.text(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,0 +1,150 @@
+"""The description of the API is valid, has examples, and is true."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from tests.web.conftest import App, Open
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method, operation."""
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def check(described: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    """`value` is as `schema` says."""
+    whole = {"components": described["components"], **schema}
+    jsonschema.Draft202012Validator(whole).validate(value)
+
+
+@pytest.fixture
+def described(app: App) -> dict[str, Any]:
+    answer = app.client.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()  # type: ignore[no-any-return]
+
+
+def test_it_is_valid(described: dict[str, Any]) -> None:
+    schemathesis.openapi.from_dict(described).validate()
+    ids = [operation["operationId"] for _, _, operation in operations(described)]
+    assert len(ids) == len(set(ids))
+
+
+def test_it_has_every_call(described: dict[str, Any]) -> None:
+    calls = {f"{method.upper()} {path}" for path, method, _ in operations(described)}
+    assert calls == {
+        "POST /upload",
+        "POST /process",
+        "POST /status",
+        "GET /status/{sessionId}",
+        "POST /cancel",
+        "POST /cleanup",
+        "GET /history",
+        "POST /batch",
+        "POST /batch/process",
+        "POST /batch/status",
+        "POST /mix",
+        "GET /models",
+        "GET /config",
+        "GET /healthz",
+        "GET /metrics",
+        "PUT /files/{key}",
+        "GET /files/{key}",
+        "HEAD /files/{key}",
+    }
+
+
+def test_every_body_has_an_example_that_is_true(described: dict[str, Any]) -> None:
+    bodies = 0
+    for _, _, operation in operations(described):
+        assert operation["description"]
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content is not None:
+            name = content["schema"]["$ref"].rpartition("/")[2]
+            assert described["components"]["schemas"][name]["examples"], name
+            bodies += 1
+    assert bodies == 9
+    for schema in described["components"]["schemas"].values():
+        for example in schema.get("examples", []):
+            check(described, schema, example)
+
+
+def test_refusals_are_problems(described: dict[str, Any]) -> None:
+    for _, _, operation in operations(described):
+        for status, response in operation["responses"].items():
+            if status[0] in "45":
+                assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_answers_are_as_described(app: App, described: dict[str, Any]) -> None:
+    upload = app.done()
+    body = {"session_id": upload["sessionId"]}
+    calls: list[tuple[str, str, Any]] = [
+        ("post", "/upload", {"fileName": "a.mp3", "fileType": ""}),
+        ("post", "/process", {"sessionId": upload["sessionId"], "s3Key": upload["s3Key"]}),
+        ("post", "/status", body),
+        ("post", "/cancel", body),
+        ("post", "/batch", {"files": [{"fileName": "a.mp3", "fileType": ""}]}),
+        ("post", "/batch/process", {"sessionIds": [upload["sessionId"], "x" * 32]}),
+        ("post", "/batch/status", {"session_ids": [upload["sessionId"], "x" * 32]}),
+        ("get", "/history", None),
+        ("get", "/models", None),
+        ("get", "/config", None),
+        ("get", "/healthz", None),
+        ("post", "/cleanup", body),
+    ]
+    for method, path, sent in calls:
+        answer = app.client.request(method, path, json=sent)
+        responses = described["paths"][path][method]["responses"]
+        content = responses[str(answer.status_code)]["content"]["application/json"]
+        check(described, content["schema"], answer.json())
+    refused = app.client.post("/status", json={})
+    check(described, {"$ref": "#/components/schemas/Problem"}, refused.json())
+
+
+def test_sign_in_is_described_where_there_is_one(open_app: Open) -> None:
+    app = open_app(oidc_issuer="https://accounts.example.org", oidc_client_id="app")
+    described = app.client.get("/openapi.json").json()
+    assert described["paths"]["/upload"]["post"]["security"] == [{"HTTPBearer": []}]
+    assert "security" not in described["paths"]["/config"]["get"]
+
+
+def test_made_up_requests_are_answered_as_described(app: App, described: dict[str, Any]) -> None:
+    seen = set()
+    for found in schemathesis.openapi.from_dict(described).get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=5,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        def ask(case: Any) -> None:
+            body = {"json": case.body} if case.media_type == "application/json" else {}
+            answer = app.client.request(
+                case.method, case.formatted_path, params=case.query, headers=dict(case.headers or {}), **body
+            )
+            assert answer.status_code < 500, answer.text
+            if answer.status_code >= 400 and case.method != "HEAD":
+                check(described, {"$ref": "#/components/schemas/Problem"}, answer.json())
+            seen.add((case.method, case.path, answer.status_code))
+
+        ask()
+    assert len({(method, path) for method, path, _ in seen}) == 18
+    assert {status for _, _, status in seen} >= {200, 403, 404, 422}
+
+
+def test_it_is_small_enough_to_read(described: dict[str, Any]) -> None:
+    assert len(json.dumps(described)) < 60_000

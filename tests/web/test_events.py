@@ -1,0 +1,130 @@
+"""The socket that tells of changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
+from tests.web.conftest import App, Open
+from tests.web.test_songs import assert_problem
+
+UNKNOWN = "x" * 32
+
+
+def listen(app: App, *ids: str, **more: Any) -> Any:
+    query = "&".join(f"session_id={one}" for one in ids)
+    return app.client.websocket_connect(f"ws://127.0.0.1:8000/events?{query}", **more)
+
+
+def test_each_session_is_told_at_once_and_when_it_changes(app: App) -> None:
+    one, other = app.begin(), app.begin()
+    ids = [one["sessionId"], other["sessionId"]]
+    app.send(one)
+    with listen(app, *ids, UNKNOWN) as socket:
+        first = [socket.receive_json() for _ in range(3)]
+        assert [told["session_id"] for told in first] == [*ids, UNKNOWN]
+        assert [told["status"] for told in first] == ["AWAITING_UPLOAD", "AWAITING_UPLOAD", "UNKNOWN"]
+        assert first[0] == app.status(one)
+        app.ask(one)
+        told = socket.receive_json()
+        assert (told["session_id"], told["status"], told["queue_position"]) == (ids[0], "PENDING", 1)
+        app.finish(one)
+        told = socket.receive_json()
+        assert (told["status"], len(told["output_files"])) == ("COMPLETED", 2)
+        assert app.client.get(told["output_files"][0]["s3_url"]).status_code == 200
+        app.service.cleanup(ids[0])
+        assert socket.receive_json() == {"session_id": ids[0], "status": "UNKNOWN"}
+        app.service.cancel(ids[1])
+        assert socket.receive_json()["status"] == "CANCELLED"
+
+
+def test_the_place_in_the_queue_is_a_change(app: App) -> None:
+    first, second = app.begin(), app.begin()
+    for upload in (first, second):
+        app.send(upload)
+        app.ask(upload)
+    with listen(app, second["sessionId"]) as socket:
+        assert socket.receive_json()["queue_position"] == 2
+        app.service.begin(first["sessionId"], "worker")
+        assert socket.receive_json()["queue_position"] == 1
+
+
+def test_two_pages_hear_the_same(app: App) -> None:
+    upload = app.begin()
+    with listen(app, upload["sessionId"]) as one, listen(app, upload["sessionId"]) as other:
+        assert one.receive_json() == other.receive_json()
+        app.service.cancel(upload["sessionId"])
+        assert one.receive_json() == other.receive_json()
+        assert len(app.client.app.state.watch) == 2  # type: ignore[attr-defined]
+    with listen(app, upload["sessionId"]) as again:
+        assert again.receive_json()["status"] == "CANCELLED"
+
+
+def test_a_store_that_does_not_answer_for_a_while_is_asked_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = app.begin()
+    real, failures = app.service.jobs.get_many, [OSError("away")]
+
+    def sometimes(ids: list[str]) -> Any:
+        if failures and len(told) == 1:
+            raise failures.pop()
+        return real(ids)
+
+    told: list[Any] = []
+    with listen(app, upload["sessionId"]) as socket:
+        told.append(socket.receive_json())
+        monkeypatch.setattr(app.service.jobs, "get_many", sometimes)
+        app.service.cancel(upload["sessionId"])
+        assert socket.receive_json()["status"] == "CANCELLED"
+    assert failures == []
+
+
+def test_pages_of_other_origins_may_not_listen(open_app: Open) -> None:
+    app = open_app(origins=["https://app.example.org"])
+    one = app.begin()["sessionId"]
+    for origin in ("http://127.0.0.1:8000", "https://app.example.org"):
+        with listen(app, one, headers={"Origin": origin}) as socket:
+            assert socket.receive_json()["session_id"] == one
+    for origin in ("https://evil.example.org", "http://127.0.0.1:9000", "null"):
+        with pytest.raises(WebSocketDenialResponse) as refused, listen(app, one, headers={"Origin": origin}):
+            pass
+        assert refused.value.status_code == 403
+        assert refused.value.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_name_that_others_let_lead_here_is_refused(app: App) -> None:
+    with (
+        pytest.raises(WebSocketDenialResponse) as refused,
+        listen(app, UNKNOWN, headers={"Host": "evil.example.org"}),
+    ):
+        pass
+    assert refused.value.status_code == 421
+
+
+def test_what_makes_no_sense_is_refused(open_app: Open) -> None:
+    app = open_app(max_batch=2)
+    for ids in ((), ("a%00b",), ("a", "b", "c")):
+        with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), listen(app, *ids) as socket:
+            socket.receive_json()
+
+
+def test_opening_sockets_counts_as_calls(open_app: Open) -> None:
+    app = open_app(rate=0.01, rate_burst=2)
+    for _ in range(2):
+        with listen(app, UNKNOWN) as socket:
+            socket.receive_json()
+    with pytest.raises(WebSocketDenialResponse) as refused, listen(app, UNKNOWN):
+        pass
+    assert refused.value.status_code == 429
+
+
+def test_there_is_no_other_socket(app: App) -> None:
+    with (
+        pytest.raises(WebSocketDenialResponse) as refused,
+        app.client.websocket_connect("ws://127.0.0.1:8000/"),
+    ):
+        pass
+    assert_problem(refused.value, 404)

@@ -1,0 +1,196 @@
+"""What browsers are told, and which pages, names and origins are let in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.web.conftest import SONG, App, Open
+from tests.web.test_songs import assert_problem
+
+from unbraid.web.app import create_app
+
+ORIGIN = "https://app.example.org"
+EVERYWHERE = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def all_kinds_of_answers(app: App) -> list[Any]:
+    """A page, an asset, a call, a file, and refusals from each layer."""
+    client, upload = app.client, app.done()
+    stem = app.status(upload)["output_files"][0]["s3_url"]
+    return [
+        client.get("/"),
+        client.get("/assets/none.js"),
+        client.get("/models"),
+        client.get("/metrics"),
+        client.get("/openapi.json"),
+        client.get(stem),
+        client.get(stem, headers={"Range": "bytes=0-1"}),
+        client.get(stem, headers={"Range": "bytes=9999999-"}),
+        client.get(stem + "x"),
+        client.get("/nothing"),
+        client.get("/upload"),
+        client.post("/upload", content=b"{", headers={"Content-Type": "application/json"}),
+        client.post("/upload", content=bytes(1 << 20)),
+        client.get("/models", headers={"Host": "evil.example.org"}),
+        client.options("/upload", headers={"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}),
+    ]
+
+
+def test_every_answer_has_the_headers(app: App) -> None:
+    for answer in all_kinds_of_answers(app):
+        for name, value in EVERYWHERE.items():
+            assert answer.headers[name] == value, (answer.request.url, answer.status_code)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy  # no third party
+        assert "server" not in answer.headers
+        assert "strict-transport-security" not in answer.headers  # this is http
+
+
+def test_a_fault_has_them_too_and_tells_nothing(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("/secret/path")
+
+    monkeypatch.setattr(app.service, "status", break_down)
+    answer = app.client.post("/status", json={"session_id": "x" * 32})
+    problem = assert_problem(answer, 500)
+    assert "secret" not in str(problem)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-request-id"]
+
+
+def test_what_is_answered_is_not_kept(app: App) -> None:
+    upload = app.begin()
+    answer = app.client.get(f"/status/{upload['sessionId']}")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+# Origins
+
+
+def preflight(app: App, path: str, method: str, headers: str, origin: str = ORIGIN) -> Any:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": headers,
+    }
+    return app.client.options(path, headers=asked)
+
+
+def test_a_page_of_a_configured_origin_may_do_all_that_ours_does(open_app: Open) -> None:
+    app = open_app(origins=[ORIGIN])
+    asked = preflight(app, "/upload", "POST", "content-type,x-browser-token,authorization")
+    assert asked.status_code == 200
+    assert asked.headers["access-control-allow-origin"] == ORIGIN
+    began = app.client.post(
+        "/upload", json={"fileName": "a.mp3", "fileType": "audio/mpeg"}, headers={"Origin": ORIGIN}
+    )
+    assert began.headers["access-control-allow-origin"] == ORIGIN
+    upload = began.json()
+    path = upload["uploadUrl"].partition(":8000")[2]
+    asked = preflight(app, path, "PUT", "content-type")
+    assert asked.status_code == 200
+    assert "PUT" in asked.headers["access-control-allow-methods"]
+    sent = app.client.put(path, content=SONG, headers={"Origin": ORIGIN, "Content-Type": "audio/mpeg"})
+    assert sent.headers["access-control-allow-origin"] == ORIGIN
+    app.ask(upload)
+    app.finish(upload)
+    stem = app.status(upload)["output_files"][0]["s3_url"]
+    assert preflight(app, stem.partition(":8000")[2], "GET", "range").status_code == 200
+    got = app.client.get(stem, headers={"Origin": ORIGIN, "Range": "bytes=0-9"})
+    assert got.headers["access-control-allow-origin"] == ORIGIN
+    assert "Content-Range" in got.headers["access-control-expose-headers"]
+    refused = app.client.post("/status", json={}, headers={"Origin": ORIGIN})
+    assert refused.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_pages_of_other_origins_may_not(open_app: Open) -> None:
+    app = open_app(origins=[ORIGIN])
+    for origin in ("https://evil.example.org", "http://app.example.org", ORIGIN + ".evil.org", "null"):
+        for path, method in (("/upload", "POST"), ("/files/inputs/x/song", "PUT")):
+            assert preflight(app, path, method, "content-type", origin).status_code == 400
+        answer = app.client.get("/models", headers={"Origin": origin})
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_without_configured_origins_there_are_none(app: App) -> None:
+    assert preflight(app, "/upload", "POST", "content-type").status_code == 400
+    assert "access-control-allow-origin" not in app.client.get("/models", headers={"Origin": ORIGIN}).headers
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "music.example.org"]
+)
+def test_the_server_answers_to_its_names(open_app: Open, host: str) -> None:
+    app = open_app(public_url="http://music.example.org")
+    assert app.client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example.org", "127.0.0.1.evil.org", "evil.org:8000", "", "[", "localhost@evil.org", "192.0.2.1"],
+)
+def test_a_name_that_others_let_lead_here_is_refused(app: App, host: str) -> None:
+    for path in ("/", "/models"):
+        assert_problem(app.client.get(path, headers={"Host": host}), 421)
+
+
+def test_a_server_of_the_network_answers_to_any_name(open_app: Open) -> None:
+    app = open_app(host="0.0.0.0", insecure=True)
+    assert app.client.get("/healthz", headers={"Host": "192.0.2.1:8000"}).status_code == 200
+
+
+# The page
+
+
+def test_the_page_and_what_it_may_do(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = app.settings.data / "built"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><p>page")
+    (folder / "assets" / "index-abc.js").write_text("1")
+    (folder / "favicon.svg").write_text("<svg/>")
+    (app.settings.data / "assets-secret").write_text("secret")
+    monkeypatch.setattr(app.client.app.router.default, "folder", folder)  # type: ignore[attr-defined]
+    monkeypatch.setattr(app.client.app.router.default, "all_directories", [folder])  # type: ignore[attr-defined]
+
+    page = app.client.get("/")
+    assert page.text == "<!doctype html><p>page"
+    assert page.headers["cache-control"] == "no-cache"
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert "connect-src 'self';" in page.headers["content-security-policy"]
+    assert app.client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    asset = app.client.get("/assets/index-abc.js")
+    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert asset.headers["content-type"].startswith("text/javascript")
+    assert app.client.get("/favicon.svg").headers["cache-control"] == "no-cache"
+    for path in (
+        "/assets/../../secret",
+        "/..%2fsecret",
+        "/assets%2f..%2f..%2fsecret",
+        "/%2e%2e/assets-secret",
+    ):
+        assert_problem(app.client.get(path), 404)
+
+
+def test_a_page_that_is_not_built_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.client.app.router.default, "folder", app.settings.data / "nowhere")  # type: ignore[attr-defined]
+    page = app.client.get("/")
+    assert page.status_code == 200
+    assert "requirements/frontend.sh" in page.text
+
+
+def test_the_files_of_an_app_are_in_a_folder(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.service, "objects", object())
+    with pytest.raises(TypeError):
+        create_app(app.service, app.settings)
