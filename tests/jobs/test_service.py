@@ -185,6 +185,8 @@ def test_another_sessions_key_is_refused(desk: Desk) -> None:
         (b"<!DOCTYPE html><html>", "neither"),
         (b'\xef\xbb\xbf<?xml version="1.0"?><svg>', "neither"),
         (b"#!/bin/sh\n", "neither"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://example.org/a.mp3\n", "neither"),  # the song is elsewhere
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "neither"),
     ],
 )
 def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: str) -> None:
@@ -202,6 +204,7 @@ def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: st
         b"OggS\x00",
         b"\x00\x00\x00\x20ftypM4A ",
         b"\x1aE\xdf\xa3",  # Matroska
+        b"#!AMR\n",
         b"wvpk",  # WavPack, which no list has
         b"anything",
     ],

@@ -9,18 +9,18 @@ import filetype  # type: ignore[import-untyped]
 HEAD = 8192
 """Bytes that are looked at."""
 
-# What `filetype` doesn't know: pages, vector pictures, and scripts.
-_MARKUP = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<svg|<script|#!)", re.IGNORECASE)
-
-_APPLICATION = re.compile(
-    r"(?:x-)?(?:ogg|mp4|mpeg|vnd\.rn-realmedia|vnd\.apple\.mpegurl|octet-stream|mxf|matroska)"
+# What `filetype` doesn't know: pages, vector pictures, scripts, and lists of songs that are elsewhere. "#!AMR" is sound.
+_TEXT = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<svg|<script|#!\s*/|#extm3u|ffconcat)", re.IGNORECASE
 )
+
+_APPLICATION = re.compile(r"(?:x-)?(?:ogg|mp4|mpeg|vnd\.rn-realmedia|octet-stream|mxf|matroska)")
 
 
 def looks_like_sound(head: bytes) -> bool:
     """False for what is plainly something else: a picture, a document, an archive, a program, a page. What nothing
     recognises passes: FFmpeg reads more formats than any list has."""
-    if _MARKUP.match(head):
+    if _TEXT.match(head):
         return False
     kind = filetype.guess(head)
     return kind is None or kind.mime.partition("/")[0] in ("audio", "video")
