@@ -31,7 +31,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
       <p className="sentence">
         <label>
           <span>Take out</span>
-          <select value={choices.stems} onChange={(event) => set({ stems: event.target.value })}>
+          <select aria-label="Take out stems" value={choices.stems} onChange={(event) => set({ stems: event.target.value })}>
             {stemChoices(model).map((stems) => (
               <option key={stems} value={stems}>
                 {stemsLabel(stems, model)}
@@ -42,6 +42,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
         <label>
           <span>with</span>
           <select
+            aria-label="With model"
             value={choices.model}
             onChange={(event) => {
               const next = modelFor(event.target.value, list)
@@ -59,7 +60,7 @@ export function Choose({ models, config, choices, folded, onChange }: Props) {
         </label>
         <label>
           <span>as</span>
-          <select value={choices.format} onChange={(event) => set({ format: event.target.value })}>
+          <select aria-label="As format" value={choices.format} onChange={(event) => set({ format: event.target.value })}>
             {(config?.formats ?? ['wav']).map((format) => (
               <option key={format} value={format}>
                 {formatLabel(format)}

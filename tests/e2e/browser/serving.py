@@ -1,0 +1,64 @@
+"""`unbraid serve` as a user starts it, in a process of its own, that can be killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+
+class Server:
+    """A running server. Its songs are in `data`; it answers at `address`."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data, self.options = data, options
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+        self.log: IO[str] = tempfile.TemporaryFile("w+", dir=data.parent)
+        self.start()
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Start, at the same port as before, and wait until it answers."""
+        command = [sys.executable, "-m", "unbraid", "serve", "--data", str(self.data), "--workers", "1"]
+        command += ["--port", str(self.port), *self.options]
+        # A group of its own: a kill takes its workers too, as a power cut would.
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True
+        )
+        assert self.process.stdout is not None
+        address = self.process.stdout.readline().strip()
+        if not address:
+            self.log.seek(0)
+            raise AssertionError(f"the server did not start: {self.log.read()}")
+        self.port = urlsplit(address).port or 0
+
+    def kill(self) -> None:
+        """End it and its workers without a word."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.log.close()
+
+    def songs_on_disk(self) -> list[str]:
+        """Names of all files that belong to a song."""
+        objects = self.data / "objects"
+        return sorted(str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file())

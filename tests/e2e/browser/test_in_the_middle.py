@@ -1,0 +1,119 @@
+"""Whatever happens in the middle of the work, the song gets done, or its card says why not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.serving import Server
+from tests.e2e.browser.steps import card, pick, wait_until_done, wait_until_under_way
+
+
+def test_a_refresh_and_a_second_tab_show_the_same(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    pick(page, songs["long"])
+    wait_until_under_way(page, songs["long"])
+    page.reload()
+    second = page.context.new_page()
+    second.goto(server.address)
+    for tab in (page, second):
+        expect(card(tab, songs["long"])).to_be_visible()
+        wait_until_done(tab, songs["long"])
+    card(page, songs["long"]).get_by_role("button", name="A long song").click()
+
+
+def test_a_song_that_one_tab_deletes_is_gone_in_the_other(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    pick(page, songs["broken"])
+    second = page.context.new_page()
+    second.goto(server.address)
+    expect(card(second, songs["broken"])).to_contain_text("damaged")
+    card(page, songs["broken"]).get_by_role("button", name="Remove Broken").click()
+    expect(card(second, songs["broken"])).to_have_count(0)
+
+
+def test_a_song_can_be_cancelled_and_tried_again(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    pick(page, songs["long"])
+    wait_until_under_way(page, songs["long"])
+    song = card(page, songs["long"])
+    song.get_by_role("button", name="Cancel A long song").click()
+    expect(song).to_contain_text("Cancelled.")
+    song.get_by_role("button", name="Try A long song again").click()
+    wait_until_done(page, songs["long"])
+
+
+def test_a_refresh_in_mid_upload_asks_for_the_file_again(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    pick(page, songs["long"])
+    song = card(page, songs["long"])
+    expect(song).to_contain_text("Uploading")
+    second = page.context.new_page()
+    second.goto(server.address)
+    expect(card(second, songs["long"])).to_contain_text("Uploading in another tab")
+    second.close()
+    page.wait_for_timeout(500)
+    page.reload()
+    network.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    expect(song).to_contain_text("The upload was interrupted")
+    with page.expect_file_chooser() as chooser:
+        song.get_by_role("button", name="Choose the file of A long song").click()
+    chooser.value.set_files(songs["long"])
+    wait_until_done(page, songs["long"])
+    expect(page.get_by_role("article")).to_have_count(1)
+
+
+def test_where_sockets_fail_the_page_asks_instead(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    page.route_web_socket(re.compile("/events"), lambda socket: socket.close())
+    pick(page, songs["other"])
+    wait_until_done(page, songs["other"])
+
+
+def test_a_server_that_is_killed_and_started_again_finishes_the_song(
+    visit: OpenVisit, songs: dict[str, Path], tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "data")
+    try:
+        page = visit(server.address).page
+        pick(page, songs["long"])
+        wait_until_under_way(page, songs["long"])
+        server.kill()
+        expect(page.get_by_role("alert")).to_contain_text("The server can’t be reached")
+        server.start()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        wait_until_done(page, songs["long"])
+    finally:
+        server.stop()
+
+
+def test_an_upload_goes_on_when_the_server_is_back(
+    visit: OpenVisit, songs: dict[str, Path], tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "data")
+    try:
+        page = visit(server.address).page
+        server.kill()
+        pick(page, songs["other"])
+        expect(page.get_by_role("alert")).to_contain_text("The server can’t be reached")
+        server.start()
+        wait_until_done(page, songs["other"])
+        expect(page.get_by_role("article")).to_have_count(1)
+    finally:
+        server.stop()
