@@ -42,7 +42,8 @@ def _origin(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def _issuer(value: str) -> str:
+def secure_address(value: str) -> str:
+    """`value` where nobody can listen or answer in between: by HTTPS, or on this machine. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("should begin with https://")
@@ -51,7 +52,7 @@ def _issuer(value: str) -> str:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Origin = Annotated[str, AfterValidator(_origin)]
-Issuer = Annotated[str, AfterValidator(_issuer)]
+Issuer = Annotated[str, AfterValidator(secure_address)]
 Seconds = Annotated[int, Field(ge=1)]
 
 

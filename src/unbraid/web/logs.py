@@ -58,7 +58,7 @@ def set_up(level: str | None) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These tell addresses with all their parameters.
-    for name in ("uvicorn.error", "uvicorn.access", "websockets", "httpx", "urllib3"):
+    for name in ("uvicorn.error", "uvicorn.access", "websockets", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from unbraid.jobs.choices import ALL
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
+from unbraid.models.catalog import catalog
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = {"GET", "HEAD", "POST", "PUT", "OPTIONS"}
@@ -64,6 +66,16 @@ class _Sessions:
         yield GaugeMetricFamily(
             "unbraid_queue_age_seconds", "How long the first in the queue has waited", age
         )
+        rates = self._service.board.rates
+        pace = GaugeMetricFamily(
+            "unbraid_seconds_per_song_second",
+            "Seconds of work for a second of song, as measured, or guessed before",
+            labels=["model", "stems"],
+        )
+        for entry in catalog().values():
+            pace.add_metric([entry.name, "one"], rates.of(entry.name, entry.sources[0]))
+            pace.add_metric([entry.name, ALL], rates.of(entry.name, ALL))
+        yield pace
         free = self._service.objects.free_bytes()
         if free is not None:
             yield GaugeMetricFamily("unbraid_free_bytes", "Room left for songs and stems", free)

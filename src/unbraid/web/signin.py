@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import jwt
 import urllib3
 
+from unbraid.local.settings import secure_address
+
 KEPT_S = 3600.0
 """Keys are asked for again after this time,"""
 AGAIN_S = 10.0
@@ -111,7 +113,8 @@ class SignIn:
                 document = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
                 if document.get("issuer") != self.issuer:
                     raise ValueError("another issuer")
-                keys = _keys(self._get(document["jwks_uri"]))
+                # Keys that come in the clear could be anybody's, but on this machine.
+                keys = _keys(self._get(secure_address(document["jwks_uri"])))
                 now = self._clock()
                 self._known = _Known(document, keys, now, now)
             except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,183 @@
+"""What there is here, the numbers, and what is written down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.web.conftest import App, Open
+from tests.web.test_songs import assert_problem
+
+from unbraid import __version__
+from unbraid.models import catalog
+from unbraid.web.logs import JsonLines, set_up
+
+
+def test_models_are_told_with_what_they_cost(app: App) -> None:
+    answer = app.client.get("/models").json()
+    assert answer["default"] == "auto"
+    models = {model["name"]: model for model in answer["models"]}
+    assert list(models) == list(catalog())
+    lite, ft = models["lite"], models["htdemucs_ft"]
+    assert (lite["installed"], ft["installed"]) == (True, False)
+    assert lite["sizeBytes"] > 1e6
+    assert ft["sizeBytes"] > 3e8
+    assert lite["stems"] == ["drums", "bass", "other", "vocals"]
+    assert lite["sdr"]["mean"] > 0
+    assert 0 < lite["secondsPerSecond"]["all"] < ft["secondsPerSecond"]["one"] < ft["secondsPerSecond"]["all"]
+
+
+def test_only_allowed_models_are_told_and_taken(open_app: Open) -> None:
+    app = open_app(models=["lite"])
+    answer = app.client.get("/models").json()
+    assert ([model["name"] for model in answer["models"]], answer["default"]) == (["lite"], "lite")
+    upload = app.begin()
+    app.send(upload)
+    assert_problem(app.ask(upload, model="htdemucs"), 422)
+    assert app.ask(upload, model="lite").status_code == 202
+
+
+def test_the_configuration_is_what_a_page_needs(open_app: Open) -> None:
+    app = open_app(max_bytes=1000, max_song_s=60, smtp_host="localhost", mail_from="unbraid@example.org")
+    assert app.client.get("/config").json() == {
+        "signIn": None,
+        "maxBytes": 1000,
+        "maxSongSeconds": 60,
+        "formats": ["wav", "flac", "mp3", "m4a", "opus"],
+        "mail": True,
+        "version": __version__,
+    }
+
+
+def test_health_is_that_of_the_store_too(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert app.client.get("/healthz").json() == {"status": "ok", "version": __version__}
+
+    def away(*_: object) -> None:
+        raise OSError("away")
+
+    monkeypatch.setattr(app.service.jobs, "get", away)
+    assert_problem(app.client.get("/healthz"), 500)
+
+
+def numbers(app: App) -> dict[tuple[str, ...], float]:
+    """Name and values of labels to number."""
+    answer = app.client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = text_string_to_metric_families(answer.text)
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_the_numbers_can_be_read_and_are_right(app: App) -> None:
+    app.done()
+    waiting = app.begin()
+    app.send(waiting)
+    app.ask(waiting)
+    app.client.post("/status", json={"session_id": "x" * 32})
+    app.client.get("/no/such/place")
+    app.client.request("MADEUP", "/upload")
+    found = numbers(app)
+    assert found["unbraid_sessions", "COMPLETED"] == 1
+    assert found["unbraid_sessions", "PENDING"] == 1
+    assert found["unbraid_sessions", "FAILED"] == 0
+    assert 0 <= found["unbraid_queue_age_seconds",] < 60
+    assert found["unbraid_seconds_per_song_second", "lite", "one"] > 0
+    assert found["unbraid_free_bytes",] > 0
+    assert found["process_resident_memory_bytes",] > 1e6
+    assert found["unbraid_http_responses_total", "POST", "/upload", "200"] == 2
+    assert found["unbraid_http_responses_total", "PUT", "/files/{key:path}", "200"] == 2
+    assert found["unbraid_http_responses_total", "POST", "/status", "404"] == 1
+    assert found["unbraid_http_responses_total", "GET", "other", "404"] == 1
+    assert found["unbraid_http_responses_total", "other", "/upload", "405"] == 1
+    assert found["unbraid_http_request_seconds_count", "POST", "/upload"] == 2
+    assert found["unbraid_http_faults_total",] == 0
+
+
+def test_faults_are_counted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(app.service, "status", break_down)
+    app.client.post("/status", json={"session_id": "x" * 32})
+    assert numbers(app)["unbraid_http_faults_total",] == 1
+
+
+# What is written down
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """As it was before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_request_is_one_line_and_has_its_id(
+    app: App, root_logger: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up("info")
+    answer = app.client.get("/healthz", headers={"X-Request-ID": "given-7"})
+    assert answer.headers["x-request-id"] == "given-7"
+    assert len(app.client.get("/healthz").headers["x-request-id"]) == 16
+    assert len(app.client.get("/healthz", headers={"X-Request-ID": "a\tb"}).headers["x-request-id"]) == 16
+    told = lines(capsys.readouterr().err)
+    first, *rest = [line for line in told if line["logger"] == "unbraid.web"]  # the client here writes too
+    assert len(rest) == 2
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert 0 < first.pop("seconds") < 5
+    assert first == {
+        "level": "info",
+        "logger": "unbraid.web",
+        "message": "answered",
+        "request_id": "given-7",
+        "method": "GET",
+        "route": "/healthz",
+        "status": 200,
+    }
+
+
+def test_nothing_written_down_leads_to_a_song(
+    app: App, root_logger: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up("debug")
+    upload = app.done("Secret Song.mp3")
+    session_id = upload["sessionId"]
+    status = app.status(upload)
+    app.client.get(f"/status/{session_id}", headers={"X-Browser-Token": "b" * 32})
+    app.client.get(status["output_files"][0]["s3_url"])
+    app.client.get(status["zip_url"])
+    app.client.get(f"/nothing/{session_id}")
+    with app.client.websocket_connect(f"ws://127.0.0.1:8000/events?session_id={session_id}") as socket:
+        socket.receive_json()
+
+    def break_down(*_: object) -> None:
+        raise RuntimeError(f"can't read {app.store.root}/outputs/{session_id}/vocals.wav")
+
+    monkeypatch.setattr(app.service, "status", break_down)
+    app.client.post("/status", json={"session_id": session_id})
+    written = capsys.readouterr().err
+    assert len(lines(written)) > 10
+    assert "RuntimeError: can't read" in written
+    for private in (session_id, "Secret", "vocals.wav", "signature", "song.mp3", "b" * 32, "testclient"):
+        assert private not in written, private
+
+
+def test_records_of_others_are_lines_too() -> None:
+    record = logging.LogRecord("x", logging.WARNING, "f.py", 1, "line\nbreak %s", ("é",), None)
+    record.number = 7
+    told = json.loads(JsonLines().format(record))
+    assert (told["level"], told["message"], told["number"]) == ("warning", "line\nbreak é", 7)
