@@ -9,7 +9,7 @@ import filetype  # type: ignore[import-untyped]
 HEAD = 8192
 """Bytes that are looked at."""
 
-# What `filetype` doesn't know: pages, vector pictures, scripts, and lists of songs that are elsewhere. "#!AMR" is sound.
+# What `filetype` doesn't know: pages, vector pictures, scripts, lists of songs that are elsewhere. "#!AMR" is sound.
 _TEXT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<svg|<script|#!\s*/|#extm3u|ffconcat)", re.IGNORECASE
 )
