@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.audio.sounds import KINDS, bursts, write
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryJobs, MemoryObjects, Told
 
@@ -130,6 +131,22 @@ def test_all_stems_in_another_format(world: World, short: Path) -> None:
     assert [output.filename for output in session.outputs] == [
         *("drums.mp3", "bass.mp3", "other.mp3", "vocals.mp3")
     ]
+
+
+def test_a_film_comes_with_its_accompaniment(world: World, tmp_path: Path) -> None:
+    kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
+    film = write(tmp_path / "film.mp4", bursts(44100, 2, 44100), 44100, kind)
+    session = world.run(world.bring(film, "Film.mp4", Choices("lite", video=True)))
+    *_, video = session.outputs
+    assert (video.type, video.filename, video.peaks_key) == ("video", "no_vocals.mp4", None)
+    assert world.memory.files[video.key][4:8] == b"ftyp"
+    assert video.size == len(world.memory.files[video.key])
+
+
+def test_a_film_of_a_song_without_pictures_fails_before_the_work(world: World, short: Path) -> None:
+    session = world.run(world.bring(short, choices=Choices("lite", video=True)))
+    assert session.state == State.FAILED
+    assert (session.error_message or "").startswith("My Song.wav is no film")
 
 
 def test_progress_is_told_while_it_goes_on(world: World, long: Path) -> None:

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from unbraid.audio.decode import Decoder
 from unbraid.audio.resample import Block, Resampler
 
 
-def resampled(decoder: Decoder, rate: int) -> Iterator[Block]:
-    """What `decoder` gives, at `rate` (Hz). Blocks may be empty."""
-    resampler = Resampler(decoder.sample_rate, rate, decoder.channels)
-    for block in decoder:
+def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: int) -> Iterator[Block]:
+    """The same sound at another sample rate (Hz). Blocks may be empty."""
+    resampler = Resampler(from_rate, to_rate, channels)
+    for block in blocks:
         yield resampler.push(block)
-    yield resampler.push(np.zeros((decoder.channels, 0), np.float32), last=True)
+    yield resampler.push(np.zeros((channels, 0), np.float32), last=True)
 
 
 def even(blocks: Iterable[Block], length: int) -> Iterator[Block]:

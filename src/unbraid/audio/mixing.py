@@ -58,10 +58,7 @@ class Mix:
         length = int(BLOCK_S * self.sample_rate)
         decoders = [Decoder(path, channels=self.channels) for path, _ in self._stems]
         with ExitStack() as stack:
-            streams = [
-                even(resampled(stack.enter_context(decoder), self.sample_rate), length)
-                for decoder in decoders
-            ]
+            streams = [even(self._stem(stack.enter_context(decoder)), length) for decoder in decoders]
             while True:
                 blocks = [next(stream, None) for stream in streams]
                 longest = max((block.shape[1] for block in blocks if block is not None), default=0)
@@ -72,3 +69,6 @@ class Mix:
                     if block is not None:
                         total[:, : block.shape[1]] += block * gain
                 yield total
+
+    def _stem(self, decoder: Decoder) -> Iterator[Block]:
+        return resampled(decoder, decoder.sample_rate, self.sample_rate, self.channels)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unbraid.separation.separator import Result
 
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
+VIDEO = "video"  # among the names of a song's stems
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -78,6 +79,11 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         choices=("wav", "flac", "mp3", "m4a", "opus"),
         default="wav",
         help="format of the stems (default: %(default)s)",
+    )
+    group.add_argument(
+        "--video",
+        action="store_true",
+        help="also write the film with the accompaniment as its sound (no_vocals.mp4); its pictures are copied",
     )
     depth = group.add_mutually_exclusive_group()
     depth.add_argument(
@@ -228,9 +234,16 @@ def _separate_all(
     arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
 ) -> set[int]:
     """Exit codes of the songs that were begun."""
+    from unbraid.audio.video import check_film, write_without
     from unbraid.separation.output import output_folder_names
 
+    def check() -> None:
+        if stop.is_set():
+            raise Cancelled
+
     def separate(song: str, name: str) -> Written:
+        if arguments.video:
+            check_film(song)
         result = separator.separate_to_files(
             song,
             arguments.out,
@@ -245,6 +258,9 @@ def _separate_all(
             cancel=stop,
         )
         folder = next(iter(result.files.values())).parent
+        if arguments.video:
+            stream = arguments.audio_stream
+            result.files[VIDEO] = write_without(song, dict(result.files), folder, stream=stream, check=check)
         return Written(result, str(folder), tuple(result.files), result.seconds)
 
     songs: Sequence[str] = arguments.songs

@@ -41,11 +41,12 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
     """
     with Decoder(stem) as decoder:
         rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
+        blocks = resampled(decoder, decoder.sample_rate, rate, decoder.channels)
         waveform = Waveform()
         chunk, samples, offsets = CHUNK_S * rate, 0, [0]
         part = PartFile(play)
         with part.discard_on_error():
-            for piece in even(resampled(decoder, rate), chunk):
+            for piece in even(blocks, chunk):
                 waveform.add(piece)
                 samples += piece.shape[1]
                 offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unbraid.audio import video
 from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.jobs import preview
 from unbraid.jobs.disk import causes, in_users_words, work_folder
@@ -40,6 +41,9 @@ MEDIA_TYPES = {
     "opus": "audio/ogg",
     "play": "application/octet-stream",
     "json": "application/json",
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mkv": "video/x-matroska",
 }
 
 NO_MEMORY = (
@@ -112,10 +116,13 @@ class _Job:
             result = self._separate(song, work, pulse)
             with in_users_words():
                 previews = self._preview(result, work, pulse)
+                film = self._film(song, result, work, pulse)
             pulse.tell(1.0, "writing")
             self.outputs = tuple(
-                self._put_stem(stem, file, *previews[stem], result) for stem, file in result.files.items()
+                self._put_output(stem, file, result, *previews[stem]) for stem, file in result.files.items()
             )
+            if film is not None:
+                self.outputs += (self._put_output("video", film, result),)
         self.duration_s, self.model_used = result.duration_s, result.model
 
     def _separate(self, song: Path, work: Path, pulse: Pulse) -> Result:
@@ -133,6 +140,8 @@ class _Job:
             pulse.tell(SEPARATE_SHARE * progress.fraction, progress.stage)
 
         choices = self.session.choices
+        if choices.video:
+            video.check_film(song)
         loaded = self.separators.get(choices.model, downloading)
         with in_users_words():
             result = loaded.separator.separate_to_files(
@@ -165,16 +174,23 @@ class _Job:
             list(pool.map(make, files))  # waits for all, and passes on what they raise
         return files
 
-    def _put_stem(self, stem: str, file: Path, play: Path, peaks: Path, result: Result) -> Output:
+    def _film(self, song: Path, result: Result, work: Path, pulse: Pulse) -> Path | None:
+        if not self.session.choices.video:
+            return None
+        return video.write_without(song, result.files, work, check=lambda: pulse.tell(1.0, "writing"))
+
+    def _put_output(
+        self, kind: str, file: Path, result: Result, play: Path | None = None, peaks: Path | None = None
+    ) -> Output:
         size = file.stat().st_size
         return Output(
-            type=stem,
+            type=kind,
             filename=file.name,
             key=self._put(file),
             size=size,
             duration_s=result.duration_s,
-            peaks_key=self._put(peaks),
-            play_key=self._put(play),
+            peaks_key=None if peaks is None else self._put(peaks),
+            play_key=None if play is None else self._put(play),
         )
 
     def _put(self, file: Path) -> str:

@@ -1,0 +1,246 @@
+"""A film with other sound: its pictures are copied as they are, and subtitles too where the new file can hold them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import Flags, InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from unbraid.audio.blocks import resampled
+from unbraid.audio.decode import MAX_ERRORS_IN_A_ROW
+from unbraid.audio.formats import OutputFormat, output_format
+from unbraid.audio.mixing import Mix
+from unbraid.audio.partfile import PartFile
+from unbraid.audio.probe import open_sound
+from unbraid.audio.resample import Block
+from unbraid.errors import InputError
+
+VOCALS, NO = "vocals", "no_"  # as stems are called
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A container, and the sound that all its players know."""
+
+    ending: str
+    container: str
+    sound: OutputFormat
+
+
+_MP4 = _Kind("mp4", "mp4", output_format("m4a", "16"))
+_WEBM = _Kind("webm", "webm", output_format("opus", "16"))
+_MKV = _Kind("mkv", "matroska", output_format("opus", "16"))
+
+
+def check_film(path: str | PathLike[str]) -> None:
+    """Raise InputError unless `path` is a film whose pictures can be copied. A cover is no film."""
+    container, _ = open_sound(path, None)
+    with container:
+        _kind(container, Path(path).name)
+
+
+def write_without(
+    film: str | PathLike[str],
+    stems: Mapping[str, Path],
+    folder: Path,
+    *,
+    stream: int | None = None,
+    check: Callable[[], object] | None = None,
+) -> Path:
+    """Write `folder/no_vocals.mp4`: the film with the accompaniment as its sound.
+
+    `stems` are its sound taken apart (stem to file): one stem and `no_STEM`, or all, of which the others than the
+    vocals are added up. Otherwise as `write_film`.
+    """
+    rest = next((stem for stem in stems if stem.startswith(NO)), None)
+    wanted = [rest] if rest else [stem for stem in stems if stem != VOCALS]
+    mix = Mix([(stems[stem], 1.0) for stem in wanted])
+    if len(wanted) > 1:
+        mix.measure(None if check is None else lambda _: check())
+    return write_film(film, mix, folder / (rest or NO + VOCALS), stream=stream, check=check)
+
+
+def write_film(
+    film: str | PathLike[str],
+    mix: Mix,
+    out: str | PathLike[str],
+    *,
+    stream: int | None = None,
+    check: Callable[[], object] | None = None,
+) -> Path:
+    """Write the pictures of `film` with the sound `mix`, which begins where its sound stream number `stream` does.
+
+    The file is `out` with the ending of its kind: .mp4, .webm or .mkv, as the film's own or else whichever can hold
+    its pictures. It appears whole or not at all; `check` may raise to stop. Raises InputError and OutputError.
+    """
+    container, sound = open_sound(film, stream)
+    with container:
+        kind = _kind(container, Path(film).name)
+        path = Path(out).with_name(f"{Path(out).name}.{kind.ending}")
+        part = PartFile(path)
+        with part.discard_on_error():
+            _write(container, sound, mix, part, kind, check or (lambda: None))
+        part.commit()
+    return path
+
+
+def _kind(container: InputContainer, name: str) -> _Kind:
+    """What can hold the pictures. Raises InputError."""
+    pictures = _pictures(container)
+    if not pictures:
+        raise InputError(f"{name} is no film: it has no moving pictures. Ask for its stems alone.")
+    of_web = {picture.codec_context.codec.canonical_name for picture in pictures} <= {"vp8", "vp9", "av1"}
+    own = (_WEBM if of_web else _MKV) if "matroska" in container.format.name else _MP4
+    for kind in dict.fromkeys((own, _MKV)):
+        try:
+            with av.open(io.BytesIO(), "w", format=kind.container) as trial:
+                for picture in pictures:
+                    trial.add_stream_from_template(picture, opaque=True)
+                trial.start_encoding()
+            return kind
+        except MemoryError:  # FFmpeg's is an FFmpegError too
+            raise
+        except (ValueError, av.FFmpegError):
+            continue
+    raise InputError(f"The pictures of {name} are of a kind that can't be copied. Convert it to MP4 first.")
+
+
+def _pictures(container: InputContainer) -> list[VideoStream]:
+    return [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
+    ]
+
+
+def _write(
+    container: InputContainer,
+    sound: AudioStream,
+    mix: Mix,
+    part: PartFile,
+    kind: _Kind,
+    check: Callable[[], object],
+) -> None:
+    container.flags |= Flags.gen_pts.value  # type: ignore[operator]  # AVI has none
+    # An edit list, which says where pictures and sound begin, counts in `movie_timescale`: not in milliseconds.
+    options = {"movie_timescale": "90000"} if kind is _MP4 else {}
+    with av.open(part.file, "w", format=kind.container, options=options, metadata_errors="replace") as output:
+        copies = _copies(container, output)
+        encoder = _Sound(output, mix, kind, _start_s(container, sound))
+        encoder.stream.metadata.update(_described(sound))
+        output.metadata.update(_metadata(container))
+        output.start_encoding()
+        for packet in _packets(container, list(copies)):
+            check()
+            if (seconds := _seconds(packet)) is not None:
+                encoder.until(seconds, check)
+            packet.stream = copies[packet.stream]
+            output.mux(packet)
+        encoder.until(None, check)
+
+
+def _copies(container: InputContainer, output: OutputContainer) -> dict[Stream, Stream]:
+    """Streams to copy, and what they become."""
+    copies: dict[Stream, Stream] = {
+        picture: output.add_stream_from_template(picture, opaque=True) for picture in _pictures(container)
+    }
+    for subtitle in container.streams.subtitles:
+        with suppress(ValueError):  # of a kind that the new file can't hold
+            copies[subtitle] = output.add_stream_from_template(subtitle, opaque=True)
+    for stream, copy in copies.items():
+        copy.metadata.update(_described(stream))
+    return copies
+
+
+def _described(stream: Stream) -> dict[str, str]:
+    return {name: value for name, value in stream.metadata.items() if name in ("language", "title")}
+
+
+def _metadata(container: InputContainer) -> dict[str, str]:
+    own = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+    return {key: value for key, value in container.metadata.items() if key.lower() not in own}
+
+
+def _start_s(container: InputContainer, sound: AudioStream) -> Fraction:
+    """When the sound begins, by the film's clock."""
+    if sound.start_time is None or sound.time_base is None:
+        return Fraction(0)
+    return sound.start_time * sound.time_base
+
+
+def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Any]]:
+    """Those of the streams that can be copied; what can't be read is left out."""
+    packets = container.demux(streams)
+    errors = 0
+    while errors <= MAX_ERRORS_IN_A_ROW:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except MemoryError:  # FFmpeg's is an FFmpegError too
+            raise
+        except av.FFmpegError:
+            errors += 1
+            continue
+        errors = 0
+        if packet.size:  # the last one of each stream is empty
+            yield packet
+
+
+def _seconds(packet: Packet[Any]) -> Fraction | None:
+    time = packet.pts if packet.dts is None else packet.dts
+    return None if time is None else time * packet.time_base
+
+
+class _Sound:
+    """The sound of the new film, encoded as far as its pictures are."""
+
+    def __init__(self, output: OutputContainer, mix: Mix, kind: _Kind, start_s: Fraction) -> None:
+        self._output = output
+        self._rate = kind.sound.rate_for(mix.sample_rate)
+        self._layout = "mono" if mix.channels == 1 else "stereo"
+        self._format = kind.sound.sample_format
+        self.stream = cast(AudioStream, output.add_stream(kind.sound.codec, rate=self._rate))
+        self.stream.layout, self.stream.format = self._layout, self._format
+        if bitrate := kind.sound.bitrate_for(None, self._rate):
+            self.stream.bit_rate = bitrate
+        self._blocks = resampled(mix.blocks(), mix.sample_rate, self._rate, mix.channels)
+        self._next = round(start_s * self._rate)  # time of the next sample, in samples
+
+    def until(self, seconds: Fraction | None, check: Callable[[], object]) -> None:
+        """Encode all that comes before that time; all there is for None."""
+        while seconds is None or self._next < seconds * self._rate:
+            check()
+            block = next(self._blocks, None)
+            if block is not None:
+                self._encode(block)
+            else:
+                if seconds is None:
+                    self._output.mux(self.stream.encode(None))
+                return
+
+    def _encode(self, block: Block) -> None:
+        if block.shape[1] == 0:
+            return
+        samples = block if self._format.endswith("p") else block.T.reshape(1, -1)  # planar or not
+        frame = AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples), format=self._format, layout=self._layout
+        )
+        frame.sample_rate = self._rate
+        frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
+        self._next += block.shape[1]
+        self._output.mux(self.stream.encode(frame))
