@@ -14,8 +14,8 @@ from tests.web.conftest import App, Open
 from tests.web.test_songs import assert_problem
 
 from unbraid import __version__
+from unbraid.local.logs import JsonLines, set_up
 from unbraid.models import catalog
-from unbraid.web.logs import JsonLines, set_up
 
 
 def test_models_are_told_with_what_they_cost(app: App) -> None:

@@ -51,8 +51,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; the exit code says by which signal. Raises UnbraidError."""
     # Imported here, as these take a second.
+    from unbraid.local import logs
     from unbraid.local.settings import Settings
-    from unbraid.web import logs
     from unbraid.web.server import serve
 
     flags = {name: value for name, value in vars(arguments).items() if name != "run"}

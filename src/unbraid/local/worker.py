@@ -20,6 +20,7 @@ from pathlib import Path
 
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
+from unbraid.local import logs
 from unbraid.local.opening import open_service
 from unbraid.local.settings import Settings
 
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings = Settings.load()
+        logs.set_up(settings.log_level)
         service = open_service(settings)
     except UnbraidError as error:
         sys.stderr.write(f"unbraid: {error.message}\n")

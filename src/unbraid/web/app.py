@@ -18,8 +18,8 @@ from unbraid.web.description import PROBLEMS, describe, operation_id
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
 from unbraid.web.limits import Buckets, RateLimit
-from unbraid.web.logs import RequestLog
 from unbraid.web.metrics import Metrics
+from unbraid.web.requests import RequestLog
 from unbraid.web.routes import about, batches, mixes, sessions
 from unbraid.web.signin import SignIn
 from unbraid.web.static import FrontEnd

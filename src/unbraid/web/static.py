@@ -45,9 +45,7 @@ class FrontEnd(StaticFiles):
         # The build names assets after what is in them.
         lasting = path.startswith("assets/") and response.status_code in (200, 206, 304)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
-        # Also with 304, which has no type: browsers take its headers over into what they have kept.
-        kind = response.headers.get("content-type", "")
-        if path in (".", "", "index.html") or kind.startswith("text/html"):
-            origins = await to_thread.run_sync(self.sign_in.origins) if self.sign_in is not None else ()
-            response.headers["Content-Security-Policy"] = page_policy(origins)
+        # Also with 304: browsers take its headers over into what they have kept.
+        origins = await to_thread.run_sync(self.sign_in.origins) if self.sign_in is not None else ()
+        response.headers["Content-Security-Policy"] = page_policy(origins)
         return response
