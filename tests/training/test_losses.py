@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,3 +64,19 @@ def test_silent_stems_keep_the_loss_finite(level: float) -> None:
     assert math.isfinite(loss.item())
     assert masks.grad is not None
     assert torch.isfinite(masks.grad).all()
+
+
+def test_over_a_backing_only_the_voice_counts() -> None:
+    torch.manual_seed(0)
+    stems, masks = torch.randn(1, 4, 2, SAMPLES), torch.softmax(torch.randn(1, 4, 2, POOLED, 13), 1)
+    elsewhere = stems[:, [1, 0, 2, 3]]  # the same backing, otherwise made up
+    other_masks = masks[:, [2, 1, 0, 3]]
+    voiced = masks[:, [3, 1, 2, 0]]
+    whole = np.array([True])
+
+    def loss(audio: torch.Tensor, shares: torch.Tensor) -> float:
+        target = Stems(audio, whole).mix()
+        return (spectrum_loss(shares, target) + waveform_loss(shares, target, items=1)).item()
+
+    assert loss(elsewhere, other_masks) == pytest.approx(loss(stems, masks), rel=1e-5)
+    assert abs(loss(stems, voiced) - loss(stems, masks)) > 1e-4

@@ -10,7 +10,7 @@ import torch
 from unbraid.networks.checkpoint import Average, averaged_network, load
 from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite, LiteConfig
 from unbraid.training.augment import Augmentation
-from unbraid.training.dataset import Batches, SongPool
+from unbraid.training.dataset import OTHER, VOCALS, Batches, Recorded, SongPool, SoundPool
 from unbraid.training.train import Recipe, rate, train
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
@@ -69,9 +69,43 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
 def test_batches_are_drawn_from_their_seed(songs: Path) -> None:
     pool = SongPool(songs, "train")
     first, again, other = (Batches(pool, 2, 8192, seed, Augmentation()).draw() for seed in (1, 1, 2))
-    assert first.shape == (2, 4, 2, 8192)
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+    assert first.stems.shape == (2, 4, 2, 8192)
+    assert np.array_equal(first.stems, again.stems)
+    assert not np.array_equal(first.stems, other.stems)
+    assert not first.whole.any()
+
+
+@pytest.fixture(scope="module")
+def backings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise in place of music."""
+    folder: Path = tmp_path_factory.mktemp("backings")
+    rng = np.random.default_rng(0)
+    for name in ("train-a", "test-b"):
+        np.save(folder / f"{name}.npy", (3000 * rng.standard_normal((8 * SAMPLE_RATE, 2))).astype(np.int16))
+    return folder
+
+
+def test_a_part_of_the_items_is_a_voice_over_a_backing(songs: Path, backings: Path) -> None:
+    recorded = Recorded(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
+    batches = Batches(SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), recorded=recorded)
+    draws = [batches.draw() for _ in range(4)]
+    whole = np.concatenate([draw.whole for draw in draws])
+    stems = np.concatenate([draw.stems for draw in draws])[whole]
+    assert 0 < whole.sum() < len(whole)
+    assert not stems[:, [0, 1]].any()
+    levels_db = 10 * np.log10(np.mean(stems[:, VOCALS] ** 2, (1, 2)) / np.mean(stems[:, OTHER] ** 2, (1, 2)))
+    assert -19 < levels_db.min() < levels_db.max() < 7
+
+
+def test_sounds_join_while_training_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="train"):
+        SoundPool(tmp_path, "train")
+    np.save(tmp_path / "train-a.npy", np.zeros((10, 2), np.int16))
+    pool = SoundPool(tmp_path, "train")
+    np.save(tmp_path / "train-b.npy", np.zeros((10, 2), np.int16))
+    pool.refresh()
+    assert len(pool.sounds) == 2
+    assert pool.crop(np.random.default_rng(0), 50).shape == (2, 50)
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:
@@ -103,3 +137,10 @@ def test_a_short_training_learns_and_can_be_resumed(songs: Path, tmp_path: Path)
     train(Recipe(songs, tmp_path, steps=42, batch=2, device="cpu", config=SMALL))
     assert load(checkpoint)["state"]["steps"] == 42
     assert not averaged_network(checkpoint).training
+
+
+def test_backings_are_trained_on_and_scored(songs: Path, backings: Path, tmp_path: Path) -> None:
+    train(Recipe(songs, tmp_path, steps=2, batch=2, device="cpu", config=SMALL, backings=backings))
+    scores = json.loads((tmp_path / "log.jsonl").read_text())["sdr_db"]
+    assert {"backed", "accompaniment", "all"} < scores.keys()
+    assert scores["accompaniment"] > scores["backed"]  # the backing is the louder

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unbraid.networks.lite import pool
@@ -34,11 +35,17 @@ class Remix:
         )
 
     @classmethod
-    def drawn(cls, batch: int, sources: int, rng: np.random.Generator) -> "Remix":
-        """Every stem is in one mixture."""
-        shape = (batch, sources)
+    def drawn(cls, whole: NDArray[np.bool_], sources: int, rng: np.random.Generator) -> "Remix":
+        """Every stem is in one mixture. Voices, which come last, change places among all items; other stems stay
+        among those of songs, and backings (`whole`) are moved to no other item."""
+        shape = (len(whole), sources)
+        items = np.tile(np.arange(len(whole))[:, None], (1, sources))
+        songs = np.nonzero(~whole)[0]
+        for source in range(sources - 1):
+            items[songs, source] = rng.permutation(songs)
+        items[:, -1] = rng.permutation(len(whole))
         return cls(
-            np.stack([rng.permutation(batch) for _ in range(sources)], 1).tolist(),
+            items.tolist(),
             (10 ** (rng.normal(0, GAIN_DB, shape) / 20)).tolist(),
             (rng.random(shape) < 0.5).tolist(),
         )
@@ -63,6 +70,8 @@ class Target:
     """(batch, sources, 2, POOLED, frames)"""
     stems: Tensor
     """(batch, sources, 2, samples)"""
+    known: Tensor
+    """(batch, sources), 1 or 0: what stands in for a stem that isn't known is no part of the losses."""
 
     @property
     def mixture(self) -> Tensor:
@@ -71,10 +80,11 @@ class Target:
 
 
 class Stems:
-    """A batch's stems (batch, sources, 2, samples), transformed once."""
+    """A batch's stems (batch, sources, 2, samples), transformed once; of the items `whole` only the voice is known."""
 
-    def __init__(self, audio: Tensor) -> None:
+    def __init__(self, audio: Tensor, whole: NDArray[np.bool_] | None = None) -> None:
         self.audio = audio
+        self.whole = np.zeros(len(audio), bool) if whole is None else whole
         spectrum = spectra(audio)
         # Apart and contiguous: ten times as fast to work on as interleaved.
         self.real, self.imag = spectrum.real.contiguous(), spectrum.imag.contiguous()
@@ -108,7 +118,13 @@ class Stems:
             torch.stack(cross),
             torch.stack(power),
             torch.stack(audio),
+            self._known(),
         )
+
+    def _known(self) -> Tensor:
+        known = np.ones(self.audio.shape[:2], np.float32)
+        known[self.whole, :-1] = 0
+        return torch.from_numpy(known).to(self.audio.device)
 
 
 def _side(values: Tensor, item: int, source: int, swapped: bool) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from unbraid.networks.checkpoint import Average, load, save
 from unbraid.networks.lite import HOP, SOURCES, Lite, LiteConfig
 from unbraid.training.augment import Augmentation
-from unbraid.training.dataset import Batches, SongPool
+from unbraid.training.dataset import Batches, Recorded, SongPool, SoundPool
 from unbraid.training.losses import spectrum_loss, waveform_loss
 from unbraid.training.mixtures import Remix, Stems, Target
 from unbraid.training.validate import Validation
@@ -51,6 +51,8 @@ class Recipe:
     seed: int = 0
     device: str = "auto"
     start_from: Path | None = None
+    backings: Path | None = None
+    voices: Path | None = None
     config: LiteConfig = field(default_factory=LiteConfig)
 
     def share(self, progress: "Progress") -> float:
@@ -85,10 +87,11 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
     def produce() -> None:
         try:
             while True:
-                stems = Stems(torch.from_numpy(batches.draw()).to(device))
+                draw = batches.draw()
+                stems = Stems(torch.from_numpy(draw.stems).to(device), draw.whole)
                 ready.put(stems.mix())
                 for _ in range(SHUFFLES):
-                    ready.put(stems.mix(Remix.drawn(batches.batch, len(SOURCES), batches.rng)))
+                    ready.put(stems.mix(Remix.drawn(draw.whole, len(SOURCES), batches.rng)))
         except BaseException as error:
             ready.put(error)
 
@@ -150,15 +153,25 @@ class Run:
         save(self.checkpoint, self.network, self.average, self.optimizer, asdict(self.progress))
 
 
+def sounds(folder: Path | None, split: str) -> SoundPool | None:
+    """The sounds of a folder, where there is one."""
+    return None if folder is None else SoundPool(folder, split)
+
+
 def train(recipe: Recipe) -> Path:
     """Run the recipe; returns the checkpoint's path. Scores go to `log.jsonl` beside it."""
     recipe.out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe)
     progress = run.progress
     pool = SongPool(recipe.songs, "train")
-    validation = Validation(SongPool(recipe.songs, "test"))
+    backings, voices = recipe.backings, recipe.voices
+    validation = Validation(SongPool(recipe.songs, "test"), sounds(backings, "test"), sounds(voices, "test"))
+    over = sounds(backings, "train")
+    recorded = None if over is None else Recorded(over, sounds(voices, "train"))
     seed = recipe.seed + 1000 * progress.resumed  # a resumed run draws new mixtures
-    targets = prefetch(Batches(pool, recipe.batch, (FRAMES - 1) * HOP, seed, Augmentation()), run.device)
+    samples = (FRAMES - 1) * HOP
+    batches = Batches(pool, recipe.batch, samples, seed, Augmentation(), recorded=recorded)
+    targets = prefetch(batches, run.device)
     losses: list[float] = []
     last_save = last_validation = progress.seconds
     while (share := recipe.share(progress)) < 1:
@@ -167,7 +180,7 @@ def train(recipe: Recipe) -> Path:
         progress.seconds += time.monotonic() - began
         ended = recipe.share(progress) >= 1
         if progress.steps % REFRESH_STEPS == 0:
-            pool.refresh()
+            batches.refresh()
         if ended or progress.seconds - last_save > CHECKPOINT_S:
             last_save = progress.seconds
             run.save()
@@ -200,6 +213,10 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--device", default=Recipe.device, help="auto, cpu, cuda, mps")
+    parser.add_argument("--backings", type=Path, help="folder made by unbraid.training.backings")
+    parser.add_argument(
+        "--voices", type=Path, help="folder made by unbraid.training.takes, to sing over them"
+    )
     parser.add_argument("--start-from", type=Path, help="a checkpoint whose averaged weights to begin with")
     train(Recipe(**vars(parser.parse_args())))
 

@@ -1,22 +1,31 @@
-"""The held-out score: songs of unseen seeds, voices and instruments, taken apart by the averaged network."""
+"""The held-out scores of the averaged network: songs of unseen seeds, voices and instruments, and their voices over
+unseen recorded backings.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from unbraid.evaluation.sdr import sdr
 from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite
-from unbraid.training.dataset import SongPool
+from unbraid.training.dataset import OTHER, VOCALS, Audio, SongPool, SoundPool
 from unbraid.training.stft import spectra, waveforms
 
 SONGS = 24
 CROP_S = 12
+OVER_BACKINGS = 32
+OVER_CROP_S = 6
+VOICE_DB = -8.0  # of the voices over backings, as in a dense mix
 SILENT_DB = -50.0  # a stem below this level in the crop has no SDR worth averaging
 
 
 class Validation:
-    """Fixed crops from the middle of the first songs of the test split."""
+    """Fixed crops: from the middle of the first songs of the test split, and voices over backings, if there are."""
 
-    def __init__(self, pool: SongPool) -> None:
+    def __init__(
+        self, pool: SongPool, backings: SoundPool | None = None, voices: SoundPool | None = None
+    ) -> None:
         samples = CROP_S * SAMPLE_RATE
         self.crops = []
         for song in range(min(SONGS, len(pool.songs))):
@@ -24,20 +33,54 @@ class Validation:
             self.crops.append(
                 np.stack([pool.crop(song, source, start, samples) for source in range(len(SOURCES))])
             )
+        self.over = [] if backings is None else list(_over(pool, backings, voices))
 
-    @torch.no_grad()
     def scores(self, network: Lite, device: torch.device) -> dict[str, float]:
-        """Mean SDR in dB of each stem over the crops in which it sounds, and of all."""
+        """Mean SDR in dB of each stem over the crops in which it sounds, and of all; over backings, of the voice
+        (`backed`) and of the accompaniment."""
         values: dict[str, list[float]] = {source: [] for source in SOURCES}
         for stems in self.crops:
-            mixture = torch.from_numpy(stems.sum(0)).to(device)
-            scale = mixture.std() + 1e-8
-            spectrum = torch.view_as_real(spectra(mixture / scale))[None]
-            estimate = torch.view_as_complex(network(spectrum)[0].contiguous())
-            audio = (waveforms(estimate, stems.shape[-1]) * scale).cpu().numpy()
+            audio = separated(network, stems.sum(0), device)
             for index, source in enumerate(SOURCES):
                 if 10 * np.log10(np.mean(stems[index] ** 2) + 1e-12) > SILENT_DB:
                     values[source].append(sdr(stems[index], audio[index]))
         scores = {source: float(np.mean(part)) for source, part in values.items() if part}
         scores["all"] = float(np.mean(list(scores.values())))
+        if self.over:
+            pairs = [(stems, separated(network, stems.sum(0), device)) for stems in self.over]
+            scores["backed"] = float(np.mean([sdr(stems[VOCALS], audio[VOCALS]) for stems, audio in pairs]))
+            rests = [sdr(stems[OTHER], audio[:VOCALS].sum(0)) for stems, audio in pairs]
+            scores["accompaniment"] = float(np.mean(rests))
         return {source: round(value, 3) for source, value in scores.items()}
+
+
+def _over(pool: SongPool, backings: SoundPool, voices: SoundPool | None) -> Iterator[Audio]:
+    """Crops as stems, of which `other` holds all of the backing. Every other voice is one of `voices`."""
+    rng = np.random.default_rng(0)
+    samples = OVER_CROP_S * SAMPLE_RATE
+    found = 0
+    for _ in range(20 * OVER_BACKINGS):
+        song = int(rng.integers(len(pool.songs)))
+        start = int(rng.integers(max(1, len(pool.songs[song][VOCALS]) - samples)))
+        voice, backing = pool.crop(song, VOCALS, start, samples), backings.crop(rng, samples)
+        if voices is not None and found % 2:
+            voice = voices.crop(rng, samples)
+        if voice.std() < 1e-3 or backing.std() < 1e-2:
+            continue
+        stems = np.zeros((len(SOURCES), *voice.shape), np.float32)
+        stems[OTHER] = backing
+        stems[VOCALS] = voice * (backing.std() / voice.std() * 10 ** (VOICE_DB / 20))
+        yield stems
+        found += 1
+        if found == OVER_BACKINGS:
+            return
+
+
+@torch.no_grad()
+def separated(network: Lite, mixture: Audio, device: torch.device) -> Audio:
+    """The stems (4, 2, samples) that a network finds in a mixture (2, samples)."""
+    audio = torch.from_numpy(mixture).to(device)
+    scale = audio.std() + 1e-8
+    spectrum = torch.view_as_real(spectra(audio / scale))[None]
+    estimate = torch.view_as_complex(network(spectrum)[0].contiguous())
+    return np.asarray((waveforms(estimate, mixture.shape[-1]) * scale).cpu().numpy(), np.float32)

@@ -81,14 +81,14 @@ def render_vocals(
         lines = [(notes, main)]
     for line, style in lines:
         if line:
-            mix += _chain(rng, plan, part(line, style), lead=True)
+            mix += studio(rng, plan, part(line, style), lead=True)
             heard.append(style)
     backing = _within(notes, plan, loud) if loud and chance(rng, 0.8) else []
     if backing and plan.vocals == "sung" and chance(rng, 0.38):
-        mix += gain(float(rng.uniform(-13, -3))) * _chain(rng, plan, part(backing, "harmony"), lead=False)
+        mix += gain(float(rng.uniform(-13, -3))) * studio(rng, plan, part(backing, "harmony"), lead=False)
         heard.append("harmony")
     if backing and chance(rng, 0.1) and main != "choir":
-        mix += gain(float(rng.uniform(-12, -4))) * _chain(rng, plan, part(backing, "choir"), lead=False)
+        mix += gain(float(rng.uniform(-12, -4))) * studio(rng, plan, part(backing, "choir"), lead=False)
         heard.append("choir")
     if plan.vocals == "rap" and chance(rng, 0.35):
         shouts = [note for note in notes if chance(rng, 0.25)]
@@ -100,7 +100,7 @@ def render_vocals(
     return mix, heard
 
 
-def _chain(rng: np.random.Generator, plan: Plan, dry: Audio, lead: bool) -> Audio:
+def studio(rng: np.random.Generator, plan: Plan, dry: Audio, lead: bool) -> Audio:
     """What an engineer does to a voice: low cut, EQ, compression, at times grit or a telephone, echo and reverb."""
     sound = effects.filtered(dry, float(rng.uniform(70, 160) if lead else rng.uniform(120, 300)), "high", 2)
     sound = effects.equalised(rng, sound, 2.0)

@@ -1,4 +1,4 @@
-"""`python -m unbraid.training.voices build --out DIR`."""
+"""`python -m unbraid.training.voices build --out DIR`, and `record --out DIR --packages DIR`."""
 
 import argparse
 import logging
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unbraid.training.voices.bank import default_folder
 from unbraid.training.voices.build import build
+from unbraid.training.voices.recordings import record
 from unbraid.training.voices.speakers import SPEAKERS
 
 
@@ -16,8 +17,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="let the speech synthesisers speak, and keep their voices")
     command.add_argument("--out", type=Path, default=default_folder(), help="folder (default: %(default)s)")
+    command = commands.add_parser(
+        "record", help="cut recorded people's words, from Debian's packages, into syllables"
+    )
+    command.add_argument("--out", type=Path, required=True, help="folder")
+    command.add_argument("--packages", type=Path, required=True, help="folder for the downloaded packages")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if arguments.command == "record":
+        for voice in record(arguments.out, arguments.packages):
+            logging.info("%s: %d syllables, %.0f Hz", voice.name, len(voice.syllables), voice.f0_hz)
+        return 0
     missing = build(arguments.out)
     return int(len(missing) == len(SPEAKERS))
 

@@ -1,0 +1,44 @@
+"""Recorded words become syllables that can be sung."""
+
+import numpy as np
+
+from unbraid.training.voices.bank import Unit
+from unbraid.training.voices.grid import GRID_HZ, POINTS
+from unbraid.training.voices.recordings import RECORDED, cut
+
+
+def word(vowels: int) -> Unit:
+    """Vowels of 100 ms with consonants of 100 ms, 20 dB softer, between and around them."""
+    loud = np.concatenate(
+        [np.full(20, -20.0), *(np.r_[np.zeros(20), np.full(20, -20.0)] for _ in range(vowels))]
+    )
+    slope = np.where(GRID_HZ > 4000, -20.0, 0.0)
+    count = len(loud)
+    return Unit(
+        "word",
+        (loud[:, None] + slope).astype(np.float32),
+        np.full((count, 10), 0.1, np.float32),
+        np.ones(count, np.float32),
+        np.full(count, 200.0, np.float32),
+        0,
+        count,
+    )
+
+
+def test_a_word_is_cut_between_its_vowels() -> None:
+    found = cut(word(3))
+    assert len(found) == 3
+    for unit in found:
+        assert unit.envelope_db.shape == (len(unit), POINTS)
+        assert 10 <= unit.core_end - unit.core_start <= 20
+        assert 0 < unit.core_start < unit.core_end < len(unit)
+        core = unit.envelope_db[unit.core_start : unit.core_end, GRID_HZ < 3000]
+        assert abs(core.mean() - core.min()) < 1  # nothing of the consonants in the vowel
+        assert unit.envelope_db[0].mean() < core.mean() - 10
+    assert len({unit.text for unit in found}) == 3
+
+
+def test_nobody_is_in_both_splits() -> None:
+    names = [speaker.name for speaker in RECORDED]
+    assert len(names) == len(set(names))
+    assert {speaker.split for speaker in RECORDED} == {"train", "test"}
