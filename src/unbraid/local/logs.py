@@ -10,6 +10,10 @@ import logging
 import re
 import sys
 import time
+from contextvars import ContextVar
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Joins the lines of one request."""
 
 # Ids are 32 letters of URLs, and keys hold them; both may stand in the message of an error.
 PRIVATE = re.compile(r"(?:files|inputs|outputs|mixes|zips)/[^\s'\"]+|\b[A-Za-z0-9_-]{32,}")
@@ -28,6 +32,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": PRIVATE.sub("…", record.getMessage()),
         }
+        if (current := request_id.get()) is not None:
+            told["request_id"] = current
         told.update({name: value for name, value in vars(record).items() if name not in EVERY_RECORD})
         if record.exc_info:
             told["traceback"] = PRIVATE.sub("…", self.formatException(record.exc_info))
@@ -41,4 +47,6 @@ def set_up(level: str | None) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)  # it tells addresses with all their parameters
+    # These tell addresses with all their parameters.
+    for name in ("uvicorn.error", "uvicorn.access", "websockets", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
