@@ -176,6 +176,15 @@ def test_nothing_written_down_leads_to_a_song(
         assert private not in written, private
 
 
+@pytest.mark.parametrize("session_id", ["-" + "a" * 31, "a" * 31 + "-", "_" * 32, "-" * 32])
+@pytest.mark.parametrize(
+    "around", ["{}", "/status/{}", "session_id={}&x", "'{}'", "outputs/{}/vocals.wav", "é{}"]
+)
+def test_no_id_is_written_down_wherever_it_stands(session_id: str, around: str) -> None:
+    record = logging.LogRecord("x", logging.INFO, "f.py", 1, around.format(session_id), None, None)
+    assert session_id[1:-1] not in JsonLines().format(record)
+
+
 def test_records_of_others_are_lines_too() -> None:
     record = logging.LogRecord("x", logging.WARNING, "f.py", 1, "line\nbreak %s", ("é",), None)
     record.number = 7

@@ -16,7 +16,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Joins the lines of one request."""
 
 # Ids are 32 letters of URLs, and keys hold them; both may stand in the message of an error.
-PRIVATE = re.compile(r"(?:files|inputs|outputs|mixes|zips)/[^\s'\"]+|\b[A-Za-z0-9_-]{32,}")
+PRIVATE = re.compile(r"(?:files|inputs|outputs|mixes|zips)/[^\s'\"]+|(?<![\w-])[\w-]{32,}", re.ASCII)
 EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
