@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from unbraid.networks.lite import BINS, SAMPLE_RATE, SOURCES, Lite, LiteConfig
+from unbraid.training import validate
 from unbraid.training.calibrate import apply_offsets, find_offsets
-from unbraid.training.dataset import SongPool
+from unbraid.training.dataset import SongPool, SoundPool
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
 
@@ -41,6 +42,16 @@ def test_a_loud_stem_gets_a_larger_share(even: Lite, loud_vocals: SongPool) -> N
     assert offsets.argmax() == SOURCES.index("vocals")
     assert offsets[0] == 0
     assert offsets[SOURCES.index("vocals")] > 0.5
+
+
+def test_voices_over_backings_count(
+    even: Lite, loud_vocals: SongPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validate, "OVER_BACKINGS", 2)
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "train-a.npy", (rng.standard_normal((7 * SAMPLE_RATE, 2)) * 3000).astype(np.int16))
+    over = find_offsets(even, loud_vocals, SoundPool(tmp_path, "train"))  # where voices are soft
+    assert over[SOURCES.index("vocals")] < find_offsets(even, loud_vocals)[SOURCES.index("vocals")]
 
 
 @torch.no_grad()

@@ -2,10 +2,12 @@
 
 A loss that has to forgive nothing in silent places makes a network shy: it gives a voice less than the least error
 would. One offset for each stem's mask, before the softmax, repairs that. They are found by search on songs of the
-training split, so that the held-out score stays one, and are written into the checkpoint's averaged weights.
+training split (and voices over its backings, `--backings`), so that the held-out score stays one, and are written
+into the checkpoint's averaged weights.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ from torch import Tensor
 
 from unbraid.networks.checkpoint import averaged_network, load
 from unbraid.networks.lite import BAND, BANDS, SAMPLE_RATE, SOURCES, Lite
-from unbraid.training.dataset import SongPool
+from unbraid.training.dataset import Audio, SongPool, SoundPool
 from unbraid.training.losses import error_energy
 from unbraid.training.mixtures import Stems, Target
+from unbraid.training.validate import sung_over
 
 SONGS = 32
 CROP_S = 10
@@ -30,24 +33,33 @@ def scores(masks: list[Tensor], targets: list[Target], offsets: Tensor) -> Tenso
     for mask, target in zip(masks, targets, strict=True):
         moved = torch.softmax(torch.log(mask + 1e-9) + offsets[:, None, None, None], 1)
         energy = error_energy(moved, target)
-        for index, (error, reference) in enumerate(zip(energy.error[0], energy.reference[0], strict=True)):
-            if 10 * torch.log10(reference / energy.mixture[0, 0] + 1e-12) > SILENT_DB:
+        parts = zip(energy.error[0], energy.reference[0], target.known[0], strict=True)
+        for index, (error, reference, known) in enumerate(parts):
+            if known and 10 * torch.log10(reference / energy.mixture[0, 0] + 1e-12) > SILENT_DB:
                 values[index].append(float(10 * torch.log10(reference / error)))
     return torch.tensor([float(np.mean(part)) if part else 0.0 for part in values])
 
 
-@torch.no_grad()
-def find_offsets(network: Lite, pool: SongPool) -> Tensor:
-    """One offset for each of `SOURCES`, of which the first stays 0, as only differences count."""
-    masks, targets = [], []
+def song_crops(pool: SongPool) -> Iterator[Audio]:
+    """Stems from the middle of the last songs."""
     samples = CROP_S * SAMPLE_RATE
     for song in range(max(0, len(pool.songs) - SONGS), len(pool.songs)):
         start = max(0, (len(pool.songs[song][0]) - samples) // 2)
-        stems = np.stack([pool.crop(song, source, start, samples) for source in range(len(SOURCES))])
+        yield np.stack([pool.crop(song, source, start, samples) for source in range(len(SOURCES))])
+
+
+@torch.no_grad()
+def find_offsets(network: Lite, pool: SongPool, backings: SoundPool | None = None) -> Tensor:
+    """One offset for each of `SOURCES`, of which the first stays 0, as only differences count."""
+    crops = [(stems, False) for stems in song_crops(pool)]
+    if backings is not None:
+        crops += [(stems, True) for stems in sung_over(pool, backings, None)]
+    masks, targets = [], []
+    for stems, whole in crops:
         deviation = stems.sum(0).std()
         if deviation < 1e-4:
             continue
-        target = Stems(torch.from_numpy(stems / deviation)[None]).mix()
+        target = Stems(torch.from_numpy(stems / deviation)[None], np.array([whole])).mix()
         targets.append(target)
         masks.append(network.pooled_masks(target.spectrum))
     offsets = torch.zeros(len(SOURCES))
@@ -74,8 +86,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.calibrate", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--songs", type=Path, required=True)
+    parser.add_argument("--backings", type=Path, help="folder made by unbraid.training.backings")
     args = parser.parse_args()
-    offsets = find_offsets(averaged_network(args.checkpoint), SongPool(args.songs, "train"))
+    backings = None if args.backings is None else SoundPool(args.backings, "train")
+    offsets = find_offsets(averaged_network(args.checkpoint), SongPool(args.songs, "train"), backings)
     content = load(args.checkpoint)
     apply_offsets(content["average"], offsets)
     torch.save(content, args.checkpoint)

@@ -33,7 +33,7 @@ class Validation:
             self.crops.append(
                 np.stack([pool.crop(song, source, start, samples) for source in range(len(SOURCES))])
             )
-        self.over = [] if backings is None else list(_over(pool, backings, voices))
+        self.over = [] if backings is None else list(sung_over(pool, backings, voices))
 
     def scores(self, network: Lite, device: torch.device) -> dict[str, float]:
         """Mean SDR in dB of each stem over the crops in which it sounds, and of all; over backings, of the voice
@@ -54,7 +54,7 @@ class Validation:
         return {source: round(value, 3) for source, value in scores.items()}
 
 
-def _over(pool: SongPool, backings: SoundPool, voices: SoundPool | None) -> Iterator[Audio]:
+def sung_over(pool: SongPool, backings: SoundPool, voices: SoundPool | None) -> Iterator[Audio]:
     """Crops as stems, of which `other` holds all of the backing. Every other voice is one of `voices`."""
     rng = np.random.default_rng(0)
     samples = OVER_CROP_S * SAMPLE_RATE
