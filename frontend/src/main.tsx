@@ -4,6 +4,7 @@ import { createRoot, type Root } from 'react-dom/client'
 import { Client } from './api/client'
 import { sleep } from './api/http'
 import { inWords } from './api/problem'
+import { Reachability } from './api/reachability'
 import type { ServerConfig } from './api/types'
 import { apiBase, browserToken } from './config'
 import { openSignIn, type SignIn } from './signin'
@@ -14,21 +15,6 @@ import './styles/base.css'
 import './styles/page.css'
 import './styles/player.css'
 
-class Reachability {
-  private yes = true
-  private listeners = new Set<() => void>()
-  readonly snapshot = () => this.yes
-  readonly subscribe = (listener: () => void) => {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
-  }
-  readonly set = (yes: boolean) => {
-    if (yes === this.yes) return
-    this.yes = yes
-    for (const listener of this.listeners) listener()
-  }
-}
-
 async function start(root: Root): Promise<void> {
   const reachability = new Reachability()
   let signIn: SignIn | null = null
@@ -36,7 +22,7 @@ async function start(root: Root): Promise<void> {
     base: await apiBase(),
     browserToken: browserToken(),
     token: async () => (signIn === null ? null : signIn.token()),
-    reachable: reachability.set,
+    reachability,
   })
   const config = await patient(root, client)
   if (config.signIn !== null) {
@@ -46,10 +32,11 @@ async function start(root: Root): Promise<void> {
       return
     }
   }
+  reachability.ask = () => client.config()
   const list = new SongList(client, signIn?.subject ?? null)
   root.render(
     <StrictMode>
-      <App list={list} config={config} signIn={signIn} reachability={reachability} />
+      <App list={list} config={config} signIn={signIn} />
     </StrictMode>,
   )
 }

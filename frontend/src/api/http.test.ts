@@ -3,17 +3,16 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { call, type Caller } from './http'
 import { Unreachable } from './problem'
+import { Reachability } from './reachability'
 
 let server: Server
 let caller: Caller
 let answers: { status: number; headers?: Record<string, string>; body: string }[]
 let asked: { url: string | undefined; headers: Record<string, unknown> }[]
-let reachable: boolean[]
 
 beforeEach(async () => {
   answers = []
   asked = []
-  reachable = []
   server = createServer((request, response) => {
     asked.push({ url: request.url, headers: request.headers })
     const answer = answers.shift() ?? { status: 200, body: '{}' }
@@ -24,7 +23,7 @@ beforeEach(async () => {
     base: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`),
     browserToken: 'mine',
     token: () => Promise.resolve('key'),
-    reachable: (yes) => reachable.push(yes),
+    reachability: new Reachability(),
   }
 })
 afterEach(() => server.close())
@@ -45,8 +44,9 @@ test('a server that asks for patience is asked again when it said', async () => 
 test('a proxy that stands in for a server that is away counts as unreachable, a refusal does not', async () => {
   answers = [{ status: 502, body: '<html>' }, { status: 404, body: '{"detail": "Gone."}' }]
   await expect(call(caller, 'GET', 'models')).rejects.toThrow('Something went wrong on the server')
+  expect(caller.reachability.snapshot()).toBe(false)
   await expect(call(caller, 'GET', 'models')).rejects.toThrow('Gone.')
-  expect(reachable).toEqual([false, true])
+  expect(caller.reachability.snapshot()).toBe(true)
 })
 
 test('no answer at all is told apart from a refusal', async () => {

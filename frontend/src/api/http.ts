@@ -1,5 +1,6 @@
 /** One JSON request to the API: the address, who asks, patience with a server that asks for it, errors in words. */
 import { Problem, problemFrom, Unreachable } from './problem'
+import type { Reachability } from './reachability'
 
 export interface Caller {
   /** Where the API is, ending in `/`. */
@@ -9,7 +10,7 @@ export interface Caller {
   /** The bearer token of whoever is signed in. */
   token: () => Promise<string | null>
   /** Hears whether the server answers. */
-  reachable: (yes: boolean) => void
+  reachability: Reachability
 }
 
 const PATIENCE = 4 // times a request is asked again after 429
@@ -43,10 +44,10 @@ async function answer(caller: Caller, url: URL, init: RequestInit): Promise<Resp
   try {
     const response = await fetch(url, init)
     // what a proxy says while the server behind it restarts
-    caller.reachable(![502, 503, 504].includes(response.status))
+    caller.reachability.set(![502, 503, 504].includes(response.status))
     return response
   } catch {
-    caller.reachable(false)
+    caller.reachability.set(false)
     throw new Unreachable()
   }
 }

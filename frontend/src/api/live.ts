@@ -20,7 +20,14 @@ export class Live {
   constructor(
     private readonly client: Client,
     private readonly changed: (statuses: Status[]) => void,
-  ) {}
+  ) {
+    const { reachability } = client.caller
+    reachability.subscribe(() => {
+      if (!reachability.snapshot() || this.ids.length === 0 || this.socket !== null) return
+      this.hangUp() // no more waiting for the next try
+      void this.callUp()
+    })
+  }
 
   /** From now on these, and only these. */
   watch(ids: readonly string[]): void {
@@ -64,7 +71,7 @@ export class Live {
       this.failures = 0
       clearInterval(this.asking)
       this.asking = undefined
-      this.client.caller.reachable(true)
+      this.client.caller.reachability.set(true)
       this.changed([this.client.absolute(JSON.parse(String(event.data)) as Status)])
     }
     socket.onclose = () => {

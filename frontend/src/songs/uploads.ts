@@ -7,7 +7,8 @@ import type { Choices } from '../api/types'
 import type { Upload } from './song'
 
 const AT_ONCE = 2
-const AGAIN_AFTER_MS = [1000, 2000, 4000, 8000, 15000, 15000, 15000, 30000]
+/** Between tries, besides waiting for the server to be back: it may answer and yet lose uploads. */
+const AGAIN_AFTER_MS = [1000, 2000, 4000, 8000, 15000, 15000, 30000, 60000]
 
 export interface Events {
   /** The server has given an id; it may be another one after a gap. */
@@ -76,6 +77,7 @@ export class Uploads {
         const wait = AGAIN_AFTER_MS[tries]
         if (task.stop.signal.aborted || (error instanceof Problem && !error.passing) || wait === undefined) throw error
         await sleep(wait, task.stop.signal)
+        await this.client.caller.reachability.back(task.stop.signal)
         task.stop.signal.throwIfAborted()
         // An address takes one PUT: the next try gets a session of its own, and the half-filled one goes.
         if (id !== undefined) void this.client.cleanup(id).catch(() => undefined)

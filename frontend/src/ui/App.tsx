@@ -19,11 +19,11 @@ interface Props {
   list: SongList
   config: ServerConfig
   signIn: SignIn | null
-  reachability: { subscribe: (listener: () => void) => () => void; snapshot: () => boolean }
 }
 
-export function App({ list, config, signIn, reachability }: Props) {
+export function App({ list, config, signIn }: Props) {
   const songs = useSyncExternalStore(list.subscribe, list.snapshot)
+  const { reachability } = list.client.caller
   const reachable = useSyncExternalStore(reachability.subscribe, reachability.snapshot)
   const [kept, setChoices] = useState(readChoices)
   const [models, setModels] = useState<Models | null>(null)

@@ -136,7 +136,7 @@ function Actions({ song, phase, list, attempt }: ActionsProps) {
   return (
     <p className="actions">
       {ended && (
-        <button type="button" onClick={() => attempt(list.retry(song.key))} aria-label={`Try ${called} again`}>
+        <button type="button" onClick={() => attempt(list.retry(song.key))} aria-label={`Try again: ${called}`}>
           <Icon name="retry" /> Try again
         </button>
       )}

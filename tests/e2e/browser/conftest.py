@@ -20,10 +20,15 @@ from tests.e2e.browser.sound import EARS
 ROOT = Path(__file__).parents[3]
 BUILT = ROOT / "src" / "unbraid" / "web" / "static" / "index.html"
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE_MS = 60_000  # for what depends on how busy the machine is
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -123,7 +128,9 @@ def by_command_line(songs: dict[str, Path], tmp_path_factory: pytest.TempPathFac
 def separated(server: Server, songs: dict[str, Path]) -> str:
     """The id of the short song's session, once the server has taken it apart."""
     with httpx.Client(base_url=server.address) as client:
-        upload = client.post("/upload", json={"fileName": songs["short"].name, "fileType": "audio/wav"}).json()
+        upload = client.post(
+            "/upload", json={"fileName": songs["short"].name, "fileType": "audio/wav"}
+        ).json()
         client.put(
             upload["uploadUrl"], content=songs["short"].read_bytes(), headers={"Content-Type": "audio/wav"}
         )

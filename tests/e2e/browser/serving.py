@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 
@@ -19,7 +17,7 @@ class Server:
         self.data, self.options = data, options
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
-        self.log: IO[str] = tempfile.TemporaryFile("w+", dir=data.parent)
+        self.log = data.with_suffix(".log")
         self.start()
 
     @property
@@ -32,14 +30,14 @@ class Server:
         command = [sys.executable, "-m", "unbraid", "serve", "--data", str(self.data), "--workers", "1"]
         command += ["--port", str(self.port), *self.options]
         # A group of its own: a kill takes its workers too, as a power cut would.
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True
-        )
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
         assert self.process.stdout is not None
         address = self.process.stdout.readline().strip()
         if not address:
-            self.log.seek(0)
-            raise AssertionError(f"the server did not start: {self.log.read()}")
+            raise AssertionError(f"the server did not start: {self.log.read_text()}")
         self.port = urlsplit(address).port or 0
 
     def kill(self) -> None:
@@ -56,7 +54,6 @@ class Server:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self.log.close()
 
     def songs_on_disk(self) -> list[str]:
         """Names of all files that belong to a song."""

@@ -46,7 +46,7 @@ def wait_until_under_way(page: Page, song: Path) -> None:
 
 def wait_until_done(page: Page, song: Path) -> None:
     """Until it can be opened."""
-    expect(card(page, song).get_by_role("button", name=song.stem)).to_have_attribute(
+    expect(card(page, song).get_by_role("button", name=song.stem, exact=True)).to_have_attribute(
         "aria-expanded", ANY
     )
 
@@ -54,7 +54,7 @@ def wait_until_done(page: Page, song: Path) -> None:
 def open_song(page: Page, song: Path) -> Locator:
     """Its player, with waveforms."""
     wait_until_done(page, song)
-    title = card(page, song).get_by_role("button", name=song.stem)
+    title = card(page, song).get_by_role("button", name=song.stem, exact=True)
     if title.get_attribute("aria-expanded") == "false":
         title.click()
     expect(card(page, song).get_by_role("button", name="Play", exact=True)).to_be_visible()

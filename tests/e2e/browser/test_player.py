@@ -100,7 +100,9 @@ def test_a_loop_goes_round(page: Page) -> None:
     page.wait_for_function("() => window.ears.context.currentTime > 3")
     assert 2.4 < place(page) < 3.6
     page.get_by_role("button", name="Loop").click()
-    page.wait_for_function(f"() => window.ears.context.currentTime > {sound.context(page)['currentTime'] + 1.5}")
+    page.wait_for_function(
+        f"() => window.ears.context.currentTime > {sound.context(page)['currentTime'] + 1.5}"
+    )
     assert place(page) > 3.6
 
 

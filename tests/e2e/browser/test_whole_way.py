@@ -47,7 +47,8 @@ def test_progress_moves_while_a_song_is_taken_apart(
     bar = card(page, songs["long"]).get_by_role("progressbar")
     seen = int(bar.get_attribute("aria-valuenow") or 0)
     page.wait_for_function(
-        "([bar, seen]) => !bar.isConnected || Number(bar.ariaValueNow) > seen", arg=[bar.element_handle(), seen]
+        "([bar, seen]) => !bar.isConnected || Number(bar.ariaValueNow) > seen",
+        arg=[bar.element_handle(), seen],
     )
     wait_until_done(page, songs["long"])
 
