@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unbraid.networks.lite import BINS, SAMPLE_RATE, SOURCES, Lite, LiteConfig
-from unbraid.training import validate
+from unbraid.training import calibrate, validate
 from unbraid.training.calibrate import apply_offsets, find_offsets
 from unbraid.training.dataset import SongPool, SoundPool
 
@@ -47,7 +47,9 @@ def test_a_loud_stem_gets_a_larger_share(even: Lite, loud_vocals: SongPool) -> N
 def test_voices_over_backings_count(
     even: Lite, loud_vocals: SongPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validate, "OVER_BACKINGS", 2)
+    monkeypatch.setattr(validate, "OVER_BACKINGS", 6)
+    monkeypatch.setattr(validate, "OVER_CROP_S", 1)
+    monkeypatch.setattr(calibrate, "CROP_S", 2)
     rng = np.random.default_rng(1)
     np.save(tmp_path / "train-a.npy", (rng.standard_normal((7 * SAMPLE_RATE, 2)) * 3000).astype(np.int16))
     over = find_offsets(even, loud_vocals, SoundPool(tmp_path, "train"))  # where voices are soft
