@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -148,3 +149,10 @@ def test_made_up_requests_are_answered_as_described(app: App, described: dict[st
 
 def test_it_is_small_enough_to_read(described: dict[str, Any]) -> None:
     assert len(json.dumps(described)) < 60_000
+
+
+def test_the_manual_has_every_call(described: dict[str, Any]) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    for path, _, _ in operations(described):
+        if not path.startswith("/files/"):
+            assert path.replace("{sessionId}", "SESSION_ID") in manual, path
