@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from collections.abc import Iterator
@@ -107,6 +108,36 @@ def test_a_song_deleted_while_it_was_sent_stays_deleted(app: App) -> None:
         yield SONG
 
     assert_problem(app.client.put(upload["uploadUrl"], content=song()), 404)
+    assert left(app) == []
+
+
+def test_an_upload_that_stands_still_is_given_up(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "IDLE_S", 0.05)
+    path, _, query = app.begin(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+    }
+    scope |= {
+        "headers": [(b"host", b"127.0.0.1")],
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "root_path": "",
+    }
+    sent: list[dict[str, Any]] = []
+    some = iter([{"type": "http.request", "body": SONG, "more_body": True}])
+
+    async def receive() -> Any:
+        return next(some, None) or await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app.client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408
     assert left(app) == []
 
 
@@ -225,6 +256,23 @@ def test_there_is_no_archive_before_the_end_nor_after_the_deletion(app: App) -> 
     address = app.status(upload)["zip_url"]
     app.client.post("/cleanup", json={"session_id": upload["sessionId"]})
     assert_problem(app.client.get(address), 404)
+
+
+def test_a_stem_deleted_on_its_way_is_not_a_fault(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = app.done()
+    address = link(app, upload)
+    real = Path.stat
+
+    def stat_then_delete(path: Path, **options: Any) -> Any:
+        found = real(path, **options)
+        if path.name == "vocals.wav":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat_then_delete)
+    answer = app.client.get(address)  # the head of the answer has gone out: all that is left is to end it
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "unbraid_http_faults_total 0.0" in app.client.get("/metrics").text
 
 
 def test_what_came_from_users_is_never_a_page(app: App) -> None:

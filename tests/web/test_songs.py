@@ -117,6 +117,12 @@ REFUSALS: list[tuple[str, str, dict[str, Any] | None, int]] = [
     ("GET", "/upload", None, 405),
     ("DELETE", "/status", None, 405),
     ("POST", "/", None, 405),
+    ("GET", "/%00", None, 404),
+    ("GET", "/a%00b/%ff%fe", None, 404),
+    ("GET", "/" + "x" * 5000, None, 404),
+    ("GET", "/assets/" + "x/" * 500, None, 404),
+    ("GET", "/%2e%2e/%2e%2e/etc/passwd", None, 404),
+    ("GET", "/status/%00", None, 422),
 ]
 
 

@@ -8,7 +8,9 @@ import secrets
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from unbraid.local.logs import request_id
 from unbraid.web.metrics import Metrics
@@ -45,16 +47,18 @@ class RequestLog:
 
         try:
             await self.app(scope, receive, send_noting)
+        except (ClientDisconnect, WebSocketDisconnect):
+            log.info("the client has gone")
         except FileNotFoundError:
             # A session may be deleted while its files are on their way: the connection ends before they do.
-            log.info("a file was deleted while it was being sent")
-            raise
+            log.info("a file was deleted while it was asked for")
+            if not status:
+                await problem(404, "This is not here any more.")(scope, receive, send_noting)
         except Exception:
             log.exception("fault")
-            if status or scope["type"] == "websocket":
-                raise
-            detail = "Something went wrong here. Try again; if it stays so, tell whoever runs this app."
-            await problem(500, detail)(scope, receive, send_noting)
+            if not status:
+                detail = "Something went wrong here. Try again; if it stays so, tell whoever runs this app."
+                await problem(500, detail)(scope, receive, send_noting)
         finally:
             self._tell(scope, status, time.perf_counter() - started)
             request_id.reset(token)
