@@ -75,10 +75,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[OpenVisit]:
-    """Opens the page as somebody new. Options are those of a browser context."""
+    """Opens the page as somebody new, and waits for the words of `ready`. Options are those of a browser context."""
     contexts = []
 
-    def open_page(address: str, **options: Any) -> Visit:
+    def open_page(address: str, ready: str = "a minute.", **options: Any) -> Visit:
         context = chromium.new_context(**options)
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(EARS)
@@ -91,7 +91,7 @@ def visit(chromium: Browser) -> Iterator[OpenVisit]:
         )
         visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         visit.page.goto(address)
-        expect(visit.page.locator(".cost")).not_to_be_empty()
+        expect(visit.page.locator("main")).to_contain_text(ready)
         return visit
 
     yield open_page

@@ -1,0 +1,106 @@
+"""A small OpenID Connect provider: whoever comes is anna, by authorisation code with PKCE (RFC 7636) alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+CLIENT = "unbraid-page"
+WHO = "anna@example.org"
+
+
+class Provider:
+    """What it knows: its key, and the challenges of codes that are out."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.challenges: dict[str, str] = {}
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """What can be read, by path."""
+        address = self.address
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        discovery = {
+            "issuer": address,
+            "jwks_uri": f"{address}/keys",
+            "authorization_endpoint": f"{address}/authorize",
+            "token_endpoint": f"{address}/token",
+        }
+        return {
+            "/.well-known/openid-configuration": discovery,
+            "/keys": {"keys": [public | {"kid": "one", "alg": "RS256", "use": "sig"}]},
+        }
+
+    def authorise(self, query: dict[str, str]) -> str:
+        """Where the browser is sent back to, with a code."""
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe()
+        self.challenges[code] = query["code_challenge"]
+        return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
+
+    def tokens(self, form: dict[str, str]) -> dict[str, Any]:
+        """For a code and the secret behind its challenge."""
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == self.challenges.pop(form["code"])
+        now = int(time.time())
+        claims = {
+            "iss": self.address,
+            "aud": CLIENT,
+            "sub": "anna",
+            "iat": now,
+            "exp": now + 600,
+            "email": WHO,
+        }
+        token = jwt.encode(claims, self.key, "RS256", headers={"kid": "one"})
+        return {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": 600}
+
+
+@contextmanager
+def running() -> Iterator[Provider]:
+    """A provider at a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            if asked.path == "/authorize":
+                self.send_response(302)
+                self.send_header("Location", provider.authorise(dict(parse_qsl(asked.query))))
+                self.end_headers()
+            else:
+                self._say(provider.documents().get(asked.path, {}))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self._say(provider.tokens(dict(parse_qsl(body))))
+
+        def _say(self, content: dict[str, Any]) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        provider = Provider(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield provider
+        server.shutdown()

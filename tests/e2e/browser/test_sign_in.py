@@ -1,0 +1,42 @@
+"""Where the server asks for it, people sign in at their provider, and see their songs on every device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from tests.e2e.browser import provider
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.serving import Server
+from tests.e2e.browser.steps import card, pick, wait_until_done
+
+
+def test_signed_in_people_see_their_songs_on_another_device(
+    visit: OpenVisit, songs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with provider.running() as anywhere:
+        monkeypatch.setenv("UNBRAID_OIDC_ISSUER", anywhere.address)
+        monkeypatch.setenv("UNBRAID_OIDC_CLIENT_ID", provider.CLIENT)
+        server = Server(tmp_path / "data")
+        try:
+            someone = visit(server.address, ready="Sign in")
+            laptop = someone.page
+            laptop.get_by_role("button", name="Sign in").click()
+            expect(laptop.get_by_text(provider.WHO)).to_be_visible()
+            assert "code=" not in laptop.url
+            pick(laptop, songs["other"])
+            wait_until_done(laptop, songs["other"])
+            laptop.reload()
+            expect(laptop.get_by_text(provider.WHO)).to_be_visible()
+            assert someone.complaints == []
+
+            phone = visit(server.address, ready="Sign in").page
+            expect(card(phone, songs["other"])).to_have_count(0)
+            phone.get_by_role("button", name="Sign in").click()
+            wait_until_done(phone, songs["other"])
+            phone.get_by_role("button", name="Sign out").click()
+            expect(phone.get_by_role("button", name="Sign in")).to_be_visible()
+            expect(card(phone, songs["other"])).to_have_count(0)
+        finally:
+            server.stop()
