@@ -20,6 +20,7 @@ from unbraid.local.opening import open_service
 from unbraid.local.processes import Workers
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
+from unbraid.web.protocol import Protocol
 
 LEAVE_S = 3  # for requests that are being answered when the server stops
 RECOVER_S = 1.0  # between two looks for workers that are gone
@@ -43,6 +44,7 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
                 create_app(service, settings),
                 log_config=None,
                 access_log=False,
+                http=Protocol,
                 lifespan="off",
                 server_header=False,
                 proxy_headers=bool(settings.proxies),
@@ -50,7 +52,7 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
                 ws_max_size=LARGEST_MESSAGE,
                 timeout_graceful_shutdown=LEAVE_S,
             )
-            _Server(config, stop, lambda: started(_address(listener, settings))).run(sockets=[listener])
+            Server(config, stop, lambda: started(_address(listener, settings))).run(sockets=[listener])
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -76,7 +78,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise UnbraidError(told) from error
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Stops by an event instead of signals, so that whoever started it decides what those mean."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event, started: Callable[[], None]) -> None:

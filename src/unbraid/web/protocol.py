@@ -1,0 +1,74 @@
+"""What uvicorn leaves open of HTTP: how long and how large the head of a request may be, and the answer to what is none."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from unbraid.web.headers import ALWAYS, NO_PAGE
+from unbraid.web.problems import MEDIA_TYPE, described
+
+LARGEST_HEAD = 1 << 16  # bytes; as much as browsers send at most, and a token of sign-in
+HEAD_S = 20.0  # for all of the head to come, or the first of it
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    _head: int | None = None
+    """Bytes of the head so far; None: no head is on its way."""
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = 0
+        self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > LARGEST_HEAD:
+                self._refuse(431, "The headers of this request are too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "This is no HTTP request.")
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        problem = described(status, detail)
+        body = problem.model_dump_json(exclude_none=True).encode()
+        headers = {
+            **ALWAYS,
+            "content-security-policy": NO_PAGE,
+            "content-type": MEDIA_TYPE,
+            "connection": "close",
+        }
+        lines = [
+            f"HTTP/1.1 {status} {problem.title}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
+        self.transport.write(head.encode() + body)
+        self.transport.close()

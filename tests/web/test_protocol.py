@@ -1,0 +1,95 @@
+"""Connections that are no clients': what they get, and that they end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from tests.web.conftest import App
+
+from unbraid.web import protocol
+from unbraid.web.server import Server, bind
+
+
+@pytest.fixture
+def port(app: App) -> Iterator[int]:
+    """Of the app on a real server, in a thread."""
+    stop, started = threading.Event(), threading.Event()
+    listener = bind("127.0.0.1", 0)
+    config = uvicorn.Config(app.client.app, log_config=None, lifespan="off", http=protocol.Protocol)
+    server = Server(config, stop, started.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    assert started.wait(20)
+    yield listener.getsockname()[1]
+    stop.set()
+    thread.join()
+    listener.close()
+
+
+def ask(port: int, request: bytes) -> bytes:
+    """Everything that is answered until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        try:
+            connection.sendall(request)
+            return connection.makefile("rb").read()
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,  # TLS
+        b"hello\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\n\r\n",
+        b"GET\x00/ HTTP/1.1\r\n\r\n",
+        GET + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        GET + b"Bad Header: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_told_so_with_all_headers(port: int, request_: bytes) -> None:
+    head, _, body = ask(port, request_).partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    assert status == "HTTP/1.1 400 Bad Request"
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert int(headers["content-length"]) == len(body)
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_head_has_a_size(port: int) -> None:
+    most = protocol.LARGEST_HEAD
+    for head in (
+        GET + b"X: " + bytes([120]) * 8 * most,
+        GET + b"X: y\r\n" * most,
+        b"GET /" + b"x" * 8 * most,
+    ):
+        answer = ask(port, head)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
+    assert ask(port, GET + b"X: " + b"x" * 20_000 + b"\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 200"
+    )
+
+
+def test_a_head_has_to_come_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.3)
+    for beginning in (b"", GET, GET + b"\r\n" + GET):
+        started = time.monotonic()
+        answer = ask(port, beginning)
+        assert time.monotonic() - started < 10
+        assert answer.count(b"HTTP/1.1 200") == beginning.count(b"\r\n\r\n")
+
+
+def test_a_connection_takes_several_requests(port: int) -> None:
+    answer = ask(port, GET + b"\r\n" + GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
