@@ -25,7 +25,7 @@ PACKAGES = {
         "freedroidrpg-data", "fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid", "frozen-bubble-data",
         "hedgewars-data", "hyperrogue-music", "megaglest-data", "naev-data", "nexuiz-music",
         "openclonk-data", "supertux-data", "supertuxkart-data", "ufoai-music", "unknown-horizons", "warmux-data",
-        "warzone2100-music",
+        "warzone2100-music", "wesnoth-1.16-music",
     ),
     "test": ("redeclipse-data", "singularity-music", "torcs-data", "xmoto-data"),
 }  # fmt: skip
