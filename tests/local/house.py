@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from unbraid.jobs.runner import clear_scratch
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 from unbraid.local.opening import open_service
@@ -64,6 +65,16 @@ class House:
         session = self.service.jobs.get(session_id)
         assert session is not None
         return session if session.state == state and (session.progress > 0 or not begun) else None
+
+    def until_left(self, *names: str) -> None:
+        """Wait until these are all files, which they are once the next worker has come: one that is in a long segment
+        when it has to end doesn't tidy up."""
+
+        def left() -> bool:
+            clear_scratch(self.scratch)
+            return self.files() == sorted(names)
+
+        wait(left)
 
     def files(self) -> list[str]:
         """Names of all files besides the database and the secret."""

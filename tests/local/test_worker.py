@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -95,7 +96,7 @@ def test_a_worker_that_is_told_to_leave_gives_its_job_back(
     started[0].send_signal(number)
     assert house.until(session_id, State.PENDING).attempts == 0  # this one doesn't count
     assert started[0].wait(30) == 0
-    assert house.files() == ["song.wav"]
+    house.until_left("song.wav")
 
 
 def test_a_worker_whose_parent_is_gone_gives_its_job_back_and_leaves(house: House, song: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_worker_whose_parent_is_gone_gives_its_job_back_and_leaves(house: Hous
         parent.kill()
     house.until(session_id, State.PENDING)
     wait(lambda: not _lives(pid))
-    assert house.files() == ["song.wav"]
+    house.until_left("song.wav")
 
 
 def test_a_job_that_is_cancelled_stops_and_the_next_begins(
@@ -132,13 +133,33 @@ def test_a_job_that_is_cancelled_stops_and_the_next_begins(
     assert house.service.objects.delete(f"outputs/{first}/") == 0
 
 
-def test_settings_that_cant_be_used_are_told(house: House, tmp_path: Path) -> None:
+def test_what_went_wrong_is_a_line_of_json_without_whose_song_it_was(house: House, song: Path) -> None:
+    session_id = house.bring(song)
+    (house.settings.objects / "outputs").write_text("in the way of all stems")
+    command = house.command()
+    with subprocess.Popen(
+        command, env={**os.environ, **house.environment()}, stderr=subprocess.PIPE
+    ) as worker:
+        session = house.until(session_id, State.FAILED)
+        worker.terminate()
+        assert worker.stderr is not None
+        said = worker.stderr.read().decode()
+    assert session.error_message
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [line["level"] for line in lines if "traceback" in line]
+    assert session_id not in said
+    assert song.name not in said
+
+
+def test_settings_that_cant_be_used_are_told(house: House) -> None:
     environment = {
         **os.environ,
         **house.environment(),
-        "UNBRAID_DATABASE_URL": f"sqlite:///{tmp_path}/no/where.db",
+        "UNBRAID_DATABASE_URL": "mysql://where",
     }
-    ended = subprocess.run(house.command(), env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        house.command(), env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith("unbraid: ")
     assert ended.stderr.count("\n") == 1

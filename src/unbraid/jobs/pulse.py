@@ -54,7 +54,9 @@ class Pulse:
         self._progress = (progress, stage)
 
     def _beat(self) -> None:
-        heard = beaten = time.monotonic() - BEAT_S
+        lease_s = self._service.limits.lease_s
+        beat_s = min(BEAT_S, lease_s / 3)  # so that one may come late
+        heard = beaten = time.monotonic() - beat_s
         while not self._left.wait(LISTEN_S):
             now = time.monotonic()
             try:
@@ -62,7 +64,7 @@ class Pulse:
                     self._service.give_back(self._session_id, self._worker)
                     self._over.set()
                     return
-                if now - beaten >= BEAT_S:
+                if now - beaten >= beat_s:
                     beaten = now
                     if not self._service.alive(
                         self._session_id, self._worker, *self._progress, duration_s=self.duration_s
@@ -73,6 +75,6 @@ class Pulse:
             except Exception:
                 # A database may be away for a moment; what we don't hold any more others may take up.
                 log.warning("the session store didn't answer", exc_info=True)
-                if now - heard > self._service.limits.lease_s:
+                if now - heard > lease_s:
                     self._over.set()
                     return
