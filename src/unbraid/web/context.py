@@ -34,7 +34,8 @@ class Context:
         """The address that people have typed, without a `/` at its end; links begin with it."""
         if self.settings.public_url is not None:
             return self.settings.public_url
-        return str(connection.base_url).rstrip("/")
+        base = str(connection.base_url).rstrip("/")
+        return "http" + base.removeprefix("ws") if base.startswith("ws") else base
 
     def owner(self, token: str | None, browser: str | None) -> str | None:
         """Whose sessions are meant. Raises HTTPException 401 where people have to sign in and `token` is not good."""

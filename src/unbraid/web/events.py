@@ -131,7 +131,7 @@ async def events(
         if socket.client_state == WebSocketState.CONNECTED:
             await socket.close(UNAUTHORIZED, "Please sign in.")
         return
-    listener = _Listener(_base(socket, context))
+    listener = _Listener(context.base(socket))
     known = await to_thread.run_sync(context.service.status_many, session_id, owner)
     watch.tell(listener, session_id, {one: known.get(one) for one in session_id})
     watch.add(listener, known)
@@ -173,11 +173,3 @@ def _own_page(socket: WebSocket, context: Context) -> bool:
     if origin is None or origin in context.settings.origins or origin == context.settings.public_url:
         return True
     return urlsplit(origin).netloc == socket.headers.get("host")
-
-
-def _base(socket: WebSocket, context: Context) -> str:
-    return (
-        context.base(socket).replace("ws", "http", 1)
-        if context.base(socket).startswith("ws")
-        else context.base(socket)
-    )

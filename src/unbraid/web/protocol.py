@@ -1,4 +1,4 @@
-"""What uvicorn leaves open of HTTP: how long and how large the head of a request may be, and the answer to what is none."""
+"""What uvicorn leaves open: how long and how large the head of a request may be, and the answer to what is none."""
 
 from __future__ import annotations
 
