@@ -1,6 +1,7 @@
 /** The API's calls that the page makes. */
 import type { Choices, Models, ServerConfig, Status, Upload } from './types'
 import { call, type Caller } from './http'
+import { problemFrom } from './problem'
 
 const AT_ONCE = 100 // sessions in one question for their states
 
@@ -28,6 +29,15 @@ export class Client {
       ...(video ? { video } : {}),
       ...(notify === '' ? {} : { notify }),
     })
+  }
+
+  /** What was asked for once more; by its id alone, as that is all there is of songs from a history. */
+  async again(sessionId: string): Promise<void> {
+    const { results } = await call<{ results: { problem?: { status: number } }[] }>(this.caller, 'POST', 'batch/process', {
+      sessionIds: [sessionId],
+    })
+    const problem = results[0]?.problem
+    if (problem !== undefined) throw problemFrom(problem.status, JSON.stringify(problem))
   }
 
   async status(sessionId: string): Promise<Status> {

@@ -3,6 +3,7 @@ import type { Client } from '../api/client'
 import { Live } from '../api/live'
 import { inWords } from '../api/problem'
 import type { Choices, Status } from '../api/types'
+import { readChoices } from './choices'
 import { isFilm, isWatched, newestFirst, type Song, withStatuses } from './song'
 import { fromOtherTab, Storage } from './storage'
 import { Uploads } from './uploads'
@@ -76,7 +77,7 @@ export class SongList {
       this.change(key, { upload: { ...song.upload, state: 'waiting', fraction: 0 } })
       this.send(song)
     } else if (song?.id != null) {
-      await this.client.process(song.id, song.inputKey, song.choices)
+      await this.client.again(song.id)
       this.hear([await this.client.status(song.id)], false)
     }
   }
@@ -87,8 +88,8 @@ export class SongList {
     if (song === undefined) return
     const id = song.id
     this.storage.forget([key])
-    this.change(key, { id: null, name: file.name, status: null })
-    this.change(key, { upload: { file, state: 'waiting', fraction: 0, secondsLeft: null } })
+    const upload = { file, state: 'waiting', fraction: 0, secondsLeft: null } as const
+    this.change(key, { id: null, name: file.name, status: null, choices: song.choices ?? readChoices(), upload })
     const again = this.find(key)
     if (again !== undefined) this.send(again)
     if (id !== null) await this.client.cleanup(id)
