@@ -34,6 +34,11 @@ export class SongList {
       void this.askForUnknown()
     })
     setInterval(() => void this.refreshLinks(), LINKS_ANEW_MS)
+    // Files that are not sent yet are lost with the page: ask before, and tell other tabs after.
+    window.addEventListener('beforeunload', (event) => {
+      if (this.uploading().length > 0) event.preventDefault()
+    })
+    window.addEventListener('pagehide', () => this.storage.keep(this.uploading()))
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -189,6 +194,10 @@ export class SongList {
     this.storage.forget(gone.map((song) => song.key))
     this.storage.keep(stay.filter((song) => !this.storage.read().some((kept) => kept.key === song.key)))
     this.set(stay)
+  }
+
+  private uploading(): Song[] {
+    return this.songs.filter((song) => song.upload !== undefined && song.upload.state !== 'failed')
   }
 
   private find(key: string): Song | undefined {

@@ -110,12 +110,14 @@ function formatLabel(format: string): string {
 function Cost({ model, auto, choices }: { model: Model; auto: boolean; choices: Choices }) {
   const seconds = secondsFor(model, choices.stems, TYPICAL_S)
   const perMinute = FORMATS[choices.format]?.perMinute
+  const download = model.installed ? '' : ` The first one also downloads the model, ${size(model.sizeBytes)}.`
+  const instead = model.installed || !auto ? '' : ' Where that can’t be had, lite does the work, faster and less well.'
   return (
     <p className="cost">
-      {auto ? `The best is ${model.name}: ` : `${model.name}: `}
-      {model.summary}. A song of {TYPICAL_S / 60} minutes takes about {span(seconds)} here
-      {!model.installed && `, and the first one downloads the model, ${size(model.sizeBytes)}`}
-      {!model.installed && auto && ' (where that can’t be had, lite does the work)'}.
+      {!auto && `${model.name}: ${model.summary}. `}
+      With {auto ? `the best, ${model.name},` : 'it'} a song of {TYPICAL_S / 60} minutes takes about {span(seconds)} here.
+      {download}
+      {instead}
       {perMinute !== undefined && ` Each file has ${perMinute} a minute.`}
     </p>
   )
