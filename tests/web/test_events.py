@@ -88,7 +88,7 @@ def test_pages_of_other_origins_may_not_listen(open_app: Open) -> None:
     for origin in ("http://127.0.0.1:8000", "https://app.example.org"):
         with listen(app, one, headers={"Origin": origin}) as socket:
             assert socket.receive_json()["session_id"] == one
-    for origin in ("https://evil.example.org", "http://127.0.0.1:9000", "null"):
+    for origin in ("https://evil.example.org", "http://127.0.0.1:9000", "null", "http://["):
         with pytest.raises(WebSocketDenialResponse) as refused, listen(app, one, headers={"Origin": origin}):
             pass
         assert refused.value.status_code == 403

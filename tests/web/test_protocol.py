@@ -21,7 +21,9 @@ def port(app: App) -> Iterator[int]:
     """Of the app on a real server, in a thread."""
     stop, started = threading.Event(), threading.Event()
     listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(app.client.app, log_config=None, lifespan="off", http=protocol.Protocol)
+    config = uvicorn.Config(
+        app.client.app, log_config=None, lifespan="off", http=protocol.Protocol, ws=protocol.SocketProtocol
+    )
     server = Server(config, stop, started.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -93,3 +95,42 @@ def test_a_head_has_to_come_in_time(port: int, monkeypatch: pytest.MonkeyPatch) 
 def test_a_connection_takes_several_requests(port: int) -> None:
     answer = ask(port, GET + b"\r\n" + GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+UPGRADE = (
+    b"GET /events?session_id=%s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" % (b"x" * 32)
+)
+
+
+@pytest.mark.parametrize("origin", [b"http://evil.example.org", b"http://[", b"\xff"])
+def test_a_socket_that_is_refused_is_no_fault(
+    port: int, origin: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = ask(port, UPGRADE + b"Origin: " + origin + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403")
+    ask(port, GET + b"Connection: close\r\n\r\n")  # by then the refusal is over
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # no UTF-8
+        (b"\x83\x80\0\0\0\0", 1002),  # no opcode
+        (b"\x81\x05hello", 1002),  # without a mask
+        (b"\x81\xff" + bytes([0x7F, *[0xFF] * 7]) + bytes(4), 1009),  # too long
+    ],
+)
+def test_what_a_socket_may_not_be_sent_closes_it(
+    port: int, frame: bytes, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(UPGRADE + b"\r\n")
+        told = connection.makefile("rb")
+        while told.readline() != b"\r\n":
+            pass
+        connection.sendall(frame)
+        assert b"\x88" in (rest := told.read())
+        assert code.to_bytes(2, "big") in rest
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

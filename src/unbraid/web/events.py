@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
@@ -172,4 +171,5 @@ def _own_page(socket: WebSocket, context: Context) -> bool:
     origin = socket.headers.get("origin")
     if origin is None or origin in context.settings.origins or origin == context.settings.public_url:
         return True
-    return urlsplit(origin).netloc == socket.headers.get("host")
+    _, _, host = origin.partition("://")  # scheme, host and port alone (RFC 6454, 7.1); others send anything
+    return host == socket.headers.get("host")

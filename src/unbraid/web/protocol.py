@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from unbraid.web.headers import ALWAYS, NO_PAGE
 from unbraid.web.problems import MEDIA_TYPE, described
@@ -72,3 +74,22 @@ class Protocol(HttpToolsProtocol):
         head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket. What others do wrong is no error of ours, and not written down as one."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # by a refusal, which uvicorn forgets (its pull request 3138)
+
+    def send_receive_event_to_app(self) -> None:
+        try:
+            if self.curr_msg_data_type == "text":
+                b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.conn.send_close(1007)  # RFC 6455, 8.1
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()

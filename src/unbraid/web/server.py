@@ -20,7 +20,7 @@ from unbraid.local.opening import open_service
 from unbraid.local.processes import Workers
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
-from unbraid.web.protocol import Protocol
+from unbraid.web.protocol import Protocol, SocketProtocol
 
 LEAVE_S = 3  # for requests that are being answered when the server stops
 RECOVER_S = 1.0  # between two looks for workers that are gone
@@ -45,6 +45,7 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
                 log_config=None,
                 access_log=False,
                 http=Protocol,
+                ws=SocketProtocol,
                 lifespan="off",
                 server_header=False,
                 proxy_headers=bool(settings.proxies),
