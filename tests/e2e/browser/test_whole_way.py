@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 from playwright.sync_api import expect
+from tests.audio.sounds import KINDS, bursts, write
 from tests.e2e.browser import sound
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.serving import Server
@@ -61,6 +63,21 @@ def test_two_songs_at_once_both_get_done(server: Server, visit: OpenVisit, songs
         wait_until_done(page, song)
         expect(card(page, song)).to_contain_text("4 stems")
         expect(card(page, song)).to_contain_text(length)
+
+
+def test_a_film_comes_back_with_the_accompaniment_as_its_sound(
+    server: Server, visit: OpenVisit, songs: dict[str, Path], tmp_path: Path
+) -> None:
+    kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
+    film = write(tmp_path / "A film.mp4", bursts(44100, 2, 88200), 44100, kind)
+    page = visit(server.address).page
+    page.get_by_role("checkbox", name="From videos").check()
+    pick(page, film, songs["other"])
+    with page.expect_download() as download:
+        open_song(page, film).get_by_role("link", name="no_vocals.mp4").click()
+    with av.open(str(download.value.path())) as opened:
+        assert [stream.type for stream in opened.streams] == ["video", "audio"]
+    assert open_song(page, songs["other"]).get_by_role("link", name="mp4").count() == 0
 
 
 def test_a_broken_file_is_told_in_plain_words_and_can_be_removed(
