@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from tests.web.conftest import App
 
-from unbraid.web import protocol
+from unbraid.web import protocol, zips
 from unbraid.web.server import Server, bind
 
 
@@ -133,4 +133,20 @@ def test_what_a_socket_may_not_be_sent_closes_it(
         connection.sendall(frame)
         assert b"\x88" in (rest := told.read())
         assert code.to_bytes(2, "big") in rest
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_an_answer_whose_file_is_deleted_on_its_way_is_cut_short_and_no_fault(
+    port: int, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = app.status(app.done())["zip_url"].partition("8000")[2]
+
+    def beginning(_: object) -> Iterator[bytes]:
+        yield b"PK"
+        raise FileNotFoundError
+
+    monkeypatch.setattr(zips, "_blocks", beginning)
+    answer = ask(port, f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\nPK")
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,6 +14,10 @@ from unbraid.web.problems import MEDIA_TYPE, described
 
 LARGEST_HEAD = 1 << 16  # bytes; as much as browsers send at most, and a token of sign-in
 HEAD_S = 20.0  # for all of the head to come, or the first of it
+
+# Whoever cuts an answer short, as its file was deleted, has written that down already, and as what it is.
+CUT_SHORT = "ASGI callable returned without completing response."
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != CUT_SHORT)
 
 
 class Protocol(HttpToolsProtocol):
