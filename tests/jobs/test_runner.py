@@ -156,6 +156,7 @@ def test_progress_is_told_while_it_goes_on(world: World, long: Path) -> None:
     def look(session_id: str) -> None:
         record = world.service.get(session_id)
         seen.append((record.stage, record.progress, record.duration_s))
+        world.stop.set()
 
     world.service.happens = look
     world.run(session)
@@ -280,6 +281,18 @@ def test_a_deleted_job_leaves_nothing(world: World, long: Path, short: Path, lat
     world.run(session)
     assert world.jobs.get(session.id) is None
     assert world.memory.files == {}
+
+
+def test_a_job_cancelled_while_its_stems_are_put_leaves_none(world: World, short: Path) -> None:
+    session, put = world.bring(short), world.memory.put
+
+    def cancel_then_put(file: Path, key: str, content_type: str) -> None:
+        world.service.cancel(session.id)
+        put(file, key, content_type)
+
+    world.memory.put = cancel_then_put  # type: ignore[method-assign]
+    assert world.run(session).state == State.CANCELLED
+    assert world.outputs(session) == []
 
 
 def test_a_job_that_somebody_else_has_taken_is_left_alone(world: World, long: Path) -> None:

@@ -211,6 +211,23 @@ def test_a_song_that_kills_three_workers_fails_and_says_so(desk: Desk) -> None:
     assert desk.service.start(session_id).attempts == 0  # the user may insist
 
 
+def test_what_failed_or_was_cancelled_keeps_no_half_of_its_stems(desk: Desk) -> None:
+    failed, cancelled, waiting = (desk.waiting() for _ in range(3))
+    for session_id in (failed, cancelled):
+        for _ in range(desk.service.limits.max_attempts if session_id == failed else 1):
+            assert desk.service.begin(session_id, "killed")
+            desk.outputs(session_id)
+            desk.now += 15
+            assert desk.service.recover() == 1
+    desk.service.cancel(cancelled)
+    assert (desk.state(failed), desk.state(cancelled)) == (State.FAILED, State.CANCELLED)
+    assert {key.split("/")[0] for key in desk.objects.files} == {"inputs"}
+    desk.service.begin(waiting, "w")
+    desk.outputs(waiting)
+    assert not desk.service.clear_outputs(waiting)
+    assert len(desk.objects.files) == 3 + 6
+
+
 def test_a_worker_that_wakes_in_the_moment_of_recovery_keeps_its_session(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,5 +85,13 @@ class Records:
         """Expiry of a session that waits or is worked on: never before those that only wait to be started."""
         return self.clock() + max(self.limits.results_s, self.limits.upload_s)
 
+    def clear_outputs(self, session_id: str) -> bool:
+        """Delete what an attempt left that came to nothing; False: somebody is at the session again, or it is done."""
+        session = self.jobs.get(session_id)
+        nothing = session is None or session.state in (State.FAILED, State.CANCELLED)
+        if nothing:
+            self.objects.delete(f"outputs/{session_id}/")
+        return nothing
+
     def _delete_files(self, session_id: str) -> int:
         return sum(self.objects.delete(f"{kind}/{session_id}/") for kind in KINDS)

@@ -76,20 +76,21 @@ def run_job(
         except Cancelled:
             if stop.is_set():  # the pulse may not have seen it yet
                 _insist(lambda: service.give_back(session.id, worker_id))
+            _insist(lambda: service.clear_outputs(session.id))
         except Exception as error:
             message = _told(error, session)
             if not pulse.is_set():
                 _clear(objects, session.id)
-            _insist(lambda: service.fail(session.id, worker_id, message))
+            if not _insist(lambda: service.fail(session.id, worker_id, message)):
+                _insist(lambda: service.clear_outputs(session.id))
         else:
             kept = _insist(
                 lambda: service.complete(
                     session.id, worker_id, job.outputs, job.duration_s, job.model_used, job.warnings
                 )
             )
-            # Of a session that was deleted meanwhile nobody else can have put files.
-            if not kept and _insist(lambda: service.jobs.get(session.id) is None):
-                _clear(objects, session.id)
+            if not kept:
+                _insist(lambda: service.clear_outputs(session.id))
 
 
 def clear_scratch(scratch: Path) -> None:
@@ -117,12 +118,16 @@ class _Job:
             with in_users_words():
                 previews = self._preview(result, work, pulse)
                 film = self._film(song, result, work, pulse)
-            pulse.tell(1.0, "writing")
+
+            def put(file: Path) -> str:
+                pulse.tell(1.0, "writing")  # stops where it isn't ours any more
+                return self._put(file)
+
             self.outputs = tuple(
-                self._put_output(stem, file, result, *previews[stem]) for stem, file in result.files.items()
+                self._output(stem, file, result, put, *previews[stem]) for stem, file in result.files.items()
             )
             if film is not None:
-                self.outputs += (self._put_output("video", film, result),)
+                self.outputs += (self._output("video", film, result, put),)
         self.duration_s, self.model_used = result.duration_s, result.model
 
     def _separate(self, song: Path, work: Path, pulse: Pulse) -> Result:
@@ -179,18 +184,24 @@ class _Job:
             return None
         return video.write_without(song, result.files, work, check=lambda: pulse.tell(1.0, "writing"))
 
-    def _put_output(
-        self, kind: str, file: Path, result: Result, play: Path | None = None, peaks: Path | None = None
+    @staticmethod
+    def _output(
+        kind: str,
+        file: Path,
+        result: Result,
+        put: Callable[[Path], str],
+        play: Path | None = None,
+        peaks: Path | None = None,
     ) -> Output:
         size = file.stat().st_size
         return Output(
             type=kind,
             filename=file.name,
-            key=self._put(file),
+            key=put(file),
             size=size,
             duration_s=result.duration_s,
-            peaks_key=None if peaks is None else self._put(peaks),
-            play_key=None if play is None else self._put(play),
+            peaks_key=None if peaks is None else put(peaks),
+            play_key=None if play is None else put(play),
         )
 
     def _put(self, file: Path) -> str:

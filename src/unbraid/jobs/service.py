@@ -178,7 +178,13 @@ class Service(Upkeep):
         def step(session: Session) -> Session | None:
             return self._ended(session, State.CANCELLED) if session.state in _STOPPABLE else None
 
-        return self._change(session_id, step) or self._find(session_id, owner)
+        cancelled = self._change(session_id, step)
+        if cancelled is None:
+            return self._find(session_id, owner)
+        self.clear_outputs(
+            session_id
+        )  # of an attempt that was cut short; whoever works on it sees to its own
+        return cancelled
 
     def cleanup(self, session_id: str, owner: str | None = None) -> int:
         """Delete record and files, whatever its state; how many there were, 0 the second time. Raises NotYours."""

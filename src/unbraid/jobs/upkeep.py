@@ -47,6 +47,8 @@ class Upkeep(Work):
         if session is not None and session.state == State.PENDING:
             self._queued(session)
             return True
+        if session is not None:
+            self.clear_outputs(session_id)  # its worker may have been killed while it put them
         return self._told(session)
 
     def sweep(self) -> Swept:
