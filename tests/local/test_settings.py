@@ -30,7 +30,7 @@ def test_nothing_has_to_be_set() -> None:
     settings = Settings.load()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.data.name == "unbraid"
-    assert settings.database == f"sqlite:///{settings.data}/unbraid.db"
+    assert str(settings.database) == f"sqlite:///{settings.data}/unbraid.db"
     assert settings.worker_count >= 1
     assert settings.limits == Limits()
 

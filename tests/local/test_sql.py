@@ -17,6 +17,7 @@ from unbraid.errors import SettingError
 from unbraid.jobs.codec import to_plain
 from unbraid.jobs.session import Session, new_id
 from unbraid.local import sql_schema
+from unbraid.local.settings import Settings
 from unbraid.local.sql import SqlStore
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -53,6 +54,12 @@ def test_a_file_that_its_owner_alone_can_read_is_made_with_its_folder(tmp_path: 
     names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert names == {"jobs.db": 0o600, "jobs.db-wal": 0o600, "jobs.db-shm": 0o600}
     store.close()
+
+
+def test_the_data_folder_may_have_any_name(tmp_path: Path) -> None:
+    settings = Settings.load(data=tmp_path / "what? #1 100%41 ü")
+    SqlStore(settings.database).close()
+    assert (settings.data / "unbraid.db").is_file()
 
 
 def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:

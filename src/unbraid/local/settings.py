@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL
 
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
@@ -159,11 +160,11 @@ class Settings(BaseSettings):
         return self.oidc_issuer is not None
 
     @property
-    def database(self) -> str:
+    def database(self) -> str | URL:
         """The database's address; a file in the data folder unless another is set."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data / 'unbraid.db'}"
+        return URL.create("sqlite", database=str(self.data / "unbraid.db"))
 
     @property
     def objects(self) -> Path:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import URL, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from unbraid.jobs.codec import from_plain, to_plain
@@ -30,7 +30,7 @@ class SqlStore:
     or brought up to date, at that moment. Raises SettingError where that can't be done.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._engine = connect(url)
         migrate(self._engine)
 

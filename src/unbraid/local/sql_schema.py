@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import (
+    URL,
     Column,
     Connection,
     Double,
@@ -67,7 +68,7 @@ def _first(db: Connection) -> None:
 STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str | URL) -> Engine:
     """The database at `url`, each statement a transaction of its own. Raises SettingError."""
     try:
         address = make_url(url)
