@@ -111,7 +111,28 @@ def test_a_song_deleted_while_it_was_sent_stays_deleted(app: App) -> None:
     assert left(app) == []
 
 
-def test_an_upload_that_stands_still_is_given_up(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_uploads_together_leave_the_room_that_stems_need(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = app.begin(kind="")
+    free = files.BLOCK  # which others take meanwhile
+    monkeypatch.setattr(app.store, "free_bytes", lambda: free)
+
+    def song() -> Iterator[bytes]:
+        nonlocal free
+        for _ in range(2):
+            yield bytes(files.BLOCK)
+            free = 0
+
+    assert_problem(app.client.put(upload["uploadUrl"], content=song()), 507)
+    assert left(app) == []
+
+
+@pytest.mark.parametrize("drop", [b"", b"x"], ids=["nothing", "drops"])
+def test_an_upload_that_stands_still_is_given_up(
+    app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes
+) -> None:
+    """Bytes that come one by one are no sign of life."""
     monkeypatch.setattr(files, "IDLE_S", 0.05)
     path, _, query = app.begin(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
     scope = {
@@ -131,12 +152,14 @@ def test_an_upload_that_stands_still_is_given_up(app: App, monkeypatch: pytest.M
     some = iter([{"type": "http.request", "body": SONG, "more_body": True}])
 
     async def receive() -> Any:
-        return next(some, None) or await asyncio.sleep(60)
+        await asyncio.sleep(0.01 if drop else 0)
+        more = {"type": "http.request", "body": drop, "more_body": True} if drop else None
+        return next(some, more) or await asyncio.sleep(60)
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(app.client.app(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(app.client.app(scope, receive, send), 10))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
     assert left(app) == []
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Scope
+from starlette.types import Message, Scope
 from tests.web.conftest import SONG, Open
 from tests.web.test_songs import assert_problem
 
@@ -94,6 +96,24 @@ def test_calls_are_small(open_app: Open) -> None:
     wide = b'{"fileName": "a.mp3", "fileType": "", "more": "' + b"x" * (bodies.LARGEST - 100) + b'"}'
     answer = app.client.post("/upload", content=wide, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
+
+
+def test_calls_come_at_once(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_S", 0.05)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/upload", "query_string": b"", "root_path": ""}
+    scope["headers"] = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    app = open_app().client.app
+    asyncio.run(asyncio.wait_for(app({**scope, "scheme": "http"}, receive, send), 10))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408
 
 
 def test_batches_have_a_size(open_app: Open) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unbraid.web.problems import problem
 
 LARGEST = 1 << 18  # bytes; a batch of a thousand names
+BODY_S = 30.0  # for all of it to come
+TOO_LARGE = (
+    f"The request is too large: at most {LARGEST >> 10} KB. Songs go to the link that POST /upload gives."
+)
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that is too large, by what it says or by what it is."""
+    """ASGI middleware: 413 for a body that is too large, by what it says or by what it is; 408 for one that lingers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,16 +29,22 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdecimal() or int(declared) > LARGEST:
-            await _too_large(scope, receive, send)
+            await _Refused(413, TOO_LARGE).answer(scope, receive, send)
             return
-        size, answered = 0, False
+        size, answered, whole = 0, False, False
+        until = asyncio.get_running_loop().time() + BODY_S
 
         async def receive_counting() -> Message:
-            nonlocal size
-            message = await receive()
+            nonlocal size, whole
+            try:
+                async with asyncio.timeout_at(None if whole else until):
+                    message = await receive()
+            except TimeoutError:
+                raise _Refused(408, "The request came too slowly. Send it again.") from None
+            whole = not message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > LARGEST:
-                raise _TooLarge
+                raise _Refused(413, TOO_LARGE)
             return message
 
         async def send_noting(message: Message) -> None:
@@ -42,17 +54,13 @@ class BodyLimit:
 
         try:
             await self.app(scope, receive_counting, send_noting)
-        except _TooLarge:
+        except _Refused as refused:
             if not answered:
-                await _too_large(scope, receive, send)
+                await refused.answer(scope, receive, send)
 
 
-class _TooLarge(BaseException):
+class _Refused(BaseException):
     """Not an Exception, so that nobody on the way up takes it for one of theirs."""
 
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = (
-        f"The request is too large: at most {LARGEST >> 10} KB. Songs go to the link that POST /upload gives."
-    )
-    await problem(413, detail, headers={"Connection": "close"})(scope, receive, send)
+    def __init__(self, status: int, detail: str) -> None:
+        self.answer = problem(status, detail, headers={"Connection": "close"})

@@ -21,7 +21,8 @@ from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response
 
 BLOCK = 1 << 20  # bytes that are written at once
-IDLE_S = 60.0  # after which an upload that sends nothing more is given up
+IDLE_S = 60.0  # in which an upload has to send LEAST bytes, or all that is left of it, not to be given up
+LEAST = 60 << 10  # 1 KB/s, slower than any telephone
 SMALL = 8 << 20  # bytes of a refused upload that are still read, so that its sender hears why
 
 NO_ROOM = "There is no room for this song. Delete songs that you no longer need, or try again later."
@@ -98,8 +99,7 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
         raise NotSound(f"This link takes {grant.content_type}, as announced. Send that as Content-Type.")
     declared = int(request.headers.get("content-length", 0))
     _check_size(declared, grant, context)
-    if declared > context.store.free_bytes() - context.service.limits.keep_free_bytes:
-        raise NoRoom(NO_ROOM)
+    _check_room(declared, context)
     with await to_thread.run_sync(context.store.write, grant.key) as part:
         size, block = 0, bytearray()
         async for chunk in _patiently(request):
@@ -107,6 +107,7 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
             _check_size(size, grant, context)
             block += chunk
             if len(block) >= BLOCK:
+                _check_room(len(block), context)  # others upload too
                 await to_thread.run_sync(part.write, bytes(block))
                 block.clear()
         await to_thread.run_sync(part.write, bytes(block))
@@ -119,13 +120,18 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
 
 
 async def _patiently(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises TimeoutError, ClientDisconnect."""
+    """The body as it comes. Raises TimeoutError where it stands still, or as good as that; ClientDisconnect."""
     stream = aiter(request.stream())
+    clock = asyncio.get_running_loop().time
+    until, came = clock() + IDLE_S, 0
     while True:
-        async with asyncio.timeout(IDLE_S):
+        async with asyncio.timeout_at(until):
             chunk = await anext(stream, None)
         if chunk is None:
             return
+        came += len(chunk)
+        if came >= LEAST:
+            until, came = clock() + IDLE_S, 0
         yield chunk
 
 
@@ -151,6 +157,12 @@ def _check_size(size: int, grant: Grant, context: Context) -> None:
         raise NoRoom(NO_ROOM)
 
 
+def _check_room(more: int, context: Context) -> None:
+    """Whether the disk has room for so many bytes more, and for the stems of others."""
+    if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
+        raise NoRoom(NO_ROOM)
+
+
 def _shown(count: int) -> str:
     return f"{count >> 20} MB" if count >> 20 else f"{count} bytes"
 
@@ -159,4 +171,7 @@ def _check_awaited(grant: Grant, context: Context) -> None:
     """Whether a song is waited for at that key."""
     session = context.service.get(grant.key.split("/")[1])
     if session.state != State.AWAITING_UPLOAD:
-        raise Busy("This song is here already. Begin another upload for another song.")
+        told = (
+            "This upload was cancelled" if session.state == State.CANCELLED else "This song is here already"
+        )
+        raise Busy(f"{told}. Begin another upload.")
