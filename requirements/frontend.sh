@@ -20,10 +20,10 @@ built() { [ -f $static/index.html ] && [ "$(cat $static/.built 2>/dev/null)" = "
 if [ "${1:-}" != --check ] && built; then exit 0; fi
 
 if ! command -v npm >/dev/null 2>&1 ||
-    ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then
+    ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 18 || (a == 18 && b >= 18) ? 0 : 1)'; then
     state="there is no page: the API works without it"
     if [ -f $static/index.html ]; then state="the page stays as it was last built"; fi
-    say "Node.js 20.19 or newer with npm is missing, so $state (https://nodejs.org)"
+    say "Node.js 18.18 or newer with npm is missing, so $state (https://nodejs.org)"
     exit 0
 fi
 

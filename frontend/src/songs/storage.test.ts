@@ -11,7 +11,7 @@ test('songs that another tab added come in, those that it deleted go', () => {
 })
 
 test('what this tab is about to upload stays, though no other tab knows it', () => {
-  const file = new File(['x'], 'x')
+  const file = new Blob(['x']) as File
   const upload = { file, state: 'waiting', fraction: 0, secondsLeft: null } as const
   const mine: Song = { ...song('mine', 1), id: null, upload }
   expect(fromOtherTab([mine], [])).toEqual([mine])

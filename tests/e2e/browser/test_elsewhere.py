@@ -80,7 +80,7 @@ def test_without_node_the_server_still_starts_and_words_say_so(tmp_path: Path) -
     )
     assert ran.returncode == 0
     assert (
-        "Node.js 20.19 or newer with npm is missing, so there is no page: the API works without it"
+        "Node.js 18.18 or newer with npm is missing, so there is no page: the API works without it"
         in ran.stderr
     )
 
