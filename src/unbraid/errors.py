@@ -28,7 +28,11 @@ class ModelError(UnbraidError):
 
 
 class SettingError(UnbraidError):
-    """An option has a value that makes no sense (wrong usage)."""
+    """An option has a value that makes no sense (wrong usage); `field` is its name in the HTTP API, if it has one."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong

@@ -112,6 +112,8 @@ def test_a_batch_is_made_whole_or_not_at_all(desk: Desk) -> None:
     before = len(desk.jobs.records)
     with pytest.raises(NotSound, match=r"b\.pdf is neither"):
         desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.pdf", "application/pdf")])
+    with pytest.raises(SettingError, match="media type"):
+        desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.mp3", "audio/\nmpeg")])
     for count in (0, 101):
         with pytest.raises(SettingError, match="1 to 100 songs"):
             desk.service.upload_many([("a", "")] * count)

@@ -173,7 +173,9 @@ def test_choices_that_make_no_sense_are_told(app: App) -> None:
         ({"stems": "kazoo"}, "kazoo"),
         ({"notify": "a@example.org"}, "e-mail"),
     ):
-        assert word in assert_problem(app.ask(upload, **choices), 422)["detail"]
+        problem = assert_problem(app.ask(upload, **choices), 422)
+        assert word in problem["detail"]
+        assert problem["errors"] == [{"pointer": f"#/{next(iter(choices))}", "detail": problem["detail"]}]
     assert app.status(upload)["status"] == "AWAITING_UPLOAD"
 
 
@@ -192,7 +194,8 @@ def test_the_key_has_to_be_that_of_the_upload(app: App) -> None:
     one, other = app.begin(), app.begin()
     app.send(one)
     app.send(other)
-    assert_problem(app.ask({**one, "s3Key": other["s3Key"]}), 422)
+    problem = assert_problem(app.ask({**one, "s3Key": other["s3Key"]}), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["#/s3Key"]
 
 
 def test_a_name_of_any_letters_comes_back_and_reaches_no_path(app: App) -> None:

@@ -40,16 +40,20 @@ def checked(choices: Choices, limits: Limits) -> Choices:
     if choices.model == AUTO and AUTO not in allowed:
         choices = replace(choices, model=allowed[0])
     if choices.model not in allowed:
-        raise SettingError(f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.")
+        raise SettingError(
+            f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.", "model"
+        )
     stems = (ALL, *stems_of(choices.model))
     if choices.stems not in stems:
         raise SettingError(
-            f"{choices.model} has no stem {choices.stems!r}. Choose one of {', '.join(stems)}."
+            f"{choices.model} has no stem {choices.stems!r}. Choose one of {', '.join(stems)}.", "stems"
         )
     if choices.format not in FORMATS:
-        raise SettingError(f"There is no format {choices.format!r}. Choose one of {', '.join(FORMATS)}.")
+        raise SettingError(
+            f"There is no format {choices.format!r}. Choose one of {', '.join(FORMATS)}.", "format"
+        )
     if choices.notify is not None and not _is_address(choices.notify):
-        raise SettingError("That is not an e-mail address. Write it like name@example.org.")
+        raise SettingError("That is not an e-mail address. Write it like name@example.org.", "notify")
     return choices
 
 

@@ -54,8 +54,7 @@ class Service(Upkeep):
         self, file_name: str, file_type: str, owner: str | None = None, batch: str | None = None
     ) -> Upload:
         """A new session, and the address that takes its song. Raises NotSound, NoRoom, SettingError."""
-        if len(file_type) > _NAME_LENGTH or not file_type.isprintable():
-            raise SettingError("The file's type is not a media type such as audio/mpeg.")
+        _check_type(file_type)
         if not may_be_sound(file_type):
             raise NotSound(f"{file_type} is neither sound nor film. Choose a song or a video.")
         max_bytes = self._room()
@@ -79,8 +78,9 @@ class Service(Upkeep):
         self, files: Sequence[tuple[str, str]], owner: str | None = None
     ) -> tuple[str, list[Upload]]:
         """The same for (name, type) of many songs, all or none; and the id of the batch."""
-        self._check_count(len(files))
+        self._check_count(len(files), "files")
         for name, file_type in files:
+            _check_type(file_type)
             if not may_be_sound(file_type):
                 raise NotSound(f"{_shown(name)} is neither sound nor film. Leave it out.")
         batch = new_id()
@@ -102,7 +102,7 @@ class Service(Upkeep):
         while True:
             session = self._find(session_id, owner)
             if input_key not in (None, session.input_key):
-                raise SettingError("The key is not that of this session's upload.")
+                raise SettingError("The key is not that of this session's upload.", "s3Key")
             if session.state in ACTIVE or session.state == State.COMPLETED:
                 if choices in (None, session.choices):
                     return session
@@ -136,7 +136,7 @@ class Service(Upkeep):
         self, session_ids: Sequence[str], choices: Choices | None = None, owner: str | None = None
     ) -> dict[str, Session | UnbraidError]:
         """The same for many, each on its own: its session, or why it could not be started."""
-        self._check_count(len(session_ids))
+        self._check_count(len(session_ids), "sessionIds")
         results: dict[str, Session | UnbraidError] = {}
         for session_id in session_ids:
             try:
@@ -151,7 +151,7 @@ class Service(Upkeep):
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
         """The same for those of them that are known and the owner's."""
-        self._check_count(len(session_ids))
+        self._check_count(len(session_ids), "session_ids")
         found = self.jobs.get_many([session_id for session_id in session_ids if ID.fullmatch(session_id)])
         places = self.board.places
         return {
@@ -263,12 +263,17 @@ class Service(Upkeep):
                 f"{most} of your songs are waiting or being separated already. Wait until one is done."
             )
 
-    def _check_count(self, count: int) -> None:
+    def _check_count(self, count: int, field: str) -> None:
         if not 0 < count <= self.limits.max_batch:
-            raise SettingError(f"A batch has 1 to {self.limits.max_batch} songs, not {count}.")
+            raise SettingError(f"A batch has 1 to {self.limits.max_batch} songs, not {count}.", field)
 
 
 _STOPPABLE = ACTIVE | {State.AWAITING_UPLOAD}
+
+
+def _check_type(file_type: str) -> None:
+    if len(file_type) > _NAME_LENGTH or not file_type.isprintable():
+        raise SettingError("The file's type is not a media type such as audio/mpeg.", "fileType")
 
 
 def _not_yours() -> NotYours:

@@ -35,11 +35,11 @@ async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> No
     """
     heard = [(str(path), gain) for path, gain in stems if gain != 0]
     if not all(0 <= gain <= LOUDEST for _, gain in stems):
-        raise SettingError(f"A stem's level goes from 0 to {LOUDEST:g}.")
+        raise SettingError(f"A stem's level goes from 0 to {LOUDEST:g}.", "gains")
     if not heard:
-        raise SettingError("All stems are silent. Turn up at least one of them.")
+        raise SettingError("All stems are silent. Turn up at least one of them.", "gains")
     if format not in FORMATS:
-        raise SettingError(f"There is no format {format!r}. Choose one of {', '.join(FORMATS)}.")
+        raise SettingError(f"There is no format {format!r}. Choose one of {', '.join(FORMATS)}.", "format")
     task = {"stems": heard, "out": str(out), "format": format, "parent": os.getpid()}
     isolated = ["-I"] if sys.flags.isolated else []
     process = await asyncio.create_subprocess_exec(

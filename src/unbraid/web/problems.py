@@ -50,6 +50,12 @@ def described(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> 
     return Problem(title=title(status), status=status, detail=detail, errors=list(errors) or None)
 
 
+def fields_of(error: UnbraidError) -> list[FieldProblem]:
+    """The field that a SettingError is about."""
+    name = getattr(error, "field", None)
+    return [] if name is None else [FieldProblem(pointer=_pointer(["body", name]), detail=error.message)]
+
+
 def title(status: int) -> str:
     """The status in words."""
     return HTTPStatus(status).phrase if status != 499 else "Client Closed Request"
@@ -60,7 +66,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UnbraidError)
     async def expected(_request: Request, error: UnbraidError) -> JSONResponse:
-        return problem(http_status(error), error.message)
+        return problem(http_status(error), error.message, fields_of(error))
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> JSONResponse:

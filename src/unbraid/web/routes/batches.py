@@ -8,7 +8,7 @@ from unbraid.errors import UnbraidError, http_status
 from unbraid.jobs.session import Session
 from unbraid.web.answers import status_answer, upload_answer
 from unbraid.web.context import Ctx, Owner
-from unbraid.web.problems import described
+from unbraid.web.problems import described, fields_of
 from unbraid.web.routes.sessions import checked
 from unbraid.web.schemas import (
     BatchAnswer,
@@ -57,5 +57,6 @@ def status(asked: BatchStatusRequest, request: Request, context: Ctx, owner: Own
 
 def _result(session_id: str, result: Session | UnbraidError) -> ProcessAnswer | Refusal:
     if isinstance(result, UnbraidError):
-        return Refusal(sessionId=session_id, problem=described(http_status(result), result.message))
+        problem = described(http_status(result), result.message, fields_of(result))
+        return Refusal(sessionId=session_id, problem=problem)
     return ProcessAnswer(sessionId=session_id, status=result.state)

@@ -50,7 +50,7 @@ def _gains(session: Session, asked: MixRequest) -> dict[str, float]:
         raise Busy("The stems of this song aren't there yet. Wait until it is done.")
     stems = {output.type: output.key for output in session.outputs if output.type != "video"}
     if unknown := set(asked.gains) - set(stems):
-        raise SettingError(f"This song has no stem {min(unknown)!r}. It has {', '.join(stems)}.")
+        raise SettingError(f"This song has no stem {min(unknown)!r}. It has {', '.join(stems)}.", "gains")
     return {key: asked.gains.get(stem, 1.0) for stem, key in stems.items()}
 
 

@@ -86,5 +86,7 @@ def history(
 def checked(choices: Choices | None, context: Context) -> Choices | None:
     """What this server can do of that. Raises SettingError."""
     if choices is not None and choices.notify is not None and context.settings.smtp_host is None:
-        raise SettingError("No e-mail is sent here. Leave notify out, and ask for the status instead.")
+        raise SettingError(
+            "No e-mail is sent here. Leave notify out, and ask for the status instead.", "notify"
+        )
     return choices
