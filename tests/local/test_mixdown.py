@@ -11,7 +11,7 @@ import pytest
 from tests.audio.sounds import decode, noise
 
 from unbraid.audio import Encoder, probe
-from unbraid.errors import OutputError, SettingError
+from unbraid.errors import OutputError, SettingError, UnbraidError, http_status
 from unbraid.local.mixdown import mix
 
 
@@ -72,5 +72,6 @@ def test_a_mix_that_nobody_waits_for_ends_and_leaves_nothing(tmp_path: Path) -> 
 
 def test_a_fault_of_ours_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(OutputError, match="could not be made"):
+    with pytest.raises(UnbraidError, match="could not be made") as error:
         asyncio.run(mix([(stem(tmp_path / "a.wav"), 1.0)], tmp_path / "mix.wav", "wav"))
+    assert http_status(error.value) == 500

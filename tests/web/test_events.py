@@ -10,6 +10,8 @@ from starlette.websockets import WebSocketDisconnect
 from tests.web.conftest import App, Open
 from tests.web.test_songs import assert_problem
 
+from unbraid.web import events
+
 UNKNOWN = "x" * 32
 
 
@@ -109,6 +111,18 @@ def test_what_makes_no_sense_is_refused(open_app: Open) -> None:
     for ids in ((), ("a%00b",), ("a", "b", "c")):
         with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), listen(app, *ids) as socket:
             socket.receive_json()
+
+
+def test_one_client_has_so_many_sockets(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_OF_ONE", 1)
+    with listen(app, UNKNOWN) as first:
+        first.receive_json()
+        with pytest.raises(WebSocketDenialResponse) as refused, listen(app, UNKNOWN):
+            pass
+        assert refused.value.status_code == 429
+        assert refused.value.headers["retry-after"] == "60"
+    with listen(app, UNKNOWN) as second:
+        second.receive_json()
 
 
 def test_opening_sockets_counts_as_calls(open_app: Open) -> None:

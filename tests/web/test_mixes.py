@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,32 @@ def test_a_song_keeps_a_few_mixes(app: App, song: str, monkeypatch: pytest.Monke
         answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": gain}})
     assert len(list(app.store.root.glob("mixes/*/*"))) == 1
     assert app.client.get(answer.json()["s3_url"]).status_code == 200
+
+
+def test_a_song_deleted_while_its_mix_waits_is_gone(
+    app: App, song: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = mixes._make
+
+    async def delete_then_make(*arguments: Any) -> None:
+        app.service.cleanup(song)
+        await make(*arguments)
+
+    monkeypatch.setattr(mixes, "_make", delete_then_make)
+    assert_problem(app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}}), 404)
+    assert [path for path in app.store.root.rglob("*") if path.is_file()] == []
+
+
+def test_so_many_mixes_wait_and_no_more(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixes, "WAITING", -mixes.AT_ONCE)
+    answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}})
+    assert_problem(answer, 429)
+    assert answer.headers["retry-after"] == "10"
+
+
+def test_a_mix_leaves_the_room_that_stems_need(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.store, "free_bytes", lambda: 0)
+    assert_problem(app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}}), 507)
 
 
 def test_what_can_not_be_mixed_is_told(app: App, song: str) -> None:

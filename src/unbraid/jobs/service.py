@@ -57,7 +57,7 @@ class Service(Upkeep):
         _check_type(file_type)
         if not may_be_sound(file_type):
             raise NotSound(f"{file_type} is neither sound nor film. Choose a song or a video.")
-        max_bytes = self._room()
+        max_bytes = self.room()
         now, session_id, name = self.clock(), new_id(), _shown(file_name)
         session = Session(
             id=session_id,
@@ -227,8 +227,8 @@ class Service(Upkeep):
     def _may_use(self, session: Session, owner: str | None) -> bool:
         return owner is None or not owner.startswith("user:") or session.owner == owner
 
-    def _room(self) -> int:
-        """The most bytes that an upload may have now."""
+    def room(self) -> int:
+        """The most bytes that a new file may have now. Raises NoRoom."""
         free = self.objects.free_bytes()
         room = (
             self.limits.max_bytes

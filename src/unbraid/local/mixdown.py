@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> None:
     """Write the sum of `stems`, (file, gain from 0 to 2) each, to `out` in `format`; quieter where it would clip.
 
-    It appears whole or not at all, and cancelling ends the work. Raises SettingError and OutputError.
+    It appears whole or not at all, and cancelling ends the work. Raises SettingError, OutputError, and
+    UnbraidError for a fault of ours.
     """
     heard = [(str(path), gain) for path, gain in stems if gain != 0]
     if not all(0 <= gain <= LOUDEST for _, gain in stems):
@@ -59,7 +60,7 @@ async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> No
         raise OutputError(reason)
     if process.returncode != 0:
         log.error("a mix ended with %d: %s", process.returncode, reason)
-        raise OutputError(FAILED)
+        raise UnbraidError(FAILED)
 
 
 def main() -> int:

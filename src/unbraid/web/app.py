@@ -45,6 +45,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     )
     app.state.context = context
     app.state.watch = events.Watch(context)
+    app.state.turns = mixes.Turns()
     problems.install(app)
     describe(app)
     # A scheme in the description alone; `context.owner_of` checks.

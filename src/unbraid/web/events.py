@@ -19,11 +19,13 @@ from starlette.websockets import WebSocketState
 from unbraid.jobs.status import Status
 from unbraid.web.answers import status_answer
 from unbraid.web.context import Context, Ctx
+from unbraid.web.limits import client_of
 from unbraid.web.schemas import Id, UnknownStatus
 
 LOOK_S = 0.5
 TOKEN_S = 10.0  # for the token to come as the first message
 MOST_SOCKETS = 2000
+MOST_OF_ONE = 200  # sockets of one client; pages that get none ask by and by
 BEARER = "bearer."
 # https://www.iana.org/assignments/websocket
 UNAUTHORIZED, TRY_LATER, POLICY = 3000, 1013, 1008
@@ -35,8 +37,8 @@ router = APIRouter()
 class _Listener:
     """One socket: what it has to be told still."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, base: str, client: str) -> None:
+        self.base, self.client = base, client
         self.news: dict[str, str] = {}
         self.told: dict[str, object] = {}
         self.woken = asyncio.Event()
@@ -58,6 +60,11 @@ class Watch:
 
     def __len__(self) -> int:
         return len(self._listeners)
+
+    def is_full(self, client: str) -> bool:
+        """Whether `client` has to wait until others, or its own, are gone."""
+        own = sum(listener.client == client for listener in self._listeners)
+        return own >= MOST_OF_ONE or len(self) >= MOST_SOCKETS
 
     def add(self, listener: _Listener, session_ids: Iterable[str]) -> None:
         """From now on `listener` is told of these."""
@@ -116,8 +123,12 @@ async def events(
     watch: Watch = socket.app.state.watch
     if not _own_page(socket, context):
         raise HTTPException(403, "Pages of this origin may not listen here.")
-    if len(session_id) > context.service.limits.max_batch or len(watch) >= MOST_SOCKETS:
-        raise HTTPException(429, "Too many at once.")
+    most = context.service.limits.max_batch
+    if len(session_id) > most:
+        raise HTTPException(422, f"A socket tells of at most {most} songs. Open another for the rest.")
+    client = client_of(socket.scope)
+    if watch.is_full(client):
+        raise HTTPException(429, "Too many pages listen. Ask for the status instead.", {"Retry-After": "60"})
     offered = next((name for name in socket.scope["subprotocols"] if name.startswith(BEARER)), None)
     await socket.accept(subprotocol=offered)
     try:
@@ -130,7 +141,7 @@ async def events(
         if socket.client_state == WebSocketState.CONNECTED:
             await socket.close(UNAUTHORIZED, "Please sign in.")
         return
-    listener = _Listener(context.base(socket))
+    listener = _Listener(context.base(socket), client)
     known = await to_thread.run_sync(context.service.status_many, session_id, owner)
     watch.tell(listener, session_id, {one: known.get(one) for one in session_id})
     watch.add(listener, known)

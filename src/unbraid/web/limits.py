@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from unbraid.web.problems import problem
 
-# Pages, signed links (whose signature is the permission) and whoever watches the server are not counted.
-FREE = ("/files/", "/assets/", "/healthz", "/metrics")
+# Pages, signed links (whose signature is the permission) and whoever looks whether the server lives are not counted.
+FREE = ("/files/", "/assets/", "/healthz")
 
 
 @dataclass(slots=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
 
-from unbraid.errors import Busy, SettingError, Unknown
+from unbraid.errors import Busy, SettingError, UnbraidError, Unknown
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.status import title
 from unbraid.local.files import FolderStore
@@ -18,11 +21,33 @@ from unbraid.local.mixdown import mix
 from unbraid.web.context import Ctx, Owner
 from unbraid.web.schemas import MixAnswer, MixRequest
 
-AT_ONCE = 2  # mixes; the others wait
+AT_ONCE = 2  # mixes; others wait,
+WAITING = 20  # so many
 KEPT = 5  # of each song; links to older ones end
 
 router = APIRouter(tags=["mixes"])
-_turn = asyncio.Semaphore(AT_ONCE)
+
+
+class Turns:
+    """Lets some mixes be made at once, and some more wait."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._here = 0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait, and have one. Raises HTTPException."""
+        if self._here >= AT_ONCE + WAITING:
+            raise HTTPException(
+                429, "Many mixes are being made. Try again in 10 seconds.", {"Retry-After": "10"}
+            )
+        self._here += 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._here -= 1
 
 
 @router.post("/mix")
@@ -33,12 +58,19 @@ async def make_mix(asked: MixRequest, request: Request, context: Ctx, owner: Own
     gains = _gains(session, asked)
     key = f"mixes/{session.id}/{_name(gains)}.{asked.format}"
     if store.size(key) is None:
-        async with _turn:
-            await _make(session, gains, store, key)
-        # Deleted meanwhile? Then what was just made is nobody's.
+        service.room()
+        error: UnbraidError | None = None
+        async with request.app.state.turns.one():
+            try:
+                await _make(session, gains, store, key)
+            except UnbraidError as raised:
+                error = raised
+        # Deleted meanwhile? Then what was just made is nobody's, and what could not be made no wonder.
         if await to_thread.run_sync(service.jobs.get, session.id) is None:
             store.delete(f"mixes/{session.id}/")
             raise Unknown("This song was deleted while its mix was made.")
+        if error is not None:
+            raise error
     filename = f"{title(session)} - mix.{asked.format}"
     link = store.download_url(key, service.limits.link_s, filename)
     return MixAnswer(s3_url=context.base(request) + link, filename=filename)
