@@ -1,6 +1,6 @@
 """Jobs on a server whose processes are killed at random moments: nothing is lost, and nothing is left behind.
 
-    python benchmarks/kills.py [--jobs 20] [--kills 50] [--seconds 60] [--seed 0]
+    python benchmarks/kills.py [--jobs 20] [--kills 50] [--workers 2] [--seconds 60] [--seed 0]
 
 Each song is separated twice with `lite`, first undisturbed, then while a worker, the web process, or all processes
 at once are killed (SIGKILL) after random pauses; the server is started again each time, and clients ask again as
@@ -80,6 +80,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="of the longest song (default 60)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -89,11 +90,11 @@ def main() -> int:
         undisturbed, disturbed = [
             [Job(song, number % 2 == 1) for number, song in enumerate(songs)] for _ in "ab"
         ]
-        with serving(place / "undisturbed") as server, ThreadPoolExecutor(TOGETHER) as pool:
+        with serving(place / "undisturbed", options.workers) as server, ThreadPoolExecutor(TOGETHER) as pool:
             server.start()
             list(pool.map(lambda job: take(job, server), undisturbed))
         print(f"undisturbed: {count_states(undisturbed)}", flush=True)
-        with serving(place / "killed") as server:
+        with serving(place / "killed", options.workers) as server:
             server.start()
             killer = Killer(server, options.kills, options.seed)
             began = time.monotonic()
@@ -116,9 +117,9 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def serving(folder: Path) -> Served:
-    """A server with two workers."""
-    return Served(folder, "--workers", "2", lease_s=3, rate=1000, rate_burst=1000)
+def serving(folder: Path, workers: int) -> Served:
+    """A server with so many workers."""
+    return Served(folder, "--workers", str(workers), lease_s=3, rate=1000, rate_burst=1000)
 
 
 def write_songs(folder: Path, count: int, seconds: float, seed: int) -> list[Path]:
