@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         return self.oidc_issuer is not None
 
     @property
+    def sends_mail(self) -> bool:
+        """Whether people may have letters sent: not by an app that strangers can reach without signing in."""
+        known = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
+        return self.smtp_host is not None and known
+
+    @property
     def database(self) -> str | URL:
         """The database's address; a file in the data folder unless another is set."""
         if self.database_url is not None:

@@ -17,6 +17,7 @@ from unbraid.web.context import Context
 from unbraid.web.description import PROBLEMS, describe, operation_id
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
+from unbraid.web.letters import Letters
 from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.metrics import Metrics
 from unbraid.web.requests import RequestLog
@@ -33,7 +34,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
-    context = Context(service, store, settings, Metrics(service), sign_in)
+    context = Context(service, store, settings, Metrics(service), sign_in, Letters(settings))
     app = FastAPI(
         title="Unbraid",
         version=__version__,

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from unbraid.jobs.service import Service
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
+from unbraid.web.letters import Letters
 from unbraid.web.metrics import Metrics
 from unbraid.web.signin import IssuerAway, NotSignedIn, SignIn
 
@@ -30,6 +31,7 @@ class Context:
     settings: Settings
     metrics: Metrics
     sign_in: SignIn | None
+    letters: Letters
 
     def base(self, connection: HTTPConnection) -> str:
         """The address that people have typed, without a `/` at its end; links begin with it."""

@@ -60,7 +60,7 @@ def config(context: Ctx) -> ConfigAnswer:
         maxBytes=limits.max_bytes,
         maxSongSeconds=limits.max_song_s,
         formats=list(FORMATS),
-        mail=settings.smtp_host is not None,
+        mail=settings.sends_mail,
         version=__version__,
     )
 

@@ -9,7 +9,7 @@ from unbraid.jobs.session import Session
 from unbraid.web.answers import status_answer, upload_answer
 from unbraid.web.context import Ctx, Owner
 from unbraid.web.problems import described, fields_of
-from unbraid.web.routes.sessions import checked
+from unbraid.web.routes.sessions import check_letters
 from unbraid.web.schemas import (
     BatchAnswer,
     BatchProcessAnswer,
@@ -35,9 +35,10 @@ def upload(asked: BatchRequest, request: Request, context: Ctx, owner: Owner) ->
 
 
 @router.post("/process", status_code=202)
-def process(asked: BatchProcessRequest, context: Ctx, owner: Owner) -> BatchProcessAnswer:
+def process(asked: BatchProcessRequest, request: Request, context: Ctx, owner: Owner) -> BatchProcessAnswer:
     """Have them separated, each for itself: those that can't be are told with the reason."""
-    choices = checked(asked.choices(), context)
+    choices = asked.choices()
+    check_letters(choices, len(asked.session_ids), request, context, owner)
     results = context.service.start_many(asked.session_ids, choices, owner)
     return BatchProcessAnswer(results=[_result(name, result) for name, result in results.items()])
 

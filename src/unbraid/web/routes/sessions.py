@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from unbraid.errors import SettingError
 from unbraid.jobs.session import Choices
 from unbraid.web.answers import status_answer, upload_answer
 from unbraid.web.context import Context, Ctx, Owner
+from unbraid.web.limits import client_of
 from unbraid.web.schemas import (
     CleanupAnswer,
     HistoryAnswer,
@@ -33,9 +33,10 @@ def upload(asked: UploadRequest, request: Request, context: Ctx, owner: Owner) -
 
 
 @router.post("/process", status_code=202)
-def process(asked: ProcessRequest, context: Ctx, owner: Owner) -> ProcessAnswer:
+def process(asked: ProcessRequest, request: Request, context: Ctx, owner: Owner) -> ProcessAnswer:
     """Have an uploaded song separated. Asking twice is one job."""
-    choices = checked(asked.choices(), context)
+    choices = asked.choices()
+    check_letters(choices, 1, request, context, owner)
     session = context.service.start(asked.session_id, asked.s3_key, choices, owner)
     return ProcessAnswer(sessionId=session.id, status=session.state)
 
@@ -83,10 +84,11 @@ def history(
     return HistoryAnswer(sessions=[status_answer(one, context, base) for one in found])
 
 
-def checked(choices: Choices | None, context: Context) -> Choices | None:
-    """What this server can do of that. Raises SettingError."""
-    if choices is not None and choices.notify is not None and context.settings.smtp_host is None:
-        raise SettingError(
-            "No e-mail is sent here. Leave notify out, and ask for the status instead.", "notify"
-        )
-    return choices
+def check_letters(
+    choices: Choices | None, count: int, request: Request, context: Context, owner: str | None
+) -> None:
+    """Whether so many songs may have letters sent. Raises SettingError, HTTPException 429."""
+    if choices is not None and choices.notify is not None:
+        # A browser's token can be made up.
+        asker = owner if context.sign_in is not None and owner is not None else client_of(request.scope)
+        context.letters.ask(choices.notify, asker, count)
