@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,24 @@ def test_other_troubles_keep_the_systems_words(store: FolderStore, monkeypatch: 
         monkeypatch.setattr(Path, "replace", refuse)
         with pytest.raises(OutputError, match="Input/output error"):
             part.commit()
+
+
+def test_what_the_sweeper_takes_for_a_left_over_is_deleted_all_the_same(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write(KEY) as part:
+        part.commit()
+    real = Path.iterdir
+
+    def swept(folder: Path) -> Iterator[Path]:
+        shutil.rmtree(folder)
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", swept)
+    assert store.delete("inputs/abc/") == 0
+    assert everything_in(store.root / "inputs") == []
+
+
+def test_a_file_in_the_place_of_a_folder_holds_nothing(store: FolderStore) -> None:
+    (store.root / "outputs").write_text("in the way")
+    assert store.delete("outputs/abc/") == 0

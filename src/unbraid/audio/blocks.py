@@ -10,11 +10,15 @@ from unbraid.audio.resample import Block, Resampler
 
 
 def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: int) -> Iterator[Block]:
-    """The same sound at another sample rate (Hz). Blocks may be empty."""
+    """The same sound at another sample rate (Hz), without empty blocks."""
     resampler = Resampler(from_rate, to_rate, channels)
     for block in blocks:
-        yield resampler.push(block)
-    yield resampler.push(np.zeros((channels, 0), np.float32), last=True)
+        out = resampler.push(block)
+        if out.shape[1]:
+            yield out
+    out = resampler.push(np.zeros((channels, 0), np.float32), last=True)
+    if out.shape[1]:
+        yield out
 
 
 def even(blocks: Iterable[Block], length: int) -> Iterator[Block]:

@@ -234,8 +234,6 @@ class _Sound:
                 return
 
     def _encode(self, block: Block) -> None:
-        if block.shape[1] == 0:
-            return
         samples = block if self._format.endswith("p") else block.T.reshape(1, -1)  # planar or not
         frame = AudioFrame.from_ndarray(
             np.ascontiguousarray(samples), format=self._format, layout=self._layout

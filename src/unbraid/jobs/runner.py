@@ -17,6 +17,7 @@ from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.jobs import preview
 from unbraid.jobs.disk import causes, in_users_words, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
+from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.pulse import Pulse
 from unbraid.jobs.separators import Separators
@@ -33,19 +34,6 @@ from unbraid.shortage import is_shortage
 SEPARATE_SHARE = 0.95
 
 INSIST_S = 10.0  # for which the end of a job is told again and again to a service that doesn't answer
-MEDIA_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "opus": "audio/ogg",
-    "play": "application/octet-stream",
-    "json": "application/json",
-    "mp4": "video/mp4",
-    "webm": "video/webm",
-    "mkv": "video/x-matroska",
-}
-
 NO_MEMORY = (
     "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
 )

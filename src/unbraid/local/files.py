@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import IO
 
 from unbraid.errors import OutputError
+from unbraid.jobs.records import KINDS
 from unbraid.local.links import Links
 
-KEY = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
-FOLDER = re.compile(r"(?:inputs|outputs|mixes)/[A-Za-z0-9_-]{1,64}/", re.ASCII)
+FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
+KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 PART = ".part-"  # begins the name of what is being written; no key has a name that begins with a dot
 
@@ -102,16 +103,18 @@ class FolderStore:
         grave = self.root / f"{PART}{secrets.token_hex(8)}"
         try:
             folder.replace(grave)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0
-        count = sum(not path.name.startswith(PART) for path in grave.iterdir())
+        count = 0
+        with contextlib.suppress(FileNotFoundError):  # whoever clears parts took it for one
+            count = sum(not path.name.startswith(PART) for path in grave.iterdir())
         shutil.rmtree(grave, ignore_errors=True)
         return count
 
     def session_ids(self) -> Iterator[str]:
         """Ids of the sessions that files lie here for."""
         seen: set[str] = set()
-        for kind in ("inputs", "outputs", "mixes"):
+        for kind in KINDS:
             with contextlib.suppress(FileNotFoundError):
                 seen.update(path.name for path in (self.root / kind).iterdir())
         return (name for name in seen if ID.fullmatch(name))  # nobody else's files are touched

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.audio import resampled_length
+from unbraid.audio.blocks import resampled
 from unbraid.errors import InputError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
@@ -18,7 +19,7 @@ from unbraid.separation.network import Networks
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
 from unbraid.separation.settings import Part
-from unbraid.separation.song import STEREO, Analysis, Song, cut_to, resampled
+from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.stream import stream_estimates
 from unbraid.separation.sums import Sums

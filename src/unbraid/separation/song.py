@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder, Resampler, probe, resampled_length
+from unbraid.audio import Decoder, probe, resampled_length
+from unbraid.audio.blocks import resampled
 from unbraid.errors import InputError, SettingError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
@@ -139,18 +140,6 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
         deviation=moments.deviation + SILENT_DEVIATION if model.normalise else 1.0,
         warnings=tuple(song.warnings),
     )
-
-
-def resampled(blocks: Iterable[Floats], from_rate: int, to_rate: int, channels: int) -> Iterator[Floats]:
-    """Blocks (channels, n) at another sample rate; blocks without samples are left out."""
-    resampler = Resampler(from_rate, to_rate, channels)
-    for block in blocks:
-        out = resampler.push(block)
-        if out.shape[1]:
-            yield out
-    out = resampler.push(np.zeros((channels, 0), np.float32), last=True)
-    if out.shape[1]:
-        yield out
 
 
 def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Floats]:

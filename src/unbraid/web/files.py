@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
 from unbraid.errors import Busy, NoRoom, NotSound, NotYours, TooLarge, UnbraidError, Unknown, http_status
+from unbraid.jobs.media import MEDIA_TYPES, OTHER
 from unbraid.jobs.session import State
 from unbraid.local.files import KEY
 from unbraid.local.links import Grant, LinkAltered, LinkExpired
@@ -27,17 +28,6 @@ SMALL = 8 << 20  # bytes of a refused upload that are still read, so that its se
 
 NO_ROOM = "There is no room for this song. Delete songs that you no longer need, or try again later."
 GONE = "This file is not here any more: it has expired, or was deleted."
-MEDIA_TYPES = {
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".m4a": "audio/mp4",
-    ".opus": "audio/ogg",
-    ".mp4": "video/mp4",
-    ".mkv": "video/x-matroska",
-    ".webm": "video/webm",
-    ".json": "application/json",
-}
 
 router = APIRouter(prefix="/files", tags=["files"])
 
@@ -88,7 +78,7 @@ def _file(grant: Grant, context: Context) -> Response:
         found = path.stat()
     except FileNotFoundError:
         raise Unknown(GONE) from None
-    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    media_type = MEDIA_TYPES.get(path.suffix[1:], OTHER)
     return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=found)
 
 
