@@ -199,8 +199,3 @@ def test_what_the_sweeper_takes_for_a_left_over_is_deleted_all_the_same(
     monkeypatch.setattr(Path, "iterdir", swept)
     assert store.delete("inputs/abc/") == 0
     assert everything_in(store.root / "inputs") == []
-
-
-def test_a_file_in_the_place_of_a_folder_holds_nothing(store: FolderStore) -> None:
-    (store.root / "outputs").write_text("in the way")
-    assert store.delete("outputs/abc/") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.conftest import WriteWave
 from tests.local.house import House, wait
 
 from unbraid.jobs.session import State
+from unbraid.local import processes
 from unbraid.local.processes import Workers
 
 
@@ -34,7 +36,7 @@ def test_a_worker_that_dies_is_replaced_and_all_leave_at_the_end(
         replaced = wait(lambda: pids if len(pids := set(workers.pids()) - {first}) == 2 else None)
         assert second in replaced
         session_id = house.bring(write_wave(tmp_path / "song.wav", 40.0))
-        house.until(session_id, State.IN_PROGRESS, begun=True)
+        house.until(session_id, State.IN_PROGRESS)
     finally:
         workers.stop()
     assert workers.pids() == []
@@ -44,20 +46,17 @@ def test_a_worker_that_dies_is_replaced_and_all_leave_at_the_end(
 
 
 def test_workers_that_die_at_once_are_started_ever_more_slowly(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(tmp_path, workers=1)
-    unusable = house.settings.model_copy(update={"database_url": "mysql://where"})
-    workers = Workers(unusable)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(processes, "PAUSES_S", (0.1, 0.3))
+    workers = Workers(House(tmp_path, workers=1).settings)
     with caplog.at_level(logging.WARNING):
         workers.start()
-        wait(lambda: "starts in 2.0 s" in caplog.text)
+        wait(lambda: len(caplog.records) >= 4)
         workers.stop()
-    assert [record.getMessage().rpartition(" in ")[2] for record in caplog.records] == [
-        "0.5 s",
-        "1.0 s",
-        "2.0 s",
-    ]
+    told = [record.getMessage().rpartition(" in ")[2] for record in caplog.records]
+    assert told[:4] == ["0.1 s", "0.2 s", "0.3 s", "0.3 s"]
 
 
 def test_none_at_all_is_allowed(tmp_path: Path) -> None:

@@ -149,6 +149,11 @@ def test_child_processes_get_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Settings.load() == settings
 
 
+def test_workers_are_as_many_as_a_container_has_cores_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unbraid.local.settings.usable_cores", lambda: 9)
+    assert Settings.load().worker_count == 2
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings.load(database_url="postgresql://u:hunter2@db/x", smtp_password="hunter2")
     assert "hunter2" not in repr(settings) + str(settings)

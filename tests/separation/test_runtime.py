@@ -1,5 +1,6 @@
 """The runtime: quiet on the network, honest about a graph it can't load."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +11,10 @@ import pytest
 from tests.separation.known_models import bag_of, spectral_model
 
 from unbraid import Separator
+from unbraid.cores import cpu_quota, usable_cores
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import load_model_folder
-from unbraid.separation.runtime import RuntimeLoader, cpu_quota
+from unbraid.separation.runtime import RuntimeLoader
 
 QUIET = """
 import os, sys
@@ -118,3 +120,10 @@ def test_a_containers_quota_is_rounded_to_cores(tmp_path: Path, content: str, co
 
 def test_without_a_container_there_is_no_quota(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path / "missing") is None
+
+
+def test_a_process_uses_no_more_cores_than_its_quota(tmp_path: Path) -> None:
+    limit = tmp_path / "cpu.max"
+    limit.write_text("100000 100000\n")
+    assert usable_cores(limit) == 1
+    assert usable_cores(tmp_path / "missing") == len(os.sched_getaffinity(0))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from unbraid.cores import usable_cores
 from unbraid.jobs.choices import ALL
 from unbraid.jobs.session import Session
 from unbraid.models.catalog import AUTO, AUTO_CHOICE, AUTO_INSTEAD, catalog
@@ -39,7 +39,7 @@ class Rates:
 
     def __init__(self, completed: Iterable[Session] = (), cores: int | None = None) -> None:
         """`completed` sessions, newest first, are what was measured; before, guesses for this many cores."""
-        self._scale = 2 / (cores or os.cpu_count() or 2)
+        self._scale = 2 / (cores or usable_cores())
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
         auto = None
         for session in completed:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from unbraid.cores import usable_cores
 from unbraid.models.catalog import AUTO, AUTO_CHOICE
 from unbraid.separation import Separator
-from unbraid.separation.runtime import cpu_quota
 
 # So long `auto` stays with what it came to because of a network that didn't answer; then it is tried again.
 TRY_AGAIN_S = 600.0
@@ -32,7 +31,7 @@ class Separators:
     """
 
     def __init__(self, sharing: int = 1) -> None:
-        self.threads = max(1, (cpu_quota() or _cores()) // sharing)
+        self.threads = max(1, usable_cores() // sharing)
         self._name = ""
         self._loaded: Loaded | None = None
         self._until = float("inf")
@@ -54,8 +53,3 @@ class Separators:
     def forget(self) -> None:
         """Release what is loaded."""
         self._loaded = None
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -103,7 +103,7 @@ class FolderStore:
         grave = self.root / f"{PART}{secrets.token_hex(8)}"
         try:
             folder.replace(grave)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return 0
         count = 0
         with contextlib.suppress(FileNotFoundError):  # whoever clears parts took it for one

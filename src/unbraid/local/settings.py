@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
+from unbraid.cores import usable_cores
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         """How many songs are separated at once."""
         if self.workers is not None:
             return self.workers
-        return max(1, (os.cpu_count() or 1) // CORES_A_WORKER)
+        return max(1, usable_cores() // CORES_A_WORKER)
 
     def environment(self) -> dict[str, str]:
         """All of them as variables of the environment, for child processes: `load()` there gives the same."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol
 
+from unbraid.cores import cpu_quota
 from unbraid.errors import ModelError, SettingError, UnbraidError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
@@ -17,9 +17,6 @@ DEVICES = ("auto", "cpu", *GPUS)
 
 # Segments computed at once on a graphics card: a batch of four, and as many that are cut and added up meanwhile.
 GPU_JOBS = 8
-
-# Linux control group v2: "QUOTA PERIOD" in microseconds of CPU time, or "max PERIOD".
-CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 class Runtime(Protocol):
@@ -95,15 +92,3 @@ class RuntimeLoader:
                 f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
             )
         return runtime
-
-
-def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:
-    """How many cores a container's quota of CPU time amounts to; None without one.
-
-    Which cores there are, and which of them the process is bound to, a runtime finds out by itself.
-    """
-    try:
-        quota, period = limit.read_text(encoding="ascii").split()
-        return max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):
-        return None
