@@ -155,6 +155,21 @@ def test_what_went_wrong_is_a_line_of_json_without_whose_song_it_was(
     assert song.name not in said
 
 
+def test_a_folder_that_cant_be_worked_in_is_told_in_a_line_of_json(house: House) -> None:
+    house.scratch.write_text("in the way")
+    ended = subprocess.run(
+        house.command(),
+        env={**os.environ, **house.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert "can't be used" in json.loads(line)["message"]
+
+
 def test_settings_that_cant_be_used_are_told(house: House) -> None:
     environment = {
         **os.environ,

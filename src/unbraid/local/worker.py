@@ -72,7 +72,11 @@ def work(service: Service, scratch: Path, workers: int, stop: threading.Event) -
     from unbraid.jobs.runner import clear_scratch, run_job
     from unbraid.jobs.separators import Separators
 
-    clear_scratch(scratch)
+    try:
+        clear_scratch(scratch)
+    except OSError:
+        log.exception("the folder to work in can't be used")
+        return
     separators = Separators(workers)
     worker = f"{os.getpid()}-{secrets.token_hex(8)}"
     busy = time.monotonic()
