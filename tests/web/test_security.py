@@ -9,6 +9,7 @@ from tests.web.conftest import SONG, App, Open
 from tests.web.test_songs import assert_problem
 
 from unbraid.web.app import create_app
+from unbraid.web.static import FrontEnd
 
 ORIGIN = "https://app.example.org"
 EVERYWHERE = {
@@ -187,10 +188,13 @@ def test_the_page_and_what_it_may_do(app: App, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_page_that_is_not_built_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.client.app.router.default, "folder", app.settings.data / "nowhere")  # type: ignore[attr-defined]
+    monkeypatch.setattr(app.client.app.router, "default", FrontEnd(app.settings.data / "nowhere"))  # type: ignore[attr-defined]
     page = app.client.get("/")
     assert page.status_code == 200
     assert "requirements/frontend.sh" in page.text
+    for elsewhere in ("/x", "/assets/x.js", "/files/a%0Ab"):
+        assert app.client.get(elsewhere).status_code == 404
+    assert app.client.post("/x").status_code == 405
 
 
 def test_the_files_of_an_app_are_in_a_folder(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,9 @@ class FrontEnd(StaticFiles):
             raise HTTPException(404)
         await super().__call__(scope, receive, send)
 
+    async def check_config(self) -> None:
+        """A folder that isn't there is no fault: the page isn't built."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`; the page for none."""
         if path in (".", "") and not (self.folder / "index.html").is_file():
