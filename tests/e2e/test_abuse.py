@@ -32,6 +32,6 @@ def test_no_song_is_lost_and_nothing_left_behind_when_processes_are_killed() -> 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
 def test_requests_and_songs_that_mean_no_good_do_none() -> None:
-    lines = run("hostile", "--requests", "100", "--spoilt", "0", "--slow-s", "1", "--every", "40")
-    assert int(lines[0].partition(" requests by schemathesis")[0]) >= 100
+    lines = run("hostile", "--requests", "28", "--spoilt", "0", "--slow-s", "1", "--every", "40")
+    assert int(lines[0].partition(" requests by schemathesis")[0]) >= 28
     assert lines[-1] == "holds"
