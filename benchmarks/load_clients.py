@@ -106,7 +106,7 @@ async def _connected(
 async def _asked(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session_id: str
 ) -> tuple[int, bytes]:
-    """Status and body of `POST /status`. Written out, as a library's client takes as much time as the server."""
+    """Status and body of `POST /status`. Written out, to leave the processor to the server."""
     body = json.dumps({"session_id": session_id}).encode()
     head = "POST /status HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
