@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import demucs.apply
 import numpy as np
 import torch
 import yaml
@@ -116,7 +117,8 @@ def separate_there(
     """The peer's stems (sources, channels, n), as its `Separator` makes them."""
     mix = song.mean(axis=0)
     mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
-    random.seed(SEED)
+    # A generator of its own for the shifts: the peer's transformer draws from the global one too, in between.
+    demucs.apply.random = random.Random(SEED)
     with torch.no_grad():
         heard = torch.from_numpy((song - mean) / deviation)[None]
         stems = apply_model(peer, heard, shifts=shifts, overlap=overlap, segment=segment)
