@@ -72,7 +72,7 @@ def test_a_good_token_says_who_it_is(issuer: Issuer, sign_in: SignIn) -> None:
         {"iss": None},
         {"exp": int(time.time()) - 120},
         {"exp": None},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86400},
         {"sub": None},
         {"sub": 7},
     ],
