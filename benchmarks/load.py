@@ -1,6 +1,6 @@
 """Many clients at once while songs are separated: how long a status takes, and what the web process costs.
 
-    python benchmarks/load.py [--pollers 200] [--uploaders 20] [--workers 2] [--seconds 60] [--mbit 16] [--json FILE]
+    python benchmarks/load.py [--pollers 200] [--uploaders 20] [--workers 2] [--seconds 60] [--mbit 4] [--json FILE]
 
 `unbraid serve` is started three times, each time until it has answered; the memory of its web process is read when
 nobody asks it for anything. Then every poller asks `POST /status` once a second, and every uploader brings one song
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--uploaders", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--mbit", type=float, default=16, help="a second that each uploader sends")
+    parser.add_argument("--mbit", type=float, default=4, help="a second that each uploader sends")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

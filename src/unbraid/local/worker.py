@@ -28,7 +28,7 @@ LOOK_S = 0.25  # between two looks for work, and for the parent
 LEAVE_S = 5.0  # for a segment that is being computed when the process has to end
 IDLE_S = 300.0  # after which a model no longer stays in memory
 SCRATCH = "scratch"  # in the data folder, on the disk of the stems
-NICE = 5  # the server answers first
+NICE = 15  # the server answers first
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,9 @@ def _step_back() -> None:
     """Let the server go first: for the processor, and, where memory ends, not to be the one that is killed."""
     with suppress(OSError):
         os.nice(NICE)
+    with suppress(OSError):
+        # Linux shares the cores between sessions first, of which this is one; niceness counts within one alone.
+        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
