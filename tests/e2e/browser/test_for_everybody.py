@@ -76,7 +76,9 @@ def test_all_of_it_goes_by_keyboard(
     tab_to("Play")
     page.keyboard.press("Enter")
     page.wait_for_function("() => window.ears.context?.currentTime > 0.5")
-    tab_to("Place in the song")  # at once: on a busy machine the song would end before the other keys are tried
+    tab_to(
+        "Place in the song"
+    )  # at once: on a busy machine the song would end before the other keys are tried
     page.keyboard.press("Space")
     expect(song.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.keyboard.press("1")
