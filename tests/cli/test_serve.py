@@ -303,15 +303,6 @@ def test_it_is_small_and_quick_to_answer(tmp_path: Path) -> None:
     assert sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") < 3
 
 
-def test_the_command_line_does_not_load_the_app() -> None:
-    program = (
-        "import sys; from unbraid.cli.main import build_parser; build_parser();"
-        "print(*{'fastapi', 'uvicorn', 'sqlalchemy', 'pydantic', 'jwt', 'starlette'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
-
-
 def test_the_server_loads_nothing_that_parses_songs() -> None:
     program = (
         "import sys, unbraid.web.server;"
