@@ -15,11 +15,6 @@ from unbraid.models.catalog import catalog
 LITE = Choices("lite")
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def learn(
     desk: Desk, seconds: float, duration_s: float = 100.0, choices: Choices = LITE, used: str = "lite"
 ) -> None:

@@ -13,11 +13,6 @@ MINUTE = 60
 NOTIFY = Choices(notify="me@example.org")
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def test_who_waits_longest_is_taken_first(desk: Desk) -> None:
     ids = []
     for _ in range(12):
