@@ -1,15 +1,21 @@
 /** The API's calls that the page makes. */
-import type { Choices, Models, ServerConfig, Status, Upload } from './types'
+import { eventsAddress } from './events'
 import { call, type Caller } from './http'
 import { problemFrom } from './problem'
+import type { Choices, Models, ServerConfig, Status, Upload } from './types'
 
 const AT_ONCE = 100 // sessions in one question for their states
 
 export class Client {
+  /** As the server's settings last said. */
+  private socket: string | null = null
+
   constructor(readonly caller: Caller) {}
 
-  config(): Promise<ServerConfig> {
-    return call(this.caller, 'GET', 'config')
+  async config(): Promise<ServerConfig> {
+    const config = await call<ServerConfig>(this.caller, 'GET', 'config')
+    this.socket = config.events
+    return config
   }
 
   models(): Promise<Models> {
@@ -95,9 +101,7 @@ export class Client {
 
   /** Where changes of these sessions are told, and as whom to ask. */
   async events(ids: readonly string[]): Promise<WebSocket> {
-    const url = new URL('events', this.caller.base)
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    for (const id of ids) url.searchParams.append('session_id', id)
+    const url = eventsAddress(this.caller.base, this.socket, ids)
     const token = await this.caller.token()
     return token === null ? new WebSocket(url) : new WebSocket(url, `bearer.${token}`)
   }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { call, type Caller } from './http'
+import { call, type Caller, retryAfter } from './http'
 import { Unreachable } from './problem'
 import { Reachability } from './reachability'
 
@@ -39,6 +39,13 @@ test('a server that asks for patience is asked again when it said', async () => 
   const begun = Date.now()
   expect(await call(caller, 'GET', 'models')).toEqual({ well: true })
   expect(Date.now() - begun).toBeGreaterThan(950)
+})
+
+test('where nothing says how long to wait, each wait is twice the last, and none is endless', () => {
+  const bare = new Response('', { status: 429 })
+  expect([0, 1, 2, 9].map((tries) => retryAfter(bare, tries))).toEqual([1, 2, 4, 30])
+  expect(retryAfter(new Response('', { headers: { 'Retry-After': '7' } }), 3)).toBe(7)
+  expect(retryAfter(new Response('', { headers: { 'Retry-After': 'Wed, 21 Oct 2026 07:28:00 GMT' } }), 0)).toBe(1)
 })
 
 test('a proxy that stands in for a server that is away counts as unreachable, a refusal does not', async () => {

@@ -36,7 +36,7 @@ export async function call<T>(caller: Caller, method: 'GET' | 'POST', path: stri
       }
     }
     if (response.status !== 429 || tries >= PATIENCE) throw problemFrom(response.status, text)
-    await sleep(retryAfter(response) * 1000)
+    await sleep(retryAfter(response, tries) * 1000)
   }
 }
 
@@ -52,10 +52,13 @@ async function answer(caller: Caller, url: URL, init: RequestInit): Promise<Resp
   }
 }
 
-/** Seconds that a 429 asks for: at least one, and never so many that the page seems stuck. */
-export function retryAfter(response: Response): number {
-  const seconds = Number(response.headers.get('Retry-After') ?? 1)
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 30) : 1
+/**
+ * Seconds to wait after a 429: those it asks for, else twice as many with each try (a gateway's own refusals say nothing).
+ * At least one, and never so many that the page seems stuck.
+ */
+export function retryAfter(response: Response, tries: number): number {
+  const asked = Number(response.headers.get('Retry-After') ?? Number.NaN)
+  return Math.min(Math.max(Number.isFinite(asked) ? asked : 2 ** tries, 1), 30)
 }
 
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {

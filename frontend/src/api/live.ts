@@ -98,8 +98,8 @@ export class Live {
         .statuses(this.ids)
         .then(this.changed)
         .catch((error: unknown) => {
-          // told by the banner; a refusal means that these sessions aren't ours to see
-          if (error instanceof Problem && !error.passing) clearInterval(this.asking)
+          // told by the banner; a refusal means that these sessions aren't ours to see, unless it is of too many calls
+          if (error instanceof Problem && !error.passing && error.status !== 429) clearInterval(this.asking)
         })
         .finally(() => {
           busy = false

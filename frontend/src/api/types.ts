@@ -80,5 +80,11 @@ export interface ServerConfig {
   maxSongSeconds: number
   formats: string[]
   mail: boolean
+  /** Whether the server makes mixes, and one archive of all files. */
+  mixes: boolean
+  /** Address of the WebSocket; null: `events` below the API. */
+  events: string | null
+  /** Whether the machine that separates sleeps while nobody needs it, and takes minutes to wake up. */
+  wakes: boolean
   version: string
 }

@@ -9,15 +9,18 @@ let server: Server
 let address: string
 let asked: string[]
 let expired: boolean
+let hidden: boolean
 
 beforeEach(async () => {
   asked = []
   expired = false
+  hidden = false
   server = createServer((request, response) => {
     const range = request.headers.range ?? ''
     asked.push(`${request.url} ${range}`)
     const [from, to] = range.replace('bytes=', '').split('-').map(Number)
-    if (expired && request.url?.startsWith('/old') === true) response.writeHead(404).end()
+    if (hidden && request.url?.startsWith('/old') === true) request.socket.destroy()
+    else if (expired && request.url?.startsWith('/old') === true) response.writeHead(404).end()
     else response.writeHead(206).end(sound.subarray(from, (to ?? 0) + 1))
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -59,6 +62,13 @@ test('links that have run out are asked for anew', async () => {
   expect(found.get(0)).toHaveLength(2)
   await found.load(1)
   expect(asked.at(-1)).toMatch(/^\/new/)
+})
+
+test('links that fail without a word, as refusals of another origin do, are asked for anew too', async () => {
+  const found = chunks()
+  hidden = true
+  await found.load(0)
+  expect(found.get(0)).toHaveLength(2)
 })
 
 test('nothing more is fetched for a song that is closed', async () => {

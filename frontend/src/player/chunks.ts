@@ -67,12 +67,14 @@ export class Chunks {
         const response = await fetch(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal: this.stop.signal })
         if (response.status === 206) return await this.context.decodeAudioData(await response.arrayBuffer())
         last = new Error(`sound: ${response.status}`)
-        if (response.status === 429) await sleep(retryAfter(response) * 1000, this.stop.signal)
+        if (response.status === 429) await sleep(retryAfter(response, tries) * 1000, this.stop.signal)
         else await this.renew()
       } catch (error) {
         if (this.stop.signal.aborted) throw error
         last = error
         await sleep(500 * 2 ** tries, this.stop.signal)
+        // Either the line is down, or a store of another origin refuses an old link and doesn't let the page see that.
+        await this.renew().catch(() => undefined)
       }
     }
     throw last instanceof Error ? last : new Error('sound')

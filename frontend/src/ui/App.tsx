@@ -82,7 +82,7 @@ export function App({ list, config, signIn }: Props) {
                 song={song}
                 list={list}
                 now={now}
-                formats={config.formats}
+                config={config}
                 open={open === song.key}
                 onToggle={() => toggle(song)}
               />

@@ -1,28 +1,28 @@
-/** What there is to take away: everything, the mix as it is set now; and how to get rid of it. */
+/** What there is to take away: everything, the mix as it is set now, or each file; and how to get rid of it. */
 import { useRef, useState } from 'react'
 import { inWords } from '../api/problem'
-import type { Status } from '../api/types'
+import type { ServerConfig, Status } from '../api/types'
 import { size } from '../lib/format'
 import { gains, type Mix } from '../player/mixer'
 import type { SongList } from '../songs/list'
+import { offers } from './offers'
 import { Icon } from './Icon'
 
 interface Props {
   title: string
   status: Status
   mix: Mix | null
-  formats: readonly string[]
+  config: ServerConfig
   list: SongList
   onDelete: () => void
 }
 
-export function Downloads({ title, status, mix, formats, list, onDelete }: Props) {
+export function Downloads({ title, status, mix, config, list, onDelete }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [format, setFormat] = useState(status.format ?? 'wav')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
-  const files = status.output_files ?? []
-  const video = files.find((file) => file.type === 'video')
+  const { zip, files, mixing } = offers(status, mix !== null, config.mixes)
   const wanted = mix === null ? null : gains(mix)
   const silent = wanted === null || Object.values(wanted).every((gain) => gain === 0)
   const exportMix = async () => {
@@ -40,29 +40,23 @@ export function Downloads({ title, status, mix, formats, list, onDelete }: Props
   return (
     <>
       <div className="downloads">
-        {status.zip_url != null && (
-          <a className="button" href={status.zip_url} download>
+        {zip !== null && (
+          <a className="button" href={zip} download>
             <Icon name="download" /> All as ZIP
           </a>
         )}
-        {mix === null &&
-          files.map((file) => (
-            <a key={file.type} className="button" href={file.s3_url} download>
-              <Icon name="download" /> {file.filename}
-            </a>
-          ))}
-        {mix !== null && video !== undefined && (
-          <a className="button" href={video.s3_url} download>
-            <Icon name="download" /> {video.filename} <small>{size(video.size)}</small>
+        {files.map((file) => (
+          <a key={file.type} className="button" href={file.s3_url} download>
+            <Icon name="download" /> {file.filename} <small>{size(file.size)}</small>
           </a>
-        )}
-        {mix !== null && (
+        ))}
+        {mixing && (
           <span className="export">
             <button type="button" disabled={busy || silent} onClick={() => void exportMix()}>
               <Icon name="download" /> {busy ? 'Mixing…' : 'This mix'}
             </button>
             <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
-              {formats.map((name) => (
+              {config.formats.map((name) => (
                 <option key={name} value={name}>
                   {name.toUpperCase()}
                 </option>

@@ -1,6 +1,6 @@
 /** All stems of a song on one timeline. */
 import { useEffect, useRef } from 'react'
-import type { Status } from '../api/types'
+import type { ServerConfig, Status } from '../api/types'
 import { clock } from '../lib/format'
 import { stemClass, stemName } from '../lib/stems'
 import { withChannel } from '../player/mixer'
@@ -18,11 +18,11 @@ interface Props {
   title: string
   status: Status
   list: SongList
-  formats: readonly string[]
+  config: ServerConfig
   onDelete: () => void
 }
 
-export function Player({ title, status, list, formats, onDelete }: Props) {
+export function Player({ title, status, list, config, onDelete }: Props) {
   const id = status.session_id
   const player = usePlayer(status, () => list.refresh(id))
   const ready = player !== null && player !== 'failed'
@@ -42,7 +42,7 @@ export function Player({ title, status, list, formats, onDelete }: Props) {
         title={title}
         status={status}
         mix={ready ? player.mix : null}
-        formats={formats}
+        config={config}
         list={list}
         onDelete={onDelete}
       />

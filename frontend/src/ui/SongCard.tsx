@@ -1,6 +1,7 @@
 /** One song, from its upload to its stems. */
 import { useId, useRef, useState } from 'react'
 import { inWords } from '../api/problem'
+import type { ServerConfig } from '../api/types'
 import { clock, day, title } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
 import type { SongList } from '../songs/list'
@@ -15,12 +16,12 @@ interface Props {
   song: Song
   list: SongList
   now: number
-  formats: readonly string[]
+  config: ServerConfig
   open: boolean
   onToggle: () => void
 }
 
-export function SongCard({ song, list, now, formats, open, onToggle }: Props) {
+export function SongCard({ song, list, now, config, open, onToggle }: Props) {
   const phase = phaseOf(song, now)
   const name = useId()
   const [problem, setProblem] = useState<string | null>(null)
@@ -45,7 +46,7 @@ export function SongCard({ song, list, now, formats, open, onToggle }: Props) {
           </h2>
           {done ? <Facts song={song} now={now} /> : <Actions song={song} phase={phase} list={list} attempt={attempt} />}
         </header>
-        {!done && <Progress song={song} phase={phase} name={name} />}
+        {!done && <Progress song={song} phase={phase} name={name} wakes={config.wakes} />}
         {problem !== null && (
           <p className="problem" role="alert">
             {problem}
@@ -57,7 +58,7 @@ export function SongCard({ song, list, now, formats, open, onToggle }: Props) {
             title={title(song.name)}
             status={song.status}
             list={list}
-            formats={formats}
+            config={config}
             onDelete={() => attempt(list.remove(song.key))}
           />
         )}
@@ -84,8 +85,15 @@ function Facts({ song, now }: { song: Song; now: number }) {
   )
 }
 
-function Progress({ song, phase, name }: { song: Song; phase: Phase; name: string }) {
-  const { line, left, fraction } = wordsFor(song, phase)
+interface ProgressProps {
+  song: Song
+  phase: Phase
+  name: string
+  wakes: boolean
+}
+
+function Progress({ song, phase, name, wakes }: ProgressProps) {
+  const { line, left, hint, fraction } = wordsFor(song, phase, wakes)
   const stems = stemsOf(song.choices?.stems ?? song.status?.stems ?? 'vocals', ['vocals', 'drums', 'bass', 'other'])
   const uploading = phase === 'uploading' || phase === 'waiting' || phase === 'uploading elsewhere'
   return (
@@ -112,6 +120,7 @@ function Progress({ song, phase, name }: { song: Song; phase: Phase; name: strin
         <span>{line}</span>
         {left !== '' && <span className="left">{left}</span>}
       </p>
+      {hint !== '' && <p className="why">{hint}</p>}
       {(song.status?.warnings ?? []).map((warning) => (
         <p key={warning} className="warning">
           {warning}

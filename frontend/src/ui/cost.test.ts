@@ -11,7 +11,8 @@ const models: Models = {
   default: 'auto',
 }
 const config: ServerConfig = {
-  signIn: null, maxBytes: 1, maxSongSeconds: 1, formats: ['wav', 'mp3'], mail: false, version: '',
+  signIn: null, maxBytes: 1, maxSongSeconds: 1, formats: ['wav', 'mp3'], mail: false, mixes: true, events: null, wakes: false,
+  version: '',
 } // prettier-ignore
 const wanted: Choices = { model: 'auto', stems: 'all', format: 'mp3', video: true, notify: 'me@example.org' }
 

@@ -7,9 +7,13 @@ export interface Words {
   line: string
   /** How long that will take. */
   left: string
+  /** Why that may take longer than one would think; shown when it does. */
+  hint: string
   /** How far it has come, 0 to 1; null: nothing is under way. */
   fraction: number | null
 }
+
+const WAKING = 'Waiting for a machine. The first song after a pause wakes one up, which takes some minutes.'
 
 const STAGES: Record<string, string> = {
   downloading: 'Downloading the model',
@@ -18,20 +22,21 @@ const STAGES: Record<string, string> = {
   writing: 'Writing the files',
 }
 
-export function wordsFor(song: Song, phase: Phase): Words {
+/** `wakes`: the machine that separates may be asleep. */
+export function wordsFor(song: Song, phase: Phase, wakes: boolean): Words {
   const { status, upload, sent } = song
   const left = (seconds: number | null | undefined) => (seconds == null ? '' : `${span(seconds)} left`)
-  const still = (line: string): Words => ({ line, left: '', fraction: null })
+  const still = (line: string): Words => ({ line, left: '', hint: '', fraction: null })
   switch (phase) {
     case 'waiting':
-      return { line: 'Waits for its turn to be uploaded', left: '', fraction: 0 }
+      return { line: 'Waits for its turn to be uploaded', left: '', hint: '', fraction: 0 }
     case 'uploading': {
       const fraction = upload?.fraction ?? 0
-      return { line: `Uploading · ${percent(fraction)}`, left: left(upload?.secondsLeft), fraction }
+      return { line: `Uploading · ${percent(fraction)}`, left: left(upload?.secondsLeft), hint: '', fraction }
     }
     case 'uploading elsewhere': {
       const fraction = sent?.fraction ?? 0
-      return { line: `Uploading in another tab · ${percent(fraction)}`, left: '', fraction }
+      return { line: `Uploading in another tab · ${percent(fraction)}`, left: '', hint: '', fraction }
     }
     case 'upload failed':
       return still(upload?.problem ?? 'The upload failed.')
@@ -39,12 +44,16 @@ export function wordsFor(song: Song, phase: Phase): Words {
       return still('The upload was interrupted. Choose the file once more to go on.')
     case 'loading':
       return still('Asking the server…')
-    case 'queued':
-      return { line: queued(status?.queue_position ?? null), left: left(status?.eta_seconds), fraction: 0 }
+    case 'queued': {
+      const position = status?.queue_position ?? null
+      // an estimate of the work would not count the waking up
+      const asleep = wakes && (position ?? 1) <= 1
+      return { line: queued(position), left: asleep ? '' : left(status?.eta_seconds), hint: asleep ? WAKING : '', fraction: 0 }
+    }
     case 'working': {
       const fraction = status?.progress ?? 0
       const stage = STAGES[status?.stage ?? ''] ?? 'Taking it apart'
-      return { line: `${stage} · ${percent(fraction)}`, left: left(status?.eta_seconds), fraction }
+      return { line: `${stage} · ${percent(fraction)}`, left: left(status?.eta_seconds), hint: '', fraction }
     }
     case 'done':
       return still('Done')
