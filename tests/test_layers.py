@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "unbraid"
 # Part -> the parts it may import, from the bottom up.
 MAY_IMPORT = {
     "errors": set(),
+    "addresses": set(),
     "cores": set(),
     "shortage": {"errors"},
     "audio": {"errors"},
@@ -22,8 +23,10 @@ MAY_IMPORT = {
     "evaluation": {"errors", "shortage", "audio", "models", "separation"},
     "training": {"errors", "audio", "models", "separation", "evaluation", "networks"},
     "jobs": {"cores", "errors", "shortage", "audio", "models", "separation"},
-    "local": {"cores", "errors", "shortage", "audio", "models", "jobs"},
-    "web": {"errors", "models", "jobs", "local"},
+    "api": {"addresses", "errors", "models", "jobs"},
+    "local": {"addresses", "cores", "errors", "shortage", "audio", "models", "jobs"},
+    "web": {"addresses", "errors", "models", "jobs", "api", "local"},
+    "aws": {"errors", "models", "separation", "jobs", "api"},
     "cli": {"errors", "shortage", "audio", "models", "separation", "evaluation", "jobs", "local", "web"},
     "__init__": {"errors", "separation"},
     "__main__": {"cli"},

@@ -206,6 +206,50 @@ def test_a_song_that_kills_three_workers_fails_and_says_so(desk: Desk) -> None:
     assert desk.service.start(session_id).attempts == 0  # the user may insist
 
 
+def test_a_worker_known_to_be_gone_loses_its_session_at_once(desk: Desk) -> None:
+    session_id = desk.working("dead")
+    assert not desk.service.lost(session_id, "another")
+    assert desk.service.lost(session_id, "dead")
+    assert desk.told.dispatched[-1] == desk.record(session_id)
+    assert not desk.service.lost(session_id, "dead")  # told twice
+    assert desk.service.begin(session_id, "next")
+    assert not desk.service.lost(session_id, "dead")  # told late
+    assert desk.state(session_id) == State.IN_PROGRESS
+
+
+def test_a_worker_lost_three_times_ends_the_session(desk: Desk) -> None:
+    session_id = desk.waiting(NOTIFY)
+    for attempt in ("one", "two", "three"):
+        assert desk.service.begin(session_id, attempt)
+        desk.outputs(session_id)
+        assert desk.service.lost(session_id, attempt)
+    assert (desk.state(session_id), desk.told.notified) == (State.FAILED, [desk.record(session_id)])
+    assert {key.split("/")[0] for key in desk.objects.files} == {"inputs"}
+
+
+def test_what_nobody_will_begin_fails_unless_it_was_dispatched_anew(desk: Desk) -> None:
+    session_id = desk.waiting(NOTIFY)
+    first = desk.record(session_id).version
+    assert desk.service.begin(session_id, "w")
+    assert not desk.service.refused(session_id, first, "No.")  # it has begun
+    assert desk.service.give_back(session_id, "w")
+    assert not desk.service.refused(session_id, first, "No.")  # that was the time before
+    assert desk.service.refused(session_id, desk.record(session_id).version, "No.")
+    record = desk.record(session_id)
+    assert (record.state, record.error_message, desk.told.notified) == (State.FAILED, "No.", [record])
+
+
+def test_what_waits_unchanged_for_long_is_dispatched_anew(desk: Desk) -> None:
+    waiting, working = desk.waiting(), desk.working()
+    told = len(desk.told.dispatched)
+    desk.now += 59
+    assert desk.service.remind(60) == 0
+    desk.now += 1
+    assert (desk.service.remind(60), desk.service.remind(60)) == (1, 0)
+    assert desk.told.dispatched[told:] == [desk.record(waiting)]
+    assert desk.state(working) == State.IN_PROGRESS
+
+
 def test_what_failed_or_was_cancelled_keeps_no_half_of_its_stems(desk: Desk) -> None:
     failed, cancelled, waiting = (desk.waiting() for _ in range(3))
     for session_id in (failed, cancelled):

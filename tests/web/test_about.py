@@ -50,6 +50,9 @@ def test_the_configuration_is_what_a_page_needs(open_app: Open) -> None:
         "maxSongSeconds": 60,
         "formats": ["wav", "flac", "mp3", "m4a", "opus"],
         "mail": True,
+        "mixes": True,
+        "events": None,
+        "wakes": False,
         "version": __version__,
     }
 

@@ -15,12 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
+from unbraid.addresses import LOOPBACK, secure_address
 from unbraid.cores import usable_cores
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 
 PREFIX = "UNBRAID_"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CORES_A_WORKER = 4  # separating gains little from more
 
 
@@ -41,14 +41,6 @@ def _origin(value: str) -> str:
     ):
         raise ValueError("should look like https://music.example.org")
     return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def secure_address(value: str) -> str:
-    """`value` where nobody can listen or answer in between: by HTTPS, or on this machine. Raises ValueError."""
-    parts = urlsplit(value)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ValueError("should begin with https://")
-    return value
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from unbraid import __version__
+from unbraid.api.signin import SignIn
 from unbraid.jobs.service import Service
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
@@ -22,7 +23,6 @@ from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.metrics import Metrics
 from unbraid.web.requests import RequestLog
 from unbraid.web.routes import about, batches, mixes, sessions
-from unbraid.web.signin import SignIn
 from unbraid.web.static import FrontEnd
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -12,14 +10,13 @@ from fastapi import Depends, Header, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from unbraid.api import owners
+from unbraid.api.signin import IssuerAway, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web.letters import Letters
 from unbraid.web.metrics import Metrics
-from unbraid.web.signin import IssuerAway, NotSignedIn, SignIn
-
-BROWSER_TOKEN = re.compile(r"[!-~]{16,200}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,8 @@ class Context:
     def owner(self, token: str | None, browser: str | None) -> str | None:
         """Whose sessions are meant. Raises HTTPException 401 where people have to sign in and `token` is not good."""
         if self.sign_in is not None:
-            return f"user:{signed_in(self.sign_in, token)}"
-        if browser is not None and BROWSER_TOKEN.fullmatch(browser):
-            # The token lists a browser's songs, so it is as secret as a password: kept as its hash alone.
-            return "browser:" + hashlib.sha256(browser.encode()).hexdigest()
-        return None
+            return owners.of_user(signed_in(self.sign_in, token))
+        return owners.of_browser(browser)
 
 
 def signed_in(sign_in: SignIn, token: str | None) -> str:

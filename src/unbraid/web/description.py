@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from unbraid.web.problems import MEDIA_TYPE, Problem
-from unbraid.web.schemas import StatusAnswer
+from unbraid.api.problems import MEDIA_TYPE, Problem
+from unbraid.api.schemas import StatusAnswer
 
 WORDS = """Takes songs apart. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, ask `POST /status` (or
 listen at the WebSocket `/events?session_id=…`) until `COMPLETED`, fetch each `s3_url`, `POST /cleanup`.

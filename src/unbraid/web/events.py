@@ -16,11 +16,11 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketState
 
+from unbraid.api.schemas import Id, UnknownStatus
 from unbraid.jobs.status import Status
 from unbraid.web.answers import status_answer
 from unbraid.web.context import Context, Ctx
 from unbraid.web.limits import client_of
-from unbraid.web.schemas import Id, UnknownStatus
 
 LOOK_S = 0.5
 TOKEN_S = 10.0  # for the token to come as the first message

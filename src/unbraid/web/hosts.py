@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unbraid.local.settings import LOOPBACK, Settings
+from unbraid.addresses import LOOPBACK
+from unbraid.local.settings import Settings
 from unbraid.web.problems import problem
 
 

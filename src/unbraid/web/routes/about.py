@@ -5,19 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from unbraid import __version__
-from unbraid.jobs.choices import ALL, FORMATS
-from unbraid.models.catalog import AUTO, CatalogEntry, catalog
-from unbraid.web.context import Ctx
-from unbraid.web.description import METRICS
-from unbraid.web.metrics import CONTENT_TYPE
-from unbraid.web.schemas import (
+from unbraid.api.answers import models_answer
+from unbraid.api.schemas import (
     ConfigAnswer,
-    Cost,
     HealthAnswer,
-    ModelAnswer,
     ModelsAnswer,
     SignInAnswer,
 )
+from unbraid.jobs.choices import FORMATS
+from unbraid.web.context import Ctx
+from unbraid.web.description import METRICS
+from unbraid.web.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["about"])
 
@@ -25,25 +23,8 @@ router = APIRouter(tags=["about"])
 @router.get("/models")
 def models(context: Ctx) -> ModelsAnswer:
     """Models with what each is good for and what it costs in time on this machine."""
-    allowed = context.service.limits.models
-    rates = context.service.board.rates
-
-    def answer(entry: CatalogEntry) -> ModelAnswer:
-        one = rates.of(entry.name, entry.sources[0])
-        return ModelAnswer(
-            name=entry.name,
-            summary=entry.summary,
-            stems=list(entry.sources),
-            licence=entry.licence,
-            sdr=dict(entry.sdr_db),
-            installed=entry.installed,
-            sizeBytes=entry.download_size or entry.size or 0,
-            secondsPerSecond=Cost(one=one, all=rates.of(entry.name, ALL)),
-        )
-
-    chosen = [entry for entry in catalog().values() if allowed is None or entry.name in allowed]
-    auto = allowed is None or AUTO in allowed
-    return ModelsAnswer(models=[answer(one) for one in chosen], default=AUTO if auto else chosen[0].name)
+    service = context.service
+    return models_answer(service.limits.models, service.board.rates)
 
 
 @router.get("/config")
@@ -61,6 +42,7 @@ def config(context: Ctx) -> ConfigAnswer:
         maxSongSeconds=limits.max_song_s,
         formats=list(FORMATS),
         mail=settings.sends_mail,
+        mixes=True,
         version=__version__,
     )
 

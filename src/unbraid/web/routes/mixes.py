@@ -13,13 +13,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
+from unbraid.api.schemas import MixAnswer, MixRequest
 from unbraid.errors import Busy, SettingError, UnbraidError, Unknown
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.status import title
 from unbraid.local.files import FolderStore
 from unbraid.local.mixdown import mix
 from unbraid.web.context import Ctx, Owner
-from unbraid.web.schemas import MixAnswer, MixRequest
 
 AT_ONCE = 2  # mixes; others wait,
 WAITING = 20  # so many

@@ -6,11 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from unbraid.jobs.session import Choices
-from unbraid.web.answers import status_answer, upload_answer
-from unbraid.web.context import Context, Ctx, Owner
-from unbraid.web.limits import client_of
-from unbraid.web.schemas import (
+from unbraid.api.answers import process_answer, upload_answer
+from unbraid.api.schemas import (
     CleanupAnswer,
     HistoryAnswer,
     Id,
@@ -21,6 +18,10 @@ from unbraid.web.schemas import (
     UploadAnswer,
     UploadRequest,
 )
+from unbraid.jobs.session import Choices
+from unbraid.web.answers import status_answer
+from unbraid.web.context import Context, Ctx, Owner
+from unbraid.web.limits import client_of
 
 router = APIRouter(tags=["songs"])
 
@@ -38,7 +39,7 @@ def process(asked: ProcessRequest, request: Request, context: Ctx, owner: Owner)
     choices = asked.choices()
     check_letters(choices, 1, request, context, owner)
     session = context.service.start(asked.session_id, asked.s3_key, choices, owner)
-    return ProcessAnswer(sessionId=session.id, status=session.state)
+    return process_answer(session)
 
 
 @router.post("/status")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
+from unbraid.api.problems import Problem
 from unbraid.jobs.choices import FORMATS
 from unbraid.jobs.session import Choices, State
-from unbraid.web.problems import Problem
 
 EXAMPLE_ID = "q3Jx0b8hQh2m7d1kXgVvT5sLrZyWc9Ae"
 EXAMPLE_LINK = f"http://127.0.0.1:8000/files/outputs/{EXAMPLE_ID}/vocals.wav?expires=1767225600&signature=…"
@@ -283,6 +283,11 @@ class ConfigAnswer(BaseModel):
     maxSongSeconds: float  # noqa: N815
     formats: list[str]
     mail: bool = Field(description="Whether `notify` sends e-mail here")
+    mixes: bool = Field(description="Whether POST /mix makes a file of one's own mix")
+    events: str | None = Field(default=None, description="The WebSocket; null: `/events` at this address")
+    wakes: bool = Field(
+        default=False, description="Whether the machine that separates sleeps while nobody needs it"
+    )
     version: str
 
 

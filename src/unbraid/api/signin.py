@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 import urllib3
 
-from unbraid.local.settings import secure_address
+from unbraid.addresses import secure_address
 
 KEPT_S = 3600.0
 """Keys are asked for again after this time,"""

@@ -1,0 +1,122 @@
+"""Answers made of what the service says. `base` comes before links that are paths."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from unbraid.api.problems import of_error
+from unbraid.api.schemas import (
+    BatchProcessAnswer,
+    BatchStatusRequest,
+    Cost,
+    ModelAnswer,
+    ModelsAnswer,
+    OutputFile,
+    ProcessAnswer,
+    Refusal,
+    StatusAnswer,
+    StatusesAnswer,
+    UnknownStatus,
+    UploadAnswer,
+)
+from unbraid.errors import UnbraidError
+from unbraid.jobs.choices import ALL
+from unbraid.jobs.estimates import Rates
+from unbraid.jobs.service import Upload
+from unbraid.jobs.session import Session
+from unbraid.jobs.status import Status
+from unbraid.models.catalog import AUTO, CatalogEntry, catalog
+
+
+def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
+    """Where a song goes."""
+    return UploadAnswer(
+        sessionId=upload.session.id,
+        uploadUrl=base + upload.url,
+        s3Key=upload.session.input_key,
+        expiresIn=upload.expires_in,
+        maxBytes=upload.max_bytes,
+    )
+
+
+def process_answer(session: Session) -> ProcessAnswer:
+    """A session that was asked to begin."""
+    return ProcessAnswer(sessionId=session.id, status=session.state)
+
+
+def batch_process_answer(results: Mapping[str, Session | UnbraidError]) -> BatchProcessAnswer:
+    """The same for many, by session id."""
+    return BatchProcessAnswer(
+        results=[
+            Refusal(sessionId=session_id, problem=of_error(result))
+            if isinstance(result, UnbraidError)
+            else process_answer(result)
+            for session_id, result in results.items()
+        ]
+    )
+
+
+def status_answer(status: Status, base: str = "", zip_url: str | None = None) -> StatusAnswer:
+    """How a session stands. `zip_url`, where all files can be had in one archive, is whole."""
+    session = status.session
+    return StatusAnswer(
+        session_id=session.id,
+        status=session.state,
+        progress=session.progress,
+        eta_seconds=None if status.eta_s is None else round(status.eta_s, 1),
+        output_files=[
+            OutputFile(
+                type=file.type,
+                filename=file.filename,
+                s3_url=base + file.url,
+                size=file.size,
+                duration=file.duration_s,
+                peaks_url=file.peaks_url and base + file.peaks_url,
+                play_url=file.play_url and base + file.play_url,
+            )
+            for file in status.files
+        ],
+        error_message=session.error_message,
+        stage=session.stage,
+        queue_position=status.queue_position,
+        file_name=session.file_name,
+        model=session.model_used or session.choices.model,
+        stems=session.choices.stems,
+        format=session.choices.format,
+        duration=session.duration_s,
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+        batch_id=session.batch,
+        warnings=list(session.warnings),
+        zip_url=zip_url,
+    )
+
+
+def statuses_answer(asked: BatchStatusRequest, known: Mapping[str, StatusAnswer]) -> StatusesAnswer:
+    """Several sessions in the order in which they were asked for."""
+    return StatusesAnswer(
+        sessions=[known[one] if one in known else UnknownStatus(session_id=one) for one in asked.session_ids]
+    )
+
+
+def models_answer(
+    allowed: Sequence[str] | None, rates: Rates, at_hand: Collection[str] | None = None
+) -> ModelsAnswer:
+    """The catalogue, or what is `allowed` of it. `at_hand` are models that need no download where songs are separated;
+    None: that is this machine."""
+
+    def answer(entry: CatalogEntry) -> ModelAnswer:
+        return ModelAnswer(
+            name=entry.name,
+            summary=entry.summary,
+            stems=list(entry.sources),
+            licence=entry.licence,
+            sdr=dict(entry.sdr_db),
+            installed=entry.installed if at_hand is None else entry.name in at_hand,
+            sizeBytes=entry.download_size or entry.size or 0,
+            secondsPerSecond=Cost(one=rates.of(entry.name, entry.sources[0]), all=rates.of(entry.name, ALL)),
+        )
+
+    chosen = [entry for entry in catalog().values() if allowed is None or entry.name in allowed]
+    auto = allowed is None or AUTO in allowed
+    return ModelsAnswer(models=[answer(one) for one in chosen], default=AUTO if auto else chosen[0].name)

@@ -1,0 +1,1 @@
+"""The same application in an account of Amazon Web Services."""

@@ -1,0 +1,39 @@
+"""What is written to people who want to hear that their song is done (RFC 5322)."""
+
+from __future__ import annotations
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+from unbraid.jobs.session import Session, State
+
+
+def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
+    """What is written about the end of `session`; with a link when the app's address is known.
+
+    Raises ValueError when the address of whoever gets it is none.
+    """
+    name = " ".join(session.file_name.split())
+    if session.state == State.COMPLETED:
+        subject = f"{name} is separated"
+        *others, last = [output.type for output in session.outputs]
+        stems = f"{', '.join(others)} and {last}" if others else last
+        lines = [f"Your song {name} has been taken apart: {stems}.", *session.warnings]
+    else:
+        subject = f"{name} could not be separated"
+        lines = [f"Your song {name} could not be taken apart.", session.error_message or ""]
+    if app is not None and session.state == State.COMPLETED:
+        lines += ["", "Listen and download:", f"{app}/#/s/{session.id}"]
+        lines += ["Everybody who has this link can listen, so keep it to yourself."]
+    elif app is not None:
+        lines += ["", "Try again:", f"{app}/#/s/{session.id}"]
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = Address(addr_spec=session.choices.notify or "")
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message.set_content("\n".join(lines) + "\n")
+    return message

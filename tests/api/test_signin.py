@@ -1,0 +1,210 @@
+"""Sign-in: a good token says who somebody is, and nothing else does."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.web.issuer import CLIENT, Issuer, running
+
+from unbraid.api.signin import AGAIN_S, KEPT_S, IssuerAway, NotSignedIn, SignIn
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with running() as one:
+        yield one
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sign_in(issuer: Issuer, clock: Clock) -> SignIn:
+    return SignIn(issuer.address, CLIENT, clock)
+
+
+# Tokens
+
+
+def test_a_good_token_says_who_it_is(issuer: Issuer, sign_in: SignIn) -> None:
+    for key in ("one", "two"):  # RS256, ES256
+        assert sign_in.user(issuer.token(key)) == f"{issuer.address} anna"
+    assert sign_in.user(issuer.token(aud=["other", CLIENT])) == f"{issuer.address} anna"
+    # An access token of Amazon Cognito
+    assert (
+        sign_in.user(issuer.token(aud=None, client_id=CLIENT, token_use="access")) == f"{issuer.address} anna"
+    )
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "another-app"},
+        {"aud": ["another-app"]},
+        {"aud": None},
+        {"aud": None, "client_id": "another-app"},
+        {"aud": "another-app", "client_id": CLIENT},
+        {"iss": "https://evil.example.org"},
+        {"iss": None},
+        {"exp": int(time.time()) - 120},
+        {"exp": None},
+        {"nbf": int(time.time()) + 86400},
+        {"sub": None},
+        {"sub": 7},
+    ],
+    ids=str,
+)
+def test_a_token_for_something_else_does_not_count(
+    issuer: Issuer, sign_in: SignIn, claims: dict[str, Any]
+) -> None:
+    with pytest.raises(NotSignedIn):
+        sign_in.user(issuer.token(**claims))
+
+
+def encoded(part: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def test_a_token_that_nobody_signed_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+    _, claims, _ = issuer.token().split(".")
+    for algorithm in ("none", "None", "NONE", ""):
+        head = encoded({"alg": algorithm, "typ": "JWT", "kid": "one"})
+        for signature in ("", "x"):
+            with pytest.raises(NotSignedIn):
+                sign_in.user(f"{head}.{claims}.{signature}")
+
+
+def test_the_public_key_is_no_secret_to_sign_with(issuer: Issuer, sign_in: SignIn) -> None:
+    _, claims, _ = issuer.token().split(".")
+    public = issuer.keys["one"][0].public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': 'one'})}.{claims}"
+    signature = (
+        base64.urlsafe_b64encode(hmac.digest(pem, signed.encode(), hashlib.sha256)).decode().rstrip("=")
+    )
+    with pytest.raises(NotSignedIn):
+        sign_in.user(f"{signed}.{signature}")
+
+
+def test_a_token_signed_by_another_key_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+    with running() as other:
+        other.address = issuer.address
+        for token in (other.token("one"), other.token("two"), issuer.token("two", headers={"kid": "one"})):
+            with pytest.raises(NotSignedIn):
+                sign_in.user(token)
+
+
+def test_a_key_that_comes_with_the_token_is_not_used(issuer: Issuer, sign_in: SignIn) -> None:
+    with running() as other:
+        other.address = issuer.address
+        own = other.published()["keys"][0]
+        for headers in ({"jwk": own}, {"jku": f"{other.address}/keys"}, {"jwk": own, "kid": "unknown"}):
+            with pytest.raises(NotSignedIn):
+                sign_in.user(other.token(headers=headers))
+        assert other.asked == []
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b", "....", "é.è.ê", "x" * 100_000, "e30.e30.e30"])
+def test_what_is_no_token_does_not_count(sign_in: SignIn, token: str) -> None:
+    with pytest.raises(NotSignedIn):
+        sign_in.user(token)
+
+
+def test_an_altered_token_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+    head, claims, signature = issuer.token().split(".")
+    other = encoded(jwt.decode(issuer.token(), options={"verify_signature": False}) | {"sub": "berta"})
+    with pytest.raises(NotSignedIn):
+        sign_in.user(f"{head}.{other}.{signature}")
+    assert sign_in.user(f"{head}.{claims}.{signature}")
+
+
+# Keys
+
+
+def test_keys_are_asked_for_once(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
+    for _ in range(5):
+        sign_in.user(issuer.token())
+        clock.now += AGAIN_S + 1
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    clock.now += KEPT_S
+    sign_in.user(issuer.token())
+    assert len(issuer.asked) == 4
+
+
+def test_a_new_key_is_found_at_once_and_an_old_one_forgotten(
+    issuer: Issuer, sign_in: SignIn, clock: Clock
+) -> None:
+    old = issuer.token()
+    sign_in.user(old)
+    issuer.keys.clear()
+    issuer.add("three")
+    clock.now += AGAIN_S + 1
+    assert sign_in.user(issuer.token("three"))
+    with pytest.raises(NotSignedIn):
+        sign_in.user(old)
+
+
+def test_made_up_keys_do_not_make_us_ask_again_and_again(
+    issuer: Issuer, sign_in: SignIn, clock: Clock
+) -> None:
+    sign_in.user(issuer.token())
+    clock.now += AGAIN_S + 1
+    for number in range(20):
+        with pytest.raises(NotSignedIn):
+            sign_in.user(issuer.token(headers={"kid": f"made up {number}"}))
+    assert len(issuer.asked) == 4
+
+
+def test_an_issuer_that_is_away_is_asked_again_later(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
+    issuer.status = 500
+    for _ in range(5):
+        with pytest.raises(IssuerAway):
+            sign_in.user(issuer.token())
+    assert len(issuer.asked) == 1
+    issuer.status = 200
+    clock.now += AGAIN_S + 1
+    assert sign_in.user(issuer.token())
+    # Once its keys are known, they last while it is away.
+    issuer.status = 500
+    clock.now += KEPT_S + 1
+    assert sign_in.user(issuer.token())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"issuer": "https://evil.example.org"}, {"jwks_uri": None}, {"jwks_uri": "http://keys.example.org/"}],
+)
+def test_an_issuer_that_says_it_is_another_is_not_believed(
+    issuer: Issuer, sign_in: SignIn, wrong: dict[str, Any]
+) -> None:
+    issuer.document.update(wrong)
+    with pytest.raises(IssuerAway):
+        sign_in.user(issuer.token())
+
+
+def test_the_page_may_call_the_sign_in_and_nobody_else(issuer: Issuer, sign_in: SignIn) -> None:
+    assert sign_in.origins() == (issuer.address, "https://tokens.example.org")
+    assert SignIn("http://127.0.0.1:9/realm", CLIENT).origins() == ("http://127.0.0.1:9",)
+
+
+# The app
