@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.aws.moto_server import aws, moto_url
 from tests.postgres import postgres_server, postgres_url
 from tests.separation.known_models import spectral_model
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["aws", "moto_url", "postgres_server", "postgres_url"]
 
 WriteWave = Callable[..., Path]
 

@@ -9,17 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.aws.moto_server import new_table
 from tests.jobs.memory import MemoryJobs
 
+from unbraid.aws.jobs import DynamoStore
 from unbraid.jobs.ports import Changed, JobStore
 from unbraid.jobs.session import Choices, Output, Session, State, new_id
 from unbraid.local.sql import SqlStore
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "dynamodb"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
     if request.param == "memory":
         yield MemoryJobs()
+        return
+    if request.param == "dynamodb":
+        request.getfixturevalue("aws")
+        yield DynamoStore(new_table())
         return
     sqlite = request.param == "sqlite"
     kept = SqlStore(f"sqlite:///{tmp_path}/jobs.db" if sqlite else request.getfixturevalue("postgres_url"))

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.aws.moto_server import new_bucket
 from tests.jobs.memory import MemoryObjects
 
+from unbraid.aws.objects import S3Store
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.session import new_id
 from unbraid.local.files import FolderStore
@@ -16,10 +18,13 @@ from unbraid.local.links import Links
 Put = Callable[..., None]
 
 
-@pytest.fixture(params=["memory", "folder"])
+@pytest.fixture(params=["memory", "folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "memory":
         return MemoryObjects()
+    if request.param == "s3":
+        request.getfixturevalue("aws")
+        return S3Store(new_bucket(), tmp_path / "scratch")
     return FolderStore(tmp_path / "objects", Links(b"secret"))
 
 

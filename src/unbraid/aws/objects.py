@@ -1,0 +1,167 @@
+"""The object store in a bucket of S3. Songs and stems pass in parts, never whole through memory.
+
+A link for an upload is signed with the Content-Type that was named. Where none was named (browsers know none for some
+files, and send none), it isn't signed, and any goes or none: nobody reads it. S3 can't be told a largest size in such a
+link; what is too large is refused when it is to be separated, and expires.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import re
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+
+from unbraid.aws import clients
+from unbraid.errors import OutputError
+from unbraid.jobs.disk import NO_ROOM, NOT_STORED
+from unbraid.jobs.records import KINDS
+
+FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
+
+_MISSING = ("404", "NoSuchKey", "NotFound")
+_NOT_IN_QUOTES = re.compile(
+    r'[^ -~]|["\\%]'
+)  # nor %, which some browsers decode there (RFC 6266, appendix D)
+_ATTR_CHAR = "!#$&+^`|~"  # RFC 5987, besides those that `quote` leaves as they are
+
+log = logging.getLogger(__name__)
+
+
+class S3Store:
+    """An ObjectStore in `bucket`. Songs that are worked on lie in `scratch` meanwhile (None: the system's)."""
+
+    def __init__(self, bucket: str, scratch: Path | None = None) -> None:
+        self.bucket, self._scratch = bucket, scratch
+
+    @cached_property
+    def _s3(self) -> Any:
+        return clients.client("s3")
+
+    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
+        """Of S3 itself; `max_bytes` can't be part of it."""
+        params = {"Bucket": self.bucket, "Key": key}
+        if content_type:
+            params["ContentType"] = content_type
+        return self._link("put_object", params, expires_s)
+
+    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
+        """Of S3 itself."""
+        params = {"Bucket": self.bucket, "Key": key}
+        if filename is not None:
+            params["ResponseContentDisposition"] = attachment(filename)
+        return self._link("get_object", params, expires_s)
+
+    def _link(self, method: str, params: dict[str, str], expires_s: int) -> str:
+        return str(self._s3.generate_presigned_url(method, Params=params, ExpiresIn=expires_s))
+
+    def size(self, key: str) -> int | None:
+        """In bytes; None: not there."""
+        try:
+            return int(self._s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
+        except ClientError as error:
+            if clients.code_of(error) in _MISSING:
+                return None
+            raise
+
+    def head(self, key: str, count: int) -> bytes:
+        """Its first bytes, at least one. Raises FileNotFoundError."""
+        try:
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            with answer["Body"] as body:
+                return bytes(body.read())
+        except ClientError as error:
+            if clients.code_of(error) == "InvalidRange":  # nothing in it
+                return b""
+            if clients.code_of(error) in _MISSING:
+                raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
+            raise
+
+    @contextlib.contextmanager
+    def local_file(self, key: str) -> Iterator[Path]:
+        """A copy in a folder of its own, which goes after. Raises FileNotFoundError; OutputError for a full disk."""
+        with contextlib.ExitStack() as stack:
+            try:
+                if self._scratch is not None:
+                    self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = tempfile.TemporaryDirectory(
+                    prefix="song-", dir=self._scratch, ignore_cleanup_errors=True
+                )
+                file = Path(stack.enter_context(folder), Path(key).name)
+                self._s3.download_file(self.bucket, key, str(file))
+            except ClientError as error:
+                if clients.code_of(error) in _MISSING:
+                    raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
+                raise
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+                raise OutputError(NO_ROOM if full else NOT_STORED) from error
+            yield file
+
+    def put(self, file: Path, key: str, content_type: str) -> None:
+        """Copy `file` into the bucket. Raises OutputError."""
+        try:
+            self._s3.upload_file(str(file), self.bucket, key, ExtraArgs={"ContentType": content_type})
+        except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
+            log.exception("a file can't be put into the bucket")
+            raise OutputError(NOT_STORED) from error
+
+    def delete(self, prefix: str) -> int:
+        """Delete all of a folder `KIND/ID/`; how many files there were."""
+        if not FOLDER.fullmatch(prefix):
+            raise ValueError("not a folder of keys")
+        count = 0
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            keys = [
+                file["Key"] for file in page.get("Contents", [])
+            ]  # at most 1000, as many as can be deleted at once
+            if keys:
+                self._delete(keys)
+            count += len(keys)
+        return count
+
+    def _delete(self, keys: list[str]) -> None:
+        answer = self._s3.delete_objects(
+            Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        if refused := answer.get("Errors"):
+            raise RuntimeError(
+                f"S3 deletes {len(refused)} of {len(keys)} files not: {refused[0].get('Code')}"
+            )
+
+    def session_ids(self) -> Iterator[str]:
+        """Ids of the sessions that files lie here for. What is listed is folders, not their files."""
+        seen: set[str] = set()
+        for kind in KINDS:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{kind}/", Delimiter="/"
+            )
+            for page in pages:
+                for folder in page.get("CommonPrefixes", []):
+                    session_id = folder["Prefix"].split("/")[1]
+                    if session_id not in seen:
+                        seen.add(session_id)
+                        yield session_id
+
+    def free_bytes(self) -> int | None:
+        """Without end."""
+        return None
+
+
+def attachment(filename: str) -> str:
+    """The header Content-Disposition under which a browser saves a file as `filename` (RFC 6266).
+
+    Old clients get the name in ASCII with _ for all else, others the name as it is, in UTF-8 (RFC 5987).
+    """
+    plain = _NOT_IN_QUOTES.sub("_", filename)
+    header = f'attachment; filename="{plain}"'
+    return header if plain == filename else f"{header}; filename*=UTF-8''{quote(filename, safe=_ATTR_CHAR)}"

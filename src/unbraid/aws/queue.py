@@ -1,0 +1,26 @@
+"""Songs go to a queue of SQS, which a Lambda function without a graphics card works off."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+from unbraid.aws import clients
+from unbraid.aws.dispatches import request_of
+from unbraid.jobs.session import Session
+
+
+class Queue:
+    """A Dispatcher to the queue of that URL."""
+
+    def __init__(self, url: str, bucket: str) -> None:
+        self._url, self._bucket = url, bucket
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return clients.client("sqs")
+
+    def dispatch(self, session: Session) -> None:
+        """Raises what botocore raises."""
+        self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(request_of(session, self._bucket)))
