@@ -1,0 +1,79 @@
+"""What docs/aws-cost.md says of money is what its arithmetic gives."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from unbraid.jobs.limits import DAY, Limits
+from unbraid.jobs.pulse import BEAT_S
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "aws-cost.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def cost() -> Iterator[ModuleType]:
+    """The tables."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    yield import_module("cost")
+    sys.path.remove(str(ROOT / "benchmarks"))
+
+
+@pytest.fixture
+def model(cost: ModuleType) -> ModuleType:
+    """What they are made of."""
+    return sys.modules["cost_model"]
+
+
+def test_every_table_of_the_page_is_what_the_script_prints(cost: ModuleType) -> None:
+    assert [name for name, text in cost.tables().items() if text not in PAGE] == []
+
+
+def test_what_counts_as_measured_was_measured(model: ModuleType) -> None:
+    results = (ROOT / "benchmarks" / "results" / "2026-11-23-htdemucs.md").read_text("utf-8")
+    took, song = map(int, re.search(r"song of (\d+) s.*?\| (\d+) s against", results).groups()[::-1])
+    assert took / song == model.MEASURED
+
+
+def test_songs_are_kept_and_told_of_as_the_application_does(model: ModuleType) -> None:
+    assert Limits().results_s / DAY / 30.4 == model.KEPT_MONTHS
+    assert model.BEAT_S == BEAT_S
+
+
+def test_a_lone_song_pays_for_waking_itself_and_the_wait_after_it(model: ModuleType) -> None:
+    lone = (model.WOKEN_S + model.GPU.song_s + model.IDLE_S) / 3600
+    assert model.hours(model.GPU, 1) == pytest.approx(lone, rel=0.01)
+
+
+def test_many_songs_pay_for_the_work_and_never_for_more_hours_than_a_machine_has(model: ModuleType) -> None:
+    work = 1e5 * model.GPU.song_s / 3600
+    assert model.hours(model.GPU, 1e5) == pytest.approx(work / model.BUSY)
+    assert model.hours(model.GPU, 5_000) <= model.HOURS
+    hours = [model.hours(model.GPU, 10**digits) for digits in range(7)]
+    assert hours == sorted(hours)
+
+
+def test_every_price_has_a_page_and_says_who_has_seen_it(cost: ModuleType) -> None:
+    for name, price in cost.PRICES.items():
+        assert price.usd > 0 and price.page.endswith("/") and price.seen, name
+
+
+def test_where_two_ways_cost_the_same_the_second_begins_to_win(model: ModuleType) -> None:
+    small = next(machine for machine in model.MACHINES if machine.name == "ml.c7i.xlarge")
+    songs = model.even(model.FUNCTION, small)
+    assert songs is not None
+    at = [
+        model.compute_usd(small, songs * near) / model.compute_usd(model.FUNCTION, songs * near)
+        for near in (0.9, 1.1)
+    ]
+    assert at[0] > 1 > at[1]
+    assert math.isclose(sum(at) / 2, 1, rel_tol=0.1)
+    assert model.even(model.FUNCTION, model.GPU) is None
