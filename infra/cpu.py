@@ -1,0 +1,97 @@
+"""Without a graphics card: the same image as a Lambda function, fed by a queue, that costs nothing in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnCondition, Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.function import log_group, role_for
+from infra.images import Images
+from infra.rights import allow, named
+from infra.settings import STACK
+
+NAME = f"{STACK}-separate"
+MEMORY_MB = DISK_MB = 10240
+"""The most there is; the processors come with the memory: 6 of them."""
+TIMEOUT_S = 900
+TRIES = 3
+
+
+class Cpu(Construct):
+    """The queue is there from the start, the function under the condition that there is an image."""
+
+    def __init__(self, scope: Construct, name: str, dead_letters: sqs.IQueue) -> None:
+        super().__init__(scope, name)
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            # Lambda asks for six times what a function may take, in which it may try again by itself.
+            visibility_timeout=Duration.seconds(6 * TIMEOUT_S),
+            retention_period=Duration.days(4),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def dispatch(self) -> Sequence[iam.PolicyStatement]:
+        """The rights to have a song separated."""
+        return [allow(["sqs:SendMessage"], self.queue.queue_arn)]
+
+    def run(
+        self,
+        image: CfnCondition,
+        images: Images,
+        tag: str,
+        at_most: int,
+        environment: Mapping[str, str],
+        work: Sequence[iam.PolicyStatement],
+    ) -> None:
+        """Under the condition `image`: the function, `at_most` times at once."""
+        take = [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ]
+        log = log_group(self, f"/aws/lambda/{NAME}")
+        role = role_for(self, "lambda.amazonaws.com", log, [allow(take, self.queue.queue_arn), *work])
+        function = lambda_.CfnFunction(
+            self,
+            "Function",
+            function_name=NAME,
+            package_type="Image",
+            code=lambda_.CfnFunction.CodeProperty(image_uri=images.uri(tag)),
+            image_config=lambda_.CfnFunction.ImageConfigProperty(command=["function"]),
+            architectures=["x86_64"],
+            role=role.role_arn,
+            memory_size=MEMORY_MB,
+            ephemeral_storage=lambda_.CfnFunction.EphemeralStorageProperty(size=DISK_MB),
+            timeout=TIMEOUT_S,
+            tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
+            logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log.log_group_name),
+            environment=lambda_.CfnFunction.EnvironmentProperty(variables=dict(environment)),
+        )
+        songs = lambda_.CfnEventSourceMapping(
+            self,
+            "Songs",
+            event_source_arn=self.queue.queue_arn,
+            function_name=function.ref,
+            batch_size=1,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=at_most),
+        )
+        for resource in (function, songs):
+            resource.cfn_options.condition = image
+        images.repository.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("lambda.amazonaws.com")],
+                actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                conditions={"ArnLike": {"aws:SourceArn": named("lambda", f"function:{NAME}")}},
+            )
+        )

@@ -1,0 +1,231 @@
+"""The asynchronous endpoint: no instance while nothing waits, more of them while much does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnCondition, CfnResource, Duration, RemovalPolicy
+from aws_cdk import aws_applicationautoscaling as scaling
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.findings import acknowledged, explained
+from infra.images import Images
+from infra.rights import Rights, allow, named
+from infra.settings import STACK, Settings
+from infra.storage import BUCKET
+
+VARIANT = "all"
+DIMENSIONS = {"EndpointName": STACK}
+
+AT_ONCE = 4
+"""Songs that one instance is given: the container separates two, and the next two are there at once."""
+DRIVER = "al2-ami-sagemaker-inference-gpu-3-1"
+"""Machine image with a driver (550) that runs CUDA 12; the one that is taken by default (470) doesn't."""
+BACKLOG = 4.0
+"""Songs that may wait for each instance before there are more: a song takes less time than an instance to wake."""
+IDLE_S = 600
+"""How long an instance waits for more before it goes."""
+
+
+class Endpoint(Construct):
+    """Its name is the stack's, so that functions know it before there is an image for it to run."""
+
+    def __init__(self, scope: Construct, name: str) -> None:
+        super().__init__(scope, name)
+        self.succeeded, self.failed = self._topic("Succeeded"), self._topic("Failed")
+
+    def dispatch(self, rights: Rights) -> Sequence[iam.PolicyStatement]:
+        """The rights to have a song separated."""
+        arn = named("sagemaker", f"endpoint/{STACK}")
+        return [allow(["sagemaker:InvokeEndpointAsync"], arn), rights.files("PutObject", "requests")]
+
+    def run(
+        self,
+        image: CfnCondition,
+        images: Images,
+        tag: str,
+        settings: Settings,
+        environment: Mapping[str, str],
+        work: Sequence[iam.PolicyStatement],
+        rights: Rights,
+    ) -> None:
+        """Under the condition `image`: the endpoint. `work` are the rights of whoever separates, here or elsewhere."""
+        role = self._role(images, work, rights)
+        model = sagemaker.CfnModel(
+            self,
+            "Model",
+            execution_role_arn=role.role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=images.uri(tag), environment=dict(environment)
+            ),
+        )
+        config = sagemaker.CfnEndpointConfig(
+            self,
+            "Config",
+            production_variants=[
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    variant_name=VARIANT,
+                    model_name=model.attr_model_name,
+                    instance_type=settings.instance,
+                    # One comes up with each new image: if it can't, the stack goes back to the old one.
+                    initial_instance_count=1,
+                    initial_variant_weight=1,
+                    container_startup_health_check_timeout_in_seconds=600,
+                    inference_ami_version=DRIVER,
+                )
+            ],
+            async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
+                client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
+                    max_concurrent_invocations_per_instance=AT_ONCE
+                ),
+                output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
+                    s3_output_path=f"s3://{BUCKET}/answers/done",
+                    s3_failure_path=f"s3://{BUCKET}/answers/failed",
+                    notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
+                        success_topic=self.succeeded.topic_arn, error_topic=self.failed.topic_arn
+                    ),
+                ),
+            ),
+        )
+        endpoint = sagemaker.CfnEndpoint(
+            self, "Endpoint", endpoint_name=STACK, endpoint_config_name=config.attr_endpoint_config_name
+        )
+        log = logs.CfnLogGroup(
+            self, "Log", log_group_name=f"/aws/sagemaker/Endpoints/{STACK}", retention_in_days=30
+        )
+        log.apply_removal_policy(RemovalPolicy.DESTROY)
+        endpoint.add_resource_dependency(log)
+        for resource in (model, config, endpoint, log, *self._scaling(endpoint, settings.at_most)):
+            resource.cfn_options.condition = image
+
+    def metric(self, name: str, statistic: str, period_s: int = 60) -> cloudwatch.Metric:
+        """One of the queue's figures."""
+        return cloudwatch.Metric(
+            namespace="AWS/SageMaker",
+            metric_name=name,
+            dimensions_map=DIMENSIONS,
+            statistic=statistic,
+            period=Duration.seconds(period_s),
+        )
+
+    def _topic(self, name: str) -> sns.Topic:
+        topic = sns.Topic(self, name, topic_name=f"{STACK}-{name.lower()}", enforce_ssl=True)
+        explained(
+            topic,
+            SNS2="SageMaker can't publish under AWS's own key; notices hold ids and addresses of files.",
+        )
+        return topic
+
+    def _role(self, images: Images, work: Sequence[iam.PolicyStatement], rights: Rights) -> iam.Role:
+        streams = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        group = named("logs", f"log-group:/aws/sagemaker/Endpoints/{STACK}")
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
+            inline_policies={
+                "rights": iam.PolicyDocument(
+                    statements=[
+                        *images.pull(),
+                        allow(["logs:CreateLogGroup", *streams], group, f"{group}:log-stream:*"),
+                        allow(
+                            ["cloudwatch:PutMetricData"],
+                            "*",
+                            StringEquals={"cloudwatch:namespace": "/aws/sagemaker/Endpoints"},
+                        ),
+                        # The queue reads requests, writes answers and tells of them in the role's name.
+                        rights.files("GetObject", "requests"),
+                        rights.files("PutObject", "answers"),
+                        allow(["sns:Publish"], self.succeeded.topic_arn, self.failed.topic_arn),
+                        *work,
+                    ]
+                )
+            },
+        )
+        acknowledged(
+            role,
+            "AwsSolutions-IAM5[Resource::*]",
+            "A token for ECR is the account's, and metrics are no resources: their namespace is told instead.",
+        )
+        acknowledged(
+            role,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
+            f"log-group:/aws/sagemaker/Endpoints/{STACK}:log-stream:*]",
+            "SageMaker names the streams of the log after its instances.",
+        )
+        return role
+
+    def _scaling(self, endpoint: sagemaker.CfnEndpoint, at_most: int) -> list[CfnResource]:
+        target = scaling.CfnScalableTarget(
+            self,
+            "Instances",
+            service_namespace="sagemaker",
+            scalable_dimension="sagemaker:variant:DesiredInstanceCount",
+            resource_id=f"endpoint/{endpoint.attr_endpoint_name}/variant/{VARIANT}",
+            min_capacity=0,
+            max_capacity=at_most,
+        )
+        backlog = scaling.CfnScalingPolicy(
+            self,
+            "Backlog",
+            policy_name=f"{STACK}-backlog",
+            policy_type="TargetTrackingScaling",
+            scaling_target_id=target.ref,
+            target_tracking_scaling_policy_configuration=scaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
+                target_value=BACKLOG,
+                scale_in_cooldown=IDLE_S,
+                scale_out_cooldown=300,
+                customized_metric_specification=scaling.CfnScalingPolicy.CustomizedMetricSpecificationProperty(
+                    namespace="AWS/SageMaker",
+                    metric_name="ApproximateBacklogSizePerInstance",
+                    dimensions=[
+                        scaling.CfnScalingPolicy.MetricDimensionProperty(name=name, value=value)
+                        for name, value in DIMENSIONS.items()
+                    ],
+                    statistic="Average",
+                ),
+            ),
+        )
+        # With no instance there is no backlog for each: this one wakes the first.
+        wake = scaling.CfnScalingPolicy(
+            self,
+            "Wake",
+            policy_name=f"{STACK}-wake",
+            policy_type="StepScaling",
+            scaling_target_id=target.ref,
+            step_scaling_policy_configuration=scaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
+                adjustment_type="ChangeInCapacity",
+                metric_aggregation_type="Average",
+                cooldown=300,
+                step_adjustments=[
+                    scaling.CfnScalingPolicy.StepAdjustmentProperty(
+                        metric_interval_lower_bound=0, scaling_adjustment=1
+                    )
+                ],
+            ),
+        )
+        alarm = cloudwatch.CfnAlarm(
+            self,
+            "Waiting",
+            alarm_name=f"{STACK}-wake",
+            alarm_description="A song waits and no instance is up: wakes one. This is no fault.",
+            namespace="AWS/SageMaker",
+            metric_name="HasBacklogWithoutCapacity",
+            dimensions=[
+                cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
+                for name, value in DIMENSIONS.items()
+            ],
+            statistic="Average",
+            period=60,
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=[wake.ref],
+        )
+        return [target, backlog, wake, alarm]

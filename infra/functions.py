@@ -1,0 +1,165 @@
+"""All functions of the application, each with just the rights that its duty needs, and what calls them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.function import Function
+from infra.rights import Rights
+from infra.settings import STACK
+from infra.storage import Storage
+
+BACKGROUND_TIMEOUT_S = 300
+"""For what nobody waits for: a sweep reads the keys of all files."""
+
+Statements = Sequence[iam.PolicyStatement]
+
+
+class Functions(Construct):
+    """`dispatch`, `letters`, `push`: the rights to have a song separated, to write to people, to send to sockets."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        code: lambda_.Code,
+        environment: Mapping[str, str],
+        storage: Storage,
+        dispatch: Statements,
+        letters: Statements,
+        push: iam.PolicyStatement,
+        dead_letters: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, name)
+        self.dead_letters = dead_letters
+        self.storage = storage
+        rights = Rights(storage)
+        read, board = rights.sessions("GetItem"), rights.indexes("by-state")
+        links = rights.files("GetObject", "outputs")
+        put_back: Statements = [
+            rights.sessions("GetItem", "PutItem"),
+            board,
+            rights.list_files(),
+            rights.files("DeleteObject", "outputs"),
+            *dispatch,
+            *letters,
+        ]
+        duties: dict[str, Statements] = {
+            "upload": [rights.sessions("PutItem"), rights.files("PutObject", "inputs")],
+            "process": [
+                rights.sessions("GetItem", "PutItem", "BatchGetItem"),
+                rights.indexes("by-owner", "by-state"),
+                rights.files("GetObject", "inputs"),
+                rights.list_files(),
+                *dispatch,
+            ],
+            "status": [rights.sessions("GetItem", "BatchGetItem"), board, links],
+            "cleanup": [
+                rights.sessions("GetItem", "DeleteItem"),
+                rights.list_files(),
+                rights.files("DeleteObject", "inputs", "outputs"),
+            ],
+            "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), links],
+            "cancel": [
+                rights.sessions("GetItem", "PutItem"),
+                board,
+                links,
+                rights.list_files(),
+                rights.files("DeleteObject", "outputs"),
+            ],
+            "models": [],
+            "config": [],
+            "connect": [
+                rights.sessions("BatchGetItem"),
+                read,
+                board,
+                links,
+                rights.connections("PutItem"),
+                push,
+            ],
+            "disconnect": [rights.connections("Query", "DeleteItem")],
+        }
+        background: dict[str, Statements] = {
+            "tell": [rights.stream(), board, links, rights.connections("Query", "DeleteItem"), push],
+            "upkeep": [
+                *put_back,
+                rights.sessions("BatchGetItem", "DeleteItem"),
+                rights.indexes("by-expiry"),
+                rights.files("DeleteObject", "inputs"),
+            ],
+        }
+        if self.has_endpoint(environment):
+            background["ended"] = put_back
+        self.by_name = {
+            name: Function(self, name, code=code, environment=environment, rights=statements).function
+            for name, statements in duties.items()
+        }
+        for name, statements in background.items():
+            self.by_name[name] = Function(
+                self,
+                name,
+                code=code,
+                environment=environment,
+                rights=statements,
+                timeout_s=BACKGROUND_TIMEOUT_S,
+                dead_letters=self.dead_letters,
+            ).function
+        self._schedule("recover", Duration.minutes(1))
+        self._schedule("sweep", Duration.hours(1))
+        self._follow_sessions()
+
+    @staticmethod
+    def has_endpoint(environment: Mapping[str, str]) -> bool:
+        """Whether songs go to the asynchronous endpoint, whose notices somebody has to read."""
+        return "UNBRAID_ENDPOINT" in environment
+
+    def _schedule(self, task: str, every: Duration) -> None:
+        events.Rule(
+            self,
+            task.title(),
+            rule_name=f"{STACK}-{task}",
+            schedule=events.Schedule.rate(every),
+            targets=[
+                targets.LambdaFunction(
+                    self.by_name["upkeep"],
+                    event=events.RuleTargetInput.from_object({"task": task}),
+                    # The next one comes soon; what fails in the function is tried again by Lambda.
+                    retry_attempts=0,
+                    max_event_age=Duration.minutes(1),
+                )
+            ],
+        )
+
+    def _follow_sessions(self) -> None:
+        """Every change of a session goes to `tell`, in order. News that can't be told is put aside after some tries."""
+        lambda_.EventSourceMapping(
+            self,
+            "Changes",
+            target=self.by_name["tell"],
+            event_source_arn=self.storage.sessions.table_stream_arn,
+            starting_position=lambda_.StartingPosition.LATEST,
+            batch_size=100,
+            bisect_batch_on_error=True,
+            retry_attempts=3,
+            max_record_age=Duration.minutes(5),
+            on_failure=sources.SqsDlq(self.dead_letters),
+        )
+
+    def hear_of(self, *topics: sns.ITopic) -> None:
+        """The endpoint's notices go to `ended`; those that can't be delivered are put aside."""
+        for topic in topics:
+            topic.add_subscription(
+                subscriptions.LambdaSubscription(self.by_name["ended"], dead_letter_queue=self.dead_letters)
+            )

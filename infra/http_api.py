@@ -1,0 +1,130 @@
+"""The HTTP API: which function answers which route, for pages of one origin, at a rate that one app needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_apigatewayv2 as api
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from infra.findings import explained
+from infra.settings import STACK
+
+ROUTES = {
+    "POST /upload": "upload",
+    "POST /batch": "upload",
+    "POST /process": "process",
+    "POST /batch/process": "process",
+    "POST /status": "status",
+    "GET /status/{sessionId}": "status",
+    "POST /batch/status": "status",
+    "POST /cleanup": "cleanup",
+    "GET /history": "history",
+    "GET /models": "models",
+    "POST /cancel": "cancel",
+    "GET /config": "config",
+    "GET /healthz": "config",
+}
+PUBLIC = ("GET /config", "GET /healthz")
+"""Routes that need no sign-in: a page asks the first how to sign in."""
+
+RATE, BURST = 20, 30
+"""Requests a second, and at once."""
+
+# By route, not by path: a path may hold a session's id, and who knows that may fetch the stems.
+LOGGED = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "ip": "$context.identity.sourceIp",
+    "agent": "$context.identity.userAgent",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "ms": "$context.responseLatency",
+    "error": "$context.error.message",
+    "integrationError": "$context.integrationErrorMessage",
+    "authorizerError": "$context.authorizer.error",
+}
+
+
+class HttpApi(Construct):
+    """`origin`: whose pages may call; None: only those that come from the same address, through CloudFront."""
+
+    def __init__(self, scope: Construct, name: str, origin: str | None) -> None:
+        super().__init__(scope, name)
+        self.api = api.HttpApi(
+            self,
+            "Api",
+            api_name=STACK,
+            create_default_stage=False,
+            cors_preflight=None
+            if origin is None
+            else api.CorsPreflightOptions(
+                allow_origins=[origin],
+                allow_methods=[api.CorsHttpMethod.GET, api.CorsHttpMethod.POST],
+                allow_headers=["authorization", "content-type", "x-browser-token"],
+                expose_headers=["retry-after"],
+                max_age=Duration.hours(1),
+            ),
+        )
+        # Names below /aws/vendedlogs/ share one resource policy, whose size is limited.
+        log = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/vendedlogs/{STACK}/http",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.stage = api.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            auto_deploy=True,
+            throttle=api.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
+        )
+        stage = self.stage.node.default_child
+        assert isinstance(stage, api.CfnStage)
+        stage.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
+            destination_arn=log.log_group_arn, format=json.dumps(LOGGED)
+        )
+
+    @property
+    def domain(self) -> str:
+        """Where it answers."""
+        stack = Stack.of(self)
+        return f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+
+    @property
+    def url(self) -> str:
+        """Its address, without a `/` at the end."""
+        return f"https://{self.domain}"
+
+    def add_routes(
+        self, functions: Mapping[str, lambda_.IFunction], issuer: str | None, client: str | None
+    ) -> None:
+        """Every route, behind the sign-in at `issuer` where there is one."""
+        authorizer = None
+        if issuer is not None and client is not None:
+            authorizer = HttpJwtAuthorizer("SignIn", issuer, jwt_audience=[client])
+        integrations = {
+            name: HttpLambdaIntegration(name.title(), functions[name]) for name in {*ROUTES.values()}
+        }
+        for route, name in ROUTES.items():
+            method, path = route.split()
+            self.api.add_routes(
+                path=path,
+                methods=[api.HttpMethod(method)],
+                integration=integrations[name],
+                authorizer=None if route in PUBLIC else authorizer,
+            )
+        explained(
+            self,
+            APIG4="Without sign-in, a session's id of 128 random bits is its key. With it, only /config, which says "
+            "how to sign in, and /healthz answer everybody.",
+        )

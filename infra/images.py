@@ -1,0 +1,148 @@
+"""The image of the container: where it is kept, and the project that builds it from the uploaded source."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from infra.findings import acknowledged, explained
+from infra.rights import allow, named
+from infra.settings import STACK
+
+DOWNLOADED = "htdemucs"
+"""What the build downloads into the image; `lite` comes with the package."""
+MODELS = ("auto", "lite", DOWNLOADED)
+"""Those that may be asked for; `auto` is the best of them."""
+KEPT = 3
+"""Images, so that there is one to go back to."""
+COMPUTE = "BUILD_GENERAL1_LARGE"
+"""8 processors, 15 GB, 128 GB of disk: paid by the minute of a build."""
+
+
+class Images(Construct):
+    """`source`: the zip that is built, whose content the tag names. `device`: `gpu` or `cpu`, what the image is for."""
+
+    def __init__(self, scope: Construct, name: str, source: assets.Asset, device: str) -> None:
+        super().__init__(scope, name)
+        self.repository = ecr.Repository(
+            self,
+            "Repository",
+            repository_name=STACK,
+            image_scan_on_push=True,
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            empty_on_delete=True,
+            removal_policy=RemovalPolicy.DESTROY,
+            lifecycle_rules=[
+                ecr.LifecycleRule(
+                    description="uploads that were not finished",
+                    tag_status=ecr.TagStatus.UNTAGGED,
+                    max_image_age=Duration.days(1),
+                    rule_priority=1,
+                ),
+                ecr.LifecycleRule(description="the last ones", max_image_count=KEPT, rule_priority=2),
+            ],
+        )
+        self.tag = f"{source.asset_hash[:16]}-{device}"
+        log = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/codebuild/{STACK}",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        variables = {
+            "REPOSITORY": self.repository.repository_uri,
+            "IMAGE_TAG": self.tag,
+            "STACK": STACK,
+            "MODELS": DOWNLOADED,
+            "DEVICE": device,
+        }
+        project = codebuild.CfnProject(
+            self,
+            "Build",
+            name=STACK,
+            description="Tests and builds the image, and has the stack take it",
+            service_role=self._role(log, source).role_arn,
+            source=codebuild.CfnProject.SourceProperty(
+                type="S3", location=f"{source.s3_bucket_name}/{source.s3_object_key}"
+            ),
+            artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
+            environment=codebuild.CfnProject.EnvironmentProperty(
+                type="LINUX_CONTAINER",
+                image="aws/codebuild/standard:7.0",
+                compute_type=COMPUTE,
+                privileged_mode=True,
+                environment_variables=[
+                    codebuild.CfnProject.EnvironmentVariableProperty(name=name, value=value)
+                    for name, value in variables.items()
+                ],
+            ),
+            logs_config=codebuild.CfnProject.LogsConfigProperty(
+                cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(
+                    status="ENABLED", group_name=log.log_group_name
+                )
+            ),
+            # AWS's own key for S3, which is free.
+            encryption_key=named("kms", "alias/aws/s3"),
+            concurrent_build_limit=1,
+            timeout_in_minutes=90,
+            queued_timeout_in_minutes=60,
+        )
+        explained(project, CB3="Docker runs in the build, which takes the privileged mode.")
+        self.project = project
+
+    def uri(self, tag: str) -> str:
+        """The image's address."""
+        return f"{self.repository.repository_uri}:{tag}"
+
+    def pull(self) -> list[iam.PolicyStatement]:
+        """The rights to fetch it."""
+        layers = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        return [
+            allow(layers, self.repository.repository_arn),
+            allow(["ecr:GetAuthorizationToken"], "*"),
+        ]
+
+    def _role(self, log: logs.LogGroup, source: assets.Asset) -> iam.Role:
+        push = ["CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"]
+        object_arn = f"arn:{Aws.PARTITION}:s3:::{source.s3_bucket_name}/{source.s3_object_key}"
+        stack = named("cloudformation", f"stack/{STACK}/*")
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"),
+            inline_policies={
+                "rights": iam.PolicyDocument(
+                    statements=[
+                        allow(["logs:CreateLogStream", "logs:PutLogEvents"], log.log_group_arn),
+                        allow(["s3:GetObject", "s3:GetObjectVersion"], object_arn),
+                        *self.pull(),
+                        allow([f"ecr:{action}" for action in push], self.repository.repository_arn),
+                        # What CloudFormation then changes it changes in the role that has deployed the stack.
+                        allow(["cloudformation:DescribeStacks", "cloudformation:UpdateStack"], stack),
+                    ]
+                )
+            },
+        )
+        acknowledged(
+            role,
+            "AwsSolutions-IAM5[Resource::*]",
+            "A token for ECR is the account's; what it opens is told by the other statements.",
+        )
+        acknowledged(
+            role,
+            f"AwsSolutions-IAM5[Resource::{stack_finding()}]",
+            "What follows a stack's name in its ARN is given by AWS when it is made.",
+        )
+        return role
+
+
+def stack_finding() -> str:
+    """The stack's ARN as cdk-nag spells it."""
+    partition, region, account = "<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>"
+    return f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/*"

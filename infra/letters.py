@@ -1,0 +1,35 @@
+"""Whom the application writes to: letters by SES where there is a sender, and a topic for whoever subscribes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_ses as ses
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.rights import allow, named
+from infra.settings import STACK
+
+
+class Letters(Construct):
+    """SES writes to `sender` to confirm it, once."""
+
+    def __init__(self, scope: Construct, name: str, sender: str | None) -> None:
+        super().__init__(scope, name)
+        self.sender = sender
+        if sender is not None:
+            ses.EmailIdentity(self, "Sender", identity=ses.Identity.email(sender))
+        # The key that AWS keeps for SNS in every account: it costs nothing, and whoever may publish may use it.
+        key = kms.Key.from_key_arn(self, "Key", named("kms", "alias/aws/sns"))
+        self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True, master_key=key)
+
+    def send(self) -> Sequence[iam.PolicyStatement]:
+        """The rights to tell that a song has ended."""
+        rights = [allow(["sns:Publish"], self.topic.topic_arn)]
+        if self.sender is not None:
+            identity = named("ses", f"identity/{self.sender}")
+            rights.append(allow(["ses:SendEmail"], identity, StringEquals={"ses:FromAddress": self.sender}))
+        return rights

@@ -1,0 +1,73 @@
+"""Sign-in: a Cognito user pool, whose users the owner of the account invites, and the page as its client."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from infra.findings import explained
+from infra.settings import STACK
+
+PREFIX = f"{STACK}-{Aws.ACCOUNT_ID}"
+"""Of the sign-in page's address, which all accounts of a region share."""
+
+# What the page's script calls: the pool's description of itself, and where it changes a code for tokens. By name, as
+# the page's security policy has them, and the pool the page's address.
+ORIGINS = (
+    f"https://cognito-idp.{Aws.REGION}.amazonaws.com",
+    f"https://{PREFIX}.auth.{Aws.REGION}.amazoncognito.com",
+)
+
+
+class SignIn(Construct):
+    """`origin`: of the page, which the sign-in page sends people back to."""
+
+    def __init__(self, scope: Construct, name: str, origin: str) -> None:
+        super().__init__(scope, name)
+        self.pool = cognito.UserPool(
+            self,
+            "People",
+            user_pool_name=STACK,
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(email=True),
+            sign_in_case_sensitive=False,
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            mfa=cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
+            password_policy=cognito.PasswordPolicy(
+                min_length=12,
+                require_lowercase=True,
+                require_uppercase=True,
+                require_digits=True,
+                require_symbols=True,
+            ),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        explained(
+            self.pool,
+            COG2="Everybody may turn on a second factor; songs are no secret that would take it from all.",
+            COG3="Threat protection costs a fee for each user, and only invited people have an account.",
+            COG8="The dearer plan's only use would be that threat protection.",
+        )
+        self.pool.add_domain("Page", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=PREFIX))
+        self.client = self.pool.add_client(
+            "App",
+            generate_secret=False,
+            prevent_user_existence_errors=True,
+            enable_token_revocation=True,
+            access_token_validity=Duration.hours(1),
+            id_token_validity=Duration.hours(1),
+            refresh_token_validity=Duration.days(30),
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(authorization_code_grant=True),
+                scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
+                callback_urls=[f"{origin}/"],
+                logout_urls=[f"{origin}/"],
+            ),
+        )
+
+    @property
+    def issuer(self) -> str:
+        """As in the tokens."""
+        return f"https://cognito-idp.{Aws.REGION}.amazonaws.com/{self.pool.user_pool_id}"

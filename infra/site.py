@@ -1,0 +1,122 @@
+"""The page in the stack: a private bucket behind CloudFront, which also passes calls of the API on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.findings import explained
+from infra.http_api import ROUTES
+from infra.settings import STACK
+
+# As src/unbraid/web/headers.py says of the same page on one machine.
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self'",
+    "media-src": "'self' blob:",
+    "manifest-src": "'self'",
+    "worker-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
+
+
+class Site(Construct):
+    """`api`: host of the HTTP API. `connect`: other origins that the page may call."""
+
+    def __init__(self, scope: Construct, name: str, api: str, connect: Sequence[str]) -> None:
+        super().__init__(scope, name)
+        self.bucket = s3.Bucket(
+            self,
+            "Page",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        explained(self.bucket, S1="Holds the page, which everybody may read, and only CloudFront reads it.")
+        calls = cloudfront.BehaviorOptions(
+            origin=origins.HttpOrigin(
+                api,
+                protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+                origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
+            ),
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        )
+        paths = {route.split()[1].replace("{sessionId}", "*") for route in ROUTES}
+        self.distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=STACK,
+            default_root_object="index.html",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                response_headers_policy=self._headers(connect),
+                compress=True,
+            ),
+            additional_behaviors=dict.fromkeys(sorted(paths), calls),
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            price_class=cloudfront.PriceClass.PRICE_CLASS_100,
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        )
+        explained(
+            self.distribution,
+            CFR1="Songs are taken from anywhere.",
+            CFR2="A firewall costs a monthly fee; the API behind it has limits of its own.",
+            CFR3="The API logs every call; who fetches the page's files is nobody's business.",
+            CFR4="The address is CloudFront's own, whose certificate comes with its choice of TLS versions; all "
+            "browsers of the last ten years take 1.2 or newer.",
+        )
+
+    @property
+    def origin(self) -> str:
+        """Where the page is."""
+        return f"https://{self.distribution.distribution_domain_name}"
+
+    def _headers(self, connect: Sequence[str]) -> cloudfront.ResponseHeadersPolicy:
+        policy = {**POLICY, "connect-src": " ".join(["'self'", *connect])}
+        return cloudfront.ResponseHeadersPolicy(
+            self,
+            "Headers",
+            security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+                content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+                    content_security_policy="; ".join(f"{name} {value}" for name, value in policy.items()),
+                    override=True,
+                ),
+                content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
+                frame_options=cloudfront.ResponseHeadersFrameOptions(
+                    frame_option=cloudfront.HeadersFrameOption.DENY, override=True
+                ),
+                referrer_policy=cloudfront.ResponseHeadersReferrerPolicy(
+                    referrer_policy=cloudfront.HeadersReferrerPolicy.NO_REFERRER, override=True
+                ),
+                strict_transport_security=cloudfront.ResponseHeadersStrictTransportSecurity(
+                    access_control_max_age=Duration.days(365), override=True
+                ),
+            ),
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(header=name, value=value, override=True)
+                    for name, value in (
+                        ("cross-origin-opener-policy", "same-origin"),
+                        ("permissions-policy", PERMISSIONS),
+                    )
+                ]
+            ),
+        )

@@ -1,0 +1,79 @@
+"""The WebSocket API: a page tells which sessions it watches, and hears of each change."""
+
+from __future__ import annotations
+
+from aws_cdk import Stack
+from aws_cdk import aws_apigatewayv2 as api
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
+from constructs import Construct
+
+from infra.findings import acknowledged, explained
+from infra.http_api import BURST, RATE
+from infra.rights import allow, named
+from infra.settings import STACK
+
+STAGE = "events"
+
+
+class SocketApi(Construct):
+    """Its address is known before its functions are."""
+
+    def __init__(self, scope: Construct, name: str) -> None:
+        super().__init__(scope, name)
+        self.api = api.WebSocketApi(self, "Api", api_name=f"{STACK}-events")
+        logical_id = Stack.of(self).get_logical_id(self.api.node.default_child)  # type: ignore[arg-type]
+        acknowledged(
+            Stack.of(self),
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:"
+            f"<{logical_id}>/{STAGE}/POST/@connections/*]",
+            "API Gateway names connections when they are made.",
+        )
+        stage = api.WebSocketStage(
+            self,
+            "Stage",
+            web_socket_api=self.api,
+            stage_name=STAGE,
+            auto_deploy=True,
+            throttle=api.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
+        )
+        explained(
+            stage,
+            APIG1="Needs a role that is set for all APIs of the account at once; the functions log who comes and goes.",
+        )
+
+    @property
+    def domain(self) -> str:
+        """Where it answers."""
+        stack = Stack.of(self)
+        return f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+
+    @property
+    def url(self) -> str:
+        """What pages open."""
+        return f"wss://{self.domain}/{STAGE}"
+
+    @property
+    def push_url(self) -> str:
+        """What functions post to."""
+        return f"https://{self.domain}/{STAGE}"
+
+    def push(self) -> iam.PolicyStatement:
+        """The right to send to connections."""
+        return allow(
+            ["execute-api:ManageConnections"],
+            named("execute-api", f"{self.api.api_id}/{STAGE}/POST/@connections/*"),
+        )
+
+    def add_routes(self, connect: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
+        """Whatever a page says after it has connected is a question for how its sessions stand."""
+        for route, function in (("$connect", connect), ("$default", connect), ("$disconnect", disconnect)):
+            self.api.add_route(
+                route, integration=WebSocketLambdaIntegration(f"{route[1:].title()}Call", function)
+            )
+        explained(
+            self,
+            APIG4="As with HTTP: a session's id is its key; where people sign in, the function checks the token that "
+            "comes as a subprotocol, as a browser can send no header with a socket.",
+        )

@@ -1,0 +1,34 @@
+"""The templates that the tests look at: synthesised once, with every switch, and nothing in the bundles."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from infra.app import synthesised
+from infra.settings import Settings
+
+Template = dict[str, Any]
+PAGE = "https://music.example.org"
+
+
+@pytest.fixture(scope="session")
+def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
+    """Template for what is chosen: `synth(compute="cpu")`."""
+    folder = tmp_path_factory.mktemp("assemblies")
+    empty = folder / "empty.zip"
+    with zipfile.ZipFile(empty, "w") as file:
+        file.writestr(zipfile.ZipInfo("empty"), "")
+
+    @cache
+    def template(**chosen: object) -> Template:
+        out = folder / str(len(list(folder.iterdir())))
+        path = synthesised(Settings.model_validate(chosen), empty, empty, out)
+        content: Template = json.loads(path.read_text("utf-8"))
+        return content
+
+    return template
