@@ -1,13 +1,16 @@
 """What songs cost in one's own AWS account: the tables of docs/aws-cost.md, anew.
 
-    python benchmarks/cost.py
+    python benchmarks/cost.py [--write]
 
-`cost_model.py` says how they come about, `cost_prices.py` has the prices.
+prints them, or puts them into the page. `cost_model.py` says how they come about, `cost_prices.py` has the prices.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 from cost_model import (
     FUNCTION,
@@ -135,7 +138,18 @@ def tables() -> dict[str, str]:
     }
 
 
+def write(page: Path) -> None:
+    """Put the tables in the place of those with the same head."""
+    text = page.read_text("utf-8")
+    for new in tables().values():
+        head = re.escape(new.split("\n", 1)[0])
+        text = re.sub(rf"{head}\n(?:\|.*\n)+", lambda _, new=new: new + "\n", text)
+    page.write_text(text, "utf-8")
+
+
 if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        write(Path(__file__).parents[1] / "docs" / "aws-cost.md")
     for title, text in tables().items():
         print(f"\n{title}\n\n{text}")
     for machine in MACHINES[:-1]:
