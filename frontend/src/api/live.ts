@@ -66,13 +66,16 @@ export class Live {
       return
     }
     this.socket = socket
+    // A server that sees no page before its socket stands can't be the first to speak; others tell all the same.
+    socket.onopen = () => socket.send('{"action": "status"}')
     socket.onmessage = (event) => {
-      if (socket !== this.socket) return
+      const news = JSON.parse(String(event.data)) as Partial<Status>
+      if (socket !== this.socket || news.session_id === undefined) return // words of a gateway are no news
       this.failures = 0
       clearInterval(this.asking)
       this.asking = undefined
       this.client.caller.reachability.set(true)
-      this.changed([this.client.absolute(JSON.parse(String(event.data)) as Status)])
+      this.changed([this.client.absolute(news as Status)])
     }
     socket.onclose = () => {
       if (socket !== this.socket) return
