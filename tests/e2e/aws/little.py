@@ -1,0 +1,58 @@
+"""Little functions and a little container, which the stand-ins of the services are tried on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+def echo(event: Any, context: Any) -> dict[str, Any]:
+    """Gives back what it was given, as the body of an HTTP answer."""
+    told = {
+        "event": event,
+        "environment": dict(os.environ),
+        "left_ms": context.get_remaining_time_in_millis(),
+    }
+    return {"statusCode": 201, "headers": {"content-type": "application/json"}, "body": json.dumps(told)}
+
+
+def slow(event: Any, context: Any) -> None:
+    """Takes longer than it may."""
+    time.sleep(30)
+
+
+def failing(event: Any, context: Any) -> None:
+    """Fails, and leaves a line for each time."""
+    with open(event["file"], "a") as file:
+        file.write("failed\n")
+    raise ValueError("no")
+
+
+class _Container(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self._answer(200, b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.3)
+        if body == b"die":
+            os._exit(1)
+        self._answer(400 if body == b"bad" else 200, body.upper())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ["UNBRAID_PORT"])), _Container).serve_forever()
+    sys.exit()

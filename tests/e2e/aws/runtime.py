@@ -1,0 +1,94 @@
+"""The process that a function runs in, as the Lambda runtime runs it: JSON in, JSON out, one event at a time."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+@dataclass
+class Context:
+    """What a handler is told of its invocation (https://docs.aws.amazon.com/lambda/latest/dg/python-context.html)."""
+
+    aws_request_id: str
+    invoked_function_arn: str
+    deadline: float
+    """Seconds since 1970."""
+    identity: None = None
+    client_context: None = None
+
+    @property
+    def function_name(self) -> str:
+        return os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+
+    @property
+    def function_version(self) -> str:
+        return os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+
+    @property
+    def memory_limit_in_mb(self) -> str:
+        return os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+
+    @property
+    def log_group_name(self) -> str:
+        return os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+
+    @property
+    def log_stream_name(self) -> str:
+        return os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self.deadline - time.time()) * 1000))
+
+
+def run(pipe: Connection, environment: Mapping[str, str], log: str) -> None:
+    """Answer events that come by `pipe` until it is closed. All that is printed goes to the file `log`."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.setsid()  # Ctrl-C is for the tests to hear
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    handler = broken = None
+    module, _, name = environment["_HANDLER"].rpartition(".")
+    try:
+        handler = getattr(importlib.import_module(module), name)
+    except BaseException as error:
+        traceback.print_exc()
+        broken = {"errorType": "Runtime.ImportModuleError", "errorMessage": str(error)}
+    while True:
+        try:
+            asked = json.loads(pipe.recv_bytes())
+        except EOFError:
+            return
+        os.environ["_X_AMZN_TRACE_ID"] = asked["trace"]
+        context = Context(asked["request_id"], asked["arn"], asked["deadline"])
+        answer = {"error": broken} if handler is None else _answer(handler, asked["event"], context)
+        sys.stdout.flush()
+        pipe.send_bytes(json.dumps(answer).encode())
+
+
+def _answer(handler: Any, event: Any, context: Context) -> dict[str, Any]:
+    try:
+        answer = handler(event, context)
+    except BaseException as error:
+        traceback.print_exc()
+        told = traceback.format_exception(error)
+        return {
+            "error": {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": told[1:]}
+        }
+    try:
+        json.dumps(answer)
+    except (TypeError, ValueError) as error:
+        return {"error": {"errorType": "Runtime.MarshalError", "errorMessage": str(error)}}
+    return {"answer": answer}
