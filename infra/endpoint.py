@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnCondition, CfnResource, Duration, RemovalPolicy
@@ -26,6 +27,8 @@ AT_ONCE = 4
 """Songs that one instance is given: the container separates two, and the next two are there at once."""
 DRIVER = "al2-ami-sagemaker-inference-gpu-3-1"
 """Machine image with a driver (550) that runs CUDA 12; the one that is taken by default (470) doesn't."""
+GRAPHICS = re.compile(r"ml\.[gp]\d")
+"""Kinds of instances that have a card, and so a driver to choose."""
 BACKLOG = 4.0
 """Songs that may wait for each instance before there are more: a song takes less time than an instance to wake."""
 IDLE_S = 600
@@ -76,7 +79,7 @@ class Endpoint(Construct):
                     initial_instance_count=1,
                     initial_variant_weight=1,
                     container_startup_health_check_timeout_in_seconds=600,
-                    inference_ami_version=DRIVER,
+                    inference_ami_version=DRIVER if GRAPHICS.match(settings.instance) else None,
                 )
             ],
             async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(

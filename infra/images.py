@@ -25,9 +25,9 @@ COMPUTE = "BUILD_GENERAL1_LARGE"
 
 
 class Images(Construct):
-    """`source`: the zip that is built, whose content the tag names. `device`: `gpu` or `cpu`, what the image is for."""
+    """`source`: the zip that is built, and `tag` the image that comes of it: CONTENT-gpu or CONTENT-cpu."""
 
-    def __init__(self, scope: Construct, name: str, source: assets.Asset, device: str) -> None:
+    def __init__(self, scope: Construct, name: str, source: assets.Asset, tag: str) -> None:
         super().__init__(scope, name)
         self.repository = ecr.Repository(
             self,
@@ -47,7 +47,7 @@ class Images(Construct):
                 ecr.LifecycleRule(description="the last ones", max_image_count=KEPT, rule_priority=2),
             ],
         )
-        self.tag = f"{source.asset_hash[:16]}-{device}"
+        self.tag = tag
         log = logs.LogGroup(
             self,
             "Log",
@@ -60,7 +60,7 @@ class Images(Construct):
             "IMAGE_TAG": self.tag,
             "STACK": STACK,
             "MODELS": DOWNLOADED,
-            "DEVICE": device,
+            "DEVICE": tag.rpartition("-")[2],
         }
         project = codebuild.CfnProject(
             self,

@@ -40,9 +40,11 @@ FILES = f"https://{BUCKET}.s3.{Aws.REGION}.{Aws.URL_SUFFIX}"
 
 
 class UnbraidStack(Stack):
-    """`bundle`: zip of the functions' code. `source`: zip that the image is built from."""
+    """`bundle`: zip of the functions' code. `source`: what the image is built from; `content` names what is in it."""
 
-    def __init__(self, scope: Construct, settings: Settings, bundle: Path, source: Path) -> None:
+    def __init__(
+        self, scope: Construct, settings: Settings, bundle: Path, source: Path, content: str
+    ) -> None:
         super().__init__(
             scope,
             STACK,
@@ -76,7 +78,9 @@ class UnbraidStack(Stack):
         rights = Rights(storage)
         rights.explain(self)
         letters = Letters(self, "Letters", settings.sender)
-        images = Images(self, "Images", assets.Asset(self, "Source", path=str(source)), settings.compute)
+        images = Images(
+            self, "Images", assets.Asset(self, "Source", path=str(source)), f"{content}-{settings.compute}"
+        )
         environment = {
             "UNBRAID_BUCKET": storage.bucket.bucket_name,
             "UNBRAID_TABLE": storage.sessions.table_name,

@@ -27,7 +27,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
     @cache
     def template(**chosen: object) -> Template:
         out = folder / str(len(list(folder.iterdir())))
-        path = synthesised(Settings.model_validate(chosen), empty, empty, out)
+        path = synthesised(Settings.model_validate(chosen), empty, empty, "content", out)
         content: Template = json.loads(path.read_text("utf-8"))
         return content
 

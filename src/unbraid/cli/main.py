@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, demucs, evaluate, models, separate, serve
+from unbraid.cli import completion, demucs, deploy, evaluate, models, separate, serve
 from unbraid.cli.messages import say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_parser(commands)
     evaluate.add_parser(commands)
     serve.add_parser(commands)
+    deploy.add_parser(commands)
     completion.add_parser(commands, parser)
     return parser
 

@@ -1,0 +1,114 @@
+"""The functions' code: what they import of Unbraid, and the libraries as they are built for Lambda's processor.
+
+Neither Docker nor a compiler is needed: pip fetches wheels for another machine than this one.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from infra.archives import write_zip
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+LOCK = ROOT / "requirements" / "functions.lock"
+MADE = Path(__file__).parent / ".made"
+"""What was fetched once is kept here."""
+
+START = "unbraid.aws.functions"
+# In these, an import in the middle of a function is followed like all others. Elsewhere it is how the engine puts off
+# what only separating needs (NumPy and all that), and functions don't separate.
+FOLLOWED = ("unbraid.aws", "unbraid.api")
+
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
+"""What Amazon Linux 2023 runs, whose glibc is 2.34."""
+PYTHON = "3.13"
+LEFT_OUT = ("*.pyc", "*.pyi", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+
+
+def bundle(path: Path, made: Path = MADE) -> Path:
+    """Write the zip to `path`. Raises RuntimeError with pip's words."""
+    files = {str(file.relative_to(SOURCE)): file for file in own_files()}
+    libraries = fetched(made)
+    for file in libraries.rglob("*"):
+        name = file.relative_to(libraries)
+        if file.is_file() and name.parts[0] != "bin" and not any(map(file.match, LEFT_OUT)):
+            files[str(name)] = file
+    return write_zip(path, files)
+
+
+def own_files() -> list[Path]:
+    """The modules that the functions import, and the tables beside them."""
+    modules: dict[str, Path] = {}
+    waiting = [START, *(f"{START}.{file.stem}" for file in _file(START).parent.glob("*.py"))]
+    while waiting:
+        name = waiting.pop()
+        file = _file(name)
+        if name in modules or not file.is_file():
+            continue
+        modules[name] = file
+        waiting += _imports(ast.parse(file.read_text("utf-8")), name.startswith(FOLLOWED))
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+    tables = {table for file in modules.values() for table in file.parent.glob("*.toml")}
+    return sorted({*modules.values(), *tables})
+
+
+def fetched(made: Path) -> Path:
+    """Folder of the libraries; they are fetched once for each lock file."""
+    folder = made / f"functions-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+    if folder.is_dir():
+        return folder
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
+    command = [*_pip(made), "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--implementation", "cp"]
+    command += [*platforms, "--python-version", PYTHON, "--target", str(unfinished), "-r", str(LOCK)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"the functions' libraries can't be fetched:\n{done.stderr.strip()}")
+    unfinished.rename(folder)
+    return folder
+
+
+def _pip(made: Path) -> list[str]:
+    """The command; environments that ./unbraid makes have no pip of their own."""
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    environment = made / "pip"
+    if not (environment / "bin" / "pip").exists():
+        venv.create(environment, clear=True, with_pip=True)
+    return [str(environment / "bin" / "python"), "-I", "-m", "pip"]
+
+
+def _file(name: str) -> Path:
+    place = SOURCE.joinpath(*name.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _imports(node: ast.AST, everywhere: bool) -> Iterator[str]:
+    """Names of modules of Unbraid, and of what is in them, that are imported below `node`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            names = [alias.name for alias in child.names]
+        elif isinstance(child, ast.ImportFrom) and child.module is not None:
+            names = [child.module, *(f"{child.module}.{alias.name}" for alias in child.names)]
+        elif _only_types(child) or (isinstance(child, ast.FunctionDef) and not everywhere):
+            continue
+        else:
+            yield from _imports(child, everywhere)
+            continue
+        yield from (name for name in names if name.split(".")[0] == "unbraid")
+
+
+def _only_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
