@@ -227,13 +227,18 @@ def test_a_worker_lost_three_times_ends_the_session(desk: Desk) -> None:
     assert {key.split("/")[0] for key in desk.objects.files} == {"inputs"}
 
 
-def test_what_nobody_will_begin_fails_unless_it_was_dispatched_anew(desk: Desk) -> None:
+def test_what_nobody_will_begin_is_dispatched_anew_and_fails_in_the_end(desk: Desk) -> None:
     session_id = desk.waiting(NOTIFY)
     first = desk.record(session_id).version
     assert desk.service.begin(session_id, "w")
     assert not desk.service.refused(session_id, first, "No.")  # it has begun
     assert desk.service.give_back(session_id, "w")
     assert not desk.service.refused(session_id, first, "No.")  # that was the time before
+    for dispatched in (3, 4):
+        last = desk.record(session_id).version
+        assert desk.service.refused(session_id, last, "No.")
+        assert not desk.service.refused(session_id, last, "No.")  # told twice
+        assert (desk.state(session_id), len(desk.told.dispatched)) == (State.PENDING, dispatched)
     assert desk.service.refused(session_id, desk.record(session_id).version, "No.")
     record = desk.record(session_id)
     assert (record.state, record.error_message, desk.told.notified) == (State.FAILED, "No.", [record])

@@ -41,16 +41,22 @@ class Upkeep(Work):
         return self._put_on(self._change(session_id, step))
 
     def refused(self, session_id: str, version: int, message: str) -> bool:
-        """Nobody will ever begin what was dispatched as this version of the record: it fails, and `message` says why.
+        """Nobody will ever begin what was dispatched as this version of the record, which may be another song's fault:
+        it is dispatched anew, and after so many times it fails, and `message` says why.
 
         False: it isn't that any more.
         """
 
         def step(session: Session) -> Session | None:
-            waits = session.state == State.PENDING and session.version == version
-            return self._ended(session, State.FAILED, error_message=message) if waits else None
+            if session.state != State.PENDING or session.version != version:
+                return None
+            attempts = session.attempts + 1  # as if it had been begun
+            if attempts < self.limits.max_attempts:
+                now = self.clock()
+                return replace(session, attempts=attempts, updated_at=now, expires_at=self._active_until())
+            return self._ended(session, State.FAILED, error_message=message)
 
-        return self._told(self._change(session_id, step))
+        return self._put_on(self._change(session_id, step))
 
     def remind(self, after_s: float) -> int:
         """Dispatch anew what has waited for so long, as whoever queued it may have been stopped first; how many."""

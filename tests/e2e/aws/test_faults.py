@@ -190,3 +190,15 @@ def test_an_endpoint_that_takes_no_calls_fails_the_song_until_it_does(
     assert client.status(upload["sessionId"])["status"] == "FAILED"
     assert client.process(upload)[0] == 202
     whole(world, client, upload["sessionId"])
+
+
+def test_a_container_that_is_killed_takes_no_song_that_waits_in_it_along(
+    world: World, client: Client, long_song: bytes, song: Path
+) -> None:
+    at_it = at_work(world, client, long_song)
+    waits = client.started(song.read_bytes())
+    soon(lambda: world.endpoint.instances[0].busy == 2)
+    time.sleep(0.2)  # until the container has it
+    world.endpoint.instances[0].kill()
+    for session_id in (at_it, waits):
+        whole(world, client, session_id)
