@@ -160,6 +160,8 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
         "SNS": songs * 2,
         "SQS": songs * 4 if machine.lambda_gb else 0,
         "CloudWatch logs": songs * 40e-6,
+        # Lambda traces one call a second, and one of twenty beyond.
+        "X-Ray traces": min(songs * calls, HOURS * 3600 + songs * calls / 20),
         "S3 storage": songs * (INPUT_GB + STEMS_GB + LISTENED_GB) * KEPT_MONTHS,
         "Transfer out": songs * (STEMS_GB + LISTENED_GB),
     }
@@ -176,6 +178,7 @@ def standing(machine: Machine) -> dict[str, float]:
         "CloudWatch logs": LOGS_GB,
         "Lambda calls": UPKEEPS,
         "Lambda arm64": UPKEEPS * FUNCTION_GB * FUNCTION_S,
+        "X-Ray traces": UPKEEPS,
         "DynamoDB reads": UPKEEPS * 3,
         "DynamoDB recovery": 0.01,
         "CodeBuild": BUILD_MIN,

@@ -56,5 +56,6 @@ PRICES = {
     "CloudWatch dashboards": Price(3.00, "dashboard", "cloudwatch/pricing/", QUOTED, 3),
     "CloudWatch metrics": Price(0.30, "metric", "cloudwatch/pricing/", QUOTED, 10),
     "CloudWatch logs": Price(0.50, "GB", "cloudwatch/pricing/", QUOTED, 5),
+    "X-Ray traces": Price(5.00 / MILLION, "trace", "xray/pricing/", CHECK, 100_000),
     "CodeBuild": Price(0.02, "minute", "codebuild/pricing/", f"{CHECK}: general1.large"),
 }
