@@ -1,4 +1,4 @@
-"""A server of the AWS APIs on this machine, moto's, over HTTP; and in it tables and buckets as the deployment makes them.
+"""A server of the AWS APIs on this machine, moto's, over HTTP; in it tables and buckets as the deployment makes them.
 
 It checks neither signatures nor rights: for links see `signatures`.
 """

@@ -35,8 +35,8 @@ def verify(
 ) -> None:
     """Raise Refused unless whoever holds the secret signed just this: method, address and signed headers, in time.
 
-    `headers`: those that arrive; `Host` is that of the URL unless it is among them. `now` knows its time zone. `secrets`:
-    secret by access key; None: those of the tests.
+    `headers`: those that arrive; `Host` is that of the URL unless it is among them. `now` knows its time zone.
+    `secrets`: secret by access key; None: those of the tests.
     """
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)

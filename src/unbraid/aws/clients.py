@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -43,3 +44,10 @@ def client(service: str) -> Any:
 def code_of(error: ClientError) -> str:
     """What a service calls the reason of its refusal: `NoSuchKey`; `404` where the answer had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def reason(error: BaseException) -> str:
+    """Why AWS wasn't there or didn't want, without what else it says: addresses of people, keys of songs."""
+    if isinstance(error, Boto3Error) and error.__context__ is not None:  # of a transfer, which wraps the cause
+        return reason(error.__context__)
+    return code_of(error) if isinstance(error, ClientError) else type(error).__name__

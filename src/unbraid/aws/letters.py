@@ -42,12 +42,12 @@ class Letters:
             try:
                 self._publish(self._topic, session)
             except (BotoCoreError, ClientError) as error:
-                log.warning("the topic can't be told of a song's end: %s", _reason(error))
+                log.warning("the topic can't be told of a song's end: %s", clients.reason(error))
         if self._sender is not None and session.choices.notify:
             try:
                 self._send(session.choices.notify, self._sender, session)
             except (BotoCoreError, ClientError, ValueError) as error:
-                log.warning("a letter can't be sent: %s", _reason(error))
+                log.warning("a letter can't be sent: %s", clients.reason(error))
 
     def _publish(self, topic: str, session: Session) -> None:
         state = {"DataType": "String", "StringValue": session.state.value}
@@ -83,8 +83,3 @@ def end_of(session: Session) -> dict[str, Any]:
         "work_s": worked,
         "attempts": session.attempts,
     }
-
-
-def _reason(error: Exception) -> str:
-    """Without what the service says of it, where addresses stand."""
-    return clients.code_of(error) if isinstance(error, ClientError) else type(error).__name__

@@ -112,7 +112,7 @@ class S3Store:
         try:
             self._s3.upload_file(str(file), self.bucket, key, ExtraArgs={"ContentType": content_type})
         except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
-            log.exception("a file can't be put into the bucket")
+            log.error("a file can't be put into the bucket: %s", clients.reason(error))
             raise OutputError(NOT_STORED) from error
 
     def delete(self, prefix: str) -> int:

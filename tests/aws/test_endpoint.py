@@ -1,0 +1,144 @@
+"""A song that waits becomes one call of the endpoint, as SageMaker's API describes it, or one message in the queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.aws.records import session
+from tests.aws.relay import Answer, Call, refusal, server
+from tests.jobs.memory import SONG, MemoryJobs, MemoryObjects, Told
+
+from unbraid.aws.dispatches import Dispatch
+from unbraid.aws.endpoint import Endpoint
+from unbraid.aws.queue import Queue
+from unbraid.errors import JobError
+from unbraid.jobs.limits import Limits
+from unbraid.jobs.ports import Dispatcher
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Choices, State
+
+
+class SageMaker:
+    """Takes every call, or answers `instead`."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.instead: list[Answer] = []
+
+    def respond(self, call: Call) -> Answer:
+        self.calls.append(call)
+        if self.instead:
+            return self.instead.pop(0)
+        return Answer(202, b'{"InferenceId": "x"}', {"content-type": "application/json"})
+
+
+@pytest.fixture
+def sagemaker(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMaker]:
+    service = SageMaker()
+    with server(service.respond) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", url)
+        yield service
+
+
+def expected(one: str, version: int, key: str, bucket: str) -> dict[str, object]:
+    return {
+        "input_s3_uri": f"s3://{bucket}/{key}",
+        "output_s3_prefix": f"s3://{bucket}/outputs",
+        "session_id": one,
+        "dispatch": f"{one}.{version}",
+        "model": "htdemucs",
+        "stems": "all",
+        "format": "flac",
+        "video": True,
+    }
+
+
+def test_a_song_becomes_a_request_in_the_bucket_and_a_call(sagemaker: SageMaker, bucket: str) -> None:
+    one = session(version=3, choices=Choices("htdemucs", "all", "flac", True, "me@example.org"))
+    Endpoint("unbraid-songs", bucket).dispatch(one)
+    [call] = sagemaker.calls
+    assert (call.method, call.path) == ("POST", "/endpoints/unbraid-songs/async-invocations")
+    said = {name: value for name, value in call.headers.items() if name.startswith("x-amzn-sagemaker")}
+    location = f"s3://{bucket}/requests/{one.id}/{one.id}.3.json"
+    assert said == {
+        "x-amzn-sagemaker-content-type": "application/json",
+        "x-amzn-sagemaker-accept": "application/json",
+        "x-amzn-sagemaker-inputlocation": location,
+        "x-amzn-sagemaker-inference-id": f"{one.id}.3",
+        "x-amzn-sagemaker-invocationtimeoutseconds": "3600",
+        "x-amzn-sagemaker-requestttlseconds": "21600",
+    }
+    stored = boto3.client("s3").get_object(Bucket=bucket, Key=location.removeprefix(f"s3://{bucket}/"))
+    assert json.loads(stored["Body"].read()) == expected(one.id, 3, one.input_key, bucket)
+    assert stored["ContentType"] == "application/json"
+
+
+def test_the_queue_gets_the_same_request(bucket: str) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=bucket)["QueueUrl"]
+    one = session(version=3, choices=Choices("htdemucs", "all", "flac", True))
+    Queue(url, bucket).dispatch(one)
+    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert json.loads(message["Body"]) == expected(one.id, 3, one.input_key, bucket)
+
+
+def started(dispatcher: Dispatcher) -> tuple[Service, str]:
+    objects = MemoryObjects()
+    service = Service(MemoryJobs(), objects, dispatcher, Told(), Limits())
+    one = service.upload("Song.mp3", "audio/mpeg").session
+    objects.files[one.input_key] = SONG
+    return service, one.id
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(400, "ValidationError", "Endpoint unbraid-songs of account 123456789012 not found."),
+        refusal(400, "ValidationError", "Endpoint unbraid-songs is not in service."),
+        refusal(403, "AccessDeniedException"),
+    ],
+)
+def test_a_song_that_no_endpoint_takes_fails_rather_than_wait_for_ever(
+    sagemaker: SageMaker, bucket: str, answer: Answer
+) -> None:
+    service, session_id = started(Endpoint("unbraid-songs", bucket))
+    sagemaker.instead = [answer]
+    with pytest.raises(Exception, match=r"deployment|ValidationError|AccessDenied") as caught:
+        service.start(session_id)
+    assert isinstance(caught.value, JobError) == (b"not found" in answer.body)
+    assert service.get(session_id).state == State.FAILED
+    assert service.start(session_id).state == State.PENDING  # once it is there
+
+
+def test_a_busy_endpoint_is_asked_again(sagemaker: SageMaker, bucket: str) -> None:
+    sagemaker.instead = [refusal(429, "ThrottlingException"), refusal(503, "ServiceUnavailable")]
+    Endpoint("unbraid-songs", bucket).dispatch(session())
+    assert len(sagemaker.calls) == 3
+
+
+def test_each_time_a_song_waits_has_a_name_of_its_own(sagemaker: SageMaker, bucket: str) -> None:
+    service, session_id = started(Endpoint("unbraid-songs", bucket))
+    first = service.start(session_id)
+    service.begin(session_id, str(Dispatch.of(first)))
+    service.give_back(session_id, str(Dispatch.of(first)))
+    names = [call.headers["x-amzn-sagemaker-inference-id"] for call in sagemaker.calls]
+    assert names == [f"{session_id}.{first.version}", f"{session_id}.{first.version + 2}"]
+    assert [Dispatch.read(name).session_id for name in names] == [session_id] * 2
+    assert all(len(name) <= 64 for name in names)  # InferenceId
+
+
+@given(
+    st.text(st.characters(codec="ascii"), max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{16,64}\.[0-9]{1,9}")
+)
+def test_what_isnt_a_dispatch_is_not_taken_for_one(text: str) -> None:
+    try:
+        read = Dispatch.read(text)
+    except ValueError:
+        return
+    assert 16 <= len(read.session_id) <= 64
+    assert Dispatch.read(str(read)) == read

@@ -1,0 +1,122 @@
+"""A link does what it was made for, for its time, and nothing else: by the signature, which S3 checks of every call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.aws.moto_server import use
+from tests.aws.signatures import Refused, verify
+
+from unbraid.aws.objects import S3Store
+
+KEY = "inputs/0123456789abcdef/song.mp3"
+NOW = datetime.now(UTC)
+MP3 = {"Content-Type": "audio/mpeg"}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    """Over AWS itself, which making a link doesn't ask."""
+    use(monkeypatch, "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    return S3Store("songs")
+
+
+def refused(method: str, url: str, headers: Mapping[str, str], now: datetime = NOW) -> bool:
+    try:
+        verify(method, url, headers, now)
+    except Refused:
+        return True
+    return False
+
+
+def test_a_link_for_an_upload_takes_just_that_type_and_method(store: S3Store) -> None:
+    url = store.upload_url(KEY, "audio/mpeg", 3600, 100)
+    assert not refused("PUT", url, MP3)
+    assert not refused("PUT", url, {**MP3, "Content-Length": "3", "Origin": "https://songs.example.org"})
+    assert refused("PUT", url, {"Content-Type": "text/html"})
+    assert refused("PUT", url, {})
+    assert refused("GET", url, MP3)
+    assert refused("DELETE", url, MP3)
+
+
+def test_without_a_type_an_upload_takes_any_or_none(store: S3Store) -> None:
+    url = store.upload_url(KEY, "", 3600, 100)
+    assert not refused("PUT", url, {})
+    assert not refused("PUT", url, {"Content-Type": "audio/x-unheard-of"})
+    assert refused("GET", url, {})
+
+
+def test_a_link_for_a_download_gives_one_file(store: S3Store) -> None:
+    url = store.download_url(KEY, 3600)
+    assert not refused("GET", url, {})
+    assert not refused("GET", url, {"Range": "bytes=0-99"})
+    assert refused("PUT", url, {})
+    assert refused("DELETE", url, {})
+
+
+@pytest.mark.parametrize("name", ["Song - vocals.wav", "Für Elise – „live“ & 50% + 'more' (雲).wav"])
+def test_the_name_of_a_download_is_part_of_its_signature(store: S3Store, name: str) -> None:
+    url = store.download_url(KEY, 3600, name)
+    assert not refused("GET", url, {})
+    assert refused("GET", url.replace(".wav", ".exe"), {})
+
+
+def test_a_link_works_for_its_time(store: S3Store) -> None:
+    url = store.download_url(KEY, 3600)
+    assert not refused("GET", url, {}, NOW + timedelta(minutes=59))
+    assert refused("GET", url, {}, NOW + timedelta(minutes=61))
+    assert refused("GET", url, {}, NOW - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("song.mp3", "song.mp4"),
+        ("0123456789abcdef", "0123456789abcdee"),
+        ("//songs.", "//other."),
+        ("X-Amz-Expires=3600", "X-Amz-Expires=36000"),
+        ("%2Fs3%2F", "%2Fec2%2F"),
+        ("X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Algorithm=none"),
+        ("SignedHeaders=content-type%3Bhost", "SignedHeaders=host"),
+        ("X-Amz-Credential=testing", "X-Amz-Credential=somebody"),
+    ],
+)
+def test_a_link_that_was_changed_is_refused(store: S3Store, part: str, other: str) -> None:
+    url = store.upload_url(KEY, "audio/mpeg", 3600, 100)
+    assert part in url
+    assert refused("PUT", url.replace(part, other), MP3)
+
+
+def test_another_signature_is_refused(store: S3Store) -> None:
+    url = store.download_url(KEY, 3600)
+    last = url[-1]
+    assert refused("GET", url[:-1] + ("0" if last != "0" else "1"), {})
+    assert refused("GET", url.partition("?")[0], {})
+    with pytest.raises(Refused):
+        verify("GET", url, {}, NOW, {"testing": "another secret"})
+
+
+def test_what_isnt_signed_can_not_make_a_file_public(store: S3Store) -> None:
+    url = store.upload_url(KEY, "audio/mpeg", 3600, 100)
+    assert refused("PUT", url, {**MP3, "x-amz-acl": "public-read"})
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-east-1", "ap-southeast-2"])
+def test_links_lead_to_the_region_itself(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    monkeypatch.setenv("AWS_REGION", region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    for url in (store.upload_url(KEY, "audio/mpeg", 3600, 100), store.download_url(KEY, 3600)):
+        assert url.startswith(f"https://songs.s3.{region}.amazonaws.com/{KEY}?")
+        assert f"%2F{region}%2F" in url
+
+
+def test_links_of_a_role_carry_its_token(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a/token+of=the role")
+    url = store.upload_url(KEY, "audio/mpeg", 3600, 100)
+    assert not refused("PUT", url, MP3)
+    assert refused("PUT", url.replace("token", "taken"), MP3)

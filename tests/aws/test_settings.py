@@ -1,0 +1,80 @@
+"""The environment that the deployment makes says everything; what makes no sense is told at the start, by its name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from unbraid.aws.settings import Settings
+from unbraid.errors import SettingError
+from unbraid.jobs.limits import Limits
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("UNBRAID_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_environment_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "bucket": "songs",
+        "table": "sessions",
+        "connections": "sockets",
+        "endpoint": "unbraid-songs",
+        "topic": "arn:aws:sns:eu-central-1:123456789012:ended",
+        "sender": "Unbraid <songs@example.org>",
+        "site": "https://songs.example.org",
+        "socket_url": "wss://sockets.example.org/live",
+        "socket_api": "https://sockets.example.org/live",
+        "oidc_issuer": "https://accounts.example.org",
+        "oidc_client_id": "page",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"UNBRAID_{name.upper()}", value)
+    settings = Settings.load()
+    assert {name: getattr(settings, name) for name in given} == given
+    assert settings.signs_in
+    assert settings.sends_mail
+
+
+def test_limits_are_those_of_the_app_but_for_a_longer_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().limits == Limits(lease_s=60)
+    monkeypatch.setenv("UNBRAID_MODELS", "lite, htdemucs")
+    monkeypatch.setenv("UNBRAID_MAX_ATTEMPTS", "5")
+    monkeypatch.setenv("UNBRAID_PER_OWNER_ACTIVE", "2")
+    limits = Settings.load().limits
+    assert (limits.models, limits.max_attempts, limits.per_owner_active) == (("lite", "htdemucs"), 5, 2)
+
+
+def test_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SENDER", "ENDPOINT", "QUEUE_URL", "MODELS", "PER_OWNER_ACTIVE", "OIDC_ISSUER", "LINK_S"):
+        monkeypatch.setenv(f"UNBRAID_{name}", "")
+    assert Settings.load() == Settings()
+
+
+def test_strangers_have_no_letters_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNBRAID_SENDER", "songs@example.org")
+    assert not Settings.load().sends_mail
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"UNBRAID_LINK_S": "an hour"},
+        {"UNBRAID_MAX_BYTES": str(6 << 30)},
+        {"UNBRAID_SITE": "https://songs.example.org/page"},
+        {"UNBRAID_OIDC_ISSUER": "https://accounts.example.org"},
+        {"UNBRAID_ENDPOINT": "songs", "UNBRAID_QUEUE_URL": "https://sqs.example.org/songs"},
+    ],
+)
+def test_what_makes_no_sense_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError) as caught:
+        Settings.load()
+    assert all(name in caught.value.message for name in given)
+    assert "\n" not in caught.value.message
