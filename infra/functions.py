@@ -79,7 +79,7 @@ class Functions(Construct):
                 rights.list_files(),
                 rights.files("DeleteObject", "outputs"),
             ],
-            "models": [],
+            "models": [board],
             "config": [],
             "connect": [
                 rights.sessions("BatchGetItem"),

@@ -1,4 +1,4 @@
-"""What can be chosen of a deployment: options of `unbraid deploy`, kept in `infra/unbraid.toml` for the next time."""
+"""What can be chosen of a deployment: options of `unbraid deploy`, kept in `infra/deploy.toml` for the next time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 STACK = "unbraid"
 """Name of the stack, and the first word of the names of what is in it."""
 
-FILE = Path(__file__).parent / "unbraid.toml"
+FILE = Path(__file__).parent / "deploy.toml"
 
 
 def _origin(value: str) -> str:

@@ -22,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="put the app into your own AWS account",
         description="Shows what would change in your AWS account, asks, and deploys: the API, the page, and machines "
         "that separate songs and are only there while they do.",
-        epilog="What was chosen is kept in infra/unbraid.toml for the next time. docs/aws.md is the manual.",
+        epilog="What was chosen is kept in infra/deploy.toml for the next time. docs/aws.md is the manual.",
         allow_abbrev=False,
     )
     # No defaults here: what isn't said may be in the file.

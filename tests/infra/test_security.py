@@ -1,0 +1,350 @@
+"""What the template says of security: each line that the deployment promises, whatever is chosen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.infra.looking import (
+    Template,
+    all_statements,
+    listed,
+    one,
+    resources,
+    statements,
+    text,
+)
+
+Synth = Callable[..., Template]
+PAGE = "https://music.example.org"
+
+CHOICES: dict[str, dict[str, object]] = {
+    "as it comes": {},
+    "page elsewhere": {"site": PAGE},
+    "without a card, with people": {
+        "compute": "cpu",
+        "sign_in": True,
+        "sender": "songs@example.org",
+        "alarms": "me@example.org",
+    },
+    "all else": {"site": PAGE, "sign_in": True, "at_most": 1, "instance": "ml.c7i.2xlarge", "budget": 5},
+}
+
+
+@pytest.fixture(params=CHOICES.values(), ids=CHOICES)
+def template(synth: Synth, request: pytest.FixtureRequest) -> Template:
+    return synth(**request.param)
+
+
+def test_nothing_in_a_bucket_is_public(template: Template) -> None:
+    for bucket in resources(template, "S3::Bucket").values():
+        assert bucket["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        }
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        assert "AccessControl" not in bucket
+        assert "WebsiteConfiguration" not in bucket
+
+
+def test_buckets_are_encrypted(template: Template) -> None:
+    for bucket in resources(template, "S3::Bucket").values():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "of"),
+    [("S3::Bucket", "S3::BucketPolicy", "Bucket"), ("SQS::Queue", "SQS::QueuePolicy", "Queues")],
+)
+def test_buckets_and_queues_are_reached_over_tls_alone(
+    template: Template, kind: str, policy: str, of: str
+) -> None:
+    denied = set()
+    for properties in resources(template, policy).values():
+        for statement in properties["PolicyDocument"]["Statement"]:
+            if statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+                assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
+                assert statement["Action"] == {"S3::Bucket": "s3:*", "SQS::Queue": "sqs:*"}[kind]
+                denied |= {ref["Ref"] for ref in listed(properties[of])}
+    assert denied == resources(template, kind).keys()
+
+
+def test_old_versions_of_tls_are_refused_by_buckets(template: Template) -> None:
+    for properties in resources(template, "S3::BucketPolicy").values():
+        conditions = [each.get("Condition") for each in properties["PolicyDocument"]["Statement"]]
+        assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in conditions
+
+
+def test_topics_take_what_comes_over_tls_alone(template: Template) -> None:
+    denied = {
+        ref["Ref"]
+        for properties in resources(template, "SNS::TopicPolicy").values()
+        for statement in properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Action"] == "sns:Publish"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for ref in properties["Topics"]
+    }
+    assert denied == resources(template, "SNS::Topic").keys()
+
+
+def test_the_topic_for_others_and_all_queues_are_encrypted(template: Template) -> None:
+    ended = one(template, "SNS::Topic", "Letters")
+    assert text(ended["KmsMasterKeyId"]).endswith("alias/aws/sns")
+    assert all(queue["SqsManagedSseEnabled"] for queue in resources(template, "SQS::Queue").values())
+
+
+def test_no_key_of_ones_own_has_to_be_paid(template: Template) -> None:
+    assert resources(template, "KMS::Key") == {}
+    for table in resources(template, "DynamoDB::Table").values():
+        assert "SSESpecification" not in table  # DynamoDB's own key, at no cost
+
+
+def test_no_role_has_a_policy_of_aws_or_may_do_everything_of_a_service(template: Template) -> None:
+    for role, statement in all_statements(template):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement and "NotResource" not in statement
+        for action in listed(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action), (role, action)
+
+
+# What can't be told more narrowly, with why in infra/. All else names its resource.
+EVERYTHING = {
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+PREFIXES = re.compile(
+    r"<StorageSongs\w+\.Arn>/(inputs|outputs|requests|answers)/\*"
+    r"|.*:<SocketApi\w+>/events/POST/@connections/\*"
+    r"|.*:stack/unbraid/\*"
+    r"|.*:log-group:/aws/sagemaker/Endpoints/unbraid:log-stream:\*"
+)
+
+
+def test_resources_end_in_a_star_only_where_that_is_explained(template: Template) -> None:
+    for role, statement in all_statements(template):
+        for resource in map(text, listed(statement["Resource"])):
+            if resource == "*":
+                assert set(listed(statement["Action"])) <= EVERYTHING, role
+            elif "*" in resource:
+                assert PREFIXES.fullmatch(resource), (role, resource)
+
+
+def test_metrics_may_be_written_for_endpoints_alone(synth: Synth) -> None:
+    (statement,) = (
+        each for _, each in all_statements(synth()) if each["Action"] == "cloudwatch:PutMetricData"
+    )
+    assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
+
+
+def test_every_function_has_a_role_of_its_own_for_lambda_alone(template: Template) -> None:
+    roles = [each["Role"]["Fn::GetAtt"][0] for each in resources(template, "Lambda::Function").values()]
+    assert len(roles) == len(set(roles))
+    for role in roles:
+        document = template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]
+        (statement,) = document["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+WRITES = {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject", "s3:DeleteObject"}
+
+
+@pytest.mark.parametrize("name", ["status", "history", "models", "config"])
+def test_functions_that_only_read_may_write_nothing(synth: Synth, name: str) -> None:
+    template = synth()
+    (role,) = (
+        each["Role"]["Fn::GetAtt"][0]
+        for each in resources(template, "Lambda::Function").values()
+        if each["FunctionName"] == f"unbraid-{name}"
+    )
+    allowed = {action for each in statements(template, role) for action in listed(each["Action"])}
+    assert not allowed & WRITES
+
+
+def test_functions_answer_to_nobody_but_those_who_call_them_here(template: Template) -> None:
+    assert resources(template, "Lambda::Url") == {}
+    for permission in resources(template, "Lambda::Permission").values():
+        assert permission["Principal"] in (
+            "apigateway.amazonaws.com",
+            "events.amazonaws.com",
+            "sns.amazonaws.com",
+        )
+        source = text(permission["SourceArn"])
+        assert re.search(r"<(HttpApi|SocketApi|FunctionsRecover|FunctionsSweep|Endpoint)\w*(\.Arn)?>", source)
+
+
+def test_there_is_a_limit_to_calls(template: Template) -> None:
+    stages = resources(template, "ApiGatewayV2::Stage").values()
+    assert len(stages) == 2
+    for stage in stages:
+        settings = stage["DefaultRouteSettings"]
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (20, 30)
+
+
+def test_only_the_page_may_call_the_api_and_fetch_songs_from_a_browser(synth: Synth) -> None:
+    template = synth(site=PAGE)
+    cors = one(template, "ApiGatewayV2::Api", "HttpApi")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == [PAGE]
+    assert sorted(cors["AllowMethods"]) == ["GET", "POST"]
+    assert not cors.get("AllowCredentials", False)
+    (rule,) = one(template, "S3::Bucket", "StorageSongs")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == [PAGE]
+    assert sorted(rule["AllowedMethods"]) == ["GET", "HEAD", "PUT"]
+
+
+def test_where_cloudfront_has_the_page_no_other_origin_may_call(synth: Synth) -> None:
+    template = synth()
+    assert "CorsConfiguration" not in one(template, "ApiGatewayV2::Api", "HttpApi")
+    (rule,) = one(template, "S3::Bucket", "StorageSongs")["CorsConfiguration"]["CorsRules"]
+    (origin,) = map(text, rule["AllowedOrigins"])
+    assert re.fullmatch(r"https://<SiteDistribution\w+\.DomainName>", origin)
+
+
+def routes(template: Template, api: str) -> dict[str, dict[str, Any]]:
+    (name,) = (name for name in resources(template, "ApiGatewayV2::Api") if name.startswith(api))
+    return {
+        route["RouteKey"]: route
+        for route in resources(template, "ApiGatewayV2::Route").values()
+        if route["ApiId"] == {"Ref": name}
+    }
+
+
+def test_where_people_sign_in_every_route_asks_for_it_but_two(synth: Synth) -> None:
+    template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
+    (authorizer,) = resources(template, "ApiGatewayV2::Authorizer")
+    for key, route in routes(template, "HttpApi").items():
+        if key in ("GET /config", "GET /healthz"):
+            assert route.get("AuthorizationType", "NONE") == "NONE"
+        else:
+            assert route["AuthorizationType"] == "JWT", key
+            assert route["AuthorizerId"] == {"Ref": authorizer}
+    settings = resources(template, "ApiGatewayV2::Authorizer")[authorizer]
+    (client,), (pool,) = (
+        resources(template, "Cognito::UserPoolClient"),
+        resources(template, "Cognito::UserPool"),
+    )
+    assert settings["JwtConfiguration"]["Audience"] == [{"Ref": client}]
+    assert text(settings["JwtConfiguration"]["Issuer"]).endswith(f"/<{pool}>")
+    assert settings["IdentitySource"] == ["$request.header.Authorization"]
+
+
+def test_people_are_invited_and_the_page_is_a_public_client_with_a_code(synth: Synth) -> None:
+    template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
+    pool, client = one(template, "Cognito::UserPool"), one(template, "Cognito::UserPoolClient")
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["GenerateSecret"] is False
+    assert client["CallbackURLs"] == client["LogoutURLs"] == [f"{PAGE}/"]
+    assert client["PreventUserExistenceErrors"] == "ENABLED"
+
+
+def test_logs_are_kept_for_a_month_and_everything_that_runs_has_one(template: Template) -> None:
+    groups = resources(template, "Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    for function in resources(template, "Lambda::Function").values():
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+    names = {group["LogGroupName"] for group in groups.values()}
+    assert {"/aws/vendedlogs/unbraid/http", "/aws/codebuild/unbraid"} <= names
+
+
+def test_the_api_logs_every_call_without_what_opens_a_session(template: Template) -> None:
+    settings = one(template, "ApiGatewayV2::Stage", "HttpApi")["AccessLogSettings"]
+    assert text(settings["DestinationArn"]).startswith("<HttpApiLog")
+    assert "$context.routeKey" in settings["Format"] and "$context.status" in settings["Format"]
+    assert "$context.path" not in settings["Format"]
+
+
+def test_records_can_be_restored_and_everything_expires(template: Template) -> None:
+    sessions = one(template, "DynamoDB::Table", "StorageSessions")
+    assert sessions["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    for table in resources(template, "DynamoDB::Table").values():
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    rules = one(template, "S3::Bucket", "StorageSongs")["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert days == {"inputs/": 10, "outputs/": 10, "requests/": 2, "answers/": 2}
+    assert {"DaysAfterInitiation": 1} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+
+
+def test_images_are_scanned_and_a_tag_stays_what_it_is(template: Template) -> None:
+    repository = one(template, "ECR::Repository")
+    assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert repository["ImageTagMutability"] == "IMMUTABLE"
+    assert '"imageCountMoreThan"' in repository["LifecyclePolicy"]["LifecyclePolicyText"]
+
+
+def test_letters_come_from_the_one_address_alone(synth: Synth) -> None:
+    template = synth(**CHOICES["without a card, with people"])
+    sends = [each for _, each in all_statements(template) if each["Action"] == "ses:SendEmail"]
+    assert sends
+    for statement in sends:
+        assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "songs@example.org"}}
+        assert text(statement["Resource"]).endswith(":identity/songs@example.org")
+    assert not [each for _, each in all_statements(synth()) if each["Action"] == "ses:SendEmail"]
+
+
+def test_the_page_may_run_its_own_script_and_reach_nothing_but_its_services(synth: Synth) -> None:
+    headers = one(synth(), "CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
+    security = headers["SecurityHeadersConfig"]
+    policy = text(security["ContentSecurityPolicy"]["ContentSecurityPolicy"])
+    directives = dict(each.split(" ", 1) for each in policy.split("; "))
+    assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert re.fullmatch(
+        r"'self' https://unbraid-<AWS::AccountId>-<AWS::Region>\.s3\.<AWS::Region>\.<AWS::URLSuffix>"
+        r" wss://<SocketApi\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>",
+        directives["connect-src"],
+    )
+    assert security["FrameOptions"] == {"FrameOption": "DENY", "Override": True}
+    assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31536000
+    assert security["ContentTypeOptions"] == {"Override": True}
+    assert security["ReferrerPolicy"]["ReferrerPolicy"] == "no-referrer"
+
+
+def test_only_cloudfront_reads_the_pages_bucket(synth: Synth) -> None:
+    template = synth()
+    policy = one(template, "S3::BucketPolicy", "SitePage")["PolicyDocument"]["Statement"]
+    (allowed,) = (statement for statement in policy if statement["Effect"] == "Allow")
+    assert (allowed["Principal"], allowed["Action"]) == (
+        {"Service": "cloudfront.amazonaws.com"},
+        "s3:GetObject",
+    )
+    assert "distribution/<SiteDistribution" in text(allowed["Condition"]["StringEquals"]["AWS:SourceArn"])
+    config = one(template, "CloudFront::Distribution")["DistributionConfig"]
+    behaviours = [config["DefaultCacheBehavior"], *config["CacheBehaviors"]]
+    assert {each["ViewerProtocolPolicy"] for each in behaviours} == {"redirect-to-https", "https-only"}
+    for origin in config["Origins"]:
+        custom = origin.get("CustomOriginConfig")
+        assert custom is None or custom["OriginProtocolPolicy"] == "https-only"
+
+
+def test_the_build_may_change_this_stack_and_no_role(template: Template) -> None:
+    (role,) = (name for name in resources(template, "IAM::Role") if name.startswith("Images"))
+    actions = {action for each in statements(template, role) for action in listed(each["Action"])}
+    assert {action for action in actions if action.startswith("cloudformation:")} == {
+        "cloudformation:DescribeStacks",
+        "cloudformation:UpdateStack",
+    }
+    assert not any(action.startswith(("iam:", "sts:", "lambda:")) for action in actions)
+
+
+def test_nothing_costs_while_nobody_uses_it(template: Template) -> None:
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::VPCEndpoint", "AWS::WAFv2::WebACL"}
+    for table in resources(template, "DynamoDB::Table").values():
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+    for function in resources(template, "Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
+    assert "AWS::Lambda::Version" not in kinds  # what provisioned concurrency would need
+    for target in resources(template, "ApplicationAutoScaling::ScalableTarget").values():
+        assert target["MinCapacity"] == 0
+    # The account's first ten are free; target tracking makes two more of its own.
+    assert len(resources(template, "CloudWatch::Alarm")) <= 8

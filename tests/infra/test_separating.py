@@ -1,0 +1,215 @@
+"""What separates: the endpoint or the function, both only once there is an image; and the image's build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from infra.sources import ROOT
+from tests.infra.looking import Template, condition_of, one, resources, text
+
+from unbraid.aws.container.__main__ import main as container_main
+from unbraid.aws.endpoint import INVOCATION_TIMEOUT_S
+
+Synth = Callable[..., Template]
+
+
+def test_before_there_is_an_image_nothing_separates(synth: Synth) -> None:
+    template = synth()
+    assert template["Parameters"].keys() == {"ImageTag"}
+    assert template["Parameters"]["ImageTag"]["Default"] == ""
+    assert template["Conditions"] == {"HasImage": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ImageTag"}, ""]}]}}
+    for kind in (
+        "SageMaker::Model",
+        "SageMaker::EndpointConfig",
+        "SageMaker::Endpoint",
+        "ApplicationAutoScaling::ScalableTarget",
+        "ApplicationAutoScaling::ScalingPolicy",
+    ):
+        assert condition_of(template, kind) == {"HasImage"}, kind
+
+
+def test_nothing_that_is_always_there_needs_what_comes_with_the_image(synth: Synth) -> None:
+    for template in (synth(), synth(compute="cpu")):
+        late = {name for name, each in template["Resources"].items() if "Condition" in each}
+        for name, each in template["Resources"].items():
+            if name not in late:
+                assert not late & set(references(each)), name
+        assert not late & set(references(template["Outputs"]))
+
+
+def references(value: Any) -> list[str]:
+    """Logical ids that are named anywhere in it."""
+    if isinstance(value, dict):
+        found = [value["Ref"]] if "Ref" in value else []
+        if "Fn::GetAtt" in value:
+            found.append(value["Fn::GetAtt"][0])
+        found += value.get("DependsOn", []) if isinstance(value.get("DependsOn"), list) else []
+        return found + [name for inside in value.values() for name in references(inside)]
+    return [name for inside in value for name in references(inside)] if isinstance(value, list) else []
+
+
+def test_the_endpoint_answers_later_and_tells_of_it(synth: Synth) -> None:
+    template = synth()
+    config = one(template, "SageMaker::EndpointConfig")
+    (variant,) = config["ProductionVariants"]
+    assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.g4dn.xlarge", 1)
+    # CUDA 12 needs a newer driver than the one that comes by default.
+    assert variant["InferenceAmiVersion"] == "al2-ami-sagemaker-inference-gpu-3-1"
+    answers = config["AsyncInferenceConfig"]
+    assert answers["ClientConfig"]["MaxConcurrentInvocationsPerInstance"] == 4
+    output = answers["OutputConfig"]
+    assert output["S3OutputPath"].keys() == output["S3FailurePath"].keys() == {"Fn::Join"}
+    assert text(output["S3FailurePath"]).endswith("/answers/failed")
+    topics = {output["NotificationConfig"][name]["Ref"] for name in ("SuccessTopic", "ErrorTopic")}
+    heard = {
+        each["TopicArn"]["Ref"]: each
+        for each in resources(template, "SNS::Subscription").values()
+        if each["Protocol"] == "lambda"
+    }
+    assert heard.keys() == topics and len(topics) == 2
+    for subscription in heard.values():
+        assert text(subscription["Endpoint"]).startswith("<FunctionsEnded")
+        assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]).startswith("<DeadLetters")
+
+
+def test_an_instance_without_a_card_has_no_driver(synth: Synth) -> None:
+    (variant,) = one(synth(instance="ml.c7i.2xlarge"), "SageMaker::EndpointConfig")["ProductionVariants"]
+    assert "InferenceAmiVersion" not in variant
+
+
+def test_the_functions_name_the_endpoint_as_it_is_called(synth: Synth) -> None:
+    template = synth()
+    name = one(template, "SageMaker::Endpoint")["EndpointName"]
+    for function in resources(template, "Lambda::Function").values():
+        assert function["Environment"]["Variables"]["UNBRAID_ENDPOINT"] == name
+    log = one(template, "Logs::LogGroup", "EndpointLog")
+    assert log["LogGroupName"] == f"/aws/sagemaker/Endpoints/{name}"
+
+
+def test_instances_follow_the_queue_and_the_first_song_wakes_one(synth: Synth) -> None:
+    template = synth(at_most=5)
+    target = one(template, "ApplicationAutoScaling::ScalableTarget")
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 5)
+    assert text(target["ResourceId"]).startswith("endpoint/<Endpoint")
+    assert text(target["ResourceId"]).endswith(".EndpointName>/variant/all")
+    policies = resources(template, "ApplicationAutoScaling::ScalingPolicy")
+    tracking, step = sorted(policies, key=lambda name: str(policies[name]["PolicyType"]), reverse=True)
+    metric = policies[tracking]["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    assert metric["MetricName"] == "ApproximateBacklogSizePerInstance"
+    assert metric["Dimensions"] == [{"Name": "EndpointName", "Value": "unbraid"}]
+    steps = policies[step]["StepScalingPolicyConfiguration"]
+    assert steps["AdjustmentType"] == "ChangeInCapacity"
+    assert steps["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
+    (wakes,) = (
+        alarm
+        for alarm in resources(template, "CloudWatch::Alarm").values()
+        if {"Ref": step} in alarm["AlarmActions"]
+    )
+    assert wakes["MetricName"] == "HasBacklogWithoutCapacity"
+    assert (wakes["Threshold"], wakes["EvaluationPeriods"], wakes["Period"]) == (1, 1, 60)
+
+
+def test_without_a_card_the_image_is_a_function_that_a_queue_feeds(
+    synth: Synth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = synth(compute="cpu", at_most=3)
+    (function,) = (
+        each
+        for each in resources(template, "Lambda::Function").values()
+        if each.get("PackageType") == "Image"
+    )
+    assert (function["MemorySize"], function["EphemeralStorage"], function["Timeout"]) == (
+        10240,
+        {"Size": 10240},
+        900,
+    )
+    assert text(function["Code"]["ImageUri"]).endswith(":<ImageTag>")
+    (word,) = function["ImageConfig"]["Command"]
+    with pytest.raises(SystemExit, match="0"):
+        container_main(["--help"])
+    assert word in capsys.readouterr().out
+    mappings = resources(template, "Lambda::EventSourceMapping")
+    (songs,) = (each for name, each in mappings.items() if name.startswith("Cpu"))
+    assert songs["BatchSize"] == 1
+    assert songs["ScalingConfig"] == {"MaximumConcurrency": 3}
+    assert songs["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = one(template, "SQS::Queue", "Cpu")
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert text(queue["RedrivePolicy"]["deadLetterTargetArn"]).startswith("<DeadLetters")
+    assert condition_of(template, "Lambda::EventSourceMapping") == {"HasImage", None}
+    assert not any(kind.startswith("AWS::SageMaker") for kind in kinds(template))
+    statement = one(template, "ECR::Repository")["RepositoryPolicyText"]["Statement"][0]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert text(statement["Condition"]["ArnLike"]["aws:SourceArn"]).endswith(
+        f"function:{function['FunctionName']}"
+    )
+
+
+def kinds(template: Template) -> set[str]:
+    """Of all resources."""
+    return {each["Type"] for each in template["Resources"].values()}
+
+
+def test_a_song_may_take_as_long_as_the_queue_before_the_endpoint_allows() -> None:
+    assert INVOCATION_TIMEOUT_S == 3600  # the most that there is; the endpoint has no setting of its own
+
+
+@pytest.mark.parametrize("compute", ["gpu", "cpu"])
+def test_the_build_is_told_what_its_recipe_asks_for(synth: Synth, compute: str) -> None:
+    template = synth(compute=compute)
+    project = one(template, "CodeBuild::Project")
+    variables = {each["Name"]: each["Value"] for each in project["Environment"]["EnvironmentVariables"]}
+    assert variables["DEVICE"] == compute
+    assert variables["IMAGE_TAG"] == template["Outputs"]["WantedImage"]["Value"] == f"content-{compute}"
+    recipe = (ROOT / "buildspec.yml").read_text("utf-8")
+    for name in variables:
+        assert f"${{{name}" in recipe or f"${name}" in recipe, name
+    needed = yaml.safe_load(recipe)["phases"]["install"]["commands"][0]
+    assert all(f"${{{name}:?}}" in needed for name in ("REPOSITORY", "IMAGE_TAG", "STACK"))
+    assert project["Environment"]["PrivilegedMode"] is True
+    assert project["Source"]["Type"] == "S3"
+
+
+def test_alarms_tell_somebody_and_money_is_watched(synth: Synth) -> None:
+    template = synth(alarms="me@example.org", budget=50)
+    topic = {
+        "Ref": next(name for name in resources(template, "SNS::Topic") if name.startswith("WatchAlarms"))
+    }
+    mails = [
+        each for each in resources(template, "SNS::Subscription").values() if each["Protocol"] == "email"
+    ]
+    assert [(each["TopicArn"], each["Endpoint"]) for each in mails] == [(topic, "me@example.org")]
+    alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
+    wake = alarms.pop("unbraid-wake")
+    assert topic not in wake["AlarmActions"]  # it rings whenever somebody brings a song
+    assert all(each["AlarmActions"] == [topic] for each in alarms.values())
+    assert alarms.keys() == {
+        f"unbraid-{name}"
+        for name in (
+            "api-faults",
+            "socket-faults",
+            "dead-letters",
+            "backlog-age",
+            "no-instance",
+            "endpoint-faults",
+            "awake",
+        )
+    }
+    assert all(each["TreatMissingData"] == "notBreaching" for each in alarms.values())
+    budget = one(template, "Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
+    assert all(
+        each["Subscribers"] == [{"SubscriptionType": "SNS", "Address": topic}]
+        for each in budget["NotificationsWithSubscribers"]
+    )
+    policy = [
+        statement["Principal"]
+        for each in resources(template, "SNS::TopicPolicy").values()
+        if topic in each["Topics"]
+        for statement in each["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    assert {"Service": "budgets.amazonaws.com"} in policy

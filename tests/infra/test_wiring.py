@@ -1,0 +1,210 @@
+"""The template and the code mean the same: routes, handlers, environment, tables, what calls what."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from infra.http_api import ROUTES
+from infra.storage import KEPT_DAYS
+from tests.aws.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
+from tests.infra.looking import Template, one, resources, text
+
+from unbraid.aws.container.settings import ContainerSettings
+from unbraid.aws.settings import PREFIX, Settings
+from unbraid.jobs.limits import DAY, Limits
+
+Synth = Callable[..., Template]
+
+FUNCTIONS = {*ROUTES.values(), "connect", "disconnect", "ended", "tell", "upkeep"}
+
+
+def functions(template: Template) -> dict[str, dict[str, Any]]:
+    """Those of Python, by their short names."""
+    return {
+        each["FunctionName"].removeprefix("unbraid-"): each
+        for each in resources(template, "Lambda::Function").values()
+        if each.get("PackageType") != "Image"
+    }
+
+
+def logical(template: Template, name: str) -> str:
+    """Logical id of a function, by its short name."""
+    (found,) = (
+        key
+        for key, each in resources(template, "Lambda::Function").items()
+        if each["FunctionName"] == f"unbraid-{name}"
+    )
+    return found
+
+
+def targets(template: Template, api: str) -> dict[str, str]:
+    """Route of an API -> logical id of the function that answers it."""
+    found = {}
+    integrations = resources(template, "ApiGatewayV2::Integration")
+    for route in resources(template, "ApiGatewayV2::Route").values():
+        if route["ApiId"]["Ref"].startswith(api):
+            integration = integrations[text(route["Target"]).removeprefix("integrations/")[1:-1]]
+            (uri,) = _gets(integration["IntegrationUri"])
+            found[route["RouteKey"]] = uri
+    return found
+
+
+def _gets(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        if "Fn::GetAtt" in value:
+            return [value["Fn::GetAtt"][0]]
+        return [found for inside in value.values() for found in _gets(inside)]
+    return [found for inside in value for found in _gets(inside)] if isinstance(value, list) else []
+
+
+def test_every_route_has_its_function(synth: Synth) -> None:
+    template = synth()
+    assert targets(template, "HttpApi") == {route: logical(template, name) for route, name in ROUTES.items()}
+    assert targets(template, "SocketApi") == {
+        "$connect": logical(template, "connect"),
+        "$default": logical(template, "connect"),
+        "$disconnect": logical(template, "disconnect"),
+    }
+
+
+def test_cloudfront_passes_every_route_on(synth: Synth) -> None:
+    config = one(synth(), "CloudFront::Distribution")["DistributionConfig"]
+    paths = {behaviour["PathPattern"] for behaviour in config["CacheBehaviors"]}
+    assert paths == {route.split()[1].replace("{sessionId}", "*") for route in ROUTES}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_every_handler_is_there(synth: Synth, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    function = functions(synth())[name]
+    module, _, handler = function["Handler"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), handler))
+
+
+def test_functions_run_python_on_arm_with_traces(synth: Synth) -> None:
+    template = synth()
+    assert functions(template).keys() == FUNCTIONS
+    for function in functions(template).values():
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_those_that_answer_calls_end_before_the_api_gives_up(synth: Synth) -> None:
+    for name in ROUTES.values():
+        assert functions(synth())[name]["Timeout"] < 30
+
+
+COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "socket_api", "models"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "besides"),
+    [
+        ({}, {"endpoint"}),
+        ({"compute": "cpu"}, {"queue_url"}),
+        (
+            {"sign_in": True, "sender": "songs@example.org"},
+            {"endpoint", "oidc_issuer", "oidc_client_id", "sender"},
+        ),
+    ],
+)
+def test_all_are_told_what_the_settings_know(synth: Synth, chosen: dict[str, Any], besides: set[str]) -> None:
+    template = synth(**chosen)
+    told = [each["Environment"]["Variables"] for each in functions(template).values()]
+    told += [
+        each["Environment"]["Variables"]
+        for each in resources(template, "Lambda::Function").values()
+        if each.get("PackageType") == "Image"
+    ]
+    told += [
+        each["PrimaryContainer"]["Environment"] for each in resources(template, "SageMaker::Model").values()
+    ]
+    assert len(told) == len(FUNCTIONS) + (1 if "compute" not in chosen else 0)
+    for variables in told:
+        names = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
+        assert names == COMMON | besides
+        assert names <= Settings.model_fields.keys() <= ContainerSettings.model_fields.keys()
+
+
+def test_the_settings_take_what_they_are_told(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in functions(synth(sign_in=True, sender="songs@example.org"))["process"]["Environment"][
+        "Variables"
+    ].items():
+        # As CloudFormation would fill it in: some word for each reference.
+        monkeypatch.setenv(name, text(value).replace("<", "").replace(">", "").replace("::", "-"))
+    settings = Settings.load()
+    assert settings.sends_mail
+    assert settings.limits.models == ("auto", "lite", "htdemucs")
+
+
+@pytest.mark.parametrize(
+    ("name", "definition"), [("Sessions", SESSIONS_TABLE), ("Connections", CONNECTIONS_TABLE)]
+)
+def test_tables_are_those_that_the_stores_are_tested_with(
+    synth: Synth, name: str, definition: dict[str, Any]
+) -> None:
+    table = one(synth(), "DynamoDB::Table", f"Storage{name}")
+
+    def sorted_out(each: dict[str, Any]) -> str:
+        attributes = sorted(each["AttributeDefinitions"], key=lambda one: str(one["AttributeName"]))
+        indexes = sorted(each.get("GlobalSecondaryIndexes", []), key=lambda one: str(one["IndexName"]))
+        return json.dumps([attributes, each["KeySchema"], indexes, each["BillingMode"]], sort_keys=True)
+
+    assert sorted_out(table) == sorted_out(definition)
+    assert table["TimeToLiveSpecification"]["AttributeName"] == TTL
+
+
+def test_the_bucket_keeps_files_longer_than_any_session_lives() -> None:
+    limits = Limits()
+    assert (limits.upload_s + limits.results_s) / DAY <= KEPT_DAYS - 1
+    assert math.ceil(KEPT_DAYS) == KEPT_DAYS
+
+
+def test_changes_of_sessions_are_told_in_order_and_put_aside_after_some_tries(synth: Synth) -> None:
+    template = synth()
+    mapping = one(template, "Lambda::EventSourceMapping")
+    (table,) = (name for name in resources(template, "DynamoDB::Table") if name.startswith("StorageSessions"))
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
+    assert mapping["FunctionName"] == {"Ref": logical(template, "tell")}
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == 3
+    assert mapping["MaximumRecordAgeInSeconds"] == 300
+    assert text(mapping["DestinationConfig"]["OnFailure"]["Destination"]).startswith("<DeadLetters")
+    stream = resources(template, "DynamoDB::Table")[table]["StreamSpecification"]
+    assert stream == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_upkeep_is_called_by_the_clock(synth: Synth) -> None:
+    called = {}
+    template = synth()
+    for rule in resources(template, "Events::Rule").values():
+        (target,) = rule["Targets"]
+        assert target["Arn"]["Fn::GetAtt"][0] == logical(template, "upkeep")
+        called[json.loads(target["Input"])["task"]] = rule["ScheduleExpression"]
+    assert called == {"recover": "rate(1 minute)", "sweep": "rate(1 hour)"}
+
+
+def test_what_works_by_itself_puts_aside_what_it_could_not_do(synth: Synth) -> None:
+    template = synth()
+    configured = {
+        text(each["FunctionName"])[1:-1]: text(each["DestinationConfig"]["OnFailure"]["Destination"])
+        for each in resources(template, "Lambda::EventInvokeConfig").values()
+    }
+    assert configured.keys() == {logical(template, name) for name in ("tell", "upkeep", "ended")}
+    assert all(queue.startswith("<DeadLetters") for queue in configured.values())
+
+
+def test_the_page_is_told_where_the_socket_is(synth: Synth) -> None:
+    template = synth()
+    variables = functions(template)["config"]["Environment"]["Variables"]
+    stage = one(template, "ApiGatewayV2::Stage", "SocketApi")["StageName"]
+    assert text(variables["UNBRAID_SOCKET_URL"]).startswith("wss://<SocketApi")
+    assert text(variables["UNBRAID_SOCKET_URL"]).endswith(f"/{stage}")
+    assert text(variables["UNBRAID_SOCKET_API"]) == text(variables["UNBRAID_SOCKET_URL"]).replace(
+        "wss://", "https://"
+    )
