@@ -5,6 +5,7 @@ It checks neither signatures nor rights: for links see `signatures`.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -91,8 +92,13 @@ def use(patch: pytest.MonkeyPatch, url: str) -> None:
         patch.delenv(name, raising=False)
     for name, value in environment(url).items():
         patch.setenv(name, value)
-    # One made before has the credentials of then.
-    patch.setattr(boto3, "DEFAULT_SESSION", None)
+    # One made before has the credentials of then. All tests share one, as it reads descriptions of services for long.
+    patch.setattr(boto3, "DEFAULT_SESSION", _session())
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    return boto3.Session()
 
 
 @pytest.fixture(scope="session")

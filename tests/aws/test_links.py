@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 from tests.aws.moto_server import use
 from tests.aws.signatures import Refused, verify
@@ -117,6 +118,7 @@ def test_links_lead_to_the_region_itself(
 
 def test_links_of_a_role_carry_its_token(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a/token+of=the role")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     url = store.upload_url(KEY, "audio/mpeg", 3600, 100)
     assert not refused("PUT", url, MP3)
     assert refused("PUT", url.replace("token", "taken"), MP3)
