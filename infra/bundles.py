@@ -92,7 +92,8 @@ def _pip(made: Path) -> list[str]:
 
 def _file(name: str) -> Path:
     place = SOURCE.joinpath(*name.split("."))
-    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    package = place / "__init__.py"
+    return package if package.is_file() else place.with_suffix(".py")
 
 
 def _imports(node: ast.AST, everywhere: bool) -> Iterator[str]:

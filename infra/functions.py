@@ -46,7 +46,7 @@ class Functions(Construct):
         self.dead_letters = dead_letters
         self.storage = storage
         rights = Rights(storage)
-        read, board = rights.sessions("GetItem"), rights.indexes("by-state")
+        board = rights.indexes("by-state")
         links = rights.files("GetObject", "outputs")
         put_back: Statements = [
             rights.sessions("GetItem", "PutItem"),
@@ -83,16 +83,22 @@ class Functions(Construct):
             "config": [],
             "connect": [
                 rights.sessions("BatchGetItem"),
-                read,
                 board,
                 links,
-                rights.connections("PutItem"),
+                rights.connections("PutItem", "Query", "DeleteItem"),
                 push,
             ],
             "disconnect": [rights.connections("Query", "DeleteItem")],
         }
         background: dict[str, Statements] = {
-            "tell": [rights.stream(), board, links, rights.connections("Query", "DeleteItem"), push],
+            "tell": [
+                rights.stream(),
+                rights.sessions("BatchGetItem"),
+                board,
+                links,
+                rights.connections("Query", "DeleteItem"),
+                push,
+            ],
             "upkeep": [
                 *put_back,
                 rights.sessions("BatchGetItem", "DeleteItem"),

@@ -1,0 +1,140 @@
+"""What is uploaded: the functions' code is small and whole, and is the same each time for the same content."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from infra.archives import write_zip
+from infra.bundles import LOCK, START, bundle, own_files
+from infra.http_api import ROUTES
+from infra.sources import ROOT, image_tag, source_zip
+
+from infra import sources
+
+LIMIT = 15_000_000
+IN_LAMBDA = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"}
+"""Top-level packages of Lambda's own Python 3.13."""
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real one. Its libraries are fetched the first time, and again when the lock file has changed."""
+    return bundle(tmp_path_factory.mktemp("bundle") / "functions.zip")
+
+
+def test_the_bundle_is_below_15_mb(zipped: Path) -> None:
+    assert 3_000_000 < zipped.stat().st_size < LIMIT
+
+
+def test_what_is_compiled_in_it_is_for_lambdas_python_and_processor(zipped: Path) -> None:
+    with zipfile.ZipFile(zipped) as file:
+        libraries = [name for name in file.namelist() if name.endswith(".so")]
+        machines = {int.from_bytes(file.read(name)[18:20], "little") for name in libraries}
+    assert any("pydantic_core" in name for name in libraries)
+    assert machines == {183}  # EM_AARCH64 in the header of ELF
+    for name in libraries:
+        assert re.search(r"\.(cpython-313-aarch64-linux-gnu|abi3)\.so$", name), name
+
+
+def test_nothing_heavy_is_in_it(zipped: Path) -> None:
+    with zipfile.ZipFile(zipped) as file:
+        names = file.namelist()
+    parts = {name.split("/")[1] for name in names if name.startswith("unbraid/")}
+    assert not parts & {"audio", "separation", "networks", "training", "evaluation", "web", "local", "cli"}
+    assert not {name.split("/")[0] for name in names} & {"numpy", "av", "openvino", "fastapi", "botocore"}
+    assert not [name for name in names if name.endswith((".bin", ".onnx", ".pyc"))]
+
+
+def test_the_same_content_is_the_same_zip(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = write_zip(tmp_path / "first.zip", {"b": tmp_path / "a", "a": tmp_path / "a"}).read_bytes()
+    (tmp_path / "a").touch()
+    assert (
+        write_zip(tmp_path / "second.zip", {"a": tmp_path / "a", "b": tmp_path / "a"}).read_bytes() == first
+    )
+    (tmp_path / "a").write_text("2")
+    assert write_zip(tmp_path / "third.zip", {"a": tmp_path / "a", "b": tmp_path / "a"}).read_bytes() != first
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+allowed = {*sys.stdlib_module_names, "unbraid", *sys.argv[3:]}
+
+class Nothing:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in allowed:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nothing)
+sys.path.insert(0, sys.argv[1])
+functions = importlib.import_module(sys.argv[2])
+for module in pkgutil.iter_modules(functions.__path__):
+    assert callable(importlib.import_module(f"{functions.__name__}.{module.name}").handler)
+    print(module.name)
+import unbraid.api.signin
+assert functions.__file__.startswith(sys.argv[1])
+"""
+
+
+def test_every_handler_loads_from_it_with_nothing_but_lambdas_python(zipped: Path, tmp_path: Path) -> None:
+    """Here, with this machine's builds of just those libraries that it carries."""
+    with zipfile.ZipFile(zipped) as file:
+        file.extractall(tmp_path, [name for name in file.namelist() if name.startswith("unbraid/")])
+        carried = {re.split(r"[/.]", name)[0] for name in file.namelist()} | IN_LAMBDA
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", IMPORT_ALL, tmp_path, START, *carried],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"AWS_DEFAULT_REGION": "eu-central-1", "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert {*ROUTES.values(), "connect", "disconnect", "ended", "tell", "upkeep"} == set(done.stdout.split())
+
+
+def test_libraries_are_pinned_by_hash() -> None:
+    lines = LOCK.read_text("utf-8").splitlines()
+    named = [line for line in lines if re.match(r"\w", line)]
+    assert named and all(re.match(r"[\w.-]+==[\w.]+ \\$", line) for line in named)
+    assert not {line.split("==")[0] for line in named} & {"boto3", "botocore", "numpy"}
+
+
+def test_the_source_of_the_image_is_what_its_recipe_copies(tmp_path: Path) -> None:
+    with zipfile.ZipFile(source_zip(tmp_path / "source.zip")) as file:
+        names = set(file.namelist())
+    assert {"Dockerfile", "buildspec.yml", ".dockerignore", "src/unbraid/__init__.py"} <= names
+    for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for name in line.split()[1:-1]:
+                assert any(each == name or each.startswith(f"{name}/") for each in names), name
+    assert not [name for name in names if "__pycache__" in name or "/static/" in name or ".git/" in name]
+
+
+def test_an_image_is_named_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("src", "requirements", "tests"):
+        (tmp_path / name).mkdir()
+    code, test = tmp_path / "src" / "code.py", tmp_path / "tests" / "test_code.py"
+    code.write_text("1")
+    test.write_text("1")
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    before = image_tag()
+    assert re.fullmatch(r"[0-9a-f]{16}", before)
+    test.write_text("2")
+    assert image_tag() == before
+    code.write_text("2")
+    assert image_tag() != before
+    code.rename(code.with_name("other.py"))
+    assert image_tag() != before
+
+
+def test_only_what_functions_import_goes_with_them() -> None:
+    names = {str(file.relative_to(ROOT / "src/unbraid")) for file in own_files()}
+    assert {"__init__.py", "jobs/service.py", "models/catalog.toml", "aws/functions/tell.py"} <= names
+    assert not [
+        name for name in names if name.startswith(("aws/container", "jobs/runner", "jobs/separators"))
+    ]
