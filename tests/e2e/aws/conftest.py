@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,19 @@ BUILT = {"ImageTag": "built"}
 
 @pytest.fixture(scope="package")
 def world(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The application, deployed. No role has ever been refused what it asked for."""
-    template = Template(synth(site=PAGE), BUILT)
+    """The application, deployed."""
+    with deployed(Template(synth(site=PAGE), BUILT), tmp_path_factory.mktemp("deployed")) as world:
+        assert world.endpoint is not None
+        world.endpoint.scaling.suspended = True  # a container takes seconds to start
+        yield world
+
+
+@contextmanager
+def deployed(template: Template, folder: Path, issuer: str | None = None) -> Iterator[World]:
+    """The application of a template. No role is ever refused what it asks for."""
     site = f"http://localhost:{free_port()}"  # another origin than 127.0.0.1, where the APIs are
     template.addresses[PAGE] = site
-    with World(template, tmp_path_factory.mktemp("deployed"), site) as world:
-        world.endpoint.scaling.suspended = True  # a container takes seconds to start
+    with World(template, folder, site, issuer) as world:
         yield world
     assert world.door.denied == []
 

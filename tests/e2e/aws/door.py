@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import urllib3
@@ -39,6 +40,8 @@ class Door:
         """What roles asked for without the right to it."""
         self.put: list[str] = []
         """Keys of files that were put into S3, one for each time."""
+        self.letters: list[dict[str, Any]] = []
+        """What SES was to send."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -86,6 +89,8 @@ class Door:
             # Who may not list a bucket isn't told what is not in it.
             if name and not self._rights.allows(role, "s3:ListBucket", f"arn:aws:s3:::{bucket}"):
                 response = refusal("s3", 403, "AccessDenied", "Access Denied")
+        if service == "ses" and response.status_code == 200:
+            self.letters.append(json.loads(body))
         if service != "s3":
             return response
         if request.method == "PUT" and response.status_code == 200:

@@ -84,13 +84,15 @@ class Function:
 
 
 class Functions:
-    """All of them. `environment_of` gives what a function has besides what the template says, by the ARN of its role."""
+    """All of them. `environment_of` gives what a function has besides what the template says, by the ARN of its role;
+    `image_handler` is what the image runs as a function."""
 
     def __init__(
         self,
         template: Template,
         logs: Path,
         environment_of: Callable[[str], Mapping[str, str]] = lambda _: {},
+        image_handler: str = "",
     ) -> None:
         self._logs = logs
         self._lock = threading.Lock()
@@ -103,8 +105,11 @@ class Functions:
         """Every failure of a function, expected or not."""
         self._functions: dict[str, Function] = {}
         for logical, said in template.of_type("AWS::Lambda::Function").items():
-            if "Handler" not in said or not str(said.get("Runtime", "")).startswith("python"):
-                continue  # an image
+            if said.get("PackageType") == "Image":
+                assert said["ImageConfig"]["Command"] == ["function"]
+                said = {**said, "Handler": image_handler, "Runtime": "image"}
+            elif not str(said.get("Runtime", "")).startswith("python"):
+                continue  # of the deployment itself
             name = template.name(logical)
             own = {
                 "PATH": os.environ["PATH"],

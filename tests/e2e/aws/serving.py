@@ -21,7 +21,7 @@ def serving(application: Any, port: int = 0) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
         application,
-        log_level="warning",
+        log_level="critical",
         lifespan="off",
         server_header=False,
         ws="websockets-sansio",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import WriteWave
 from tests.e2e.aws.client import Client
 from tests.e2e.aws.requested import Asked
+from tests.e2e.aws.waiting import soon
 from tests.e2e.aws.world import LEASE_S, World
 
 from unbraid.jobs.disk import NOT_STORED
@@ -30,13 +31,6 @@ def unharmed(world: World) -> Iterator[None]:
     yield
     soon(lambda: world.endpoint.idle)
     assert world.functions.dropped == []
-
-
-def soon(condition: Callable[[], Any], within_s: float = 30) -> None:
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def at_work(world: World, client: Client, song: bytes) -> str:
@@ -160,7 +154,7 @@ def test_an_upload_that_never_comes_is_swept_away(world: World, client: Client) 
     world.age(upload["sessionId"], 25 * 3600)
     assert client.call("POST", "/status", {"session_id": upload["sessionId"]})[0] == 404
     assert not world.scheduled("sweep").failed
-    found = world.client("dynamodb").scan(TableName=world._sessions())["Items"]
+    found = world.client("dynamodb").scan(TableName=world.table("Sessions"))["Items"]
     assert upload["sessionId"] not in [item["id"]["S"] for item in found]
 
 

@@ -23,6 +23,7 @@ from tests.e2e.aws.serving import free_port, serving, serving_moto
 from tests.e2e.aws.socket_api import SocketApi
 from tests.e2e.aws.template import REGION, Template
 
+from unbraid.aws.container.__main__ import HANDLER as IMAGE_HANDLER
 from unbraid.aws.items import session_of
 from unbraid.jobs.session import Session
 
@@ -61,8 +62,8 @@ class World:
             for logical, said in template.of_type("AWS::S3::Bucket").items()
         }
         self.door = Door(self._moto, self.rights, buckets)
-        self._door = "http://" + self._ends.enter_context(serving(self.door))
-        self.functions = Functions(template, folder, lambda role: self._environment(role) | HERE)
+        self.door_address = "http://" + self._ends.enter_context(serving(self.door))
+        self.functions = Functions(template, folder, self._environment, IMAGE_HANDLER)
         self._ends.callback(self.functions.close)
         self.door.functions = self.functions
         self.topics = Topics(self.functions)
@@ -96,7 +97,7 @@ class World:
         return boto3.client(
             service,  # type: ignore[call-overload]
             region_name=REGION,
-            endpoint_url=self._moto if role is None else self._door,
+            endpoint_url=self._moto if role is None else self.door_address,
             aws_access_key_id=said["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=said["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=said.get("AWS_SESSION_TOKEN"),
@@ -115,7 +116,7 @@ class World:
     def record(self, session_id: str) -> Session:
         """The session as the table has it."""
         item = self.client("dynamodb").get_item(
-            TableName=self._sessions(), Key={"id": {"S": session_id}}, ConsistentRead=True
+            TableName=self.table("Sessions"), Key={"id": {"S": session_id}}, ConsistentRead=True
         )["Item"]
         return session_of(item)
 
@@ -123,16 +124,16 @@ class World:
         """Let so much time pass for a session that nobody works on: it expires that much earlier."""
         expires_at = self.record(session_id).expires_at - seconds
         self.client("dynamodb").update_item(
-            TableName=self._sessions(),
+            TableName=self.table("Sessions"),
             Key={"id": {"S": session_id}},
             UpdateExpression="SET expires_at = :at",
             ExpressionAttributeValues={":at": {"N": repr(expires_at)}},
         )
 
-    def _sessions(self) -> str:
-        return next(
-            self.template.name(key) for key in self.template.ids("AWS::DynamoDB::Table") if "Sessions" in key
-        )
+    def table(self, kind: str) -> str:
+        """The name of a table: `Sessions` or `Connections`."""
+        tables = self.template.ids("AWS::DynamoDB::Table")
+        return next(self.template.name(logical) for logical in tables if kind in logical)
 
     def scheduled(self, what: str) -> Answer:
         """Have upkeep do `what` now, as its schedule has it done: with the input that the template gives."""
@@ -171,15 +172,19 @@ class World:
             self.client("sns").create_topic(Name=template.name(logical))
         for said in template.of_type("AWS::SES::EmailIdentity").values():
             self.client("sesv2").create_email_identity(EmailIdentity=said["EmailIdentity"])
-        for logical in template.ids("AWS::SQS::Queue"):
-            self.client("sqs").create_queue(QueueName=template.name(logical))
+        for logical, said in template.of_type("AWS::SQS::Queue").items():
+            seen_again = {"VisibilityTimeout": str(said.get("VisibilityTimeout", 30))}
+            self.client("sqs").create_queue(QueueName=template.name(logical), Attributes=seen_again)
 
     def _environment(self, role: str) -> Mapping[str, str]:
         """Who a process is, and where the services are."""
         return {
             **self.rights.credentials(role),
-            "AWS_ENDPOINT_URL": self._door,
+            "AWS_ENDPOINT_URL": self.door_address,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "UNBRAID_CACHE": os.environ["UNBRAID_CACHE"],
+            "UNBRAID_OFFLINE": "1",
+            **HERE,
         }
 
     def _endpoint(self) -> AsyncEndpoint | None:
@@ -190,15 +195,12 @@ class World:
         role = model["ExecutionRoleArn"]
         environment = {
             **self._environment(role),
-            **HERE,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "src"), *sys.path))),
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            "UNBRAID_CACHE": os.environ["UNBRAID_CACHE"],
-            "UNBRAID_OFFLINE": "1",
         }
         endpoint = AsyncEndpoint(
             self.template,
