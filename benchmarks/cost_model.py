@@ -63,6 +63,8 @@ UNITS = 9
 """Write units of one: an item of up to 3 KB in the table, and moved within the index by state."""
 CALLS = 30
 """Of the HTTP API: upload, process, some status calls and their preflights, a look at the history."""
+MINUTES = 15
+"""For which a page watches."""
 FUNCTION_GB, FUNCTION_S = 0.5, 0.15
 
 # What is there without any song. Sizes are estimates.
@@ -146,11 +148,12 @@ def compute_usd(machine: Machine, songs: float) -> float:
 def requests(machine: Machine, songs: float) -> dict[str, float]:
     """Units in a month of what is paid by use, besides separating."""
     beats = machine.song_s / BEAT_S
-    calls = CALLS + beats + 10  # `tell` is called for each change, at worst
+    questions = MINUTES * 3  # a page's, through its socket
+    calls = CALLS + beats + questions + 10  # `tell` is called for each change, at worst
     return {
         "HTTP API": songs * CALLS,
-        "WebSocket messages": songs * (beats + 10),
-        "WebSocket minutes": songs * 15,
+        "WebSocket messages": songs * (beats + questions * 2 + 10),
+        "WebSocket minutes": songs * MINUTES,
         "Lambda calls": songs * calls,
         "Lambda arm64": songs * calls * FUNCTION_GB * FUNCTION_S,
         "DynamoDB writes": songs * (beats + 10) * UNITS,

@@ -47,10 +47,15 @@ async function watching(): Promise<void> {
   await vi.advanceTimersByTimeAsync(200)
 }
 
-test('a socket that stands is asked how the songs are', async () => {
+test('a socket that stands is asked how the songs are, again and again, until it is gone', async () => {
   await watching()
   socket.onopen()
   expect(socket.sent).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(socket.sent).toHaveLength(4)
+  socket.close()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(socket.sent).toHaveLength(4)
 })
 
 test('until the socket has told something the server is asked, and not after', async () => {

@@ -6,6 +6,10 @@ import type { Status } from './types'
 const AT_ONCE = 100 // sessions watched; those further down the queue move up as the first end
 const ASK_EVERY_MS = 2000
 const SETTLE_MS = 150 // several songs often change at once
+// In AWS a server can't be the first to speak, tells no places in the queue by itself, and hangs up on whoever is silent.
+// The web app needs no questions and takes them all the same.
+const QUESTION = '{"action": "status"}'
+const QUESTION_EVERY_MS = 20_000
 const CALL_AGAIN_MS = [1000, 2000, 4000, 8000, 15000]
 
 export class Live {
@@ -16,6 +20,7 @@ export class Live {
   private failures = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   private asking: ReturnType<typeof setInterval> | undefined
+  private questions: ReturnType<typeof setInterval> | undefined
 
   constructor(
     private readonly client: Client,
@@ -45,6 +50,7 @@ export class Live {
   private hangUp(): void {
     clearTimeout(this.timer)
     clearInterval(this.asking)
+    clearInterval(this.questions)
     this.asking = undefined
     const socket = this.socket
     this.socket = null // so that its closing is none of our business any more
@@ -66,8 +72,11 @@ export class Live {
       return
     }
     this.socket = socket
-    // A server that sees no page before its socket stands can't be the first to speak; others tell all the same.
-    socket.onopen = () => socket.send('{"action": "status"}')
+    socket.onopen = () => {
+      if (socket !== this.socket) return
+      socket.send(QUESTION)
+      this.questions = setInterval(() => socket.send(QUESTION), QUESTION_EVERY_MS)
+    }
     socket.onmessage = (event) => {
       const news = JSON.parse(String(event.data)) as Partial<Status>
       if (socket !== this.socket || news.session_id === undefined) return // words of a gateway are no news
@@ -80,6 +89,7 @@ export class Live {
     socket.onclose = () => {
       if (socket !== this.socket) return
       this.socket = null
+      clearInterval(this.questions)
       this.ask()
       this.again()
     }
