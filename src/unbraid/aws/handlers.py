@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -37,6 +38,7 @@ logger = Logger(logger_formatter=_Lines())
 # Calls of AWS's services alone: looking for other libraries to follow takes time at each start.
 tracer = Tracer(patch_modules=["botocore"])
 metrics = Metrics(namespace="Unbraid")
+warnings.filterwarnings("ignore", "No application metrics")  # most calls have none
 
 
 @cache

@@ -30,6 +30,7 @@ TOO_LARGE = (
     f"The request is too large: at most {LARGEST >> 10} KB. Songs go to the link that POST /upload gives."
 )
 NOT_SIGNED_IN = "Please sign in."
+NOT_READ = "The request can't be read."
 NO_ROUTE = "There is nothing at this address."
 FAULT = "Something went wrong here. Try again; if it stays so, tell whoever runs this app."
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -82,12 +83,13 @@ class Call:
         data = base64.b64decode(text) if self._event.get("isBase64Encoded") else text.encode()
         if len(data) > LARGEST:
             raise Refused(described(413, TOO_LARGE))
+        is_json = main == "application" and (sub == "json" or sub.endswith("+json"))
         try:
-            if main != "application" or not (sub == "json" or sub.endswith("+json")):
-                raise ValueError
-            found = json.loads(data)
-        except (ValueError, RecursionError):
-            found = None  # as good as nothing
+            found = json.loads(data) if is_json else None
+        except json.JSONDecodeError:
+            found = None
+        except (UnicodeDecodeError, RecursionError):
+            raise Refused(described(400, NOT_READ)) from None
         return _checked(kind, found, "body")
 
     def query(self, kind: type[Model]) -> Model:

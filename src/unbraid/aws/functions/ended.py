@@ -1,5 +1,5 @@
 """What the asynchronous endpoint tells of an invocation's end, by SNS: workers that died are replaced at once, without
-waiting for their lease; what nobody ever began fails instead of waiting for ever.
+waiting for their lease; what nobody ever began is dispatched anew, or fails, instead of waiting for ever.
 
 The message is JSON (Amazon SageMaker Developer Guide, "Check prediction results"): `invocationStatus` is `Completed` or
 `Failed`, `inferenceId` is what the dispatcher gave, `failureReason` says why. It may come twice, late and out of order:

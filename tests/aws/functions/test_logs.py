@@ -1,0 +1,57 @@
+"""What functions write down leads neither to a song nor to whoever brought it."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+
+import pytest
+from tests.aws.functions.conftest import ask
+from tests.aws.functions.events import Context
+from tests.jobs.memory import Desk
+
+from unbraid.aws.handlers import logger
+from unbraid.jobs.session import new_id
+
+
+def test_a_song_leaves_no_trace_in_the_log(desk: Desk, log: io.StringIO) -> None:
+    session_id = desk.completed(name="Secret Song.mp3")
+    asked = {"session_id": session_id}
+    ask("status", "POST /status", asked)
+    ask("status", "GET /status/{sessionId}", path={"sessionId": session_id})
+    ask("upload", "POST /upload", {"fileName": "Secret Song.mp3", "fileType": ""})
+    ask("cleanup", "POST /cleanup", asked)
+    written = log.getvalue()
+    assert session_id not in written
+    assert "Secret" not in written
+    assert "memory:" not in written
+    answered = [json.loads(line) for line in written.splitlines() if '"answered"' in line]
+    assert [(one["route"], one["status"]) for one in answered] == [
+        ("POST /status", 200),
+        ("GET /status/{sessionId}", 200),
+        ("POST /upload", 200),
+        ("POST /cleanup", 200),
+    ]
+    assert answered[0]["function_request_id"] == Context().aws_request_id
+
+
+@pytest.mark.parametrize("around", ["{}", "inputs/{}/song.mp3", "{}.7", "'{}'", "é{}"])
+def test_no_id_is_written_down_wherever_it_stands(around: str, log: io.StringIO) -> None:
+    for _ in range(30):
+        session_id = new_id()
+        try:
+            raise RuntimeError(around.format(session_id))
+        except RuntimeError:
+            logger.exception(around.format(session_id))
+        assert session_id not in log.getvalue()
+
+
+def test_links_and_addresses_are_not_written_down(log: io.StringIO) -> None:
+    word = secrets.token_hex(8)
+    logger.warning(
+        f"https://b.s3.amazonaws.com/k?X-Amz-Algorithm=A&X-Amz-Signature={word}&x=Song {word}@example.org"
+    )
+    line = json.loads(log.getvalue())
+    assert word not in json.dumps(line)
+    assert line["message"].startswith("https://b.s3.amazonaws.com/k?…")

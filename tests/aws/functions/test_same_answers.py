@@ -1,0 +1,204 @@
+"""The functions answer as the web app does: both are asked the same over the same sessions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from tests.aws.functions.conftest import Set, run
+from tests.aws.functions.events import http
+from tests.jobs.memory import SONG, Desk
+
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Choices
+from unbraid.local.files import FolderStore
+from unbraid.local.links import Links
+from unbraid.local.settings import Settings
+from unbraid.web.app import create_app
+
+ADDRESS = "http://127.0.0.1:8000"
+UNKNOWN = "x" * 32
+BROWSER = {"x_browser_token": "m" * 32}
+
+FUNCTIONS = {
+    "POST /upload": "upload",
+    "POST /batch": "upload",
+    "POST /process": "process",
+    "POST /batch/process": "process",
+    "POST /status": "status",
+    "GET /status/{sessionId}": "status",
+    "POST /batch/status": "status",
+    "POST /cancel": "cancel",
+    "POST /cleanup": "cleanup",
+    "GET /history": "history",
+    "GET /models": "models",
+    "GET /config": "config",
+    "GET /healthz": "config",
+}
+
+
+class Both:
+    """Functions and web app over one store of sessions."""
+
+    def __init__(self, desk: Desk, client: TestClient, store: FolderStore) -> None:
+        self.desk, self.client, self.store = desk, client, store
+
+    def ask(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any, int, Any]:
+        """Status and answer of the function, then of the web app."""
+        event = http(route, body, **more)
+        answer = run(FUNCTIONS[route], event)
+        method, _, path = route.partition(" ")
+        for name, value in event.get("pathParameters", {}).items():
+            path = path.replace(f"{{{name}}}", value)
+        headers = {
+            name: value for name, value in event["headers"].items() if name.startswith(("x-b", "content"))
+        }
+        data = json.dumps(body) if isinstance(body, dict) else body
+        url = f"{path}?{event['rawQueryString']}"
+        other = self.client.request(method, url, content=data, headers=headers)
+        assert answer["headers"]["content-type"] == other.headers["content-type"]
+        return answer["statusCode"], json.loads(answer["body"]), other.status_code, other.json()
+
+    def same(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """The answer of both; links may differ, and each makes ids of its own."""
+        status, answer, other_status, other = self.ask(route, body, **more)
+        assert (status, plain(answer)) == (other_status, plain(other))
+        return status, answer
+
+    def song(self, name: str = "Song.mp3") -> tuple[str, str]:
+        """Id and key of a song that has been sent."""
+        session = self.desk.service.upload(name, "audio/mpeg", None).session
+        with self.store.write(session.input_key) as part:
+            part.write(SONG)
+            part.commit()
+        return session.id, session.input_key
+
+
+def plain(answer: Any) -> Any:
+    """Without what differs: links (one has its own address before them, and archives) and new ids."""
+    text = re.sub(r"(\"uploadUrl\": \")[^\"]*", r"\1", json.dumps(answer))
+    text = text.replace(ADDRESS, "")
+    text = re.sub(r"expires=\d+|signature=[\w-]+", "", text)
+    text = re.sub(r"\"zip_url\": (null|\"[^\"]*\")", "", text)
+    if "uploadUrl" in text:
+        text = re.sub(r"[\w-]{32}", "ID", text)
+    return text
+
+
+@pytest.fixture
+def both(desk: Desk, tmp_path: Path) -> Iterator[Both]:
+    store = FolderStore(tmp_path / "objects", Links(b"secret"))
+    desk.objects = store  # type: ignore[assignment]
+    desk.service = Service(desk.jobs, store, desk.told, desk.told, desk.service.limits, lambda: desk.now)
+    app = create_app(desk.service, Settings.load(data=tmp_path, keep_free_bytes=0, rate_burst=10_000))
+    with TestClient(app, base_url=ADDRESS) as client:
+        yield Both(desk, client, store)
+
+
+def test_a_song_from_its_beginning_to_its_end(both: Both) -> None:
+    status, answer = both.same(
+        "POST /upload", {"fileName": "My Song.mp3", "fileType": "audio/mpeg"}, **BROWSER
+    )
+    assert (status, answer["expiresIn"], answer["maxBytes"]) == (200, 3600, 2**31)
+    assert answer["uploadUrl"].startswith(f"/files/{answer['s3Key']}")
+    session_id, key = both.song()
+    asked = {"session_id": session_id}
+    process = {"sessionId": session_id, "s3Key": key, "stems": "all", "format": "flac"}
+    assert both.same("POST /status", asked)[1]["status"] == "AWAITING_UPLOAD"
+    assert both.same("POST /process", process) == (202, {"sessionId": session_id, "status": "PENDING"})
+    assert both.same("POST /process", process | {"stems": "drums"})[0] == 409
+    assert both.same("POST /status", asked)[1]["queue_position"] == 1
+    both.desk.service.begin(session_id, "w")
+    both.desk.service.alive(session_id, "w", 0.4, "separating", 180.0)
+    told = both.same("GET /status/{sessionId}", path={"sessionId": session_id})[1]
+    assert (told["status"], told["progress"], told["stage"]) == ("IN_PROGRESS", 0.4, "separating")
+    outputs = Desk().outputs(session_id)
+    both.desk.service.complete(session_id, "w", outputs, 180.0, "lite")
+    done = both.same("POST /status", asked)[1]
+    assert [file["filename"] for file in done["output_files"]] == ["vocals.wav", "no_vocals.wav"]
+    assert all(file["s3_url"] and file["peaks_url"] and file["play_url"] for file in done["output_files"])
+    assert both.same("GET /history", query="limit=5", **BROWSER)[1]["sessions"] != []
+    both.same("POST /cancel", asked)
+    assert both.ask("POST /cleanup", asked) == (200, {"deleted": 2}, 200, {"deleted": 0})
+
+
+def test_many_songs_at_once(both: Both) -> None:
+    files = [{"fileName": f"{one}.mp3", "fileType": ""} for one in range(3)]
+    status, answer = both.same("POST /batch", {"files": files})
+    assert (status, len(answer["uploads"])) == (200, 3)
+    ids = [both.song()[0], UNKNOWN, answer["uploads"][0]["sessionId"]]
+    status, results = both.same("POST /batch/process", {"sessionIds": ids, "stems": "all"})
+    assert status == 202
+    assert [one.get("status") or one["problem"]["status"] for one in results["results"]] == [
+        "PENDING",
+        404,
+        409,
+    ]
+    told = both.same("POST /batch/status", {"session_ids": ids})[1]["sessions"]
+    assert [one["status"] for one in told] == ["PENDING", "UNKNOWN", "AWAITING_UPLOAD"]
+
+
+REFUSED: list[tuple[str, Any, int]] = [
+    ("POST /status", {"session_id": UNKNOWN}, 404),
+    ("POST /cancel", {"session_id": UNKNOWN}, 404),
+    ("POST /process", {"sessionId": UNKNOWN, "s3Key": "x"}, 404),
+    ("POST /process", {"s3Key": "", "sessionId": "x", "format": "ogg", "video": "maybe"}, 422),
+    ("POST /process", {"s3Key": "x", "sessionId": "x", "model": "no-such"}, 422),
+    ("POST /process", {"s3Key": "x", "sessionId": "x", "stems": "kazoo"}, 422),
+    ("POST /process", {"s3Key": "x", "sessionId": "x", "notify": "a@example.org"}, 422),
+    ("POST /upload", {"fileName": "a.pdf", "fileType": "application/pdf"}, 415),
+    ("POST /upload", {"fileName": "a.mp3"}, 422),
+    ("POST /upload", {"fileName": "", "fileType": ""}, 422),
+    ("POST /upload", {"fileName": "a.mp3", "fileType": "a\nb"}, 422),
+    ("POST /upload", {"fileName": "a.mp3", "fileType": 7}, 422),
+    ("POST /upload", b'{"fileName": "\\ud800.mp3", "fileType": ""}', 422),
+    ("POST /status", {"session_id": "a\0b"}, 422),
+    ("POST /status", {}, 422),
+    ("POST /batch", {"files": []}, 422),
+    ("POST /batch", {"files": [{"fileName": "a", "fileType": ""}] * 101}, 422),
+    ("POST /batch/status", {"session_ids": [UNKNOWN] * 101}, 422),
+    ("POST /batch/status", {"session_ids": ["é"]}, 422),
+    ("POST /upload", {"fileName": "a" * (1 << 18), "fileType": ""}, 413),
+    *(("POST /upload", body, 400) for body in (b"{", b"[]", b'"x"', b"null", b"[" * 100_000, b"{'a': 1}")),
+]
+
+
+@pytest.mark.parametrize(("route", "body", "status"), REFUSED)
+def test_what_is_refused_is_refused_in_the_same_words(both: Both, route: str, body: Any, status: int) -> None:
+    assert both.same(route, body)[0] == status
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=nan", "limit=201&before=x"])
+def test_questions_that_make_no_sense(both: Both, query: str) -> None:
+    assert both.same("GET /history", query=query)[0] == 422
+
+
+def test_a_form_of_any_page_is_no_call(both: Both) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        body = b'{"fileName": "a.mp3", "fileType": ""}'
+        assert both.same("POST /upload", body, content_type=kind)[0] == 400
+
+
+def test_an_id_in_the_path_that_can_be_none(both: Both) -> None:
+    assert both.same("GET /status/{sessionId}", path={"sessionId": UNKNOWN})[0] == 404
+    assert both.same("GET /status/{sessionId}", path={"sessionId": "é"})[0] == 422
+
+
+def test_what_there_is(both: Both, configure: Set) -> None:
+    session_id, _ = both.song()
+    both.desk.service.start(session_id, choices=Choices("lite"))
+    both.desk.service.begin(session_id, "w")
+    both.desk.now += 9
+    both.desk.service.complete(session_id, "w", Desk().outputs(session_id), 180.0, "lite")
+    assert both.same("GET /healthz")[0] == 200
+    _, models, _, others = both.ask("GET /models")
+    for one, other in zip(models["models"], others["models"], strict=True):
+        assert one | {"installed": 0, "sizeBytes": 0} == other | {"installed": 0, "sizeBytes": 0}
+    _, config, _, other = both.ask("GET /config")
+    expected = {"mixes": False, "events": "wss://events.example.org/events", "wakes": True, "mail": False}
+    assert config == other | expected
