@@ -67,7 +67,7 @@ allowed = {*sys.stdlib_module_names, "unbraid", *sys.argv[3:]}
 
 class Nothing:
     def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] not in allowed:
+        if name.partition(".")[0] not in allowed and not name.startswith("_sysconfigdata"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Nothing)

@@ -79,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         given["out"] = str(Path(arguments.out or "cdk.out").absolute())
     python = environment()
     command = [str(python), "-m", "infra.deploy", json.dumps(given)]
-    # From the checkout, whose folder infra is a package; PYTHONPATH could put another before it.
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # From the checkout, whose folder infra is a package. What PYTHONPATH had could come before its own.
+    variables = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
     try:
         return subprocess.run(command, cwd=CHECKOUT, env=variables, check=False).returncode
     except KeyboardInterrupt:

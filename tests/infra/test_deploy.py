@@ -1,0 +1,251 @@
+"""`unbraid deploy` at work in an account, as far as that goes without one: moto's server stands for AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+from infra.account import BOOTSTRAPPED, Account
+from infra.deploy import main, tell
+from infra.settings import STACK, Settings
+from infra.words import Stopped
+from tests.aws.moto_server import OTHERS, aws, moto_url
+
+from infra import builds, page, removal, toolkit, words
+
+__all__ = ["aws", "moto_url"]
+
+
+@pytest.fixture
+def account(aws: str) -> Iterator[Account]:
+    """An empty one."""
+    urllib3.request("POST", f"{aws}/moto-api/reset")
+    yield Account.opened()
+    urllib3.request("POST", f"{aws}/moto-api/reset")
+
+
+def test_an_account_is_known_by_its_number_and_region(account: Account) -> None:
+    assert (account.number, account.region) == ("123456789012", "eu-central-1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "no credentials for AWS"),
+        ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "Set AWS_REGION"),
+        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE names it"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS can't be asked"),
+    ],
+)
+def test_what_is_missing_is_told_in_a_line(
+    aws: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str | None], words: str
+) -> None:
+    for name in OTHERS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(Stopped) as stopped:
+        Account.opened()
+    assert words in str(stopped.value) and "\n" not in str(stopped.value)
+
+
+def test_whether_the_cdk_was_set_up_is_seen(account: Account) -> None:
+    assert not account.bootstrapped()
+    account.client("ssm").put_parameter(Name=BOOTSTRAPPED, Value="28", Type="String")
+    assert account.bootstrapped()
+
+
+def stack(account: Account, tag: str = "", **outputs: str) -> None:
+    """A stack of our name with an empty topic, that tells these outputs."""
+    template = {
+        "Parameters": {"ImageTag": {"Type": "String", "Default": ""}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    account.client("cloudformation").create_stack(
+        StackName=STACK,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "ImageTag", "ParameterValue": tag}],
+    )
+
+
+def test_the_stack_tells_what_is_deployed(account: Account) -> None:
+    assert account.stack() is None
+    assert (account.outputs(), account.image_tag()) == ({}, "")
+    stack(account, "abc-gpu", Api="https://api.example.org")
+    assert (account.outputs(), account.image_tag()) == ({"Api": "https://api.example.org"}, "abc-gpu")
+
+
+def bucket(account: Account, name: str) -> Any:
+    where = {"LocationConstraint": account.region}
+    account.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    return account.session.resource("s3").Bucket(name)
+
+
+def test_the_page_is_uploaded_with_its_types_and_how_long_each_file_is_good(
+    account: Account, tmp_path: Path
+) -> None:
+    for name in ("index.html", "assets/page-1a2b.js", "favicon.svg", ".built"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    place = bucket(account, "page")
+    page.publish(account, "page", tmp_path)
+    found = {each.key: each.Object() for each in place.objects.all()}
+    assert {key: (each.content_type.split(";")[0], each.cache_control) for key, each in found.items()} == {
+        "index.html": ("text/html", "no-cache"),
+        "assets/page-1a2b.js": ("text/javascript", "public, max-age=31536000, immutable"),
+        "favicon.svg": ("image/svg+xml", "no-cache"),
+    }
+
+
+def test_everything_is_deleted_songs_and_page_too(account: Account) -> None:
+    songs, site = bucket(account, "songs"), bucket(account, "page")
+    for number in range(3):
+        songs.put_object(Key=f"inputs/{number}/song.wav", Body=b"x")
+    site.put_object(Key="index.html", Body=b"x")
+    stack(account, SongsBucket="songs", PageBucket="page")
+    removal.destroy(account, yes=True)
+    assert account.stack() is None
+    assert [*songs.objects.all(), *site.objects.all()] == []
+
+
+def test_nothing_is_deleted_by_somebody_who_did_not_mean_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack(account, SongsBucket="songs")
+    bucket(account, "songs").put_object(Key="inputs/1/song.wav", Body=b"x")
+
+    class Typed(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Typed("yes\n"))  # the stack's name is asked for
+    with pytest.raises(Stopped, match=r"Nothing was changed\."):
+        removal.destroy(account, yes=False)
+    assert account.stack() is not None
+    assert len([*account.session.resource("s3").Bucket("songs").objects.all()]) == 1
+    monkeypatch.setattr(sys, "stdin", Typed("unbraid\n"))
+    removal.destroy(account, yes=False)
+    assert account.stack() is None
+
+
+def test_where_there_is_nothing_to_delete_that_is_told(account: Account) -> None:
+    with pytest.raises(Stopped, match="There is no stack unbraid in eu-central-1"):
+        removal.destroy(account, yes=True)
+
+
+def test_a_question_that_nobody_can_answer_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(Stopped, match="--yes"):
+        words.ask("Shall it be?", yes=False)
+
+
+def test_an_image_is_there_or_not(account: Account) -> None:
+    ecr = account.client("ecr")
+    assert not builds.there(account, "a-gpu")  # no repository either
+    ecr.create_repository(repositoryName=STACK)
+    assert not builds.there(account, "a-gpu")
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}
+    ecr.put_image(repositoryName=STACK, imageManifest=json.dumps(manifest), imageTag="a-gpu")
+    assert builds.there(account, "a-gpu")
+    assert not builds.there(account, "b-gpu")
+
+
+def project(account: Account, tag: str) -> None:
+    account.client("codebuild").create_project(
+        name=STACK,
+        source={"type": "S3", "location": "assets/source.zip"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_LARGE",
+            "environmentVariables": [{"name": "IMAGE_TAG", "value": tag}],
+        },
+        serviceRole="arn:aws:iam::123456789012:role/build",
+    )
+
+
+def test_a_build_is_started_and_watched_until_the_stack_has_its_image(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(account, "new-gpu")
+    stack(account, "new-gpu")  # as the build leaves it
+    builds.build(account, "new-gpu", sleep=lambda _: None)
+    assert len(account.client("codebuild").list_builds_for_project(projectName=STACK)["ids"]) == 1
+    assert "the image is being built" in capsys.readouterr().err
+
+
+def test_an_image_that_did_not_come_up_is_told(account: Account) -> None:
+    project(account, "new-gpu")
+    stack(account, "old-gpu")
+    with pytest.raises(Stopped, match="did not come up, and the stack is as before"):
+        builds.build(account, "new-gpu", sleep=lambda _: None)
+
+
+def test_what_a_page_elsewhere_is_built_with_is_on_standard_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outputs = {
+        "Api": "https://api.example.org",
+        "Socket": "wss://socket.example.org/events",
+        "Files": "https://files.example.org",
+        "SignIn": "https://a.example.org https://b.example.org",
+        "People": "pool",
+    }
+    settings = Settings(site="https://music.example.org", sign_in=True, sender="songs@example.org")
+    tell(outputs, settings)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "UNBRAID_API_URL=https://api.example.org",
+        "UNBRAID_SOCKET_URL=wss://socket.example.org/events",
+        "UNBRAID_FILES_URL=https://files.example.org",
+        "UNBRAID_SIGN_IN_URLS=https://a.example.org https://b.example.org",
+    ]
+    assert "Netlify" in err and "--user-pool-id pool" in err and "songs@example.org gets a letter" in err
+
+
+@pytest.mark.parametrize("version", [None, "v16.20.2", "v18.17.1"])
+def test_without_a_good_node_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str | None
+) -> None:
+    if version is not None:
+        (tmp_path / "node").write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([json.dumps({"synth_only": True})]) == 1
+    assert "Node.js 18.18 or newer is missing" in capsys.readouterr().err
+    (tmp_path / "node").write_text("#!/bin/sh\necho v18.18.0\n")
+    (tmp_path / "node").chmod(0o755)
+    toolkit.check_node()
+
+
+def test_what_makes_no_sense_is_a_matter_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([json.dumps({"site": "nowhere"})]) == 2
+    assert capsys.readouterr().err == "unbraid: site: should look like https://music.example.org\n"
+
+
+def test_without_an_account_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in (*OTHERS, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert main([json.dumps({"yes": True})]) == 1
+    assert "There are no credentials for AWS" in capsys.readouterr().err
