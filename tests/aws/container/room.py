@@ -96,19 +96,20 @@ class Room:
 
 
 class Container:
-    """The server as a process of its own, at a port of its own."""
+    """The server, as a process that writes to `log`, at a port of its own."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        source = str(Path(__file__).parents[3] / "src")
-        self._log = log
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "unbraid.aws.container", "serve"],
-                env={**os.environ, **HERE, **environment, "PYTHONPATH": source},
-                stderr=file,
-            )
-        port = wait(lambda: re.search(r'"address": ?"http://127.0.0.1:(\d+)"', self.said()))[1]
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self._log = process, log
+        port = wait(lambda: re.search(r'"address": ?"http://[\d.]+:(\d+)"', self.said()))[1]
         self.url = f"http://127.0.0.1:{port}"
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str], log: Path) -> Container:
+        """One that runs from the source."""
+        command = [sys.executable, "-m", "unbraid.aws.container", "serve"]
+        here = {**os.environ, **HERE, **environment, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+        with log.open("wb") as file:
+            return cls(subprocess.Popen(command, env=here, stderr=file), log)
 
     def said(self) -> str:
         """What it has written down."""

@@ -33,7 +33,7 @@ def start(room: Room, tmp_path: Path) -> Iterator[Start]:
 
     def start_one(**environment: str) -> Container:
         log = tmp_path / f"log{len(started)}"
-        started.append(Container({**room.environment, "TMPDIR": str(tmp_path), **environment}, log))
+        started.append(Container.start({**room.environment, "TMPDIR": str(tmp_path), **environment}, log))
         return started[-1]
 
     yield start_one

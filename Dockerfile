@@ -1,0 +1,76 @@
+# syntax=docker/dockerfile:1
+# The inference image: `serve` answers on port 8080, `function` is AWS Lambda's. docs/container.md describes it.
+
+# gpu: PyTorch with CUDA 12, and OpenVINO; cpu: OpenVINO alone.
+ARG DEVICE=gpu
+
+FROM public.ecr.aws/docker/library/debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171 AS python
+# Versions are those of the release: older ones leave its archive when they are mended.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates python3-minimal libpython3-stdlib \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache \
+    && useradd --uid 1000 --user-group --no-log-init --home-dir /tmp --shell /usr/sbin/nologin unbraid
+
+# What is installed, by hash, and never built: there is no compiler in any stage.
+FROM python AS install
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/pip
+COPY requirements/image.lock /opt/
+RUN /opt/pip/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+        --only-binary :all: --target /opt/libraries -r /opt/image.lock
+
+FROM install AS install-gpu
+COPY requirements/image-gpu.lock /opt/
+RUN /opt/pip/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+        --only-binary :all: --target /opt/gpu -r /opt/image-gpu.lock
+
+# The published weights, checked by their hashes and converted. Without MODELS there is the bundled one alone.
+FROM install AS models
+ARG MODELS="htdemucs"
+ENV PYTHONPATH=/opt/unbraid:/opt/libraries \
+    PYTHONDONTWRITEBYTECODE=1 \
+    UNBRAID_CACHE=/opt/models
+COPY src /opt/unbraid
+# Times of files would make the same weights another layer.
+RUN mkdir -p /opt/models \
+    && for model in ${MODELS}; do python3 -m unbraid models pull "${model}" || exit 1; done \
+    && find /opt/models -exec touch --no-dereference --date=@0 {} +
+
+FROM python AS cpu
+
+FROM python AS gpu
+COPY --from=install-gpu /opt/gpu /opt/gpu
+# The driver comes with the machine.
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# hadolint ignore=DL3006
+FROM ${DEVICE}
+ARG MODELS="htdemucs"
+ARG SOURCE="unknown"
+LABEL org.opencontainers.image.title="Unbraid inference" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${SOURCE}"
+COPY --from=install /opt/libraries /opt/libraries
+COPY --from=models /opt/models /opt/models
+COPY src /opt/unbraid
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/unbraid
+# Nothing is written but below /tmp, and nothing is downloaded.
+ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    UNBRAID_CACHE=/opt/models \
+    UNBRAID_OFFLINE=1 \
+    UNBRAID_MODELS="auto lite ${MODELS}"
+USER 1000:1000
+WORKDIR /tmp
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
+    CMD ["python3", "-m", "unbraid.aws.container", "ping"]
+ENTRYPOINT ["python3", "-m", "unbraid.aws.container"]
+CMD ["serve"]

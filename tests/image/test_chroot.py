@@ -1,0 +1,192 @@
+"""The image's own steps, taken in a chroot, come to a container that works: as another user, with nothing to write to.
+
+Takes minutes, the network and root, so only `./test -m image` runs it: without CUDA, and with the bundled model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from tests.aws.container.room import Container, Room, wait
+from tests.conftest import WriteWave
+from tests.image.chroot import debian, entered, mirror
+from tests.image.steps import PATH, Stage, Steps
+
+from unbraid.jobs.session import State
+from unbraid.separation import Separator
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "bookworm"
+LAMBDA_USER = "993:990"  # the one that Lambda runs images as, whatever USER says
+
+pytestmark = pytest.mark.image
+
+
+@pytest.fixture(scope="module")
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if "image" not in request.config.option.markexpr:
+        pytest.skip("takes minutes: ./test -m image")
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None or not mirror(RELEASE):
+        pytest.skip("takes root, debootstrap (sudo apt install debootstrap) and a mirror of Debian 12")
+    folder = tmp_path_factory.mktemp("image")
+    folder.chmod(0o755)
+    try:
+        debian(folder / "base", RELEASE)
+        yield Steps(
+            ROOT / "Dockerfile", folder / "base", folder / "stages", {"DEVICE": "cpu", "MODELS": ""}
+        ).image()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def room(aws: str) -> Room:
+    return Room()
+
+
+@pytest.fixture
+def song(tmp_path: Path, write_wave: WriteWave) -> Path:
+    return write_wave(tmp_path / "song.wav", 3.0)
+
+
+def environment(image: Stage, room: Room) -> dict[str, str]:
+    """What a container of the image has: its own, and what the deployment sets."""
+    here = {name: said for name, said in os.environ.items() if name.startswith("AWS_")}
+    return {"PATH": PATH, **image.environment, **here, **room.environment, "UNBRAID_PORT": "0"}
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, and all that it has started, for as long as the context lasts."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def first_inside(process: subprocess.Popen[bytes]) -> int:
+    """Process 1 of the namespace, by the number that it has outside."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return int(wait(lambda: children.read_text().split())[0])
+
+
+def test_the_image_is_what_the_endpoint_and_the_function_expect(image: Stage) -> None:
+    assert (image.user, image.ports) == ("1000:1000", ["8080"])
+    assert [*image.entry, *image.command] == ["python3", "-m", "unbraid.aws.container", "serve"]
+    tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
+    assert [tool for tool in tools if (image.root / "usr/bin" / tool).exists()] == []
+    assert not (image.root / "opt/pip").exists()
+    writable = [
+        path
+        for path in (image.root / "opt").rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o022
+    ]
+    assert writable == []
+
+
+def test_the_server_separates_as_the_command_line_does_and_leaves_when_told(
+    image: Stage, room: Room, song: Path, tmp_path: Path
+) -> None:
+    variables = environment(image, room)
+    command = entered(
+        image.root, [*image.entry, "serve"], variables, user=image.user, folder=image.folder, read_only=True
+    )
+    with running(command, tmp_path / "log") as process:
+        container = Container(process, tmp_path / "log")
+        container.until_ready()
+        inside = first_inside(process)
+        status = Path(f"/proc/{inside}/status").read_text()
+        assert "Uid:\t1000\t1000\t1000\t1000" in status
+        port = container.url.rpartition(":")[2]
+        health = entered(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
+        assert subprocess.run(health, check=False).returncode == 0
+        session = room.bring(song)
+        answer = container.invoke(room.request(session))
+        assert answer[0] == 200, container.said()
+        assert compare(room, answer[1]["output_files"], song, tmp_path)
+        os.kill(inside, signal.SIGTERM)
+        assert process.wait(15) == 0
+        health = entered(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
+        assert subprocess.run(health, check=False).returncode == 1
+
+
+def test_the_function_answers_lambda(image: Stage, room: Room, song: Path, tmp_path: Path) -> None:
+    session = room.bring(song)
+    record = {"messageId": "one", "body": json.dumps(room.request(session)), "eventSource": "aws:sqs"}
+    with runtime({"Records": [record]}) as (address, answered):
+        variables = {**environment(image, room), "AWS_LAMBDA_RUNTIME_API": address}
+        command = entered(image.root, [*image.entry, "function"], variables, user=LAMBDA_USER, read_only=True)
+        with running(command, tmp_path / "log"):
+            wait(lambda: answered or None)
+    assert answered == {"/2018-06-01/runtime/invocation/1/response": {"batchItemFailures": []}}, (
+        tmp_path / "log"
+    ).read_text()
+    assert room.record(session.id).state == State.COMPLETED
+    files = [
+        {"filename": name, "s3_uri": f"s3://{room.bucket}/outputs/{session.id}/{name}"}
+        for name in ("vocals.wav", "no_vocals.wav")
+    ]
+    assert compare(room, files, song, tmp_path)
+
+
+def compare(room: Room, files: list[dict[str, str]], song: Path, folder: Path) -> bool:
+    """Whether the files are those that this machine's own Unbraid makes of the song, byte for byte."""
+    ours = Separator("lite").separate_to_files(song, folder / "ours").files
+    assert [file["filename"] for file in files] == ["vocals.wav", "no_vocals.wav"]
+    return all(room.read(file["s3_uri"]) == ours[Path(file["filename"]).stem].read_bytes() for file in files)
+
+
+@contextmanager
+def runtime(event: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    """The part of Lambda that a function asks for its events: gives one, and keeps what is answered by path."""
+    answered: dict[str, object] = {}
+    events, over = [event], threading.Event()
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not events:
+                over.wait(60)
+                return
+            body = json.dumps(events.pop()).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
+            self.send_header("Lambda-Runtime-Deadline-Ms", str(round((time.time() + 900) * 1000)))
+            self.send_header(
+                "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-central-1:1:function:cpu"
+            )
+            self.send_header("Lambda-Runtime-Trace-Id", "Root=1-0-0;Sampled=0")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            answered[self.path] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", answered
+    finally:
+        over.set()
+        server.shutdown()
