@@ -68,7 +68,7 @@ class Client:
         while (told := self.status(session_id))["status"] not in states:
             assert told["status"] not in ENDED, told
             assert time.monotonic() < until, told
-            time.sleep(0.2)
+            time.sleep(0.3)
         return told
 
     def stems(self, told: dict[str, Any]) -> dict[str, bytes]:

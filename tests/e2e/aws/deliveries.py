@@ -19,7 +19,7 @@ from tests.e2e.aws.functions import Functions
 from tests.e2e.aws.permissions import may_deliver
 from tests.e2e.aws.template import REGION, Template
 
-POLL_S = 0.1
+POLL_S = 0.2
 
 
 class Topics:

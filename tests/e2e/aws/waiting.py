@@ -12,4 +12,4 @@ def soon(condition: Callable[[], Any], within_s: float = 30) -> None:
     until = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < until, "nothing happens"
-        time.sleep(0.05)
+        time.sleep(0.1)

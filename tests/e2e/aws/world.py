@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,6 +88,7 @@ class World:
     def __exit__(self, *_: object) -> None:
         self._ends.close()
 
+    @cache  # noqa: B019 - as long as the world; to make one takes longer than most calls
     def client(self, service: str, role: str | None = None) -> Any:
         """A client of an AWS API: of the test's own, or as a role, which may do less."""
         said = (
