@@ -72,7 +72,7 @@ ALARMS = {"gpu": 10, "cpu": 5}
 """With those that scale the endpoint."""
 METRICS = 16
 """At worst: AWS counts only hours in which one is sent, and most of these are of starts and faults."""
-IMAGES_GB = {"gpu": 3 * 4.0, "cpu": 3 * 0.8}
+IMAGES_GB = {"gpu": 3 * 4.6, "cpu": 3 * 0.5}
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS
 """Calls of the function that looks after lost and expired songs."""

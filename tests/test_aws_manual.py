@@ -1,0 +1,56 @@
+"""docs/aws.md knows every option, alarm and metric of the application in AWS, and no others."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from unbraid.cli.deploy import add_parser
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "aws.md").read_text("utf-8")
+
+
+def first_cells(heading: str) -> set[str]:
+    """What stands in code in the first column of the tables below a heading."""
+    part = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in part.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+
+
+def in_code(pattern: str, *folders: str) -> set[str]:
+    """What the pattern finds in the source."""
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    return {found for file in files for found in re.findall(pattern, file.read_text("utf-8"))}
+
+
+def test_every_option_of_deploy_is_described() -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    add_parser(commands)
+    actions = commands.choices["deploy"]._actions
+    options = {option for action in actions for option in action.option_strings if option.startswith("--")}
+    described = {name.split()[0] for name in first_cells("Deploy")}
+    assert described == options - {"--help", "--out"}
+    assert "`-o DIR`" in PAGE
+
+
+def test_every_alarm_is_explained() -> None:
+    alarms = {f"unbraid-{name}" for name in in_code(r'_alarm\(\s*"([a-z-]+)"', "infra")}
+    assert len(alarms) > 5
+    explained = {name for name in first_cells("Alarms") if name.startswith("unbraid-")}
+    assert explained == alarms | {"unbraid-wake"}
+
+
+def test_every_metric_of_the_application_is_named() -> None:
+    metrics = in_code(r'\bcount\("(\w+)"', "src/unbraid/aws") | in_code(
+        r'else "(Songs\w+)"', "src/unbraid/aws"
+    )
+    assert len(metrics) > 3
+    assert {name for name in metrics if f"`{name}`" not in PAGE} == set()
+
+
+def test_what_the_deployment_tells_is_what_the_page_is_built_with() -> None:
+    told = in_code(r"(UNBRAID_[A-Z_]+_URLS?)=", "infra")
+    wanted = set(re.findall(r"UNBRAID_[A-Z_]+_URLS?", (ROOT / "frontend" / "site.ts").read_text("utf-8")))
+    assert told == wanted == {name for name in wanted if f"`{name}`" in PAGE}
