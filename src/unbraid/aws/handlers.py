@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -67,8 +68,12 @@ def watched(handler: Handler) -> Handler:
     return logger.inject_lambda_context(handler, clear_state=True)
 
 
-# A function has a whole processor while it starts, and at 512 MB a third of one from its first call on. The first
-# client takes 0.1 s of it, as botocore reads what it knows of AWS; those made after it are quick.
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # What the rest of the package logs gets the same form, once: the runtime's own handler would write it as it is.
+    _package = logging.getLogger("unbraid")
+    _package.addHandler(logger.registered_handler)
+    _package.propagate = False
+    # A function has a whole processor while it starts, and at 512 MB a third of one from its first call on. The first
+    # client takes 0.1 s of it, as botocore reads what it knows of AWS; those made after it are quick.
     for _name in ("dynamodb", "s3"):
         clients.client(_name)
