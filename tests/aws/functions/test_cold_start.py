@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.aws import moto_server
 
 from unbraid.aws import functions
@@ -27,28 +28,35 @@ LAMBDA = {
 ROUTER = "aws_lambda_powertools.event_handler"
 
 
-def started(code: str) -> subprocess.CompletedProcess[str]:
-    """A process such as functions run in, that runs this."""
+@pytest.fixture(scope="module")
+def started() -> list[str]:
+    """What a process such as functions run in writes that has loaded all of them: its log, and what it has loaded."""
+    imports = ", ".join(f"unbraid.aws.functions.{name}" for name in sorted(FUNCTIONS))
+    code = f"""
+import logging, sys, boto3, {imports}
+logging.basicConfig()  # as the runtime has a handler of its own
+logging.getLogger("unbraid.aws.letters").warning("not sent to anna@example.org")
+print(boto3.DEFAULT_SESSION is not None)
+print(*sys.modules)
+"""
     environment = {**os.environ, **moto_server.environment("http://127.0.0.1:9"), **LAMBDA}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
 
 
-def test_no_function_loads_what_is_heavy() -> None:
-    imports = ", ".join(f"unbraid.aws.functions.{name}" for name in sorted(FUNCTIONS))
-    done = started(f"import sys, boto3, {imports}; print(boto3.DEFAULT_SESSION is not None, *sys.modules)")
-    ready, *modules = done.stdout.split()
-    assert ready == "True"  # its first client is made while it has a whole processor
+def test_no_function_loads_what_is_heavy(started: list[str]) -> None:
+    loaded = set(started[-1].split())
     assert len(FUNCTIONS) == 13
-    assert {f"unbraid.aws.functions.{name}" for name in FUNCTIONS} <= set(modules)
-    assert set(modules) & (HEAVY | OURS | LATER | {ROUTER}) == set()
-    assert done.stderr == ""
+    assert {f"unbraid.aws.functions.{name}" for name in FUNCTIONS} <= loaded
+    assert loaded & (HEAVY | OURS | LATER | {ROUTER}) == set()
 
 
-def test_all_of_the_package_writes_into_the_same_log() -> None:
-    said = "not sent to anna@example.org"
-    code = f"import logging, unbraid.aws.handlers; logging.getLogger('unbraid.aws.letters').warning({said!r})"
-    done = started(f"import logging; logging.basicConfig(); {code}")
-    (line,) = done.stdout.splitlines()
+def test_the_first_client_is_made_while_there_is_a_whole_processor(started: list[str]) -> None:
+    assert started[-2] == "True"
+
+
+def test_all_of_the_package_writes_into_the_same_log(started: list[str]) -> None:
+    (line,) = started[:-2]
     assert json.loads(line)["message"] == "not sent to …"
-    assert done.stderr == ""
