@@ -26,7 +26,8 @@ class BucketCors:
         ]
         rule = self._rule(origin, method, [name for name in wanted if name])
         if rule is None:
-            body = "<Error><Code>AccessForbidden</Code><Message>CORSResponse: This CORS request is not allowed.</Message></Error>"
+            message = "CORSResponse: This CORS request is not allowed."
+            body = f"<Error><Code>AccessForbidden</Code><Message>{message}</Message></Error>"
             return Response(body, 403, media_type="application/xml")
         allowed = self._headers(rule, origin) | {
             "access-control-allow-methods": ", ".join(rule["AllowedMethods"])

@@ -1,7 +1,7 @@
 """The one door to the AWS APIs: every call of the functions, the container and the browser comes through here.
 
-Signatures of links are checked, and whether the caller's role may do what it asks; faults are answered here; what remains
-goes to the endpoint's stand-in, to the functions, or to moto, which checks none of that.
+Signatures of links are checked, and whether the caller's role may do what it asks; faults are answered here; what
+remains goes to the endpoint's stand-in, to the functions, or to moto, which checks none of that.
 """
 
 from __future__ import annotations

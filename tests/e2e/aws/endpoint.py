@@ -1,7 +1,7 @@
 """A stand-in of Amazon SageMaker's asynchronous inference, by what its documentation says.
 
-Calls are queued and answered at once; what they point to in S3 is posted to containers, so many at a time for each; what
-comes of that is put in S3 and told by SNS. There are as many containers as `scaling` says, none at first.
+Calls are queued and answered at once; what they point to in S3 is posted to containers, so many at a time for each;
+what comes of that is put in S3 and told by SNS. There are as many containers as `scaling` says, none at first.
 (https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html)
 """
 

@@ -1,4 +1,4 @@
-"""An instance of an endpoint: the container's real server, started, asked whether it is well, and ended as the service does.
+"""An instance of an endpoint: the container's real server, started, asked how it is, and ended as the service does.
 
 After https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html.
 """

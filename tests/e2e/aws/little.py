@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -27,7 +28,7 @@ def slow(event: Any, context: Any) -> None:
 
 def failing(event: Any, context: Any) -> None:
     """Fails, and leaves a line for each time."""
-    with open(event["file"], "a") as file:
+    with Path(event["file"]).open("a") as file:
         file.write("failed\n")
     raise ValueError("no")
 

@@ -1,8 +1,8 @@
 """Application Auto Scaling of an asynchronous endpoint, by the policies and alarms of a template.
 
 After https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-autoscale.html: a target for the backlog per
-instance, which adds instances after 3 minutes above it and takes them away after 15 minutes below, and a step of its own
-for a backlog without any instance.
+instance, which adds instances after 3 minutes above it and takes them away after 15 minutes below, and a step of its
+own for a backlog without any instance.
 """
 
 from __future__ import annotations

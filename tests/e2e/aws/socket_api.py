@@ -1,7 +1,7 @@
 """Amazon API Gateway's WebSocket API as a template describes it, and its management API (`@connections`).
 
-After https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. What the page listens at
-is `ws://HOST/STAGE`, and what functions post to `http://HOST/STAGE/@connections/ID`.
+After https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. What the page listens
+at is `ws://HOST/STAGE`, and what functions post to `http://HOST/STAGE/@connections/ID`.
 """
 
 from __future__ import annotations

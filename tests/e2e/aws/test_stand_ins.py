@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -12,166 +13,16 @@ from typing import Any
 
 import pytest
 import urllib3
+from starlette.requests import Request
 from tests.e2e.aws.endpoint import AsyncEndpoint
 from tests.e2e.aws.functions import Functions
 from tests.e2e.aws.http_api import HttpApi
+from tests.e2e.aws.little_template import ORIGIN, RESOURCES
 from tests.e2e.aws.rights import Rights
 from tests.e2e.aws.serving import serving
 from tests.e2e.aws.template import ACCOUNT, REGION, Template
 
 HTTP = urllib3.PoolManager(retries=False, timeout=30)
-ORIGIN = "https://music.example.org"
-
-
-def resource(kind: str, **properties: Any) -> dict[str, Any]:
-    return {"Type": f"AWS::{kind}", "Properties": properties}
-
-
-def function(handler: str) -> dict[str, Any]:
-    return resource(
-        "Lambda::Function",
-        Handler=f"tests.e2e.aws.little.{handler}",
-        Runtime="python3.13",
-        Role={"Fn::GetAtt": ["Role", "Arn"]},
-        Timeout=1,
-        Environment={"Variables": {"TABLE": {"Ref": "AWS::Region"}}},
-    )
-
-
-def route(key: str) -> dict[str, Any]:
-    return resource(
-        "ApiGatewayV2::Route",
-        ApiId={"Ref": "Api"},
-        RouteKey=key,
-        Target={"Fn::Join": ["/", ["integrations", {"Ref": "To"}]]},
-    )
-
-
-def policy(metric: str, **said: Any) -> dict[str, Any]:
-    return {
-        "MetricName": metric,
-        "Namespace": "AWS/SageMaker",
-        "Dimensions": [{"Name": "EndpointName", "Value": "e"}],
-        **said,
-    }
-
-
-RESOURCES = {
-    "Role": resource(
-        "IAM::Role",
-        Policies=[
-            {
-                "PolicyDocument": {
-                    "Statement": [
-                        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/in/*"},
-                        {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/in/secret"},
-                        {
-                            "Effect": "Allow",
-                            "Action": ["s3:ListBucket"],
-                            "Resource": "arn:aws:s3:::b",
-                            "Condition": {"StringLike": {"s3:prefix": ["in/*"]}},
-                        },
-                    ]
-                }
-            }
-        ],
-    ),
-    "Echo": function("echo"),
-    "Slow": function("slow"),
-    "Failing": function("failing"),
-    "Api": resource(
-        "ApiGatewayV2::Api",
-        ProtocolType="HTTP",
-        CorsConfiguration={
-            "AllowOrigins": [ORIGIN],
-            "AllowMethods": ["POST"],
-            "AllowHeaders": ["content-type"],
-            "MaxAge": 9,
-        },
-    ),
-    "Stage": resource(
-        "ApiGatewayV2::Stage",
-        ApiId={"Ref": "Api"},
-        StageName="$default",
-        AutoDeploy=True,
-        RouteSettings={"POST /few": {"ThrottlingRateLimit": 0.01, "ThrottlingBurstLimit": 2}},
-    ),
-    "To": resource(
-        "ApiGatewayV2::Integration",
-        ApiId={"Ref": "Api"},
-        IntegrationType="AWS_PROXY",
-        PayloadFormatVersion="2.0",
-        IntegrationUri={"Fn::GetAtt": ["Echo", "Arn"]},
-    ),
-    **{
-        name: route(key)
-        for name, key in {"A": "GET /a/{id}", "B": "POST /few", "C": "POST /forbidden"}.items()
-    },
-    "May": resource(
-        "Lambda::Permission",
-        Action="lambda:InvokeFunction",
-        Principal="apigateway.amazonaws.com",
-        FunctionName={"Fn::GetAtt": ["Echo", "Arn"]},
-        SourceArn={"Fn::Sub": "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*/a/*"},
-    ),
-    "MayToo": resource(
-        "Lambda::Permission",
-        Action="lambda:InvokeFunction",
-        Principal="apigateway.amazonaws.com",
-        FunctionName={"Fn::GetAtt": ["Echo", "Arn"]},
-        SourceArn={"Fn::Sub": "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*/few"},
-    ),
-    "Model": resource("SageMaker::Model", ModelName="m", ExecutionRoleArn="r", PrimaryContainer={}),
-    "Config": resource(
-        "SageMaker::EndpointConfig",
-        EndpointConfigName="c",
-        ProductionVariants=[{"ModelName": "m"}],
-        AsyncInferenceConfig={
-            "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 1},
-            "OutputConfig": {
-                "S3OutputPath": "s3://b/out",
-                "S3FailurePath": "s3://b/failed",
-                "NotificationConfig": {"SuccessTopic": "good", "ErrorTopic": "bad"},
-            },
-        },
-    ),
-    "Endpoint": resource("SageMaker::Endpoint", EndpointName="e", EndpointConfigName="c"),
-    "Target": resource(
-        "ApplicationAutoScaling::ScalableTarget",
-        ResourceId="endpoint/e/variant/v",
-        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
-        ServiceNamespace="sagemaker",
-        MinCapacity=0,
-        MaxCapacity=2,
-    ),
-    "Tracking": resource(
-        "ApplicationAutoScaling::ScalingPolicy",
-        ScalingTargetId={"Ref": "Target"},
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": 2,
-            "CustomizedMetricSpecification": policy("ApproximateBacklogSizePerInstance"),
-        },
-    ),
-    "Waking": resource(
-        "ApplicationAutoScaling::ScalingPolicy",
-        ScalingTargetId={"Ref": "Target"},
-        PolicyType="StepScaling",
-        StepScalingPolicyConfiguration={
-            "AdjustmentType": "ExactCapacity",
-            "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        },
-    ),
-    "Alarm": resource(
-        "CloudWatch::Alarm",
-        **policy("HasBacklogWithoutCapacity"),
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[{"Ref": "Waking"}],
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +116,6 @@ class Kept:
         self.told: list[tuple[str, dict[str, Any]]] = []
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
-        import io
-
         return {"Body": io.BytesIO(self.files[Key])}
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
@@ -312,8 +161,6 @@ def test_an_endpoint_wakes_works_one_by_one_and_sleeps_again(template: Template,
 
 
 def _taking(endpoint: AsyncEndpoint) -> Any:
-    from starlette.requests import Request
-
     async def application(scope: Any, receive: Any, send: Any) -> None:
         response = await endpoint.take(Request(scope, receive))
         await response(scope, receive, send)

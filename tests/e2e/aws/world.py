@@ -31,7 +31,7 @@ from unbraid.jobs.session import Session
 ROOT = Path(__file__).parents[3]
 LEASE_S = 1
 
-# So that what is gone is missed within seconds; and the model that comes with the package, as nothing is downloaded here.
+# So that what is gone is missed within seconds; and the model of the package, as nothing is downloaded here.
 HERE = {"UNBRAID_LEASE_S": str(LEASE_S), "UNBRAID_MODELS": "lite"}
 
 
