@@ -50,7 +50,6 @@ class Functions(Construct):
         links = rights.files("GetObject", "outputs")
         put_back: Statements = [
             rights.sessions("GetItem", "PutItem"),
-            board,
             rights.list_files(),
             rights.files("DeleteObject", "outputs"),
             *dispatch,
@@ -59,8 +58,7 @@ class Functions(Construct):
         duties: dict[str, Statements] = {
             "upload": [rights.sessions("PutItem"), rights.files("PutObject", "inputs")],
             "process": [
-                rights.sessions("GetItem", "PutItem", "BatchGetItem"),
-                rights.indexes("by-owner", "by-state"),
+                rights.sessions("GetItem", "PutItem"),
                 rights.files("GetObject", "inputs"),
                 rights.list_files(),
                 *dispatch,
@@ -102,7 +100,7 @@ class Functions(Construct):
             "upkeep": [
                 *put_back,
                 rights.sessions("BatchGetItem", "DeleteItem"),
-                rights.indexes("by-expiry"),
+                rights.indexes("by-state", "by-expiry"),
                 rights.files("DeleteObject", "inputs"),
             ],
         }

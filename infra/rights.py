@@ -50,7 +50,7 @@ class Rights:
         return allow([f"dynamodb:{action}" for action in actions], self.storage.sessions.table_stream_arn)
 
     def files(self, action: str, *prefixes: str) -> iam.PolicyStatement:
-        """Of files below prefixes such as `inputs`: `GetObject`, `PutObject` or `DeleteObject`."""
+        """Doing that, as S3 calls it, to files below prefixes such as `inputs`."""
         return allow(
             [f"s3:{action}"], *(self.storage.bucket.arn_for_objects(f"{prefix}/*") for prefix in prefixes)
         )
@@ -59,10 +59,10 @@ class Rights:
         """What whoever separates a song does with its record and files, besides telling of its end."""
         return [
             self.sessions("GetItem", "PutItem"),
-            self.indexes("by-state"),
-            self.files("GetObject", "inputs", "outputs"),
+            self.files("GetObject", "inputs"),
             self.files("PutObject", "outputs"),
-            self.files("DeleteObject", "inputs", "outputs"),
+            self.files("AbortMultipartUpload", "outputs"),
+            self.files("DeleteObject", "outputs"),
             self.list_files(),
         ]
 
