@@ -151,7 +151,7 @@ def test_what_is_given_back_waits_again_in_its_place_and_did_not_count(desk: Des
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
-def test_who_wants_to_hear_of_the_end_is_told_once(desk: Desk, end: str) -> None:
+def test_an_end_is_told_once_whether_or_not_somebody_wants_a_letter(desk: Desk, end: str) -> None:
     for choices in (NOTIFY, Choices()):
         session_id = desk.working(choices=choices)
         for worker in ("w", "w", "other"):
@@ -159,7 +159,7 @@ def test_who_wants_to_hear_of_the_end_is_told_once(desk: Desk, end: str) -> None
                 desk.service.complete(session_id, worker, [], 1.0, "lite")
             else:
                 desk.service.fail(session_id, worker, "No.")
-    assert [told.choices for told in desk.told.notified] == [NOTIFY]
+    assert [told.choices for told in desk.told.notified] == [NOTIFY, Choices()]
 
 
 # Upkeep

@@ -130,5 +130,5 @@ class Notifier(Protocol):
     """Tells people."""
 
     def notify(self, session: Session) -> None:
-        """Write to `session.choices.notify` that it has ended. Failing to do so must not fail the session."""
+        """`session` has ended: write to its `choices.notify`, if there is one. Failing to do so must not fail it."""
         ...

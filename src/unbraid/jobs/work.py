@@ -152,7 +152,7 @@ class Work(Records):
         return self._change(session_id, checked)
 
     def _told(self, session: Session | None) -> bool:
-        """Write to whoever wanted to hear of the end."""
-        if session is not None and session.choices.notify:
+        """Tell of the end."""
+        if session is not None:
             self.notifier.notify(session)
         return session is not None
