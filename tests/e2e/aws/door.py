@@ -75,6 +75,7 @@ class Door:
                 return self._for_page(
                     request, refusal(service, 403 if service == "s3" else 400, code, message)
                 )
+        await self.faults.waited(service, wanted)
         fault = self.faults.answer(service, wanted)
         if fault is not None:
             return self._for_page(request, fault)

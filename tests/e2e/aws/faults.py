@@ -1,12 +1,13 @@
-"""Refusals of the AWS APIs, for a while, each in the shape that the service gives them."""
+"""What AWS does to calls now and then: refusals for a while, in the service's own words, and calls that meet."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from starlette.responses import Response
@@ -26,11 +27,29 @@ class Fault:
     met: int = 0
 
 
+@dataclass
+class Gate:
+    """Holds calls back until so many have come, as may happen to those that come at the same moment."""
+
+    service: str
+    matches: Callable[[Asked], bool]
+    missing: int
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_through(self) -> None:
+        """Wait for the others."""
+        self.missing -= 1
+        if self.missing <= 0:
+            self.opened.set()
+        await self.opened.wait()
+
+
 class Faults:
     """Those that hold at the moment."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._gates: list[Gate] = []
         self._lock = threading.Lock()
 
     @contextmanager
@@ -46,6 +65,22 @@ class Faults:
         finally:
             with self._lock:
                 self._faults.remove(fault)
+
+    @contextmanager
+    def together(self, service: str, count: int, matches: Callable[[Asked], bool]) -> Iterator[None]:
+        """Let the first `count` of these calls through at the same moment."""
+        gate = Gate(service, matches, count)
+        self._gates.append(gate)
+        try:
+            yield
+        finally:
+            self._gates.remove(gate)
+
+    async def waited(self, service: str, wanted: list[Asked]) -> None:
+        """Wait where the call is held back."""
+        for gate in list(self._gates):
+            if gate.service == service and any(map(gate.matches, wanted)):
+                await gate.pass_through()
 
     def answer(self, service: str, wanted: list[Asked]) -> Response | None:
         """The refusal, where there is one."""

@@ -162,12 +162,18 @@ def test_an_upload_that_never_comes_is_swept_away(world: World, client: Client) 
     assert upload["sessionId"] not in [item["id"]["S"] for item in found]
 
 
-def test_a_song_that_is_asked_for_many_times_at_once_is_one_job(
-    world: World, client: Client, song: Path
-) -> None:
+def test_a_song_that_is_asked_for_twice_at_once_is_one_job(world: World, client: Client, song: Path) -> None:
     upload = client.brought(song.read_bytes())
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: client.process(upload), range(4)))
+
+    def writes(asked: Asked) -> bool:
+        return asked.action == "dynamodb:PutItem" and world.table("Sessions") in asked.resource
+
+    with ThreadPoolExecutor(2) as pool:
+        unknown = {"s3Key": "inputs/x/song.wav", "sessionId": "x" * 32}
+        warm = list(pool.map(lambda _: client.process(unknown), range(2)))
+        assert [status for status, _ in warm] == [404, 404]
+        with world.door.faults.together("dynamodb", 2, writes):  # both have read that it waits for nobody
+            answers = list(pool.map(lambda _: client.process(upload), range(2)))
     assert {(status, told["sessionId"]) for status, told in answers} == {(202, upload["sessionId"])}
     whole(world, client, upload["sessionId"])
     assert calls_of(world, upload["sessionId"]) == 1

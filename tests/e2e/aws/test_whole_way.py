@@ -46,3 +46,7 @@ def test_a_client_of_the_original_works_unchanged(
     assert client.call("POST", "/cleanup", {"session_id": upload["sessionId"]}) == (200, {"deleted": 0})
     # What the endpoint was asked stays for as long as the bucket's rules say: names of files that are gone.
     assert all(key.startswith("requests/") for key in world.keys(upload["sessionId"]))
+
+
+def test_health_is_that_of_the_table_too(client: Client) -> None:
+    assert client.call("GET", "/healthz")[0] == 200
