@@ -78,7 +78,7 @@ class Functions(Construct):
                 rights.files("DeleteObject", "outputs"),
             ],
             "models": [board],
-            "config": [],
+            "config": [rights.sessions("GetItem")],  # health is that of the table too
             "connect": [
                 rights.sessions("BatchGetItem"),
                 board,
