@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from unbraid.aws.container.loading import Shared
 from unbraid.aws.container.requests import MOST_BYTES
 from unbraid.aws.container.server import create_app
 from unbraid.jobs.limits import Limits
-from unbraid.jobs.session import State
+from unbraid.jobs.session import State, new_id
 
 Start = Callable[..., Container]
 
@@ -49,9 +50,13 @@ def test_it_is_ready_once_the_model_is_loaded_and_separates(room: Room, start: S
     assert (answer[0], answer[1]["session_id"]) == (200, session.id)
     assert container.ping() == 200
     assert container.invoke({"session_id": "a"})[0] == 400
-    # Nothing that is written down leads to the song.
-    assert session.id not in container.said()
     assert {json.loads(line)["level"] for line in container.said().splitlines()} == {"INFO"}
+    # What goes wrong is written down, with nothing that leads to the song.
+    given = room.request(replace(session, id=new_id()))
+    del given["dispatch"]
+    assert container.invoke({**given, "output_s3_prefix": "s3://nobodys-bucket/stems"})[0] == 500
+    assert "NoSuchBucket" in container.said()
+    assert [private for private in (session.id, given["session_id"]) if private in container.said()] == []
 
 
 def test_two_processes_do_the_work_once_and_one_that_is_killed_loses_nothing(

@@ -8,18 +8,16 @@ import re
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 # Ids are 32 letters of URLs or a little more, and keys and addresses hold them.
-_PRIVATE = re.compile(r"s3://[^\s'\"]+|(?:inputs|outputs|requests)/[^\s'\"]+|(?<![\w-])[\w-]{32,}", re.ASCII)
+_PRIVATE = re.compile(
+    r"s3://[^\s'\"\\]+|(?:inputs|outputs|requests)/[^\s'\"\\]+|(?<![\w-])[\w-]{32,}", re.ASCII
+)
 
 
 class _Lines(LambdaPowertoolsFormatter):
-    """A record as one line."""
+    """A record as one line. Messages of errors hold addresses, too, in several places of it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        record.msg, record.args = _PRIVATE.sub("…", record.getMessage()), None
-        return super().format(record)
-
-    def formatException(self, ei: object) -> str:  # noqa: N802 - the library's name
-        return _PRIVATE.sub("…", super().formatException(ei))  # type: ignore[arg-type]
+        return _PRIVATE.sub("…", super().format(record))
 
 
 def set_up() -> None:
