@@ -15,6 +15,8 @@ from infra.words import Stopped, say
 
 FOLDER = Path(__file__).parent
 LOWEST = (18, 18)
+# It tells AWS of its use, and everybody of versions of Node.js that will be too old one day.
+QUIET = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NODE_NO_WARNINGS": "1"}
 
 
 def check_node() -> None:
@@ -43,9 +45,7 @@ def bootstrap(account: Account) -> None:
 
 
 def _cdk(account: Account, *arguments: str) -> int:
-    # It would look for another region in the profile, and tell AWS of its use.
-    more = {"AWS_REGION": account.region, "AWS_DEFAULT_REGION": account.region}
-    return _run([str(_installed()), *arguments, "--no-notices"], CDK_DISABLE_CLI_TELEMETRY="true", **more)
+    return _run([str(installed()), *arguments, "--no-notices"], AWS_REGION=account.region, **QUIET)
 
 
 def _run(command: Sequence[str], **more: str) -> int:
@@ -59,7 +59,8 @@ def _run(command: Sequence[str], **more: str) -> int:
     ).returncode
 
 
-def _installed() -> Path:
+def installed() -> Path:
+    """Where it is; installed first where it isn't. Raises Stopped."""
     program, lock = FOLDER / "node_modules/.bin/cdk", FOLDER / "package-lock.json"
     mark = FOLDER / "node_modules/.installed"
     if not (program.exists() and mark.exists() and mark.read_bytes() == lock.read_bytes()):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from infra import toolkit
 from unbraid.cli import deploy
 from unbraid.cli.main import main
 
@@ -58,3 +60,6 @@ def test_template_and_assets_are_written_without_an_account(
         assert "unbraid/aws/functions/upload.py" in file.namelist()
     assert len(assets) == 2  # and what the image is built from
     assert '"MaximumConcurrency": 3' in text
+    # The CDK's own command line reads it, in the version that is locked. It is installed the first time.
+    listing = [toolkit.installed(), "ls", "--app", tmp_path / "out"]
+    assert subprocess.run(listing, capture_output=True, text=True, check=True).stdout == "unbraid\n"

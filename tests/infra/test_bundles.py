@@ -104,6 +104,19 @@ def test_libraries_are_pinned_by_hash() -> None:
     assert not {line.split("==")[0] for line in named} & {"boto3", "botocore", "numpy"}
 
 
+@pytest.mark.parametrize("name", ["deploy", "functions"])
+def test_what_is_deployed_is_what_is_tested(name: str) -> None:
+    def versions(lock: str) -> dict[str, str]:
+        found = re.findall(
+            r"^([\w.-]+)==(\S+)", (ROOT / "requirements" / lock).read_text("utf-8"), re.MULTILINE
+        )
+        return dict(found)
+
+    ours, tested = versions(f"{name}.lock"), versions("test.lock")
+    assert ours
+    assert {package: version for package, version in ours.items() if tested.get(package) != version} == {}
+
+
 def test_the_source_of_the_image_is_what_its_recipe_copies(tmp_path: Path) -> None:
     with zipfile.ZipFile(source_zip(tmp_path / "source.zip")) as file:
         names = set(file.namelist())
