@@ -70,8 +70,8 @@ FUNCTION_GB, FUNCTION_S = 0.5, 0.15
 # What is there without any song. Sizes are estimates.
 ALARMS = {"gpu": 10, "cpu": 5}
 """With those that scale the endpoint."""
-METRICS = 16
-"""At worst: AWS counts only hours in which one is sent, and most of these are of starts and faults."""
+METRICS = 6
+"""Of songs, by function: AWS counts only hours in which one is sent, and those of faults are rare."""
 IMAGES_GB = {"gpu": 3 * 4.6, "cpu": 3 * 0.5}
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS

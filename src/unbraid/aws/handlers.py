@@ -64,7 +64,7 @@ def count(name: str, number: int = 1) -> None:
 def watched(handler: Handler) -> Handler:
     """The handler with log, trace and metrics around it. Answers aren't traced: they hold links."""
     handler = tracer.capture_lambda_handler(handler, capture_response=False)
-    handler = metrics.log_metrics(handler, capture_cold_start_metric=True)
+    handler = metrics.log_metrics(handler)  # nothing is sent, and paid for, while nobody comes
     return logger.inject_lambda_context(handler, clear_state=True)
 
 
