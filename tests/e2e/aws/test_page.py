@@ -55,8 +55,8 @@ def test_a_song_is_brought_and_heard_on_the_page(
             player.get_by_role("link", name=f"Download {stem}.wav").click()
         assert download.value.suggested_filename == f"song - {stem}.wav"
         assert download.value.path().read_bytes() == (by_command_line / f"{stem}.wav").read_bytes()
-    # What is there no more on a page against AWS, as nothing there makes it.
-    assert player.get_by_role("button", name="Download mix").count() == 0
+    # Nothing in AWS makes mixes of one's own, so the page has none to offer.
+    assert player.get_by_role("button", name="This mix").count() == 0
     page.reload()
     player = open_song(page, song)
     player.get_by_role("button", name="Delete now").click()
