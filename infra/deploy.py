@@ -87,12 +87,7 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     ask("Shall AWS be changed so?", yes)
     tag = str(template["Outputs"]["WantedImage"]["Value"])
     image = builds.there(account, tag)
-    parameters = []
-    if image:
-        parameters = ["--parameters", f"ImageTag={tag}"]
-    elif account.image_tag().rpartition("-")[2] not in ("", settings.compute):
-        # One for other machines. Without any, the part that separates is gone until the new one is there.
-        parameters = ["--parameters", "ImageTag="]
+    parameters = image_parameters(tag, image, account.image_tag())
     toolkit.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *parameters)
     keep(settings)
     outputs = account.outputs()
@@ -102,6 +97,16 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     if not image:
         builds.build(account, tag)
     say(f"ready: {outputs['Page']}")
+
+
+def image_parameters(wanted: str, there: bool, running: str) -> list[str]:
+    """What the stack is told of its image: `wanted` if it is `there`; else nothing, and it goes on with `running`."""
+    if there:
+        return ["--parameters", f"ImageTag={wanted}"]
+    if running and running.rpartition("-")[2] != wanted.rpartition("-")[2]:
+        # One for other machines. Without any, the part that separates is gone until the new one is there.
+        return ["--parameters", "ImageTag="]
+    return []
 
 
 def tell(outputs: dict[str, str], settings: Settings) -> None:

@@ -31,6 +31,8 @@ GRAPHICS = re.compile(r"ml\.[gp]\d")
 """Kinds of instances that have a card, and so a driver to choose."""
 BACKLOG = 4.0
 """Songs that may wait for each instance before there are more: a song takes less time than an instance to wake."""
+WAKING_S = 900
+"""More than an instance takes to come up: until then the first song would wake another, and one more."""
 IDLE_S = 600
 """How long an instance waits for more before it goes."""
 
@@ -204,7 +206,7 @@ class Endpoint(Construct):
             step_scaling_policy_configuration=scaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
                 adjustment_type="ChangeInCapacity",
                 metric_aggregation_type="Average",
-                cooldown=300,
+                cooldown=WAKING_S,
                 step_adjustments=[
                     scaling.CfnScalingPolicy.StepAdjustmentProperty(
                         metric_interval_lower_bound=0, scaling_adjustment=1

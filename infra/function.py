@@ -17,6 +17,8 @@ from infra.rights import allow
 from infra.settings import STACK
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
+NAMESPACE = STACK.title()
+"""Of the functions' own metrics."""
 MEMORY_MB = 512
 """A function's share of a processor grows with it: at 512 MB it has a third of one, and starts in about a second."""
 HTTP_TIMEOUT_S = 29
@@ -93,7 +95,7 @@ class Function(Construct):
             environment={
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": STACK.title(),
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
             on_failure=None if dead_letters is None else destinations.SqsDestination(dead_letters),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -22,9 +21,11 @@ class Letters(Construct):
         self.sender = sender
         if sender is not None:
             ses.EmailIdentity(self, "Sender", identity=ses.Identity.email(sender))
+        self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True)
+        topic = self.topic.node.default_child
+        assert isinstance(topic, sns.CfnTopic)
         # The key that AWS keeps for SNS in every account: it costs nothing, and whoever may publish may use it.
-        key = kms.Key.from_key_arn(self, "Key", named("kms", "alias/aws/sns"))
-        self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True, master_key=key)
+        topic.kms_master_key_id = "alias/aws/sns"
 
     def send(self) -> Sequence[iam.PolicyStatement]:
         """The rights to tell that a song has ended."""

@@ -73,7 +73,6 @@ class Site(Construct):
             additional_behaviors=dict.fromkeys(sorted(paths), calls),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
         )
         explained(
             self.distribution,

@@ -97,7 +97,7 @@ class UnbraidStack(Stack):
             environment |= {"UNBRAID_OIDC_ISSUER": issuer, "UNBRAID_OIDC_CLIENT_ID": client}
 
         watch = Watch(self, "Watch", settings)
-        watch.api(http, sockets)
+        watch.api(http)
         put_aside = DeadLetters(self, "DeadLetters").queue
         endpoint = cpu = None
         if settings.compute == "gpu":

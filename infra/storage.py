@@ -76,7 +76,8 @@ class Storage(Construct):
         self.sessions = self._table(
             "Sessions",
             partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            # Which sessions have changed; how they are then is read when it is told.
+            stream=dynamodb.StreamViewType.KEYS_ONLY,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),

@@ -7,7 +7,7 @@ works by itself ends in the dead-letter queue after some tries.
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -19,9 +19,10 @@ from constructs import Construct
 
 from infra.endpoint import VARIANT, Endpoint
 from infra.findings import explained
+from infra.function import NAMESPACE
 from infra.http_api import HttpApi
+from infra.rights import named
 from infra.settings import STACK, Settings
-from infra.socket_api import SocketApi
 
 WAITS_S = 30 * 60
 """Waking takes up to ten minutes; after three times that something is wrong."""
@@ -40,22 +41,22 @@ class Watch(Construct):
         explained(
             self.topic, SNS2="CloudWatch can't publish under AWS's own key; alarms hold names of alarms."
         )
+        self._let_in("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{STACK}-*"))
         self.alarms: list[cloudwatch.Alarm] = []
         self.rows: list[list[cloudwatch.IWidget]] = []
         if settings.alarms is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarms))
             self._budget()
 
-    def api(self, http: HttpApi, sockets: SocketApi) -> None:
+    def api(self, http: HttpApi) -> None:
         """Calls that failed by our fault."""
         minutes = Duration.minutes(5)
         faults = http.stage.metric_server_error(period=minutes, statistic="Sum")
         self._alarm("api-faults", faults, 1, "Calls of the HTTP API are answered with 500 or above.")
-        socket = self._metric(
-            "AWS/ApiGateway", "IntegrationError", "Sum", {"ApiId": sockets.api.api_id, "Stage": "events"}
-        )
+        # The API's own figure counts those too who were refused, as they should be. This one is the function's.
+        socket = self._metric(NAMESPACE, "Faults", "Sum", {"service": "connect"})
         self._alarm(
-            "socket-faults", socket, 1, "Pages can't connect to the socket, or be told that they left."
+            "socket-faults", socket, 1, "Pages can't connect to the socket, or are told nothing at first."
         )
         self._row(
             "Calls",
@@ -198,15 +199,23 @@ class Watch(Construct):
             [cloudwatch.GraphWidget(title=title, left=metrics, width=12) for title, metrics in graphs]
         )
 
-    def _budget(self) -> None:
-        """Of the whole account: costs by stack are only counted once somebody has turned that on in its billing."""
+    def _let_in(self, service: str, source: str) -> None:
+        """To the topic: its policy, which asks for TLS, takes the place of the one that would let all services in."""
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("budgets.amazonaws.com")],
+                principals=[iam.ServicePrincipal(service)],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": source},
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                },
             )
         )
+
+    def _budget(self) -> None:
+        """Of the whole account: costs by stack are only counted once somebody has turned that on in its billing."""
+        self._let_in("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
         subscriber = budgets.CfnBudget.SubscriberProperty(
             subscription_type="SNS", address=self.topic.topic_arn
         )

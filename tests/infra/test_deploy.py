@@ -13,7 +13,7 @@ import boto3
 import pytest
 import urllib3
 from infra.account import BOOTSTRAPPED, Account
-from infra.deploy import main, tell
+from infra.deploy import image_parameters, main, tell
 from infra.settings import STACK, Settings
 from infra.words import Stopped
 from tests.aws.moto_server import OTHERS, aws, moto_url
@@ -160,6 +160,20 @@ def test_an_image_is_there_or_not(account: Account) -> None:
     ecr.put_image(repositoryName=STACK, imageManifest=json.dumps(manifest), imageTag="a-gpu")
     assert builds.there(account, "a-gpu")
     assert not builds.there(account, "b-gpu")
+
+
+@pytest.mark.parametrize(
+    ("there", "running", "told"),
+    [
+        (True, "", ["--parameters", "ImageTag=new-gpu"]),
+        (True, "old-gpu", ["--parameters", "ImageTag=new-gpu"]),
+        (False, "", []),
+        (False, "old-gpu", []),  # it goes on with that one until the new one is built
+        (False, "old-cpu", ["--parameters", "ImageTag="]),
+    ],
+)
+def test_the_stack_takes_an_image_once_it_is_there(there: bool, running: str, told: list[str]) -> None:
+    assert image_parameters("new-gpu", there, running) == told
 
 
 def project(account: Account, tag: str) -> None:

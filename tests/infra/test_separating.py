@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from infra.sources import ROOT
 from tests.infra.looking import Template, condition_of, one, resources, text
 
+from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
 from unbraid.aws.endpoint import INVOCATION_TIMEOUT_S
 
@@ -102,6 +104,7 @@ def test_instances_follow_the_queue_and_the_first_song_wakes_one(synth: Synth) -
     assert metric["Dimensions"] == [{"Name": "EndpointName", "Value": "unbraid"}]
     steps = policies[step]["StepScalingPolicyConfiguration"]
     assert steps["AdjustmentType"] == "ChangeInCapacity"
+    assert steps["Cooldown"] >= 600  # the first takes that long to come up, and shouldn't be given company
     assert steps["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
     (wakes,) = (
         alarm
@@ -206,10 +209,30 @@ def test_alarms_tell_somebody_and_money_is_watched(synth: Synth) -> None:
         for each in budget["NotificationsWithSubscribers"]
     )
     policy = [
-        statement["Principal"]
+        statement
         for each in resources(template, "SNS::TopicPolicy").values()
         if topic in each["Topics"]
         for statement in each["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
-    assert {"Service": "budgets.amazonaws.com"} in policy
+    allowed = {each["Principal"]["Service"]: each["Condition"] for each in policy}
+    assert allowed.keys() == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    for conditions in allowed.values():
+        assert conditions["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    source = text(allowed["cloudwatch.amazonaws.com"]["ArnLike"]["aws:SourceArn"])
+    assert all(fnmatch(name, source.rpartition(":")[2]) for name in alarms)
+
+
+def test_the_alarm_of_sockets_counts_what_the_function_counts(synth: Synth) -> None:
+    template = synth()
+    alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
+    alarm = alarms["unbraid-socket-faults"]
+    (function,) = (
+        each
+        for each in resources(template, "Lambda::Function").values()
+        if each["FunctionName"] == "unbraid-connect"
+    )
+    variables = function["Environment"]["Variables"]
+    assert alarm["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"] == handlers.metrics.namespace
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}]
+    assert alarm["MetricName"] == "Faults"

@@ -176,7 +176,7 @@ def test_changes_of_sessions_are_told_in_order_and_put_aside_after_some_tries(sy
     assert mapping["MaximumRecordAgeInSeconds"] == 300
     assert text(mapping["DestinationConfig"]["OnFailure"]["Destination"]).startswith("<DeadLetters")
     stream = resources(template, "DynamoDB::Table")[table]["StreamSpecification"]
-    assert stream == {"StreamViewType": "NEW_IMAGE"}
+    assert stream == {"StreamViewType": "KEYS_ONLY"}
 
 
 def test_upkeep_is_called_by_the_clock(synth: Synth) -> None:
