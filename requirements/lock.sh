@@ -13,4 +13,6 @@ lock ../pyproject.toml --only-binary :all: --output-file run.lock "${1:---quiet}
 lock ../pyproject.toml test.in --constraints run.lock --output-file test.lock "${1:---quiet}"
 # With the versions that are tested.
 lock deploy.in --constraints test.lock --output-file deploy.lock "${1:---quiet}"
-lock functions.in --constraints test.lock --only-binary :all: --output-file functions.lock "${1:---quiet}"
+# boto3's libraries come with Lambda's Python.
+lock functions.in --constraints test.lock --only-binary :all: --no-emit-package botocore --no-emit-package jmespath \
+    --output-file functions.lock "${1:---quiet}"
