@@ -19,7 +19,7 @@ DOWNLOADED = "htdemucs"
 MODELS = ("auto", "lite", DOWNLOADED)
 """Those that may be asked for; `auto` is the best of them."""
 KEPT = 3
-"""Images, so that there is one to go back to."""
+"""Images, so that there is one to go back to; each costs some ten cents a month for every GB."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
 """8 processors, 15 GB, 128 GB of disk: paid by the minute of a build."""
 
