@@ -32,3 +32,21 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
         return content
 
     return template
+
+
+CHOICES: dict[str, dict[str, object]] = {
+    "as it comes": {},
+    "page elsewhere": {"site": PAGE},
+    "without a card, with people": {
+        "compute": "cpu",
+        "sign_in": True,
+        "sender": "songs@example.org",
+        "alarms": "me@example.org",
+    },
+    "all else": {"site": PAGE, "sign_in": True, "at_most": 1, "instance": "ml.c7i.2xlarge", "budget": 5},
+}
+
+
+@pytest.fixture(params=CHOICES.values(), ids=CHOICES)
+def template(synth: Callable[..., Template], request: pytest.FixtureRequest) -> Template:
+    return synth(**request.param)

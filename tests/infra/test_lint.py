@@ -14,8 +14,8 @@ from cdk_nag import AwsSolutionsChecks
 from cfnlint.api import ManualArgs, lint
 from infra.settings import Settings
 from infra.stack import UnbraidStack
+from tests.infra.conftest import CHOICES
 from tests.infra.looking import Template
-from tests.infra.test_security import CHOICES
 
 Synth = Callable[..., Template]
 
