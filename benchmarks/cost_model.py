@@ -72,7 +72,7 @@ ALARMS = {"gpu": 10, "cpu": 5}
 """With those that scale the endpoint."""
 METRICS = 6
 """Of songs, by function: AWS counts only hours in which one is sent, and those of faults are rare."""
-IMAGES_GB = {"gpu": 3 * 4.6, "cpu": 3 * 0.5}
+IMAGES_GB = {"gpu": 2 * 4.6, "cpu": 2 * 0.5}
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS
 """Calls of the function that looks after lost and expired songs."""

@@ -18,7 +18,7 @@ DOWNLOADED = "htdemucs"
 """What the build downloads into the image; `lite` comes with the package."""
 MODELS = ("auto", "lite", DOWNLOADED)
 """Those that may be asked for; `auto` is the best of them."""
-KEPT = 3
+KEPT = 2
 """Images, so that there is one to go back to; each costs some ten cents a month for every GB."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
 """8 processors, 15 GB, 128 GB of disk: paid by the minute of a build."""

