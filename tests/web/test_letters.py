@@ -6,6 +6,7 @@ import pytest
 from tests.web.conftest import Open
 from tests.web.test_songs import assert_problem
 
+from unbraid.jobs.session import Choices
 from unbraid.web import letters
 
 MAIL = {"smtp_host": "localhost", "mail_from": "unbraid@example.org"}
@@ -50,7 +51,7 @@ def test_no_address_gets_more_than_one_asker_may_send(
 ) -> None:
     monkeypatch.setattr(letters, "AT_ONCE", 2)
     counted = letters.Letters(open_app(**MAIL).settings)
-    counted.ask("you@example.org", "one", 1)
-    counted.ask("YOU@example.org", "another", 1)
+    counted.ask(Choices(notify="you@example.org"), "one", 1)
+    counted.ask(Choices(notify="YOU@example.org"), "another", 1)
     with pytest.raises(letters.HTTPException):
-        counted.ask("you@example.org", "a third", 1)
+        counted.ask(Choices(notify="you@example.org"), "a third", 1)

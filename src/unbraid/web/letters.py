@@ -1,4 +1,4 @@
-"""Who may have letters sent, and how many: an app that writes to any address for anybody is a tool to pester people."""
+"""How many letters whoever may have some sent gets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 
 from starlette.exceptions import HTTPException
 
-from unbraid.errors import SettingError
+from unbraid.api.letters import wanted
+from unbraid.jobs.session import Choices
 from unbraid.local.settings import Settings
 from unbraid.web.limits import Buckets
 
@@ -22,14 +23,12 @@ class Letters:
         self._settings = settings
         self._buckets = Buckets(A_SECOND, AT_ONCE)
 
-    def ask(self, address: str, asker: str, count: int) -> None:
-        """`asker` wants so many to `address`. Raises SettingError, HTTPException 429."""
-        if self._settings.smtp_host is None:
-            raise SettingError(
-                "No e-mail is sent here. Leave notify out, and ask for the status instead.", "notify"
-            )
-        if not self._settings.sends_mail:
-            raise SettingError("E-mail is sent here only where people sign in. Leave notify out.", "notify")
+    def ask(self, choices: Choices | None, asker: str, count: int) -> None:
+        """`asker` wants so many songs with these choices. Raises SettingError, HTTPException 429."""
+        settings = self._settings
+        address = wanted(choices, can=settings.smtp_host is not None, may=settings.sends_mail)
+        if address is None:
+            return
         for key in (f"from {asker}", f"to {address.lower()}"):
             wait = max(self._buckets.take(key) for _ in range(count))
             if wait > 0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from unbraid.api import letters
 from unbraid.api.answers import batch_process_answer, process_answer
 from unbraid.api.schemas import BatchProcessAnswer, BatchProcessRequest, ProcessAnswer, ProcessRequest
 from unbraid.aws.handlers import count
 from unbraid.aws.http import Call, answering
-from unbraid.errors import SettingError
 from unbraid.jobs.session import Choices, Session
 
 
@@ -31,14 +31,7 @@ def batch(call: Call) -> BatchProcessAnswer:
 
 
 def _check_letters(call: Call, choices: Choices | None) -> None:
-    """Raises SettingError where letters are wanted and none are sent: never for strangers, who could pester anybody."""
-    if choices is None or choices.notify is None or call.settings.sends_mail:
-        return
-    if call.settings.sender is None:
-        raise SettingError(
-            "No e-mail is sent here. Leave notify out, and ask for the status instead.", "notify"
-        )
-    raise SettingError("E-mail is sent here only where people sign in. Leave notify out.", "notify")
+    letters.wanted(choices, can=call.settings.sender is not None, may=call.settings.sends_mail)
 
 
 handler = answering({"POST /process": process, "POST /batch/process": batch}, 202)

@@ -89,7 +89,6 @@ def check_letters(
     choices: Choices | None, count: int, request: Request, context: Context, owner: str | None
 ) -> None:
     """Whether so many songs may have letters sent. Raises SettingError, HTTPException 429."""
-    if choices is not None and choices.notify is not None:
-        # A browser's token can be made up.
-        asker = owner if context.sign_in is not None and owner is not None else client_of(request.scope)
-        context.letters.ask(choices.notify, asker, count)
+    # A browser's token can be made up.
+    asker = owner if context.sign_in is not None and owner is not None else client_of(request.scope)
+    context.letters.ask(choices, asker, count)
