@@ -20,6 +20,14 @@ __all__ = ["aws", "moto_url", "postgres_server", "postgres_url"]
 WriteWave = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long is left out unless it is asked for."""
+    if "long" not in config.option.markexpr:
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes longer: ./test -m long"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Nothing is downloaded, and the user's own models are neither used nor touched, in child processes too."""

@@ -11,6 +11,8 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SOURCE = Path(__file__).parents[2] / "src"
 
+pytestmark = pytest.mark.long
+
 
 def run(name: str, *options: str) -> list[str]:
     """Lines that a benchmark prints, all of whose promises held."""

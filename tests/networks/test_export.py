@@ -49,6 +49,7 @@ def test_the_folder_says_what_it_is(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"graph.onnx", "weights.bin", "model.json"}
 
 
+@pytest.mark.long
 def test_exporting_again_gives_the_same_bytes(network: Lite, folder: Path, tmp_path: Path) -> None:
     export(network, tmp_path, "7")
     for name in ("graph.onnx", "weights.bin", "model.json"):

@@ -41,6 +41,7 @@ def write_folder(folder: Path, template: GraphTemplate, state: Mapping[str, torc
 
 
 @each
+@pytest.mark.long
 def test_exporting_again_gives_what_is_in_the_package(published: Published, tmp_path: Path) -> None:
     export(published, tmp_path)
     template = load_template(published.name)

@@ -12,13 +12,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from tests.e2e.aws.world import World
 from tests.e2e.browser import sound
-from tests.e2e.browser.conftest import BUILT, OpenVisit, built, chromium, visit
+from tests.e2e.browser.conftest import BUILT, OpenVisit, build, running_chromium, visit
 from tests.e2e.browser.steps import open_song, pick
 
-__all__ = ["built", "chromium", "visit"]
+__all__ = ["visit"]
+
+
+@pytest.fixture(scope="module")
+def built() -> None:
+    build()
+
+
+@pytest.fixture(scope="module")
+def chromium(built: None) -> Iterator[Browser]:
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,23 +47,35 @@ class Visit:
 OpenVisit = Callable[..., Visit]
 
 
-@pytest.fixture(scope="package")
-def built() -> None:
-    """The page is built, which takes Node.js."""
+def build() -> None:
+    """Build the page, or skip."""
     subprocess.run([ROOT / "requirements" / "frontend.sh"], check=True)
     if not BUILT.is_file():
         pytest.skip("the page takes Node.js to build (requirements/frontend.sh)")
 
 
-@pytest.fixture(scope="package")
-def chromium(built: None) -> Iterator[Browser]:
-    """One browser; visits are apart from each other."""
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A browser, with an event loop that ends with it: whatever comes later couldn't run one of its own."""
     if not CHROMIUM.exists():
         pytest.skip("Debian's chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def built() -> None:
+    """The page is built, which takes Node.js."""
+    build()
+
+
+@pytest.fixture(scope="package")
+def chromium(built: None) -> Iterator[Browser]:
+    """One browser; visits are apart from each other."""
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")
