@@ -78,6 +78,7 @@ def agrees(template: GraphTemplate, peer: nn.Module, graph: Path, samples: int) 
             return error_db(stems(peer, outputs), peer(mixture))
 
 
+@pytest.mark.long
 def test_htdemucs_agrees_with_the_published_network(tmp_path: Path) -> None:
     template = load_template("htdemucs")
     peer = seeded(peer_of(template, segment=Fraction(39, 5)))
@@ -85,6 +86,7 @@ def test_htdemucs_agrees_with_the_published_network(tmp_path: Path) -> None:
     assert agrees(template, peer, graph, template.description["segment"]) < -100
 
 
+@pytest.mark.long
 def test_htdemucs_6s_agrees_with_the_published_network(tmp_path: Path) -> None:
     template = load_template("htdemucs_6s")
     peer = seeded(peer_of(template, segment=Fraction(1, 2)))  # of which its weights are independent
@@ -92,6 +94,7 @@ def test_htdemucs_6s_agrees_with_the_published_network(tmp_path: Path) -> None:
     assert agrees(template, peer, graph, 22050) < -100
 
 
+@pytest.mark.long
 def test_hdemucs_agrees_with_the_published_network_at_any_length(tmp_path: Path) -> None:
     template = load_template("hdemucs")
     peer = seeded(peer_of(template))
