@@ -56,7 +56,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A client of one of its services."""
-        return self.session.client(service)  # type: ignore[call-overload]
+        return self.session.client(service)
 
     def bootstrapped(self) -> bool:
         """Whether the CDK was set up here."""

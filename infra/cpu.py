@@ -10,8 +10,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.function import log_group, role_for
+from infra.function import role_for
 from infra.images import Images
+from infra.log_groups import log_group
 from infra.rights import allow, named
 from infra.settings import STACK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.findings import acknowledged, explained
+from infra.log_groups import log_group
 from infra.rights import allow
 from infra.settings import STACK
 
@@ -25,17 +26,6 @@ HTTP_TIMEOUT_S = 29
 """The HTTP API gives up after 30."""
 
 TRACES = "X-Ray knows no resources: traces can be written to the account's or not at all."
-
-
-def log_group(scope: Construct, name: str) -> logs.LogGroup:
-    """A log that is kept for a month and goes with the stack."""
-    return logs.LogGroup(
-        scope,
-        "Log",
-        log_group_name=name,
-        retention=logs.RetentionDays.ONE_MONTH,
-        removal_policy=RemovalPolicy.DESTROY,
-    )
 
 
 def role_for(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigatewayv2 as api
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from infra.findings import explained
+from infra.log_groups import log_group
 from infra.settings import STACK
 
 ROUTES = {
@@ -74,13 +74,7 @@ class HttpApi(Construct):
             ),
         )
         # Names below /aws/vendedlogs/ share one resource policy, whose size is limited.
-        log = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/aws/vendedlogs/{STACK}/http",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        log = log_group(self, f"/aws/vendedlogs/{STACK}/http")
         self.stage = api.HttpStage(
             self,
             "Stage",

@@ -11,6 +11,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra.findings import acknowledged, explained
+from infra.log_groups import log_group
 from infra.rights import allow, named
 from infra.settings import STACK
 
@@ -48,13 +49,7 @@ class Images(Construct):
             ],
         )
         self.tag = tag
-        log = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/aws/codebuild/{STACK}",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        log = log_group(self, f"/aws/codebuild/{STACK}")
         variables = {
             "REPOSITORY": self.repository.repository_uri,
             "IMAGE_TAG": self.tag,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.buckets import private_bucket
 from infra.findings import explained
 from infra.http_api import ROUTES
 from infra.settings import STACK
@@ -36,16 +36,7 @@ class Site(Construct):
 
     def __init__(self, scope: Construct, name: str, api: str, connect: Sequence[str]) -> None:
         super().__init__(scope, name)
-        self.bucket = s3.Bucket(
-            self,
-            "Page",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.bucket = private_bucket(self, "Page")
         explained(self.bucket, S1="Holds the page, which everybody may read, and only CloudFront reads it.")
         calls = cloudfront.BehaviorOptions(
             origin=origins.HttpOrigin(

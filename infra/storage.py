@@ -9,6 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.buckets import private_bucket
 from infra.findings import explained
 from infra.settings import STACK
 from unbraid.jobs.limits import DAY, Limits
@@ -36,16 +37,10 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, name: str, origin: str) -> None:
         super().__init__(scope, name)
-        self.bucket = s3.Bucket(
+        self.bucket = private_bucket(
             self,
             "Songs",
             bucket_name=BUCKET,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            removal_policy=RemovalPolicy.DESTROY,
             cors=[
                 s3.CorsRule(
                     allowed_origins=[origin],

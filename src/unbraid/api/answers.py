@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from unbraid import __version__
 from unbraid.api.problems import of_error
 from unbraid.api.schemas import (
     BatchProcessAnswer,
     BatchStatusRequest,
+    ConfigAnswer,
     Cost,
     ModelAnswer,
     ModelsAnswer,
     OutputFile,
     ProcessAnswer,
     Refusal,
+    SignInAnswer,
     StatusAnswer,
     StatusesAnswer,
     UnknownStatus,
     UploadAnswer,
 )
 from unbraid.errors import UnbraidError
-from unbraid.jobs.choices import ALL
+from unbraid.jobs.choices import ALL, FORMATS
 from unbraid.jobs.estimates import Rates
+from unbraid.jobs.limits import Limits
 from unbraid.jobs.service import Upload
 from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
@@ -120,3 +124,33 @@ def models_answer(
     chosen = [entry for entry in catalog().values() if allowed is None or entry.name in allowed]
     auto = allowed is None or AUTO in allowed
     return ModelsAnswer(models=[answer(one) for one in chosen], default=AUTO if auto else chosen[0].name)
+
+
+def config_answer(
+    limits: Limits,
+    *,
+    sign_in: SignInAnswer | None,
+    mail: bool,
+    mixes: bool,
+    events: str | None = None,
+    wakes: bool = False,
+) -> ConfigAnswer:
+    """What a page has to know before it begins."""
+    return ConfigAnswer(
+        signIn=sign_in,
+        maxBytes=limits.max_bytes,
+        maxSongSeconds=limits.max_song_s,
+        formats=list(FORMATS),
+        mail=mail,
+        mixes=mixes,
+        events=events,
+        wakes=wakes,
+        version=__version__,
+    )
+
+
+def sign_in_answer(issuer: str | None, client_id: str | None, scopes: str) -> SignInAnswer | None:
+    """Where people sign in; None: nowhere."""
+    if issuer is None or client_id is None:
+        return None
+    return SignInAnswer(issuer=issuer, clientId=client_id, scopes=scopes)

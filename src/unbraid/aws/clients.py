@@ -14,6 +14,8 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+PAGES_AT_ONCE = 8  # messages to sockets that are on their way at the same time
+
 # All attempts together stay below the 29 s that API Gateway waits. Throttling and faults of the network are retried,
 # with growing pauses ("standard" mode).
 _ANSWERS = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
@@ -28,17 +30,24 @@ _FILES = Config(
     signature_version="s3v4",
     s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
 )
-_CONFIGS: Mapping[str, Config] = {"s3": _FILES, "dynamodb": _RECORDS}
+# Many pages are told at the same time, and one that is slow is told again with the next news.
+_PAGES = Config(
+    connect_timeout=2,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=PAGES_AT_ONCE,
+)
+_CONFIGS: Mapping[str, Config] = {"s3": _FILES, "dynamodb": _RECORDS, "apigatewaymanagementapi": _PAGES}
 
 # Making a client is not safe for threads; using it is.
 _making = threading.Lock()
 _make: Any = boto3.client  # whose types name every service there is
 
 
-def client(service: str) -> Any:
-    """A client of the service with that name: `s3`, `sagemaker-runtime`."""
+def client(service: str, address: str | None = None) -> Any:
+    """A client of the service with that name: `s3`, `sagemaker-runtime`; at `address`, where that is our own."""
     with _making:
-        return _make(service, config=_CONFIGS.get(service, _ANSWERS))
+        return _make(service, endpoint_url=address, config=_CONFIGS.get(service, _ANSWERS))
 
 
 def code_of(error: ClientError) -> str:

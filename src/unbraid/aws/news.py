@@ -9,8 +9,8 @@ from itertools import islice
 from unbraid.api.answers import status_answer
 from unbraid.api.schemas import UnknownStatus
 from unbraid.aws import handlers
-from unbraid.aws.settings import PREFIX
 from unbraid.aws.sockets import Connections, Sockets
+from unbraid.environment import PREFIX
 from unbraid.errors import SettingError
 
 

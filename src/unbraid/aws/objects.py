@@ -23,10 +23,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
 from unbraid.errors import OutputError
-from unbraid.jobs.disk import NO_ROOM, NOT_STORED
-from unbraid.jobs.records import KINDS
-
-FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
+from unbraid.jobs.disk import NO_ROOM, NOT_STORED, is_full
+from unbraid.jobs.records import FOLDER, KINDS
 
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _NOT_IN_QUOTES = re.compile(
@@ -103,8 +101,7 @@ class S3Store:
                     raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
                 raise
             except OSError as error:
-                full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-                raise OutputError(NO_ROOM if full else NOT_STORED) from error
+                raise OutputError(NO_ROOM if is_full(error) else NOT_STORED) from error
             yield file
 
     def put(self, file: Path, key: str, content_type: str) -> None:

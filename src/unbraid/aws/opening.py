@@ -9,7 +9,8 @@ from unbraid.aws.jobs import DynamoStore
 from unbraid.aws.letters import Letters
 from unbraid.aws.objects import S3Store
 from unbraid.aws.queue import Queue
-from unbraid.aws.settings import PREFIX, Settings
+from unbraid.aws.settings import Settings
+from unbraid.environment import PREFIX
 from unbraid.errors import SettingError
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.service import Service

@@ -7,22 +7,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from unbraid.environment import PREFIX, Seconds, Words
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import DAY, HOUR, Limits
 
-PREFIX = "UNBRAID_"
-
-
-def _words(value: object) -> object:
-    """`a, b c` as a list of three."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
-
-
-Seconds = Annotated[int, Field(ge=1)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
@@ -26,16 +24,7 @@ LONGEST_S = 2 * 3600
 STANDS_AFTER_S = 30.0
 """A connection is known before it stands, and until then API Gateway answers 410 as for one that is gone. It waits 29 s
 for the function that decides about it."""
-AT_ONCE = 8  # messages on their way at the same time
 _WHOLE = "connection:"  # no session's id has a colon
-
-_CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=3,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=AT_ONCE,
-)
-_make: Any = boto3.client  # whose types name every service there is
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ class Sockets:
 
     @cached_property
     def _api(self) -> Any:
-        return _make("apigatewaymanagementapi", endpoint_url=self._address, config=_CONFIG)
+        return clients.client("apigatewaymanagementapi", self._address)
 
     def send(self, messages: Sequence[tuple[Listener, str]]) -> None:
         """Each its text, in any order. One that can't be told doesn't keep others from it; who is gone is forgotten."""
@@ -156,5 +145,5 @@ class Sockets:
 
 def _each(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """The results of all, several at a time. Raises the first error, when all are through."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(clients.PAGES_AT_ONCE) as pool:
         return list(pool.map(do, items))

@@ -22,13 +22,15 @@ def in_users_words() -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        full = any(
-            isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            for cause in causes(error)
-        )
+        full = any(isinstance(cause, OSError) and is_full(cause) for cause in causes(error))
         if not full:
             log.exception("files can't be written")
         raise OutputError(NO_ROOM if full else NOT_STORED) from error
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room for a file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager

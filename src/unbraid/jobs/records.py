@@ -17,6 +17,9 @@ ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 KINDS = ("inputs", "outputs", "mixes")
 """A session's files lie under `KIND/ID/`."""
 
+FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
+"""Such a place."""
+
 
 class Records:
     """The sessions, wherever they are kept."""

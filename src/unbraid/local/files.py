@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import IO
 
 from unbraid.errors import OutputError
-from unbraid.jobs.records import KINDS
+from unbraid.jobs.disk import is_full
+from unbraid.jobs.records import FOLDER, KINDS
 from unbraid.local.links import Links
 
-FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
 KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 PART = ".part-"  # begins the name of what is being written; no key has a name that begins with a dot
@@ -216,7 +216,7 @@ def _explained() -> Iterator[None]:
 
 def _explain(error: OSError) -> OutputError:
     """In the words of somebody who uses the app, not of whoever runs it: nothing of its folders."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return OutputError(
             "There is no room left for this. Delete songs that you no longer need, or try again later."
         )

@@ -17,16 +17,11 @@ from sqlalchemy import URL
 
 from unbraid.addresses import LOOPBACK, secure_address
 from unbraid.cores import usable_cores
+from unbraid.environment import PREFIX, Seconds, Words, words
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 
-PREFIX = "UNBRAID_"
 CORES_A_WORKER = 4  # separating gains little from more
-
-
-def _words(value: object) -> object:
-    """`a, b c` as a list of three."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 def _origin(value: str) -> str:
@@ -43,10 +38,8 @@ def _origin(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Issuer = Annotated[str, AfterValidator(secure_address)]
-Seconds = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseSettings):
@@ -61,7 +54,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     insecure: bool = False
     public_url: Origin | None = None
-    origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
+    origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(words)] = ()
     proxies: Words = ()
     log_level: Literal["debug", "info", "warning", "error"] | None = None
 

@@ -17,6 +17,7 @@ from unbraid.aws.container import answers
 from unbraid.aws.container.answers import Answer
 from unbraid.aws.container.given import GivenObjects, GivenSessions, Nobody
 from unbraid.aws.container.requests import BadRequest, Invocation
+from unbraid.aws.dispatches import Dispatch
 from unbraid.errors import SettingError
 from unbraid.jobs.choices import checked
 from unbraid.jobs.limits import Limits
@@ -157,7 +158,7 @@ class Calls:
             return None
         # A worker's name is nobody else's. That of the dispatch, by which its loss is told, is for the record that it
         # was sent for, as that can be begun but once; what comes later has a name without a meaning.
-        sent_for = invocation.dispatch == f"{waiting.id}.{waiting.version}"
+        sent_for = invocation.dispatch == str(Dispatch.of(waiting))
         worker = invocation.dispatch if sent_for and invocation.dispatch else secrets.token_hex(16)
         return service.begin(invocation.session_id, worker)
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from unbraid import __version__
-from unbraid.api.schemas import ConfigAnswer, HealthAnswer, SignInAnswer
+from unbraid.api.answers import config_answer, sign_in_answer
+from unbraid.api.schemas import ConfigAnswer, HealthAnswer
 from unbraid.aws.http import Call, answering
-from unbraid.jobs.choices import FORMATS
 
 SCOPES = "openid"
 
 
 def config(call: Call) -> ConfigAnswer:
     """For everybody: it says how to sign in."""
-    settings, limits = call.settings, call.settings.limits
-    sign_in = None
-    if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
-        sign_in = SignInAnswer(issuer=settings.oidc_issuer, clientId=settings.oidc_client_id, scopes=SCOPES)
-    return ConfigAnswer(
-        signIn=sign_in,
-        maxBytes=limits.max_bytes,
-        maxSongSeconds=limits.max_song_s,
-        formats=list(FORMATS),
+    settings = call.settings
+    return config_answer(
+        settings.limits,
+        sign_in=sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, SCOPES),
         mail=settings.sends_mail,
         mixes=False,
         events=settings.socket_url,
         wakes=settings.endpoint is not None,  # its instances end while there is nothing to do
-        version=__version__,
     )
 
 

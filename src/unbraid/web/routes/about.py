@@ -5,14 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from unbraid import __version__
-from unbraid.api.answers import models_answer
+from unbraid.api.answers import config_answer, models_answer, sign_in_answer
 from unbraid.api.schemas import (
     ConfigAnswer,
     HealthAnswer,
     ModelsAnswer,
-    SignInAnswer,
 )
-from unbraid.jobs.choices import FORMATS
 from unbraid.web.context import Ctx
 from unbraid.web.description import METRICS
 from unbraid.web.metrics import CONTENT_TYPE
@@ -30,20 +28,12 @@ def models(context: Ctx) -> ModelsAnswer:
 @router.get("/config")
 def config(context: Ctx) -> ConfigAnswer:
     """What a front end has to know before it begins."""
-    settings, limits = context.settings, context.service.limits
-    sign_in = None
-    if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
-        sign_in = SignInAnswer(
-            issuer=settings.oidc_issuer, clientId=settings.oidc_client_id, scopes=settings.oidc_scopes
-        )
-    return ConfigAnswer(
-        signIn=sign_in,
-        maxBytes=limits.max_bytes,
-        maxSongSeconds=limits.max_song_s,
-        formats=list(FORMATS),
+    settings = context.settings
+    return config_answer(
+        context.service.limits,
+        sign_in=sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_scopes),
         mail=settings.sends_mail,
         mixes=True,
-        version=__version__,
     )
 
 

@@ -1,0 +1,19 @@
+"""What settings that come by the environment have in common, wherever the application runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+PREFIX = "UNBRAID_"
+
+
+def words(value: object) -> object:
+    """`a, b c` as a list of three."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+Seconds = Annotated[int, Field(ge=1)]
