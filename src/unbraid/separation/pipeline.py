@@ -19,6 +19,7 @@ from unbraid.separation.network import Networks
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
 from unbraid.separation.settings import Part
+from unbraid.separation.silence import silence_level
 from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.stream import stream_estimates
@@ -148,6 +149,8 @@ class Pipeline:
             network,
             part.runs,
             sources,
+            # How loud the song is has not been looked at where the model doesn't want to know.
+            silence=silence_level(task.analysis.deviation) if self.model.normalise else 0.0,
             jobs=network.jobs,
             check=task.reporter.check,
         )

@@ -32,14 +32,16 @@ def stream_estimates(
     runs: Sequence[Run],
     sources: Sequence[int],
     *,
+    silence: float = 0.0,
     jobs: int = 1,
     check: Callable[[], None] = lambda: None,
 ) -> Generator[Floats]:
     """Mean of the estimates of `network` in all `runs`, as blocks (sources, channels, n) that follow each other.
 
-    `mixture` yields blocks (channels, n) of the song, `samples` long in all. `jobs` segments are computed at
-    once, while this thread reads ahead and adds up. `check` is called before every segment and stops the work
-    by raising.
+    `mixture` yields blocks (channels, n) of the song, `samples` long in all. Where nothing that the network would
+    read for a segment is louder than `silence`, all estimates are zeros. `jobs` segments are computed at once,
+    while this thread reads ahead and adds up. `check` is called before every segment and stops the work by
+    raising.
     """
     longest = max(run.length for run in runs)
     first = next(mixture)
@@ -72,7 +74,8 @@ def stream_estimates(
                 buffer.append(next(mixture))
             buffer.forget(segment.read_stop - longest)
             read = buffer.read(segment.read_start, segment.read_length)
-            pending.append((task, pool.submit(network.estimate, read, sources)))
+            estimate = _nothing if np.abs(read).max() <= silence else network.estimate
+            pending.append((task, pool.submit(estimate, read, sources)))
             if len(pending) > jobs:
                 yield from oldest()
         while pending:
@@ -99,6 +102,11 @@ def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
     run = owner.run
     for segment in plan_segments(samples, run.length, run.overlap, run.shift, surrounded=run.surrounded):
         yield _Task(owner, segment)
+
+
+def _nothing(mixture: Floats, sources: Sequence[int]) -> Floats:
+    """What a network would say of silence, but for residues as quiet; see `Network.estimate`."""
+    return np.zeros((len(sources), *mixture.shape), np.float32)
 
 
 def _add_up(task: _Task, estimate: Future[Floats]) -> None:
