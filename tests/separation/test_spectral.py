@@ -1,5 +1,8 @@
 """The STFT pair: the right convention, and an exact inverse."""
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.separation.conftest import level_db, noise
 
+from unbraid.models.folder import Edges
 from unbraid.separation.spectral import Spectral
 
 
@@ -57,6 +61,46 @@ def test_a_spectrum_of_another_length_is_refused() -> None:
     spectral = Spectral(256, 64)
     with pytest.raises(ValueError, match="1000 samples need"):
         spectral.inverse(spectral.forward(noise(1, 2000)), 1000)
+
+
+@pytest.mark.parametrize("edges", ["centred", "demucs"])
+def test_a_spectrum_goes_where_it_is_wanted(edges: Edges) -> None:
+    spectral = Spectral(256, 64, edges)
+    signal = noise(2, 3000)
+    room = np.full((2, spectral.bins, spectral.frames(3000), 2), np.nan, np.float32)
+    assert spectral.forward(signal, out=room) is room
+    assert np.array_equal(room, spectral.forward(signal))
+
+
+@pytest.mark.parametrize("edges", ["centred", "demucs"])
+def test_the_beginning_of_an_inverse_is_added_to_what_is_there(edges: Edges) -> None:
+    spectral = Spectral(256, 64, edges)
+    spectrum = spectral.forward(noise(2, 3000))
+    whole = spectral.inverse(spectrum, 3000)
+    for samples in (3000, 2999, 100):
+        before = noise(2, samples)
+        total = before.copy()
+        spectral.add_inverse(spectrum, 3000, total)
+        assert np.array_equal(total, before + whole[:, :samples])
+
+
+def test_between_signal_and_spectrum_there_is_no_second_spectrogram() -> None:
+    spectral = Spectral(4096, 1024)
+    signal = noise(2, 441000)
+    spectrum = spectral.forward(signal)
+    room = np.zeros_like(spectrum)
+    assert taken(lambda: spectral.forward(signal, out=room)) < 0.4 * spectrum.nbytes
+    assert taken(lambda: spectral.add_inverse(spectrum, 441000, signal)) < 0.1 * spectrum.nbytes
+
+
+def taken(work: Callable[[], object]) -> int:
+    """Bytes that `work` holds at its peak, besides what was there."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class Peer:
