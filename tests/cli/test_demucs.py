@@ -188,8 +188,10 @@ class Interrupting(Silence):
 
     def update(self, progress: Progress) -> None:
         if progress.fraction >= self.at:
-            os.kill(os.getpid(), signal.SIGINT)
             self.at = 2
+            os.kill(os.getpid(), signal.SIGINT)
+            # The main thread hears signals, and this is not it.
+            assert signal.getsignal(signal.SIGINT).__self__.wait(30)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.96])

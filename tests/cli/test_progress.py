@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid.cli import progress
+from unbraid.cli.front import Front
 from unbraid.cli.messages import about, clock, printable
 from unbraid.cli.progress import Bar, Lines, Silence, choose_display, shorten, width
 from unbraid.separation.progress import Progress
@@ -70,6 +71,26 @@ def test_the_bar_shows_song_share_time_left_and_speed(moment: Clock, monkeypatch
     bar.update(Progress(0.25, 45.0, 200.0, "separating"))
     assert re.fullmatch(r"2/3 song\.mp3 ━+─+  25%   0:30 left    5\.0×", drawn(stream))
     assert "\x1b[3" not in stream.getvalue()
+
+
+def test_a_song_that_was_begun_unseen_is_shown_from_where_it_is(
+    moment: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_columns", lambda stream: 80)
+    stream = Terminal()
+    front = Front(Bar(stream, colour=False), 2)
+    front.start(1, "one.mp3")
+    front.update(1, Progress(0.9, 200.0, 200.0, "writing"))
+    front.update(2, Progress(0.5, 100.0, 200.0, "separating"))
+    assert drawn(stream).startswith("1/2 one.mp3")
+    front.clear()
+    front.update(2, Progress(0.6, 120.0, 200.0, "separating"))
+    assert drawn(stream) == ""
+    front.start(2, "two.mp3")
+    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  60% +", drawn(stream))
+    moment.now += 4.0
+    front.update(2, Progress(0.8, 160.0, 200.0, "separating"))
+    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  80%   0:04 left   10\.0×", drawn(stream))
 
 
 def test_a_terminal_without_unicode_gets_plain_characters(moment: Clock) -> None:

@@ -53,6 +53,19 @@ def test_a_reader_of_the_messages_that_goes_away_ends_the_work_quietly(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_reader_of_the_results_that_goes_away_ends_the_song_under_way(
+    long_song: Path, write_wave: WriteWave, model_folder: Path, tmp_path: Path
+) -> None:
+    short = write_wave(tmp_path / "short.wav", seconds=0.2)
+    songs = [str(short), str(long_song)]
+    command = [*COMMAND, "--json", "-q", *songs, "-m", str(model_folder), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["short"]
+
+
 def test_a_reader_of_the_output_that_goes_away_is_no_fault_of_ours() -> None:
     command = (
         f"{sys.executable} -m unbraid models | true; {sys.executable} -m unbraid completion bash | head -1"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid.separation import output_folder_names
+from unbraid.separation.output import StemFolder
 
 
 def test_a_folder_is_named_after_its_song_without_the_ending() -> None:
@@ -56,3 +57,17 @@ def test_names_are_different_and_fit_a_file_system(paths: list[str]) -> None:
 def test_the_longest_names_are_still_told_apart() -> None:
     names = output_folder_names(["ж" * 127 + ".x", "ж" * 127 + ".y"])
     assert names == ["ж" * 127, "ж" * 125 + " (2)"]
+
+
+def test_a_folder_that_songs_have_in_common_goes_with_the_last_of_them_if_nothing_came_of_any(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "made" / "out"
+    with StemFolder(out, "one"):
+        with StemFolder(out, "two"):
+            pass
+        assert out.exists()
+    assert not list(tmp_path.iterdir())
+    with StemFolder(out, "one"), StemFolder(out, "two") as two:
+        two.publish()
+    assert [path.name for path in out.iterdir()] == ["two"]

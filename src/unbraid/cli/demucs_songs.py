@@ -6,9 +6,10 @@ import argparse
 import dataclasses
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from unbraid.audio.formats import output_format
 from unbraid.cli.demucs_models import choose_model
@@ -37,6 +38,7 @@ class Songs:
 
     def __init__(self, arguments: argparse.Namespace, display: Display, stop: Stop) -> None:
         self._display, self._stop = display, stop
+        self._moving = Lock()  # as two songs may have folders in common, which one that fails removes again
         name = arguments.name if arguments.sig is None else arguments.sig
         choice = choose_model(name, arguments.repo)
         subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
@@ -103,12 +105,11 @@ class Songs:
         outcomes = [outcome for _, outcome in separate_each(work, self._display, self._stop)]
         return sum(not isinstance(outcome, Written | Cancelled) for outcome in outcomes)
 
-    def _separate(self, song: Path, targets: Sequence[Path]) -> Written:
+    def _separate(self, song: Path, targets: Sequence[Path], update: Callable[[Progress], None]) -> Written:
         """Separate `song` into float WAV files in a hidden folder, and those into `targets`."""
-        started, display = time.monotonic(), self._display
 
         def separated(progress: Progress) -> None:
-            display.update(dataclasses.replace(progress, fraction=SEPARATED * progress.fraction))
+            update(dataclasses.replace(progress, fraction=SEPARATED * progress.fraction))
 
         # "." is the folder itself: what is in it is moved by us, as templates may spread stems over several folders.
         with StemFolder(self._out, ".") as folder:
@@ -125,18 +126,19 @@ class Songs:
                 progress=separated,
                 cancel=self._stop,
             )
-            total = result.duration_s
+            ready, total = time.monotonic(), result.duration_s
 
             def encoded(samples: int) -> None:
                 self._check()
                 done = min(samples / result.sample_rate, total)
                 fraction = SEPARATED + (1 - SEPARATED) * done / total
-                display.update(Progress(fraction, done, total, "writing"))
+                update(Progress(fraction, done, total, "writing"))
 
             made = [folder.stems / f"{number}.{file_format(target)}" for number, target in enumerate(targets)]
             encode_stems([result.files[stem] for stem in self._names], made, song, self._sound, encoded)
             self._check()
-            move_files(made, targets)
+            with self._moving:
+                move_files(made, targets)
         shown = os.path.commonpath([target.parent for target in targets])
         names = [os.path.relpath(target, shown) for target in targets]
-        return Written(result, shown, names, time.monotonic() - started)
+        return Written(result, shown, names, result.seconds + time.monotonic() - ready)

@@ -25,8 +25,8 @@ SHORTEST_NAME = 10  # columns
 class Display(Protocol):
     """Shows one song after the other."""
 
-    def start(self, name: str, number: int, count: int) -> None:
-        """Song `number` (from 1) of `count` begins."""
+    def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
+        """Song `number` (from 1) of `count` is now shown; the share `done` of the work on it was done before."""
 
     def update(self, progress: Progress) -> None:
         """It got further."""
@@ -50,7 +50,7 @@ def choose_display(quiet: bool) -> Display:
 class Silence:
     """Nothing at all."""
 
-    def start(self, name: str, number: int, count: int) -> None:
+    def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
         """See Display."""
 
     def update(self, progress: Progress) -> None:
@@ -64,18 +64,18 @@ class Silence:
 
 
 class Meter:
-    """Time left and speed of the song that is under way."""
+    """Time left and speed of the song that is under way, of which the share `done` was done before."""
 
-    def __init__(self) -> None:
-        self._started = time.monotonic()
+    def __init__(self, done: float = 0.0) -> None:
+        self._started, self._done = time.monotonic(), done
 
     def read(self, progress: Progress) -> tuple[str, str]:
         """Time left ("0:12") and speed ("14.2"), both empty while they can't be known."""
-        elapsed = time.monotonic() - self._started
-        if progress.fraction < SETTLED or not progress.seconds_total or elapsed <= 0:
+        elapsed, gained = time.monotonic() - self._started, progress.fraction - self._done
+        if gained < SETTLED or not progress.seconds_total or elapsed <= 0:
             return "", ""
-        left = elapsed * (1 - progress.fraction) / progress.fraction
-        return clock(left), f"{progress.fraction * progress.seconds_total / elapsed:.1f}"
+        left = elapsed * (1 - progress.fraction) / gained
+        return clock(left), f"{gained * progress.seconds_total / elapsed:.1f}"
 
 
 class Lines:
@@ -84,11 +84,11 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def start(self, name: str, number: int, count: int) -> None:
+    def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
         """See Display."""
         self._name = printable(name)
-        self._meter = Meter()
-        self._next, self._written = 1, time.monotonic()
+        self._meter = Meter(done)
+        self._next, self._written = math.floor(done * LINES) + 1, time.monotonic()
         self._write(f"{self._name}: started" + (f", song {number} of {count}" if count > 1 else ""))
 
     def update(self, progress: Progress) -> None:
@@ -129,13 +129,13 @@ class Bar:
             self._full, self._empty, self._unit, self._cut = "#", "-", "x", "~"
         self._unit = unit or self._unit
 
-    def start(self, name: str, number: int, count: int) -> None:
+    def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
         """See Display."""
         self._name = printable(name)
         self._count = f"{number}/{count} " if count > 1 else ""
-        self._meter = Meter()
+        self._meter = Meter(done)
         self._drawn = 0.0
-        self._write(self._line(0.0, "", ""))
+        self._write(self._line(done, "", ""))
 
     def update(self, progress: Progress) -> None:
         """See Display."""

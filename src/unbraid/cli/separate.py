@@ -6,7 +6,8 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, exit_code
 
 if TYPE_CHECKING:
-    from unbraid.separation import Separator
+    from unbraid.separation import Progress, Separator
     from unbraid.separation.separator import Result
 
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
@@ -241,7 +242,7 @@ def _separate_all(
         if stop.is_set():
             raise Cancelled
 
-    def separate(song: str, name: str) -> Written:
+    def separate(song: str, name: str, update: Callable[[Progress], None]) -> Written:
         if arguments.video:
             check_film(song)
         result = separator.separate_to_files(
@@ -254,7 +255,7 @@ def _separate_all(
             bitrate=arguments.bitrate,
             clip_mode=arguments.clip_mode,
             audio_stream=arguments.audio_stream,
-            progress=display.update,
+            progress=update,
             cancel=stop,
         )
         folder = next(iter(result.files.values())).parent
@@ -267,17 +268,18 @@ def _separate_all(
     names = output_folder_names(songs)
     work = [(song, partial(separate, song, name)) for song, name in zip(songs, names, strict=True)]
     codes = set()
-    for song, outcome in separate_each(work, display, stop, quiet=arguments.quiet):
-        report = Report(song)
-        if isinstance(outcome, Written):
-            report.fill(outcome.result)
-            codes.add(0)
-        elif isinstance(outcome, Cancelled):
-            report.status = CANCELLED
-        else:
-            report.error = outcome.message
-            codes.add(exit_code(outcome))
-        if arguments.json:
-            sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+    with closing(separate_each(work, display, stop, quiet=arguments.quiet)) as outcomes:
+        for song, outcome in outcomes:
+            report = Report(song)
+            if isinstance(outcome, Written):
+                report.fill(outcome.result)
+                codes.add(0)
+            elif isinstance(outcome, Cancelled):
+                report.status = CANCELLED
+            else:
+                report.error = outcome.message
+                codes.add(exit_code(outcome))
+            if arguments.json:
+                sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
+                sys.stdout.flush()
     return codes

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.downloads import DownloadDisplay
+from unbraid.cli.front import Front
 from unbraid.cli.messages import about, clock, say
 from unbraid.cli.progress import Display, choose_display
 from unbraid.cli.stopping import Stop, stop_on_signals
@@ -16,7 +19,8 @@ from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.shortage import told_as_shortage
 
 if TYPE_CHECKING:
-    from unbraid.separation import Separator
+    from unbraid.separation import Progress, Separator
+    from unbraid.separation.batch import Begun
     from unbraid.separation.separator import Result
 
 
@@ -39,6 +43,10 @@ class Written:
         names = f"{', '.join(others)} and {last}" if others else last
         time = f"{self.seconds:.1f} s" if self.seconds < 60 else clock(self.seconds)
         return f"{self.folder}: {names} ({time}, {self.result.duration_s / self.seconds:.1f} x real time)"
+
+
+Separate = Callable[["Callable[[Progress], None]"], Written]
+"""Separates a song, and tells how far it is."""
 
 
 def until_stopped(work: Callable[[Display, Stop], int], *, quiet: bool = False) -> int:
@@ -85,32 +93,51 @@ def load_separator(
 
 
 def separate_each(
-    work: Sequence[tuple[str, Callable[[], Written]]], display: Display, stop: Stop, *, quiet: bool = False
-) -> Iterator[tuple[str, Written | UnbraidError]]:
+    work: Sequence[tuple[str, Separate]], display: Display, stop: Stop, *, quiet: bool = False
+) -> Generator[tuple[str, Written | UnbraidError]]:
     """Do what there is to do for each song, until `stop` is set, and say what came of it.
 
-    Yields every song that was begun, with what was written, or why nothing was.
+    The next song is computed while the one before is being written; what is shown, said and yielded keeps their order.
+    Yields every song that was begun, with what was written, or why nothing was. Sets `stop` when left before the end.
     """
-    for number, (song, separate) in enumerate(work, start=1):
-        if stop.is_set():
-            return
-        name = Path(song).name or song
-        display.start(name, number, len(work))
-        outcome: Written | UnbraidError
-        try:
-            if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
-                raise InputError(f"{name} is a folder. Name the files in it: {song.rstrip('/')}/*")
-            with told_as_shortage():
-                outcome = separate()
-        except Cancelled as cancelled:
-            outcome = cancelled
-        except UnbraidError as failure:
-            outcome = failure
-            display.clear()
-            say(about(song, failure.message))
-        else:
-            display.clear()
-            for warning in () if quiet else outcome.result.warnings:
-                say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
-            display.done(outcome.line)
-        yield song, outcome
+    from unbraid.separation.batch import overlapped
+
+    front = Front(display, len(work))
+    calls = [partial(_outcome, *each, front, number, stop) for number, each in enumerate(work, start=1)]
+    with closing(overlapped(calls, stop.set)) as outcomes:
+        for number, (song, _) in enumerate(work, start=1):
+            if not stop.is_set():
+                front.start(number, Path(song).name or song)
+            outcome = next(outcomes)
+            front.clear()
+            if outcome is None:
+                return
+            if isinstance(outcome, Written):
+                for warning in () if quiet else outcome.result.warnings:
+                    say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
+                display.done(outcome.line)
+            elif not isinstance(outcome, Cancelled):
+                say(about(song, outcome.message))
+            yield song, outcome
+
+
+def _outcome(
+    song: str, separate: Separate, front: Front, number: int, stop: Stop, begun: Begun
+) -> Written | UnbraidError | None:
+    """What came of a song; None where it was not begun, as `stop` was set."""
+
+    def update(progress: Progress) -> None:
+        if progress.stage != "analysing":
+            begun()
+        front.update(number, progress)
+
+    if stop.is_set():
+        return None
+    try:
+        if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
+            name = Path(song).name or song
+            raise InputError(f"{name} is a folder. Name the files in it: {song.rstrip('/')}/*")
+        with told_as_shortage():
+            return separate(update)
+    except UnbraidError as failure:
+        return failure

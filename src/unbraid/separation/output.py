@@ -6,42 +6,43 @@ import errno
 import os
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 from unbraid.audio.partfile import LONGEST_NAME
 from unbraid.errors import OutputError
 from unbraid.separation.workfolder import WorkFolder
 
+# Folders that this process had to make for stems -> how many StemFolders are at work in each. The last one that leaves
+# removes it if nothing has come of any.
+_made: dict[Path, int] = {}
+_making = Lock()
+
 
 class StemFolder:
     """Context manager: a hidden folder in `out_dir` to write into, which `publish` turns into `out_dir/name`.
 
-    When it is left without that, nothing stays, neither of its contents nor of folders it had to make.
+    When it is left without that, nothing stays, neither of its contents nor of folders that had to be made.
     Raises OutputError when a folder can't be made or renamed.
     """
 
     def __init__(self, out_dir: Path, name: str) -> None:
         self.target = out_dir / name
         self._out_dir = out_dir
-        self._made: list[Path] = []
+        self._within: list[Path] = []
 
     def __enter__(self) -> StemFolder:
         try:
-            missing = [path for path in (self._out_dir, *self._out_dir.parents) if not path.exists()]
-            for path in reversed(missing):
-                path.mkdir(exist_ok=True)
-                self._made.insert(0, path)
-            if self.target.exists() and not self.target.is_dir():
-                raise OutputError(
-                    f"{self.target} is a file, and a folder is needed there; choose another output folder"
-                )
-            self._work = WorkFolder(self._out_dir)
+            with _making:
+                self._make_folders()
+                self._work = WorkFolder(self._out_dir)
         except OSError as error:
-            self._remove_made()
+            self._leave_folders()
             raise output_error(self._out_dir, error) from error
         except OutputError:
-            self._remove_made()
+            self._leave_folders()
             raise
         # A folder of its own inside: the hidden one is closed to others, the stems should not be.
         self.stems = self._work.path / "stems"
@@ -66,24 +67,41 @@ class StemFolder:
                 self.stems.rename(self.target)
         except OSError as error:
             raise output_error(self.target, error) from error
-        self._made.clear()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._work.remove()
-        self._remove_made()
+        self._leave_folders()
         if isinstance(error, OutputError):
             # The user knows nothing of hidden folders.
             shown = error.message.replace(str(self.stems), str(self._out_dir))
             raise OutputError(shown.replace(str(self._work.path), str(self._out_dir))) from error
 
-    def _remove_made(self) -> None:
-        for path in self._made:
-            try:
-                path.rmdir()
-            except OSError:
-                return  # someone else has put something there meanwhile
+    def _make_folders(self) -> None:
+        out_dir = self._out_dir.absolute()
+        folders = (out_dir, *out_dir.parents)
+        try:
+            for path in reversed([path for path in folders if not path.exists()]):
+                path.mkdir(exist_ok=True)
+                _made.setdefault(path, 0)
+        finally:
+            self._within = [path for path in folders if path in _made]
+            for path in self._within:
+                _made[path] += 1
+        if self.target.exists() and not self.target.is_dir():
+            raise OutputError(
+                f"{self.target} is a file, and a folder is needed there; choose another output folder"
+            )
+
+    def _leave_folders(self) -> None:
+        with _making:
+            for path in self._within:
+                _made[path] -= 1
+                if not _made[path]:
+                    del _made[path]
+                    with suppress(OSError):  # there is something in it
+                        path.rmdir()
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import tee
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.stream import stream_estimates
 from unbraid.separation.sums import Sums
+from unbraid.separation.turns import Turns
 from unbraid.separation.writers import StemWriter
 
 
@@ -60,9 +61,24 @@ class Pipeline:
     model: Model
     parts: Sequence[Part]
     networks: Networks
+    turns: Turns = field(default_factory=Turns)
 
-    def separate(self, task: Task, writer: StemWriter) -> None:
-        """Read the song and give the chosen stems to `writer`, which is finished at the end."""
+    def separate(self, task: Task, writer: StemWriter) -> float:
+        """Read the song and give the chosen stems to `writer`, which is finished at the end.
+
+        Other songs' networks don't compute meanwhile; gives the seconds that this one waited for theirs.
+        """
+        with self.turns.take(task.reporter.check) as waited_s:
+            self._compute(task, writer)
+        writer.finish(
+            lambda written: task.reporter.report(
+                "writing", written / task.samples * task.seconds, task.seconds
+            )
+        )
+        return waited_s
+
+    def _compute(self, task: Task, writer: StemWriter) -> None:
+        """All but finishing."""
         blocks: Iterator[Floats] = _complete(task)
         mixture = MixtureBuffer(task.channels)
         rest: Iterator[Floats] = iter(())
@@ -72,6 +88,7 @@ class Pipeline:
                 _to_channels(kept, task.channels), task, task.song.sample_rate, task.channels
             )
         parts = self._parts(task)
+        self._report(task, 0, len(parts), 0.0)
         done = 0
         with closing(self._estimates(task, parts, blocks)) as estimates:
             for block in estimates:
@@ -82,11 +99,6 @@ class Pipeline:
                 mixture.forget(until)
                 done = until
                 self._report(task, len(parts) - 1, len(parts), done / task.samples)
-        writer.finish(
-            lambda written: task.reporter.report(
-                "writing", written / task.samples * task.seconds, task.seconds
-            )
-        )
 
     def _parts(self, task: Task) -> Sequence[Part]:
         """The networks that have a say in what is wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Literal, Protocol
 
 from unbraid.errors import Cancelled
@@ -39,6 +40,18 @@ class CancelToken(Protocol):
     def is_set(self) -> bool:
         """Whether to stop."""
         ...
+
+
+class Leaving(Event):
+    """Set when work is given up, or when the token `asked` is."""
+
+    def __init__(self, asked: CancelToken | None) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def is_set(self) -> bool:
+        """See `CancelToken`."""
+        return super().is_set() or (self._asked is not None and self._asked.is_set())
 
 
 class Reporter:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio import Encoder
-from unbraid.errors import SettingError
+from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
+from unbraid.separation.batch import Begun, overlapped
 from unbraid.separation.network import Network, Networks
-from unbraid.separation.output import StemFolder, output_folder_name
+from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
 from unbraid.separation.pipeline import Pipeline, Task
-from unbraid.separation.progress import CancelToken, ProgressCallback, Reporter
+from unbraid.separation.progress import CancelToken, Leaving, Progress, ProgressCallback, Reporter
 from unbraid.separation.runtime import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
@@ -39,14 +41,14 @@ class Result:
     warnings: tuple[str, ...]
     """What was wrong with the song but could be coped with, one line each."""
     seconds: float
-    """Time it took."""
+    """Time it took, without waiting for its turn where several songs are separated at once."""
     model: str
     gain: float
     """What all stems were multiplied by so that none clips; 1 where none would have."""
 
 
 class Separator:
-    """Takes songs apart. Loads its model when made; may be used by several threads at once.
+    """Takes songs apart. Loads its model when made; may be used by several threads at once, which compute in turn.
 
     `model`: a name of the catalogue, `auto` (the best that can be had) or the path of a model folder; with `repo`,
     a folder of published weights, a name in that. A model that is not here is downloaded; `downloading` is told
@@ -201,7 +203,7 @@ class Separator:
                     writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
-                self._pipeline.separate(task, writer)
+                waited_s = self._pipeline.separate(task, writer)
             reporter.check()
             folder.publish()
         return Result(
@@ -209,7 +211,47 @@ class Separator:
             duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
             warnings=task.analysis.warnings,
-            seconds=time.monotonic() - started,
+            seconds=time.monotonic() - started - waited_s,
             model=self.model.name,
             gain=writer.gain,
         )
+
+    def separate_files(
+        self,
+        songs: Iterable[str | PathLike[str]],
+        out_dir: str | PathLike[str],
+        *,
+        progress: Callable[[str | PathLike[str], Progress], object] | None = None,
+        cancel: CancelToken | None = None,
+        **options: Any,
+    ) -> Generator[tuple[str | PathLike[str], Result | UnbraidError]]:
+        """`separate_to_files` for many songs: yields each, in their order, with its result or what was wrong with it.
+
+        The next song is read and computed while the stems of the one before are being encoded, so that all are done
+        sooner than one by one; memory holds one song's network as ever. A second song of a name gets `NAME (2)`.
+        `progress` is told the song too, and called by two threads. `options`: the others of `separate_to_files`.
+        Leaving the generator before its end gives up what is under way. Raises Cancelled.
+        """
+        left = Leaving(cancel)
+
+        def separate(song: str | PathLike[str], name: str, begun: Begun) -> Result | UnbraidError:
+            def told(report: Progress) -> None:
+                if report.stage != "analysing":
+                    begun()
+                if progress:
+                    progress(song, report)
+
+            try:
+                return self.separate_to_files(song, out_dir, name=name, progress=told, cancel=left, **options)
+            except Cancelled:
+                raise
+            except UnbraidError as error:
+                return error
+
+        songs = list(songs)
+        work = [
+            partial(separate, song, name)
+            for song, name in zip(songs, output_folder_names(songs), strict=True)
+        ]
+        with closing(overlapped(work, left.set)) as outcomes:
+            yield from zip(songs, outcomes, strict=True)

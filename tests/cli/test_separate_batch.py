@@ -1,0 +1,103 @@
+"""Many songs in one command: the next is computed while the last is written; one after the other is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import WriteWave
+
+from unbraid.audio import Encoder
+from unbraid.cli.main import main
+from unbraid.separation.network import Network
+
+PATIENCE_S = 30.0  # after which a test fails: what it waits for doesn't come
+
+
+class Rendezvous:
+    """Holds up the encoding of the first song until the network is at work on the second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writing, self.computing = threading.Event(), threading.Event()
+        write, estimate = Encoder.write, Network.estimate
+
+        def held_up(encoder: Encoder, block: Any) -> None:
+            if encoder.path.suffix == ".flac":  # not the float WAVs that the demucs command keeps in between
+                self.writing.set()
+                assert self.computing.wait(PATIENCE_S)
+                self.met()
+            write(encoder, block)
+
+        def heard(network: Network, mixture: Any, sources: Any) -> Any:
+            if self.writing.is_set():
+                self.computing.set()
+            return estimate(network, mixture, sources)
+
+        monkeypatch.setattr(Encoder, "write", held_up)
+        monkeypatch.setattr(Network, "estimate", heard)
+
+    def met(self) -> None:
+        """Called when both are at it."""
+
+
+@pytest.fixture
+def songs(write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of two songs in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return [write_wave(Path(f"{number}.wav"), seconds=0.5 + number).name for number in range(2)]
+
+
+@pytest.mark.parametrize(("command", "model"), [("separate", "-m"), ("demucs", "-n")])
+def test_a_song_is_computed_while_the_one_before_is_being_written(
+    command: str, model: str, songs: list[str], model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Rendezvous(monkeypatch)
+    flac = ["--format", "flac"] if command == "separate" else ["--flac"]
+    assert main([command, model, str(model_folder), *flac, *songs]) == 0
+    assert len(list(Path("separated").rglob("*.flac"))) == (4 if command == "separate" else 8)
+
+
+def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
+    songs: list[str], model_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(Rendezvous):
+        once = threading.Lock()
+
+        def met(self) -> None:
+            if self.once.acquire(blocking=False):
+                os.kill(os.getpid(), signal.SIGINT)
+            stop = signal.getsignal(signal.SIGINT).__self__  # type: ignore[union-attr]
+            assert stop.wait(PATIENCE_S)
+
+    Interrupted(monkeypatch)
+    command = ["separate", "--json", "-m", str(model_folder), "--format", "flac"]
+    assert main([*command, *songs]) == 128 + signal.SIGINT
+    assert not Path("separated").exists()
+    output = capsys.readouterr()
+    assert output.err.splitlines()[-1] == "unbraid: stopped; stems that were not finished are not there"
+    assert [json.loads(line)["status"] for line in output.out.splitlines()] == ["cancelled", "cancelled"]
+
+
+def test_messages_and_json_keep_the_order_of_the_songs(
+    songs: list[str], model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [songs[1], "missing.wav", songs[0], songs[1]]
+    assert main(["separate", "--json", "-m", str(model_folder), *given]) == 1
+    output = capsys.readouterr()
+    said = [line for line in output.err.splitlines() if "%" not in line]
+    assert [line.split(" (")[0] for line in said] == [
+        "1.wav: started, song 1 of 4",
+        "separated/1: vocals and no_vocals",
+        "missing.wav: started, song 2 of 4",
+        "unbraid: missing.wav: doesn't exist. Check the name and the folder.",
+        "0.wav: started, song 3 of 4",
+        "separated/0: vocals and no_vocals",
+        "1.wav: started, song 4 of 4",
+        "separated/1",
+    ]
+    assert [json.loads(line)["input"] for line in output.out.splitlines()] == given
