@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,27 @@ def test_rates_from_8_to_192_khz(tmp_path: Path, rate: int) -> None:
 def test_lossless_files_keep_every_sample(tmp_path: Path, kind: Kind, step: float) -> None:
     sound = (np.rint(noise(5000, 2) / step) * step).astype(np.float32)
     assert np.array_equal(decode(write(tmp_path / f"song.{kind.ending}", sound, 44100, kind)), sound)
+
+
+def test_sound_that_hides_in_the_samples_of_a_wav_is_found(tmp_path: Path) -> None:
+    sound = bursts(44100, 2, 44100)
+    hidden = write(tmp_path / "song.ac3", sound, 44100, Kind("ac3", "ac3", "ac3", "fltp")).read_bytes()
+    path = tmp_path / "song.wav"
+    with wave.open(str(path), "wb") as wav:  # as for players that hand a CD's samples to a decoder
+        wav.setparams((2, 2, 44100, 0, "NONE", ""))
+        wav.writeframes(hidden[: len(hidden) // 4 * 4])
+    info = probe(path)
+    assert info.codec == "ac3"
+    for known in (None, info):
+        decoded = decode(path, info=known)
+        assert decoded.shape[0] == 2
+        assert decoded.shape[1] >= 44100
+        assert abs(lag(sound, decoded)) < 1000
+
+
+def test_what_is_known_of_a_file_may_be_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.wav", noise(100_000, 2), 44100, WAV16)
+    assert np.array_equal(decode(path, info=probe(path)), decode(path))
 
 
 @pytest.mark.parametrize("channels", range(3, 9))

@@ -19,7 +19,7 @@ from unbraid.audio.header_length import (
     left_out_s,
     trusted_duration,
 )
-from unbraid.audio.probe import open_sound, probe
+from unbraid.audio.probe import SoundInfo, open_sound, probe
 from unbraid.audio.resample import Block
 from unbraid.audio.samples import mix_channels, to_float
 from unbraid.audio.timeline import Timeline
@@ -40,7 +40,8 @@ Piece = tuple[int, AudioFrame, NDArray[Any]]
 class Decoder:
     """Iterates, once, over the sound of a file as float32 (channels, n) blocks of about a second, n at least 1.
 
-    `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the file's sound streams from 0.
+    `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the file's sound streams from 0;
+    `info` is what `probe` has said of that stream, where it was asked before.
     Raises InputError when opened or, for a file that turns out to hold no sound, when iterated; SettingError for a
     stream that isn't there.
 
@@ -53,17 +54,18 @@ class Decoder:
         *,
         channels: int | None = None,
         stream: int | None = None,
+        info: SoundInfo | None = None,
     ) -> None:
         if channels not in (None, 1, 2):
             raise SettingError(f"Sound is decoded to 1 or 2 channels, not {channels}.")
-        self.info = probe(path, stream)
+        self.info = info or probe(path, stream)
         self.warnings: list[str] = []
         self.samples_decoded = 0
         self.sample_rate = self.info.sample_rate  # Hz
         self.channels = channels or min(self.info.channels, 2)
         self._path = Path(path)
         self._name = self._path.name
-        self._container, self._stream = open_sound(path, stream)
+        self._container, self._stream = open_sound(path, stream, self.info)
         self._trusted_s = trusted_duration(self._path, self._container, self._stream)
         length, tolerance = exact_length(self._path, self._container, self._stream, self._trusted_s)
         one_page = is_one_page_of_vorbis(self._path, self._container, self._stream)

@@ -17,7 +17,7 @@ from unbraid.audio.formats import AAC_FRAME, output_format
 from unbraid.audio.lame import declare_length
 from unbraid.audio.partfile import PartFile
 from unbraid.audio.resample import Block, Resampler, resampled_length
-from unbraid.audio.samples import to_integers
+from unbraid.audio.samples import interleaved, to_integers
 from unbraid.audio.tags import add_cover, cover_tags
 from unbraid.errors import SettingError
 
@@ -135,12 +135,12 @@ class Encoder:
         kind = self.format.sample_format
         samples: NDArray[Any] = block.astype(np.float32, copy=False)
         if kind == "s16":
-            samples = to_integers(block, 16).astype(np.int16)
+            samples = to_integers(block, 16)
         elif kind == "s32":
             samples = to_integers(block, 24) << 8  # FFmpeg keeps 24 bits in the upper part of 32
-        if not kind.endswith("p"):  # planar
-            samples = samples.T.reshape(1, -1)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=kind, layout=self._layout)
+        planar = kind.endswith("p")
+        samples = np.ascontiguousarray(samples) if planar else interleaved(samples)
+        frame = AudioFrame.from_ndarray(samples, format=kind, layout=self._layout)
         frame.sample_rate = self.sample_rate
         frame.pts = self._encoded
         frame.time_base = Fraction(1, self.sample_rate)

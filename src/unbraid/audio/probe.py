@@ -26,6 +26,8 @@ _CONTAINERS = (
     "mpegts,nut,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
 )
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+# FFmpeg looks in the samples of a WAV for DTS, which CDs hide there: 25 ms, all of what opening takes. Once will do.
+_NOTHING_HIDDEN = {"max_probe_packets": "1"}
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,18 @@ def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
         return describe(Path(path), container, sound)
 
 
-def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputContainer, AudioStream]:
-    """Open `path` and choose one of its sound streams. The caller closes the container. Raises InputError."""
+def open_sound(
+    path: str | PathLike[str], stream: int | None, known: SoundInfo | None = None
+) -> tuple[InputContainer, AudioStream]:
+    """Open `path` and choose one of its sound streams. The caller closes the container. Raises InputError.
+
+    `known` is what was found out about that stream before.
+    """
     name = Path(path).name or str(path)
     _check_readable(path, name)
+    samples_alone = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
     try:
-        container = _open(path)
+        container = _open(path, _OPEN_OPTIONS | _NOTHING_HIDDEN if samples_alone else _OPEN_OPTIONS)
     except MemoryError:  # FFmpeg's is an FFmpegError too
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
@@ -70,10 +78,10 @@ def open_sound(path: str | PathLike[str], stream: int | None) -> tuple[InputCont
         raise
 
 
-def _open(path: str | PathLike[str]) -> InputContainer:
+def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
     name = f"file:{Path(path).absolute()}"  # not an address, whatever it looks like
     try:
-        return av.open(name, "r", options=_OPEN_OPTIONS, metadata_errors="replace")
+        return av.open(name, "r", options=options, metadata_errors="replace")
     except MemoryError:
         raise
     except av.FFmpegError:
@@ -81,7 +89,7 @@ def _open(path: str | PathLike[str]) -> InputContainer:
             head = file.read(3)
         if head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
             # FFmpeg takes MP3s of two frames for films, now and then; they begin like an MP3 all the same.
-            return av.open(name, "r", format="mp3", options=_OPEN_OPTIONS, metadata_errors="replace")
+            return av.open(name, "r", format="mp3", options=options, metadata_errors="replace")
         raise
 
 

@@ -64,15 +64,28 @@ def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
     return block
 
 
-def to_integers(block: Block, bits: int) -> NDArray[np.int32]:
-    """Float32 (channels, n) rounded to integers of `bits`, clipped to their range, int32 (channels, n).
+def to_integers(block: Block, bits: int) -> NDArray[Any]:
+    """Float32 (channels, n) rounded to integers of `bits`, clipped to their range: int16 or int32 (channels, n).
 
     No dither: it would make unchanged samples differ from the input's, and what separation leaves behind lies far above
     the rounding noise of 16 bit (-98 dB of full scale).
     """
     full_scale = float(2 ** (bits - 1))
     wide = block.astype(np.float64) if bits > 16 else block  # float32 rounds 24 bit full scale - 1 up
-    return np.clip(np.rint(wide * full_scale), -full_scale, full_scale - 1).astype(np.int32)
+    scaled = wide * full_scale
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -full_scale, full_scale - 1, out=scaled)
+    return scaled.astype(np.int16 if bits == 16 else np.int32)
+
+
+def interleaved(samples: NDArray[Any]) -> NDArray[Any]:
+    """(channels, n) as (1, n * channels), the channels of each moment beside each other."""
+    beside = np.empty(samples.shape[::-1], samples.dtype)
+    for channel, values in enumerate(
+        samples
+    ):  # four times as fast as one assignment of the whole turned round
+        beside[:, channel] = values
+    return beside.reshape(1, -1)
 
 
 def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:

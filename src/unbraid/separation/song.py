@@ -60,7 +60,7 @@ class FileSong:
 
     def blocks(self) -> Iterator[Floats]:
         """See `Song.blocks`."""
-        with Decoder(self._path, channels=self.channels, stream=self._stream) as decoder:
+        with Decoder(self._path, channels=self.channels, stream=self._stream, info=self.info) as decoder:
             yield from decoder
             self.warnings = list(decoder.warnings)
 
