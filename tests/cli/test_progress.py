@@ -73,24 +73,28 @@ def test_the_bar_shows_song_share_time_left_and_speed(moment: Clock, monkeypatch
     assert "\x1b[3" not in stream.getvalue()
 
 
-def test_a_song_that_was_begun_unseen_is_shown_from_where_it_is(
+def test_of_songs_that_overlap_the_one_that_is_computed_is_shown(
     moment: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: 80)
     stream = Terminal()
-    front = Front(Bar(stream, colour=False), 2)
-    front.start(1, "one.mp3")
-    front.update(1, Progress(0.9, 200.0, 200.0, "writing"))
-    front.update(2, Progress(0.5, 100.0, 200.0, "separating"))
+    front = Front(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
+    front.update(1, Progress(0.01, 50.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
-    front.clear()
-    front.update(2, Progress(0.6, 120.0, 200.0, "separating"))
-    assert drawn(stream) == ""
-    front.start(2, "two.mp3")
-    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  60% +", drawn(stream))
+    front.update(2, Progress(0.02, 100.0, 200.0, "analysing"))
+    assert drawn(stream).startswith("1/2 one.mp3")
+    front.update(2, Progress(0.2, 0.0, 200.0, "separating"))
+    front.update(1, Progress(0.99, 150.0, 200.0, "writing"))
+    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  20% +", drawn(stream))
     moment.now += 4.0
-    front.update(2, Progress(0.8, 160.0, 200.0, "separating"))
-    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  80%   0:04 left   10\.0×", drawn(stream))
+    front.update(2, Progress(0.6, 120.0, 200.0, "separating"))
+    assert re.fullmatch(r"2/2 two\.mp3 ━+─+  60%   0:04 left   20\.0×", drawn(stream))
+    with front.ended(1):
+        assert drawn(stream) == ""
+    assert drawn(stream).startswith("2/2 two.mp3")
+    with front.ended(2):
+        pass
+    assert drawn(stream) == ""
 
 
 def test_a_terminal_without_unicode_gets_plain_characters(moment: Clock) -> None:

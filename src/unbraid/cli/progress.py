@@ -26,7 +26,7 @@ class Display(Protocol):
     """Shows one song after the other."""
 
     def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
-        """Song `number` (from 1) of `count` is now shown; the share `done` of the work on it was done before."""
+        """Song `number` (from 1) of `count` is shown from now on; the share `done` of its work was done before."""
 
     def update(self, progress: Progress) -> None:
         """It got further."""
@@ -146,6 +146,7 @@ class Bar:
 
     def clear(self) -> None:
         """See Display."""
+        self._drawn = 0.0
         self._write("")
 
     def done(self, text: str) -> None:

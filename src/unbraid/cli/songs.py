@@ -97,27 +97,24 @@ def separate_each(
 ) -> Generator[tuple[str, Written | UnbraidError]]:
     """Do what there is to do for each song, until `stop` is set, and say what came of it.
 
-    The next song is computed while the one before is being written; what is shown, said and yielded keeps their order.
+    The next song is computed while the one before is being written; what is said and yielded keeps their order.
     Yields every song that was begun, with what was written, or why nothing was. Sets `stop` when left before the end.
     """
     from unbraid.separation.batch import overlapped
 
-    front = Front(display, len(work))
+    front = Front(display, [Path(song).name or song for song, _ in work])
     calls = [partial(_outcome, *each, front, number, stop) for number, each in enumerate(work, start=1)]
     with closing(overlapped(calls, stop.set)) as outcomes:
-        for number, (song, _) in enumerate(work, start=1):
-            if not stop.is_set():
-                front.start(number, Path(song).name or song)
-            outcome = next(outcomes)
-            front.clear()
+        for number, ((song, _), outcome) in enumerate(zip(work, outcomes, strict=True), start=1):
             if outcome is None:
                 return
-            if isinstance(outcome, Written):
-                for warning in () if quiet else outcome.result.warnings:
-                    say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
-                display.done(outcome.line)
-            elif not isinstance(outcome, Cancelled):
-                say(about(song, outcome.message))
+            with front.ended(number):
+                if isinstance(outcome, Written):
+                    for warning in () if quiet else outcome.result.warnings:
+                        say(about(song, f"warning: {about(song, warning).removeprefix(f'{song}: ')}"))
+                    display.done(outcome.line)
+                elif not isinstance(outcome, Cancelled):
+                    say(about(song, outcome.message))
             yield song, outcome
 
 

@@ -1,0 +1,117 @@
+"""Many songs: one command for all of them, against one process that does them one by one, and a command for each.
+
+    python benchmarks/batch.py [--songs 20] [--seconds 30] [--model lite] [--repo DIR] [--stems vocals]
+                               [--formats wav flac mp3] [--rounds 1]
+
+Songs are generated (stereo, 44.1 kHz, 16 bit WAV). `one by one` is a loop over `Separator.separate_to_files`: the
+model is loaded once, and nothing overlaps. The ways are measured in turn, so that what else the machine does meets
+them alike; of several rounds the quickest of each counts. Ratios are to one command. Fails when stems differ from
+one way to another. Needs a Unix system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from process import Cost, measure
+from songs import write_song
+
+ONE_BY_ONE = """
+import sys; from unbraid import Separator
+model, repo, stems, format, out, *songs = sys.argv[1:]
+separator = Separator(model, repo=repo or None)
+for song in songs:
+    separator.separate_to_files(song, out, stems=stems, format=format)
+"""
+
+
+def main() -> int:
+    """Measure, print a table for each format, and say whether the files are the same."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--songs", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=30, help="of each song (default %(default)g)")
+    parser.add_argument("--model", default="lite")
+    parser.add_argument("--repo", default="")
+    parser.add_argument("--stems", default="vocals")
+    parser.add_argument("--formats", nargs="+", default=["wav", "flac", "mp3"])
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}: {options.songs} songs of {options.seconds:g} s"
+    )
+    same = True
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        songs = [
+            write_song(folder / f"{seed:02}.wav", options.seconds, seed) for seed in range(options.songs)
+        ]
+        for format in options.formats:
+            ways = ways_to_do(songs, folder, options, format)
+            costs: dict[str, list[Cost]] = {name: [] for name in ways}
+            for _ in range(options.rounds):
+                for name, way in ways.items():
+                    costs[name].append(way())
+            show(format, costs, options.songs, options.songs * options.seconds)
+            same &= contents(folder / "together") == contents(folder / "alone") == contents(folder / "turn")
+    print("stems are the same to the byte" if same else "STEMS DIFFER")
+    return 0 if same else 1
+
+
+def ways_to_do(
+    songs: list[Path], folder: Path, options: argparse.Namespace, format: str
+) -> dict[str, Callable[[], Cost]]:
+    """Name of each way -> what does it once."""
+    model = ["-m", options.model, *(["--repo", options.repo] if options.repo else [])]
+    common = [*model, "--stems", options.stems, "--format", format, "--quiet"]
+    command = [sys.executable, "-m", "unbraid", "separate", *common]
+    loop = [sys.executable, "-c", ONE_BY_ONE, options.model, options.repo, options.stems, format]
+
+    def each_alone() -> Cost:
+        costs = [measure([*command, "-o", folder / "alone", song]) for song in songs]
+        return Cost(
+            sum(cost.wall_s for cost in costs),
+            sum(cost.cpu_s for cost in costs),
+            max(cost.peak_bytes for cost in costs),
+        )
+
+    return {
+        "one command": lambda: measure([*command, "-o", folder / "together", *songs]),
+        "one by one": lambda: measure([*loop, folder / "turn", *songs]),
+        "a command each": each_alone,
+    }
+
+
+def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) -> None:
+    """A table of the quickest run of each way."""
+    best = {name: min(runs, key=lambda cost: cost.wall_s) for name, runs in costs.items()}
+    least = best["one command"]
+    columns = ("wall", "CPU", "peak", "songs/min", "real time", "wall ratio", "CPU ratio")
+    print(f"\n{format:16}" + "".join(f"{column:>12}" for column in columns))
+    for name, cost in best.items():
+        values = (
+            f"{cost.wall_s:.1f} s",
+            f"{cost.cpu_s:.1f} s",
+            f"{cost.peak_bytes / 1e6:.0f} MB",
+            f"{60 * songs / cost.wall_s:.1f}",
+            f"{seconds / cost.wall_s:.1f} x",
+            f"{cost.wall_s / least.wall_s:.2f}",
+            f"{cost.cpu_s / least.cpu_s:.2f}",
+        )
+        print(f"{name:16}" + "".join(f"{value:>12}" for value in values), flush=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Files by their place below `folder`."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
