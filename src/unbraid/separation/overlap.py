@@ -115,26 +115,33 @@ class OverlapAdd:
 
     def __init__(self, sources: int, channels: int, length: int, capacity: int) -> None:
         self._weight = triangle(length)
-        self._sum = np.zeros((sources, channels, capacity), np.float32)
-        self._weights = np.zeros(capacity, np.float32)
+        self._sum = np.empty((sources, channels, capacity), np.float32)
+        self._weights = np.empty(capacity, np.float32)
         self._first = 0
+        self._filled = 0  # samples from there on that hold something
 
     def add(self, segment: Segment, estimate: Floats) -> None:
         """Add `estimate` (sources, channels, segment.length); segments come in the order of their starts."""
         # What a shift puts before the song is dropped: nobody hears it.
         unheard = min(max(0, -segment.start), segment.length)
         weight = self._weight[unheard : segment.length]
-        at = slice(segment.start + unheard - self._first, max(segment.stop, 0) - self._first)
-        self._sum[..., at] += weight * estimate[..., unheard:]
-        self._weights[at] += weight
+        estimate = estimate[..., unheard:]
+        start, stop = segment.start + unheard - self._first, max(segment.stop, 0) - self._first
+        # No segment starts after the end of the one before, so that nothing is left out between both.
+        shared = min(max(0, self._filled - start), weight.size)
+        both, new = slice(start, start + shared), slice(start + shared, stop)
+        self._sum[..., both] += weight[:shared] * estimate[..., :shared]
+        self._weights[both] += weight[:shared]
+        np.multiply(weight[shared:], estimate[..., shared:], out=self._sum[..., new])
+        self._weights[new] = weight[shared:]
+        self._filled = max(self._filled, stop)
 
     def take(self, before: int) -> Floats:
         """Finished samples up to `before`, (sources, channels, samples), and forget them."""
         count = before - self._first
         finished: Floats = self._sum[..., :count] / self._weights[:count]
-        rest = self._weights.size - count
         for held in (self._sum, self._weights):
-            held[..., :rest] = held[..., count:].copy()
-            held[..., rest:] = 0
+            held[..., : self._filled - count] = held[..., count : self._filled]
+        self._filled -= count
         self._first = before
         return finished
