@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +22,30 @@ class Cost:
     """Resident memory, of the largest single process."""
 
 
+class CommandFailed(SystemExit):
+    """A command ended with an error, and so does a benchmark that doesn't catch this. Says its last line."""
+
+
 def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
-    """Run `command` to its end. Raises SystemExit when it fails."""
-    output = subprocess.DEVNULL if quiet else None
-    started = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.monotonic() - started
-    if status:
-        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    """Run `command` to its end. Raises CommandFailed."""
+    with tempfile.TemporaryFile() as errors:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.DEVNULL if quiet else None,
+            stderr=errors if quiet else None,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)  # waited for here, not by `process`
+        if status:
+            errors.seek(0)
+            raise CommandFailed(f"{Path(command[0]).name} failed: {last_line(errors.read())}")
     unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB, macOS in bytes
     return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+
+
+def last_line(output: bytes) -> str:
+    """The last line with something in it, of at most 200 characters."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:200] if lines else "it says nothing"

@@ -1,0 +1,183 @@
+"""Who takes part in `speed.py`: what separates a song, loads the model, and computes a segment again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from peer import CACHE, SIGNATURE, TORCH, audio_separator_models, make_environment, make_peer
+
+Command = Sequence[str | Path]
+
+# What all workers end with. They compute once to be warm, say so, and then a segment for every line they read; each
+# line they print is what it cost. Whatever else is printed goes to standard error.
+SEGMENTS = """
+import json, os, sys, time
+answer = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+compute()
+print(json.dumps({"at_once": at_once}), file=answer, flush=True)
+for line in sys.stdin:
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    compute()
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    print(json.dumps({"wall_s": wall_s / at_once, "cpu_s": cpu_s / at_once}), file=answer, flush=True)
+"""
+OURS_LOADS = """
+import sys; from unbraid import Separator
+separator = Separator(sys.argv[1], repo=sys.argv[2] or None, jobs=int(sys.argv[3]) or None, device="cpu")
+"""
+# Leaves the moment the first stems are there.
+OURS_FIRST = f"""{OURS_LOADS}
+import os
+def leave(progress):
+    if progress.stage == "separating" and progress.seconds_done > 0:
+        os._exit(0)
+separator.separate_to_files(sys.argv[4], sys.argv[5], progress=leave)
+"""
+# With the transforms before and after the network, as the peers' networks hold theirs; as many segments at once as
+# the engine computes by itself.
+OURS_SEGMENTS = f"""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from unbraid.models import find_model
+from unbraid.separation.network import Network
+from unbraid.separation.runtime import RuntimeLoader
+name, repo, jobs = sys.argv[1:]
+model = find_model(name, repo=Path(repo) if repo else None)
+network = Network(model, model.segment, RuntimeLoader(model, "cpu", jobs=int(jobs) or None).load)
+noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
+sources, at_once = range(len(model.sources)), network.jobs
+pool = ThreadPoolExecutor(at_once)
+def compute():
+    list(pool.map(lambda _: network.estimate(noise, sources), range(at_once)))
+{SEGMENTS}"""
+THEIRS_SEGMENTS = f"""
+import torch
+network, at_once = getattr(model, "models", [model])[0].eval(), 1
+noise = 0.3 * torch.randn(1, 2, int(network.segment * network.samplerate), generator=torch.manual_seed(0))
+def compute():
+    with torch.no_grad():
+        network(noise)
+{SEGMENTS}"""
+DEMUCS_LOADS = """
+import sys; from pathlib import Path; from demucs.pretrained import get_model
+model = get_model(sys.argv[1], Path(sys.argv[2]))
+"""
+DEMUCS_INFER_LOADS = """
+import sys; from pathlib import Path; from demucs_infer import compat; from demucs_infer.pretrained import get_model
+model = get_model(sys.argv[1], Path(sys.argv[2]))
+"""
+# It reads the weights anew for every song, in `separate`, with the second of these steps.
+AUDIO_SEPARATOR_LOADS = """
+import sys; from pathlib import Path; from audio_separator.separator import Separator
+Separator(model_file_dir=sys.argv[2]).load_model("htdemucs.yaml")
+from audio_separator.separator.uvr_lib_v5.demucs.pretrained import get_model
+model = get_model("htdemucs", Path(sys.argv[2]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One side, installed and ready."""
+
+    name: str
+    separate: Command
+    """The whole song, from file to stem files."""
+    load: Command
+    """Python's start, and a model that is ready."""
+    first: Command | None
+    """Ends when the first seconds of stems are there; None: it hands out nothing before the song is done."""
+    segments: Command
+    """A worker, see SEGMENTS."""
+    installed: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What everyone is asked for."""
+
+    song: Path
+    out: Path
+    stems: str
+    """vocals (and the rest), or all."""
+    overlap: float
+    weights: Path
+
+
+def ours(checkout: Path, model: str, jobs: int | None, work: Work) -> Contender:
+    """This checkout by its launcher, whose environment has been made."""
+    name, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
+    command: list[str | Path] = [checkout / "unbraid", "separate", work.song, "-m", name, "--stems", work.stems,
+                                 "--device", "cpu", "--quiet", "-o", work.out / "ours"]  # fmt: skip
+    if model == "htdemucs":
+        command += ["--repo", repo, "--overlap", str(work.overlap)]
+    if jobs:
+        command += ["--jobs", str(jobs)]
+    python: list[str | Path] = [checkout / ".venv/bin/python", "-I", "-c"]
+    given = [name, repo, str(jobs or 0)]
+    return Contender(
+        f"unbraid {model}" + (f" --jobs {jobs}" if jobs else ""),
+        command,
+        [*python, OURS_LOADS, *given],
+        [*python, OURS_FIRST, *given, work.song, work.out / "first"],
+        [*python, OURS_SEGMENTS, *given],
+        (checkout / ".venv", checkout / "src/unbraid"),
+    )
+
+
+def demucs(work: Work) -> Contender:
+    """`demucs` 4.1.0, which all others are measured by."""
+    peer = make_peer()
+    return _like_demucs("demucs 4.1.0", peer.environment, "demucs", DEMUCS_LOADS, work)
+
+
+def demucs_infer(work: Work) -> Contender:
+    """`demucs-infer`: demucs without what trains it."""
+    environment = make_environment(
+        CACHE / "demucs-infer-4.4.0/environment", ["demucs-infer==4.4.0", "safetensors", TORCH]
+    )
+    return _like_demucs("demucs-infer 4.4.0", environment, "demucs-infer", DEMUCS_INFER_LOADS, work)
+
+
+def _like_demucs(name: str, environment: Path, program: str, loads: str, work: Work) -> Contender:
+    two = ["--two-stems", "vocals"] if work.stems == "vocals" else []
+    python, given = [environment / "bin/python", "-c"], [SIGNATURE, work.weights]
+    return Contender(
+        name,
+        [environment / "bin" / program, "--repo", work.weights, "-n", SIGNATURE, *two, "--shifts", "0",
+         "--overlap", str(work.overlap), "-d", "cpu", "-o", work.out / program, work.song],
+        [*python, loads, *given],
+        None,
+        [*python, loads + THEIRS_SEGMENTS, *given],
+        (environment,),
+    )  # fmt: skip
+
+
+def audio_separator(work: Work) -> Contender:
+    """`audio-separator` with its Demucs architecture. It writes one stem or all: of two stems, the vocals alone."""
+    folder = CACHE / "audio-separator-0.47.1"
+    environment = make_environment(folder / "environment", ["audio-separator[cpu]==0.47.1", TORCH])
+    models = audio_separator_models(folder / "models", work.weights)
+    one = ["--single_stem", "Vocals"] if work.stems == "vocals" else []
+    python, given = [environment / "bin/python", "-c"], ["htdemucs", models]
+    return Contender(
+        "audio-separator 0.47.1",
+        [environment / "bin/audio-separator", work.song, "-m", "htdemucs.yaml", "--model_file_dir", models,
+         "--output_format", "WAV", "--output_dir", work.out / "audio-separator", *one,
+         "--demucs_shifts", "0", "--demucs_overlap", str(work.overlap)],
+        [*python, AUDIO_SEPARATOR_LOADS, *given],
+        None,
+        [*python, AUDIO_SEPARATOR_LOADS + THEIRS_SEGMENTS, *given],
+        (environment,),
+    )  # fmt: skip
+
+
+PEERS: dict[str, Callable[[Work], Contender]] = {
+    "demucs": demucs,
+    "demucs-infer": demucs_infer,
+    "audio-separator": audio_separator,
+}

@@ -1,0 +1,209 @@
+"""Where the time of one segment goes in our network: by kind of operation, by kernel, or operation by operation.
+
+    python benchmarks/speed_profile.py [--model htdemucs|lite|…] [--repo DIR] [--by kind|kernel|operation]
+        [--jobs N] [--threads N] [--runs 3] [--rows 30] [--json FILE]
+
+The graph is that which the engine compiles, loaded by the engine itself, with OpenVINO's own clock for each operation
+(which costs little). Times are means over the runs, without the first, slower one. Where the engine computes several
+segments side by side, it does here, and the times are those of one of them: what goes on beside it makes them longer.
+
+GFLOP are counted as in `speed_operations.py`. Where those of the published graph have another sum, a last line says so:
+the engine has rewritten it, or OpenVINO has fused products under a name that isn't theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peer import SIGNATURE, make_peer
+from speed_operations import count, one_segment
+from unbraid.models import Model, find_model
+from unbraid.separation.network import Network
+from unbraid.separation.openvino import import_openvino
+from unbraid.separation.runtime import RuntimeLoader
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of the compiled graph in one run."""
+
+    name: str
+    kind: str
+    kernel: str
+    seconds: float
+    gflop: float
+    """0 for what is neither a matrix product nor a convolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One segment."""
+
+    steps: tuple[Step, ...]
+    wall_s: float
+    """Of one segment, side by side with others, transforms around the network included."""
+    at_once: int
+    gflop: float
+    """Of the published graph."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="htdemucs", help="htdemucs without --repo: random weights")
+    parser.add_argument("--repo", type=Path)
+    parser.add_argument("--by", choices=("kind", "kernel", "operation"), default="kernel")
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=30, help="of the table, the longest first (default 30)")
+    parser.add_argument("--json", type=Path, help="also write every operation to this file")
+    options = parser.parse_args()
+    if options.model == "htdemucs" and not options.repo:
+        model = find_model(SIGNATURE, repo=make_peer().weights)
+    else:
+        model = find_model(options.model, repo=options.repo)
+    profile = profiled(model, jobs=options.jobs, threads=options.threads, runs=options.runs)
+    print("\n".join(lines(profile, options.by, options.rows)))
+    if options.json:
+        report = {"date": time.strftime("%Y-%m-%d"), "model": options.model, **asdict(profile)}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def profiled(model: Model, *, jobs: int | None = None, threads: int | None = None, runs: int = 3) -> Profile:
+    """One segment of noise through `model`, by the engine."""
+    noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
+    sources = range(len(model.sources))
+    counted = {name: value for name, (_, value) in count(one_segment(model)).items()}
+    with clocks() as requests:
+        network = Network(model, model.segment, RuntimeLoader(model, "cpu", threads=threads, jobs=jobs).load)
+        with ThreadPoolExecutor(network.jobs) as pool:
+
+            def compute() -> None:
+                list(pool.map(lambda _: network.estimate(noise, sources), range(network.jobs)))
+
+            compute()  # the first is slower
+            first = clock(requests)
+            started = time.perf_counter()
+            for _ in range(runs):
+                compute()
+            wall_s = (time.perf_counter() - started) / runs / network.jobs
+            mean = clock(requests)
+    found = steps(requests[0][0], requests[0][1], counted)
+    # OpenVINO says the mean since the graph was loaded, the first time included.
+    seconds = [((1 + runs) * later - early) / runs for early, later in zip(first, mean, strict=True)]
+    found = tuple(replace(step, seconds=max(0.0, value)) for step, value in zip(found, seconds, strict=True))
+    return Profile(found, wall_s, network.jobs, sum(counted.values()) / 1e9)
+
+
+def clock(requests: Sequence[tuple[Any, Any]]) -> list[float]:
+    """Mean seconds of every operation so far; of several streams, in that which the first request was in."""
+    return [info.real_time.total_seconds() for info in requests[0][1].profiling_info]
+
+
+@contextmanager
+def clocks() -> Iterator[list[tuple[Any, Any]]]:
+    """Whatever OpenVINO compiles meanwhile has its clocks on; yields (compiled graph, request) as they are made."""
+    openvino, made = import_openvino(), list[tuple[Any, Any]]()
+    compile_model, create_request = openvino.Core.compile_model, openvino.CompiledModel.create_infer_request
+
+    def compile_with_clocks(core: Any, *given: Any, **named: Any) -> Any:
+        core.set_property("CPU", {"PERF_COUNT": True})
+        try:
+            return compile_model(core, *given, **named)
+        finally:
+            core.set_property("CPU", {"PERF_COUNT": False})
+
+    def create_and_keep(compiled: Any) -> Any:
+        made.append((compiled, create_request(compiled)))
+        return made[-1][1]
+
+    openvino.Core.compile_model = compile_with_clocks
+    openvino.CompiledModel.create_infer_request = create_and_keep
+    try:
+        yield made
+    finally:
+        openvino.Core.compile_model = compile_model
+        openvino.CompiledModel.create_infer_request = create_request
+
+
+def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step, ...]:
+    """What a request did the last time; `counted` are operations by their names in the published graph."""
+    nodes = {node.get_friendly_name(): node for node in compiled.get_runtime_model().get_ordered_ops()}
+    return tuple(
+        Step(
+            info.node_name,
+            info.node_type,
+            info.exec_type,
+            info.real_time.total_seconds(),
+            operations(nodes[info.node_name], counted) / 1e9 if info.node_name in nodes else 0.0,
+        )
+        for info in request.profiling_info
+    )
+
+
+def operations(node: Any, counted: Mapping[str, int]) -> int:
+    """Of a node of a compiled graph: by its shapes, or by the names of what is in it where several have been fused."""
+    information = node.get_rt_info()
+    kind = information["layerType"].astype(str)
+    shapes: list[list[int]] = [list(given.get_shape()) for given in node.inputs()]
+    if kind in ("FullyConnected", "MatMul"):
+        out: list[int] = list(node.output(0).get_shape())
+        return 2 * prod(out) * prod(shapes[0]) // prod(out[:-1])  # (rows, inner) by (inner, columns)
+    if kind in ("Convolution", "Deconvolution"):
+        data, kernel = shapes[:2]
+        values = list(node.output(0).get_shape()) if kind == "Convolution" else data
+        grouped = len(kernel) - len(data)
+        return 2 * prod(values) * prod(kernel[1 + grouped :])
+    if "originalLayersNames" not in information:
+        return 0
+    return sum(counted.get(name, 0) for name in information["originalLayersNames"].astype(str).split(","))
+
+
+def total(found: Sequence[Step]) -> float:
+    """Seconds of them all."""
+    return sum(step.seconds for step in found)
+
+
+def lines(profile: Profile, by: str, rows: int) -> list[str]:
+    """The table: what takes longest first."""
+    seconds: dict[str, float] = defaultdict(float)
+    gflop: dict[str, float] = defaultdict(float)
+    number: dict[str, int] = defaultdict(int)
+    for step in profile.steps:
+        name = {"kind": step.kind, "kernel": f"{step.kind} {step.kernel}", "operation": step.name}[by]
+        seconds[name] += step.seconds
+        gflop[name] += step.gflop
+        number[name] += 1
+    whole, found = total(profile.steps), sum(gflop.values())
+    table = [
+        f"one segment of {profile.at_once} at once: {1e3 * profile.wall_s:.0f} ms for each; "
+        f"the network's operations {1e3 * whole:.0f} ms",
+        f"{'ms':>9}{'%':>7}{'number':>8}{'GFLOP':>9}{'GFLOP/s':>9}  {by}",
+    ]
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:rows]:
+        rate = f"{gflop[name]:9.2f}{gflop[name] / value:9.0f}" if gflop[name] and value else f"{'':18}"
+        table.append(f"{1e3 * value:9.1f}{100 * value / whole:7.1f}{number[name]:8}{rate}  {name}")
+    table.append(f"{1e3 * whole:9.1f}{100:7.1f}{sum(number.values()):8}{found:9.2f}{found / whole:9.0f}  all")
+    if abs(profile.gflop - found) > 0.001 * profile.gflop:
+        table.append(f"the published graph has {profile.gflop:.2f} GFLOP")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

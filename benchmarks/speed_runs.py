@@ -1,0 +1,115 @@
+"""Measures the contenders of `speed.py`, in turn: whole songs, starts, and segments in processes that are warm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from process import CommandFailed, last_line, measure
+from speed_contenders import Command, Contender
+from speed_table import Measured, Segment
+
+Side = tuple[Contender, Measured]
+
+
+def in_turn(sides: Sequence[Side], runs: int, step: Callable[[Contender, Measured], None]) -> None:
+    """`step` for one after the other, `runs` times; who fails is left out from then on, and the reason kept."""
+    for run in range(runs):
+        for contender, measured in sides:
+            if measured.failed is None:
+                print(f"{step.__name__} {run + 1} of {runs}: {contender.name}", file=sys.stderr, flush=True)
+                try:
+                    step(contender, measured)
+                except CommandFailed as error:
+                    measured.failed = str(error)
+
+
+def prepare(contender: Contender, measured: Measured) -> None:
+    """Once before the clock runs: byte code, converted weights and all that is kept for the next time is there."""
+    measure(contender.load)
+    measured.installed_mb = sum(map(megabytes, contender.installed))
+
+
+def load(contender: Contender, measured: Measured) -> None:
+    measured.load_s.append(measure(contender.load).wall_s)
+    if contender.first:
+        measured.first_output_s.append(measure(contender.first).wall_s)
+
+
+def load_uncached(contender: Contender, measured: Measured) -> None:
+    """Without anything that an earlier run has put into our cache, as the very first time."""
+    if contender.first:
+        with tempfile.TemporaryDirectory() as empty:
+            measured.uncached_load_s = measure(["env", f"UNBRAID_CACHE={empty}", *contender.load]).wall_s
+
+
+def song(contender: Contender, measured: Measured) -> None:
+    cost = measure(contender.separate)
+    measured.songs.append(cost)
+    if contender.first is None:
+        measured.first_output_s.append(cost.wall_s)
+
+
+def segments(sides: Sequence[Side], runs: int) -> None:
+    """One segment of each in turn, `runs` times; all processes wait, warm, while one computes."""
+    workers: dict[str, Worker] = {}
+    try:
+
+        def segment(contender: Contender, measured: Measured) -> None:
+            if contender.name not in workers:
+                workers[contender.name] = Worker(contender.segments)
+                measured.at_once = int(workers[contender.name].answer()["at_once"])
+            else:
+                measured.segments.append(Segment(**workers[contender.name].ask()))
+
+        in_turn(sides, runs + 1, segment)  # in the first turn they start
+    finally:
+        for worker in workers.values():
+            worker.end()
+
+
+class Worker:
+    """A process that computes a segment for every line; see `SEGMENTS` in `speed_contenders.py`."""
+
+    def __init__(self, command: Command) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
+        self._name = Path(command[0]).name
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def answer(self) -> dict[str, Any]:
+        """Its next line. Raises CommandFailed where it ends instead."""
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise CommandFailed(f"{self._name} failed: {last_line(self._errors.read())}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self) -> dict[str, Any]:
+        """What the next segment costs. Raises CommandFailed."""
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self.answer()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+
+def megabytes(folder: Path) -> int:
+    """Of all files in `folder`."""
+    return round(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)

@@ -1,0 +1,172 @@
+"""The table of `benchmarks/speed.py`: what it makes of given costs, and when its exit status is 1."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def speed() -> Iterator[ModuleType]:
+    """The command; what it is made of is in its namespace."""
+    folder = str(Path(__file__).parents[2] / "benchmarks")
+    sys.path.insert(0, folder)
+    yield import_module("speed")
+    sys.path.remove(folder)
+
+
+@pytest.fixture
+def measured(speed: ModuleType) -> list[Any]:
+    """Ours takes 10, 12 and 11 s for a song of 60 s, the first peer 24, 24 and 33 s; the second was not installed."""
+    cost, segment = sys.modules["process"].Cost, sys.modules["speed_table"].Segment
+    ours = speed.Measured(
+        "unbraid htdemucs",
+        songs=[cost(wall_s, 2 * wall_s, 900_000_000) for wall_s in (10.0, 12.0, 11.0)],
+        segments=[segment(1.6, 3.0), segment(1.5, 2.9), segment(2.0, 3.9)],
+        at_once=2,
+        load_s=[0.5, 0.4, 0.6],
+        uncached_load_s=5.25,
+        first_output_s=[3.0, 2.0, 4.0],
+        installed_mb=371,
+    )
+    peer = speed.Measured(
+        "demucs 4.1.0",
+        songs=[cost(wall_s, 40.0, 2_500_000_000) for wall_s in (24.0, 24.0, 33.0)],
+        segments=[segment(3.2, 6.0), segment(3.2, 6.0), segment(3.2, 6.0)],
+        load_s=[2.0],
+        first_output_s=[24.0, 24.0, 33.0],
+        installed_mb=1065,
+    )
+    return [ours, peer, speed.Measured("another 1.0", failed="pip failed: no such version")]
+
+
+@pytest.fixture
+def scene(speed: ModuleType) -> Any:
+    """A minute of song; segments of 336 GFLOP on a machine that reaches 240 GFLOP/s."""
+    return speed.Scene(60.0, 7.8, 336.0, 240.0, same_network=True)
+
+
+def rows(speed: ModuleType, measured: list[Any], scene: Any) -> dict[str, list[str]]:
+    return {name: cells for name, *cells in speed.table(measured, scene)}
+
+
+def test_times_are_medians_with_their_spread_and_ratios_are_those_of_turns(
+    speed: ModuleType, measured: list[Any], scene: Any
+) -> None:
+    table = rows(speed, measured, scene)
+    assert table[""] == ["unbraid htdemucs", "demucs 4.1.0", "another 1.0"]
+    assert table["song, wall, s"] == ["11.0 (10.0 to 12.0)", "24.0 (24.0 to 33.0)", "–"]
+    assert table["song, wall, as many times ours"] == ["1", "2.40 (2.00 to 3.00)", "–"]
+    assert table["song, times real time"][0] == "5.45 (5.00 to 6.00)"
+    assert table["peak memory, MB"] == ["900 (900 to 900)", "2500 (2500 to 2500)", "–"]
+    assert table["load with nothing cached, s"] == ["5.25", "–", "–"]
+    assert table["one segment, wall, as many times ours"][1] == "2.00 (1.60 to 2.13)"
+
+
+def test_the_share_of_the_peak_is_operations_by_time_and_peak(
+    speed: ModuleType, measured: list[Any], scene: Any
+) -> None:
+    table = rows(speed, measured, scene)
+    assert table["one segment, GFLOP/s"] == ["210 (168 to 224)", "105 (105 to 105)", "–"]
+    assert table["share of the matrix-product peak, %"] == ["88 (70 to 93)", "44 (44 to 44)", "–"]
+
+
+def test_networks_that_differ_are_not_compared_segment_by_segment(
+    speed: ModuleType, measured: list[Any]
+) -> None:
+    table = rows(speed, measured, speed.Scene(60.0, 10.0, 18.0, 240.0, same_network=False))
+    assert "one segment, wall, as many times ours" not in table
+    assert table["one segment, GFLOP/s"][1:] == ["–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("given", "missed"),
+    [
+        (["--at-least", "2.4", "--at-most-mb", "900"], None),
+        (["--real-time-at-least", "5.4", "--first-output-within", "3"], None),
+        (["--at-least", "2.41"], "2.40 (2.00 to 3.00) times as fast, not 2.41"),
+        (["--at-most-mb", "899"], "900 (900 to 900) MB, not 899"),
+        (["--real-time-at-least", "5.5"], "5.5 (5.0 to 6.0) times real time, not 5.5"),
+        (["--first-output-within", "1.5"], "first output after 3.00 (2.00 to 4.00) s, not 1.5"),
+    ],
+)
+def test_a_threshold_that_does_not_hold_is_said_and_is_exit_status_1(
+    speed: ModuleType, measured: list[Any], scene: Any, given: list[str], missed: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    options = speed.parse(["song.wav", *given])
+    assert speed.conclude(options, about(), measured, scene) == (1 if missed else 0)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("DOES NOT HOLD")]
+    assert said == ([f"DOES NOT HOLD: {missed}"] if missed else [])
+
+
+def test_what_could_not_be_measured_does_not_hold(speed: ModuleType, measured: list[Any], scene: Any) -> None:
+    options = speed.parse(["song.wav", "--at-least", "0.1"])
+    ours, peer, failed = measured
+    assert speed.conclude(options, about(), [ours, peer], scene) == 0
+    assert speed.conclude(options, about(), [ours, failed], scene) == 1
+    assert speed.conclude(options, about(), [ours], scene) == 1
+
+
+def test_the_files_hold_the_table_with_date_machine_command_and_reasons(
+    speed: ModuleType, measured: list[Any], scene: Any, tmp_path: Path
+) -> None:
+    options = speed.parse(
+        ["song.wav", "--json", str(tmp_path / "a.json"), "--markdown", str(tmp_path / "a.md")]
+    )
+    speed.conclude(options, about(), measured, scene)
+    page, figures = (tmp_path / "a.md").read_text(), json.loads((tmp_path / "a.json").read_text())
+    for part in ("2026-11-23", "a machine of 2 cores", "python benchmarks/speed.py song.wav"):
+        assert part in page
+    assert "| song, wall, s | 11.0 (10.0 to 12.0) | 24.0 (24.0 to 33.0) | – |" in page
+    assert "- another 1.0: pip failed: no such version" in page
+    assert {key: figures[key] for key in about()} == about()
+    assert [one["name"] for one in figures["measured"]] == [one.name for one in measured]
+    assert [run["wall_s"] for run in figures["measured"][0]["songs"]] == [10.0, 12.0, 11.0]
+
+
+def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: ModuleType) -> None:
+    def contender(name: str, program: str) -> Any:
+        command = [sys.executable, "-c", program]
+        return speed.Contender(name, command, command, None, command, ())
+
+    sides = [
+        (contender("works", ""), speed.Measured("works")),
+        (contender("fails", "raise ValueError('no such model')"), speed.Measured("fails")),
+    ]
+    speed.in_turn(sides, 2, speed.song)
+    (_, works), (_, fails) = sides
+    assert works.failed is None
+    assert len(works.songs) == len(works.first_output_s) == 2
+    assert fails.failed.endswith("ValueError: no such model")
+    assert fails.songs == []
+
+
+def test_segments_that_are_computed_at_once_share_their_cost(speed: ModuleType) -> None:
+    program = "import time; at_once = 4\ndef compute(): print('noise'); time.sleep(0.2)\n"
+    command = [sys.executable, "-c", program + sys.modules["speed_contenders"].SEGMENTS]
+    measured = speed.Measured("sleeper")
+    speed.segments([(speed.Contender("sleeper", command, command, None, command, ()), measured)], 2)
+    assert measured.at_once == 4
+    assert len(measured.segments) == 2
+    for segment in measured.segments:
+        assert 0.05 <= segment.wall_s < 0.2
+        assert segment.cpu_s < 0.05
+
+
+def about() -> dict[str, Any]:
+    """What is known before the figures are."""
+    return {
+        "date": "2026-11-23",
+        "machine": "a machine of 2 cores",
+        "command": "python benchmarks/speed.py song.wav",
+        "peak_gflops": {"numpy": 210.0, "OpenVINO": 240.0},
+        "operations_of_a_segment": {"MatMul": 212_000_000_000, "Convolution": 124_000_000_000},
+    }
