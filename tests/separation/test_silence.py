@@ -75,7 +75,7 @@ def difference_db(stem: np.ndarray, expected: np.ndarray) -> float:
     return float(10 * np.log10(np.square(stem - expected).sum() / np.square(expected).sum() + 1e-30))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=st.integers(0, 4 * SEGMENT),
     silent=st.integers(1, 8 * SEGMENT),

@@ -1,0 +1,113 @@
+"""What the quality levels bring: scores by the true stems where they are known, and how far the stems are apart.
+
+    python benchmarks/quality.py PLACE… [-m lite] [--repo DIR] [--overlaps 0.25 …] [--segment 7.8] [--seconds 30]
+
+PLACE: songs with known stems, as `unbraid evaluate` takes them, or recordings. Every song is separated once for each
+level, and for each further overlap asked for. Prints for each of them the segments that were computed, in relation
+to the first, and by stem: the mean SDR in dB (songs with known stems alone) and the mean energy of the difference
+from the stem of `balanced`, in dB of that stem's energy. With random weights (`benchmarks/peer.py` draws some) only the
+latter means something: how much of a stem depends on how the song is cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from sound import RATE, difference_db, read
+from unbraid import Separator
+from unbraid.evaluation.multitrack import Multitrack, display_order, find_songs, is_song, load
+from unbraid.evaluation.score import score_song
+from unbraid.separation.overlap import plan_segments
+from unbraid.separation.settings import BALANCED, QUALITIES, Settings
+
+
+def main() -> None:
+    """Separate every song in every way, and print a table a kind of figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("places", type=Path, nargs="+", metavar="PLACE")
+    parser.add_argument("-m", "--model", default="lite")
+    parser.add_argument("--repo", type=Path)
+    parser.add_argument("--overlaps", type=float, nargs="+", default=[])
+    parser.add_argument("--segment", type=float, help="seconds; the model's own without")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="of each song, from its beginning")
+    options = parser.parse_args()
+    ways: dict[str, dict[str, Any]] = {BALANCED: {}}
+    ways |= {name: {"quality": name} for name in QUALITIES if name != BALANCED}
+    ways |= {f"overlap {share:g}": {"overlap": share} for share in options.overlaps}
+    separators = {
+        way: Separator(options.model, repo=options.repo, device="cpu", segment_s=options.segment, **chosen)
+        for way, chosen in ways.items()
+    }
+    model = separators[BALANCED].model
+    work: dict[str, int] = defaultdict(int)
+    scores: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
+    distances: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
+    songs = 0
+    for name, mixture, rate, reference in heard(options.places, options.seconds):
+        songs += 1
+        found: dict[str, dict[str, np.ndarray]] = {}
+        for way, separator in separators.items():
+            found[way] = dict(separator.separate(mixture, rate))
+            length = round(mixture.shape[1] * model.sample_rate / rate)
+            for part in Settings(segment_s=options.segment, **ways[way]).parts(model):
+                for run in part.runs:
+                    cuts = plan_segments(
+                        length, run.length, run.overlap, run.shift, surrounded=run.surrounded
+                    )
+                    work[way] += sum(cut.read_length for cut in cuts)
+            for stem, expected in found[BALANCED].items():
+                distances[way][stem].append(difference_db(found[way][stem], expected))
+            if reference:
+                estimate = {**found[way], "no_vocals": mixture - found[way]["vocals"]}
+                score = score_song(reference, Multitrack(name, rate, estimate))
+                for stem, part in score.stems.items():
+                    if part.sdr is not None:
+                        scores[way][stem].append(part.sdr)
+        print(f"{name}: {mixture.shape[1] / rate:.1f} s", flush=True)
+    print(f"{songs} songs; work in relation to {BALANCED}:")
+    for way in ways:
+        print(f"  {way:14}{work[way] / work[BALANCED]:6.2f}")
+    table("SDR, dB", {way: found for way, found in scores.items() if found})
+    table(
+        f"difference from {BALANCED}, dB", {way: found for way, found in distances.items() if way != BALANCED}
+    )
+
+
+def heard(places: list[Path], seconds: float) -> Iterator[tuple[str, np.ndarray, int, Multitrack | None]]:
+    """Name, mixture (channels, n), its rate in Hz, and the true stems where they are known."""
+    for place in places:
+        if place.is_dir() or is_song(place):
+            for name, path in find_songs(place).items():
+                song = load(path)
+                song = song.trimmed(int(min(seconds * song.sample_rate, song.samples)))
+                yield name, song.mixture, song.sample_rate, song
+        else:
+            yield place.name, read(place, seconds), RATE, None
+
+
+def table(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
+    """Means by stem, one row a way."""
+    if not rows:
+        return
+    stems = display_order(next(iter(rows.values())))
+    print(f"{title:30}" + "".join(f"{stem:>10}" for stem in stems))
+    for way, found in rows.items():
+        print(f"  {way:28}" + "".join(cell(found[stem]) for stem in stems))
+
+
+def cell(values: list[float]) -> str:
+    """Their mean; what is below -200 dB is the same to the bit."""
+    return f"{'same' if max(values) < -200 else format(mean(values), '.2f'):>10}"
+
+
+if __name__ == "__main__":
+    main()
