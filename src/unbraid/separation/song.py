@@ -117,19 +117,17 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
     claimed_s = song.claimed_samples / song.sample_rate if song.claimed_samples else None
     moments = _Moments()
 
-    def counted() -> Iterator[Floats]:
+    def mono() -> Iterator[Floats]:
         nonlocal samples
         for block in song.blocks():
             samples += block.shape[1]
             reporter.report("analysing", samples / song.sample_rate, claimed_s)
-            yield block
+            yield block.mean(axis=0, keepdims=True)
 
-    if model.normalise:
-        for block in resampled(counted(), song.sample_rate, model.sample_rate, song.channels):
-            moments.add(block.mean(axis=0, dtype=np.float64))
-    else:
-        for _ in counted():
-            pass
+    # Mixed before it is resampled, which gives the same: resampling is linear, and half the work for one channel.
+    blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if model.normalise else mono()
+    for block in blocks:
+        moments.add(block[0])
     if samples == 0:
         raise InputError(f"{song.name} has no sound in it: it is 0 samples long. Choose another file.")
     return Analysis(
@@ -163,13 +161,14 @@ class _Moments:
         self.mean = 0.0
         self._squares = 0.0  # sum of (x - mean)^2
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        if not values.size:
-            return
+    def add(self, samples: Floats) -> None:
+        values = samples.astype(np.float64)
         mean = float(values.mean())
         delta = mean - self.mean
         count = self._count + values.size
-        self._squares += float(((values - mean) ** 2).sum()) + delta**2 * self._count * values.size / count
+        values -= mean
+        np.square(values, out=values)
+        self._squares += float(values.sum()) + delta**2 * self._count * values.size / count
         self.mean += delta * values.size / count
         self._count = count
 
