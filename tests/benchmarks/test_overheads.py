@@ -1,0 +1,50 @@
+"""`benchmarks/overheads.py`: what separating costs besides the network."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.audio.sounds import bursts
+
+from unbraid.audio import Encoder
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def test_every_stage_of_a_song_has_its_time(tmp_path: Path) -> None:
+    with Encoder(tmp_path / "song.wav", sample_rate=48000, channels=2) as song:
+        song.write(bursts(48000, 2, 48000))
+    done = subprocess.run(
+        [sys.executable, FOLDER / "overheads.py", tmp_path / "song.wav", "--runs", "1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.rsplit(maxsplit=1) for line in done.stdout.splitlines()[1:-1]]
+    costs = {name.strip(): float(cost) for name, cost in rows}
+    stages = {
+        "opening the song",
+        "decoding, twice",
+        "resampling",
+        "transform",
+        "inverse",
+        "spool",
+        "encoding",
+    }
+    assert {name for name, cost in costs.items() if cost > 0} >= {*stages, "everything else", "in all"}
+
+
+def test_a_stage_is_not_charged_with_the_stages_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    overheads = importlib.import_module("overheads")
+    moments = iter(np.cumsum([0, 3, 5, 7, 11]))  # whole begins, inner begins, inner ends, whole ends, …
+    monkeypatch.setattr(overheads.time, "thread_time", lambda: float(next(moments)))
+    clock = overheads.Clock()
+    with clock.stage("whole"), clock.stage("inner"):
+        pass
+    assert clock.seconds == {"whole": 3 + 7, "inner": 5}
