@@ -25,7 +25,6 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from peer import SIGNATURE, make_peer
-from process import CommandFailed
+from process import CommandFailed, measure
 from speed_contenders import PEERS, Contender, Work, ours
 from speed_operations import by_kind, count, one_segment
 from speed_peak import best_of, peak_gflops
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and say whether the thresholds hold."""
     options = parse(arguments)
     date, load_average = time.strftime("%Y-%m-%d"), os.getloadavg()[0]
-    subprocess.run([CHECKOUT / "unbraid", "--version"], check=True)  # makes its environment the first time
+    measure([CHECKOUT / "unbraid", "--version"])  # makes its environment the first time
     with Decoder(options.song) as decoder:
         song_s = sum(block.shape[1] for block in decoder) / decoder.info.sample_rate
     peer = make_peer()
@@ -143,7 +142,7 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
             measured.append(Measured(side.name))
             sides.append((side, measured[-1]))
     in_turn(sides, 1, prepare)
-    in_turn(sides, 1, load_uncached)
+    in_turn(sides[:1], 1, load_uncached)  # the peers keep nothing
     in_turn(sides, options.runs, load)
     segments(sides, options.segments)
     in_turn(sides, options.runs, song)
