@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,21 @@ def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
     output = capsys.readouterr()
     assert output.err.splitlines()[-1] == "unbraid: stopped; stems that were not finished are not there"
     assert [json.loads(line)["status"] for line in output.out.splitlines()] == ["cancelled", "cancelled"]
+
+
+def peak_mb(*songs: Path) -> float:
+    """Peak memory of the command, with the model that comes with it."""
+    command = [sys.executable, "-m", "unbraid", "separate", "-q", "-m", "lite", "-o", songs[0].parent / "out"]
+    process = subprocess.Popen([*command, *songs])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def test_many_songs_take_hardly_more_memory_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
+    song = write_wave(tmp_path / "song.wav", seconds=6)
+    assert peak_mb(song, song, song) < peak_mb(song) + 30
 
 
 def test_messages_and_json_keep_the_order_of_the_songs(

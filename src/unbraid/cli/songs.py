@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 ORDINARY_RATE = 44100  # Hz, of most songs and of all published models
+M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ Separate = Callable[["Callable[[Progress], None]"], Written]
 
 def until_stopped(work: Callable[[Display, Stop], int], *, quiet: bool = False) -> int:
     """The exit code that `work` gives, or that of the signal which stopped it."""
+    _share_one_heap()
     code = 0
     with stop_on_signals() as stop:
         display = choose_display(quiet)
@@ -66,6 +69,16 @@ def until_stopped(work: Callable[[Display, Stop], int], *, quiet: bool = False) 
             say("stopped; stems that were not finished are not there")
             return stop.exit_code
     return code
+
+
+def _share_one_heap() -> None:
+    """Let all threads of this process allocate from one heap.
+
+    glibc gives each thread its own, and what has been freed in one is of no use to the others: 0.1 GB more for a
+    batch, 20 MB for a song.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def load_separator(
