@@ -44,6 +44,7 @@ from unbraid.audio import Decoder
 from unbraid.models import find_model
 
 OVERLAP = 0.25
+QUIET = 0.5  # a load average up to which nothing else is taken to have run
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     about = {
         "date": date,
-        "machine": machine(load_average),
+        "machine": machine(),
+        "load_average": round(load_average, 1),
         "command": command(arguments),
         "peak_gflops": {library: round(rate, 1) for library, rate in peak.items()},
         "operations_of_a_segment": operations,
@@ -149,8 +151,8 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
     return measured
 
 
-def machine(load_average: float) -> str:
-    """Processor, cores, memory, system, and how busy it was before this began."""
+def machine() -> str:
+    """Processor, cores, memory, system."""
     named = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -160,8 +162,7 @@ def machine(load_average: float) -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{named}, {cores} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}; "
-        f"load average {load_average:.1f} at the start"
+        f"{named}, {cores} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
     )
 
 
@@ -185,6 +186,11 @@ def notes(measured: Sequence[Measured], stems: str, report: Mapping[str, Any]) -
         + "; the highest counts as the peak.",
     ]
     lines += [f"{one.name} computes {one.at_once} segments at once." for one in measured if one.at_once > 1]
+    if report["load_average"] > QUIET:
+        lines.append(
+            f"NOT QUIET: a load average of {report['load_average']} before this began. Other work makes times longer, "
+            "and not for all alike; only CPU times say something."
+        )
     if stems == "vocals" and any(one.name.startswith("audio-separator") for one in measured):
         lines.append("audio-separator writes the vocals alone; the others write the rest of the song too.")
     lines += [f"{one.name}: {one.failed}" for one in measured if one.failed]

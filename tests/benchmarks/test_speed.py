@@ -132,6 +132,16 @@ def test_the_files_hold_the_table_with_date_machine_command_and_reasons(
     assert [run["wall_s"] for run in figures["measured"][0]["songs"]] == [10.0, 12.0, 11.0]
 
 
+def test_a_machine_with_other_work_to_do_is_told_of(
+    speed: ModuleType, measured: list[Any], scene: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = speed.parse(["song.wav"])
+    speed.conclude(options, about(), measured, scene)
+    assert "NOT QUIET" not in capsys.readouterr().out
+    speed.conclude(options, {**about(), "load_average": 3.5}, measured, scene)
+    assert "NOT QUIET: a load average of 3.5" in capsys.readouterr().out
+
+
 def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: ModuleType) -> None:
     def contender(name: str, program: str) -> Any:
         command = [sys.executable, "-c", program]
@@ -166,6 +176,7 @@ def about() -> dict[str, Any]:
     return {
         "date": "2026-11-23",
         "machine": "a machine of 2 cores",
+        "load_average": 0.2,
         "command": "python benchmarks/speed.py song.wav",
         "peak_gflops": {"numpy": 210.0, "OpenVINO": 240.0},
         "operations_of_a_segment": {"MatMul": 212_000_000_000, "Convolution": 124_000_000_000},
