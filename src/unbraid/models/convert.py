@@ -218,8 +218,3 @@ def _write_graph(template: GraphTemplate, path: Path) -> str:
 
 def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-
-
-def fingerprint(package: Package) -> str:
-    """What else than the package decides how it is converted. Raises ModelError when no graph fits."""
-    return _template(package).fingerprint

@@ -71,6 +71,14 @@ def templates() -> tuple[GraphTemplate, ...]:
     return tuple(_read(path) for path in sorted(FOLDER.glob("*.json")))
 
 
+def fingerprint_of_all() -> str:
+    """What else than weights decides how published networks are run: the SHA-256 of all graphs and their tables."""
+    digest = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def load_template(name: str) -> GraphTemplate:
     """The graph of that name: `htdemucs`, `htdemucs_6s` or `hdemucs`. Raises ModelError for any other."""
     for template in templates():

@@ -20,9 +20,10 @@ from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.models.cache import cache_folder, locked
-from unbraid.models.convert import convert_bag, fingerprint
+from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
-from unbraid.models.packages import ENDINGS, Package, read_package, signature_of
+from unbraid.models.graphs import fingerprint_of_all
+from unbraid.models.packages import ENDINGS, read_package, signature_of
 
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170
@@ -84,10 +85,7 @@ def find_in_repo(name: str, folder: Path) -> Model:
     else:
         there = ", ".join([*repo.bags, *repo.networks]) or "nothing that is one"
         raise ModelError(f"there is no model {name!r} in {folder}; there is {there}")
-    files = [_file(repo, signature, name) for signature in bag.signatures]
-    sums = {file: _checked_sum(file) for file in files}
-    packages = [read_package(file) for file in files]
-    return _converted(name, bag, packages, [sums[file] for file in files])
+    return _converted(name, bag, [_file(repo, signature, name) for signature in bag.signatures])
 
 
 def read_bag(path: Path) -> Bag:
@@ -173,15 +171,19 @@ def _checked_sum(file: Path) -> str:
     return digest
 
 
-def _converted(name: str, bag: Bag, packages: Sequence[Package], sums: Sequence[str]) -> Model:
+def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
     """The model of these packages out of the cache, into which it is converted if need be."""
-    made_of = [name, bag.signatures, bag.weights, bag.segment_s, sums, [*map(fingerprint, packages)]]
+    checked = {file: _checked_sum(file) for file in files}
+    sums = [checked[file] for file in files]
+    # The same bytes were read before where the cache has them: packages need not be.
+    made_of = [name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()]
     key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
     # A cache that is only read does for what is in it: it is locked to convert, and what another process converted
     # meanwhile is taken.
     if (model := _intact(folder)) is not None:
         return model
+    packages = [read_package(file) for file in files]
     with locked(folder):
         if (model := _intact(folder)) is not None:
             return model
