@@ -105,8 +105,9 @@ def table(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
 
 
 def cell(values: list[float]) -> str:
-    """Their mean; what is below -200 dB is the same to the bit."""
-    return f"{'same' if max(values) < -200 else format(mean(values), '.2f'):>10}"
+    """Their mean over the songs, but for differences below -200 dB: those stems are the same to the bit."""
+    some = [value for value in values if value > -200]
+    return f"{format(mean(some), '.2f') if some else 'same':>10}"
 
 
 if __name__ == "__main__":
