@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--stems", default="vocals")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    RuntimeLoader.load = lambda self, model, shapes: Ready(model, shapes)  # type: ignore[assignment,method-assign]
+    RuntimeLoader.load = lambda self, model, shapes, **more: Ready(model, shapes)  # type: ignore[assignment,method-assign]
     separator = Separator(options.model, repo=options.repo)
     clock = Clock()
     for name, methods in STAGES.items():
