@@ -94,7 +94,7 @@ def shapes_of_segment(model: Model) -> Mapping[str, Shape]:
     """What the engine gives the graph for one segment: shapes by name."""
     asked: dict[str, Shape] = {}
 
-    def load(model: Model, shapes: Mapping[str, Shape]) -> Any:
+    def load(model: Model, shapes: Mapping[str, Shape], **_: object) -> Any:
         asked.update(shapes)
         return SimpleNamespace(jobs=1)  # what a network asks of a runtime before it computes
 

@@ -33,7 +33,7 @@ from speed_operations import count, one_segment
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network
 from unbraid.separation.openvino import import_openvino
-from unbraid.separation.runtime import RuntimeLoader
+from unbraid.separation.runtime import Runtime, RuntimeLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,14 @@ def profiled(model: Model, *, jobs: int | None = None, threads: int | None = Non
     noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
     sources = range(len(model.sources))
     counted = {name: value for name, (_, value) in count(one_segment(model)).items()}
+    loader = RuntimeLoader(model, "cpu", threads=threads, jobs=jobs)
+
+    def load(model: Model, shapes: Mapping[str, Sequence[int]], **_: object) -> Runtime:
+        """Compiles anew: what an earlier process has kept on disk has no clocks."""
+        return loader.load(model, shapes)
+
     with clocks() as requests:
-        network = Network(model, model.segment, RuntimeLoader(model, "cpu", threads=threads, jobs=jobs).load)
+        network = Network(model, model.segment, load)
         with ThreadPoolExecutor(network.jobs) as pool:
 
             def compute() -> None:
