@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from unbraid.models.folder import Edges
 from unbraid.separation.arrays import Floats
 
-# Frames that are dealt with at once: for a window of 4096, half a megabyte with their spectra, half of what the second
-# level of common processors' caches holds.
-AT_ONCE = 16
+# Frames that are dealt with at once: for a window of 4096, a megabyte with their spectra, which is what common processors
+# have for each core. Fewer would touch the spectrogram's memory in smaller pieces.
+AT_ONCE = 32
 
 
 class Spectral:
