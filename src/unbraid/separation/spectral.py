@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from unbraid.models.folder import Edges
 from unbraid.separation.arrays import Floats
 
-# Frames that are dealt with at once: for a window of 4096, a megabyte with their spectra, which is what common processors
-# have for each core. Fewer would touch the spectrogram's memory in smaller pieces.
+# Frames that are dealt with at once: for a window of 4096 a megabyte with their spectra, which fits into a core's own
+# cache. Fewer would touch the spectrogram's memory in smaller pieces.
 AT_ONCE = 32
 
 
