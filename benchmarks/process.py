@@ -40,12 +40,13 @@ def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)  # waited for here, not by `process`
         if status:
             errors.seek(0)
-            raise CommandFailed(f"{Path(command[0]).name} failed: {last_line(errors.read())}")
+            raise failure(command, process.returncode, errors.read())
     unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB, macOS in bytes
     return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
-def last_line(output: bytes) -> str:
-    """The last line with something in it, of at most 200 characters."""
+def failure(command: Sequence[str | Path], exit_code: int, output: bytes) -> CommandFailed:
+    """What is said of a command that failed: its exit code (of a signal, less than 0), and the last line it printed."""
     lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip()[:200] if lines else "it says nothing"
+    said = lines[-1].strip()[:200] if lines else "it says nothing"
+    return CommandFailed(f"{Path(command[0]).name} failed ({exit_code}): {said}")

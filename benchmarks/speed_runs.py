@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from process import CommandFailed, last_line, measure
+from process import CommandFailed, failure, measure
 from speed_contenders import Command, Contender
 from speed_table import Measured, Segment
 
@@ -77,7 +77,7 @@ class Worker:
 
     def __init__(self, command: Command) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
-        self._name = Path(command[0]).name
+        self._command = command
         self._process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
@@ -92,7 +92,7 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
-            raise CommandFailed(f"{self._name} failed: {last_line(self._errors.read())}")
+            raise failure(self._command, self._process.wait(), self._errors.read())
         answer: dict[str, Any] = json.loads(line)
         return answer
 

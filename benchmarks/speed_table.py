@@ -142,10 +142,10 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def broken(measured: Sequence[Measured], scene: Scene, thresholds: Thresholds) -> list[str]:
-    """The thresholds that don't hold, one line each. What couldn't be measured doesn't hold."""
+    """The thresholds that don't hold, one line each. What couldn't be measured doesn't hold, ours in any case."""
     ours = measured[FIRST]
     walls = [cost.wall_s for cost in ours.songs]
-    lines = []
+    lines = [f"{ours.name} failed: {ours.failed}"] if ours.failed else []
     if thresholds.at_least is not None:
         theirs = [cost.wall_s for cost in measured[SECOND].songs] if len(measured) > SECOND else []
         pairs = ratios(theirs, walls)

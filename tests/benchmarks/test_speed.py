@@ -113,6 +113,8 @@ def test_what_could_not_be_measured_does_not_hold(speed: ModuleType, measured: l
     assert speed.conclude(options, about(), [ours, peer], scene) == 0
     assert speed.conclude(options, about(), [ours, failed], scene) == 1
     assert speed.conclude(options, about(), [ours], scene) == 1
+    ours.failed = "python failed (-11): it says nothing"
+    assert speed.conclude(speed.parse(["song.wav"]), about(), [ours, peer], scene) == 1
 
 
 def test_the_files_hold_the_table_with_date_machine_command_and_reasons(
@@ -155,7 +157,7 @@ def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: Modul
     (_, works), (_, fails) = sides
     assert works.failed is None
     assert len(works.songs) == len(works.first_output_s) == 2
-    assert fails.failed.endswith("ValueError: no such model")
+    assert fails.failed.endswith(" failed (1): ValueError: no such model")
     assert fails.songs == []
 
 
