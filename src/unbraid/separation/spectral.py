@@ -75,8 +75,8 @@ class Spectral:
                 now = slice(first, first + AT_ONCE)
                 count = len(framed[now])
                 np.multiply(framed[now], self._analysis, out=windowed[:count])
-                # In double precision, as numpy does without a scale. Single takes half the time, but leaves errors in quiet
-                # bins beside loud ones that lite raises to -113 dB in its stems. numpy's hints know double alone.
+                # In double precision, as numpy does without a scale; its hints know no other. Single takes half the
+                # time, but leaves errors in quiet bins beside loud ones, which lite raises to -113 dB in its stems.
                 np.fft.rfft(windowed[:count], out=transformed[:count])  # type: ignore[arg-type]
                 spectra[channel][:, now] = transformed[:count, : self.bins].T
         return out
