@@ -89,7 +89,7 @@ def test_between_signal_and_spectrum_there_is_no_second_spectrogram() -> None:
     signal = noise(2, 441000)
     spectrum = spectral.forward(signal)
     room = np.zeros_like(spectrum)
-    assert taken(lambda: spectral.forward(signal, out=room)) < 0.4 * spectrum.nbytes
+    assert taken(lambda: spectral.forward(signal, out=room)) < 0.5 * spectrum.nbytes
     assert taken(lambda: spectral.add_inverse(spectrum, 441000, signal)) < 0.2 * spectrum.nbytes
 
 
