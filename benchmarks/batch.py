@@ -12,6 +12,7 @@ one way to another. Needs a Unix system.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import platform
 import sys
 import tempfile
@@ -108,9 +109,14 @@ def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) 
         print(f"{name:16}" + "".join(f"{value:>12}" for value in values), flush=True)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Files by their place below `folder`."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def contents(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files by their place below `folder`; a child's peak is never below what its parent holds."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 if __name__ == "__main__":

@@ -85,19 +85,25 @@ def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
     assert [json.loads(line)["status"] for line in output.out.splitlines()] == ["cancelled", "cancelled"]
 
 
+# The kernel's own account of a child's peak begins with what its parent held.
+PEAK = """
+import sys; from unbraid.cli.main import main
+assert main(sys.argv[1:]) == 0
+print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
+"""
+
+
 def peak_mb(*songs: Path) -> float:
-    """Peak memory of the command, with the model that comes with it."""
-    command = [sys.executable, "-m", "unbraid", "separate", "-q", "-m", "lite", "-o", songs[0].parent / "out"]
-    process = subprocess.Popen([*command, *songs])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    """Peak memory of a process that runs the command with the model that comes with it."""
+    command = ["separate", "-q", "-m", "lite", "-o", str(songs[0].parent / "out"), *map(str, songs)]
+    done = subprocess.run([sys.executable, "-c", PEAK, *command], stdout=subprocess.PIPE, check=True)
+    return int(done.stdout) / 1e3
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_many_songs_take_hardly_more_memory_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
     song = write_wave(tmp_path / "song.wav", seconds=6)
-    assert peak_mb(song, song, song) < peak_mb(song) + 30
+    assert peak_mb(song, song, song) < peak_mb(song) + 20
 
 
 def test_messages_and_json_keep_the_order_of_the_songs(
