@@ -153,7 +153,7 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="segments computed at once (default: one, which uses all cores; on a graphics card 8)",
+        help="segments computed at once (default: two, which share the cores; on a graphics card 8)",
     )
 
 

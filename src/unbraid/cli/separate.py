@@ -146,7 +146,7 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="segments computed at once, which share the cores (default: one; on a graphics card 8)",
+        help="segments computed at once, which share the cores (default: two; on a graphics card 8)",
     )
     group.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda|mps", help="what computes (default: %(default)s)"

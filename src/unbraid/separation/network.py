@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Protocol
 
@@ -17,9 +19,12 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 class LoadRuntime(Protocol):
-    """Loads a model's graph for inputs of given shapes. Raises ModelError and SettingError."""
+    """Loads a model's graph for inputs of given shapes, which others may want too (`common`) or not.
 
-    def __call__(self, model: Model, shapes: Shapes) -> Runtime:
+    Raises ModelError and SettingError.
+    """
+
+    def __call__(self, model: Model, shapes: Shapes, *, common: bool) -> Runtime:
         """See `unbraid.separation.runtime.RuntimeLoader.load`."""
         ...
 
@@ -39,6 +44,7 @@ class Network:
         length = self._read_length(length)
         runtime = self._runtime(length)
         self._loaded: tuple[int, Runtime] | None = length, runtime
+        self._spectra: SimpleQueue[Floats] = SimpleQueue()
         self.jobs = runtime.jobs
         """How many calls of `estimate` at the same time it is made for."""
 
@@ -49,19 +55,36 @@ class Network:
         if length > samples:
             mixture = np.pad(mixture, ((0, 0), (0, length - samples)))
         runtime = self._runtime_for(length)
-        inputs: dict[str, Floats] = {}
-        if MIXTURE in runtime.inputs:
-            inputs[MIXTURE] = mixture[None]
-        if SPECTRUM in runtime.inputs and self._spectral:
-            inputs[SPECTRUM] = self._spectral.forward(mixture)[None]
-        estimates = np.zeros((len(sources), mixture.shape[0], samples), np.float32)
-        with runtime.run(inputs) as outputs:
-            for estimate, source in zip(estimates, sources, strict=True):
-                if SPECTRA in outputs and self._spectral:
-                    estimate += self._spectral.inverse(outputs[SPECTRA][0, source], length)[..., :samples]
-                if WAVEFORMS in outputs:
-                    estimate += outputs[WAVEFORMS][0, source, :, :samples]
+        inputs = {MIXTURE: mixture[None]} if MIXTURE in runtime.inputs else {}
+        with self._spectrum_of(mixture, runtime) as spectrum, runtime.run({**inputs, **spectrum}) as outputs:
+            waveforms = outputs.get(WAVEFORMS)
+            if waveforms is None:
+                estimates: Floats = np.zeros((len(sources), mixture.shape[0], samples), np.float32)
+            else:
+                estimates = np.take(waveforms[0, :, :, :samples], sources, axis=0)
+            if SPECTRA in outputs and self._spectral:
+                for estimate, source in zip(estimates, sources, strict=True):
+                    self._spectral.add_inverse(outputs[SPECTRA][0, source], length, estimate)
         return estimates
+
+    @contextmanager
+    def _spectrum_of(self, mixture: Floats, runtime: Runtime) -> Iterator[Mapping[str, Floats]]:
+        """The input with the spectrum, if `runtime` has one. Its memory is used again: new memory costs more than the
+        transform."""
+        if SPECTRUM not in runtime.inputs or not self._spectral:
+            yield {}
+            return
+        frames = self._spectral.frames(mixture.shape[-1])
+        try:
+            room = self._spectra.get_nowait()
+        except Empty:
+            room = None
+        shape = (1, mixture.shape[0], self._spectral.bins, frames, 2)
+        if room is None or room.shape != shape:  # the last segments of a song may be shorter
+            room = np.empty(shape, np.float32)
+        self._spectral.forward(mixture, out=room[0])
+        yield {SPECTRUM: room}
+        self._spectra.put(room)
 
     def _read_length(self, samples: int) -> int:
         """What the graph reads for a segment of `samples`."""
@@ -80,7 +103,9 @@ class Network:
         shapes: dict[str, Sequence[int]] = {MIXTURE: (1, model.channels, length)}
         if self._spectral:
             shapes[SPECTRUM] = (1, model.channels, self._spectral.bins, self._spectral.frames(length), 2)
-        return self._load(model, {name: shapes[name] for name in model.inputs})
+        return self._load(
+            model, {name: shapes[name] for name in model.inputs}, common=length == model.segment
+        )
 
 
 class Networks:

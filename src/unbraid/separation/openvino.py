@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,14 +14,21 @@ from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from unbraid.errors import ModelError
 from unbraid.separation.arrays import Floats
+from unbraid.separation.openvino_kept import keep, kept_path, load_kept
+from unbraid.separation.openvino_products import limit_products
 from unbraid.separation.openvino_sums import refine_sums
 from unbraid.shortage import is_shortage
 
 # Importing `openvino` imports its model converter, which reports the import over the network, writes an
 # identifier to the home folder, and costs 0.07 s. OpenVINO copes with the converter being absent.
 _CONVERTER = "openvino.tools.ovc"
+
+# What is done to every graph before it is compiled.
+CHANGES = (refine_sums, limit_products)
 
 
 def import_openvino() -> ModuleType:
@@ -47,12 +56,22 @@ def _core() -> Any:
 
 
 class OpenVinoRuntime:
-    """One compiled graph; each running call has an inference request of its own."""
+    """One compiled graph; each running call has an inference request of its own.
+
+    `description` says which graph and weights these are, so that what was compiled can be kept on disk for the next
+    time; None: it isn't. Raises ModelError where the graph doesn't load, and MemoryError.
+    """
 
     any_length = False
 
     def __init__(
-        self, graph: Path, shapes: Mapping[str, Sequence[int]], *, threads: int | None, jobs: int
+        self,
+        graph: Path,
+        shapes: Mapping[str, Sequence[int]],
+        *,
+        threads: int | None,
+        jobs: int,
+        description: bytes | None = None,
     ) -> None:
         self.jobs = jobs
         options: dict[str, Any] = {
@@ -66,19 +85,17 @@ class OpenVinoRuntime:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = _core()
-            network = core.read_model(graph)
-            # Sizes that are known beforehand make the compiled graph a quarter faster than dynamic ones.
-            network.reshape({name: list(shape) for name, shape in shapes.items()})
-            refine_sums(network, import_module("openvino.opset13"))
-            self._compiled = core.compile_model(network, "CPU", options)
+            self._compiled = _compiled(graph, shapes, options, description)
         except RuntimeError as error:
             if is_shortage(error):
                 raise MemoryError(str(error)) from error
             raise ModelError(f"{graph} can't be loaded: {str(error).strip().splitlines()[-1]}") from error
         self.inputs = frozenset(shapes)
         self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
+        # Made now, as OpenVINO makes none while another is at work for the first time.
         self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(jobs):
+            self._idle.put(self._compiled.create_infer_request())
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
@@ -93,3 +110,47 @@ class OpenVinoRuntime:
             yield {name: request.get_tensor(name).data for name in self.outputs}
         finally:
             self._idle.put(request)
+
+
+def _compiled(
+    graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any], description: bytes | None
+) -> Any:
+    """The graph, compiled now or before. Raises RuntimeError."""
+    core, openvino = _core(), import_openvino()
+    path = None
+    if description is not None:
+        path = kept_path(
+            {"model": _digest(description), "shapes": shapes, "options": options, **_circumstances()}
+        )
+        if (kept := load_kept(path, core, openvino.Tensor, options)) is not None:
+            return kept
+    network = core.read_model(graph)
+    # Sizes that are known beforehand make the compiled graph a quarter faster than dynamic ones.
+    network.reshape({name: list(shape) for name, shape in shapes.items()})
+    operations = import_module("openvino.opset13")
+    for change in CHANGES:
+        change(network, operations)
+    compiled = core.compile_model(network, "CPU", dict(options))
+    del network
+    if path is not None and keep(compiled, path):
+        compiled = None  # what is kept takes less memory
+        kept = load_kept(path, core, openvino.Tensor, options)
+        return _compiled(graph, shapes, options, None) if kept is None else kept
+    return compiled
+
+
+@cache
+def _circumstances() -> Mapping[str, Any]:
+    """All but the network itself that decides what compiling it gives: the versions of what does, and the processor."""
+    changes = "".join(inspect.getsource(sys.modules[change.__module__]) for change in CHANGES)
+    extensions = np.show_config(mode="dicts") or {}
+    return {
+        "openvino": import_openvino().get_version(),
+        "changes": _digest(changes.encode()),
+        "processor": _core().get_property("CPU", "FULL_DEVICE_NAME"),
+        "extensions": extensions.get("SIMD Extensions"),
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

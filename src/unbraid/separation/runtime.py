@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from unbraid.cores import cpu_quota
+from unbraid.cores import cpu_quota, usable_cores
 from unbraid.errors import ModelError, SettingError, UnbraidError
 from unbraid.models import Model
+from unbraid.models.folder import DESCRIPTION
 from unbraid.separation.arrays import Floats
 from unbraid.separation.pytorch_devices import GPUS, choose_gpu
 
 # What --device takes; "auto" is the best there is.
 DEVICES = ("auto", "cpu", *GPUS)
 
+# Segments computed at once on a processor of at least as many cores. Each by itself, they don't wait for each other's
+# parts, and other programs slow down less; more would take more memory (see benchmarks/NOTES.md).
+CPU_JOBS = 2
 # Segments computed at once on a graphics card: a batch of four, and as many that are cut and added up meanwhile.
 GPU_JOBS = 8
 
@@ -65,8 +69,10 @@ class RuntimeLoader:
         self._jobs = jobs
         self._notice = notice
 
-    def load(self, model: Model, shapes: Mapping[str, Sequence[int]]) -> Runtime:
+    def load(self, model: Model, shapes: Mapping[str, Sequence[int]], *, common: bool = False) -> Runtime:
         """The network `model` for inputs of exactly these `shapes`.
+
+        `common`: they are those of many songs, so that what is compiled for them is worth keeping on disk.
 
         Raises ModelError where it doesn't load, FullCardError.
         """
@@ -85,8 +91,13 @@ class RuntimeLoader:
             self._gpu = None
         from unbraid.separation.openvino import OpenVinoRuntime
 
-        threads = self._threads or cpu_quota()
-        runtime = OpenVinoRuntime(model.graph, shapes, threads=threads, jobs=self._jobs or 1)
+        runtime = OpenVinoRuntime(
+            model.graph,
+            shapes,
+            threads=self._threads or cpu_quota(),
+            jobs=self._jobs or min(CPU_JOBS, self._threads or usable_cores()),
+            description=(model.folder / DESCRIPTION).read_bytes() if common else None,
+        )
         if runtime.outputs != set(model.outputs):
             raise ModelError(
                 f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"

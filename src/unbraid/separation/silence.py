@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Peak of what nobody hears, full scale 1, and silence for `unbraid evaluate` too: three steps of 16 bits, -80 dB. Dither
-# reaches one or two of them; the third is for the mean, which the network hears the song without, and for resampling.
+# Peak of what nobody hears, full scale 1, and silence for `unbraid evaluate` too: three steps of 16 bits, -80 dB.
+# Dither reaches one or two of them; the third is for the mean, which the network hears the song without, and for
+# resampling.
 INAUDIBLE = 1e-4
 
 # The same as a share of the song's deviation, so that what is quiet as a whole is separated like anything else.
