@@ -102,10 +102,10 @@ def peak_mb(*songs: Path) -> float:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_many_songs_take_hardly_more_memory_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
-    song = write_wave(
-        tmp_path / "song.wav", seconds=20
-    )  # several segments, of which some are computed at once
-    assert peak_mb(song, song, song) < peak_mb(song) + 20
+    peak_mb(write_wave(tmp_path / "short.wav", seconds=1))  # what has to be done once on a machine
+    # Several segments, some of which are computed at once.
+    song = write_wave(tmp_path / "song.wav", seconds=20)
+    assert peak_mb(song, song, song) < peak_mb(song) + 40
 
 
 def test_messages_and_json_keep_the_order_of_the_songs(
