@@ -228,8 +228,8 @@ class Separator:
     ) -> Generator[tuple[str | PathLike[str], Result | UnbraidError]]:
         """`separate_to_files` for many songs: yields each, in their order, with its result or what was wrong with it.
 
-        The next song is read and computed while the stems of the one before are being encoded, so that all are done
-        sooner than one by one; memory holds one song's network as ever. A second song of a name gets `NAME (2)`.
+        The next song is read and computed while the stems of the one before are being encoded; one song's network
+        computes at a time, so memory doesn't double. A second song of a name gets `NAME (2)`.
         `progress` is told the song too, and called by two threads. `options`: the others of `separate_to_files`.
         Leaving the generator before its end gives up what is under way. Raises Cancelled.
         """
