@@ -40,7 +40,10 @@ class StemChoice:
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
         """Stems (stems, channels, n) from `estimates` (sources, channels, n) and the `mixture` (channels, n)."""
         if self.complement == "rest":
-            return np.concatenate([estimates, mixture - estimates])
+            both = np.empty((2, *mixture.shape), np.float32)
+            both[0] = estimates[0]
+            np.subtract(mixture, estimates[0], out=both[1])
+            return both
         if self.complement == "sum":
             return np.stack([estimates[0], estimates[1:].sum(axis=0)])
         return estimates

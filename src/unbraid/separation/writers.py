@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -97,7 +98,7 @@ class RescalingWriter:
         # Opened now, so that what can't be written is found before the work and not after it.
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._peak = 0.0
-        self._shape: tuple[int, ...] = ()
+        self._shapes: list[tuple[int, ...]] = []
         self._folder = spool.parent
         try:
             # Unbuffered: what doesn't fit on the disk is found here, not when the file is closed.
@@ -107,11 +108,10 @@ class RescalingWriter:
 
     def write(self, stems: Floats) -> None:
         """See `StemWriter.write`."""
-        self._shape = stems.shape[:-1]
-        self._peak = max(self._peak, float(np.abs(stems).max(initial=0.0)))
+        self._shapes.append(stems.shape)
+        self._peak = max(self._peak, float(stems.max(initial=0.0)), -float(stems.min(initial=0.0)))
         try:
-            # Samples first, so that any stretch of the song is one stretch of the file.
-            rest = np.ascontiguousarray(np.moveaxis(stems, -1, 0)).reshape(-1).view(np.uint8).data
+            rest = np.ascontiguousarray(stems).reshape(-1).view(np.uint8).data
             while rest:  # unbuffered files write what they can
                 rest = rest[self._spool.write(rest) :]
         except OSError as error:
@@ -123,16 +123,25 @@ class RescalingWriter:
         position = 0
         with ThreadPoolExecutor(len(self._encoders), thread_name_prefix="encode") as pool:
             for block in self._spooled():
-                if self.gain < 1:
-                    block *= np.float32(self.gain)
                 # A stem each; list() waits for all and passes on what they raise.
-                list(pool.map(Encoder.write, self._encoders, block))
+                list(pool.map(self._encode, self._encoders, block))
                 position += block.shape[-1]
                 written(position)
 
+    def _encode(self, encoder: Encoder, stem: Floats) -> None:
+        if self.gain < 1:
+            stem *= np.float32(self.gain)
+        encoder.write(stem)
+
     def _spooled(self) -> Iterator[Floats]:
         """The stems from their beginning, as blocks (stems, channels, n)."""
-        self._spool.seek(0)
-        values = int(np.prod(self._shape))
-        while (block := np.fromfile(self._spool, np.float32, SPOOL_BLOCK * values)).size:
-            yield np.ascontiguousarray(np.moveaxis(block.reshape(-1, *self._shape), 0, -1))
+        before = 0
+        for *rows, samples in self._shapes:
+            for start in range(0, samples, SPOOL_BLOCK):
+                block = np.empty((*rows, min(SPOOL_BLOCK, samples - start)), np.float32)
+                # Stems and channels lie one after the other, as they were written.
+                for row, values in enumerate(block.reshape(prod(rows), -1)):
+                    self._spool.seek((before + row * samples + start) * values.itemsize)
+                    self._spool.readinto(values.data)
+                yield block
+            before += prod(rows) * samples
