@@ -116,27 +116,28 @@ def _compiled(
     graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any], description: bytes | None
 ) -> Any:
     """The graph, compiled now or before. Raises RuntimeError."""
-    core, openvino = _core(), import_openvino()
-    path = None
-    if description is not None:
-        path = kept_path(
-            {"model": _digest(description), "shapes": shapes, "options": options, **_circumstances()}
-        )
-        if (kept := load_kept(path, core, openvino.Tensor, options)) is not None:
-            return kept
-    network = core.read_model(graph)
+    if description is None:
+        return _compile(graph, shapes, options)
+    made_of = {"model": _digest(description), "shapes": shapes, "options": options, **_circumstances()}
+    path, tensor = kept_path(made_of), import_openvino().Tensor
+    if (kept := load_kept(path, _core(), tensor, options)) is not None:
+        return kept
+    compiled = _compile(graph, shapes, options)
+    if not keep(compiled, path):
+        return compiled
+    del compiled  # what is kept takes less memory
+    kept = load_kept(path, _core(), tensor, options)
+    return _compile(graph, shapes, options) if kept is None else kept
+
+
+def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any]) -> Any:
+    network = _core().read_model(graph)
     # Sizes that are known beforehand make the compiled graph a quarter faster than dynamic ones.
     network.reshape({name: list(shape) for name, shape in shapes.items()})
     operations = import_module("openvino.opset13")
     for change in CHANGES:
         change(network, operations)
-    compiled = core.compile_model(network, "CPU", dict(options))
-    del network
-    if path is not None and keep(compiled, path):
-        compiled = None  # what is kept takes less memory
-        kept = load_kept(path, core, openvino.Tensor, options)
-        return _compiled(graph, shapes, options, None) if kept is None else kept
-    return compiled
+    return _core().compile_model(network, "CPU", dict(options))
 
 
 @cache

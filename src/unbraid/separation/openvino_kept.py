@@ -77,7 +77,10 @@ def load_kept(path: Path, core: Any, tensor: Any, options: Mapping[str, Any]) ->
 
 def keep(network: Any, path: Path) -> bool:
     """Write a compiled network to `path`; whether that could be done: not on a full disk, or where it is forbidden."""
-    content = network.export_model().read()
+    try:
+        content = network.export_model().read()
+    except RuntimeError:  # one that can't be exported
+        return False
     end = np.array([(_MARK, len(content), zlib.crc32(content))], _END).tobytes()
     folder = path.parent
     try:
