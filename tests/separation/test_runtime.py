@@ -73,6 +73,23 @@ def test_outputs_come_by_name(loudness_folder: Path) -> None:
         assert np.allclose(outputs["waveforms"][0, :, 0, 0], [0.4, 0.3, 0.2, 0.1])
 
 
+@pytest.mark.parametrize(
+    ("options", "segment_s", "jobs"),
+    [
+        ({}, 7.8, min(2, usable_cores())),
+        ({"threads": 1}, 7.8, 1),
+        ({"threads": 4}, 7.8, 2),
+        ({}, 44, 1),
+        ({"jobs": 3}, 44, 3),
+    ],
+)
+def test_two_segments_are_computed_at_once_where_there_are_cores_and_memory_for_them(
+    loudness_folder: Path, options: dict[str, int], segment_s: float, jobs: int
+) -> None:
+    model = replace(load_model_folder(loudness_folder), segment=round(segment_s * 44100))
+    assert RuntimeLoader(model, **options).load(model, {"mixture": (1, 2, 50)}).jobs == jobs
+
+
 def test_a_graph_that_is_none_is_a_model_error(loudness_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "graph.onnx").write_bytes(b"not a graph")
     model = replace(load_model_folder(loudness_folder), folder=tmp_path)

@@ -19,6 +19,8 @@ DEVICES = ("auto", "cpu", *GPUS)
 # Segments computed at once on a processor of at least as many cores. Each by itself, they don't wait for each other's
 # parts, and other programs slow down less; more would take more memory (see benchmarks/NOTES.md).
 CPU_JOBS = 2
+# Segments longer than this go one by one: those of hdemucs_mmi, 44 s, take 1.1 GB each.
+LONGEST_BESIDE_S = 20
 # Segments computed at once on a graphics card: a batch of four, and as many that are cut and added up meanwhile.
 GPU_JOBS = 8
 
@@ -95,7 +97,7 @@ class RuntimeLoader:
             model.graph,
             shapes,
             threads=self._threads or cpu_quota(),
-            jobs=self._jobs or min(CPU_JOBS, self._threads or usable_cores()),
+            jobs=self._jobs or self._cpu_jobs(model),
             description=(model.folder / DESCRIPTION).read_bytes() if common else None,
         )
         if runtime.outputs != set(model.outputs):
@@ -103,3 +105,8 @@ class RuntimeLoader:
                 f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says"
             )
         return runtime
+
+    def _cpu_jobs(self, model: Model) -> int:
+        if model.segment_s > LONGEST_BESIDE_S:
+            return 1
+        return min(CPU_JOBS, self._threads or usable_cores())

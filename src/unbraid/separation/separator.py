@@ -56,9 +56,9 @@ class Separator:
     or auto, a graphics card where one can be used. `overlap`: share of a segment that the next reads again (0 to
     below 1), `segment_s`: its length in seconds; `shifts`: average over that many random shifts of up to half a
     second (0: none), drawn from `seed`; where they are None, `quality` (fast, balanced, best) and the model decide.
-    `threads`: CPU threads in all; `jobs`: segments computed at once (None: two, one on a single
-    core, eight on a graphics card). Raises
-    ModelError, SettingError, and UnbraidError for a graphics card without enough memory.
+    `threads`: CPU threads in all; `jobs`: segments computed at once (None: two, one on a single core or where they are
+    long, eight on a graphics card). Raises ModelError, SettingError, and UnbraidError for a graphics card without
+    enough memory.
     """
 
     def __init__(
