@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unbraid.errors import UnbraidError, exit_code
-from unbraid.shortage import told_as_shortage
+from unbraid.shortage import ensure_room, told_as_shortage
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_other_faults_stay_what_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as raised, told_as_shortage():
         raise error
     assert raised.value is error
+
+
+def test_room_that_is_not_there_is_a_shortage() -> None:
+    ensure_room(1 << 20)
+    with pytest.raises(UnbraidError, match="not enough memory"), told_as_shortage():
+        ensure_room(1 << 60)

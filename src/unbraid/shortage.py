@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,14 @@ _SIGNS = (
 def is_shortage(error: BaseException) -> bool:
     """Whether `error` means that there was not enough memory."""
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in _SIGNS)
+
+
+def ensure_room(count: int) -> None:
+    """Raise MemoryError where the process can't have `count` bytes more, for a library that doesn't notice."""
+    try:
+        mmap.mmap(-1, count).close()
+    except OSError as error:
+        raise MemoryError(str(error)) from error
 
 
 @contextmanager

@@ -18,10 +18,10 @@ import numpy as np
 
 from unbraid.errors import ModelError
 from unbraid.separation.arrays import Floats
-from unbraid.separation.openvino_kept import keep, kept_path, load_kept
+from unbraid.separation.openvino_kept import THREADS_BYTES, keep, kept_path, load_kept
 from unbraid.separation.openvino_products import limit_products
 from unbraid.separation.openvino_sums import refine_sums
-from unbraid.shortage import is_shortage
+from unbraid.shortage import ensure_room, is_shortage
 
 # Importing `openvino` imports its model converter, which reports the import over the network, writes an
 # identifier to the home folder, and costs 0.07 s. OpenVINO copes with the converter being absent.
@@ -137,6 +137,7 @@ def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[
     operations = import_module("openvino.opset13")
     for change in CHANGES:
         change(network, operations)
+    ensure_room(THREADS_BYTES)
     return _core().compile_model(network, "CPU", dict(options))
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from unbraid.models.cache import cache_folder
+from unbraid.shortage import ensure_room, is_shortage
 
 # At most so many bytes are kept, those that were used last: the four networks of htdemucs_ft and a few more.
 ROOM = 1 << 30
@@ -31,6 +32,8 @@ ROOM = 1 << 30
 SPARE = 1 << 30
 # What a killed process has left behind goes after a day.
 LEFT_S = 86400
+# Memory that OpenVINO takes for its threads, at least. Where a second one can't be started, it waits forever.
+THREADS_BYTES = 112 << 20
 # After the network come its length and CRC-32, so that what was cut short or altered is not run.
 _END = np.dtype([("mark", "S16"), ("length", "<u8"), ("crc", "<u8")])
 _MARK = b"unbraid compiled"
@@ -49,7 +52,7 @@ def kept_path(made_of: Mapping[str, Any]) -> Path:
 def load_kept(path: Path, core: Any, tensor: Any, options: Mapping[str, Any]) -> Any | None:
     """The compiled network kept at `path`; None where there is none, or none that is whole.
 
-    `core` is OpenVINO's, `tensor` its class of tensors.
+    `core` is OpenVINO's, `tensor` its class of tensors. Raises RuntimeError or MemoryError for a lack of memory.
     """
     try:
         with path.open("rb") as file:
@@ -61,11 +64,14 @@ def load_kept(path: Path, core: Any, tensor: Any, options: Mapping[str, Any]) ->
     if not _is_whole(content):
         return None
     _mapped[path] = mapped
+    ensure_room(THREADS_BYTES)
     try:
         network = core.import_model(
             tensor(content[: -_END.itemsize], shared_memory=True), "CPU", dict(options)
         )
-    except RuntimeError:
+    except RuntimeError as error:
+        if is_shortage(error):
+            raise
         return None
     if hasattr(mapped, "madvise"):
         # Weights are packed by now; what is read again comes from the file.
