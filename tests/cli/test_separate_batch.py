@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.conftest import WriteWave
 
 from unbraid.audio import Encoder
 from unbraid.cli.main import main
-from unbraid.separation.network import Network
+from unbraid.separation.pipeline import Pipeline
 
 PATIENCE_S = 30.0  # after which a test fails: what it waits for doesn't come
 
@@ -26,7 +27,7 @@ class Rendezvous:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writing, self.computing = threading.Event(), threading.Event()
-        write, estimate = Encoder.write, Network.estimate
+        write, compute, songs = Encoder.write, Pipeline._compute, count(1)
 
         def held_up(encoder: Encoder, block: Any) -> None:
             if encoder.path.suffix == ".flac":  # not the float WAVs that the demucs command keeps in between
@@ -35,13 +36,14 @@ class Rendezvous:
                 self.met()
             write(encoder, block)
 
-        def heard(network: Network, mixture: Any, sources: Any) -> Any:
-            if self.writing.is_set():
+        def heard(pipeline: Pipeline, task: Any, writer: Any) -> None:
+            if next(songs) == 2:
+                assert self.writing.wait(PATIENCE_S)
                 self.computing.set()
-            return estimate(network, mixture, sources)
+            compute(pipeline, task, writer)
 
         monkeypatch.setattr(Encoder, "write", held_up)
-        monkeypatch.setattr(Network, "estimate", heard)
+        monkeypatch.setattr(Pipeline, "_compute", heard)
 
     def met(self) -> None:
         """Called when both are at it."""
