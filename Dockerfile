@@ -12,7 +12,19 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache \
     && useradd --uid 1000 --user-group --no-log-init --home-dir /tmp --shell /usr/sbin/nologin unbraid
 
-# What is installed, by hash, and never built: there is no compiler in any stage.
+# The native library, by the compiler of Debian 12; the image gets this one file, and no compiler.
+FROM python AS native
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY src/unbraid/native /opt/native
+# A build that fails is one here: nobody would see that the image is slower than it could be.
+RUN python3 /opt/native/build.py \
+    && test -f /opt/native/_native.so \
+    && touch --date=@0 /opt/native/_native.so
+
+# What is installed, by hash, and never built.
 FROM python AS install
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -58,6 +70,7 @@ LABEL org.opencontainers.image.title="Unbraid inference" \
 COPY --from=install /opt/libraries /opt/libraries
 COPY --from=models /opt/models /opt/models
 COPY src /opt/unbraid
+COPY --from=native /opt/native/_native.so /opt/unbraid/unbraid/native/_native.so
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/unbraid
 # Nothing is written but below /tmp, and nothing is downloaded.
 ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \

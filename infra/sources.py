@@ -14,8 +14,8 @@ IMAGE = (".dockerignore", "Dockerfile", "requirements", "src")
 """What is in the image, or says how it is made."""
 BUILD = ("LICENSE", "README.md", "buildspec.yml", "hatch_build.py", "pyproject.toml", "tests")
 """What the build needs besides."""
-# Compiled files, and the page of the web app as it was last built here: neither is in the repository.
-LEFT_OUT = ("__pycache__", "static")
+# Compiled files, and the page of the web app as it was last built here: none of them is in the repository.
+LEFT_OUT = ("__pycache__", "static", "_native.so")
 
 
 def source_zip(path: Path) -> Path:

@@ -67,6 +67,14 @@ def test_the_locks_have_every_package_that_is_named() -> None:
     }
 
 
+def test_the_compiler_is_locked_and_the_one_that_wheels_are_built_with() -> None:
+    [named] = listed("compiler.in").values()
+    assert f'ZIG = "{named}"' in (ROOT / "hatch_build.py").read_text("utf-8")
+    assert locked("compiler.lock") == listed("compiler.in").keys()
+    hashes = re.findall(r"--hash=sha256:[0-9a-f]{64}", (REQUIREMENTS / "compiler.lock").read_text("utf-8"))
+    assert hashes
+
+
 def test_the_range_of_pythons_is_the_same_everywhere() -> None:
     lowest, beyond = map(int, re.findall(r"3\.(\d+)", PROJECT["requires-python"]))
     words = f"Python 3.{lowest} to 3.{beyond - 1}"

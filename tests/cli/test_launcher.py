@@ -4,6 +4,7 @@ of the package and an empty lock file, so that an environment is a matter of sec
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -17,16 +18,26 @@ STUB = "import os, sys\nprint(*sys.argv[1:], os.getcwd(), sep='|')\nsys.exit(len
 TOO_OLD = "exit 1  # as 3.10 does when it is asked whether it is new enough"
 PYTHON = os.path.realpath(sys.executable)
 SET_UP = "setting itself up in"
+BUILT = "unbraid: built the native library in "
+NATIVE = Path("src", "unbraid", "native")
+BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
+
+has_library = pytest.mark.skipif(
+    not BUILD["possible"](), reason="there is a library for Linux on x86-64 alone"
+)
 
 
 def copy_checkout(folder: Path) -> Path:
-    """The launcher and what it needs, with a stub of the package and nothing to install."""
+    """The launcher and what it needs, with a stub of the package and of its library, and nothing to install."""
     shutil.copytree(ROOT / "requirements", folder / "requirements")
     shutil.copy(ROOT / "unbraid", folder)
     (folder / "requirements" / "run.lock").write_text("# nothing\n")
     (folder / "src" / "unbraid").mkdir(parents=True)
     (folder / "src" / "unbraid" / "__init__.py").write_text("")
     (folder / "src" / "unbraid" / "__main__.py").write_text(STUB)
+    (folder / NATIVE / "sources").mkdir(parents=True)
+    shutil.copy(ROOT / NATIVE / "build.py", folder / NATIVE)
+    (folder / NATIVE / "sources" / "one.c").write_text("int one(void) { return 1; }\n")
     return folder
 
 
@@ -69,7 +80,7 @@ def begins_to_set_up(checkout: Path, env: dict[str, str] | None = None) -> bool:
 def only(folder: Path, **programs: str) -> dict[str, str]:
     """An environment whose PATH has a shell's tools and `programs`: name -> the file, or lines of sh, that it runs."""
     folder.mkdir()
-    tools = {name: shutil.which(name) or "" for name in ("sh", "cmp", "readlink")}
+    tools = {name: shutil.which(name) or "" for name in ("sh", "cat", "cksum", "cmp", "readlink")}
     for name, text in {**tools, **programs}.items():
         path = folder / name
         if text.startswith("/"):
@@ -190,3 +201,61 @@ def test_a_checkout_that_may_not_be_written_to_is_explained(checkout: Path) -> N
         checkout.chmod(0o755)
     assert done.returncode == 1
     assert "may not write" in done.stderr
+
+
+@has_library
+def test_the_first_use_builds_the_native_library_if_it_can(made: Path) -> None:
+    can = bool(BUILD["candidates"]()) or BUILD["useful"]()
+    assert (made / "said").read_text().count(BUILT) == can
+    assert (made / NATIVE / "_native.so").exists() == can
+
+
+@has_library
+@pytest.mark.skipif(not BUILD["candidates"](), reason="there is no C compiler")
+def test_changed_sources_are_built_by_the_next_use_and_an_error_in_them_is_told_once(
+    made: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(made, tmp_path / "copy", symlinks=True)
+    source = copy / NATIVE / "sources" / "one.c"
+    source.write_text("int one(void) { return 2; }\n")
+    said = [start(copy).stderr for _ in "ab"]
+    assert said[0].startswith(BUILT) and said[1] == ""
+    source.write_text("int one(void) { return; nonsense }\n")
+    broken, after = start(copy, "on"), start(copy, "on")
+    assert (broken.stdout, broken.returncode) == (after.stdout, after.returncode)
+    assert broken.stdout.startswith("on|") and broken.returncode == 1
+    assert "OpenVINO computes all networks" in broken.stderr and "one.c" in broken.stderr
+    assert (broken.stderr.count("\n"), after.stderr) == (1, "")
+    assert not (copy / NATIVE / "_native.so").exists()
+
+
+@has_library
+@pytest.mark.skipif(
+    not BUILD["useful"](), reason="this processor can't run the library, so nothing is fetched"
+)
+def test_without_a_compiler_and_without_a_network_it_works_all_the_same(made: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made, tmp_path / "copy", symlinks=True)
+    (copy / NATIVE / "sources" / "one.c").write_text("int one(void) { return 3; }\n")
+    env = only(tmp_path / "bin") | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    done, after = (start(copy, "on", env=env) for _ in "ab")
+    assert (done.stdout[:3], done.returncode) == ("on|", 1)
+    fetching, none = done.stderr.splitlines()
+    assert "fetching a C compiler" in fetching
+    assert "OpenVINO computes all networks" in none and "No matching distribution found for ziglang" in none
+    assert f"to have it tried again, delete {copy}/.venv/native" in none
+    assert after.stderr == ""
+    assert not (copy / ".venv" / "compiler").exists()
+
+
+@has_library
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes a mount")
+def test_a_checkout_that_can_only_be_read_says_so_and_works(made: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made, tmp_path / "copy", symlinks=True)
+    (copy / NATIVE / "sources" / "one.c").write_text("int one(void) { return 4; }\n")
+    lines = f"mount --bind {copy} {copy} && mount -o remount,bind,ro {copy} && exec {copy}/unbraid on"
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", lines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout[:3], done.returncode) == ("on|", 1)
+    assert done.stderr == (
+        f"unbraid: the native library isn't built: {copy}/.venv/native: Read-only file system\n"
+    )

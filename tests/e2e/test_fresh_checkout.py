@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,8 @@ FIRST_RUN_S = 180
 INSTALLED_MB = 450
 LATER_START_S = 1.5
 HELP_S = 0.3
+NATIVE = Path("src", "unbraid", "native")
+BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
 
 needs_bundled_model = pytest.mark.skipif(
     not catalog()["lite"].installed, reason="the bundled model is not here"
@@ -32,8 +36,21 @@ needs_bundled_model = pytest.mark.skipif(
 def clean_environment() -> dict[str, str]:
     """Nothing of the environment that runs the tests."""
     return {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+        name: value
+        for name, value in os.environ.items()
+        if name != "CC" and not name.startswith(("PYTHON", "VIRTUAL_ENV"))
     }
+
+
+def without_compilers(folder: Path) -> str:
+    """A PATH that has all programs of this machine's but C compilers."""
+    folder.mkdir()
+    for place in os.environ["PATH"].split(os.pathsep):
+        for program in Path(place).glob("*"):
+            link = folder / program.name
+            if program.name not in ("cc", "gcc", "clang") and not link.is_symlink():
+                link.symlink_to(program)
+    return str(folder)
 
 
 def tracked_files() -> list[str]:
@@ -61,18 +78,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first_run(
     fresh: Path, model_folder: Path, write_wave: WriteWave
 ) -> tuple[subprocess.CompletedProcess[str], float]:
-    """The first command in it, and how long it took."""
+    """The first command in it, on a machine without a C compiler, and how long it took."""
     song = write_wave(fresh.parent / "song.wav", seconds=12.3)
+    path = without_compilers(fresh.parent / "programs")
+    out = str(fresh.parent / "out")
     started = time.monotonic()
-    done = run(
-        fresh, "separate", str(song), "--json", "-m", str(model_folder), "-o", str(fresh.parent / "out")
-    )
+    done = run(fresh, "separate", str(song), "--json", "-m", str(model_folder), "-o", out, PATH=path)
     return done, time.monotonic() - started
 
 
-def run(fresh: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(fresh: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [str(fresh / "unbraid"), *arguments]
-    return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    env = clean_environment() | variables
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 def frames(path: str | Path) -> int:
@@ -118,6 +136,16 @@ def test_the_environment_is_small_and_without_pytorch(fresh: Path) -> None:
     assert not {"torch", "onnxruntime", "scipy", "openvino_telemetry", "pip"} & packages
 
 
+@pytest.mark.skipif(not BUILD["useful"](), reason="this processor can't run the native library")
+def test_the_native_library_is_built_by_a_compiler_that_leaves_nothing_behind(
+    fresh: Path, first_run: tuple[subprocess.CompletedProcess[str], float]
+) -> None:
+    assert "built the native library in" in first_run[0].stderr
+    library = ctypes.CDLL(str(fresh / NATIVE / "_native.so"))
+    assert library.native_supported() == 1
+    assert not (fresh / ".venv" / "compiler").exists()
+
+
 @pytest.mark.usefixtures("first_run")
 def test_later_calls_start_at_once(fresh: Path, model_folder: Path) -> None:
     # The model is loaded before the first song is looked at: the bundled one, where it is there.
@@ -151,6 +179,8 @@ def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, wri
     subprocess.run([sys.executable, "-I", "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", str(fresh)]
     subprocess.run(pip, env=clean_environment(), check=True, capture_output=True)
+    built = BUILD["possible"]() and bool(BUILD["candidates"]() or BUILD["useful"]())
+    assert len([*environment.glob("lib/python3*/site-packages/unbraid/native/_native.so")]) == built
     out = fresh.parent / "out-installed"
     model = [] if catalog()["lite"].installed else ["-m", str(model_folder)]
     command = [str(environment / "bin" / "unbraid"), "separate", str(song), *model, "-o", str(out)]

@@ -90,6 +90,14 @@ def test_the_image_is_what_the_endpoint_and_the_function_expect(image: Stage) ->
     tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
     assert [tool for tool in tools if (image.root / "usr/bin" / tool).exists()] == []
     assert not (image.root / "opt/pip").exists()
+    program = "import ctypes; print(ctypes.CDLL('/opt/unbraid/unbraid/native/_native.so').native_version())"
+    loaded = subprocess.run(
+        entered(image.root, ["python3", "-c", program], {"PATH": PATH}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (loaded.stdout.strip().isdigit(), loaded.stderr) == (True, "")
     writable = [
         path
         for path in (image.root / "opt").rglob("*")

@@ -69,7 +69,10 @@ def test_only_what_is_copied_is_sent_to_the_build_and_nothing_that_was_made_here
         "requirements/image-gpu.lock",
     }
     assert "src/unbraid/aws/container/server.py" in sent
-    assert [path for path in sent if "__pycache__" in path or "/static/" in path] == []
+    assert "src/unbraid/native/build.py" in sent
+    assert [
+        path for path in sent if "__pycache__" in path or "/static/" in path or "_native.so" in path
+    ] == []
 
 
 def test_the_image_has_the_versions_that_everybody_has() -> None:
