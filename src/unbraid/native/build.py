@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-ANY_PROCESSOR = ("supported.c",)
-"""Compiled for every x86-64: it says whether the rest may be called."""
+ANY_PROCESSOR = ("supported.c", "stamp.c")
+"""Compiled for every x86-64: the first says whether the rest may be called."""
 
 FLAGS = (
     "-std=c11",
@@ -97,7 +97,7 @@ def usable(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
             with tempfile.TemporaryDirectory() as scratch:
                 source = Path(scratch) / "probe.c"
                 source.write_text(PROBE)
-                _compile(compiler, source, Path(scratch))
+                _compile(compiler, source, _wide(compiler, Path(scratch)), Path(scratch))
             return compiler
         except BuildError as error:
             why = str(error)
@@ -118,7 +118,11 @@ def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
                 f'__attribute__((visibility("default"))) const char native_sources[] = "{_stamp(folder)}";\n'
             )
             sources = [*sorted((folder / "sources").glob("*.c")), stamp]
-            objects = [_compile(compiler, source, Path(scratch)) for source in sources]
+            wide = _wide(compiler, Path(scratch))
+            objects = [
+                _compile(compiler, source, () if source.name in ANY_PROCESSOR else wide, Path(scratch))
+                for source in sources
+            ]
             linked = Path(scratch) / "linked.so"
             # Zig compiles its run-time library as it does what it is linked with.
             _run(compiler, [*FLAGS, *map(str, objects), *LINK, "-o", str(linked)], Path(scratch))
@@ -149,12 +153,14 @@ def _stamp(folder: Path) -> str:
     return MARK + digest.hexdigest()
 
 
-def _compile(compiler: Sequence[str], source: Path, scratch: Path) -> Path:
+def _wide(compiler: Sequence[str], scratch: Path) -> Sequence[str]:
+    """Flags for AVX-512 VNNI."""
+    return (*WIDE, *WIDE_CLANG) if "clang" in _run(compiler, ["--version"], scratch) else WIDE
+
+
+def _compile(compiler: Sequence[str], source: Path, wide: Sequence[str], scratch: Path) -> Path:
     """The object file."""
     made = scratch / f"{source.stem}.o"
-    wide: tuple[str, ...] = ()
-    if source.name not in (*ANY_PROCESSOR, "stamp.c"):
-        wide = (*WIDE, *WIDE_CLANG) if "clang" in _run(compiler, ["--version"], scratch) else WIDE
     _run(compiler, [*FLAGS, *wide, "-c", str(source), "-o", str(made)], scratch)
     return made
 
