@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import resource
 import runpy
 import shutil
@@ -181,6 +182,10 @@ def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, wri
     subprocess.run(pip, env=clean_environment(), check=True, capture_output=True)
     built = BUILD["possible"]() and bool(BUILD["candidates"]() or BUILD["useful"]())
     assert len([*environment.glob("lib/python3*/site-packages/unbraid/native/_native.so")]) == built
+    [wheel] = environment.glob("lib/python3*/site-packages/unbraid-*.dist-info/WHEEL")
+    # With the library it is for machines of this kind, and still for every Python.
+    tag = r"py3-none-manylinux_2_\d+_x86_64" if built else "py3-none-any"
+    assert re.search(rf"^Tag: {tag}$", wheel.read_text(), re.MULTILINE)
     out = fresh.parent / "out-installed"
     model = [] if catalog()["lite"].installed else ["-m", str(model_folder)]
     command = [str(environment / "bin" / "unbraid"), "separate", str(song), *model, "-o", str(out)]
