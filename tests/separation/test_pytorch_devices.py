@@ -14,9 +14,9 @@ import torch
 from unbraid.errors import SettingError
 from unbraid.models import Model, load_model_folder
 from unbraid.models.folder import Member
-from unbraid.models.graphs import load_template
+from unbraid.models.graphs import load_template, template_of
 from unbraid.separation import pytorch_devices
-from unbraid.separation.pytorch_devices import choose_gpu, template_of
+from unbraid.separation.pytorch_devices import choose_gpu
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 NO_GPU = pytest.mark.skipif(
@@ -130,7 +130,8 @@ import sys
 from pathlib import Path
 from dataclasses import replace
 from unbraid.models import find_model
-from unbraid.separation.pytorch_devices import choose_gpu, template_of
+from unbraid.models.graphs import template_of
+from unbraid.separation.pytorch_devices import choose_gpu
 model = replace(find_model("lite"), folder=Path({str(known.folder)!r}))
 assert template_of(model)
 assert choose_gpu(model, "auto") is None

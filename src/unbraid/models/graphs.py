@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError
+from unbraid.models.folder import Model
 
 FOLDER = Path(__file__).with_name("graphs")
 
@@ -100,6 +101,12 @@ def template_for(class_name: str, arguments: Mapping[str, Any]) -> GraphTemplate
     raise ModelError(
         f"no graph for this {class_name}: it was built unlike the published models, which are all this version knows"
     )
+
+
+def template_of(model: Model) -> GraphTemplate | None:
+    """The published architecture that `model` has; None: another one, of which only its graph is known."""
+    graph = model.graph.read_bytes()
+    return next((known for known in templates() if known.graph.read_bytes() == graph), None)
 
 
 def _read(path: Path) -> GraphTemplate:

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, WAVEFORMS
-from unbraid.models.graphs import GraphTemplate
+from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.networks.hdemucs import HDemucs
 from unbraid.networks.htdemucs import HTDemucs
 from unbraid.separation.arrays import Floats
 from unbraid.separation.pytorch_batches import Batches
-from unbraid.separation.pytorch_devices import template_of
 from unbraid.separation.pytorch_spectral import TorchSpectral
 from unbraid.separation.runtime import FullCardError
 

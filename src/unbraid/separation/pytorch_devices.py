@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unbraid.errors import SettingError
-from unbraid.models import Model, graphs
-from unbraid.models.graphs import GraphTemplate
+from unbraid.models import Model
+from unbraid.models.graphs import template_of
 
 if TYPE_CHECKING:
     import torch
@@ -37,12 +37,6 @@ def choose_gpu(model: Model, device: str) -> str | None:
     if find_spec("torch") is None or not _driver() or not _all_known(model):
         return None
     return next((gpu for gpu in GPUS if _what_lacks(gpu) is None), None)
-
-
-def template_of(model: Model) -> GraphTemplate | None:
-    """The published architecture that `model` has, which PyTorch can compute as well; None: another one."""
-    graph = model.graph.read_bytes()
-    return next((known for known in graphs.templates() if known.graph.read_bytes() == graph), None)
 
 
 def _all_known(model: Model) -> bool:

@@ -91,6 +91,10 @@ class RuntimeLoader:
                     f"the graphics card ({self._gpu}) has too little free memory; the processor computes"
                 )
             self._gpu = None
+        from unbraid.separation.native import NativeRuntime, native_template
+
+        if template := native_template(model):
+            return NativeRuntime(model, template, shapes, jobs=self._jobs or self._cpu_jobs(model))
         from unbraid.separation.openvino import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(

@@ -1,0 +1,34 @@
+// The residual branches of Demucs (`DConv` in the papers): from many channels to a few by a convolution over time,
+// normalised, and back by one of width 1, normalised and gated; added to what went in.
+//
+// Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), section 3.2.
+
+#pragma once
+
+#include "builder.h"
+
+#define DILATIONS 2
+#define MOST_CHANNELS 384
+#define MOST_NARROW 48
+
+typedef struct {
+    int channels, narrow;
+    Matrix down, up;
+    const float *down_gains, *down_offsets;  // of the normalisation, (narrow)
+    // Of the second normalisation, in the packed order of `up`, with the layer's scale: (2 channels)
+    const float *up_gains, *up_offsets;
+    // What the mean and the mean square of all wide values are made of, given the narrow ones.
+    const float *gram;           // (narrow, narrow padded): W'W / 2 channels
+    const float *mean_weights;   // (narrow): the mean row of W
+    const float *cross_weights;  // (narrow): W'b / 2 channels
+    float mean_bias, square_bias;
+} Branch;
+
+typedef struct {
+    Branch branches[DILATIONS];
+} Residual;
+
+Residual make_residual(Builder *builder, const char *prefix, int channels);
+
+// Add both branches to `count` rows of x, `stride` floats apart.
+void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room);

@@ -1,0 +1,173 @@
+#include "spectral.h"
+
+#include <string.h>
+
+#define STRIP 384  // channels of all frequencies of a strip, which is worked on while it is in the cache
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+static int strip_of(int channels) { return channels < STRIP ? STRIP / channels : 1; }
+
+SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_in, int channels, int frequencies) {
+    const Name prefix = name_of("encoder.%d.", level);
+    return (SpectralEncoder){
+        .channels_in = channels_in,
+        .channels = channels,
+        .frequencies = frequencies,
+        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, 8,
+                            (Kind){.floats = channels_in < LANES, .block = SHORT_BLOCK}),
+        .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
+                             (Kind){.gated = true, .block = SHORT_BLOCK}),
+        .residual = make_residual(builder, prefix.text, channels),
+    };
+}
+
+// Integers of a strip, (frames, width, channels), zero beyond the frequencies there are, with a gain for each frame.
+static void quantise_frames(const float *x, ptrdiff_t stride, int from, int width, int frequencies, int channels,
+                            int frames, int16_t *out, float *gains) {
+    const int begin = from < 0 ? 0 : from, end = least(from + width, frequencies), inside = (end - begin) * channels;
+    for (int t = 0; t < frames; t++, out += width * channels) {
+        memset(out, 0, (begin - from) * channels * sizeof *out);
+        gains[t] = quantise_row(x + t * stride + begin * channels, inside, SHORT_BLOCK, out + (begin - from) * channels);
+        memset(out + (end - from) * channels, 0, (from + width - end) * channels * sizeof *out);
+    }
+}
+
+static void encode_strip(const SpectralEncoder *layer, const float *x, int frames, int from, int width, float *out,
+                         Room *room) {
+    const size_t mark = room->used;
+    const int in = layer->channels_in, channels = layer->channels, seen = STRIDE * width + 2 * PADDING;
+    const int above = STRIDE * layer->frequencies;
+    float *strip = take_floats(room, (size_t)frames * width * channels), *gains = take_floats(room, frames);
+    const size_t values = (size_t)frames * (layer->conv.floats ? channels : seen * in > channels ? seen * in : channels);
+    int16_t *integers = take(room, values * sizeof *integers);
+    if (measuring(room)) {
+        add_residual(&layer->residual, strip, 0, frames, room);
+        room->used = mark;
+        return;
+    }
+    if (!layer->conv.floats)
+        quantise_frames(x, above * in, STRIDE * from - PADDING, seen, above, in, frames, integers, gains);
+    for (int f = 0; f < width; f++) {
+        const int first_seen = STRIDE * f * in;
+        const Rows rows =
+            layer->conv.floats
+                ? (Rows){x + STRIDE * (from + f) * in, (above + 2 * PADDING) * in * sizeof *x, 1, 0, NULL, 0, 0}
+                : (Rows){integers + first_seen, seen * in * sizeof *integers, 1, 0, gains, 1, 0};
+        multiply(&layer->conv, &rows, frames,
+                 &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GELU});
+    }
+    for (int f = 0; f < width; f++)
+        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room);
+    for (int f = 0; f < width; f++) {
+        for (int t = 0; t < frames; t++)
+            gains[t] = quantise_row(strip + ((ptrdiff_t)t * width + f) * channels, channels, SHORT_BLOCK, integers + t * channels);
+        const Rows rows = {integers, channels * sizeof *integers, 1, 0, gains, 1, 0};
+        multiply(&layer->rewrite, &rows, frames,
+                 &(Result){.values = out + (from + f) * channels, .stride = layer->frequencies * channels, .finish = GATE,
+                           .extra = layer->embedding ? layer->embedding + (from + f) * channels : NULL});
+    }
+    room->used = mark;
+}
+
+void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Room *room) {
+    const int strip = strip_of(layer->channels);
+    for (int from = 0; from < layer->frequencies; from += strip)
+        encode_strip(layer, x, frames, from, least(strip, layer->frequencies - from), out, room);
+}
+
+SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels, int channels_out, int frequencies,
+                                      bool last) {
+    const Name prefix = name_of("decoder.%d.", level);
+    // Rows of a frame lie together: three times, three frequencies.
+    const Order order = {.outputs = 2 * channels, .depth = 9 * channels, .n0 = 2 * channels, .n0_step = 9 * channels,
+                         .k0 = channels, .k0_step = 9, .k1 = 3, .k1_step = 3, .k2_step = 1};
+    return (SpectralDecoder){
+        .channels = channels,
+        .channels_out = channels_out,
+        .frequencies = frequencies,
+        .rewrite = matrix_of(builder, prefix.text, "rewrite.weight", "rewrite.bias", 0, &order, (Kind){.gated = true, .block = SHORT_BLOCK}),
+        .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
+                           (Kind){.floats = last, .block = SHORT_BLOCK}),
+        .residual = make_residual(builder, prefix.text, channels),
+        .last = last,
+    };
+}
+
+// A strip of frequencies up to the transposed convolution, into `out`, (frames, frequencies + 2, channels), whose first
+// and last frequency are zero.
+static void rewrite_strip(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
+                          int from, int width, float *out, Room *room) {
+    const size_t mark = room->used;
+    const int channels = layer->channels, seen = width + 2, row = seen * channels;
+    int16_t *integers = take(room, (size_t)(frames + 2) * row * sizeof *integers);
+    float *sums = take_floats(room, (size_t)frames * row), *gains = take_floats(room, frames + 2);
+    const ptrdiff_t out_stride = (layer->frequencies + 2) * channels;
+    if (measuring(room)) {
+        add_residual(&layer->residual, sums, 0, frames, room);
+        room->used = mark;
+        return;
+    }
+    const int begin = from > 0 ? from - 1 : 0, end = least(from + width + 1, layer->frequencies);
+    const int before = (begin - (from - 1)) * channels, inside = (end - begin) * channels;
+    memset(integers, 0, (size_t)(frames + 2) * row * sizeof *integers);
+    gains[0] = gains[frames + 1] = 0;
+    for (int t = 0; t < frames; t++) {
+        const float *a = x + t * stride + begin * channels;
+        const float *b = skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
+        for (int i = 0; i < inside; i += LANES) store(sums + i, _mm512_add_ps(load(a + i), load(b + i)));
+        gains[t + 1] = quantise_row(sums, inside, SHORT_BLOCK, integers + (ptrdiff_t)(t + 1) * row + before);
+    }
+    const ptrdiff_t bytes = row * sizeof *integers;
+    float *strip = sums;  // which have been read
+    for (int f = 0; f < width; f++) {
+        const Rows rows = {integers + f * channels, bytes, 3, bytes, gains, 1, 1};
+        multiply(&layer->rewrite, &rows, frames,
+                 &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GATE});
+    }
+    for (int f = 0; f < width; f++) add_residual(&layer->residual, strip + f * channels, width * channels, frames, room);
+    for (int t = 0; t < frames; t++)
+        memcpy(out + t * out_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
+               width * channels * sizeof *out);
+    room->used = mark;
+}
+
+// The transposed convolution of places `from` to `from + width`; place i gives frequencies 4 i - 2 to 4 i + 1.
+static void widen_strip(const SpectralDecoder *layer, const float *y, int frames, int from, int width, float *out,
+                        Room *room) {
+    const size_t mark = room->used;
+    const int channels = layer->channels, seen = width + 1, four = STRIDE * layer->channels_out;
+    int16_t *integers = take(room, layer->last ? 0 : (size_t)frames * seen * channels * sizeof *integers);
+    float *gains = take_floats(room, frames);
+    const ptrdiff_t y_stride = (layer->frequencies + 2) * channels, out_stride = (layer->frequencies + 1) * four;
+    if (!measuring(room)) {
+        if (!layer->last)
+            quantise_frames(y, y_stride, from, seen, layer->frequencies + 2, channels, frames, integers, gains);
+        for (int i = 0; i < width; i++) {
+            const Rows rows =
+                layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 1, 0, NULL, 0, 0}
+                            : (Rows){integers + i * channels, seen * channels * sizeof *integers, 1, 0, gains, 1, 0};
+            multiply(&layer->conv, &rows, frames,
+                     &(Result){.values = out + (from + i) * four, .stride = out_stride,
+                               .finish = layer->last ? STORE : GELU});
+        }
+    }
+    room->used = mark;
+}
+
+void decode_spectral(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
+                     float *out, Room *room) {
+    const size_t mark = room->used;
+    const int channels = layer->channels, strip = strip_of(channels), row = (layer->frequencies + 2) * channels;
+    float *y = take_floats(room, (size_t)frames * row);
+    if (!measuring(room))
+        for (int t = 0; t < frames; t++) {
+            memset(y + (ptrdiff_t)t * row, 0, channels * sizeof *y);
+            memset(y + (ptrdiff_t)(t + 1) * row - channels, 0, channels * sizeof *y);
+        }
+    for (int from = 0; from < layer->frequencies; from += strip)
+        rewrite_strip(layer, x, stride, skip, frames, from, least(strip, layer->frequencies - from), y, room);
+    for (int from = 0; from < layer->frequencies + 1; from += strip)
+        widen_strip(layer, y, frames, from, least(strip, layer->frequencies + 1 - from), out, room);
+    room->used = mark;
+}

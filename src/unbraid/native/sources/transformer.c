@@ -1,0 +1,219 @@
+#include "transformer.h"
+
+#include <math.h>
+#include <string.h>
+
+#define EPSILON 1e-5
+#define MAX_PERIOD 10000.0f
+#define TOKENS 96  // worked on at once
+#define MOST_WIDTH 512
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+static Norm make_norm(Builder *builder, const char *prefix, const char *name, int width) {
+    const Name whole = name_of("%s%s.", prefix, name);
+    const float *gains = floats_of(builder, whole.text, "weight", width);
+    return (Norm){gains, floats_of(builder, whole.text, "bias", width)};
+}
+
+// Rows `from` to `from + count` of the matrix that makes queries, keys and values.
+static Matrix make_projection(Builder *builder, const char *prefix, int from, int count, int width) {
+    const Order order = {.outputs = count, .depth = width, .n0 = count, .n0_step = width, .k0 = width, .k0_step = 1,
+                         .k1 = 1, .base = (ptrdiff_t)from * width};
+    return matrix_of(builder, prefix, "in_proj_weight", "in_proj_bias", from, &order, (Kind){0});
+}
+
+static Layer make_layer(Builder *builder, const char *prefix, bool cross, int width) {
+    const Name attention = name_of("%s%s_attn.", prefix, cross ? "cross" : "self");
+    const float *mixed = floats_of(builder, prefix, "gamma_1.scale", width);
+    const float *fed = floats_of(builder, prefix, "gamma_2.scale", width);
+    return (Layer){
+        .seen = make_norm(builder, prefix, "norm1", width),
+        .others = make_norm(builder, prefix, cross ? "norm2" : "norm1", width),
+        .before = make_norm(builder, prefix, cross ? "norm3" : "norm2", width),
+        .queries = make_projection(builder, attention.text, 0, width, width),
+        .keys_values = make_projection(builder, attention.text, width, 2 * width, width),
+        .mix = pointwise(builder, name_of("%sout_proj.", attention.text).text, width, width,
+                         (Kind){.output_gains = mixed}),
+        .widen = pointwise(builder, name_of("%slinear1.", prefix).text, 4 * width, width, (Kind){0}),
+        .narrow = pointwise(builder, name_of("%slinear2.", prefix).text, width, 4 * width,
+                            (Kind){.output_gains = fed}),
+        .whole = make_norm(builder, prefix, "norm_out", width),
+    };
+}
+
+static Tower make_tower(Builder *builder, const char *suffix, int width) {
+    Tower tower = {.width = width};
+    const Name before = name_of("norm_in%s", suffix);
+    tower.before = make_norm(builder, "crosstransformer.", before.text, width);
+    for (int k = 0; k < LAYERS; k++)
+        tower.layers[k] = make_layer(builder, name_of("crosstransformer.layers%s.%d.", suffix, k).text, k % 2, width);
+    return tower;
+}
+
+Transformer make_transformer(Builder *builder, int width) {
+    Transformer transformer = {.spectral = make_tower(builder, "", width)};
+    transformer.waveform = make_tower(builder, "_t", width);
+    return transformer;
+}
+
+// One token to mean 0 and deviation 1, with gains and offsets.
+static void normalise(const float *x, int width, Norm norm, float *out) {
+    Floats sum = all(0);
+    for (int i = 0; i < width; i += LANES) sum = _mm512_add_ps(sum, load(x + i));
+    const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
+    Floats square = all(0);
+    for (int i = 0; i < width; i += LANES) {
+        Floats centred = _mm512_sub_ps(load(x + i), mean);
+        square = _mm512_fmadd_ps(centred, centred, square);
+    }
+    const Floats by = all(1 / sqrtf(_mm512_reduce_add_ps(square) / width + (float)EPSILON));
+    for (int i = 0; i < width; i += LANES) {
+        Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + i), mean), by);
+        store(out + i, _mm512_fmadd_ps(centred, load(norm.gains + i), load(norm.offsets + i)));
+    }
+}
+
+static void quantise_normalised(const float *x, int count, int width, Norm norm, int16_t *integers, float *gains) {
+    float row[MOST_WIDTH];
+    for (int t = 0; t < count; t++) {
+        normalise(x + (ptrdiff_t)t * width, width, norm, row);
+        gains[t] = quantise_row(row, width, LONG_BLOCK, integers + t * width);
+    }
+}
+
+// Tokens, normalised, times `first` and, where there is one, `second`.
+static void project(const float *x, int count, int width, Norm norm, const Matrix *one, float *out, const Matrix *two,
+                    float *out_two, Room *room) {
+    const size_t mark = room->used;
+    int16_t *integers = take(room, TOKENS * width * sizeof *integers);
+    room->used = mark;
+    if (measuring(room)) return;
+    float gains[TOKENS];
+    const Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
+    for (int from = 0; from < count; from += TOKENS) {
+        const int now = least(TOKENS, count - from);
+        quantise_normalised(x + (ptrdiff_t)from * width, now, width, norm, integers, gains);
+        multiply(one, &rows, now,
+                 &(Result){.values = out + (ptrdiff_t)from * one->outputs, .stride = one->outputs, .finish = STORE});
+        if (two)
+            multiply(two, &rows, now,
+                     &(Result){.values = out_two + (ptrdiff_t)from * two->outputs, .stride = two->outputs,
+                               .finish = STORE});
+    }
+}
+
+// The rest of a layer: what was attended to is mixed in, and each token goes through the wide layer.
+static void feed_forward(const Layer *layer, const float *heads, float *x, int count, int width, Room *room) {
+    const size_t mark = room->used;
+    int16_t *integers = take(room, (size_t)TOKENS * 4 * width * sizeof *integers);
+    float *hidden = take_floats(room, (size_t)TOKENS * 4 * width);
+    room->used = mark;
+    if (measuring(room)) return;
+    float gains[TOKENS];
+    double sum = 0, square = 0;
+    for (int from = 0; from < count; from += TOKENS) {
+        const int now = least(TOKENS, count - from);
+        float *tokens = x + (ptrdiff_t)from * width;
+        Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
+        const Result added = {.values = tokens, .stride = width, .finish = ADD};
+        for (int t = 0; t < now; t++)
+            gains[t] = quantise_row(heads + (ptrdiff_t)(from + t) * width, width, LONG_BLOCK, integers + t * width);
+        multiply(&layer->mix, &rows, now, &added);
+        quantise_normalised(tokens, now, width, layer->before, integers, gains);
+        multiply(&layer->widen, &rows, now, &(Result){.values = hidden, .stride = 4 * width, .finish = GELU});
+        for (int t = 0; t < now; t++)
+            gains[t] = quantise_row(hidden + t * 4 * width, 4 * width, LONG_BLOCK, integers + t * 4 * width);
+        rows.stride *= 4;
+        multiply(&layer->narrow, &rows, now, &added);
+        for (int t = 0; t < now; t++) {
+            Floats sums = all(0), squares = all(0);
+            for (int i = 0; i < width; i += LANES) {
+                Floats values = load(tokens + t * width + i);
+                sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
+            }
+            sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
+        }
+    }
+    // One mean and one deviation for all tokens together.
+    const double values = (double)count * width, mean = sum / values;
+    const float by = (float)(1 / sqrt(square / values - mean * mean + EPSILON));
+    for (ptrdiff_t t = 0; t < count; t++)
+        for (int i = 0; i < width; i += LANES) {
+            Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + t * width + i), all((float)mean)), all(by));
+            store(x + t * width + i,
+                  _mm512_fmadd_ps(centred, load(layer->whole.gains + i), load(layer->whole.offsets + i)));
+        }
+}
+
+// Where tokens stand: added after their first normalisation. `along` has sines and cosines of a number in turn.
+static void along(int n, int half, float *out) {
+    for (int i = 0; i < half; i += 2) {
+        const float phase = (float)n * expf((float)i * (-logf(MAX_PERIOD) / (float)half));
+        out[i] = sinf(phase), out[i + 1] = cosf(phase);
+    }
+}
+
+static void place_on_grid(const Tower *tower, float *x, int frames, int frequencies, Room *room) {
+    const size_t mark = room->used;
+    const int width = tower->width, half = width / 2;
+    float *frequency = take_floats(room, (size_t)frequencies * half);
+    room->used = mark;
+    if (measuring(room)) return;
+    float frame[MOST_WIDTH / 2];
+    for (int f = 0; f < frequencies; f++) along(f, half, frequency + f * half);
+    for (int t = 0; t < frames; t++) {
+        along(t, half, frame);
+        for (int f = 0; f < frequencies; f++, x += width) {
+            normalise(x, width, tower->before, x);
+            for (int i = 0; i < half; i += LANES) {
+                store(x + i, _mm512_add_ps(load(x + i), load(frame + i)));
+                store(x + half + i, _mm512_add_ps(load(x + half + i), load(frequency + f * half + i)));
+            }
+        }
+    }
+}
+
+static void place_on_line(const Tower *tower, float *x, int length) {
+    const int width = tower->width, half = width / 2;
+    float periods[MOST_WIDTH / 2];
+    for (int i = 0; i < half; i++) periods[i] = powf(MAX_PERIOD, (float)i / (float)(half - 1));
+    for (int t = 0; t < length; t++, x += width) {
+        normalise(x, width, tower->before, x);
+        for (int i = 0; i < half; i++) {
+            const float phase = (float)t / periods[i];
+            x[i] += cosf(phase), x[half + i] += sinf(phase);
+        }
+    }
+}
+
+void transform(const Transformer *transformer, float *x, int frames, int frequencies, float *waveform, int length,
+               Room *room) {
+    const size_t mark = room->used;
+    const int width = transformer->spectral.width, count = frames * frequencies;
+    float *queries = take_floats(room, (size_t)count * width), *queries_t = take_floats(room, (size_t)length * width);
+    float *seen = take_floats(room, (size_t)count * 2 * width);
+    float *seen_t = take_floats(room, (size_t)length * 2 * width);
+    float *heads = take_floats(room, (size_t)(count > length ? count : length) * width);
+    place_on_grid(&transformer->spectral, x, frames, frequencies, room);
+    if (!measuring(room)) place_on_line(&transformer->waveform, waveform, length);
+    for (int k = 0; k < LAYERS; k++) {
+        const Layer *a = &transformer->spectral.layers[k], *b = &transformer->waveform.layers[k];
+        if (k % 2 == 0) {
+            project(x, count, width, a->seen, &a->queries, queries, &a->keys_values, seen, room);
+            project(waveform, length, width, b->seen, &b->queries, queries_t, &b->keys_values, seen_t, room);
+        } else {
+            // What a branch is asked is said by the other's layer.
+            project(x, count, width, a->seen, &a->queries, queries, NULL, NULL, room);
+            project(waveform, length, width, b->seen, &b->queries, queries_t, NULL, NULL, room);
+            project(waveform, length, width, a->others, &a->keys_values, seen_t, NULL, NULL, room);
+            project(x, count, width, b->others, &b->keys_values, seen, NULL, NULL, room);
+        }
+        const bool own = k % 2 == 0;
+        attend(queries, count, own ? seen : seen_t, own ? count : length, width, heads, room);
+        feed_forward(a, heads, x, count, width, room);
+        attend(queries_t, length, own ? seen_t : seen, own ? length : count, width, heads, room);
+        feed_forward(b, heads, waveform, length, width, room);
+    }
+    room->used = mark;
+}

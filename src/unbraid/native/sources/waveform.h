@@ -1,0 +1,33 @@
+// The layers over the waveform. Tensors are (positions, channels).
+
+#pragma once
+
+#include "spectral.h"
+
+// Rows of zeros that the first encoder needs around its input.
+#define WAVEFORM_BEFORE PADDING
+#define WAVEFORM_AFTER (STRIDE + PADDING)
+
+typedef struct {
+    int channels_in, channels;
+    Matrix conv, rewrite;
+    Residual residual;
+} WaveformEncoder;
+
+WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_in, int channels);
+
+// (length, channels_in) -> (ceil(length / 4), channels). Around x of the first level there have to be zeros.
+void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Room *room);
+
+typedef struct {
+    int channels, channels_out;
+    Matrix rewrite, conv;
+    Residual residual;
+    bool last;
+} WaveformDecoder;
+
+WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels, int channels_out, bool last);
+
+// (length, channels) and the encoder's, alike -> (4 length + 4, channels_out), whose first PADDING rows mean nothing.
+// x is overwritten.
+void decode_waveform(const WaveformDecoder *layer, float *x, const float *skip, int length, float *out, Room *room);

@@ -1,0 +1,112 @@
+// Weights as products.c wants them.
+
+#include <math.h>
+#include <string.h>
+
+#include "products.h"
+
+#define PART 32
+
+float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
+
+static int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
+
+size_t packed_bytes(int outputs, int depth, int vectors, bool floats) {
+    return (size_t)rounded_up(outputs, LANES * vectors) * depth * (floats ? sizeof(float) : sizeof(int16_t));
+}
+
+// The output that stands at a place of the packed matrix; pairs of 16 values and 16 gates where `gated`.
+static int output_at(int place, int outputs, bool gated) {
+    if (!gated) return place;
+    const int pair = place / (2 * LANES), within = place % (2 * LANES);
+    return pair * LANES + within % LANES + (within < LANES ? 0 : outputs / 2);
+}
+
+static const uint16_t *weight_at(const uint16_t *weights, const Order *o, int n) {
+    return weights + o->base + n / o->n0 * o->n1_step + n % o->n0 * o->n0_step;
+}
+
+static ptrdiff_t depth_at(const Order *o, int k) {
+    return k / (o->k0 * o->k1) * o->k2_step + k / o->k0 % o->k1 * o->k1_step + k % o->k0 * o->k0_step;
+}
+
+void pack_matrix(Matrix *matrix, const uint16_t *weights, const Order *order, const uint16_t *bias,
+                 const float *output_gains, bool gated, void *values, float *gains, float *offsets) {
+    const int width = LANES * matrix->vectors, places = rounded_up(order->outputs, width), depth = order->depth;
+    memset(values, 0, packed_bytes(order->outputs, depth, matrix->vectors, matrix->floats));
+    for (int place = 0; place < places; place++) {
+        gains[place] = offsets[place] = 0;
+        if (place >= order->outputs) continue;
+        const int n = output_at(place, order->outputs, gated);
+        const uint16_t *row = weight_at(weights, order, n);
+        const float gain = output_gains ? output_gains[n] : 1.0f;
+        offsets[place] = bias ? gain * half_to_float(bias[n % order->n0]) : 0;
+        gains[place] = gain;
+        char *panel = (char *)values + (size_t)(place / width) * width * depth *
+                                           (matrix->floats ? sizeof(float) : sizeof(int16_t));
+        const int column = place % width;
+        if (matrix->floats) {
+            for (int k = 0; k < depth; k++)
+                ((float *)panel)[(size_t)k * width + column] = half_to_float(row[depth_at(order, k)]);
+            continue;
+        }
+        Peak peak = {0, 0};
+        for (int block = 0; block < depth; block += matrix->block) {
+            double square = 0;
+            for (int k = block; k < depth && k < block + matrix->block; k++) {
+                const float x = half_to_float(row[depth_at(order, k)]);
+                square += (double)x * x;
+                peak.largest = fmaxf(peak.largest, fabsf(x));
+            }
+            peak.square = fmaxf(peak.square, (float)square);
+        }
+        const float scale = scale_for(&peak, WEIGHTS_NORM);
+        gains[place] = gain / scale;
+        for (int k = 0; k < depth; k++)
+            ((int16_t *)panel)[((size_t)(k / 2) * width + column) * 2 + k % 2] =
+                (int16_t)lrintf(half_to_float(row[depth_at(order, k)]) * scale);
+    }
+    matrix->values = values, matrix->gains = gains, matrix->offsets = offsets;
+    matrix->depth = depth, matrix->outputs = order->outputs, matrix->panels = places / width;
+}
+
+void take_peak(Peak *peak, const float *x, int count, int block) {
+    // Sums of a PART of a block each. A block lies in one more of them than would fill it.
+    float last[LONG_BLOCK / PART] = {0};
+    const int before = block / PART;
+    Floats largest = _mm512_setzero_ps();
+    for (int i = 0, turn = 0; i < count; i += PART, turn = turn + 1 < before ? turn + 1 : 0) {
+        Floats sum = _mm512_setzero_ps();
+        for (int j = i; j < count && j < i + PART; j += LANES) {
+            Floats values = load(x + j);
+            sum = _mm512_fmadd_ps(values, values, sum);
+            largest = _mm512_max_ps(_mm512_abs_ps(values), largest);
+        }
+        const float square = _mm512_reduce_add_ps(sum);
+        float together = square;
+        for (int k = 0; k < before; k++) together += last[k];
+        if (!(together <= peak->square)) peak->square = together;
+        last[turn] = square;
+    }
+    peak->largest = fmaxf(peak->largest, _mm512_reduce_max_ps(largest));
+}
+
+float scale_for(const Peak *peak, float norm) {
+    if (peak->square == 0) return 1;
+    return fminf(norm / sqrtf(peak->square), 32767 / peak->largest);
+}
+
+void quantise(const float *x, int count, float scale, int16_t *out) {
+    const Floats by = all(scale);
+    for (int i = 0; i < count; i += LANES)
+        _mm256_storeu_si256((__m256i *)(out + i),
+                            _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(load(x + i), by))));
+}
+
+float quantise_row(const float *x, int count, int block, int16_t *out) {
+    Peak peak = {0, 0};
+    take_peak(&peak, x, count, block);
+    const float scale = scale_for(&peak, ROWS_NORM);
+    quantise(x, count, scale, out);
+    return 1 / scale;
+}

@@ -1,0 +1,70 @@
+"""The runtime for HTDemucs on processors that the native library is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from unbraid.models import Model
+from unbraid.models.convert import WEIGHTS
+from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
+from unbraid.models.graphs import GraphTemplate, template_of
+from unbraid.native.htdemucs import Desk, NativeHTDemucs
+from unbraid.native.library import native_library
+from unbraid.separation.arrays import Floats
+
+_CLASS = "HTDemucs"
+
+
+def native_template(model: Model) -> GraphTemplate | None:
+    """The architecture of `model` where the native library computes it here; None: another runtime has to."""
+    if native_library() is None:
+        return None
+    template = template_of(model)
+    return template if template and template.class_name == _CLASS else None
+
+
+class NativeRuntime:
+    """One network; each running call has memory of its own. See `Runtime`. Raises ModelError and MemoryError."""
+
+    inputs = frozenset({MIXTURE, SPECTRUM})
+    outputs = frozenset({WAVEFORMS, SPECTRA})
+    any_length = False
+
+    def __init__(
+        self, model: Model, template: GraphTemplate, shapes: Mapping[str, Sequence[int]], *, jobs: int
+    ) -> None:
+        library = native_library()
+        assert library is not None
+        self.jobs = jobs
+        weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
+        self._network = NativeHTDemucs(
+            library,
+            {
+                place.name: weights[place.offset : place.offset + place.length].view(np.float16)
+                for place in template.tensors
+            },
+            sources=len(model.sources),
+            width=template.arguments["bottom_channels"],
+            samples=shapes[MIXTURE][-1],
+            frames=shapes[SPECTRUM][-2],
+        )
+        self._idle: SimpleQueue[Desk] = SimpleQueue()
+        for _ in range(jobs):
+            self._idle.put(self._network.desk())
+
+    @contextmanager
+    def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
+        """See `Runtime.run`."""
+        try:
+            desk = self._idle.get_nowait()
+        except Empty:
+            desk = self._network.desk()
+        try:
+            self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk)
+            yield {WAVEFORMS: desk.waveforms, SPECTRA: desk.spectra}
+        finally:
+            self._idle.put(desk)
