@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
-from unbraid.native.library import HTDemucsSizes
+from unbraid.native.library import PARTS, HTDemucsSizes
 
 Floats = NDArray[np.float32]
 
@@ -40,12 +40,15 @@ class NativeHTDemucs:
         width: int,
         samples: int,
         frames: int,
+        threads: int = 1,
     ) -> None:
-        """`tensors`: by the names of the published ones; `width`: of the transformer, 0 for the U-Net's own.
+        """`tensors`: by the names of the published ones; `width`: of the transformer, 0 for the U-Net's own; `threads`:
+        that share the work of each call.
 
         Raises ModelError where a tensor is missing, and MemoryError.
         """
         self._library = library
+        self._threads = threads
         self._sizes = HTDemucsSizes(sources, width, samples, frames)
         self._weights = _aligned(library.htdemucs_weights_bytes(self._sizes))
         values = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
@@ -58,13 +61,15 @@ class NativeHTDemucs:
         """Memory for calls, one after the other. Raises MemoryError."""
         sizes = self._sizes
         return Desk(
-            _aligned(self._library.htdemucs_room_bytes(sizes, self._weights.ctypes.data)),
+            _aligned(self._library.htdemucs_room_bytes(sizes, self._weights.ctypes.data, self._threads)),
             np.empty((1, sizes.sources, 2, sizes.samples), np.float32),
             np.empty((1, sizes.sources, 2, 2048, sizes.frames, 2), np.float32),
         )
 
-    def run(self, mixture: Floats, spectrum: Floats, desk: Desk) -> None:
-        """Fill the desk's waveforms and spectra.
+    def run(
+        self, mixture: Floats, spectrum: Floats, desk: Desk, seconds: NDArray[np.float64] | None = None
+    ) -> None:
+        """Fill the desk's waveforms and spectra; the time of each of `library.PARTS` is added to `seconds`.
 
         Shape:
             mixture: (1, 2, samples)
@@ -75,8 +80,15 @@ class NativeHTDemucs:
         # The library believes in its sizes.
         assert mixture.shape == (1, 2, sizes.samples)
         assert spectrum.shape == (1, 2, 2048, sizes.frames, 2)
-        arrays = (desk.room, mixture, spectrum, desk.waveforms, desk.spectra)
-        self._library.htdemucs_run(sizes, self._weights.ctypes.data, *(array.ctypes.data for array in arrays))
+        assert seconds is None or (seconds.shape == (len(PARTS),) and seconds.dtype == np.float64)
+        self._library.htdemucs_run(
+            sizes,
+            self._weights.ctypes.data,
+            desk.room.ctypes.data,
+            self._threads,
+            *(array.ctypes.data for array in (mixture, spectrum, desk.waveforms, desk.spectra)),
+            None if seconds is None else seconds.ctypes.data,
+        )
 
 
 def _aligned(count: int) -> NDArray[np.uint8]:

@@ -23,13 +23,26 @@ class HTDemucsSizes(Structure):
     ]
 
 
+# Where the time of a call goes, in the order of native.h.
+PARTS = (
+    "reading",
+    "spectral encoder",
+    "waveform encoder",
+    "projections",
+    "attention",
+    "feed-forward",
+    "spectral decoder",
+    "waveform decoder",
+    "writing",
+)
+
 SIZES = POINTER(HTDemucsSizes)
 # What native.h declares: the result, and the arguments.
 DECLARED = {
     "htdemucs_weights_bytes": (c_uint64, [SIZES]),
-    "htdemucs_room_bytes": (c_uint64, [SIZES, c_void_p]),
+    "htdemucs_room_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
     "htdemucs_pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
-    "htdemucs_run": (None, [SIZES, *[c_void_p] * 6]),
+    "htdemucs_run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 5]),
 }
 
 

@@ -28,14 +28,23 @@ def native_template(model: Model) -> GraphTemplate | None:
 
 
 class NativeRuntime:
-    """One network; each running call has memory of its own. See `Runtime`. Raises ModelError and MemoryError."""
+    """One network; each running call has memory of its own, and its share of the `threads`. See `Runtime`.
+
+    Raises ModelError and MemoryError.
+    """
 
     inputs = frozenset({MIXTURE, SPECTRUM})
     outputs = frozenset({WAVEFORMS, SPECTRA})
     any_length = False
 
     def __init__(
-        self, model: Model, template: GraphTemplate, shapes: Mapping[str, Sequence[int]], *, jobs: int
+        self,
+        model: Model,
+        template: GraphTemplate,
+        shapes: Mapping[str, Sequence[int]],
+        *,
+        threads: int,
+        jobs: int,
     ) -> None:
         library = native_library()
         assert library is not None
@@ -51,6 +60,7 @@ class NativeRuntime:
             width=template.arguments["bottom_channels"],
             samples=shapes[MIXTURE][-1],
             frames=shapes[SPECTRUM][-2],
+            threads=max(1, threads // jobs),
         )
         self._idle: SimpleQueue[Desk] = SimpleQueue()
         for _ in range(jobs):

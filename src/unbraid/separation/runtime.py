@@ -94,7 +94,13 @@ class RuntimeLoader:
         from unbraid.separation.native import NativeRuntime, native_template
 
         if template := native_template(model):
-            return NativeRuntime(model, template, shapes, jobs=self._jobs or self._cpu_jobs(model))
+            return NativeRuntime(
+                model,
+                template,
+                shapes,
+                threads=self._threads or usable_cores(),
+                jobs=self._jobs or self._cpu_jobs(model),
+            )
         from unbraid.separation.openvino import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(

@@ -13,11 +13,18 @@
 #define NEVER -1e30f
 
 typedef struct {
-    int seen, size;         // keys, and values in each
-    int16_t *keys, *values; // packed: all keys by panels; values by blocks of KEYS
-    float key_gain;
-    float value_gains[2 * PANEL], none[KEYS], one[KEYS];
+    int seen, size;          // keys, and values in each
+    int16_t *keys, *values;  // packed: all keys by panels; values by blocks of KEYS
+    float key_gain, value_gains[2 * PANEL];
 } Head;
+
+typedef struct {
+    const float *queries, *keys_values;
+    int count, width;
+    Head *heads;
+    float *out;
+    float none[KEYS], one[KEYS];
+} Work;
 
 static int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
 
@@ -102,14 +109,33 @@ static void weigh(float *scores, int length, int seen, float *highest, float *su
     *sum += _mm512_reduce_add_ps(sums);
 }
 
-static void attend_with(const Head *head, const float *queries, int count, int width, float *out, Room *room) {
+static void pack_head(const void *context, int index, Room *scratch) {
+    const Work *work = context;
+    Head *head = &work->heads[index];
+    if (measuring(scratch)) return;
+    const float *keys = work->keys_values + index * head->size;
+    pack_keys(head, keys, 2 * work->width);
+    pack_values(head, keys + work->width, 2 * work->width);
+}
+
+static int blocks(int count) { return (count + QUERIES - 1) / QUERIES; }
+
+// A block of queries of one head; the blocks of a head follow each other.
+static void attend_block(const void *context, int index, Room *room) {
     const size_t mark = room->used;
-    const int size = head->size, padded = rounded_up(size, PANEL);
+    const Work *work = context;
+    const int width = work->width, size = width / HEADS, padded = rounded_up(size, PANEL);
     int16_t *integers = take(room, QUERIES * size * sizeof *integers);
     int16_t *weights = take(room, QUERIES * KEYS * sizeof *weights);
     float *scores = take_floats(room, QUERIES * KEYS), *mixed = take_floats(room, QUERIES * padded);
     room->used = mark;
     if (measuring(room)) return;
+    const int number = index / blocks(work->count), from_query = index % blocks(work->count) * QUERIES;
+    const int count = least(QUERIES, work->count - from_query);
+    const Head *head = &work->heads[number];
+    const ptrdiff_t place = (ptrdiff_t)from_query * width + number * size;
+    const float *queries = work->queries + place;
+    float *out = work->out + place;
     float gains[QUERIES], highest[QUERIES], sums[QUERIES];
     memset(mixed, 0, QUERIES * padded * sizeof *mixed);
     for (int t = 0; t < count; t++) {
@@ -120,14 +146,14 @@ static void attend_with(const Head *head, const float *queries, int count, int w
     }
     for (int from = 0; from < head->seen; from += KEYS) {
         const int seen = least(KEYS, head->seen - from), length = rounded_up(seen, PANEL);
-        const Matrix keys = {head->keys + (size_t)from * size, head->one, head->none, size, length, length / PANEL, 2,
+        const Matrix keys = {head->keys + (size_t)from * size, work->one, work->none, size, length, length / PANEL, 2,
                              false, LONG_BLOCK};
         const Rows rows = {integers, size * sizeof *integers, 1, 0, gains, 1, 0};
         multiply(&keys, &rows, count, &(Result){.values = scores, .stride = KEYS, .finish = STORE});
         for (int t = 0; t < count; t++)
             weigh(scores + t * KEYS, length, seen, &highest[t], &sums[t], mixed + t * padded, padded,
                   weights + t * KEYS);
-        const Matrix values = {head->values + (size_t)from * padded, head->value_gains, head->none, length, size,
+        const Matrix values = {head->values + (size_t)from * padded, head->value_gains, work->none, length, size,
                                padded / PANEL, 2, false, KEYS_BLOCK};
         multiply(&values, &(Rows){weights, KEYS * sizeof *weights, 1, 0, NULL, 0, 0}, count,
                  &(Result){.values = mixed, .stride = padded, .finish = ADD});
@@ -138,26 +164,19 @@ static void attend_with(const Head *head, const float *queries, int count, int w
                   _mm512_mul_ps(load(mixed + t * padded + d), all(CERTAIN / sums[t])));
 }
 
-void attend(const float *queries, int count, const float *keys_values, int seen, int width, float *out, Room *room) {
-    const size_t mark = room->used;
+void attend(const float *queries, int count, const float *keys_values, int seen, int width, float *out, Team *team) {
+    const size_t mark = team->room.used;
     const int size = width / HEADS;
-    Head *head = take(room, sizeof *head);
-    int16_t *keys = take(room, packed_keys(seen, size) * sizeof *keys);
-    int16_t *values = take(room, packed_values(seen, size) * sizeof *values);
-    if (measuring(room)) {
-        attend_with(&(Head){.size = size}, queries, 0, width, out, room);
-        room->used = mark;
-        return;
-    }
-    *head = (Head){.seen = seen, .size = size, .keys = keys, .values = values};
-    for (int i = 0; i < KEYS; i++) head->one[i] = 1;
+    Head heads[HEADS];
+    Work work = {.queries = queries, .keys_values = keys_values, .count = count, .width = width, .heads = heads,
+                 .out = out};
+    for (int i = 0; i < KEYS; i++) work.one[i] = 1;
     for (int h = 0; h < HEADS; h++) {
-        pack_keys(head, keys_values + h * size, 2 * width);
-        pack_values(head, keys_values + width + h * size, 2 * width);
-        for (int from = 0; from < count; from += QUERIES) {
-            const ptrdiff_t place = (ptrdiff_t)from * width + h * size;
-            attend_with(head, queries + place, least(QUERIES, count - from), width, out + place, room);
-        }
+        heads[h] = (Head){.seen = seen, .size = size};
+        heads[h].keys = take(&team->room, packed_keys(seen, size) * sizeof *heads[h].keys);
+        heads[h].values = take(&team->room, packed_values(seen, size) * sizeof *heads[h].values);
     }
-    room->used = mark;
+    share(team, pack_head, &work, HEADS);
+    share(team, attend_block, &work, HEADS * blocks(count));
+    team->room.used = mark;
 }

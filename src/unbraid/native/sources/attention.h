@@ -4,9 +4,10 @@
 #pragma once
 
 #include "products.h"
-#include "room.h"
+#include "team.h"
 
 #define HEADS 8
 
 // queries (count, width), keys_values (seen, 2 width), keys first -> out (count, width), whose heads stand side by side.
-void attend(const float *queries, int count, const float *keys_values, int seen, int width, float *out, Room *room);
+void attend(const float *queries, int count, const float *keys_values, int seen, int width, float *out,
+            Team *team);

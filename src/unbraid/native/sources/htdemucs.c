@@ -10,9 +10,10 @@
 
 #define DEPTH 4
 #define CHANNELS 48  // of the first level; each has twice as many
+#define TOKENS 96  // whose width is changed at once
 #define BINS 2048
 #define STEREO 2
-#define PARTS 2  // real and imaginary
+#define COMPLEX 2  // real and imaginary
 #define EMBEDDING_SCALE 2.0f  // the published vectors are a tenth, and count a fifth
 
 typedef struct {
@@ -31,12 +32,12 @@ static int frequencies_of(int level) { return BINS >> 2 * (level + 1); }
 static Network *build(Builder *builder, const HTDemucsSizes *sizes) {
     Network made, *network = take(&builder->room, sizeof made);
     for (int k = 0; k < DEPTH; k++) {
-        const int in = k ? channels_of(k - 1) : STEREO * PARTS, in_t = k ? channels_of(k - 1) : STEREO;
+        const int in = k ? channels_of(k - 1) : STEREO * COMPLEX, in_t = k ? channels_of(k - 1) : STEREO;
         made.encoder[k] = make_spectral_encoder(builder, k, in, channels_of(k), frequencies_of(k));
         made.tencoder[k] = make_waveform_encoder(builder, k, in_t, channels_of(k));
         // Decoders are numbered on their way.
         const int level = DEPTH - 1 - k;
-        const int out = level ? channels_of(level - 1) : sizes->sources * STEREO * PARTS;
+        const int out = level ? channels_of(level - 1) : sizes->sources * STEREO * COMPLEX;
         const int out_t = level ? channels_of(level - 1) : sizes->sources * STEREO;
         made.decoder[k] =
             make_spectral_decoder(builder, k, channels_of(level), out, frequencies_of(level), level == 0);
@@ -63,106 +64,143 @@ typedef struct {
     float mean, deviation;
 } Spread;
 
+// A copy from one order into another: of the input on its way in, of the output on its way out.
+typedef struct {
+    const float *from;
+    float *to;
+    int length, channels;  // of the other side's rows: frames or samples, and channels
+    Spread spread;
+} Copy;
+
+// Neighbouring values are summed up in double precision by lanes.
+static double sum_of(const float *x, ptrdiff_t count, double mean, bool squares) {
+    double lanes[LANES] = {0}, sum = 0;
+    ptrdiff_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            const double centred = x[i + k] - mean;
+            lanes[k] += squares ? centred * centred : centred;
+        }
+    for (; i < count; i++) sum += squares ? (x[i] - mean) * (x[i] - mean) : x[i] - mean;
+    for (int k = 0; k < LANES; k++) sum += lanes[k];
+    return sum;
+}
+
 // As PyTorch's: the variance has one value less in its denominator.
 static Spread spread_of(const float *x, ptrdiff_t count) {
-    double sum = 0, square = 0;
-    for (ptrdiff_t i = 0; i < count; i++) sum += x[i];
-    const double mean = sum / count;
-    for (ptrdiff_t i = 0; i < count; i++) square += (x[i] - mean) * (x[i] - mean);
-    return (Spread){(float)mean, (float)sqrt(square / (count - 1))};
+    const double mean = sum_of(x, count, 0, false) / count;
+    return (Spread){(float)mean, (float)sqrt(sum_of(x, count, mean, true) / (count - 1))};
 }
 
-// (2, BINS, frames, 2) -> (frames, BINS + 2 PADDING, 4), standardised.
-static Spread read_spectrum(const float *spectrum, int frames, float *out) {
-    const int parts = STEREO * PARTS, row = (BINS + 2 * PADDING) * parts;
-    const Spread spread = spread_of(spectrum, (ptrdiff_t)STEREO * BINS * frames * PARTS);
-    const float by = 1 / (1e-5f + spread.deviation);
-    memset(out, 0, (size_t)frames * row * sizeof *out);
-    for (int c = 0; c < STEREO; c++)
-        for (int f = 0; f < BINS; f++) {
-            const float *from = spectrum + ((ptrdiff_t)c * BINS + f) * frames * PARTS;
-            float *to = out + (f + PADDING) * parts + c * PARTS;
-            for (ptrdiff_t t = 0; t < frames; t++)
-                for (int part = 0; part < PARTS; part++)
-                    to[t * row + part] = (from[t * PARTS + part] - spread.mean) * by;
-        }
-    return spread;
+// (2, BINS, frames, 2) -> (frames, BINS + 2 PADDING, 4), standardised; this is one frequency.
+static void read_frequency(const void *context, int f, Room *scratch) {
+    const Copy *copy = context;
+    if (measuring(scratch)) return;
+    const int parts = STEREO * COMPLEX, row = (BINS + 2 * PADDING) * parts;
+    const float by = 1 / (1e-5f + copy->spread.deviation), mean = copy->spread.mean;
+    float *to = copy->to + f * parts;
+    const bool beyond = f < PADDING || f >= BINS + PADDING;
+    const float *from = copy->from + (beyond ? 0 : (ptrdiff_t)(f - PADDING) * copy->length * COMPLEX);
+    const ptrdiff_t channel = (ptrdiff_t)BINS * copy->length * COMPLEX;
+    for (ptrdiff_t t = 0; t < copy->length; t++)
+        for (int i = 0; i < parts; i++)
+            to[t * row + i] =
+                beyond ? 0 : (from[i / COMPLEX * channel + t * COMPLEX + i % COMPLEX] - mean) * by;
 }
 
-static Spread read_mixture(const float *mixture, int samples, float *out) {
-    const Spread spread = spread_of(mixture, (ptrdiff_t)STEREO * samples);
+static void read_mixture(const float *mixture, int samples, Spread spread, float *out) {
     const float by = 1 / (1e-5f + spread.deviation);
     memset(out, 0, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO * sizeof *out);
     out += WAVEFORM_BEFORE * STEREO;
     for (int c = 0; c < STEREO; c++)
         for (ptrdiff_t i = 0; i < samples; i++)
             out[i * STEREO + c] = (mixture[(ptrdiff_t)c * samples + i] - spread.mean) * by;
-    return spread;
 }
 
-// (frames, BINS + 2 PADDING, sources * 4) -> (sources, 2, BINS, frames, 2)
-static void write_spectra(const float *x, int sources, int frames, Spread spread, float *spectra) {
-    const int channels = sources * STEREO * PARTS;
-    const ptrdiff_t row = (ptrdiff_t)(BINS + 2 * PADDING) * channels;
-    for (int f = 0; f < BINS; f++)
-        for (int pair = 0; pair < sources * STEREO; pair++) {
-            const float *from = x + (f + PADDING) * channels + pair * PARTS;
-            float *to = spectra + ((ptrdiff_t)pair * BINS + f) * frames * PARTS;
-            for (ptrdiff_t t = 0; t < frames; t++)
-                for (int part = 0; part < PARTS; part++)
-                    to[t * PARTS + part] = from[t * row + part] * spread.deviation + spread.mean;
-        }
-}
-
-static void write_waveforms(const float *x, int sources, int samples, Spread spread, float *waveforms) {
-    const int channels = sources * STEREO;
-    for (int c = 0; c < channels; c++)
-        for (ptrdiff_t i = 0; i < samples; i++)
-            waveforms[(ptrdiff_t)c * samples + i] =
-                x[(i + PADDING) * channels + c] * spread.deviation + spread.mean;
-}
-
-// Each row of x through a matrix.
-static void change_width(const Matrix *matrix, const float *x, int count, int from, float *out, Room *room) {
-    const size_t mark = room->used;
-    int16_t *integers = take(room, (size_t)count * from * sizeof *integers);
-    float *gains = take_floats(room, count);
-    if (!measuring(room)) {
-        for (ptrdiff_t t = 0; t < count; t++) gains[t] = quantise_row(x + t * from, from, LONG_BLOCK, integers + t * from);
-        multiply(matrix, &(Rows){integers, from * sizeof *integers, 1, 0, gains, 1, 0}, count,
-                 &(Result){.values = out, .stride = matrix->outputs, .finish = STORE});
+// (frames, BINS + 2 PADDING, sources * 4) -> (sources, 2, BINS, frames, 2), at its old scale; this is one frequency.
+static void write_frequency(const void *context, int f, Room *scratch) {
+    const Copy *copy = context;
+    if (measuring(scratch)) return;
+    const ptrdiff_t row = (ptrdiff_t)(BINS + 2 * PADDING) * copy->channels;
+    for (int pair = 0; pair < copy->channels / COMPLEX; pair++) {
+        const float *from = copy->from + (ptrdiff_t)(f + PADDING) * copy->channels + pair * COMPLEX;
+        float *to = copy->to + ((ptrdiff_t)pair * BINS + f) * copy->length * COMPLEX;
+        for (ptrdiff_t t = 0; t < copy->length; t++)
+            for (int part = 0; part < COMPLEX; part++)
+                to[t * COMPLEX + part] = from[t * row + part] * copy->spread.deviation + copy->spread.mean;
     }
-    room->used = mark;
+}
+
+// (PADDING + samples, channels) -> (channels, samples); this is one channel.
+static void write_channel(const void *context, int channel, Room *scratch) {
+    const Copy *copy = context;
+    if (measuring(scratch)) return;
+    for (ptrdiff_t i = 0; i < copy->length; i++)
+        copy->to[(ptrdiff_t)channel * copy->length + i] =
+            copy->from[(i + PADDING) * copy->channels + channel] * copy->spread.deviation + copy->spread.mean;
+}
+
+typedef struct {
+    const Matrix *matrix;
+    const float *x;
+    int count, from;
+    float *out;
+} Change;
+
+static void change_piece(const void *context, int piece, Room *scratch) {
+    const size_t mark = scratch->used;
+    const Change *work = context;
+    const int first_row = piece * TOKENS, count = work->count - first_row < TOKENS ? work->count - first_row : TOKENS;
+    int16_t *integers = take(scratch, (size_t)TOKENS * work->from * sizeof *integers);
+    scratch->used = mark;
+    if (measuring(scratch)) return;
+    float gains[TOKENS];
+    for (ptrdiff_t t = 0; t < count; t++)
+        gains[t] = quantise_row(work->x + (first_row + t) * work->from, work->from, LONG_BLOCK,
+                                integers + t * work->from);
+    const int outputs = work->matrix->outputs;
+    multiply(work->matrix, &(Rows){integers, work->from * sizeof *integers, 1, 0, gains, 1, 0}, count,
+             &(Result){.values = work->out + (ptrdiff_t)first_row * outputs, .stride = outputs, .finish = STORE});
+}
+
+// Each row of x through a matrix, to the transformer's width or back.
+static void change_width(Change work, Team *team) {
+    share(team, change_piece, &work, (work.count + TOKENS - 1) / TOKENS);
 }
 
 // The middle: (frames, frequencies, channels) and (length, channels) -> the same.
 static void meet(const Network *network, const HTDemucsSizes *sizes, const float *x, int count, const float *waveform,
-                 int length, float *out, float *out_t, Room *room) {
-    const size_t mark = room->used;
-    const int bottom = channels_of(DEPTH - 1), frequencies = frequencies_of(DEPTH - 1);
-    if (sizes->width) {
-        float *wide = take_floats(room, (size_t)count * sizes->width);
-        float *wide_t = take_floats(room, (size_t)length * sizes->width);
-        change_width(&network->up, x, count, bottom, wide, room);
-        change_width(&network->up_t, waveform, length, bottom, wide_t, room);
-        transform(&network->transformer, wide, sizes->frames, frequencies, wide_t, length, room);
-        change_width(&network->down, wide, count, sizes->width, out, room);
-        change_width(&network->down_t, wide_t, length, sizes->width, out_t, room);
+                 int length, float *out, float *out_t, Team *team) {
+    const size_t mark = team->room.used;
+    const int bottom = channels_of(DEPTH - 1), frequencies = frequencies_of(DEPTH - 1), width = sizes->width;
+    enter(team, PROJECTIONS);
+    if (width) {
+        float *wide = take_floats(&team->room, (size_t)count * width);
+        float *wide_t = take_floats(&team->room, (size_t)length * width);
+        change_width((Change){&network->up, x, count, bottom, wide}, team);
+        change_width((Change){&network->up_t, waveform, length, bottom, wide_t}, team);
+        transform(&network->transformer, wide, sizes->frames, frequencies, wide_t, length, team);
+        enter(team, PROJECTIONS);
+        change_width((Change){&network->down, wide, count, width, out}, team);
+        change_width((Change){&network->down_t, wide_t, length, width, out_t}, team);
     } else {
-        if (!measuring(room)) {
+        if (!measuring(&team->room)) {
             memcpy(out, x, (size_t)count * bottom * sizeof *out);
             memcpy(out_t, waveform, (size_t)length * bottom * sizeof *out_t);
         }
-        transform(&network->transformer, out, sizes->frames, frequencies, out_t, length, room);
+        transform(&network->transformer, out, sizes->frames, frequencies, out_t, length, team);
     }
-    room->used = mark;
+    team->room.used = mark;
 }
 
-static void run(const Network *network, const HTDemucsSizes *sizes, Room *room, const float *mixture,
+static float *beyond(float *x, ptrdiff_t values) { return x ? x + values : NULL; }
+
+static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, const float *mixture,
                 const float *spectrum, float *waveforms, float *spectra) {
-    const int frames = sizes->frames, sources = sizes->sources;
+    const int frames = sizes->frames, sources = sizes->sources, samples = sizes->samples, top = DEPTH - 1;
+    Room *room = &team->room;
     float *skips[DEPTH], *skips_t[DEPTH];
-    int lengths[DEPTH + 1] = {sizes->samples};
+    int lengths[DEPTH + 1] = {samples};
     for (int k = 0; k < DEPTH; k++) {
         lengths[k + 1] = (lengths[k] + STRIDE - 1) / STRIDE;
         skips[k] = take_floats(room, (size_t)frames * frequencies_of(k) * channels_of(k));
@@ -170,21 +208,27 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Room *room, 
     }
     Spread spread = {0, 0}, spread_t = {0, 0};
     const size_t mark = room->used;
-    float *read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * PARTS);
-    float *read_t = take_floats(room, (size_t)(sizes->samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO);
+    float *read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * COMPLEX);
+    float *read_t = take_floats(room, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO);
+    enter(team, READING);
     if (!measuring(room)) {
-        spread = read_spectrum(spectrum, frames, read);
-        spread_t = read_mixture(mixture, sizes->samples, read_t);
+        spread = spread_of(spectrum, (ptrdiff_t)STEREO * BINS * frames * COMPLEX);
+        spread_t = spread_of(mixture, (ptrdiff_t)STEREO * samples);
+        read_mixture(mixture, samples, spread_t, read_t);
     }
+    share(team, read_frequency, &(Copy){.from = spectrum, .to = read, .length = frames, .spread = spread},
+          BINS + 2 * PADDING);
     for (int k = 0; k < DEPTH; k++) {
-        encode_spectral(&network->encoder[k], k ? skips[k - 1] : read, frames, skips[k], room);
-        const float *before = k ? skips_t[k - 1] : measuring(room) ? NULL : read_t + WAVEFORM_BEFORE * STEREO;
-        encode_waveform(&network->tencoder[k], before, lengths[k], skips_t[k], room);
+        enter(team, SPECTRAL_ENCODER);
+        encode_spectral(&network->encoder[k], k ? skips[k - 1] : read, frames, skips[k], team);
+        enter(team, WAVEFORM_ENCODER);
+        encode_waveform(&network->tencoder[k], k ? skips_t[k - 1] : beyond(read_t, WAVEFORM_BEFORE * STEREO), lengths[k],
+                        skips_t[k], team);
     }
     room->used = mark;
 
-    // What goes into each decoder, with what lies between frames; two at a time are needed.
-    const int top = DEPTH - 1, tokens = frames * frequencies_of(top);
+    // What goes into each decoder and what comes out of it take turns in two places.
+    const int tokens = frames * frequencies_of(top);
     size_t most[2] = {(size_t)tokens * channels_of(top), 0}, most_t[2] = {(size_t)lengths[DEPTH] * channels_of(top), 0};
     for (int k = 0; k < DEPTH; k++) {
         const SpectralDecoder *layer = &network->decoder[k];
@@ -193,23 +237,39 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Room *room, 
         if (values > most[(k + 1) % 2]) most[(k + 1) % 2] = values;
         if (values_t > most_t[(k + 1) % 2]) most_t[(k + 1) % 2] = values_t;
     }
-    float *x[2] = {take_floats(room, most[0]), take_floats(room, most[1])};
-    float *xt[2] = {take_floats(room, most_t[0]), take_floats(room, most_t[1])};
-    meet(network, sizes, skips[top], tokens, skips_t[top], lengths[DEPTH], x[0], xt[0], room);
+    float *x[2], *xt[2];
+    for (int i = 0; i < 2; i++) x[i] = take_floats(room, most[i]), xt[i] = take_floats(room, most_t[i]);
+    meet(network, sizes, skips[top], tokens, skips_t[top], lengths[DEPTH], x[0], xt[0], team);
+    // Where in it the values begin, and how far apart frames are.
     ptrdiff_t shift = 0, stride = frequencies_of(top) * channels_of(top), shift_t = 0;
     for (int k = 0; k < DEPTH; k++) {
         const int level = top - k, from = k % 2, to = 1 - from;
         const SpectralDecoder *layer = &network->decoder[k];
         const WaveformDecoder *layer_t = &network->tdecoder[k];
-        decode_spectral(layer, x[from] ? x[from] + shift : NULL, stride, skips[level], frames, x[to], room);
-        decode_waveform(layer_t, xt[from] ? xt[from] + shift_t : NULL, skips_t[level], lengths[level + 1], xt[to], room);
+        enter(team, SPECTRAL_DECODER);
+        decode_spectral(layer, beyond(x[from], shift), stride, skips[level], frames, x[to], team);
+        enter(team, WAVEFORM_DECODER);
+        decode_waveform(layer_t, beyond(xt[from], shift_t), skips_t[level], lengths[level + 1], xt[to], team);
         shift = PADDING * layer->channels_out, shift_t = PADDING * layer_t->channels_out;
         stride = (ptrdiff_t)(STRIDE * layer->frequencies + 2 * PADDING) * layer->channels_out;
     }
-    if (measuring(room)) return;
-    write_spectra(x[DEPTH % 2], sources, frames, spread, spectra);
-    write_waveforms(xt[DEPTH % 2], sources, sizes->samples, spread_t, waveforms);
+    enter(team, WRITING);
+    const int channels = sources * STEREO, last = DEPTH % 2;
+    share(team, write_frequency, &(Copy){.from = x[last], .to = spectra, .length = frames,
+                                         .channels = channels * COMPLEX, .spread = spread}, BINS);
+    share(team, write_channel, &(Copy){.from = xt[last], .to = waveforms, .length = samples, .channels = channels,
+                                       .spread = spread_t}, channels);
+    enter(team, READING);
 }
+
+// What a call needs: for all, and for each thread.
+static void measure(const HTDemucsSizes *sizes, const Network *network, size_t *room, size_t *scratch) {
+    Team team = {.threads = 1};
+    run(network, sizes, &team, NULL, NULL, NULL, NULL);
+    *room = team.room.most, *scratch = team.scratch[0].most;
+}
+
+static int most_threads(int threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads; }
 
 uint64_t htdemucs_weights_bytes(const HTDemucsSizes *sizes) {
     Builder builder = {0};
@@ -224,14 +284,19 @@ int32_t htdemucs_pack(const HTDemucsSizes *sizes, int32_t count, const char *con
     return builder.missing ? -1 : 0;
 }
 
-uint64_t htdemucs_room_bytes(const HTDemucsSizes *sizes, const void *weights) {
-    Room room = {0};
-    run(weights, sizes, &room, NULL, NULL, NULL, NULL);
-    return room.most;
+uint64_t htdemucs_room_bytes(const HTDemucsSizes *sizes, const void *weights, int32_t threads) {
+    size_t room, scratch;
+    measure(sizes, weights, &room, &scratch);
+    return room + most_threads(threads) * scratch;
 }
 
-void htdemucs_run(const HTDemucsSizes *sizes, const void *weights, void *memory, const float *mixture,
-                  const float *spectrum, float *waveforms, float *spectra) {
-    Room room = {.memory = memory};
-    run(weights, sizes, &room, mixture, spectrum, waveforms, spectra);
+void htdemucs_run(const HTDemucsSizes *sizes, const void *weights, void *memory, int32_t threads, const float *mixture,
+                  const float *spectrum, float *waveforms, float *spectra, double *seconds) {
+    size_t room, scratch;
+    measure(sizes, weights, &room, &scratch);
+    Team team = {.room = {.memory = memory}, .seconds = seconds};
+    for (int i = 0; i < most_threads(threads); i++) team.scratch[i].memory = (char *)memory + room + i * scratch;
+    begin(&team, most_threads(threads));
+    run(weights, sizes, &team, mixture, spectrum, waveforms, spectra);
+    end(&team);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define EPSILON 1e-5
-#define CHUNK 1024  // rows that are summed up as floats
+#define ROWS 1008  // that are worked on at once, and summed up as floats
 
 static int padded(int narrow) { return (narrow + LANES - 1) / LANES * LANES; }
 
@@ -65,104 +65,151 @@ Residual make_residual(Builder *builder, const char *prefix, int channels) {
     return residual;
 }
 
-// The narrow rows before their normalisation, (count, padded). `integers` and `gains` have room for `dilation` more rows
-// on either side.
-static void go_down(const Branch *branch, const float *x, ptrdiff_t stride, int count, int dilation, int16_t *integers,
-                    float *gains, float *h) {
-    const int channels = branch->channels, rows = count + 2 * dilation;
-    for (int t = 0; t < rows; t++) {
-        int16_t *row = integers + (ptrdiff_t)t * channels;
-        if (t < dilation || t >= count + dilation) {
-            memset(row, 0, channels * sizeof *row);
-            gains[t] = 0;
-        } else
-            gains[t] = quantise_row(x + (t - dilation) * stride, channels, SHORT_BLOCK, row);
-    }
-    const ptrdiff_t bytes = channels * sizeof *integers;
-    multiply(&branch->down, &(Rows){integers, bytes, 3, dilation * bytes, gains, 1, dilation}, count,
-             &(Result){.values = h, .stride = padded(branch->narrow), .finish = STORE});
-}
+// Both branches at work on `count` rows of x. Sums are kept for each piece, so that they are added up in one order
+// whoever computes them.
+typedef struct {
+    double sum, square;
+} Sums;
 
 typedef struct {
     double mean, deviation;
 } Moments;
 
-static Moments moments(double sum, double square, double count) {
-    const double mean = sum / count, variance = square / count - mean * mean;
-    return (Moments){mean, sqrt((variance > 0 ? variance : variance < 0 ? 0 : variance) + EPSILON)};
+typedef struct {
+    const Branch *branch;
+    float *x, *h;  // h: (count, padded)
+    ptrdiff_t stride;
+    int count, dilation;
+    int16_t *integers;  // with `dilation` more rows on either side, as gains
+    float *gains;
+    Sums *sums;
+    Moments moments;
+    const float *up_gains, *up_offsets;
+} Work;
+
+static int pieces(int count) { return (count + ROWS - 1) / ROWS; }
+
+static int end_of(const Work *work, int piece) {
+    const int end = (piece + 1) * ROWS;
+    return end < work->count ? end : work->count;
 }
 
-static Moments moments_of(const float *h, int narrow, int count) {
-    const int width = padded(narrow);
-    double sum = 0, square = 0;
-    for (int from = 0; from < count; from += CHUNK) {
-        Floats sums = all(0), squares = all(0);
-        for (int t = from; t < count && t < from + CHUNK; t++)
-            for (int v = 0; v < narrow; v += LANES) {
-                const __mmask16 mask = first(narrow - v < LANES ? narrow - v : LANES);
-                Floats values = _mm512_maskz_loadu_ps(mask, h + (ptrdiff_t)t * width + v);
-                sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
-            }
-        sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
-    }
-    return moments(sum, square, (double)narrow * count);
+static Moments moments(const Work *work, double values) {
+    Sums all_sums = {0, 0};
+    for (int i = 0; i < pieces(work->count); i++)
+        all_sums.sum += work->sums[i].sum, all_sums.square += work->sums[i].square;
+    const double mean = all_sums.sum / values, variance = all_sums.square / values - mean * mean;
+    return (Moments){mean, sqrt((variance < 0 ? 0 : variance) + EPSILON)};
 }
 
-// Normalise and activate the narrow rows in place; returns the moments of the wide ones.
-static Moments activate(const Branch *branch, float *h, int count) {
+static void quantise_piece(const void *context, int piece, Room *scratch) {
+    (void)scratch;
+    const Work *work = context;
+    const int channels = work->branch->channels;
+    for (int t = piece * ROWS; t < end_of(work, piece); t++)
+        work->gains[t + work->dilation] =
+            quantise_row(work->x + t * work->stride, channels, SHORT_BLOCK,
+                         work->integers + (ptrdiff_t)(t + work->dilation) * channels);
+}
+
+// The narrow rows before their normalisation.
+static void go_down(const void *context, int piece, Room *scratch) {
+    (void)scratch;
+    const Work *work = context;
+    const Branch *branch = work->branch;
+    const int from = piece * ROWS, end = end_of(work, piece), narrow = branch->narrow, width = padded(narrow);
+    const ptrdiff_t bytes = branch->channels * sizeof *work->integers;
+    const Rows rows = {work->integers + (ptrdiff_t)from * branch->channels, bytes, 3, work->dilation * bytes,
+                       work->gains + from, 1, work->dilation};
+    multiply(&branch->down, &rows, end - from,
+             &(Result){.values = work->h + (ptrdiff_t)from * width, .stride = width, .finish = STORE});
+    Floats sums = all(0), squares = all(0);
+    for (int t = from; t < end; t++)
+        for (int v = 0; v < narrow; v += LANES) {
+            const __mmask16 mask = first(narrow - v < LANES ? narrow - v : LANES);
+            Floats values = _mm512_maskz_loadu_ps(mask, work->h + (ptrdiff_t)t * width + v);
+            sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
+        }
+    work->sums[piece] = (Sums){_mm512_reduce_add_ps(sums), _mm512_reduce_add_ps(squares)};
+}
+
+// Normalises and activates the narrow rows in place; sums up the wide ones.
+static void activate(const void *context, int piece, Room *scratch) {
+    (void)scratch;
+    const Work *work = context;
+    const Branch *branch = work->branch;
     const int narrow = branch->narrow, width = padded(narrow), vectors = width / LANES;
-    const Moments before = moments_of(h, narrow, count);
     Floats gains[MOST_NARROW / LANES], offsets[MOST_NARROW / LANES];
     for (int v = 0; v < vectors; v++) {
-        gains[v] = _mm512_mul_ps(load(branch->down_gains + v * LANES), all((float)(1 / before.deviation)));
-        offsets[v] = _mm512_fnmadd_ps(all((float)before.mean), gains[v], load(branch->down_offsets + v * LANES));
+        gains[v] = _mm512_mul_ps(load(branch->down_gains + v * LANES), all((float)(1 / work->moments.deviation)));
+        offsets[v] = _mm512_fnmadd_ps(all((float)work->moments.mean), gains[v], load(branch->down_offsets + v * LANES));
     }
-    double sum = 0, square = 0;
-    for (int from = 0; from < count; from += CHUNK) {
-        const int end = from + CHUNK < count ? from + CHUNK : count;
-        Floats sums = all(0), squares = all(0);
-        for (int t = from; t < end; t++) {
-            float *row = h + (ptrdiff_t)t * width;
-            for (int v = 0; v < vectors; v++) {
-                const __mmask16 mask = first(narrow - v * LANES < LANES ? narrow - v * LANES : LANES);
-                Floats values = _mm512_maskz_loadu_ps(mask, row + v * LANES);
-                store(row + v * LANES, gelu(_mm512_fmadd_ps(values, gains[v], offsets[v])));
-            }
-            for (int v = 0; v < vectors; v++) {
-                Floats values = load(row + v * LANES), products = load(branch->cross_weights + v * LANES);
-                products = _mm512_add_ps(products, products);
-                for (int i = 0; i < narrow; i++)
-                    products = _mm512_fmadd_ps(all(row[i]), load(branch->gram + i * width + v * LANES), products);
-                squares = _mm512_fmadd_ps(values, products, squares);
-                sums = _mm512_fmadd_ps(values, load(branch->mean_weights + v * LANES), sums);
-            }
+    Floats sums = all(0), squares = all(0);
+    for (int t = piece * ROWS; t < end_of(work, piece); t++) {
+        float *row = work->h + (ptrdiff_t)t * width;
+        for (int v = 0; v < vectors; v++) {
+            const __mmask16 mask = first(narrow - v * LANES < LANES ? narrow - v * LANES : LANES);
+            Floats values = _mm512_maskz_loadu_ps(mask, row + v * LANES);
+            store(row + v * LANES, gelu(_mm512_fmadd_ps(values, gains[v], offsets[v])));
         }
-        sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
+        for (int v = 0; v < vectors; v++) {
+            Floats values = load(row + v * LANES), products = load(branch->cross_weights + v * LANES);
+            products = _mm512_add_ps(products, products);
+            for (int i = 0; i < narrow; i++)
+                products = _mm512_fmadd_ps(all(row[i]), load(branch->gram + i * width + v * LANES), products);
+            squares = _mm512_fmadd_ps(values, products, squares);
+            sums = _mm512_fmadd_ps(values, load(branch->mean_weights + v * LANES), sums);
+        }
     }
-    return moments(sum + (double)count * branch->mean_bias, square + (double)count * branch->square_bias, count);
+    const double rows = end_of(work, piece) - piece * ROWS;
+    work->sums[piece] = (Sums){_mm512_reduce_add_ps(sums) + rows * branch->mean_bias,
+                               _mm512_reduce_add_ps(squares) + rows * branch->square_bias};
 }
 
-static void go_up(const Branch *branch, const float *h, int count, Moments wide, float *x, ptrdiff_t stride) {
+static void go_up(const void *context, int piece, Room *scratch) {
+    (void)scratch;
+    const Work *work = context;
+    const int from = piece * ROWS, width = padded(work->branch->narrow);
+    const Rows rows = {
+        .values = work->h + (ptrdiff_t)from * width, .stride = width * sizeof *work->h, .segments = 1};
+    multiply(&work->branch->up, &rows, end_of(work, piece) - from,
+             &(Result){.values = work->x + from * work->stride, .stride = work->stride, .finish = ADD_GATED,
+                       .gains = work->up_gains, .offsets = work->up_offsets});
+}
+
+static void add_branch(Work *work, Team *team) {
+    const Branch *branch = work->branch;
+    const int count = work->count, parts = pieces(count), dilation = work->dilation;
+    const size_t beyond = dilation * branch->channels * sizeof *work->integers;
+    memset(work->integers, 0, beyond);
+    memset(work->integers + (ptrdiff_t)(count + dilation) * branch->channels, 0, beyond);
+    for (int i = 0; i < dilation; i++) work->gains[i] = work->gains[count + dilation + i] = 0;
+    share(team, quantise_piece, work, parts);
+    share(team, go_down, work, parts);
+    work->moments = moments(work, (double)branch->narrow * count);
+    share(team, activate, work, parts);
+    const Moments wide = moments(work, count);
     float gains[2 * MOST_CHANNELS], offsets[2 * MOST_CHANNELS];
     for (int n = 0; n < 2 * branch->channels; n++) {
         gains[n] = (float)(branch->up_gains[n] / wide.deviation);
         offsets[n] = (float)((branch->up.offsets[n] - wide.mean) * gains[n]) + branch->up_offsets[n];
     }
-    const Rows rows = {.values = h, .stride = padded(branch->narrow) * sizeof(float), .segments = 1};
-    multiply(&branch->up, &rows, count,
-             &(Result){.values = x, .stride = stride, .finish = ADD_GATED, .gains = gains, .offsets = offsets});
+    work->up_gains = gains, work->up_offsets = offsets;
+    share(team, go_up, work, parts);
 }
 
-void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room) {
+void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room, Team *team) {
     const size_t mark = room->used;
     const Branch *last = &residual->branches[DILATIONS - 1];
-    int16_t *integers = take(room, (size_t)(count + 2 * DILATIONS) * last->channels * sizeof *integers);
-    float *gains = take_floats(room, count + 2 * DILATIONS), *h = take_floats(room, (size_t)count * padded(last->narrow));
+    Work work = {.x = x, .stride = stride, .count = count};
+    work.integers = take(room, (size_t)(count + 2 * DILATIONS) * last->channels * sizeof *work.integers);
+    work.gains = take_floats(room, count + 2 * DILATIONS);
+    work.h = take_floats(room, (size_t)count * padded(last->narrow));
+    work.sums = take(room, pieces(count) * sizeof *work.sums);
     if (!measuring(room))
         for (int k = 0; k < DILATIONS; k++) {
-            const Branch *branch = &residual->branches[k];
-            go_down(branch, x, stride, count, k + 1, integers, gains, h);
-            go_up(branch, h, count, activate(branch, h, count), x, stride);
+            work.branch = &residual->branches[k], work.dilation = k + 1;
+            add_branch(&work, team);
         }
     room->used = mark;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "builder.h"
+#include "team.h"
 
 #define DILATIONS 2
 #define MOST_CHANNELS 384
@@ -30,5 +31,5 @@ typedef struct {
 
 Residual make_residual(Builder *builder, const char *prefix, int channels);
 
-// Add both branches to `count` rows of x, `stride` floats apart.
-void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room);
+// Add both branches to `count` rows of x, `stride` floats apart. `team`: who shares the work; NULL: nobody.
+void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room, Team *team);

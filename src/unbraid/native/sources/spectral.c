@@ -8,6 +8,8 @@ static int least(int a, int b) { return a < b ? a : b; }
 
 static int strip_of(int channels) { return channels < STRIP ? STRIP / channels : 1; }
 
+static int strips(int places, int channels) { return (places + strip_of(channels) - 1) / strip_of(channels); }
+
 SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_in, int channels, int frequencies) {
     const Name prefix = name_of("encoder.%d.", level);
     return (SpectralEncoder){
@@ -33,8 +35,20 @@ static void quantise_frames(const float *x, ptrdiff_t stride, int from, int widt
     }
 }
 
-static void encode_strip(const SpectralEncoder *layer, const float *x, int frames, int from, int width, float *out,
-                         Room *room) {
+typedef struct {
+    const SpectralEncoder *layer;
+    const float *x;
+    int frames;
+    float *out;
+} Encoding;
+
+static void encode_strip(const void *context, int index, Room *room) {
+    const Encoding *work = context;
+    const SpectralEncoder *layer = work->layer;
+    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
+    const int width = least(strip_width, layer->frequencies - from);
+    const float *x = work->x;
+    float *out = work->out;
     const size_t mark = room->used;
     const int in = layer->channels_in, channels = layer->channels, seen = STRIDE * width + 2 * PADDING;
     const int above = STRIDE * layer->frequencies;
@@ -42,7 +56,7 @@ static void encode_strip(const SpectralEncoder *layer, const float *x, int frame
     const size_t values = (size_t)frames * (layer->conv.floats ? channels : seen * in > channels ? seen * in : channels);
     int16_t *integers = take(room, values * sizeof *integers);
     if (measuring(room)) {
-        add_residual(&layer->residual, strip, 0, frames, room);
+        add_residual(&layer->residual, strip, 0, frames, room, NULL);
         room->used = mark;
         return;
     }
@@ -58,7 +72,7 @@ static void encode_strip(const SpectralEncoder *layer, const float *x, int frame
                  &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GELU});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room);
+        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
     for (int f = 0; f < width; f++) {
         for (int t = 0; t < frames; t++)
             gains[t] = quantise_row(strip + ((ptrdiff_t)t * width + f) * channels, channels, SHORT_BLOCK, integers + t * channels);
@@ -70,10 +84,8 @@ static void encode_strip(const SpectralEncoder *layer, const float *x, int frame
     room->used = mark;
 }
 
-void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Room *room) {
-    const int strip = strip_of(layer->channels);
-    for (int from = 0; from < layer->frequencies; from += strip)
-        encode_strip(layer, x, frames, from, least(strip, layer->frequencies - from), out, room);
+void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Team *team) {
+    share(team, encode_strip, &(Encoding){layer, x, frames, out}, strips(layer->frequencies, layer->channels));
 }
 
 SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels, int channels_out, int frequencies,
@@ -94,17 +106,28 @@ SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels,
     };
 }
 
-// A strip of frequencies up to the transposed convolution, into `out`, (frames, frequencies + 2, channels), whose first
-// and last frequency are zero.
-static void rewrite_strip(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
-                          int from, int width, float *out, Room *room) {
+typedef struct {
+    const SpectralDecoder *layer;
+    const float *x, *skip;
+    ptrdiff_t stride;
+    int frames;
+    float *y;  // what goes into the transposed convolution, (frames, frequencies + 2, channels), the outer ones zero
+    float *out;
+} Decoding;
+
+// A strip of frequencies up to the transposed convolution.
+static void rewrite_strip(const void *context, int index, Room *room) {
+    const Decoding *work = context;
+    const SpectralDecoder *layer = work->layer;
+    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
+    const int width = least(strip_width, layer->frequencies - from);
     const size_t mark = room->used;
     const int channels = layer->channels, seen = width + 2, row = seen * channels;
     int16_t *integers = take(room, (size_t)(frames + 2) * row * sizeof *integers);
     float *sums = take_floats(room, (size_t)frames * row), *gains = take_floats(room, frames + 2);
-    const ptrdiff_t out_stride = (layer->frequencies + 2) * channels;
+    const ptrdiff_t y_stride = (layer->frequencies + 2) * channels;
     if (measuring(room)) {
-        add_residual(&layer->residual, sums, 0, frames, room);
+        add_residual(&layer->residual, sums, 0, frames, room, NULL);
         room->used = mark;
         return;
     }
@@ -113,8 +136,8 @@ static void rewrite_strip(const SpectralDecoder *layer, const float *x, ptrdiff_
     memset(integers, 0, (size_t)(frames + 2) * row * sizeof *integers);
     gains[0] = gains[frames + 1] = 0;
     for (int t = 0; t < frames; t++) {
-        const float *a = x + t * stride + begin * channels;
-        const float *b = skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
+        const float *a = work->x + t * work->stride + begin * channels;
+        const float *b = work->skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
         for (int i = 0; i < inside; i += LANES) store(sums + i, _mm512_add_ps(load(a + i), load(b + i)));
         gains[t + 1] = quantise_row(sums, inside, SHORT_BLOCK, integers + (ptrdiff_t)(t + 1) * row + before);
     }
@@ -125,17 +148,21 @@ static void rewrite_strip(const SpectralDecoder *layer, const float *x, ptrdiff_
         multiply(&layer->rewrite, &rows, frames,
                  &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GATE});
     }
-    for (int f = 0; f < width; f++) add_residual(&layer->residual, strip + f * channels, width * channels, frames, room);
+    for (int f = 0; f < width; f++) add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
     for (int t = 0; t < frames; t++)
-        memcpy(out + t * out_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
-               width * channels * sizeof *out);
+        memcpy(work->y + t * y_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
+               width * channels * sizeof *strip);
     room->used = mark;
 }
 
 // The transposed convolution of places `from` to `from + width`; place i gives frequencies 4 i - 2 to 4 i + 1.
-static void widen_strip(const SpectralDecoder *layer, const float *y, int frames, int from, int width, float *out,
-                        Room *room) {
+static void widen_strip(const void *context, int index, Room *room) {
     const size_t mark = room->used;
+    const Decoding *work = context;
+    const SpectralDecoder *layer = work->layer;
+    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
+    const int width = least(strip_width, layer->frequencies + 1 - from);
+    const float *y = work->y;
     const int channels = layer->channels, seen = width + 1, four = STRIDE * layer->channels_out;
     int16_t *integers = take(room, layer->last ? 0 : (size_t)frames * seen * channels * sizeof *integers);
     float *gains = take_floats(room, frames);
@@ -148,7 +175,7 @@ static void widen_strip(const SpectralDecoder *layer, const float *y, int frames
                 layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 1, 0, NULL, 0, 0}
                             : (Rows){integers + i * channels, seen * channels * sizeof *integers, 1, 0, gains, 1, 0};
             multiply(&layer->conv, &rows, frames,
-                     &(Result){.values = out + (from + i) * four, .stride = out_stride,
+                     &(Result){.values = work->out + (from + i) * four, .stride = out_stride,
                                .finish = layer->last ? STORE : GELU});
         }
     }
@@ -156,18 +183,17 @@ static void widen_strip(const SpectralDecoder *layer, const float *y, int frames
 }
 
 void decode_spectral(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
-                     float *out, Room *room) {
-    const size_t mark = room->used;
-    const int channels = layer->channels, strip = strip_of(channels), row = (layer->frequencies + 2) * channels;
-    float *y = take_floats(room, (size_t)frames * row);
-    if (!measuring(room))
+                     float *out, Team *team) {
+    const size_t mark = team->room.used;
+    const int channels = layer->channels, row = (layer->frequencies + 2) * channels;
+    float *y = take_floats(&team->room, (size_t)frames * row);
+    if (!measuring(&team->room))
         for (int t = 0; t < frames; t++) {
             memset(y + (ptrdiff_t)t * row, 0, channels * sizeof *y);
             memset(y + (ptrdiff_t)(t + 1) * row - channels, 0, channels * sizeof *y);
         }
-    for (int from = 0; from < layer->frequencies; from += strip)
-        rewrite_strip(layer, x, stride, skip, frames, from, least(strip, layer->frequencies - from), y, room);
-    for (int from = 0; from < layer->frequencies + 1; from += strip)
-        widen_strip(layer, y, frames, from, least(strip, layer->frequencies + 1 - from), out, room);
-    room->used = mark;
+    const Decoding work = {layer, x, skip, stride, frames, y, out};
+    share(team, rewrite_strip, &work, strips(layer->frequencies, channels));
+    share(team, widen_strip, &work, strips(layer->frequencies + 1, channels));
+    team->room.used = mark;
 }

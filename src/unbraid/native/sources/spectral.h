@@ -20,7 +20,7 @@ SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_
 
 // x: (frames, 4 frequencies, channels_in), of the first level with PADDING zeros on either side -> (frames, frequencies,
 // channels)
-void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Room *room);
+void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Team *team);
 
 typedef struct {
     int channels, channels_out;
@@ -36,4 +36,4 @@ SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels,
 // x: (frames, frequencies, channels), frames being `stride` floats apart, and `skip` of that shape without gaps
 // -> (frames, 4 frequencies + 2 PADDING, channels_out), with PADDING positions on either side that mean nothing
 void decode_spectral(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
-                     float *out, Room *room);
+                     float *out, Team *team);

@@ -82,68 +82,109 @@ static void quantise_normalised(const float *x, int count, int width, Norm norm,
     }
 }
 
-// Tokens, normalised, times `first` and, where there is one, `second`.
-static void project(const float *x, int count, int width, Norm norm, const Matrix *one, float *out, const Matrix *two,
-                    float *out_two, Room *room) {
-    const size_t mark = room->used;
-    int16_t *integers = take(room, TOKENS * width * sizeof *integers);
-    room->used = mark;
-    if (measuring(room)) return;
+static int pieces(int count) { return (count + TOKENS - 1) / TOKENS; }
+
+typedef struct {
+    const float *x;
+    int count, width;
+    Norm norm;
+    const Matrix *one, *two;  // two may be NULL
+    float *out, *out_two;
+} Projection;
+
+static void project_piece(const void *context, int piece, Room *scratch) {
+    const size_t mark = scratch->used;
+    const Projection *work = context;
+    const int from = piece * TOKENS, now = least(TOKENS, work->count - from), width = work->width;
+    int16_t *integers = take(scratch, TOKENS * width * sizeof *integers);
+    scratch->used = mark;
+    if (measuring(scratch)) return;
     float gains[TOKENS];
     const Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
-    for (int from = 0; from < count; from += TOKENS) {
-        const int now = least(TOKENS, count - from);
-        quantise_normalised(x + (ptrdiff_t)from * width, now, width, norm, integers, gains);
-        multiply(one, &rows, now,
-                 &(Result){.values = out + (ptrdiff_t)from * one->outputs, .stride = one->outputs, .finish = STORE});
-        if (two)
-            multiply(two, &rows, now,
-                     &(Result){.values = out_two + (ptrdiff_t)from * two->outputs, .stride = two->outputs,
-                               .finish = STORE});
+    quantise_normalised(work->x + (ptrdiff_t)from * width, now, width, work->norm, integers, gains);
+    const int outputs = work->one->outputs, outputs_two = work->two ? work->two->outputs : 0;
+    multiply(work->one, &rows, now,
+             &(Result){.values = work->out + (ptrdiff_t)from * outputs, .stride = outputs, .finish = STORE});
+    if (work->two)
+        multiply(work->two, &rows, now,
+                 &(Result){.values = work->out_two + (ptrdiff_t)from * outputs_two, .stride = outputs_two,
+                           .finish = STORE});
+}
+
+// Tokens, normalised, times one matrix or two.
+static void project(Projection work, Team *team) { share(team, project_piece, &work, pieces(work.count)); }
+
+typedef struct {
+    double sum, square;
+} Sums;
+
+typedef struct {
+    const Layer *layer;
+    const float *heads;
+    float *x;
+    int count, width;
+    Sums *sums;  // of each piece, so that they are added up in one order
+    float mean, by;
+} Feeding;
+
+static void feed_piece(const void *context, int piece, Room *scratch) {
+    const size_t mark = scratch->used;
+    const Feeding *work = context;
+    const Layer *layer = work->layer;
+    const int from = piece * TOKENS, now = least(TOKENS, work->count - from), width = work->width;
+    int16_t *integers = take(scratch, (size_t)TOKENS * 4 * width * sizeof *integers);
+    float *hidden = take_floats(scratch, (size_t)TOKENS * 4 * width);
+    scratch->used = mark;
+    if (measuring(scratch)) return;
+    float gains[TOKENS], *tokens = work->x + (ptrdiff_t)from * width;
+    Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
+    const Result added = {.values = tokens, .stride = width, .finish = ADD};
+    for (int t = 0; t < now; t++)
+        gains[t] = quantise_row(work->heads + (ptrdiff_t)(from + t) * width, width, LONG_BLOCK, integers + t * width);
+    multiply(&layer->mix, &rows, now, &added);
+    quantise_normalised(tokens, now, width, layer->before, integers, gains);
+    multiply(&layer->widen, &rows, now, &(Result){.values = hidden, .stride = 4 * width, .finish = GELU});
+    for (int t = 0; t < now; t++)
+        gains[t] = quantise_row(hidden + t * 4 * width, 4 * width, LONG_BLOCK, integers + t * 4 * width);
+    rows.stride *= 4;
+    multiply(&layer->narrow, &rows, now, &added);
+    double sum = 0, square = 0;
+    for (int t = 0; t < now; t++) {
+        Floats sums = all(0), squares = all(0);
+        for (int i = 0; i < width; i += LANES) {
+            Floats values = load(tokens + t * width + i);
+            sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
+        }
+        sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
     }
+    work->sums[piece] = (Sums){sum, square};
+}
+
+static void normalise_piece(const void *context, int piece, Room *scratch) {
+    const Feeding *work = context;
+    if (measuring(scratch)) return;
+    const Norm norm = work->layer->whole;
+    for (ptrdiff_t t = piece * TOKENS; t < least((piece + 1) * TOKENS, work->count); t++)
+        for (int i = 0; i < work->width; i += LANES) {
+            float *values = work->x + t * work->width + i;
+            Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(values), all(work->mean)), all(work->by));
+            store(values, _mm512_fmadd_ps(centred, load(norm.gains + i), load(norm.offsets + i)));
+        }
 }
 
 // The rest of a layer: what was attended to is mixed in, and each token goes through the wide layer.
-static void feed_forward(const Layer *layer, const float *heads, float *x, int count, int width, Room *room) {
-    const size_t mark = room->used;
-    int16_t *integers = take(room, (size_t)TOKENS * 4 * width * sizeof *integers);
-    float *hidden = take_floats(room, (size_t)TOKENS * 4 * width);
-    room->used = mark;
-    if (measuring(room)) return;
-    float gains[TOKENS];
-    double sum = 0, square = 0;
-    for (int from = 0; from < count; from += TOKENS) {
-        const int now = least(TOKENS, count - from);
-        float *tokens = x + (ptrdiff_t)from * width;
-        Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
-        const Result added = {.values = tokens, .stride = width, .finish = ADD};
-        for (int t = 0; t < now; t++)
-            gains[t] = quantise_row(heads + (ptrdiff_t)(from + t) * width, width, LONG_BLOCK, integers + t * width);
-        multiply(&layer->mix, &rows, now, &added);
-        quantise_normalised(tokens, now, width, layer->before, integers, gains);
-        multiply(&layer->widen, &rows, now, &(Result){.values = hidden, .stride = 4 * width, .finish = GELU});
-        for (int t = 0; t < now; t++)
-            gains[t] = quantise_row(hidden + t * 4 * width, 4 * width, LONG_BLOCK, integers + t * 4 * width);
-        rows.stride *= 4;
-        multiply(&layer->narrow, &rows, now, &added);
-        for (int t = 0; t < now; t++) {
-            Floats sums = all(0), squares = all(0);
-            for (int i = 0; i < width; i += LANES) {
-                Floats values = load(tokens + t * width + i);
-                sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
-            }
-            sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
-        }
-    }
+static void feed_forward(const Layer *layer, const float *heads, float *x, int count, int width, Team *team) {
+    const size_t mark = team->room.used;
+    Feeding work = {layer, heads, x, count, width, take(&team->room, pieces(count) * sizeof *work.sums), 0, 0};
+    share(team, feed_piece, &work, pieces(count));
     // One mean and one deviation for all tokens together.
-    const double values = (double)count * width, mean = sum / values;
-    const float by = (float)(1 / sqrt(square / values - mean * mean + EPSILON));
-    for (ptrdiff_t t = 0; t < count; t++)
-        for (int i = 0; i < width; i += LANES) {
-            Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + t * width + i), all((float)mean)), all(by));
-            store(x + t * width + i,
-                  _mm512_fmadd_ps(centred, load(layer->whole.gains + i), load(layer->whole.offsets + i)));
-        }
+    Sums together = {0, 0};
+    for (int i = 0; !measuring(&team->room) && i < pieces(count); i++)
+        together.sum += work.sums[i].sum, together.square += work.sums[i].square;
+    const double values = (double)count * width, mean = together.sum / values;
+    work.mean = (float)mean, work.by = (float)(1 / sqrt(together.square / values - mean * mean + EPSILON));
+    share(team, normalise_piece, &work, pieces(count));
+    team->room.used = mark;
 }
 
 // Where tokens stand: added after their first normalisation. `along` has sines and cosines of a number in turn.
@@ -154,66 +195,76 @@ static void along(int n, int half, float *out) {
     }
 }
 
-static void place_on_grid(const Tower *tower, float *x, int frames, int frequencies, Room *room) {
-    const size_t mark = room->used;
-    const int width = tower->width, half = width / 2;
-    float *frequency = take_floats(room, (size_t)frequencies * half);
-    room->used = mark;
-    if (measuring(room)) return;
-    float frame[MOST_WIDTH / 2];
-    for (int f = 0; f < frequencies; f++) along(f, half, frequency + f * half);
-    for (int t = 0; t < frames; t++) {
-        along(t, half, frame);
-        for (int f = 0; f < frequencies; f++, x += width) {
-            normalise(x, width, tower->before, x);
-            for (int i = 0; i < half; i += LANES) {
-                store(x + i, _mm512_add_ps(load(x + i), load(frame + i)));
-                store(x + half + i, _mm512_add_ps(load(x + half + i), load(frequency + f * half + i)));
-            }
+typedef struct {
+    const Tower *tower;
+    float *x;
+    int frequencies;
+} Placing;
+
+static void place_frame(const void *context, int t, Room *scratch) {
+    const Placing *work = context;
+    if (measuring(scratch)) return;
+    const int width = work->tower->width, half = width / 2;
+    float frame[MOST_WIDTH / 2], frequency[MOST_WIDTH / 2];
+    along(t, half, frame);
+    for (int f = 0; f < work->frequencies; f++) {
+        float *x = work->x + ((ptrdiff_t)t * work->frequencies + f) * width;
+        along(f, half, frequency);
+        normalise(x, width, work->tower->before, x);
+        for (int i = 0; i < half; i += LANES) {
+            store(x + i, _mm512_add_ps(load(x + i), load(frame + i)));
+            store(x + half + i, _mm512_add_ps(load(x + half + i), load(frequency + i)));
         }
     }
 }
 
-static void place_on_line(const Tower *tower, float *x, int length) {
-    const int width = tower->width, half = width / 2;
-    float periods[MOST_WIDTH / 2];
-    for (int i = 0; i < half; i++) periods[i] = powf(MAX_PERIOD, (float)i / (float)(half - 1));
-    for (int t = 0; t < length; t++, x += width) {
-        normalise(x, width, tower->before, x);
-        for (int i = 0; i < half; i++) {
-            const float phase = (float)t / periods[i];
-            x[i] += cosf(phase), x[half + i] += sinf(phase);
-        }
+static void place_on_line(const void *context, int t, Room *scratch) {
+    const Placing *work = context;
+    if (measuring(scratch)) return;
+    const int width = work->tower->width, half = width / 2;
+    float *x = work->x + (ptrdiff_t)t * width;
+    normalise(x, width, work->tower->before, x);
+    for (int i = 0; i < half; i++) {
+        const float phase = (float)t / powf(MAX_PERIOD, (float)i / (float)(half - 1));
+        x[i] += cosf(phase), x[half + i] += sinf(phase);
     }
 }
 
 void transform(const Transformer *transformer, float *x, int frames, int frequencies, float *waveform, int length,
-               Room *room) {
-    const size_t mark = room->used;
+               Team *team) {
+    const size_t mark = team->room.used;
     const int width = transformer->spectral.width, count = frames * frequencies;
-    float *queries = take_floats(room, (size_t)count * width), *queries_t = take_floats(room, (size_t)length * width);
-    float *seen = take_floats(room, (size_t)count * 2 * width);
-    float *seen_t = take_floats(room, (size_t)length * 2 * width);
-    float *heads = take_floats(room, (size_t)(count > length ? count : length) * width);
-    place_on_grid(&transformer->spectral, x, frames, frequencies, room);
-    if (!measuring(room)) place_on_line(&transformer->waveform, waveform, length);
+    float *queries = take_floats(&team->room, (size_t)count * width);
+    float *queries_t = take_floats(&team->room, (size_t)length * width);
+    float *seen = take_floats(&team->room, (size_t)count * 2 * width);
+    float *seen_t = take_floats(&team->room, (size_t)length * 2 * width);
+    float *heads = take_floats(&team->room, (size_t)(count > length ? count : length) * width);
+    enter(team, PROJECTIONS);
+    share(team, place_frame, &(Placing){&transformer->spectral, x, frequencies}, frames);
+    share(team, place_on_line, &(Placing){&transformer->waveform, waveform, 0}, length);
     for (int k = 0; k < LAYERS; k++) {
         const Layer *a = &transformer->spectral.layers[k], *b = &transformer->waveform.layers[k];
-        if (k % 2 == 0) {
-            project(x, count, width, a->seen, &a->queries, queries, &a->keys_values, seen, room);
-            project(waveform, length, width, b->seen, &b->queries, queries_t, &b->keys_values, seen_t, room);
+        const bool own = k % 2 == 0;
+        enter(team, PROJECTIONS);
+        if (own) {
+            project((Projection){x, count, width, a->seen, &a->queries, &a->keys_values, queries, seen}, team);
+            project((Projection){waveform, length, width, b->seen, &b->queries, &b->keys_values, queries_t, seen_t},
+                    team);
         } else {
             // What a branch is asked is said by the other's layer.
-            project(x, count, width, a->seen, &a->queries, queries, NULL, NULL, room);
-            project(waveform, length, width, b->seen, &b->queries, queries_t, NULL, NULL, room);
-            project(waveform, length, width, a->others, &a->keys_values, seen_t, NULL, NULL, room);
-            project(x, count, width, b->others, &b->keys_values, seen, NULL, NULL, room);
+            project((Projection){x, count, width, a->seen, &a->queries, NULL, queries, NULL}, team);
+            project((Projection){waveform, length, width, b->seen, &b->queries, NULL, queries_t, NULL}, team);
+            project((Projection){waveform, length, width, a->others, &a->keys_values, NULL, seen_t, NULL}, team);
+            project((Projection){x, count, width, b->others, &b->keys_values, NULL, seen, NULL}, team);
         }
-        const bool own = k % 2 == 0;
-        attend(queries, count, own ? seen : seen_t, own ? count : length, width, heads, room);
-        feed_forward(a, heads, x, count, width, room);
-        attend(queries_t, length, own ? seen_t : seen, own ? length : count, width, heads, room);
-        feed_forward(b, heads, waveform, length, width, room);
+        enter(team, ATTENTION);
+        attend(queries, count, own ? seen : seen_t, own ? count : length, width, heads, team);
+        enter(team, FEED_FORWARD);
+        feed_forward(a, heads, x, count, width, team);
+        enter(team, ATTENTION);
+        attend(queries_t, length, own ? seen_t : seen, own ? length : count, width, heads, team);
+        enter(team, FEED_FORWARD);
+        feed_forward(b, heads, waveform, length, width, team);
     }
-    room->used = mark;
+    team->room.used = mark;
 }

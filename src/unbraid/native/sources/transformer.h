@@ -33,4 +33,4 @@ Transformer make_transformer(Builder *builder, int width);
 
 // x: (frames, frequencies, width); waveform: (length, width). In place.
 void transform(const Transformer *transformer, float *x, int frames, int frequencies, float *waveform, int length,
-               Room *room);
+               Team *team);

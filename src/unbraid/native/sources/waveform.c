@@ -4,6 +4,8 @@
 
 #define ROWS 252  // that are worked on at once, while they are in the cache
 
+static int pieces(int count) { return (count + ROWS - 1) / ROWS; }
+
 static int least(int a, int b) { return a < b ? a : b; }
 
 WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_in, int channels) {
@@ -29,39 +31,55 @@ static void quantise_rows(const float *x, int from, int to, int length, int chan
             *gains = quantise_row(x + (ptrdiff_t)t * channels, channels, SHORT_BLOCK, out);
 }
 
-void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Room *room) {
+typedef struct {
+    const WaveformEncoder *layer;
+    const float *x;
+    int length, shorter;
+    float *y, *out;
+} Encoding;
+
+static void narrow_piece(const void *context, int piece, Room *room) {
     const size_t mark = room->used;
-    const int in = layer->channels_in, channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE;
-    const int seen = (STRIDE * ROWS + 2 * PADDING) * in;
-    int16_t *integers = take(room, (size_t)(seen > ROWS * channels ? seen : ROWS * channels) * sizeof *integers);
-    float *gains = take_floats(room, STRIDE * ROWS + 2 * PADDING), *y = take_floats(room, (size_t)shorter * channels);
-    if (measuring(room)) {
-        add_residual(&layer->residual, y, channels, shorter, room);
-        room->used = mark;
-        return;
-    }
-    for (int from = 0; from < shorter; from += ROWS) {
-        const int count = least(ROWS, shorter - from), begin = STRIDE * from - PADDING;
-        const Result result = {.values = y + (ptrdiff_t)from * channels, .stride = channels, .finish = GELU};
-        if (layer->conv.floats) {
-            const Rows rows = {x + begin * in, STRIDE * in * sizeof *x, 1, 0, NULL, 0, 0};
-            multiply(&layer->conv, &rows, count, &result);
-            continue;
-        }
-        quantise_rows(x, begin, begin + STRIDE * count + 2 * PADDING, length, in, integers, gains);
-        const ptrdiff_t bytes = in * sizeof *integers;
-        const Rows rows = {integers, STRIDE * bytes, 8, bytes, gains, STRIDE, 1};
-        multiply(&layer->conv, &rows, count, &result);
-    }
-    add_residual(&layer->residual, y, channels, shorter, room);
-    for (int from = 0; from < shorter; from += ROWS) {
-        const int count = least(ROWS, shorter - from);
-        quantise_rows(y, from, from + count, shorter, channels, integers, gains);
-        const Rows rows = {integers, channels * sizeof *integers, 1, 0, gains, 1, 0};
-        multiply(&layer->rewrite, &rows, count,
-                 &(Result){.values = out + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
-    }
+    const Encoding *work = context;
+    const WaveformEncoder *layer = work->layer;
+    const int in = layer->channels_in, channels = layer->channels, from = piece * ROWS;
+    const int count = least(ROWS, work->shorter - from), begin = STRIDE * from - PADDING;
+    int16_t *integers = take(room, (size_t)(STRIDE * ROWS + 2 * PADDING) * in * sizeof *integers);
+    float *gains = take_floats(room, STRIDE * ROWS + 2 * PADDING);
     room->used = mark;
+    if (measuring(room)) return;
+    Rows rows = {work->x + begin * in, STRIDE * in * sizeof *work->x, 1, 0, NULL, 0, 0};
+    if (!layer->conv.floats) {
+        quantise_rows(work->x, begin, begin + STRIDE * count + 2 * PADDING, work->length, in, integers, gains);
+        const ptrdiff_t bytes = in * sizeof *integers;
+        rows = (Rows){integers, STRIDE * bytes, 8, bytes, gains, STRIDE, 1};
+    }
+    multiply(&layer->conv, &rows, count,
+             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .finish = GELU});
+}
+
+static void gate_piece(const void *context, int piece, Room *room) {
+    const size_t mark = room->used;
+    const Encoding *work = context;
+    const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->shorter - from);
+    int16_t *integers = take(room, (size_t)ROWS * channels * sizeof *integers);
+    float *gains = take_floats(room, ROWS);
+    room->used = mark;
+    if (measuring(room)) return;
+    quantise_rows(work->y, from, from + count, work->shorter, channels, integers, gains);
+    multiply(&work->layer->rewrite, &(Rows){integers, channels * sizeof *integers, 1, 0, gains, 1, 0}, count,
+             &(Result){.values = work->out + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
+}
+
+void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Team *team) {
+    const size_t mark = team->room.used;
+    const int channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE;
+    float *y = take_floats(&team->room, (size_t)shorter * channels);
+    const Encoding work = {layer, x, length, shorter, y, out};
+    share(team, narrow_piece, &work, pieces(shorter));
+    add_residual(&layer->residual, y, channels, shorter, &team->room, team);
+    share(team, gate_piece, &work, pieces(shorter));
+    team->room.used = mark;
 }
 
 WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels, int channels_out, bool last) {
@@ -78,38 +96,72 @@ WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels,
     };
 }
 
-void decode_waveform(const WaveformDecoder *layer, float *x, const float *skip, int length, float *out, Room *room) {
+typedef struct {
+    const WaveformDecoder *layer;
+    const float *x, *skip;
+    int length;
+    float *around;  // what goes into the transposed convolution, with a row of zeros on either side
+    float *out;
+} Decoding;
+
+static void rewrite_piece(const void *context, int piece, Room *room) {
     const size_t mark = room->used;
-    const int channels = layer->channels, four = STRIDE * layer->channels_out;
+    const Decoding *work = context;
+    const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->length - from);
     int16_t *integers = take(room, (size_t)(ROWS + 2) * channels * sizeof *integers);
     float *gains = take_floats(room, ROWS + 2);
-    // A row of zeros on either side.
-    float *around = take_floats(room, (size_t)(length + 2) * channels), *y = around + channels;
-    if (measuring(room)) {
-        add_residual(&layer->residual, y, channels, length, room);
-        room->used = mark;
-        return;
-    }
-    memset(around, 0, channels * sizeof *around);
-    memset(y + (ptrdiff_t)length * channels, 0, channels * sizeof *around);
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)length * channels; i += LANES)
-        store(x + i, _mm512_add_ps(load(x + i), load(skip + i)));
-    const ptrdiff_t bytes = channels * sizeof *integers;
-    for (int from = 0; from < length; from += ROWS) {
-        const int count = least(ROWS, length - from);
-        quantise_rows(x, from - 1, from + count + 1, length, channels, integers, gains);
-        multiply(&layer->rewrite, &(Rows){integers, bytes, 3, bytes, gains, 1, 1}, count,
-                 &(Result){.values = y + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
-    }
-    add_residual(&layer->residual, y, channels, length, room);
-    for (int from = 0; from < length + 1; from += ROWS) {
-        const int count = least(ROWS, length + 1 - from);
-        if (!layer->last) quantise_rows(y, from - 1, from + count, length, channels, integers, gains);
-        const Rows rows = layer->last
-                              ? (Rows){around + (ptrdiff_t)from * channels, channels * sizeof *y, 1, 0, NULL, 0, 0}
-                              : (Rows){integers, bytes, 2, bytes, gains, 1, 1};
-        multiply(&layer->conv, &rows, count,
-                 &(Result){.values = out + (ptrdiff_t)from * four, .stride = four, .finish = layer->last ? STORE : GELU});
-    }
     room->used = mark;
+    if (measuring(room)) return;
+    float sums[MOST_CHANNELS];
+    for (int i = 0; i < count + 2; i++) {
+        const int t = from - 1 + i;
+        const bool inside = t >= 0 && t < work->length;
+        for (int c = 0; c < channels; c += LANES) {
+            const ptrdiff_t place = (ptrdiff_t)t * channels + c;
+            store(sums + c, inside ? _mm512_add_ps(load(work->x + place), load(work->skip + place)) : all(0));
+        }
+        gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
+    }
+    const ptrdiff_t bytes = channels * sizeof *integers;
+    multiply(&work->layer->rewrite, &(Rows){integers, bytes, 3, bytes, gains, 1, 1}, count,
+             &(Result){.values = work->around + (ptrdiff_t)(from + 1) * channels, .stride = channels, .finish = GATE});
+}
+
+static void widen_piece(const void *context, int piece, Room *room) {
+    const size_t mark = room->used;
+    const Decoding *work = context;
+    const WaveformDecoder *layer = work->layer;
+    const int channels = layer->channels, from = piece * ROWS, count = least(ROWS, work->length + 1 - from);
+    const int four = STRIDE * layer->channels_out;
+    int16_t *integers = take(room, (size_t)(ROWS + 1) * channels * sizeof *integers);
+    float *gains = take_floats(room, ROWS + 1);
+    room->used = mark;
+    if (measuring(room)) return;
+    const float *seen = work->around + (ptrdiff_t)from * channels;
+    const ptrdiff_t bytes = channels * sizeof *integers;
+    Rows rows = {seen, channels * sizeof *seen, 1, 0, NULL, 0, 0};
+    if (!layer->last) {
+        quantise_rows(seen, 0, count + 1, count + 1, channels, integers, gains);
+        rows = (Rows){integers, bytes, 2, bytes, gains, 1, 1};
+    }
+    multiply(&layer->conv, &rows, count,
+             &(Result){.values = work->out + (ptrdiff_t)from * four, .stride = four,
+                       .finish = layer->last ? STORE : GELU});
+}
+
+void decode_waveform(const WaveformDecoder *layer, const float *x, const float *skip, int length, float *out,
+                     Team *team) {
+    const size_t mark = team->room.used;
+    const int channels = layer->channels;
+    float *around = take_floats(&team->room, (size_t)(length + 2) * channels);
+    float *y = measuring(&team->room) ? NULL : around + channels;
+    if (y) {
+        memset(around, 0, channels * sizeof *around);
+        memset(y + (ptrdiff_t)length * channels, 0, channels * sizeof *around);
+    }
+    const Decoding work = {layer, x, skip, length, around, out};
+    share(team, rewrite_piece, &work, pieces(length));
+    add_residual(&layer->residual, y, channels, length, &team->room, team);
+    share(team, widen_piece, &work, pieces(length + 1));
+    team->room.used = mark;
 }

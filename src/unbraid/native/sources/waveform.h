@@ -17,7 +17,7 @@ typedef struct {
 WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_in, int channels);
 
 // (length, channels_in) -> (ceil(length / 4), channels). Around x of the first level there have to be zeros.
-void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Room *room);
+void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Team *team);
 
 typedef struct {
     int channels, channels_out;
@@ -29,5 +29,5 @@ typedef struct {
 WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels, int channels_out, bool last);
 
 // (length, channels) and the encoder's, alike -> (4 length + 4, channels_out), whose first PADDING rows mean nothing.
-// x is overwritten.
-void decode_waveform(const WaveformDecoder *layer, float *x, const float *skip, int length, float *out, Room *room);
+void decode_waveform(const WaveformDecoder *layer, const float *x, const float *skip, int length, float *out,
+                     Team *team);
