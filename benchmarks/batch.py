@@ -20,8 +20,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engines import engine_of
 from process import Cost, measure
 from songs import write_song
+from unbraid.models import find_model
 
 ONE_BY_ONE = """
 import sys; from unbraid import Separator
@@ -45,8 +47,10 @@ def main() -> int:
     parser.add_argument("--formats", nargs="+", default=["wav", "flac", "mp3"])
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
+    engine = engine_of(find_model(options.model, repo=Path(options.repo) if options.repo else None))
     print(
-        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}: {options.songs} songs of {options.seconds:g} s"
+        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}: {options.songs} songs of {options.seconds:g} s, "
+        f"{options.model} by {engine}"
     )
     same = True
     with tempfile.TemporaryDirectory() as made:

@@ -2,8 +2,9 @@
 
     python benchmarks/overheads.py SONG [--model lite|htdemucs] [--repo DIR] [--stems vocals] [--runs 3]
 
-The whole engine goes through the song, from file to files, with a network that has its answers ready: the rest is what
-there is to save beside it. Each stage's time is that of its own thread, without what it calls of the other stages, and
+The whole engine goes through the song, from file to files, with a network that has its answers ready, whatever would
+compute it (the native library and OpenVINO are given and give the same arrays): the rest is what there is to save
+beside it. Each stage's time is that of its own thread, without what it calls of the other stages, and
 the least of the runs; `in all` is that of the process. Page faults show where memory is taken anew.
 """
 

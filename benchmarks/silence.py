@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engines import engine_of
 from sound import difference_db, read
 from unbraid import Separator
 from unbraid.separation import pipeline
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     separator = Separator(options.model, repo=options.repo, device="cpu")
+    print(f"{options.model} by {engine_of(separator.model)}, on both sides")
     silent = int(SILENT_SEGMENTS * separator.model.segment)
     worst = -np.inf
     print(f"{'':44}{'segments':>10}{'CPU s':>14}{'stem':>9}{'rms':>9}{'peak':>9}{'click':>9}  dB")

@@ -3,14 +3,17 @@
     python benchmarks/speed.py SONG [--model htdemucs|lite] [--peers demucs …] [--stems vocals|all] [--jobs N]
         [--runs 3] [--segments 5] [--json FILE] [--markdown FILE] [--at-least 2] [--at-most-mb 1200]
 
-Prints one table, with a column for each contender. "song" is the whole command, from the file to its stem files.
-"one segment" is 7.8 s of noise through the network in a process that is warm, the transforms around it included; where
-the engine computes several side by side, it is the time of all by their number. Times come as the median of the
-runs (least to most); "as many times ours" divides, run by run, by ours of the same turn. `load` is Python's start and
-a model ready for use. `first output` is the time from a process' start until the first seconds of stems are there: the
-peers hand out nothing before the song is done, so for them that is all. GFLOP/s are the matrix products and
-convolutions of the network (`speed_operations.py`) by the time of a segment, and the peak is that of the fastest
-library at hand for a large matrix product (`speed_peak.py`), before or after the runs.
+Prints one table, with a column for each contender. "song" is the whole command, from the file to its stem files. "one
+segment" is 7.8 s of noise through the network in a process that is warm, the transforms around it included; where the
+engine computes several side by side, it is the time of all by their number. Times come as the median of the runs
+(least to most); "as many times ours" divides, run by run, by ours of the same turn. `engine` is what computed the
+network, as the process that did it says: of ours the native library, where the processor is one for it, and of the
+contender `openvino` what computes on all others. `load` is Python's start and a model ready for use. `first output` is
+the time from a process' start until the first seconds of stems are there: the peers hand out nothing before the song
+is done, so for them that is all. Operations are the matrix products and convolutions of the network
+(`speed_operations.py`), by the time of a segment. The share of the peak is the time that they take at the machine's
+peak (`speed_peak.py`, before or after the runs) of floats, or of integers where the engine computes on those, by the
+time that they took.
 
 All compute on the CPU with an overlap of 0.25 and without shifts. With `--model lite` ours runs what comes with it and
 the peers htdemucs: what a user waits for, not the same work, and nothing about how good the stems are. The exit status
@@ -33,11 +36,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engines import NATIVE
 from peer import SIGNATURE, make_peer
 from process import CommandFailed, measure
-from speed_contenders import PEERS, Contender, Work, ours
-from speed_operations import by_kind, count, one_segment
-from speed_peak import best_of, peak_gflops
+from speed_contenders import CHECKOUT, PEERS, Contender, Work, ours
+from speed_operations import as_floats, by_kind, count, one_segment
+from speed_peak import INTEGERS, best_of, float_peak, peaks
 from speed_runs import Side, in_turn, load, load_uncached, prepare, segments, song
 from speed_table import Measured, Scene, Thresholds, broken, markdown, table, text
 from unbraid.audio import Decoder
@@ -45,7 +49,6 @@ from unbraid.models import find_model
 
 OVERLAP = 0.25
 QUIET = 0.5  # a load average up to which nothing else is taken to have run
-CHECKOUT = Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,26 +63,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SIGNATURE if options.model == "htdemucs" else options.model,
         repo=peer.weights if options.model == "htdemucs" else None,
     )
-    operations = by_kind(count(one_segment(model)))
+    network = one_segment(model)
+    operations = by_kind(count(network))
     pythons = CHECKOUT / ".venv/bin/python", peer.python if options.peers else None
-    peak = peak_gflops(*pythons)
+    peak = peaks(*pythons)
     with tempfile.TemporaryDirectory() as out:
         work = Work(options.song, Path(out), options.stems, OVERLAP, peer.weights)
         measured = run(options, work)
-    peak = best_of(peak, peak_gflops(*pythons))
+    peak = best_of(peak, peaks(*pythons))
     scene = Scene(
         song_s=song_s,
         segment_s=model.segment / model.sample_rate,
         segment_gflop=sum(operations.values()) / 1e9,
-        peak_gflops=max(peak.values()),
+        peak_gflops=float_peak(peak),
         same_network=options.model == "htdemucs",
+        integer_peak=peak.get(INTEGERS),
+        gflop_as_floats=as_floats(network) / 1e9,
     )
     about = {
         "date": date,
         "machine": machine(),
         "load_average": round(load_average, 1),
         "command": command(arguments),
-        "peak_gflops": {library: round(rate, 1) for library, rate in peak.items()},
+        "peaks": {name: round(rate, 1) for name, rate in peak.items()},
         "operations_of_a_segment": operations,
     }
     return conclude(options, about, measured, scene)
@@ -137,14 +143,14 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
     measured, sides = [], list[Side]()
     for name in ("", *options.peers):
         try:
-            side: Contender = PEERS[name](work) if name else ours(CHECKOUT, options.model, options.jobs, work)
+            side: Contender = PEERS[name](work) if name else ours(options.model, options.jobs, work)
         except (CommandFailed, OSError) as error:
             measured.append(Measured(name, failed=f"can't be installed: {error}"))
         else:
             measured.append(Measured(side.name))
             sides.append((side, measured[-1]))
     in_turn(sides, 1, prepare)
-    in_turn(sides[:1], 1, load_uncached)  # the peers keep nothing
+    in_turn([side for side in sides if side[0].first], 1, load_uncached)  # the peers keep nothing
     in_turn(sides, options.runs, load)
     segments(sides, options.segments)
     in_turn(sides, options.runs, song)
@@ -174,17 +180,22 @@ def command(arguments: Sequence[str] | None) -> str:
 
 def notes(measured: Sequence[Measured], stems: str, report: Mapping[str, Any]) -> list[str]:
     """What is to be known beside the table, a line each."""
-    peak: dict[str, float] = report["peak_gflops"]
+    peak: dict[str, float] = report["peaks"]
     work: dict[str, int] = report["operations_of_a_segment"]
     lines = [
         f"The song lasts {report['scene']['song_s']:.1f} s, a segment of our network "
         + f"{report['scene']['segment_s']:.2f} s: {report['scene']['segment_gflop']:.1f} GFLOP ("
         + ", ".join(f"{kind} {value / 1e9:.1f}" for kind, value in work.items())
         + ").",
-        "A large float32 matrix product reaches "
-        + ", ".join(f"{rate:.0f} GFLOP/s ({library})" for library, rate in peak.items())
-        + "; the highest counts as the peak.",
+        "Peaks in G operations a second, of large float32 matrix products by a library or of an instruction: "
+        + ", ".join(f"{rate:.0f} ({name})" for name, rate in peak.items())
+        + ". The highest of float32 counts.",
     ]
+    if any(one.engine == NATIVE for one in measured):
+        lines.append(
+            "Of the native engine's operations all but "
+            + f"{report['scene']['gflop_as_floats']:.1f} GFLOP are on integers, and held against their peak."
+        )
     lines += [f"{one.name} computes {one.at_once} segments at once." for one in measured if one.at_once > 1]
     if report["load_average"] > QUIET:
         lines.append(

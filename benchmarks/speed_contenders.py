@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines import NATIVE, OPENVINO, PYTORCH, WITHOUT_NATIVE
 from peer import CACHE, SIGNATURE, TORCH, audio_separator_models, make_environment, make_peer
 
 Command = Sequence[str | Path]
+CHECKOUT = Path(__file__).parents[1]
 
-# What all workers end with. They compute once to be warm, say so, and then a segment for every line they read; each
-# line they print is what it cost. Whatever else is printed goes to standard error.
+# What all workers end with. They compute once to be warm, say so and what computed, and then a segment for every line
+# they read; each line they print is what it cost. Whatever else is printed goes to standard error.
 SEGMENTS = """
 import json, os, sys, time
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 compute()
-print(json.dumps({"at_once": at_once}), file=answer, flush=True)
+print(json.dumps({"at_once": at_once, "engine": engine}), file=answer, flush=True)
 for line in sys.stdin:
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     compute()
@@ -36,6 +38,7 @@ def leave(progress):
         os._exit(0)
 separator.separate_to_files(sys.argv[4], sys.argv[5], progress=leave)
 """
+OURS_SEPARATES = "import sys; from unbraid.cli.main import main; sys.exit(main())"
 # With the transforms before and after the network, as the peers' networks hold theirs; as many segments at once as
 # the engine computes by itself.
 OURS_SEGMENTS = f"""
@@ -48,7 +51,12 @@ from unbraid.separation.network import Network
 from unbraid.separation.runtime import RuntimeLoader
 name, repo, jobs = sys.argv[1:]
 model = find_model(name, repo=Path(repo) if repo else None)
-network = Network(model, model.segment, RuntimeLoader(model, "cpu", jobs=int(jobs) or None).load)
+loader, loaded = RuntimeLoader(model, "cpu", jobs=int(jobs) or None), []
+def load(*what, **how):
+    loaded.append(loader.load(*what, **how))
+    return loaded[-1]
+network = Network(model, model.segment, load)
+engine = {{"NativeRuntime": {NATIVE!r}, "OpenVinoRuntime": {OPENVINO!r}}}[type(loaded[0]).__name__]
 noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
 sources, at_once = range(len(model.sources)), network.jobs
 pool = ThreadPoolExecutor(at_once)
@@ -57,7 +65,7 @@ def compute():
 {SEGMENTS}"""
 THEIRS_SEGMENTS = f"""
 import torch
-network, at_once = getattr(model, "models", [model])[0].eval(), 1
+network, at_once, engine = getattr(model, "models", [model])[0].eval(), 1, {PYTORCH!r}
 noise = 0.3 * torch.randn(1, 2, int(network.segment * network.samplerate), generator=torch.manual_seed(0))
 def compute():
     with torch.no_grad():
@@ -108,24 +116,35 @@ class Work:
     weights: Path
 
 
-def ours(checkout: Path, model: str, jobs: int | None, work: Work) -> Contender:
+def ours(model: str, jobs: int | None, work: Work) -> Contender:
     """This checkout by its launcher, whose environment has been made."""
-    name, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
-    command: list[str | Path] = [checkout / "unbraid", "separate", work.song, "-m", name, "--stems", work.stems,
-                                 "--device", "cpu", "--quiet", "-o", work.out / "ours"]  # fmt: skip
+    return _ours(f"unbraid {model}" + (f" --jobs {jobs}" if jobs else ""), model, jobs, work, "ours")
+
+
+def openvino(work: Work) -> Contender:
+    """This checkout with htdemucs, as it is on a machine without the native library."""
+    return _ours("unbraid htdemucs, OpenVINO", "htdemucs", None, work, "openvino", first=WITHOUT_NATIVE)
+
+
+def _ours(name: str, model: str, jobs: int | None, work: Work, out: str, first: str = "") -> Contender:
+    """`first`: what each process begins with."""
+    found, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
+    python: list[str | Path] = [CHECKOUT / ".venv/bin/python", "-I", "-c"]
+    program = [*python, first + OURS_SEPARATES] if first else [CHECKOUT / "unbraid"]
+    command = [*program, "separate", work.song, "-m", found, "--stems", work.stems, "--device", "cpu", "--quiet",
+               "-o", work.out / out]  # fmt: skip
     if model == "htdemucs":
         command += ["--repo", repo, "--overlap", str(work.overlap)]
     if jobs:
         command += ["--jobs", str(jobs)]
-    python: list[str | Path] = [checkout / ".venv/bin/python", "-I", "-c"]
-    given = [name, repo, str(jobs or 0)]
+    given = [found, repo, str(jobs or 0)]
     return Contender(
-        f"unbraid {model}" + (f" --jobs {jobs}" if jobs else ""),
+        name,
         command,
-        [*python, OURS_LOADS, *given],
-        [*python, OURS_FIRST, *given, work.song, work.out / "first"],
-        [*python, OURS_SEGMENTS, *given],
-        (checkout / ".venv", checkout / "src/unbraid"),
+        [*python, first + OURS_LOADS, *given],
+        [*python, first + OURS_FIRST, *given, work.song, work.out / "first"],
+        [*python, first + OURS_SEGMENTS, *given],
+        (CHECKOUT / ".venv", CHECKOUT / "src/unbraid"),
     )
 
 
@@ -176,8 +195,10 @@ def audio_separator(work: Work) -> Contender:
     )  # fmt: skip
 
 
+# "openvino" is none: ours in another way, to be seen beside.
 PEERS: dict[str, Callable[[Work], Contender]] = {
     "demucs": demucs,
     "demucs-infer": demucs_infer,
     "audio-separator": audio_separator,
+    "openvino": openvino,
 }

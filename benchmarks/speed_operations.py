@@ -7,7 +7,8 @@ softmax) is little beside it, and not the kind of work that a processor's peak i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,22 @@ from unbraid.separation.network import Network
 from unbraid.separation.openvino import import_openvino
 
 Shape = Sequence[int]
+
+# What of HTDemucs the native engine computes with floats: layers that see or give a few channels, and what is narrow in
+# the residual branches but their first convolution.
+AS_FLOATS = re.compile(
+    r"/t?encoder\.0/conv/|/dconv/layers\.\d/(?!Conv/|Conv$)|/tdecoder\.3/conv_tr/|/decoder\.3/conv_tr/"
+)
+# The parts of `unbraid.native.library.PARTS` by names in the graph, the first that fits.
+PARTS = {
+    "spectral encoder": r"/encoder\.",
+    "waveform encoder": r"/tencoder\.",
+    "projections": r"/(self|cross)_attn/MatMul(_[12])?$|/channel_",
+    "attention": r"/(self|cross)_attn/(?!out_proj)",
+    "feed-forward": r"/crosstransformer/",
+    "spectral decoder": r"/decoder\.",
+    "waveform decoder": r"/tdecoder\.",
+}
 
 
 def _matmul(operation: Any, left: Shape, right: Shape, out: Shape) -> int:
@@ -73,6 +90,43 @@ def count(network: Any) -> dict[str, tuple[str, int]]:
                       list(operation.get_output_shape(0))]  # fmt: skip
             counted[operation.get_friendly_name()] = kind, 2 * PRODUCTS[kind](operation, *shapes)
     return counted
+
+
+def names(operation: Any) -> list[str]:
+    """Of a node; of one without a module's name, as transposed convolutions, those of what takes what it gives."""
+    name = operation.get_friendly_name()
+    if name.startswith("/"):
+        return [name]
+    return [target.get_node().get_friendly_name() for target in operation.output(0).get_target_inputs()]
+
+
+def part_of(found: Iterable[str]) -> str:
+    """The part of HTDemucs that has a node, by the first of its names that says so; else "other"."""
+    for name in found:
+        for part, pattern in PARTS.items():
+            if re.search(pattern, name):
+                return part
+    return "other"
+
+
+def parts(network: Any) -> dict[str, int]:
+    """Operations by part of HTDemucs, as `count` counts them."""
+    counted, sums = count(network), dict.fromkeys(PARTS, 0)
+    for operation in network.get_ordered_ops():
+        if operation.get_friendly_name() in counted:
+            part = part_of(names(operation))
+            sums[part] = sums.get(part, 0) + counted[operation.get_friendly_name()][1]
+    return sums
+
+
+def as_floats(network: Any) -> int:
+    """Operations of HTDemucs that the native engine doesn't compute on integers."""
+    counted = count(network)
+    return sum(
+        counted[operation.get_friendly_name()][1]
+        for operation in network.get_ordered_ops()
+        if operation.get_friendly_name() in counted and any(map(AS_FLOATS.search, names(operation)))
+    )
 
 
 def by_kind(counted: Mapping[str, tuple[str, int]]) -> dict[str, int]:

@@ -1,9 +1,11 @@
-"""Where the time of one segment goes in our network: by kind of operation, by kernel, or operation by operation.
+"""Where the time of one segment goes in our network: by part, by kind of operation, by kernel, or by operation.
 
-    python benchmarks/speed_profile.py [--model htdemucs|lite|…] [--repo DIR] [--by kind|kernel|operation]
+    python benchmarks/speed_profile.py [--model htdemucs|lite|…] [--repo DIR] [--by part|kind|kernel|operation]
         [--jobs N] [--threads N] [--runs 3] [--rows 30] [--json FILE]
 
-The graph is that which the engine compiles, loaded by the engine itself, with OpenVINO's own clock for each operation
+By part, which is the default where the native library computes the network, both engines are shown side by side: the
+native one by its own clock, OpenVINO's operations by the part that their names say. All else is about OpenVINO alone.
+Its graph is that which the engine compiles, loaded by the engine itself, with OpenVINO's own clock for each operation
 (which costs little). Times are means over the runs, without the first, slower one. Where the engine computes several
 segments side by side, it does here, and the times are those of one of them: what goes on beside it makes them longer.
 
@@ -28,8 +30,10 @@ from typing import Any
 
 import numpy as np
 
+from engines import NATIVE, engine_of, only_openvino
 from peer import SIGNATURE, make_peer
-from speed_operations import count, one_segment
+from speed_operations import count, one_segment, part_of
+from speed_parts import beside, native_parts
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network
 from unbraid.separation.openvino import import_openvino
@@ -46,6 +50,8 @@ class Step:
     seconds: float
     gflop: float
     """0 for what is neither a matrix product nor a convolution."""
+    part: str
+    """Of HTDemucs; "other" where the name doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def main() -> int:
     )
     parser.add_argument("--model", default="htdemucs", help="htdemucs without --repo: random weights")
     parser.add_argument("--repo", type=Path)
-    parser.add_argument("--by", choices=("kind", "kernel", "operation"), default="kernel")
+    parser.add_argument("--by", choices=("part", "kind", "kernel", "operation"))
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--runs", type=int, default=3)
@@ -77,16 +83,27 @@ def main() -> int:
         model = find_model(SIGNATURE, repo=make_peer().weights)
     else:
         model = find_model(options.model, repo=options.repo)
-    profile = profiled(model, jobs=options.jobs, threads=options.threads, runs=options.runs)
-    print("\n".join(lines(profile, options.by, options.rows)))
+    native = engine_of(model) == NATIVE
+    given = {"jobs": options.jobs, "threads": options.threads, "runs": options.runs}
+    by = options.by or ("part" if native else "kernel")
+    parts = native_parts(model, **given) if native and by == "part" else None
+    profile = profiled(model, **given)
+    if parts:
+        seconds: dict[str, float] = defaultdict(float)
+        for step in profile.steps:
+            seconds[step.part] += step.seconds
+        print("\n".join([*beside(parts, seconds), f"OpenVINO: {profile.wall_s:.3f} s a segment, all in all"]))
+    else:
+        print("\n".join(["computed by OpenVINO", *lines(profile, by, options.rows)]))
     if options.json:
         report = {"date": time.strftime("%Y-%m-%d"), "model": options.model, **asdict(profile)}
+        report["native"] = asdict(parts) if parts else None
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 
 def profiled(model: Model, *, jobs: int | None = None, threads: int | None = None, runs: int = 3) -> Profile:
-    """One segment of noise through `model`, by the engine."""
+    """One segment of noise through `model`, by OpenVINO."""
     noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
     sources = range(len(model.sources))
     counted = {name: value for name, (_, value) in count(one_segment(model)).items()}
@@ -96,7 +113,7 @@ def profiled(model: Model, *, jobs: int | None = None, threads: int | None = Non
         """Compiles anew: what an earlier process has kept on disk has no clocks."""
         return loader.load(model, shapes)
 
-    with clocks() as requests:
+    with only_openvino(), clocks() as requests:
         network = Network(model, model.segment, load)
         with ThreadPoolExecutor(network.jobs) as pool:
 
@@ -151,6 +168,13 @@ def clocks() -> Iterator[list[tuple[Any, Any]]]:
 def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step, ...]:
     """What a request did the last time; `counted` are operations by their names in the published graph."""
     nodes = {node.get_friendly_name(): node for node in compiled.get_runtime_model().get_ordered_ops()}
+
+    def part(name: str) -> str:
+        fused = nodes[name].get_rt_info() if name in nodes else {}
+        if "originalLayersNames" not in fused:
+            return part_of([name])
+        return part_of([name, *fused["originalLayersNames"].astype(str).split(",")])
+
     return tuple(
         Step(
             info.node_name,
@@ -158,6 +182,7 @@ def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step
             info.exec_type,
             info.real_time.total_seconds(),
             operations(nodes[info.node_name], counted) / 1e9 if info.node_name in nodes else 0.0,
+            part(info.node_name),
         )
         for info in request.profiling_info
     )
@@ -192,7 +217,12 @@ def lines(profile: Profile, by: str, rows: int) -> list[str]:
     gflop: dict[str, float] = defaultdict(float)
     number: dict[str, int] = defaultdict(int)
     for step in profile.steps:
-        name = {"kind": step.kind, "kernel": f"{step.kind} {step.kernel}", "operation": step.name}[by]
+        name = {
+            "part": step.part,
+            "kind": step.kind,
+            "kernel": f"{step.kind} {step.kernel}",
+            "operation": step.name,
+        }[by]
         seconds[name] += step.seconds
         gflop[name] += step.gflop
         number[name] += 1

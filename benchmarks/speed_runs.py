@@ -62,7 +62,8 @@ def segments(sides: Sequence[Side], runs: int) -> None:
         def segment(contender: Contender, measured: Measured) -> None:
             if contender.name not in workers:
                 workers[contender.name] = Worker(contender.segments)
-                measured.at_once = int(workers[contender.name].answer()["at_once"])
+                ready = workers[contender.name].answer()
+                measured.at_once, measured.engine = int(ready["at_once"]), str(ready["engine"])
             else:
                 measured.segments.append(Segment(**workers[contender.name].ask()))
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from engines import NATIVE
 from process import Cost
 
 FIRST, SECOND = 0, 1  # of the contenders: ours, and the one that the thresholds are about
@@ -28,6 +29,8 @@ class Measured:
     segments: list[Segment] = field(default_factory=list)
     at_once: int = 1
     """Segments that it computes side by side; the costs are those of one."""
+    engine: str = "–"
+    """What computes the network, as the process that did it says."""
     load_s: list[float] = field(default_factory=list)
     uncached_load_s: float | None = None
     first_output_s: list[float] = field(default_factory=list)
@@ -44,8 +47,24 @@ class Scene:
     segment_s: float
     segment_gflop: float | None
     peak_gflops: float | None
+    """Of floats."""
     same_network: bool
     """Whether all contenders run the same network, so that segments can be compared."""
+    integer_peak: float | None = None
+    """The same of products of 16-bit integers."""
+    gflop_as_floats: float = 0.0
+    """Those of `segment_gflop` that the native engine doesn't compute on integers."""
+
+    def least_s(self, engine: str) -> float | None:
+        """How long the operations of a segment take at the machine's peak; None: it isn't known."""
+        if not self.segment_gflop or not self.peak_gflops:
+            return None
+        if engine != NATIVE:
+            return self.segment_gflop / self.peak_gflops
+        if not self.integer_peak:
+            return None
+        integers = self.segment_gflop - self.gflop_as_floats
+        return integers / self.integer_peak + self.gflop_as_floats / self.peak_gflops
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,7 @@ def table(measured: Sequence[Measured], scene: Scene) -> list[list[str]]:
 
     rows = [
         ["", *(one.name for one in measured)],
+        row("engine", lambda one: one.engine),
         row("song, wall, s", lambda one: spread([cost.wall_s for cost in one.songs], 1)),
         row("song, wall, as many times ours", against(lambda one: [cost.wall_s for cost in one.songs])),
         row("song, CPU, s", lambda one: spread([cost.cpu_s for cost in one.songs], 1)),
@@ -111,13 +131,12 @@ def table(measured: Sequence[Measured], scene: Scene) -> list[list[str]]:
         def rates(one: Measured) -> list[float]:
             return [work / cost.wall_s for cost in one.segments] if scene.same_network or one is ours else []
 
-        rows.append(row("one segment, GFLOP/s", lambda one: spread(rates(one), 0)))
-        if scene.peak_gflops:
-            peak = scene.peak_gflops
-            rows.append(
-                row("share of the matrix-product peak, %",
-                    lambda one: spread([100 * rate / peak for rate in rates(one)], 0))
-            )  # fmt: skip
+        def shares(one: Measured) -> list[float]:
+            least_s = scene.least_s(one.engine)
+            return [100 * least_s / work * rate for rate in rates(one)] if least_s else []
+
+        rows.append(row("one segment, G operations/s", lambda one: spread(rates(one), 0)))
+        rows.append(row("share of the peak, %", lambda one: spread(shares(one), 0)))
     return rows
 
 

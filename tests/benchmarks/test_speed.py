@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ def measured(speed: ModuleType) -> list[Any]:
         songs=[cost(wall_s, 2 * wall_s, 900_000_000) for wall_s in (10.0, 12.0, 11.0)],
         segments=[segment(1.6, 3.0), segment(1.5, 2.9), segment(2.0, 3.9)],
         at_once=2,
+        engine="OpenVINO, float32",
         load_s=[0.5, 0.4, 0.6],
         uncached_load_s=5.25,
         first_output_s=[3.0, 2.0, 4.0],
@@ -40,6 +42,7 @@ def measured(speed: ModuleType) -> list[Any]:
         "demucs 4.1.0",
         songs=[cost(wall_s, 40.0, 2_500_000_000) for wall_s in (24.0, 24.0, 33.0)],
         segments=[segment(3.2, 6.0), segment(3.2, 6.0), segment(3.2, 6.0)],
+        engine="PyTorch, float32",
         load_s=[2.0],
         first_output_s=[24.0, 24.0, 33.0],
         installed_mb=1065,
@@ -49,8 +52,8 @@ def measured(speed: ModuleType) -> list[Any]:
 
 @pytest.fixture
 def scene(speed: ModuleType) -> Any:
-    """A minute of song; segments of 336 GFLOP on a machine that reaches 240 GFLOP/s."""
-    return speed.Scene(60.0, 7.8, 336.0, 240.0, same_network=True)
+    """A minute of song; segments of 336 GFLOP on a machine that reaches 240 G a second of floats, 480 of integers."""
+    return speed.Scene(60.0, 7.8, 336.0, 240.0, same_network=True, integer_peak=480.0, gflop_as_floats=16.0)
 
 
 def rows(speed: ModuleType, measured: list[Any], scene: Any) -> dict[str, list[str]]:
@@ -74,8 +77,24 @@ def test_the_share_of_the_peak_is_operations_by_time_and_peak(
     speed: ModuleType, measured: list[Any], scene: Any
 ) -> None:
     table = rows(speed, measured, scene)
-    assert table["one segment, GFLOP/s"] == ["210 (168 to 224)", "105 (105 to 105)", "–"]
-    assert table["share of the matrix-product peak, %"] == ["88 (70 to 93)", "44 (44 to 44)", "–"]
+    assert table["one segment, G operations/s"] == ["210 (168 to 224)", "105 (105 to 105)", "–"]
+    assert table["share of the peak, %"] == ["88 (70 to 93)", "44 (44 to 44)", "–"]
+
+
+def test_products_of_integers_are_held_against_their_own_peak(
+    speed: ModuleType, measured: list[Any], scene: Any
+) -> None:
+    ours, peer, _ = measured
+    ours.engine = sys.modules["engines"].NATIVE
+    least_s = 320 / 480 + 16 / 240
+    share = f"{100 * least_s / 1.6:.0f} ({100 * least_s / 2.0:.0f} to {100 * least_s / 1.5:.0f})"
+    assert rows(speed, [ours, peer], scene)["share of the peak, %"] == [share, "44 (44 to 44)"]
+    unknown = replace(scene, integer_peak=None)
+    assert rows(speed, [ours, peer], unknown)["share of the peak, %"] == ["–", "44 (44 to 44)"]
+
+
+def test_the_table_says_what_computed(speed: ModuleType, measured: list[Any], scene: Any) -> None:
+    assert rows(speed, measured, scene)["engine"] == ["OpenVINO, float32", "PyTorch, float32", "–"]
 
 
 def test_networks_that_differ_are_not_compared_segment_by_segment(
@@ -83,7 +102,7 @@ def test_networks_that_differ_are_not_compared_segment_by_segment(
 ) -> None:
     table = rows(speed, measured, speed.Scene(60.0, 10.0, 18.0, 240.0, same_network=False))
     assert "one segment, wall, as many times ours" not in table
-    assert table["one segment, GFLOP/s"][1:] == ["–", "–"]
+    assert table["one segment, G operations/s"][1:] == ["–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -162,11 +181,11 @@ def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: Modul
 
 
 def test_segments_that_are_computed_at_once_share_their_cost(speed: ModuleType) -> None:
-    program = "import time; at_once = 4\ndef compute(): print('noise'); time.sleep(0.2)\n"
+    program = "import time; at_once, engine = 4, 'a bed'\ndef compute(): print('noise'); time.sleep(0.2)\n"
     command = [sys.executable, "-c", program + sys.modules["speed_contenders"].SEGMENTS]
     measured = speed.Measured("sleeper")
     speed.segments([(speed.Contender("sleeper", command, command, None, command, ()), measured)], 2)
-    assert measured.at_once == 4
+    assert (measured.at_once, measured.engine) == (4, "a bed")
     assert len(measured.segments) == 2
     for segment in measured.segments:
         assert 0.05 <= segment.wall_s < 0.2
@@ -180,6 +199,6 @@ def about() -> dict[str, Any]:
         "machine": "a machine of 2 cores",
         "load_average": 0.2,
         "command": "python benchmarks/speed.py song.wav",
-        "peak_gflops": {"numpy": 210.0, "OpenVINO": 240.0},
+        "peaks": {"numpy": 210.0, "OpenVINO": 240.0, "vpdpwssd, int16": 480.0},
         "operations_of_a_segment": {"MatMul": 212_000_000_000, "Convolution": 124_000_000_000},
     }

@@ -18,6 +18,8 @@ import pytest
 from unbraid.models import find_model
 from unbraid.models.folder import DESCRIPTION, GRAPH, Model, load_model_folder
 from unbraid.models.graphs import load_template
+from unbraid.native.htdemucs import NativeHTDemucs
+from unbraid.native.library import PARTS, native_library
 from unbraid.separation.openvino import import_openvino
 
 GFLOP = 10**9
@@ -133,6 +135,33 @@ def test_a_segment_of_htdemucs_takes_336_gflop_of_which_212_are_its_transformer(
     assert waveform == 2 * (48 * 85995) * (2 * 8)
 
 
+def test_every_operation_of_htdemucs_is_in_a_part_of_it(operations: ModuleType, htdemucs: Model) -> None:
+    graph = operations.one_segment(htdemucs)
+    found = operations.parts(graph)
+    whole = sum(value for _, value in operations.count(graph).values())
+    assert "other" not in found
+    assert sum(found.values()) == whole
+
+    spectral, temporal, values, hidden = 8 * 336, 1344, 512, 2048
+    scores = 3 * (spectral**2 + temporal**2) + 2 * (2 * spectral * temporal)
+    assert found["attention"] == pytest.approx(2 * 2 * scores * values, rel=1e-3)
+    fed = 5 * 2 * (spectral + temporal) * (values**2 + 2 * values * hidden)
+    assert found["feed-forward"] == pytest.approx(fed, rel=1e-3)
+    # A transposed convolution, whose node has no name: to 16 channels, with a kernel of 8.
+    assert found["spectral decoder"] > 2 * (48 * 512 * 336) * (16 * 8) + 4 * 2 * 7.13 * GFLOP
+
+
+def test_few_operations_of_htdemucs_are_left_to_floats(operations: ModuleType, htdemucs: Model) -> None:
+    # The first and the last convolutions, and of the residual branches the gram matrices and the way up, which takes
+    # as much on every level: 48 to 384 channels, an eighth of them narrow, two branches on either side.
+    positions, narrow = 512 * 336 + 85995, 48 // 8
+    first = 2 * 48 * 8 * (512 * 336 * 4 + 85995 * 2)
+    last = 2 * 48 * 8 * (512 * 336 * 16 + 85995 * 8)
+    up = 4 * 2 * 2 * 2 * positions * narrow * 96
+    found = operations.as_floats(operations.one_segment(htdemucs))
+    assert first + last + up < found < 1.15 * (first + last + up)
+
+
 def test_the_profile_of_a_segment_finds_all_operations_in_what_the_engine_compiled(
     operations: ModuleType,
 ) -> None:
@@ -146,3 +175,19 @@ def test_the_profile_of_a_segment_finds_all_operations_in_what_the_engine_compil
     (row,) = (line for line in profile_of.lines(profile, "kind", 30) if line.endswith("  Convolution"))
     assert int(row.split()[2]) == len(convolutions) > 0
     assert import_openvino().CompiledModel.create_infer_request is create
+
+
+def test_the_native_engine_tells_what_each_part_took(operations: ModuleType, htdemucs: Model) -> None:
+    if native_library() is None:
+        pytest.skip("the native library isn't built, or this processor isn't one for it")
+    parts_of = import_module("speed_parts")
+    run = NativeHTDemucs.run
+    taken = parts_of.native_parts(replace(htdemucs, segment=30 * 1024), jobs=1, runs=1)
+    assert NativeHTDemucs.run is run
+    assert tuple(taken.seconds) == PARTS
+    assert all(value > 0 for value in taken.seconds.values())
+    assert 0.5 * taken.wall_s < sum(taken.seconds.values()) < taken.wall_s
+    table = parts_of.beside(taken, {"attention": 0.25, "other": 0.75})
+    assert [line[:20].strip() for line in table[3:]] == [*PARTS, "other", "all"]
+    (attention,) = (line.split() for line in table if line.startswith("attention"))
+    assert attention[-3:-1] == ["250.0", "25.0"]
