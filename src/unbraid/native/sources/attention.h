@@ -8,6 +8,6 @@
 
 #define HEADS 8
 
-// queries (count, width), keys_values (seen, 2 width), keys first -> out (count, width), whose heads stand side by side.
-void attend(const float *queries, int count, const float *keys_values, int seen, int width, float *out,
-            Team *team);
+// queries (count, width), keys_values (seen, 2 width), keys first -> out (count, width), whose heads stand side by
+// side.
+void attend(const float* queries, int count, const float* keys_values, int seen, int width, float* out, Team* team);

@@ -1,5 +1,5 @@
-// HTDemucs: two U-Nets, over the spectrogram and over the waveform, with a transformer across their middle. Rouard, Massa,
-// Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553).
+// HTDemucs: two U-Nets, over the spectrogram and over the waveform, with a transformer across their middle. Rouard,
+// Massa, Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553).
 
 #include <math.h>
 #include <string.h>
@@ -10,10 +10,10 @@
 
 #define DEPTH 4
 #define CHANNELS 48  // of the first level; each has twice as many
-#define TOKENS 96  // whose width is changed at once
+#define TOKENS 96    // whose width is changed at once
 #define BINS 2048
 #define STEREO 2
-#define COMPLEX 2  // real and imaginary
+#define COMPLEX 2             // real and imaginary
 #define EMBEDDING_SCALE 2.0f  // the published vectors are a tenth, and count a fifth
 
 typedef struct {
@@ -29,7 +29,7 @@ static int channels_of(int level) { return CHANNELS << level; }
 
 static int frequencies_of(int level) { return BINS >> 2 * (level + 1); }
 
-static Network *build(Builder *builder, const HTDemucsSizes *sizes) {
+static Network* build(Builder* builder, const HTDemucsSizes* sizes) {
     Network made, *network = take(&builder->room, sizeof made);
     for (int k = 0; k < DEPTH; k++) {
         const int in = k ? channels_of(k - 1) : STEREO * COMPLEX, in_t = k ? channels_of(k - 1) : STEREO;
@@ -43,8 +43,8 @@ static Network *build(Builder *builder, const HTDemucsSizes *sizes) {
             make_spectral_decoder(builder, k, channels_of(level), out, frequencies_of(level), level == 0);
         made.tdecoder[k] = make_waveform_decoder(builder, k, channels_of(level), out_t, level == 0);
     }
-    float *embedding =
-        (float *)floats_of(builder, "freq_emb.", "embedding.weight", frequencies_of(0) * channels_of(0));
+    float* embedding =
+        (float*)floats_of(builder, "freq_emb.", "embedding.weight", frequencies_of(0) * channels_of(0));
     if (embedding)
         for (int i = 0; i < frequencies_of(0) * channels_of(0); i++) embedding[i] *= EMBEDDING_SCALE;
     made.encoder[0].embedding = embedding;
@@ -66,14 +66,14 @@ typedef struct {
 
 // A copy from one order into another: of the input on its way in, of the output on its way out.
 typedef struct {
-    const float *from;
-    float *to;
+    const float* from;
+    float* to;
     int length, channels;  // of the other side's rows: frames or samples, and channels
     Spread spread;
 } Copy;
 
 // Neighbouring values are summed up in double precision by lanes.
-static double sum_of(const float *x, ptrdiff_t count, double mean, bool squares) {
+static double sum_of(const float* x, ptrdiff_t count, double mean, bool squares) {
     double lanes[LANES] = {0}, sum = 0;
     ptrdiff_t i = 0;
     for (; i + LANES <= count; i += LANES)
@@ -87,28 +87,27 @@ static double sum_of(const float *x, ptrdiff_t count, double mean, bool squares)
 }
 
 // As PyTorch's: the variance has one value less in its denominator.
-static Spread spread_of(const float *x, ptrdiff_t count) {
+static Spread spread_of(const float* x, ptrdiff_t count) {
     const double mean = sum_of(x, count, 0, false) / count;
     return (Spread){(float)mean, (float)sqrt(sum_of(x, count, mean, true) / (count - 1))};
 }
 
 // (2, BINS, frames, 2) -> (frames, BINS + 2 PADDING, 4), standardised; this is one frequency.
-static void read_frequency(const void *context, int f, Room *scratch) {
-    const Copy *copy = context;
+static void read_frequency(const void* context, int f, Room* scratch) {
+    const Copy* copy = context;
     if (measuring(scratch)) return;
     const int parts = STEREO * COMPLEX, row = (BINS + 2 * PADDING) * parts;
     const float by = 1 / (1e-5f + copy->spread.deviation), mean = copy->spread.mean;
-    float *to = copy->to + f * parts;
+    float* to = copy->to + f * parts;
     const bool beyond = f < PADDING || f >= BINS + PADDING;
-    const float *from = copy->from + (beyond ? 0 : (ptrdiff_t)(f - PADDING) * copy->length * COMPLEX);
+    const float* from = copy->from + (beyond ? 0 : (ptrdiff_t)(f - PADDING) * copy->length * COMPLEX);
     const ptrdiff_t channel = (ptrdiff_t)BINS * copy->length * COMPLEX;
     for (ptrdiff_t t = 0; t < copy->length; t++)
         for (int i = 0; i < parts; i++)
-            to[t * row + i] =
-                beyond ? 0 : (from[i / COMPLEX * channel + t * COMPLEX + i % COMPLEX] - mean) * by;
+            to[t * row + i] = beyond ? 0 : (from[i / COMPLEX * channel + t * COMPLEX + i % COMPLEX] - mean) * by;
 }
 
-static void read_mixture(const float *mixture, int samples, Spread spread, float *out) {
+static void read_mixture(const float* mixture, int samples, Spread spread, float* out) {
     const float by = 1 / (1e-5f + spread.deviation);
     memset(out, 0, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO * sizeof *out);
     out += WAVEFORM_BEFORE * STEREO;
@@ -118,13 +117,13 @@ static void read_mixture(const float *mixture, int samples, Spread spread, float
 }
 
 // (frames, BINS + 2 PADDING, sources * 4) -> (sources, 2, BINS, frames, 2), at its old scale; this is one frequency.
-static void write_frequency(const void *context, int f, Room *scratch) {
-    const Copy *copy = context;
+static void write_frequency(const void* context, int f, Room* scratch) {
+    const Copy* copy = context;
     if (measuring(scratch)) return;
     const ptrdiff_t row = (ptrdiff_t)(BINS + 2 * PADDING) * copy->channels;
     for (int pair = 0; pair < copy->channels / COMPLEX; pair++) {
-        const float *from = copy->from + (ptrdiff_t)(f + PADDING) * copy->channels + pair * COMPLEX;
-        float *to = copy->to + ((ptrdiff_t)pair * BINS + f) * copy->length * COMPLEX;
+        const float* from = copy->from + (ptrdiff_t)(f + PADDING) * copy->channels + pair * COMPLEX;
+        float* to = copy->to + ((ptrdiff_t)pair * BINS + f) * copy->length * COMPLEX;
         for (ptrdiff_t t = 0; t < copy->length; t++)
             for (int part = 0; part < COMPLEX; part++)
                 to[t * COMPLEX + part] = from[t * row + part] * copy->spread.deviation + copy->spread.mean;
@@ -132,8 +131,8 @@ static void write_frequency(const void *context, int f, Room *scratch) {
 }
 
 // (PADDING + samples, channels) -> (channels, samples); this is one channel.
-static void write_channel(const void *context, int channel, Room *scratch) {
-    const Copy *copy = context;
+static void write_channel(const void* context, int channel, Room* scratch) {
+    const Copy* copy = context;
     if (measuring(scratch)) return;
     for (ptrdiff_t i = 0; i < copy->length; i++)
         copy->to[(ptrdiff_t)channel * copy->length + i] =
@@ -141,42 +140,42 @@ static void write_channel(const void *context, int channel, Room *scratch) {
 }
 
 typedef struct {
-    const Matrix *matrix;
-    const float *x;
+    const Matrix* matrix;
+    const float* x;
     int count, from;
-    float *out;
+    float* out;
 } Change;
 
-static void change_piece(const void *context, int piece, Room *scratch) {
+static void change_piece(const void* context, int piece, Room* scratch) {
     const size_t mark = scratch->used;
-    const Change *work = context;
+    const Change* work = context;
     const int first_row = piece * TOKENS, count = work->count - first_row < TOKENS ? work->count - first_row : TOKENS;
-    int16_t *integers = take(scratch, (size_t)TOKENS * work->from * sizeof *integers);
+    int16_t* integers = take(scratch, (size_t)TOKENS * work->from * sizeof *integers);
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKENS];
     for (ptrdiff_t t = 0; t < count; t++)
-        gains[t] = quantise_row(work->x + (first_row + t) * work->from, work->from, LONG_BLOCK,
-                                integers + t * work->from);
+        gains[t] =
+            quantise_row(work->x + (first_row + t) * work->from, work->from, LONG_BLOCK, integers + t * work->from);
     const int outputs = work->matrix->outputs;
-    multiply(work->matrix, &(Rows){integers, work->from * sizeof *integers, 1, 0, gains, 1, 0}, count,
+    multiply(work->matrix, &(Rows){integers, work->from * sizeof *integers, 0, gains, 1, 0}, count,
              &(Result){.values = work->out + (ptrdiff_t)first_row * outputs, .stride = outputs, .finish = STORE});
 }
 
 // Each row of x through a matrix, to the transformer's width or back.
-static void change_width(Change work, Team *team) {
+static void change_width(Change work, Team* team) {
     share(team, change_piece, &work, (work.count + TOKENS - 1) / TOKENS);
 }
 
 // The middle: (frames, frequencies, channels) and (length, channels) -> the same.
-static void meet(const Network *network, const HTDemucsSizes *sizes, const float *x, int count, const float *waveform,
-                 int length, float *out, float *out_t, Team *team) {
+static void meet(const Network* network, const HTDemucsSizes* sizes, const float* x, int count, const float* waveform,
+                 int length, float* out, float* out_t, Team* team) {
     const size_t mark = team->room.used;
     const int bottom = channels_of(DEPTH - 1), frequencies = frequencies_of(DEPTH - 1), width = sizes->width;
     enter(team, PROJECTIONS);
     if (width) {
-        float *wide = take_floats(&team->room, (size_t)count * width);
-        float *wide_t = take_floats(&team->room, (size_t)length * width);
+        float* wide = take_floats(&team->room, (size_t)count * width);
+        float* wide_t = take_floats(&team->room, (size_t)length * width);
         change_width((Change){&network->up, x, count, bottom, wide}, team);
         change_width((Change){&network->up_t, waveform, length, bottom, wide_t}, team);
         transform(&network->transformer, wide, sizes->frames, frequencies, wide_t, length, team);
@@ -193,12 +192,12 @@ static void meet(const Network *network, const HTDemucsSizes *sizes, const float
     team->room.used = mark;
 }
 
-static float *beyond(float *x, ptrdiff_t values) { return x ? x + values : NULL; }
+static float* beyond(float* x, ptrdiff_t values) { return x ? x + values : NULL; }
 
-static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, const float *mixture,
-                const float *spectrum, float *waveforms, float *spectra) {
+static void run(const Network* network, const HTDemucsSizes* sizes, Team* team, const float* mixture,
+                const float* spectrum, float* waveforms, float* spectra) {
     const int frames = sizes->frames, sources = sizes->sources, samples = sizes->samples, top = DEPTH - 1;
-    Room *room = &team->room;
+    Room* room = &team->room;
     float *skips[DEPTH], *skips_t[DEPTH];
     int lengths[DEPTH + 1] = {samples};
     for (int k = 0; k < DEPTH; k++) {
@@ -208,8 +207,8 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, 
     }
     Spread spread = {0, 0}, spread_t = {0, 0};
     const size_t mark = room->used;
-    float *read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * COMPLEX);
-    float *read_t = take_floats(room, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO);
+    float* read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * COMPLEX);
+    float* read_t = take_floats(room, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO);
     enter(team, READING);
     if (!measuring(room)) {
         spread = spread_of(spectrum, (ptrdiff_t)STEREO * BINS * frames * COMPLEX);
@@ -222,16 +221,17 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, 
         enter(team, SPECTRAL_ENCODER);
         encode_spectral(&network->encoder[k], k ? skips[k - 1] : read, frames, skips[k], team);
         enter(team, WAVEFORM_ENCODER);
-        encode_waveform(&network->tencoder[k], k ? skips_t[k - 1] : beyond(read_t, WAVEFORM_BEFORE * STEREO), lengths[k],
-                        skips_t[k], team);
+        encode_waveform(&network->tencoder[k], k ? skips_t[k - 1] : beyond(read_t, WAVEFORM_BEFORE * STEREO),
+                        lengths[k], skips_t[k], team);
     }
     room->used = mark;
 
     // What goes into each decoder and what comes out of it take turns in two places.
     const int tokens = frames * frequencies_of(top);
-    size_t most[2] = {(size_t)tokens * channels_of(top), 0}, most_t[2] = {(size_t)lengths[DEPTH] * channels_of(top), 0};
+    size_t most[2] = {(size_t)tokens * channels_of(top), 0},
+           most_t[2] = {(size_t)lengths[DEPTH] * channels_of(top), 0};
     for (int k = 0; k < DEPTH; k++) {
-        const SpectralDecoder *layer = &network->decoder[k];
+        const SpectralDecoder* layer = &network->decoder[k];
         const size_t values = (size_t)frames * (STRIDE * layer->frequencies + 2 * PADDING) * layer->channels_out;
         const size_t values_t = (size_t)(STRIDE * lengths[DEPTH - k] + STRIDE) * network->tdecoder[k].channels_out;
         if (values > most[(k + 1) % 2]) most[(k + 1) % 2] = values;
@@ -244,8 +244,8 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, 
     ptrdiff_t shift = 0, stride = frequencies_of(top) * channels_of(top), shift_t = 0;
     for (int k = 0; k < DEPTH; k++) {
         const int level = top - k, from = k % 2, to = 1 - from;
-        const SpectralDecoder *layer = &network->decoder[k];
-        const WaveformDecoder *layer_t = &network->tdecoder[k];
+        const SpectralDecoder* layer = &network->decoder[k];
+        const WaveformDecoder* layer_t = &network->tdecoder[k];
         enter(team, SPECTRAL_DECODER);
         decode_spectral(layer, beyond(x[from], shift), stride, skips[level], frames, x[to], team);
         enter(team, WAVEFORM_DECODER);
@@ -255,15 +255,17 @@ static void run(const Network *network, const HTDemucsSizes *sizes, Team *team, 
     }
     enter(team, WRITING);
     const int channels = sources * STEREO, last = DEPTH % 2;
-    share(team, write_frequency, &(Copy){.from = x[last], .to = spectra, .length = frames,
-                                         .channels = channels * COMPLEX, .spread = spread}, BINS);
-    share(team, write_channel, &(Copy){.from = xt[last], .to = waveforms, .length = samples, .channels = channels,
-                                       .spread = spread_t}, channels);
+    share(team, write_frequency,
+          &(Copy){.from = x[last], .to = spectra, .length = frames, .channels = channels * COMPLEX, .spread = spread},
+          BINS);
+    share(team, write_channel,
+          &(Copy){.from = xt[last], .to = waveforms, .length = samples, .channels = channels, .spread = spread_t},
+          channels);
     enter(team, READING);
 }
 
 // What a call needs: for all, and for each thread.
-static void measure(const HTDemucsSizes *sizes, const Network *network, size_t *room, size_t *scratch) {
+static void measure(const HTDemucsSizes* sizes, const Network* network, size_t* room, size_t* scratch) {
     Team team = {.threads = 1};
     run(network, sizes, &team, NULL, NULL, NULL, NULL);
     *room = team.room.most, *scratch = team.scratch[0].most;
@@ -271,31 +273,31 @@ static void measure(const HTDemucsSizes *sizes, const Network *network, size_t *
 
 static int most_threads(int threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads; }
 
-uint64_t htdemucs_weights_bytes(const HTDemucsSizes *sizes) {
+uint64_t htdemucs_weights_bytes(const HTDemucsSizes* sizes) {
     Builder builder = {0};
     build(&builder, sizes);
     return builder.room.most;
 }
 
-int32_t htdemucs_pack(const HTDemucsSizes *sizes, int32_t count, const char *const *names,
-                      const uint16_t *const *values, void *weights) {
+int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const char* const* names,
+                      const uint16_t* const* values, void* weights) {
     Builder builder = {.count = count, .names = names, .values = values, .room = {.memory = weights}};
     build(&builder, sizes);
     return builder.missing ? -1 : 0;
 }
 
-uint64_t htdemucs_room_bytes(const HTDemucsSizes *sizes, const void *weights, int32_t threads) {
+uint64_t htdemucs_room_bytes(const HTDemucsSizes* sizes, const void* weights, int32_t threads) {
     size_t room, scratch;
     measure(sizes, weights, &room, &scratch);
     return room + most_threads(threads) * scratch;
 }
 
-void htdemucs_run(const HTDemucsSizes *sizes, const void *weights, void *memory, int32_t threads, const float *mixture,
-                  const float *spectrum, float *waveforms, float *spectra, double *seconds) {
+void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* memory, int32_t threads,
+                  const float* mixture, const float* spectrum, float* waveforms, float* spectra, double* seconds) {
     size_t room, scratch;
     measure(sizes, weights, &room, &scratch);
     Team team = {.room = {.memory = memory}, .seconds = seconds};
-    for (int i = 0; i < most_threads(threads); i++) team.scratch[i].memory = (char *)memory + room + i * scratch;
+    for (int i = 0; i < most_threads(threads); i++) team.scratch[i].memory = (char*)memory + room + i * scratch;
     begin(&team, most_threads(threads));
     run(weights, sizes, &team, mixture, spectrum, waveforms, spectra);
     end(&team);

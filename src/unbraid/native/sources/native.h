@@ -37,16 +37,16 @@ enum {
 };
 
 // Bytes for the weights, and for one call of htdemucs_run by so many threads; both at multiples of 64.
-NATIVE uint64_t htdemucs_weights_bytes(const HTDemucsSizes *sizes);
-NATIVE uint64_t htdemucs_room_bytes(const HTDemucsSizes *sizes, const void *weights, int32_t threads);
+NATIVE uint64_t htdemucs_weights_bytes(const HTDemucsSizes* sizes);
+NATIVE uint64_t htdemucs_room_bytes(const HTDemucsSizes* sizes, const void* weights, int32_t threads);
 
 // Write the weights, given as float16 by the names of the published tensors. Returns 0, or -1 where one is missing.
-NATIVE int32_t htdemucs_pack(const HTDemucsSizes *sizes, int32_t count, const char *const *names,
-                             const uint16_t *const *values, void *weights);
+NATIVE int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const char* const* names,
+                             const uint16_t* const* values, void* weights);
 
-// mixture (2, samples) and its spectrum (2, 2048, frames, 2) -> waveforms (sources, 2, samples) and spectra (sources, 2,
-// 2048, frames, 2), as the network's graph has them; the same whatever the number of threads. Calls with rooms of their
-// own may run at the same time. `seconds`, of PARTS, may be NULL; the time of each part is added to it.
-NATIVE void htdemucs_run(const HTDemucsSizes *sizes, const void *weights, void *room, int32_t threads,
-                         const float *mixture, const float *spectrum, float *waveforms, float *spectra,
-                         double *seconds);
+// mixture (2, samples) and its spectrum (2, 2048, frames, 2) -> waveforms (sources, 2, samples) and spectra (sources,
+// 2, 2048, frames, 2), as the network's graph has them; the same whatever the number of threads. Calls with rooms of
+// their own may run at the same time. `seconds`, of PARTS, may be NULL; the time of each part is added to it.
+NATIVE void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* room, int32_t threads,
+                         const float* mixture, const float* spectrum, float* waveforms, float* spectra,
+                         double* seconds);

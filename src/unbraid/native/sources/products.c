@@ -18,16 +18,16 @@ static inline __attribute__((always_inline)) __m512i add_float_products(__m512i 
 }
 
 // Sums of `rows` rows with one panel, left in `sums`.
-static inline __attribute__((always_inline)) void multiply_tile(const char *a, ptrdiff_t stride, const Matrix *matrix,
-                                                                 const Rows *of, const char *panel, const int rows,
-                                                                 const int vectors, const bool floats,
-                                                                 const float *gains, Floats sums[TILE][2]) {
+static inline __attribute__((always_inline)) void multiply_tile(const char* a, ptrdiff_t stride, const Matrix* matrix,
+                                                                const Rows* of, const char* panel, const int rows,
+                                                                const int vectors, const bool floats,
+                                                                const float* gains, Floats sums[TILE][2]) {
     const int steps_in_all = floats ? matrix->depth : matrix->depth / 2;
-    const int segment = steps_in_all / of->segments;
+    const int segment = steps_in_all / matrix->parts;
     const int longest = floats ? segment : matrix->block / 2;
     bool begun = false;
-    for (int part = 0; part < of->segments; part++) {
-        const char *row = a + part * of->apart;
+    for (int part = 0; part < matrix->parts; part++) {
+        const char* row = a + part * of->apart;
         for (int done = 0; done < segment; done += longest) {
             const int steps = segment - done < longest ? segment - done : longest;
             __m512i acc[TILE][2];
@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const char *a, p
             for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) acc[r][v] = _mm512_setzero_si512();
-            const char *third[4] = {row, row + 3 * stride, row + 6 * stride, row + 9 * stride};
+            const char* third[4] = {row, row + 3 * stride, row + 6 * stride, row + 9 * stride};
             for (int k = 0; k < steps; k++) {
                 __m512i b[2];
 #pragma GCC unroll 2
@@ -69,19 +69,19 @@ static inline __attribute__((always_inline)) void multiply_tile(const char *a, p
     }
 }
 
-static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][2], const Matrix *matrix,
-                                                               const Result *result, int row, int panel,
-                                                               const int rows, const int vectors) {
+static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][2], const Matrix* matrix,
+                                                              const Result* result, int row, int panel,
+                                                              const int rows, const int vectors) {
     const int width = LANES * vectors, from = panel * width;
-    const float *gains = (result->gains ? result->gains : matrix->gains) + from;
-    const float *offsets = (result->offsets ? result->offsets : matrix->offsets) + from;
+    const float* gains = (result->gains ? result->gains : matrix->gains) + from;
+    const float* offsets = (result->offsets ? result->offsets : matrix->offsets) + from;
     const bool gated = result->finish == GATE || result->finish == ADD_GATED;
     Floats gain[2], offset[2];
     for (int v = 0; v < vectors; v++) gain[v] = load(gains + LANES * v), offset[v] = load(offsets + LANES * v);
     if (vectors == 2 && gated) {
         Floats extra = result->extra ? load(result->extra + panel * LANES) : _mm512_setzero_ps();
         for (int r = 0; r < rows; r++) {
-            float *out = result->values + (row + r) * result->stride + panel * LANES;
+            float* out = result->values + (row + r) * result->stride + panel * LANES;
             Floats value = _mm512_fmadd_ps(sums[r][0], gain[0], offset[0]);
             Floats gate = _mm512_fmadd_ps(sums[r][1], gain[1], offset[1]);
             Floats before = result->finish == ADD_GATED ? load(out) : extra;
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][
         if (left <= 0) break;
         const __mmask16 mask = first(left < LANES ? left : LANES);
         for (int r = 0; r < rows; r++) {
-            float *out = result->values + (row + r) * result->stride + from + LANES * v;
+            float* out = result->values + (row + r) * result->stride + from + LANES * v;
             Floats y = _mm512_fmadd_ps(sums[r][v], gain[v], offset[v]);
             if (result->finish == ADD) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, out));
             if (result->finish == GELU) y = gelu(y);
@@ -103,23 +103,23 @@ static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][
     }
 }
 
-static inline __attribute__((always_inline)) void tiles(const Matrix *matrix, const Rows *of, const Result *result,
-                                                         int row, int end, int panel, const int rows,
-                                                         const int vectors, const bool floats, int *reached) {
+static inline __attribute__((always_inline)) void tiles(const Matrix* matrix, const Rows* of, const Result* result,
+                                                        int row, int end, int panel, const int rows,
+                                                        const int vectors, const bool floats, int* reached) {
     const size_t bytes = (size_t)matrix->depth * LANES * vectors * (floats ? sizeof(float) : sizeof(int16_t));
-    const char *values = (const char *)matrix->values + panel * bytes;
+    const char* values = (const char*)matrix->values + panel * bytes;
     for (; row + rows <= end; row += rows) {
         Floats sums[TILE][2];
-        multiply_tile((const char *)of->values + row * of->stride, of->stride, matrix, of, values, rows, vectors,
+        multiply_tile((const char*)of->values + row * of->stride, of->stride, matrix, of, values, rows, vectors,
                       floats, of->gains ? of->gains + (ptrdiff_t)row * of->gains_stride : NULL, sums);
         finish_tile(sums, matrix, result, row, panel, rows, vectors);
     }
     *reached = row;
 }
 
-static inline __attribute__((always_inline)) void multiply_kind(const Matrix *matrix, const Rows *rows, int count,
-                                                                 const Result *result, const int vectors,
-                                                                 const bool floats) {
+static inline __attribute__((always_inline)) void multiply_kind(const Matrix* matrix, const Rows* rows, int count,
+                                                                const Result* result, const int vectors,
+                                                                const bool floats) {
     for (int group = 0; group < count; group += GROUP) {
         const int end = group + GROUP < count ? group + GROUP : count;
         for (int panel = 0; panel < matrix->panels; panel++) {
@@ -131,7 +131,7 @@ static inline __attribute__((always_inline)) void multiply_kind(const Matrix *ma
     }
 }
 
-void multiply(const Matrix *matrix, const Rows *rows, int count, const Result *result) {
+void multiply(const Matrix* matrix, const Rows* rows, int count, const Result* result) {
     if (matrix->floats)
         matrix->vectors == 1 ? multiply_kind(matrix, rows, count, result, 1, true)
                              : multiply_kind(matrix, rows, count, result, 2, true);

@@ -19,17 +19,17 @@ typedef struct {
     // Of the second normalisation, in the packed order of `up`, with the layer's scale: (2 channels)
     const float *up_gains, *up_offsets;
     // What the mean and the mean square of all wide values are made of, given the narrow ones.
-    const float *gram;           // (narrow, narrow padded): W'W / 2 channels
-    const float *mean_weights;   // (narrow): the mean row of W
-    const float *cross_weights;  // (narrow): W'b / 2 channels
-    float mean_bias, square_bias;
+    const float* gram;             // (narrow, narrow padded): W'W / 2 channels
+    const float* mean_weights;     // (narrow): the mean row of W
+    const float* cross_weights;    // (narrow): W'c / 2 channels, c being the biases around their mean
+    float mean_bias, square_bias;  // the biases' mean, and the mean square around it
 } Branch;
 
 typedef struct {
     Branch branches[DILATIONS];
 } Residual;
 
-Residual make_residual(Builder *builder, const char *prefix, int channels);
+Residual make_residual(Builder* builder, const char* prefix, int channels);
 
 // Add both branches to `count` rows of x, `stride` floats apart. `team`: who shares the work; NULL: nobody.
-void add_residual(const Residual *residual, float *x, ptrdiff_t stride, int count, Room *room, Team *team);
+void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Room* room, Team* team);

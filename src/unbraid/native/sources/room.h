@@ -8,17 +8,17 @@
 #include <stddef.h>
 
 typedef struct {
-    char *memory;  // at a multiple of 64
+    char* memory;  // at a multiple of 64
     size_t used, most;
 } Room;
 
-static inline void *take(Room *room, size_t bytes) {
-    void *piece = room->memory ? room->memory + room->used : NULL;
+static inline void* take(Room* room, size_t bytes) {
+    void* piece = room->memory ? room->memory + room->used : NULL;
     room->used += (bytes + 63) / 64 * 64;
     if (room->used > room->most) room->most = room->used;
     return piece;
 }
 
-static inline float *take_floats(Room *room, size_t count) { return take(room, count * sizeof(float)); }
+static inline float* take_floats(Room* room, size_t count) { return take(room, count * sizeof(float)); }
 
-static inline bool measuring(const Room *room) { return !room->memory; }
+static inline bool measuring(const Room* room) { return !room->memory; }

@@ -10,7 +10,7 @@ static int strip_of(int channels) { return channels < STRIP ? STRIP / channels :
 
 static int strips(int places, int channels) { return (places + strip_of(channels) - 1) / strip_of(channels); }
 
-SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_in, int channels, int frequencies) {
+SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies) {
     const Name prefix = name_of("encoder.%d.", level);
     return (SpectralEncoder){
         .channels_in = channels_in,
@@ -25,36 +25,39 @@ SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_
 }
 
 // Integers of a strip, (frames, width, channels), zero beyond the frequencies there are, with a gain for each frame.
-static void quantise_frames(const float *x, ptrdiff_t stride, int from, int width, int frequencies, int channels,
-                            int frames, int16_t *out, float *gains) {
+static void quantise_frames(const float* x, ptrdiff_t stride, int from, int width, int frequencies, int channels,
+                            int frames, int16_t* out, float* gains) {
     const int begin = from < 0 ? 0 : from, end = least(from + width, frequencies), inside = (end - begin) * channels;
     for (int t = 0; t < frames; t++, out += width * channels) {
         memset(out, 0, (begin - from) * channels * sizeof *out);
-        gains[t] = quantise_row(x + t * stride + begin * channels, inside, SHORT_BLOCK, out + (begin - from) * channels);
+        gains[t] =
+            quantise_row(x + t * stride + begin * channels, inside, SHORT_BLOCK, out + (begin - from) * channels);
         memset(out + (end - from) * channels, 0, (from + width - end) * channels * sizeof *out);
     }
 }
 
 typedef struct {
-    const SpectralEncoder *layer;
-    const float *x;
+    const SpectralEncoder* layer;
+    const float* x;
     int frames;
-    float *out;
+    float* out;
 } Encoding;
 
-static void encode_strip(const void *context, int index, Room *room) {
-    const Encoding *work = context;
-    const SpectralEncoder *layer = work->layer;
+static void encode_strip(const void* context, int index, Room* room) {
+    const Encoding* work = context;
+    const SpectralEncoder* layer = work->layer;
     const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
     const int width = least(strip_width, layer->frequencies - from);
-    const float *x = work->x;
-    float *out = work->out;
+    const float* x = work->x;
+    float* out = work->out;
     const size_t mark = room->used;
     const int in = layer->channels_in, channels = layer->channels, seen = STRIDE * width + 2 * PADDING;
     const int above = STRIDE * layer->frequencies;
     float *strip = take_floats(room, (size_t)frames * width * channels), *gains = take_floats(room, frames);
-    const size_t values = (size_t)frames * (layer->conv.floats ? channels : seen * in > channels ? seen * in : channels);
-    int16_t *integers = take(room, values * sizeof *integers);
+    const size_t values = (size_t)frames * (layer->conv.floats     ? channels
+                                            : seen * in > channels ? seen * in
+                                                                   : channels);
+    int16_t* integers = take(room, values * sizeof *integers);
     if (measuring(room)) {
         add_residual(&layer->residual, strip, 0, frames, room, NULL);
         room->used = mark;
@@ -66,8 +69,8 @@ static void encode_strip(const void *context, int index, Room *room) {
         const int first_seen = STRIDE * f * in;
         const Rows rows =
             layer->conv.floats
-                ? (Rows){x + STRIDE * (from + f) * in, (above + 2 * PADDING) * in * sizeof *x, 1, 0, NULL, 0, 0}
-                : (Rows){integers + first_seen, seen * in * sizeof *integers, 1, 0, gains, 1, 0};
+                ? (Rows){x + STRIDE * (from + f) * in, (above + 2 * PADDING) * in * sizeof *x, 0, NULL, 0, 0}
+                : (Rows){integers + first_seen, seen * in * sizeof *integers, 0, gains, 1, 0};
         multiply(&layer->conv, &rows, frames,
                  &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GELU});
     }
@@ -75,30 +78,41 @@ static void encode_strip(const void *context, int index, Room *room) {
         add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
     for (int f = 0; f < width; f++) {
         for (int t = 0; t < frames; t++)
-            gains[t] = quantise_row(strip + ((ptrdiff_t)t * width + f) * channels, channels, SHORT_BLOCK, integers + t * channels);
-        const Rows rows = {integers, channels * sizeof *integers, 1, 0, gains, 1, 0};
+            gains[t] = quantise_row(strip + ((ptrdiff_t)t * width + f) * channels, channels, SHORT_BLOCK,
+                                    integers + t * channels);
+        const Rows rows = {integers, channels * sizeof *integers, 0, gains, 1, 0};
         multiply(&layer->rewrite, &rows, frames,
-                 &(Result){.values = out + (from + f) * channels, .stride = layer->frequencies * channels, .finish = GATE,
+                 &(Result){.values = out + (from + f) * channels,
+                           .stride = layer->frequencies * channels,
+                           .finish = GATE,
                            .extra = layer->embedding ? layer->embedding + (from + f) * channels : NULL});
     }
     room->used = mark;
 }
 
-void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Team *team) {
+void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, Team* team) {
     share(team, encode_strip, &(Encoding){layer, x, frames, out}, strips(layer->frequencies, layer->channels));
 }
 
-SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels, int channels_out, int frequencies,
+SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels, int channels_out, int frequencies,
                                       bool last) {
     const Name prefix = name_of("decoder.%d.", level);
     // Rows of a frame lie together: three times, three frequencies.
-    const Order order = {.outputs = 2 * channels, .depth = 9 * channels, .n0 = 2 * channels, .n0_step = 9 * channels,
-                         .k0 = channels, .k0_step = 9, .k1 = 3, .k1_step = 3, .k2_step = 1};
+    const Order order = {.outputs = 2 * channels,
+                         .depth = 9 * channels,
+                         .n0 = 2 * channels,
+                         .n0_step = 9 * channels,
+                         .k0 = channels,
+                         .k0_step = 9,
+                         .k1 = 3,
+                         .k1_step = 3,
+                         .k2_step = 1};
     return (SpectralDecoder){
         .channels = channels,
         .channels_out = channels_out,
         .frequencies = frequencies,
-        .rewrite = matrix_of(builder, prefix.text, "rewrite.weight", "rewrite.bias", 0, &order, (Kind){.gated = true, .block = SHORT_BLOCK}),
+        .rewrite = matrix_of(builder, prefix.text, "rewrite.weight", "rewrite.bias", 0, &order,
+                             (Kind){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
         .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
                            (Kind){.floats = last, .block = SHORT_BLOCK}),
         .residual = make_residual(builder, prefix.text, channels),
@@ -107,23 +121,23 @@ SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels,
 }
 
 typedef struct {
-    const SpectralDecoder *layer;
+    const SpectralDecoder* layer;
     const float *x, *skip;
     ptrdiff_t stride;
     int frames;
-    float *y;  // what goes into the transposed convolution, (frames, frequencies + 2, channels), the outer ones zero
-    float *out;
+    float* y;  // what goes into the transposed convolution, (frames, frequencies + 2, channels), the outer ones zero
+    float* out;
 } Decoding;
 
 // A strip of frequencies up to the transposed convolution.
-static void rewrite_strip(const void *context, int index, Room *room) {
-    const Decoding *work = context;
-    const SpectralDecoder *layer = work->layer;
+static void rewrite_strip(const void* context, int index, Room* room) {
+    const Decoding* work = context;
+    const SpectralDecoder* layer = work->layer;
     const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
     const int width = least(strip_width, layer->frequencies - from);
     const size_t mark = room->used;
     const int channels = layer->channels, seen = width + 2, row = seen * channels;
-    int16_t *integers = take(room, (size_t)(frames + 2) * row * sizeof *integers);
+    int16_t* integers = take(room, (size_t)(frames + 2) * row * sizeof *integers);
     float *sums = take_floats(room, (size_t)frames * row), *gains = take_floats(room, frames + 2);
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels;
     if (measuring(room)) {
@@ -136,19 +150,20 @@ static void rewrite_strip(const void *context, int index, Room *room) {
     memset(integers, 0, (size_t)(frames + 2) * row * sizeof *integers);
     gains[0] = gains[frames + 1] = 0;
     for (int t = 0; t < frames; t++) {
-        const float *a = work->x + t * work->stride + begin * channels;
-        const float *b = work->skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
+        const float* a = work->x + t * work->stride + begin * channels;
+        const float* b = work->skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
         for (int i = 0; i < inside; i += LANES) store(sums + i, _mm512_add_ps(load(a + i), load(b + i)));
         gains[t + 1] = quantise_row(sums, inside, SHORT_BLOCK, integers + (ptrdiff_t)(t + 1) * row + before);
     }
     const ptrdiff_t bytes = row * sizeof *integers;
-    float *strip = sums;  // which have been read
+    float* strip = sums;  // which have been read
     for (int f = 0; f < width; f++) {
-        const Rows rows = {integers + f * channels, bytes, 3, bytes, gains, 1, 1};
+        const Rows rows = {integers + f * channels, bytes, bytes, gains, 1, 1};
         multiply(&layer->rewrite, &rows, frames,
                  &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GATE});
     }
-    for (int f = 0; f < width; f++) add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
+    for (int f = 0; f < width; f++)
+        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
     for (int t = 0; t < frames; t++)
         memcpy(work->y + t * y_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
                width * channels * sizeof *strip);
@@ -156,37 +171,38 @@ static void rewrite_strip(const void *context, int index, Room *room) {
 }
 
 // The transposed convolution of places `from` to `from + width`; place i gives frequencies 4 i - 2 to 4 i + 1.
-static void widen_strip(const void *context, int index, Room *room) {
+static void widen_strip(const void* context, int index, Room* room) {
     const size_t mark = room->used;
-    const Decoding *work = context;
-    const SpectralDecoder *layer = work->layer;
+    const Decoding* work = context;
+    const SpectralDecoder* layer = work->layer;
     const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
     const int width = least(strip_width, layer->frequencies + 1 - from);
-    const float *y = work->y;
+    const float* y = work->y;
     const int channels = layer->channels, seen = width + 1, four = STRIDE * layer->channels_out;
-    int16_t *integers = take(room, layer->last ? 0 : (size_t)frames * seen * channels * sizeof *integers);
-    float *gains = take_floats(room, frames);
+    int16_t* integers = take(room, layer->last ? 0 : (size_t)frames * seen * channels * sizeof *integers);
+    float* gains = take_floats(room, frames);
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels, out_stride = (layer->frequencies + 1) * four;
     if (!measuring(room)) {
         if (!layer->last)
             quantise_frames(y, y_stride, from, seen, layer->frequencies + 2, channels, frames, integers, gains);
         for (int i = 0; i < width; i++) {
             const Rows rows =
-                layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 1, 0, NULL, 0, 0}
-                            : (Rows){integers + i * channels, seen * channels * sizeof *integers, 1, 0, gains, 1, 0};
+                layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 0, NULL, 0, 0}
+                            : (Rows){integers + i * channels, seen * channels * sizeof *integers, 0, gains, 1, 0};
             multiply(&layer->conv, &rows, frames,
-                     &(Result){.values = work->out + (from + i) * four, .stride = out_stride,
+                     &(Result){.values = work->out + (from + i) * four,
+                               .stride = out_stride,
                                .finish = layer->last ? STORE : GELU});
         }
     }
     room->used = mark;
 }
 
-void decode_spectral(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
-                     float *out, Team *team) {
+void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t stride, const float* skip, int frames,
+                     float* out, Team* team) {
     const size_t mark = team->room.used;
     const int channels = layer->channels, row = (layer->frequencies + 2) * channels;
-    float *y = take_floats(&team->room, (size_t)frames * row);
+    float* y = take_floats(&team->room, (size_t)frames * row);
     if (!measuring(&team->room))
         for (int t = 0; t < frames; t++) {
             memset(y + (ptrdiff_t)t * row, 0, channels * sizeof *y);

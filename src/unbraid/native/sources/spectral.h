@@ -13,14 +13,14 @@ typedef struct {
     int frequencies;  // that it gives; it takes four times as many
     Matrix conv, rewrite;
     Residual residual;
-    const float *embedding;  // added to each frequency, (frequencies, channels); NULL: none
+    const float* embedding;  // added to each frequency, (frequencies, channels); NULL: none
 } SpectralEncoder;
 
-SpectralEncoder make_spectral_encoder(Builder *builder, int level, int channels_in, int channels, int frequencies);
+SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies);
 
-// x: (frames, 4 frequencies, channels_in), of the first level with PADDING zeros on either side -> (frames, frequencies,
-// channels)
-void encode_spectral(const SpectralEncoder *layer, const float *x, int frames, float *out, Team *team);
+// x: (frames, 4 frequencies, channels_in), of the first level with PADDING zeros on either side -> (frames,
+// frequencies, channels)
+void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, Team* team);
 
 typedef struct {
     int channels, channels_out;
@@ -30,10 +30,10 @@ typedef struct {
     bool last;
 } SpectralDecoder;
 
-SpectralDecoder make_spectral_decoder(Builder *builder, int level, int channels, int channels_out, int frequencies,
+SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels, int channels_out, int frequencies,
                                       bool last);
 
 // x: (frames, frequencies, channels), frames being `stride` floats apart, and `skip` of that shape without gaps
 // -> (frames, 4 frequencies + 2 PADDING, channels_out), with PADDING positions on either side that mean nothing
-void decode_spectral(const SpectralDecoder *layer, const float *x, ptrdiff_t stride, const float *skip, int frames,
-                     float *out, Team *team);
+void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t stride, const float* skip, int frames,
+                     float* out, Team* team);

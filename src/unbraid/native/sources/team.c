@@ -7,15 +7,15 @@
 
 #define PATIENCE 2000  // looks for work, some 50 microseconds, before a thread sleeps
 
-static void work(Team *team, Task *task, const void *context, int count, Room *scratch) {
+static void work(Team* team, Task* task, const void* context, int count, Room* scratch) {
     for (int index; (index = atomic_fetch_add(&team->next, 1)) < count;) task(context, index, scratch);
 }
 
-static void *help(void *argument) {
-    Team *team = argument;
+static void* help(void* argument) {
+    Team* team = argument;
     unsigned seen = 0;
     pthread_mutex_lock(&team->lock);
-    Room *scratch = &team->scratch[++team->helping];
+    Room* scratch = &team->scratch[++team->helping];
     for (;;) {
         pthread_mutex_unlock(&team->lock);
         for (int i = 0; i < PATIENCE && atomic_load(&team->round) == seen; i++) _mm_pause();
@@ -24,8 +24,8 @@ static void *help(void *argument) {
         if (team->ending) break;
         seen = atomic_load(&team->round);
         if (!team->open) continue;
-        Task *task = team->task;
-        const void *context = team->context;
+        Task* task = team->task;
+        const void* context = team->context;
         const int count = team->count;
         atomic_fetch_add(&team->joined, 1);
         pthread_mutex_unlock(&team->lock);
@@ -37,7 +37,7 @@ static void *help(void *argument) {
     return NULL;
 }
 
-void begin(Team *team, int threads) {
+void begin(Team* team, int threads) {
     team->threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     if (team->threads < 2) return;
     pthread_mutex_init(&team->lock, NULL);
@@ -46,7 +46,7 @@ void begin(Team *team, int threads) {
         if (pthread_create(&team->helpers[team->started], NULL, help, team) == 0) team->started++;
 }
 
-void end(Team *team) {
+void end(Team* team) {
     if (team->threads < 2) return;
     pthread_mutex_lock(&team->lock);
     team->ending = true;
@@ -57,7 +57,7 @@ void end(Team *team) {
     pthread_mutex_destroy(&team->lock);
 }
 
-void share(Team *team, Task *task, const void *context, int count) {
+void share(Team* team, Task* task, const void* context, int count) {
     if (team && measuring(&team->room)) {
         task(context, 0, &team->scratch[0]);
         return;
@@ -84,7 +84,7 @@ void share(Team *team, Task *task, const void *context, int count) {
             sched_yield();
 }
 
-void enter(Team *team, int part) {
+void enter(Team* team, int part) {
     if (!team->seconds) return;
     struct timespec clock;
     clock_gettime(CLOCK_MONOTONIC, &clock);

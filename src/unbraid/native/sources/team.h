@@ -12,13 +12,13 @@
 #define MOST_THREADS 32
 
 // One of `count` pieces of work; `scratch` is the thread's own.
-typedef void Task(const void *context, int index, Room *scratch);
+typedef void Task(const void* context, int index, Room* scratch);
 
 typedef struct {
     Room room;  // of what outlives a task
     Room scratch[MOST_THREADS];
     int threads;
-    double *seconds;  // of each part, see native.h; NULL: not asked for
+    double* seconds;  // of each part, see native.h; NULL: not asked for
     int part;
     double since;
     // What follows is for the threads.
@@ -29,19 +29,19 @@ typedef struct {
     atomic_uint round;  // counts pieces of work given out
     atomic_int next, joined;
     bool open, ending;
-    Task *task;
-    const void *context;
+    Task* task;
+    const void* context;
     int count;
 } Team;
 
 // Start the threads that can be had, at most `threads`. Everything else in `team` is zero, or set beforehand.
-void begin(Team *team, int threads);
+void begin(Team* team, int threads);
 
-void end(Team *team);
+void end(Team* team);
 
-// Do all of `count` tasks, in any order, and return when they are done. `team` may be NULL: by this thread alone, without
-// scratch. Where the team measures, only the first task is done, which has to take as much as any.
-void share(Team *team, Task *task, const void *context, int count);
+// Do all of `count` tasks, in any order, and return when they are done. `team` may be NULL: by this thread alone,
+// without scratch. Where the team measures, only the first task is done, which has to take as much as any.
+void share(Team* team, Task* task, const void* context, int count);
 
 // The time up to now belongs to the part before.
-void enter(Team *team, int part);
+void enter(Team* team, int part);

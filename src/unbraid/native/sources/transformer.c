@@ -10,23 +10,29 @@
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-static Norm make_norm(Builder *builder, const char *prefix, const char *name, int width) {
+static Norm make_norm(Builder* builder, const char* prefix, const char* name, int width) {
     const Name whole = name_of("%s%s.", prefix, name);
-    const float *gains = floats_of(builder, whole.text, "weight", width);
+    const float* gains = floats_of(builder, whole.text, "weight", width);
     return (Norm){gains, floats_of(builder, whole.text, "bias", width)};
 }
 
 // Rows `from` to `from + count` of the matrix that makes queries, keys and values.
-static Matrix make_projection(Builder *builder, const char *prefix, int from, int count, int width) {
-    const Order order = {.outputs = count, .depth = width, .n0 = count, .n0_step = width, .k0 = width, .k0_step = 1,
-                         .k1 = 1, .base = (ptrdiff_t)from * width};
+static Matrix make_projection(Builder* builder, const char* prefix, int from, int count, int width) {
+    const Order order = {.outputs = count,
+                         .depth = width,
+                         .n0 = count,
+                         .n0_step = width,
+                         .k0 = width,
+                         .k0_step = 1,
+                         .k1 = 1,
+                         .base = (ptrdiff_t)from * width};
     return matrix_of(builder, prefix, "in_proj_weight", "in_proj_bias", from, &order, (Kind){0});
 }
 
-static Layer make_layer(Builder *builder, const char *prefix, bool cross, int width) {
+static Layer make_layer(Builder* builder, const char* prefix, bool cross, int width) {
     const Name attention = name_of("%s%s_attn.", prefix, cross ? "cross" : "self");
-    const float *mixed = floats_of(builder, prefix, "gamma_1.scale", width);
-    const float *fed = floats_of(builder, prefix, "gamma_2.scale", width);
+    const float* mixed = floats_of(builder, prefix, "gamma_1.scale", width);
+    const float* fed = floats_of(builder, prefix, "gamma_2.scale", width);
     return (Layer){
         .seen = make_norm(builder, prefix, "norm1", width),
         .others = make_norm(builder, prefix, cross ? "norm2" : "norm1", width),
@@ -36,13 +42,13 @@ static Layer make_layer(Builder *builder, const char *prefix, bool cross, int wi
         .mix = pointwise(builder, name_of("%sout_proj.", attention.text).text, width, width,
                          (Kind){.output_gains = mixed}),
         .widen = pointwise(builder, name_of("%slinear1.", prefix).text, 4 * width, width, (Kind){0}),
-        .narrow = pointwise(builder, name_of("%slinear2.", prefix).text, width, 4 * width,
-                            (Kind){.output_gains = fed}),
+        .narrow =
+            pointwise(builder, name_of("%slinear2.", prefix).text, width, 4 * width, (Kind){.output_gains = fed}),
         .whole = make_norm(builder, prefix, "norm_out", width),
     };
 }
 
-static Tower make_tower(Builder *builder, const char *suffix, int width) {
+static Tower make_tower(Builder* builder, const char* suffix, int width) {
     Tower tower = {.width = width};
     const Name before = name_of("norm_in%s", suffix);
     tower.before = make_norm(builder, "crosstransformer.", before.text, width);
@@ -51,14 +57,14 @@ static Tower make_tower(Builder *builder, const char *suffix, int width) {
     return tower;
 }
 
-Transformer make_transformer(Builder *builder, int width) {
+Transformer make_transformer(Builder* builder, int width) {
     Transformer transformer = {.spectral = make_tower(builder, "", width)};
     transformer.waveform = make_tower(builder, "_t", width);
     return transformer;
 }
 
 // One token to mean 0 and deviation 1, with gains and offsets.
-static void normalise(const float *x, int width, Norm norm, float *out) {
+static void normalise(const float* x, int width, Norm norm, float* out) {
     Floats sum = all(0);
     for (int i = 0; i < width; i += LANES) sum = _mm512_add_ps(sum, load(x + i));
     const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
@@ -74,7 +80,7 @@ static void normalise(const float *x, int width, Norm norm, float *out) {
     }
 }
 
-static void quantise_normalised(const float *x, int count, int width, Norm norm, int16_t *integers, float *gains) {
+static void quantise_normalised(const float* x, int count, int width, Norm norm, int16_t* integers, float* gains) {
     float row[MOST_WIDTH];
     for (int t = 0; t < count; t++) {
         normalise(x + (ptrdiff_t)t * width, width, norm, row);
@@ -85,59 +91,60 @@ static void quantise_normalised(const float *x, int count, int width, Norm norm,
 static int pieces(int count) { return (count + TOKENS - 1) / TOKENS; }
 
 typedef struct {
-    const float *x;
+    const float* x;
     int count, width;
     Norm norm;
     const Matrix *one, *two;  // two may be NULL
     float *out, *out_two;
 } Projection;
 
-static void project_piece(const void *context, int piece, Room *scratch) {
+static void project_piece(const void* context, int piece, Room* scratch) {
     const size_t mark = scratch->used;
-    const Projection *work = context;
+    const Projection* work = context;
     const int from = piece * TOKENS, now = least(TOKENS, work->count - from), width = work->width;
-    int16_t *integers = take(scratch, TOKENS * width * sizeof *integers);
+    int16_t* integers = take(scratch, TOKENS * width * sizeof *integers);
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKENS];
-    const Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
+    const Rows rows = {integers, width * sizeof *integers, 0, gains, 1, 0};
     quantise_normalised(work->x + (ptrdiff_t)from * width, now, width, work->norm, integers, gains);
     const int outputs = work->one->outputs, outputs_two = work->two ? work->two->outputs : 0;
     multiply(work->one, &rows, now,
              &(Result){.values = work->out + (ptrdiff_t)from * outputs, .stride = outputs, .finish = STORE});
     if (work->two)
-        multiply(work->two, &rows, now,
-                 &(Result){.values = work->out_two + (ptrdiff_t)from * outputs_two, .stride = outputs_two,
-                           .finish = STORE});
+        multiply(
+            work->two, &rows, now,
+            &(Result){
+                .values = work->out_two + (ptrdiff_t)from * outputs_two, .stride = outputs_two, .finish = STORE});
 }
 
 // Tokens, normalised, times one matrix or two.
-static void project(Projection work, Team *team) { share(team, project_piece, &work, pieces(work.count)); }
+static void project(Projection work, Team* team) { share(team, project_piece, &work, pieces(work.count)); }
 
 typedef struct {
     double sum, square;
 } Sums;
 
 typedef struct {
-    const Layer *layer;
-    const float *heads;
-    float *x;
+    const Layer* layer;
+    const float* heads;
+    float* x;
     int count, width;
-    Sums *sums;  // of each piece, so that they are added up in one order
+    Sums* sums;  // of each piece, so that they are added up in one order
     float mean, by;
 } Feeding;
 
-static void feed_piece(const void *context, int piece, Room *scratch) {
+static void feed_piece(const void* context, int piece, Room* scratch) {
     const size_t mark = scratch->used;
-    const Feeding *work = context;
-    const Layer *layer = work->layer;
+    const Feeding* work = context;
+    const Layer* layer = work->layer;
     const int from = piece * TOKENS, now = least(TOKENS, work->count - from), width = work->width;
-    int16_t *integers = take(scratch, (size_t)TOKENS * 4 * width * sizeof *integers);
-    float *hidden = take_floats(scratch, (size_t)TOKENS * 4 * width);
+    int16_t* integers = take(scratch, (size_t)TOKENS * 4 * width * sizeof *integers);
+    float* hidden = take_floats(scratch, (size_t)TOKENS * 4 * width);
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKENS], *tokens = work->x + (ptrdiff_t)from * width;
-    Rows rows = {integers, width * sizeof *integers, 1, 0, gains, 1, 0};
+    Rows rows = {integers, width * sizeof *integers, 0, gains, 1, 0};
     const Result added = {.values = tokens, .stride = width, .finish = ADD};
     for (int t = 0; t < now; t++)
         gains[t] = quantise_row(work->heads + (ptrdiff_t)(from + t) * width, width, LONG_BLOCK, integers + t * width);
@@ -160,20 +167,20 @@ static void feed_piece(const void *context, int piece, Room *scratch) {
     work->sums[piece] = (Sums){sum, square};
 }
 
-static void normalise_piece(const void *context, int piece, Room *scratch) {
-    const Feeding *work = context;
+static void normalise_piece(const void* context, int piece, Room* scratch) {
+    const Feeding* work = context;
     if (measuring(scratch)) return;
     const Norm norm = work->layer->whole;
     for (ptrdiff_t t = piece * TOKENS; t < least((piece + 1) * TOKENS, work->count); t++)
         for (int i = 0; i < work->width; i += LANES) {
-            float *values = work->x + t * work->width + i;
+            float* values = work->x + t * work->width + i;
             Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(values), all(work->mean)), all(work->by));
             store(values, _mm512_fmadd_ps(centred, load(norm.gains + i), load(norm.offsets + i)));
         }
 }
 
 // The rest of a layer: what was attended to is mixed in, and each token goes through the wide layer.
-static void feed_forward(const Layer *layer, const float *heads, float *x, int count, int width, Team *team) {
+static void feed_forward(const Layer* layer, const float* heads, float* x, int count, int width, Team* team) {
     const size_t mark = team->room.used;
     Feeding work = {layer, heads, x, count, width, take(&team->room, pieces(count) * sizeof *work.sums), 0, 0};
     share(team, feed_piece, &work, pieces(count));
@@ -188,7 +195,7 @@ static void feed_forward(const Layer *layer, const float *heads, float *x, int c
 }
 
 // Where tokens stand: added after their first normalisation. `along` has sines and cosines of a number in turn.
-static void along(int n, int half, float *out) {
+static void along(int n, int half, float* out) {
     for (int i = 0; i < half; i += 2) {
         const float phase = (float)n * expf((float)i * (-logf(MAX_PERIOD) / (float)half));
         out[i] = sinf(phase), out[i + 1] = cosf(phase);
@@ -196,19 +203,19 @@ static void along(int n, int half, float *out) {
 }
 
 typedef struct {
-    const Tower *tower;
-    float *x;
+    const Tower* tower;
+    float* x;
     int frequencies;
 } Placing;
 
-static void place_frame(const void *context, int t, Room *scratch) {
-    const Placing *work = context;
+static void place_frame(const void* context, int t, Room* scratch) {
+    const Placing* work = context;
     if (measuring(scratch)) return;
     const int width = work->tower->width, half = width / 2;
     float frame[MOST_WIDTH / 2], frequency[MOST_WIDTH / 2];
     along(t, half, frame);
     for (int f = 0; f < work->frequencies; f++) {
-        float *x = work->x + ((ptrdiff_t)t * work->frequencies + f) * width;
+        float* x = work->x + ((ptrdiff_t)t * work->frequencies + f) * width;
         along(f, half, frequency);
         normalise(x, width, work->tower->before, x);
         for (int i = 0; i < half; i += LANES) {
@@ -218,11 +225,11 @@ static void place_frame(const void *context, int t, Room *scratch) {
     }
 }
 
-static void place_on_line(const void *context, int t, Room *scratch) {
-    const Placing *work = context;
+static void place_on_line(const void* context, int t, Room* scratch) {
+    const Placing* work = context;
     if (measuring(scratch)) return;
     const int width = work->tower->width, half = width / 2;
-    float *x = work->x + (ptrdiff_t)t * width;
+    float* x = work->x + (ptrdiff_t)t * width;
     normalise(x, width, work->tower->before, x);
     for (int i = 0; i < half; i++) {
         const float phase = (float)t / powf(MAX_PERIOD, (float)i / (float)(half - 1));
@@ -230,15 +237,15 @@ static void place_on_line(const void *context, int t, Room *scratch) {
     }
 }
 
-void transform(const Transformer *transformer, float *x, int frames, int frequencies, float *waveform, int length,
-               Team *team) {
+void transform(const Transformer* transformer, float* x, int frames, int frequencies, float* waveform, int length,
+               Team* team) {
     const size_t mark = team->room.used;
     const int width = transformer->spectral.width, count = frames * frequencies;
-    float *queries = take_floats(&team->room, (size_t)count * width);
-    float *queries_t = take_floats(&team->room, (size_t)length * width);
-    float *seen = take_floats(&team->room, (size_t)count * 2 * width);
-    float *seen_t = take_floats(&team->room, (size_t)length * 2 * width);
-    float *heads = take_floats(&team->room, (size_t)(count > length ? count : length) * width);
+    float* queries = take_floats(&team->room, (size_t)count * width);
+    float* queries_t = take_floats(&team->room, (size_t)length * width);
+    float* seen = take_floats(&team->room, (size_t)count * 2 * width);
+    float* seen_t = take_floats(&team->room, (size_t)length * 2 * width);
+    float* heads = take_floats(&team->room, (size_t)(count > length ? count : length) * width);
     enter(team, PROJECTIONS);
     share(team, place_frame, &(Placing){&transformer->spectral, x, frequencies}, frames);
     share(team, place_on_line, &(Placing){&transformer->waveform, waveform, 0}, length);

@@ -1,6 +1,6 @@
-// The transformer in the middle of HTDemucs, which lets spectrogram and waveform see each other: Rouard, Massa, Défossez,
-// "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). Each branch is a sequence of tokens, (tokens,
-// width); even layers attend to their own branch, odd ones to the other.
+// The transformer in the middle of HTDemucs, which lets spectrogram and waveform see each other: Rouard, Massa,
+// Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). Each branch is a sequence of
+// tokens, (tokens, width); even layers attend to their own branch, odd ones to the other.
 
 #pragma once
 
@@ -29,8 +29,8 @@ typedef struct {
     Tower spectral, waveform;
 } Transformer;
 
-Transformer make_transformer(Builder *builder, int width);
+Transformer make_transformer(Builder* builder, int width);
 
 // x: (frames, frequencies, width); waveform: (length, width). In place.
-void transform(const Transformer *transformer, float *x, int frames, int frequencies, float *waveform, int length,
-               Team *team);
+void transform(const Transformer* transformer, float* x, int frames, int frequencies, float* waveform, int length,
+               Team* team);

@@ -10,9 +10,9 @@ typedef __m512 Floats;
 
 static inline Floats all(float x) { return _mm512_set1_ps(x); }
 
-static inline Floats load(const float *x) { return _mm512_loadu_ps(x); }
+static inline Floats load(const float* x) { return _mm512_loadu_ps(x); }
 
-static inline void store(float *x, Floats values) { _mm512_storeu_ps(x, values); }
+static inline void store(float* x, Floats values) { _mm512_storeu_ps(x, values); }
 
 // The first `count` lanes; count in 0..16.
 static inline __mmask16 first(int count) { return (__mmask16)((1u << count) - 1); }
@@ -38,8 +38,8 @@ static inline Floats inverse(Floats x) {
 }
 
 static inline Floats sigmoid(Floats x) {
-    // Limited, as an infinite power has no inverse for Newton's step.
-    x = _mm512_max_ps(_mm512_min_ps(x, all(80.0f)), all(-80.0f));
+    // Limited, as an infinite power has no inverse for Newton's step. In this order, what is no number stays.
+    x = _mm512_max_ps(all(-80.0f), _mm512_min_ps(all(80.0f), x));
     return inverse(_mm512_add_ps(power_of_two(_mm512_mul_ps(x, all(-1.44269504f))), all(1.0f)));
 }
 

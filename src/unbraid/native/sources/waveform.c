@@ -8,13 +8,14 @@ static int pieces(int count) { return (count + ROWS - 1) / ROWS; }
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_in, int channels) {
+WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels) {
     const Name prefix = name_of("tencoder.%d.", level);
     return (WaveformEncoder){
         .channels_in = channels_in,
         .channels = channels,
-        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, 8,
-                            (Kind){.floats = channels_in < LANES, .block = SHORT_BLOCK}),
+        .conv = convolution(
+            builder, name_of("%sconv.", prefix.text).text, channels, channels_in, 8,
+            (Kind){.floats = channels_in < LANES, .block = SHORT_BLOCK, .parts = channels_in < LANES ? 1 : 8}),
         .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
                              (Kind){.gated = true, .block = SHORT_BLOCK}),
         .residual = make_residual(builder, prefix.text, channels),
@@ -22,7 +23,7 @@ WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_
 }
 
 // Integers of rows `from` to `to`, each with a gain; zero where there are none.
-static void quantise_rows(const float *x, int from, int to, int length, int channels, int16_t *out, float *gains) {
+static void quantise_rows(const float* x, int from, int to, int length, int channels, int16_t* out, float* gains) {
     for (int t = from; t < to; t++, out += channels, gains++)
         if (t < 0 || t >= length) {
             memset(out, 0, channels * sizeof *out);
@@ -32,49 +33,49 @@ static void quantise_rows(const float *x, int from, int to, int length, int chan
 }
 
 typedef struct {
-    const WaveformEncoder *layer;
-    const float *x;
+    const WaveformEncoder* layer;
+    const float* x;
     int length, shorter;
     float *y, *out;
 } Encoding;
 
-static void narrow_piece(const void *context, int piece, Room *room) {
+static void narrow_piece(const void* context, int piece, Room* room) {
     const size_t mark = room->used;
-    const Encoding *work = context;
-    const WaveformEncoder *layer = work->layer;
+    const Encoding* work = context;
+    const WaveformEncoder* layer = work->layer;
     const int in = layer->channels_in, channels = layer->channels, from = piece * ROWS;
     const int count = least(ROWS, work->shorter - from), begin = STRIDE * from - PADDING;
-    int16_t *integers = take(room, (size_t)(STRIDE * ROWS + 2 * PADDING) * in * sizeof *integers);
-    float *gains = take_floats(room, STRIDE * ROWS + 2 * PADDING);
+    int16_t* integers = take(room, (size_t)(STRIDE * ROWS + 2 * PADDING) * in * sizeof *integers);
+    float* gains = take_floats(room, STRIDE * ROWS + 2 * PADDING);
     room->used = mark;
     if (measuring(room)) return;
-    Rows rows = {work->x + begin * in, STRIDE * in * sizeof *work->x, 1, 0, NULL, 0, 0};
+    Rows rows = {work->x + begin * in, STRIDE * in * sizeof *work->x, 0, NULL, 0, 0};
     if (!layer->conv.floats) {
         quantise_rows(work->x, begin, begin + STRIDE * count + 2 * PADDING, work->length, in, integers, gains);
         const ptrdiff_t bytes = in * sizeof *integers;
-        rows = (Rows){integers, STRIDE * bytes, 8, bytes, gains, STRIDE, 1};
+        rows = (Rows){integers, STRIDE * bytes, bytes, gains, STRIDE, 1};
     }
     multiply(&layer->conv, &rows, count,
              &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .finish = GELU});
 }
 
-static void gate_piece(const void *context, int piece, Room *room) {
+static void gate_piece(const void* context, int piece, Room* room) {
     const size_t mark = room->used;
-    const Encoding *work = context;
+    const Encoding* work = context;
     const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->shorter - from);
-    int16_t *integers = take(room, (size_t)ROWS * channels * sizeof *integers);
-    float *gains = take_floats(room, ROWS);
+    int16_t* integers = take(room, (size_t)ROWS * channels * sizeof *integers);
+    float* gains = take_floats(room, ROWS);
     room->used = mark;
     if (measuring(room)) return;
     quantise_rows(work->y, from, from + count, work->shorter, channels, integers, gains);
-    multiply(&work->layer->rewrite, &(Rows){integers, channels * sizeof *integers, 1, 0, gains, 1, 0}, count,
+    multiply(&work->layer->rewrite, &(Rows){integers, channels * sizeof *integers, 0, gains, 1, 0}, count,
              &(Result){.values = work->out + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
 }
 
-void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Team *team) {
+void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team) {
     const size_t mark = team->room.used;
     const int channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE;
-    float *y = take_floats(&team->room, (size_t)shorter * channels);
+    float* y = take_floats(&team->room, (size_t)shorter * channels);
     const Encoding work = {layer, x, length, shorter, y, out};
     share(team, narrow_piece, &work, pieces(shorter));
     add_residual(&layer->residual, y, channels, shorter, &team->room, team);
@@ -82,34 +83,34 @@ void encode_waveform(const WaveformEncoder *layer, const float *x, int length, f
     team->room.used = mark;
 }
 
-WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels, int channels_out, bool last) {
+WaveformDecoder make_waveform_decoder(Builder* builder, int level, int channels, int channels_out, bool last) {
     const Name prefix = name_of("tdecoder.%d.", level);
     return (WaveformDecoder){
         .channels = channels,
         .channels_out = channels_out,
         .rewrite = convolution(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels, 3,
-                               (Kind){.gated = true, .block = SHORT_BLOCK}),
+                               (Kind){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
         .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
-                           (Kind){.floats = last, .block = SHORT_BLOCK}),
+                           (Kind){.floats = last, .block = SHORT_BLOCK, .parts = last ? 1 : 2}),
         .residual = make_residual(builder, prefix.text, channels),
         .last = last,
     };
 }
 
 typedef struct {
-    const WaveformDecoder *layer;
+    const WaveformDecoder* layer;
     const float *x, *skip;
     int length;
-    float *around;  // what goes into the transposed convolution, with a row of zeros on either side
-    float *out;
+    float* around;  // what goes into the transposed convolution, with a row of zeros on either side
+    float* out;
 } Decoding;
 
-static void rewrite_piece(const void *context, int piece, Room *room) {
+static void rewrite_piece(const void* context, int piece, Room* room) {
     const size_t mark = room->used;
-    const Decoding *work = context;
+    const Decoding* work = context;
     const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->length - from);
-    int16_t *integers = take(room, (size_t)(ROWS + 2) * channels * sizeof *integers);
-    float *gains = take_floats(room, ROWS + 2);
+    int16_t* integers = take(room, (size_t)(ROWS + 2) * channels * sizeof *integers);
+    float* gains = take_floats(room, ROWS + 2);
     room->used = mark;
     if (measuring(room)) return;
     float sums[MOST_CHANNELS];
@@ -123,38 +124,39 @@ static void rewrite_piece(const void *context, int piece, Room *room) {
         gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
     }
     const ptrdiff_t bytes = channels * sizeof *integers;
-    multiply(&work->layer->rewrite, &(Rows){integers, bytes, 3, bytes, gains, 1, 1}, count,
-             &(Result){.values = work->around + (ptrdiff_t)(from + 1) * channels, .stride = channels, .finish = GATE});
+    multiply(
+        &work->layer->rewrite, &(Rows){integers, bytes, bytes, gains, 1, 1}, count,
+        &(Result){.values = work->around + (ptrdiff_t)(from + 1) * channels, .stride = channels, .finish = GATE});
 }
 
-static void widen_piece(const void *context, int piece, Room *room) {
+static void widen_piece(const void* context, int piece, Room* room) {
     const size_t mark = room->used;
-    const Decoding *work = context;
-    const WaveformDecoder *layer = work->layer;
+    const Decoding* work = context;
+    const WaveformDecoder* layer = work->layer;
     const int channels = layer->channels, from = piece * ROWS, count = least(ROWS, work->length + 1 - from);
     const int four = STRIDE * layer->channels_out;
-    int16_t *integers = take(room, (size_t)(ROWS + 1) * channels * sizeof *integers);
-    float *gains = take_floats(room, ROWS + 1);
+    int16_t* integers = take(room, (size_t)(ROWS + 1) * channels * sizeof *integers);
+    float* gains = take_floats(room, ROWS + 1);
     room->used = mark;
     if (measuring(room)) return;
-    const float *seen = work->around + (ptrdiff_t)from * channels;
+    const float* seen = work->around + (ptrdiff_t)from * channels;
     const ptrdiff_t bytes = channels * sizeof *integers;
-    Rows rows = {seen, channels * sizeof *seen, 1, 0, NULL, 0, 0};
+    Rows rows = {seen, channels * sizeof *seen, 0, NULL, 0, 0};
     if (!layer->last) {
         quantise_rows(seen, 0, count + 1, count + 1, channels, integers, gains);
-        rows = (Rows){integers, bytes, 2, bytes, gains, 1, 1};
+        rows = (Rows){integers, bytes, bytes, gains, 1, 1};
     }
     multiply(&layer->conv, &rows, count,
-             &(Result){.values = work->out + (ptrdiff_t)from * four, .stride = four,
-                       .finish = layer->last ? STORE : GELU});
+             &(Result){
+                 .values = work->out + (ptrdiff_t)from * four, .stride = four, .finish = layer->last ? STORE : GELU});
 }
 
-void decode_waveform(const WaveformDecoder *layer, const float *x, const float *skip, int length, float *out,
-                     Team *team) {
+void decode_waveform(const WaveformDecoder* layer, const float* x, const float* skip, int length, float* out,
+                     Team* team) {
     const size_t mark = team->room.used;
     const int channels = layer->channels;
-    float *around = take_floats(&team->room, (size_t)(length + 2) * channels);
-    float *y = measuring(&team->room) ? NULL : around + channels;
+    float* around = take_floats(&team->room, (size_t)(length + 2) * channels);
+    float* y = measuring(&team->room) ? NULL : around + channels;
     if (y) {
         memset(around, 0, channels * sizeof *around);
         memset(y + (ptrdiff_t)length * channels, 0, channels * sizeof *around);

@@ -14,10 +14,10 @@ typedef struct {
     Residual residual;
 } WaveformEncoder;
 
-WaveformEncoder make_waveform_encoder(Builder *builder, int level, int channels_in, int channels);
+WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels);
 
 // (length, channels_in) -> (ceil(length / 4), channels). Around x of the first level there have to be zeros.
-void encode_waveform(const WaveformEncoder *layer, const float *x, int length, float *out, Team *team);
+void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team);
 
 typedef struct {
     int channels, channels_out;
@@ -26,8 +26,8 @@ typedef struct {
     bool last;
 } WaveformDecoder;
 
-WaveformDecoder make_waveform_decoder(Builder *builder, int level, int channels, int channels_out, bool last);
+WaveformDecoder make_waveform_decoder(Builder* builder, int level, int channels, int channels_out, bool last);
 
 // (length, channels) and the encoder's, alike -> (4 length + 4, channels_out), whose first PADDING rows mean nothing.
-void decode_waveform(const WaveformDecoder *layer, const float *x, const float *skip, int length, float *out,
-                     Team *team);
+void decode_waveform(const WaveformDecoder* layer, const float* x, const float* skip, int length, float* out,
+                     Team* team);
