@@ -109,8 +109,6 @@ static void read_frequency(const void* context, int f, Room* scratch) {
 
 static void read_mixture(const float* mixture, int samples, Spread spread, float* out) {
     const float by = 1 / (1e-5f + spread.deviation);
-    memset(out, 0, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO * sizeof *out);
-    out += WAVEFORM_BEFORE * STEREO;
     for (int c = 0; c < STEREO; c++)
         for (ptrdiff_t i = 0; i < samples; i++)
             out[i * STEREO + c] = (mixture[(ptrdiff_t)c * samples + i] - spread.mean) * by;
@@ -208,7 +206,7 @@ static void run(const Network* network, const HTDemucsSizes* sizes, Team* team, 
     Spread spread = {0, 0}, spread_t = {0, 0};
     const size_t mark = room->used;
     float* read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * COMPLEX);
-    float* read_t = take_floats(room, (size_t)(samples + WAVEFORM_BEFORE + WAVEFORM_AFTER) * STEREO);
+    float* read_t = take_floats(room, (size_t)samples * STEREO);
     enter(team, READING);
     if (!measuring(room)) {
         spread = spread_of(spectrum, (ptrdiff_t)STEREO * BINS * frames * COMPLEX);
@@ -221,8 +219,7 @@ static void run(const Network* network, const HTDemucsSizes* sizes, Team* team, 
         enter(team, SPECTRAL_ENCODER);
         encode_spectral(&network->encoder[k], k ? skips[k - 1] : read, frames, skips[k], team);
         enter(team, WAVEFORM_ENCODER);
-        encode_waveform(&network->tencoder[k], k ? skips_t[k - 1] : beyond(read_t, WAVEFORM_BEFORE * STEREO),
-                        lengths[k], skips_t[k], team);
+        encode_waveform(&network->tencoder[k], k ? skips_t[k - 1] : read_t, lengths[k], skips_t[k], team);
     }
     room->used = mark;
 

@@ -18,18 +18,16 @@ typedef struct {
     const float *down_gains, *down_offsets;  // of the normalisation, (narrow)
     // Of the second normalisation, in the packed order of `up`, with the layer's scale: (2 channels)
     const float *up_gains, *up_offsets;
-    // What the mean and the mean square of all wide values are made of, given the narrow ones.
-    const float* gram;             // (narrow, narrow padded): W'W / 2 channels
-    const float* mean_weights;     // (narrow): the mean row of W
-    const float* cross_weights;    // (narrow): W'c / 2 channels, c being the biases around their mean
-    float mean_bias, square_bias;  // the biases' mean, and the mean square around it
+    const float* gram;  // of the weights of `up`, (narrow, narrow padded)
 } Branch;
 
 typedef struct {
     Branch branches[DILATIONS];
 } Residual;
 
-Residual make_residual(Builder* builder, const char* prefix, int channels);
+// `floats`: computed with floats alone.
+Residual make_residual(Builder* builder, const char* prefix, int channels, bool floats);
 
-// Add both branches to `count` rows of x, `stride` floats apart. `team`: who shares the work; NULL: nobody.
+// Add both branches to `count` rows of x, `stride` floats apart; where they are computed with floats, DILATIONS rows
+// of zeros have to lie on either side. `team`: who shares the work; NULL: nobody.
 void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Room* room, Team* team);

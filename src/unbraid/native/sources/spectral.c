@@ -20,7 +20,7 @@ SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_
                             (Kind){.floats = channels_in < LANES, .block = SHORT_BLOCK}),
         .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
                              (Kind){.gated = true, .block = SHORT_BLOCK}),
-        .residual = make_residual(builder, prefix.text, channels),
+        .residual = make_residual(builder, prefix.text, channels, false),
     };
 }
 
@@ -115,7 +115,7 @@ SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels,
                              (Kind){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
         .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
                            (Kind){.floats = last, .block = SHORT_BLOCK}),
-        .residual = make_residual(builder, prefix.text, channels),
+        .residual = make_residual(builder, prefix.text, channels, false),
         .last = last,
     };
 }

@@ -4,10 +4,6 @@
 
 #include "spectral.h"
 
-// Rows of zeros that the first encoder needs around its input.
-#define WAVEFORM_BEFORE PADDING
-#define WAVEFORM_AFTER (STRIDE + PADDING)
-
 typedef struct {
     int channels_in, channels;
     Matrix conv, rewrite;
@@ -16,7 +12,7 @@ typedef struct {
 
 WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels);
 
-// (length, channels_in) -> (ceil(length / 4), channels). Around x of the first level there have to be zeros.
+// (length, channels_in) -> (ceil(length / 4), channels)
 void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team);
 
 typedef struct {
