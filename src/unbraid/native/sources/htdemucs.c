@@ -92,19 +92,19 @@ static Spread spread_of(const float* x, ptrdiff_t count) {
     return (Spread){(float)mean, (float)sqrt(sum_of(x, count, mean, true) / (count - 1))};
 }
 
-// (2, BINS, frames, 2) -> (frames, BINS + 2 PADDING, 4), standardised; this is one frequency.
+// (2, BINS, frames, 2) -> (frames, BINS, 4), standardised; this is one frequency.
 static void read_frequency(const void* context, int f, Room* scratch) {
     const Copy* copy = context;
     if (measuring(scratch)) return;
-    const int parts = STEREO * COMPLEX, row = (BINS + 2 * PADDING) * parts;
+    const int parts = STEREO * COMPLEX;
     const float by = 1 / (1e-5f + copy->spread.deviation), mean = copy->spread.mean;
-    float* to = copy->to + f * parts;
-    const bool beyond = f < PADDING || f >= BINS + PADDING;
-    const float* from = copy->from + (beyond ? 0 : (ptrdiff_t)(f - PADDING) * copy->length * COMPLEX);
-    const ptrdiff_t channel = (ptrdiff_t)BINS * copy->length * COMPLEX;
-    for (ptrdiff_t t = 0; t < copy->length; t++)
-        for (int i = 0; i < parts; i++)
-            to[t * row + i] = beyond ? 0 : (from[i / COMPLEX * channel + t * COMPLEX + i % COMPLEX] - mean) * by;
+    for (int c = 0; c < STEREO; c++) {
+        const float* from = copy->from + ((ptrdiff_t)c * BINS + f) * copy->length * COMPLEX;
+        float* to = copy->to + f * parts + c * COMPLEX;
+        for (ptrdiff_t t = 0; t < copy->length; t++)
+            for (int part = 0; part < COMPLEX; part++)
+                to[t * BINS * parts + part] = (from[t * COMPLEX + part] - mean) * by;
+    }
 }
 
 static void read_mixture(const float* mixture, int samples, Spread spread, float* out) {
@@ -205,7 +205,7 @@ static void run(const Network* network, const HTDemucsSizes* sizes, Team* team, 
     }
     Spread spread = {0, 0}, spread_t = {0, 0};
     const size_t mark = room->used;
-    float* read = take_floats(room, (size_t)frames * (BINS + 2 * PADDING) * STEREO * COMPLEX);
+    float* read = take_floats(room, (size_t)frames * BINS * STEREO * COMPLEX);
     float* read_t = take_floats(room, (size_t)samples * STEREO);
     enter(team, READING);
     if (!measuring(room)) {
@@ -213,8 +213,7 @@ static void run(const Network* network, const HTDemucsSizes* sizes, Team* team, 
         spread_t = spread_of(mixture, (ptrdiff_t)STEREO * samples);
         read_mixture(mixture, samples, spread_t, read_t);
     }
-    share(team, read_frequency, &(Copy){.from = spectrum, .to = read, .length = frames, .spread = spread},
-          BINS + 2 * PADDING);
+    share(team, read_frequency, &(Copy){.from = spectrum, .to = read, .length = frames, .spread = spread}, BINS);
     for (int k = 0; k < DEPTH; k++) {
         enter(team, SPECTRAL_ENCODER);
         encode_spectral(&network->encoder[k], k ? skips[k - 1] : read, frames, skips[k], team);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#define SEEN 8     // frequencies that one is made of
 #define STRIP 384  // channels of all frequencies of a strip, which is worked on while it is in the cache
 
 static int least(int a, int b) { return a < b ? a : b; }
@@ -10,16 +11,17 @@ static int strip_of(int channels) { return channels < STRIP ? STRIP / channels :
 
 static int strips(int places, int channels) { return (places + strip_of(channels) - 1) / strip_of(channels); }
 
+// Its convolutions compute with floats: they are a small part of a network, and what they lose would count most.
 SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies) {
     const Name prefix = name_of("encoder.%d.", level);
     return (SpectralEncoder){
         .channels_in = channels_in,
         .channels = channels,
         .frequencies = frequencies,
-        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, 8,
-                            (Kind){.floats = channels_in < LANES, .block = SHORT_BLOCK}),
+        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, SEEN,
+                            (Kind){.floats = true}),
         .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
-                             (Kind){.gated = true, .block = SHORT_BLOCK}),
+                             (Kind){.gated = true, .floats = true}),
         .residual = make_residual(builder, prefix.text, channels, false),
     };
 }
@@ -43,49 +45,46 @@ typedef struct {
     float* out;
 } Encoding;
 
+// What a frequency is made of, (frames, SEEN, channels_in): where it lies, or copied to `edge`, as there are zeros
+// beyond the frequencies there are.
+static Rows seen_by(const Encoding* work, int frequency, float* edge) {
+    const int in = work->layer->channels_in, there = STRIDE * work->layer->frequencies;
+    const int begin = STRIDE * frequency - PADDING, end = begin + SEEN;
+    if (begin >= 0 && end <= there)
+        return (Rows){.values = work->x + begin * in, .stride = there * in * sizeof *work->x};
+    const int from = begin < 0 ? 0 : begin, to = least(end, there);
+    memset(edge, 0, (size_t)work->frames * SEEN * in * sizeof *edge);
+    for (ptrdiff_t t = 0; t < work->frames; t++)
+        memcpy(edge + (t * SEEN + from - begin) * in, work->x + (t * there + from) * in,
+               (to - from) * in * sizeof *edge);
+    return (Rows){.values = edge, .stride = SEEN * in * sizeof *edge};
+}
+
 static void encode_strip(const void* context, int index, Room* room) {
+    const size_t mark = room->used;
     const Encoding* work = context;
     const SpectralEncoder* layer = work->layer;
-    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
-    const int width = least(strip_width, layer->frequencies - from);
-    const float* x = work->x;
-    float* out = work->out;
-    const size_t mark = room->used;
-    const int in = layer->channels_in, channels = layer->channels, seen = STRIDE * width + 2 * PADDING;
-    const int above = STRIDE * layer->frequencies;
-    float *strip = take_floats(room, (size_t)frames * width * channels), *gains = take_floats(room, frames);
-    const size_t values = (size_t)frames * (layer->conv.floats     ? channels
-                                            : seen * in > channels ? seen * in
-                                                                   : channels);
-    int16_t* integers = take(room, values * sizeof *integers);
-    if (measuring(room)) {
-        add_residual(&layer->residual, strip, 0, frames, room, NULL);
-        room->used = mark;
-        return;
-    }
-    if (!layer->conv.floats)
-        quantise_frames(x, above * in, STRIDE * from - PADDING, seen, above, in, frames, integers, gains);
-    for (int f = 0; f < width; f++) {
-        const int first_seen = STRIDE * f * in;
-        const Rows rows =
-            layer->conv.floats
-                ? (Rows){x + STRIDE * (from + f) * in, (above + 2 * PADDING) * in * sizeof *x, 0, NULL, 0, 0}
-                : (Rows){integers + first_seen, seen * in * sizeof *integers, 0, gains, 1, 0};
+    const int channels = layer->channels, frames = work->frames, from = index * strip_of(channels);
+    const int width = least(strip_of(channels), layer->frequencies - from);
+    float* strip = take_floats(room, (size_t)frames * width * channels);
+    float* edge = take_floats(room, (size_t)frames * SEEN * layer->channels_in);
+    const ptrdiff_t stride = width * channels;
+    for (int f = 0; f < width && !measuring(room); f++) {
+        const Rows rows = seen_by(work, from + f, edge);
         multiply(&layer->conv, &rows, frames,
-                 &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GELU});
+                 &(Result){.values = strip + f * channels, .stride = stride, .finish = GELU});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
-    for (int f = 0; f < width; f++) {
-        for (int t = 0; t < frames; t++)
-            gains[t] = quantise_row(strip + ((ptrdiff_t)t * width + f) * channels, channels, SHORT_BLOCK,
-                                    integers + t * channels);
-        const Rows rows = {integers, channels * sizeof *integers, 0, gains, 1, 0};
-        multiply(&layer->rewrite, &rows, frames,
-                 &(Result){.values = out + (from + f) * channels,
-                           .stride = layer->frequencies * channels,
-                           .finish = GATE,
-                           .extra = layer->embedding ? layer->embedding + (from + f) * channels : NULL});
+        add_residual(&layer->residual, measuring(room) ? NULL : strip + f * channels, stride, frames, room, NULL);
+    for (int f = 0; f < width && !measuring(room); f++) {
+        const Result result = {
+            .values = work->out + (from + f) * channels,
+            .stride = layer->frequencies * channels,
+            .finish = GATE,
+            .extra = layer->embedding ? layer->embedding + (from + f) * channels : NULL,
+        };
+        multiply(&layer->rewrite, &(Rows){.values = strip + f * channels, .stride = stride * sizeof *strip}, frames,
+                 &result);
     }
     room->used = mark;
 }

@@ -18,8 +18,7 @@ typedef struct {
 
 SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies);
 
-// x: (frames, 4 frequencies, channels_in), of the first level with PADDING zeros on either side -> (frames,
-// frequencies, channels)
+// x: (frames, 4 frequencies, channels_in) -> (frames, frequencies, channels)
 void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, Team* team);
 
 typedef struct {
