@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-CHECKS = {"demucs", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
+CHECKS = {"demucs", "clang-format", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
 CHECKS |= {"aiosmtpd", "httpx", "playwright", "schemathesis"}
 CHECKS |= {
     "aws-cdk-lib",
