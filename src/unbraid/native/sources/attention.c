@@ -26,10 +26,6 @@ typedef struct {
     float none[KEYS], one[KEYS];
 } Work;
 
-static int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
-
-static int least(int a, int b) { return a < b ? a : b; }
-
 static size_t packed_keys(int seen, int size) { return (size_t)rounded_up(seen, PANEL) * size; }
 
 static size_t packed_values(int seen, int size) { return (size_t)rounded_up(seen, PANEL) * rounded_up(size, PANEL); }
@@ -118,7 +114,7 @@ static void pack_head(const void* context, int index, Room* scratch) {
     pack_values(head, keys + work->width, 2 * work->width);
 }
 
-static int blocks(int count) { return (count + QUERIES - 1) / QUERIES; }
+static int blocks(int count) { return pieces_of(count, QUERIES); }
 
 // A block of queries of one head; the blocks of a head follow each other.
 static void attend_block(const void* context, int index, Room* room) {

@@ -22,7 +22,7 @@ const uint16_t* find(Builder* builder, const char* prefix, const char* name) {
 }
 
 const float* floats_of(Builder* builder, const char* prefix, const char* name, int count) {
-    const int padded = (count + LANES - 1) / LANES * LANES;
+    const int padded = rounded_up(count, LANES);
     const uint16_t* values = find(builder, prefix, name);
     float* out = take_floats(&builder->room, padded);
     if (!out || !values) return out;
@@ -34,7 +34,7 @@ Matrix matrix_of(Builder* builder, const char* prefix, const char* weight, const
                  const Order* order, Kind kind) {
     Matrix matrix = {.vectors = kind.narrow ? 1 : 2, .floats = kind.floats};
     matrix.block = kind.block ? kind.block : LONG_BLOCK, matrix.parts = kind.parts ? kind.parts : 1;
-    const int width = LANES * matrix.vectors, padded = (order->outputs + width - 1) / width * width;
+    const int width = LANES * matrix.vectors, padded = rounded_up(order->outputs, width);
     const uint16_t *weights = find(builder, prefix, weight), *offsets = find(builder, prefix, bias);
     void* values = take(&builder->room, packed_bytes(order->outputs, order->depth, matrix.vectors, matrix.floats));
     float *gains = take_floats(&builder->room, padded), *added = take_floats(&builder->room, padded);

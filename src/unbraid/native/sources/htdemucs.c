@@ -10,7 +10,6 @@
 
 #define DEPTH 4
 #define CHANNELS 48  // of the first level; each has twice as many
-#define TOKENS 96    // whose width is changed at once
 #define BINS 2048
 #define STEREO 2
 #define COMPLEX 2             // real and imaginary
@@ -147,7 +146,7 @@ typedef struct {
 static void change_piece(const void* context, int piece, Room* scratch) {
     const size_t mark = scratch->used;
     const Change* work = context;
-    const int first_row = piece * TOKENS, count = work->count - first_row < TOKENS ? work->count - first_row : TOKENS;
+    const int first_row = piece * TOKENS, count = least(TOKENS, work->count - first_row);
     int16_t* integers = take(scratch, (size_t)TOKENS * work->from * sizeof *integers);
     scratch->used = mark;
     if (measuring(scratch)) return;
@@ -161,9 +160,7 @@ static void change_piece(const void* context, int piece, Room* scratch) {
 }
 
 // Each row of x through a matrix, to the transformer's width or back.
-static void change_width(Change work, Team* team) {
-    share(team, change_piece, &work, (work.count + TOKENS - 1) / TOKENS);
-}
+static void change_width(Change work, Team* team) { share(team, change_piece, &work, pieces_of(work.count, TOKENS)); }
 
 // The middle: (frames, frequencies, channels) and (length, channels) -> the same.
 static void meet(const Network* network, const HTDemucsSizes* sizes, const float* x, int count, const float* waveform,
@@ -267,7 +264,7 @@ static void measure(const HTDemucsSizes* sizes, const Network* network, size_t* 
     *room = team.room.most, *scratch = team.scratch[0].most;
 }
 
-static int most_threads(int threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads; }
+static int most_threads(int threads) { return threads < 1 ? 1 : least(threads, MOST_THREADS); }
 
 uint64_t htdemucs_weights_bytes(const HTDemucsSizes* sizes) {
     Builder builder = {0};

@@ -6,36 +6,39 @@
 #define TILE 12    // rows whose sums stay in registers, with panels of two vectors
 #define GROUP 336  // rows that meet one panel after another, while they are in the cache
 
+#define INLINE static inline __attribute__((always_inline))
+
 // Instructions as they stand, as compilers that see through them move sums from registers to memory and back.
-static inline __attribute__((always_inline)) __m512i add_integer_products(__m512i sum, __m512i a, __m512i b) {
+INLINE __m512i add_integer_products(__m512i sum, __m512i a, __m512i b) {
     __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
 }
 
-static inline __attribute__((always_inline)) __m512i add_float_products(__m512i sum, __m512i a, __m512i b) {
+INLINE __m512i add_float_products(__m512i sum, __m512i a, __m512i b) {
     __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
 }
 
 // Sums of `rows` rows with one panel, left in `sums`.
-static inline __attribute__((always_inline)) void multiply_tile(const char* a, ptrdiff_t stride, const Matrix* matrix,
-                                                                const Rows* of, const char* panel, const int rows,
-                                                                const int vectors, const bool floats,
-                                                                const float* gains, Floats sums[TILE][2]) {
+INLINE void multiply_tile(const Matrix* matrix, const Rows* of, int row, const char* panel, const int rows,
+                          const int vectors, const bool floats, Floats sums[TILE][2]) {
+    const ptrdiff_t stride = of->stride;
+    const char* first_part = (const char*)of->values + row * stride;
+    const float* gains = of->gains ? of->gains + (ptrdiff_t)row * of->gains_stride : NULL;
     const int steps_in_all = floats ? matrix->depth : matrix->depth / 2;
     const int segment = steps_in_all / matrix->parts;
     const int longest = floats ? segment : matrix->block / 2;
     bool begun = false;
     for (int part = 0; part < matrix->parts; part++) {
-        const char* row = a + part * of->apart;
+        const char* a = first_part + part * of->apart;
         for (int done = 0; done < segment; done += longest) {
-            const int steps = segment - done < longest ? segment - done : longest;
+            const int steps = least(segment - done, longest);
             __m512i acc[TILE][2];
 #pragma GCC unroll 12
             for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) acc[r][v] = _mm512_setzero_si512();
-            const char* third[4] = {row, row + 3 * stride, row + 6 * stride, row + 9 * stride};
+            const char* third[4] = {a, a + 3 * stride, a + 6 * stride, a + 9 * stride};
             for (int k = 0; k < steps; k++) {
                 __m512i b[2];
 #pragma GCC unroll 2
@@ -54,7 +57,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const char* a, p
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++) third[i] += 4;
             }
-            row += 4 * steps;
+            a += 4 * steps;
 #pragma GCC unroll 12
             for (int r = 0; r < rows; r++) {
                 Floats by = all(gains ? gains[r * of->gains_stride + part * of->gains_apart] : 1);
@@ -69,9 +72,8 @@ static inline __attribute__((always_inline)) void multiply_tile(const char* a, p
     }
 }
 
-static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][2], const Matrix* matrix,
-                                                              const Result* result, int row, int panel,
-                                                              const int rows, const int vectors) {
+INLINE void finish_tile(Floats sums[TILE][2], const Matrix* matrix, const Result* result, int row, int panel,
+                        const int rows, const int vectors) {
     const int width = LANES * vectors, from = panel * width;
     const float* gains = (result->gains ? result->gains : matrix->gains) + from;
     const float* offsets = (result->offsets ? result->offsets : matrix->offsets) + from;
@@ -92,7 +94,7 @@ static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][
     for (int v = 0; v < vectors; v++) {
         const int left = matrix->outputs - from - LANES * v;
         if (left <= 0) break;
-        const __mmask16 mask = first(left < LANES ? left : LANES);
+        const __mmask16 mask = first(least(left, LANES));
         for (int r = 0; r < rows; r++) {
             float* out = result->values + (row + r) * result->stride + from + LANES * v;
             Floats y = _mm512_fmadd_ps(sums[r][v], gain[v], offset[v]);
@@ -103,32 +105,28 @@ static inline __attribute__((always_inline)) void finish_tile(Floats sums[TILE][
     }
 }
 
-static inline __attribute__((always_inline)) void tiles(const Matrix* matrix, const Rows* of, const Result* result,
-                                                        int row, int end, int panel, const int rows,
-                                                        const int vectors, const bool floats, int* reached) {
+// Rows `row` to `end` with one panel, as far as they fill tiles of `rows`; returns where that ends.
+INLINE int multiply_rows(const Matrix* matrix, const Rows* of, const Result* result, int row, int end, int panel,
+                         const int rows, const int vectors, const bool floats) {
     const size_t bytes = (size_t)matrix->depth * LANES * vectors * (floats ? sizeof(float) : sizeof(int16_t));
     const char* values = (const char*)matrix->values + panel * bytes;
     for (; row + rows <= end; row += rows) {
         Floats sums[TILE][2];
-        multiply_tile((const char*)of->values + row * of->stride, of->stride, matrix, of, values, rows, vectors,
-                      floats, of->gains ? of->gains + (ptrdiff_t)row * of->gains_stride : NULL, sums);
+        multiply_tile(matrix, of, row, values, rows, vectors, floats, sums);
         finish_tile(sums, matrix, result, row, panel, rows, vectors);
     }
-    *reached = row;
+    return row;
 }
 
-static inline __attribute__((always_inline)) void multiply_kind(const Matrix* matrix, const Rows* rows, int count,
-                                                                const Result* result, const int vectors,
-                                                                const bool floats) {
-    for (int group = 0; group < count; group += GROUP) {
-        const int end = group + GROUP < count ? group + GROUP : count;
+INLINE void multiply_kind(const Matrix* matrix, const Rows* rows, int count, const Result* result, const int vectors,
+                          const bool floats) {
+    for (int group = 0; group < count; group += GROUP)
         for (int panel = 0; panel < matrix->panels; panel++) {
-            int row = group;
-            tiles(matrix, rows, result, row, end, panel, TILE, vectors, floats, &row);
-            tiles(matrix, rows, result, row, end, panel, 4, vectors, floats, &row);
-            tiles(matrix, rows, result, row, end, panel, 1, vectors, floats, &row);
+            const int end = least(group + GROUP, count);
+            int row = multiply_rows(matrix, rows, result, group, end, panel, TILE, vectors, floats);
+            row = multiply_rows(matrix, rows, result, row, end, panel, 4, vectors, floats);
+            multiply_rows(matrix, rows, result, row, end, panel, 1, vectors, floats);
         }
-    }
 }
 
 void multiply(const Matrix* matrix, const Rows* rows, int count, const Result* result) {

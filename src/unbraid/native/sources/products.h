@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "counts.h"
 #include "vectors.h"
 
 #define LONG_BLOCK 128

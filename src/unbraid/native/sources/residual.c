@@ -14,9 +14,7 @@
 #define ROWS 1008  // that are worked on at once
 #define FEW 32     // rows that are summed up as floats: where many are alike, more would lose what tells others apart
 
-static int least(int a, int b) { return a < b ? a : b; }
-
-static int padded(int narrow) { return (narrow + LANES - 1) / LANES * LANES; }
+static int padded(int narrow) { return rounded_up(narrow, LANES); }
 
 static Branch make_branch(Builder* builder, const char* prefix, int channels, bool floats) {
     const int narrow = channels / 8, wide = 2 * channels, width = padded(narrow);
@@ -76,7 +74,7 @@ typedef struct {
     const float *up_gains, *up_offsets;
 } Work;
 
-static int pieces(int count) { return (count + ROWS - 1) / ROWS; }
+static int pieces(int count) { return pieces_of(count, ROWS); }
 
 static int end_of(const Work* work, int piece) { return least((piece + 1) * ROWS, work->count); }
 

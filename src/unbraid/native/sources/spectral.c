@@ -5,11 +5,9 @@
 #define SEEN 8     // frequencies that one is made of
 #define STRIP 384  // channels of all frequencies of a strip, which is worked on while it is in the cache
 
-static int least(int a, int b) { return a < b ? a : b; }
-
 static int strip_of(int channels) { return channels < STRIP ? STRIP / channels : 1; }
 
-static int strips(int places, int channels) { return (places + strip_of(channels) - 1) / strip_of(channels); }
+static int strips(int places, int channels) { return pieces_of(places, strip_of(channels)); }
 
 // Its convolutions compute with floats: they are a small part of a network, and what they lose would count most.
 SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies) {

@@ -38,7 +38,7 @@ static void* help(void* argument) {
 }
 
 void begin(Team* team, int threads) {
-    team->threads = threads < MOST_THREADS ? threads : MOST_THREADS;
+    team->threads = threads;
     if (team->threads < 2) return;
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->changed, NULL);

@@ -34,7 +34,8 @@ typedef struct {
     int count;
 } Team;
 
-// Start the threads that can be had, at most `threads`. Everything else in `team` is zero, or set beforehand.
+// Start the threads that can be had, at most `threads`, which are at most MOST_THREADS. Everything else in `team` is
+// zero, or set beforehand.
 void begin(Team* team, int threads);
 
 void end(Team* team);

@@ -5,10 +5,7 @@
 
 #define EPSILON 1e-5
 #define MAX_PERIOD 10000.0f
-#define TOKENS 96  // worked on at once
 #define MOST_WIDTH 512
-
-static int least(int a, int b) { return a < b ? a : b; }
 
 static Norm make_norm(Builder* builder, const char* prefix, const char* name, int width) {
     const Name whole = name_of("%s%s.", prefix, name);
@@ -88,7 +85,7 @@ static void quantise_normalised(const float* x, int count, int width, Norm norm,
     }
 }
 
-static int pieces(int count) { return (count + TOKENS - 1) / TOKENS; }
+static int pieces(int count) { return pieces_of(count, TOKENS); }
 
 typedef struct {
     const float* x;

@@ -8,6 +8,7 @@
 #include "builder.h"
 
 #define LAYERS 5
+#define TOKENS 96  // worked on at once
 
 typedef struct {
     const float *gains, *offsets;

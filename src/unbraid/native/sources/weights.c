@@ -10,8 +10,6 @@
 
 float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
 
-static int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
-
 size_t packed_bytes(int outputs, int depth, int vectors, bool floats) {
     return (size_t)rounded_up(outputs, LANES * vectors) * depth * (floats ? sizeof(float) : sizeof(int16_t));
 }
