@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from demucs.apply import apply_model
@@ -14,8 +13,10 @@ from demucs.htdemucs import HTDemucs
 from tests.models.published import HDEMUCS_MMI, published
 from tests.networks.peer import music, seeded
 from tests.separation.conftest import level_db
+from tests.separation.engines import choose
 
 from unbraid import Separator
+from unbraid.native.library import native_library
 
 SIX = ["drums", "bass", "other", "vocals", "guitar", "piano"]
 # htdemucs_6s, the smallest of the published networks.
@@ -47,6 +48,11 @@ def test_a_network_without_transformer_gives_the_stems_that_demucs_gives_for_cut
         assert level_db(found - true, true) < -80
 
 
+# Of the largest error in a stem. OpenVINO computes in float32. The native library multiplies integers of 16 bits, with
+# an error that depends on the network; -81 is measured with these weights, and tests/native has others.
+LIMITS_DB = {"native": -78, "openvino": -80}
+
+
 def test_a_published_network_gives_the_stems_that_demucs_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,8 +68,11 @@ def test_a_published_network_gives_the_stems_that_demucs_gives(
     with torch.no_grad():
         heard = torch.from_numpy((song - mean) / deviation)[None]
         expected = apply_model(network, heard, shifts=0, overlap=0.25)[0].numpy() * deviation + mean
-    stems = Separator("0123abcd", repo=tmp_path / "repo", device="cpu").separate(song)
-    assert tuple(stems) == tuple(SIX)
-    found = np.stack(list(stems.values()))
-    for source in range(len(SIX)):
-        assert level_db(found[source] - expected[source], expected[source]) < -80
+    engines = ["openvino"] if native_library() is None else ["native", "openvino"]
+    for engine in engines:
+        with monkeypatch.context() as patch:
+            choose(engine, patch)
+            stems = Separator("0123abcd", repo=tmp_path / "repo", device="cpu").separate(song)
+        assert tuple(stems) == tuple(SIX)
+        for found, true in zip(stems.values(), expected, strict=True):
+            assert level_db(found - true, true) < LIMITS_DB[engine]

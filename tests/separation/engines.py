@@ -1,0 +1,80 @@
+"""Which engine computes HTDemucs on the processor, and a model whose answer is known that either can compute."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from tests.models.published import HTDEMUCS, HTDEMUCS_6S, published
+
+from unbraid.models import Model, load_model_folder
+from unbraid.models.convert import convert_bag
+from unbraid.models.packages import read_package
+from unbraid.native.library import native_library
+from unbraid.networks.htdemucs import HTDemucs
+from unbraid.separation import native
+
+ENGINES = [
+    pytest.param(
+        "native",
+        marks=pytest.mark.skipif(
+            native_library() is None,
+            reason="there is no native library for this processor, or it isn't built",
+        ),
+    ),
+    "openvino",
+]
+
+
+def choose(engine: str, patch: pytest.MonkeyPatch) -> None:
+    """Have HTDemucs computed by that one."""
+    if engine == "openvino":
+        patch.setattr(native, "native_library", lambda: None)
+
+
+def folder_of(network: HTDemucs, folder: Path, **described: object) -> Model:
+    """The network as a package is converted."""
+    folder.mkdir(parents=True)
+    arguments = HTDEMUCS if network.bottom_channels else HTDEMUCS_6S
+    state = {name: value.half().numpy() for name, value in network.state_dict().items()}
+    package = read_package(published(folder / "0123abcd.th", state, arguments))
+    convert_bag([package], None, folder / "model", name="seeded", version="1", licence="MIT")
+    if described:
+        describe(folder / "model", described)
+    return load_model_folder(folder / "model")
+
+
+def describe(folder: Path, changes: Mapping[str, object]) -> None:
+    """Change what a model says of itself."""
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def passing_on(gains: tuple[float, ...]) -> HTDemucs:
+    """A network whose waveforms are the mixture times these gains, and whose spectra are next to nothing.
+
+    GELU(x) - GELU(-x) is x: the first encoder keeps four samples of two channels, with either sign, side by side; the
+    last decoder takes the difference. All gates are open; all other layers give zero.
+    """
+    network = HTDemucs(len(gains), bottom_channels=0 if len(gains) == 6 else 512).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.zero_()
+            if "norm" in name and name.endswith("weight"):
+                parameter.fill_(1)
+        encoder, decoder = network.tencoder[0], network.tdecoder[3]
+        for layer, width in ((encoder, 48), (decoder, 48)):
+            layer.rewrite.bias[width:] = 20
+        for place in range(8):
+            sample, channel = divmod(place, 2)
+            for sign in (0, 1):
+                # What is kept are the four samples in the middle of the eight that it sees.
+                encoder.conv.weight[2 * place + sign, channel, 2 + sample] = 1 - 2 * sign
+                encoder.rewrite.weight[2 * place + sign, 2 * place + sign, 0] = 1
+                decoder.rewrite.weight[place, 2 * place + sign, 1] = 1 - 2 * sign
+            for source, gain in enumerate(gains):
+                decoder.conv_tr.weight[place, 2 * source + channel, 2 + sample] = gain
+    return network
