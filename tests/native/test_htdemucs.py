@@ -23,8 +23,8 @@ from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
 
-# -66.3 at worst is measured, with these weights; what is promised is -60.
-LIMIT_DB = -63
+# -69 at worst is measured, with these weights; what is promised is -60.
+LIMIT_DB = -66
 
 
 # 100,003: more tokens than attention looks at in one go (384), in both branches, and multiples of no block.
@@ -67,9 +67,9 @@ def test_it_agrees_on_unusual_sound(four: HTDemucs, change: Callable[[Array], Ar
 
 
 def test_it_agrees_on_a_click_in_silence(four: HTDemucs) -> None:
-    """-51 in the waveforms is measured: a click is so far above the rest that gates near it are nearly switches."""
+    """-66 in the waveforms is measured: a click is so far above the rest that gates near it are nearly switches."""
     click = np.eye(1, SAMPLES, 12_345, dtype=np.float32).repeat(2, axis=0)
-    assert max(errors(four, click)) < -48
+    assert max(errors(four, click)) < -63
 
 
 def test_silence_gives_silence(four: HTDemucs) -> None:

@@ -22,7 +22,7 @@ from unbraid.networks.htdemucs import HTDemucs
 pytestmark = needs_library
 
 # What is compared with: noise in the input of the network, as much as all the roundings on its way are together.
-NOISE_DB = -68
+NOISE_DB = -75
 
 
 def above_noise_db(
@@ -82,15 +82,15 @@ def test_an_output_may_be_a_thousand_times_the_others(four: HTDemucs, name: str)
     with changed(four, name) as (weight,):
         weight[0] *= 1000
         rounded(weight)
-        assert above_noise_db(four) < 4
+        assert above_noise_db(four) < 6
 
 
 @pytest.mark.parametrize(
     ("name", "limit_db"),
     [
         ("tdecoder.1.rewrite.weight", 4),
-        # 13: beside such a weight, all others of its row are integers up to 32.
-        ("crosstransformer.layers.0.self_attn.in_proj_weight", 16),
+        # 14: beside such a weight, all others of its row are integers up to 32.
+        ("crosstransformer.layers.0.self_attn.in_proj_weight", 17),
     ],
 )
 def test_an_input_may_count_a_thousand_times_as_much_as_the_others(
