@@ -71,6 +71,12 @@ def test_openvino_computes_all_others(known: Model, gains_folder: Path, tmp_path
     assert native_template(replace(known, folder=tmp_path)) is None
 
 
+@needs_library
+def test_it_computes_no_graph_that_is_described_as_another(known: Model) -> None:
+    assert native_template(replace(known, sources=(*known.sources, "guitar"))) is None
+    assert native_template(replace(known, hop=512)) is None
+
+
 def test_without_the_library_openvino_computes(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     choose("openvino", monkeypatch)
     assert native_template(six) is None
@@ -146,19 +152,7 @@ def test_its_memory_is_given_back_with_the_last_reference(known: Model, resident
     assert resident_mb() < before + 60
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        pytest.param(
-            "native",
-            marks=[
-                *ENGINES[0].marks,
-                pytest.mark.xfail(strict=True, reason="the native runtime believes the description"),
-            ],
-        ),
-        "openvino",
-    ],
-)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "change",
     [
@@ -174,3 +168,12 @@ def test_a_description_that_does_not_fit_the_graph_is_a_model_error(
     describe(folder, change)
     with pytest.raises(ModelError):
         Separator(folder, device="cpu").separate(np.zeros((2, 1000), np.float32))
+
+
+@needs_library
+def test_weights_that_end_early_are_a_model_error(known: Model, tmp_path: Path) -> None:
+    folder = shutil.copytree(known.folder, tmp_path / "model")
+    with (folder / "weights.bin").open("r+b") as file:
+        file.truncate(1_000_000)
+    with pytest.raises(ModelError, match="too short"):
+        RuntimeLoader(known, "cpu").load(replace(known, folder=folder), SHAPES)

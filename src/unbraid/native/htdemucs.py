@@ -74,13 +74,16 @@ class NativeHTDemucs:
         Shape:
             mixture: (1, 2, samples)
             spectrum: (1, 2, 2048, frames, 2)
+
+        Raises ValueError for other shapes.
         """
         sizes = self._sizes
         mixture, spectrum = (np.ascontiguousarray(array, np.float32) for array in (mixture, spectrum))
         # The library believes in its sizes.
-        assert mixture.shape == (1, 2, sizes.samples)
-        assert spectrum.shape == (1, 2, 2048, sizes.frames, 2)
-        assert seconds is None or (seconds.shape == (len(PARTS),) and seconds.dtype == np.float64)
+        if mixture.shape != (1, 2, sizes.samples) or spectrum.shape != (1, 2, 2048, sizes.frames, 2):
+            raise ValueError("the network was made for segments of another length")
+        if seconds is not None and (seconds.shape != (len(PARTS),) or seconds.dtype != np.float64):
+            raise ValueError(f"seconds has to be {len(PARTS)} times float64")
         self._library.htdemucs_run(
             sizes,
             self._weights.ctypes.data,

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.convert import WEIGHTS
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
@@ -20,11 +21,27 @@ _CLASS = "HTDemucs"
 
 
 def native_template(model: Model) -> GraphTemplate | None:
-    """The architecture of `model` where the native library computes it here; None: another runtime has to."""
+    """The architecture of `model` where the native library computes it here; None: another runtime has to.
+
+    That is so, too, where the model's description isn't that of its graph: OpenVINO tells what doesn't fit.
+    """
     if native_library() is None:
         return None
     template = template_of(model)
-    return template if template and template.class_name == _CLASS else None
+    fits = template and template.class_name == _CLASS and _described(model) == _described_by(template)
+    return template if fits else None
+
+
+def _described(model: Model) -> tuple[object, ...]:
+    """What a description says of the shapes of what goes in and comes out, but for its length."""
+    transform = (model.n_fft, model.hop, model.edges)
+    return (len(model.sources), model.channels, *transform, set(model.inputs), set(model.outputs))
+
+
+def _described_by(template: GraphTemplate) -> tuple[object, ...]:
+    said = template.description
+    transform = (said["stft"][name] for name in ("n_fft", "hop", "edges"))
+    return (len(said["sources"]), said["channels"], *transform, set(said["inputs"]), set(said["outputs"]))
 
 
 class NativeRuntime:
@@ -50,6 +67,8 @@ class NativeRuntime:
         assert library is not None
         self.jobs = jobs
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
+        if weights.size < max(place.offset + place.length for place in template.tensors):
+            raise ModelError(f"{model.folder / WEIGHTS} is too short for {model.graph}; get the model again")
         self._network = NativeHTDemucs(
             library,
             {
