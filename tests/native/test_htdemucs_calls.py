@@ -74,7 +74,7 @@ def test_several_calls_with_several_threads_each_change_no_byte(
 
 def test_it_says_where_its_time_goes(network: NativeHTDemucs) -> None:
     seconds = np.zeros(len(PARTS))
-    network.run(song()[None], np.zeros((1, 2, 2048, 30, 2), np.float32), network.desk(), seconds)
+    network.run(song()[None], np.zeros((1, 2, 2048, 30, 2), np.float32), network.desk(), seconds=seconds)
     assert (seconds > 0).all()
 
 

@@ -49,8 +49,8 @@ def test_a_network_without_transformer_gives_the_stems_that_demucs_gives_for_cut
 
 
 # Of the largest error in a stem. OpenVINO computes in float32. The native library multiplies integers of 16 bits, with
-# an error that depends on the network; -81 is measured with these weights, and tests/native has others.
-LIMITS_DB = {"native": -78, "openvino": -80}
+# an error that depends on the network; -77 is measured with these weights, and tests/native has others.
+LIMITS_DB = {"native": -74, "openvino": -80}
 
 
 def test_a_published_network_gives_the_stems_that_demucs_gives(

@@ -43,7 +43,7 @@ class NativeHTDemucs:
         threads: int = 1,
     ) -> None:
         """`tensors`: by the names of the published ones; `width`: of the transformer, 0 for the U-Net's own; `threads`:
-        that share the work of each call.
+        that share the work of each call, at most.
 
         Raises ModelError where a tensor is missing, and MemoryError.
         """
@@ -67,9 +67,17 @@ class NativeHTDemucs:
         )
 
     def run(
-        self, mixture: Floats, spectrum: Floats, desk: Desk, seconds: NDArray[np.float64] | None = None
+        self,
+        mixture: Floats,
+        spectrum: Floats,
+        desk: Desk,
+        *,
+        threads: int | None = None,
+        seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Fill the desk's waveforms and spectra; the time of each of `library.PARTS` is added to `seconds`.
+        """Fill the desk's waveforms and spectra; the same whatever the number of threads (None: all there may be).
+
+        The time of each of `library.PARTS` is added to `seconds`.
 
         Shape:
             mixture: (1, 2, samples)
@@ -88,7 +96,7 @@ class NativeHTDemucs:
             sizes,
             self._weights.ctypes.data,
             desk.room.ctypes.data,
-            self._threads,
+            min(threads or self._threads, self._threads),
             *(array.ctypes.data for array in (mixture, spectrum, desk.waveforms, desk.spectra)),
             None if seconds is None else seconds.ctypes.data,
         )

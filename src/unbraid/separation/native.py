@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
+from threading import Lock
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def _described_by(template: GraphTemplate) -> tuple[object, ...]:
 
 
 class NativeRuntime:
-    """One network; each running call has memory of its own, and its share of the `threads`. See `Runtime`.
+    """One network; each running call has memory of its own, and as many of the `threads` as are its share when it
+    begins: all of them where it is alone. See `Runtime`.
 
     Raises ModelError and MemoryError.
     """
@@ -66,6 +68,9 @@ class NativeRuntime:
         library = native_library()
         assert library is not None
         self.jobs = jobs
+        self._threads = threads
+        self._running = 0
+        self._lock = Lock()
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
         if weights.size < max(place.offset + place.length for place in template.tensors):
             raise ModelError(f"{model.folder / WEIGHTS} is too short for {model.graph}; get the model again")
@@ -79,7 +84,7 @@ class NativeRuntime:
             width=template.arguments["bottom_channels"],
             samples=shapes[MIXTURE][-1],
             frames=shapes[SPECTRUM][-2],
-            threads=max(1, threads // jobs),
+            threads=threads,
         )
         self._idle: SimpleQueue[Desk] = SimpleQueue()
         for _ in range(jobs):
@@ -93,7 +98,20 @@ class NativeRuntime:
         except Empty:
             desk = self._network.desk()
         try:
-            self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk)
+            with self._share() as threads:
+                self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk, threads=threads)
             yield {WAVEFORMS: desk.waveforms, SPECTRA: desk.spectra}
         finally:
             self._idle.put(desk)
+
+    @contextmanager
+    def _share(self) -> Iterator[int]:
+        """How many threads a call has that begins now."""
+        with self._lock:
+            self._running += 1
+            threads = max(1, self._threads // self._running)
+        try:
+            yield threads
+        finally:
+            with self._lock:
+                self._running -= 1
