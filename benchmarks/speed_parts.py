@@ -64,12 +64,9 @@ def clocks() -> Iterator[list[NDArray[np.float64]]]:
     taken: list[NDArray[np.float64]] = []
     plain = NativeHTDemucs.run
 
-    def timed(
-        network: NativeHTDemucs, mixture: Floats, spectrum: Floats, desk: Desk, *, threads: int
-    ) -> None:
-        del threads  # the time of one core is asked for
+    def timed(network: NativeHTDemucs, mixture: Floats, spectrum: Floats, desk: Desk) -> None:
         seconds = np.zeros(len(PARTS))
-        plain(network, mixture, spectrum, desk, threads=1, seconds=seconds)
+        plain(network, mixture, spectrum, desk, seconds)
         taken.append(seconds)
 
     with mock.patch.object(NativeHTDemucs, "run", timed):

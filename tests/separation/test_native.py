@@ -20,7 +20,6 @@ from unbraid import Separator
 from unbraid.errors import ModelError
 from unbraid.models import Model, find_model, load_model_folder
 from unbraid.models.graphs import load_template
-from unbraid.native.htdemucs import NativeHTDemucs
 from unbraid.separation.native import NativeRuntime, native_template
 from unbraid.separation.openvino import OpenVinoRuntime
 from unbraid.separation.runtime import RuntimeLoader
@@ -127,30 +126,6 @@ def test_songs_at_the_same_time_come_out_as_alone(known: Model, tmp_path: Path) 
         together = list(pool.map(separator.separate, songs))
     for expected, found in zip(alone, together, strict=True):
         assert all(np.array_equal(expected[name], found[name]) for name in known.sources)
-
-
-@needs_library
-def test_a_call_that_is_alone_has_all_threads_and_others_their_share(
-    known: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[int] = []
-    template = native_template(known)
-    assert template
-    runtime = NativeRuntime(known, template, SHAPES, threads=5, jobs=2)
-    inputs = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
-
-    def note(*arguments: object, threads: int) -> None:
-        """Begins calls within calls, three deep."""
-        given.append(threads)
-        if len(given) % 4:
-            with runtime.run(inputs):
-                pass
-
-    monkeypatch.setattr(NativeHTDemucs, "run", note)
-    for _ in range(2):
-        with runtime.run(inputs):
-            pass
-    assert given == [5, 2, 1, 1] * 2
 
 
 @pytest.fixture

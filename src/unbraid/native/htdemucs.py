@@ -43,12 +43,13 @@ class NativeHTDemucs:
         threads: int = 1,
     ) -> None:
         """`tensors`: by the names of the published ones; `width`: of the transformer, 0 for the U-Net's own; `threads`:
-        that share the work of each call, at most.
+        that work on all calls together, unless there are more calls.
 
         Raises ModelError where a tensor is missing, and MemoryError.
         """
         self._library = library
         self._threads = threads
+        self._busy = np.zeros(1, np.int32)
         self._sizes = HTDemucsSizes(sources, width, samples, frames)
         self._weights = _aligned(library.htdemucs_weights_bytes(self._sizes))
         values = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
@@ -71,11 +72,9 @@ class NativeHTDemucs:
         mixture: Floats,
         spectrum: Floats,
         desk: Desk,
-        *,
-        threads: int | None = None,
         seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Fill the desk's waveforms and spectra; the same whatever the number of threads (None: all there may be).
+        """Fill the desk's waveforms and spectra; the same whatever the number of threads.
 
         The time of each of `library.PARTS` is added to `seconds`.
 
@@ -96,7 +95,8 @@ class NativeHTDemucs:
             sizes,
             self._weights.ctypes.data,
             desk.room.ctypes.data,
-            min(threads or self._threads, self._threads),
+            self._threads,
+            self._busy.ctypes.data,
             *(array.ctypes.data for array in (mixture, spectrum, desk.waveforms, desk.spectra)),
             None if seconds is None else seconds.ctypes.data,
         )

@@ -42,7 +42,7 @@ DECLARED = {
     "htdemucs_weights_bytes": (c_uint64, [SIZES]),
     "htdemucs_room_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
     "htdemucs_pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
-    "htdemucs_run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 5]),
+    "htdemucs_run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 6]),
 }
 
 

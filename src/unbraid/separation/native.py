@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from threading import Lock
 
 import numpy as np
 
@@ -46,8 +45,8 @@ def _described_by(template: GraphTemplate) -> tuple[object, ...]:
 
 
 class NativeRuntime:
-    """One network; each running call has memory of its own, and as many of the `threads` as are its share when it
-    begins: all of them where it is alone. See `Runtime`.
+    """One network; each running call has memory of its own, and those at the same time share the `threads`. See
+    `Runtime`.
 
     Raises ModelError and MemoryError.
     """
@@ -68,9 +67,6 @@ class NativeRuntime:
         library = native_library()
         assert library is not None
         self.jobs = jobs
-        self._threads = threads
-        self._running = 0
-        self._lock = Lock()
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
         if weights.size < max(place.offset + place.length for place in template.tensors):
             raise ModelError(f"{model.folder / WEIGHTS} is too short for {model.graph}; get the model again")
@@ -98,20 +94,7 @@ class NativeRuntime:
         except Empty:
             desk = self._network.desk()
         try:
-            with self._share() as threads:
-                self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk, threads=threads)
+            self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk)
             yield {WAVEFORMS: desk.waveforms, SPECTRA: desk.spectra}
         finally:
             self._idle.put(desk)
-
-    @contextmanager
-    def _share(self) -> Iterator[int]:
-        """How many threads a call has that begins now."""
-        with self._lock:
-            self._running += 1
-            threads = max(1, self._threads // self._running)
-        try:
-            yield threads
-        finally:
-            with self._lock:
-                self._running -= 1

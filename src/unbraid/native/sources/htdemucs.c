@@ -285,11 +285,11 @@ uint64_t htdemucs_room_bytes(const HTDemucsSizes* sizes, const void* weights, in
     return room + most_threads(threads) * scratch;
 }
 
-void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* memory, int32_t threads,
+void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* memory, int32_t threads, int32_t* busy,
                   const float* mixture, const float* spectrum, float* waveforms, float* spectra, double* seconds) {
     size_t room, scratch;
     measure(sizes, weights, &room, &scratch);
-    Team team = {.room = {.memory = memory}, .seconds = seconds};
+    Team team = {.room = {.memory = memory}, .busy = (atomic_int*)busy, .seconds = seconds};
     for (int i = 0; i < most_threads(threads); i++) team.scratch[i].memory = (char*)memory + room + i * scratch;
     begin(&team, most_threads(threads));
     run(weights, sizes, &team, mixture, spectrum, waveforms, spectra);

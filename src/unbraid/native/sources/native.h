@@ -46,7 +46,9 @@ NATIVE int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const ch
 
 // mixture (2, samples) and its spectrum (2, 2048, frames, 2) -> waveforms (sources, 2, samples) and spectra (sources,
 // 2, 2048, frames, 2), as the network's graph has them; the same whatever the number of threads. Calls with rooms of
-// their own may run at the same time. `seconds`, of PARTS, may be NULL; the time of each part is added to it.
-NATIVE void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* room, int32_t threads,
+// their own may run at the same time; together they keep to `threads` where they have one `busy`, which is 0 while
+// there are none, unless there are more calls than that. `seconds`, of PARTS, may be NULL; the time of each part is
+// added to it.
+NATIVE void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* room, int32_t threads, int32_t* busy,
                          const float* mixture, const float* spectrum, float* waveforms, float* spectra,
                          double* seconds);

@@ -7,8 +7,22 @@
 
 #define PATIENCE 2000  // looks for work, some 50 microseconds, before a thread sleeps
 
+// Whether a helper would have a core for itself.
+static bool room_for_help(const Team* team) { return atomic_load(team->busy) < team->threads; }
+
 static void work(Team* team, Task* task, const void* context, int count, Room* scratch) {
     for (int index; (index = atomic_fetch_add(&team->next, 1)) < count;) task(context, index, scratch);
+}
+
+// The same, as long as no call that has begun since wants the core.
+static void work_along(Team* team, Task* task, const void* context, int count, Room* scratch) {
+    if (atomic_fetch_add(team->busy, 1) < team->threads)
+        while (atomic_load(team->busy) <= team->threads) {
+            const int index = atomic_fetch_add(&team->next, 1);
+            if (index >= count) break;
+            task(context, index, scratch);
+        }
+    atomic_fetch_sub(team->busy, 1);
 }
 
 static void* help(void* argument) {
@@ -18,7 +32,7 @@ static void* help(void* argument) {
     Room* scratch = &team->scratch[++team->helping];
     for (;;) {
         pthread_mutex_unlock(&team->lock);
-        for (int i = 0; i < PATIENCE && atomic_load(&team->round) == seen; i++) _mm_pause();
+        for (int i = 0; i < PATIENCE && atomic_load(&team->round) == seen && room_for_help(team); i++) _mm_pause();
         pthread_mutex_lock(&team->lock);
         while (atomic_load(&team->round) == seen && !team->ending) pthread_cond_wait(&team->changed, &team->lock);
         if (team->ending) break;
@@ -29,7 +43,7 @@ static void* help(void* argument) {
         const int count = team->count;
         atomic_fetch_add(&team->joined, 1);
         pthread_mutex_unlock(&team->lock);
-        work(team, task, context, count, scratch);
+        work_along(team, task, context, count, scratch);
         atomic_fetch_sub(&team->joined, 1);
         pthread_mutex_lock(&team->lock);
     }
@@ -39,6 +53,7 @@ static void* help(void* argument) {
 
 void begin(Team* team, int threads) {
     team->threads = threads;
+    atomic_fetch_add(team->busy, 1);
     if (team->threads < 2) return;
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->changed, NULL);
@@ -47,6 +62,7 @@ void begin(Team* team, int threads) {
 }
 
 void end(Team* team) {
+    atomic_fetch_sub(team->busy, 1);
     if (team->threads < 2) return;
     pthread_mutex_lock(&team->lock);
     team->ending = true;
@@ -62,7 +78,7 @@ void share(Team* team, Task* task, const void* context, int count) {
         task(context, 0, &team->scratch[0]);
         return;
     }
-    if (!team || team->started == 0 || count < 2) {
+    if (!team || team->started == 0 || count < 2 || !room_for_help(team)) {
         for (int index = 0; index < count; index++) task(context, index, team ? &team->scratch[0] : NULL);
         return;
     }

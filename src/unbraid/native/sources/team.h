@@ -18,6 +18,9 @@ typedef struct {
     Room room;  // of what outlives a task
     Room scratch[MOST_THREADS];
     int threads;
+    // Threads at work on all calls that share this number, which is theirs; a helper works only while there are fewer
+    // than `threads`.
+    atomic_int* busy;
     double* seconds;  // of each part, see native.h; NULL: not asked for
     int part;
     double since;
@@ -34,8 +37,8 @@ typedef struct {
     int count;
 } Team;
 
-// Start the threads that can be had, at most `threads`, which are at most MOST_THREADS. Everything else in `team` is
-// zero, or set beforehand.
+// Start the helpers that can be had: with the calling thread `threads`, which are at most MOST_THREADS. Everything
+// else in `team` is zero, or set beforehand.
 void begin(Team* team, int threads);
 
 void end(Team* team);
