@@ -22,7 +22,7 @@ Shape = Sequence[int]
 # What of HTDemucs the native engine computes with floats: the waveform's encoder, other layers that see or give a few
 # channels, and what is narrow in the residual branches but their first convolution.
 AS_FLOATS = re.compile(
-    r"/encoder\.0/conv/|/tencoder\.|/dconv/layers\.\d/(?!Conv/|Conv$)|/tdecoder\.3/conv_tr/|/decoder\.3/conv_tr/"
+    r"/encoder\.\d/(conv/|Conv)|/tencoder\.|/dconv/layers\.\d/(?!Conv/|Conv$)|/tdecoder\.3/conv_tr/|/decoder\.3/conv_tr/"
 )
 # The parts of `unbraid.native.library.PARTS` by names in the graph, the first that fits.
 PARTS = {
