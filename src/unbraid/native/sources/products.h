@@ -3,8 +3,8 @@
 // Most are computed on 16-bit integers, two products a lane and instruction (VNNI's vpdpwssd), twice as many as of
 // floats. Sums are 32-bit integers over a block of values, and floats beyond. What keeps them from overflowing is
 // Cauchy's inequality: integers are scaled so that the norms of what meets in a block are at most ROWS_NORM and
-// WEIGHTS_NORM, whose product is below 2^31. That leaves an error of -77 dB in each product with LONG_BLOCK, and of
-// -79 dB with SHORT_BLOCK, which takes 7 % longer.
+// WEIGHTS_NORM, whose product is below 2^31. That leaves an error of -77 dB in each product with LONG_BLOCK, and less
+// with SHORT_BLOCK, which takes some percent longer; an error in convolutions counts more.
 
 #pragma once
 
