@@ -151,9 +151,8 @@ static void change_piece(const void* context, int piece, Room* scratch) {
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKENS];
-    for (ptrdiff_t t = 0; t < count; t++)
-        gains[t] =
-            quantise_row(work->x + (first_row + t) * work->from, work->from, LONG_BLOCK, integers + t * work->from);
+    quantise_rows(work->x + (ptrdiff_t)first_row * work->from, work->from, count, work->from, LONG_BLOCK, integers,
+                  gains);
     const int outputs = work->matrix->outputs;
     multiply(work->matrix, &(Rows){integers, work->from * sizeof *integers, 0, gains, 1, 0}, count,
              &(Result){.values = work->out + (ptrdiff_t)first_row * outputs, .stride = outputs, .finish = STORE});

@@ -98,4 +98,7 @@ void quantise(const float* x, int count, float scale, int16_t* out);
 // Both in one: returns the gain that undoes the scale.
 float quantise_row(const float* x, int count, int block, int16_t* out);
 
+// The same of `count` rows of x, `stride` floats apart, each with a gain of its own; `out` has them without gaps.
+void quantise_rows(const float* x, ptrdiff_t stride, int count, int length, int block, int16_t* out, float* gains);
+
 float half_to_float(uint16_t half);

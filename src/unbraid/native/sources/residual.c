@@ -84,9 +84,9 @@ static void quantise_piece(const void* context, int piece, Room* scratch) {
     (void)scratch;
     const Work* work = context;
     const int channels = work->branch->channels;
-    for (int t = piece * ROWS; t < end_of(work, piece); t++)
-        work->gains[t + work->dilation] = quantise_row(work->x + t * work->stride, channels, SHORT_BLOCK,
-                                                       work->integers + (ptrdiff_t)(t + work->dilation) * channels);
+    const int from = piece * ROWS, place = from + work->dilation;
+    quantise_rows(work->x + from * work->stride, work->stride, end_of(work, piece) - from, channels, SHORT_BLOCK,
+                  work->integers + (ptrdiff_t)place * channels, work->gains + place);
 }
 
 // Sums of the narrow channels of a piece.

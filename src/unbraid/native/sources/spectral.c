@@ -24,18 +24,6 @@ SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_
     };
 }
 
-// Integers of a strip, (frames, width, channels), zero beyond the frequencies there are, with a gain for each frame.
-static void quantise_frames(const float* x, ptrdiff_t stride, int from, int width, int frequencies, int channels,
-                            int frames, int16_t* out, float* gains) {
-    const int begin = from < 0 ? 0 : from, end = least(from + width, frequencies), inside = (end - begin) * channels;
-    for (int t = 0; t < frames; t++, out += width * channels) {
-        memset(out, 0, (begin - from) * channels * sizeof *out);
-        gains[t] =
-            quantise_row(x + t * stride + begin * channels, inside, SHORT_BLOCK, out + (begin - from) * channels);
-        memset(out + (end - from) * channels, 0, (from + width - end) * channels * sizeof *out);
-    }
-}
-
 typedef struct {
     const SpectralEncoder* layer;
     const float* x;
@@ -181,7 +169,7 @@ static void widen_strip(const void* context, int index, Room* room) {
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels, out_stride = (layer->frequencies + 1) * four;
     if (!measuring(room)) {
         if (!layer->last)
-            quantise_frames(y, y_stride, from, seen, layer->frequencies + 2, channels, frames, integers, gains);
+            quantise_rows(y + from * channels, y_stride, frames, seen * channels, SHORT_BLOCK, integers, gains);
         for (int i = 0; i < width; i++) {
             const Rows rows =
                 layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 0, NULL, 0, 0}

@@ -143,13 +143,11 @@ static void feed_piece(const void* context, int piece, Room* scratch) {
     float gains[TOKENS], *tokens = work->x + (ptrdiff_t)from * width;
     Rows rows = {integers, width * sizeof *integers, 0, gains, 1, 0};
     const Result added = {.values = tokens, .stride = width, .finish = ADD};
-    for (int t = 0; t < now; t++)
-        gains[t] = quantise_row(work->heads + (ptrdiff_t)(from + t) * width, width, LONG_BLOCK, integers + t * width);
+    quantise_rows(work->heads + (ptrdiff_t)from * width, width, now, width, LONG_BLOCK, integers, gains);
     multiply(&layer->mix, &rows, now, &added);
     quantise_normalised(tokens, now, width, layer->before, integers, gains);
     multiply(&layer->widen, &rows, now, &(Result){.values = hidden, .stride = 4 * width, .finish = GELU});
-    for (int t = 0; t < now; t++)
-        gains[t] = quantise_row(hidden + t * 4 * width, 4 * width, LONG_BLOCK, integers + t * 4 * width);
+    quantise_rows(hidden, 4 * width, now, 4 * width, LONG_BLOCK, integers, gains);
     rows.stride *= 4;
     multiply(&layer->narrow, &rows, now, &added);
     double sum = 0, square = 0;

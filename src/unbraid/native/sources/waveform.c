@@ -20,14 +20,14 @@ WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_
     };
 }
 
-// Integers of rows `from` to `to`, each with a gain; zero where there are none.
-static void quantise_rows(const float* x, int from, int to, int length, int channels, int16_t* out, float* gains) {
-    for (int t = from; t < to; t++, out += channels, gains++)
-        if (t < 0 || t >= length) {
-            memset(out, 0, channels * sizeof *out);
-            *gains = 0;
-        } else
-            *gains = quantise_row(x + (ptrdiff_t)t * channels, channels, SHORT_BLOCK, out);
+// Room for `length` rows between `around` rows of zeros; where it measures, NULL.
+static float* take_between_zeros(Room* room, int length, int channels, int around) {
+    const size_t zeros = (size_t)around * channels, values = (size_t)length * channels;
+    float* whole = take_floats(room, values + 2 * zeros);
+    if (measuring(room)) return NULL;
+    memset(whole, 0, zeros * sizeof *whole);
+    memset(whole + zeros + values, 0, zeros * sizeof *whole);
+    return whole + zeros;
 }
 
 typedef struct {
@@ -69,14 +69,9 @@ static void gate_piece(const void* context, int piece, Room* room) {
 
 void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team) {
     const size_t mark = team->room.used;
-    const int channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE, around = DILATIONS * channels;
-    // With the rows of zeros that the residual branches need.
-    float* whole = take_floats(&team->room, (size_t)shorter * channels + 2 * around);
-    float* y = measuring(&team->room) ? NULL : whole + around;
-    if (y) {
-        memset(whole, 0, around * sizeof *whole);
-        memset(y + (ptrdiff_t)shorter * channels, 0, around * sizeof *whole);
-    }
+    const int channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE;
+    // The zeros are for the residual branches.
+    float* y = take_between_zeros(&team->room, shorter, channels, DILATIONS);
     const Encoding work = {layer, x, length, shorter, y, out};
     share(team, narrow_piece, &work, pieces(shorter));
     add_residual(&layer->residual, y, channels, shorter, &team->room, team);
@@ -102,7 +97,7 @@ typedef struct {
     const WaveformDecoder* layer;
     const float *x, *skip;
     int length;
-    float* around;  // what goes into the transposed convolution, with a row of zeros on either side
+    float* y;  // what goes into the transposed convolution, between rows of zeros
     float* out;
 } Decoding;
 
@@ -125,9 +120,8 @@ static void rewrite_piece(const void* context, int piece, Room* room) {
         gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
     }
     const ptrdiff_t bytes = channels * sizeof *integers;
-    multiply(
-        &work->layer->rewrite, &(Rows){integers, bytes, bytes, gains, 1, 1}, count,
-        &(Result){.values = work->around + (ptrdiff_t)(from + 1) * channels, .stride = channels, .finish = GATE});
+    multiply(&work->layer->rewrite, &(Rows){integers, bytes, bytes, gains, 1, 1}, count,
+             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
 }
 
 static void widen_piece(const void* context, int piece, Room* room) {
@@ -140,11 +134,11 @@ static void widen_piece(const void* context, int piece, Room* room) {
     float* gains = take_floats(room, ROWS + 1);
     room->used = mark;
     if (measuring(room)) return;
-    const float* seen = work->around + (ptrdiff_t)from * channels;
+    const float* seen = work->y + (ptrdiff_t)(from - 1) * channels;
     const ptrdiff_t bytes = channels * sizeof *integers;
-    Rows rows = {seen, channels * sizeof *seen, 0, NULL, 0, 0};
+    Rows rows = {.values = seen, .stride = channels * sizeof *seen};
     if (!layer->last) {
-        quantise_rows(seen, 0, count + 1, count + 1, channels, integers, gains);
+        quantise_rows(seen, channels, count + 1, channels, SHORT_BLOCK, integers, gains);
         rows = (Rows){integers, bytes, bytes, gains, 1, 1};
     }
     multiply(&layer->conv, &rows, count,
@@ -156,13 +150,8 @@ void decode_waveform(const WaveformDecoder* layer, const float* x, const float* 
                      Team* team) {
     const size_t mark = team->room.used;
     const int channels = layer->channels;
-    float* around = take_floats(&team->room, (size_t)(length + 2) * channels);
-    float* y = measuring(&team->room) ? NULL : around + channels;
-    if (y) {
-        memset(around, 0, channels * sizeof *around);
-        memset(y + (ptrdiff_t)length * channels, 0, channels * sizeof *around);
-    }
-    const Decoding work = {layer, x, skip, length, around, out};
+    float* y = take_between_zeros(&team->room, length, channels, 1);
+    const Decoding work = {layer, x, skip, length, y, out};
     share(team, rewrite_piece, &work, pieces(length));
     add_residual(&layer->residual, y, channels, length, &team->room, team);
     share(team, widen_piece, &work, pieces(length + 1));

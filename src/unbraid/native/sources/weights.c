@@ -112,3 +112,7 @@ float quantise_row(const float* x, int count, int block, int16_t* out) {
     quantise(x, count, scale, out);
     return 1 / scale;
 }
+
+void quantise_rows(const float* x, ptrdiff_t stride, int count, int length, int block, int16_t* out, float* gains) {
+    for (ptrdiff_t i = 0; i < count; i++) gains[i] = quantise_row(x + i * stride, length, block, out + i * length);
+}
