@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from unbraid.models import Model
-from unbraid.separation.native import native_template
+from unbraid.separation.runtimes.native import native_template
 
 NATIVE = "native, int16"
 OPENVINO = "OpenVINO, float32"
@@ -29,5 +29,5 @@ def engine_of(model: Model) -> str:
 @contextmanager
 def only_openvino() -> Iterator[None]:
     """What is loaded inside is loaded as on a machine without the native library."""
-    with mock.patch("unbraid.separation.native.native_library", lambda: None):
+    with mock.patch("unbraid.separation.runtimes.native.native_library", lambda: None):
         yield

@@ -42,8 +42,8 @@ from unbraid.models.folder import DESCRIPTION, GRAPH, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.separation.arrays import Floats
 from unbraid.separation.network import LoadRuntime, Network
-from unbraid.separation.pytorch import NETWORKS, PyTorchRuntime
-from unbraid.separation.runtime import RuntimeLoader
+from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.pytorch import NETWORKS, PyTorchRuntime
 
 ALLOWED_DB = -60.0
 

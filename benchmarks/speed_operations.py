@@ -15,7 +15,7 @@ from typing import Any
 
 from unbraid.models import Model
 from unbraid.separation.network import Network
-from unbraid.separation.openvino import import_openvino
+from unbraid.separation.runtimes.openvino import import_openvino
 
 Shape = Sequence[int]
 

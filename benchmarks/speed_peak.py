@@ -49,7 +49,7 @@ def prepare(a, b):
 {BEST}"""
 # As the engine compiles: float32, and a request that copies nothing.
 OPENVINO = f"""
-from unbraid.separation.openvino import import_openvino
+from unbraid.separation.runtimes.openvino import import_openvino
 ov = import_openvino()
 from openvino import opset13
 def prepare(a, b):

@@ -13,8 +13,8 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from infra.console import Stopped
 from infra.settings import STACK
-from infra.words import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.account import Account, code
+from infra.console import Stopped, say
 from infra.settings import STACK
-from infra.words import Stopped, say
 
 LOOK_EVERY_S = 15
 MISSING = ("ImageNotFoundException", "RepositoryNotFoundException")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from infra.archives import write_zip
+from infra.zips import write_zip
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"

@@ -6,7 +6,7 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.findings import explained
+from infra.nag import explained
 
 
 class DeadLetters(Construct):

@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, page, removal, toolkit
+from infra import builds, cdk_cli, destroy, page
 from infra.account import Account
 from infra.bundles import MADE
+from infra.console import Stopped, ask, say
 from infra.settings import STACK, Settings, keep, load
-from infra.words import Stopped, ask, say
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     wishes = Wishes(**{name: options.pop(name) for name in Wishes.__dataclass_fields__ if name in options})
     try:
         if wishes.destroy:
-            removal.destroy(Account.opened(), wishes.yes)
+            destroy.destroy(Account.opened(), wishes.yes)
         else:
             try:
                 settings = load(options)
             except ValueError as error:
                 say(str(error))
                 return 2
-            toolkit.check_node()
+            cdk_cli.check_node()
             if wishes.synth_only:
                 synth(settings, Path(wishes.out or "cdk.out"))
             else:
@@ -76,19 +76,19 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     say(f"account {account.number}, region {account.region}")
     if not account.bootstrapped():
         ask("The CDK was never used here, and has to be set up first (the stack CDKToolkit).", yes)
-        toolkit.bootstrap(account)
+        cdk_cli.bootstrap(account)
     if settings.site is None:
         page.build_page()
     assembly = MADE / "assembly"
     shutil.rmtree(assembly, ignore_errors=True)
     say("putting together what is to be deployed")
     template = json.loads(assembled(settings, assembly).read_text("utf-8"))
-    toolkit.cdk(assembly, account, "diff", STACK)
+    cdk_cli.cdk(assembly, account, "diff", STACK)
     ask("Shall AWS be changed so?", yes)
     tag = str(template["Outputs"]["WantedImage"]["Value"])
     image = builds.there(account, tag)
     parameters = image_parameters(tag, image, account.image_tag())
-    toolkit.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *parameters)
+    cdk_cli.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *parameters)
     keep(settings)
     outputs = account.outputs()
     if "PageBucket" in outputs:

@@ -14,8 +14,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.findings import acknowledged, explained
 from infra.images import Images
+from infra.nag import acknowledged, explained
 from infra.rights import Rights, allow, named
 from infra.settings import STACK, Settings
 from infra.storage import BUCKET

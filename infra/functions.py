@@ -89,7 +89,7 @@ class Functions(Construct):
             "disconnect": [rights.connections("Query", "DeleteItem")],
         }
         background: dict[str, Statements] = {
-            "tell": [
+            "push": [
                 rights.stream(),
                 rights.sessions("BatchGetItem"),
                 board,
@@ -105,7 +105,7 @@ class Functions(Construct):
             ],
         }
         if self.has_endpoint(environment):
-            background["ended"] = put_back
+            background["on_invocation_end"] = put_back
         self.by_name = {
             name: Function(self, name, code=code, environment=environment, rights=statements).function
             for name, statements in duties.items()
@@ -151,7 +151,7 @@ class Functions(Construct):
         lambda_.EventSourceMapping(
             self,
             "Changes",
-            target=self.by_name["tell"],
+            target=self.by_name["push"],
             event_source_arn=self.storage.sessions.table_stream_arn,
             starting_position=lambda_.StartingPosition.LATEST,
             batch_size=100,
@@ -165,5 +165,7 @@ class Functions(Construct):
         """The endpoint's notices go to `ended`; those that can't be delivered are put aside."""
         for topic in topics:
             topic.add_subscription(
-                subscriptions.LambdaSubscription(self.by_name["ended"], dead_letter_queue=self.dead_letters)
+                subscriptions.LambdaSubscription(
+                    self.by_name["on_invocation_end"], dead_letter_queue=self.dead_letters
+                )
             )

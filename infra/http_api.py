@@ -12,8 +12,8 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from infra.findings import explained
 from infra.log_groups import log_group
+from infra.nag import explained
 from infra.settings import STACK
 
 ROUTES = {

@@ -10,8 +10,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from infra.findings import acknowledged, explained
 from infra.log_groups import log_group
+from infra.nag import acknowledged, explained
 from infra.rights import allow, named
 from infra.settings import STACK
 

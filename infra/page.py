@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from infra.account import Account
-from infra.words import Stopped, say
+from infra.console import Stopped, say
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "src/unbraid/web/static"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 
-from infra.findings import acknowledged
+from infra.nag import acknowledged
 from infra.storage import INDEXES, Storage
 
 

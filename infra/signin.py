@@ -6,7 +6,7 @@ from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from infra.findings import explained
+from infra.nag import explained
 from infra.settings import STACK
 
 PREFIX = f"{STACK}-{Aws.ACCOUNT_ID}"

@@ -10,8 +10,8 @@ from aws_cdk import aws_cloudfront_origins as origins
 from constructs import Construct
 
 from infra.buckets import private_bucket
-from infra.findings import explained
 from infra.http_api import ROUTES
+from infra.nag import explained
 from infra.settings import STACK
 
 # As src/unbraid/web/headers.py says of the same page on one machine.

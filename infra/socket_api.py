@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
-from infra.findings import acknowledged, explained
 from infra.http_api import BURST, RATE
+from infra.nag import acknowledged, explained
 from infra.rights import allow, named
 from infra.settings import STACK
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.archives import write_zip
+from infra.zips import write_zip
 
 ROOT = Path(__file__).resolve().parents[1]
 

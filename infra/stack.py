@@ -26,14 +26,14 @@ from infra.endpoint import Endpoint
 from infra.functions import Functions
 from infra.http_api import HttpApi
 from infra.images import MODELS, Images
-from infra.letters import Letters
+from infra.monitoring import Watch
+from infra.notifications import Letters
 from infra.rights import Rights
 from infra.settings import STACK, Settings
 from infra.signin import SignIn
 from infra.site import Site
 from infra.socket_api import SocketApi
 from infra.storage import BUCKET, Storage
-from infra.watch import Watch
 
 FILES = f"https://{BUCKET}.s3.{Aws.REGION}.{Aws.URL_SUFFIX}"
 """Origin of the links to songs and stems."""

@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.buckets import private_bucket
-from infra.findings import explained
+from infra.nag import explained
 from infra.settings import STACK
 from unbraid.jobs.limits import DAY, Limits
 

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from unbraid.jobs.heartbeat import BEAT_S
 from unbraid.jobs.limits import DAY, Limits
-from unbraid.jobs.pulse import BEAT_S
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "aws-cost.md").read_text("utf-8")

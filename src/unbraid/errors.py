@@ -46,15 +46,15 @@ class JobError(UnbraidError):
     """A session can't do what is asked of it."""
 
 
-class Unknown(JobError):  # noqa: N818 - what is refused, not what went wrong; so for those below
+class SessionNotFound(JobError):  # noqa: N818 - what is refused, not what went wrong; so for those below
     """There is no such session, or it has expired."""
 
 
-class NotYours(JobError):  # noqa: N818
+class Forbidden(JobError):  # noqa: N818
     """The session is somebody else's."""
 
 
-class NotUploaded(JobError):  # noqa: N818
+class UploadMissing(JobError):  # noqa: N818
     """The song is not here yet, or no longer."""
 
 
@@ -66,11 +66,11 @@ class TooLarge(JobError):  # noqa: N818
     """The song is larger or longer than what is taken."""
 
 
-class NotSound(JobError):  # noqa: N818
+class UnsupportedMedia(JobError):  # noqa: N818
     """The file is plainly something else than sound or film."""
 
 
-class NoRoom(JobError):  # noqa: N818
+class StorageFull(JobError):  # noqa: N818
     """The disk is full."""
 
 
@@ -94,13 +94,13 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
     SettingError: 422,
     Cancelled: 499,
     JobError: 500,
-    Unknown: 404,
-    NotYours: 403,
-    NotUploaded: 409,
+    SessionNotFound: 404,
+    Forbidden: 403,
+    UploadMissing: 409,
     Busy: 409,
     TooLarge: 413,
-    NotSound: 415,
-    NoRoom: 507,
+    UnsupportedMedia: 415,
+    StorageFull: 507,
 }
 
 

@@ -71,7 +71,7 @@ def test_htdemucs_is_computed_by_the_native_library_unless_it_is_left_out(
 @needs_library
 def test_a_process_can_do_without_the_native_library(engines: ModuleType, htdemucs: Model) -> None:
     program = (
-        "import pickle, sys; from unbraid.separation.native import native_template\n"
+        "import pickle, sys; from unbraid.separation.runtimes.native import native_template\n"
         "print(native_template(pickle.load(sys.stdin.buffer)) is None)\n"
     )
     said = [

@@ -20,7 +20,7 @@ from unbraid.models.folder import DESCRIPTION, GRAPH, Model, load_model_folder
 from unbraid.models.graphs import load_template
 from unbraid.native.htdemucs import NativeHTDemucs
 from unbraid.native.library import PARTS, native_library
-from unbraid.separation.openvino import import_openvino
+from unbraid.separation.runtimes.openvino import import_openvino
 
 GFLOP = 10**9
 

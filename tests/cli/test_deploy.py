@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import toolkit
+from infra import cdk_cli
 from unbraid.cli import deploy
 from unbraid.cli.main import main
 
@@ -61,5 +61,5 @@ def test_template_and_assets_are_written_without_an_account(
     assert len(assets) == 2  # and what the image is built from
     assert '"MaximumConcurrency": 3' in text
     # The CDK's own command line reads it, in the version that is locked. It is installed the first time.
-    listing = [toolkit.installed(), "ls", "--app", tmp_path / "out"]
+    listing = [cdk_cli.installed(), "ls", "--app", tmp_path / "out"]
     assert subprocess.run(listing, capture_output=True, text=True, check=True).stdout == "unbraid\n"

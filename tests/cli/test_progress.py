@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid.cli import progress
-from unbraid.cli.front import Front
 from unbraid.cli.messages import about, clock, printable
+from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Bar, Lines, Silence, choose_display, shorten, width
 from unbraid.separation.progress import Progress
 
@@ -78,7 +78,7 @@ def test_of_songs_that_overlap_the_one_that_is_computed_is_shown(
 ) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: 80)
     stream = Terminal()
-    front = Front(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
+    front = OrderedDisplay(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
     front.update(1, Progress(0.01, 50.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
     front.update(2, Progress(0.02, 100.0, 200.0, "analysing"))

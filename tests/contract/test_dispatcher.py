@@ -21,7 +21,7 @@ from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
-from unbraid.local.opening import open_service
+from unbraid.local.factory import open_service
 from unbraid.local.settings import Settings
 
 

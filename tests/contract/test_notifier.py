@@ -19,7 +19,7 @@ from aiosmtpd.smtp import Session as SmtpSession
 from tests.aws.records import ended
 from tests.aws.relay import Answer, Call, refusal, server
 
-from unbraid.aws.letters import Letters
+from unbraid.aws.email import Letters
 from unbraid.jobs.ports import Notifier
 from unbraid.jobs.session import State
 from unbraid.local.mail import Mail

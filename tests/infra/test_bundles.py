@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from infra.archives import write_zip
 from infra.bundles import LOCK, START, bundle, own_files
 from infra.http_api import ROUTES
 from infra.sources import ROOT, image_tag, source_zip
+from infra.zips import write_zip
 
 from infra import sources
 
@@ -94,7 +94,9 @@ def test_every_handler_loads_from_it_with_nothing_but_lambdas_python(zipped: Pat
         env={"AWS_DEFAULT_REGION": "eu-central-1", "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr
-    assert {*ROUTES.values(), "connect", "disconnect", "ended", "tell", "upkeep"} == set(done.stdout.split())
+    assert {*ROUTES.values(), "connect", "disconnect", "on_invocation_end", "push", "upkeep"} == set(
+        done.stdout.split()
+    )
 
 
 def test_libraries_are_pinned_by_hash() -> None:
@@ -150,7 +152,7 @@ def test_an_image_is_named_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.
 
 def test_only_what_functions_import_goes_with_them() -> None:
     names = {str(file.relative_to(ROOT / "src/unbraid")) for file in own_files()}
-    assert {"__init__.py", "jobs/service.py", "models/catalog.toml", "aws/functions/tell.py"} <= names
+    assert {"__init__.py", "jobs/service.py", "models/catalog.toml", "aws/functions/push.py"} <= names
     assert not [
         name for name in names if name.startswith(("aws/container", "jobs/runner", "jobs/separators"))
     ]

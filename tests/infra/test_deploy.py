@@ -13,12 +13,12 @@ import boto3
 import pytest
 import urllib3
 from infra.account import BOOTSTRAPPED, Account
+from infra.console import Stopped
 from infra.deploy import image_parameters, main, tell
 from infra.settings import STACK, Settings
-from infra.words import Stopped
 from tests.aws.moto_server import OTHERS, aws, moto_url
 
-from infra import builds, page, removal, toolkit, words
+from infra import builds, cdk_cli, console, destroy, page
 
 __all__ = ["aws", "moto_url"]
 
@@ -115,7 +115,7 @@ def test_everything_is_deleted_songs_and_page_too(account: Account) -> None:
         songs.put_object(Key=f"inputs/{number}/song.wav", Body=b"x")
     site.put_object(Key="index.html", Body=b"x")
     stack(account, SongsBucket="songs", PageBucket="page")
-    removal.destroy(account, yes=True)
+    destroy.destroy(account, yes=True)
     assert account.stack() is None
     assert [*songs.objects.all(), *site.objects.all()] == []
 
@@ -132,23 +132,23 @@ def test_nothing_is_deleted_by_somebody_who_did_not_mean_it(
 
     monkeypatch.setattr(sys, "stdin", Typed("yes\n"))  # the stack's name is asked for
     with pytest.raises(Stopped, match=r"Nothing was changed\."):
-        removal.destroy(account, yes=False)
+        destroy.destroy(account, yes=False)
     assert account.stack() is not None
     assert len([*account.session.resource("s3").Bucket("songs").objects.all()]) == 1
     monkeypatch.setattr(sys, "stdin", Typed("unbraid\n"))
-    removal.destroy(account, yes=False)
+    destroy.destroy(account, yes=False)
     assert account.stack() is None
 
 
 def test_where_there_is_nothing_to_delete_that_is_told(account: Account) -> None:
     with pytest.raises(Stopped, match="There is no stack unbraid in eu-central-1"):
-        removal.destroy(account, yes=True)
+        destroy.destroy(account, yes=True)
 
 
 def test_a_question_that_nobody_can_answer_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     with pytest.raises(Stopped, match="--yes"):
-        words.ask("Shall it be?", yes=False)
+        console.ask("Shall it be?", yes=False)
 
 
 def test_an_image_is_there_or_not(account: Account) -> None:
@@ -242,7 +242,7 @@ def test_without_a_good_node_it_says_so(
     assert "Node.js 18.18 or newer is missing" in capsys.readouterr().err
     (tmp_path / "node").write_text("#!/bin/sh\necho v18.18.0\n")
     (tmp_path / "node").chmod(0o755)
-    toolkit.check_node()
+    cdk_cli.check_node()
 
 
 def test_what_makes_no_sense_is_a_matter_of_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,8 @@ import threading
 import pytest
 from tests.jobs.memory import Desk
 
-from unbraid.jobs.board import Board, Boards
 from unbraid.jobs.estimates import TWO_CORES, Rates
+from unbraid.jobs.queue_snapshot import QueueSnapshot, QueueSnapshots
 from unbraid.jobs.session import Choices
 from unbraid.models.catalog import catalog
 
@@ -127,18 +127,18 @@ def test_nobody_knows_of_a_film_nor_of_what_is_not_started_or_has_ended(desk: De
 def test_many_who_ask_at_once_cost_one_look(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others take the look before, or wait for the very first."""
     looks, go = [], threading.Event()
-    read = Board.read
+    read = QueueSnapshot.read
 
-    def slow(jobs: object, now: float) -> Board:
+    def slow(jobs: object, now: float) -> QueueSnapshot:
         looks.append(now)
         go.wait(10)
         return read(desk.jobs, now)
 
-    monkeypatch.setattr(Board, "read", slow)
-    boards = Boards(desk.jobs, lambda: desk.now)
+    monkeypatch.setattr(QueueSnapshot, "read", slow)
+    boards = QueueSnapshots(desk.jobs, lambda: desk.now)
     for _ in range(2):
         go.clear()
-        found: list[Board] = []
+        found: list[QueueSnapshot] = []
         threads = [threading.Thread(target=lambda: found.append(boards.fresh())) for _ in range(8)]  # noqa: B023
         for thread in threads:
             thread.start()

@@ -16,7 +16,7 @@ from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryJobs, MemoryObjects, Told
 
 from unbraid.errors import UnbraidError
-from unbraid.jobs import pulse, runner
+from unbraid.jobs import heartbeat, runner
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.separators import Loaded, Separators
@@ -86,7 +86,7 @@ def separators() -> Separators:
 @pytest.fixture(autouse=True)
 def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Songs as short as these are done between two."""
-    monkeypatch.setattr(pulse, "BEAT_S", 0.1)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 from tests.jobs.memory import Desk
 
 from unbraid.errors import (
-    NoRoom,
-    NotSound,
-    NotYours,
+    Forbidden,
+    SessionNotFound,
     SettingError,
-    Unknown,
+    StorageFull,
+    UnsupportedMedia,
 )
 from unbraid.jobs.session import State, new_id
 
@@ -75,7 +75,7 @@ def test_sound_film_and_unknown_types_are_taken(desk: Desk, file_type: str) -> N
 
 @pytest.mark.parametrize("file_type", ["image/png", "text/html", "application/pdf", "application/zip", "x"])
 def test_plainly_other_types_are_refused(desk: Desk, file_type: str) -> None:
-    with pytest.raises(NotSound, match="neither sound nor film"):
+    with pytest.raises(UnsupportedMedia, match="neither sound nor film"):
         desk.service.upload("a", file_type)
     assert desk.jobs.records == {}
 
@@ -91,7 +91,7 @@ def test_an_upload_may_fill_the_disk_only_so_far(desk: Desk) -> None:
     desk.objects.free = keep + 1000
     assert desk.service.upload("a", "").max_bytes == 1000
     desk.objects.free = keep
-    with pytest.raises(NoRoom, match="no room"):
+    with pytest.raises(StorageFull, match="no room"):
         desk.service.upload("a", "")
 
 
@@ -100,7 +100,7 @@ def test_a_batch_is_made_whole_or_not_at_all(desk: Desk) -> None:
     assert [upload.session.batch for upload in uploads] == [batch, batch]
     assert [upload.session.file_name for upload in uploads] == ["a.mp3", "b.wav"]
     before = len(desk.jobs.records)
-    with pytest.raises(NotSound, match=r"b\.pdf is neither"):
+    with pytest.raises(UnsupportedMedia, match=r"b\.pdf is neither"):
         desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.pdf", "application/pdf")])
     with pytest.raises(SettingError, match="media type"):
         desk.service.upload_many([("a.mp3", "audio/mpeg"), ("b.mp3", "audio/\nmpeg")])
@@ -151,11 +151,11 @@ def test_unknown_expired_and_malformed_ids_are_unknown(desk: Desk) -> None:
     expired = desk.completed()
     desk.now += 7 * DAY
     for session_id in (expired, new_id(), "", "x", "../" * 10, "x" * 1000, "a\x00b" * 8, "ä" * 32):
-        with pytest.raises(Unknown, match="Upload the song again"):
+        with pytest.raises(SessionNotFound, match="Upload the song again"):
             desk.service.status(session_id)
-        with pytest.raises(Unknown):
+        with pytest.raises(SessionNotFound):
             desk.service.start(session_id)
-        with pytest.raises(Unknown):
+        with pytest.raises(SessionNotFound):
             desk.service.cancel(session_id)
         assert desk.service.status_many([session_id]) == {}
 
@@ -207,14 +207,14 @@ def test_where_people_sign_in_a_session_is_its_owners_alone(desk: Desk) -> None:
     session_id = desk.brought(owner="user:issuer ann")
     stranger = "user:issuer bob"
     for ask in (desk.service.status, desk.service.cancel, desk.service.cleanup, desk.service.get):
-        with pytest.raises(NotYours, match="Sign in"):
+        with pytest.raises(Forbidden, match="Sign in"):
             ask(session_id, stranger)
-    with pytest.raises(NotYours):
+    with pytest.raises(Forbidden):
         desk.service.start(session_id, owner=stranger)
     assert desk.service.status_many([session_id], stranger) == {}
-    assert isinstance(desk.service.start_many([session_id], owner=stranger)[session_id], NotYours)
+    assert isinstance(desk.service.start_many([session_id], owner=stranger)[session_id], Forbidden)
     assert desk.service.start(session_id, owner="user:issuer ann").state == State.PENDING
-    with pytest.raises(NotYours):  # nor does signing in bring what nobody owns
+    with pytest.raises(Forbidden):  # nor does signing in bring what nobody owns
         desk.service.status(desk.brought(), "user:issuer ann")
 
 

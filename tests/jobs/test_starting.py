@@ -8,11 +8,11 @@ from tests.jobs.memory import SONG, Desk
 from unbraid.audio.formats import FORMATS as WRITTEN
 from unbraid.errors import (
     Busy,
-    NotSound,
-    NotUploaded,
+    SessionNotFound,
     SettingError,
     TooLarge,
-    Unknown,
+    UnsupportedMedia,
+    UploadMissing,
 )
 from unbraid.jobs.choices import FORMATS
 from unbraid.jobs.session import Choices, State, new_id
@@ -61,7 +61,7 @@ def test_what_failed_or_was_cancelled_may_be_started_again(desk: Desk) -> None:
 
 def test_a_song_that_is_not_here_can_not_be_started(desk: Desk) -> None:
     session_id = desk.service.upload("a.mp3", "audio/mpeg").session.id
-    with pytest.raises(NotUploaded, match="Upload it first"):
+    with pytest.raises(UploadMissing, match="Upload it first"):
         desk.service.start(session_id)
     assert desk.state(session_id) == State.AWAITING_UPLOAD
 
@@ -90,7 +90,7 @@ def test_another_sessions_key_is_refused(desk: Desk) -> None:
 )
 def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: str) -> None:
     session_id = desk.brought(data=data)
-    with pytest.raises(NotSound, match=reason):
+    with pytest.raises(UnsupportedMedia, match=reason):
         desk.service.start(session_id)
     assert desk.state(session_id) == State.AWAITING_UPLOAD
 
@@ -174,8 +174,8 @@ def test_each_of_a_batch_starts_or_says_why_not(desk: Desk) -> None:
     results = desk.service.start_many([here, absent, unknown], Choices(format="flac"))
     assert list(results) == [here, absent, unknown]
     assert results[here] == desk.record(here)
-    assert isinstance(results[absent], NotUploaded)
-    assert isinstance(results[unknown], Unknown)
+    assert isinstance(results[absent], UploadMissing)
+    assert isinstance(results[unknown], SessionNotFound)
 
 
 def test_a_song_that_nobody_can_be_told_of_fails_rather_than_waits_for_ever(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from unbraid.jobs.runner import clear_scratch
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
-from unbraid.local.opening import open_service
+from unbraid.local.factory import open_service
 from unbraid.local.settings import Settings
 
 PATIENCE_S = 60.0  # on a busy machine

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from unbraid.errors import SettingError
-from unbraid.jobs.codec import to_plain
+from unbraid.jobs.codec import to_dict
 from unbraid.jobs.session import Session, new_id
 from unbraid.local import sql_schema
 from unbraid.local.settings import Settings
@@ -128,7 +128,7 @@ def test_a_record_that_lacks_a_field_of_today_has_its_default(url: str) -> None:
         )
     assert store.get(kept.id) == kept
     store.close()
-    assert "batch" in to_plain(kept)
+    assert "batch" in to_dict(kept)
 
 
 def test_connections_that_the_server_has_cut_are_made_anew(postgres_url: str) -> None:

@@ -333,7 +333,7 @@ def tiny_graphs(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(graphs, "templates", cache(graphs.templates.__wrapped__))
     monkeypatch.setattr(graphs, "FOLDER", folder)
     # They are HTDemucs by name alone, while the native library computes the real one, whatever the graph says.
-    monkeypatch.setattr("unbraid.separation.native.native_library", lambda: None)
+    monkeypatch.setattr("unbraid.separation.runtimes.native.native_library", lambda: None)
 
 
 def weights_in(folder: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Networks: hosts that aren't there, certificates, proxies and mirrors are told for what they are."""
+"""NetworkCache: hosts that aren't there, certificates, proxies and mirrors are told for what they are."""
 
 from __future__ import annotations
 

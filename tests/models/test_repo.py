@@ -41,7 +41,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    """Networks a (with its checksum), b and c, and a bag of a and b."""
+    """NetworkCache a (with its checksum), b and c, and a bag of a and b."""
     folder = tmp_path / "repo"
     folder.mkdir()
     with_checksum(published(folder / "a.th", draw(TINY, 1)))

@@ -1,4 +1,4 @@
-"""Networks that tests of the native library share."""
+"""NetworkCache that tests of the native library share."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from torch import nn
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.networks.export_published import export
 from unbraid.networks.published import PUBLISHED, Published
-from unbraid.separation.openvino import OpenVinoRuntime
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
 PEERS: Mapping[str, type[nn.Module]] = {"HTDemucs": PeerHTDemucs, "HDemucs": PeerHDemucs}
 

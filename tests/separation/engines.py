@@ -15,7 +15,7 @@ from unbraid.models.convert import convert_bag
 from unbraid.models.packages import read_package
 from unbraid.native.library import native_library
 from unbraid.networks.htdemucs import HTDemucs
-from unbraid.separation import native
+from unbraid.separation.runtimes import native
 
 ENGINES = [
     pytest.param(

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output
+from unbraid.local.factory import open_service
 from unbraid.local.files import FolderStore
-from unbraid.local.opening import open_service
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
 

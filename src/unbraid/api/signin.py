@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 import urllib3
 
-from unbraid.addresses import secure_address
+from unbraid.urls import secure_url
 
 KEPT_S = 3600.0
 """Keys are asked for again after this time,"""
@@ -114,7 +114,7 @@ class SignIn:
                 if document.get("issuer") != self.issuer:
                     raise ValueError("another issuer")
                 # Keys that come in the clear could be anybody's, but on this machine.
-                keys = _keys(self._get(secure_address(document["jwks_uri"])))
+                keys = _keys(self._get(secure_url(document["jwks_uri"])))
                 now = self._clock()
                 self._known = _Known(document, keys, now, now)
             except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
 from unbraid.aws import clients
-from unbraid.aws.opening import open_service
+from unbraid.aws.factory import open_service
 from unbraid.aws.settings import Settings
 from unbraid.jobs.service import Service
 

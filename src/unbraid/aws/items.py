@@ -16,7 +16,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from unbraid.jobs.codec import from_plain, to_plain
+from unbraid.jobs.codec import from_dict, to_dict
 from unbraid.jobs.session import Output, Session, State
 
 BY_OWNER = "by-owner"
@@ -46,7 +46,7 @@ def item_of(session: Session, write: str) -> dict[str, Any]:
         "all": ALL,
         WRITE: write,
     }
-    return {name: value_of(value) for name, value in (to_plain(session) | own).items() if value is not None}
+    return {name: value_of(value) for name, value in (to_dict(session) | own).items() if value is not None}
 
 
 def session_of(item: Item) -> Session:
@@ -54,7 +54,7 @@ def session_of(item: Item) -> Session:
     plain = {
         name: _restored(name, _of_item.deserialize(value)) for name, value in item.items() if name in _RECORD
     }
-    return from_plain(plain)
+    return from_dict(plain)
 
 
 def value_of(value: Any) -> Any:

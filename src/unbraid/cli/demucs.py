@@ -14,7 +14,7 @@ from typing import Any
 
 from unbraid.cli.messages import say
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import until_stopped
+from unbraid.cli.songs import run_cancellable
 from unbraid.cli.stopping import Stop
 from unbraid.errors import SettingError
 
@@ -167,7 +167,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         if not arguments.tracks:
             raise SettingError("which songs? Name their files: unbraid demucs SONG…")
-        return until_stopped(partial(_separate, arguments))
+        return run_cancellable(partial(_separate, arguments))
     except SettingError as error:
         say(error.message)
         return 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, separate_each, until_stopped
+from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, run_cancellable, separate_each
 from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, exit_code
 
@@ -203,7 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
         # A single answer is that of every song; where some were done, the others have failed.
         return codes.pop() if len(codes) == 1 else 1
 
-    return until_stopped(work, quiet=arguments.quiet)
+    return run_cancellable(work, quiet=arguments.quiet)
 
 
 def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:

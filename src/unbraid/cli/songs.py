@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.downloads import DownloadDisplay
-from unbraid.cli.front import Front
 from unbraid.cli.messages import about, clock, say
+from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display, choose_display
 from unbraid.cli.stopping import Stop, stop_on_signals
 from unbraid.errors import Cancelled, InputError, UnbraidError
-from unbraid.shortage import told_as_shortage
+from unbraid.out_of_memory import report_out_of_memory
 
 if TYPE_CHECKING:
     from unbraid.separation import Progress, Separator
@@ -51,14 +51,14 @@ Separate = Callable[["Callable[[Progress], None]"], Written]
 """Separates a song, and tells how far it is."""
 
 
-def until_stopped(work: Callable[[Display, Stop], int], *, quiet: bool = False) -> int:
+def run_cancellable(work: Callable[[Display, Stop], int], *, quiet: bool = False) -> int:
     """The exit code that `work` gives, or that of the signal which stopped it."""
     _share_one_heap()
     code = 0
     with stop_on_signals() as stop:
         display = choose_display(quiet)
         try:
-            with told_as_shortage():
+            with report_out_of_memory():
                 code = work(display, stop)
         except Cancelled:
             pass  # while the model was being downloaded
@@ -115,7 +115,7 @@ def separate_each(
     """
     from unbraid.separation.batch import overlapped
 
-    front = Front(display, [Path(song).name or song for song, _ in work])
+    front = OrderedDisplay(display, [Path(song).name or song for song, _ in work])
     calls = [partial(_outcome, *each, front, number, stop) for number, each in enumerate(work, start=1)]
     with closing(overlapped(calls, stop.set)) as outcomes:
         for number, ((song, _), outcome) in enumerate(zip(work, outcomes, strict=True), start=1):
@@ -132,7 +132,7 @@ def separate_each(
 
 
 def _outcome(
-    song: str, separate: Separate, front: Front, number: int, stop: Stop, begun: Begun
+    song: str, separate: Separate, front: OrderedDisplay, number: int, stop: Stop, begun: Begun
 ) -> Written | UnbraidError | None:
     """What came of a song; None where it was not begun, as `stop` was set."""
 
@@ -147,7 +147,7 @@ def _outcome(
         if os.path.isdir(song):  # noqa: PTH112 - pathlib's raises for a name that is too long
             name = Path(song).name or song
             raise InputError(f"{name} is a folder. Name the files in it: {song.rstrip('/')}/*")
-        with told_as_shortage():
+        with report_out_of_memory():
             return separate(update)
     except UnbraidError as failure:
         return failure

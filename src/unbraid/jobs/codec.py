@@ -9,13 +9,13 @@ from typing import Any
 from unbraid.jobs.session import Choices, Output, Session, State
 
 
-def to_plain(session: Session) -> dict[str, Any]:
+def to_dict(session: Session) -> dict[str, Any]:
     """The record as dictionaries, lists, strings and numbers."""
     return asdict(session)
 
 
-def from_plain(record: Mapping[str, Any]) -> Session:
-    """The record of `to_plain`, also after a trip through JSON. Fields that it lacks have their defaults."""
+def from_dict(record: Mapping[str, Any]) -> Session:
+    """The record of `to_dict`, also after a trip through JSON. Fields that it lacks have their defaults."""
     return Session(
         **{
             **record,

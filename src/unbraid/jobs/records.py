@@ -6,9 +6,9 @@ import re
 import time
 from collections.abc import Callable
 
-from unbraid.jobs.board import Boards, Clock
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
+from unbraid.jobs.queue_snapshot import Clock, QueueSnapshots
 from unbraid.jobs.session import Session, State
 
 ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
@@ -39,7 +39,7 @@ class Records:
         self.notifier = notifier
         self.limits = limits
         self.clock = clock
-        self.boards = Boards(jobs, clock)
+        self.boards = QueueSnapshots(jobs, clock)
 
     def _change(self, session_id: str, step: Callable[[Session], Session | None]) -> Session | None:
         """Make `step` of the record as it is and save it; again where somebody else was quicker.

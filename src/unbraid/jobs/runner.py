@@ -17,17 +17,17 @@ from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.jobs import preview
 from unbraid.jobs.disk import causes, in_users_words, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
+from unbraid.jobs.heartbeat import Heartbeat
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.ports import ObjectStore
-from unbraid.jobs.pulse import Pulse
 from unbraid.jobs.separators import Separators
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output, Session
 from unbraid.models.download import DownloadError
+from unbraid.out_of_memory import is_out_of_memory
 from unbraid.separation import Progress
 from unbraid.separation.separator import Result
 from unbraid.separation.workfolder import clear_abandoned
-from unbraid.shortage import is_shortage
 
 # Of the whole; the rest is for previews, which take 0.003 s for a second of each stem: a sixth of the time that the
 # fastest model needs for two, a hundredth with htdemucs.
@@ -58,7 +58,7 @@ def run_job(
     is no longer ours (cancelled, deleted, taken over) stops within a second and changes nothing any more.
     """
     job = _Job(session, objects, separators, service.limits.max_song_s)
-    with Pulse(session.id, service, worker_id, stop) as pulse:
+    with Heartbeat(session.id, service, worker_id, stop) as pulse:
         try:
             job.run(pulse, scratch)
         except Cancelled:
@@ -98,7 +98,7 @@ class _Job:
     model_used: str = ""
     warnings: tuple[str, ...] = ()
 
-    def run(self, pulse: Pulse, scratch: Path) -> None:
+    def run(self, pulse: Heartbeat, scratch: Path) -> None:
         """Separate the song and put the files in their places. Raises UnbraidError, and anything for faults."""
         _clear(self.objects, self.session.id)  # of an attempt that was cut short
         with _song(self.objects, self.session) as song, work_folder(scratch) as work:
@@ -118,7 +118,7 @@ class _Job:
                 self.outputs += (self._output("video", film, result, put),)
         self.duration_s, self.model_used = result.duration_s, result.model
 
-    def _separate(self, song: Path, work: Path, pulse: Pulse) -> Result:
+    def _separate(self, song: Path, work: Path, pulse: Heartbeat) -> Result:
         def downloading(done: int, total: int) -> None:
             pulse.tell(done / total if total else 0.0, DOWNLOADING)
 
@@ -149,7 +149,7 @@ class _Job:
         self.warnings = (*loaded.notices, *(_of_user(text, song, self.session) for text in result.warnings))
         return result
 
-    def _preview(self, result: Result, work: Path, pulse: Pulse) -> dict[str, tuple[Path, Path]]:
+    def _preview(self, result: Result, work: Path, pulse: Heartbeat) -> dict[str, tuple[Path, Path]]:
         """What plays and what draws each stem."""
         files = {stem: (work / f"{stem}.play", work / f"{stem}.peaks.json") for stem in result.files}
         done = dict.fromkeys(files, 0.0)
@@ -167,7 +167,7 @@ class _Job:
             list(pool.map(make, files))  # waits for all, and passes on what they raise
         return files
 
-    def _film(self, song: Path, result: Result, work: Path, pulse: Pulse) -> Path | None:
+    def _film(self, song: Path, result: Result, work: Path, pulse: Heartbeat) -> Path | None:
         if not self.session.choices.video:
             return None
         return video.write_without(song, result.files, work, check=lambda: pulse.tell(1.0, "writing"))
@@ -217,7 +217,7 @@ def _song(objects: ObjectStore, session: Session) -> Iterator[Path]:
 
 def _told(error: Exception, session: Session) -> str:
     """What the user reads. Faults of ours are logged, with nothing of the user's in it."""
-    if is_shortage(error) or any(is_shortage(cause) for cause in causes(error)):
+    if is_out_of_memory(error) or any(is_out_of_memory(cause) for cause in causes(error)):
         return NO_MEMORY
     if isinstance(error, DownloadError):
         name = session.choices.model

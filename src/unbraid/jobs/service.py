@@ -10,22 +10,22 @@ from pathlib import PurePosixPath
 
 from unbraid.errors import (
     Busy,
+    Forbidden,
     JobError,
-    NoRoom,
-    NotSound,
-    NotUploaded,
-    NotYours,
+    SessionNotFound,
     SettingError,
+    StorageFull,
     TooLarge,
     UnbraidError,
-    Unknown,
+    UnsupportedMedia,
+    UploadMissing,
 )
-from unbraid.jobs.board import Board
 from unbraid.jobs.choices import checked
-from unbraid.jobs.peek import HEAD, looks_like_sound, may_be_sound
 from unbraid.jobs.ports import Changed
+from unbraid.jobs.queue_snapshot import QueueSnapshot
 from unbraid.jobs.records import ID
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
+from unbraid.jobs.sniff import HEAD, looks_like_audio, may_be_audio
 from unbraid.jobs.status import Status, status_of
 from unbraid.jobs.upkeep import Upkeep
 
@@ -53,10 +53,10 @@ class Service(Upkeep):
     def upload(
         self, file_name: str, file_type: str, owner: str | None = None, batch: str | None = None
     ) -> Upload:
-        """A new session, and the address that takes its song. Raises NotSound, NoRoom, SettingError."""
+        """A new session, and the address that takes its song. Raises UnsupportedMedia, StorageFull, SettingError."""
         _check_type(file_type)
-        if not may_be_sound(file_type):
-            raise NotSound(f"{file_type} is neither sound nor film. Choose a song or a video.")
+        if not may_be_audio(file_type):
+            raise UnsupportedMedia(f"{file_type} is neither sound nor film. Choose a song or a video.")
         max_bytes = self.room()
         now, session_id, name = self.clock(), new_id(), _shown(file_name)
         session = Session(
@@ -81,8 +81,8 @@ class Service(Upkeep):
         self._check_count(len(files), "files")
         for name, file_type in files:
             _check_type(file_type)
-            if not may_be_sound(file_type):
-                raise NotSound(f"{_shown(name)} is neither sound nor film. Leave it out.")
+            if not may_be_audio(file_type):
+                raise UnsupportedMedia(f"{_shown(name)} is neither sound nor film. Leave it out.")
         batch = new_id()
         return batch, [self.upload(name, file_type, owner, batch) for name, file_type in files]
 
@@ -95,7 +95,7 @@ class Service(Upkeep):
     ) -> Session:
         """Have the song separated. Asking again with the same choices, or with none, is the same job.
 
-        Raises Unknown, NotYours, NotUploaded, Busy, TooLarge, NotSound, SettingError.
+        Raises SessionNotFound, Forbidden, UploadMissing, Busy, TooLarge, UnsupportedMedia, SettingError.
         """
         if choices is not None:
             choices = checked(choices, self.limits)
@@ -146,7 +146,7 @@ class Service(Upkeep):
         return results
 
     def status(self, session_id: str, owner: str | None = None) -> Status:
-        """How it stands, with fresh links to what came of it. Raises Unknown, NotYours."""
+        """How it stands, with fresh links to what came of it. Raises SessionNotFound, Forbidden."""
         return self._status(self._find(session_id, owner))
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
@@ -172,7 +172,7 @@ class Service(Upkeep):
         ]
 
     def cancel(self, session_id: str, owner: str | None = None) -> Session:
-        """Stop it; what has ended stays as it is. Raises Unknown, NotYours."""
+        """Stop it; what has ended stays as it is. Raises SessionNotFound, Forbidden."""
         self._find(session_id, owner)
 
         def step(session: Session) -> Session | None:
@@ -187,7 +187,7 @@ class Service(Upkeep):
         return cancelled
 
     def cleanup(self, session_id: str, owner: str | None = None) -> int:
-        """Delete record and files, whatever its state; how many there were, 0 the second time. Raises NotYours."""
+        """Delete record and files, whatever its state; how many there were, 0 the second time. Raises Forbidden."""
         if not ID.fullmatch(session_id):
             return 0
         session = self.jobs.get(session_id)
@@ -197,11 +197,11 @@ class Service(Upkeep):
         return self.jobs.delete(session_id) + self._delete_files(session_id)
 
     def get(self, session_id: str, owner: str | None = None) -> Session:
-        """The bare record. Raises Unknown, NotYours."""
+        """The bare record. Raises SessionNotFound, Forbidden."""
         return self._find(session_id, owner)
 
     @property
-    def board(self) -> Board:
+    def board(self) -> QueueSnapshot:
         """What all sessions together are doing, at most a second old."""
         return self.boards.fresh()
 
@@ -216,7 +216,7 @@ class Service(Upkeep):
     def _find(self, session_id: str, owner: str | None) -> Session:
         session = self.jobs.get(session_id) if ID.fullmatch(session_id) else None
         if session is None or not self._here(session):
-            raise Unknown("There is no such session, or it has expired. Upload the song again.")
+            raise SessionNotFound("There is no such session, or it has expired. Upload the song again.")
         if not self._may_use(session, owner):
             raise _not_yours()
         return session
@@ -228,7 +228,7 @@ class Service(Upkeep):
         return owner is None or not owner.startswith("user:") or session.owner == owner
 
     def room(self) -> int:
-        """The most bytes that a new file may have now. Raises NoRoom."""
+        """The most bytes that a new file may have now. Raises StorageFull."""
         free = self.objects.free_bytes()
         room = (
             self.limits.max_bytes
@@ -236,7 +236,7 @@ class Service(Upkeep):
             else min(self.limits.max_bytes, free - self.limits.keep_free_bytes)
         )
         if room <= 0:
-            raise NoRoom(
+            raise StorageFull(
                 "There is no room for another song. Delete some that you no longer need, or try again later."
             )
         return room
@@ -245,13 +245,13 @@ class Service(Upkeep):
         """Size of the song that was uploaded, in bytes."""
         size = self.objects.size(session.input_key)
         if size is None:
-            raise NotUploaded("The song is not here. Upload it first.")
+            raise UploadMissing("The song is not here. Upload it first.")
         if size == 0:
-            raise NotSound("The file is empty. Choose another.")
+            raise UnsupportedMedia("The file is empty. Choose another.")
         if size > self.limits.max_bytes:
             raise TooLarge(f"The file has {size} bytes, and at most {self.limits.max_bytes} are taken.")
-        if not looks_like_sound(self.objects.head(session.input_key, HEAD)):
-            raise NotSound("The file is neither sound nor film. Choose a song or a video.")
+        if not looks_like_audio(self.objects.head(session.input_key, HEAD)):
+            raise UnsupportedMedia("The file is neither sound nor film. Choose a song or a video.")
         return size
 
     def _check_active(self, owner: str | None) -> None:
@@ -276,8 +276,8 @@ def _check_type(file_type: str) -> None:
         raise SettingError("The file's type is not a media type such as audio/mpeg.", "fileType")
 
 
-def _not_yours() -> NotYours:
-    return NotYours("This session is somebody else's. Sign in as whoever started it.")
+def _not_yours() -> Forbidden:
+    return Forbidden("This session is somebody else's. Sign in as whoever started it.")
 
 
 def _shown(file_name: str) -> str:

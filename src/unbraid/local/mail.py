@@ -7,7 +7,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from unbraid.jobs.letters import letter
+from unbraid.jobs.email import letter
 from unbraid.jobs.session import Session
 from unbraid.local.settings import Settings
 

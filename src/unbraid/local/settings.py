@@ -15,11 +15,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
-from unbraid.addresses import LOOPBACK, secure_address
 from unbraid.cores import usable_cores
 from unbraid.environment import PREFIX, Seconds, Words, words
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
+from unbraid.urls import LOOPBACK, secure_url
 
 CORES_A_WORKER = 4  # separating gains little from more
 
@@ -39,7 +39,7 @@ def _origin(value: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
-Issuer = Annotated[str, AfterValidator(secure_address)]
+Issuer = Annotated[str, AfterValidator(secure_url)]
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from unbraid.jobs.codec import from_plain, to_plain
+from unbraid.jobs.codec import from_dict, to_dict
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.session import Session, State
 from unbraid.local.sql_schema import connect, migrate, sessions
@@ -125,10 +125,10 @@ def _records() -> Select[Any]:
 
 
 def _row(session: Session) -> dict[str, Any]:
-    record = to_plain(session)
+    record = to_dict(session)
     columns = {column.name: record.get(column.name) for column in sessions.c if column.name != "record"}
     return columns | {"record": json.dumps(record, separators=(",", ":"))}
 
 
 def _session(version: int, record: str) -> Session:
-    return from_plain(json.loads(record) | {"version": version})
+    return from_dict(json.loads(record) | {"version": version})

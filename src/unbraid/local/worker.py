@@ -21,7 +21,7 @@ from pathlib import Path
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
 from unbraid.local import logs
-from unbraid.local.opening import open_service
+from unbraid.local.factory import open_service
 from unbraid.local.settings import Settings
 
 LOOK_S = 0.25  # between two looks for work, and for the parent

@@ -3,7 +3,7 @@
 downloads/FILE    what was downloaded, or put there by hand, until it is converted
 models/NAME       a model in the form that is run
 repo/KEY          a model out of a folder of published weights (`--repo`) in that form; KEY is of the files' content
-compiled/KEY.bin  a network as it was compiled for this machine; see `unbraid.separation.openvino_kept`
+compiled/KEY.bin  a network as it was compiled for this machine; see `unbraid.separation.runtimes.openvino_cache`
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Networks computed by a library of our own, in C, on processors with AVX-512 VNNI; see `docs/decisions.md`."""
+"""NetworkCache computed by a library of our own, in C, on processors with AVX-512 VNNI; see `docs/decisions.md`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
 from unbraid.separation.arrays import Floats
-from unbraid.separation.runtime import Runtime
+from unbraid.separation.runtimes.base import Runtime
 from unbraid.separation.spectral import Spectral
 
 Shapes = Mapping[str, Sequence[int]]
@@ -25,7 +25,7 @@ class LoadRuntime(Protocol):
     """
 
     def __call__(self, model: Model, shapes: Shapes, *, common: bool) -> Runtime:
-        """See `unbraid.separation.runtime.RuntimeLoader.load`."""
+        """See `unbraid.separation.runtimes.base.RuntimeLoader.load`."""
         ...
 
 
@@ -108,7 +108,7 @@ class Network:
         )
 
 
-class Networks:
+class NetworkCache:
     """The networks of a model, each loaded when it is first asked for; the last one stays.
 
     Safe to use from several threads. `make` loads one.

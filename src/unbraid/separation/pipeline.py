@@ -15,7 +15,8 @@ from unbraid.audio.blocks import resampled
 from unbraid.errors import InputError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
-from unbraid.separation.network import Networks
+from unbraid.separation.compute_lock import Turns
+from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
 from unbraid.separation.settings import Part
@@ -24,7 +25,6 @@ from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.stream import stream_estimates
 from unbraid.separation.sums import Sums
-from unbraid.separation.turns import Turns
 from unbraid.separation.writers import StemWriter
 
 
@@ -60,7 +60,7 @@ class Pipeline:
 
     model: Model
     parts: Sequence[Part]
-    networks: Networks
+    networks: NetworkCache
     turns: Turns = field(default_factory=Turns)
 
     def separate(self, task: Task, writer: StemWriter) -> float:

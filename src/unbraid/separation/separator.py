@@ -18,11 +18,11 @@ from unbraid.audio import Encoder
 from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.separation.batch import Begun, overlapped
-from unbraid.separation.network import Network, Networks
+from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, Leaving, Progress, ProgressCallback, Reporter
-from unbraid.separation.runtime import RuntimeLoader
+from unbraid.separation.runtimes.base import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
@@ -87,7 +87,7 @@ class Separator:
         parts = settings.parts(self.model)
         lengths = {part.model: part.length for part in parts}
         loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs, notice=notice)
-        networks = Networks(lambda model: Network(model, lengths[model], loader.load))
+        networks = NetworkCache(lambda model: Network(model, lengths[model], loader.load))
         if not self.model.members:
             networks.get(self.model)
         self._pipeline = Pipeline(self.model, parts, networks)

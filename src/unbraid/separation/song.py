@@ -18,7 +18,7 @@ from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.progress import Reporter
 
-# Networks read stereo; a mono song is given to them on both sides.
+# NetworkCache read stereo; a mono song is given to them on both sides.
 STEREO = 2
 
 # Added to the deviation, as Demucs does, so that silence is not divided by zero.

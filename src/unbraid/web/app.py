@@ -16,9 +16,9 @@ from unbraid.web import events, files, problems
 from unbraid.web.bodies import BodyLimit
 from unbraid.web.context import Context
 from unbraid.web.description import PROBLEMS, describe, operation_id
+from unbraid.web.email import Letters
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
-from unbraid.web.letters import Letters
 from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.metrics import Metrics
 from unbraid.web.requests import RequestLog

@@ -15,7 +15,7 @@ from unbraid.api.signin import IssuerAway, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
-from unbraid.web.letters import Letters
+from unbraid.web.email import Letters
 from unbraid.web.metrics import Metrics
 
 

@@ -10,7 +10,16 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
-from unbraid.errors import Busy, NoRoom, NotSound, NotYours, TooLarge, UnbraidError, Unknown, http_status
+from unbraid.errors import (
+    Busy,
+    Forbidden,
+    SessionNotFound,
+    StorageFull,
+    TooLarge,
+    UnbraidError,
+    UnsupportedMedia,
+    http_status,
+)
 from unbraid.jobs.media import MEDIA_TYPES, OTHER
 from unbraid.jobs.session import State
 from unbraid.local.files import KEY
@@ -65,19 +74,19 @@ def _granted(key: str, request: Request, context: Context) -> Grant:
     try:
         return context.store.links.check(request.method, key, request.query_params)
     except LinkAltered:
-        raise NotYours("This link is incomplete, or was changed. Ask for another.") from None
+        raise Forbidden("This link is incomplete, or was changed. Ask for another.") from None
     except LinkExpired:
-        raise Unknown("This link has expired. Ask for another.") from None
+        raise SessionNotFound("This link has expired. Ask for another.") from None
 
 
 def _file(grant: Grant, context: Context) -> Response:
     if not KEY.fullmatch(grant.key):
-        raise Unknown(GONE)
+        raise SessionNotFound(GONE)
     path = context.store.path(grant.key)
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise Unknown(GONE) from None
+        raise SessionNotFound(GONE) from None
     media_type = MEDIA_TYPES.get(path.suffix[1:], OTHER)
     return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=found)
 
@@ -86,7 +95,9 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
     """Write the body to its place. Whatever goes wrong, nothing of it is left."""
     await to_thread.run_sync(_check_awaited, grant, context)
     if grant.content_type not in ("", request.headers.get("content-type", "")):
-        raise NotSound(f"This link takes {grant.content_type}, as announced. Send that as Content-Type.")
+        raise UnsupportedMedia(
+            f"This link takes {grant.content_type}, as announced. Send that as Content-Type."
+        )
     declared = int(request.headers.get("content-length", 0))
     _check_size(declared, grant, context)
     _check_room(declared, context)
@@ -106,7 +117,7 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
         try:
             await to_thread.run_sync(part.commit)
         except FileNotFoundError:
-            raise Unknown(GONE) from None
+            raise SessionNotFound(GONE) from None
 
 
 async def _patiently(request: Request) -> AsyncIterator[bytes]:
@@ -144,13 +155,13 @@ def _check_size(size: int, grant: Grant, context: Context) -> None:
     if size > most:
         raise TooLarge(f"This file is too large: at most {_shown(most)} are taken.")
     if size > grant.max_bytes:  # which is less where the disk had no more room
-        raise NoRoom(NO_ROOM)
+        raise StorageFull(NO_ROOM)
 
 
 def _check_room(more: int, context: Context) -> None:
     """Whether the disk has room for so many bytes more, and for the stems of others."""
     if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
-        raise NoRoom(NO_ROOM)
+        raise StorageFull(NO_ROOM)
 
 
 def _shown(count: int) -> str:

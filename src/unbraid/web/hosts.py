@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from unbraid.addresses import LOOPBACK
 from unbraid.local.settings import Settings
+from unbraid.urls import LOOPBACK
 from unbraid.web.problems import problem
 
 

@@ -15,8 +15,8 @@ import uvicorn
 
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
+from unbraid.local.factory import open_service
 from unbraid.local.files import FolderStore
-from unbraid.local.opening import open_service
 from unbraid.local.processes import Workers
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app

@@ -19,7 +19,7 @@ from tests.aws.moto_server import new_bucket, new_table
 
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.aws.dispatches import request_of
-from unbraid.aws.opening import open_service
+from unbraid.aws.factory import open_service
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 

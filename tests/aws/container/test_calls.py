@@ -16,9 +16,9 @@ from tests.aws.container.room import LITE, Room
 
 from unbraid.aws import clients
 from unbraid.aws.container import calls as module
-from unbraid.aws.container.calls import Calls
+from unbraid.aws.container.invocations import Calls
 from unbraid.aws.container.loading import Shared
-from unbraid.jobs import pulse, runner
+from unbraid.jobs import heartbeat, runner
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.separators import Loaded
 from unbraid.jobs.session import Session, State
@@ -48,7 +48,7 @@ def shared() -> Counting:
 
 @pytest.fixture
 def separators(shared: Counting, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    monkeypatch.setattr(pulse, "BEAT_S", 0.1)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
     monkeypatch.setattr(module, "LOOK_S", 0.05)
     shared.begun, shared.happens = 0, None
     return shared

@@ -12,7 +12,7 @@ import pytest
 from tests.aws.container.room import Room
 
 from unbraid.aws.container import function
-from unbraid.jobs import pulse
+from unbraid.jobs import heartbeat
 from unbraid.jobs.session import Session, State
 
 
@@ -30,7 +30,7 @@ class Context:
 def environment(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name, said in {**room.environment, "TMPDIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, said)
-    monkeypatch.setattr(pulse, "BEAT_S", 0.1)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
     monkeypatch.setattr(function.logs, "set_up", lambda: None)  # of the process, which is that of the tests
     function._calls.cache_clear()
     yield

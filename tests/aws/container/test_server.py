@@ -17,7 +17,7 @@ from tests.aws.container.room import Container, Room
 
 from unbraid.aws.container import answers
 from unbraid.aws.container.answers import Answer
-from unbraid.aws.container.calls import Calls
+from unbraid.aws.container.invocations import Calls
 from unbraid.aws.container.loading import Shared
 from unbraid.aws.container.requests import MOST_BYTES
 from unbraid.aws.container.server import create_app

@@ -23,11 +23,11 @@ def started(desk: Desk) -> tuple[str, str]:
 def test_a_worker_that_died_is_replaced_at_once(desk: Desk) -> None:
     session_id, dispatch = started(desk)
     desk.service.begin(session_id, dispatch)
-    run("ended", events.notice("Failed", dispatch, "The model container died."))
+    run("on_invocation_end", events.notice("Failed", dispatch, "The model container died."))
     assert desk.state(session_id) == State.PENDING
     assert str(Dispatch.of(desk.told.dispatched[-1])) != dispatch
     # Late, and once more: that attempt is over.
-    run("ended", events.notice("Failed", dispatch))
+    run("on_invocation_end", events.notice("Failed", dispatch))
     assert desk.state(session_id) == State.PENDING
     assert len(desk.told.dispatched) == 2
 
@@ -37,7 +37,7 @@ def test_a_song_that_kills_every_worker_fails(desk: Desk) -> None:
     for _ in range(3):
         dispatch = str(Dispatch.of(desk.told.dispatched[-1]))
         desk.service.begin(session_id, dispatch)
-        run("ended", events.notice("Failed", dispatch, "ModelError"))
+        run("on_invocation_end", events.notice("Failed", dispatch, "ModelError"))
     assert desk.state(session_id) == State.FAILED
     assert "three times" in (desk.record(session_id).error_message or "")
 
@@ -47,7 +47,7 @@ def test_what_nobody_began_is_dispatched_anew_and_fails_at_last(desk: Desk, log:
     for state in (State.PENDING, State.PENDING, State.FAILED):
         dispatch = str(Dispatch.of(desk.told.dispatched[-1]))
         for _ in range(2):  # it may come twice
-            run("ended", events.notice("Failed", dispatch, "Request TTL expired"))
+            run("on_invocation_end", events.notice("Failed", dispatch, "Request TTL expired"))
         assert desk.state(session_id) == state
     assert "Try again" in (desk.record(session_id).error_message or "")
     assert len(desk.told.dispatched) == 3
@@ -59,9 +59,9 @@ def test_another_attempt_is_left_alone(desk: Desk) -> None:
     session_id, dispatch = started(desk)
     desk.service.begin(session_id, "another")
     for status in ("Failed", "Completed"):
-        run("ended", events.notice(status, dispatch))
-        run("ended", events.notice(status, f"{session_id}.99"))
-        run("ended", events.notice(status, f"{'x' * 32}.1"))
+        run("on_invocation_end", events.notice(status, dispatch))
+        run("on_invocation_end", events.notice(status, f"{session_id}.99"))
+        run("on_invocation_end", events.notice(status, f"{'x' * 32}.1"))
     assert desk.state(session_id) == State.IN_PROGRESS
 
 
@@ -69,17 +69,17 @@ def test_after_success_there_is_nothing_to_do_unless_the_end_was_not_written_dow
     session_id, dispatch = started(desk)
     desk.service.begin(session_id, dispatch)
     desk.service.complete(session_id, dispatch, desk.outputs(session_id), 180.0, "lite")
-    run("ended", events.notice("Completed", dispatch))
+    run("on_invocation_end", events.notice("Completed", dispatch))
     assert desk.state(session_id) == State.COMPLETED
     other, dispatch = started(desk)
     desk.service.begin(other, dispatch)
-    run("ended", events.notice("Completed", dispatch))
+    run("on_invocation_end", events.notice("Completed", dispatch))
     assert desk.state(other) == State.PENDING
 
 
 def test_success_of_one_that_waits_again_says_nothing(desk: Desk) -> None:
     session_id, dispatch = started(desk)
-    run("ended", events.notice("Completed", dispatch))
+    run("on_invocation_end", events.notice("Completed", dispatch))
     assert desk.state(session_id) == State.PENDING
 
 
@@ -97,7 +97,7 @@ def test_success_of_one_that_waits_again_says_nothing(desk: Desk) -> None:
     ],
 )
 def test_what_is_no_notice_is_written_down_and_not_tried_again(message: str, log: io.StringIO) -> None:
-    run("ended", events.told(message))
+    run("on_invocation_end", events.told(message))
     assert "isn't of a song" in log.getvalue()
 
 
@@ -108,7 +108,7 @@ def test_what_the_store_refuses_is_tried_again(desk: Desk, monkeypatch: pytest.M
     _, dispatch = started(desk)
     monkeypatch.setattr(desk.jobs, "get", away)
     with pytest.raises(OSError, match="away"):
-        run("ended", events.notice("Failed", dispatch))
+        run("on_invocation_end", events.notice("Failed", dispatch))
 
 
 def test_every_minute_what_is_stuck_goes_on(desk: Desk) -> None:

@@ -35,7 +35,7 @@ def started() -> list[str]:
     code = f"""
 import logging, sys, boto3, {imports}
 logging.basicConfig()  # as the runtime has a handler of its own
-logging.getLogger("unbraid.aws.letters").warning("not sent to anna@example.org")
+logging.getLogger("unbraid.aws.email").warning("not sent to anna@example.org")
 print(boto3.DEFAULT_SESSION is not None)
 print(*sys.modules)
 """

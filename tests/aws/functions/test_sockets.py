@@ -15,7 +15,7 @@ from tests.jobs.memory import Desk
 from tests.web import issuer
 from tests.web.issuer import CLIENT
 
-from unbraid.aws import news
+from unbraid.aws import push
 from unbraid.aws.functions import connect
 from unbraid.aws.sockets import LONGEST_S, STANDS_AFTER_S
 
@@ -34,7 +34,7 @@ def page(table: str, configure: Set) -> Iterator[Gateway]:
     with gateway.running() as one:
 
         def reconfigure(**settings: Any) -> None:
-            for opened in (news.connections, news.sockets, connect._sign_in):
+            for opened in (push.connections, push.sockets, connect._sign_in):
                 opened.cache_clear()
             configure(connections=table, socket_api=one.address, site=SITE, **settings)
 
@@ -55,7 +55,7 @@ def say(connection_id: str) -> None:
 
 
 def change(*changed: tuple[str, str]) -> None:
-    run("tell", events.changes(*changed))
+    run("push", events.changes(*changed))
 
 
 def items(table: str) -> list[dict[str, Any]]:
@@ -64,8 +64,8 @@ def items(table: str) -> list[dict[str, Any]]:
 
 def age(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let time pass until a connection stands for certain."""
-    later = news.sockets()._clock() + STANDS_AFTER_S + 1
-    monkeypatch.setattr(news.sockets(), "_clock", lambda: later)
+    later = push.sockets()._clock() + STANDS_AFTER_S + 1
+    monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
 def test_each_session_is_told_at_once_and_when_it_changes(desk: Desk, page: Gateway) -> None:
@@ -185,7 +185,7 @@ def test_pages_of_other_origins_may_not_listen(page: Gateway) -> None:
 
 
 def test_a_fault_is_an_answer(page: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news.connections(), "add", None)
+    monkeypatch.setattr(push.connections(), "add", None)
     assert listen("a=", UNKNOWN) == {"statusCode": 500}
 
 

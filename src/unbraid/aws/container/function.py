@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any, Protocol
 
 from unbraid.aws.container import logs
-from unbraid.aws.container.calls import Calls
-from unbraid.aws.container.opening import open_calls
+from unbraid.aws.container.factory import open_calls
+from unbraid.aws.container.invocations import Calls
 from unbraid.aws.container.requests import Invocation
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.errors import SettingError

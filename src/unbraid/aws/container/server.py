@@ -24,8 +24,8 @@ from starlette.routing import Route
 
 from unbraid.aws.container import answers, logs
 from unbraid.aws.container.answers import Answer
-from unbraid.aws.container.calls import Calls
-from unbraid.aws.container.opening import open_calls
+from unbraid.aws.container.factory import open_calls
+from unbraid.aws.container.invocations import Calls
 from unbraid.aws.container.requests import MOST_BYTES
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.errors import UnbraidError

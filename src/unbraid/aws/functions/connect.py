@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from unbraid.api.owners import of_user
 from unbraid.api.schemas import Id
-from unbraid.aws import handlers, news
+from unbraid.aws import handlers, push
 from unbraid.aws.handlers import Event, logger
 
 if TYPE_CHECKING:
@@ -65,16 +65,16 @@ def _connected(event: Event) -> dict[str, Any]:
             return {"statusCode": 401}
         except IssuerAway:
             return {"statusCode": 503}
-    news.connections().add(event["requestContext"]["connectionId"], list(dict.fromkeys(ids)), owner)
+    push.connections().add(event["requestContext"]["connectionId"], list(dict.fromkeys(ids)), owner)
     return {"statusCode": 200} | ({} if offered is None else {"headers": {"Sec-WebSocket-Protocol": offered}})
 
 
 def _told(connection_id: str) -> None:
     """The first statuses."""
-    listener = news.connections().of(connection_id)
+    listener = push.connections().of(connection_id)
     if listener is not None:
-        known = news.statuses(listener.session_ids, listener.owner)
-        news.sockets().send([(listener, known.get(one) or news.unknown(one)) for one in listener.session_ids])
+        known = push.statuses(listener.session_ids, listener.owner)
+        push.sockets().send([(listener, known.get(one) or push.unknown(one)) for one in listener.session_ids])
 
 
 @cache

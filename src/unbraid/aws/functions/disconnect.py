@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from unbraid.aws import handlers, news
+from unbraid.aws import handlers, push
 from unbraid.aws.handlers import Event
 
 
 def disconnect(event: Event, _context: Any) -> dict[str, Any]:
     """Forget the connection."""
-    news.connections().remove(event["requestContext"]["connectionId"])
+    push.connections().remove(event["requestContext"]["connectionId"])
     return {"statusCode": 200}
 
 

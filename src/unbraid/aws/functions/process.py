@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unbraid.api import letters
+from unbraid.api import email
 from unbraid.api.answers import batch_process_answer, process_answer
 from unbraid.api.schemas import BatchProcessAnswer, BatchProcessRequest, ProcessAnswer, ProcessRequest
 from unbraid.aws.handlers import count
@@ -31,7 +31,7 @@ def batch(call: Call) -> BatchProcessAnswer:
 
 
 def _check_letters(call: Call, choices: Choices | None) -> None:
-    letters.wanted(choices, can=call.settings.sender is not None, may=call.settings.sends_mail)
+    email.wanted(choices, can=call.settings.sender is not None, may=call.settings.sends_mail)
 
 
 handler = answering({"POST /process": process, "POST /batch/process": batch}, 202)

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
 from unbraid.api.schemas import MixAnswer, MixRequest
-from unbraid.errors import Busy, SettingError, UnbraidError, Unknown
+from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.status import title
 from unbraid.local.files import FolderStore
@@ -68,7 +68,7 @@ async def make_mix(asked: MixRequest, request: Request, context: Ctx, owner: Own
         # Deleted meanwhile? Then what was just made is nobody's, and what could not be made no wonder.
         if await to_thread.run_sync(service.jobs.get, session.id) is None:
             store.delete(f"mixes/{session.id}/")
-            raise Unknown("This song was deleted while its mix was made.")
+            raise SessionNotFound("This song was deleted while its mix was made.")
         if error is not None:
             raise error
     filename = f"{title(session)} - mix.{asked.format}"

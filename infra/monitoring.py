@@ -1,0 +1,240 @@
+"""What is watched: one dashboard, a few alarms, and what the account spends.
+
+An alarm costs ten cents a month after the account's first ten: so one is set where several things would show, not one
+for each function. What goes wrong in a function that answers calls is a fault of the API; what goes wrong in one that
+works by itself ends in the dead-letter queue after some tries.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.endpoint import VARIANT, Endpoint
+from infra.function import NAMESPACE
+from infra.http_api import HttpApi
+from infra.nag import explained
+from infra.rights import named
+from infra.settings import STACK, Settings
+
+WAITS_S = 30 * 60
+"""Waking takes up to ten minutes; after three times that something is wrong."""
+NO_CAPACITY_MIN = 20
+AWAKE_H = 12
+"""An instance that is up for so long either has much to do or should have gone to sleep."""
+
+
+class Watch(Construct):
+    """Alarms go to a topic, and from there to `settings.alarms`."""
+
+    def __init__(self, scope: Construct, name: str, settings: Settings) -> None:
+        super().__init__(scope, name)
+        self.settings = settings
+        self.topic = sns.Topic(self, "Alarms", topic_name=f"{STACK}-alarms", enforce_ssl=True)
+        explained(
+            self.topic, SNS2="CloudWatch can't publish under AWS's own key; alarms hold names of alarms."
+        )
+        self._let_in("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{STACK}-*"))
+        self.alarms: list[cloudwatch.Alarm] = []
+        self.rows: list[list[cloudwatch.IWidget]] = []
+        if settings.alarms is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarms))
+            self._budget()
+
+    def api(self, http: HttpApi) -> None:
+        """Calls that failed by our fault."""
+        minutes = Duration.minutes(5)
+        faults = http.stage.metric_server_error(period=minutes, statistic="Sum")
+        self._alarm("api-faults", faults, 1, "Calls of the HTTP API are answered with 500 or above.")
+        # The API's own figure counts those too who were refused, as they should be. This one is the function's.
+        socket = self._metric(NAMESPACE, "Faults", "Sum", {"service": "connect"})
+        self._alarm(
+            "socket-faults", socket, 1, "Pages can't connect to the socket, or are told nothing at first."
+        )
+        self._row(
+            "Calls",
+            [
+                http.stage.metric_count(period=minutes, statistic="Sum"),
+                http.stage.metric_client_error(period=minutes, statistic="Sum"),
+                faults,
+            ],
+            "Latency",
+            [http.stage.metric_latency(period=minutes, statistic=at) for at in ("p50", "p95", "p99")],
+        )
+
+    def functions(self, names: list[str], dead_letters: sqs.Queue) -> None:
+        """What they throw, and what they gave up."""
+        put_aside = dead_letters.metric_approximate_number_of_messages_visible(
+            period=Duration.minutes(5), statistic="Maximum"
+        )
+        self._alarm("dead-letters", put_aside, 1, "Something was tried several times and put aside.")
+        self._row(
+            "Faults of functions",
+            [self._of_function(name, "Errors", "Sum") for name in names],
+            "Their time",
+            [self._of_function(name, "Duration", "p95") for name in names],
+        )
+
+    def endpoint(self, endpoint: Endpoint) -> None:
+        """The queue before it, and its instances."""
+        oldest = endpoint.metric("ApproximateAgeOfOldestRequest", "Maximum", 300)
+        self._alarm("backlog-age", oldest, WAITS_S, "A song has been waiting for half an hour.")
+        stuck = endpoint.metric("HasBacklogWithoutCapacity", "Minimum", 60)
+        self._alarm(
+            "no-instance",
+            stuck,
+            1,
+            "Songs wait and no instance comes up: the account's quota, or AWS has none of this kind left.",
+            periods=NO_CAPACITY_MIN,
+        )
+        faults = endpoint.metric("Invocation5XXErrors", "Sum", 300)
+        self._alarm(
+            "endpoint-faults", faults, 1, "The container has failed with songs by a fault of its own."
+        )
+        # Published once a minute by each instance that is up, whatever it does.
+        awake = self._metric(
+            "/aws/sagemaker/Endpoints",
+            "CPUUtilization",
+            "SampleCount",
+            {"EndpointName": STACK, "VariantName": VARIANT},
+            Duration.hours(1),
+        )
+        self._alarm("awake", awake, 1, f"Instances have been up for {AWAKE_H} hours.", periods=AWAKE_H)
+        self._row(
+            "Songs in the queue",
+            [endpoint.metric("ApproximateBacklogSize", "Maximum"), oldest],
+            "Minutes of instances in each hour",
+            [awake],
+        )
+        self._row(
+            "Ended",
+            [
+                endpoint.metric(name, "Sum", 300)
+                for name in ("InvocationsProcessed", "InvocationFailures", "ExpiredRequests")
+            ],
+            "Time for a song, as the queue sees it",
+            [endpoint.metric("TotalProcessingTime", at, 300) for at in ("p50", "p95")],
+        )
+
+    def cpu(self, queue: sqs.Queue, function: str) -> None:
+        """The queue before the function that separates."""
+        oldest = queue.metric_approximate_age_of_oldest_message(
+            period=Duration.minutes(5), statistic="Maximum"
+        )
+        self._alarm("backlog-age", oldest, WAITS_S, "A song has been waiting for half an hour.")
+        faults = self._of_function(function, "Errors", "Sum")
+        self._alarm(
+            "separate-faults", faults, 1, "The function that separates has failed by a fault of its own."
+        )
+        self._row(
+            "Songs in the queue",
+            [queue.metric_approximate_number_of_messages_visible(), oldest],
+            "Time for a song",
+            [self._of_function(function, "Duration", at) for at in ("p50", "p95")],
+        )
+
+    def dashboard(self) -> None:
+        """All of it on one page; to be called last."""
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=STACK,
+            default_interval=Duration.days(1),
+            widgets=[
+                [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(self.alarms), width=24)],
+                *self.rows,
+            ],
+        )
+
+    def _alarm(
+        self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str, periods: int = 1
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name.title().replace("-", ""),
+            alarm_name=f"{STACK}-{name}",
+            alarm_description=f"{description} docs/aws.md says what to do.",
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        self.alarms.append(alarm)
+
+    def _of_function(self, name: str, metric: str, statistic: str) -> cloudwatch.Metric:
+        return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{STACK}-{name}"})
+
+    def _metric(
+        self,
+        namespace: str,
+        name: str,
+        statistic: str,
+        dimensions: dict[str, str],
+        period: Duration | None = None,
+    ) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=namespace,
+            metric_name=name,
+            statistic=statistic,
+            dimensions_map=dimensions,
+            period=period or Duration.minutes(5),
+            label=dimensions.get("FunctionName"),
+        )
+
+    def _row(
+        self, title: str, left: list[cloudwatch.IMetric], second: str, right: list[cloudwatch.IMetric]
+    ) -> None:
+        """Two graphs beside each other."""
+        graphs = ((title, left), (second, right))
+        self.rows.append(
+            [cloudwatch.GraphWidget(title=title, left=metrics, width=12) for title, metrics in graphs]
+        )
+
+    def _let_in(self, service: str, source: str) -> None:
+        """To the topic: its policy, which asks for TLS, takes the place of the one that would let all services in."""
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(service)],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": source},
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                },
+            )
+        )
+
+    def _budget(self) -> None:
+        """Of the whole account: costs by stack are only counted once somebody has turned that on in its billing."""
+        self._let_in("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
+        subscriber = budgets.CfnBudget.SubscriberProperty(
+            subscription_type="SNS", address=self.topic.topic_arn
+        )
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_name=STACK,
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(amount=self.settings.budget, unit="USD"),
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        notification_type=kind, comparison_operator="GREATER_THAN", threshold=percent
+                    ),
+                    subscribers=[subscriber],
+                )
+                for kind, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+            ],
+        )

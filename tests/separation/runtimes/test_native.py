@@ -1,0 +1,179 @@
+"""HTDemucs by the native library: for which models, in how many songs at once, and what else stays as it was."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.native.heard import heard, needs_library
+from tests.separation.conftest import noise
+from tests.separation.engines import ENGINES, choose, describe, folder_of, passing_on
+
+from unbraid import Separator
+from unbraid.errors import ModelError
+from unbraid.models import Model, find_model, load_model_folder
+from unbraid.models.graphs import load_template
+from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.native import NativeRuntime, native_template
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime
+
+GAINS = (0.4, 0.3, 0.2, 0.1)
+SHAPES = {"mixture": (1, 2, 4096), "spectrum": (1, 2, 2048, 4, 2)}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """htdemucs with stems that are GAINS of the mixture."""
+    return folder_of(passing_on(GAINS), tmp_path_factory.mktemp("known") / "four")
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """htdemucs_6s with weights by which all is heard."""
+    return folder_of(heard(6, 0), tmp_path_factory.mktemp("known") / "six")
+
+
+@needs_library
+@pytest.mark.parametrize("graph", ["htdemucs", "htdemucs_6s"])
+def test_it_computes_published_htdemucs(graph: str, known: Model, six: Model) -> None:
+    model = six if graph == "htdemucs_6s" else known
+    assert native_template(model) == load_template(graph)
+    assert isinstance(RuntimeLoader(model, "cpu").load(model, SHAPES), NativeRuntime)
+
+
+@needs_library
+def test_it_computes_every_network_of_a_bag(known: Model, tmp_path: Path) -> None:
+    """As htdemucs_ft is: one for each source."""
+    description = json.loads((known.folder / "model.json").read_text())
+    for source in known.sources:
+        shutil.copytree(known.folder, tmp_path / source)
+    description["networks"] = [
+        {"folder": name, "weights": {source: float(source == name) for source in known.sources}}
+        for name in known.sources
+    ]
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    members = load_model_folder(tmp_path).members
+    assert [native_template(member.model) for member in members] == [load_template("htdemucs")] * 4
+
+
+def test_openvino_computes_all_others(known: Model, gains_folder: Path, tmp_path: Path) -> None:
+    assert native_template(find_model("lite")) is None
+    assert native_template(load_model_folder(gains_folder)) is None
+    # hdemucs_mmi, of which the graph alone is looked at.
+    (tmp_path / "graph.onnx").write_bytes(load_template("hdemucs").graph.read_bytes())
+    assert native_template(replace(known, folder=tmp_path)) is None
+
+
+@needs_library
+def test_it_computes_no_graph_that_is_described_as_another(known: Model) -> None:
+    assert native_template(replace(known, sources=(*known.sources, "guitar"))) is None
+    assert native_template(replace(known, hop=512)) is None
+
+
+def test_without_the_library_openvino_computes(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose("openvino", monkeypatch)
+    assert native_template(six) is None
+    assert isinstance(RuntimeLoader(six, "cpu").load(six, SHAPES), OpenVinoRuntime)
+
+
+@needs_library
+def test_both_give_the_same(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    shapes = {"mixture": (1, 2, 30_000), "spectrum": (1, 2, 2048, 30, 2)}
+    inputs = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    results = []
+    for engine in ("native", "openvino"):
+        with monkeypatch.context() as patch:
+            choose(engine, patch)
+            runtime = RuntimeLoader(six, "cpu").load(six, shapes)
+        with runtime.run(inputs) as outputs:
+            results.append({name: value.copy() for name, value in outputs.items()})
+    for name, found in results[0].items():
+        true = results[1][name]
+        error = np.square(found - true, dtype=np.float64).sum() / np.square(true, dtype=np.float64).sum()
+        assert found.shape == true.shape
+        assert 10 * np.log10(error) < -63  # -66 is measured
+
+
+@needs_library
+def test_every_sample_keeps_its_place(known: Model) -> None:
+    """Across two segments, neither of which the song fills: each impulse is where it was, and nothing is beside it."""
+    song = np.zeros((2, 400_003), np.float32)
+    places = [0, 1000, 200_001, 343_979, 343_980, 400_002]
+    song[0, places], song[1, places] = 0.5, -0.25
+    stems = Separator(known.folder, device="cpu").separate(song)
+    assert tuple(stems) == known.sources
+    for stem, gain in zip(stems.values(), GAINS, strict=True):
+        assert stem.shape == song.shape
+        assert np.abs(stem - gain * song).max() < 1e-3
+
+
+@needs_library
+def test_songs_at_the_same_time_come_out_as_alone(known: Model, tmp_path: Path) -> None:
+    folder = shutil.copytree(known.folder, tmp_path / "model")
+    describe(folder, {"segment": 20_000})
+    separator = Separator(folder, device="cpu")
+    songs = [noise(2, 45_000, seed=seed) for seed in range(3)]
+    alone = [separator.separate(song) for song in songs]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(separator.separate, songs))
+    for expected, found in zip(alone, together, strict=True):
+        assert all(np.array_equal(expected[name], found[name]) for name in known.sources)
+
+
+@pytest.fixture
+def resident_mb() -> Iterator[object]:
+    """Says how much memory this process holds, MB."""
+
+    def now() -> float:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    yield now
+
+
+@needs_library
+def test_its_memory_is_given_back_with_the_last_reference(known: Model, resident_mb) -> None:  # type: ignore[no-untyped-def]
+    shapes = {"mixture": (1, 2, 343_980), "spectrum": (1, 2, 2048, 336, 2)}
+    before = resident_mb()
+    runtime = RuntimeLoader(known, "cpu").load(known, shapes)
+    with runtime.run({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}) as outputs:
+        assert outputs["waveforms"].shape == (1, 4, 2, 343_980)
+    held = resident_mb()
+    assert held > before + 200
+    del runtime, outputs
+    assert resident_mb() < before + 60
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"stft": {"n_fft": 2048, "hop": 512, "edges": "demucs"}}, id="another transform"),
+        pytest.param({"inputs": ["mixture"]}, id="no spectrum"),
+    ],
+)
+def test_a_description_that_does_not_fit_the_graph_is_a_model_error(
+    engine: str, change: dict[str, object], known: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(engine, monkeypatch)
+    folder = shutil.copytree(known.folder, tmp_path / "model")
+    describe(folder, change)
+    with pytest.raises(ModelError):
+        Separator(folder, device="cpu").separate(np.zeros((2, 1000), np.float32))
+
+
+@needs_library
+def test_weights_that_end_early_are_a_model_error(known: Model, tmp_path: Path) -> None:
+    folder = shutil.copytree(known.folder, tmp_path / "model")
+    with (folder / "weights.bin").open("r+b") as file:
+        file.truncate(1_000_000)
+    with pytest.raises(ModelError, match="too short"):
+        RuntimeLoader(known, "cpu").load(replace(known, folder=folder), SHAPES)

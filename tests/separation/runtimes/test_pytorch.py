@@ -1,0 +1,256 @@
+"""The runtime for graphics cards, on the processor: the same code, but for the name of the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.separation.known_models import bag_of
+from tests.separation.small_published import SEGMENT, real_model, small_model
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from unbraid import Separator
+from unbraid.errors import ModelError, UnbraidError
+from unbraid.models import Model, load_model_folder
+from unbraid.separation.arrays import Floats
+from unbraid.separation.runtimes import base as runtime_choice
+from unbraid.separation.runtimes.base import CPU_JOBS, GpuOutOfMemory, RuntimeLoader
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime
+from unbraid.separation.runtimes.pytorch import PyTorchRuntime
+from unbraid.separation.spectral import Spectral
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """NetworkCache as small as these only get slower by more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    with small_model(tmp_path_factory.mktemp("published")) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def runtime(model: Model) -> PyTorchRuntime:
+    return PyTorchRuntime(model, "cpu")
+
+
+def music(segments: int, samples: int = SEGMENT, seed: int = 0) -> Floats:
+    """A tone in rising noise, (segments, 2, samples)."""
+    drawn = np.random.default_rng(seed).standard_normal((segments, 2, samples))
+    tones = np.sin(np.arange(samples) * np.array([[0.01], [0.1]]))
+    sound = 0.5 * drawn * np.linspace(0, 1, samples) + tones
+    return sound.astype(np.float32)
+
+
+def stems(runtime: PyTorchRuntime, mixture: Floats) -> Floats:
+    with runtime.run({"mixture": mixture}) as outputs:
+        return outputs["waveforms"]
+
+
+def error_db(found: Floats, expected: Floats) -> float:
+    """Energy of the difference relative to what is expected, of the worst source."""
+    axes = (0, 2, 3)
+    return float(
+        10 * np.log10(np.max(np.sum((found - expected) ** 2, axes) / np.sum(expected**2, axes)) + 1e-30)
+    )
+
+
+def test_stems_are_those_of_the_default_runtime(tmp_path: Path) -> None:
+    model = real_model(tmp_path)
+    mixture = music(1, model.segment)
+    spectral = Spectral(4096, 1024, "demucs")
+    inputs = {"mixture": mixture, "spectrum": spectral.forward(mixture)}
+    shapes = {name: value.shape for name, value in inputs.items()}
+    with OpenVinoRuntime(model.graph, shapes, threads=2, jobs=1).run(inputs) as outputs:
+        expected = outputs["waveforms"] + spectral.inverse(outputs["spectra"], model.segment)
+    assert error_db(stems(PyTorchRuntime(model, "cpu"), mixture), expected) < -80
+
+
+def test_half_precision_stays_close(model: Model, runtime: PyTorchRuntime) -> None:
+    mixture = music(2)
+    expected = stems(runtime, mixture)
+    half = PyTorchRuntime(model, "cpu", precision=torch.float16)
+    assert -90 < error_db(stems(half, mixture), expected) < -50
+    assert -90 < error_db(stems(half, mixture[1:]), expected[1:]) < -50
+
+
+def test_a_precision_that_is_too_coarse_for_the_weights_is_not_used(
+    model: Model, runtime: PyTorchRuntime
+) -> None:
+    mixture = music(2)
+    coarse = PyTorchRuntime(model, "cpu", precision=torch.bfloat16)
+    error = coarse._stems(torch.from_numpy(mixture), torch.bfloat16).numpy() - stems(runtime, mixture)
+    assert -50 < error_db(error + stems(runtime, mixture), stems(runtime, mixture)) < -30
+    assert error_db(stems(coarse, mixture), stems(runtime, mixture)) < -110
+
+
+def test_silence_says_nothing_about_a_precision(model: Model, runtime: PyTorchRuntime) -> None:
+    mixture = music(1)
+    coarse = PyTorchRuntime(model, "cpu", precision=torch.bfloat16)
+    for gain in (0, 1e-4):
+        assert np.abs(stems(coarse, mixture * np.float32(gain))).max() < 1e-3
+    assert error_db(stems(coarse, mixture), stems(runtime, mixture)) < -110
+    half = PyTorchRuntime(model, "cpu", precision=torch.float16)
+    stems(half, 0 * mixture)
+    assert -90 < error_db(stems(half, mixture), stems(runtime, mixture)) < -50
+
+
+def test_what_half_precision_cannot_hold_is_computed_in_float32(model: Model) -> None:
+    half = PyTorchRuntime(model, "cpu", precision=torch.float16)
+    exact = PyTorchRuntime(model, "cpu", precision=torch.float32)
+    stems(half, music(1))  # the first is good
+    for each in (half, exact):
+        weights = dict(each._network.named_parameters())
+        weights["decoder.3.conv_tr.weight"].mul_(1e6)
+    assert error_db(stems(half, music(1)), stems(exact, music(1))) < -110
+
+
+def test_a_batch_gives_what_single_segments_give(model: Model, runtime: PyTorchRuntime) -> None:
+    mixture = music(3)
+    alone = np.concatenate([stems(runtime, segment[None]) for segment in mixture])
+    together = stems(PyTorchRuntime(model, "cpu", jobs=6), mixture)
+    assert together.shape == (3, 4, 2, SEGMENT)
+    assert error_db(together, alone) < -110
+
+
+def test_threads_get_each_their_own(model: Model) -> None:
+    runtime = PyTorchRuntime(model, "cpu", jobs=6)
+    segments = [music(1, SEGMENT - 1000 * (seed % 2), seed) for seed in range(8)]
+    alone = [stems(runtime, segment) for segment in segments]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda segment: stems(runtime, segment), segments))
+    for found, expected in zip(together, alone, strict=True):
+        assert error_db(found, expected) < -110
+
+
+@pytest.mark.parametrize("samples", [1, 1000, 1536, 4097, SEGMENT - 1])
+def test_transforms_are_those_of_the_engine(runtime: PyTorchRuntime, samples: int) -> None:
+    spectral = Spectral(4096, 1024, "demucs")
+    signal = music(2, samples)
+    spectrum = runtime._spectral.forward(torch.from_numpy(signal))
+    assert np.allclose(spectrum, spectral.forward(signal), atol=1e-4)
+    again = runtime._spectral.inverse(spectrum, samples)
+    assert np.allclose(again, spectral.inverse(spectrum.numpy(), samples), atol=1e-5)
+
+
+class Memory(TorchDispatchMode):
+    """A card on which no tensor may have more than `limit` bytes; a larger one is PyTorch's own error."""
+
+    def __init__(self, limit: float = np.inf, error: type[Exception] = torch.OutOfMemoryError) -> None:
+        super().__init__()
+        self.limit, self.error = limit, error
+        self.refused = 0
+        self.largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor):
+            size = made.numel() * made.element_size()
+            self.largest = max(self.largest, size)
+            if size > self.limit:
+                self.refused += 1
+                raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore about it")
+        return made
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_too_little_memory_makes_batches_smaller(
+    model: Model, runtime: PyTorchRuntime, error: type[Exception]
+) -> None:
+    mixture = music(4)
+    expected = stems(runtime, mixture)
+    halving = PyTorchRuntime(model, "cpu", jobs=8)
+    with Memory() as memory:
+        stems(halving, mixture[:2])
+    with Memory(memory.largest, error) as memory:
+        assert error_db(stems(halving, mixture), expected) < -110
+        assert memory.refused == 1  # four at once, which is remembered
+        stems(halving, mixture[:3])
+        assert memory.refused == 1
+
+
+def test_too_little_memory_for_one_segment_says_what_to_do(model: Model) -> None:
+    runtime = PyTorchRuntime(model, "cpu", jobs=8)
+    with Memory(1000) as memory, pytest.raises(UnbraidError, match=r"too little free memory.*--device cpu"):
+        stems(runtime, music(4))
+    assert memory.refused == 3  # four, two, one
+    with Memory(20_000), pytest.raises(UnbraidError, match="too little free memory"):
+        PyTorchRuntime(model, "cpu")
+    assert np.isfinite(stems(runtime, music(1))).all()
+
+
+def test_where_the_card_is_full_auto_takes_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise GpuOutOfMemory("the card is full")
+
+    monkeypatch.setattr("unbraid.separation.runtimes.pytorch.PyTorchRuntime", full)
+    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cuda")
+    folder = bag_of(tmp_path, {"one": (1, 0, 0, 0), "two": (0, 1, 1, 1)})
+    said: list[str] = []
+    loader = RuntimeLoader(load_model_folder(folder / "one"))
+    shapes = {"spectrum": (1, 2, 257, 48, 2)}
+    assert loader.load(load_model_folder(folder / "one"), shapes).jobs <= CPU_JOBS
+    for model in (folder, folder / "one"):
+        stems = Separator(model, notice=said.append).separate(music(1)[0])
+        assert len(stems) == 4
+        assert said == ["the graphics card (cuda) has too little free memory; the processor computes"]
+        said.clear()
+        with pytest.raises(GpuOutOfMemory):
+            Separator(model, device="cuda", notice=said.append).separate(music(1)[0])
+        assert said == []
+
+
+def test_other_errors_reach_every_caller(model: Model) -> None:
+    runtime = PyTorchRuntime(model, "cpu", jobs=4)
+    with pytest.raises(RuntimeError, match="channels"):
+        stems(runtime, music(1)[:, :1])
+    assert np.isfinite(stems(runtime, music(1))).all()
+
+
+def test_nothing_is_left_behind_on_the_processor(model: Model, runtime: PyTorchRuntime) -> None:
+    """The network computes on a device that refuses tensors of any other."""
+    network = PyTorchRuntime(model, "cpu")._network.to("meta")
+    mixture = torch.zeros(1, 2, SEGMENT, device="meta")
+    waveforms, spectra = network(mixture, runtime._spectral.forward(mixture))
+    assert waveforms.shape == (1, 4, 2, SEGMENT)
+    assert runtime._spectral.inverse(spectra, SEGMENT).shape == waveforms.shape
+
+
+def test_a_model_of_another_kind_is_refused(loudness_folder: Any) -> None:
+    with pytest.raises(ModelError, match="PyTorch can't compute known"):
+        PyTorchRuntime(load_model_folder(loudness_folder), "cpu")
+
+
+def test_a_song_is_separated_in_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--device cuda` does, with the processor in the card's place."""
+    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cpu")
+    sizes: list[int] = []
+    compute = PyTorchRuntime._compute
+
+    def watched(self: PyTorchRuntime, mixture: Floats) -> Floats:
+        sizes.append(len(mixture))
+        return compute(self, mixture)
+
+    monkeypatch.setattr(PyTorchRuntime, "_compute", watched)
+    song = music(1, 10 * SEGMENT + 77)[0]
+    one, other = (
+        dict(Separator(model.folder, device="auto", jobs=jobs).separate(song)) for jobs in (1, None)
+    )
+    assert max(sizes) == 4
+    for stem, alone in one.items():
+        assert alone.shape == song.shape
+        assert error_db(other[stem][None, None], alone[None, None]) < -110

@@ -1,0 +1,57 @@
+"""Nobody can have the app pester strangers."""
+
+from __future__ import annotations
+
+import pytest
+from tests.web.conftest import Open
+from tests.web.test_songs import assert_problem
+
+from unbraid.jobs.session import Choices
+from unbraid.web import email
+
+MAIL = {"smtp_host": "localhost", "mail_from": "unbraid@example.org"}
+PUBLIC = {"public_url": "https://music.example.org"}
+
+
+def test_an_app_for_all_the_world_writes_to_nobody_unless_it_knows_who_asks(open_app: Open) -> None:
+    app = open_app(**MAIL, **PUBLIC)
+    upload = app.begin()
+    answer = app.client.post(
+        "/process",
+        json={"sessionId": upload["sessionId"], "s3Key": upload["s3Key"], "notify": "you@example.org"},
+    )
+    assert "sign in" in assert_problem(answer, 422)["detail"]
+    assert app.client.get("/config").json()["mail"] is False
+
+
+def test_an_app_among_friends_writes(open_app: Open) -> None:
+    for number, more in enumerate(({}, {**PUBLIC, "insecure": True})):
+        app = open_app(**MAIL, **more)
+        assert app.client.get("/config").json()["mail"] is True
+        upload = app.begin()
+        app.send(upload)
+        assert app.ask(upload, notify=f"you{number}@example.org").status_code == 202
+
+
+def test_so_many_letters_and_no_more(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email, "AT_ONCE", 3)
+    app = open_app(**MAIL)
+    body = {"sessionIds": ["x" * 32], "notify": "you@example.org"}
+    for _ in range(3):
+        assert app.client.post("/batch/process", json=body).status_code == 202
+    answer = app.client.post("/batch/process", json=body)
+    assert "letters" in assert_problem(answer, 429)["detail"]
+    assert int(answer.headers["retry-after"]) > 10
+    other = open_app(**MAIL)
+    assert_problem(other.client.post("/batch/process", json={**body, "sessionIds": ["x" * 32] * 4}), 429)
+
+
+def test_no_address_gets_more_than_one_asker_may_send(
+    monkeypatch: pytest.MonkeyPatch, open_app: Open
+) -> None:
+    monkeypatch.setattr(email, "AT_ONCE", 2)
+    counted = email.Letters(open_app(**MAIL).settings)
+    counted.ask(Choices(notify="you@example.org"), "one", 1)
+    counted.ask(Choices(notify="YOU@example.org"), "another", 1)
+    with pytest.raises(email.HTTPException):
+        counted.ask(Choices(notify="you@example.org"), "a third", 1)
