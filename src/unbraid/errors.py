@@ -1,22 +1,59 @@
-"""Every error a user can meet, and what it becomes on the command line and over HTTP.
+"""Errors a user can meet, with the exit code and HTTP status of each.
 
-A message says what happened and what to do next, in the user's words and in one line. Anything else that
-escapes is a fault of ours and keeps its traceback.
+Any other exception that escapes is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Where the cause of an error lies: decides between 400 and 500, and whether a retry can succeed."""
+
+    SONG = "song"
+    """In the song or in what was asked for: the same request fails again."""
+    OURS = "ours"
+    """In this machine or this program: the same request may succeed later."""
+
 
 class UnbraidError(Exception):
-    """Base of all expected errors; `message` is one line that can be shown as it is."""
+    """Base of all expected errors.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    An error carries data; sentences are made where it is shown. `reason` is one line that says what happened and what
+    to do next, without a subject if `subject` is given ("is empty. Copy or download it again."). `subject` is the name
+    of the file or folder that the reason is about. `fault` is a class attribute that an instance may override.
+    """
+
+    fault: Fault = Fault.OURS
+
+    def __init__(self, reason: str, *, subject: str | None = None, fault: Fault | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.subject = subject
+        if fault is not None:
+            self.fault = fault
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def message(self) -> str:
+        """Subject and reason as one line."""
+        return self.message_about(self.subject)
+
+    def message_about(self, subject: str | None) -> str:
+        """Return the line with another name for the subject: the one its reader knows.
+
+        An error without a subject isn't about a file and stays as it is.
+        """
+        return self.reason if self.subject is None or subject is None else f"{subject} {self.reason}"
 
 
 class InputError(UnbraidError):
-    """The song can't be read: missing, a folder, empty, broken, or not sound."""
+    """The song is unreadable: missing, a folder, empty, broken, or not audio."""
+
+    fault = Fault.SONG
 
 
 class OutputError(UnbraidError):
@@ -24,54 +61,64 @@ class OutputError(UnbraidError):
 
 
 class ModelError(UnbraidError):
-    """The model can't be used: unknown, not downloaded, altered, or not runnable by this version."""
+    """The model is unusable: unknown, not downloaded, altered, or not supported by this version."""
+
+    fault = Fault.SONG
 
 
 class SettingError(UnbraidError):
-    """An option has a value that makes no sense (wrong usage); `field` is its name in the HTTP API, if it has one."""
+    """An option has an invalid value; `field` is its name in the HTTP API, if it has one."""
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
+    fault = Fault.SONG
+
+    def __init__(self, reason: str, field: str | None = None) -> None:
+        super().__init__(reason)
         self.field = field
 
 
 class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong
-    """The user stopped the work; nothing half-written is left."""
+    """The user stopped the work; no unfinished file remains."""
 
-    def __init__(self, message: str = "cancelled") -> None:
-        super().__init__(message)
+    fault = Fault.SONG
+
+    def __init__(self, reason: str = "cancelled") -> None:
+        super().__init__(reason)
 
 
 class JobError(UnbraidError):
-    """A session can't do what is asked of it."""
+    """A session is unable to do what was asked. Subclasses are named for the answer, not for an error."""
+
+    fault = Fault.SONG
 
 
-class SessionNotFound(JobError):  # noqa: N818 - what is refused, not what went wrong; so for those below
-    """There is no such session, or it has expired."""
+class SessionNotFound(JobError):  # noqa: N818
+    """The session doesn't exist or has expired."""
 
 
 class Forbidden(JobError):  # noqa: N818
-    """The session is somebody else's."""
+    """The session belongs to another user."""
 
 
 class UploadMissing(JobError):  # noqa: N818
-    """The song is not here yet, or no longer."""
+    """The song hasn't been uploaded yet, or its file is gone."""
 
 
 class Busy(JobError):  # noqa: N818
-    """The session is at work on something else already, or the user has too many that wait."""
+    """The session is already working on something else, or the user has too many waiting."""
 
 
 class TooLarge(JobError):  # noqa: N818
-    """The song is larger or longer than what is taken."""
+    """The song is larger or longer than the limits allow."""
 
 
 class UnsupportedMedia(JobError):  # noqa: N818
-    """The file is plainly something else than sound or film."""
+    """The file is plainly not audio or video."""
 
 
 class StorageFull(JobError):  # noqa: N818
     """The disk is full."""
+
+    fault = Fault.OURS
 
 
 # 0 all done, 1 some song failed, 2 usage; 130 is what shells give for Ctrl-C (128 + SIGINT).
@@ -85,7 +132,7 @@ EXIT_CODES: dict[type[UnbraidError], int] = {
     JobError: 1,
 }
 
-# 499 is the widely used "client closed request": the work was stopped by whoever asked for it.
+# 499 is the widely used "client closed request": the client stopped the work itself.
 HTTP_STATUS: dict[type[UnbraidError], int] = {
     UnbraidError: 500,
     InputError: 400,
@@ -105,10 +152,10 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
 
 
 def exit_code(error: UnbraidError) -> int:
-    """Exit code of `error`, by its nearest class in the table."""
+    """Return the exit code of `error`, by its nearest class in the table."""
     return next(EXIT_CODES[cls] for cls in type(error).__mro__ if cls in EXIT_CODES)
 
 
 def http_status(error: UnbraidError) -> int:
-    """HTTP status of `error`, by its nearest class in the table."""
+    """Return the HTTP status of `error`, by its nearest class in the table."""
     return next(HTTP_STATUS[cls] for cls in type(error).__mro__ if cls in HTTP_STATUS)
