@@ -20,7 +20,7 @@ from tests.separation.conftest import noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
 from unbraid.audio import Encoder, probe
-from unbraid.cli import songs as cli_songs
+from unbraid.cli import running
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
 from unbraid.separation import Progress
@@ -198,7 +198,7 @@ class Interrupting(Silence):
 def test_a_song_that_is_stopped_leaves_nothing(
     share: float, demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_songs, "choose_display", lambda quiet: Interrupting(share))
+    monkeypatch.setattr(running, "choose_display", lambda quiet: Interrupting(share))
     assert demucs_command(song) == 128 + signal.SIGINT
     assert not (tmp_path / "separated").exists()
 

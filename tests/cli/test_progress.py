@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbraid.cli import progress
+from unbraid.cli import ordered_display, progress
 from unbraid.cli.messages import about, clock, printable
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Bar, Lines, Silence, choose_display, shorten, width
+from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
 from unbraid.separation.progress import Progress
 
 
@@ -73,28 +74,36 @@ def test_the_bar_shows_song_share_time_left_and_speed(moment: Clock, monkeypatch
     assert "\x1b[3" not in stream.getvalue()
 
 
-def test_of_songs_that_overlap_the_one_that_is_computed_is_shown(
-    moment: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shows_the_computed_one_of_overlapping_songs(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: 80)
     stream = Terminal()
-    front = OrderedDisplay(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
-    front.update(1, Progress(0.01, 50.0, 200.0, "analysing"))
+    drawn_below_messages = []
+    monkeypatch.setattr(ordered_display, "say", lambda _: drawn_below_messages.append(drawn(stream)))
+    display = OrderedDisplay(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
+    display.update("one.mp3", Progress(0.01, 50.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
-    front.update(2, Progress(0.02, 100.0, 200.0, "analysing"))
+    display.update("two.mp3", Progress(0.02, 100.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
-    front.update(2, Progress(0.2, 0.0, 200.0, "separating"))
-    front.update(1, Progress(0.99, 150.0, 200.0, "writing"))
+    display.update("two.mp3", Progress(0.2, 0.0, 200.0, "separating"))
+    display.update("one.mp3", Progress(0.99, 150.0, 200.0, "writing"))
     assert re.fullmatch(r"2/2 two\.mp3 ━+─+  20% +", drawn(stream))
     moment.now += 4.0
-    front.update(2, Progress(0.6, 120.0, 200.0, "separating"))
+    display.update("two.mp3", Progress(0.6, 120.0, 200.0, "separating"))
     assert re.fullmatch(r"2/2 two\.mp3 ━+─+  60%   0:04 left   20\.0×", drawn(stream))
-    with front.ended(1):
-        assert drawn(stream) == ""
+    display.finish("one.mp3", InputError("is damaged."))
+    assert drawn_below_messages == [""]
     assert drawn(stream).startswith("2/2 two.mp3")
-    with front.ended(2):
-        pass
+    display.finish("two.mp3", InputError("is damaged."))
     assert drawn(stream) == ""
+
+
+def test_numbers_a_file_that_is_given_twice(moment: Clock) -> None:
+    stream = io.StringIO()
+    display = OrderedDisplay(Lines(stream), ["one.mp3", "one.mp3"])
+    for _ in range(2):
+        display.update("one.mp3", Progress(0.2, 0.0, 200.0, "separating"))
+        display.finish("one.mp3", Cancelled())
+    assert stream.getvalue().splitlines() == [f"one.mp3: started, song {number} of 2" for number in (1, 2)]
 
 
 def test_a_terminal_without_unicode_gets_plain_characters(moment: Clock) -> None:
@@ -163,6 +172,10 @@ def test_times_read_as_on_a_clock() -> None:
     assert [clock(s) for s in (0, 7.4, 59.6, 750, 3723)] == ["0:00", "0:07", "1:00", "12:30", "1:02:03"]
 
 
-def test_a_message_names_its_song_once() -> None:
-    assert about("in/a.mp3", "a.mp3 is empty. Copy it again.") == "in/a.mp3: is empty. Copy it again."
-    assert about("in/a.mp3", "out is full.") == "in/a.mp3: out is full."
+@pytest.mark.parametrize("subject", ["a.mp3", "in/a.mp3"])
+def test_a_message_names_its_song_once(subject: str) -> None:
+    empty = InputError("is empty. Copy it again.", subject=subject)
+    assert about("in/a.mp3", empty) == "in/a.mp3: is empty. Copy it again."
+    assert about("in/a.mp3", OutputError("is full.", subject="out")) == "in/a.mp3: out is full."
+    assert about("in/a.mp3", UnbraidError("Out of memory.")) == "in/a.mp3: Out of memory."
+    assert about("", InputError("A song has no name.")) == "'': A song has no name."

@@ -83,7 +83,7 @@ def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
     assert main([*command, *songs]) == 128 + signal.SIGINT
     assert not Path("separated").exists()
     output = capsys.readouterr()
-    assert output.err.splitlines()[-1] == "unbraid: stopped; stems that were not finished are not there"
+    assert output.err.splitlines()[-1] == "unbraid: Stopped. Unfinished stems were removed."
     assert [json.loads(line)["status"] for line in output.out.splitlines()] == ["cancelled", "cancelled"]
 
 

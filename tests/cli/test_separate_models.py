@@ -101,5 +101,5 @@ def test_a_download_can_be_stopped(
     downloaded.append(signal.SIGTERM)
     write_wave(tmp_path / "song.wav", seconds=0.2)
     assert separate("-q", "song.wav") == 128 + signal.SIGTERM
-    assert "stopped" in capsys.readouterr().err
+    assert "Stopped" in capsys.readouterr().err
     assert stems_in(tmp_path) == ["song.wav"]

@@ -36,7 +36,7 @@ def test_a_signal_ends_the_work_with_its_code_and_leaves_nothing(
         process.send_signal(number)
         rest = process.stderr.read().splitlines()
     assert process.returncode == 128 + number
-    assert rest[-1] == "unbraid: stopped; stems that were not finished are not there"
+    assert rest[-1] == "unbraid: Stopped. Unfinished stems were removed."
     assert not any("Traceback" in line for line in rest)
     assert not (tmp_path / "out").exists()
 

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.separation.conftest import WriteSong, noise
 from tests.separation.known_models import SEGMENT
 
 from unbraid import Separator
-from unbraid.errors import Cancelled, InputError
+from unbraid.errors import Cancelled, InputError, UnbraidError
 from unbraid.separation import Progress, Result
 
 PATIENCE_S = 30.0  # after which a test fails: what it waits for doesn't come
@@ -199,3 +200,38 @@ def test_an_error_in_the_callback_ends_the_others_and_is_raised(
     with pytest.raises(KeyboardInterrupt):
         list(separator.separate_files(songs, tmp_path / "out", progress=told))
     assert not (tmp_path / "out").exists()
+
+
+def test_yields_the_cancelled_songs_before_it_raises_cancelled(
+    separator: Separator, songs: list[Path], tmp_path: Path
+) -> None:
+    cancel = threading.Event()
+
+    def progress(song: object, report: Progress) -> None:
+        if song == songs[1] and report.stage == "separating":
+            cancel.set()
+        elif song == songs[0] and report.stage == "writing":
+            assert cancel.wait(PATIENCE_S)
+
+    outcomes: list[tuple[object, object]] = []
+    with pytest.raises(Cancelled):
+        outcomes.extend(separator.separate_files(songs, tmp_path / "out", progress=progress, cancel=cancel))
+    assert [song for song, _ in outcomes] == songs[:2]
+    assert all(isinstance(outcome, Cancelled) for _, outcome in outcomes)
+
+
+def test_running_out_of_memory_is_the_error_of_one_song(
+    separator: Separator, songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separate = Separator.separate_to_files
+
+    def exhaust_memory(self: Separator, song: Path, *arguments: Any, **options: Any) -> Result:
+        if song == songs[0]:
+            raise MemoryError
+        return separate(self, song, *arguments, **options)
+
+    monkeypatch.setattr(Separator, "separate_to_files", exhaust_memory)
+    (_, first), *rest = separator.separate_files(songs, tmp_path)
+    assert isinstance(first, UnbraidError)
+    assert "not enough memory" in first.message
+    assert all(isinstance(result, Result) for _, result in rest)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.audio.sounds import KINDS, bursts, write
 from tests.separation.conftest import WriteSong, level_db, noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
@@ -225,3 +226,19 @@ def test_very_long_and_foreign_names_work(
     files = separator.separate_to_files(song, tmp_path).files
     assert files["vocals"] == tmp_path / ("ж" * 125) / "vocals.wav"
     assert files["vocals"].is_file()
+
+
+def test_writes_the_video_without_the_voice_beside_the_stems(separator: Separator, tmp_path: Path) -> None:
+    kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
+    song = write(tmp_path / "song.mp4", bursts(44100, 2, 44100), 44100, kind)
+    result = separator.separate_to_files(song, tmp_path / "out", video=True)
+    assert result.files["video"] == tmp_path / "out" / "song" / "no_vocals.mp4"
+    assert probe(result.files["video"]).codec == "aac"
+
+
+def test_a_song_without_video_fails_before_anything_is_written(
+    separator: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError):
+        separator.separate_to_files(write_song(noise(2, 1000)), tmp_path / "out", video=True)
+    assert not (tmp_path / "out").exists()

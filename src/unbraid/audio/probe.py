@@ -116,7 +116,7 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name} is a folder. Name the audio files in it.")
+            raise InputError(f"{name} is a folder. Name the files in it: {fspath(path).rstrip('/')}/*")
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{name} is not a regular file. Save the sound to a file first.")
         if status.st_size == 0:

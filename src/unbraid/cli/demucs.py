@@ -14,7 +14,7 @@ from typing import Any
 
 from unbraid.cli.messages import say
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import run_cancellable
+from unbraid.cli.running import run_cancellable
 from unbraid.cli.stopping import Stop
 from unbraid.errors import SettingError
 
@@ -174,6 +174,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _separate(arguments: argparse.Namespace, display: Display, stop: Stop) -> int:
-    from unbraid.cli.demucs_songs import Songs
+    from unbraid.cli.demucs_songs import separate_songs
 
-    return 1 if Songs(arguments, display, stop).separate() else 0
+    return 1 if separate_songs(arguments, display, stop) else 0

@@ -1,144 +1,169 @@
-"""The work of `unbraid demucs`: one model, one song after the other; a song that fails doesn't keep the others."""
+"""Separate the songs of `unbraid demucs`: load one model, name the files, encode the stems."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
 from unbraid.audio.formats import output_format
 from unbraid.cli.demucs_models import choose_model
 from unbraid.cli.demucs_names import file_format, name_files
 from unbraid.cli.demucs_stems import Sound, encode_stems, move_files
 from unbraid.cli.messages import say
+from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, separate_each
+from unbraid.cli.running import COMMON_RATE_HZ, load_separator
 from unbraid.cli.stopping import Stop
-from unbraid.errors import Cancelled, SettingError
-from unbraid.separation import Progress, Separator
+from unbraid.errors import Cancelled, OutputError, SettingError, UnbraidError
+from unbraid.out_of_memory import report_out_of_memory
+from unbraid.separation import Progress, Result, Separator
 from unbraid.separation.output import StemFolder
 
-# Share of the work after which the stems, separated, are encoded.
+# Share of a song's work that separation takes; the rest is encoding.
 SEPARATED = 0.95
 
-# --other-method -> what the Separator calls it, and the prefix of the file.
+# --other-method -> the Separator's `complement`, and the prefix of the file.
 COMPLEMENTS = {"add": ("sum", "no_"), "minus": ("rest", "minus_"), "none": ("none", "")}
 
 
-class Songs:
-    """The songs that the `arguments` name, and the model to separate them with, until `stop` is set.
+def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) -> int:
+    """Separate all songs and return how many failed.
 
-    What is wrong with all songs alike is found here. Raises SettingError, ModelError, Cancelled.
+    Raises SettingError, ModelError and OutputError for problems of all songs, and Cancelled when `stop` is set.
     """
+    choice = choose_model(arguments.name if arguments.sig is None else arguments.sig, arguments.repo)
+    sound = _sound(arguments)
+    separator = _load(choice.model, arguments, display, stop)
+    complement, prefix = COMPLEMENTS[arguments.other_method]
+    names = _stem_names(separator, arguments.stem, prefix)
+    extension = "mp3" if arguments.mp3 else "flac" if arguments.flac else "wav"
+    songs: Sequence[Path] = arguments.tracks
+    out: Path = arguments.out / choice.folder
+    files = name_files(arguments.filename, songs, tuple(names.values()), extension)
+    if arguments.verbose:
+        say(_description(separator, arguments))
+    shown = OrderedDisplay(display, songs)
 
-    def __init__(self, arguments: argparse.Namespace, display: Display, stop: Stop) -> None:
-        self._display, self._stop = display, stop
-        self._moving = Lock()  # as two songs may have folders in common, which one that fails removes again
-        name = arguments.name if arguments.sig is None else arguments.sig
-        choice = choose_model(name, arguments.repo)
-        subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
-        self._sound = Sound(subtype, 1000 * arguments.mp3_bitrate, arguments.clip_mode)
-        if arguments.mp3:
-            output_format("mp3", "16").bitrate_for(self._sound.bitrate, ORDINARY_RATE)
-        self._separator = self._load(choice.model, arguments)
-        self._songs: Sequence[Path] = arguments.tracks
-        self._out: Path = arguments.out / choice.folder
-        self._stem: str | None = arguments.stem
-        self._complement, prefix = COMPLEMENTS[arguments.other_method]
-        self._names = self._stems(prefix)
-        extension = "mp3" if arguments.mp3 else "flac" if arguments.flac else "wav"
-        self._files = name_files(arguments.filename, self._songs, tuple(self._names.values()), extension)
-        if arguments.verbose:
-            say(self._description(arguments))
+    def separated(song: str | os.PathLike[str], progress: Progress) -> None:
+        shown.update(song, replace(progress, fraction=SEPARATED * progress.fraction))
 
-    def _load(self, model: str, arguments: argparse.Namespace) -> Separator:
-        """The Separator, which downloads its model where it has to."""
-        return load_separator(
-            model,
-            self._display,
-            self._stop,
-            repo=arguments.repo,
-            device=arguments.device,
-            overlap=arguments.overlap,
-            segment_s=arguments.segment,
-            shifts=arguments.shifts,
-            jobs=arguments.jobs if arguments.jobs > 0 else None,
+    failures = 0
+    # "." because the template may spread stems over several folders: `move_files` publishes them.
+    with StemFolder(out, ".") as folder:
+        outcomes = separator.separate_files(
+            songs,
+            folder.stems,
+            stems=arguments.stem or "all",
+            subtype="float",
+            clip_mode="none",
+            sample_rate=separator.sample_rate,
+            channels=2,
+            complement=complement,
+            progress=separated,
+            cancel=stop,
         )
+        with closing(outcomes):
+            for (song, outcome), targets in zip(outcomes, files, strict=True):
+                if isinstance(outcome, Result):
+                    places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
+                    outcome = _encode(Path(song), outcome, places, sound, shown, stop)
+                if isinstance(outcome, OutputError):
+                    # The user knows only the output folder, not the hidden one in it.
+                    outcome = OutputError(outcome.message.replace(str(folder.stems), str(out)))
+                shown.finish(song, outcome)
+                failures += isinstance(outcome, UnbraidError) and not isinstance(outcome, Cancelled)
+    return failures
 
-    def _check(self) -> None:
-        if self._stop.is_set():
+
+def _sound(arguments: argparse.Namespace) -> Sound:
+    subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
+    sound = Sound(subtype, 1000 * arguments.mp3_bitrate, arguments.clip_mode)
+    if arguments.mp3:
+        output_format("mp3", "16").bitrate_for(sound.bitrate, COMMON_RATE_HZ)
+    return sound
+
+
+def _load(model: str, arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
+    return load_separator(
+        model,
+        display,
+        stop,
+        repo=arguments.repo,
+        device=arguments.device,
+        overlap=arguments.overlap,
+        segment_s=arguments.segment,
+        shifts=arguments.shifts,
+        jobs=arguments.jobs if arguments.jobs > 0 else None,
+    )
+
+
+def _stem_names(separator: Separator, stem: str | None, prefix: str) -> Mapping[str, str]:
+    """Map the Separator's name of each stem to its name in the file name."""
+    sources = separator.sources
+    if stem is None:
+        return {source: source for source in sources}
+    if stem not in sources:
+        raise SettingError(f"--two-stems {stem}: the model has no such stem. It has {', '.join(sources)}.")
+    names = {stem: stem}
+    if prefix:
+        names[f"no_{stem}"] = prefix + stem
+    return names
+
+
+def _description(separator: Separator, arguments: argparse.Namespace) -> str:
+    model = separator.model
+    segment = model.segment_s if arguments.segment is None else arguments.segment
+    return (
+        f"{model.name} {model.version} in {model.folder}: segments of {segment:g} s, overlap {arguments.overlap:g},"
+        f" shifts {arguments.shifts}"
+    )
+
+
+def _encode(
+    song: Path,
+    separated: Result,
+    targets: Mapping[str, Path],
+    sound: Sound,
+    shown: OrderedDisplay,
+    stop: Stop,
+) -> Result | UnbraidError:
+    """Encode the float WAV files of `separated` into `targets` (stem -> file), and remove their folder.
+
+    On an error or when `stop` is set, no target is written.
+    """
+    started, total = time.monotonic(), separated.duration_s
+    work = next(iter(separated.files.values())).parent
+
+    def check() -> None:
+        if stop.is_set():
             raise Cancelled
 
-    def _stems(self, prefix: str) -> Mapping[str, str]:
-        """The Separator's name of each stem -> the name it has in its file's."""
-        sources = self._separator.sources
-        if self._stem is None:
-            return {source: source for source in sources}
-        if self._stem not in sources:
-            raise SettingError(
-                f"--two-stems {self._stem}: the model has no such stem. It has {', '.join(sources)}."
-            )
-        names = {self._stem: self._stem}
-        if prefix:
-            names[f"no_{self._stem}"] = prefix + self._stem
-        return names
+    def report(samples: int) -> None:
+        check()
+        done = min(samples / separated.sample_rate, total)
+        fraction = SEPARATED + (1 - SEPARATED) * done / total
+        shown.update(song, Progress(fraction, done, total, "writing"))
 
-    def _description(self, arguments: argparse.Namespace) -> str:
-        model = self._separator.model
-        segment = model.segment_s if arguments.segment is None else arguments.segment
-        return (
-            f"{model.name} {model.version} in {model.folder}: segments of {segment:g} s, overlap {arguments.overlap:g},"
-            f" shifts {arguments.shifts}"
-        )
-
-    def separate(self) -> int:
-        """Separate all; how many failed."""
-        work = [
-            (str(song), partial(self._separate, song, [self._out / file for file in files]))
-            for song, files in zip(self._songs, self._files, strict=True)
-        ]
-        outcomes = [outcome for _, outcome in separate_each(work, self._display, self._stop)]
-        return sum(not isinstance(outcome, Written | Cancelled) for outcome in outcomes)
-
-    def _separate(self, song: Path, targets: Sequence[Path], update: Callable[[Progress], None]) -> Written:
-        """Separate `song` into float WAV files in a hidden folder, and those into `targets`."""
-
-        def separated(progress: Progress) -> None:
-            update(dataclasses.replace(progress, fraction=SEPARATED * progress.fraction))
-
-        # "." is the folder itself: what is in it is moved by us, as templates may spread stems over several folders.
-        with StemFolder(self._out, ".") as folder:
-            result = self._separator.separate_to_files(
-                song,
-                folder.stems,
-                name="separated",
-                stems=self._stem or "all",
-                subtype="float",
-                clip_mode="none",
-                sample_rate=self._separator.sample_rate,
-                channels=2,
-                complement=self._complement,
-                progress=separated,
-                cancel=self._stop,
-            )
-            ready, total = time.monotonic(), result.duration_s
-
-            def encoded(samples: int) -> None:
-                self._check()
-                done = min(samples / result.sample_rate, total)
-                fraction = SEPARATED + (1 - SEPARATED) * done / total
-                update(Progress(fraction, done, total, "writing"))
-
-            made = [folder.stems / f"{number}.{file_format(target)}" for number, target in enumerate(targets)]
-            encode_stems([result.files[stem] for stem in self._names], made, song, self._sound, encoded)
-            self._check()
-            with self._moving:
-                move_files(made, targets)
-        shown = os.path.commonpath([target.parent for target in targets])
-        names = [os.path.relpath(target, shown) for target in targets]
-        return Written(result, shown, names, result.seconds + time.monotonic() - ready)
+    files = list(targets.values())
+    encoded = [work / f"{number}.{file_format(file)}" for number, file in enumerate(files)]
+    try:
+        with report_out_of_memory():
+            encode_stems([separated.files[stem] for stem in targets], encoded, song, sound, report)
+            check()
+            move_files(encoded, files)
+    except UnbraidError as error:
+        return error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    folder = os.path.commonpath([file.parent for file in files])
+    return replace(
+        separated,
+        files={os.path.relpath(file, folder): file for file in files},
+        seconds=separated.seconds + time.monotonic() - started,
+    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from os import PathLike, fspath
 from pathlib import Path
+
+from unbraid.errors import UnbraidError
 
 
 def printable(text: str) -> str:
@@ -19,13 +22,22 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def about(song: str, message: str) -> str:
-    """`song: message`, where a message that opens with the file's name doesn't say it again.
+def about(song: str | PathLike[str], problem: UnbraidError | str, kind: str = "") -> str:
+    """Return `song: kind problem`, without the song's name a second time.
 
-    >>> about("music/a.mp3", "a.mp3 doesn't exist. Check the name and the folder.")
+    >>> about("music/a.mp3", InputError("doesn't exist. Check the name and the folder.", subject="a.mp3"))
     "music/a.mp3: doesn't exist. Check the name and the folder."
     """
-    return f"{song or repr(song)}: {message.removeprefix(Path(song).name + ' ')}"
+    name = Path(song).name
+    if (
+        isinstance(problem, UnbraidError)
+        and problem.subject is not None
+        and Path(problem.subject).name == name
+    ):
+        text = problem.reason
+    else:
+        text = str(problem).removeprefix(f"{name} ")
+    return f"{fspath(song) or repr(song)}: {kind}{text}"
 
 
 def clock(seconds: float) -> str:

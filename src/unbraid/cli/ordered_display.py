@@ -1,47 +1,68 @@
-"""Songs overlap: the user sees the one that is being computed, and what came of each in the order of the songs."""
+"""Show songs that overlap: progress of one song at a time, outcomes in the order of the songs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from unbraid.cli.messages import about, clock, say
 from unbraid.cli.progress import Display
+from unbraid.errors import Cancelled, UnbraidError
 
 if TYPE_CHECKING:
-    from unbraid.separation.progress import Progress
+    from unbraid.separation import Progress, Result
+
+Song = str | os.PathLike[str]
 
 
 class OrderedDisplay:
-    """Shows one of the songs called `names` on `display`, each from when it is computed. For any number of threads.
+    """Shows the progress of overlapping `songs` on `display`, and what became of each. Thread-safe.
 
-    Songs are numbered from 1. One that is only being read is shown if no other is under way.
+    A song is shown once its network runs. While it is only being read, it is shown if no other song is under way.
     """
 
-    def __init__(self, display: Display, names: Sequence[str]) -> None:
-        self._display, self._names = display, names
+    def __init__(self, display: Display, songs: Sequence[Song], *, quiet: bool = False) -> None:
+        self._display, self._songs, self._quiet = display, songs, quiet
         self._lock = Lock()
-        self._shown, self._ended = 0, 0
+        self._shown, self._finished = 0, 0
         self._latest: Progress | None = None
 
-    def update(self, number: int, progress: Progress) -> None:
-        """Song `number` got further."""
+    def update(self, song: Song, progress: Progress) -> None:
+        """Show the progress of `song`, if it is the song to show."""
         with self._lock:
-            only = number == self._ended + 1
-            if number > self._shown and (only or progress.stage != "analysing"):
+            # If the same file was given twice, the first one that isn't finished.
+            number = self._songs.index(song, self._finished) + 1
+            is_next = number == self._finished + 1
+            if number > self._shown and (is_next or progress.stage != "analysing"):
                 self._shown = number
-                self._display.start(self._names[number - 1], number, len(self._names), progress.fraction)
+                name = Path(song).name or str(song)
+                self._display.start(name, number, len(self._songs), progress.fraction)
             if number == self._shown:
                 self._latest = progress
                 self._display.update(progress)
 
-    @contextmanager
-    def ended(self, number: int) -> Iterator[None]:
-        """Song `number` is through, and all before it are. Inside there is room for lines about it."""
+    def finish(self, song: Song, outcome: Result | UnbraidError) -> None:
+        """Print the files or the error of `song`, the next in order."""
         with self._lock:
-            self._ended = number
+            self._finished += 1
             self._display.clear()
-            yield
-            if self._latest and self._shown > number:
+            if not isinstance(outcome, UnbraidError):
+                for warning in () if self._quiet else outcome.warnings:
+                    say(about(song, warning, "warning: "))
+                self._display.done(_summary(outcome))
+            elif not isinstance(outcome, Cancelled):
+                say(about(song, outcome))
+            if self._latest and self._shown > self._finished:
                 self._display.update(self._latest)
+
+
+def _summary(result: Result) -> str:
+    """One line: `out/song: vocals and no_vocals (3.2 s, 60.1 x real time)`."""
+    *others, last = result.files
+    names = f"{', '.join(others)} and {last}" if others else last
+    folder = os.path.commonpath([path.parent for path in result.files.values()])
+    time = f"{result.seconds:.1f} s" if result.seconds < 60 else clock(result.seconds)
+    return f"{folder}: {names} ({time}, {result.duration_s / result.seconds:.1f} x real time)"

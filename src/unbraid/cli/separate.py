@@ -6,24 +6,21 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
-from unbraid.cli.songs import ORDINARY_RATE, Written, load_separator, run_cancellable, separate_each
+from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
 from unbraid.cli.stopping import Stop
-from unbraid.errors import Cancelled, exit_code
+from unbraid.errors import Cancelled, UnbraidError, exit_code
 
 if TYPE_CHECKING:
-    from unbraid.separation import Progress, Separator
-    from unbraid.separation.separator import Result
+    from unbraid.separation import Result, Separator
 
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
-VIDEO = "video"  # among the names of a song's stems
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -170,12 +167,12 @@ def _kilobits(text: str) -> int:
 _kilobits.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
     """What `--json` prints for one song."""
 
     input: str
-    status: str = FAILED
+    status: str
     model: str | None = None
     files: dict[str, str] = field(default_factory=dict)
     duration_s: float | None = None
@@ -184,35 +181,43 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
-    def fill(self, result: Result) -> None:
-        """Take over what came of it."""
-        self.status = DONE
-        self.model = result.model
-        self.files = {stem: str(path) for stem, path in result.files.items()}
-        self.duration_s = round(result.duration_s, 6)
-        self.seconds = round(result.seconds, 3)
-        self.realtime_factor = round(result.duration_s / result.seconds, 2)
-        self.warnings = list(result.warnings)
+    @classmethod
+    def of(cls, song: str, outcome: Result | UnbraidError) -> Report:
+        """Report the result or the error of `song`."""
+        if isinstance(outcome, Cancelled):
+            return cls(song, CANCELLED)
+        if isinstance(outcome, UnbraidError):
+            return cls(song, FAILED, error=outcome.message)
+        return cls(
+            song,
+            DONE,
+            model=outcome.model,
+            files={stem: str(path) for stem, path in outcome.files.items()},
+            duration_s=round(outcome.duration_s, 6),
+            seconds=round(outcome.seconds, 3),
+            realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
+            warnings=list(outcome.warnings),
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Separate every song; the exit code."""
+    """Separate every song and return the exit code."""
 
     def work(display: Display, stop: Stop) -> int:
         codes = _separate_all(arguments, _load(arguments, display, stop), display, stop)
-        # A single answer is that of every song; where some were done, the others have failed.
+        # If all songs ended the same way, that is the exit code; otherwise some failed.
         return codes.pop() if len(codes) == 1 else 1
 
     return run_cancellable(work, quiet=arguments.quiet)
 
 
 def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
-    """The model, once; what can be wrong with all songs alike is found here. Raises SettingError, ModelError."""
+    """Load the model and check the options that apply to all songs. Raises SettingError, ModelError."""
     from unbraid.audio.formats import output_format
     from unbraid.separation.stems import choose_stems
 
-    # Where a song's own rate allows less, that song says so.
-    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, ORDINARY_RATE)
+    # A song with a lower sample rate may allow less; that is an error of the song.
+    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
     separator = load_separator(
         arguments.model,
         display,
@@ -234,52 +239,28 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
 def _separate_all(
     arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
 ) -> set[int]:
-    """Exit codes of the songs that were begun."""
-    from unbraid.audio.video import check_film, write_without
-    from unbraid.separation.output import output_folder_names
-
-    def check() -> None:
-        if stop.is_set():
-            raise Cancelled
-
-    def separate(song: str, name: str, update: Callable[[Progress], None]) -> Written:
-        if arguments.video:
-            check_film(song)
-        result = separator.separate_to_files(
-            song,
-            arguments.out,
-            name=name,
-            stems=arguments.stems,
-            format=arguments.format,
-            subtype=arguments.subtype,
-            bitrate=arguments.bitrate,
-            clip_mode=arguments.clip_mode,
-            audio_stream=arguments.audio_stream,
-            progress=update,
-            cancel=stop,
-        )
-        folder = next(iter(result.files.values())).parent
-        if arguments.video:
-            stream = arguments.audio_stream
-            result.files[VIDEO] = write_without(song, dict(result.files), folder, stream=stream, check=check)
-        return Written(result, str(folder), tuple(result.files), result.seconds)
-
-    songs: Sequence[str] = arguments.songs
-    names = output_folder_names(songs)
-    work = [(song, partial(separate, song, name)) for song, name in zip(songs, names, strict=True)]
+    """Separate the songs, show them, and return their exit codes. Raises Cancelled when `stop` is set."""
+    shown = OrderedDisplay(display, arguments.songs, quiet=arguments.quiet)
+    outcomes = separator.separate_files(
+        arguments.songs,
+        arguments.out,
+        stems=arguments.stems,
+        format=arguments.format,
+        subtype=arguments.subtype,
+        bitrate=arguments.bitrate,
+        clip_mode=arguments.clip_mode,
+        audio_stream=arguments.audio_stream,
+        video=arguments.video,
+        progress=shown.update,
+        cancel=stop,
+    )
     codes = set()
-    with closing(separate_each(work, display, stop, quiet=arguments.quiet)) as outcomes:
+    with closing(outcomes):
         for song, outcome in outcomes:
-            report = Report(song)
-            if isinstance(outcome, Written):
-                report.fill(outcome.result)
-                codes.add(0)
-            elif isinstance(outcome, Cancelled):
-                report.status = CANCELLED
-            else:
-                report.error = outcome.message
-                codes.add(exit_code(outcome))
+            shown.finish(song, outcome)
             if arguments.json:
+                report = Report.of(str(song), outcome)
                 sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
                 sys.stdout.flush()
+            codes.add(exit_code(outcome) if isinstance(outcome, UnbraidError) else 0)
     return codes

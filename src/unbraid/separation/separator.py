@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio import Encoder
+from unbraid.audio.video import check_film, write_without
 from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
+from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Begun, overlapped
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
@@ -28,13 +30,15 @@ from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
 from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
 
+VIDEO = "video"  # key of the video in Result.files
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of one song."""
 
     files: dict[str, Path]
-    """Stem name -> file."""
+    """Stem name -> file; `video` -> the video without the voice, where the call asked for one."""
     duration_s: float
     sample_rate: int
     """Of the files, Hz."""
@@ -149,6 +153,7 @@ class Separator:
         clip_mode: str = "rescale",
         name: str | None = None,
         audio_stream: int | None = None,
+        video: bool = False,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Result:
@@ -158,8 +163,9 @@ class Separator:
         single stem, is what `no_STEM` is: the rest of the song, the sum of the model's other stems, or none.
         `subtype`: 16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus); `sample_rate` and
         `channels` (1 or 2) are the song's unless given. `clip_mode` for stems beyond full scale: rescale (all stems by
-        one gain, so that they still add up), clamp, or none. Memory does not grow with the song. Raises InputError,
-        OutputError, SettingError, Cancelled.
+        one gain, so that they still add up), clamp, or none. `video`: also copy the song's video with the accompaniment
+        as its sound; the file is `files["video"]` of the result. Memory does not grow with the song. Raises
+        InputError, OutputError, SettingError, Cancelled.
         """
         started = time.monotonic()
         choice = choose_stems(stems, self.sources, complement)
@@ -169,6 +175,8 @@ class Separator:
             raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
         if channels not in (None, 1, STEREO):
             raise SettingError(f"stems have 1 or 2 channels, not {channels}")
+        if video:
+            check_film(song)
         source = FileSong(song, audio_stream)
         reporter = Reporter(progress, cancel)
         with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:
@@ -205,10 +213,15 @@ class Separator:
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
                 waited_s = self._pipeline.separate(task, writer)
+            files = {stem: encoders[stem].path for stem in choice.names}
+            if video:
+                files[VIDEO] = write_without(
+                    song, files, folder.stems, stream=audio_stream, check=reporter.check
+                )
             reporter.check()
             folder.publish()
         return Result(
-            files={stem: folder.target / encoders[stem].path.name for stem in choice.names},
+            files={stem: folder.target / path.name for stem, path in files.items()},
             duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
             warnings=task.analysis.warnings,
@@ -226,26 +239,31 @@ class Separator:
         cancel: CancelToken | None = None,
         **options: Any,
     ) -> Generator[tuple[str | PathLike[str], Result | UnbraidError]]:
-        """`separate_to_files` for many songs: yields each, in their order, with its result or what was wrong with it.
+        """Separate many songs into files. Yields each song, in order, with its result or its error.
 
-        The next song is read and computed while the stems of the one before are being encoded; one song's network
-        computes at a time, so memory doesn't double. A second song of a name gets `NAME (2)`.
-        `progress` is told the song too, and called by two threads. `options`: the others of `separate_to_files`.
-        Leaving the generator before its end gives up what is under way. Raises Cancelled.
+        While the stems of one song are encoded, the next song is read and computed. One network computes at a time, so
+        two songs take the memory of one. A second song of the same name gets the folder `NAME (2)`. `options` are the
+        other options of `separate_to_files`; a song that runs out of memory yields an UnbraidError.
+        `progress` receives the song and its Progress, in the threads that work: songs overlap.
+        When `cancel` is set, each song under way is yielded with Cancelled, and then Cancelled is raised. Closing the
+        generator early cancels the songs under way.
         """
         left = Leaving(cancel)
 
-        def separate(song: str | PathLike[str], name: str, begun: Begun) -> Result | UnbraidError:
-            def told(report: Progress) -> None:
-                if report.stage != "analysing":
+        def separate(song: str | PathLike[str], name: str, begun: Begun) -> Result | UnbraidError | None:
+            def report(update: Progress) -> None:
+                if update.stage != "analysing":
                     begun()
                 if progress:
-                    progress(song, report)
+                    progress(song, update)
 
+            if left.is_set():
+                return None
             try:
-                return self.separate_to_files(song, out_dir, name=name, progress=told, cancel=left, **options)
-            except Cancelled:
-                raise
+                with report_out_of_memory():
+                    return self.separate_to_files(
+                        song, out_dir, name=name, progress=report, cancel=left, **options
+                    )
             except UnbraidError as error:
                 return error
 
@@ -254,5 +272,12 @@ class Separator:
             partial(separate, song, name)
             for song, name in zip(songs, output_folder_names(songs), strict=True)
         ]
+        cancelled = False
         with closing(overlapped(work, left.set)) as outcomes:
-            yield from zip(songs, outcomes, strict=True)
+            for song, outcome in zip(songs, outcomes, strict=True):
+                if outcome is None:
+                    raise Cancelled
+                cancelled = cancelled or isinstance(outcome, Cancelled)
+                yield song, outcome
+        if cancelled:
+            raise Cancelled
