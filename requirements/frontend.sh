@@ -19,11 +19,17 @@ built() { [ -f $static/index.html ] && [ "$(cat $static/.built 2>/dev/null)" = "
 
 if [ "${1:-}" != --check ] && built; then exit 0; fi
 
-if ! command -v npm >/dev/null 2>&1 ||
-    ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 18 || (a == 18 && b >= 18) ? 0 : 1)'; then
+oldest=$(sed -n 's/.*"node": ">=\([0-9.]*\)".*/\1/p' package.json)
+new_enough() {
+    node -e '
+        const [have, oldest] = [process.versions.node, process.argv[1]].map((version) => version.split(".").map(Number));
+        process.exit(have[0] > oldest[0] || (have[0] === oldest[0] && have[1] >= oldest[1]) ? 0 : 1);
+    ' "$oldest"
+}
+if ! command -v npm >/dev/null 2>&1 || ! new_enough; then
     state="there is no page: the API works without it"
     if [ -f $static/index.html ]; then state="the page stays as it was last built"; fi
-    say "Node.js 18.18 or newer with npm is missing, so $state (https://nodejs.org)"
+    say "Node.js $oldest or newer with npm is missing, so $state (https://nodejs.org)"
     exit 0
 fi
 

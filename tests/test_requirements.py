@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from infra import cdk_cli
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
@@ -84,6 +87,33 @@ def test_the_range_of_pythons_is_the_same_everywhere() -> None:
     for minor in range(lowest, beyond):
         assert f" python3.{minor} " in script
     assert words in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_oldest_node_is_the_one_of_package_json_everywhere() -> None:
+    package, cdk = (
+        json.loads((ROOT / f).read_text("utf-8")) for f in ("frontend/package.json", "infra/package.json")
+    )
+    oldest = package["engines"]["node"].removeprefix(">=")
+    assert cdk["engines"] == package["engines"]
+    assert ".".join(map(str, cdk_cli.LOWEST)) == oldest
+    files = [
+        ROOT / "README.md",
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("infra/*.py"),
+        *ROOT.glob("requirements/*.sh"),
+    ]
+    files += (ROOT / "src").rglob("*.py")
+    named = {
+        (str(file.relative_to(ROOT)), version)
+        for file in files
+        for version in re.findall(r"Node\.js[\s(]+(\d+(?:\.\d+)?)", file.read_text("utf-8"))
+    }
+    assert {"src/unbraid/web/static.py", "infra/page.py"} <= {file for file, _ in named}
+    assert {version for _, version in named} == {oldest}
+    netlify = tomllib.loads((ROOT / "netlify.toml").read_text("utf-8"))["build"]["environment"][
+        "NODE_VERSION"
+    ]
+    assert int(netlify) > int(oldest.split(".")[0])
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_without_node_the_server_still_starts_and_words_say_so(tmp_path: Path) -
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("node_modules"))
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("sh", "dirname", "find", "ls", "sort", "xargs", "cksum", "cat"):
+    for tool in ("sh", "dirname", "find", "ls", "sort", "xargs", "cksum", "cat", "sed"):
         (tools / tool).symlink_to(shutil.which(tool) or "")
     ran = subprocess.run(
         [tmp_path / "requirements" / "frontend.sh"],
