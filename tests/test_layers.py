@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "native": {"errors"},
     "separation": {"cores", "errors", "out_of_memory", "audio", "models", "native", "networks"},
     "evaluation": {"errors", "out_of_memory", "audio", "models", "separation"},
-    "training": {"errors", "audio", "models", "separation", "evaluation", "networks"},
+    "training": {"evaluation", "networks"},
     "jobs": {"cores", "errors", "out_of_memory", "audio", "models", "separation"},
     "api": {"urls", "errors", "models", "jobs"},
     "local": {"urls", "cores", "environment", "errors", "out_of_memory", "audio", "models", "jobs"},

@@ -51,7 +51,9 @@ def locked(file: str) -> set[str]:
 
 
 def test_what_tests_need_is_what_the_extras_name() -> None:
+    factory = (ROOT / "training" / "requirements.txt").read_text("utf-8").splitlines()
     extras = by_name([line for extra in PROJECT["optional-dependencies"].values() for line in extra])
+    extras |= by_name([line.partition("#")[0].rstrip() for line in factory if re.match(r"\w", line)])
     tested = {**listed("test.in"), **listed("torch.txt")}
     assert tested.keys() - CHECKS == extras.keys() - NOT_TESTED
     assert {name: tested[name] for name in tested.keys() - CHECKS} == {

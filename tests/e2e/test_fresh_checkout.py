@@ -182,6 +182,7 @@ def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, wri
     subprocess.run(pip, env=clean_environment(), check=True, capture_output=True)
     built = BUILD["possible"]() and bool(BUILD["candidates"]() or BUILD["useful"]())
     assert len([*environment.glob("lib/python3*/site-packages/unbraid/native/_native.so")]) == built
+    assert not [*environment.glob("lib/python3*/site-packages/training")]  # the song factory
     [wheel] = environment.glob("lib/python3*/site-packages/unbraid-*.dist-info/WHEEL")
     # With the library it is for machines of this kind, and still for every Python.
     tag = r"py3-none-manylinux_2_\d+_x86_64" if built else "py3-none-any"

@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 from scipy.io import wavfile
+from training.packages import SoundFile, fetch, sounds
+from training.voices.recordings import Recorded
+from training.voices.voice import Voice
 
+from training import backings, takes
+from training.voices import recordings
 from unbraid.networks.lite import SAMPLE_RATE
-from unbraid.training import backings, takes
-from unbraid.training.packages import SoundFile, fetch, sounds
-from unbraid.training.voices import recordings
-from unbraid.training.voices.bank import Voice
-from unbraid.training.voices.recordings import Recorded
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs Debian's dpkg-deb")
 

@@ -62,7 +62,7 @@ def test_splits_are_kept_apart_and_new_songs_join(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"unbraid\.training\.songs"):
+    with pytest.raises(FileNotFoundError, match=r"training\.songs"):
         SongPool(tmp_path, "train")
 
 

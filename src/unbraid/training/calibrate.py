@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.calibrate", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--songs", type=Path, required=True)
-    parser.add_argument("--backings", type=Path, help="folder made by unbraid.training.backings")
+    parser.add_argument("--backings", type=Path, help="folder made by training.backings")
     args = parser.parse_args()
     backings = None if args.backings is None else SoundPool(args.backings, "train")
     offsets = find_offsets(averaged_network(args.checkpoint), SongPool(args.songs, "train"), backings)

@@ -1,7 +1,7 @@
 """Synthesised songs and recorded sounds on disk, and the batches drawn from them.
 
 A song is a folder with `drums.npy`, `bass.npy`, `other.npy` and `vocals.npy`: int16 of shape (samples, 2) at
-44.1 kHz, mapped into memory, so that a random crop costs one read. `python -m unbraid.training.songs` writes
+44.1 kHz, mapped into memory, so that a random crop costs one read. `python -m training.songs` writes
 such folders. A sound, be it a backing to sing over or a voice, is one such file.
 """
 
@@ -32,7 +32,7 @@ class SongPool:
         self.refresh()
         if not self.songs:
             raise FileNotFoundError(
-                f"{folder} holds no songs of the split '{split}': make some with `unbraid.training.songs`"
+                f"{folder} holds no songs of the split '{split}': make some with `training.songs`"
             )
 
     def refresh(self) -> None:

@@ -204,7 +204,7 @@ def train(recipe: Recipe) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.train", description=__doc__)
-    parser.add_argument("--songs", type=Path, required=True, help="folder made by unbraid.training.songs")
+    parser.add_argument("--songs", type=Path, required=True, help="folder made by training.songs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--hours", type=float)
@@ -213,10 +213,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--device", default=Recipe.device, help="auto, cpu, cuda, mps")
-    parser.add_argument("--backings", type=Path, help="folder made by unbraid.training.backings")
-    parser.add_argument(
-        "--voices", type=Path, help="folder made by unbraid.training.takes, to sing over them"
-    )
+    parser.add_argument("--backings", type=Path, help="folder made by training.backings")
+    parser.add_argument("--voices", type=Path, help="folder made by training.takes, to sing over them")
     parser.add_argument("--start-from", type=Path, help="a checkpoint whose averaged weights to begin with")
     train(Recipe(**vars(parser.parse_args())))
 

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import pytest
 
-from unbraid.training.songs import render
-from unbraid.training.voices import VoiceBank
+from training.songs import render
+from training.voices import VoiceBank
 
 
 @lru_cache(maxsize=1)

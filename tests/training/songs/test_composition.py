@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
+from training.songs.bass import HIGHEST as BASS_HIGHEST
+from training.songs.bass import LOWEST as BASS_LOWEST
+from training.songs.form import make_plan
+from training.songs.genres import GENRES, POPULARITY
+from training.songs.harmony import MODES, Key, dress, voicing
+from training.songs.melody import Manner, write_melody
+from training.songs.render import Score
+from training.songs.vocals import HIGHEST, LOWEST
 
-from unbraid.training.songs import compose
-from unbraid.training.songs.bass import HIGHEST as BASS_HIGHEST
-from unbraid.training.songs.bass import LOWEST as BASS_LOWEST
-from unbraid.training.songs.form import make_plan
-from unbraid.training.songs.genres import GENRES, POPULARITY
-from unbraid.training.songs.harmony import MODES, Key, dress, voicing
-from unbraid.training.songs.melody import Manner, write_melody
-from unbraid.training.songs.render import Score
-from unbraid.training.songs.vocals import HIGHEST, LOWEST
+from training.songs import compose
 
 
 @pytest.fixture(scope="module")

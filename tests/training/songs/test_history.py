@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from unbraid.training.songs.history import applied, draw_history, through_codec
-from unbraid.training.songs.score import Audio
+from training.songs.history import applied, draw_history, through_codec
+from training.sound import Audio
 
 
 def music(seconds: float = 3.0) -> Audio:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from training.songs.mastering import limiter_gain, master
+from training.songs.mixing import loudness
+from training.songs.render import Song
 
-from unbraid.training.songs import STEMS, render_song
-from unbraid.training.songs.mastering import limiter_gain, master
-from unbraid.training.songs.mixing import loudness
-from unbraid.training.songs.render import Song
-from unbraid.training.voices import VoiceBank
+from training.songs import STEMS, render_song
+from training.voices import VoiceBank
 
 
 def test_a_song_has_four_stems_of_one_shape(song: Song) -> None:
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_sound(song: Song, bank: VoiceBank) -> None
 def test_own_synthesis_stands_in_where_no_soundfont_is_installed(
     bank: VoiceBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unbraid.training.songs import sounds
+    from training.songs import sounds
 
     monkeypatch.setattr(sounds, "have_fonts", lambda split: False)
     monkeypatch.setattr(sounds, "have_samples", lambda: False)

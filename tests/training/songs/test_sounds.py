@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from training.songs.drum_kits import KINDS, make_kit, strike
+from training.songs.drum_sounds import make_drum
+from training.songs.expression import CURVE_RATE, Player, bends, pitch_curve
+from training.songs.instruments import PROGRAMS, SINGING_PROGRAMS
+from training.songs.score import Hit, Note, hertz
+from training.songs.soundfonts import load
+from training.songs.synths import make_patch, play, play_line, string
+from training.sound import Audio
 
-from unbraid.training.songs import drum_kits, sounds
-from unbraid.training.songs.drum_kits import KINDS, make_kit, strike
-from unbraid.training.songs.drum_sounds import make_drum
-from unbraid.training.songs.expression import CURVE_RATE, Player, bends, pitch_curve
-from unbraid.training.songs.instruments import PROGRAMS, SINGING_PROGRAMS
-from unbraid.training.songs.score import Audio, Hit, Note, hertz
-from unbraid.training.songs.soundfonts import load
-from unbraid.training.songs.synths import make_patch, play, play_line, string
+from training.songs import drum_kits, sounds
 
 needs_fonts = pytest.mark.skipif(
     not sounds.have_fonts("test"),

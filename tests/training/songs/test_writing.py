@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.songs.render import STEMS, Song
 
+from training.songs import writing
 from unbraid.audio import Decoder
-from unbraid.training.songs import writing
-from unbraid.training.songs.render import STEMS, Song
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import numpy as np
 from scipy import signal
-
-from unbraid.training.voices.grid import SAMPLE_RATE
+from training.sound import SAMPLE_RATE
 
 
 def pitch_hz(sound: np.ndarray, at_s: float, low_hz: float = 70.0, high_hz: float = 1000.0) -> float:

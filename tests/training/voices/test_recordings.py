@@ -1,10 +1,9 @@
 """Recorded words become syllables that can be sung."""
 
 import numpy as np
-
-from unbraid.training.voices.bank import Unit
-from unbraid.training.voices.grid import GRID_HZ, POINTS
-from unbraid.training.voices.recordings import RECORDED, cut
+from training.voices.grid import GRID_HZ, POINTS
+from training.voices.recordings import RECORDED, cut
+from training.voices.voice import Unit
 
 
 def word(vowels: int) -> Unit:

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from scipy import signal
 from tests.training.voices.measures import cents, midi_hz, pitch_hz
+from training.sound import SAMPLE_RATE
+from training.voices.grid import GRID_HZ
+from training.voices.grid import power_db as envelope_power_db
+from training.voices.sing import sing_as
+from training.voices.singer import draw_singer
+from training.voices.speakers import SPEAKERS, Speaker
+from training.voices.texts import lines, syllables
+from training.voices.tract import VOWELS, Tract
+from training.voices.vocoder import Frames, render
+from training.voices.voice import NOISE_TO_GRID
 
-from unbraid.training.voices import Note, Voice, VoiceBank
-from unbraid.training.voices.bank import NOISE_TO_GRID
-from unbraid.training.voices.grid import GRID_HZ, SAMPLE_RATE
-from unbraid.training.voices.grid import power_db as envelope_power_db
-from unbraid.training.voices.sing import sing_as
-from unbraid.training.voices.singer import draw_singer
-from unbraid.training.voices.speakers import SPEAKERS, Speaker
-from unbraid.training.voices.texts import lines, syllables
-from unbraid.training.voices.tract import VOWELS, Tract
-from unbraid.training.voices.vocoder import Frames, render
+from training.voices import Note, Voice, VoiceBank
 
 MAN = Tract(scale=1.0, bandwidth=1.0, tilt_db=6.0, breath=0.02, f0_hz=110.0)
 
@@ -92,7 +93,7 @@ def test_a_saved_voice_sings_again(tmp_path: Path) -> None:
 
 
 def test_a_bank_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"unbraid\.training\.voices build"):
+    with pytest.raises(FileNotFoundError, match=r"python -m training\.voices build"):
         VoiceBank.load(tmp_path)
     with pytest.raises(ValueError, match="speaking voice for test"):
         VoiceBank.computed().of("test", speaking=True)
@@ -102,7 +103,7 @@ def test_a_bank_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("pyworld") is None, reason="pyworld is not installed")
 @pytest.mark.filterwarnings("ignore:pkg_resources")
 def test_a_synthesisers_voice_is_analysed_and_sings_in_tune() -> None:
-    from unbraid.training.voices.build import build_voice
+    from training.voices.build import build_voice
 
     voice = build_voice(Speaker("espeak-ng", "en-us+m3", "en"), count=12, spoken=1)
     assert voice is not None

@@ -1,0 +1,1 @@
+"""Synthesise the songs and voices that the bundled model is trained on; see README.md."""

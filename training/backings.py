@@ -1,0 +1,88 @@
+"""Recorded and produced music without a voice, to sing over: `python -m training.backings DIR`.
+
+The soundtracks of free games, from Debian's packages. What is in such a piece is not known, only that nobody sings;
+mixed with a voice it still tells a network what of the sum is the voice (see `Batches`). Every piece becomes
+`DIR/SPLIT-PACKAGE-NAME.npy`: int16 (samples, 2) at 44.1 kHz. Pieces that are there are left alone.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path, PurePosixPath
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from training.packages import fetch, sounds
+from training.sound import SAMPLE_RATE, save_int16
+
+LEAST_BYTES = 400_000
+SHORTEST_S, LONGEST_S = 30.0, 90.0
+PACKAGES = {
+    "train": (
+        "ardentryst", "asc-music", "btanks-data", "colobot-common-sounds", "extremetuxracer-data", "fillets-ng-data",
+        "freedroidrpg-data", "fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid", "frozen-bubble-data",
+        "hedgewars-data", "hyperrogue-music", "megaglest-data", "naev-data", "nexuiz-music",
+        "openclonk-data", "supertux-data", "supertuxkart-data", "ufoai-music", "unknown-horizons", "warmux-data",
+        "warzone2100-music", "wesnoth-1.16-music",
+    ),
+    "test": ("redeclipse-data", "singularity-music", "torcs-data", "xmoto-data"),
+}  # fmt: skip
+# Sound effects, and the same piece again played faster.
+UNWANTED = re.compile(r"/sfx/|/sounds?/(?!cdtracks|music)|ambient|_fast\.", re.IGNORECASE)
+
+
+def wanted(path: PurePosixPath) -> bool:
+    return not UNWANTED.search(str(path))
+
+
+def name_of(package: str, path: PurePosixPath) -> str:
+    """A name fit for a file; pieces of one name lie in folders of their own."""
+    return f"{package}-{re.sub(r'[^A-Za-z0-9]+', '-', f'{path.parent.name}-{path.stem}')}"
+
+
+def collect(package: str, split: str, out: Path) -> int:
+    """Write the pieces of a package; how many there are now. A song in tracks (`fretsonfire`) is summed."""
+    songs: dict[str, NDArray[np.int16]] = {}
+    for file in sounds(fetch(package, out / "packages"), LEAST_BYTES):
+        if not wanted(file.path):
+            continue
+        tracks = file.path.name in ("guitar.ogg", "song.ogg")
+        name = name_of(package, file.path.parent / "song.ogg" if tracks else file.path)
+        path = out / f"{split}-{name}.npy"
+        if path.exists():
+            continue
+        try:
+            sound = file.decoded(LONGEST_S)
+        except av.FFmpegError:
+            continue
+        if tracks and name in songs:
+            count = min(len(sound), len(songs[name]))
+            sound = (sound[:count] // 2) + (songs[name][:count] // 2)
+        elif tracks:
+            songs[name] = sound
+            continue
+        if len(sound) >= SHORTEST_S * SAMPLE_RATE:
+            save_int16(path, sound)
+    return len(list(out.glob(f"{split}-{package}-*.npy")))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.backings", description=__doc__)
+    parser.add_argument("out", type=Path)
+    out = parser.parse_args().out
+    failed = 0
+    for split, packages in PACKAGES.items():
+        for package in packages:
+            try:
+                sys.stdout.write(f"{package}: {collect(package, split, out)} pieces\n")
+            except RuntimeError as error:
+                failed += 1
+                sys.stderr.write(f"{error}\n")
+            sys.stdout.flush()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

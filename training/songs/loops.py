@@ -1,0 +1,54 @@
+"""Sampled drum loops brought to the song's tempo."""
+
+import numpy as np
+
+from training.songs import sounds
+from training.songs.form import Plan
+from training.songs.score import chance, pick
+from training.sound import SAMPLE_RATE, Audio, Split, add_at
+
+
+def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) -> Audio | None:
+    """A loop under all sections with drums, (2, total); None where no loop comes near the tempo or none is
+    installed."""
+    if not sounds.have_samples() or plan.bar != 4.0 or plan.clock.drift:
+        return None
+    names = []
+    for name in sounds.among(tuple(sounds.LOOPS), split):
+        own = sounds.LOOPS[name] * 60.0 * SAMPLE_RATE / sounds.sample(name).shape[1]
+        if 0.72 < plan.clock.tempo_bpm / own < 1.4:
+            names.append((name, plan.clock.tempo_bpm / own))
+    if not names:
+        return None
+    name, speed = pick(rng, names)
+    loop = _at_speed(sounds.sample(name), speed, varispeed=chance(rng, 0.3))
+    length = round(sounds.LOOPS[name] * 60.0 / plan.clock.tempo_bpm * SAMPLE_RATE)
+    loop = loop[:, :length]
+    fade = 200
+    loop[:, -fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+    track = np.zeros((2, total), dtype=np.float32)
+    for section in plan.sections:
+        if "drums" not in section.parts:
+            continue
+        place = plan.clock.seconds(section.start)
+        end = plan.clock.seconds(section.end)
+        while place < end - 0.05:
+            fits = min(loop.shape[1], int((end - place) * SAMPLE_RATE))
+            add_at(track, loop[:, :fits], int(place * SAMPLE_RATE))
+            place += length / SAMPLE_RATE
+    return track
+
+
+def _at_speed(sound: Audio, speed: float, varispeed: bool) -> Audio:
+    """Faster or slower: like tape, pitch and all, or with its pitch kept."""
+    if varispeed:
+        at = np.arange(0, sound.shape[1] - 1, speed)
+        return np.stack([np.interp(at, np.arange(sound.shape[1]), side) for side in sound]).astype(np.float32)
+    import pedalboard
+
+    return np.asarray(
+        pedalboard.time_stretch(
+            np.array(sound), SAMPLE_RATE, speed, transient_mode="crisp", high_quality=False
+        ),
+        dtype=np.float32,
+    )

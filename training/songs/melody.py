@@ -1,0 +1,128 @@
+"""Melodies: phrases with rests over the chords, for the voice and for lead instruments."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.songs.form import Plan, Section
+from training.songs.harmony import nearest
+from training.songs.score import Note, chance, pick
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a melody moves. low and high: MIDI range. busy in 0..1: notes for the time. rest: share of silence.
+    step: how far intervals reach (semitones, deviation). held: chance that a phrase ends on a long note."""
+
+    low: float
+    high: float
+    busy: float = 0.5
+    rest: float = 0.3
+    step: float = 2.6
+    held: float = 0.7
+    sixteenths: bool = False
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A phrase before it has chords: onsets and lengths in quarters, contour in scale steps."""
+
+    onsets: tuple[float, ...]
+    lengths: tuple[float, ...]
+    contour: tuple[float, ...]
+
+
+def _figure(rng: np.random.Generator, manner: Manner, length: float, triple: bool) -> _Figure:
+    grid = 0.5 if not manner.sixteenths else 0.25
+    sung = length * float(np.clip(1.0 - manner.rest + 0.15 * rng.standard_normal(), 0.25, 0.97))
+    onsets: list[float] = []
+    place = float(pick(rng, {0.0: 5, 0.5: 3, 1.0: 2, 1.5: 1} if not triple else {0.0: 5, 0.5: 2, 1.0: 2}))
+    lengths_now = {
+        grid: 2.0 + 6.0 * manner.busy,
+        2 * grid: 3.0,
+        3 * grid: 1.2,
+        4 * grid: 2.0 * (1.0 - manner.busy) + 0.2,
+    }
+    sung = max(sung, place + grid)  # a phrase has a note, however much rest was drawn
+    while place < sung:
+        onsets.append(place)
+        place += float(pick(rng, lengths_now))
+    ends = [*onsets[1:], max(sung, onsets[-1] + grid)]
+    if chance(rng, manner.held):
+        ends[-1] = min(length - grid, onsets[-1] + float(pick(rng, [1.0, 1.5, 2.0, 3.0])))
+    lengths = [max(grid * 0.6, end - onset) for onset, end in zip(onsets, ends, strict=True)]
+    repeats = chance(rng, 0.35)
+    walk = [0.0]
+    for _ in onsets[1:]:
+        moved = 0.0 if repeats and chance(rng, 0.5) else float(rng.normal(0.0, manner.step))
+        walk.append(walk[-1] + moved - 0.12 * walk[-1])
+    return _Figure(tuple(onsets), tuple(lengths), tuple(walk))
+
+
+def _sing(
+    rng: np.random.Generator, plan: Plan, figure: _Figure, start: float, centre: float, manner: Manner
+) -> list[Note]:
+    scale = plan.key.pitch_classes()
+    pentatonic = frozenset((plan.key.tonic + plan.key.degree(d)) % 12 for d in ((0, 1, 2, 4,
+        5) if plan.key.mode == "major" else (0, 2, 3, 4, 6)))  # fmt: skip
+    notes = []
+    accent = plan.bar / 2.0
+    for index, (onset, length, contour) in enumerate(
+        zip(figure.onsets, figure.lengths, figure.contour, strict=True)
+    ):
+        place = start + onset
+        chord = frozenset(plan.chord_at(place).pitch_classes())
+        wanted = float(np.clip(centre + contour, manner.low, manner.high))
+        strong = (
+            abs((place / accent) - round(place / accent)) < 1e-6
+            or length >= 1.0
+            or index == len(figure.onsets) - 1
+        )
+        among = chord if strong and chance(rng, 0.8) else (pentatonic if chance(rng, 0.5) else scale)
+        pitch = nearest(among, wanted)
+        while pitch > manner.high:
+            pitch -= 12
+        while pitch < manner.low:
+            pitch += 12
+        begins, ends = plan.clock.seconds(place), plan.clock.seconds(place + length)
+        legato = float(rng.uniform(0.8, 1.0))
+        velocity = float(np.clip(0.7 + 0.1 * strong + 0.08 * rng.standard_normal(), 0.3, 1.0))
+        notes.append(Note(begins, max(0.05, (ends - begins) * legato), float(pitch), velocity))
+    return notes
+
+
+def write_melody(rng: np.random.Generator, plan: Plan, sections: list[Section], manner: Manner) -> list[Note]:
+    """Phrases over the given sections; sections of one kind share their figures, so hooks come back."""
+    themes: dict[str, list[_Figure]] = {}
+    notes: list[Note] = []
+    for section in sections:
+        if section.kind not in themes:
+            length = float(plan.bar * pick(rng, {1: 1.0, 2: 4.0, 4: 1.0}))
+            pool = [_figure(rng, manner, length, plan.bar == 3.0) for _ in range(2)]
+            form = pick(rng, [(0, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (0, 1, 1, 1)])
+            themes[section.kind] = [pool[index] for index in form]
+        figures = themes[section.kind]
+        lift = (section.energy - 0.5) * 0.35 * (manner.high - manner.low)
+        centre = (manner.low + manner.high) / 2.0 + lift
+        span = max(
+            plan.bar, round((max(figures[0].onsets[-1], figures[1].onsets[-1]) + 0.5) / plan.bar) * plan.bar
+        )
+        place, turn = section.start, 0
+        while place < section.end - 1e-6:
+            figure = figures[turn % 4]
+            if place + figure.onsets[-1] < section.end and not (turn > 0 and chance(rng, 0.06)):
+                notes.extend(_sing(rng, plan, figure, place, centre, manner))
+            place += span
+            turn += 1
+    return [note for note in monophonic(notes) if note.start_s < plan.seconds - 0.1]
+
+
+def monophonic(notes: list[Note]) -> list[Note]:
+    """Sorted, each note cut where the next begins; what is left shorter than 40 ms is dropped."""
+    ordered = sorted(notes, key=lambda note: note.start_s)
+    line: list[Note] = []
+    for index, note in enumerate(ordered):
+        end = note.end_s if index + 1 == len(ordered) else min(note.end_s, ordered[index + 1].start_s)
+        if end - note.start_s >= 0.04:
+            line.append(Note(note.start_s, end - note.start_s, note.pitch, note.velocity))
+    return line

@@ -1,0 +1,143 @@
+"""A whole song from a seed."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from training.songs import effects, history, loops, mastering, mixing
+from training.songs.bass import render_bass, write_bass
+from training.songs.drum_kits import make_kit, strike
+from training.songs.drum_patterns import play_drums
+from training.songs.form import Plan, make_plan
+from training.songs.other import render_other
+from training.songs.score import Hit, Note, chance, pick
+from training.songs.vocals import render_vocals, write_vocals
+from training.sound import SAMPLE_RATE, SPLIT_SEED, Audio, Split
+from training.voices import VoiceBank
+
+STEMS = ("drums", "bass", "other", "vocals")
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a song plays, before any sound: the plan, drum hits, bass notes and the melody that is sung."""
+
+    plan: Plan
+    hits: list[Hit]
+    bass: list[Note]
+    bass_style: str
+    melody: list[Note]
+
+
+@dataclass(frozen=True)
+class Song:
+    """The stems by name, (2, samples) each, and what was played."""
+
+    stems: dict[str, Audio]
+    score: Score
+    about: dict[str, object]
+
+
+def compose(seed: int, split: Split) -> Score:
+    """The score of a song; the same for the same seed and split."""
+    rng = np.random.default_rng([seed, SPLIT_SEED[split]])
+    plan = make_plan(rng)
+    drums, bass, voice = rng.spawn(3)
+    hits = play_drums(drums, plan)
+    notes, style = write_bass(bass, plan, hits)
+    melody, _ = write_vocals(voice, plan)
+    return Score(plan, hits, notes, style, melody)
+
+
+@lru_cache(maxsize=2)
+def bank_from(folder: Path | None) -> VoiceBank:
+    """Load the voices of a folder once per process (None: the default folder, else the computed voices)."""
+    if folder is not None:
+        return VoiceBank.load(folder)
+    try:
+        return VoiceBank.load()
+    except FileNotFoundError:
+        return VoiceBank.computed()
+
+
+def _drums(rng: np.random.Generator, score: Score, total: int, split: Split) -> tuple[Audio, str]:
+    if not score.hits:
+        return np.zeros((2, total), dtype=np.float32), "none"
+    style = pick(rng, score.plan.genre.kits)
+    kit = make_kit(rng, {hit.kind for hit in score.hits}, style, split)
+    tracks = strike(rng, kit, score.hits, total)
+    wants = style == "loop" or (style in ("mixed", "machine") and chance(rng, 0.12))
+    loop = loops.render_loop(rng, score.plan, total, split) if wants else None
+    return mixing.mix_drums(rng, tracks, loop, total), style if loop is None else "loop"
+
+
+def render(seed: int, split: Split, bank: VoiceBank | None = None) -> Song:
+    """The song of a seed with its stems; see `render_song`."""
+    score = compose(seed, split)
+    plan = score.plan
+    streams = np.random.default_rng([seed, SPLIT_SEED[split], 9]).spawn(6)
+    total = int(plan.seconds * SAMPLE_RATE)
+    drums, kit = _drums(streams[0], score, total, split)
+    bass, bass_sound = np.zeros((2, total), dtype=np.float32), "none"
+    if score.bass:
+        bass, bass_sound = render_bass(streams[1], plan, score.bass, score.bass_style, total, split)
+        bass = mixing.mix_bass(streams[1], bass)
+    other, layers = np.zeros((2, total), dtype=np.float32), list[str]()
+    if any("other" in section.parts for section in plan.sections):
+        other, layers = render_other(streams[2], plan, total, split)
+        if chance(streams[2], 0.5):
+            other = effects.compressed(other, -16.0, 2.0, 20.0, 150.0)
+    vocals, heard = render_vocals(streams[3], plan, score.melody, total, split, bank or bank_from(None))
+    stems = {"drums": drums, "bass": bass, "other": other, "vocals": vocals}
+    rng = streams[4]
+    stems = _mixed(rng, score, stems, total)
+    past = history.draw_history(rng)
+    stems = {name: history.applied(rng, past, stem) for name, stem in stems.items()}
+    if chance(rng, 0.25) or past["kind"] in ("old", "cassette"):
+        stems["other"] = stems["other"] + history.noise_floor(rng, total)
+    stems = mastering.master(rng, {name: _finished(stem) for name, stem in stems.items()})
+    about: dict[str, object] = {
+        "seed": seed, "split": split, "genre": plan.name, "tempo_bpm": round(plan.clock.tempo_bpm, 2),
+        "meter": plan.meter,
+        "key": plan.key.tonic, "mode": plan.key.mode, "swing": round(plan.clock.swing, 3),
+        "seconds": round(total / SAMPLE_RATE, 2),
+        "sections": [section.kind for section in plan.sections], "drums": kit, "bass": [score.bass_style,
+        bass_sound],
+        "other": layers, "vocals": heard, "history": past,
+    }  # fmt: skip
+    return Song(stems, score, about)
+
+
+def _mixed(rng: np.random.Generator, score: Score, stems: dict[str, Audio], total: int) -> dict[str, Audio]:
+    electronic = score.plan.genre.looseness_s < 0.002
+    if score.hits and chance(rng, 0.55 if electronic else 0.06):
+        curve = mixing.pumping(rng, score.hits, total)
+        for name in ("bass", "other") if chance(rng, 0.85) else ("bass", "other", "vocals"):
+            stems[name] = stems[name] * curve
+    dynamics = mixing.section_gains(rng, score.plan, total)
+    stems = {name: stem * dynamics for name, stem in stems.items()}
+    return mixing.balanced(stems, mixing.draw_levels(rng))
+
+
+def _finished(stem: Audio) -> Audio:
+    """Without DC or subsonics, and with short fades at both ends, as an excerpt is cut."""
+    if not np.any(stem):
+        return stem.astype(np.float32)
+    stem = effects.filtered(stem, 18.0, "high", 2)
+    ramp = np.linspace(0.0, 1.0, 441, dtype=np.float32)
+    stem[:, :441] *= ramp
+    stem[:, -441:] *= ramp[::-1]
+    return stem
+
+
+def render_song(seed: int, split: Split, bank: VoiceBank | None = None) -> dict[str, Audio]:
+    """A song of 30 to 50 seconds as its stems: drums, bass, other, vocals, each float32 (2, samples) at 44100 Hz.
+
+    The mixture is their sum, its peak at most 1. A stem that the song lacks is silent. The result depends on seed,
+    split and the bank alone (None: the bank in its default folder, else the computed voices). Songs of "test" use
+    voices, instruments and drum sounds that no song of "train" uses. Without the soundfonts or samples that
+    `sounds` names, our own synthesisers stand in.
+    """
+    return render(seed, split, bank).stems

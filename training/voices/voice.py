@@ -1,0 +1,103 @@
+"""A voice: its syllables and spoken phrases, as envelopes ready to be sung."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from training.sound import Split
+from training.voices.grid import GRID_HZ, POINTS, FloatArray, interpolation
+
+# Noise shares are kept at ten frequencies: nothing measures them finer (D4C: bands of 3 kHz).
+NOISE_HZ = np.array([0, 500, 1000, 2000, 3500, 5000, 7000, 9500, 13000, 22050], np.float64)
+NOISE_TO_GRID = interpolation(NOISE_HZ, GRID_HZ)  # (10, 80)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One syllable (with a single vowel) or spoken phrase of a voice, a row per 5 ms.
+
+    envelope_db (frames, 80), the vowel's mean power being 0 dB; noise (frames, 10); voiced (frames,) 0 or 1;
+    f0_hz (frames,) as spoken; the vowel is frames core_start up to core_end.
+    """
+
+    text: str
+    envelope_db: FloatArray
+    noise: FloatArray
+    voiced: FloatArray
+    f0_hz: FloatArray
+    core_start: int
+    core_end: int
+
+    def __len__(self) -> int:
+        return len(self.f0_hz)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker: its syllables to sing and phrases to speak. `f0_hz`: median pitch as spoken."""
+
+    name: str
+    split: Split
+    f0_hz: float
+    syllables: Sequence[Unit]
+    phrases: Sequence[Unit] = field(default=())
+
+    @property
+    def low(self) -> bool:
+        """Whether it sings in the male range; 155 Hz lies between the mean pitches of speaking men and women."""
+        return self.f0_hz < 155.0
+
+    def save(self, path: Path) -> None:
+        """Write the voice as a NumPy archive of half-precision rows, complete or not at all."""
+        units = [*self.syllables, *self.phrases]
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                name=self.name,
+                split=self.split,
+                f0_hz=self.f0_hz,
+                syllables=len(self.syllables),
+                text=[unit.text for unit in units],
+                spans=[(len(unit), unit.core_start, unit.core_end) for unit in units],
+                envelope_db=np.concatenate([unit.envelope_db for unit in units]).astype(np.float16),
+                noise=np.concatenate([unit.noise for unit in units]).astype(np.float16),
+                voiced=np.concatenate([unit.voiced for unit in units]).astype(np.float16),
+                unit_f0_hz=np.concatenate([unit.f0_hz for unit in units]).astype(np.float16),
+            )
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote. Raises ValueError if the file was written for another grid."""
+        with np.load(path, allow_pickle=False) as stored:
+            rows = {
+                key: stored[key].astype(np.float32)
+                for key in ("envelope_db", "noise", "voiced", "unit_f0_hz")
+            }
+            if rows["envelope_db"].shape[1] != POINTS:
+                raise ValueError(
+                    f"{path} is of another version: delete the folder and build the voices again."
+                )
+            units = []
+            start = 0
+            for text, (length, core_start, core_end) in zip(stored["text"], stored["spans"], strict=True):
+                span = slice(start, start + int(length))
+                start += int(length)
+                units.append(
+                    Unit(
+                        str(text),
+                        rows["envelope_db"][span],
+                        rows["noise"][span],
+                        rows["voiced"][span],
+                        rows["unit_f0_hz"][span],
+                        int(core_start),
+                        int(core_end),
+                    )
+                )
+            count = int(stored["syllables"])
+            split: Split = "test" if str(stored["split"]) == "test" else "train"
+            return cls(str(stored["name"]), split, float(stored["f0_hz"]), units[:count], units[count:])
