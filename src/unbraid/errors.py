@@ -5,7 +5,12 @@ Any other exception that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Fault(StrEnum):
@@ -50,14 +55,75 @@ class UnbraidError(Exception):
         return self.reason if self.subject is None or subject is None else f"{subject} {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class SongWarning:
+    """Something wrong with a song that didn't stop the work. `subject` is the name of its file."""
+
+    subject: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.message_about(self.subject)
+
+    def message_about(self, subject: str) -> str:
+        """Return the line with another name for the subject: the one its reader knows."""
+        return f"{subject} {self.reason}"
+
+
 class InputError(UnbraidError):
     """The song is unreadable: missing, a folder, empty, broken, or not audio."""
 
     fault = Fault.SONG
 
 
+class WriteProblem(StrEnum):
+    """Why a file or folder can't be written."""
+
+    DISK_FULL = "disk full"
+    TOO_LARGE = "too large"
+    NO_PERMISSION = "no permission"
+    NO_FOLDER = "no folder"
+    FILE_IN_THE_WAY = "file in the way"
+    IS_FOLDER = "is a folder"
+    NAME_TOO_LONG = "name too long"
+    OTHER = "other"
+
+    @property
+    def is_lack_of_space(self) -> bool:
+        """Whether more space would help."""
+        return self in (WriteProblem.DISK_FULL, WriteProblem.TOO_LARGE)
+
+
 class OutputError(UnbraidError):
-    """The stems can't be written: no permission, disk full, a file where a folder should be."""
+    """A file or folder can't be written: `path`, and `problem` says why.
+
+    `advice` is a sentence that says what to do; `{option}` in it is the place for a command-line option.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: Path | None = None,
+        problem: WriteProblem = WriteProblem.OTHER,
+        advice: str = "",
+    ) -> None:
+        super().__init__(reason, subject=None if path is None else str(path))
+        self.path = path
+        self.problem = problem
+        self.advice = advice
+
+    def message_about(self, subject: str | None) -> str:
+        """Return the line; its subject is the output, and never the song."""
+        return self.message_with("")
+
+    def message_with(self, option: str) -> str:
+        """Return the line with the `option` that sets the output folder, such as " (-o)"."""
+        return f"{super().message_about(self.subject)} {self.advice.format(option=option)}".rstrip()
+
+    def moved_to(self, path: Path) -> OutputError:
+        """Return the same error for another path: the one its reader knows."""
+        return OutputError(self.reason, path=path, problem=self.problem, advice=self.advice)
 
 
 class ModelError(UnbraidError):
@@ -65,14 +131,22 @@ class ModelError(UnbraidError):
 
     fault = Fault.SONG
 
+    def message_about(self, subject: str | None) -> str:
+        """Return the line; its subject is the model, and never the song."""
+        return super().message_about(self.subject)
+
+
+class OutOfMemory(UnbraidError):  # noqa: N818 - named for what happened
+    """There is not enough memory."""
+
 
 class SettingError(UnbraidError):
     """An option has an invalid value; `field` is its name in the HTTP API, if it has one."""
 
     fault = Fault.SONG
 
-    def __init__(self, reason: str, field: str | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, field: str | None = None, *, subject: str | None = None) -> None:
+        super().__init__(reason, subject=subject)
         self.field = field
 
 
@@ -127,6 +201,7 @@ EXIT_CODES: dict[type[UnbraidError], int] = {
     InputError: 1,
     OutputError: 1,
     ModelError: 1,
+    OutOfMemory: 1,
     SettingError: 2,
     Cancelled: 130,
     JobError: 1,
@@ -138,6 +213,7 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
     InputError: 400,
     OutputError: 507,
     ModelError: 422,
+    OutOfMemory: 500,
     SettingError: 422,
     Cancelled: 499,
     JobError: 500,

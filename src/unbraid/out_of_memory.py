@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from unbraid.errors import UnbraidError
+from unbraid.errors import OutOfMemory
 
 _SIGNS = (
     "bad_alloc",  # C++
@@ -34,12 +34,12 @@ def probe_memory(count: int) -> None:
 
 @contextmanager
 def report_out_of_memory() -> Iterator[None]:
-    """Inside, running out of memory is an UnbraidError; all other errors stay what they are."""
+    """Inside, running out of memory is an OutOfMemory; all other errors stay what they are."""
     try:
         yield
     except (MemoryError, ImportError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise UnbraidError(
+        raise OutOfMemory(
             "there is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -176,6 +177,7 @@ def test_times_read_as_on_a_clock() -> None:
 def test_a_message_names_its_song_once(subject: str) -> None:
     empty = InputError("is empty. Copy it again.", subject=subject)
     assert about("in/a.mp3", empty) == "in/a.mp3: is empty. Copy it again."
-    assert about("in/a.mp3", OutputError("is full.", subject="out")) == "in/a.mp3: out is full."
+    full = OutputError("is full.", path=Path("out"), advice="Free some space{option}.")
+    assert about("in/a.mp3", full) == "in/a.mp3: out is full. Free some space (-o)."
     assert about("in/a.mp3", UnbraidError("Out of memory.")) == "in/a.mp3: Out of memory."
     assert about("", InputError("A song has no name.")) == "'': A song has no name."

@@ -16,6 +16,7 @@ import pytest
 from tests.folders import everything_in
 
 from unbraid.errors import ModelError
+from unbraid.files.workfolder import PREFIX, WorkFolder
 from unbraid.models.cache import cache_folder, install, locked
 
 HOLDER = """
@@ -150,18 +151,20 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".htdemucs-abcd1234").mkdir()
-    (tmp_path / ".htdemucs-abcd1234" / "weights.bin").touch()
-    (tmp_path / ".htdemucs_ft-abcd1234").mkdir()  # another model's
-    install(tmp_path / "htdemucs", lambda new: None)
-    assert everything_in(tmp_path) == [".htdemucs_ft-abcd1234", "htdemucs"]
+    abandoned = tmp_path / f"{PREFIX}abcd1234"
+    abandoned.mkdir()
+    (abandoned / "weights.bin").touch()
+    with WorkFolder(tmp_path) as used:  # by another process
+        install(tmp_path / "htdemucs", lambda new: None)
+        assert everything_in(tmp_path) == [used.name, "htdemucs"]
 
 
 def test_a_full_disk_is_an_error_and_nothing_stays(tiny_disk: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WRITER, tiny_disk / "htdemucs", "1000000"], capture_output=True, text=True
     )
-    assert f"the disk of {tiny_disk} is full. Free some space, or set UNBRAID_CACHE" in done.stdout
+    assert str(tiny_disk) in done.stdout
+    assert "can't be written: the disk is full. Free some space, or set UNBRAID_CACHE" in done.stdout
     assert everything_in(tiny_disk) == []
 
 
@@ -180,13 +183,15 @@ def test_a_folder_that_may_not_be_written_to_is_an_error(tmp_path: Path) -> None
     done = subprocess.run(
         [*as_anyone, sys.executable, "-c", WRITER, cache / "htdemucs", "10"], capture_output=True, text=True
     )
-    assert done.stdout == f"{cache} may not be written to. Set UNBRAID_CACHE to a folder that may\n"
+    assert done.stdout == (
+        f"{cache / 'htdemucs'} can't be written: you have no permission. Set UNBRAID_CACHE to another folder\n"
+    )
     assert everything_in(cache) == []
 
 
 def test_a_file_where_the_cache_should_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
-    with pytest.raises(ModelError, match=r"htdemucs can't be written .*set UNBRAID_CACHE to another folder"):
+    with pytest.raises(ModelError, match=r"htdemucs can't be written: .*Set UNBRAID_CACHE to another folder"):
         install(tmp_path / "cache" / "htdemucs", lambda new: None)
-    with pytest.raises(ModelError, match="set UNBRAID_CACHE"), locked(tmp_path / "cache" / "htdemucs"):
+    with pytest.raises(ModelError, match="Set UNBRAID_CACHE"), locked(tmp_path / "cache" / "htdemucs"):
         pass

@@ -59,4 +59,4 @@ def test_auto_takes_the_bundled_model_where_the_cache_cannot_be_written(
     cache.write_text("a file where the folder should be")
     notices: list[str] = []
     assert find_model("auto", notice=notices.append).name == "lite"
-    assert "set UNBRAID_CACHE to another folder" in notices[0]
+    assert "Set UNBRAID_CACHE to another folder" in notices[0]

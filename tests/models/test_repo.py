@@ -133,7 +133,9 @@ def test_what_is_converted_is_only_read(repo: Path, monkeypatch: pytest.MonkeyPa
         try:
             assert find_in_repo("a", folder) == first
             published(folder / "a.th", draw(TINY, 1))
-            with pytest.raises(ModelError, match=r"may not be written to\. Set UNBRAID_CACHE"):
+            with pytest.raises(
+                ModelError, match=r"can't be written: you have no permission\. Set UNBRAID_CACHE"
+            ):
                 find_in_repo("a", folder)
         finally:
             for place in (cache_folder(), cache_folder() / "repo"):

@@ -108,7 +108,7 @@ def test_a_disk_that_is_full_before_the_last_network_is_an_output_error(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
-        with pytest.raises(OutputError, match="free some space"):
+        with pytest.raises(OutputError, match=r"too large for the disk\. Choose another output folder"):
             Separator(bag, threads=1).separate_to_files(song, tmp_path / "out", stems="all", clip_mode="none")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

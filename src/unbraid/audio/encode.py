@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio.formats import AAC_FRAME, output_format
 from unbraid.audio.lame import declare_length
-from unbraid.audio.partfile import PartFile
+from unbraid.audio.output_file import OutputFile
 from unbraid.audio.resample import Block, Resampler, resampled_length
 from unbraid.audio.samples import interleaved, to_integers
 from unbraid.audio.tags import add_cover, cover_tags
@@ -69,7 +69,7 @@ class Encoder:
         self._encoded = 0
         if format == "m4a" and samples is not None and samples >= SHORTEST_LED:
             self._encoded = -(-resampled_length(samples, sample_rate, self.sample_rate) % AAC_FRAME)
-        self._part = PartFile(self.path)
+        self._part = OutputFile(self.path)
         with self._part.discard_on_error():
             self._container = av.open(
                 self._part.file,

@@ -24,7 +24,7 @@ from unbraid.audio.blocks import resampled
 from unbraid.audio.decode import MAX_ERRORS_IN_A_ROW
 from unbraid.audio.formats import OutputFormat, output_format
 from unbraid.audio.mixing import Mix
-from unbraid.audio.partfile import PartFile
+from unbraid.audio.output_file import OutputFile
 from unbraid.audio.probe import open_sound
 from unbraid.audio.resample import Block
 from unbraid.errors import InputError
@@ -91,7 +91,7 @@ def write_film(
     with container:
         kind = _kind(container, Path(film).name)
         path = Path(out).with_name(f"{Path(out).name}.{kind.ending}")
-        part = PartFile(path)
+        part = OutputFile(path)
         with part.discard_on_error():
             _write(container, sound, mix, part, kind, check or (lambda: None))
         part.commit()
@@ -131,7 +131,7 @@ def _write(
     container: InputContainer,
     sound: AudioStream,
     mix: Mix,
-    part: PartFile,
+    part: OutputFile,
     kind: _Kind,
     check: Callable[[], object],
 ) -> None:

@@ -23,7 +23,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
 from unbraid.errors import OutputError
-from unbraid.jobs.disk import NO_ROOM, NOT_STORED, is_full
+from unbraid.files.oserrors import write_problem
+from unbraid.jobs.disk import NOT_STORED, storage_error
 from unbraid.jobs.records import FOLDER, KINDS
 
 _MISSING = ("404", "NoSuchKey", "NotFound")
@@ -101,7 +102,7 @@ class S3Store:
                     raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
                 raise
             except OSError as error:
-                raise OutputError(NO_ROOM if is_full(error) else NOT_STORED) from error
+                raise storage_error(write_problem(error)) from error
             yield file
 
     def put(self, file: Path, key: str, content_type: str) -> None:

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from unbraid.audio.formats import FORMATS
-from unbraid.audio.partfile import LONGEST_NAME
 from unbraid.errors import SettingError
+from unbraid.files.atomic import LONGEST_NAME
 from unbraid.separation.output import output_folder_name
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,10 @@ import numpy as np
 from unbraid.audio import Decoder, Encoder, probe
 from unbraid.cli.demucs_names import file_format
 from unbraid.errors import OutputError
+from unbraid.files.oserrors import report_output_errors
+from unbraid.files.workfolder import WorkFolder
 from unbraid.separation.arrays import Floats
-from unbraid.separation.output import output_error
 from unbraid.separation.stems import CLAMP, rescale_gain
-from unbraid.separation.workfolder import WorkFolder
 
 SUBTYPES = {"wav": ("16", "24", "float"), "flac": ("16", "24")}
 
@@ -109,17 +109,17 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
     with ExitStack() as undo, ExitStack() as stack:
         hidden = {}
         for parent in parents:
-            with _told(parent):
+            with report_output_errors(parent):
                 _make(parent, undo)
                 hidden[parent] = WorkFolder(parent)
                 stack.callback(hidden[parent].remove)
         # A move to another disk is a copy, which takes its time and may fail; what follows on it is a renaming.
         ready = [hidden[target.parent].path / str(number) for number, target in enumerate(targets)]
         for file, beside in zip(files, ready, strict=True):
-            with _told(beside.parent.parent):
+            with report_output_errors(beside.parent.parent):
                 shutil.move(file, beside)
         for beside, target in zip(ready, targets, strict=True):
-            with _told(target.parent):
+            with report_output_errors(target.parent):
                 beside.replace(target)
         undo.pop_all()
 
@@ -134,12 +134,3 @@ def _make(folder: Path, undo: ExitStack) -> None:
 def _remove_empty(folder: Path) -> None:
     with suppress(OSError):  # someone else has put something there meanwhile
         folder.rmdir()
-
-
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """What the system refuses inside is an OutputError about `folder`."""
-    try:
-        yield
-    except OSError as error:
-        raise output_error(folder, error) from error

@@ -6,7 +6,7 @@ import sys
 from os import PathLike, fspath
 from pathlib import Path
 
-from unbraid.errors import UnbraidError
+from unbraid.errors import OutputError, UnbraidError
 
 
 def printable(text: str) -> str:
@@ -36,8 +36,14 @@ def about(song: str | PathLike[str], problem: UnbraidError | str, kind: str = ""
     ):
         text = problem.reason
     else:
-        text = str(problem).removeprefix(f"{name} ")
+        text = message_of(problem) if isinstance(problem, UnbraidError) else problem
+        text = text.removeprefix(f"{name} ")
     return f"{fspath(song) or repr(song)}: {kind}{text}"
+
+
+def message_of(error: UnbraidError) -> str:
+    """The error's line, with the option for the output folder where another folder helps."""
+    return error.message_with(" (-o)") if isinstance(error, OutputError) else error.message
 
 
 def clock(seconds: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unbraid.cli.messages import message_of
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
@@ -187,7 +188,7 @@ class Report:
         if isinstance(outcome, Cancelled):
             return cls(song, CANCELLED)
         if isinstance(outcome, UnbraidError):
-            return cls(song, FAILED, error=outcome.message)
+            return cls(song, FAILED, error=message_of(outcome))
         return cls(
             song,
             DONE,

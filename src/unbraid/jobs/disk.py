@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unbraid.errors import OutputError
+from unbraid.errors import OutputError, WriteProblem
+from unbraid.files.oserrors import report_output_errors
+from unbraid.files.workfolder import WorkFolder
 
 NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
 NOT_STORED = "The stems can't be stored. Whoever runs this app has to look at its disk."
@@ -22,15 +23,14 @@ def in_users_words() -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        full = any(isinstance(cause, OSError) and is_full(cause) for cause in causes(error))
-        if not full:
+        if not error.problem.is_lack_of_space:
             log.exception("files can't be written")
-        raise OutputError(NO_ROOM if full else NOT_STORED) from error
+        raise storage_error(error.problem) from error
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there was no room for a file."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+def storage_error(problem: WriteProblem) -> OutputError:
+    """Return the error that a user of the app reads, without its folders."""
+    return OutputError(NO_ROOM if problem.is_lack_of_space else NOT_STORED, problem=problem)
 
 
 @contextmanager
@@ -39,18 +39,11 @@ def work_folder(scratch: Path) -> Iterator[Path]:
 
     Raises OutputError.
     """
-    from unbraid.separation.workfolder import WorkFolder  # which brings numpy and FFmpeg
-
-    with in_users_words():
-        try:
-            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            work = WorkFolder(scratch)
-        except OSError as error:
-            raise OutputError(str(error)) from error
-    try:
-        yield work.path
-    finally:
-        work.remove()
+    with in_users_words(), report_output_errors(scratch):
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        work = WorkFolder(scratch)
+    with work as path:
+        yield path
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

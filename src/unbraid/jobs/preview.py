@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio import Decoder
 from unbraid.audio.blocks import even, resampled
-from unbraid.audio.partfile import PartFile
+from unbraid.audio.output_file import OutputFile
 from unbraid.audio.samples import to_integers
 
 CHUNK_S = 5  # a seek waits for one of these: at most 0.9 MB
@@ -44,7 +44,7 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
         blocks = resampled(decoder, decoder.sample_rate, rate, decoder.channels)
         waveform = Waveform()
         chunk, samples, offsets = CHUNK_S * rate, 0, [0]
-        part = PartFile(play)
+        part = OutputFile(play)
         with part.discard_on_error():
             for piece in even(blocks, chunk):
                 waveform.add(piece)
@@ -55,7 +55,7 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
         part.commit()
     described = waveform.described(rate)
     described["play"] = {"chunk_samples": chunk, "samples": samples, "offsets": offsets}
-    text = PartFile(peaks)
+    text = OutputFile(peaks)
     with text.discard_on_error():
         text.file.write(json.dumps(described, separators=(",", ":")).encode())
     text.commit()

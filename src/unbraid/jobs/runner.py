@@ -14,6 +14,7 @@ from pathlib import Path
 
 from unbraid.audio import video
 from unbraid.errors import Cancelled, InputError, UnbraidError
+from unbraid.files.workfolder import clear_abandoned
 from unbraid.jobs import preview
 from unbraid.jobs.disk import causes, in_users_words, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
@@ -27,7 +28,6 @@ from unbraid.models.download import DownloadError
 from unbraid.out_of_memory import is_out_of_memory
 from unbraid.separation import Progress
 from unbraid.separation.separator import Result
-from unbraid.separation.workfolder import clear_abandoned
 
 # Of the whole; the rest is for previews, which take 0.003 s for a second of each stem: a sixth of the time that the
 # fastest model needs for two, a hundredth with htdemucs.
@@ -221,7 +221,7 @@ def _told(error: Exception, session: Session) -> str:
         return NO_MEMORY
     if isinstance(error, DownloadError):
         name = session.choices.model
-        return f"{name} can't be downloaded: {error.reason}. Choose lite, which is always here, or try again later."
+        return f"{name} can't be downloaded: {error.cause}. Choose lite, which is always here, or try again later."
     if isinstance(error, InputError):
         return _of_user(error.message, Path(session.input_key), session)
     if isinstance(error, UnbraidError):

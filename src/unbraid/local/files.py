@@ -15,16 +15,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from unbraid.errors import OutputError
-from unbraid.jobs.disk import is_full
+from unbraid.files.atomic import PART, AtomicFile
+from unbraid.files.oserrors import write_cause, write_problem
 from unbraid.jobs.records import FOLDER, KINDS
 from unbraid.local.links import Links
 
 KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-PART = ".part-"  # begins the name of what is being written; no key has a name that begins with a dot
 
 
 class FolderStore:
@@ -151,26 +150,21 @@ class FolderStore:
                 path.unlink(missing_ok=True)
 
 
-class Part:
-    """A file that is being written: complete after `commit`, gone after leaving the `with` without it."""
+class Part(AtomicFile):
+    """A file that gets its key at `commit`; leaving the `with` block without that removes it. Raises OutputError."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._path = place.with_name(PART + secrets.token_hex(8))
-        self._committed = False
+    def __init__(self, path: Path) -> None:
+        folder = path.parent
         with _explained():
-            self.file = self._open()
-
-    def _open(self) -> IO[bytes]:
-        folder = self._place.parent
-        while True:
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                return self._path.open("xb", buffering=0)
-            except (FileNotFoundError, FileExistsError):
-                # Another upload has just removed the empty folder, unless something else stands in its place.
-                if folder.exists() and not folder.is_dir():
-                    raise
+            while True:
+                try:
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    super().__init__(path, buffering=0)
+                    return
+                except (FileNotFoundError, FileExistsError):
+                    # Another upload has just removed the empty folder, unless `folder` is not a folder.
+                    if folder.exists() and not folder.is_dir():
+                        raise
 
     def write(self, data: bytes) -> None:
         """Append. Raises OutputError."""
@@ -179,25 +173,18 @@ class Part:
             while view:
                 view = view[self.file.write(view) :]
 
-    def commit(self) -> None:
-        """Put the file in its place. Raises OutputError; FileNotFoundError where the session was deleted meanwhile."""
-        self.file.close()
+    def commit(self, *, replace: bool = True) -> None:
+        """Publish the file. Raises OutputError; FileNotFoundError if the session was deleted meanwhile."""
         try:
-            self._path.replace(self._place)
+            super().commit(replace=replace)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise _explain(error) from error
-        self._committed = True
 
-    def __enter__(self) -> Part:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        if not self._committed:
-            self._path.unlink(missing_ok=True)
-            _drop_empty(self._path.parent)
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        _drop_empty(self.path.parent)
 
 
 def _drop_empty(folder: Path) -> None:
@@ -216,10 +203,10 @@ def _explained() -> Iterator[None]:
 
 def _explain(error: OSError) -> OutputError:
     """In the words of somebody who uses the app, not of whoever runs it: nothing of its folders."""
-    if is_full(error):
+    if write_problem(error).is_lack_of_space:
         return OutputError(
             "There is no room left for this. Delete songs that you no longer need, or try again later."
         )
     return OutputError(
-        f"This can't be stored: {error.strerror}. Whoever runs this app has to look at its disk."
+        f"This can't be stored: {write_cause(error)}. Whoever runs this app has to look at its disk."
     )

@@ -6,16 +6,16 @@ The signature is HMAC-SHA-256 (RFC 2104) over the method, the key and every para
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
+
+from unbraid.files.atomic import atomic_write
 
 PREFIX = "/files/"
 SECRET_BYTES = 32
@@ -82,16 +82,9 @@ def read_secret(path: Path) -> bytes:
     """The secret kept in `path`, which only this user may read; made when it isn't there. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        # Written whole beside its place, then linked: of two processes that start at once, one wins and both read its.
-        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(SECRET_BYTES))
-            with contextlib.suppress(FileExistsError):
-                os.link(part, path)
-        finally:
-            part.unlink()
+        # Of two processes that start at once, the first one's secret stays, and both read it.
+        with atomic_write(path, mode=0o600, replace=False) as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
     secret = path.read_bytes()
     if len(secret) < SECRET_BYTES:
         raise OSError(f"{path} is damaged; delete it to get another (links that were given out end with it)")

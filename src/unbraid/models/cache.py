@@ -8,17 +8,15 @@ compiled/KEY.bin  a network as it was compiled for this machine; see `unbraid.se
 
 from __future__ import annotations
 
-import errno
-import glob
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from unbraid.errors import ModelError
+from unbraid.files.atomic import atomic_folder
+from unbraid.files.oserrors import write_cause, write_problem
 
 PLACE = "UNBRAID_CACHE"  # the environment variable that puts the cache somewhere else
 ASK_AGAIN_S = 0.1
@@ -69,25 +67,13 @@ def install(folder: Path, fill: Callable[[Path], object]) -> None:
     To be called inside `locked(folder)`: what a killed call left behind is cleared. Raises ModelError when the disk
     is full or may not be written to, and whatever `fill` raises; nothing is left then.
     """
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            new = work / folder.name  # a folder of its own, as mkdtemp's can be read by its maker alone
-            new.mkdir()
-            fill(new)
-            if folder.exists():
-                folder.rename(work / "old")
-            new.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    with writing(folder), atomic_folder(folder) as new:
+        fill(new)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside, what the system refuses while `path` is written is a ModelError that says what to do."""
+    """Turn an OSError raised inside, while `path` is written, into a ModelError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -95,13 +81,8 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, error: OSError) -> ModelError:
-    """The system's `error` while writing `path`, in the user's words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ModelError(
-            f"the disk of {path.parent} is full. Free some space, or set {PLACE} to a folder elsewhere"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ModelError(f"{path.parent} may not be written to. Set {PLACE} to a folder that may")
+    """Return the error for a failed write to `path`."""
+    first = "Free some space, or set" if write_problem(error).is_lack_of_space else "Set"
     return ModelError(
-        f"{path} can't be written ({error.strerror or error}). Check the disk, or set {PLACE} to another folder"
+        f"can't be written: {write_cause(error)}. {first} {PLACE} to another folder", subject=str(path)
     )

@@ -168,7 +168,7 @@ def _best(progress: DownloadProgress | None, notice: Notice | None) -> Model:
     except ModelError as error:
         model = load_model_folder(instead.place)
         if notice is not None:
-            reason = error.reason if isinstance(error, DownloadError) else error.message
+            reason = error.cause if isinstance(error, DownloadError) else error.message
             notice(
                 f"using {instead.name}, which is far weaker, as {choice.name} can't be had: {reason}. "
                 f"To get it: unbraid models pull {choice.name}"
@@ -208,7 +208,7 @@ def _get(
             what = f"{entry.name}, which is damaged in {entry.place}," if damaged else entry.name
             missing = [file for file in entry.files if not (downloads / file.name).is_file()]
             wanted = [file for file in entry.files if file in missing or file in error.files]
-            raise DownloadError(wanted, downloads, what, error.reason) from error
+            raise DownloadError(wanted, downloads, what, error.cause) from error
 
 
 def _download(

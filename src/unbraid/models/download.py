@@ -66,13 +66,13 @@ ONE_QUICK_TRY = Patience(tries=1, connect_s=3.0, read_s=10.0)
 
 
 class DownloadError(ModelError):
-    """Files can't be had; `reason` is why, without what to do about it."""
+    """Files are unavailable; `cause` is why, without advice."""
 
-    def __init__(self, files: Sequence[ModelFile], into: Path, what: str, reason: str) -> None:
+    def __init__(self, files: Sequence[ModelFile], into: Path, what: str, cause: str) -> None:
         wanted = ", ".join(f"{file.url} (SHA-256 {file.sha256})" for file in files)
-        super().__init__(f"{what} can't be downloaded: {reason}. By hand: put {wanted} into {into}")
+        super().__init__(f"{what} can't be downloaded: {cause}. By hand: put {wanted} into {into}")
         self.files = files
-        self.reason = reason
+        self.cause = cause
 
 
 def fetch(

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from unbraid.files.atomic import atomic_write
 from unbraid.networks.lite import Lite, LiteConfig
 
 
@@ -32,20 +33,17 @@ class Average:
 def save(
     path: Path, network: Lite, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]
 ) -> None:
-    """Whole or not at all: written beside and renamed."""
-    part = path.with_suffix(".part")
-    torch.save(
-        {
-            "config": asdict(network.config),
-            "network": network.state_dict(),
-            "average": average.network.state_dict(),
-            "updates": average.updates,
-            "optimizer": optimizer.state_dict(),
-            "state": state,
-        },
-        part,
-    )
-    part.replace(path)
+    """Write a checkpoint atomically."""
+    content = {
+        "config": asdict(network.config),
+        "network": network.state_dict(),
+        "average": average.network.state_dict(),
+        "updates": average.updates,
+        "optimizer": optimizer.state_dict(),
+        "state": state,
+    }
+    with atomic_write(path) as file:
+        torch.save(content, file)
 
 
 def load(path: Path) -> dict[str, Any]:

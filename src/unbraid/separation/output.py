@@ -11,9 +11,10 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
-from unbraid.audio.partfile import LONGEST_NAME
 from unbraid.errors import OutputError
-from unbraid.separation.workfolder import WorkFolder
+from unbraid.files.atomic import LONGEST_NAME
+from unbraid.files.oserrors import output_error
+from unbraid.files.workfolder import WorkFolder
 
 # Folders that this process had to make for stems -> how many StemFolders are at work in each. The last one that leaves
 # removes it if nothing has come of any.
@@ -73,10 +74,10 @@ class StemFolder:
     ) -> None:
         self._work.remove()
         self._leave_folders()
-        if isinstance(error, OutputError):
-            # The user knows nothing of hidden folders.
-            shown = error.message.replace(str(self.stems), str(self._out_dir))
-            raise OutputError(shown.replace(str(self._work.path), str(self._out_dir))) from error
+        if isinstance(error, OutputError) and error.path and error.path.is_relative_to(self._work.path):
+            # The user doesn't know the hidden folder.
+            is_stem = error.path.parent == self.stems
+            raise error.moved_to(self.target / error.path.name if is_stem else self._out_dir) from error
 
     def _make_folders(self) -> None:
         out_dir = self._out_dir.absolute()
@@ -90,9 +91,7 @@ class StemFolder:
             for path in self._within:
                 _made[path] += 1
         if self.target.exists() and not self.target.is_dir():
-            raise OutputError(
-                f"{self.target} is a file, and a folder is needed there; choose another output folder"
-            )
+            raise output_error(self.target, NotADirectoryError(errno.ENOTDIR, ""))
 
     def _leave_folders(self) -> None:
         with _making:
@@ -102,20 +101,6 @@ class StemFolder:
                     del _made[path]
                     with suppress(OSError):  # there is something in it
                         path.rmdir()
-
-
-def output_error(path: Path, error: OSError) -> OutputError:
-    """What a failing write to the folder `path` means to the user."""
-    elsewhere = "choose another output folder (-o)"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{path} may not be written to; {elsewhere}")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"the disk of {path} is full; free some space or {elsewhere}")
-    if error.errno == errno.EFBIG:
-        return OutputError(f"the disk of {path} takes no file of that size; free some space or {elsewhere}")
-    if error.errno == errno.ENOTDIR:
-        return OutputError(f"{path} can't be a folder, as a file is in the way; {elsewhere}")
-    return OutputError(f"{path} can't be written: {error.strerror or error}; {elsewhere}")
 
 
 def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.arrays import Floats
-from unbraid.separation.output import output_error
 
 
 class Sums:
@@ -28,11 +29,9 @@ class Sums:
         self._touched = [False] * sources
 
     def __enter__(self) -> Sums:
-        try:
-            # Unbuffered: what doesn't fit on the disk is found when it is written.
+        with self._reporting():
+            # Unbuffered: a full disk is noticed by `add`, not when the file is closed.
             self._file: BinaryIO = self._path.open("w+b", buffering=0) if self._path else BytesIO()
-        except OSError as error:
-            raise self._failure(error) from error
         return self
 
     def __exit__(
@@ -46,32 +45,28 @@ class Sums:
             found = self.read(start, estimate.shape[-1], source)
             found += estimate
             self._touched[source] = True
-            try:
+            with self._reporting():
                 for channel, values in enumerate(found):
                     self._seek(source, channel, start)
                     rest = values.view(np.uint8).data
-                    while rest:  # unbuffered files write what they can
+                    while rest:  # an unbuffered file may write a part only
                         rest = rest[self._file.write(rest) :]
-            except OSError as error:
-                raise self._failure(error) from error
 
     def read(self, start: int, samples: int, source: int) -> Floats:
         """The sum (channels, samples) for `source` from sample `start` on."""
         found = np.zeros((self._channels, samples), np.float32)
         if self._touched[source]:
-            try:
+            with self._reporting():
                 for channel, values in enumerate(found):
                     self._seek(source, channel, start)
-                    # What was never written is zero or beyond the end of the file.
+                    # Samples that were never written are zero, or beyond the end of the file.
                     content = np.frombuffer(self._file.read(values.nbytes), np.float32)
                     values[: content.size] = content
-            except OSError as error:
-                raise self._failure(error) from error
         return found
 
     def _seek(self, source: int, channel: int, start: int) -> None:
         position = (source * self._channels + channel) * self._samples + start
         self._file.seek(position * np.dtype(np.float32).itemsize)
 
-    def _failure(self, error: OSError) -> Exception:
-        return output_error(self._path.parent if self._path else Path(), error)
+    def _reporting(self) -> AbstractContextManager[None]:
+        return report_output_errors(self._path or Path())

@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from unbraid.audio import Encoder
+from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.arrays import Floats
-from unbraid.separation.output import output_error
 from unbraid.separation.stems import CLAMP, rescale_gain
 
 # Samples read back and encoded at once (1.5 s at 44.1 kHz).
@@ -99,23 +99,19 @@ class RescalingWriter:
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._peak = 0.0
         self._shapes: list[tuple[int, ...]] = []
-        self._folder = spool.parent
-        try:
-            # Unbuffered: what doesn't fit on the disk is found here, not when the file is closed.
+        self._path = spool
+        with report_output_errors(spool):
+            # Unbuffered: a full disk is noticed by `write`, not when the file is closed.
             self._spool = stack.enter_context(spool.open("w+b", buffering=0))
-        except OSError as error:
-            raise output_error(self._folder, error) from error
 
     def write(self, stems: Floats) -> None:
         """See `StemWriter.write`."""
         self._shapes.append(stems.shape)
         self._peak = max(self._peak, float(stems.max(initial=0.0)), -float(stems.min(initial=0.0)))
-        try:
-            rest = np.ascontiguousarray(stems).reshape(-1).view(np.uint8).data
-            while rest:  # unbuffered files write what they can
+        rest = np.ascontiguousarray(stems).reshape(-1).view(np.uint8).data
+        with report_output_errors(self._path):
+            while rest:  # an unbuffered file may write a part only
                 rest = rest[self._spool.write(rest) :]
-        except OSError as error:
-            raise output_error(self._folder, error) from error
 
     def finish(self, written: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""

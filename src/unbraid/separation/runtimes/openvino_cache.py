@@ -13,7 +13,6 @@ import json
 import mmap
 import os
 import shutil
-import tempfile
 import time
 import zlib
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from unbraid.files.atomic import PART, atomic_write
 from unbraid.models.cache import cache_folder
 from unbraid.out_of_memory import is_out_of_memory, probe_memory
 
@@ -93,15 +93,9 @@ def keep(network: Any, path: Path) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < len(content) + SPARE:
             return False
-        descriptor, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.write(end)
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        with atomic_write(path, mode=0o600) as file:
+            file.write(content)
+            file.write(end)
     except OSError:
         return False
     with suppress(OSError):
@@ -127,6 +121,6 @@ def _make_room(folder: Path) -> None:
         total += path.stat().st_size
         if number and total > ROOM:
             path.unlink(missing_ok=True)
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(f"{PART}*"):
         if part.stat().st_mtime < time.time() - LEFT_S:
             part.unlink(missing_ok=True)

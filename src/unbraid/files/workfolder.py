@@ -1,7 +1,8 @@
-"""Hidden folders to work in, each locked by the process that made it; those of processes that were killed are cleared.
+"""Hidden folders for unfinished work. Each is locked by its process; folders of killed processes are removed.
 
-The lock is the kernel's (flock, on the folder itself): it ends with its process, however that ends. Some network
-file systems keep such locks from other machines, so a folder made on another one has to have been still for a day.
+The lock is the kernel's (flock on the folder itself): it ends with its process, however that ends. Some network file
+systems don't share such locks between machines, so a folder made on another machine is removed only after a day
+without changes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 
 PREFIX = f".unbraid-{zlib.crc32(platform.node().encode()):08x}-"
-_NAME = re.compile(r"\.unbraid-[0-9a-f]{8}-[a-z0-9_]{8}")  # with what tempfile.mkdtemp adds
-STILL_S = 24 * 3600
+_NAME = re.compile(r"\.unbraid-[0-9a-f]{8}-[a-z0-9_]{8}")  # with the suffix of tempfile.mkdtemp
+ABANDONED_AFTER_S = 24 * 3600
 
 
 class WorkFolder:
-    """A new hidden folder in `parent`, which `remove` removes with all that is in it. Raises OSError."""
+    """A new hidden folder in `parent`. `remove`, or leaving the `with` block, removes it. Raises OSError."""
 
     def __init__(self, parent: Path) -> None:
         clear_abandoned(parent)
@@ -32,23 +33,29 @@ class WorkFolder:
             # Between these two lines another process may take it for abandoned and remove it.
             with suppress(FileNotFoundError):
                 self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-                with suppress(OSError):  # a file system without locks: nobody else gets one either
+                with suppress(OSError):  # a file system without locks: no other process gets one either
                     fcntl.flock(self._lock, fcntl.LOCK_EX)
                 if self.path.exists():
                     return
                 os.close(self._lock)
 
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
     def remove(self) -> None:
-        """Remove the folder, then let go of it."""
+        """Remove the folder, then release its lock."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
 def clear_abandoned(parent: Path) -> None:
-    """Remove the working folders in `parent` whose process is gone."""
+    """Remove the work folders in `parent` whose process is gone."""
     with suppress(OSError):
         for path in list(parent.iterdir()):
-            if _NAME.fullmatch(path.name) and (path.name.startswith(PREFIX) or _is_still(path)):
+            if _NAME.fullmatch(path.name) and (path.name.startswith(PREFIX) or _is_unchanged(path)):
                 with suppress(OSError):  # locked, or removed by another process meanwhile
                     _remove_unlocked(path)
 
@@ -62,9 +69,9 @@ def _remove_unlocked(path: Path) -> None:
         os.close(lock)
 
 
-def _is_still(path: Path) -> bool:
-    """Whether nothing in the folder was written for STILL_S."""
+def _is_unchanged(path: Path) -> bool:
+    """Whether nothing in the folder was written for ABANDONED_AFTER_S."""
     with suppress(OSError):
         newest = max(inside.lstat().st_mtime for inside in (path, *path.rglob("*")))
-        return time.time() - newest > STILL_S
+        return time.time() - newest > ABANDONED_AFTER_S
     return False

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from unbraid.separation.workfolder import PREFIX, STILL_S, WorkFolder, clear_abandoned
+from unbraid.files.workfolder import ABANDONED_AFTER_S, PREFIX, WorkFolder, clear_abandoned
 
 
 def test_a_folder_that_is_in_use_stays_and_one_that_is_not_goes(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_what_another_machine_left_goes_after_a_day_without_a_change(tmp_path: P
     spool = foreign / "stems.f32"
     foreign.mkdir()
     spool.touch()
-    long_ago = time.time() - STILL_S - 60
+    long_ago = time.time() - ABANDONED_AFTER_S - 60
     os.utime(foreign, (long_ago, long_ago))
     clear_abandoned(tmp_path)
     assert spool.exists()

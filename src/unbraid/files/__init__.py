@@ -1,0 +1,1 @@
+"""Write files and folders atomically, and put the system's errors into words. Loads nothing heavy."""
