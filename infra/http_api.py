@@ -15,24 +15,7 @@ from constructs import Construct
 from infra.log_groups import log_group
 from infra.nag import explained
 from infra.settings import STACK
-
-ROUTES = {
-    "POST /upload": "upload",
-    "POST /batch": "upload",
-    "POST /process": "process",
-    "POST /batch/process": "process",
-    "POST /status": "status",
-    "GET /status/{sessionId}": "status",
-    "POST /batch/status": "status",
-    "POST /cleanup": "cleanup",
-    "GET /history": "history",
-    "GET /models": "models",
-    "POST /cancel": "cancel",
-    "GET /config": "config",
-    "GET /healthz": "config",
-}
-PUBLIC = ("GET /config", "GET /healthz")
-"""Routes that need no sign-in: a page asks the first how to sign in."""
+from unbraid.api.routes import ROUTES
 
 RATE, BURST = 20, 30
 """Requests a second, and at once."""
@@ -107,15 +90,15 @@ class HttpApi(Construct):
         if issuer is not None and client is not None:
             authorizer = HttpJwtAuthorizer("SignIn", issuer, jwt_audience=[client])
         integrations = {
-            name: HttpLambdaIntegration(name.title(), functions[name]) for name in {*ROUTES.values()}
+            name: HttpLambdaIntegration(name.title(), functions[name])
+            for name in {route.function for route in ROUTES}
         }
-        for route, name in ROUTES.items():
-            method, path = route.split()
+        for route in ROUTES:
             self.api.add_routes(
-                path=path,
-                methods=[api.HttpMethod(method)],
-                integration=integrations[name],
-                authorizer=None if route in PUBLIC else authorizer,
+                path=route.path,
+                methods=[api.HttpMethod(route.method)],
+                integration=integrations[route.function],
+                authorizer=None if route.public else authorizer,
             )
         explained(
             self,

@@ -10,25 +10,10 @@ from aws_cdk import aws_cloudfront_origins as origins
 from constructs import Construct
 
 from infra.buckets import private_bucket
-from infra.http_api import ROUTES
 from infra.nag import explained
 from infra.settings import STACK
-
-# As src/unbraid/web/headers.py says of the same page on one machine.
-POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self' data: blob:",
-    "font-src": "'self'",
-    "media-src": "'self' blob:",
-    "manifest-src": "'self'",
-    "worker-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-}
-PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
+from unbraid.api.headers import ALWAYS, page_policy
+from unbraid.api.routes import ROUTES
 
 
 class Site(Construct):
@@ -49,7 +34,7 @@ class Site(Construct):
             cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
         )
-        paths = {route.split()[1].replace("{sessionId}", "*") for route in ROUTES}
+        paths = {route.path.replace("{sessionId}", "*") for route in ROUTES}
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -80,13 +65,12 @@ class Site(Construct):
         return f"https://{self.distribution.distribution_domain_name}"
 
     def _headers(self, connect: Sequence[str]) -> cloudfront.ResponseHeadersPolicy:
-        policy = {**POLICY, "connect-src": " ".join(["'self'", *connect])}
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy="; ".join(f"{name} {value}" for name, value in policy.items()),
+                    content_security_policy=page_policy(connect),
                     override=True,
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
@@ -102,11 +86,8 @@ class Site(Construct):
             ),
             custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
                 custom_headers=[
-                    cloudfront.ResponseCustomHeader(header=name, value=value, override=True)
-                    for name, value in (
-                        ("cross-origin-opener-policy", "same-origin"),
-                        ("permissions-policy", PERMISSIONS),
-                    )
+                    cloudfront.ResponseCustomHeader(header=name, value=ALWAYS[name], override=True)
+                    for name in ("cross-origin-opener-policy", "permissions-policy")
                 ]
             ),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unbraid.web.headers import ALWAYS, HSTS, page_policy
+from unbraid.api.headers import ALWAYS, HSTS, page_policy
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "netlify.toml").read_text("utf-8"))

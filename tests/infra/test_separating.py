@@ -73,7 +73,7 @@ def test_the_endpoint_answers_later_and_tells_of_it(synth: Synth) -> None:
     }
     assert heard.keys() == topics and len(topics) == 2
     for subscription in heard.values():
-        assert text(subscription["Endpoint"]).startswith("<FunctionsEnded")
+        assert text(subscription["Endpoint"]).startswith("<FunctionsOnInvocationEnd")
         assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]).startswith("<DeadLetters")
 
 

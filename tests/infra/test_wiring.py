@@ -9,18 +9,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from infra.http_api import ROUTES
 from infra.storage import KEPT_DAYS
 from tests.aws.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
 from tests.infra.looking import Template, one, resources, text
 
+from unbraid.api.routes import ROUTES
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.aws.settings import PREFIX, Settings
 from unbraid.jobs.limits import DAY, Limits
 
 Synth = Callable[..., Template]
 
-FUNCTIONS = {*ROUTES.values(), "connect", "disconnect", "ended", "tell", "upkeep"}
+FUNCTIONS = {
+    *(route.function for route in ROUTES),
+    "connect",
+    "disconnect",
+    "on_invocation_end",
+    "push",
+    "upkeep",
+}
 
 
 def functions(template: Template) -> dict[str, dict[str, Any]]:
@@ -64,7 +71,7 @@ def _gets(value: Any) -> list[str]:
 
 def test_every_route_has_its_function(synth: Synth) -> None:
     template = synth()
-    assert targets(template, "HttpApi") == {route: logical(template, name) for route, name in ROUTES.items()}
+    assert targets(template, "HttpApi") == {route.key: logical(template, route.function) for route in ROUTES}
     assert targets(template, "SocketApi") == {
         "$connect": logical(template, "connect"),
         "$default": logical(template, "connect"),
@@ -75,7 +82,7 @@ def test_every_route_has_its_function(synth: Synth) -> None:
 def test_cloudfront_passes_every_route_on(synth: Synth) -> None:
     config = one(synth(), "CloudFront::Distribution")["DistributionConfig"]
     paths = {behaviour["PathPattern"] for behaviour in config["CacheBehaviors"]}
-    assert paths == {route.split()[1].replace("{sessionId}", "*") for route in ROUTES}
+    assert paths == {route.path.replace("{sessionId}", "*") for route in ROUTES}
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -95,8 +102,8 @@ def test_functions_run_python_on_arm_with_traces(synth: Synth) -> None:
 
 
 def test_those_that_answer_calls_end_before_the_api_gives_up(synth: Synth) -> None:
-    for name in ROUTES.values():
-        assert functions(synth())[name]["Timeout"] < 30
+    for route in ROUTES:
+        assert functions(synth())[route.function]["Timeout"] < 30
 
 
 COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "socket_api", "models"}
@@ -170,7 +177,7 @@ def test_changes_of_sessions_are_told_in_order_and_put_aside_after_some_tries(sy
     mapping = one(template, "Lambda::EventSourceMapping")
     (table,) = (name for name in resources(template, "DynamoDB::Table") if name.startswith("StorageSessions"))
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
-    assert mapping["FunctionName"] == {"Ref": logical(template, "tell")}
+    assert mapping["FunctionName"] == {"Ref": logical(template, "push")}
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == 3
     assert mapping["MaximumRecordAgeInSeconds"] == 300
@@ -195,7 +202,7 @@ def test_what_works_by_itself_puts_aside_what_it_could_not_do(synth: Synth) -> N
         text(each["FunctionName"])[1:-1]: text(each["DestinationConfig"]["OnFailure"]["Destination"])
         for each in resources(template, "Lambda::EventInvokeConfig").values()
     }
-    assert configured.keys() == {logical(template, name) for name in ("tell", "upkeep", "ended")}
+    assert configured.keys() == {logical(template, name) for name in ("push", "upkeep", "on_invocation_end")}
     assert all(queue.startswith("<DeadLetters") for queue in configured.values())
 
 

@@ -34,13 +34,13 @@ def test_an_app_among_friends_writes(open_app: Open) -> None:
 
 
 def test_so_many_letters_and_no_more(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(email, "AT_ONCE", 3)
+    monkeypatch.setattr(email, "BURST", 3)
     app = open_app(**MAIL)
     body = {"sessionIds": ["x" * 32], "notify": "you@example.org"}
     for _ in range(3):
         assert app.client.post("/batch/process", json=body).status_code == 202
     answer = app.client.post("/batch/process", json=body)
-    assert "letters" in assert_problem(answer, 429)["detail"]
+    assert "e-mails" in assert_problem(answer, 429)["detail"]
     assert int(answer.headers["retry-after"]) > 10
     other = open_app(**MAIL)
     assert_problem(other.client.post("/batch/process", json={**body, "sessionIds": ["x" * 32] * 4}), 429)
@@ -49,9 +49,9 @@ def test_so_many_letters_and_no_more(open_app: Open, monkeypatch: pytest.MonkeyP
 def test_no_address_gets_more_than_one_asker_may_send(
     monkeypatch: pytest.MonkeyPatch, open_app: Open
 ) -> None:
-    monkeypatch.setattr(email, "AT_ONCE", 2)
-    counted = email.Letters(open_app(**MAIL).settings)
-    counted.ask(Choices(notify="you@example.org"), "one", 1)
-    counted.ask(Choices(notify="YOU@example.org"), "another", 1)
+    monkeypatch.setattr(email, "BURST", 2)
+    quota = email.EmailQuota(open_app(**MAIL).settings)
+    quota.take(Choices(notify="you@example.org"), "one", 1)
+    quota.take(Choices(notify="YOU@example.org"), "another", 1)
     with pytest.raises(email.HTTPException):
-        counted.ask(Choices(notify="you@example.org"), "a third", 1)
+        quota.take(Choices(notify="you@example.org"), "a third", 1)

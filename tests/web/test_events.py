@@ -59,7 +59,7 @@ def test_two_pages_hear_the_same(app: App) -> None:
         assert one.receive_json() == other.receive_json()
         app.service.cancel(upload["sessionId"])
         assert one.receive_json() == other.receive_json()
-        assert len(app.client.app.state.watch) == 2  # type: ignore[attr-defined]
+        assert len(app.client.app.state.watcher) == 2  # type: ignore[attr-defined]
     with listen(app, upload["sessionId"]) as again:
         assert again.receive_json()["status"] == "CANCELLED"
 

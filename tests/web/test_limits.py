@@ -90,10 +90,10 @@ def test_signed_links_are_not_counted(open_app: Open) -> None:
 
 def test_calls_are_small(open_app: Open) -> None:
     app = open_app()
-    for body in (bytes(bodies.LARGEST + 1), iter([bytes(bodies.LARGEST), b"x"])):
+    for body in (bytes(bodies.MAX_BODY_BYTES + 1), iter([bytes(bodies.MAX_BODY_BYTES), b"x"])):
         answer = app.client.post("/upload", content=body, headers={"Content-Type": "application/json"})
         assert_problem(answer, 413)
-    wide = b'{"fileName": "a.mp3", "fileType": "", "more": "' + b"x" * (bodies.LARGEST - 100) + b'"}'
+    wide = b'{"fileName": "a.mp3", "fileType": "", "more": "' + b"x" * (bodies.MAX_BODY_BYTES - 100) + b'"}'
     answer = app.client.post("/upload", content=wide, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
 

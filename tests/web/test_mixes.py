@@ -13,7 +13,7 @@ from tests.web import conftest
 from tests.web.conftest import App
 from tests.web.test_songs import assert_problem
 
-from unbraid.web.routes import mixes
+from unbraid.web import mixes
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from unbraid import __version__
+from unbraid.api.call import Features
 from unbraid.api.problems import of_error
 from unbraid.api.schemas import (
     BatchProcessAnswer,
@@ -126,25 +127,17 @@ def models_answer(
     return ModelsAnswer(models=[answer(one) for one in chosen], default=AUTO if auto else chosen[0].name)
 
 
-def config_answer(
-    limits: Limits,
-    *,
-    sign_in: SignInAnswer | None,
-    mail: bool,
-    mixes: bool,
-    events: str | None = None,
-    wakes: bool = False,
-) -> ConfigAnswer:
-    """What a page has to know before it begins."""
+def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
+    """What a front end needs to know before its first upload."""
     return ConfigAnswer(
-        signIn=sign_in,
+        signIn=features.sign_in,
         maxBytes=limits.max_bytes,
         maxSongSeconds=limits.max_song_s,
         formats=list(FORMATS),
-        mail=mail,
-        mixes=mixes,
-        events=events,
-        wakes=wakes,
+        mail=features.email,
+        mixes=features.mixes,
+        events=features.events,
+        wakes=features.wakes,
         version=__version__,
     )
 

@@ -1,4 +1,4 @@
-"""Who may have letters sent: an app that writes to any address for anybody is a tool to pester people."""
+"""Who may have e-mail sent. An app that writes to any address on anyone's request can be used for harassment."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from unbraid.errors import SettingError
 from unbraid.jobs.session import Choices
 
 
-def wanted(choices: Choices | None, *, can: bool, may: bool) -> str | None:
-    """The address that a letter is wanted to; None: no letter.
+def notification_address(choices: Choices | None, *, configured: bool, allowed: bool) -> str | None:
+    """Return the address to notify when the song has ended; None: no e-mail was requested.
 
-    `can`: whether letters can be sent here at all; `may`: whether they are, to whoever asks. Raises SettingError.
+    `configured`: whether this installation can send e-mail; `allowed`: whether it sends e-mail for this caller.
+    Raises SettingError.
     """
     if choices is None or choices.notify is None:
         return None
-    if not can:
-        raise SettingError(
-            "No e-mail is sent here. Leave notify out, and ask for the status instead.", "notify"
-        )
-    if not may:
-        raise SettingError("E-mail is sent here only where people sign in. Leave notify out.", "notify")
+    if not configured:
+        raise SettingError("This server sends no e-mail. Leave notify out and poll the status.", "notify")
+    if not allowed:
+        raise SettingError("This server sends e-mail only where users sign in. Leave notify out.", "notify")
     return choices.notify

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 BROWSER_TOKEN = re.compile(r"[!-~]{16,200}", re.ASCII)
 """Random words that a page makes up once, and sends as `X-Browser-Token`."""
+
+BEARER = "bearer."
+"""Begins the WebSocket subprotocol that carries a token: browsers let pages set no other header of a socket."""
 
 
 def of_user(user: str) -> str:
@@ -22,3 +26,8 @@ def of_browser(token: str | None) -> str | None:
     if token is None or not BROWSER_TOKEN.fullmatch(token):
         return None
     return "browser:" + hashlib.sha256(token.encode()).hexdigest()
+
+
+def token_protocol(protocols: Iterable[str]) -> str | None:
+    """The subprotocol that carries a token, among those that a page offers; None: no token."""
+    return next((name for name in protocols if name.startswith(BEARER)), None)

@@ -14,6 +14,16 @@ MEDIA_TYPE = "application/problem+json"
 # What pydantic calls a body that is no JSON object at all: malformed, where a wrong field is 422.
 MALFORMED = {"json_invalid", "model_attributes_type", "dict_type", "model_type"}
 
+MAX_BODY_BYTES = 1 << 18
+"""Largest request body: a batch of a thousand names."""
+TOO_LARGE = f"The request exceeds {MAX_BODY_BYTES >> 10} KB. Send songs to the URL that POST /upload returns."
+NOT_SIGNED_IN = "Please sign in."
+UNREADABLE = "The request can't be read. Send a JSON object with Content-Type: application/json."
+NO_ROUTE = "Nothing exists at this address."
+INTERNAL_ERROR = (
+    "Something went wrong on the server. Try again. If it happens again, contact the administrator."
+)
+
 
 class FieldProblem(BaseModel):
     """What is wrong with one field."""

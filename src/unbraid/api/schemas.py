@@ -97,6 +97,21 @@ class SessionRequest(BaseModel):
     session_id: Id = Field(validation_alias=AliasChoices("session_id", "sessionId"))
 
 
+class SessionPath(BaseModel):
+    """The session, named in the path."""
+
+    session_id: Id = Field(alias="sessionId")
+
+
+class HistoryQuery(BaseModel):
+    """A page of the history."""
+
+    limit: int = Field(50, ge=1, le=200)
+    before: float | None = Field(
+        None, allow_inf_nan=False, description="`created_at` of the last that is known already"
+    )
+
+
 class OutputFile(BaseModel):
     """One file that came of a song."""
 

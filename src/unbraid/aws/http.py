@@ -9,30 +9,38 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from unbraid.api import owners
-from unbraid.api.problems import MEDIA_TYPE, Problem, described, of_error, of_fields
+from unbraid.api.answers import sign_in_answer
+from unbraid.api.call import Features
+from unbraid.api.email import notification_address
+from unbraid.api.problems import (
+    INTERNAL_ERROR,
+    MAX_BODY_BYTES,
+    MEDIA_TYPE,
+    NO_ROUTE,
+    NOT_SIGNED_IN,
+    TOO_LARGE,
+    UNREADABLE,
+    Problem,
+    described,
+    of_error,
+    of_fields,
+)
+from unbraid.api.routes import ROUTES, Place, Route
 from unbraid.aws import handlers
 from unbraid.aws.handlers import Event, Handler, logger
-from unbraid.aws.settings import Settings
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
+from unbraid.jobs.session import Choices
+from unbraid.jobs.status import Status
 
-Model = TypeVar("Model", bound=BaseModel)
-
-LARGEST = 1 << 18  # bytes of a body, as in the web app; API Gateway takes 10 MB
-TOO_LARGE = (
-    f"The request is too large: at most {LARGEST >> 10} KB. Songs go to the link that POST /upload gives."
-)
-NOT_SIGNED_IN = "Please sign in."
-NOT_READ = "The request can't be read."
-NO_ROUTE = "There is nothing at this address."
-FAULT = "Something went wrong here. Try again; if it stays so, tell whoever runs this app."
+SCOPES = "openid"
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -44,72 +52,64 @@ class Refused(Exception):  # noqa: N818 - an answer
         self.problem, self.headers = problem, headers or {}
 
 
-class Call:
-    """One call of a route."""
+class FunctionCall:
+    """A `Call` of a Lambda function."""
+
+    base = ""
 
     def __init__(self, event: Event) -> None:
         self._event = event
 
     @property
     def service(self) -> Service:
-        """The service that is asked."""
         return handlers.service()
 
     @property
-    def settings(self) -> Settings:
-        """The deployment's."""
-        return handlers.settings()
+    def features(self) -> Features:
+        settings = handlers.settings()
+        return Features(
+            sign_in=sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, SCOPES),
+            email=settings.sends_mail,
+            mixes=False,
+            events=settings.socket_url,
+            wakes=settings.endpoint is not None,  # its instances shut down while the queue is empty
+            models=settings.models,
+        )
 
     @cached_property
     def owner(self) -> str | None:
-        """Whose sessions are meant. Raises Refused (401) where people sign in and nobody has.
+        """See `Call.owner`. Raises Refused (401) without sign-in.
 
-        API Gateway has checked the token. That there was one is looked at once more: a route without its authoriser
-        would be open to everybody.
+        API Gateway has checked the token. That a token exists is checked again here, because a route without its
+        authorizer would be open to every caller.
         """
-        if not self.settings.signs_in:
+        settings = handlers.settings()
+        if not settings.signs_in:
             return owners.of_browser(self._event.get("headers", {}).get("x-browser-token"))
         claims = self._event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
-        if claims.get("iss") != self.settings.oidc_issuer or not claims.get("sub"):
+        if claims.get("iss") != settings.oidc_issuer or not claims.get("sub"):
             raise Refused(described(401, NOT_SIGNED_IN), {"www-authenticate": "Bearer"})
         return owners.of_user(f"{claims['iss']} {claims['sub']}")
 
-    def body(self, kind: type[Model]) -> Model:
-        """What is asked for. Raises Refused (400, 413, 422)."""
-        # Forms, which any page may send anywhere, are no JSON.
-        media_type = self._event.get("headers", {}).get("content-type", "").partition(";")[0].strip().lower()
-        main, _, sub = media_type.partition("/")
-        text: str = self._event.get("body") or ""
-        data = base64.b64decode(text) if self._event.get("isBase64Encoded") else text.encode()
-        if len(data) > LARGEST:
-            raise Refused(described(413, TOO_LARGE))
-        is_json = main == "application" and (sub == "json" or sub.endswith("+json"))
-        try:
-            found = json.loads(data) if is_json else None
-        except json.JSONDecodeError:
-            found = None
-        except (UnicodeDecodeError, RecursionError):
-            raise Refused(described(400, NOT_READ)) from None
-        return _checked(kind, found, "body")
+    def zip_url(self, status: Status) -> str | None:
+        """No archive: S3 can't make one."""
+        return None
 
-    def query(self, kind: type[Model]) -> Model:
-        """What stands after the `?`. Raises Refused (422)."""
-        return _checked(kind, self._event.get("queryStringParameters") or {}, "query")
+    def check_email(self, choices: Choices | None, songs: int) -> None:
+        settings = handlers.settings()
+        notification_address(choices, configured=settings.sender is not None, allowed=settings.sends_mail)
 
-    def path(self, kind: type[Model]) -> Model:
-        """What stands in the places of the route. Raises Refused (422)."""
-        return _checked(kind, self._event.get("pathParameters") or {}, "path")
+    def count_started(self, songs: int) -> None:
+        handlers.count("SongsAsked", songs)
 
 
-Route = Callable[[Call], BaseModel]
-
-
-def answering(routes: Mapping[str, Route], status: int = 200) -> Handler:
-    """A handler of these routes, by what API Gateway calls them (`POST /status`), which answer with `status`."""
+def handler_of(function: str) -> Handler:
+    """The Lambda handler of all routes that `function` answers."""
+    routes = {route.key: route for route in ROUTES if route.function == function}
 
     def handler(event: Event, _context: Any) -> dict[str, Any]:
         started, key = time.perf_counter(), event["routeKey"]
-        answer = _answer(routes.get(key), event, status)
+        answer = _answer(routes.get(key), event)
         seconds = round(time.perf_counter() - started, 4)
         logger.info("answered", route=key, status=answer["statusCode"], seconds=seconds)
         return answer
@@ -117,11 +117,15 @@ def answering(routes: Mapping[str, Route], status: int = 200) -> Handler:
     return handlers.watched(handler)
 
 
-def _answer(route: Route | None, event: Event, status: int) -> dict[str, Any]:
+def _answer(route: Route | None, event: Event) -> dict[str, Any]:
     try:
         if route is None:
             raise Refused(described(404, NO_ROUTE))
-        return _json(status, route(Call(event)).model_dump_json(), "application/json")
+        call = FunctionCall(event)
+        if route.owner:
+            _ = call.owner  # 401 comes before 422
+        asked = [] if route.request is None else [_request(route.place, route.request, event)]
+        return _json(route.status, route.handler(call, *asked).model_dump_json(), "application/json")
     except Refused as refused:
         return _problem(refused.problem, refused.headers)
     except UnbraidError as error:
@@ -129,7 +133,42 @@ def _answer(route: Route | None, event: Event, status: int) -> dict[str, Any]:
     except Exception:
         logger.exception("fault")
         handlers.count("Faults")
-        return _problem(described(500, FAULT))
+        return _problem(described(500, INTERNAL_ERROR))
+
+
+def _request(place: Place, schema: type[BaseModel], event: Event) -> BaseModel:
+    """Parse the request. Raises Refused (400, 413, 422)."""
+    if place == "body":
+        found = _body(event)
+    else:
+        found = event.get("pathParameters" if place == "path" else "queryStringParameters") or {}
+    try:
+        return schema.model_validate(found)
+    except ValidationError as error:
+        wrong = [
+            {**one, "loc": (place, *one["loc"])}
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        raise Refused(of_fields(wrong)) from None
+
+
+def _body(event: Event) -> Any:
+    """The JSON of the body; None: not JSON. Raises Refused (400, 413)."""
+    # Forms, which any page may send to any server, don't count as JSON.
+    media_type = event.get("headers", {}).get("content-type", "").partition(";")[0].strip().lower()
+    main, _, sub = media_type.partition("/")
+    text: str = event.get("body") or ""
+    data = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    if len(data) > MAX_BODY_BYTES:
+        raise Refused(described(413, TOO_LARGE))
+    if main != "application" or not (sub == "json" or sub.endswith("+json")):
+        return None
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError:
+        return None
+    except (UnicodeDecodeError, RecursionError):
+        raise Refused(described(400, UNREADABLE)) from None
 
 
 def _problem(problem: Problem, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -145,14 +184,3 @@ def _json(
         "body": body,
         "isBase64Encoded": False,
     }
-
-
-def _checked(kind: type[Model], found: Any, place: str) -> Model:
-    try:
-        return kind.model_validate(found)
-    except ValidationError as error:
-        wrong = [
-            {**one, "loc": (place, *one["loc"])}
-            for one in error.errors(include_url=False, include_input=False)
-        ]
-        raise Refused(of_fields(wrong)) from None

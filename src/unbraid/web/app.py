@@ -12,17 +12,17 @@ from unbraid.api.signin import SignIn
 from unbraid.jobs.service import Service
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
-from unbraid.web import events, files, problems
+from unbraid.web import events, files, metrics, mixes, problems
 from unbraid.web.bodies import BodyLimit
+from unbraid.web.calls import add_routes
 from unbraid.web.context import Context
 from unbraid.web.description import PROBLEMS, describe, operation_id
-from unbraid.web.email import Letters
+from unbraid.web.email import EmailQuota
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
 from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.metrics import Metrics
 from unbraid.web.requests import RequestLog
-from unbraid.web.routes import about, batches, mixes, sessions
 from unbraid.web.static import FrontEnd
 
 
@@ -34,7 +34,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
-    context = Context(service, store, settings, Metrics(service), sign_in, Letters(settings))
+    context = Context(service, store, settings, Metrics(service), sign_in, EmailQuota(settings))
     app = FastAPI(
         title="Unbraid",
         version=__version__,
@@ -45,15 +45,15 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         middleware=_middleware(settings, context),
     )
     app.state.context = context
-    app.state.watch = events.Watch(context)
-    app.state.turns = mixes.Turns()
+    app.state.watcher = events.StatusWatcher(context)
+    app.state.mix_slots = mixes.MixSlots()
     problems.install(app)
     describe(app)
     # A scheme in the description alone; `context.owner_of` checks.
     signed_in = [] if sign_in is None else [Depends(HTTPBearer(auto_error=False))]
-    for router in (sessions.router, batches.router, mixes.router):
-        app.include_router(router, dependencies=signed_in)
-    for router in (about.router, files.router, events.router):
+    add_routes(app, signed_in)
+    app.include_router(mixes.router, dependencies=signed_in)
+    for router in (metrics.router, files.router, events.router):
         app.include_router(router)
     app.router.default = FrontEnd(sign_in=sign_in)
     return app

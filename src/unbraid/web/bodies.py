@@ -7,13 +7,10 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unbraid.api.problems import MAX_BODY_BYTES, TOO_LARGE
 from unbraid.web.problems import problem
 
-LARGEST = 1 << 18  # bytes; a batch of a thousand names
 BODY_S = 30.0  # for all of it to come
-TOO_LARGE = (
-    f"The request is too large: at most {LARGEST >> 10} KB. Songs go to the link that POST /upload gives."
-)
 
 
 class BodyLimit:
@@ -28,7 +25,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdecimal() or int(declared) > LARGEST:
+        if not declared.isdecimal() or int(declared) > MAX_BODY_BYTES:
             await _Refused(413, TOO_LARGE).answer(scope, receive, send)
             return
         size, answered, whole = 0, False, False
@@ -43,7 +40,7 @@ class BodyLimit:
                 raise _Refused(408, "The request came too slowly. Send it again.") from None
             whole = not message.get("more_body", False)
             size += len(message.get("body", b""))
-            if size > LARGEST:
+            if size > MAX_BODY_BYTES:
                 raise _Refused(413, TOO_LARGE)
             return message
 

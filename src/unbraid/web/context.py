@@ -11,12 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from unbraid.api import owners
+from unbraid.api.answers import sign_in_answer
+from unbraid.api.call import Features
+from unbraid.api.problems import NOT_SIGNED_IN
 from unbraid.api.signin import IssuerAway, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
+from unbraid.jobs.status import Status
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
-from unbraid.web.email import Letters
+from unbraid.web.email import EmailQuota
 from unbraid.web.metrics import Metrics
+
+ZIPS = "zips"
+"""First part of the keys under which archives are linked. They are made while they are sent."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Context:
     settings: Settings
     metrics: Metrics
     sign_in: SignIn | None
-    letters: Letters
+    email_quota: EmailQuota
 
     def base(self, connection: HTTPConnection) -> str:
         """The address that people have typed, without a `/` at its end; links begin with it."""
@@ -36,6 +43,20 @@ class Context:
             return self.settings.public_url
         base = str(connection.base_url).rstrip("/")
         return "http" + base.removeprefix("ws") if base.startswith("ws") else base
+
+    @property
+    def features(self) -> Features:
+        """What this server offers."""
+        settings = self.settings
+        sign_in = sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_scopes)
+        return Features(sign_in=sign_in, email=settings.sends_mail, mixes=True)
+
+    def zip_url(self, status: Status, base: str) -> str | None:
+        """Link to one archive of all files of a session; None while it has no files."""
+        if not status.files:
+            return None
+        key = f"{ZIPS}/{status.session.id}/all.zip"
+        return base + self.store.links.download(key, self.service.limits.link_s, status.zip_name)
 
     def owner(self, token: str | None, browser: str | None) -> str | None:
         """Whose sessions are meant. Raises HTTPException 401 where people have to sign in and `token` is not good."""
@@ -52,7 +73,7 @@ def signed_in(sign_in: SignIn, token: str | None) -> str:
         return sign_in.user(token)
     except NotSignedIn:
         challenge = "Bearer" if token is None else 'Bearer error="invalid_token"'  # RFC 6750
-        raise HTTPException(401, "Please sign in.", {"WWW-Authenticate": challenge}) from None
+        raise HTTPException(401, NOT_SIGNED_IN, {"WWW-Authenticate": challenge}) from None
     except IssuerAway:
         raise HTTPException(
             503, "The sign-in can't be reached. Try again later.", {"Retry-After": "10"}

@@ -1,4 +1,4 @@
-"""How many letters whoever may have some sent gets."""
+"""Limits on the e-mail that a client can have sent."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ import math
 
 from starlette.exceptions import HTTPException
 
-from unbraid.api.email import wanted
+from unbraid.api.email import notification_address
 from unbraid.jobs.session import Choices
 from unbraid.local.settings import Settings
 from unbraid.web.limits import Buckets
 
-# For each who asks, and to each address: two of the largest batches at once, and one a minute in the long run.
-AT_ONCE = 200
-A_SECOND = 1 / 60
+# Per sender and per address: two of the largest batches at once, and one e-mail a minute in the long run.
+BURST = 200
+RATE_HZ = 1 / 60
 
 
-class Letters:
-    """Counts those that were asked for."""
+class EmailQuota:
+    """Count requested e-mails for each sender and for each address."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._buckets = Buckets(A_SECOND, AT_ONCE)
+        self._buckets = Buckets(RATE_HZ, BURST)
 
-    def ask(self, choices: Choices | None, asker: str, count: int) -> None:
-        """`asker` wants so many songs with these choices. Raises SettingError, HTTPException 429."""
+    def take(self, choices: Choices | None, sender: str, songs: int) -> None:
+        """Take one e-mail for each song from both quotas. Raises SettingError, HTTPException 429."""
         settings = self._settings
-        address = wanted(choices, can=settings.smtp_host is not None, may=settings.sends_mail)
+        address = notification_address(
+            choices, configured=settings.smtp_host is not None, allowed=settings.sends_mail
+        )
         if address is None:
             return
-        for key in (f"from {asker}", f"to {address.lower()}"):
-            wait = max(self._buckets.take(key) for _ in range(count))
-            if wait > 0:
+        for key in (f"from {sender}", f"to {address.lower()}"):
+            wait_s = max(self._buckets.take(key) for _ in range(songs))
+            if wait_s > 0:
                 raise HTTPException(
                     429,
-                    "Too many letters were asked for. Leave notify out, or try again later.",
-                    {"Retry-After": str(math.ceil(wait))},
+                    "Too many e-mails requested. Leave notify out, or try again later.",
+                    {"Retry-After": str(math.ceil(wait_s))},
                 )

@@ -16,9 +16,11 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketState
 
+from unbraid.api.answers import status_answer
+from unbraid.api.owners import BEARER, token_protocol
+from unbraid.api.problems import NOT_SIGNED_IN
 from unbraid.api.schemas import Id, UnknownStatus
 from unbraid.jobs.status import Status
-from unbraid.web.answers import status_answer
 from unbraid.web.context import Context, Ctx
 from unbraid.web.limits import client_of
 
@@ -26,7 +28,6 @@ LOOK_S = 0.5
 TOKEN_S = 10.0  # for the token to come as the first message
 MOST_SOCKETS = 2000
 MOST_OF_ONE = 200  # sockets of one client; pages that get none ask by and by
-BEARER = "bearer."
 # https://www.iana.org/assignments/websocket
 UNAUTHORIZED, TRY_LATER, POLICY = 3000, 1013, 1008
 
@@ -50,7 +51,7 @@ class _Listener:
         self.woken.set()
 
 
-class Watch:
+class StatusWatcher:
     """Looks at the store for as long as anybody listens."""
 
     def __init__(self, context: Context) -> None:
@@ -107,7 +108,7 @@ class Watch:
     def _text(self, session_id: str, status: Status | None, base: str) -> str:
         if status is None:
             return UnknownStatus(session_id=session_id).model_dump_json()
-        return status_answer(status, self._context, base).model_dump_json()
+        return status_answer(status, base, self._context.zip_url(status, base)).model_dump_json()
 
 
 def _state(status: Status | None) -> object:
@@ -120,16 +121,16 @@ async def events(
     socket: WebSocket, context: Ctx, session_id: Annotated[list[Id], Query(min_length=1)]
 ) -> None:
     """Send the status of each session at once, and again whenever it changes."""
-    watch: Watch = socket.app.state.watch
+    watcher: StatusWatcher = socket.app.state.watcher
     if not _own_page(socket, context):
         raise HTTPException(403, "Pages of this origin may not listen here.")
     most = context.service.limits.max_batch
     if len(session_id) > most:
         raise HTTPException(422, f"A socket tells of at most {most} songs. Open another for the rest.")
     client = client_of(socket.scope)
-    if watch.is_full(client):
+    if watcher.is_full(client):
         raise HTTPException(429, "Too many pages listen. Ask for the status instead.", {"Retry-After": "60"})
-    offered = next((name for name in socket.scope["subprotocols"] if name.startswith(BEARER)), None)
+    offered = token_protocol(socket.scope["subprotocols"])
     await socket.accept(subprotocol=offered)
     try:
         owner = await _owner(socket, context, offered)
@@ -139,18 +140,18 @@ async def events(
         return
     except (TimeoutError, WebSocketDisconnect, KeyError):
         if socket.client_state == WebSocketState.CONNECTED:
-            await socket.close(UNAUTHORIZED, "Please sign in.")
+            await socket.close(UNAUTHORIZED, NOT_SIGNED_IN)
         return
     listener = _Listener(context.base(socket), client)
     known = await to_thread.run_sync(context.service.status_many, session_id, owner)
-    watch.tell(listener, session_id, {one: known.get(one) for one in session_id})
-    watch.add(listener, known)
+    watcher.tell(listener, session_id, {one: known.get(one) for one in session_id})
+    watcher.add(listener, known)
     sending = asyncio.create_task(_send(socket, listener))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
             pass
     finally:
-        watch.remove(listener)
+        watcher.remove(listener)
         sending.cancel()
 
 

@@ -24,8 +24,7 @@ from unbraid.jobs.media import MEDIA_TYPES, OTHER
 from unbraid.jobs.session import State
 from unbraid.local.files import KEY
 from unbraid.local.links import Grant, LinkAltered, LinkExpired
-from unbraid.web.answers import ZIPS
-from unbraid.web.context import Context, Ctx
+from unbraid.web.context import ZIPS, Context, Ctx
 from unbraid.web.description import DOWNLOAD, UPLOAD
 from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response

@@ -5,37 +5,10 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unbraid.api.headers import ALWAYS, HSTS
+
 # Files that came from users, and answers of the API, are no pages: nothing in them may be run or loaded.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
-
-ALWAYS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",  # an address may hold a session's id
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-}
-HSTS = "max-age=31536000"
-
-
-def page_policy(connect: tuple[str, ...] = ()) -> str:
-    """The policy of the app's page. `connect`: origins of the sign-in that its script may call."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data: blob:",
-            "font-src 'self'",
-            "media-src 'self' blob:",
-            "manifest-src 'self'",
-            "worker-src 'self'",
-            " ".join(("connect-src 'self'", *connect)),
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
 
 
 class SecurityHeaders:

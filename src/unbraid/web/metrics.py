@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -12,10 +13,13 @@ from unbraid.jobs.choices import ALL
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
 from unbraid.models.catalog import catalog
+from unbraid.web.description import METRICS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = {"GET", "HEAD", "POST", "PUT", "OPTIONS"}
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+router = APIRouter(tags=["about"])
 
 
 class Metrics:
@@ -79,3 +83,10 @@ class _Sessions:
         free = self._service.objects.free_bytes()
         if free is not None:
             yield GaugeMetricFamily("unbraid_free_bytes", "Room left for songs and stems", free)
+
+
+@router.get("/metrics", response_class=Response, openapi_extra=METRICS, operation_id="about_metrics")
+def metrics(request: Request) -> Response:
+    """Report the server's metrics in Prometheus text format."""
+    registry: Metrics = request.app.state.context.metrics
+    return Response(registry.text(), headers={"Content-Type": CONTENT_TYPE})

@@ -9,15 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from unbraid.api.problems import MEDIA_TYPE, Problem, described, of_error, of_fields
+from unbraid.api.problems import MEDIA_TYPE, NO_ROUTE, UNREADABLE, Problem, described, of_error, of_fields
 from unbraid.errors import UnbraidError
 
-# In place of the bare words of the libraries.
-DETAILS = {
-    404: "There is nothing at this address.",
-    405: "This address doesn't take that method.",
-    400: "The request can't be read.",
-}
+# These replace the short details of Starlette and FastAPI.
+DETAILS = {400: UNREADABLE, 404: NO_ROUTE, 405: "This address doesn't accept that method."}
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

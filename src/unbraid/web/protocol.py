@@ -9,8 +9,9 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from unbraid.api.headers import ALWAYS
 from unbraid.api.problems import MEDIA_TYPE, described
-from unbraid.web.headers import ALWAYS, NO_PAGE
+from unbraid.web.headers import NO_PAGE
 
 LARGEST_HEAD = 1 << 16  # bytes; as much as browsers send at most, and a token of sign-in
 HEAD_S = 20.0  # for all of the head to come, or the first of it

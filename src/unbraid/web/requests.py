@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from unbraid.api.problems import INTERNAL_ERROR
 from unbraid.local.logs import request_id
 from unbraid.web.metrics import Metrics
 from unbraid.web.problems import problem
@@ -57,8 +58,7 @@ class RequestLog:
         except Exception:
             log.exception("fault")
             if not status:
-                detail = "Something went wrong here. Try again; if it stays so, tell whoever runs this app."
-                await problem(500, detail)(scope, receive, send_noting)
+                await problem(500, INTERNAL_ERROR)(scope, receive, send_noting)
         finally:
             self._tell(scope, status, time.perf_counter() - started)
             request_id.reset(token)

@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from unbraid.api.headers import page_policy
 from unbraid.api.signin import SignIn
-from unbraid.web.headers import page_policy
 
 BUILT = Path(__file__).parent / "static"
 NOT_BUILT = """<!doctype html>

@@ -14,6 +14,7 @@ from tests.aws.functions.conftest import Set, run
 from tests.aws.functions.events import http
 from tests.jobs.memory import SONG, Desk
 
+from unbraid.api.routes import ROUTES
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices
 from unbraid.local.files import FolderStore
@@ -25,21 +26,7 @@ ADDRESS = "http://127.0.0.1:8000"
 UNKNOWN = "x" * 32
 BROWSER = {"x_browser_token": "m" * 32}
 
-FUNCTIONS = {
-    "POST /upload": "upload",
-    "POST /batch": "upload",
-    "POST /process": "process",
-    "POST /batch/process": "process",
-    "POST /status": "status",
-    "GET /status/{sessionId}": "status",
-    "POST /batch/status": "status",
-    "POST /cancel": "cancel",
-    "POST /cleanup": "cleanup",
-    "GET /history": "history",
-    "GET /models": "models",
-    "GET /config": "config",
-    "GET /healthz": "config",
-}
+FUNCTIONS = {route.key: route.function for route in ROUTES}
 
 
 class Both:

@@ -1,15 +1,7 @@
-"""POST /cleanup: everything of a song is deleted."""
+"""Lambda function `cleanup`: POST /cleanup."""
 
 from __future__ import annotations
 
-from unbraid.api.schemas import CleanupAnswer, SessionRequest
-from unbraid.aws.http import Call, answering
+from unbraid.aws.http import handler_of
 
-
-def cleanup(call: Call) -> CleanupAnswer:
-    """Now; what still runs is stopped."""
-    owner = call.owner
-    return CleanupAnswer(deleted=call.service.cleanup(call.body(SessionRequest).session_id, owner))
-
-
-handler = answering({"POST /cleanup": cleanup})
+handler = handler_of("cleanup")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from unbraid.api.owners import of_user
+from unbraid.api.owners import BEARER, of_user, token_protocol
 from unbraid.api.schemas import Id
 from unbraid.aws import handlers, push
 from unbraid.aws.handlers import Event, logger
@@ -21,7 +21,6 @@ from unbraid.aws.handlers import Event, logger
 if TYPE_CHECKING:
     from unbraid.api.signin import SignIn
 
-BEARER = "bearer."  # a browser can send no header with a socket, but subprotocols
 _IDS = TypeAdapter(list[Id])
 
 
@@ -52,7 +51,7 @@ def _connected(event: Event) -> dict[str, Any]:
     if not 0 < len(ids) <= settings.max_batch:
         return {"statusCode": 422}
     protocols = re.split(r"\s*,\s*", headers.get("sec-websocket-protocol", "").strip())
-    offered = next((name for name in protocols if name.startswith(BEARER)), None)
+    offered = token_protocol(protocols)
     owner = None
     if settings.signs_in:
         from unbraid.api.signin import IssuerAway, NotSignedIn  # cryptography takes its time to load

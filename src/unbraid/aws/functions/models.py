@@ -1,16 +1,7 @@
-"""GET /models: what can be chosen."""
+"""Lambda function `models`: GET /models."""
 
 from __future__ import annotations
 
-from unbraid.api.answers import models_answer
-from unbraid.api.schemas import ModelsAnswer
-from unbraid.aws.http import Call, answering
+from unbraid.aws.http import handler_of
 
-
-def models(call: Call) -> ModelsAnswer:
-    """Models with what each is good for, and what it costs in time where songs are separated."""
-    service = call.service
-    return models_answer(service.limits.models, service.board.rates, call.settings.models)
-
-
-handler = answering({"GET /models": models})
+handler = handler_of("models")

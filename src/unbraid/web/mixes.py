@@ -28,7 +28,7 @@ KEPT = 5  # of each song; links to older ones end
 router = APIRouter(tags=["mixes"])
 
 
-class Turns:
+class MixSlots:
     """Lets some mixes be made at once, and some more wait."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Turns:
         self._here = 0
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def take(self) -> AsyncIterator[None]:
         """Wait, and have one. Raises HTTPException."""
         if self._here >= AT_ONCE + WAITING:
             raise HTTPException(
@@ -60,7 +60,7 @@ async def make_mix(asked: MixRequest, request: Request, context: Ctx, owner: Own
     if store.size(key) is None:
         service.room()
         error: UnbraidError | None = None
-        async with request.app.state.turns.one():
+        async with request.app.state.mix_slots.take():
             try:
                 await _make(session, gains, store, key)
             except UnbraidError as raised:

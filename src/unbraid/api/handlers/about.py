@@ -1,0 +1,25 @@
+"""Handlers that describe the installation: models, configuration, health."""
+
+from __future__ import annotations
+
+from unbraid import __version__
+from unbraid.api.answers import config_answer, models_answer
+from unbraid.api.call import Call
+from unbraid.api.schemas import ConfigAnswer, HealthAnswer, ModelsAnswer
+
+
+def models(call: Call) -> ModelsAnswer:
+    """List the models with their scores, and the seconds of work that each takes for a second of song here."""
+    service = call.service
+    return models_answer(service.limits.models, service.board.rates, call.features.models)
+
+
+def config(call: Call) -> ConfigAnswer:
+    """Describe the installation to a front end: sign-in, limits, formats and optional features."""
+    return config_answer(call.service.limits, call.features)
+
+
+def healthz(call: Call) -> HealthAnswer:
+    """Answer 200 while the server and its session store answer."""
+    call.service.jobs.get("healthz")
+    return HealthAnswer(version=__version__)

@@ -1,0 +1,97 @@
+"""The API's table of routes (`unbraid.api.routes`) as FastAPI routes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Path, Query, Request
+from fastapi.params import Depends
+from pydantic import BaseModel
+
+from unbraid.api.call import Features
+from unbraid.api.routes import ROUTES, Route
+from unbraid.jobs.service import Service
+from unbraid.jobs.session import Choices
+from unbraid.jobs.status import Status
+from unbraid.web.context import Context, Ctx, Owner
+from unbraid.web.limits import client_of
+
+
+@dataclass(frozen=True, slots=True)
+class WebCall:
+    """A `Call` of the web app."""
+
+    context: Context
+    request: Request
+    owner: str | None
+
+    @property
+    def service(self) -> Service:
+        return self.context.service
+
+    @property
+    def features(self) -> Features:
+        return self.context.features
+
+    @property
+    def base(self) -> str:
+        return self.context.base(self.request)
+
+    def zip_url(self, status: Status) -> str | None:
+        return self.context.zip_url(status, self.base)
+
+    def check_email(self, choices: Choices | None, songs: int) -> None:
+        # A browser's token can be made up, so without sign-in the address of the client counts.
+        signed_in = self.context.sign_in is not None and self.owner is not None
+        sender = self.owner if signed_in else client_of(self.request.scope)
+        self.context.email_quota.take(choices, str(sender), songs)
+
+    def count_started(self, songs: int) -> None:
+        """Do nothing: `/metrics` counts the sessions by state."""
+
+
+def add_routes(app: FastAPI, signed_in: Sequence[Depends]) -> None:
+    """Add every route of the table. `signed_in`: dependencies of those that need the caller's sign-in."""
+    for route in ROUTES:
+        app.add_api_route(
+            route.path,
+            _endpoint(route),
+            methods=[route.method],
+            status_code=route.status,
+            response_model=route.answer,
+            tags=[route.tag],
+            dependencies=signed_in if route.owner else None,
+        )
+
+
+def _endpoint(route: Route) -> Any:
+    """The handler as a function whose signature tells FastAPI where to read its arguments from."""
+
+    @wraps(route.handler)
+    def endpoint(context: Context, request: Request, owner: str | None = None, **asked: Any) -> BaseModel:
+        call = WebCall(context, request, owner)
+        if route.request is None:
+            return route.handler(call)
+        if route.place == "path":
+            return route.handler(call, route.request(**asked))
+        return route.handler(call, asked["asked"])
+
+    arguments: dict[str, Any] = {"context": Ctx, "request": Request}
+    if route.owner:
+        arguments["owner"] = Owner
+    if route.request is not None and route.place == "path":  # FastAPI reads no models from a path
+        arguments |= {
+            str(field.alias): Annotated[field.rebuild_annotation(), Path()]
+            for field in route.request.model_fields.values()
+        }
+    elif route.request is not None:
+        arguments["asked"] = Annotated[route.request, Query() if route.place == "query" else Body()]
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in arguments.items()]
+    )
+    return endpoint

@@ -1,1 +1,0 @@
-"""The HTTP API: each route translates one call of `jobs.service`."""
