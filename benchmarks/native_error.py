@@ -40,10 +40,11 @@ from unbraid.models import Model, find_model
 from unbraid.models.convert import WEIGHTS
 from unbraid.models.folder import DESCRIPTION, GRAPH, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
+from unbraid.networks.build import build_network
 from unbraid.separation.arrays import Floats
 from unbraid.separation.network import LoadRuntime, Network
-from unbraid.separation.runtimes.base import RuntimeLoader
-from unbraid.separation.runtimes.pytorch import NETWORKS, PyTorchRuntime
+from unbraid.separation.runtimes.choose import RuntimeLoader
+from unbraid.separation.runtimes.pytorch import PyTorchRuntime
 
 ALLOWED_DB = -60.0
 
@@ -115,7 +116,7 @@ def draw(name: str, way: str, seed: int, folder: Path) -> Model:
     """A model folder of that architecture with seeded weights, drawn in that way."""
     template = load_template(name)
     torch.manual_seed(seed)
-    network = NETWORKS[template.class_name](len(template.description["sources"]), template.arguments)
+    network = build_network(template.architecture, len(template.description["sources"]), template.arguments)
     random = np.random.default_rng(seed)
     state = {key: WAYS[way](key, value.numpy(), random) for key, value in network.state_dict().items()}
     folder.mkdir()

@@ -31,7 +31,7 @@ from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
 from unbraid.separation.arrays import Floats
 from unbraid.separation.overlap import MixtureBuffer, OverlapAdd
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.spectral import Spectral
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.writers import RescalingWriter

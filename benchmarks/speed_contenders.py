@@ -48,7 +48,7 @@ from pathlib import Path
 import numpy as np
 from unbraid.models import find_model
 from unbraid.separation.network import Network
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 name, repo, jobs = sys.argv[1:]
 model = find_model(name, repo=Path(repo) if repo else None)
 loader, loaded = RuntimeLoader(model, "cpu", jobs=int(jobs) or None), []

@@ -17,7 +17,7 @@ from unbraid.models import Model
 from unbraid.native.htdemucs import Desk, NativeHTDemucs
 from unbraid.native.library import PARTS
 from unbraid.separation.network import Network
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 
 Floats = NDArray[np.float32]
 

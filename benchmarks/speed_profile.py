@@ -36,7 +36,8 @@ from speed_operations import count, one_segment, part_of
 from speed_parts import beside, native_parts
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network
-from unbraid.separation.runtimes.base import Runtime, RuntimeLoader
+from unbraid.separation.runtimes.base import Runtime
+from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.runtimes.openvino import import_openvino
 
 

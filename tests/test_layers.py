@@ -76,3 +76,57 @@ def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
     allowed = MAY_IMPORT[part] | {part, "__version__"}
     found = imports(folder if folder.is_dir() else folder.with_suffix(".py"))
     assert [f"{file}: {name}" for file, name in found if name not in allowed] == []
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Module -> the modules of the package that it imports anywhere, except for type checking and `__version__`."""
+    names = {
+        ".".join(["unbraid", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        ): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for name, path in names.items():
+        pending: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                continue
+            pending += ast.iter_child_nodes(node)
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                whole = [f"{node.module}.{alias.name}" for alias in node.names]
+                whole = [one for one in whole if one != "unbraid.__version__"]
+                imported = [one if one in names else str(node.module) for one in whole]
+            else:
+                continue
+            graph[name].update(one for one in imported if one in names)
+    return graph
+
+
+def cycles_in(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The groups of modules that import each other, directly or through others."""
+    reach = {}
+    for start in graph:
+        seen: set[str] = set()
+        pending = list(graph[start])
+        while pending:
+            if (name := pending.pop()) not in seen:
+                seen.add(name)
+                pending += graph[name]
+        reach[start] = seen
+    groups = {frozenset(other for other in reach[name] if name in reach[other]) for name in graph}
+    return [set(group) for group in groups if group]
+
+
+def test_finds_import_cycles() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert cycles_in(graph) == [{"b", "c"}]
+
+
+def test_modules_have_no_import_cycles() -> None:
+    graph = module_graph()
+    assert "unbraid.separation.runtimes.pytorch" in graph["unbraid.separation.runtimes.choose"]
+    assert cycles_in(graph) == []

@@ -73,7 +73,7 @@ def test_the_path_of_a_model_that_is_not_here_is_an_error_and_no_download(
     assert main(["models", "path", "htdemucs"]) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err == "unbraid: htdemucs is not here. Get it by: unbraid models pull htdemucs\n"
+    assert output.err == "unbraid: htdemucs is not installed. Get it with: unbraid models pull htdemucs\n"
     assert server.requests == []
 
 

@@ -16,7 +16,7 @@ import unbraid
 from unbraid.audio.formats import FORMATS
 from unbraid.cli.completion import SHELLS
 from unbraid.cli.main import build_parser, main
-from unbraid.separation.runtimes.base import DEVICES
+from unbraid.separation.runtimes.choose import DEVICES
 from unbraid.separation.stems import CLIP_MODES
 
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"

@@ -194,7 +194,7 @@ def test_auto_says_in_a_warning_what_it_came_to(world: World, short: Path) -> No
     world.separators = Separators()
     session = world.run(world.bring(short, choices=Choices("auto")))
     assert session.model_used == "lite"
-    assert "using lite" in session.warnings[0]
+    assert "Using lite" in session.warnings[0]
 
 
 def test_a_model_that_cant_be_had_fails_with_what_else_there_is(world: World, short: Path) -> None:

@@ -4,7 +4,6 @@ small models: for what happens between a name and a model folder, not for what i
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from tests.separation.known_models import bag_of, spectral_model
 
 import unbraid.models
-from unbraid.models.cache import install
+from unbraid.models import auto, find, install
+from unbraid.models.cache import install as install_folder
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.download import ModelFile
 
@@ -45,18 +45,17 @@ def known(name: str) -> CatalogEntry:
 
 def put_in_place(address: str, put: Put = setattr) -> None:
     """Use the stand-ins in this process; `put` is like setattr."""
-    module = importlib.import_module("unbraid.models.catalog")  # its name is also that of the function in it
     names, numbers = list(files()), iter(range(8))
     entries = {}
-    for name, entry in module.catalog().items():
+    for name, entry in unbraid.models.catalog().items():
         own = []
         for file in entry.files:
             number = next(numbers)
             own.append(ModelFile(f"{address}/{names[number]}", checksum(number), SIZE, file.source))
         entries[name] = replace(entry, files=tuple(own))
-    put(module, "catalog", lambda: entries)
-    put(unbraid.models, "catalog", lambda: entries)
-    put(module, "_convert", convert)
+    for module in (auto, find, unbraid.models):
+        put(module, "catalog", lambda: entries)
+    put(install, "_convert", convert)
 
 
 def convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
@@ -74,4 +73,4 @@ def convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
             }
             bag_of(folder, weights, **described)
 
-    install(entry.place, fill)
+    install_folder(entry.place, fill)

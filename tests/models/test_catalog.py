@@ -12,7 +12,6 @@ from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, TINY, dra
 import unbraid.models
 from unbraid.models import catalog, find_model
 from unbraid.models.cache import PLACE
-from unbraid.models.catalog import GRAPHS
 from unbraid.models.download import MIRROR, OFFLINE
 from unbraid.models.graphs import template_for
 
@@ -71,8 +70,9 @@ def test_the_fine_tuned_model_has_a_network_for_each_stem() -> None:
 def test_the_graph_of_a_model_is_the_one_that_fits_what_is_published(
     name: str, class_name: str, arguments: dict[str, Any]
 ) -> None:
-    assert GRAPHS.keys() == {entry.name for entry in catalog().values() if entry.files}
-    assert GRAPHS[name] == template_for(class_name, arguments).name
+    assert [entry.name for entry in catalog().values() if entry.graph] == PUBLISHED
+    assert [entry.name for entry in catalog().values() if entry.files] == PUBLISHED
+    assert catalog()[name].graph == template_for(class_name, arguments).name
 
 
 def test_the_documentation_has_every_file_score_and_setting() -> None:

@@ -30,7 +30,7 @@ from unbraid.errors import ModelError
 from unbraid.models import load_model_folder
 from unbraid.models.convert import convert_bag
 from unbraid.models.graphs import load_template, template_for
-from unbraid.models.packages import Package, read_package
+from unbraid.models.readers.packages import Package, read_package
 
 NAMED = {"name": "mine", "version": "1", "licence": "MIT"}
 
@@ -201,7 +201,7 @@ import json, re, sys
 from pathlib import Path
 from unbraid.models.convert import convert_bag
 from unbraid.models.graphs import templates
-from unbraid.models.packages import read_package
+from unbraid.models.readers.packages import read_package
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 templates()

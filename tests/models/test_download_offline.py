@@ -23,7 +23,7 @@ def test_offline_says_which_file_to_put_where(file: ModelFile, into: Path, serve
         fetch(file, into)
     assert caught.value.message == (
         f"{NAME} can't be downloaded: UNBRAID_OFFLINE is set. "
-        f"By hand: put {file.url} (SHA-256 {file.sha256}) into {into}"
+        f"Try again later, or put these files into {into} by hand: {file.url} (SHA-256 {file.sha256})"
     )
     assert server.requests == []
 

@@ -24,8 +24,8 @@ def test_auto_takes_the_bundled_model_where_it_must_and_says_so(
     monkeypatch.setenv("UNBRAID_OFFLINE", "1")
     assert find_model("auto", notice=notices.append).name == "lite"
     assert notices == [
-        "using lite, which is far weaker, as htdemucs can't be had: UNBRAID_OFFLINE is set. "
-        "To get it: unbraid models pull htdemucs"
+        "htdemucs can't be downloaded: UNBRAID_OFFLINE is set. Using lite instead, which is far weaker. "
+        "To get htdemucs: unbraid models pull htdemucs"
     ]
     assert server.requests == []
     assert find_installed("auto").name == "lite"

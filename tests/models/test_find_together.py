@@ -57,6 +57,6 @@ def test_who_waits_says_so_once_and_sees_how_far_it_is(models: Path, cache: Path
         while len(reports) < 3 and thread.is_alive():
             thread.join(0.01)
     thread.join()
-    assert notices == ["another process is getting htdemucs; waiting for it"]
+    assert notices == ["Waiting for another process that is downloading htdemucs."]
     assert reports[0] == (100_000, stand_in.SIZE)
     assert (models / "htdemucs" / "model.json").is_file()

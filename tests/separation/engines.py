@@ -12,7 +12,7 @@ from tests.models.published import HTDEMUCS, HTDEMUCS_6S, published
 
 from unbraid.models import Model, load_model_folder
 from unbraid.models.convert import convert_bag
-from unbraid.models.packages import read_package
+from unbraid.models.readers.packages import read_package
 from unbraid.native.library import native_library
 from unbraid.networks.htdemucs import HTDemucs
 from unbraid.separation.runtimes import native

@@ -15,8 +15,8 @@ from tests.networks.peer import seeded
 
 from unbraid.models import Model, graphs, load_model_folder
 from unbraid.models.convert import convert_bag
-from unbraid.models.packages import read_package
-from unbraid.networks.export_published import layout
+from unbraid.models.readers.packages import read_package
+from unbraid.networks.export_graphs import layout
 from unbraid.networks.htdemucs import HTDemucs
 
 SEGMENT = 11_025

@@ -30,7 +30,8 @@ from unbraid.jobs.limits import Limits
 from unbraid.jobs.service import Upload
 from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
-from unbraid.models.catalog import AUTO, CatalogEntry, catalog
+from unbraid.models.auto import AUTO
+from unbraid.models.catalog import CatalogEntry, catalog
 
 
 def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:

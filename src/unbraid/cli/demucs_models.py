@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog
-from unbraid.models.packages import signature_of
+from unbraid.models.readers.packages import signature_of
 from unbraid.models.repo import scan_repo
 
 HUB = "hf://"

@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     from unbraid.cli.score_table import as_text
     from unbraid.evaluation.evaluation import Evaluation
     from unbraid.evaluation.report import as_object
-    from unbraid.models.catalog import AUTO, AUTO_CHOICE
+    from unbraid.models.auto import AUTO, FIRST_CHOICE
 
-    display = DownloadDisplay(AUTO_CHOICE if arguments.model == AUTO else arguments.model or "")
+    display = DownloadDisplay(FIRST_CHOICE if arguments.model == AUTO else arguments.model or "")
     try:
         evaluation = Evaluation(
             arguments.reference,

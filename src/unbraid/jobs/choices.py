@@ -8,7 +8,8 @@ from dataclasses import replace
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
-from unbraid.models.catalog import AUTO, AUTO_CHOICE, catalog
+from unbraid.models.auto import AUTO, FIRST_CHOICE
+from unbraid.models.catalog import catalog
 
 ALL = "all"
 
@@ -22,7 +23,7 @@ _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the brackets
 
 def stems_of(model: str) -> tuple[str, ...]:
     """The stems that a model of the catalogue, or `auto`, can take out of a song."""
-    return catalog()[AUTO_CHOICE if model == AUTO else model].sources
+    return catalog()[FIRST_CHOICE if model == AUTO else model].sources
 
 
 def allowed_models(limits: Limits) -> list[str]:

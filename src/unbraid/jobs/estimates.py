@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from unbraid.cores import usable_cores
 from unbraid.jobs.choices import ALL
 from unbraid.jobs.session import Session
-from unbraid.models.catalog import AUTO, AUTO_CHOICE, AUTO_INSTEAD, catalog
+from unbraid.models.auto import AUTO, FIRST_CHOICE, installed_choice
+from unbraid.models.catalog import catalog
 
 DOWNLOADING = "downloading"
 """The stage in which a model is got. Its time is not the song's, and progress is its own."""
-
-# Seconds for a second of song on two cores, for one stem and for all.
-TWO_CORES: Mapping[str, tuple[float, float]] = {
-    "lite": (0.035, 0.035),
-    "htdemucs": (0.48, 0.48),
-    "htdemucs_6s": (0.5, 0.5),
-    "hdemucs_mmi": (0.55, 0.55),
-    "htdemucs_ft": (0.48, 1.9),  # a network for each stem
-}
 
 # Of the last songs, so many of a kind count: enough that one odd one doesn't matter, few enough to follow a change.
 REMEMBERED = 9
@@ -51,7 +43,7 @@ class Rates:
             if len(samples) < REMEMBERED:
                 rate = (session.finished_at - session.started_at) / session.duration_s
                 samples.append((rate, session.duration_s))
-        self._auto = auto or (AUTO_CHOICE if catalog()[AUTO_CHOICE].installed else AUTO_INSTEAD)
+        self._auto = auto or installed_choice()
 
     def of(self, model: str, stems: str) -> float:
         """For one model and choice of stems (`all` or one of them)."""
@@ -60,8 +52,8 @@ class Rates:
         measured = self._measured.get((model, stems == ALL))
         if measured:
             return _weighted_median(measured)
-        one, every = TWO_CORES.get(model, TWO_CORES[AUTO_CHOICE])
-        return (every if stems == ALL else one) * self._scale
+        speed = catalog().get(model, catalog()[FIRST_CHOICE]).speed
+        return (speed.all_stems if stems == ALL else speed.one_stem) * self._scale
 
 
 def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:

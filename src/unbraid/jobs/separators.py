@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unbraid.cores import usable_cores
-from unbraid.models.catalog import AUTO, AUTO_CHOICE
+from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.separation import Separator
 
 # So long `auto` stays with what it came to because of a network that didn't answer; then it is tried again.
@@ -46,7 +46,7 @@ class Separators:
             notices: list[str] = []
             separator = Separator(name, threads=self.threads, notice=notices.append, downloading=downloading)
             self._name, self._loaded = name, Loaded(separator, tuple(notices))
-            instead = name == AUTO and separator.model.name != AUTO_CHOICE
+            instead = name == AUTO and separator.model.name != FIRST_CHOICE
             self._until = time.monotonic() + TRY_AGAIN_S if instead else float("inf")
         return self._loaded
 

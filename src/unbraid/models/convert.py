@@ -21,8 +21,8 @@ from unbraid.errors import ModelError
 from unbraid.models.cache import install
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS
 from unbraid.models.graphs import GraphTemplate, template_for
-from unbraid.models.packages import Package
-from unbraid.models.tensors import HALF
+from unbraid.models.readers.packages import Package
+from unbraid.models.readers.tensors import HALF
 
 WEIGHTS = "weights.bin"
 

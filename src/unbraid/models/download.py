@@ -66,13 +66,25 @@ ONE_QUICK_TRY = Patience(tries=1, connect_s=3.0, read_s=10.0)
 
 
 class DownloadError(ModelError):
-    """Files are unavailable; `cause` is why, without advice."""
+    """A download failed.
 
-    def __init__(self, files: Sequence[ModelFile], into: Path, what: str, cause: str) -> None:
-        wanted = ", ".join(f"{file.url} (SHA-256 {file.sha256})" for file in files)
-        super().__init__(f"{what} can't be downloaded: {cause}. By hand: put {wanted} into {into}")
-        self.files = files
+    `subject` is the model or the file, `cause` the reason without advice ("no network"). `files` are missing in the
+    folder `into`.
+    """
+
+    def __init__(self, subject: str, cause: str, files: Sequence[ModelFile], into: Path) -> None:
+        missing = ", ".join(f"{file.url} (SHA-256 {file.sha256})" for file in files)
+        super().__init__(
+            f"can't be downloaded: {cause}. Try again later, or put these files into {into} by hand: {missing}",
+            subject=subject,
+        )
         self.cause = cause
+        self.files = files
+
+    @property
+    def summary(self) -> str:
+        """The message without advice."""
+        return f"{self.subject} can't be downloaded: {self.cause}"
 
 
 def fetch(
@@ -103,7 +115,7 @@ def fetch(
                 raise Lasting(f"{OFFLINE} is set")
             _Download(file, target, progress, patience).run()
         except (Passing, Lasting) as problem:
-            raise DownloadError([file], into, file.name, f"{wrong}{problem}") from problem
+            raise DownloadError(file.name, f"{wrong}{problem}", [file], into) from problem
     return target
 
 

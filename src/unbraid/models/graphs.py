@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError
+from unbraid.models.architectures import BY_CLASS, Architecture
 from unbraid.models.folder import Model
 
 FOLDER = Path(__file__).with_name("graphs")
@@ -52,6 +53,11 @@ class GraphTemplate:
     defaults: Mapping[str, Any]
     """What an argument is that a package doesn't name, where that differs from `arguments`."""
     tensors: tuple[TensorPlace, ...]
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network class of this graph."""
+        return BY_CLASS[self.class_name]
 
     @property
     def graph(self) -> Path:

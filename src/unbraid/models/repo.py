@@ -23,7 +23,7 @@ from unbraid.models.cache import cache_folder, locked
 from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.graphs import fingerprint_of_all
-from unbraid.models.packages import ENDINGS, read_package, signature_of
+from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
 
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170

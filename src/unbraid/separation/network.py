@@ -19,13 +19,10 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 class LoadRuntime(Protocol):
-    """Loads a model's graph for inputs of given shapes, which others may want too (`common`) or not.
+    """Signature of `unbraid.separation.runtimes.choose.RuntimeLoader.load`."""
 
-    Raises ModelError and SettingError.
-    """
-
-    def __call__(self, model: Model, shapes: Shapes, *, common: bool) -> Runtime:
-        """See `unbraid.separation.runtimes.base.RuntimeLoader.load`."""
+    def __call__(self, model: Model, shapes: Shapes, *, cache_compiled: bool) -> Runtime:
+        """Load the network of `model` for inputs of these `shapes`."""
         ...
 
 
@@ -104,7 +101,7 @@ class Network:
         if self._spectral:
             shapes[SPECTRUM] = (1, model.channels, self._spectral.bins, self._spectral.frames(length), 2)
         return self._load(
-            model, {name: shapes[name] for name in model.inputs}, common=length == model.segment
+            model, {name: shapes[name] for name in model.inputs}, cache_compiled=length == model.segment
         )
 
 

@@ -24,7 +24,7 @@ from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelToken, Leaving, Progress, ProgressCallback, Reporter
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems

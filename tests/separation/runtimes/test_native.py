@@ -20,7 +20,7 @@ from unbraid import Separator
 from unbraid.errors import ModelError
 from unbraid.models import Model, find_model, load_model_folder
 from unbraid.models.graphs import load_template
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.runtimes.native import NativeRuntime, native_template
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 

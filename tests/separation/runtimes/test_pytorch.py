@@ -1,4 +1,4 @@
-"""The runtime for graphics cards, on the processor: the same code, but for the name of the device."""
+"""The PyTorch runtime, tested on the processor: only the name of the device differs from a graphics card."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from unbraid import Separator
 from unbraid.errors import ModelError, UnbraidError
 from unbraid.models import Model, load_model_folder
 from unbraid.separation.arrays import Floats
-from unbraid.separation.runtimes import base as runtime_choice
-from unbraid.separation.runtimes.base import CPU_JOBS, GpuOutOfMemory, RuntimeLoader
+from unbraid.separation.runtimes import choose
+from unbraid.separation.runtimes.base import GpuOutOfMemory
+from unbraid.separation.runtimes.choose import CPU_JOBS, RuntimeLoader
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 from unbraid.separation.runtimes.pytorch import PyTorchRuntime
 from unbraid.separation.spectral import Spectral
@@ -28,7 +29,7 @@ from unbraid.separation.spectral import Spectral
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """NetworkCache as small as these only get slower by more."""
+    """Use one thread: networks this small are slower with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -60,14 +61,14 @@ def stems(runtime: PyTorchRuntime, mixture: Floats) -> Floats:
 
 
 def error_db(found: Floats, expected: Floats) -> float:
-    """Energy of the difference relative to what is expected, of the worst source."""
+    """Energy of the difference relative to the expected energy, for the worst source."""
     axes = (0, 2, 3)
     return float(
         10 * np.log10(np.max(np.sum((found - expected) ** 2, axes) / np.sum(expected**2, axes)) + 1e-30)
     )
 
 
-def test_stems_are_those_of_the_default_runtime(tmp_path: Path) -> None:
+def test_stems_match_the_default_runtime(tmp_path: Path) -> None:
     model = real_model(tmp_path)
     mixture = music(1, model.segment)
     spectral = Spectral(4096, 1024, "demucs")
@@ -78,7 +79,7 @@ def test_stems_are_those_of_the_default_runtime(tmp_path: Path) -> None:
     assert error_db(stems(PyTorchRuntime(model, "cpu"), mixture), expected) < -80
 
 
-def test_half_precision_stays_close(model: Model, runtime: PyTorchRuntime) -> None:
+def test_half_precision_is_accurate(model: Model, runtime: PyTorchRuntime) -> None:
     mixture = music(2)
     expected = stems(runtime, mixture)
     half = PyTorchRuntime(model, "cpu", precision=torch.float16)
@@ -86,9 +87,7 @@ def test_half_precision_stays_close(model: Model, runtime: PyTorchRuntime) -> No
     assert -90 < error_db(stems(half, mixture[1:]), expected[1:]) < -50
 
 
-def test_a_precision_that_is_too_coarse_for_the_weights_is_not_used(
-    model: Model, runtime: PyTorchRuntime
-) -> None:
+def test_insufficient_precision_is_replaced_by_float32(model: Model, runtime: PyTorchRuntime) -> None:
     mixture = music(2)
     coarse = PyTorchRuntime(model, "cpu", precision=torch.bfloat16)
     error = coarse._stems(torch.from_numpy(mixture), torch.bfloat16).numpy() - stems(runtime, mixture)
@@ -96,7 +95,7 @@ def test_a_precision_that_is_too_coarse_for_the_weights_is_not_used(
     assert error_db(stems(coarse, mixture), stems(runtime, mixture)) < -110
 
 
-def test_silence_says_nothing_about_a_precision(model: Model, runtime: PyTorchRuntime) -> None:
+def test_silence_does_not_decide_the_precision(model: Model, runtime: PyTorchRuntime) -> None:
     mixture = music(1)
     coarse = PyTorchRuntime(model, "cpu", precision=torch.bfloat16)
     for gain in (0, 1e-4):
@@ -107,17 +106,17 @@ def test_silence_says_nothing_about_a_precision(model: Model, runtime: PyTorchRu
     assert -90 < error_db(stems(half, mixture), stems(runtime, mixture)) < -50
 
 
-def test_what_half_precision_cannot_hold_is_computed_in_float32(model: Model) -> None:
+def test_overflow_in_half_precision_is_recomputed_in_float32(model: Model) -> None:
     half = PyTorchRuntime(model, "cpu", precision=torch.float16)
     exact = PyTorchRuntime(model, "cpu", precision=torch.float32)
-    stems(half, music(1))  # the first is good
+    stems(half, music(1))  # the first segment passes the check
     for each in (half, exact):
         weights = dict(each._network.named_parameters())
         weights["decoder.3.conv_tr.weight"].mul_(1e6)
     assert error_db(stems(half, music(1)), stems(exact, music(1))) < -110
 
 
-def test_a_batch_gives_what_single_segments_give(model: Model, runtime: PyTorchRuntime) -> None:
+def test_batch_matches_single_segments(model: Model, runtime: PyTorchRuntime) -> None:
     mixture = music(3)
     alone = np.concatenate([stems(runtime, segment[None]) for segment in mixture])
     together = stems(PyTorchRuntime(model, "cpu", jobs=6), mixture)
@@ -125,7 +124,7 @@ def test_a_batch_gives_what_single_segments_give(model: Model, runtime: PyTorchR
     assert error_db(together, alone) < -110
 
 
-def test_threads_get_each_their_own(model: Model) -> None:
+def test_concurrent_calls_get_their_own_results(model: Model) -> None:
     runtime = PyTorchRuntime(model, "cpu", jobs=6)
     segments = [music(1, SEGMENT - 1000 * (seed % 2), seed) for seed in range(8)]
     alone = [stems(runtime, segment) for segment in segments]
@@ -136,7 +135,7 @@ def test_threads_get_each_their_own(model: Model) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 1000, 1536, 4097, SEGMENT - 1])
-def test_transforms_are_those_of_the_engine(runtime: PyTorchRuntime, samples: int) -> None:
+def test_transforms_match_the_numpy_ones(runtime: PyTorchRuntime, samples: int) -> None:
     spectral = Spectral(4096, 1024, "demucs")
     signal = music(2, samples)
     spectrum = runtime._spectral.forward(torch.from_numpy(signal))
@@ -145,13 +144,13 @@ def test_transforms_are_those_of_the_engine(runtime: PyTorchRuntime, samples: in
     assert np.allclose(again, spectral.inverse(spectrum.numpy(), samples), atol=1e-5)
 
 
-class Memory(TorchDispatchMode):
-    """A card on which no tensor may have more than `limit` bytes; a larger one is PyTorch's own error."""
+class LimitedMemory(TorchDispatchMode):
+    """A card that has no space for a tensor of more than `limit` bytes, and raises PyTorch's own error."""
 
     def __init__(self, limit: float = np.inf, error: type[Exception] = torch.OutOfMemoryError) -> None:
         super().__init__()
         self.limit, self.error = limit, error
-        self.refused = 0
+        self.rejected = 0
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -160,69 +159,72 @@ class Memory(TorchDispatchMode):
             size = made.numel() * made.element_size()
             self.largest = max(self.largest, size)
             if size > self.limit:
-                self.refused += 1
+                self.rejected += 1
                 raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore about it")
         return made
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
-def test_too_little_memory_makes_batches_smaller(
+def test_out_of_memory_halves_the_batches(
     model: Model, runtime: PyTorchRuntime, error: type[Exception]
 ) -> None:
     mixture = music(4)
     expected = stems(runtime, mixture)
     halving = PyTorchRuntime(model, "cpu", jobs=8)
-    with Memory() as memory:
+    with LimitedMemory() as memory:
         stems(halving, mixture[:2])
-    with Memory(memory.largest, error) as memory:
+    with LimitedMemory(memory.largest, error) as memory:
         assert error_db(stems(halving, mixture), expected) < -110
-        assert memory.refused == 1  # four at once, which is remembered
+        assert memory.rejected == 1  # four at once; the limit is remembered
         stems(halving, mixture[:3])
-        assert memory.refused == 1
+        assert memory.rejected == 1
 
 
-def test_too_little_memory_for_one_segment_says_what_to_do(model: Model) -> None:
+def test_out_of_memory_for_one_segment_says_what_to_do(model: Model) -> None:
     runtime = PyTorchRuntime(model, "cpu", jobs=8)
-    with Memory(1000) as memory, pytest.raises(UnbraidError, match=r"too little free memory.*--device cpu"):
+    with (
+        LimitedMemory(1000) as memory,
+        pytest.raises(UnbraidError, match=r"too little free memory.*--device cpu"),
+    ):
         stems(runtime, music(4))
-    assert memory.refused == 3  # four, two, one
-    with Memory(20_000), pytest.raises(UnbraidError, match="too little free memory"):
+    assert memory.rejected == 3  # four, two, one
+    with LimitedMemory(20_000), pytest.raises(UnbraidError, match="too little free memory"):
         PyTorchRuntime(model, "cpu")
     assert np.isfinite(stems(runtime, music(1))).all()
 
 
-def test_where_the_card_is_full_auto_takes_the_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_uses_the_processor_if_the_card_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise GpuOutOfMemory("the card is full")
 
     monkeypatch.setattr("unbraid.separation.runtimes.pytorch.PyTorchRuntime", full)
-    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cuda")
+    monkeypatch.setattr(choose, "choose_gpu", lambda model, device: "cuda")
     folder = bag_of(tmp_path, {"one": (1, 0, 0, 0), "two": (0, 1, 1, 1)})
-    said: list[str] = []
+    notices: list[str] = []
     loader = RuntimeLoader(load_model_folder(folder / "one"))
     shapes = {"spectrum": (1, 2, 257, 48, 2)}
     assert loader.load(load_model_folder(folder / "one"), shapes).jobs <= CPU_JOBS
     for model in (folder, folder / "one"):
-        stems = Separator(model, notice=said.append).separate(music(1)[0])
+        stems = Separator(model, notice=notices.append).separate(music(1)[0])
         assert len(stems) == 4
-        assert said == ["the graphics card (cuda) has too little free memory; the processor computes"]
-        said.clear()
+        assert notices == [
+            "The graphics card (cuda) has too little free memory. Using the processor instead."
+        ]
+        notices.clear()
         with pytest.raises(GpuOutOfMemory):
-            Separator(model, device="cuda", notice=said.append).separate(music(1)[0])
-        assert said == []
+            Separator(model, device="cuda", notice=notices.append).separate(music(1)[0])
+        assert notices == []
 
 
-def test_other_errors_reach_every_caller(model: Model) -> None:
+def test_other_errors_reach_the_caller(model: Model) -> None:
     runtime = PyTorchRuntime(model, "cpu", jobs=4)
     with pytest.raises(RuntimeError, match="channels"):
         stems(runtime, music(1)[:, :1])
     assert np.isfinite(stems(runtime, music(1))).all()
 
 
-def test_nothing_is_left_behind_on_the_processor(model: Model, runtime: PyTorchRuntime) -> None:
-    """The network computes on a device that refuses tensors of any other."""
+def test_no_tensor_stays_on_the_processor(model: Model, runtime: PyTorchRuntime) -> None:
+    """The meta device rejects tensors of other devices."""
     network = PyTorchRuntime(model, "cpu")._network.to("meta")
     mixture = torch.zeros(1, 2, SEGMENT, device="meta")
     waveforms, spectra = network(mixture, runtime._spectral.forward(mixture))
@@ -230,22 +232,22 @@ def test_nothing_is_left_behind_on_the_processor(model: Model, runtime: PyTorchR
     assert runtime._spectral.inverse(spectra, SEGMENT).shape == waveforms.shape
 
 
-def test_a_model_of_another_kind_is_refused(loudness_folder: Any) -> None:
+def test_model_without_a_pytorch_network_is_rejected(loudness_folder: Any) -> None:
     with pytest.raises(ModelError, match="PyTorch can't compute known"):
         PyTorchRuntime(load_model_folder(loudness_folder), "cpu")
 
 
-def test_a_song_is_separated_in_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `--device cuda` does, with the processor in the card's place."""
-    monkeypatch.setattr(runtime_choice, "choose_gpu", lambda model, device: "cpu")
+def test_song_is_separated_in_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow the path of `--device cuda` with the processor instead of the card."""
+    monkeypatch.setattr(choose, "choose_gpu", lambda model, device: "cpu")
     sizes: list[int] = []
     compute = PyTorchRuntime._compute
 
-    def watched(self: PyTorchRuntime, mixture: Floats) -> Floats:
+    def recording(self: PyTorchRuntime, mixture: Floats) -> Floats:
         sizes.append(len(mixture))
         return compute(self, mixture)
 
-    monkeypatch.setattr(PyTorchRuntime, "_compute", watched)
+    monkeypatch.setattr(PyTorchRuntime, "_compute", recording)
     song = music(1, 10 * SEGMENT + 77)[0]
     one, other = (
         dict(Separator(model.folder, device="auto", jobs=jobs).separate(song)) for jobs in (1, None)

@@ -1,4 +1,4 @@
-"""Calls at the same time become batches that fit into memory."""
+"""Concurrent calls form batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from unbraid.separation.arrays import Floats
 from unbraid.separation.runtimes.pytorch_batches import Batches
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class Doubling:
-    """Doubles; the first batch waits until it may go on, so that others come meanwhile."""
+    """Double its input. The first batch waits for `go_on`, so that other calls queue up."""
 
     def __init__(self) -> None:
         self.started, self.go_on = Event(), Event()
@@ -25,54 +25,54 @@ class Doubling:
         self.shapes.append(items.shape)
         if len(self.shapes) == 1:
             self.started.set()
-            assert self.go_on.wait(PATIENCE_S)
+            assert self.go_on.wait(TIMEOUT_S)
         return 2 * items
 
 
-def at_once(batches: Batches, compute: Doubling, calls: list[Floats]) -> list[Floats]:
-    """Answers to calls of which all but the first come, in their order, while that is computed."""
+def run_concurrently(batches: Batches, compute: Doubling, calls: list[Floats]) -> list[Floats]:
+    """Run `calls` in threads; all but the first arrive, in order, while the first is computed."""
     with ThreadPoolExecutor(len(calls)) as pool:
         first = pool.submit(batches.run, calls[0])
-        assert compute.started.wait(PATIENCE_S)
+        assert compute.started.wait(TIMEOUT_S)
         others: list[Future[Floats]] = []
         for number, call in enumerate(calls[1:], 1):
             others.append(pool.submit(batches.run, call))
             while len(batches._waiting) < number:
                 pass
         compute.go_on.set()
-        return [answer.result(PATIENCE_S) for answer in (first, *others)]
+        return [answer.result(TIMEOUT_S) for answer in (first, *others)]
 
 
 def items(count: int, samples: int = 3, start: float = 0.0) -> Floats:
     return start + np.arange(count * samples, dtype=np.float32).reshape(count, samples)
 
 
-def test_what_waits_is_computed_together() -> None:
+def test_waiting_calls_form_the_next_batch() -> None:
     compute = Doubling()
     calls = [items(1, start=10 * number) for number in range(6)]
-    answers = at_once(Batches(compute, 3), compute, calls)
+    answers = run_concurrently(Batches(compute, 3), compute, calls)
     assert [shape[0] for shape in compute.shapes] == [1, 3, 2]
     for call, answer in zip(calls, answers, strict=True):
         assert np.array_equal(answer, 2 * call)
 
 
-def test_a_batch_holds_items_of_one_shape() -> None:
+def test_batch_has_items_of_one_shape() -> None:
     compute = Doubling()
     calls = [items(1), items(2), items(1), items(1, 5), items(1)]
-    answers = at_once(Batches(compute, 8), compute, calls)
+    answers = run_concurrently(Batches(compute, 8), compute, calls)
     assert compute.shapes == [(1, 3), (3, 3), (1, 5), (1, 3)]
     for call, answer in zip(calls, answers, strict=True):
         assert np.array_equal(answer, 2 * call)
 
 
-def test_a_call_of_many_items_is_computed_in_pieces() -> None:
+def test_large_call_is_split() -> None:
     compute = Doubling()
     compute.go_on.set()
     assert np.array_equal(Batches(compute, 4).run(items(9)), 2 * items(9))
     assert [shape[0] for shape in compute.shapes] == [4, 4, 1]
 
 
-def test_batches_become_half_as_large_until_they_fit() -> None:
+def test_batches_are_halved_until_they_fit() -> None:
     sizes = []
 
     def compute(batch: Floats) -> Floats:
@@ -87,7 +87,7 @@ def test_batches_become_half_as_large_until_they_fit() -> None:
     assert sizes == [8, 4, 2, 2, 2, 2, 2, 2, 1]
 
 
-def test_an_error_reaches_every_call_of_its_batch_and_no_other() -> None:
+def test_error_reaches_every_call_of_its_batch_and_no_other() -> None:
     waiting = Doubling()
 
     def compute(batch: Floats) -> Floats:
@@ -99,21 +99,21 @@ def test_an_error_reaches_every_call_of_its_batch_and_no_other() -> None:
     bad = np.full((1, 3), np.nan, np.float32)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(batches.run, items(1))
-        assert waiting.started.wait(PATIENCE_S)
+        assert waiting.started.wait(TIMEOUT_S)
         later = []
         for number, call in enumerate((items(1), bad, items(1)), 1):
             later.append(pool.submit(batches.run, call))
             while len(batches._waiting) < number:
                 pass
         waiting.go_on.set()
-        assert np.array_equal(first.result(PATIENCE_S), 2 * items(1))
+        assert np.array_equal(first.result(TIMEOUT_S), 2 * items(1))
         for answer in later[:2]:
             with pytest.raises(ValueError, match="not a number"):
-                answer.result(PATIENCE_S)
-        assert np.array_equal(later[2].result(PATIENCE_S), 2 * items(1))
+                answer.result(TIMEOUT_S)
+        assert np.array_equal(later[2].result(TIMEOUT_S), 2 * items(1))
 
 
-def test_a_single_item_that_is_too_much_is_a_memory_error() -> None:
+def test_single_item_that_does_not_fit_raises_memory_error() -> None:
     def compute(batch: Floats) -> Floats:
         raise MemoryError("full")
 

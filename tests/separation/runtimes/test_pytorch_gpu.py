@@ -1,4 +1,4 @@
-"""The runtime for graphics cards on one, where there is one."""
+"""The PyTorch runtime on a graphics card, if this machine has one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.separation.small_published import SEGMENT, small_model
 
 from unbraid import Separator
 from unbraid.models import Model
+from unbraid.separation.runtimes.choose import GPUS, choose_gpu
 from unbraid.separation.runtimes.pytorch import PyTorchRuntime
-from unbraid.separation.runtimes.pytorch_devices import GPUS, choose_gpu
 
 AVAILABLE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-HERE = [gpu for gpu in GPUS if AVAILABLE[gpu]]
+USABLE = [gpu for gpu in GPUS if AVAILABLE[gpu]]
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not HERE, reason="there is no graphics card that PyTorch can use"),
+    pytest.mark.skipif(not USABLE, reason="this machine has no graphics card that PyTorch can use"),
 ]
 
 
@@ -32,29 +32,29 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def gpu(model: Model) -> str:
-    found = choose_gpu(model, "auto")
-    assert found == HERE[0]
-    return found
+    chosen = choose_gpu(model, "auto")
+    assert chosen == USABLE[0]
+    return chosen
 
 
-def test_a_card_gives_what_the_processor_gives(model: Model, gpu: str) -> None:
+def test_card_matches_the_processor(model: Model, gpu: str) -> None:
     mixture = music(3)
     expected = stems(PyTorchRuntime(model, "cpu"), mixture)
-    # In float32 too, convolutions may use numbers of eleven bits (TF32).
+    # Even in float32, convolutions may use TF32, which has eleven significant bits.
     for precision in (torch.float32, None):
         runtime = PyTorchRuntime(model, gpu, jobs=6, precision=precision)
         assert error_db(stems(runtime, mixture), expected) < -50
 
 
-def test_a_song_comes_out_as_from_the_processor(model: Model, gpu: str) -> None:
+def test_batched_song_matches_single_segments(model: Model, gpu: str) -> None:
     song = music(1, 10 * SEGMENT)[0]
     one, other = (Separator(model.folder, device=gpu, jobs=jobs).separate(song).values() for jobs in (1, 8))
     for alone, together in zip(one, other, strict=True):
         assert error_db(together[None, None], alone[None, None]) < -50
 
 
-@pytest.mark.skipif("cuda" not in HERE, reason="only CUDA's memory can be limited")
-def test_a_full_card_makes_batches_smaller(model: Model) -> None:
+@pytest.mark.skipif("cuda" not in USABLE, reason="only CUDA's memory can be limited")
+def test_full_card_halves_the_batches(model: Model) -> None:
     expected = stems(PyTorchRuntime(model, "cuda"), music(1))
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -66,8 +66,8 @@ def test_a_full_card_makes_batches_smaller(model: Model) -> None:
     many = PyTorchRuntime(model, "cuda", jobs=128)
     torch.cuda.set_per_process_memory_fraction(min(1.0, 4 * needed / total))
     try:
-        found = stems(many, np.repeat(music(1), 64, axis=0))
+        batched = stems(many, np.repeat(music(1), 64, axis=0))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert many._batches.largest < 64
-    assert error_db(found[-1:], expected) < -50
+    assert error_db(batched[-1:], expected) < -50

@@ -59,7 +59,7 @@ class Calls:
     def load(self, concurrency: int | None = None) -> int:
         """Load the model of whoever names none, and begin to work: on so many songs at once, or on as many as suit
         where it computes; how many. Raises UnbraidError where it can't be loaded."""
-        from unbraid.separation.runtimes.pytorch_devices import choose_gpu
+        from unbraid.separation.runtimes.choose import choose_gpu
 
         loaded = self._separators.get(checked(Choices(), self._limits).model)
         if concurrency is None:

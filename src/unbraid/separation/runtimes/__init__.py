@@ -1,1 +1,1 @@
-"""Runtimes that compute a network: OpenVINO, PyTorch and the native library."""
+"""Runtimes that compute a network: OpenVINO, PyTorch and the native library. `choose` selects one."""

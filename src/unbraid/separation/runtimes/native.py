@@ -1,4 +1,4 @@
-"""The runtime for HTDemucs on processors that the native library is made for."""
+"""The runtime on processors that the native library supports."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ from unbraid.native.htdemucs import Desk, NativeHTDemucs
 from unbraid.native.library import native_library
 from unbraid.separation.arrays import Floats
 
-_CLASS = "HTDemucs"
-
 
 def native_template(model: Model) -> GraphTemplate | None:
-    """The architecture of `model` where the native library computes it here; None: another runtime has to.
+    """Return the graph of `model` if the native library can compute it on this machine; otherwise None.
 
-    That is so, too, where the model's description isn't that of its graph: OpenVINO tells what doesn't fit.
+    None also if the model's description doesn't fit its graph: OpenVINO then reports the mismatch.
     """
     if native_library() is None:
         return None
     template = template_of(model)
-    fits = template and template.class_name == _CLASS and _described(model) == _described_by(template)
-    return template if fits else None
+    if template is None or not template.architecture.native:
+        return None
+    return template if _traits(model) == _template_traits(template) else None
 
 
-def _described(model: Model) -> tuple[object, ...]:
-    """What a description says of the shapes of what goes in and comes out, but for its length."""
+def _traits(model: Model) -> tuple[object, ...]:
+    """Return what decides the shapes of inputs and outputs, except the length."""
     transform = (model.n_fft, model.hop, model.edges)
     return (len(model.sources), model.channels, *transform, set(model.inputs), set(model.outputs))
 
 
-def _described_by(template: GraphTemplate) -> tuple[object, ...]:
-    said = template.description
-    transform = (said["stft"][name] for name in ("n_fft", "hop", "edges"))
-    return (len(said["sources"]), said["channels"], *transform, set(said["inputs"]), set(said["outputs"]))
+def _template_traits(template: GraphTemplate) -> tuple[object, ...]:
+    description = template.description
+    transform = (description["stft"][name] for name in ("n_fft", "hop", "edges"))
+    return (
+        len(description["sources"]),
+        description["channels"],
+        *transform,
+        set(description["inputs"]),
+        set(description["outputs"]),
+    )
 
 
 class NativeRuntime:
-    """One network; each running call has memory of its own, and those at the same time share the `threads`. See
-    `Runtime`.
+    """An HTDemucs network. Each running call has its own memory; concurrent calls share the `threads`.
 
-    Raises ModelError and MemoryError.
+    See `Runtime`. Raises ModelError and MemoryError.
     """
 
     inputs = frozenset({MIXTURE, SPECTRUM})
@@ -69,7 +73,9 @@ class NativeRuntime:
         self.jobs = jobs
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
         if weights.size < max(place.offset + place.length for place in template.tensors):
-            raise ModelError(f"{model.folder / WEIGHTS} is too short for {model.graph}; get the model again")
+            raise ModelError(
+                f"{model.folder / WEIGHTS} is too short for {model.graph}. Install the model again."
+            )
         self._network = NativeHTDemucs(
             library,
             {

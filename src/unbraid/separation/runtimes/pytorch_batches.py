@@ -1,4 +1,4 @@
-"""Calls from several threads, put together into batches that fit into memory."""
+"""Combine concurrent calls into batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from unbraid.separation.arrays import Floats
 
 
 class Batches:
-    """Computes what several threads ask for; all that waits while something is computed becomes the next batch.
+    """Run the calls of several threads in batches: calls that arrive during a computation form the next batch.
 
-    So nothing ever waits for others to come, and there is no thread of its own to end.
+    No call waits for others to arrive, and there is no background thread to stop.
 
-    `compute` takes a batch (b, …) and returns one (b, …); one thread at a time calls it. `largest` items go into a
-    batch; half as many as in the one for which `compute` raised MemoryError, from then on.
+    `compute` maps a batch (b, …) to a batch (b, …); one thread at a time calls it. A batch has at most `largest` items.
+    When `compute` raises MemoryError, the limit becomes half the size of that batch.
     """
 
     def __init__(self, compute: Callable[[Floats], Floats], largest: int) -> None:
@@ -29,7 +29,7 @@ class Batches:
         self._computing = Lock()
 
     def run(self, items: Floats) -> Floats:
-        """What `compute` makes of `items` (b, …). Raises what it raises; MemoryError when a single item is too much."""
+        """Return `compute(items)` for `items` (b, …), or raise its error: MemoryError if a single item doesn't fit."""
         call = _Call(items)
         self._waiting.append(call)
         with self._computing:
@@ -38,7 +38,7 @@ class Batches:
         return call.answer.result()
 
     def _next_batch(self) -> list[_Call]:
-        """The calls that have waited longest, as many as a batch takes; at least one."""
+        """Take the calls that have waited longest, as many as fit a batch but at least one."""
         batch = [self._waiting.popleft()]
         size = len(batch[0].items)
         while self._waiting:

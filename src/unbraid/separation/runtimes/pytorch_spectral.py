@@ -1,4 +1,4 @@
-"""The transforms of `unbraid.separation.spectral` in PyTorch, for batches, with demucs' edges."""
+"""The transforms of `unbraid.separation.spectral` in PyTorch, for batches, with Demucs's treatment of edges."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-FRAMES_A_WINDOW = 4  # the only ratio of window and hop that this convention knows
-OVERLAPPED = 1.5  # what squared Hann windows, a quarter of their length apart, add up to
+HOPS_PER_WINDOW = 4  # the only ratio that Demucs uses
+SQUARED_WINDOWS_SUM = 1.5  # sum of squared Hann windows that are a quarter of their length apart
 
 
 class TorchSpectral:
-    """STFT pair of one window length; runs where the tensors given to it are."""
+    """STFT and its inverse for one window length, on the device of their input."""
 
     def __init__(self, n_fft: int) -> None:
         self.n_fft = n_fft
-        self.hop = n_fft // FRAMES_A_WINDOW
+        self.hop = n_fft // HOPS_PER_WINDOW
         self._before = self.hop // 2 * 3
         self._window = torch.hann_window(n_fft)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Spectra (b, channels, n_fft / 2, frames, 2) of a batch (b, channels, samples).
 
-        Where there is too little signal to be mirrored at its ends, zeros are put around it.
+        A signal too short to be mirrored at its ends is padded with zeros.
         """
         samples = signal.shape[-1]
         before, after = self._before, self._before + -samples % self.hop
@@ -44,15 +44,15 @@ class TorchSpectral:
 
     def inverse(self, spectra: Tensor, samples: int) -> Tensor:
         """Signals (..., samples) of spectra (..., n_fft / 2, frames, 2); undoes `forward`."""
-        window = self._window.to(spectra.device) * (self.n_fft**0.5 / OVERLAPPED)
-        # The uppermost bin, which this convention leaves out, is filled up with zero by irfft.
+        window = self._window.to(spectra.device) * (self.n_fft**0.5 / SQUARED_WINDOWS_SUM)
+        # Demucs leaves out the uppermost bin; irfft fills it with zero.
         frames = torch.fft.irfft(torch.complex(spectra[..., 0], spectra[..., 1]), self.n_fft, dim=-2)
         frames *= window[:, None]
-        # A frame is four blocks of one hop; block k of frame f lands on block f + k of the signal.
-        blocks = frames.reshape(*frames.shape[:-2], FRAMES_A_WINDOW, self.hop, -1)
-        last = FRAMES_A_WINDOW - 1
+        # A frame is four blocks of one hop. Block k of frame f is added to block f + k of the signal.
+        blocks = frames.reshape(*frames.shape[:-2], HOPS_PER_WINDOW, self.hop, -1)
+        last = HOPS_PER_WINDOW - 1
         total = functional.pad(blocks[..., 0, :, :], (0, last))
-        for k in range(1, FRAMES_A_WINDOW):
+        for k in range(1, HOPS_PER_WINDOW):
             total[..., k : k + blocks.shape[-1]] += blocks[..., k, :, :]
         signal = total.transpose(-1, -2).flatten(-2)
         return signal[..., self._before : self._before + samples]

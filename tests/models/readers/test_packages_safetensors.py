@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from tests.models.published import HTDEMUCS, draw, write_safetensors
 
 from unbraid.errors import ModelError
-from unbraid.models.packages import read_package
+from unbraid.models.readers.packages import read_package
 
 STATE = draw({"a": (3, 5), "b": (8,)})
 Header = dict[str, Any]

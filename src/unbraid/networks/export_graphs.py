@@ -1,16 +1,15 @@
-"""Write the graphs of the published networks, without weights, as the package ships them.
+"""Export the graphs of all registered architectures, without weights, as the package ships them.
 
-python -m unbraid.networks.export_published [FOLDER]
+python -m unbraid.networks.export_graphs [FOLDER]
 
-For each of `PUBLISHED` there is
+For each graph in `unbraid.models.architectures` it writes two files:
 
-- `NAME.onnx`, the structure. Every parameter is an initialiser of the name that it has in the published state
-  dict, in float16, which lies in a file `weights.bin` beside the graph, followed by a cast to float32. Nothing is
-  computed from parameters beforehand, so one graph serves all weights of its architecture.
-- `NAME.json`: `description`, the `model.json` that such a network has (without its name, version, licence and
-  checksums); `class`, `arguments` and `defaults`, what a package must have been constructed with for this graph
-  (see `models/graphs.py`); `tensors`, where in `weights.bin` each tensor of the published state dict goes, in bytes.
-  All are stored as they are published, row by row.
+- `NAME.onnx`, the structure. Every parameter is an initialiser in float16, followed by a cast to float32. It has the
+  name that the published state dict gives it, and its values are in the file `weights.bin` beside the graph. Nothing
+  is computed from parameters in advance, so one graph serves all weights of its architecture.
+- `NAME.json`, the table that `unbraid.models.graphs` reads: `description`, `arguments` and `defaults` of the
+  `GraphSpec`; `class`, the architecture's class name; `tensors`, the place of each published tensor in `weights.bin`,
+  in bytes. Tensors are stored as published, in C order.
 """
 
 import argparse
@@ -28,17 +27,18 @@ from onnx import TensorProto, helper
 from onnx_ir.passes import common as passes
 from torch import Tensor, nn
 
-from unbraid.networks.published import PUBLISHED, Published
+from unbraid.models.architectures import ARCHITECTURES, Architecture, GraphSpec
+from unbraid.networks.build import build_network
 
 OPSET = 20
 ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
 WEIGHTS = "weights.bin"
-TRACED = 10_000  # samples of the example; any number would do
+TRACED = 10_000  # samples of the example input; any number works
 
 
 def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Where in `weights.bin` each tensor goes, in float16: name, shape, offset and length in bytes."""
+    """Lay out `weights.bin`: name, shape, offset and length in bytes of each tensor, in float16."""
     tensors, offset = [], 0
     for name, value in state.items():
         length = 2 * value.numel()
@@ -48,20 +48,20 @@ def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
 
 
 def to_onnx(network: nn.Module) -> onnx.ModelProto:
-    """The network's graph for mixtures of any length; its parameters are inputs.
+    """Return the network's graph for mixtures of any length, with its parameters as inputs.
 
-    It is traced, as PyTorch's newer exporter takes ten minutes to reason about lengths that each layer rounds up.
+    Exported by tracing: PyTorch's newer exporter takes ten minutes to reason about lengths that each layer rounds up.
     """
     with torch.no_grad():
         for k, parameter in enumerate(network.parameters()):
-            parameter.fill_(k)  # equal ones would be taken for one
+            parameter.fill_(k)  # the exporter would merge equal parameters
     traced = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
             (torch.zeros(1, 2, TRACED), torch.zeros(1, 2, 2048, -(-TRACED // 1024), 2)),
-            cast(Any, traced),  # it takes files too
+            cast(Any, traced),  # takes files too, against its annotation
             input_names=["mixture", "spectrum"],
             output_names=["waveforms", "spectra"],
             dynamic_axes={"mixture": [2], "spectrum": [3], "waveforms": [3], "spectra": [4]},
@@ -82,7 +82,7 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
 
 
 def without_weights(model: onnx.ModelProto, tensors: list[dict[str, Any]]) -> bytes:
-    """The file `NAME.onnx`: parameters made initialisers that lie outside, names of nodes and notes dropped."""
+    """Return the content of `NAME.onnx`: parameters become external initialisers; names and notes of nodes go."""
     graph, casts = model.graph, []
     inputs = [value for value in graph.input if value.name in ("mixture", "spectrum")]
     del graph.input[:]
@@ -111,34 +111,34 @@ def without_weights(model: onnx.ModelProto, tensors: list[dict[str, Any]]) -> by
     return content
 
 
-def export(published: Published, folder: Path) -> None:
-    """Write `NAME.onnx` and `NAME.json`; what stood there is replaced."""
-    network = published.network()
+def export(architecture: Architecture, graph: GraphSpec, folder: Path) -> None:
+    """Write `NAME.onnx` and `NAME.json`, over older files."""
+    network = build_network(architecture, len(graph.arguments["sources"]), graph.arguments)
     tensors = layout(network.state_dict())
-    described = published.description
     model = to_onnx(network)
-    (folder / f"{published.name}.onnx").write_bytes(without_weights(model, tensors))
-    written = {
-        "description": described,
-        "class": published.class_name,
-        "arguments": published.arguments,
-        "defaults": published.defaults,
+    (folder / f"{graph.name}.onnx").write_bytes(without_weights(model, tensors))
+    table = {
+        "description": graph.description,
+        "class": architecture.class_name,
+        "arguments": graph.arguments,
+        "defaults": graph.defaults,
     }
-    # One line a tensor: the list can be read, and compared.
+    # One line for each tensor, so that diffs are readable.
     lines = ",\n    ".join(json.dumps(tensor) for tensor in tensors)
-    text = json.dumps(written, indent=2).removesuffix("\n}") + f',\n  "tensors": [\n    {lines}\n  ]\n}}\n'
-    (folder / f"{published.name}.json").write_text(text)
+    text = json.dumps(table, indent=2).removesuffix("\n}") + f',\n  "tensors": [\n    {lines}\n  ]\n}}\n'
+    (folder / f"{graph.name}.json").write_text(text)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m unbraid.networks.export_published", description=__doc__)
+    graphs = {graph.name: (known, graph) for known in ARCHITECTURES for graph in known.graphs}
+    parser = argparse.ArgumentParser(prog="python -m unbraid.networks.export_graphs", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
-    parser.add_argument("--only", choices=[published.name for published in PUBLISHED])
+    parser.add_argument("--only", choices=list(graphs))
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    for published in PUBLISHED:
-        if args.only in (None, published.name):
-            export(published, args.folder)
+    for name, (architecture, graph) in graphs.items():
+        if args.only in (None, name):
+            export(architecture, graph, args.folder)
 
 
 if __name__ == "__main__":

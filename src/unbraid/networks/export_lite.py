@@ -1,6 +1,6 @@
-"""Write a trained network as a model folder: `graph.onnx` (structure), `weights.bin` (float16), `model.json`.
+"""Export a trained `Lite` network as a model folder: `graph.onnx` (structure), `weights.bin` (float16), `model.json`.
 
-python -m unbraid.networks.export CHECKPOINT FOLDER
+python -m unbraid.networks.export_lite CHECKPOINT FOLDER
 """
 
 import argparse
@@ -24,7 +24,7 @@ ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be ma
 
 
 def to_onnx(network: Lite) -> onnx.ModelProto:
-    """The network's graph with its weights inside, in float32; batch and frames are dynamic."""
+    """Return the network's graph with its weights inside, in float32. Batch and frames are dynamic."""
     spectrum = torch.randn(2, 2, BINS, 12, 2)
     dynamic = {"spectrum": {0: torch.export.Dim("batch"), 3: torch.export.Dim("frames", min=4)}}
     program = torch.onnx.export(
@@ -43,9 +43,9 @@ def to_onnx(network: Lite) -> onnx.ModelProto:
 
 
 def halve_weights(model: onnx.ModelProto) -> bytes:
-    """Move the float32 initialisers out of the graph, as float16 with a cast behind each.
+    """Move the float32 initialisers out of the graph, as float16 followed by a cast.
 
-    Returns the content of `weights.bin`.
+    Return the content of `weights.bin`.
     """
     graph, weights, casts = model.graph, bytearray(), []
     for tensor in graph.initializer:
@@ -70,7 +70,7 @@ def halve_weights(model: onnx.ModelProto) -> bytes:
 
 
 def export(network: Lite, folder: Path, version: str) -> None:
-    """Write the model folder; what stood there under these names is replaced."""
+    """Write the model folder, over older files."""
     folder.mkdir(parents=True, exist_ok=True)
     model = to_onnx(network)
     weights = halve_weights(model)
@@ -105,7 +105,7 @@ def export(network: Lite, folder: Path, version: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m unbraid.networks.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m unbraid.networks.export_lite", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--version", default="1")

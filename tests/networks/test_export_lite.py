@@ -9,9 +9,9 @@ import torch
 
 from unbraid.models import load_model_folder
 from unbraid.networks.checkpoint import averaged_network, save_average
-from unbraid.networks.export import export
+from unbraid.networks.export_lite import export
 from unbraid.networks.lite import BINS, Lite, LiteConfig
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=2, hidden=8)
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from unbraid.models.tensors import HALF, SINGLE, PackageError
+from unbraid.models.architectures import ARCHITECTURES, SUPPORTED
+from unbraid.models.readers.tensors import HALF, SINGLE, PackageError
 
 DONT_TRUST = "it may be meant to do harm: don't open it with other programs either"
 
@@ -98,8 +99,10 @@ def _nothing(*_: object) -> Unneeded:
 
 
 NAMES: Final[dict[str, object]] = {
-    "demucs.htdemucs HTDemucs": NetworkClass("HTDemucs"),
-    "demucs.hdemucs HDemucs": NetworkClass("HDemucs"),
+    **{
+        " ".join(known.published_class.rsplit(".", 1)): NetworkClass(known.class_name)
+        for known in ARCHITECTURES
+    },
     "torch HalfStorage": HALF,
     "torch FloatStorage": SINGLE,
     "torch._utils _rebuild_tensor_v2": Maker(_tensor),
@@ -124,7 +127,7 @@ def named(name: str) -> object:
     if name.startswith("demucs.") and name.count(" ") == 1 and name.split()[1].isidentifier():
         raise PackageError(
             f"it holds a network of class {name.split()[1]:.40}",
-            "Unbraid runs HTDemucs and HDemucs: take another model",
+            f"Unbraid runs {SUPPORTED}: take another model",
         )
     if name.startswith("diffq"):
         raise PackageError("its weights are quantised", "take a model that isn't")

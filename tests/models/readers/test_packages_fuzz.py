@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tests.models.published import archive, draw, package, pickled, published, write_safetensors, write_th
 
 from unbraid.errors import ModelError
-from unbraid.models.packages import Package, read_package
-from unbraid.models.pickles import read_pickle
-from unbraid.models.tensors import PackageError
+from unbraid.models.readers.packages import Package, read_package
+from unbraid.models.readers.pickles import read_pickle
+from unbraid.models.readers.tensors import PackageError
 
 STATE = draw({"a.weight": (3, 4), "a.bias": (5,)})
 PICKLE = pickled(package(STATE, {"sources": ["drums", "vocals"], "channels": 48}))

@@ -17,11 +17,12 @@ from itertools import count
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.models.archives import Entry, stored_entries
-from unbraid.models.header import parse, read_header
-from unbraid.models.pickle_names import NetworkClass, SavedTensor
-from unbraid.models.pickles import LONGEST, read_pickle
-from unbraid.models.tensors import PackageError, State, StoredTensor, size_in_bytes
+from unbraid.models.architectures import ARCHITECTURES, SUPPORTED
+from unbraid.models.readers.pickle_names import NetworkClass, SavedTensor
+from unbraid.models.readers.pickles import LONGEST, read_pickle
+from unbraid.models.readers.safetensors import parse, read_header
+from unbraid.models.readers.tensors import PackageError, State, StoredTensor, size_in_bytes
+from unbraid.models.readers.torch_zip import Entry, stored_entries
 
 ENDINGS = (".th", ".safetensors")
 
@@ -47,7 +48,7 @@ class Package:
 
     path: Path
     class_name: str
-    """`HTDemucs` or `HDemucs`."""
+    """See `unbraid.models.architectures.Architecture.class_name`."""
     arguments: Mapping[str, Argument]
     state: State
 
@@ -88,15 +89,15 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
     tensors, metadata = read_header(file)
     if "structure" in metadata:
         raise PackageError("its weights are quantised", "take a model that isn't")
-    names = {"demucs.htdemucs.HTDemucs": "HTDemucs", "demucs.hdemucs.HDemucs": "HDemucs"}
+    class_names = {known.published_class: known.class_name for known in ARCHITECTURES}
     klass = metadata.get("klass")
-    if klass not in names:
+    if klass not in class_names:
         raise PackageError(
             f"it doesn't hold a network that Unbraid runs ({klass!r:.60})",
-            "those are HTDemucs and HDemucs: take another model",
+            f"Unbraid runs {SUPPORTED}: take another model",
         )
     args, kwargs = (parse(metadata.get(key, "null")) for key in ("args", "kwargs"))
-    return Package(path, names[klass], _arguments(args, kwargs), State(path, tensors))
+    return Package(path, class_names[klass], _arguments(args, kwargs), State(path, tensors))
 
 
 def _from_archive(path: Path, file: FileIO) -> Package:

@@ -14,7 +14,7 @@ from unbraid import Separator
 from unbraid.cores import cpu_quota, usable_cores
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import load_model_folder
-from unbraid.separation.runtimes.base import RuntimeLoader
+from unbraid.separation.runtimes.choose import RuntimeLoader
 
 QUIET = """
 import os, sys

@@ -1,4 +1,4 @@
-"""The graphs in the package are those of our networks, and compute what the published ones do."""
+"""The graphs in the package match our networks, and compute what the published networks compute."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,14 +14,17 @@ from demucs.htdemucs import HTDemucs as PeerHTDemucs
 from tests.networks.peer import error_db, music, seeded, spectrum, stems
 from torch import nn
 
+from unbraid.models.architectures import ARCHITECTURES, Architecture, GraphSpec
 from unbraid.models.graphs import GraphTemplate, load_template
-from unbraid.networks.export_published import export
-from unbraid.networks.published import PUBLISHED, Published
+from unbraid.networks.export_graphs import export
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
 PEERS: Mapping[str, type[nn.Module]] = {"HTDemucs": PeerHTDemucs, "HDemucs": PeerHDemucs}
 
-each = pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
+each_graph = pytest.mark.parametrize(
+    ("architecture", "graph"),
+    [pytest.param(known, graph, id=graph.name) for known in ARCHITECTURES for graph in known.graphs],
+)
 
 
 def peer_of(template: GraphTemplate, **changed: Any) -> nn.Module:
@@ -29,7 +32,7 @@ def peer_of(template: GraphTemplate, **changed: Any) -> nn.Module:
 
 
 def write_folder(folder: Path, template: GraphTemplate, state: Mapping[str, torch.Tensor]) -> Path:
-    """The graph with these weights beside it."""
+    """Write the graph, with these weights beside it."""
     last = template.tensors[-1]
     weights = bytearray(last.offset + last.length)
     for place in template.tensors:
@@ -40,19 +43,21 @@ def write_folder(folder: Path, template: GraphTemplate, state: Mapping[str, torc
     return folder / "graph.onnx"
 
 
-@each
+@each_graph
 @pytest.mark.long
-def test_exporting_again_gives_what_is_in_the_package(published: Published, tmp_path: Path) -> None:
-    export(published, tmp_path)
-    template = load_template(published.name)
+def test_export_reproduces_the_shipped_files(
+    architecture: Architecture, graph: GraphSpec, tmp_path: Path
+) -> None:
+    export(architecture, graph, tmp_path)
+    template = load_template(graph.name)
     assert (tmp_path / template.graph.name).read_bytes() == template.graph.read_bytes()
     description = template.graph.with_suffix(".json")
     assert (tmp_path / description.name).read_bytes() == description.read_bytes()
 
 
-@each
-def test_tensors_are_those_of_the_published_state_dict(published: Published) -> None:
-    template = load_template(published.name)
+@each_graph
+def test_tensors_match_the_published_state_dict(architecture: Architecture, graph: GraphSpec) -> None:
+    template = load_template(graph.name)
     with torch.device("meta"):
         state = peer_of(template, rescale=0).state_dict()
     assert {place.name: place.shape for place in template.tensors} == {
@@ -60,16 +65,16 @@ def test_tensors_are_those_of_the_published_state_dict(published: Published) -> 
     }
 
 
-@each
-def test_arguments_left_out_are_what_the_published_class_takes_for_them(published: Published) -> None:
-    signature = inspect.signature(PEERS[published.class_name].__init__).parameters
-    required = {**published.arguments, **published.defaults}
+@each_graph
+def test_defaults_match_the_published_class(architecture: Architecture, graph: GraphSpec) -> None:
+    signature = inspect.signature(PEERS[architecture.class_name].__init__).parameters
+    required = {**graph.arguments, **graph.defaults}
     assert {name: signature[name].default for name in required if name != "sources"} == {
         name: value for name, value in required.items() if name != "sources"
     }
 
 
-def agrees(template: GraphTemplate, peer: nn.Module, graph: Path, samples: int) -> float:
+def error_against(template: GraphTemplate, peer: nn.Module, graph: Path, samples: int) -> float:
     mixture = music(samples)
     with torch.no_grad():
         inputs = {"mixture": mixture.numpy(), "spectrum": np.ascontiguousarray(spectrum(peer, mixture))}
@@ -83,15 +88,15 @@ def test_htdemucs_agrees_with_the_published_network(tmp_path: Path) -> None:
     template = load_template("htdemucs")
     peer = seeded(peer_of(template, segment=Fraction(39, 5)))
     graph = write_folder(tmp_path, template, peer.state_dict())
-    assert agrees(template, peer, graph, template.description["segment"]) < -100
+    assert error_against(template, peer, graph, template.description["segment"]) < -100
 
 
 @pytest.mark.long
 def test_htdemucs_6s_agrees_with_the_published_network(tmp_path: Path) -> None:
     template = load_template("htdemucs_6s")
-    peer = seeded(peer_of(template, segment=Fraction(1, 2)))  # of which its weights are independent
+    peer = seeded(peer_of(template, segment=Fraction(1, 2)))  # its weights do not depend on it
     graph = write_folder(tmp_path, template, peer.state_dict())
-    assert agrees(template, peer, graph, 22050) < -100
+    assert error_against(template, peer, graph, 22050) < -100
 
 
 @pytest.mark.long
@@ -100,4 +105,4 @@ def test_hdemucs_agrees_with_the_published_network_at_any_length(tmp_path: Path)
     peer = seeded(peer_of(template))
     graph = write_folder(tmp_path, template, peer.state_dict())
     for samples in (10_001, 230_000):  # one and three pieces for the LSTM
-        assert agrees(template, peer, graph, samples) < -100
+        assert error_against(template, peer, graph, samples) < -100

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 
-from unbraid.models.tensors import PackageError
+from unbraid.models.readers.tensors import PackageError
 
 # A network has some 600 entries, of about 80 bytes each in the directory at the file's end; zipfile holds them all.
 LONGEST_DIRECTORY = 1 << 20

@@ -15,8 +15,8 @@ import pickle
 import struct
 from typing import Any
 
-from unbraid.models.pickle_names import DONT_TRUST, Maker, Unneeded, named, storage
-from unbraid.models.tensors import PackageError
+from unbraid.models.readers.pickle_names import DONT_TRUST, Maker, Unneeded, named, storage
+from unbraid.models.readers.tensors import PackageError
 
 # Bytes: four times what the published packages need, and at most as many instructions, about a second.
 LONGEST = 1 << 18

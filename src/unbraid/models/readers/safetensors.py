@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from unbraid.models.tensors import HALF, SINGLE, PackageError, StoredTensor, size_in_bytes
+from unbraid.models.readers.tensors import HALF, SINGLE, PackageError, StoredTensor, size_in_bytes
 
 LONGEST = 1 << 20  # bytes of JSON; the published files have 55,000
 METADATA = "__metadata__"

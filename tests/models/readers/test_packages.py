@@ -33,7 +33,7 @@ from tests.models.published import (
 )
 
 from unbraid.errors import ModelError
-from unbraid.models.packages import read_package
+from unbraid.models.readers.packages import read_package
 
 SHAPES = {
     "encoder.0.conv.weight": (4, 2, 8, 1),

@@ -27,9 +27,9 @@ from tests.models.published import (
 
 from unbraid.errors import ModelError
 from unbraid.models.convert import convert_bag
-from unbraid.models.packages import read_package
-from unbraid.models.pickle_names import NAMES
-from unbraid.models.pickles import LONGEST
+from unbraid.models.readers.packages import read_package
+from unbraid.models.readers.pickle_names import NAMES
+from unbraid.models.readers.pickles import LONGEST
 
 P2, P4 = b"\x80\x02", b"\x80\x04"
 STATE = draw({"a": (4, 2)})
@@ -75,7 +75,7 @@ NAMED = {
     "NEWOBJ_EX": P4 + name("subprocess.Popen") + b"(" + short("touch") + short("harmed") + b"t\x85}\x92.",
     "dotted name of ours": P2 + b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n.",
     "dotted name, STACK_GLOBAL": P4 + short("fractions") + short("Fraction.__init__.__globals__") + b"\x93.",
-    "names one of our modules": P2 + name("unbraid.models.packages.read_package") + b".",
+    "names one of our modules": P2 + name("unbraid.models.readers.packages.read_package") + b".",
     "a module that is imported": P2 + name("antigravity.fly") + b".",
     "getattr": P2 + name("builtins.getattr") + name("fractions.Fraction") + text("__class__") + b"\x86R.",
     "torch.load": P2 + name("torch.load") + text("harmed") + b"\x85R.",
@@ -277,7 +277,7 @@ CELL = """
 import json, resource, sys, time
 from pathlib import Path
 from unbraid.errors import ModelError
-from unbraid.models.packages import read_package
+from unbraid.models.readers.packages import read_package
 good, folder, megabytes = sys.argv[1:]
 read_package(Path(good))  # what is imported late
 paths = sorted(Path(folder).iterdir())

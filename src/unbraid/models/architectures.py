@@ -1,0 +1,184 @@
+"""The network architectures that Unbraid runs. A new one is registered here, and nowhere else in the code.
+
+To add a model of a new architecture:
+
+1. Add an `Architecture` to `ARCHITECTURES` below.
+2. Write its PyTorch network in `unbraid/networks/`, and export its graphs:
+   `python -m unbraid.networks.export_graphs`.
+3. Add the model (files, checksums, graph, speed, licence) to `catalog.toml`.
+
+A model whose architecture is here already needs the third step alone.
+
+This module imports nothing heavy. It refers to PyTorch networks by their dotted names, which the runtimes import when
+they need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FOUR_STEMS = ("drums", "bass", "other", "vocals")
+SIX_STEMS = (*FOUR_STEMS, "guitar", "piano")
+SAMPLE_RATE = 44_100
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """A network of an architecture with all its sizes fixed: one ONNX graph, for any number of trained weights.
+
+    `unbraid.networks.export_graphs` writes it to `graphs/NAME.onnx` and `graphs/NAME.json`.
+    """
+
+    name: str
+    description: Mapping[str, Any]
+    """`model.json` without name, version, licence and checksums: see `unbraid.models.folder.Model`."""
+    arguments: Mapping[str, Any]
+    """Constructor arguments of the published class, as far as they change what the network computes."""
+    defaults: Mapping[str, Any]
+    """Defaults of the published class that differ from `arguments`. They apply to arguments that a file leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network class, and where to find its parts."""
+
+    class_name: str
+    """Name of the class in error messages and in the graphs' tables."""
+    published_class: str
+    """Module and name of the class in the published files. Readers compare it as text; nothing imports it."""
+    network: str
+    """Module and name of our PyTorch class."""
+    network_arguments: tuple[str, ...]
+    """Names of the published arguments that our PyTorch class takes, in order, after the number of sources."""
+    graphs: tuple[GraphSpec, ...]
+    native: bool = False
+    """Whether the native library computes it (`unbraid.native`)."""
+
+
+def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bool) -> dict[str, Any]:
+    """Description of a Demucs with two branches."""
+    return {
+        "sources": list(sources),
+        "sample_rate": SAMPLE_RATE,
+        "channels": 2,
+        "segment": round(segment_s * SAMPLE_RATE),
+        "fixed_length": fixed_length,
+        "overlap": 0.25,
+        "normalise": True,
+        "stft": {"n_fft": 4096, "hop": 1024, "edges": "demucs"},
+        "inputs": ["mixture", "spectrum"],
+        "outputs": ["waveforms", "spectra"],
+    }
+
+
+# Arguments and defaults are those of the package `demucs` 4.1.0, whose published files name them.
+_HYBRID = {
+    "audio_channels": 2,
+    "samplerate": SAMPLE_RATE,
+    "channels": 48,
+    "channels_time": None,
+    "growth": 2,
+    "nfft": 4096,
+    "wiener_iters": 0,
+    "end_iters": 0,
+    "wiener_residual": False,
+    "cac": True,
+    "rewrite": True,
+    "multi_freqs": None,
+    "freq_emb": 0.2,
+    "emb_scale": 10,
+    "kernel_size": 8,
+    "time_stride": 2,
+    "stride": 4,
+    "context": 1,
+    "context_enc": 0,
+    "norm_starts": 4,
+    "norm_groups": 4,
+    "dconv_depth": 2,
+}
+_TRANSFORMER = {
+    "t_layers": 5,
+    "t_emb": "sin",
+    "t_hidden_scale": 4.0,
+    "t_heads": 8,
+    "t_norm_in": True,
+    "t_norm_in_group": False,
+    "t_group_norm": False,
+    "t_norm_first": True,
+    "t_norm_out": True,
+    "t_max_period": 10000.0,
+    "t_layer_scale": True,
+    "t_gelu": True,
+    "t_weight_pos_embed": 1.0,
+    "t_sin_random_shift": 0,
+    "t_sparse_self_attn": False,
+    "t_sparse_cross_attn": False,
+    "t_cross_first": False,
+}
+
+
+def _htdemucs(name: str, sources: tuple[str, ...], bottom_channels: int) -> GraphSpec:
+    """HTDemucs with a transformer of that width (0: the width of the U-Net)."""
+    return GraphSpec(
+        name=name,
+        description=_description(sources, 7.8, fixed_length=True),
+        arguments={
+            "sources": list(sources),
+            "segment": 7.8,
+            **_HYBRID,
+            "depth": 4,
+            "dconv_mode": 3,
+            "dconv_comp": 8,
+            "bottom_channels": bottom_channels,
+            **_TRANSFORMER,
+            "use_train_segment": True,
+        },
+        defaults={"segment": 10, "dconv_mode": 1, "bottom_channels": 0},
+    )
+
+
+_HDEMUCS = GraphSpec(
+    name="hdemucs",
+    description=_description(FOUR_STEMS, 44, fixed_length=False),
+    arguments={
+        "sources": list(FOUR_STEMS),
+        "segment": 44,
+        **_HYBRID,
+        "depth": 6,
+        "hybrid": True,
+        "hybrid_old": False,
+        "dconv_mode": 1,
+        "dconv_comp": 4,
+        "dconv_attn": 4,
+        "dconv_lstm": 4,
+    },
+    defaults={"segment": 40},
+)
+
+ARCHITECTURES = (
+    Architecture(
+        class_name="HTDemucs",
+        published_class="demucs.htdemucs.HTDemucs",
+        network="unbraid.networks.htdemucs.HTDemucs",
+        network_arguments=("channels", "bottom_channels"),
+        graphs=(
+            _htdemucs("htdemucs", FOUR_STEMS, bottom_channels=512),
+            _htdemucs("htdemucs_6s", SIX_STEMS, bottom_channels=0),
+        ),
+        native=True,
+    ),
+    Architecture(
+        class_name="HDemucs",
+        published_class="demucs.hdemucs.HDemucs",
+        network="unbraid.networks.hdemucs.HDemucs",
+        network_arguments=("channels",),
+        graphs=(_HDEMUCS,),
+    ),
+)
+
+BY_CLASS: Mapping[str, Architecture] = {known.class_name: known for known in ARCHITECTURES}
+
+SUPPORTED = " and ".join(BY_CLASS)
+"""The class names for error messages."""

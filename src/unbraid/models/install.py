@@ -1,0 +1,91 @@
+"""Install a model of the catalogue: download its files, convert them, and load the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from unbraid.errors import ModelError
+from unbraid.models.cache import cache_folder, locked
+from unbraid.models.catalog import CatalogEntry
+from unbraid.models.download import DownloadError, DownloadProgress, Patience, bytes_here, fetch
+from unbraid.models.folder import Model, load_model_folder
+
+
+def load_or_install(
+    entry: CatalogEntry,
+    progress: DownloadProgress | None,
+    notice: Callable[[str], object] | None,
+    patience: Patience,
+) -> Model:
+    """Load a model from its folder. Install it first if it is missing, damaged or of another version.
+
+    If another process is installing it, wait and send `notice` one line. Raises ModelError.
+    """
+    damaged = False
+    if entry.installed or not entry.files:
+        try:
+            return load_model_folder(entry.place)
+        except ModelError:
+            if not entry.files:  # bundled: a download can't repair it
+                raise
+            damaged = True
+    downloads, waited = cache_folder() / "downloads", False
+
+    def waiting() -> None:
+        nonlocal waited
+        if notice is not None and not waited:
+            notice(f"Waiting for another process that is downloading {entry.name}.")
+        waited = True
+        if progress is not None:
+            done = sum(bytes_here(file, downloads) for file in entry.files)
+            progress(min(done, entry.download_size), entry.download_size)
+
+    with locked(entry.place, waiting):
+        if entry.installed and (waited or not damaged):  # the other process has installed it
+            return load_model_folder(entry.place)
+        try:
+            return _install(entry, downloads, progress, patience)
+        except DownloadError as error:
+            name = f"{entry.name} (damaged in {entry.place})" if damaged else entry.name
+            missing = [
+                file for file in entry.files if file in error.files or not (downloads / file.name).is_file()
+            ]
+            raise DownloadError(name, error.cause, missing, downloads) from error
+
+
+def _install(
+    entry: CatalogEntry, downloads: Path, progress: DownloadProgress | None, patience: Patience
+) -> Model:
+    """Fetch the files of a model, convert them, and remove them. The caller holds the lock of its folder."""
+    before = 0
+
+    def report(done: int, _total: int) -> None:
+        if progress is not None:
+            progress(before + done, entry.download_size)
+
+    paths = []
+    for file in entry.files:
+        paths.append(fetch(file, downloads, report, patience=patience))
+        before += file.size
+    _convert(entry, paths)
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+    return load_model_folder(entry.place)
+
+
+def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
+    """Write the model folder from the published files."""
+    from unbraid.models.convert import convert_bag
+    from unbraid.models.readers.packages import read_package
+
+    convert_bag(
+        [read_package(path) for path in paths],
+        [[float(file.source in (None, source)) for source in entry.sources] for file in entry.files],
+        entry.place,
+        name=entry.name,
+        version=entry.version,
+        licence=entry.licence,
+    )

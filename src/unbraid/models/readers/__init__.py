@@ -1,0 +1,1 @@
+"""Readers of published weights that run nothing in the files, one module for each format."""

@@ -1,0 +1,193 @@
+"""Choose the device and the runtime for a model.
+
+PyTorch is imported only if a graphics card may be used: the import takes seconds.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unbraid.cores import cpu_quota, usable_cores
+from unbraid.errors import ModelError, SettingError
+from unbraid.models import Model
+from unbraid.models.folder import DESCRIPTION
+from unbraid.models.graphs import template_of
+from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
+
+if TYPE_CHECKING:
+    import torch
+
+# Graphics cards by PyTorch's names, the best first. "cuda" means cards of NVIDIA, and of AMD with a PyTorch built for
+# them.
+GPUS = ("cuda", "mps")
+# Values of --device; "auto" selects the best available one.
+DEVICES = ("auto", "cpu", *GPUS)
+
+# One of these shows on Linux that a driver is installed: NVIDIA's, the one of NVIDIA's small boards, WSL's, AMD's.
+# Looking for the files takes no time; importing PyTorch to learn that there is no card takes seconds.
+DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+
+# Segments computed at once on a processor with at least as many cores. Independent segments don't wait for each
+# other's parts, and lose less to other programs. More than two would take more memory (see benchmarks/NOTES.md).
+CPU_JOBS = 2
+# Longer segments are computed one by one: those of hdemucs_mmi, 44 s, take 1.1 GB each.
+LONGEST_CONCURRENT_S = 20
+# Segments in work at once on a graphics card: a batch of four, while four others are cut and added up.
+GPU_JOBS = 8
+
+
+class RuntimeLoader:
+    """Load the networks of `model` on a `device` (one of DEVICES).
+
+    `threads`: CPU threads in all (None: the runtime decides). `jobs`: expected concurrent calls (None: a default for
+    the device). If the memory of the card that `auto` selected is full, `notice` receives one line and the processor
+    computes from then on. Raises SettingError if the device is unusable.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: str = "auto",
+        *,
+        threads: int | None = None,
+        jobs: int | None = None,
+        notice: Callable[[str], object] | None = None,
+    ) -> None:
+        if device not in DEVICES:
+            raise SettingError(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
+        self._gpu = choose_gpu(model, device)
+        self._gpu_only = device != "auto"
+        self._threads = threads
+        self._jobs = jobs
+        self._notice = notice
+
+    def load(
+        self, model: Model, shapes: Mapping[str, Sequence[int]], *, cache_compiled: bool = False
+    ) -> Runtime:
+        """Load the network of `model` for inputs of exactly these `shapes`, by name.
+
+        `cache_compiled`: other songs will need these shapes too, so keep the compiled network on disk. Raises
+        ModelError and GpuOutOfMemory.
+        """
+        if self._gpu:
+            from unbraid.separation.runtimes.pytorch import PyTorchRuntime
+
+            try:
+                return PyTorchRuntime(model, self._gpu, jobs=self._jobs or GPU_JOBS)
+            except GpuOutOfMemory:
+                if self._gpu_only:
+                    raise
+            if self._notice:
+                self._notice(
+                    f"The graphics card ({self._gpu}) has too little free memory. Using the processor instead."
+                )
+            self._gpu = None
+        from unbraid.separation.runtimes.native import NativeRuntime, native_template
+
+        if template := native_template(model):
+            return NativeRuntime(
+                model,
+                template,
+                shapes,
+                threads=self._threads or usable_cores(),
+                jobs=self._jobs or self._cpu_jobs(model),
+            )
+        from unbraid.separation.runtimes.openvino import OpenVinoRuntime
+
+        runtime = OpenVinoRuntime(
+            model.graph,
+            shapes,
+            threads=self._threads or cpu_quota(),
+            jobs=self._jobs or self._cpu_jobs(model),
+            description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
+        )
+        if runtime.outputs != set(model.outputs):
+            raise ModelError(
+                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says. "
+                "Install the model again."
+            )
+        return runtime
+
+    def _cpu_jobs(self, model: Model) -> int:
+        if model.segment_s > LONGEST_CONCURRENT_S:
+            return 1
+        return min(CPU_JOBS, self._threads or usable_cores())
+
+
+def choose_gpu(model: Model, device: str) -> str | None:
+    """Return the graphics card for `device` (one of DEVICES), or None for the processor.
+
+    `auto` selects a card if the card, its driver, PyTorch and a PyTorch network of `model` are all available. Raises
+    SettingError if `device` is a card and one of them is missing.
+    """
+    if device == "cpu":
+        return None
+    if device != "auto":
+        _require(model, device)
+        return device
+    if find_spec("torch") is None or not _has_driver() or not _has_pytorch_networks(model):
+        return None
+    return next((gpu for gpu in GPUS if _problem_of(gpu) is None), None)
+
+
+def _has_pytorch_networks(model: Model) -> bool:
+    """Whether PyTorch can compute `model`, or all networks of a bag."""
+    networks = [member.model for member in model.members] or [model]
+    return all(template_of(network) for network in networks)
+
+
+def _require(model: Model, device: str) -> None:
+    if find_spec("torch") is None:
+        raise SettingError(f"The device {device} needs PyTorch. Install it: pip install 'unbraid[torch]'")
+    if not _has_pytorch_networks(model):
+        raise SettingError(
+            f"The model {model.name} runs on the processor only, not on {device}. Use --device cpu, or a Demucs model "
+            "such as htdemucs."
+        )
+    if problem := _problem_of(device):
+        raise SettingError(f"The device {device} can't be used: {problem}. Or use --device cpu.")
+
+
+def _has_driver() -> bool:
+    """Whether the system may have a graphics card that PyTorch can use."""
+    if sys.platform == "linux":
+        return any(Path(driver).exists() for driver in DRIVERS)
+    return sys.platform != "darwin" or platform.machine() == "arm64"
+
+
+def _problem_of(device: str) -> str | None:
+    """Return why PyTorch can't compute on `device`, and what to do; None if it can."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return f"PyTorch doesn't load ({_first_line(error)}); install it again"
+    if device == "cuda":
+        if torch.version.cuda is None and torch.version.hip is None:
+            return "this PyTorch was built for the processor only; install one built for CUDA"
+        if not torch.cuda.is_available():
+            return "PyTorch finds no card with a driver; `nvidia-smi` lists the available ones"
+    elif not torch.backends.mps.is_built():
+        return "it needs a Mac with Apple silicon, and PyTorch was built without support for that"
+    elif not torch.backends.mps.is_available():
+        return "PyTorch needs a newer macOS, or a Mac with Apple silicon"
+    return _computation_problem(torch.device(device))
+
+
+def _computation_problem(device: torch.device) -> str | None:
+    """Compute something on `device`, and return what failed: a card too old for PyTorch fails only then."""
+    import torch
+
+    try:
+        torch.ones(1, device=device).add(1).item()
+    except RuntimeError as error:
+        return f"it fails ({_first_line(error)}); a PyTorch or a driver made for this card may help"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,130 @@
+"""Changes to OpenVINO graphs keep the accuracy of float32: long sums, and products with weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tests.separation.conftest import level_db, noise
+
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime, import_openvino
+from unbraid.separation.runtimes.openvino_passes import LONGEST_SUM, limit_products
+
+WEIGHTS = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float16)
+ROWS = 10.0 ** np.arange(-4, 16)[:, None] * np.random.default_rng(1).standard_normal((20, 64))
+
+
+@pytest.fixture(scope="module")
+def sums_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Graph of `mixture` (b, 2, n): mean, mean of each channel, and both normalised."""
+    constants = {
+        "all": np.array([1, 2]),
+        "last": np.array([-1]),
+        "flat": np.array([0, 1, -1]),
+        "ones": np.ones(2, np.float32),
+        "zeros": np.zeros(2, np.float32),
+        "one": np.ones(1, np.float32),
+        "zero": np.zeros(1, np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["mixture", "all"], ["mean"], keepdims=1),
+        helper.make_node("ReduceMean", ["mixture", "last"], ["means"], keepdims=0),
+        helper.make_node("Reshape", ["mixture", "flat"], ["row"]),
+        helper.make_node("InstanceNormalization", ["row", "one", "zero"], ["whole"], epsilon=1e-5),
+        helper.make_node("InstanceNormalization", ["mixture", "ones", "zeros"], ["channels"], epsilon=1e-5),
+    ]
+    shapes = {"mean": ["b", 1, 1], "means": ["b", 2], "whole": ["b", 1, "all"], "channels": ["b", 2, "n"]}
+    made = helper.make_graph(
+        nodes,
+        "sums",
+        [helper.make_tensor_value_info("mixture", TensorProto.FLOAT, ["b", 2, "n"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    path = tmp_path_factory.mktemp("graph") / "graph.onnx"
+    onnx.save_model(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
+
+
+# 65537 and 1299709 are prime: no row length divides them.
+@pytest.mark.parametrize("silence", [0.0, 0.6], ids=["sound", "sound and silence"])
+@pytest.mark.parametrize(
+    ("batch", "samples"),
+    [(1, 100), (1, LONGEST_SUM), (1, 21499), (1, 1 << 22), (3, 343980), (3, 65537), (1, 1299709)],
+)
+def test_sums_are_exact_to_float32(sums_graph: Path, batch: int, samples: int, silence: float) -> None:
+    """In silence most values are equal, so that all roundings go one way."""
+    signal = np.stack([noise(2, samples, seed) for seed in range(batch)])
+    signal[..., : round(silence * samples)] = 0
+    signal += np.float32(0.7)
+    runtime = OpenVinoRuntime(sums_graph, {"mixture": signal.shape}, threads=1, jobs=1)
+    exact = signal.astype(np.float64)
+    row = exact.reshape(batch, 1, -1)
+    expected = {
+        "mean": exact.mean(axis=(1, 2), keepdims=True),
+        "means": exact.mean(axis=2),
+        "whole": normalised(row),
+        "channels": normalised(exact),
+    }
+    with runtime.run({"mixture": signal}) as outputs:
+        for name, value in expected.items():
+            assert outputs[name].shape == value.shape
+            assert level_db(outputs[name] - value, value) < -115, name
+
+
+def normalised(values: np.ndarray) -> np.ndarray:
+    """Scale to mean 0 and deviation 1 along the last axis."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
+
+
+def products_graph(folder: Path) -> Path:
+    """Graph of `mixture` (1, 20, 64): times float16 weights plus bias, and times its own transpose."""
+    nodes = [
+        helper.make_node("Cast", ["half"], ["weights"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["mixture", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["layer"]),
+        helper.make_node("Transpose", ["mixture"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["mixture", "turned"], ["itself"]),
+    ]
+    weights = {"half": WEIGHTS, "bias": np.ones(96, np.float32)}
+    made = helper.make_graph(
+        nodes,
+        "products",
+        [helper.make_tensor_value_info("mixture", TensorProto.FLOAT, [1, 20, 64])],
+        [
+            helper.make_tensor_value_info("layer", TensorProto.FLOAT, [1, 20, 96]),
+            helper.make_tensor_value_info("itself", TensorProto.FLOAT, [1, 20, 20]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    path = folder / "graph.onnx"
+    onnx.save_model(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
+
+
+def test_products_are_exact_to_float32_at_any_level(tmp_path: Path) -> None:
+    mixture = ROWS[None].astype(np.float32)
+    runtime = OpenVinoRuntime(products_graph(tmp_path), {"mixture": mixture.shape}, threads=1, jobs=1)
+    exact = mixture.astype(np.float64)
+    with runtime.run({"mixture": mixture}) as outputs:
+        for row in range(20):
+            layer = exact[0, row] @ WEIGHTS.astype(np.float64) + 1
+            assert level_db(outputs["layer"][0, row] - layer, layer) < -120
+            itself = exact[0, row] @ exact[0].T
+            assert level_db(outputs["itself"][0, row] - itself, itself) < -120
+
+
+def test_only_products_with_weights_are_limited(tmp_path: Path) -> None:
+    openvino = import_openvino()
+    network = openvino.Core().read_model(products_graph(tmp_path))
+    limit_products(network, openvino.opset13)
+    limited = [
+        operation.input_value(0).get_node().get_friendly_name()
+        for operation in network.get_ordered_ops()
+        if operation.get_type_name() == "Clamp"
+    ]
+    assert limited == ["product"]
