@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from songs import write_song
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 MEGABYTE = bytes(1 << 20)
 HUGE = 0xFFFFFFFF

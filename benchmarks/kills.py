@@ -40,7 +40,7 @@ import urllib3
 
 from serving import HTTP, LEAVE_S, STOPPED, Served, files_in
 from songs import write_song
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 TARGETS = {"worker": 5, "server": 3, "all": 2}  # how often each is killed, of ten

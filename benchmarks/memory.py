@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from process import Cost, measure
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 SAMPLE_RATE = 44100
 ALLOWED_GROWTH = 1.10

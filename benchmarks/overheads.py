@@ -26,7 +26,9 @@ from typing import Any
 import numpy as np
 
 from unbraid import Separator
-from unbraid.audio import Decoder, Encoder, Resampler
+from unbraid.audio.decode import Decoder
+from unbraid.audio.encode import Encoder
+from unbraid.audio.resample import Resampler
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
 from unbraid.separation.arrays import Floats

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid import Separator
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

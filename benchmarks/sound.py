@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 from unbraid.separation.song import resampled
 
 RATE = 44100  # Hz, of all published models

@@ -44,7 +44,7 @@ from speed_operations import as_floats, by_kind, count, one_segment
 from speed_peak import INTEGERS, best_of, float_peak, peaks
 from speed_runs import Side, in_turn, load, load_uncached, prepare, segments, song
 from speed_table import Measured, Scene, Thresholds, broken, markdown, table, text
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 from unbraid.models import find_model
 
 OVERLAP = 0.25

@@ -17,7 +17,7 @@ import numpy as np
 from tests.audio.boxes import claiming
 from tests.audio.sounds import Kind, Sound, bursts, noise, write
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 RATE = 44100
 LENGTH = 2 * RATE

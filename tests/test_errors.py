@@ -16,9 +16,11 @@ from unbraid.errors import (
     InputError,
     JobError,
     ModelError,
+    OutOfMemory,
     OutputError,
     SessionNotFound,
     SettingError,
+    SongWarning,
     StorageFull,
     TooLarge,
     UnbraidError,
@@ -36,6 +38,7 @@ from unbraid.errors import (
         (InputError("x"), 1, 400),
         (OutputError("x"), 1, 507),
         (ModelError("x"), 1, 422),
+        (OutOfMemory("x"), 1, 500),
         (SettingError("x"), 2, 422),
         (Cancelled(), 130, 499),
         (SessionNotFound("x"), 1, 404),
@@ -84,3 +87,20 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_what_the_package_lacks_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Joiner'"):
         unbraid.Joiner  # noqa: B018
+
+
+def test_dir_lists_what_is_loaded_on_first_use() -> None:
+    assert {"Separator", "__version__"} <= set(dir(unbraid))
+
+
+def test_message_may_use_another_name_for_the_song() -> None:
+    error = InputError("is empty.", subject="abc123.mp3")
+    assert error.message_about("My Song.mp3") == "My Song.mp3 is empty."
+    assert UnbraidError("Out of memory.").message_about("My Song.mp3") == "Out of memory."
+    assert SongWarning("abc123.mp3", "is cut off.").message_about("My Song.mp3") == "My Song.mp3 is cut off."
+    assert str(SongWarning("abc123.mp3", "is cut off.")) == "abc123.mp3 is cut off."
+
+
+def test_message_about_a_model_or_an_output_never_names_the_song() -> None:
+    assert ModelError("is damaged.", subject="lite").message_about("My Song.mp3") == "lite is damaged."
+    assert OutputError("is full.", path=Path("out")).message_about("My Song.mp3") == "out is full."

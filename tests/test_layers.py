@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "evaluation": {"errors", "out_of_memory", "audio", "models", "separation"},
     "training": {"evaluation", "networks"},
     "jobs": {"cores", "errors", "out_of_memory", "files", "audio", "models", "separation"},
-    "api": {"urls", "errors", "models", "jobs"},
+    "api": {"urls", "errors", "audio", "models", "jobs"},
     "local": {"urls", "cores", "environment", "errors", "out_of_memory", "files", "audio", "models", "jobs"},
     "web": {"urls", "errors", "models", "jobs", "api", "local"},
     "aws": {"environment", "errors", "files", "models", "separation", "jobs", "api"},

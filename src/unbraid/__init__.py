@@ -1,10 +1,10 @@
-"""Unbraid takes a song apart: vocals, drums, bass and the rest, in memory that does not grow with the song.
+"""Separate a song into stems such as vocals, drums and bass, in memory that does not grow with the song.
 
 >>> from unbraid import Separator
 >>> separator = Separator()
 >>> stems = separator.separate("song.mp3")  # doctest: +SKIP
 
-Importing this package is cheap: numpy, the decoder and the runtime are loaded when they are first used.
+Importing this package is cheap: NumPy, the decoder and the runtime are loaded on first use.
 """
 
 from __future__ import annotations
@@ -24,3 +24,7 @@ def __getattr__(name: str) -> Any:
 
         return Separator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder, Resampler
+from unbraid.audio.decode import Decoder
+from unbraid.audio.resample import Resampler
 
 Sound = NDArray[np.float32]
 

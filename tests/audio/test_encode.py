@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.audio.sounds import KINDS, Kind, Sound, bursts, decode, lag, noise, write
 
-from unbraid.audio import Decoder, Encoder, probe, resampled_length
+from unbraid.audio.decode import Decoder
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
+from unbraid.audio.resample import resampled_length
 from unbraid.errors import SettingError
 
 FORMATS = ["wav", "flac", "mp3", "m4a", "opus"]

@@ -9,7 +9,8 @@ import pytest
 from tests.audio.boxes import claiming, gapless, with_gapless_tag, without_edit_list
 from tests.audio.sounds import Kind, Sound, bursts, lag, write
 
-from unbraid.audio import Decoder, Encoder
+from unbraid.audio.decode import Decoder
+from unbraid.audio.encode import Encoder
 
 RATE = 44100
 LENGTH = RATE + 321
@@ -28,7 +29,7 @@ def m4a(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
     path.write_bytes(content)
     with Decoder(path) as decoder:
-        return np.concatenate(list(decoder), axis=1), decoder.warnings
+        return np.concatenate(list(decoder), axis=1), [str(warning) for warning in decoder.warnings]
 
 
 def last_packet_whole(m4a: bytes) -> bytes:
@@ -76,7 +77,7 @@ def test_what_an_edit_list_cuts_off_is_left_out_with_a_warning(tmp_path: Path, m
     decoded, warnings = decode(tmp_path / "song.m4a", claiming(m4a, b"elst", RATE // 3))
     assert decoded.shape == (2, RATE // 3)
     assert len(warnings) == 1
-    assert "left out" in warnings[0]
+    assert "skipped" in warnings[0]
 
 
 def test_an_edit_list_may_cut_a_moment_without_a_word(tmp_path: Path, m4a: bytes) -> None:

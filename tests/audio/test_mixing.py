@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.audio.sounds import Sound, noise
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.audio.mixing import CEILING, Mix
 from unbraid.errors import Cancelled, SettingError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.audio.sounds import as_an_ordinary_user, decode, noise
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.errors import OutputError
 from unbraid.files.atomic import PART
 from unbraid.files.oserrors import output_error

@@ -8,7 +8,8 @@ import pytest
 from tests.audio.sounds import noise
 from tests.broken_files import png
 
-from unbraid.audio import Encoder, probe
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 
 TAGS = {
     "title": "Пісня ☃",

@@ -1,4 +1,4 @@
-"""A film keeps its pictures to the byte and gets other sound, in time with them."""
+"""A video keeps its pictures to the byte and gets other sound, in time with them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 from av.stream import Disposition
 from tests.audio.sounds import KINDS, Kind, Sound, bursts, decode, lag, noise, write
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.audio.mixing import Mix
-from unbraid.audio.video import check_film, write_film, write_without
+from unbraid.audio.video import check_video, write_video, write_without
 from unbraid.errors import Cancelled, InputError, OutputError
 
 RATE = 44100
-FILMS = [kind for kind in KINDS if kind.pictures]
+VIDEOS = [kind for kind in KINDS if kind.pictures]
 
 
 def stem(path: Path, sound: Sound, rate: int = RATE) -> Path:
@@ -43,24 +43,24 @@ def apart_s(path: Path) -> float:
         return float(sound.start_time * sound.time_base) - float(frame.time or 0)
 
 
-@pytest.mark.parametrize("kind", FILMS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", VIDEOS, ids=lambda kind: kind.name)
 def test_pictures_are_copied_and_the_sound_is_the_new_one(tmp_path: Path, kind: Kind) -> None:
     rate = kind.rates[0]
-    film = write(tmp_path / f"film.{kind.ending}", noise(2 * rate, 2), rate, kind)
+    video = write(tmp_path / f"video.{kind.ending}", noise(2 * rate, 2), rate, kind)
     sound = bursts(2 * RATE, 2, RATE)
-    out = write_film(film, Mix([(stem(tmp_path / "no_vocals.wav", sound), 1.0)]), tmp_path / "out")
+    out = write_video(video, Mix([(stem(tmp_path / "no_vocals.wav", sound), 1.0)]), tmp_path / "out")
     assert out.name == (
         "out.mp4" if kind.ending == "mov" else "out.mkv" if kind.ending == "webm" else f"out.{kind.ending}"
     )
-    assert pictures(out) == pictures(film)
-    assert abs(lag(sound, decode(out, RATE)) / RATE + apart_s(out) - apart_s(film)) < 0.005
+    assert pictures(out) == pictures(video)
+    assert abs(lag(sound, decode(out, RATE)) / RATE + apart_s(out) - apart_s(video)) < 0.005
 
 
 FFMPEG = shutil.which("ffmpeg")
 LATE = ["-itsoffset", "0.5"]
 
 
-@pytest.mark.skipif(FFMPEG is None, reason="there is no ffmpeg to make such films with")
+@pytest.mark.skipif(FFMPEG is None, reason="there is no ffmpeg to make such videos with")
 @pytest.mark.parametrize(
     ("ending", "codecs", "offset", "becomes"),
     [
@@ -75,13 +75,13 @@ LATE = ["-itsoffset", "0.5"]
         ("ogv", ["libtheora", "libvorbis"], [], "mkv"),
     ],
 )
-def test_films_by_ffmpeg_stay_in_time(
+def test_videos_by_ffmpeg_stay_in_time(
     tmp_path: Path, ending: str, codecs: list[str], offset: list[str], becomes: str
 ) -> None:
     """With pictures out of order, clocks that don't begin at 0, and sound that begins later."""
     sound = bursts(2 * RATE, 2, RATE)
     song = stem(tmp_path / "song.wav", sound)
-    film = tmp_path / f"film.{ending}"
+    video = tmp_path / f"video.{ending}"
     made = [
         "-f",
         "lavfi",
@@ -93,13 +93,13 @@ def test_films_by_ffmpeg_stay_in_time(
         "-bf",
         "2",
     ]
-    run("-y", *made, "-c:v", codecs[0], "-c:a", codecs[1], str(film))
-    heard = stem(tmp_path / "heard.wav", decode(film, RATE))
-    out = write_film(film, Mix([(heard, 1.0)]), tmp_path / "out")
+    run("-y", *made, "-c:v", codecs[0], "-c:a", codecs[1], str(video))
+    heard = stem(tmp_path / "heard.wav", decode(video, RATE))
+    out = write_video(video, Mix([(heard, 1.0)]), tmp_path / "out")
     assert out.name == f"out.{becomes}"
-    assert frames(out) == frames(film)
-    moved_s = lag(timed(film), timed(out)) / RATE
-    assert abs(moved_s - (starts_s(out) - starts_s(film))) < 0.005
+    assert frames(out) == frames(video)
+    moved_s = lag(timed(video), timed(out)) / RATE
+    assert abs(moved_s - (starts_s(out) - starts_s(video))) < 0.005
 
 
 def run(*arguments: str) -> bytes:
@@ -128,9 +128,9 @@ def starts_s(path: Path) -> float:
         return float(next(container.decode(video=0)).time or 0)
 
 
-def film_of(folder: Path, seconds: float = 1.0) -> Path:
-    kind = next(kind for kind in FILMS if kind.ending == "mp4")
-    return write(folder / "film.mp4", noise(round(seconds * RATE), 2), RATE, kind)
+def video_of(folder: Path, seconds: float = 1.0) -> Path:
+    kind = next(kind for kind in VIDEOS if kind.ending == "mp4")
+    return write(folder / "video.mp4", noise(round(seconds * RATE), 2), RATE, kind)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_sound_is_what_is_left(
         stem_name: stem(tmp_path / f"{stem_name}.wav", sound)
         for stem_name, sound in zip(stems, sounds, strict=True)
     }
-    out = write_without(film_of(tmp_path), files, tmp_path)
+    out = write_without(video_of(tmp_path), files, tmp_path)
     assert out.name == name
     heard, expected = decode(out)[:, :RATE], np.clip(sum(sounds[index] for index in rest), -1, 1)
     assert np.corrcoef(heard.ravel(), expected.ravel())[0, 1] > 0.99
@@ -158,30 +158,30 @@ def test_the_sound_is_what_is_left(
 def test_subtitles_and_titles_are_kept(tmp_path: Path) -> None:
     words = tmp_path / "words.srt"
     words.write_text("1\n00:00:00,100 --> 00:00:00,800\nLa la la\n", encoding="utf-8")
-    film = tmp_path / "film.mkv"
+    video = tmp_path / "video.mkv"
     with (
-        av.open(str(film_of(tmp_path))) as source,
+        av.open(str(video_of(tmp_path))) as source,
         av.open(str(words)) as text,
-        av.open(str(film), "w") as target,
+        av.open(str(video), "w") as target,
     ):
         copies = {
             stream: target.add_stream_from_template(stream, opaque=True)
             for stream in (source.streams.video[0], source.streams.audio[0], text.streams.subtitles[0])
         }
-        target.metadata["title"] = "My Film"
+        target.metadata["title"] = "My Video"
         for container in (text, source):
             for packet in container.demux():
                 if packet.dts is not None and packet.stream in copies:
                     packet.stream = copies[packet.stream]
                     target.mux(packet)
-    out = write_film(film, Mix([(stem(tmp_path / "a.wav", noise(RATE, 2)), 1.0)]), tmp_path / "out")
+    out = write_video(video, Mix([(stem(tmp_path / "a.wav", noise(RATE, 2)), 1.0)]), tmp_path / "out")
     with av.open(str(out)) as container:
-        assert container.metadata["title"] == "My Film"
+        assert container.metadata["title"] == "My Video"
         said = [bytes(packet) for packet in container.demux(subtitles=0) if packet.size]
     assert said == [b"La la la"]
 
 
-def test_a_song_with_a_cover_is_no_film(tmp_path: Path) -> None:
+def test_a_song_with_a_cover_is_no_video(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     with Encoder(
         song, sample_rate=RATE, channels=2, format="mp3", cover=_jpeg(), cover_mime="image/jpeg"
@@ -190,19 +190,19 @@ def test_a_song_with_a_cover_is_no_film(tmp_path: Path) -> None:
     with av.open(str(song)) as container:
         assert container.streams.video[0].disposition & Disposition.attached_pic
     with pytest.raises(InputError, match="no moving pictures"):
-        check_film(song)
+        check_video(song)
 
 
-def test_a_film_that_is_stopped_or_finds_no_room_leaves_nothing(tmp_path: Path, tiny_disk: Path) -> None:
-    film, mix = film_of(tmp_path, 20.0), Mix([(stem(tmp_path / "a.wav", noise(20 * RATE, 2)), 1.0)])
+def test_a_video_that_is_stopped_or_finds_no_room_leaves_nothing(tmp_path: Path, tiny_disk: Path) -> None:
+    video, mix = video_of(tmp_path, 20.0), Mix([(stem(tmp_path / "a.wav", noise(20 * RATE, 2)), 1.0)])
 
     def stop() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        write_film(film, mix, tiny_disk / "out", check=stop)
+        write_video(video, mix, tiny_disk / "out", check=stop)
     with pytest.raises(OutputError, match="full"):
-        write_film(film, mix, tiny_disk / "out")
+        write_video(video, mix, tiny_disk / "out")
     assert list(tiny_disk.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.audio.sounds import bursts
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 
 Separate = Callable[..., int]

@@ -19,7 +19,8 @@ from tests.conftest import WriteWave
 from tests.separation.conftest import noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
-from unbraid.audio import Encoder, probe
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 from unbraid.cli import running
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence

@@ -18,7 +18,7 @@ import torch
 from tests.separation.conftest import level_db, noise, read
 from tests.separation.known_models import GAINS, SEGMENT, SOURCES, loudness_model
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 
 # Of the segment's mean magnitude, so that stems come near to full scale, and some beyond.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 from unbraid.models import Model, load_model_folder
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.conftest import WriteWave
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 from unbraid.separation.pipeline import Pipeline
 

@@ -12,7 +12,8 @@ from tests.cli.conftest import Separate, write
 from tests.conftest import WriteWave
 from tests.separation.conftest import noise
 
-from unbraid.audio import Encoder, probe
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 
 
 @pytest.mark.parametrize(

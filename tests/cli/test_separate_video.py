@@ -10,7 +10,7 @@ from tests.audio.sounds import KINDS, bursts, write
 from tests.cli.conftest import Separate, stems_in
 from tests.conftest import WriteWave
 
-from unbraid.audio import probe
+from unbraid.audio.probe import probe
 
 
 def film(folder: Path) -> Path:
@@ -35,5 +35,5 @@ def test_a_song_without_pictures_fails_before_the_work(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert separate(write_wave(tmp_path / "song.wav"), "--video") == 1
-    assert "is no film" in capsys.readouterr().err
+    assert "is not a video" in capsys.readouterr().err
     assert not (tmp_path / "separated").exists()

@@ -17,7 +17,7 @@ from tests.audio.sounds import Kind, Sound, noise, write
 from tests.broken_files import RATE, BrokenFile, make_corpus
 from tests.conftest import WriteWave
 
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 from unbraid.cli.main import main
 
 FLOAT_WAV = Kind("wav", "wav", "pcm_f32le", "flt")

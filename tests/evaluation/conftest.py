@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 RATE = 44100
 WriteStems = Callable[..., Path]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.audio.sounds import Sound, decode, noise
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.errors import Cancelled, OutputError
 from unbraid.jobs import preview
 

@@ -146,7 +146,7 @@ def test_a_film_comes_with_its_accompaniment(world: World, tmp_path: Path) -> No
 def test_a_film_of_a_song_without_pictures_fails_before_the_work(world: World, short: Path) -> None:
     session = world.run(world.bring(short, choices=Choices("lite", video=True)))
     assert session.state == State.FAILED
-    assert (session.error_message or "").startswith("My Song.wav is no film")
+    assert (session.error_message or "").startswith("My Song.wav is not a video")
 
 
 def test_progress_is_told_while_it_goes_on(world: World, long: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.audio.sounds import decode, noise
 
-from unbraid.audio import Encoder, probe
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 from unbraid.errors import OutputError, SettingError, UnbraidError, http_status
 from unbraid.local.mixdown import mix
 

@@ -10,7 +10,8 @@ import pytest
 from tests.separation.known_models import loudness_model, spectral_model
 
 from unbraid import Separator
-from unbraid.audio import Decoder, Encoder
+from unbraid.audio.decode import Decoder
+from unbraid.audio.encode import Encoder
 
 WriteSong = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from tests.separation.conftest import WriteSong, level_db, noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
 from unbraid import Separator
-from unbraid.audio import probe
+from unbraid.audio.probe import probe
 from unbraid.errors import InputError, OutputError, SettingError
 from unbraid.separation.stems import CLAMP, HEADROOM
 

@@ -8,7 +8,7 @@ import pytest
 from tests.separation.conftest import noise
 
 from unbraid import Separator
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 
 def peak_bytes(separator: Separator, song: Path, out: Path) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.separation.conftest import noise
 
-from unbraid.audio import Resampler
+from unbraid.audio.resample import Resampler
 from unbraid.models import find_installed
 from unbraid.separation.progress import Reporter
 from unbraid.separation.song import SILENT_DEVIATION, ArraySong, analyse

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.songs.render import STEMS, bank_from, render
 from training.sound import SAMPLE_RATE, Split, as_int16
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 
 
 def write_song(

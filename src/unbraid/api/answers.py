@@ -23,8 +23,9 @@ from unbraid.api.schemas import (
     UnknownStatus,
     UploadAnswer,
 )
+from unbraid.audio.formats import FORMATS
 from unbraid.errors import UnbraidError
-from unbraid.jobs.choices import ALL, FORMATS
+from unbraid.jobs.choices import ALL
 from unbraid.jobs.estimates import Rates
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.service import Upload

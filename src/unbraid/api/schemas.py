@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from unbraid.api.problems import Problem
-from unbraid.jobs.choices import FORMATS
+from unbraid.audio.formats import FORMATS
 from unbraid.jobs.session import Choices, State
 
 EXAMPLE_ID = "q3Jx0b8hQh2m7d1kXgVvT5sLrZyWc9Ae"

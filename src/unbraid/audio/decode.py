@@ -23,7 +23,7 @@ from unbraid.audio.probe import SoundInfo, open_sound, probe
 from unbraid.audio.resample import Block
 from unbraid.audio.samples import mix_channels, to_float
 from unbraid.audio.timeline import Timeline
-from unbraid.errors import InputError, SettingError
+from unbraid.errors import InputError, SettingError, SongWarning
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -61,7 +61,7 @@ class Decoder:
         if channels not in (None, 1, 2):
             raise SettingError(f"Sound is decoded to 1 or 2 channels, not {channels}.")
         self.info = info or probe(path, stream)
-        self.warnings: list[str] = []
+        self.warnings: list[SongWarning] = []
         self.samples_decoded = 0
         self.sample_rate = self.info.sample_rate  # Hz
         self.channels = channels or min(self.info.channels, 2)
@@ -75,13 +75,10 @@ class Decoder:
         self._length_is_wrong = self._damaged = False
         self._silenced = 0
         if self.info.channels > 2:
-            self.warnings.append(f"{self._name} has {self.info.channels} channels; they are mixed to stereo.")
+            self._warn(f"has {self.info.channels} channels; they are mixed to stereo.")
         left_out = left_out_s(self._container, self._stream)
         if left_out > TOLERANCE_S:
-            self.warnings.append(
-                f"{self._name} was cut without removing what was cut off: {_clock(left_out)} that players leave out"
-                " are left out here too."
-            )
+            self._warn(f"was cut in an editor: {_clock(left_out)} that players skip are skipped here too.")
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +97,9 @@ class Decoder:
             self.samples_decoded += block.shape[1]
             yield self._without_nan(block)
         if self.samples_decoded == 0:
-            raise InputError(f"{self._name} holds no sound that can be decoded. Copy or download it again.")
+            raise InputError(
+                "has no sound that can be decoded. Copy or download it again.", subject=self._name
+            )
         self._warn_at_end()
 
     def _blocks(self) -> Iterator[Block]:
@@ -172,9 +171,7 @@ class Decoder:
             errors = 0
             for frame in frames:
                 if frame.sample_rate != self.info.sample_rate:
-                    self.warnings.append(
-                        f"{self._name} changes its sample rate; only the part before is used."
-                    )
+                    self._warn("changes its sample rate; only the part before that is used.")
                     return
                 silence, start, kept = self._timeline.place(frame)
                 if kept:
@@ -191,26 +188,28 @@ class Decoder:
         return block
 
     def _warn_at_end(self) -> None:
-        warn = self.warnings.append
         if self._silenced:
-            warn(f"{self._name} has {self._silenced} samples that are not numbers; they became silence.")
+            self._warn(f"has {self._silenced} samples that are not numbers (NaN); they became silence.")
         actual_s = self.samples_decoded / self.info.sample_rate
         claimed_s = self._trusted_s
         cut_off = claimed_s is not None and actual_s < claimed_s - TOLERANCE_S
         if self._timeline.missing or (self._damaged and not cut_off):
             missing_s = self._timeline.missing / self.info.sample_rate
-            warn(f"{self._name} is damaged; {missing_s:.2f} s that can't be decoded became silence.")
+            self._warn(f"is damaged; {missing_s:.2f} s that can't be decoded became silence.")
         if claimed_s is not None and cut_off:
-            warn(
-                f"{self._name} is cut off or damaged: its header promises {_clock(claimed_s)},"
+            self._warn(
+                f"is cut off or damaged: its header promises {_clock(claimed_s)},"
                 f" {_clock(actual_s)} could be decoded and is used."
             )
         elif claimed_s is not None and (self._length_is_wrong or actual_s > claimed_s + TOLERANCE_S):
-            warn(
-                f"{self._name} has a wrong length in its header, {_clock(claimed_s)}; all {_clock(actual_s)} are used."
+            self._warn(
+                f"has a wrong length in its header, {_clock(claimed_s)}; all {_clock(actual_s)} are used."
             )
         elif is_cut_off(self._path, self.info.container):
-            warn(f"{self._name} is cut off; the {_clock(actual_s)} that are there are used.")
+            self._warn(f"is cut off; the {_clock(actual_s)} that are left are used.")
+
+    def _warn(self, reason: str) -> None:
+        self.warnings.append(SongWarning(self._name, reason))
 
 
 def _samples(frame: AudioFrame) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from av.container import InputContainer
 from unbraid.audio.header_length import claimed_duration
 from unbraid.audio.tags import read_cover, read_tags
 from unbraid.errors import InputError, SettingError
+from unbraid.files.oserrors import read_cause
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,7 +70,8 @@ def open_sound(
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InputError(
-            f"{name} can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV."
+            "can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV.",
+            subject=name,
         ) from error
     try:
         return container, _choose(container, stream, name)
@@ -116,20 +118,20 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name} is a folder. Name the files in it: {fspath(path).rstrip('/')}/*")
+            raise InputError(f"is a folder. Name the files in it: {fspath(path).rstrip('/')}/*", subject=name)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name} is not a regular file. Save the sound to a file first.")
+            raise InputError("is not a regular file. Save the sound to a file first.", subject=name)
         if status.st_size == 0:
-            raise InputError(f"{name} is empty (0 bytes). Copy or download it again.")
+            raise InputError("is empty (0 bytes). Copy or download it again.", subject=name)
         with Path(path).open("rb"):
             pass
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{name} doesn't exist. Check the name and the folder.") from error
+        raise InputError("doesn't exist. Check the name and the folder.", subject=name) from error
     except PermissionError as error:
-        raise InputError(f"{name} may not be read. Give yourself permission to read it.") from error
+        raise InputError("may not be read. Give yourself permission to read it.", subject=name) from error
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{name} can't be opened: {reason}. Check the name and the disk.") from error
+        reason = f"can't be opened: {read_cause(error)}. Check the name and the disk."
+        raise InputError(reason, subject=name) from error
 
 
 def _choose(container: InputContainer, stream: int | None, name: str) -> AudioStream:
@@ -137,22 +139,25 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
     if not sounds:
         if any(s.codec_context is None for s in container.streams.audio):
             raise InputError(
-                f"{name} holds sound of a kind that can't be decoded. Convert it to WAV or FLAC."
+                "has sound of a kind that can't be decoded. Convert it to WAV or FLAC.", subject=name
             )
         what = "only pictures" if container.streams.video else "nothing that can be played"
-        raise InputError(f"{name} has no sound in it, {what}. Choose a file with sound.")
+        raise InputError(f"has no sound in it, {what}. Choose a file with sound.", subject=name)
     if stream is None:
         chosen = sounds[0]
     elif 0 <= stream < len(container.streams.audio):
         chosen = container.streams.audio[stream]
     else:
         raise SettingError(
-            f"{name} has no sound stream {stream}. It has {len(container.streams.audio)}, counted from 0."
+            f"has no sound stream {stream}. It has {len(container.streams.audio)}, counted from 0.",
+            subject=name,
         )
     if (
         chosen.codec_context is None
         or chosen.sample_rate <= 0
         or chosen.codec_context.layout.nb_channels <= 0
     ):
-        raise InputError(f"{name} holds sound that can't be decoded. Try to play it, or convert it to WAV.")
+        raise InputError(
+            "has sound that can't be decoded. Try to play it, or convert it to WAV.", subject=name
+        )
     return chosen

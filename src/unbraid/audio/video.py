@@ -1,4 +1,4 @@
-"""A film with other sound: its pictures are copied as they are, and subtitles too where the new file can hold them."""
+"""A video with other sound: its pictures are copied as they are, and subtitles too where the new file can hold them."""
 
 from __future__ import annotations
 
@@ -46,50 +46,50 @@ _WEBM = _Kind("webm", "webm", output_format("opus", "16"))
 _MKV = _Kind("mkv", "matroska", output_format("opus", "16"))
 
 
-def check_film(path: str | PathLike[str]) -> None:
-    """Raise InputError unless `path` is a film whose pictures can be copied. A cover is no film."""
+def check_video(path: str | PathLike[str]) -> None:
+    """Raise InputError unless `path` is a video whose pictures can be copied. A cover is no video."""
     container, _ = open_sound(path, None)
     with container:
         _kind(container, Path(path).name)
 
 
 def write_without(
-    film: str | PathLike[str],
+    video: str | PathLike[str],
     stems: Mapping[str, Path],
     folder: Path,
     *,
     stream: int | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """Write `folder/no_vocals.mp4`: the film with the accompaniment as its sound.
+    """Write `folder/no_vocals.mp4`: the video with the accompaniment as its sound.
 
     `stems` are its sound taken apart (stem to file): one stem and `no_STEM`, or all, of which the others than the
-    vocals are added up. Otherwise as `write_film`.
+    vocals are added up. Otherwise as `write_video`.
     """
     rest = next((stem for stem in stems if stem.startswith(NO)), None)
     wanted = [rest] if rest else [stem for stem in stems if stem != VOCALS]
     mix = Mix([(stems[stem], 1.0) for stem in wanted])
     if len(wanted) > 1:
         mix.measure(None if check is None else lambda _: check())
-    return write_film(film, mix, folder / (rest or NO + VOCALS), stream=stream, check=check)
+    return write_video(video, mix, folder / (rest or NO + VOCALS), stream=stream, check=check)
 
 
-def write_film(
-    film: str | PathLike[str],
+def write_video(
+    video: str | PathLike[str],
     mix: Mix,
     out: str | PathLike[str],
     *,
     stream: int | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """Write the pictures of `film` with the sound `mix`, which begins where its sound stream number `stream` does.
+    """Write the pictures of `video` with the sound `mix`, which begins where its sound stream number `stream` does.
 
-    The file is `out` with the ending of its kind: .mp4, .webm or .mkv, as the film's own or else whichever can hold
+    The file is `out` with the ending of its kind: .mp4, .webm or .mkv, as the video's own or else whichever can hold
     its pictures. It appears whole or not at all; `check` may raise to stop. Raises InputError and OutputError.
     """
-    container, sound = open_sound(film, stream)
+    container, sound = open_sound(video, stream)
     with container:
-        kind = _kind(container, Path(film).name)
+        kind = _kind(container, Path(video).name)
         path = Path(out).with_name(f"{Path(out).name}.{kind.ending}")
         part = OutputFile(path)
         with part.discard_on_error():
@@ -102,7 +102,7 @@ def _kind(container: InputContainer, name: str) -> _Kind:
     """What can hold the pictures. Raises InputError."""
     pictures = _pictures(container)
     if not pictures:
-        raise InputError(f"{name} is no film: it has no moving pictures. Ask for its stems alone.")
+        raise InputError("is not a video: it has no moving pictures. Ask for its stems alone.", subject=name)
     of_web = {picture.codec_context.codec.canonical_name for picture in pictures} <= {"vp8", "vp9", "av1"}
     own = (_WEBM if of_web else _MKV) if "matroska" in container.format.name else _MP4
     for kind in dict.fromkeys((own, _MKV)):
@@ -116,7 +116,7 @@ def _kind(container: InputContainer, name: str) -> _Kind:
             raise
         except (ValueError, av.FFmpegError):
             continue
-    raise InputError(f"The pictures of {name} are of a kind that can't be copied. Convert it to MP4 first.")
+    raise InputError("has pictures of a kind that can't be copied. Convert it to MP4 first.", subject=name)
 
 
 def _pictures(container: InputContainer) -> list[VideoStream]:
@@ -176,7 +176,7 @@ def _metadata(container: InputContainer) -> dict[str, str]:
 
 
 def _start_s(container: InputContainer, sound: AudioStream) -> Fraction:
-    """When the sound begins, by the film's clock."""
+    """When the sound begins, by the video's clock."""
     if sound.start_time is None or sound.time_base is None:
         return Fraction(0)
     return sound.start_time * sound.time_base
@@ -207,7 +207,7 @@ def _seconds(packet: Packet[Any]) -> Fraction | None:
 
 
 class _Sound:
-    """The sound of the new film, encoded as far as its pictures are."""
+    """The sound of the new video, encoded as far as its pictures are."""
 
     def __init__(self, output: OutputContainer, mix: Mix, kind: _Kind, start_s: Fraction) -> None:
         self._output = output

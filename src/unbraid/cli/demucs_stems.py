@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Decoder, Encoder, probe
+from unbraid.audio.decode import Decoder
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 from unbraid.cli.demucs_names import file_format
 from unbraid.errors import OutputError
 from unbraid.files.oserrors import report_output_errors

@@ -6,7 +6,7 @@ import sys
 from os import PathLike, fspath
 from pathlib import Path
 
-from unbraid.errors import OutputError, UnbraidError
+from unbraid.errors import OutputError, SongWarning, UnbraidError
 
 
 def printable(text: str) -> str:
@@ -22,28 +22,20 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def about(song: str | PathLike[str], problem: UnbraidError | str, kind: str = "") -> str:
+def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: str = "") -> str:
     """Return `song: kind problem`, without the song's name a second time.
 
     >>> about("music/a.mp3", InputError("doesn't exist. Check the name and the folder.", subject="a.mp3"))
     "music/a.mp3: doesn't exist. Check the name and the folder."
     """
-    name = Path(song).name
-    if (
-        isinstance(problem, UnbraidError)
-        and problem.subject is not None
-        and Path(problem.subject).name == name
-    ):
-        text = problem.reason
-    else:
-        text = message_of(problem) if isinstance(problem, UnbraidError) else problem
-        text = text.removeprefix(f"{name} ")
+    is_about_song = problem.subject is not None and Path(problem.subject).name == Path(song).name
+    text = problem.reason if is_about_song else message_of(problem)
     return f"{fspath(song) or repr(song)}: {kind}{text}"
 
 
-def message_of(error: UnbraidError) -> str:
-    """The error's line, with the option for the output folder where another folder helps."""
-    return error.message_with(" (-o)") if isinstance(error, OutputError) else error.message
+def message_of(problem: UnbraidError | SongWarning) -> str:
+    """Return the line, with the option for the output folder where another folder helps."""
+    return problem.message_with(" (-o)") if isinstance(problem, OutputError) else str(problem)
 
 
 def clock(seconds: float) -> str:

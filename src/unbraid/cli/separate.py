@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unbraid.audio.formats import FORMATS
 from unbraid.cli.messages import message_of
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
@@ -75,7 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--format",
-        choices=("wav", "flac", "mp3", "m4a", "opus"),
+        choices=FORMATS,
         default="wav",
         help="format of the stems (default: %(default)s)",
     )
@@ -197,7 +198,7 @@ class Report:
             duration_s=round(outcome.duration_s, 6),
             seconds=round(outcome.seconds, 3),
             realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
-            warnings=list(outcome.warnings),
+            warnings=[str(warning) for warning in outcome.warnings],
         )
 
 

@@ -28,14 +28,17 @@ def folder(path: Path, songs: int) -> Contender:
     alone = is_song(path)
     if alone and songs > 1:
         raise SettingError(
-            f"{path} is one song, and the reference has {songs}. Give the folder in which each song has its own."
+            f"is one song, and the reference has {songs}. Give the folder in which each song has its own.",
+            subject=str(path),
         )
     places = {_normal(name): place for name, place in find_songs(path).items()}
 
     def separate(reference: Multitrack) -> Multitrack:
         place = path if alone else places.get(_normal(reference.name))
         if place is None:
-            raise InputError(f"{path} has no {reference.name}. Name the folders of both sides alike.")
+            raise InputError(
+                f"has no {reference.name}. Name the folders of both sides alike.", subject=str(path)
+            )
         return load(place)
 
     return Contender("estimate", separate)
@@ -61,7 +64,7 @@ def model(
         stems = dict(found)
         if "vocals" in stems and "no_vocals" not in stems:
             stems["no_vocals"] = mixture - stems["vocals"]  # as `unbraid separate` writes it
-        return Multitrack(reference.name, reference.sample_rate, stems, found.warnings)
+        return Multitrack(reference.name, reference.sample_rate, stems, tuple(map(str, found.warnings)))
 
     return Contender(label, separate)
 

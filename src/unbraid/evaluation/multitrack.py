@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder, probe
+from unbraid.audio.decode import Decoder
+from unbraid.audio.probe import probe
 from unbraid.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -53,8 +54,8 @@ class Multitrack:
             parts += (COMPLEMENT_PREFIX + parts[0],)
         if len(parts) < 2:
             raise InputError(
-                f"{self.name} has only {', '.join(self.stems)}. Add the song's other stems: "
-                "the mixture is their sum."
+                f"has only {', '.join(self.stems)}. Add the song's other stems: the mixture is their sum.",
+                subject=self.name,
             )
         return parts
 
@@ -99,14 +100,15 @@ def find_songs(path: Path) -> dict[str, Path]:
     Raises InputError where there is none.
     """
     if not path.exists():
-        raise InputError(f"{path} doesn't exist. Check the name and the folder.")
+        raise InputError("doesn't exist. Check the name and the folder.", subject=str(path))
     if is_song(path):
         return {song_name(path): path}
     songs = {song_name(p): p for p in sorted(path.iterdir()) if is_song(p)} if path.is_dir() else {}
     if not songs:
         raise InputError(
-            f"{path} holds no stems. Give a folder with vocals.wav, drums.wav and so on, a .stem.mp4 file, "
-            "or a folder of those."
+            "has no stems. Give a folder with vocals.wav, drums.wav and so on, a .stem.mp4 file, "
+            "or a folder of those.",
+            subject=str(path),
         )
     return songs
 
@@ -147,14 +149,16 @@ def load(path: Path) -> Multitrack:
             name = file.stem.lower()
             if name in sources:
                 raise InputError(
-                    f"{path} has two files for {name}: {sources[name][0].name}, {file.name}. Remove one."
+                    f"has two files for {name}: {sources[name][0].name}, {file.name}. Remove one.",
+                    subject=str(path),
                 )
             sources[name] = (file, None)
     else:
         streams = probe(path).streams
         if streams != len(STEM_FILE_STREAMS):
             raise InputError(
-                f"{path.name} has {streams} sound streams. A stem file has five: {', '.join(STEM_FILE_STREAMS)}."
+                f"has {streams} sound streams. A stem file has five: {', '.join(STEM_FILE_STREAMS)}.",
+                subject=path.name,
             )
         sources = {name: (path, index) for index, name in enumerate(STEM_FILE_STREAMS) if name != MIXTURE}
     stems: dict[str, Floats] = {}
@@ -165,7 +169,7 @@ def load(path: Path) -> Multitrack:
         with Decoder(file, stream=stream) as decoder:
             stems[name] = np.concatenate(list(decoder), axis=1)
         rates[name] = decoder.sample_rate
-        warnings += decoder.warnings
+        warnings += map(str, decoder.warnings)
     song = song_name(path)
     (rate,) = _only(song, rates)
     samples = min(stem.shape[1] for stem in stems.values())
@@ -183,8 +187,9 @@ def fit(reference: Multitrack, estimate: Multitrack) -> tuple[Multitrack, Multit
     """
     if reference.sample_rate != estimate.sample_rate:
         raise InputError(
-            f"{reference.name} has {reference.sample_rate} Hz and its estimate {estimate.sample_rate} Hz. "
-            "Write the estimate at the reference's sample rate: resampling would be scored too."
+            f"has {reference.sample_rate} Hz and its estimate {estimate.sample_rate} Hz. "
+            "Write the estimate at the reference's sample rate: resampling would be scored too.",
+            subject=reference.name,
         )
     shorter, longer = sorted((reference.samples, estimate.samples))
     what = f"{reference.name} and its estimate"

@@ -55,8 +55,9 @@ def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = Fals
     unknown = [name for name in stems if name not in targets]
     if not targets:
         raise InputError(
-            f"{reference.name} has no stem in common with its estimate: {', '.join(reference.stems)}; "
-            f"{', '.join(stems)}. Name the files of both alike."
+            f"has no stem in common with its estimate: {', '.join(reference.stems)}; "
+            f"{', '.join(stems)}. Name the files of both alike.",
+            subject=reference.name,
         )
     if unknown:
         warnings.append(f"{reference.name} has no {', '.join(unknown)} to compare the estimate with.")

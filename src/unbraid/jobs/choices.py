@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from unbraid.audio.formats import FORMATS
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
@@ -12,9 +13,6 @@ from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.models.catalog import catalog
 
 ALL = "all"
-
-FORMATS = ("wav", "flac", "mp3", "m4a", "opus")
-"""Those of `unbraid.audio`, which would load all of FFmpeg into a process that only answers."""
 
 # Enough to catch slips and line breaks; whether an address exists only its server knows.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")

@@ -20,8 +20,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder
 from unbraid.audio.blocks import even, resampled
+from unbraid.audio.decode import Decoder
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.samples import to_integers
 

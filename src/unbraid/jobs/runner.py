@@ -126,7 +126,7 @@ class _Job:
             if progress.seconds_done > self.max_song_s:
                 longest = f"{self.max_song_s / 60:.0f} minutes"
                 raise InputError(
-                    f"{song.name} is longer than {longest}, the most that is taken. Cut it in parts."
+                    f"is longer than {longest}, the most that is taken. Cut it in parts.", subject=song.name
                 )
             if progress.stage != "analysing":
                 pulse.duration_s = progress.seconds_total
@@ -134,7 +134,7 @@ class _Job:
 
         choices = self.session.choices
         if choices.video:
-            video.check_film(song)
+            video.check_video(song)
         loaded = self.separators.get(choices.model, downloading)
         with in_users_words():
             result = loaded.separator.separate_to_files(
@@ -146,7 +146,10 @@ class _Job:
                 progress=separating,
                 cancel=pulse,
             )
-        self.warnings = (*loaded.notices, *(_of_user(text, song, self.session) for text in result.warnings))
+        self.warnings = (
+            *loaded.notices,
+            *(warning.message_about(self.session.file_name) for warning in result.warnings),
+        )
         return result
 
     def _preview(self, result: Result, work: Path, pulse: Heartbeat) -> dict[str, tuple[Path, Path]]:
@@ -223,7 +226,7 @@ def _told(error: Exception, session: Session) -> str:
         name = session.choices.model
         return f"{name} can't be downloaded: {error.cause}. Choose lite, which is always here, or try again later."
     if isinstance(error, InputError):
-        return _of_user(error.message, Path(session.input_key), session)
+        return error.message_about(session.file_name)
     if isinstance(error, UnbraidError):
         return error.message
     trace = "".join(traceback.format_exception(error))
@@ -231,12 +234,6 @@ def _told(error: Exception, session: Session) -> str:
         "a job failed by a fault of ours:\n%s", trace.replace(session.id, "…").replace(session.file_name, "…")
     )
     return OUR_FAULT
-
-
-def _of_user(message: str, song: Path, session: Session) -> str:
-    """A message about the file `song`, with the name that its user knows."""
-    name = f"{song.name} "
-    return f"{session.file_name} {message.removeprefix(name)}" if message.startswith(name) else message
 
 
 def _insist(call: Callable[[], bool]) -> bool:

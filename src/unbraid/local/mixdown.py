@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from unbraid.audio.formats import FORMATS
 from unbraid.errors import OutputError, SettingError, UnbraidError
-from unbraid.jobs.choices import FORMATS
 
 TOLD = 3  # the exit code of an error that standard error tells in a line; other codes are faults
 LOUDEST = 2.0  # gain, +6 dB
@@ -84,7 +84,7 @@ def main() -> int:
 
 def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: int) -> None:
     # Only in this process, as they bring numpy and FFmpeg.
-    from unbraid.audio import Encoder
+    from unbraid.audio.encode import Encoder
     from unbraid.audio.mixing import Mix
     from unbraid.jobs.disk import in_users_words, work_folder
 

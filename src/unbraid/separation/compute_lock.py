@@ -1,4 +1,4 @@
-"""Songs that are separated at the same time take turns: the networks of one have the machine and its memory."""
+"""One song's networks compute at a time: they need all cores and most of the memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-LOOK_S = 0.1  # between two looks at whether a song that waits was cancelled
+POLL_S = 0.1  # between two checks whether the waiting song was cancelled
 
 
-class Turns:
-    """Whose networks may compute: one thread's at a time. A thread that has its turn may take it again."""
+class ComputeLock:
+    """Lock of the thread whose networks compute. A thread that holds it may take it again."""
 
     def __init__(self) -> None:
         self._lock = RLock()
 
     @contextmanager
-    def take(self, check: Callable[[], None]) -> Iterator[float]:
-        """Have the turn inside; gives the seconds waited for it. `check` ends the waiting by raising."""
+    def hold(self, check: Callable[[], None]) -> Iterator[float]:
+        """Hold the lock inside; yields the seconds spent waiting. `check` ends the wait by raising."""
         started = time.monotonic()
-        while not self._lock.acquire(timeout=LOOK_S):
+        while not self._lock.acquire(timeout=POLL_S):
             check()
         try:
             yield time.monotonic() - started

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import resampled_length
 from unbraid.audio.blocks import resampled
+from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
-from unbraid.separation.compute_lock import Turns
+from unbraid.separation.compute_lock import ComputeLock
 from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
@@ -61,14 +61,14 @@ class Pipeline:
     model: Model
     parts: Sequence[Part]
     networks: NetworkCache
-    turns: Turns = field(default_factory=Turns)
+    compute_lock: ComputeLock = field(default_factory=ComputeLock)
 
     def separate(self, task: Task, writer: StemWriter) -> float:
         """Read the song and give the chosen stems to `writer`, which is finished at the end.
 
         Other songs' networks don't compute meanwhile; gives the seconds that this one waited for theirs.
         """
-        with self.turns.take(task.reporter.check) as waited_s:
+        with self.compute_lock.hold(task.reporter.check) as waited_s:
             self._compute(task, writer)
         writer.finish(
             lambda written: task.reporter.report(
@@ -203,7 +203,7 @@ def _say(part: Part, sources: Sequence[int]) -> tuple[list[int], Floats]:
 def _complete(task: Task) -> Iterator[Floats]:
     """The song's blocks. Raises InputError when there are not as many samples as there were the first time."""
     expected, samples = task.analysis.samples, 0
-    changed = InputError(f"{task.song.name} changed while it was being read; try again")
+    changed = InputError("changed while it was being read. Try again.", subject=task.song.name)
     for block in task.song.blocks():
         samples += block.shape[1]
         if samples > expected:

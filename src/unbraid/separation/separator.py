@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Encoder
-from unbraid.audio.video import check_film, write_without
-from unbraid.errors import Cancelled, SettingError, UnbraidError
+from unbraid.audio.encode import Encoder
+from unbraid.audio.video import check_video, write_without
+from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Begun, overlapped
@@ -42,7 +42,7 @@ class Result:
     duration_s: float
     sample_rate: int
     """Of the files, Hz."""
-    warnings: tuple[str, ...]
+    warnings: tuple[SongWarning, ...]
     """What was wrong with the song but could be coped with, one line each."""
     seconds: float
     """Time it took, without waiting for its turn where several songs are separated at once."""
@@ -176,7 +176,7 @@ class Separator:
         if channels not in (None, 1, STEREO):
             raise SettingError(f"stems have 1 or 2 channels, not {channels}")
         if video:
-            check_film(song)
+            check_video(song)
         source = FileSong(song, audio_stream)
         reporter = Reporter(progress, cancel)
         with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import Decoder, probe, resampled_length
 from unbraid.audio.blocks import resampled
-from unbraid.errors import InputError, SettingError
+from unbraid.audio.decode import Decoder
+from unbraid.audio.probe import probe
+from unbraid.audio.resample import resampled_length
+from unbraid.errors import InputError, SettingError, SongWarning
 from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.progress import Reporter
@@ -36,7 +38,7 @@ class Song(Protocol):
     channels: int
     claimed_samples: int | None
     """Length according to the header, which may be wrong; None where it says nothing."""
-    warnings: list[str]
+    warnings: list[SongWarning]
     """What the last complete reading found wrong."""
 
     def blocks(self) -> Iterator[Floats]:
@@ -54,7 +56,7 @@ class FileSong:
         self.channels = min(self.info.channels, STEREO)
         claimed_s = self.info.duration_s
         self.claimed_samples = None if claimed_s is None else round(claimed_s * self.sample_rate)
-        self.warnings: list[str] = []
+        self.warnings: list[SongWarning] = []
         self._path = path
         self._stream = stream
 
@@ -84,7 +86,7 @@ class ArraySong:
             raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
         self.sample_rate = sample_rate
         self.channels, self.claimed_samples = samples.shape
-        self.warnings: list[str] = []
+        self.warnings: list[SongWarning] = []
         self._samples = samples
 
     def blocks(self) -> Iterator[Floats]:
@@ -105,7 +107,7 @@ class Analysis:
     mean: float
     deviation: float
     """Of the mono mix at the model's rate; 0 and 1 where the model doesn't want them."""
-    warnings: tuple[str, ...]
+    warnings: tuple[SongWarning, ...]
 
 
 def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
@@ -129,7 +131,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
     for block in blocks:
         moments.add(block[0])
     if samples == 0:
-        raise InputError(f"{song.name} has no sound in it: it is 0 samples long. Choose another file.")
+        raise InputError("has no sound in it: it is 0 samples long. Choose another file.", subject=song.name)
     return Analysis(
         samples=samples,
         # At least one: a single sample at 192 kHz rounds to none.

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from unbraid.errors import SettingError
+from unbraid.errors import SettingError, SongWarning
 from unbraid.separation.arrays import Floats
 
 ClipMode = Literal["rescale", "clamp", "none"]
@@ -76,7 +76,9 @@ def rescale_gain(peak: float) -> float:
 class Stems(Mapping[str, Floats]):
     """Separated stems: name -> float32 (channels, samples), all at `sample_rate` (Hz)."""
 
-    def __init__(self, stems: Mapping[str, Floats], sample_rate: int, warnings: Sequence[str] = ()) -> None:
+    def __init__(
+        self, stems: Mapping[str, Floats], sample_rate: int, warnings: Sequence[SongWarning] = ()
+    ) -> None:
         self._stems = dict(stems)
         self.sample_rate = sample_rate
         self.warnings = tuple(warnings)

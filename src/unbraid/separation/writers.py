@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from unbraid.audio import Encoder
+from unbraid.audio.encode import Encoder
 from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.arrays import Floats
 from unbraid.separation.stems import CLAMP, rescale_gain

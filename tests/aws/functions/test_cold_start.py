@@ -15,7 +15,7 @@ from unbraid.aws import functions
 
 FUNCTIONS = {file.stem for file in Path(functions.__file__).parent.glob("[a-z]*.py")}
 HEAVY = {"numpy", "av", "openvino", "torch", "soxr", "fastapi", "starlette", "uvicorn", "sqlalchemy"}
-OURS = {"unbraid.audio", "unbraid.separation", "unbraid.local", "unbraid.web"}
+OURS = {"unbraid.separation", "unbraid.local", "unbraid.web"}
 # Checking tokens takes cryptography; only one function does, and only where people sign in.
 LATER = {"jwt", "cryptography"}
 # What the runtime says where functions run.
@@ -51,6 +51,7 @@ def test_no_function_loads_what_is_heavy(started: list[str]) -> None:
     assert len(FUNCTIONS) == 13
     assert {f"unbraid.aws.functions.{name}" for name in FUNCTIONS} <= loaded
     assert loaded & (HEAVY | OURS | LATER | {ROUTER}) == set()
+    assert {name for name in loaded if name.startswith("unbraid.audio.")} == {"unbraid.audio.formats"}
 
 
 def test_the_first_client_is_made_while_there_is_a_whole_processor(started: list[str]) -> None:

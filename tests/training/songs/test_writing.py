@@ -8,7 +8,7 @@ import pytest
 from training.songs.render import STEMS, Song
 
 from training.songs import writing
-from unbraid.audio import Decoder
+from unbraid.audio.decode import Decoder
 
 
 @pytest.fixture
