@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "networks": {"errors", "files", "models"},
     "native": {"errors"},
     "separation": {"cores", "errors", "out_of_memory", "files", "audio", "models", "native", "networks"},
-    "evaluation": {"errors", "out_of_memory", "audio", "models", "separation"},
+    "evaluation": {"errors", "audio", "separation"},
     "training": {"evaluation", "networks"},
     "jobs": {"cores", "errors", "out_of_memory", "files", "audio", "models", "separation"},
     "api": {"urls", "errors", "audio", "models", "jobs"},

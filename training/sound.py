@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.files.atomic import atomic_write
+
 SAMPLE_RATE = 44_100
 
 Audio = NDArray[np.float32]
@@ -31,7 +33,5 @@ def as_int16(sound: Audio) -> NDArray[np.int16]:
 
 def save_int16(path: Path, sound: NDArray[np.int16]) -> None:
     """Write int16 (samples, 2) as a NumPy file, atomically."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with atomic_write(path) as file:
         np.save(file, sound)
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""Songs of which everything is known, made by the tests."""
+"""Fixtures that write songs with known stems."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def noise(seed: int, level: float = 0.1, seconds: float = 1.0, channels: int = 2
 
 @pytest.fixture
 def write_stems() -> WriteStems:
-    """Writes stems (channels, samples) as float WAV files into a folder, which it returns."""
+    """Write stems (channels, samples) as float WAV files into a folder, and return the folder."""
 
     def write(folder: Path, stems: Mapping[str, np.ndarray], sample_rate: int = RATE) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def write_stems() -> WriteStems:
 
 @pytest.fixture
 def write_stem_file() -> Callable[[Path, list[np.ndarray]], Path]:
-    """Writes a stem file: one lossless sound stream for each of the arrays (2, samples)."""
+    """Write a stem file with one lossless audio stream for each array (2, samples)."""
 
     def write(path: Path, streams: list[np.ndarray]) -> Path:
         with av.open(str(path), "w", format="mp4") as container:

@@ -1,4 +1,4 @@
-"""Separation without training finds what it should in songs made for it."""
+"""Each baseline separates the synthetic mixture that it suits."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def tones(*frequencies: float) -> np.ndarray:
 
 
 def gliding_voice() -> np.ndarray:
-    """A harmonic tone that never comes to the same pitch again, (2, samples), in the middle."""
+    """A harmonic tone in the centre, (2, samples), that never returns to a pitch."""
     pitch = 220 * 2 ** (TIME / 4) * (1 + 0.01 * np.sin(2 * np.pi * 5.5 * TIME))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     voice = sum(np.sin(k * phase) / k for k in range(1, 12))
@@ -25,7 +25,7 @@ def gliding_voice() -> np.ndarray:
 @pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("samples", [10, 30001])
-def test_a_stem_and_its_complement_add_up(name: str, channels: int, samples: int) -> None:
+def test_stem_and_complement_sum_to_mixture(name: str, channels: int, samples: int) -> None:
     mixture = np.random.default_rng(0).standard_normal((channels, samples)).astype(np.float32)
     stems = BASELINES[name](mixture, RATE)
     assert {stem.shape for stem in stems.values()} == {mixture.shape}
@@ -33,19 +33,19 @@ def test_a_stem_and_its_complement_add_up(name: str, channels: int, samples: int
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_silence_stays_silence(name: str) -> None:
+def test_silence_stays_silent(name: str) -> None:
     for stem in BASELINES[name](np.zeros((2, RATE), np.float32), RATE).values():
         assert not stem.any()
 
 
-def test_centre_finds_a_voice_between_wide_instruments() -> None:
+def test_centre_extracts_voice_between_wide_instruments() -> None:
     voice = gliding_voice()
     wide = 0.1 * np.stack([tones(277, 415, 831), tones(311, 466, 932)])
     estimate = BASELINES["centre"](voice + wide, RATE)
     assert sdr(voice, estimate["vocals"]) > sdr(voice, voice + wide) + 6
 
 
-def test_repetition_finds_a_voice_over_a_loop() -> None:
+def test_repetition_extracts_voice_over_loop() -> None:
     voice = gliding_voice()
     random = np.random.default_rng(3)
     beat = random.standard_normal((2, RATE // 2)) * np.exp(-12 * TIME[: RATE // 2])
@@ -56,7 +56,7 @@ def test_repetition_finds_a_voice_over_a_loop() -> None:
     assert sdr(loop, estimate["no_vocals"]) > sdr(loop, voice + loop) + 3
 
 
-def test_percussion_finds_strokes_among_held_notes() -> None:
+def test_percussion_extracts_strokes_among_held_notes() -> None:
     strokes = 0.5 * np.random.default_rng(4).standard_normal(TIME.shape) * (TIME % 0.5 < 0.01)
     drums = np.tile(strokes.astype(np.float32), (2, 1))
     held = np.tile(0.1 * tones(220, 330, 440), (2, 1))

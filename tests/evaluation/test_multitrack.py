@@ -1,4 +1,4 @@
-"""Finding and reading songs whose stems are known."""
+"""Find and read songs with known stems."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from unbraid.evaluation.multitrack import find_songs, fit, load
 FOUR = {name: noise(seed) for seed, name in enumerate(("drums", "bass", "other", "vocals"))}
 
 
-def test_the_mixture_is_the_sum_of_the_stems(tmp_path: Path, write_stems) -> None:
+def test_mixture_is_sum_of_stems(tmp_path: Path, write_stems) -> None:
     song = load(write_stems(tmp_path / "a", {**FOUR, "mixture": noise(9)}))
     np.testing.assert_allclose(song.mixture, sum(FOUR.values()), atol=1e-6)
     assert list(song.stems) == ["drums", "bass", "other", "vocals"]
 
 
-def test_accompaniment_is_the_sum_of_all_but_the_vocals(tmp_path: Path, write_stems) -> None:
+def test_accompaniment_is_sum_of_other_stems(tmp_path: Path, write_stems) -> None:
     song = load(write_stems(tmp_path / "a", FOUR))
     np.testing.assert_allclose(song.target("no_vocals"), sum(FOUR.values()) - FOUR["vocals"], atol=1e-6)
 
 
-def test_two_stems_make_a_song_as_well(tmp_path: Path, write_stems) -> None:
+def test_stem_and_complement_make_a_song(tmp_path: Path, write_stems) -> None:
     song = load(write_stems(tmp_path / "a", {"vocals": noise(1), "no_vocals": noise(2)}))
     np.testing.assert_allclose(song.mixture, noise(1) + noise(2), atol=1e-6)
 
 
-def test_a_stem_file_is_read_without_its_mastered_mixture(tmp_path: Path, write_stem_file) -> None:
+def test_stem_file_is_read_without_its_mastered_mixture(tmp_path: Path, write_stem_file) -> None:
     song = load(write_stem_file(tmp_path / "tune.stem.mp4", [noise(9), *FOUR.values()]))
     assert song.name == "tune"
     for name, stem in FOUR.items():
@@ -38,12 +38,12 @@ def test_a_stem_file_is_read_without_its_mastered_mixture(tmp_path: Path, write_
     np.testing.assert_allclose(song.mixture, sum(FOUR.values()), atol=1e-4)
 
 
-def test_a_file_with_other_streams_is_no_stem_file(tmp_path: Path, write_stem_file) -> None:
-    with pytest.raises(InputError, match="2 sound streams"):
+def test_rejects_stem_file_with_wrong_stream_count(tmp_path: Path, write_stem_file) -> None:
+    with pytest.raises(InputError, match="has 2 audio streams"):
         load(write_stem_file(tmp_path / "tune.stem.mp4", [noise(1), noise(2)]))
 
 
-def test_a_folder_of_songs_holds_folders_and_stem_files(tmp_path: Path, write_stems, write_stem_file) -> None:
+def test_finds_folders_and_stem_files(tmp_path: Path, write_stems, write_stem_file) -> None:
     write_stems(tmp_path / "b", FOUR)
     write_stem_file(tmp_path / "a.stem.mp4", [noise(9), *FOUR.values()])
     (tmp_path / "empty").mkdir()
@@ -51,41 +51,41 @@ def test_a_folder_of_songs_holds_folders_and_stem_files(tmp_path: Path, write_st
 
 
 @pytest.mark.parametrize("make", [False, True])
-def test_a_place_without_songs_is_an_error(tmp_path: Path, make: bool) -> None:
+def test_rejects_folder_without_songs(tmp_path: Path, make: bool) -> None:
     if make:
         (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="no stems" if make else "doesn't exist"):
         find_songs(tmp_path / "none")
 
 
-def test_a_small_difference_in_length_is_trimmed_with_a_warning(tmp_path: Path, write_stems) -> None:
+def test_trims_small_length_difference_with_warning(tmp_path: Path, write_stems) -> None:
     song = load(write_stems(tmp_path / "a", {**FOUR, "bass": noise(1)[:, :-1000]}))
     assert song.samples == RATE - 1000
     assert "1000 samples" in song.warnings[0]
 
 
-def test_a_large_difference_in_length_is_an_error(tmp_path: Path, write_stems) -> None:
+def test_rejects_large_length_difference(tmp_path: Path, write_stems) -> None:
     reference = load(write_stems(tmp_path / "a", FOUR))
     estimate = load(write_stems(tmp_path / "b", {"vocals": noise(1, seconds=0.8)}))
     with pytest.raises(InputError, match=r"1\.00 s|0\.80 s"):
         fit(reference, estimate)
 
 
-def test_another_sample_rate_is_an_error(tmp_path: Path, write_stems) -> None:
+def test_rejects_different_sample_rate(tmp_path: Path, write_stems) -> None:
     reference = load(write_stems(tmp_path / "a", FOUR))
     estimate = load(write_stems(tmp_path / "b", FOUR, sample_rate=48000))
     with pytest.raises(InputError, match="44100 Hz and its estimate 48000 Hz"):
         fit(reference, estimate)
 
 
-def test_a_mono_estimate_is_compared_on_both_sides(tmp_path: Path, write_stems) -> None:
+def test_mono_estimate_is_copied_to_both_channels(tmp_path: Path, write_stems) -> None:
     reference = load(write_stems(tmp_path / "a", FOUR))
     mono = noise(5, channels=1)
     _, estimate, _ = fit(reference, load(write_stems(tmp_path / "b", {"vocals": mono})))
     np.testing.assert_array_equal(estimate.stems["vocals"], np.repeat(mono, 2, axis=0))
 
 
-def test_two_files_for_one_stem_are_an_error(tmp_path: Path, write_stems) -> None:
+def test_rejects_two_files_for_one_stem(tmp_path: Path, write_stems) -> None:
     folder = write_stems(tmp_path / "a", FOUR)
     (folder / "vocals.flac").write_bytes((folder / "vocals.wav").read_bytes())
     with pytest.raises(InputError, match="two files for vocals"):

@@ -8,7 +8,7 @@ from unbraid.evaluation.sdr import sdr
 SONG = np.random.default_rng(1).standard_normal((2, 40000)).astype(np.float32)
 
 
-def test_noise_of_a_known_level_gives_that_ratio() -> None:
+def test_noise_of_known_level_gives_that_ratio() -> None:
     error = np.random.default_rng(2).standard_normal(SONG.shape)
     error *= np.sqrt(np.sum(SONG.astype(np.float64) ** 2) / np.sum(error**2)) * 10 ** (-12.5 / 20)
     assert sdr(SONG, (SONG + error).astype(np.float32)) == pytest.approx(12.5, abs=1e-3)
@@ -18,25 +18,25 @@ def test_half_the_level_is_6_db() -> None:
     assert sdr(SONG, SONG / 2) == pytest.approx(20 * np.log10(2), abs=1e-4)
 
 
-def test_nothing_is_0_db() -> None:
+def test_silent_estimate_is_0_db() -> None:
     assert sdr(SONG, np.zeros_like(SONG)) == pytest.approx(0, abs=1e-6)
 
 
-def test_the_level_of_both_does_not_matter() -> None:
+def test_is_independent_of_common_level() -> None:
     assert sdr(SONG * 8, SONG * 7) == pytest.approx(sdr(SONG, SONG * 7 / 8), abs=1e-3)
 
 
-def test_both_channels_count_together() -> None:
+def test_sums_energy_over_channels() -> None:
     estimate = SONG.copy()
     estimate[1] = 0
-    lost = np.sum(SONG[1].astype(np.float64) ** 2) / np.sum(SONG.astype(np.float64) ** 2)
-    assert sdr(SONG, estimate) == pytest.approx(-10 * np.log10(lost), abs=1e-6)
+    lost_share = np.sum(SONG[1].astype(np.float64) ** 2) / np.sum(SONG.astype(np.float64) ** 2)
+    assert sdr(SONG, estimate) == pytest.approx(-10 * np.log10(lost_share), abs=1e-6)
 
 
-def test_a_perfect_estimate_has_a_finite_score() -> None:
+def test_perfect_estimate_has_finite_score() -> None:
     assert 60 < sdr(SONG, SONG) < 200
 
 
-def test_other_shapes_are_refused() -> None:
+def test_rejects_different_shapes() -> None:
     with pytest.raises(ValueError, match="shape"):
         sdr(SONG, SONG[:, 1:])

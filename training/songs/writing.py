@@ -1,8 +1,6 @@
-"""Songs on disk: a folder each, whole or not there."""
+"""Write songs to disk, a folder for each."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,36 +8,27 @@ import numpy as np
 from training.songs.render import STEMS, bank_from, render
 from training.sound import SAMPLE_RATE, Split, as_int16
 from unbraid.audio.encode import Encoder
+from unbraid.files.atomic import atomic_folder
 
 
 def write_song(
     seed: int, split: Split, out_dir: Path, voices: Path | None = None, wav: bool = False
 ) -> Path | None:
-    """Renders a song into OUT_DIR/<split>-<seed>/, one <stem>.npy each and song.json; None if it was there already.
+    """Render a song into OUT_DIR/SPLIT-SEED/, atomically: one NumPy file per stem, and song.json.
 
-    With `wav` the stems are sound files instead, for ears and for `unbraid evaluate`.
-
-    It is written under a temporary name and renamed when whole, so a folder that exists is complete.
+    Returns the folder, or None if it exists already. With `wav` the stems are WAV files, to listen to and for
+    `unbraid evaluate`. If two processes render the same song, the later one replaces the folder with an equal one.
     """
     target = out_dir / f"{split}-{seed}"
     if target.exists():
         return None
     song = render(seed, split, bank_from(voices))
-    partial = out_dir / f".{split}-{seed}.{os.getpid()}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with atomic_folder(target) as folder:
         for name in STEMS:
             if wav:
-                with Encoder(partial / f"{name}.wav", sample_rate=SAMPLE_RATE, channels=2) as encoder:
+                with Encoder(folder / f"{name}.wav", sample_rate=SAMPLE_RATE, channels=2) as encoder:
                     encoder.write(song.stems[name])
             else:
-                np.save(partial / f"{name}.npy", as_int16(song.stems[name]))
-        (partial / "song.json").write_text(json.dumps(song.about, indent=1) + "\n", encoding="utf-8")
-        partial.rename(target)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not target.exists():
-            raise
-        return None  # another process wrote the same song meanwhile
+                np.save(folder / f"{name}.npy", as_int16(song.stems[name]))
+        (folder / "song.json").write_text(json.dumps(song.about, indent=1) + "\n", encoding="utf-8")
     return target

@@ -9,6 +9,7 @@ import numpy as np
 
 from training.sound import Split
 from training.voices.grid import GRID_HZ, POINTS, FloatArray, interpolation
+from unbraid.files.atomic import atomic_write
 
 # Noise shares are kept at ten frequencies: nothing measures them finer (D4C: bands of 3 kHz).
 NOISE_HZ = np.array([0, 500, 1000, 2000, 3500, 5000, 7000, 9500, 13000, 22050], np.float64)
@@ -51,10 +52,9 @@ class Voice:
         return self.f0_hz < 155.0
 
     def save(self, path: Path) -> None:
-        """Write the voice as a NumPy archive of half-precision rows, complete or not at all."""
+        """Write the voice as a NumPy archive with rows in half precision, atomically."""
         units = [*self.syllables, *self.phrases]
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with atomic_write(path) as file:
             np.savez(
                 file,
                 name=self.name,
@@ -68,7 +68,6 @@ class Voice:
                 voiced=np.concatenate([unit.voiced for unit in units]).astype(np.float16),
                 unit_f0_hz=np.concatenate([unit.f0_hz for unit in units]).astype(np.float16),
             )
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unbraid.cli.downloads import DownloadDisplay
     from unbraid.cli.score_table import as_text
     from unbraid.evaluation.evaluation import Evaluation
-    from unbraid.evaluation.report import as_object
+    from unbraid.evaluation.report import to_dict
     from unbraid.models.auto import AUTO, FIRST_CHOICE
 
     display = DownloadDisplay(FIRST_CHOICE if arguments.model == AUTO else arguments.model or "")
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(line)
         reports.append(report)
     if arguments.json:
-        sys.stdout.write(json.dumps(as_object(reports), allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(to_dict(reports), allow_nan=False) + "\n")
     else:
         sys.stdout.write(as_text(reports))
     return 1 if any(report.errors for report in reports) else 0

@@ -1,1 +1,1 @@
-"""How good a separation is: scores against the true stems, and baselines to compare with."""
+"""Score separated stems against the true ones, and compare them with baselines."""

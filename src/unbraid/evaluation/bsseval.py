@@ -1,7 +1,7 @@
 """BSSEval version 4 through its library, museval (Stöter, Liutkus and Ito, arXiv 1804.06267).
 
-As in the SiSEC 2018 campaign: distortion filters for the whole song, ratios for windows of one second, and of
-those the median. Windows in which a reference or an estimate is silent count for nothing.
+The settings are those of the SiSEC 2018 campaign: one distortion filter for the whole song, ratios in windows of one
+second, and their median. Windows in which a reference or an estimate is silent are ignored.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from unbraid.errors import SettingError
 from unbraid.evaluation.multitrack import Floats
 
 WINDOW_S = 1.0
-_REST = ""  # what the references leave of the mixture; not a name of a stem
+_RESIDUAL = ""  # key of the residual: the mixture minus all references. No stem has this name.
 
 
 @dataclass(frozen=True, slots=True)
 class BssEval:
-    """Medians in dB; None where no window could be scored."""
+    """Medians over the windows in dB; None if no window could be scored."""
 
     sdr: float | None
     isr: float | None
@@ -31,17 +31,17 @@ class BssEval:
 
 
 def load_library() -> Any:
-    """The module `museval.metrics`. Raises SettingError where it can't be used."""
+    """Import `museval.metrics`. Raises SettingError if it is missing or lacks FFmpeg."""
     try:
         from museval import metrics
     except ImportError as error:
         raise SettingError(
-            "BSSEval needs its library, which ./unbraid lacks. From the checkout, in an environment of your own: "
-            "pip install '.[evaluate]'"
+            "BSSEval needs the library museval, which ./unbraid doesn't install. In the checkout, with your own "
+            "environment activated, run: pip install '.[evaluate]'"
         ) from error
-    except RuntimeError as error:  # its own dependencies refuse to be imported without FFmpeg's programs
+    except RuntimeError as error:  # its dependencies can't be imported without FFmpeg's programs
         raise SettingError(
-            "BSSEval's library needs the programs ffmpeg and ffprobe. Install FFmpeg, or leave out --bsseval."
+            "BSSEval needs the programs ffmpeg and ffprobe. Install FFmpeg, or leave out --bsseval."
         ) from error
     return metrics
 
@@ -49,17 +49,19 @@ def load_library() -> Any:
 def bsseval_v4(
     references: Mapping[str, Floats], estimates: Mapping[str, Floats], mixture: Floats, sample_rate: int
 ) -> dict[str, BssEval]:
-    """Scores of each stem; all arrays are (channels, samples), none of them silent.
+    """Score each stem. All arrays are (channels, samples); none of them is silent.
 
-    Where the references don't add up to the mixture, what is left of it is one more source of interference.
+    If the references don't add up to the mixture, their residual counts as one more interfering source.
     """
     metrics = load_library()
     all_references = dict(references)
     all_estimates = dict(estimates)
-    rest = mixture - np.sum(list(references.values()), axis=0)
-    if np.sum(rest**2) > 1e-6 * np.sum(mixture**2):  # -60 dB: more than rounding
-        all_references[_REST] = rest
-        all_estimates[_REST] = rest  # each estimate is scored by itself; this one only has to be there
+    residual = mixture - np.sum(list(references.values()), axis=0)
+    if np.sum(residual**2) > 1e-6 * np.sum(mixture**2):  # -60 dB: more than rounding
+        all_references[_RESIDUAL] = residual
+        all_estimates[_RESIDUAL] = (
+            residual  # the library needs an estimate of every reference; its score is ignored
+        )
     window = round(WINDOW_S * sample_rate)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # silent windows

@@ -1,4 +1,4 @@
-"""What is scored: stems in a folder, a model, or a baseline. Each gives the stems of one song after the other."""
+"""Contenders to score: a folder of stems, a model, or a baseline. Each estimates the stems of one song at a time."""
 
 from __future__ import annotations
 
@@ -14,32 +14,37 @@ from unbraid.evaluation.multitrack import Floats, Multitrack, find_songs, is_son
 
 @dataclass(frozen=True)
 class Contender:
-    """`separate` takes the reference of a song and gives the estimate. It raises InputError for a song it can't do."""
+    """A named way to estimate the stems of a song.
+
+    `separate` takes the reference and returns the estimate. It raises InputError if it can't estimate this song.
+    """
 
     name: str
     separate: Callable[[Multitrack], Multitrack]
 
 
 def folder(path: Path, songs: int) -> Contender:
-    """Stems that are there, `path` laid out like the reference of so many songs: one of one name for each.
+    """Score existing stems, laid out like the reference: one folder or stem file of the same name for each song.
 
-    Where there is but one song, `path` may also be its stems themselves, whatever it is called.
+    If the reference is a single song (`songs` is 1), `path` may also be its folder of stems, under any name. Raises
+    SettingError if `path` is a single song and the reference has several, InputError if `path` holds no stems.
     """
-    alone = is_song(path)
-    if alone and songs > 1:
+    single_song = is_song(path)
+    if single_song and songs > 1:
         raise SettingError(
-            f"is one song, and the reference has {songs}. Give the folder in which each song has its own.",
+            f"is one song, but the reference has {songs}. Give a folder with a subfolder for each song.",
             subject=str(path),
         )
-    places = {_normal(name): place for name, place in find_songs(path).items()}
+    paths = {_normal(name): song for name, song in find_songs(path).items()}
 
     def separate(reference: Multitrack) -> Multitrack:
-        place = path if alone else places.get(_normal(reference.name))
-        if place is None:
+        source = path if single_song else paths.get(_normal(reference.name))
+        if source is None:
             raise InputError(
-                f"has no {reference.name}. Name the folders of both sides alike.", subject=str(path)
+                f"has no {reference.name}. Name the folders of the reference and the estimate alike.",
+                subject=str(path),
             )
-        return load(place)
+        return load(source)
 
     return Contender("estimate", separate)
 
@@ -50,27 +55,29 @@ def model(
     notice: Callable[[str], object] | None = None,
     downloading: Callable[[int, int], object] | None = None,
 ) -> Contender:
-    """The model `name` on the mixtures; `notice` and `downloading` as `Separator` has them. Raises ModelError."""
+    """Run the model `name` on the mixtures. `Separator` documents `notice` and `downloading`. Raises ModelError."""
     from unbraid.separation import Separator
 
     separator = Separator(name, notice=notice, downloading=downloading)
     label = separator.model.name
     if label == "estimate" or label in BASELINES or label == "mixture":
-        raise ModelError(f"{label} is the name of a model and of what it is compared with. Rename the model.")
+        raise ModelError(
+            "has the name of another column of the table. Rename the model folder.", subject=label
+        )
 
     def separate(reference: Multitrack) -> Multitrack:
         mixture = reference.mixture
-        found = separator.separate(mixture, reference.sample_rate)
-        stems = dict(found)
+        separated = separator.separate(mixture, reference.sample_rate)
+        stems = dict(separated)
         if "vocals" in stems and "no_vocals" not in stems:
-            stems["no_vocals"] = mixture - stems["vocals"]  # as `unbraid separate` writes it
-        return Multitrack(reference.name, reference.sample_rate, stems, tuple(map(str, found.warnings)))
+            stems["no_vocals"] = mixture - stems["vocals"]  # as `unbraid separate` does
+        return Multitrack(reference.name, reference.sample_rate, stems, tuple(map(str, separated.warnings)))
 
     return Contender(label, separate)
 
 
 def baselines() -> list[Contender]:
-    """What needs no training: the mixture itself as every stem, and the masks of `baselines`."""
+    """Return the contenders that need no training: the unchanged mixture as every stem, and each of BASELINES."""
 
     def mixture_as_stems(reference: Multitrack) -> Multitrack:
         names = set(reference.parts)
@@ -81,21 +88,23 @@ def baselines() -> list[Contender]:
 
     return [
         Contender("mixture", mixture_as_stems),
-        *(Contender(name, _known(separate)) for name, separate in BASELINES.items()),
+        *(Contender(name, _with_known_stems(separate)) for name, separate in BASELINES.items()),
     ]
 
 
-def _known(baseline: Callable[[Floats, int], dict[str, Floats]]) -> Callable[[Multitrack], Multitrack]:
-    """Only those stems of a baseline that the reference can judge; it's no fault of it to know more."""
+def _with_known_stems(
+    baseline: Callable[[Floats, int], dict[str, Floats]],
+) -> Callable[[Multitrack], Multitrack]:
+    """Keep only the stems of a baseline that the reference has, so that the others cause no warning."""
 
     def separate(reference: Multitrack) -> Multitrack:
         stems = baseline(reference.mixture, reference.sample_rate)
-        kept = {name: stem for name, stem in stems.items() if reference.target(name) is not None}
-        return Multitrack(reference.name, reference.sample_rate, kept or stems)
+        known = {name: stem for name, stem in stems.items() if reference.target(name) is not None}
+        return Multitrack(reference.name, reference.sample_rate, known or stems)
 
     return separate
 
 
 def _normal(name: str) -> str:
-    """macOS and Linux write accents differently."""
+    """Normalise accents to NFC: macOS and Linux write them differently."""
     return unicodedata.normalize("NFC", name)

@@ -1,4 +1,4 @@
-"""An evaluation: the songs of a reference, and each contender scored on them, one report a song."""
+"""Score contenders on the songs of a reference, with one report for each song."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unbraid.evaluation.score import score_song
 
 
 class Evaluation:
-    """Who is to be scored against the songs at `reference`; songs are scored one by one.
+    """Contenders to score against the songs at `reference`.
 
-    `estimate` is a folder of stems, `model` a name or the path of a model folder, to be run on the songs' mixtures;
-    at least one of those and `baselines` is needed. `notice` and `downloading` are as `Separator` has them. Raises
-    SettingError, ModelError, and InputError for `reference` and `estimate` as a whole.
+    `estimate` is a folder of stems. `model` is the name or folder of a model, which is run on the songs' mixtures.
+    `baselines` adds the methods that need no training. At least one of the three is required. `Separator` documents
+    `notice` and `downloading`. Raises SettingError, ModelError, or InputError if a folder has no songs.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class Evaluation:
         if bsseval:
             load_library()
         self._bsseval = bsseval
-        self._places = find_songs(reference)
+        self._paths = find_songs(reference)
         self._contenders: list[Contender] = []
         if estimate is not None:
-            self._contenders.append(contenders.folder(estimate, len(self._places)))
+            self._contenders.append(contenders.folder(estimate, len(self._paths)))
         if model is not None:
             self._contenders.append(contenders.model(model, notice=notice, downloading=downloading))
         if baselines:
@@ -49,20 +49,20 @@ class Evaluation:
 
     @property
     def songs(self) -> Sequence[str]:
-        """Names of the songs, in the order of their names."""
-        return tuple(self._places)
+        """Names of the songs, sorted."""
+        return tuple(self._paths)
 
     def score(self, song: str) -> SongReport:
-        """Each contender on one of `songs`; what can't be scored is told in the report's `errors`."""
+        """Score each contender on one of `songs`. The report lists failures in `errors`."""
         report = SongReport(song)
         try:
-            reference = load(self._places[song])
+            reference = load(self._paths[song])
         except InputError as error:
             report.errors.append(error.message)
             return report
         report.duration_s = round(reference.samples / reference.sample_rate, 3)
         report.sample_rate = reference.sample_rate
-        notes = list(reference.warnings)
+        warnings = list(reference.warnings)
         for contender in self._contenders:
             try:
                 estimate = contender.separate(reference)
@@ -71,7 +71,7 @@ class Evaluation:
                 report.errors.append(error.message)
                 continue
             report.scores[contender.name] = score
-            notes += (*estimate.warnings, *score.warnings)
-        report.warnings = list(dict.fromkeys(notes))
+            warnings += (*estimate.warnings, *score.warnings)
+        report.warnings = list(dict.fromkeys(warnings))
         report.errors = list(dict.fromkeys(report.errors))
         return report

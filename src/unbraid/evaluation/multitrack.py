@@ -1,4 +1,4 @@
-"""Songs whose stems are known: a folder with a sound file for each, or a Native Instruments stem file."""
+"""Read songs with known stems: a folder with one audio file per stem, or a Native Instruments stem file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from unbraid.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float32]
 
-# Sound streams of a stem file. The first is the mastered mixture, which is not the sum of the others.
+# Audio streams of a stem file. The first is the mastered mixture, which differs from the sum of the others.
 STEM_FILE_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 STEM_FILE_ENDINGS = (".stem.mp4", ".stem.m4a")
 SOUND_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".mp3", ".m4a", ".ogg", ".opus", ".wma")
-MIXTURE = "mixture"  # a file of this name lies beside the stems in MUSDB18-HQ; the sum of the stems is used
+MIXTURE = "mixture"  # MUSDB18-HQ has a file of this name beside the stems; it is ignored, the sum of the stems is used
 COMPLEMENT_PREFIX = "no_"
 
-# Lossy encoders fill up their last frame (1152 samples of MP3, 26 ms) and some add a delay of as much again. A larger
-# difference is another song, or another cut of it.
+# Lossy encoders pad their last frame (1152 samples of MP3, 26 ms), and some add a delay of the same length. A larger
+# difference means another song, or another edit of it.
 LENGTH_TOLERANCE_S = 0.1
 
 
@@ -40,14 +40,14 @@ class Multitrack:
 
     @property
     def samples(self) -> int:
-        """Length of every stem."""
+        """Samples of each stem; all are equally long."""
         return int(next(iter(self.stems.values())).shape[1])
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The stems that add up to the mixture: all but complements, or one stem and its complement.
+        """Names of the stems that add up to the mixture: all except complements, or one stem and its complement.
 
-        Raises InputError where only one stem is known.
+        Raises InputError if the song has only one stem.
         """
         parts = tuple(name for name in self.stems if not name.startswith(COMPLEMENT_PREFIX))
         if len(parts) == 1 and COMPLEMENT_PREFIX + parts[0] in self.stems:
@@ -61,11 +61,11 @@ class Multitrack:
 
     @cached_property
     def mixture(self) -> Floats:
-        """Sum of the stems. Raises InputError where only one is known."""
+        """Sum of the stems. Raises InputError if the song has only one."""
         return _total(self.stems[name] for name in self.parts)
 
     def target(self, name: str) -> Floats | None:
-        """The stem `name`; for `no_X` that isn't there, the sum of all stems but X; None where neither is known."""
+        """Return the stem `name`. A missing `no_X` is the sum of all stems except X. None if neither is known."""
         if name in self.stems:
             return self.stems[name]
         without = name.removeprefix(COMPLEMENT_PREFIX)
@@ -74,14 +74,14 @@ class Multitrack:
         return _total(self.stems[part] for part in self.parts if part != without)
 
     def trimmed(self, samples: int) -> Multitrack:
-        """The song without what comes after `samples`."""
+        """Return the first `samples` samples of the song."""
         if samples == self.samples:
             return self
         stems = {name: stem[:, :samples] for name, stem in self.stems.items()}
         return Multitrack(self.name, self.sample_rate, stems, self.warnings)
 
     def stereo(self) -> Multitrack:
-        """The song with two channels; a mono stem is the same on both."""
+        """Return the song in stereo; mono stems are copied to both channels."""
         stems = {name: np.repeat(s, 3 - len(s), axis=0) for name, s in self.stems.items()}
         return Multitrack(self.name, self.sample_rate, stems, self.warnings)
 
@@ -95,9 +95,9 @@ def _total(stems: Iterable[Floats]) -> Floats:
 
 
 def find_songs(path: Path) -> dict[str, Path]:
-    """Songs at `path`, name -> place: one (a folder of stems, a stem file), or those in the folder.
+    """Map the names of the songs at `path` to their paths.
 
-    Raises InputError where there is none.
+    `path` is a single song (a folder of stems or a stem file) or a folder of songs. Raises InputError if it has none.
     """
     if not path.exists():
         raise InputError("doesn't exist. Check the name and the folder.", subject=str(path))
@@ -114,14 +114,14 @@ def find_songs(path: Path) -> dict[str, Path]:
 
 
 def is_song(path: Path) -> bool:
-    """Whether this is one song: a stem file, or a folder with sound files that are stems."""
+    """Whether `path` is a single song: a stem file, or a folder with audio files for stems."""
     if path.is_dir():
         return not path.name.startswith(".") and bool(_stem_files(path))
     return path.name.lower().endswith(STEM_FILE_ENDINGS) and not path.name.startswith(".")
 
 
 def song_name(path: Path) -> str:
-    """Name of a song by its place; the folder that separating `a.stem.mp4` leaves is `a.stem`, and the song is `a`."""
+    """Return the name of the song at `path`: `a` for `a`, for `a.stem.mp4`, and for `a.stem`, its separated stems."""
     name = path.resolve().name
     for ending in (*STEM_FILE_ENDINGS, ".stem"):
         if name.lower().endswith(ending):
@@ -142,7 +142,7 @@ def _stem_files(folder: Path) -> list[Path]:
 
 
 def load(path: Path) -> Multitrack:
-    """Read all stems of one song into memory. Raises InputError for what can't be read or doesn't fit together."""
+    """Read all stems of one song into memory. Raises InputError if they are unreadable or don't match each other."""
     sources: dict[str, tuple[Path, int | None]] = {}
     if path.is_dir():
         for file in _stem_files(path):
@@ -157,7 +157,7 @@ def load(path: Path) -> Multitrack:
         streams = probe(path).streams
         if streams != len(STEM_FILE_STREAMS):
             raise InputError(
-                f"has {streams} sound streams. A stem file has five: {', '.join(STEM_FILE_STREAMS)}.",
+                f"has {streams} audio streams. A stem file has five: {', '.join(STEM_FILE_STREAMS)}.",
                 subject=path.name,
             )
         sources = {name: (path, index) for index, name in enumerate(STEM_FILE_STREAMS) if name != MIXTURE}
@@ -171,56 +171,62 @@ def load(path: Path) -> Multitrack:
         rates[name] = decoder.sample_rate
         warnings += map(str, decoder.warnings)
     song = song_name(path)
-    (rate,) = _only(song, rates)
+    rate = _common_rate(song, rates)
     samples = min(stem.shape[1] for stem in stems.values())
     longest = max(stem.shape[1] for stem in stems.values())
-    warnings += _trim_warning(f"the stems of {song}", samples, longest, rate)
+    warnings += _trim_warning(f"The stems of {song}", samples, longest, rate)
     channels = max(len(stem) for stem in stems.values())
     stems = {name: np.repeat(s, channels // len(s), axis=0)[:, :samples] for name, s in stems.items()}
     return Multitrack(song, rate, stems, tuple(warnings))
 
 
 def fit(reference: Multitrack, estimate: Multitrack) -> tuple[Multitrack, Multitrack, list[str]]:
-    """Both with the same length and number of channels, and warnings of what was done for it.
+    """Trim both to the same length, make both stereo if one is, and return them with the warnings.
 
-    Raises InputError where they differ in sample rate, or in length by more than LENGTH_TOLERANCE_S.
+    Raises InputError if their sample rates differ, or their lengths by more than LENGTH_TOLERANCE_S.
     """
     if reference.sample_rate != estimate.sample_rate:
         raise InputError(
-            f"has {reference.sample_rate} Hz and its estimate {estimate.sample_rate} Hz. "
-            "Write the estimate at the reference's sample rate: resampling would be scored too.",
+            f"has {reference.sample_rate} Hz and its estimate {estimate.sample_rate} Hz. Make the estimate "
+            "at the sample rate of the reference: resampling would lower its score.",
             subject=reference.name,
         )
     shorter, longer = sorted((reference.samples, estimate.samples))
-    what = f"{reference.name} and its estimate"
-    warnings = _trim_warning(what, shorter, longer, reference.sample_rate)
+    pair = f"{reference.name} and its estimate"
+    warnings = _trim_warning(pair, shorter, longer, reference.sample_rate)
     if {len(next(iter(song.stems.values()))) for song in (reference, estimate)} == {1, 2}:
         reference, estimate = reference.stereo(), estimate.stereo()
     return reference.trimmed(shorter), estimate.trimmed(shorter), warnings
 
 
 def display_order(names: Iterable[str]) -> list[str]:
-    """Drums, bass, other, vocals, then further stems by name, and complements last."""
-    usual = STEM_FILE_STREAMS[1:]
+    """Sort stem names: drums, bass, other, vocals, then further stems by name, then complements."""
+    standard = STEM_FILE_STREAMS[1:]
     return sorted(
         names,
-        key=lambda n: (n.startswith(COMPLEMENT_PREFIX), usual.index(n) if n in usual else len(usual), n),
+        key=lambda n: (
+            n.startswith(COMPLEMENT_PREFIX),
+            standard.index(n) if n in standard else len(standard),
+            n,
+        ),
     )
 
 
-def _only(song: str, rates: Mapping[str, int]) -> set[int]:
+def _common_rate(song: str, rates: Mapping[str, int]) -> int:
+    """Return the sample rate of all stems. Raises InputError if they differ."""
     if len(set(rates.values())) > 1:
-        found = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
-        raise InputError(f"the stems of {song} differ in sample rate ({found}). Write them at one rate.")
-    return set(rates.values())
+        listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
+        raise InputError(f"The stems of {song} differ in sample rate ({listed}). Convert them to one rate.")
+    return next(iter(rates.values()))
 
 
-def _trim_warning(what: str, shorter: int, longer: int, rate: int) -> list[str]:
+def _trim_warning(sounds: str, shorter: int, longer: int, rate: int) -> list[str]:
+    """Return the warning that `sounds` differ in length, if they do. Raises InputError if they differ by too much."""
     if shorter == longer:
         return []
     if longer - shorter > LENGTH_TOLERANCE_S * rate:
         raise InputError(
-            f"{what} differ in length: {shorter / rate:.2f} s and {longer / rate:.2f} s. "
-            "They have to be the same cut of one song."
+            f"{sounds} differ in length: {shorter / rate:.2f} s and {longer / rate:.2f} s. "
+            "Use the same version of the song for both."
         )
-    return [f"{what} differ in length by {longer - shorter} samples; the end of the longer is left out."]
+    return [f"{sounds} differ in length by {longer - shorter} samples. The end of the longer one is ignored."]

@@ -1,4 +1,4 @@
-"""What came of each song, of all songs together, and both as one object for programs."""
+"""Reports of scored songs, and their summary as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unbraid.evaluation.score import SongScore, Summary, summarise
 
 @dataclass
 class SongReport:
-    """One song: a score by each contender that could do it."""
+    """Scores of one song by contender; contenders that failed are missing."""
 
     name: str
     duration_s: float = 0.0
@@ -21,8 +21,8 @@ class SongReport:
     errors: list[str] = field(default_factory=list)
 
 
-def as_object(songs: Sequence[SongReport]) -> dict[str, Any]:
-    """Everything, for JSON; undefined values are null. See docs/evaluate.md."""
+def to_dict(songs: Sequence[SongReport]) -> dict[str, Any]:
+    """Convert reports and summary to JSON values, as docs/evaluate.md describes; undefined values are null."""
     return {
         "songs": [
             {
@@ -40,7 +40,7 @@ def as_object(songs: Sequence[SongReport]) -> dict[str, Any]:
 
 
 def summaries(songs: Sequence[SongReport]) -> Mapping[str, Summary]:
-    """For each contender, in the order of their first score, what came of all songs that it could do."""
+    """Summarise the scored songs of each contender, in the order of their first score."""
     contenders = dict.fromkeys(name for song in songs for name in song.scores)
     return {
         name: summarise([song.scores[name] for song in songs if name in song.scores]) for name in contenders

@@ -1,4 +1,4 @@
-"""Scores of one song's stems, and of many songs together."""
+"""Score the stems of one song, and summarise the scores of many songs."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from unbraid.evaluation.bsseval import BssEval, bsseval_v4
 from unbraid.evaluation.multitrack import COMPLEMENT_PREFIX, Floats, Multitrack, display_order, fit
 from unbraid.evaluation.sdr import EPSILON, sdr
 
-# A reference in which no sample exceeds this is silence: three steps of 16 bit, what dither and lossy coding leave.
+# A reference without a sample above this level is silent. It is three steps of 16 bit: dither and coding noise.
 SILENCE = 1e-4  # of full scale: -80 dB
 
 
 @dataclass(frozen=True, slots=True)
 class StemScore:
-    """Of one stem in one song, in dB."""
+    """Scores of one stem of one song, in dB."""
 
     sdr: float | None
-    """None where the reference is silent: the ratio has no meaning there."""
+    """None if the reference is silent, where the ratio has no meaning."""
     level_db: float | None
-    """Of the estimate against the mixture, where the reference is silent: the lower the better."""
+    """Level of the estimate relative to the mixture if the reference is silent, else None. Lower is better."""
     bsseval: BssEval | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SongScore:
-    """Of one song: a score for each stem in the order they are shown."""
+    """Scores of one song's stems, in display order."""
 
     stems: Mapping[str, StemScore]
     mean_sdr: float | None
-    """Over the stems that make up the reference; None where the estimate lacks some, or all are silent."""
+    """Mean over the stems that make up the reference; None if the estimate lacks one, or all are silent."""
     warnings: tuple[str, ...] = ()
 
 
 def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = False) -> SongScore:
-    """Score the stems that both have.
+    """Score the stems that reference and estimate have in common.
 
-    `no_X` is compared with the sum of the reference's stems but X; an estimate that has all of those, and X, but
-    no `no_X`, gets it as their sum for X = vocals. Raises InputError where there is nothing to compare.
+    `no_X` is compared with the sum of the reference's stems except X. If the estimate has all stems but no
+    `no_vocals`, the sum of its other stems is scored as `no_vocals`. Raises InputError if no stem can be compared.
     """
     reference, estimate, warnings = fit(reference, estimate)
     stems = _with_accompaniment(reference, estimate)
@@ -52,20 +52,20 @@ def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = Fals
         target = reference.target(name)
         if target is not None:
             targets[name] = target
-    unknown = [name for name in stems if name not in targets]
+    unmatched = [name for name in stems if name not in targets]
     if not targets:
         raise InputError(
             f"has no stem in common with its estimate: {', '.join(reference.stems)}; "
             f"{', '.join(stems)}. Name the files of both alike.",
             subject=reference.name,
         )
-    if unknown:
-        warnings.append(f"{reference.name} has no {', '.join(unknown)} to compare the estimate with.")
-    sounding = [name for name, target in targets.items() if np.abs(target).max() > SILENCE]
-    ratios = _bsseval(reference, targets, stems, sounding) if bsseval else {}
+    if unmatched:
+        warnings.append(f"{reference.name} has no {', '.join(unmatched)} to compare the estimate with.")
+    audible = [name for name, target in targets.items() if np.abs(target).max() > SILENCE]
+    ratios = _bsseval(reference, targets, stems, audible) if bsseval else {}
     scores = {
         name: StemScore(sdr(target, stems[name]), None, ratios.get(name))
-        if name in sounding
+        if name in audible
         else StemScore(None, _level_db(stems[name], reference.mixture))
         for name, target in targets.items()
     }
@@ -73,6 +73,7 @@ def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = Fals
 
 
 def _with_accompaniment(reference: Multitrack, estimate: Multitrack) -> dict[str, Floats]:
+    """Add `no_vocals` to the estimate's stems, as the sum of its other stems, if it lacks only that one."""
     stems = dict(estimate.stems)
     accompaniment = COMPLEMENT_PREFIX + "vocals"
     if "vocals" in reference.stems and accompaniment not in stems and len(reference.stems) > 1:
@@ -83,6 +84,7 @@ def _with_accompaniment(reference: Multitrack, estimate: Multitrack) -> dict[str
 
 
 def _level_db(estimate: Floats, mixture: Floats) -> float:
+    """Energy of the estimate relative to the mixture, in dB."""
     energies = [float(np.sum(np.square(x, dtype=np.float64))) + EPSILON for x in (estimate, mixture)]
     return 10 * math.log10(energies[0] / energies[1])
 
@@ -95,10 +97,10 @@ def _mean_sdr(reference: Multitrack, scores: Mapping[str, StemScore]) -> float |
 
 
 def _bsseval(
-    reference: Multitrack, targets: Mapping[str, Floats], stems: Mapping[str, Floats], sounding: Sequence[str]
+    reference: Multitrack, targets: Mapping[str, Floats], stems: Mapping[str, Floats], audible: Sequence[str]
 ) -> dict[str, BssEval]:
-    """Stems against one another; a complement against the stem it lacks. A silent estimate has no ratios."""
-    names = [name for name in sounding if np.abs(stems[name]).max() > 0]
+    """Score the stems against one another, and each complement against its stem. Silent estimates are left out."""
+    names = [name for name in audible if np.abs(stems[name]).max() > 0]
     groups = [[name for name in names if not name.startswith(COMPLEMENT_PREFIX)]]
     for name in names:
         if name.startswith(COMPLEMENT_PREFIX):
@@ -108,31 +110,31 @@ def _bsseval(
     for group in groups:
         if any(set(group) < set(other) for other in groups) or not group:
             continue
-        found = bsseval_v4(
+        group_scores = bsseval_v4(
             {name: targets[name] for name in group},
             {name: stems[name] for name in group},
             reference.mixture,
             reference.sample_rate,
         )
-        scores = {**found, **scores}
+        scores = {**group_scores, **scores}
     return scores
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
-    """Mean of those that are there."""
+    """Mean of the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return mean(known) if known else None
 
 
 def median_of(values: Sequence[float | None]) -> float | None:
-    """Median of those that are there."""
+    """Median of the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return median(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Of many songs: for each stem the mean and the median over the songs in which it can be scored."""
+    """Means and medians over songs. Each stem is averaged over the songs in which it has a score."""
 
     songs: int
     mean_sdr: Mapping[str, float | None]
@@ -140,12 +142,12 @@ class Summary:
     mean_level_db: Mapping[str, float | None]
     median_bsseval: Mapping[str, BssEval]
     mean: float | None
-    """Of the songs' means over their stems, which is how the challenge ranks."""
+    """Mean of the songs' means over their stems: the ranking criterion of the challenge."""
     median: float | None
 
 
 def summarise(scores: Sequence[SongScore]) -> Summary:
-    """Summary of the songs of one contender."""
+    """Summarise the songs of one contender."""
     names = display_order({name for score in scores for name in score.stems})
     columns = {name: [score.stems[name] for score in scores if name in score.stems] for name in names}
     ratios = {name: [s.bsseval for s in column if s.bsseval] for name, column in columns.items()}

@@ -1,4 +1,4 @@
-"""What a training run needs to go on where it stopped, and the averaged weights that are shipped."""
+"""Checkpoints: the state of a training run, and the averaged weights that are shipped."""
 
 import copy
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from unbraid.networks.lite import Lite, LiteConfig
 
 
 class Average:
-    """Exponential moving average of a network's weights and statistics; early on it forgets faster."""
+    """Exponential moving average of a network's weights and statistics, with less memory at first."""
 
     def __init__(self, network: Lite, decay: float = 0.999) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -33,7 +33,7 @@ class Average:
 def save(
     path: Path, network: Lite, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]
 ) -> None:
-    """Write a checkpoint atomically."""
+    """Write everything that a run needs to continue; `state` is its progress."""
     content = {
         "config": asdict(network.config),
         "network": network.state_dict(),
@@ -42,26 +42,32 @@ def save(
         "optimizer": optimizer.state_dict(),
         "state": state,
     }
+    write(path, content)
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint atomically."""
     with atomic_write(path) as file:
         torch.save(content, file)
 
 
 def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU. Accepts only tensors and plain values."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
 
 
 def save_average(path: Path, network: Lite) -> None:
-    """The weights alone, in float16: enough to train on from, an eighth of a checkpoint."""
+    """Write only the weights, in float16: enough to start a training run from, an eighth of a checkpoint."""
     halves = {
         name: value.half() if value.is_floating_point() else value
         for name, value in network.state_dict().items()
     }
-    torch.save({"config": asdict(network.config), "average": halves}, path)
+    write(path, {"config": asdict(network.config), "average": halves})
 
 
 def averaged_network(path: Path) -> Lite:
-    """The network with the averaged weights of a checkpoint, ready to be evaluated or exported."""
+    """Load the averaged weights of a checkpoint into a network in evaluation mode."""
     content = load(path)
     network = Lite(LiteConfig(**content["config"]))
     network.load_state_dict(content["average"])

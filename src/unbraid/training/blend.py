@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from unbraid.networks.checkpoint import load
+from unbraid.networks.checkpoint import load, write
 
 
 def blend(one: Path, other: Path, out: Path, share: float) -> None:
@@ -23,7 +23,7 @@ def blend(one: Path, other: Path, out: Path, share: float) -> None:
         else value
         for name, value in first["average"].items()
     }
-    torch.save({"config": first["config"], "average": blended}, out)
+    write(out, {"config": first["config"], "average": blended})
 
 
 def main() -> None:

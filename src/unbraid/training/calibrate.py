@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unbraid.networks.checkpoint import averaged_network, load
+from unbraid.networks.checkpoint import averaged_network, load, write
 from unbraid.networks.lite import BAND, BANDS, SAMPLE_RATE, SOURCES, Lite
 from unbraid.training.dataset import Audio, SongPool, SoundPool
 from unbraid.training.losses import error_energy
@@ -92,7 +92,7 @@ def main() -> None:
     offsets = find_offsets(averaged_network(args.checkpoint), SongPool(args.songs, "train"), backings)
     content = load(args.checkpoint)
     apply_offsets(content["average"], offsets)
-    torch.save(content, args.checkpoint)
+    write(args.checkpoint, content)
     for source, offset in zip(SOURCES, offsets.tolist(), strict=True):
         print(f"{source:8} {offset:+.2f}")  # noqa: T201 the command's answer
 

@@ -1,4 +1,4 @@
-"""Separation without training: what a trained model has to beat. Each is one function: mixture in, stems out."""
+"""Separation without training, for comparison: a trained model should score higher than these."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ BASELINES: Mapping[str, Callable[[Floats, int], dict[str, Floats]]] = {
     "repetition": repetition,
     "percussion": percussion,
 }
-"""By name. Takes the mixture (channels, samples) and its rate in Hz, gives the stems it knows, of the same shape."""
+"""Functions by name: from the mixture (channels, samples) and its rate in Hz to the stems, of the same shape."""
 
 __all__ = ["BASELINES"]

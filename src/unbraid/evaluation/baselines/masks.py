@@ -1,4 +1,4 @@
-"""Soft masks on the spectrum of a mixture, and the way there and back."""
+"""Apply soft masks to the spectrum of a mixture."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from unbraid.separation.spectral import Spectral
 
 Spectrum = NDArray[np.complex64]
 
-WINDOW_S = 0.046  # 2048 samples at 44.1 kHz: tells the harmonics of a voice apart and follows its glides
+WINDOW_S = 0.046  # 2048 samples at 44.1 kHz: resolves the harmonics of a voice and follows its glides
 TINY = np.float32(1e-12)
 
 
 def masked(mixture: Floats, sample_rate: int, mask: Callable[[Spectrum, Floats, float], Floats]) -> Floats:
-    """`mixture` (channels, samples) filtered by a mask from 0 to 1.
+    """Filter `mixture` (channels, samples) with a mask from 0 to 1.
 
-    `mask` takes the spectrum (channels, bins, frames), the bins' frequencies in Hz and the frames per second; what
-    it gives has to fit on the spectrum.
+    `mask` takes the spectrum (channels, bins, frames), the frequencies of the bins in Hz and the frames per second.
+    It returns an array that broadcasts to the spectrum.
     """
     n_fft = 2 ** max(3, round(np.log2(WINDOW_S * sample_rate)))
-    spectral = Spectral(n_fft, n_fft // 2)  # half overlap: a quarter of the work of searching with 3/4
+    # Half overlap: the repetition search takes a quarter of the time that it takes with 3/4.
+    spectral = Spectral(n_fft, n_fft // 2)
     samples = mixture.shape[1]
-    padded = np.pad(mixture, [(0, 0), (0, max(0, n_fft - samples))])  # the ends can't be mirrored otherwise
+    padded = np.pad(mixture, [(0, 0), (0, max(0, n_fft - samples))])  # the STFT mirrors n_fft / 2 samples
     spectrum: Spectrum = spectral.forward(padded).view(np.complex64)[..., 0]
     frequencies = (np.arange(spectral.bins) * sample_rate / n_fft).astype(np.float32)
     spectrum = spectrum * mask(spectrum, frequencies, sample_rate / spectral.hop)
@@ -35,12 +36,12 @@ def masked(mixture: Floats, sample_rate: int, mask: Callable[[Spectrum, Floats, 
     return signal[:, :samples]
 
 
-def wiener(wanted: Floats, rest: Floats) -> Floats:
-    """Share of the power that is wanted, from two magnitudes."""
-    power = np.square(wanted)
-    return np.asarray(power / (power + np.square(rest) + TINY), np.float32)
+def wiener(source: Floats, residual: Floats) -> Floats:
+    """Wiener mask: the source's share of the power, from the magnitudes of source and residual."""
+    power = np.square(source)
+    return np.asarray(power / (power + np.square(residual) + TINY), np.float32)
 
 
 def split(mixture: Floats, name: str, stem: Floats) -> dict[str, Floats]:
-    """The stem and its complement, which is what it leaves of the mixture."""
+    """Return the stem and its complement: the mixture minus the stem."""
     return {name: stem, f"no_{name}": mixture - stem}

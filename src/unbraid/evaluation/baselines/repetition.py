@@ -1,8 +1,8 @@
-"""The accompaniment is what repeats: a soft mask from the moments of the song that resemble each moment most.
+"""Extract the repeating accompaniment: compare each frame with the most similar frames of the song.
 
-REPET-SIM of Rafii and Pardo, "Music/voice separation using the similarity matrix" (ISMIR 2012): for each frame of
-the magnitude spectrogram the most similar frames by cosine, at least a second apart; their median, bin by bin, is
-the repeating part. What exceeds it is the voice.
+This is REPET-SIM of Rafii and Pardo, "Music/voice separation using the similarity matrix" (ISMIR 2012). For each
+frame of the magnitude spectrogram, find the most similar frames by cosine, at least a second apart. Their median in
+each bin is the repeating part; the excess is the voice.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from unbraid.evaluation.baselines.masks import TINY, Spectrum, masked, split, wiener
 from unbraid.evaluation.multitrack import Floats
 
-NEIGHBOURS = 20  # at most; a median changes little with more
-APART_S = 1.0  # between neighbours, as in the paper: a held note would resemble itself
-LOWEST_HZ = 100.0  # no voice below, as in the paper
-MARGIN = 2  # the repeating part counts double: neighbours always differ a little from the frame itself
-BLOCK = 64  # frames at once; their similarities and neighbours are what memory holds
+NEIGHBOURS = 20  # at most; more hardly change the median
+APART_S = 1.0  # between neighbours, as in the paper; else they would lie in the same held note
+LOWEST_HZ = 100.0  # below this there is no voice, as in the paper
+MARGIN = 2  # weight of the repeating part: neighbours always differ a little from the frame
+BLOCK = 64  # frames at once; limits the memory for similarities and neighbours
 
 
 def repetition(mixture: Floats, sample_rate: int) -> dict[str, Floats]:
-    """Vocals and the rest of a mixture (channels, samples)."""
+    """Split a mixture (channels, samples) into vocals and accompaniment."""
     return split(mixture, "vocals", masked(mixture, sample_rate, _mask))
 
 
@@ -41,25 +41,25 @@ def _mask(spectrum: Spectrum, frequencies: Floats, frames_per_s: float) -> Float
 
 
 def nearest(similarity: Floats, start: int, apart: int) -> np.ndarray[tuple[int, int], np.dtype[np.intp]]:
-    """Indices (rows, neighbours) of the frames most similar to frames `start` and following, the best first.
+    """Return the indices (rows, neighbours) of the frames most similar to the frames from `start` on, best first.
 
-    `similarity` (rows, frames) is used up. Neighbours are `apart` from one another and from the frame itself; there
-    are fewer than NEIGHBOURS where the song is too short for them, and where it has none the frame itself is it.
+    `similarity` (rows, frames) is overwritten. Neighbours are more than `apart` frames from the frame and from each
+    other. Short songs have fewer than NEIGHBOURS; a song without any uses the frame itself.
     """
     rows, frames = similarity.shape
     row = np.arange(rows)
     around = np.arange(-apart, apart + 1)
 
-    def take_out(chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+    def exclude(chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
         columns = np.clip(chosen[:, None] + around, 0, frames - 1)
         similarity[row[:, None], columns] = -np.inf
 
-    take_out(start + row)
-    found: list[np.ndarray[tuple[int], np.dtype[np.intp]]] = []
-    while len(found) < NEIGHBOURS:
+    exclude(start + row)
+    neighbours: list[np.ndarray[tuple[int], np.dtype[np.intp]]] = []
+    while len(neighbours) < NEIGHBOURS:
         best = similarity.argmax(axis=1)
         if np.isneginf(similarity[row, best]).any():
             break
-        found.append(best)
-        take_out(best)
-    return np.stack(found or [start + row], axis=1)
+        neighbours.append(best)
+        exclude(best)
+    return np.stack(neighbours or [start + row], axis=1)
