@@ -289,7 +289,7 @@ def test_what_can_not_be_is_one_line_before_anything_is_done(
 
 def test_without_songs_it_says_so(demucs_command: Demucs, capsys: pytest.CaptureFixture[str]) -> None:
     assert demucs_command() == 1
-    assert capsys.readouterr().err.startswith("unbraid: which songs?")
+    assert capsys.readouterr().err.startswith("unbraid: no song was given.")
 
 
 def test_a_file_in_the_place_of_a_folder_is_named(

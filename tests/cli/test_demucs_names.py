@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unbraid.cli.demucs_models import choose_model, listing
+from unbraid.cli.demucs_models import choose_model, list_models
 from unbraid.cli.demucs_names import name_files
 from unbraid.errors import ModelError, SettingError
 
@@ -45,11 +45,11 @@ def test_a_name_of_dots_stays_in_the_folder() -> None:
     [
         ("{stem}.wav", ("a.mp3", "b.mp3"), "{track}"),
         ("{track}.wav", ("a.mp3",), "{stem}"),
-        ("{0}.wav", ("a.mp3",), "filled in"),
-        ("{track.wav", ("a.mp3",), "filled in"),
-        ("{track.x}.wav", ("a.mp3",), "filled in"),
+        ("{0}.wav", ("a.mp3",), "is invalid"),
+        ("{track.wav", ("a.mp3",), "is invalid"),
+        ("{track.x}.wav", ("a.mp3",), "is invalid"),
         ("{stem}.ogg", ("a.mp3",), ".opus"),
-        ("", ("a.mp3",), "no name"),
+        ("", ("a.mp3",), "an empty name"),
         ("{track}" * 64 + "{stem}.wav", ("song.mp3",), "255"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_template_that_can_not_do_says_why(template: str, songs: tuple[str, ..
 
 
 def test_the_models_of_the_catalogue_are_listed_in_demucs_form() -> None:
-    bags, single = listing(None).split("Single models:\n")
+    bags, single = list_models(None).split("Single models:\n")
     assert bags.startswith("Bag of models:\n    ")
     assert {"htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"} <= set(bags.split())
     assert single.split() == ["955717e8", "5c90dfd2", "75fc33f5"]
@@ -69,9 +69,9 @@ def test_the_models_of_a_folder_are_listed_by_name_and_signature(tmp_path: Path)
     for name in ("mine.yaml", "0a1b-2c3d4e5f.th", "5e6f.th", "7a8b.safetensors", "notes.txt"):
         (tmp_path / name).write_text("")
     lines = ["Bag of models:", "    mine", "Single models:", "    0a1b", "    5e6f", "    7a8b", ""]
-    assert listing(tmp_path) == "\n".join(lines)
+    assert list_models(tmp_path) == "\n".join(lines)
     with pytest.raises(ModelError, match="nowhere"):
-        listing(tmp_path / "nowhere")
+        list_models(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_a_package_without_the_repository_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(deploy, "CHECKOUT", tmp_path)
     assert main(["deploy"]) == 2
-    assert "clone it and run ./unbraid deploy there" in capsys.readouterr().err
+    assert "Clone it and run ./unbraid deploy there" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_template_to_write_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def test_the_table_has_size_score_licence_and_stems_of_every_model(
 ) -> None:
     assert main(["models", *words]) == 0
     heading, *rows = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    assert heading.split() == ["MODEL", "HERE", "SIZE", "SDR", "LICENCE", "STEMS"]
+    assert heading.split() == ["MODEL", "READY", "SIZE", "SDR", "LICENCE", "STEMS"]
     for row, entry in zip(rows, catalog().values(), strict=True):
         name, here, size, unit, score, *rest = row.split()
         assert (name, here, unit) == (entry.name, "yes" if entry.installed else "no", "MB")
@@ -94,13 +94,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 
 def test_pull_checks_a_model_that_is_here(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "pull", str(model_folder)]) == 0
-    assert capsys.readouterr() == (f"{model_folder} is here: {model_folder}\n", "")
+    assert capsys.readouterr() == (f"{model_folder} is installed: {model_folder}\n", "")
 
 
 def test_pull_downloads_a_model_once(
     server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    here = f"htdemucs is here: {tmp_path / 'cache' / 'models' / 'htdemucs'}\n"
+    here = f"htdemucs is installed: {tmp_path / 'cache' / 'models' / 'htdemucs'}\n"
     assert main(["models", "pull", "htdemucs"]) == 0
     assert capsys.readouterr() == (here, "htdemucs: downloading 0.3 MB\n")
     assert main(["models", "pull", "htdemucs"]) == 0
@@ -180,7 +180,7 @@ def test_a_pull_that_is_stopped_says_that_the_next_goes_on(server: FileServer, t
         assert pull.process.poll() is None
         time.sleep(0.02)
     pull.process.send_signal(signal.SIGINT)
-    assert pull.read().endswith("unbraid: stopped; the next pull goes on from there\r\n")
+    assert pull.read().endswith("unbraid: Stopped. The next pull continues from here.\r\n")
     assert pull.process.wait() == 130
     again = Pull(server)
     again.read()

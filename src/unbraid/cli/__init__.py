@@ -1,1 +1,1 @@
-"""The command line: parse, call, answer. Nothing heavy is imported before a command needs it."""
+"""The command line. Commands import heavy modules only when they run."""

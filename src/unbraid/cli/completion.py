@@ -1,4 +1,4 @@
-"""`unbraid completion`: a script that teaches a shell to complete Unbraid's commands and options."""
+"""`unbraid completion`: print a completion script for bash or zsh."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ SHELLS = ("bash", "zsh")
 FILES, FOLDERS = ("SONG", "MODEL"), ("OUT", "DIR")
 
 
-def add_parser(commands: argparse._SubParsersAction[Any], whole: argparse.ArgumentParser) -> None:
-    """Declare the command; `whole` is the parser that is to be completed."""
+def add_parser(commands: argparse._SubParsersAction[Any], root: argparse.ArgumentParser) -> None:
+    """Declare the command. `root` is the parser of the whole command line, which the script completes."""
     parser = commands.add_parser(
         "completion",
         help="print a completion script for a shell",
-        description="Prints a script to be read by the shell at its start; docs/cli.md says how.",
+        description="Print a script that lets the shell complete commands, options and file names. docs/cli.md says "
+        "where to put it.",
         allow_abbrev=False,
     )
     parser.add_argument("shell", choices=SHELLS)
-    parser.set_defaults(run=run, whole=whole)
+    parser.set_defaults(run=run, root=root)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script."""
     import shtab
 
-    for action in _actions(arguments.whole):
+    for action in _actions(arguments.root):
         if action.metavar in FILES:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab reads it
         elif action.metavar in FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    sys.stdout.write(shtab.complete(arguments.whole, arguments.shell) + "\n")
+    sys.stdout.write(shtab.complete(arguments.root, arguments.shell) + "\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Which model `unbraid demucs -n NAME` means, under which name its stems are filed, and the list of all."""
+"""Resolve the model names of `unbraid demucs`, and list the models."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from unbraid.models.readers.packages import signature_of
 from unbraid.models.repo import scan_repo
 
 HUB = "hf://"
-HUB_OWNER = "adefossez/"  # where the hub has the published models
+HUB_OWNER = "adefossez/"  # account of the published models
 
 
 class ModelChoice(NamedTuple):
-    """The `model` for a Separator, and the `folder` of its stems."""
+    """A model, and the name of the folder for its stems."""
 
     model: str
     folder: str
 
 
 def choose_model(name: str, repo: Path | None) -> ModelChoice:
-    """The model called `name`: of the catalogue, or of the folder `repo`; a signature or a model folder will do.
+    """Find a model by its name in the catalogue or in `repo`, its signature, or the path of its folder.
 
-    Raises ModelError for a name that can't be had.
+    Raises ModelError if the name isn't supported.
     """
     folder = name.replace(HUB, "").replace("/", "_")
     if name.startswith(HUB):
         published = name.removeprefix(HUB).removeprefix(HUB_OWNER)
         if published not in catalog():
             raise ModelError(
-                f"{name} is not downloaded from there. Put its .yaml and .safetensors files into a folder, and use"
+                f"{name} can't be downloaded from this hub. Put its .yaml and .safetensors files into a folder, and use"
                 f" -n {published.rpartition('/')[2]} --repo FOLDER."
             )
         return ModelChoice(published, folder)
     if repo is not None or name in catalog():
         return ModelChoice(name, folder)
     if name in (signatures := _signatures()):
-        return ModelChoice(_alone(name, signatures[name]), folder)
+        return ModelChoice(_single(name, signatures[name]), folder)
     if Path(name).is_dir():
         return ModelChoice(name, Path(name).resolve().name)
     return ModelChoice(name, folder)
 
 
 def _signatures() -> Mapping[str, str]:
-    """Signature of each published network -> the model that has it."""
+    """Map the signature of each published network to its model."""
     return {signature_of(Path(file.name)): entry.name for entry in catalog().values() for file in entry.files}
 
 
-def _alone(signature: str, model: str) -> str:
-    """`model`, if the network of that signature is all it has."""
+def _single(signature: str, model: str) -> str:
+    """Return `model` if it has no other networks. Raises ModelError."""
     if len(catalog()[model].files) > 1:
         raise ModelError(
-            f"{signature} is one of the networks of {model}, which are used together: -n {model}."
+            f"{signature} is one of the networks of {model}. Use them together with -n {model}."
             " To use it alone, put its file into a folder and add --repo FOLDER."
         )
     return model
 
 
-def listing(repo: Path | None) -> str:
-    """The models of the catalogue, or of the folder `repo`, in the form in which the original prints them.
+def list_models(repo: Path | None) -> str:
+    """Return the models of the catalogue, or of the folder `repo`, in the format of demucs.
 
-    Raises ModelError for a `repo` that can't be read.
+    Raises ModelError if `repo` is unreadable.
     """
     if repo is None:
-        alone = [sig for sig, model in _signatures().items() if len(catalog()[model].files) == 1]
-        return _columns(catalog(), alone)
-    found = scan_repo(repo)
-    return _columns(found.bags, sorted(found.networks))
+        single = [sig for sig, model in _signatures().items() if len(catalog()[model].files) == 1]
+        return _format(catalog(), single)
+    contents = scan_repo(repo)
+    return _format(contents.bags, sorted(contents.networks))
 
 
-def _columns(bags: Iterable[str], single: Iterable[str]) -> str:
+def _format(bags: Iterable[str], single: Iterable[str]) -> str:
     blocks = (("Bag of models:", bags), ("Single models:", single))
     return "".join(
         f"{line}\n" for title, names in blocks for line in (title, *(f"    {name}" for name in names))

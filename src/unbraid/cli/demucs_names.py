@@ -1,4 +1,4 @@
-"""Where `unbraid demucs` writes: the files that its `--filename` template stands for."""
+"""Name the output files of `unbraid demucs` by its `--filename` template."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from unbraid.separation.output import output_folder_name
 def name_files(
     template: str, songs: Sequence[Path], stems: Sequence[str], extension: str
 ) -> list[tuple[Path, ...]]:
-    """For each song the file of each stem, below the model's folder or absolute.
+    """Return the file of each stem for each song, relative to the model's folder or absolute.
 
-    `template` holds `{track}`, `{trackext}`, `{stem}` and `{ext}`. No file is named twice: a second song of the same
-    name becomes `SONG (2)`. Raises SettingError for a template that doesn't tell songs or stems apart, or whose names
-    no file can have.
+    `template` may contain `{track}`, `{trackext}`, `{stem}` and `{ext}`. A second song of the same name becomes
+    `SONG (2)`. Raises SettingError if the template gives several songs or stems the same name, or an invalid name.
     """
     taken: set[str] = set()
     return [_name_one(template, song, stems, extension, taken) for song in songs]
@@ -32,21 +31,19 @@ def _name_one(
 ) -> tuple[Path, ...]:
     track = output_folder_name(song)
     ending = song.name.rpartition(".")[2]
-    before: tuple[Path, ...] = ()
+    previous: tuple[Path, ...] = ()
     for number in count(1):
         name = track if number == 1 else f"{track} ({number})"
         files = tuple(_fill(template, name, ending, stem, extension) for stem in stems)
         keys = {_key(file) for file in files}
         if len(keys) < len(files):
-            raise SettingError(f"--filename {template} names all stems alike. Put {{stem}} into it.")
+            raise SettingError(f"--filename {template} gives all stems the same name. Add {{stem}}.")
         if not keys & taken:
             taken |= keys
             return files
-        if files == before:
-            raise SettingError(
-                f"--filename {template} names the stems of all songs alike. Put {{track}} into it."
-            )
-        before = files
+        if files == previous:
+            raise SettingError(f"--filename {template} gives all songs the same name. Add {{track}}.")
+        previous = files
     raise AssertionError("count() doesn't end")
 
 
@@ -55,25 +52,25 @@ def _fill(template: str, track: str, trackext: str, stem: str, ext: str) -> Path
         file = Path(template.format(track=track, trackext=trackext, stem=stem, ext=ext))
     except (AttributeError, LookupError, ValueError) as error:
         raise SettingError(
-            f"--filename {template} can't be filled in. It may hold {{track}}, {{trackext}}, {{stem}} and {{ext}}."
+            f"--filename {template} is invalid. Use {{track}}, {{trackext}}, {{stem}} and {{ext}}."
         ) from error
     if file_format(file) not in FORMATS:
         raise SettingError(
-            f"--filename {template} makes {file.name or 'no name'}, and the ending says the format:"
-            f" end it with .{{ext}}, or one of {', '.join(f'.{name}' for name in FORMATS)}."
+            f"--filename {template} makes {file.name or 'an empty name'}, which has no known extension."
+            f" End it with .{{ext}} or one of {', '.join(f'.{name}' for name in FORMATS)}."
         )
     if any(len(os.fsencode(part)) > LONGEST_NAME for part in file.parts):
         raise SettingError(
-            f"--filename {template} makes a name of more than {LONGEST_NAME} bytes for {track}."
+            f"--filename {template} makes a name longer than {LONGEST_NAME} bytes for {track}. Shorten it."
         )
     return file
 
 
 def file_format(file: Path) -> str:
-    """The format that the ending of `file` stands for."""
+    """Return the format that the extension of `file` names."""
     return file.suffix[1:].lower()
 
 
 def _key(file: Path) -> str:
-    """The same for names that some file systems take for the same."""
+    """Return one key for all names that some file systems treat as the same."""
     return unicodedata.normalize("NFC", os.path.normpath(file)).casefold()

@@ -73,9 +73,8 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
                 if isinstance(outcome, Result):
                     places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
                     outcome = _encode(Path(song), outcome, places, sound, shown, stop)
-                if isinstance(outcome, OutputError):
-                    # The user knows only the output folder, not the hidden one in it.
-                    outcome = OutputError(outcome.message.replace(str(folder.stems), str(out)))
+                if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
+                    outcome = outcome.moved_to(out)  # the user doesn't know the hidden folder
                 shown.finish(song, outcome)
                 failures += isinstance(outcome, UnbraidError) and not isinstance(outcome, Cancelled)
     return failures

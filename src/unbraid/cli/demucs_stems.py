@@ -1,4 +1,4 @@
-"""From separated stems to the files of `unbraid demucs`, each at a level of its own, as the original has it."""
+"""Encode the stems of `unbraid demucs`, each at its own level as demucs does, and move them into place."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ SUBTYPES = {"wav": ("16", "24", "float"), "flac": ("16", "24")}
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """How stems are written. `subtype` (16, 24 or float) counts where a format has it, `bitrate` (bit/s) for MP3."""
+    """How stems are encoded."""
 
     subtype: str
+    """16, 24 or float; formats that lack it use 16."""
     bitrate: int
+    """Bit/s, for MP3 only."""
     clip_mode: str
 
     def subtype_of(self, format: str) -> str:
-        """What `format` is written with: 16 bits where it hasn't what was asked for."""
+        """Return the subtype for `format`: 16 bits if it lacks the chosen one."""
         return self.subtype if self.subtype in SUBTYPES.get(format, ()) else "16"
 
     def bitrate_of(self, format: str) -> int | None:
-        """The bit rate of `format`, None for its default."""
+        """Return the bit rate of `format`, None for its default."""
         return self.bitrate if format == "mp3" else None
 
 
 def encode_stems(
     stems: Sequence[Path], files: Sequence[Path], song: Path, sound: Sound, step: Callable[[int], None]
 ) -> None:
-    """Encode `stems`, WAV files of float32 (2, samples), all as long, into `files`, with tags and cover of `song`.
+    """Encode `stems` into `files`, with the tags and the cover of `song`.
 
-    The ending of a file says its format. `step` is told how many samples are done, and may raise to end the work; no
-    file is there then. Raises OutputError.
+    `stems` are WAV files of float32, (2, samples), equally long. The extension of a file sets its format. `step`
+    receives the number of samples done. If it raises, no file is written. Raises OutputError.
     """
     info = probe(song)
     gains = _gains(stems) if sound.clip_mode == "rescale" else [1.0] * len(stems)
@@ -69,7 +71,7 @@ def encode_stems(
             )
             for file, decoder in zip(files, decoders, strict=True)
         ]
-        # Entered last, so left first: on an error its threads are through before encoders are given up.
+        # Entered last and exited first: on an error, its threads end before the encoders discard their files.
         pool = stack.enter_context(ThreadPoolExecutor(len(stems), thread_name_prefix="encode"))
 
         def write(encoder: Encoder, block: Floats, gain: float) -> None:
@@ -81,7 +83,7 @@ def encode_stems(
 
         done = 0
         for blocks in zip(*decoders, strict=True):
-            list(pool.map(write, encoders, blocks, gains))  # list() passes on what they raise
+            list(pool.map(write, encoders, blocks, gains))  # list() raises the errors of the threads
             done += blocks[0].shape[1]
             step(done)
 
@@ -92,20 +94,20 @@ def _gains(stems: Sequence[Path]) -> list[float]:
 
 
 def _gain(stem: Path) -> float:
-    """What brings the file's loudest sample below full scale."""
+    """Return the gain that brings the file's loudest sample below full scale."""
     with Decoder(stem) as decoder:
         return rescale_gain(max(float(np.abs(block).max()) for block in decoder))
 
 
 def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Bring all finished `files` into their places, over older ones, on other disks too, or none.
+    """Move all `files` to `targets`, replacing older files, or none of them. Targets may be on other disks.
 
     Raises OutputError.
     """
     for target in targets:
         if target.is_dir():
             raise OutputError(
-                f"{target} is a folder, and a file is to be written there. Choose another --filename."
+                f"{target} is a folder, so no file can be written there. Choose another --filename."
             )
     parents = list(dict.fromkeys(target.parent for target in targets))
     with ExitStack() as undo, ExitStack() as stack:
@@ -115,24 +117,24 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
                 _make(parent, undo)
                 hidden[parent] = WorkFolder(parent)
                 stack.callback(hidden[parent].remove)
-        # A move to another disk is a copy, which takes its time and may fail; what follows on it is a renaming.
-        ready = [hidden[target.parent].path / str(number) for number, target in enumerate(targets)]
-        for file, beside in zip(files, ready, strict=True):
-            with report_output_errors(beside.parent.parent):
-                shutil.move(file, beside)
-        for beside, target in zip(ready, targets, strict=True):
+        # Moving to another disk copies, which may fail. So copy next to the targets first, then rename.
+        copies = [hidden[target.parent].path / str(number) for number, target in enumerate(targets)]
+        for file, copy in zip(files, copies, strict=True):
+            with report_output_errors(copy.parent.parent):
+                shutil.move(file, copy)
+        for copy, target in zip(copies, targets, strict=True):
             with report_output_errors(target.parent):
-                beside.replace(target)
+                copy.replace(target)
         undo.pop_all()
 
 
 def _make(folder: Path, undo: ExitStack) -> None:
-    """Make `folder`; `undo` removes it again, and those above it that were not there either."""
+    """Make `folder` and its missing parents. `undo` removes them again."""
     for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         path.mkdir(exist_ok=True)
         undo.callback(_remove_empty, path)
 
 
 def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # someone else has put something there meanwhile
+    with suppress(OSError):  # another process put a file there
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""`unbraid deploy`: the whole application into one's own AWS account."""
+"""`unbraid deploy`: put the application into an AWS account."""
 
 from __future__ import annotations
 
@@ -20,79 +20,83 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "deploy",
         help="put the app into your own AWS account",
-        description="Shows what would change in your AWS account, asks, and deploys: the API, the page, and machines "
-        "that separate songs and are only there while they do.",
-        epilog="What was chosen is kept in infra/deploy.toml for the next time. docs/aws.md is the manual.",
+        description="Show what would change in your AWS account, ask for confirmation, and deploy the API, the page "
+        "and machines that run only while songs are separated.",
+        epilog="Your choices are saved in infra/deploy.toml for the next time. docs/aws.md is the manual.",
         allow_abbrev=False,
     )
-    # No defaults here: what isn't said may be in the file.
+    # No defaults here: infra/deploy.toml may set the options that are absent.
     parser.add_argument(
-        "--site", metavar="URL", help="where the page is, if not on CloudFront in the account"
+        "--site", metavar="URL", help="address of the web page, if it isn't on CloudFront in this account"
     )
     parser.add_argument(
         "--compute",
         choices=("gpu", "cpu"),
-        help="what separates: an endpoint with a graphics card, or a function",
+        help="what separates songs: an endpoint with a graphics card (gpu, the default) or a function (cpu)",
     )
     parser.add_argument(
-        "--instance", metavar="TYPE", help="the endpoint's kind of machine (default: ml.g4dn.xlarge)"
+        "--instance", metavar="TYPE", help="instance type of the endpoint (default: ml.g4dn.xlarge)"
     )
     parser.add_argument(
-        "--at-most", type=int, metavar="N", help="machines, or functions, at the same time (default: 2)"
+        "--at-most", type=int, metavar="N", help="most machines or functions at the same time (default: 2)"
     )
     parser.add_argument(
-        "--sign-in", action=argparse.BooleanOptionalAction, help="let only those in who you have invited"
+        "--sign-in",
+        action=argparse.BooleanOptionalAction,
+        help="allow only users that you invited (default: everyone)",
     )
     parser.add_argument(
-        "--sender", metavar="ADDRESS", help="where letters come from (default: there are none)"
+        "--sender", metavar="ADDRESS", help="sender of e-mails about finished songs (default: no e-mails)"
     )
-    parser.add_argument("--alarms", metavar="ADDRESS", help="who is told of alarms and of what is spent")
+    parser.add_argument("--alarms", metavar="ADDRESS", help="e-mail address for alarms and budget notices")
     parser.add_argument(
-        "--budget", type=int, metavar="USD", help="a month's spending that is told of (default: 20)"
+        "--budget",
+        type=int,
+        metavar="USD",
+        help="monthly budget; a notice is sent when it is reached (default: 20)",
     )
-    parser.add_argument("--yes", action="store_true", help="don't ask")
+    parser.add_argument("--yes", action="store_true", help="deploy without asking")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--synth-only", action="store_true", help="write the template and what it needs to a folder"
+        "--synth-only", action="store_true", help="only write the template and its files to a folder"
     )
-    what.add_argument("--destroy", action="store_true", help="delete all of it from the account")
-    parser.add_argument(
-        "-o", "--out", metavar="DIR", help="folder for --synth-only to write to (default: cdk.out)"
-    )
+    what.add_argument("--destroy", action="store_true", help="delete the application from the account")
+    parser.add_argument("-o", "--out", metavar="DIR", help="output folder of --synth-only (default: cdk.out)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy in an environment that has the CDK; its exit code. Raises SettingError."""
+    """Deploy with the Python environment of the CDK and return its exit code. Raises SettingError."""
     if not (CHECKOUT / "infra" / "deploy.py").is_file():
         raise SettingError(
-            "What is deployed is in the repository alone, not in the package: clone it and run ./unbraid deploy there."
+            "deploy works only in a clone of the repository. Clone it and run ./unbraid deploy there."
         )
     if arguments.out is not None and not arguments.synth_only:
-        raise SettingError("-o says where --synth-only writes to; say that too.")
-    given = {
+        raise SettingError("-o is the output folder of --synth-only. Add --synth-only.")
+    options = {
         name: value for name, value in vars(arguments).items() if name != "run" and value not in (None, False)
     }
     if arguments.sign_in is False:
-        given["sign_in"] = False
+        options["sign_in"] = False
     if arguments.synth_only:
-        given["out"] = str(Path(arguments.out or "cdk.out").absolute())
+        options["out"] = str(Path(arguments.out or "cdk.out").absolute())
     python = environment()
-    command = [str(python), "-m", "infra.deploy", json.dumps(given)]
-    # From the checkout, whose folder infra is a package. What PYTHONPATH had could come before its own.
+    command = [str(python), "-m", "infra.deploy", json.dumps(options)]
+    # The working directory is the checkout, because infra is a package there. The user's PYTHONPATH is replaced:
+    # its modules could hide the CDK's.
     variables = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
     try:
         return subprocess.run(command, cwd=CHECKOUT, env=variables, check=False).returncode
     except KeyboardInterrupt:
-        return 130  # it has heard it too, and said so
+        return 130  # the child process received Ctrl-C too and printed a message
 
 
 def environment() -> Path:
-    """The Python of infra/.venv, which is made on first use and when its lock file has changed. Raises SettingError."""
-    place, lock = CHECKOUT / "infra" / ".venv", CHECKOUT / "requirements" / "deploy.lock"
-    python, copy = place / "bin" / "python", place / lock.name
+    """Return the Python of infra/.venv. Make it on first use and when its lock file changed. Raises SettingError."""
+    folder, lock = CHECKOUT / "infra" / ".venv", CHECKOUT / "requirements" / "deploy.lock"
+    python, copy = folder / "bin" / "python", folder / lock.name
     if not (python.exists() and copy.is_file() and copy.read_bytes() == lock.read_bytes()):
         install = CHECKOUT / "requirements" / "install.py"
-        if subprocess.run([sys.executable, "-I", install, place, lock], check=False).returncode != 0:
-            raise SettingError("Without its environment it can't deploy: see the words above.")
+        if subprocess.run([sys.executable, "-I", install, folder, lock], check=False).returncode != 0:
+            raise SettingError("deploy could not install its Python packages. See the messages above.")
     return python

@@ -1,4 +1,4 @@
-"""How far the download of a model is: a bar on a terminal, plain lines anywhere else, or nothing."""
+"""Show the download of a model: a bar on a terminal, lines of text elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from typing import TextIO
 from unbraid.cli.messages import clock, printable, say
 from unbraid.cli.progress import LINE_APART_S, LINES, REDRAW_S, Bar
 
-SETTLED_S = 1.0  # until then the time left is a guess
+SETTLED_S = 1.0  # before that, the estimate of the time left jumps
 
 
 class DownloadDisplay:
-    """Shows one download on standard error; `update` and `notice` are what `unbraid.models.find_model` takes.
+    """Shows one download on standard error. `update` and `notice` are callbacks for `unbraid.models.find_model`.
 
-    Nothing is shown before the first `update`, as most models are here already.
+    Nothing is shown before the first `update`: most models are downloaded already.
     """
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar: _Bar | _Lines | None = None
         self._name = name
-        self._began_s, self._began_at = 0.0, 0
+        self._started_s, self._started_at = 0.0, 0
 
     def update(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are here."""
+        """Show that `done` of `total` bytes have arrived."""
         if self._quiet:
             return
         if self._bar is None:
-            self._began_s, self._began_at = time.monotonic(), done
+            self._started_s, self._started_at = time.monotonic(), done
             if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
                 self._bar = _Bar(self._name)
             else:
                 self._bar = _Lines(sys.stderr, self._name, total)
-        elapsed = time.monotonic() - self._began_s
-        speed = (done - self._began_at) / elapsed if elapsed > SETTLED_S else 0.0
+        elapsed = time.monotonic() - self._started_s
+        speed = (done - self._started_at) / elapsed if elapsed > SETTLED_S else 0.0
         left = clock((total - done) / speed) if speed else ""
         self._bar.show(done / total if total else 0.0, left, f"{speed / 1e6:.1f}" if speed else "")
 
     def notice(self, text: str) -> None:
-        """Say a line."""
+        """Print a line."""
         if not self._quiet:
             self.clear()
             say(text)
 
     def clear(self) -> None:
-        """Make way for other text; the next `update` begins anew."""
+        """Erase the bar before other text is printed. The next `update` starts a new one."""
         if self._bar is not None:
             self._bar.clear()
         self._bar = None
@@ -61,7 +61,7 @@ class _Bar(Bar):
         self.start(name, 1, 1)
 
     def show(self, fraction: float, left: str, speed: str) -> None:
-        """Draw it, unless it was drawn just now."""
+        """Draw the bar, at most every REDRAW_S seconds."""
         now = time.monotonic()
         if now - self._drawn >= REDRAW_S or fraction >= 1:
             self._drawn = now
@@ -69,7 +69,7 @@ class _Bar(Bar):
 
 
 class _Lines:
-    """A line at the beginning, and one for about every tenth of a download that takes its time."""
+    """Prints a line at the start, and one for about every tenth of a slow download."""
 
     def __init__(self, stream: TextIO, name: str, total: int) -> None:
         self._stream = stream
@@ -78,7 +78,7 @@ class _Lines:
         self._write(f"{self._name}: downloading {total / 1e6:.1f} MB")
 
     def show(self, fraction: float, left: str, speed: str) -> None:
-        """Write a line if it is time for one."""
+        """Print a line for each tenth, at most every LINE_APART_S seconds."""
         now = time.monotonic()
         part = int(fraction * LINES)
         if self._next <= part < LINES and now - self._written >= LINE_APART_S:
@@ -87,7 +87,7 @@ class _Lines:
             self._write(f"{self._name}: {fraction:.0%}{details}")
 
     def clear(self) -> None:
-        """Lines stay."""
+        """Do nothing: printed lines stay."""
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")

@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: how close estimated stems come to the true ones."""
+"""`unbraid evaluate`: compare stems with the true ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Declare the command and its options."""
     parser = commands.add_parser(
         "evaluate",
-        help="score stems against the true ones",
-        description="Prints the signal-to-distortion ratio of each stem in dB, as the Music Demixing Challenge defines "
-        "it: over the whole song, both channels together. Higher is better.",
+        help="compare stems with the true stems",
+        description="Print the signal-to-distortion ratio (SDR) of each stem in dB, as defined by the Music Demixing "
+        "Challenge: over the whole song and both channels. Higher is better.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -28,27 +28,27 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="folder of the true stems (vocals.wav, drums.wav, …), or a .stem.mp4 file",
     )
     parser.add_argument(
-        "--estimate", type=Path, metavar="DIR", help="folder of the stems to score, named alike"
+        "--estimate", type=Path, metavar="DIR", help="folder of the stems to score, with the same file names"
     )
     parser.add_argument(
-        "-m", "--model", metavar="MODEL", help="also separate the songs with this model, and score that"
+        "-m", "--model", metavar="MODEL", help="also separate the songs with this model and score the result"
     )
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="also score what needs no training: the mixture itself, the centre of the stereo image, repetition",
+        help="also score methods without training: the mixture itself, the centre of the stereo image, repetition",
     )
     parser.add_argument(
         "--bsseval",
         action="store_true",
-        help="also BSSEval v4; needs pip install '.[evaluate]' in an environment of your own, ./unbraid lacks it",
+        help="also print BSSEval v4 scores; needs pip install '.[evaluate]' in your own environment",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score song after song, print to standard output; 1 where a song, named on standard error, can't be scored."""
+    """Score all songs and print the scores. Return 1 if a song can't be scored; standard error names it."""
     from unbraid.cli.downloads import DownloadDisplay
     from unbraid.cli.score_table import as_text
     from unbraid.evaluation.evaluation import Evaluation

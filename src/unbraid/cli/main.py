@@ -1,4 +1,4 @@
-"""The command `unbraid`: the parser, and how any command ends."""
+"""The command `unbraid`: build the parser, run a command, map errors to exit codes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from collections.abc import Sequence
 
 from unbraid import __version__
 from unbraid.cli import completion, demucs, deploy, evaluate, models, separate, serve
-from unbraid.cli.messages import say
+from unbraid.cli.messages import message_of, say
 from unbraid.errors import UnbraidError, exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line. Each command sets `run`, which takes the arguments and gives the exit code."""
+    """Build the whole command line. Each command sets `run`, which takes the arguments and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="unbraid",
-        description="Takes songs apart: vocals and accompaniment, or drums, bass, other and vocals.",
+        description="Separate songs into stems: vocals and accompaniment, or drums, bass, other and vocals.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"unbraid {__version__}")
@@ -35,8 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code; usage errors and --help leave by SystemExit, as argparse does."""
-    # Standard error spells out what it can't encode; standard output should not fail on it either.
+    """Run the command line and return its exit code. Usage errors and --help raise SystemExit, as in argparse."""
+    # Escape characters that standard output can't encode, as Python does on standard error.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UnbraidError as error:
-        say(error.message)
+        say(message_of(error))
         return exit_code(error)
     except KeyboardInterrupt:
-        say("stopped")
+        say("Stopped.")
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output is gone (`unbraid models | head -1`); what is left in the buffers goes nowhere.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        # The reader of the output is gone (`unbraid models | head -1`). Discard the rest.
+        devnull = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
-            os.dup2(nowhere, stream.fileno())
+            os.dup2(devnull, stream.fileno())
         return 128 + signal.SIGPIPE

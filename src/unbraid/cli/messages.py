@@ -1,4 +1,4 @@
-"""Lines on standard error, safe to show whatever a file is called, and the pieces they are made of."""
+"""Print messages on standard error, with any file name escaped."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from unbraid.errors import OutputError, SongWarning, UnbraidError
 
 
 def printable(text: str) -> str:
-    """`text` on one line: line breaks, control characters and undecodable bytes are spelt out (`\\n`, `\\x1b`)."""
+    """Escape line breaks, control characters and undecodable bytes in `text` (`\\n`, `\\x1b`)."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def say(text: str) -> None:
-    """One line on standard error, after the name of the program."""
+    """Print one line on standard error, after the name of the program."""
     sys.stderr.write(f"unbraid: {printable(text)}\n")
     sys.stderr.flush()
 
 
 def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: str = "") -> str:
-    """Return `song: kind problem`, without the song's name a second time.
+    """Return `song: kind` and the problem, without repeating the song's name.
 
     >>> about("music/a.mp3", InputError("doesn't exist. Check the name and the folder.", subject="a.mp3"))
     "music/a.mp3: doesn't exist. Check the name and the folder."
@@ -34,12 +34,12 @@ def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: 
 
 
 def message_of(problem: UnbraidError | SongWarning) -> str:
-    """Return the line, with the option for the output folder where another folder helps."""
+    """Return the line, with the option (-o) if another output folder helps."""
     return problem.message_with(" (-o)") if isinstance(problem, OutputError) else str(problem)
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, hours where there are any: `0:07`, `12:30`, `1:02:03`."""
+    """Format seconds as minutes and hours: `0:07`, `12:30`, `1:02:03`."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

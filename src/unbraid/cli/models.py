@@ -1,4 +1,4 @@
-"""`unbraid models`: which models there are, where they lie, and how they get here."""
+"""`unbraid models`: list, download and locate models."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ if TYPE_CHECKING:
     from unbraid.models import CatalogEntry
 
 UNKNOWN = "-"
-WIDEST = 110  # columns of running text, however wide the terminal is
+MAX_COLUMNS = 110  # longest line of text on a wide terminal
 NOTES = (
-    "SIZE: on disk, or to download where a model is not here. SDR: mean over drums, bass, other and vocals in dB, "
-    "as the model's authors report it.",
-    "A model that is not here is downloaded when it is first used, or by: unbraid models pull NAME",
+    "SIZE: on disk, or of the download. SDR: mean of drums, bass, other and vocals in dB, as reported by the model's "
+    "authors.",
+    "A model is downloaded when you first use it, or with: unbraid models pull NAME",
 )
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
-    """Declare the command, and what it can do."""
+    """Declare the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="show the models, with size, score, licence and stems; download them",
-        description="Shows the models, downloads one, or says where it is.",
+        help="list the models, with size, score, licence and stems; download them",
+        description="List the models, download one, or print its folder.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=list_models)
     actions = parser.add_subparsers(metavar="list|pull|path")
-    actions.add_parser("list", help="show all models (also without any word)", allow_abbrev=False)
+    actions.add_parser("list", help="list all models (the default)", allow_abbrev=False)
     for name, run, text in (
-        ("pull", pull_model, "make sure that a model is here and intact: download it if need be"),
-        ("path", print_path, "print the folder of a model that is here"),
+        ("pull", pull_model, "download a model if it is missing or damaged"),
+        ("path", print_path, "print the folder of a downloaded model"),
     ):
         action = actions.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
-        action.add_argument("name", metavar="NAME", help="as `unbraid models` lists it")
+        action.add_argument("name", metavar="NAME", help="name of the model; `unbraid models` lists them")
         action.set_defaults(run=run)
 
 
 def list_models(_arguments: argparse.Namespace) -> int:
-    """Print a table of the catalogue, and what each model is."""
+    """Print the catalogue as a table, then a description of each model."""
     from unbraid.models import catalog
 
     entries = list(catalog().values())
-    rows = [("MODEL", "HERE", "SIZE", "SDR", "LICENCE", "STEMS"), *map(_row, entries)]
+    rows = [("MODEL", "READY", "SIZE", "SDR", "LICENCE", "STEMS"), *map(_row, entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        name, here, size, *others, stems = (
+        name, installed, size, *others, stems = (
             cell.ljust(width) for cell, width in zip(row, widths, strict=True)
         )
         sys.stdout.write(
-            "  ".join((name, here, size.strip().rjust(len(size)), *others, stems)).rstrip() + "\n"
+            "  ".join((name, installed, size.strip().rjust(len(size)), *others, stems)).rstrip() + "\n"
         )
     sys.stdout.write("\n")
     for note in NOTES:
@@ -69,7 +69,7 @@ def list_models(_arguments: argparse.Namespace) -> int:
 
 
 def _write_wrapped(text: str, indent: str, first: bool = True) -> None:
-    columns = min(shutil.get_terminal_size().columns, WIDEST)
+    columns = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
     lines = textwrap.wrap(
         text,
         columns,
@@ -94,7 +94,7 @@ def _row(entry: CatalogEntry) -> tuple[str, ...]:
 
 
 def pull_model(arguments: argparse.Namespace) -> int:
-    """Download a model unless it is here, and check every file of it. Raises ModelError."""
+    """Download a model unless it is installed, and check every file of it. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay
     from unbraid.models import find_model
 
@@ -102,16 +102,16 @@ def pull_model(arguments: argparse.Namespace) -> int:
     try:
         folder = find_model(arguments.name, progress=display.update, notice=display.notice).folder
     except KeyboardInterrupt:
-        display.notice("stopped; the next pull goes on from there")
+        display.notice("Stopped. The next pull continues from here.")
         return 128 + signal.SIGINT
     finally:
         display.clear()
-    sys.stdout.write(f"{arguments.name} is here: {folder}\n")
+    sys.stdout.write(f"{arguments.name} is installed: {folder}\n")
     return 0
 
 
 def print_path(arguments: argparse.Namespace) -> int:
-    """Print the folder of a model that is here. Raises ModelError otherwise."""
+    """Print the folder of an installed model. Raises ModelError if it isn't installed."""
     from unbraid.models import find_installed
 
     sys.stdout.write(f"{find_installed(arguments.name).folder}\n")

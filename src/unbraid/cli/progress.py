@@ -1,4 +1,4 @@
-"""How far a song is: a bar that is drawn over itself on a terminal, plain lines anywhere else, or nothing."""
+"""Show the progress of a song: a bar on a terminal, lines of text elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from unbraid.cli.messages import clock, printable
 if TYPE_CHECKING:
     from unbraid.separation.progress import Progress
 
-REDRAW_S = 0.1  # ten pictures a second look steady and cost nothing
-LINES = 10  # for a song, where lines are plain,
-LINE_APART_S = 1.0  # but one that is done in a moment needs none
-SETTLED = 0.04  # share of the work after which the time left is no longer a guess
+REDRAW_S = 0.1  # ten times a second looks steady and costs almost nothing
+LINES = 10  # lines of text for a song
+LINE_APART_S = 1.0  # shortest time between two lines, so that a short song prints few
+SETTLED = 0.04  # share of the work before which the estimate of the time left jumps
 SHORTEST_BAR = 8  # columns
 SHORTEST_NAME = 10  # columns
 
 
 class Display(Protocol):
-    """Shows one song after the other."""
+    """Shows the progress of one song at a time."""
 
     def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
-        """Song `number` (from 1) of `count` is shown from now on; the share `done` of its work was done before."""
+        """Show song `number` (from 1) of `count`. The share `done` of its work is done already."""
 
     def update(self, progress: Progress) -> None:
-        """It got further."""
+        """Show the progress of the song."""
 
     def clear(self) -> None:
-        """Make way for a line of text."""
+        """Erase the bar before a line of text is printed."""
 
     def done(self, text: str) -> None:
-        """It is finished; `text` says what came of it."""
+        """Print `text` for the finished song."""
 
 
 def choose_display(quiet: bool) -> Display:
-    """What suits standard error, as the user wants it."""
+    """Choose the display for standard error."""
     if quiet:
         return Silence()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -48,7 +48,7 @@ def choose_display(quiet: bool) -> Display:
 
 
 class Silence:
-    """Nothing at all."""
+    """Shows nothing."""
 
     def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
         """See Display."""
@@ -64,13 +64,13 @@ class Silence:
 
 
 class Meter:
-    """Time left and speed of the song that is under way, of which the share `done` was done before."""
+    """Estimates time left and speed. The share `done` of the work was done before the meter started."""
 
     def __init__(self, done: float = 0.0) -> None:
         self._started, self._done = time.monotonic(), done
 
     def read(self, progress: Progress) -> tuple[str, str]:
-        """Time left ("0:12") and speed ("14.2"), both empty while they can't be known."""
+        """Return time left ("0:12") and speed ("14.2"), both empty until they can be estimated."""
         elapsed, gained = time.monotonic() - self._started, progress.fraction - self._done
         if gained < SETTLED or not progress.seconds_total or elapsed <= 0:
             return "", ""
@@ -79,7 +79,7 @@ class Meter:
 
 
 class Lines:
-    """A line when a song starts, one for about every tenth of it, and one when it is done."""
+    """Prints a line when a song starts, one for about every tenth of it, and one at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -114,9 +114,9 @@ class Lines:
 
 
 class Bar:
-    """`2/10 song.mp3 ━━━━━━━━━━━━──────────  45%  0:12 left  14.2×`, as wide as the terminal allows.
+    """Draws `2/10 song.mp3 ━━━━━━━━━━━━──────────  45%  0:12 left  14.2×`, as wide as the terminal.
 
-    `unit` is what the speed is counted in; None: as above.
+    `unit` is the unit of the speed; None for multiples of real time.
     """
 
     def __init__(self, stream: TextIO, colour: bool, unit: str | None = None) -> None:
@@ -154,23 +154,23 @@ class Bar:
         self._write(printable(text) + "\n")
 
     def _write(self, text: str) -> None:
-        # Back to the first column, and erase what the text doesn't cover.
+        # Return to the first column, write, and erase the rest of the line.
         self._stream.write(f"\r{text}\x1b[K" if not text.endswith("\n") else f"\r\x1b[K{text}")
         self._stream.flush()
 
     def _line(self, fraction: float, left: str, speed: str) -> str:
-        # Room for the "^C" that the terminal itself prints, and none in the last column, where some terminals wrap.
-        room = _columns(self._stream) - 3
+        # Two columns for the "^C" that the terminal prints, and one because some terminals wrap in the last column.
+        free = _columns(self._stream) - 3
         numbers = f" {fraction:4.0%}"
         if left:
             numbers += f"  {left:>5} left  {speed:>5}{self._unit}"
-        elif room > 40:
-            numbers += " " * (20 + len(self._unit))  # so that the bar keeps its length when they come
-        room -= len(self._count) + len(numbers)
-        if room < SHORTEST_NAME:
+        elif free > 40:
+            numbers += " " * (20 + len(self._unit))  # keeps the length of the bar when the numbers appear
+        free -= len(self._count) + len(numbers)
+        if free < SHORTEST_NAME:
             return f"{fraction:4.0%}"
-        name = shorten(self._name, max(SHORTEST_NAME, min(room - SHORTEST_BAR - 1, room // 2)), self._cut)
-        length = room - width(name) - 1
+        name = shorten(self._name, max(SHORTEST_NAME, min(free - SHORTEST_BAR - 1, free // 2)), self._cut)
+        length = free - width(name) - 1
         if length < SHORTEST_BAR:
             return f"{self._count}{name}{numbers}"
         filled = round(length * fraction)
@@ -187,7 +187,7 @@ def _columns(stream: TextIO) -> int:
 
 
 def width(text: str) -> int:
-    """Columns that `text` takes on a terminal: two for East Asian wide characters, none for combining marks."""
+    """Count the columns of `text` on a terminal: two for East Asian wide characters, none for combining marks."""
     return sum(_character_width(character) for character in text)
 
 
@@ -198,17 +198,17 @@ def _character_width(character: str) -> int:
 
 
 def shorten(text: str, columns: int, mark: str = "…") -> str:
-    """`text` in at most `columns`, with `mark` for its middle where it is longer: both ends tell songs apart."""
+    """Shorten `text` to `columns`, with `mark` for its middle: the ends of names tell songs apart."""
     if width(text) <= columns:
         return text
     front, back = "", ""
-    room = columns - width(mark)
+    free = columns - width(mark)
     for character in text:
-        if width(front + character) > (room + 1) // 2:
+        if width(front + character) > (free + 1) // 2:
             break
         front += character
     for character in reversed(text):
-        if width(front + character + back) > room:
+        if width(front + character + back) > free:
             break
         back = character + back
     return front + mark + back

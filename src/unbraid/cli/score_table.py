@@ -1,4 +1,4 @@
-"""Scores as tables for people."""
+"""Print scores as tables."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from unbraid.evaluation.multitrack import display_order
 from unbraid.evaluation.report import SongReport, summaries
 from unbraid.evaluation.score import SongScore
 
-NOTHING = "-"  # not scored
-SILENT = "silent"  # the reference is
+NOT_SCORED = "-"
+SILENT = "silent"  # silent reference
 
 
 def as_text(songs: Sequence[SongReport]) -> str:
-    """Tables of SDR, of BSSEval where it was asked for, and the levels where references are silent."""
-    of_all = summaries(songs)
-    if not of_all:
+    """Format tables of SDR, of BSSEval if it was computed, and of the levels where references are silent."""
+    contenders = summaries(songs)
+    if not contenders:
         return ""
     scored = [song for song in songs if song.scores]
     one = len(scored) == 1
-    columns = display_order({stem for summary in of_all.values() for stem in summary.mean_sdr})
+    columns = display_order({stem for summary in contenders.values() for stem in summary.mean_sdr})
     title = f"{scored[0].name} ({scored[0].duration_s:.1f} s)" if one else f"{len(scored)} songs"
     rows: list[list[str]] = [["", *columns, "mean"]]
-    for contender, summary in of_all.items():
+    for contender, summary in contenders.items():
         if one:
             rows.append([contender, *_sdr_cells(scored[0].scores[contender], columns)])
             continue
@@ -44,13 +44,13 @@ def as_text(songs: Sequence[SongReport]) -> str:
     parts = [f"SDR in dB over the whole song (Music Demixing Challenge): {title}\n", _table(rows)]
     levels = list(_levels(scored))
     if levels:
-        parts.append("\nThe reference is silent; level of the estimate against the mixture, in dB:\n")
+        parts.append("\nSilent reference: level of the estimate relative to the mixture, in dB:\n")
         parts.append(_table(levels))
-    if any(summary.median_bsseval for summary in of_all.values()):
-        of = "" if one else ", median of songs"
-        parts.append(f"\nBSSEval v4 in dB, median over windows of 1 s{of}\n")
+    if any(summary.median_bsseval for summary in contenders.values()):
+        over_songs = "" if one else ", median of songs"
+        parts.append(f"\nBSSEval v4 in dB, median over windows of 1 s{over_songs}\n")
         rows = [["", "", *(ratio.name.upper() for ratio in fields(BssEval))]]
-        for contender, summary in of_all.items():
+        for contender, summary in contenders.items():
             for stem, ratios in summary.median_bsseval.items():
                 rows.append([contender, stem, *(_number(value) for value in asdict(ratios).values())])
         parts.append(_table(rows))
@@ -74,11 +74,11 @@ def _levels(songs: Sequence[SongReport]) -> Iterator[list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
+    return NOT_SCORED if value is None else f"{value:.2f}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text to the left, those of numbers (all that have a number anywhere) to the right."""
+    """Align columns of text left and columns with numbers right."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(len(row) for row in rows))]
     numeric = [any(_is_number(row[i]) for row in rows if i < len(row)) for i in range(len(widths))]
@@ -91,4 +91,4 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell == NOTHING or cell.removeprefix("-").replace(".", "", 1).isdigit()
+    return cell == NOT_SCORED or cell.removeprefix("-").replace(".", "", 1).isdigit()

@@ -1,4 +1,4 @@
-"""`unbraid separate`: songs in, folders of stems out; a song that fails doesn't keep the others from being done."""
+"""`unbraid separate`: write the stems of songs into folders. If a song fails, the others are still done."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Declare the command and its options."""
     parser = commands.add_parser(
         "separate",
-        help="take songs apart and write their stems",
-        description="Writes OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each SONG: as long as the song and in "
-        "time with it, to the sample. Exit codes: 0 all done, 1 some song failed (the others are done), 2 wrong usage.",
+        help="separate songs and write their stems",
+        description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each SONG. Stems are as long as the song "
+        "and aligned with it to the sample. Exit codes: 0 all songs are done; 1 a song failed (the others are done); "
+        "2 wrong usage.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "songs", nargs="+", metavar="SONG", help="sound or video file, in any format that FFmpeg reads"
+        "songs", nargs="+", metavar="SONG", help="audio or video file, in any format that FFmpeg reads"
     )
     parser.add_argument(
         "-o",
@@ -43,32 +44,32 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         type=Path,
         default=Path("separated"),
         metavar="OUT",
-        help="folder to write to (default: %(default)s)",
+        help="output folder (default: %(default)s)",
     )
     parser.add_argument(
         "-m",
         "--model",
         default="auto",
         metavar="MODEL",
-        help="a model that `unbraid models` lists, which is downloaded if it is not here; a name in --repo; or the "
-        "path of a model folder (default: %(default)s, the best that can be had)",
+        help="name of a model (see `unbraid models`), downloaded on first use; a name in --repo; or the path of a "
+        "model folder (default: %(default)s, the best available model)",
     )
     parser.add_argument(
         "--repo",
         type=Path,
         metavar="DIR",
-        help="take the model from this folder of published weights (.th or .safetensors, .yaml)",
+        help="folder of published weights (.th or .safetensors, .yaml) to load the model from",
     )
     parser.add_argument(
         "--stems",
         default="vocals",
         metavar="vocals|all|NAME",
-        help="one stem and the rest of the song, or all that the model knows (default: %(default)s)",
+        help="one stem and the rest of the song, or all stems of the model (default: %(default)s)",
     )
-    _add_output_options(parser.add_argument_group("how stems are written"))
-    _add_separation_options(parser.add_argument_group("how songs are separated"))
+    _add_output_options(parser.add_argument_group("output"))
+    _add_separation_options(parser.add_argument_group("separation"))
     messages = parser.add_argument_group("messages")
-    messages.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    messages.add_argument("-q", "--quiet", action="store_true", help="print only errors")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
     parser.set_defaults(run=run)
 
@@ -83,7 +84,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--video",
         action="store_true",
-        help="also write the film with the accompaniment as its sound (no_vocals.mp4); its pictures are copied",
+        help="also write the video with the accompaniment as its audio (no_vocals.mp4); the picture is copied",
     )
     depth = group.add_mutually_exclusive_group()
     depth.add_argument(
@@ -92,7 +93,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         action="store_const",
         const="24",
         default="16",
-        help="24 bits a sample instead of 16 (WAV and FLAC)",
+        help="24-bit samples instead of 16-bit (WAV and FLAC)",
     )
     depth.add_argument(
         "--float32", dest="subtype", action="store_const", const="float", help="32-bit float samples (WAV)"
@@ -101,14 +102,14 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         "--bitrate",
         type=_kilobits,
         metavar="KBIT/S",
-        help="for MP3 (default 320), M4A (256) and Opus (192)",
+        help="bit rate of MP3 (default 320), M4A (256) or Opus (192)",
     )
     group.add_argument(
         "--clip-mode",
         choices=("rescale", "clamp", "none"),
         default="rescale",
-        help="for stems louder than full scale: make all stems of the song quieter alike, cut the peaks off, or "
-        "nothing (default: %(default)s)",
+        help="what to do with stems louder than full scale: lower all stems of the song equally (rescale), clip the "
+        "peaks (clamp) or nothing (none) (default: %(default)s)",
     )
 
 
@@ -117,49 +118,52 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--quality",
         default="balanced",
         metavar="fast|balanced|best",
-        help="how much segments overlap and how often they are shifted, unless said below (default: %(default)s)",
+        help="preset for --overlap and --shifts (default: %(default)s)",
     )
     group.add_argument(
         "--overlap",
         type=float,
         metavar="SHARE",
-        help="share of a segment that the next one covers again, 0 to below 1 (default: the model's)",
+        help="overlap of neighbouring segments, as a fraction of a segment, 0 to below 1 (default: the model's)",
     )
     group.add_argument(
-        "--segment", type=float, metavar="SECONDS", help="length of a segment (default: the model's)"
+        "--segment", type=float, metavar="SECONDS", help="segment length (default: the model's)"
     )
     group.add_argument(
         "--shifts",
         type=int,
         metavar="N",
-        help="average over N runs, each shifted by up to half a second: N times the work (default: none)",
+        help="average N runs, each shifted by up to 0.5 s, in N times the time (default: no shifts)",
     )
     group.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="S",
-        help="what the shifts are drawn from (default: %(default)s)",
+        help="random seed of the shifts (default: %(default)s)",
     )
     group.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="segments computed at once, which share the cores (default: two; on a graphics card 8)",
+        help="segments computed at once (default: 2, on a graphics card 8)",
     )
     group.add_argument(
-        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="what computes (default: %(default)s)"
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda|mps",
+        help="cpu, or a graphics card: cuda, or mps for Apple (default: %(default)s)",
     )
     group.add_argument(
         "--audio-stream",
         type=int,
         metavar="N",
-        help="which of a file's sound streams, from 0 (default: the first)",
+        help="audio stream of the file, counted from 0 (default: the first)",
     )
 
 
 def _kilobits(text: str) -> int:
-    """Bit/s of "192" or "192k"."""
+    """Convert "192" or "192k" to bit/s."""
     number = float(text.removesuffix("k"))
     if not math.isfinite(number):
         raise ValueError
@@ -171,7 +175,7 @@ _kilobits.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s v
 
 @dataclass(frozen=True)
 class Report:
-    """What `--json` prints for one song."""
+    """The JSON object of one song."""
 
     input: str
     status: str

@@ -16,41 +16,44 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "serve",
         help="open the web app on this machine",
-        description="Serves the web app: drop songs, watch them being separated, play, mix and download the stems.",
-        epilog="Each option and more can be set by the environment or a file .env: docs/settings.md lists all.",
+        description="Start the web app: drop songs, follow their progress, play, mix and download the stems.",
+        epilog="Environment variables or a .env file can set these options and more: see docs/settings.md.",
         allow_abbrev=False,
     )
-    # No defaults here: what isn't said may be set elsewhere.
+    # No defaults here: the environment may set the options that are absent.
     parser.add_argument(
-        "--host", metavar="ADDRESS", help="address to listen at (default: 127.0.0.1, this machine alone)"
+        "--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1, only this machine)"
     )
     parser.add_argument(
-        "--port", type=int, metavar="N", help="port to listen at; 0: any that is free (default: 8000)"
+        "--port", type=int, metavar="N", help="port to listen on; 0 for any free port (default: 8000)"
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder for songs, stems and the database")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="songs separated at once (default: one for each 4 cores)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="songs separated at the same time (default: one for every 4 cores)",
     )
-    parser.add_argument("--public-url", metavar="URL", help="address that people type, where it is another")
+    parser.add_argument("--public-url", metavar="URL", help="address that users type, if a proxy is in front")
     parser.add_argument(
         "--origin",
         action="append",
         dest="origins",
         metavar="URL",
-        help="other site whose pages may call this API",
+        help="another site whose pages may call this API; repeat for more",
     )
     parser.add_argument(
         "--insecure",
         action="store_true",
         default=None,
-        help="listen to the network without sign-in: everybody there can use it",
+        help="allow access over the network without sign-in; anyone who can reach the port can use the server",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until stopped; the exit code says by which signal. Raises UnbraidError."""
-    # Imported here, as these take a second.
+    """Serve until a signal arrives and return its exit code. Raises UnbraidError."""
+    # Imported here because these imports take a second.
     from unbraid.local import logs
     from unbraid.local.settings import Settings
     from unbraid.web.server import serve
@@ -59,13 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings.load(**flags)
     logs.set_up(settings.log_level)
 
-    def started(address: str) -> None:
+    def announce(address: str) -> None:
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
         say(
-            f"Open {address} in a browser. Songs and stems are kept in {settings.data}. Ctrl-C stops the app."
+            f"Open {address} in a browser. Songs and stems are stored in {settings.data}. Press Ctrl-C to stop."
         )
 
     with stop_on_signals() as stop:
-        serve(settings, stop, started)
+        serve(settings, stop, announce)
     return stop.exit_code

@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives: the first asks the work to stop and tidy up, a second one doesn't wait."""
+"""Handle Ctrl-C and other signals: the first one stops the work cleanly, a second one at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(threading.Event):
-    """Set once the user or the system asked to stop; `exit_code` is what shells expect then (128 + the signal)."""
+    """An event that a signal sets. `exit_code` is 128 + the signal's number, as in shells."""
 
     exit_code = 128 + signal.SIGINT
 
@@ -26,14 +26,14 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """A Stop that signals set while the block runs. Signals that were ignored (nohup, `&`) stay ignored."""
+    """Return a Stop that signals set while the block runs. Ignored signals (nohup, `&`) stay ignored."""
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    heard = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
-    for number in heard:
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [number for number in SIGNALS if previous[number] is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, stop.receive)
     try:
         yield stop
     finally:
-        for number in heard:
-            signal.signal(number, before[number])
+        for number in handled:
+            signal.signal(number, previous[number])
