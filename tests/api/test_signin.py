@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.web.issuer import CLIENT, Issuer, running
 
-from unbraid.api.signin import AGAIN_S, KEPT_S, IssuerAway, NotSignedIn, SignIn
+from unbraid.api.signin import FETCH_INTERVAL_S, KEYS_MAX_AGE_S, IssuerUnavailable, NotSignedIn, SignIn
 
 
 @pytest.fixture
@@ -144,9 +144,9 @@ def test_an_altered_token_does_not_count(issuer: Issuer, sign_in: SignIn) -> Non
 def test_keys_are_asked_for_once(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     for _ in range(5):
         sign_in.user(issuer.token())
-        clock.now += AGAIN_S + 1
+        clock.now += FETCH_INTERVAL_S + 1
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
-    clock.now += KEPT_S
+    clock.now += KEYS_MAX_AGE_S
     sign_in.user(issuer.token())
     assert len(issuer.asked) == 4
 
@@ -158,7 +158,7 @@ def test_a_new_key_is_found_at_once_and_an_old_one_forgotten(
     sign_in.user(old)
     issuer.keys.clear()
     issuer.add("three")
-    clock.now += AGAIN_S + 1
+    clock.now += FETCH_INTERVAL_S + 1
     assert sign_in.user(issuer.token("three"))
     with pytest.raises(NotSignedIn):
         sign_in.user(old)
@@ -168,7 +168,7 @@ def test_made_up_keys_do_not_make_us_ask_again_and_again(
     issuer: Issuer, sign_in: SignIn, clock: Clock
 ) -> None:
     sign_in.user(issuer.token())
-    clock.now += AGAIN_S + 1
+    clock.now += FETCH_INTERVAL_S + 1
     for number in range(20):
         with pytest.raises(NotSignedIn):
             sign_in.user(issuer.token(headers={"kid": f"made up {number}"}))
@@ -178,15 +178,15 @@ def test_made_up_keys_do_not_make_us_ask_again_and_again(
 def test_an_issuer_that_is_away_is_asked_again_later(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     issuer.status = 500
     for _ in range(5):
-        with pytest.raises(IssuerAway):
+        with pytest.raises(IssuerUnavailable):
             sign_in.user(issuer.token())
     assert len(issuer.asked) == 1
     issuer.status = 200
-    clock.now += AGAIN_S + 1
+    clock.now += FETCH_INTERVAL_S + 1
     assert sign_in.user(issuer.token())
     # Once its keys are known, they last while it is away.
     issuer.status = 500
-    clock.now += KEPT_S + 1
+    clock.now += KEYS_MAX_AGE_S + 1
     assert sign_in.user(issuer.token())
 
 
@@ -198,7 +198,7 @@ def test_an_issuer_that_says_it_is_another_is_not_believed(
     issuer: Issuer, sign_in: SignIn, wrong: dict[str, Any]
 ) -> None:
     issuer.document.update(wrong)
-    with pytest.raises(IssuerAway):
+    with pytest.raises(IssuerUnavailable):
         sign_in.user(issuer.token())
 
 

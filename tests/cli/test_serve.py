@@ -241,7 +241,7 @@ def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
     assert done.stdout == ""
     assert (
         done.stderr
-        == f"unbraid: Port {port} is taken by another program. Choose another by --port, or 0 for any that is free.\n"
+        == f"unbraid: Another program uses port {port}. Choose another with --port, or 0 for any free port.\n"
     )
 
 
@@ -249,7 +249,7 @@ def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
     ("options", "words", "code"),
     [
         (["--host", "0.0.0.0"], "--insecure", 2),
-        (["--host", "192.0.2.1", "--insecure"], "192.0.2.1 is no address of this machine", 1),
+        (["--host", "192.0.2.1", "--insecure"], "192.0.2.1 is not an address of this machine", 1),
         (["--port", "70000"], "UNBRAID_PORT", 2),
         (["--data", "/dev/null/x"], "/dev/null/x", 2),
     ],

@@ -114,7 +114,7 @@ def test_what_makes_no_sense_is_refused(open_app: Open) -> None:
 
 
 def test_one_client_has_so_many_sockets(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(events, "MAX_SOCKETS_PER_CLIENT", 1)
     with listen(app, UNKNOWN) as first:
         first.receive_json()
         with pytest.raises(WebSocketDenialResponse) as refused, listen(app, UNKNOWN):

@@ -99,7 +99,7 @@ def test_calls_are_small(open_app: Open) -> None:
 
 
 def test_calls_come_at_once(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_S", 0.05)
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.05)
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -60,19 +60,19 @@ def test_a_song_keeps_a_few_mixes(app: App, song: str, monkeypatch: pytest.Monke
 def test_a_song_deleted_while_its_mix_waits_is_gone(
     app: App, song: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = mixes._make
+    make = mixes._write_mix
 
     async def delete_then_make(*arguments: Any) -> None:
         app.service.cleanup(song)
         await make(*arguments)
 
-    monkeypatch.setattr(mixes, "_make", delete_then_make)
+    monkeypatch.setattr(mixes, "_write_mix", delete_then_make)
     assert_problem(app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}}), 404)
     assert [path for path in app.store.root.rglob("*") if path.is_file()] == []
 
 
 def test_so_many_mixes_wait_and_no_more(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixes, "WAITING", -mixes.AT_ONCE)
+    monkeypatch.setattr(mixes, "WAITING", -mixes.CONCURRENT)
     answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}})
     assert_problem(answer, 429)
     assert answer.headers["retry-after"] == "10"

@@ -70,7 +70,7 @@ def test_what_is_no_request_is_told_so_with_all_headers(port: int, request_: byt
 
 
 def test_a_head_has_a_size(port: int) -> None:
-    most = protocol.LARGEST_HEAD
+    most = protocol.MAX_HEADER_BYTES
     for head in (
         GET + b"X: " + bytes([120]) * 8 * most,
         GET + b"X: y\r\n" * most,
@@ -84,7 +84,7 @@ def test_a_head_has_a_size(port: int) -> None:
 
 
 def test_a_head_has_to_come_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_S", 0.3)
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT_S", 0.3)
     for beginning in (b"", GET, GET + b"\r\n" + GET):
         started = time.monotonic()
         answer = ask(port, beginning)

@@ -125,7 +125,7 @@ def test_a_socket_tells_nothing_of_the_songs_of_others(app: App, issuer: Issuer)
 def test_a_socket_without_a_good_token_is_closed(
     app: App, first: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "TOKEN_S", 0.1)
+    monkeypatch.setattr(events, "TOKEN_TIMEOUT_S", 0.1)
     with app.client.websocket_connect("ws://127.0.0.1:8000/events?session_id=x") as socket:
         if first is not None:
             socket.send_text(first)

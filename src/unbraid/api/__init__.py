@@ -1,1 +1,1 @@
-"""What the HTTP API says, whoever answers it: the web app of one machine, or functions in AWS."""
+"""The HTTP API, shared by the web app of one machine and the Lambda functions in AWS."""

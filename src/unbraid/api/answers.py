@@ -1,4 +1,4 @@
-"""Answers made of what the service says. `base` comes before links that are paths."""
+"""Build the API's answers from sessions. `base` is the prefix for links that are paths."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from unbraid.models.catalog import CatalogEntry, catalog
 
 
 def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
-    """Where a song goes."""
+    """The URL that takes the song of a new session."""
     return UploadAnswer(
         sessionId=upload.session.id,
         uploadUrl=base + upload.url,
@@ -47,12 +47,12 @@ def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
 
 
 def process_answer(session: Session) -> ProcessAnswer:
-    """A session that was asked to begin."""
+    """The session and its state after it was started."""
     return ProcessAnswer(sessionId=session.id, status=session.state)
 
 
 def batch_process_answer(results: Mapping[str, Session | UnbraidError]) -> BatchProcessAnswer:
-    """The same for many, by session id."""
+    """One result for each session id: its state, or the problem that kept it from starting."""
     return BatchProcessAnswer(
         results=[
             Refusal(sessionId=session_id, problem=of_error(result))
@@ -64,7 +64,7 @@ def batch_process_answer(results: Mapping[str, Session | UnbraidError]) -> Batch
 
 
 def status_answer(status: Status, base: str = "", zip_url: str | None = None) -> StatusAnswer:
-    """How a session stands. `zip_url`, where all files can be had in one archive, is whole."""
+    """The progress and the files of a session. `zip_url` is a complete URL; None: no archive exists."""
     session = status.session
     return StatusAnswer(
         session_id=session.id,
@@ -99,18 +99,23 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
     )
 
 
-def statuses_answer(asked: BatchStatusRequest, known: Mapping[str, StatusAnswer]) -> StatusesAnswer:
-    """Several sessions in the order in which they were asked for."""
+def statuses_answer(request: BatchStatusRequest, known: Mapping[str, StatusAnswer]) -> StatusesAnswer:
+    """The statuses in the order of the request; `UNKNOWN` for ids that are not in `known`."""
     return StatusesAnswer(
-        sessions=[known[one] if one in known else UnknownStatus(session_id=one) for one in asked.session_ids]
+        sessions=[
+            known[one] if one in known else UnknownStatus(session_id=one) for one in request.session_ids
+        ]
     )
 
 
 def models_answer(
-    allowed: Sequence[str] | None, rates: Rates, at_hand: Collection[str] | None = None
+    allowed: Sequence[str] | None, rates: Rates, installed: Collection[str] | None = None
 ) -> ModelsAnswer:
-    """The catalogue, or what is `allowed` of it. `at_hand` are models that need no download where songs are separated;
-    None: that is this machine."""
+    """The models of the catalogue.
+
+    `allowed`: models that users may choose; None: all. `installed`: models that need no download where songs are
+    separated; None: look in this machine's cache.
+    """
 
     def answer(entry: CatalogEntry) -> ModelAnswer:
         return ModelAnswer(
@@ -119,7 +124,7 @@ def models_answer(
             stems=list(entry.sources),
             licence=entry.licence,
             sdr=dict(entry.sdr_db),
-            installed=entry.installed if at_hand is None else entry.name in at_hand,
+            installed=entry.installed if installed is None else entry.name in installed,
             sizeBytes=entry.download_size or entry.size or 0,
             secondsPerSecond=Cost(one=rates.of(entry.name, entry.sources[0]), all=rates.of(entry.name, ALL)),
         )
@@ -145,7 +150,7 @@ def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
 
 
 def sign_in_answer(issuer: str | None, client_id: str | None, scopes: str) -> SignInAnswer | None:
-    """Where people sign in; None: nowhere."""
+    """The provider where users sign in; None: this installation has no sign-in."""
     if issuer is None or client_id is None:
         return None
     return SignInAnswer(issuer=issuer, clientId=client_id, scopes=scopes)

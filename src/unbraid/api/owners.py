@@ -1,4 +1,4 @@
-"""Whose sessions are meant: of somebody who has signed in, or of a browser that has a token of its own."""
+"""The owner of a session: a signed-in user, or a browser with a token."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import re
 from collections.abc import Iterable
 
 BROWSER_TOKEN = re.compile(r"[!-~]{16,200}", re.ASCII)
-"""Random words that a page makes up once, and sends as `X-Browser-Token`."""
+"""A random token that the page creates once and sends as `X-Browser-Token`."""
 
 BEARER = "bearer."
 """Begins the WebSocket subprotocol that carries a token: browsers let pages set no other header of a socket."""
 
 
 def of_user(user: str) -> str:
-    """The owner for a `user` as `signin` names them: issuer and subject."""
+    """The owner for a user of `signin.SignIn.user`: issuer and subject."""
     return f"user:{user}"
 
 
 def of_browser(token: str | None) -> str | None:
-    """The owner for a browser's token; None for none, or for one that can be guessed.
+    """The owner for a browser's token; None where the token is missing or short enough to guess.
 
-    The token lists a browser's songs, so it is as secret as a password: kept as its hash (SHA-256) alone.
+    The token lists a browser's songs, so it is as secret as a password. Only its SHA-256 hash is stored.
     """
     if token is None or not BROWSER_TOKEN.fullmatch(token):
         return None

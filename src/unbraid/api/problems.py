@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): every answer that is not what was asked for has this form."""
+"""Errors as `application/problem+json` (RFC 9457), the form of every answer that reports an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from unbraid.errors import UnbraidError, http_status
 
 MEDIA_TYPE = "application/problem+json"
-# What pydantic calls a body that is no JSON object at all: malformed, where a wrong field is 422.
+# Pydantic's error types for a body that isn't a JSON object. These are 400; an invalid field is 422.
 MALFORMED = {"json_invalid", "model_attributes_type", "dict_type", "model_type"}
 
 MAX_BODY_BYTES = 1 << 18
@@ -26,50 +26,51 @@ INTERNAL_ERROR = (
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """An error in one field."""
 
     pointer: str = Field(description="JSON pointer to the field", examples=["#/fileName"])
     detail: str = Field(examples=["field required"])
 
 
 class Problem(BaseModel):
-    """What went wrong, in words that can be shown."""
+    """An error, with a text for the user."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(
-        examples=["There is no such song here. It may have expired: songs are kept for 7 days."]
+        examples=["There is no such session, or it has expired. Upload the song again."],
+        description="What happened and what to do next",
     )
-    errors: list[FieldProblem] | None = Field(None, description="422: field by field")
+    errors: list[FieldProblem] | None = Field(None, description="422: one error for each invalid field")
 
 
-def described(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Problem:
-    """The problem of that status."""
+def make_problem(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Problem:
+    """A problem with the title of its status."""
     return Problem(title=title(status), status=status, detail=detail, errors=list(errors) or None)
 
 
 def of_error(error: UnbraidError) -> Problem:
-    """The problem that an expected error is; a SettingError names its field."""
+    """The problem for an expected error. A SettingError names its field."""
     name = getattr(error, "field", None)
     fields = [] if name is None else [FieldProblem(pointer=_pointer([name]), detail=error.message)]
-    return described(http_status(error), error.message, fields)
+    return make_problem(http_status(error), error.message, fields)
 
 
 def of_fields(found: Sequence[Mapping[str, Any]]) -> Problem:
-    """What pydantic found wrong with a request, each place (`loc`) beginning with `body`, `query` or the like."""
+    """The problem for pydantic's validation errors, whose `loc` begins with `body`, `query` or `path`."""
     if any(
         item["type"] in MALFORMED or (item["type"] == "missing" and tuple(item["loc"]) == ("body",))
         for item in found
     ):
-        return described(400, "The body has to be a JSON object, with Content-Type: application/json.")
+        return make_problem(400, UNREADABLE)
     fields = [FieldProblem(pointer=_pointer(item["loc"][1:]), detail=_lowered(item["msg"])) for item in found]
-    told = "; ".join(f"{field.pointer.removeprefix('#/')}: {field.detail}" for field in fields)
-    return described(422, told, fields)
+    detail = "; ".join(f"{field.pointer.removeprefix('#/')}: {field.detail}" for field in fields)
+    return make_problem(422, detail, fields)
 
 
 def title(status: int) -> str:
-    """The status in words."""
+    """The standard phrase of a status."""
     return HTTPStatus(status).phrase if status != 499 else "Client Closed Request"
 
 

@@ -53,7 +53,7 @@ class Route:
     @cached_property
     def request(self) -> type[BaseModel] | None:
         """Schema of the request; None: it has no fields."""
-        return self._types.get("asked")
+        return self._types.get("request")
 
     @cached_property
     def answer(self) -> type[BaseModel]:

@@ -1,4 +1,4 @@
-"""The JSON that goes in and comes out. Names of fields are as clients know them, some camelCase, some snake_case."""
+"""JSON schemas of requests and answers. Clients fixed the field names: camelCase and snake_case mixed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unbraid.jobs.session import Choices, State
 
 EXAMPLE_ID = "q3Jx0b8hQh2m7d1kXgVvT5sLrZyWc9Ae"
 EXAMPLE_LINK = f"http://127.0.0.1:8000/files/outputs/{EXAMPLE_ID}/vocals.wav?expires=1767225600&signature=…"
-MOST_IDS = 1000  # in one request; how many songs a batch may have is a setting
+MAX_IDS = 1000  # in one request; the setting `max_batch` limits the songs of a batch
 
-# Any text without what no store can hold; whether there is such a session is another question.
+# Printable ASCII, which every store can hold. Whether the session exists is checked later.
 Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -26,19 +26,19 @@ def _example(**fields: Any) -> ConfigDict:
 
 
 class UploadRequest(BaseModel):
-    """One song that is about to be sent."""
+    """A song to upload."""
 
     model_config = _example(fileName="song.mp3", fileType="audio/mpeg")
     file_name: Name = Field(alias="fileName")
     file_type: str = Field(
         alias="fileType",
         max_length=255,
-        description="Its media type; empty for one that the browser doesn't know",
+        description="Media type; empty if the browser doesn't know it",
     )
 
 
 class UploadAnswer(BaseModel):
-    """Where the song goes."""
+    """The new session, and the URL that takes its song."""
 
     model_config = _example(
         sessionId=EXAMPLE_ID,
@@ -47,33 +47,35 @@ class UploadAnswer(BaseModel):
         expiresIn=3600,
         maxBytes=2147483648,
     )
-    sessionId: str = Field(description="The key to everything about this song; keep it to yourself")  # noqa: N815
-    uploadUrl: str = Field(description="Takes one PUT of the bytes, with `fileType` as Content-Type")  # noqa: N815
-    s3Key: str  # noqa: N815
-    expiresIn: int = Field(description="Seconds for which `uploadUrl` works")  # noqa: N815
-    maxBytes: int = Field(description="The largest file it takes")  # noqa: N815
+    sessionId: str = Field(description="Secret key of the session: anyone who has it can use it")  # noqa: N815
+    uploadUrl: str = Field(description="Takes the file in one PUT, with `fileType` as Content-Type")  # noqa: N815
+    s3Key: str = Field(description="Key of the file, for `POST /process`")  # noqa: N815
+    expiresIn: int = Field(description="Seconds until `uploadUrl` expires")  # noqa: N815
+    maxBytes: int = Field(description="Largest file that `uploadUrl` takes, in bytes")  # noqa: N815
 
 
 class ChoicesFields(BaseModel):
-    """What is wanted of a song; all of it may be left out."""
+    """Options of a separation, all of them optional."""
 
-    model: Word | None = Field(None, description="One that GET /models lists; `auto` by default")
+    model: Word | None = Field(None, description="A model of GET /models; default `auto`")
     stems: Word | None = Field(
-        None, description="`vocals` (the default) or another stem: that and the rest of the song; `all`"
+        None, description="One stem and the rest of the song (default `vocals`), or `all` stems"
     )
-    format: Literal[*FORMATS] | None = Field(None, description="Of the stems; `wav` by default")  # type: ignore[valid-type]
-    notify: str | None = Field(None, max_length=254, description="E-mail address that hears of the end")
-    video: bool | None = Field(None, description="Also the film, with the accompaniment as its sound")
+    format: Literal[*FORMATS] | None = Field(None, description="File format of the stems; default `wav`")  # type: ignore[valid-type]
+    notify: str | None = Field(
+        None, max_length=254, description="E-mail address to notify when the song is done or has failed"
+    )
+    video: bool | None = Field(None, description="Also write the video, with the accompaniment as its sound")
 
     def choices(self) -> Choices | None:
-        """None when nothing was chosen."""
-        given = {name: getattr(self, name) for name in ChoicesFields.model_fields}
-        given = {name: value for name, value in given.items() if value is not None}
-        return Choices(**given) if given else None
+        """The options that were set; None if there are none."""
+        fields = {name: getattr(self, name) for name in ChoicesFields.model_fields}
+        chosen = {name: value for name, value in fields.items() if value is not None}
+        return Choices(**chosen) if chosen else None
 
 
 class ProcessRequest(ChoicesFields):
-    """A song that has been sent is to be separated."""
+    """An uploaded song to separate, with options."""
 
     model_config = _example(
         s3Key=f"inputs/{EXAMPLE_ID}/song.mp3", sessionId=EXAMPLE_ID, model="auto", stems="all", format="flac"
@@ -83,7 +85,7 @@ class ProcessRequest(ChoicesFields):
 
 
 class ProcessAnswer(BaseModel):
-    """The song waits for its turn, or is already further."""
+    """The session and its state."""
 
     model_config = _example(sessionId=EXAMPLE_ID, status="PENDING")
     sessionId: str  # noqa: N815
@@ -91,7 +93,7 @@ class ProcessAnswer(BaseModel):
 
 
 class SessionRequest(BaseModel):
-    """Says which session is meant."""
+    """Names a session."""
 
     model_config = _example(session_id=EXAMPLE_ID)
     session_id: Id = Field(validation_alias=AliasChoices("session_id", "sessionId"))
@@ -108,28 +110,28 @@ class HistoryQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=200)
     before: float | None = Field(
-        None, allow_inf_nan=False, description="`created_at` of the last that is known already"
+        None, allow_inf_nan=False, description="`created_at` of the last song already listed"
     )
 
 
 class OutputFile(BaseModel):
-    """One file that came of a song."""
+    """An output file."""
 
-    type: str = Field(description="The stem, or `video`", examples=["vocals"])
+    type: str = Field(description="Name of the stem, or `video`", examples=["vocals"])
     filename: str = Field(examples=["vocals.wav"])
     s3_url: str = Field(
-        description="Gives the file, whole or in ranges, for an hour", examples=[EXAMPLE_LINK]
+        description="Link to the file, valid for an hour; it supports range requests", examples=[EXAMPLE_LINK]
     )
     size: int = Field(description="Bytes", examples=[31752044])
     duration: float = Field(description="Seconds", examples=[180.0])
-    peaks_url: str | None = Field(None, description="Its waveform: JSON of audiowaveform's format, version 2")
+    peaks_url: str | None = Field(None, description="Waveform in the JSON format of audiowaveform, version 2")
     play_url: str | None = Field(
-        None, description="The same sound in pieces, as the waveform's `play` describes"
+        None, description="The stem in short pieces for a player; `play` in the waveform has their offsets"
     )
 
 
 class StatusAnswer(BaseModel):
-    """How a session stands."""
+    """The state of a session."""
 
     model_config = _example(
         session_id=EXAMPLE_ID,
@@ -154,136 +156,141 @@ class StatusAnswer(BaseModel):
     session_id: str
     status: State
     progress: float = Field(description="0 to 1")
-    eta_seconds: float | None = Field(description="Until it is done, as far as that can be known")
+    eta_seconds: float | None = Field(description="Estimated seconds until the song is done; null: unknown")
     output_files: list[OutputFile]
-    error_message: str | None = Field(description="What was wrong with the file, and what to do")
-    stage: str | None = Field(description="What is being done: downloading, analysing, separating, writing")
-    queue_position: int | None = Field(description="1: the next")
+    error_message: str | None = Field(description="Why the song failed, and what to do")
+    stage: str | None = Field(
+        description="downloading, analysing, separating or writing; null while no worker has it"
+    )
+    queue_position: int | None = Field(description="Position in the queue; 1: next")
     file_name: str
-    model: str = Field(description="Which was used; before that, which was chosen")
+    model: str = Field(description="The model that was used; before the end, the model that was chosen")
     stems: str
     format: str
-    duration: float | None = Field(description="Of the song in seconds, once that is known")
-    created_at: float = Field(description="Seconds since 1970, as all times")
-    expires_at: float = Field(description="When all of it is deleted")
+    duration: float | None = Field(description="Length of the song in seconds; null until it has been read")
+    created_at: float = Field(description="Unix time in seconds, like all times")
+    expires_at: float = Field(description="When the session and its files are deleted")
     batch_id: str | None
     warnings: list[str]
-    zip_url: str | None = Field(description="All files in one archive")
+    zip_url: str | None = Field(description="Link to all files in one zip archive; null: no archive")
 
 
 class UnknownStatus(BaseModel):
-    """In the place of a status: there is no such session, or it has expired, or it is somebody else's."""
+    """Replaces a status: the session does not exist, has expired or belongs to another user."""
 
     session_id: str
     status: Literal["UNKNOWN"] = "UNKNOWN"
 
 
 class CleanupAnswer(BaseModel):
-    """How much there was to delete."""
+    """The number of deleted items."""
 
-    deleted: int = Field(description="Files and record; 0 the second time", examples=[6])
+    deleted: int = Field(description="Deleted files and records; 0 if the call is repeated", examples=[6])
 
 
 class StatusesAnswer(BaseModel):
-    """Several sessions."""
+    """The statuses of several sessions."""
 
     sessions: list[StatusAnswer | UnknownStatus]
 
 
 class HistoryAnswer(BaseModel):
-    """Whoever asks has brought these songs, newest first."""
+    """The caller's songs, newest first."""
 
     sessions: list[StatusAnswer]
 
 
 class BatchRequest(BaseModel):
-    """Many songs that are about to be sent."""
+    """Many songs to upload."""
 
     model_config = _example(files=[{"fileName": "song.mp3", "fileType": "audio/mpeg"}])
-    files: list[UploadRequest] = Field(min_length=1, max_length=MOST_IDS)
+    files: list[UploadRequest] = Field(min_length=1, max_length=MAX_IDS)
 
 
 class BatchAnswer(BaseModel):
-    """Where each of them goes, in the same order."""
+    """One upload for each file, in the same order."""
 
     batchId: str  # noqa: N815
     uploads: list[UploadAnswer]
 
 
 class BatchProcessRequest(ChoicesFields):
-    """Many songs are to be separated alike."""
+    """Many uploaded songs to separate with the same options."""
 
     model_config = _example(sessionIds=[EXAMPLE_ID], stems="all")
     session_ids: Ids = Field(alias="sessionIds")
 
 
 class Refusal(BaseModel):
-    """Why one song of a batch was not begun."""
+    """Why one song of a batch was not started."""
 
     sessionId: str  # noqa: N815
     problem: Problem
 
 
 class BatchProcessAnswer(BaseModel):
-    """What became of each."""
+    """One result for each song."""
 
     results: list[ProcessAnswer | Refusal]
 
 
 class BatchStatusRequest(BaseModel):
-    """Says which sessions are meant."""
+    """Names several sessions."""
 
     model_config = _example(session_ids=[EXAMPLE_ID])
     session_ids: Ids
 
 
 class MixRequest(BaseModel):
-    """A mix of the stems of a song that is done."""
+    """A mix of the stems of a completed song."""
 
     model_config = _example(session_id=EXAMPLE_ID, gains={"vocals": 0.5, "no_vocals": 1.0}, format="mp3")
     session_id: Id
     gains: dict[Word, Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]] = Field(
-        min_length=1, max_length=20, description="By stem: 1 leaves it as it is, 0 leaves it out"
+        min_length=1, max_length=20, description="Gain for each stem: 1 keeps its level, 0 leaves it out"
     )
     format: Literal[*FORMATS] = "wav"  # type: ignore[valid-type]
 
 
 class MixAnswer(BaseModel):
-    """The mix."""
+    """The file of the mix."""
 
     s3_url: str
-    filename: str = Field(description="What it is saved as", examples=["song - mix.mp3"])
+    filename: str = Field(description="File name for saving", examples=["song - mix.mp3"])
 
 
 class Cost(BaseModel):
-    """Seconds of work for a second of song, on the machine that does it."""
+    """Seconds of work for one second of song, on the machine that separates."""
 
-    one: float = Field(description="For one stem and the rest", examples=[0.48])
+    one: float = Field(description="For one stem and the rest of the song", examples=[0.48])
     all: float = Field(description="For all stems", examples=[0.48])
 
 
 class ModelAnswer(BaseModel):
-    """One model that can be chosen."""
+    """A model that can be chosen."""
 
     name: str = Field(examples=["htdemucs"])
     summary: str
     stems: list[str] = Field(examples=[["drums", "bass", "other", "vocals"]])
     licence: str = Field(examples=["MIT"])
-    sdr: dict[str, float] = Field(description="In dB, as its authors report it", examples=[{"mean": 8.8}])
-    installed: bool = Field(description="Otherwise it is downloaded when it is first used")
-    sizeBytes: int = Field(description="Of the download, or on disk where it needs none")  # noqa: N815
+    sdr: dict[str, float] = Field(
+        description="SDR in dB, as its authors report it",
+        examples=[{"mean": 8.8}],
+    )
+    installed: bool = Field(description="If false, the model is downloaded on first use")
+    sizeBytes: int = Field(description="Size of the download, or on disk if none is needed, in bytes")  # noqa: N815
     secondsPerSecond: Cost  # noqa: N815
 
 
 class ModelsAnswer(BaseModel):
-    """What can be chosen."""
+    """The models that can be chosen."""
 
     models: list[ModelAnswer]
     default: str
 
 
 class SignInAnswer(BaseModel):
-    """Where people sign in: an OpenID Connect provider, by authorisation code with PKCE."""
+    """The OpenID Connect provider where users sign in, by authorisation code with PKCE."""
 
     issuer: str
     clientId: str  # noqa: N815
@@ -291,23 +298,25 @@ class SignInAnswer(BaseModel):
 
 
 class ConfigAnswer(BaseModel):
-    """What a front end has to know before it begins."""
+    """What a front end needs to know before its first upload."""
 
     signIn: SignInAnswer | None  # noqa: N815
     maxBytes: int  # noqa: N815
     maxSongSeconds: float  # noqa: N815
     formats: list[str]
-    mail: bool = Field(description="Whether `notify` sends e-mail here")
-    mixes: bool = Field(description="Whether POST /mix makes a file of one's own mix")
-    events: str | None = Field(default=None, description="The WebSocket; null: `/events` at this address")
+    mail: bool = Field(description="Whether `notify` sends e-mail")
+    mixes: bool = Field(description="Whether POST /mix is available")
+    events: str | None = Field(
+        default=None, description="URL of the WebSocket; null: `/events` of this server"
+    )
     wakes: bool = Field(
-        default=False, description="Whether the machine that separates sleeps while nobody needs it"
+        default=False, description="Whether the machine that separates songs shuts down while idle"
     )
     version: str
 
 
 class HealthAnswer(BaseModel):
-    """The server answers and its store does."""
+    """The server and its session store answer."""
 
     status: Literal["ok"] = "ok"
     version: str

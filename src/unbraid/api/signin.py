@@ -1,7 +1,7 @@
-"""Sign-in by OpenID Connect: whose bearer token a call carries, checked against the keys of the issuer.
+"""Sign-in by OpenID Connect: check a bearer token against the keys of its issuer.
 
-OpenID Connect Discovery 1.0 says where the keys are; RFC 7517 what they look like; RFC 8725 what has to be checked.
-Access tokens count as ID tokens do: Amazon Cognito's have `client_id` in place of `aud`.
+OpenID Connect Discovery 1.0 defines the address of the keys, RFC 7517 their format, RFC 8725 the checks. Access tokens
+are accepted like ID tokens; those of Amazon Cognito have `client_id` instead of `aud`.
 """
 
 from __future__ import annotations
@@ -20,47 +20,48 @@ import urllib3
 
 from unbraid.urls import secure_url
 
-KEPT_S = 3600.0
-"""Keys are asked for again after this time,"""
-AGAIN_S = 10.0
-"""and for a key that isn't known, or after a failure, at most so often: tokens can be made up faster than keys are."""
+KEYS_MAX_AGE_S = 3600.0
+"""Keys are fetched again after this time."""
+FETCH_INTERVAL_S = 10.0
+"""Shortest time between two fetches, for an unknown key or after a failure. Without it, forged tokens with unknown key
+names would cause one fetch each."""
 LEEWAY_S = 30
 TIMEOUT = urllib3.Timeout(connect=3, read=5)
-LARGEST = 1 << 20  # bytes of an answer of the issuer
-# Asymmetric alone: with a symmetric one, whoever knows the public key could sign.
+MAX_ANSWER_BYTES = 1 << 20  # of the issuer
+# Asymmetric algorithms only: with a symmetric one, anyone who knows the public key could sign.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
-class NotSignedIn(Exception):  # noqa: N818 - an answer, not a fault
-    """The token is none that counts here."""
+class NotSignedIn(Exception):  # noqa: N818 - an answer, not a failure
+    """The token is missing or invalid."""
 
 
-class IssuerAway(Exception):  # noqa: N818
-    """The issuer can't be asked for its keys now."""
+class IssuerUnavailable(Exception):  # noqa: N818
+    """The issuer doesn't answer, and its keys are not info."""
 
 
 @dataclass
-class _Known:
-    """What the issuer last said."""
+class _IssuerInfo:
+    """The issuer's last answer, and when it was fetched."""
 
     document: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict)
-    asked_at: float = float("-inf")
+    fetched_at: float = float("-inf")
     tried_at: float = float("-inf")
 
 
 class SignIn:
-    """Checks tokens of one issuer. Safe for any number of threads; the issuer is asked by one at a time."""
+    """Check tokens of one issuer. Thread-safe; one thread at a time fetches from the issuer."""
 
     def __init__(self, issuer: str, audience: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer, self.audience = issuer, audience
         self._clock = clock
         self._http = urllib3.PoolManager(timeout=TIMEOUT, retries=urllib3.Retry(1, redirect=3))
-        self._known = _Known()
-        self._asking = threading.Lock()
+        self._info = _IssuerInfo()
+        self._fetching = threading.Lock()
 
     def user(self, token: str) -> str:
-        """Who it is: issuer and subject. Raises NotSignedIn, IssuerAway."""
+        """Return the user of a token: issuer and subject. Raises NotSignedIn, IssuerUnavailable."""
         try:
             header = jwt.get_unverified_header(token)
             if header["alg"] not in ALGORITHMS:
@@ -69,85 +70,83 @@ class SignIn:
             claims = jwt.decode(
                 token,
                 key,
-                algorithms=[header["alg"]],  # PyJWT refuses a key that isn't for it
+                algorithms=[header["alg"]],  # PyJWT rejects a key of another type
                 issuer=self.issuer,
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise NotSignedIn from error
-        meant_for = claims.get("aud", claims.get("client_id"))
-        if self.audience not in (meant_for if isinstance(meant_for, list) else [meant_for]):
+        audience = claims.get("aud", claims.get("client_id"))
+        if self.audience not in (audience if isinstance(audience, list) else [audience]):
             raise NotSignedIn
         return f"{self.issuer} {claims['sub']}"
 
     def origins(self) -> tuple[str, ...]:
-        """Origins that the page calls to sign somebody in; the issuer's alone while it doesn't answer."""
+        """Origins that the page calls for a sign-in; only the issuer's own while it doesn't answer."""
         document: Mapping[str, Any] = {}
-        with suppress(IssuerAway):
+        with suppress(IssuerUnavailable):
             document = self._fresh(None).document
-        addresses = [self.issuer]
-        addresses += [
-            str(document[name]) for name in ("token_endpoint", "userinfo_endpoint") if name in document
-        ]
-        parts = [urlsplit(address) for address in addresses]
+        urls = [self.issuer]
+        urls += [str(document[name]) for name in ("token_endpoint", "userinfo_endpoint") if name in document]
+        parts = [urlsplit(url) for url in urls]
         return tuple(dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts))
 
     def _key(self, name: str | None) -> jwt.PyJWK:
         keys = self._fresh(name).keys
-        if name is None and len(keys) == 1:  # RFC 7517: a key needs no name where there is one
+        if name is None and len(keys) == 1:  # RFC 7517: a single key needs no name
             return next(iter(keys.values()))
         if name is None or name not in keys:
             raise NotSignedIn
         return keys[name]
 
-    def _fresh(self, name: str | None) -> _Known:
-        """What the issuer says, asked anew when that is old, or doesn't have the key of that name."""
-        if self._good_enough(name):
-            return self._known
-        with self._asking:
-            if self._good_enough(name):  # another thread has just asked
-                return self._known
-            before = self._known
+    def _fresh(self, name: str | None) -> _IssuerInfo:
+        """The issuer's information, fetched again when it is old or lacks the key of that name."""
+        if self._is_fresh(name):
+            return self._info
+        with self._fetching:
+            if self._is_fresh(name):  # another thread has just fetched it
+                return self._info
+            before = self._info
             try:
                 document = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
                 if document.get("issuer") != self.issuer:
-                    raise ValueError("another issuer")
-                # Keys that come in the clear could be anybody's, but on this machine.
+                    raise ValueError("the document names another issuer")
+                # Without TLS an attacker on the network could replace the keys. Loopback is safe.
                 keys = _keys(self._get(secure_url(document["jwks_uri"])))
                 now = self._clock()
-                self._known = _Known(document, keys, now, now)
+                self._info = _IssuerInfo(document, keys, now, now)
             except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
-                self._known = _Known(before.document, before.keys, before.asked_at, self._clock())
+                self._info = _IssuerInfo(before.document, before.keys, before.fetched_at, self._clock())
                 if not before.keys:
-                    raise IssuerAway from error
-            return self._known
+                    raise IssuerUnavailable from error
+            return self._info
 
-    def _good_enough(self, name: str | None) -> bool:
-        known, now = self._known, self._clock()
-        if now - known.tried_at < AGAIN_S:
-            if not known.keys:
-                raise IssuerAway
+    def _is_fresh(self, name: str | None) -> bool:
+        info, now = self._info, self._clock()
+        if now - info.tried_at < FETCH_INTERVAL_S:
+            if not info.keys:
+                raise IssuerUnavailable
             return True
-        return now - known.asked_at < KEPT_S and (name is None or name in known.keys)
+        return now - info.fetched_at < KEYS_MAX_AGE_S and (name is None or name in info.keys)
 
-    def _get(self, address: str) -> dict[str, Any]:
-        response = self._http.request("GET", address, preload_content=False)
+    def _get(self, url: str) -> dict[str, Any]:
+        response = self._http.request("GET", url, preload_content=False)
         try:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            found = json.loads(response.read(LARGEST))
+            answer = json.loads(response.read(MAX_ANSWER_BYTES))
         finally:
             response.release_conn()
-        if not isinstance(found, dict):
-            raise ValueError("not an object")
-        return found
+        if not isinstance(answer, dict):
+            raise ValueError("the answer is not a JSON object")
+        return answer
 
 
-def _keys(found: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
-    """The keys that sign, by name. Kinds that aren't known here are left out."""
+def _keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
+    """The signing keys by name, without those of unknown types."""
     keys = {}
-    for item in found["keys"]:
+    for item in document["keys"]:
         if item.get("use", "sig") == "sig" and item.get("kty") in ("RSA", "EC", "OKP"):
             try:
                 keys[str(item.get("kid", ""))] = jwt.PyJWK(item)

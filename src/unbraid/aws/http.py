@@ -28,7 +28,7 @@ from unbraid.api.problems import (
     TOO_LARGE,
     UNREADABLE,
     Problem,
-    described,
+    make_problem,
     of_error,
     of_fields,
 )
@@ -88,7 +88,7 @@ class FunctionCall:
             return owners.of_browser(self._event.get("headers", {}).get("x-browser-token"))
         claims = self._event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
         if claims.get("iss") != settings.oidc_issuer or not claims.get("sub"):
-            raise Refused(described(401, NOT_SIGNED_IN), {"www-authenticate": "Bearer"})
+            raise Refused(make_problem(401, NOT_SIGNED_IN), {"www-authenticate": "Bearer"})
         return owners.of_user(f"{claims['iss']} {claims['sub']}")
 
     def zip_url(self, status: Status) -> str | None:
@@ -120,12 +120,12 @@ def handler_of(function: str) -> Handler:
 def _answer(route: Route | None, event: Event) -> dict[str, Any]:
     try:
         if route is None:
-            raise Refused(described(404, NO_ROUTE))
+            raise Refused(make_problem(404, NO_ROUTE))
         call = FunctionCall(event)
         if route.owner:
             _ = call.owner  # 401 comes before 422
-        asked = [] if route.request is None else [_request(route.place, route.request, event)]
-        return _json(route.status, route.handler(call, *asked).model_dump_json(), "application/json")
+        request = [] if not route.request else [_request(route.place, route.request, event)]
+        return _json(route.status, route.handler(call, *request).model_dump_json(), "application/json")
     except Refused as refused:
         return _problem(refused.problem, refused.headers)
     except UnbraidError as error:
@@ -133,7 +133,7 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
     except Exception:
         logger.exception("fault")
         handlers.count("Faults")
-        return _problem(described(500, INTERNAL_ERROR))
+        return _problem(make_problem(500, INTERNAL_ERROR))
 
 
 def _request(place: Place, schema: type[BaseModel], event: Event) -> BaseModel:
@@ -160,7 +160,7 @@ def _body(event: Event) -> Any:
     text: str = event.get("body") or ""
     data = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
     if len(data) > MAX_BODY_BYTES:
-        raise Refused(described(413, TOO_LARGE))
+        raise Refused(make_problem(413, TOO_LARGE))
     if main != "application" or not (sub == "json" or sub.endswith("+json")):
         return None
     try:
@@ -168,7 +168,7 @@ def _body(event: Event) -> Any:
     except json.JSONDecodeError:
         return None
     except (UnicodeDecodeError, RecursionError):
-        raise Refused(described(400, UNREADABLE)) from None
+        raise Refused(make_problem(400, UNREADABLE)) from None
 
 
 def _problem(problem: Problem, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The app: the API's routes, the front end, and what every call passes on its way."""
+"""The FastAPI app: the API's routes, the front end and the middleware."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from unbraid.web.static import FrontEnd
 
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
-    """The app of one server, which keeps its files in a folder."""
+    """Create the app of one server. Its files are in a folder."""
     store = service.objects
     if not isinstance(store, FolderStore):
-        raise TypeError("files are served from a FolderStore")
+        raise TypeError("the web app serves files from a FolderStore")
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
@@ -38,7 +38,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Unbraid",
         version=__version__,
-        docs_url=None,  # that page would load its script from elsewhere
+        docs_url=None,  # that page would load its script from another server
         redoc_url=None,
         responses=PROBLEMS,
         generate_unique_id_function=operation_id,
@@ -49,7 +49,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     app.state.mix_slots = mixes.MixSlots()
     problems.install(app)
     describe(app)
-    # A scheme in the description alone; `context.owner_of` checks.
+    # Only for the OpenAPI document; `context.owner_of` checks the token.
     signed_in = [] if sign_in is None else [Depends(HTTPBearer(auto_error=False))]
     add_routes(app, signed_in)
     app.include_router(mixes.router, dependencies=signed_in)
@@ -60,7 +60,7 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
 
 
 def _middleware(settings: Settings, context: Context) -> list[Middleware]:
-    """From the outside in."""
+    """The middleware, outermost first."""
     https = (settings.public_url or "").startswith("https:")
     return [
         Middleware(SecurityHeaders, https=https),

@@ -27,7 +27,7 @@ class WebCall:
     """A `Call` of the web app."""
 
     context: Context
-    request: Request
+    connection: Request
     owner: str | None
 
     @property
@@ -40,7 +40,7 @@ class WebCall:
 
     @property
     def base(self) -> str:
-        return self.context.base(self.request)
+        return self.context.base(self.connection)
 
     def zip_url(self, status: Status) -> str | None:
         return self.context.zip_url(status, self.base)
@@ -48,7 +48,7 @@ class WebCall:
     def check_email(self, choices: Choices | None, songs: int) -> None:
         # A browser's token can be made up, so without sign-in the address of the client counts.
         signed_in = self.context.sign_in is not None and self.owner is not None
-        sender = self.owner if signed_in else client_of(self.request.scope)
+        sender = self.owner if signed_in else client_of(self.connection.scope)
         self.context.email_quota.take(choices, str(sender), songs)
 
     def count_started(self, songs: int) -> None:
@@ -72,26 +72,30 @@ def add_routes(app: FastAPI, signed_in: Sequence[Depends]) -> None:
 def _endpoint(route: Route) -> Any:
     """The handler as a function whose signature tells FastAPI where to read its arguments from."""
 
+    schema = route.request
+
     @wraps(route.handler)
-    def endpoint(context: Context, request: Request, owner: str | None = None, **asked: Any) -> BaseModel:
-        call = WebCall(context, request, owner)
-        if route.request is None:
+    def endpoint(
+        context: Context, connection: Request, owner: str | None = None, **arguments: Any
+    ) -> BaseModel:
+        call = WebCall(context, connection, owner)
+        if schema is None:
             return route.handler(call)
         if route.place == "path":
-            return route.handler(call, route.request(**asked))
-        return route.handler(call, asked["asked"])
+            return route.handler(call, schema(**arguments))
+        return route.handler(call, arguments["request"])
 
-    arguments: dict[str, Any] = {"context": Ctx, "request": Request}
+    parameters: dict[str, Any] = {"context": Ctx, "connection": Request}
     if route.owner:
-        arguments["owner"] = Owner
-    if route.request is not None and route.place == "path":  # FastAPI reads no models from a path
-        arguments |= {
+        parameters["owner"] = Owner
+    if schema is not None and route.place == "path":  # FastAPI reads no models from a path
+        parameters |= {
             str(field.alias): Annotated[field.rebuild_annotation(), Path()]
-            for field in route.request.model_fields.values()
+            for field in schema.model_fields.values()
         }
-    elif route.request is not None:
-        arguments["asked"] = Annotated[route.request, Query() if route.place == "query" else Body()]
+    elif schema is not None:
+        parameters["request"] = Annotated[schema, Query() if route.place == "query" else Body()]
     endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in arguments.items()]
+        [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in parameters.items()]
     )
     return endpoint

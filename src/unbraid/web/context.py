@@ -1,4 +1,4 @@
-"""What routes work with, and who calls them."""
+"""The state of a running app, and the caller of a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unbraid.api import owners
 from unbraid.api.answers import sign_in_answer
 from unbraid.api.call import Features
 from unbraid.api.problems import NOT_SIGNED_IN
-from unbraid.api.signin import IssuerAway, NotSignedIn, SignIn
+from unbraid.api.signin import IssuerUnavailable, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
 from unbraid.jobs.status import Status
 from unbraid.local.files import FolderStore
@@ -28,7 +28,7 @@ ZIPS = "zips"
 
 @dataclass(frozen=True)
 class Context:
-    """All of one running app."""
+    """The state of a running app."""
 
     service: Service
     store: FolderStore
@@ -38,7 +38,7 @@ class Context:
     email_quota: EmailQuota
 
     def base(self, connection: HTTPConnection) -> str:
-        """The address that people have typed, without a `/` at its end; links begin with it."""
+        """The server's URL as the client knows it, without a final `/`. Links begin with it."""
         if self.settings.public_url is not None:
             return self.settings.public_url
         base = str(connection.base_url).rstrip("/")
@@ -59,14 +59,14 @@ class Context:
         return base + self.store.links.download(key, self.service.limits.link_s, status.zip_name)
 
     def owner(self, token: str | None, browser: str | None) -> str | None:
-        """Whose sessions are meant. Raises HTTPException 401 where people have to sign in and `token` is not good."""
+        """The owner that the caller acts for. Raises HTTPException 401 for a bad token where users sign in."""
         if self.sign_in is not None:
             return owners.of_user(signed_in(self.sign_in, token))
         return owners.of_browser(browser)
 
 
 def signed_in(sign_in: SignIn, token: str | None) -> str:
-    """The user. Raises HTTPException."""
+    """Return the user of a token. Raises HTTPException 401, 503."""
     try:
         if token is None:
             raise NotSignedIn
@@ -74,18 +74,18 @@ def signed_in(sign_in: SignIn, token: str | None) -> str:
     except NotSignedIn:
         challenge = "Bearer" if token is None else 'Bearer error="invalid_token"'  # RFC 6750
         raise HTTPException(401, NOT_SIGNED_IN, {"WWW-Authenticate": challenge}) from None
-    except IssuerAway:
+    except IssuerUnavailable:
         raise HTTPException(
-            503, "The sign-in can't be reached. Try again later.", {"Retry-After": "10"}
+            503, "The sign-in provider can't be reached. Try again later.", {"Retry-After": "10"}
         ) from None
 
 
-# Asynchronous both, as each plain function costs a call its way to another thread and back: with 200 clients on a busy
-# machine that is what they wait for.
+# Both are asynchronous, since FastAPI runs each plain function in another thread. With 200 clients on a busy machine,
+# most of the waiting time was these thread switches.
 
 
 async def context_of(connection: HTTPConnection) -> Context:
-    """The app's."""
+    """The context of the app."""
     return cast(Context, connection.app.state.context)
 
 
@@ -93,15 +93,16 @@ async def owner_of(
     request: Request,
     context: Annotated[Context, Depends(context_of)],
     x_browser_token: Annotated[
-        str | None, Header(description="Random words of a browser, whose songs GET /history then lists")
+        str | None,
+        Header(description="Random token of a browser; GET /history lists the songs uploaded with it"),
     ] = None,
 ) -> str | None:
-    """Who calls."""
+    """The owner that the caller acts for."""
     if context.sign_in is None:
         return context.owner(None, x_browser_token)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer_token = token.strip() if scheme.lower() == "bearer" and token.strip() else None
-    # Checking a signature, and above all asking for keys, is not for the event loop.
+    # Checking a signature and fetching keys would block the event loop.
     return await to_thread.run_sync(context.owner, bearer_token, x_browser_token)
 
 

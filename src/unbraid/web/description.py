@@ -1,4 +1,4 @@
-"""The description of the API, at `/openapi.json` (OpenAPI 3.1)."""
+"""The OpenAPI 3.1 document at `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from fastapi.routing import APIRoute
 from unbraid.api.problems import MEDIA_TYPE, Problem
 from unbraid.api.schemas import StatusAnswer
 
-WORDS = """Takes songs apart. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, ask `POST /status` (or
-listen at the WebSocket `/events?session_id=…`) until `COMPLETED`, fetch each `s3_url`, `POST /cleanup`.
+DESCRIPTION = """Separate songs into stems. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, poll
+`POST /status` (or subscribe to the WebSocket `/events?session_id=…`) until `COMPLETED`, download each `s3_url`,
+`POST /cleanup`.
 
-Whoever knows a `sessionId` may use the session, unless people sign in here: then its owner alone.
+Anyone who knows a `sessionId` can use the session. Where users sign in, only its owner can.
 """
-# 507: the disk is full. 503: the provider of sign-ins doesn't answer.
+# 507: the disk is full. 503: the sign-in provider doesn't answer.
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Refused"},
     503: {"model": Problem, "description": "Try again later"},
-    507: {"model": Problem, "description": "No room left"},
+    507: {"model": Problem, "description": "The disk is full"},
 }
 
 _TEXT = {"schema": {"type": "string"}}
@@ -38,7 +39,7 @@ _SIGNED = [
 UPLOAD = {
     "parameters": [one for one in _SIGNED if one["name"] != "name"],
     "requestBody": {"required": True, "content": {"*/*": _BYTES}},
-    "responses": {200: {"description": "All of it is here"}},
+    "responses": {200: {"description": "The upload is complete"}},
 }
 DOWNLOAD = {
     "parameters": [
@@ -53,33 +54,35 @@ DOWNLOAD = {
     ],
     "responses": {
         200: {"description": "The file", "content": {"*/*": _BYTES}},
-        206: {"description": "The part that `Range` asks for", "content": {"*/*": _BYTES}},
+        206: {"description": "The requested range", "content": {"*/*": _BYTES}},
     },
 }
 METRICS = {"responses": {200: {"description": "Prometheus text format", "content": {"text/plain": _TEXT}}}}
 
 
 def describe(app: FastAPI) -> None:
-    """Let `app.openapi` say what holds: problems are `application/problem+json`."""
+    """Replace `app.openapi`: errors are `application/problem+json`, which FastAPI can't declare."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, description=WORDS, routes=app.routes)
-            for path in made["paths"].values():
+            document = get_openapi(
+                title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+            )
+            for path in document["paths"].values():
                 for operation in path.values():
                     for status, response in operation["responses"].items():
                         if status[0] in "45":
                             response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
-            # FastAPI leaves out what is null in an example.
-            made["components"]["schemas"]["StatusAnswer"].update(
+            # FastAPI removes null fields from examples.
+            document["components"]["schemas"]["StatusAnswer"].update(
                 StatusAnswer.model_config["json_schema_extra"]
             )
-            app.openapi_schema = made
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation: `sessions_upload`."""
+    """Operation id: module and function of the handler, such as `sessions_upload`."""
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"

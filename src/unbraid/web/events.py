@@ -1,7 +1,7 @@
-"""`/events`: tells pages of the changes of their sessions, by WebSocket.
+"""`/events`: send pages the status of their sessions by WebSocket.
 
-The store is looked at twice a second for all sockets of the process together. A socket that takes its messages slowly
-gets the last state alone.
+One task polls the store twice a second for all sockets of the process. A slow socket gets only the latest status of
+each session.
 """
 
 from __future__ import annotations
@@ -24,85 +24,87 @@ from unbraid.jobs.status import Status
 from unbraid.web.context import Context, Ctx
 from unbraid.web.limits import client_of
 
-LOOK_S = 0.5
-TOKEN_S = 10.0  # for the token to come as the first message
-MOST_SOCKETS = 2000
-MOST_OF_ONE = 200  # sockets of one client; pages that get none ask by and by
-# https://www.iana.org/assignments/websocket
+POLL_INTERVAL_S = 0.5
+TOKEN_TIMEOUT_S = 10.0  # for the first message, which is the token
+MAX_SOCKETS = 2000
+MAX_SOCKETS_PER_CLIENT = 200  # further pages poll `POST /status` instead
+# Close codes: https://www.iana.org/assignments/websocket
 UNAUTHORIZED, TRY_LATER, POLICY = 3000, 1013, 1008
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
 
-class _Listener:
-    """One socket: what it has to be told still."""
+class _Subscriber:
+    """One socket, and the statuses that it has yet to receive."""
 
     def __init__(self, base: str, client: str) -> None:
         self.base, self.client = base, client
-        self.news: dict[str, str] = {}
-        self.told: dict[str, object] = {}
-        self.woken = asyncio.Event()
+        self.unsent: dict[str, str] = {}
+        self.sent: dict[str, object] = {}
+        self.wake = asyncio.Event()
 
-    def tell(self, session_id: str, state: object, text: str) -> None:
-        """Unless it knows."""
-        self.told[session_id] = state
-        self.news[session_id] = text
-        self.woken.set()
+    def queue(self, session_id: str, state: object, text: str) -> None:
+        """Queue a status, in place of an unsent older one."""
+        self.sent[session_id] = state
+        self.unsent[session_id] = text
+        self.wake.set()
 
 
 class StatusWatcher:
-    """Looks at the store for as long as anybody listens."""
+    """Polls the store while there are subscribers."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._listeners: dict[_Listener, frozenset[str]] = {}
+        self._subscribers: dict[_Subscriber, frozenset[str]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._listeners)
+        return len(self._subscribers)
 
     def is_full(self, client: str) -> bool:
-        """Whether `client` has to wait until others, or its own, are gone."""
-        own = sum(listener.client == client for listener in self._listeners)
-        return own >= MOST_OF_ONE or len(self) >= MOST_SOCKETS
+        """Whether `client` may open no further socket now."""
+        own = sum(subscriber.client == client for subscriber in self._subscribers)
+        return own >= MAX_SOCKETS_PER_CLIENT or len(self) >= MAX_SOCKETS
 
-    def add(self, listener: _Listener, session_ids: Iterable[str]) -> None:
-        """From now on `listener` is told of these."""
-        self._listeners[listener] = frozenset(session_ids)
+    def add(self, subscriber: _Subscriber, session_ids: Iterable[str]) -> None:
+        """Send `subscriber` the changes of these sessions from now on."""
+        self._subscribers[subscriber] = frozenset(session_ids)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    def remove(self, listener: _Listener) -> None:
-        """No more."""
-        self._listeners.pop(listener, None)
+    def remove(self, subscriber: _Subscriber) -> None:
+        """Stop sending to `subscriber`."""
+        self._subscribers.pop(subscriber, None)
 
     async def _run(self) -> None:
-        while self._listeners:
-            await asyncio.sleep(LOOK_S)
-            wanted = list(frozenset().union(*self._listeners.values()))
+        while self._subscribers:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            session_ids_of_all = list(frozenset().union(*self._subscribers.values()))
             try:
-                found = await to_thread.run_sync(self._look, wanted)
+                found = await to_thread.run_sync(self._statuses, session_ids_of_all)
             except Exception:
                 log.warning("the session store didn't answer", exc_info=True)
                 continue
-            for listener, session_ids in list(self._listeners.items()):
-                # What was asked for after this look began is in the next.
-                self.tell(listener, [one for one in session_ids if one in found], found)
+            for subscriber, session_ids in list(self._subscribers.items()):
+                # Sessions of sockets that were added during this poll are in the next one.
+                self.send_changes(subscriber, [one for one in session_ids if one in found], found)
 
-    def tell(self, listener: _Listener, session_ids: Iterable[str], found: dict[str, Status | None]) -> None:
-        """Tell what has changed of these."""
+    def send_changes(
+        self, subscriber: _Subscriber, session_ids: Iterable[str], found: dict[str, Status | None]
+    ) -> None:
+        """Queue the statuses that have changed since `subscriber` last got them."""
         for session_id in session_ids:
             status = found.get(session_id)
             state = _state(status)
-            if session_id not in listener.told or listener.told[session_id] != state:
-                listener.tell(session_id, state, self._text(session_id, status, listener.base))
+            if session_id not in subscriber.sent or subscriber.sent[session_id] != state:
+                subscriber.queue(session_id, state, self._text(session_id, status, subscriber.base))
 
-    def _look(self, session_ids: list[str]) -> dict[str, Status | None]:
-        service, most = self._context.service, self._context.service.limits.max_batch
+    def _statuses(self, session_ids: list[str]) -> dict[str, Status | None]:
+        service, size = self._context.service, self._context.service.limits.max_batch
         found: dict[str, Status] = {}
-        for start in range(0, len(session_ids), most):
-            found.update(service.status_many(session_ids[start : start + most]))
+        for start in range(0, len(session_ids), size):
+            found.update(service.status_many(session_ids[start : start + size]))
         return {session_id: found.get(session_id) for session_id in session_ids}
 
     def _text(self, session_id: str, status: Status | None, base: str) -> str:
@@ -112,7 +114,7 @@ class StatusWatcher:
 
 
 def _state(status: Status | None) -> object:
-    """What is worth telling when it changes; links and seconds change all the time."""
+    """The part of a status whose changes are sent. Links and estimates change with every poll."""
     return None if status is None else (status.session.version, status.queue_position)
 
 
@@ -120,16 +122,20 @@ def _state(status: Status | None) -> object:
 async def events(
     socket: WebSocket, context: Ctx, session_id: Annotated[list[Id], Query(min_length=1)]
 ) -> None:
-    """Send the status of each session at once, and again whenever it changes."""
+    """Send the status of each session at once and after every change."""
     watcher: StatusWatcher = socket.app.state.watcher
-    if not _own_page(socket, context):
-        raise HTTPException(403, "Pages of this origin may not listen here.")
-    most = context.service.limits.max_batch
-    if len(session_id) > most:
-        raise HTTPException(422, f"A socket tells of at most {most} songs. Open another for the rest.")
+    if not _is_allowed_origin(socket, context):
+        raise HTTPException(
+            403, "This origin may not open a WebSocket here. Add it to the origins of the server."
+        )
+    max_batch = context.service.limits.max_batch
+    if len(session_id) > max_batch:
+        raise HTTPException(422, f"A WebSocket takes at most {max_batch} songs. Open another for the rest.")
     client = client_of(socket.scope)
     if watcher.is_full(client):
-        raise HTTPException(429, "Too many pages listen. Ask for the status instead.", {"Retry-After": "60"})
+        raise HTTPException(
+            429, "Too many open WebSockets. Poll POST /status instead.", {"Retry-After": "60"}
+        )
     offered = token_protocol(socket.scope["subprotocols"])
     await socket.accept(subprotocol=offered)
     try:
@@ -142,46 +148,46 @@ async def events(
         if socket.client_state == WebSocketState.CONNECTED:
             await socket.close(UNAUTHORIZED, NOT_SIGNED_IN)
         return
-    listener = _Listener(context.base(socket), client)
+    subscriber = _Subscriber(context.base(socket), client)
     known = await to_thread.run_sync(context.service.status_many, session_id, owner)
-    watcher.tell(listener, session_id, {one: known.get(one) for one in session_id})
-    watcher.add(listener, known)
-    sending = asyncio.create_task(_send(socket, listener))
+    watcher.send_changes(subscriber, session_id, {one: known.get(one) for one in session_id})
+    watcher.add(subscriber, known)
+    sending = asyncio.create_task(_send(socket, subscriber))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
             pass
     finally:
-        watcher.remove(listener)
+        watcher.remove(subscriber)
         sending.cancel()
 
 
-async def _send(socket: WebSocket, listener: _Listener) -> None:
+async def _send(socket: WebSocket, subscriber: _Subscriber) -> None:
     try:
         while True:
-            await listener.woken.wait()
-            listener.woken.clear()
-            while listener.news:
-                await socket.send_text(listener.news.pop(next(iter(listener.news))))
-    except (WebSocketDisconnect, RuntimeError):  # it has gone
+            await subscriber.wake.wait()
+            subscriber.wake.clear()
+            while subscriber.unsent:
+                await socket.send_text(subscriber.unsent.pop(next(iter(subscriber.unsent))))
+    except (WebSocketDisconnect, RuntimeError):  # the client has disconnected
         return
 
 
 async def _owner(socket: WebSocket, context: Context, offered: str | None) -> str | None:
-    """Who listens. Raises HTTPException, TimeoutError, WebSocketDisconnect, KeyError."""
+    """The owner that the page acts for. Raises HTTPException, TimeoutError, WebSocketDisconnect, KeyError."""
     if context.sign_in is None:
         return None
     if offered is not None:
         token = offered.removeprefix(BEARER)
-    else:  # pages that can't, or don't want to, have it in a header
-        async with asyncio.timeout(TOKEN_S):
+    else:  # the page sends the token as its first message instead of a subprotocol
+        async with asyncio.timeout(TOKEN_TIMEOUT_S):
             token = await socket.receive_text()
     return await to_thread.run_sync(context.owner, token, None)
 
 
-def _own_page(socket: WebSocket, context: Context) -> bool:
-    """Browsers let any page open a socket to anywhere, and say which page it is. Others don't say."""
+def _is_allowed_origin(socket: WebSocket, context: Context) -> bool:
+    """Check the Origin header. Browsers let any page open a WebSocket, and send its origin; other clients send none."""
     origin = socket.headers.get("origin")
     if origin is None or origin in context.settings.origins or origin == context.settings.public_url:
         return True
-    _, _, host = origin.partition("://")  # scheme, host and port alone (RFC 6454, 7.1); others send anything
+    _, _, host = origin.partition("://")  # scheme, host and port (RFC 6454, 7.1)
     return host == socket.headers.get("host")

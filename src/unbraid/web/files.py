@@ -1,4 +1,4 @@
-"""Songs come in and stems go out here, by signed links alone: in a stream, never whole in memory, never parsed."""
+"""Uploads and downloads by signed link. Files are streamed, never held in memory as a whole and never parsed."""
 
 from __future__ import annotations
 
@@ -29,30 +29,29 @@ from unbraid.web.description import DOWNLOAD, UPLOAD
 from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response
 
-BLOCK = 1 << 20  # bytes that are written at once
-IDLE_S = 60.0  # in which an upload has to send LEAST bytes, or all that is left of it, not to be given up
-LEAST = 60 << 10  # 1 KB/s, slower than any telephone
-SMALL = 8 << 20  # bytes of a refused upload that are still read, so that its sender hears why
+BLOCK = 1 << 20  # bytes written at once
+# An upload that sends fewer than MIN_BYTES within IDLE_S is aborted: 1 KB/s, slower than any mobile network.
+IDLE_S = 60.0
+MIN_BYTES = 60 << 10
+MAX_DRAIN_BYTES = 8 << 20  # of a refused upload are still read, so that the client receives the answer
 
-NO_ROOM = "There is no room for this song. Delete songs that you no longer need, or try again later."
-GONE = "This file is not here any more: it has expired, or was deleted."
+DISK_FULL = "The disk of this server is full. Delete songs that you no longer need, or try again later."
+GONE = "This file has expired or was deleted. Upload the song again."
 
 router = APIRouter(prefix="/files", tags=["files"])
 
 
 @router.put("/{key:path}", response_class=Response, openapi_extra=UPLOAD)
 async def upload(key: str, request: Request, context: Ctx) -> Response:
-    """Take a song, at a link that `POST /upload` gave."""
+    """Upload a song to the link that `POST /upload` returned."""
     try:
-        await _receive(_granted(key, request, context), request, context)
+        await _receive(_check_link(key, request, context), request, context)
     except ClientDisconnect:
-        return problem(400, "The upload broke off. Send it again.")
+        return problem(400, "The upload was interrupted. Send the file again.")
     except TimeoutError:
-        return problem(
-            408, "The upload stood still for too long. Send it again.", headers={"Connection": "close"}
-        )
+        return problem(408, "The upload stalled. Send the file again.", headers={"Connection": "close"})
     except UnbraidError as error:
-        await _read_a_little_more(request)
+        await _drain(request)
         return problem(http_status(error), error.message, headers={"Connection": "close"})
     return Response()
 
@@ -60,22 +59,22 @@ async def upload(key: str, request: Request, context: Ctx) -> Response:
 @router.get("/{key:path}", response_class=FileResponse, openapi_extra=DOWNLOAD)
 @router.head("/{key:path}", response_class=FileResponse, openapi_extra=DOWNLOAD, operation_id="files_head")
 async def download(key: str, request: Request, context: Ctx) -> Response:
-    """Give a file, at a link that a status has. `Range` is heeded."""
-    grant = _granted(key, request, context)
+    """Download a file from the link in a status. `Range` is supported."""
+    grant = _check_link(key, request, context)
     answer = zip_response if key.startswith(f"{ZIPS}/") else _file
     response = await to_thread.run_sync(answer, grant, context)
-    # The link is the permission: whatever page has it may also play from it.
+    # The link is the permission: a page of any origin that has it may also play the file.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
-def _granted(key: str, request: Request, context: Context) -> Grant:
+def _check_link(key: str, request: Request, context: Context) -> Grant:
     try:
         return context.store.links.check(request.method, key, request.query_params)
     except LinkAltered:
-        raise Forbidden("This link is incomplete, or was changed. Ask for another.") from None
+        raise Forbidden("This link is incomplete or was changed. Get a new one from POST /status.") from None
     except LinkExpired:
-        raise SessionNotFound("This link has expired. Ask for another.") from None
+        raise SessionNotFound("This link has expired. Get a new one from POST /status.") from None
 
 
 def _file(grant: Grant, context: Context) -> Response:
@@ -91,87 +90,88 @@ def _file(grant: Grant, context: Context) -> Response:
 
 
 async def _receive(grant: Grant, request: Request, context: Context) -> None:
-    """Write the body to its place. Whatever goes wrong, nothing of it is left."""
-    await to_thread.run_sync(_check_awaited, grant, context)
+    """Store the body atomically; after an error no part of it remains."""
+    await to_thread.run_sync(_check_awaiting, grant, context)
     if grant.content_type not in ("", request.headers.get("content-type", "")):
         raise UnsupportedMedia(
-            f"This link takes {grant.content_type}, as announced. Send that as Content-Type."
+            f"This link takes {grant.content_type}, the fileType of the upload. Send it as Content-Type."
         )
     declared = int(request.headers.get("content-length", 0))
     _check_size(declared, grant, context)
-    _check_room(declared, context)
+    _check_free_space(declared, context)
     with await to_thread.run_sync(context.store.write, grant.key) as part:
         size, block = 0, bytearray()
-        async for chunk in _patiently(request):
+        async for chunk in _chunks(request):
             size += len(chunk)
             _check_size(size, grant, context)
             block += chunk
             if len(block) >= BLOCK:
-                _check_room(len(block), context)  # others upload too
+                _check_free_space(len(block), context)  # other uploads use the disk too
                 await to_thread.run_sync(part.write, bytes(block))
                 block.clear()
         await to_thread.run_sync(part.write, bytes(block))
-        # Meanwhile the session may have been deleted, or begun with another copy of the song.
-        await to_thread.run_sync(_check_awaited, grant, context)
+        # During the upload the session may have been deleted, or started with another copy of the song.
+        await to_thread.run_sync(_check_awaiting, grant, context)
         try:
             await to_thread.run_sync(part.commit)
         except FileNotFoundError:
             raise SessionNotFound(GONE) from None
 
 
-async def _patiently(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises TimeoutError where it stands still, or as good as that; ClientDisconnect."""
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body in chunks. Raises TimeoutError if it stalls (see MIN_BYTES), ClientDisconnect."""
     stream = aiter(request.stream())
     clock = asyncio.get_running_loop().time
-    until, came = clock() + IDLE_S, 0
+    deadline, received = clock() + IDLE_S, 0
     while True:
-        async with asyncio.timeout_at(until):
+        async with asyncio.timeout_at(deadline):
             chunk = await anext(stream, None)
         if chunk is None:
             return
-        came += len(chunk)
-        if came >= LEAST:
-            until, came = clock() + IDLE_S, 0
+        received += len(chunk)
+        if received >= MIN_BYTES:
+            deadline, received = clock() + IDLE_S, 0
         yield chunk
 
 
-async def _read_a_little_more(request: Request) -> None:
-    """A connection that is closed while its other end is still sending loses the answer."""
-    if request.headers.get("expect", "").lower() == "100-continue":  # asks before it sends
+async def _drain(request: Request) -> None:
+    """Read the rest of a refused upload: closing while the client still sends would lose the answer."""
+    if (
+        request.headers.get("expect", "").lower() == "100-continue"
+    ):  # the client waits for the answer before it sends
         return
-    left = SMALL
+    left = MAX_DRAIN_BYTES
     try:
-        async for chunk in _patiently(request):
+        async for chunk in _chunks(request):
             left -= len(chunk)
             if left <= 0:
                 return
-    except (ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: all of it is read
+    except (ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: the body has been read
         return
 
 
 def _check_size(size: int, grant: Grant, context: Context) -> None:
-    most = context.service.limits.max_bytes
-    if size > most:
-        raise TooLarge(f"This file is too large: at most {_shown(most)} are taken.")
-    if size > grant.max_bytes:  # which is less where the disk had no more room
-        raise StorageFull(NO_ROOM)
+    max_bytes = context.service.limits.max_bytes
+    if size > max_bytes:
+        raise TooLarge(f"This file is too large. The limit is {_size(max_bytes)}.")
+    if size > grant.max_bytes:  # smaller than the limit where the disk had less space
+        raise StorageFull(DISK_FULL)
 
 
-def _check_room(more: int, context: Context) -> None:
-    """Whether the disk has room for so many bytes more, and for the stems of others."""
+def _check_free_space(more: int, context: Context) -> None:
+    """Check that the disk has space for so many more bytes, and for the stems of other songs. Raises StorageFull."""
     if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
-        raise StorageFull(NO_ROOM)
+        raise StorageFull(DISK_FULL)
 
 
-def _shown(count: int) -> str:
+def _size(count: int) -> str:
     return f"{count >> 20} MB" if count >> 20 else f"{count} bytes"
 
 
-def _check_awaited(grant: Grant, context: Context) -> None:
-    """Whether a song is waited for at that key."""
+def _check_awaiting(grant: Grant, context: Context) -> None:
+    """Check that the session still waits for its upload. Raises Busy, SessionNotFound."""
     session = context.service.get(grant.key.split("/")[1])
     if session.state != State.AWAITING_UPLOAD:
-        told = (
-            "This upload was cancelled" if session.state == State.CANCELLED else "This song is here already"
-        )
-        raise Busy(f"{told}. Begin another upload.")
+        cancelled = session.state == State.CANCELLED
+        reason = "This upload was cancelled" if cancelled else "This song has been uploaded already"
+        raise Busy(f"{reason}. Start a new upload.")

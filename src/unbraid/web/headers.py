@@ -1,4 +1,4 @@
-"""What every answer says to the browser: run nothing but the app's own script, and show it in no frame."""
+"""Set the security headers on every answer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unbraid.api.headers import ALWAYS, HSTS
 
-# Files that came from users, and answers of the API, are no pages: nothing in them may be run or loaded.
+# For user files and API answers, which aren't pages: a browser may run or load nothing in them.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 class SecurityHeaders:
-    """ASGI middleware: sets the headers on whatever answer passes. A policy that a route has set stays."""
+    """ASGI middleware: set the headers on every answer. A policy that a route has set stays."""
 
     def __init__(self, app: ASGIApp, https: bool) -> None:
         self.app, self.https = app, https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on."""
+        """Pass the request on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -31,7 +31,7 @@ class SecurityHeaders:
                     headers[name] = value
                 headers.setdefault("content-security-policy", NO_PAGE)
                 headers.setdefault("cache-control", "no-store")
-                # Stems are fetched by pages of configured origins, under CORS; nobody else may embed them.
+                # Pages of configured origins fetch stems by CORS; no other page may embed them.
                 headers.setdefault("cross-origin-resource-policy", "same-origin")
                 if https:
                     headers["strict-transport-security"] = HSTS

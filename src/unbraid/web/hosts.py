@@ -1,7 +1,7 @@
-"""Under which names the server answers.
+"""The host names that the server accepts.
 
-A page of somebody else can let its own name lead to 127.0.0.1 ("DNS rebinding") and would then count as ours. So a
-server that only this machine can reach answers to the names of this machine alone, and to its public one.
+A foreign page can let its own name resolve to 127.0.0.1 ("DNS rebinding"). The browser would then treat it as a page of
+this server. So a server that listens on loopback accepts only the loopback names and its public name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unbraid.web.problems import problem
 
 
 class KnownHosts:
-    """ASGI middleware: 421 for a name that isn't this server's."""
+    """ASGI middleware: 421 for a host name that this server doesn't have."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -26,20 +26,18 @@ class KnownHosts:
             self.names = frozenset({*LOOPBACK, urlsplit(settings.public_url or "").hostname})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or answer it."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "lifespan" and self.names is not None:
             name = host_name(Headers(scope=scope).get("host", ""))
             if name is None or name not in self.names:
-                detail = (
-                    "This server has another name. If it should have this one too, set UNBRAID_PUBLIC_URL."
-                )
+                detail = "This server doesn't accept this host name. To add it, set UNBRAID_PUBLIC_URL."
                 await problem(421, detail)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
 def host_name(host: str) -> str | None:
-    """The name in a Host header, without its port; None: there is none."""
+    """The name in a Host header, without its port; None if the header is invalid."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""How often one client may call the API: a token bucket for each (the "leaky bucket as a meter" of ITU-T I.371)."""
+"""Rate limits: a token bucket for each client (the "leaky bucket as a meter" of ITU-T I.371)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from unbraid.web.problems import problem
 
-# Pages, signed links (whose signature is the permission) and whoever looks whether the server lives are not counted.
+# Not counted: pages, signed links (the signature is the permission) and health checks.
 FREE = ("/files/", "/assets/", "/healthz")
 
 
@@ -23,7 +23,7 @@ class _Bucket:
 
 
 class Buckets:
-    """Tokens of all clients. A full bucket is forgotten, so that memory is bounded by the clients of a few seconds."""
+    """The token buckets of all clients. Full buckets are dropped, so memory holds only the clients of a few seconds."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
@@ -31,9 +31,9 @@ class Buckets:
         self._next_sweep = clock()
 
     def take(self, client: str) -> float:
-        """Take one token: 0, or the seconds until there will be one."""
+        """Take one token and return 0, or return the seconds until one is available."""
         now = self._clock()
-        self._forget_full(now)
+        self._drop_full(now)
         bucket = self._buckets.setdefault(client, _Bucket(self._burst, now))
         bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.filled_at) * self._rate)
         bucket.filled_at = now
@@ -42,7 +42,7 @@ class Buckets:
         bucket.tokens -= 1
         return 0
 
-    def _forget_full(self, now: float) -> None:
+    def _drop_full(self, now: float) -> None:
         full_after = self._burst / self._rate
         if now >= self._next_sweep:
             self._next_sweep = now + full_after
@@ -63,7 +63,7 @@ class RateLimit:
         self.app, self.buckets = app, buckets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or answer it."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "lifespan" and scope["path"] != "/" and not scope["path"].startswith(FREE):
             wait = self.buckets.take(client_of(scope))
             if wait > 0:
@@ -75,7 +75,7 @@ class RateLimit:
 
 
 def client_of(scope: Scope) -> str:
-    """Who calls: the address; of IPv6 its network of 64 bits, as one client has all of that."""
+    """The client's IPv4 address, or its IPv6 /64 network, all of which one client owns."""
     host = scope["client"][0] if scope.get("client") else ""
     try:
         address = ipaddress.ip_address(host)

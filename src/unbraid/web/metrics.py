@@ -1,4 +1,4 @@
-"""What can be watched of the server, as Prometheus reads it (text format 0.0.4)."""
+"""Metrics of the server in Prometheus text format 0.0.4."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["about"])
 
 
 class Metrics:
-    """The numbers of one server process; those of the sessions are looked up when they are asked for."""
+    """The metrics of one server process. Those of the sessions are read from the store on each scrape."""
 
     def __init__(self, service: Service, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
@@ -39,7 +39,7 @@ class Metrics:
         self._faults = Counter("unbraid_http_faults", "Answers of 500 and above", registry=self.registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer. Methods that nobody knows count as one, so that nobody can make up series."""
+        """Count one answer. Unknown methods share the label `other`, so that clients can't create series."""
         labels = (method if method in METHODS else "other", route)
         self._seconds.labels(*labels).observe(seconds)
         self._answers.labels(*labels, str(status)).inc()
@@ -47,18 +47,18 @@ class Metrics:
             self._faults.inc()
 
     def text(self) -> bytes:
-        """All of it now."""
+        """The current metrics."""
         return generate_latest(self.registry)
 
 
 class _Sessions:
-    """Numbers of the job store."""
+    """Metrics of the session store."""
 
     def __init__(self, service: Service, clock: Callable[[], float]) -> None:
         self._service, self._clock = service, clock
 
     def collect(self) -> Iterator[Metric]:
-        """Called by the registry."""
+        """Yield the metrics; the registry calls this on each scrape."""
         jobs = self._service.jobs
         counts = jobs.counts()
         by_state = GaugeMetricFamily("unbraid_sessions", "Sessions by state", labels=["state"])
@@ -68,12 +68,12 @@ class _Sessions:
         oldest = jobs.oldest_pending()
         age = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
         yield GaugeMetricFamily(
-            "unbraid_queue_age_seconds", "How long the first in the queue has waited", age
+            "unbraid_queue_age_seconds", "How long the first song in the queue has waited", age
         )
         rates = self._service.board.rates
         pace = GaugeMetricFamily(
             "unbraid_seconds_per_song_second",
-            "Seconds of work for a second of song, as measured, or guessed before",
+            "Seconds of work for a second of song, measured; estimated before the first song",
             labels=["model", "stems"],
         )
         for entry in catalog().values():
@@ -82,7 +82,7 @@ class _Sessions:
         yield pace
         free = self._service.objects.free_bytes()
         if free is not None:
-            yield GaugeMetricFamily("unbraid_free_bytes", "Room left for songs and stems", free)
+            yield GaugeMetricFamily("unbraid_free_bytes", "Free disk space for songs and stems", free)
 
 
 @router.get("/metrics", response_class=Response, openapi_extra=METRICS, operation_id="about_metrics")

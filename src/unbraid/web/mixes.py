@@ -1,4 +1,4 @@
-"""The current mix of a song's stems, as one file."""
+"""`POST /mix`: one file of a song's stems at the levels that the user chose."""
 
 from __future__ import annotations
 
@@ -21,77 +21,77 @@ from unbraid.local.files import FolderStore
 from unbraid.local.mixdown import mix
 from unbraid.web.context import Ctx, Owner
 
-AT_ONCE = 2  # mixes; others wait,
-WAITING = 20  # so many
-KEPT = 5  # of each song; links to older ones end
+CONCURRENT = 2
+WAITING = 20
+KEPT = 5  # mixes per song; older ones are deleted
 
 router = APIRouter(tags=["mixes"])
 
 
 class MixSlots:
-    """Lets some mixes be made at once, and some more wait."""
+    """Limits the mixes that run (CONCURRENT) and wait (WAITING)."""
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._here = 0
+        self._free = asyncio.Semaphore(CONCURRENT)
+        self._count = 0
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Wait, and have one. Raises HTTPException."""
-        if self._here >= AT_ONCE + WAITING:
+        """Wait for a slot and hold it. Raises HTTPException 429 if too many wait."""
+        if self._count >= CONCURRENT + WAITING:
             raise HTTPException(
-                429, "Many mixes are being made. Try again in 10 seconds.", {"Retry-After": "10"}
+                429, "The server is busy with other mixes. Try again in 10 seconds.", {"Retry-After": "10"}
             )
-        self._here += 1
+        self._count += 1
         try:
             async with self._free:
                 yield
         finally:
-            self._here -= 1
+            self._count -= 1
 
 
 @router.post("/mix")
-async def make_mix(asked: MixRequest, request: Request, context: Ctx, owner: Owner) -> MixAnswer:
-    """Make one file of the stems, each at its level; quieter as a whole where it would clip."""
+async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owner: Owner) -> MixAnswer:
+    """Mix the stems into one file, each at its own level. A mix that would clip is made quieter as a whole."""
     service, store = context.service, context.store
-    session = await to_thread.run_sync(service.get, asked.session_id, owner)
-    gains = _gains(session, asked)
-    key = f"mixes/{session.id}/{_name(gains)}.{asked.format}"
+    session = await to_thread.run_sync(service.get, mix_request.session_id, owner)
+    gains = _gains(session, mix_request)
+    key = f"mixes/{session.id}/{_digest(gains)}.{mix_request.format}"
     if store.size(key) is None:
         service.room()
         error: UnbraidError | None = None
         async with request.app.state.mix_slots.take():
             try:
-                await _make(session, gains, store, key)
+                await _write_mix(session, gains, store, key)
             except UnbraidError as raised:
                 error = raised
-        # Deleted meanwhile? Then what was just made is nobody's, and what could not be made no wonder.
+        # If the song was deleted meanwhile, delete the new mix too; that also explains any error.
         if await to_thread.run_sync(service.jobs.get, session.id) is None:
             store.delete(f"mixes/{session.id}/")
-            raise SessionNotFound("This song was deleted while its mix was made.")
+            raise SessionNotFound("This song was deleted while it was mixed. Upload it again.")
         if error is not None:
             raise error
-    filename = f"{title(session)} - mix.{asked.format}"
+    filename = f"{title(session)} - mix.{mix_request.format}"
     link = store.download_url(key, service.limits.link_s, filename)
     return MixAnswer(s3_url=context.base(request) + link, filename=filename)
 
 
-def _gains(session: Session, asked: MixRequest) -> dict[str, float]:
-    """The level of each stem, by its key in the store; 1 for those that weren't named."""
+def _gains(session: Session, mix_request: MixRequest) -> dict[str, float]:
+    """The gain of each stem by its key in the store; 1 for stems that the request doesn't name."""
     if session.state != State.COMPLETED:
-        raise Busy("The stems of this song aren't there yet. Wait until it is done.")
+        raise Busy("This song has no stems yet. Wait until its status is COMPLETED.")
     stems = {output.type: output.key for output in session.outputs if output.type != "video"}
-    if unknown := set(asked.gains) - set(stems):
+    if unknown := set(mix_request.gains) - set(stems):
         raise SettingError(f"This song has no stem {min(unknown)!r}. It has {', '.join(stems)}.", "gains")
-    return {key: asked.gains.get(stem, 1.0) for stem, key in stems.items()}
+    return {key: mix_request.gains.get(stem, 1.0) for stem, key in stems.items()}
 
 
-def _name(gains: dict[str, float]) -> str:
-    """The same mix has the same name, and is made once."""
+def _digest(gains: dict[str, float]) -> str:
+    """A name derived from the gains, so that a repeated request reuses the file."""
     return hashlib.sha256(json.dumps(gains, sort_keys=True).encode()).hexdigest()[:32]
 
 
-async def _make(session: Session, gains: dict[str, float], store: FolderStore, key: str) -> None:
+async def _write_mix(session: Session, gains: dict[str, float], store: FolderStore, key: str) -> None:
     with store.scratch() as scratch:
         file = Path(scratch) / Path(key).name
         await mix([(store.path(stem), gain) for stem, gain in gains.items()], file, file.suffix[1:])

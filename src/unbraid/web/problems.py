@@ -1,4 +1,4 @@
-"""Every answer of the web app that is not what was asked for, as the API's problems."""
+"""Answer every error of the web app as `application/problem+json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from unbraid.api.problems import MEDIA_TYPE, NO_ROUTE, UNREADABLE, Problem, described, of_error, of_fields
+from unbraid.api.problems import MEDIA_TYPE, NO_ROUTE, UNREADABLE, Problem, make_problem, of_error, of_fields
 from unbraid.errors import UnbraidError
 
 # These replace the short details of Starlette and FastAPI.
@@ -17,12 +17,12 @@ DETAILS = {400: UNREADABLE, 404: NO_ROUTE, 405: "This address doesn't accept tha
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer for one problem."""
-    return _answer(described(status, detail), headers)
+    """An error answer."""
+    return _answer(make_problem(status, detail), headers)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` in this form."""
+    """Add the exception handlers to `app`."""
 
     @app.exception_handler(UnbraidError)
     async def expected(_request: Request, error: UnbraidError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What uvicorn leaves open: how long and how large the head of a request may be, and the answer to what is none."""
+"""HTTP and WebSocket protocols of uvicorn, with limits on request headers and our error answers."""
 
 from __future__ import annotations
 
@@ -10,62 +10,62 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from unbraid.api.headers import ALWAYS
-from unbraid.api.problems import MEDIA_TYPE, described
+from unbraid.api.problems import MEDIA_TYPE, make_problem
 from unbraid.web.headers import NO_PAGE
 
-LARGEST_HEAD = 1 << 16  # bytes; as much as browsers send at most, and a token of sign-in
-HEAD_S = 20.0  # for all of the head to come, or the first of it
+MAX_HEADER_BYTES = 1 << 16  # the most that browsers send, and a sign-in token
+HEADER_TIMEOUT_S = 20.0  # until the first byte of the headers, and from there to the last
 
-# Whoever cuts an answer short, as its file was deleted, has written that down already, and as what it is.
-CUT_SHORT = "ASGI callable returned without completing response."
-logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != CUT_SHORT)
+# `web.requests` already logs an answer that stops early because its file was deleted.
+INCOMPLETE = "ASGI callable returned without completing response."
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != INCOMPLETE)
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One HTTP connection."""
 
-    _head: int | None = None
-    """Bytes of the head so far; None: no head is on its way."""
-    _patience: asyncio.TimerHandle | None = None
+    _header_bytes: int | None = None
+    """Bytes of the current headers; None: no headers are being received."""
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_for_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = 0
-        self._wait_for_head()
+        self._header_bytes = 0
+        self._start_timer()
 
     def on_headers_complete(self) -> None:
-        self._head = None
-        self._stop_waiting()
+        self._header_bytes = None
+        self._stop_timer()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._head is not None and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > LARGEST_HEAD:
-                self._refuse(431, "The headers of this request are too large.")
+        if self._header_bytes is not None and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(431, "The request headers are too large.")
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "This is no HTTP request.")
+        self._refuse(400, "This is not a valid HTTP request.")
 
-    def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
 
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _refuse(self, status: int, detail: str) -> None:
-        problem = described(status, detail)
+        problem = make_problem(status, detail)
         body = problem.model_dump_json(exclude_none=True).encode()
         headers = {
             **ALWAYS,
@@ -83,12 +83,14 @@ class Protocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket. What others do wrong is no error of ours, and not written down as one."""
+    """One WebSocket connection. A client's protocol error is not logged as a server error."""
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if self.initial_response is not None and self.close_sent:
-            self.handshake_complete = True  # by a refusal, which uvicorn forgets (its pull request 3138)
+            self.handshake_complete = (
+                True  # the handshake was refused, which uvicorn misses (its pull request 3138)
+            )
 
     def send_receive_event_to_app(self) -> None:
         try:

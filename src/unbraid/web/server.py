@@ -1,4 +1,4 @@
-"""The server process: the app behind uvicorn, its workers, and what has to be done now and then."""
+"""The server process: the app in uvicorn, its workers and the periodic upkeep."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
 from unbraid.web.protocol import Protocol, SocketProtocol
 
-LEAVE_S = 3  # for requests that are being answered when the server stops
-RECOVER_S = 1.0  # between two looks for workers that are gone
-SWEEP_S = 600.0  # between two looks for what has expired
-MOST_FILES = 65536  # open at once, sockets among them
-LARGEST_MESSAGE = 1 << 16  # bytes that a page may send by WebSocket: a token
+SHUTDOWN_TIMEOUT_S = 3  # for open requests when the server stops
+RECOVER_INTERVAL_S = 1.0  # between two checks for dead workers
+SWEEP_INTERVAL_S = 600.0  # between two sweeps of expired sessions
+MAX_OPEN_FILES = 65536  # including sockets
+MAX_MESSAGE_BYTES = 1 << 16  # a page sends only its token by WebSocket
 
 log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, stop: threading.Event, started: Callable[[str], None]) -> None:
-    """Serve until `stop` is set. `started` is told the address. Raises UnbraidError, and what a signal raises."""
+    """Serve until `stop` is set. Call `started` with the URL. Raises UnbraidError and what signal handlers raise."""
     listener = bind(settings.host, settings.port)
     with listener:
-        # What is read elsewhere by the environment alone.
+        # Other modules read these settings from the environment.
         os.environ.update(settings.environment())
         service = open_service(settings)
         _allow_many_files()
@@ -50,41 +50,41 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
                 server_header=False,
                 proxy_headers=bool(settings.proxies),
                 forwarded_allow_ips=list(settings.proxies),
-                ws_max_size=LARGEST_MESSAGE,
-                timeout_graceful_shutdown=LEAVE_S,
+                ws_max_size=MAX_MESSAGE_BYTES,
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
             )
             Server(config, stop, lambda: started(_address(listener, settings))).run(sockets=[listener])
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket at that address. Raises UnbraidError."""
+    """Open a listening socket. Raises UnbraidError."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen()  # here, as this is when another server at that port is noticed
+            listener.listen()  # only now does another server on that port raise an error
         except OSError:
             listener.close()
             raise
         return listener
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            told = f"Port {port} is taken by another program. Choose another by --port, or 0 for any that is free."
+            reason = f"Another program uses port {port}. Choose another with --port, or 0 for any free port."
         elif error.errno in (errno.EACCES, errno.EPERM):
-            told = f"Port {port} is not for ordinary users. Choose one above 1023 by --port."
+            reason = f"Port {port} needs administrator rights. Choose one above 1023 with --port."
         else:
-            told = f"{host} is no address of this machine. Choose another by --host."
-        raise UnbraidError(told) from error
+            reason = f"{host} is not an address of this machine. Choose another with --host."
+        raise UnbraidError(reason) from error
 
 
 class Server(uvicorn.Server):
-    """Stops by an event instead of signals, so that whoever started it decides what those mean."""
+    """A server that an event stops, so that the caller handles signals."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event, started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._stop, self._tell_started = stop, started
+        self._stop, self._on_started = stop, started
 
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
         return nullcontext()
@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._tell_started()
+            self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._stop.is_set()
@@ -105,19 +105,19 @@ def _workers(settings: Settings) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        workers.stop(within_s=0)  # a second Ctrl-C doesn't wait; leases of what they were at lapse
+        workers.stop(within_s=0)  # a second Ctrl-C doesn't wait: the workers' leases expire
         raise
     workers.stop()
 
 
 @contextmanager
 def _upkeep(service: Service) -> Iterator[None]:
-    """A thread that puts back what dead workers had, and deletes what has expired."""
-    over = threading.Event()
+    """Run a thread that requeues the sessions of dead workers and deletes expired ones."""
+    stopped = threading.Event()
 
-    def keep_up() -> None:
-        rounds = int(SWEEP_S / RECOVER_S)
-        for number in _count_until(over, RECOVER_S):
+    def run() -> None:
+        rounds = int(SWEEP_INTERVAL_S / RECOVER_INTERVAL_S)
+        for number in _count_until(stopped, RECOVER_INTERVAL_S):
             try:
                 service.recover()
                 if number % rounds == 0:
@@ -126,27 +126,27 @@ def _upkeep(service: Service) -> Iterator[None]:
                     if any(swept) or parts:
                         log.info("swept", extra={**swept._asdict(), "parts": parts})
             except Exception:
-                log.exception("upkeep failed; it is tried again")
+                log.exception("upkeep failed; retrying")
 
-    thread = threading.Thread(target=keep_up, name="upkeep", daemon=True)
+    thread = threading.Thread(target=run, name="upkeep", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
-def _count_until(over: threading.Event, pause_s: float) -> Iterator[int]:
+def _count_until(stopped: threading.Event, pause_s: float) -> Iterator[int]:
     number = 0
-    while not over.is_set():
+    while not stopped.is_set():
         yield number
         number += 1
-        over.wait(pause_s)
+        stopped.wait(pause_s)
 
 
 def _address(listener: socket.socket, settings: Settings) -> str:
-    """Where people find it."""
+    """The URL of the server for users."""
     if settings.public_url is not None:
         return settings.public_url
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -155,6 +155,6 @@ def _address(listener: socket.socket, settings: Settings) -> str:
 
 def _allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))

@@ -1,4 +1,4 @@
-"""The front end: files that its build has put beside this module."""
+"""Serve the front end, whose build writes its files into the folder `static`."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ BUILT = Path(__file__).parent / "static"
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Unbraid</title>
 <h1>The page is not built yet</h1>
-<p>The API answers, but its front end is missing. With Node.js 18.18 or newer, run in the checkout:</p>
+<p>The API works, but its front end is missing. With Node.js 18.18 or newer, run in the checkout:</p>
 <pre>requirements/frontend.sh</pre>
 </html>
 """
 
 
 class FrontEnd(StaticFiles):
-    """Files of the front end, each with how long browsers may keep it, and pages with what they may do."""
+    """The files of the front end, with cache headers and the Content-Security-Policy of pages."""
 
     def __init__(self, folder: Path = BUILT, sign_in: SignIn | None = None) -> None:
         super().__init__(directory=folder, html=True, check_dir=False)
         self.folder, self.sign_in = folder, sign_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer whatever no route takes; a socket is refused."""
+        """Answer requests that match no route; refuse WebSockets."""
         if scope["type"] != "http":
             raise HTTPException(404)
         await super().__call__(scope, receive, send)
 
     async def check_config(self) -> None:
-        """A folder that isn't there is no fault: the page isn't built."""
+        """Accept a missing folder: the page isn't built."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file at `path`; the page for none."""
+        """The file at `path`; for the root, the page."""
         if path in (".", "") and not (self.folder / "index.html").is_file():
             response: Response = HTMLResponse(NOT_BUILT)
         else:
             response = await super().get_response(path, scope)
-        # The build names assets after what is in them.
+        # Asset names contain a hash of their content.
         lasting = path.startswith("assets/") and response.status_code in (200, 206, 304)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
-        # Also with 304: browsers take its headers over into what they have kept.
+        # Also with 304: browsers update the headers of their cached copy.
         origins = await to_thread.run_sync(self.sign_in.origins) if self.sign_in is not None else ()
         response.headers["Content-Security-Policy"] = page_policy(origins)
         return response

@@ -1,4 +1,4 @@
-"""All files of a song in one archive, made while it is sent. Sound doesn't get smaller: it is stored as it is."""
+"""Stream all files of a song as one zip archive. Audio is stored uncompressed, since it barely compresses."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from unbraid.web.context import Context
 
 
 def zip_response(grant: Grant, context: Context) -> Response:
-    """The archive `SONG/STEM.wav`, as the command line lays files out. Raises SessionNotFound."""
+    """An archive with entries `SONG/STEM.wav`, the layout of the command line. Raises SessionNotFound."""
     session = context.service.get(PurePosixPath(grant.key).parts[1])
     archive = ZipStream(compress_type=ZIP_STORED, sized=True)
     folder = title(session).replace("/", "_").strip(". ") or "song"
     for output in session.outputs:
         path = context.store.path(output.key)
         if not path.is_file():
-            raise SessionNotFound("The stems of this song are not here any more.")
+            raise SessionNotFound("The stems of this song were deleted. Upload it again.")
         archive.add_path(path, f"{folder}/{output.filename}")
     headers = {
         "Content-Length": str(len(archive)),

@@ -15,27 +15,27 @@ from unbraid.api.schemas import (
 from unbraid.jobs.session import Session
 
 
-def upload(call: Call, asked: BatchRequest) -> BatchAnswer:
+def upload(call: Call, request: BatchRequest) -> BatchAnswer:
     """Create a session for each of many songs. One song that is refused refuses the batch."""
-    files = [(file.file_name, file.file_type) for file in asked.files]
+    files = [(file.file_name, file.file_type) for file in request.files]
     batch_id, uploads = call.service.upload_many(files, call.owner)
     return BatchAnswer(batchId=batch_id, uploads=[upload_answer(one, call.base) for one in uploads])
 
 
-def process(call: Call, asked: BatchProcessRequest) -> BatchProcessAnswer:
+def process(call: Call, request: BatchProcessRequest) -> BatchProcessAnswer:
     """Separate many uploaded songs. A song that cannot be started has a `problem` in place of a `status`."""
-    choices = asked.choices()
-    call.check_email(choices, len(asked.session_ids))
-    results = call.service.start_many(asked.session_ids, choices, call.owner)
+    choices = request.choices()
+    call.check_email(choices, len(request.session_ids))
+    results = call.service.start_many(request.session_ids, choices, call.owner)
     call.count_started(sum(isinstance(result, Session) for result in results.values()))
     return batch_process_answer(results)
 
 
-def status(call: Call, asked: BatchStatusRequest) -> StatusesAnswer:
+def status(call: Call, request: BatchStatusRequest) -> StatusesAnswer:
     """Report the progress of many songs, in the order of the request.
 
     The status is `UNKNOWN` for a song that does not exist, has expired or belongs to another user.
     """
-    found = call.service.status_many(asked.session_ids, call.owner)
+    found = call.service.status_many(request.session_ids, call.owner)
     known = {one: status_answer(found[one], call.base, call.zip_url(found[one])) for one in found}
-    return statuses_answer(asked, known)
+    return statuses_answer(request, known)

@@ -18,45 +18,45 @@ from unbraid.api.schemas import (
 )
 
 
-def upload(call: Call, asked: UploadRequest) -> UploadAnswer:
+def upload(call: Call, request: UploadRequest) -> UploadAnswer:
     """Create a session. The answer has its id and the URL that takes the song by `PUT`."""
-    created = call.service.upload(asked.file_name, asked.file_type, call.owner)
+    created = call.service.upload(request.file_name, request.file_type, call.owner)
     return upload_answer(created, call.base)
 
 
-def process(call: Call, asked: ProcessRequest) -> ProcessAnswer:
+def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
     """Separate an uploaded song. Repeating the call starts no second job."""
-    choices = asked.choices()
+    choices = request.choices()
     call.check_email(choices, 1)
-    session = call.service.start(asked.session_id, asked.s3_key, choices, call.owner)
+    session = call.service.start(request.session_id, request.s3_key, choices, call.owner)
     call.count_started(1)
     return process_answer(session)
 
 
-def status(call: Call, asked: SessionRequest) -> StatusAnswer:
+def status(call: Call, request: SessionRequest) -> StatusAnswer:
     """Report the progress of a song, with links to its stems once it is done."""
-    return _status(call, asked.session_id)
+    return _status(call, request.session_id)
 
 
-def status_by_path(call: Call, asked: SessionPath) -> StatusAnswer:
+def status_by_path(call: Call, request: SessionPath) -> StatusAnswer:
     """Report the progress of a song, as `POST /status` does."""
-    return _status(call, asked.session_id)
+    return _status(call, request.session_id)
 
 
-def cancel(call: Call, asked: SessionRequest) -> StatusAnswer:
+def cancel(call: Call, request: SessionRequest) -> StatusAnswer:
     """Cancel a song. The upload stays and can be processed again. A song that has ended stays unchanged."""
-    call.service.cancel(asked.session_id, call.owner)
-    return _status(call, asked.session_id)
+    call.service.cancel(request.session_id, call.owner)
+    return _status(call, request.session_id)
 
 
-def cleanup(call: Call, asked: SessionRequest) -> CleanupAnswer:
+def cleanup(call: Call, request: SessionRequest) -> CleanupAnswer:
     """Delete a song, its stems and its record now. A job that is still running is cancelled."""
-    return CleanupAnswer(deleted=call.service.cleanup(asked.session_id, call.owner))
+    return CleanupAnswer(deleted=call.service.cleanup(request.session_id, call.owner))
 
 
-def history(call: Call, asked: HistoryQuery) -> HistoryAnswer:
+def history(call: Call, request: HistoryQuery) -> HistoryAnswer:
     """List the songs of the signed-in user, or of this browser (header `X-Browser-Token`), newest first."""
-    found = call.service.history(call.owner, asked.limit, asked.before)
+    found = call.service.history(call.owner, request.limit, request.before)
     return HistoryAnswer(sessions=[status_answer(one, call.base, call.zip_url(one)) for one in found])
 
 

@@ -54,7 +54,7 @@ def _connected(event: Event) -> dict[str, Any]:
     offered = token_protocol(protocols)
     owner = None
     if settings.signs_in:
-        from unbraid.api.signin import IssuerAway, NotSignedIn  # cryptography takes its time to load
+        from unbraid.api.signin import IssuerUnavailable, NotSignedIn  # cryptography takes its time to load
 
         try:
             if offered is None:
@@ -62,7 +62,7 @@ def _connected(event: Event) -> dict[str, Any]:
             owner = of_user(_sign_in().user(offered.removeprefix(BEARER)))
         except NotSignedIn:
             return {"statusCode": 401}
-        except IssuerAway:
+        except IssuerUnavailable:
             return {"statusCode": 503}
     push.connections().add(event["requestContext"]["connectionId"], list(dict.fromkeys(ids)), owner)
     return {"statusCode": 200} | ({} if offered is None else {"headers": {"Sec-WebSocket-Protocol": offered}})
