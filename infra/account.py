@@ -1,4 +1,4 @@
-"""Whose account it is, where, and whether it is ready. Every way in which it isn't is told in one line."""
+"""The AWS account and region to deploy to, and whether they are ready. Each obstacle is one clear line."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BOOTSTRAPPED = "/cdk-bootstrap/hnb659fds/version"
-"""Where the CDK keeps the version of what it has set up in an account (its default qualifier)."""
+"""Parameter in which `cdk bootstrap` records its version (default qualifier)."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """One that can be worked in."""
+    """An account with working credentials."""
 
     session: boto3.Session
     number: str
@@ -33,33 +33,33 @@ class Account:
 
     @classmethod
     def opened(cls) -> Account:
-        """That of the environment, of a profile, or of wherever else AWS's tools look. Raises Stopped."""
+        """Open the account that the environment, the profile or the AWS configuration names. Raises Stopped."""
         try:
             session = boto3.Session()
             if session.region_name is None:
-                raise Stopped("In which region? Set AWS_REGION, for instance to eu-central-1.")
+                raise Stopped("No AWS region is set. Set AWS_REGION, for example to eu-central-1.")
             number = session.client("sts").get_caller_identity()["Account"]
         except ProfileNotFound as error:
-            raise Stopped(f"{error}. AWS_PROFILE names it; `aws configure list-profiles` has all.") from None
+            raise Stopped(f"{error}. Set AWS_PROFILE to one of `aws configure list-profiles`.") from None
         except NoCredentialsError:
             raise Stopped(
-                "There are no credentials for AWS: run `aws configure sso` or `aws configure`, "
+                "No AWS credentials were found. Run `aws configure sso` or `aws configure`, "
                 "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             ) from None
         except ClientError as error:
             raise Stopped(
-                f"AWS refuses the credentials ({code(error)}): sign in anew, with `aws sso login`."
+                f"AWS refuses the credentials ({code(error)}). Sign in again with `aws sso login`."
             ) from None
         except BotoCoreError as error:
-            raise Stopped(f"AWS can't be asked: {error}") from None
+            raise Stopped(f"AWS can't be reached: {error}. Check the network.") from None
         return cls(session, number, session.region_name)
 
     def client(self, service: str) -> Any:
-        """A client of one of its services."""
+        """Return a boto3 client of a service."""
         return self.session.client(service)
 
     def bootstrapped(self) -> bool:
-        """Whether the CDK was set up here."""
+        """Whether `cdk bootstrap` has run here."""
         try:
             self.client("ssm").get_parameter(Name=BOOTSTRAPPED)
         except ClientError as error:
@@ -69,7 +69,7 @@ class Account:
         return True
 
     def stack(self) -> Mapping[str, Any] | None:
-        """The stack as CloudFormation describes it; None: there is none."""
+        """Return the stack as CloudFormation describes it, or None if it doesn't exist."""
         try:
             stacks = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         except ClientError as error:
@@ -79,16 +79,16 @@ class Account:
         return dict(stacks[0])
 
     def outputs(self) -> dict[str, str]:
-        """What the stack tells of itself."""
+        """Return the outputs of the stack by name."""
         stack = self.stack() or {}
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def image_tag(self) -> str:
-        """Of the image that the stack runs; empty: none."""
+        """Return the tag of the image that the stack runs, or an empty string."""
         parameters = (self.stack() or {}).get("Parameters", [])
         return str({each["ParameterKey"]: each["ParameterValue"] for each in parameters}.get("ImageTag", ""))
 
 
 def code(error: ClientError) -> str:
-    """What AWS calls the error."""
+    """Return the error code of AWS."""
     return str(error.response["Error"]["Code"])

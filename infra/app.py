@@ -1,4 +1,4 @@
-"""The CDK app: what is uploaded, and the template that says what AWS makes of it."""
+"""The CDK app: synthesise the CloudFormation template and its assets."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from infra.stack import UnbraidStack
 
 
 def assembled(settings: Settings, out: Path) -> Path:
-    """Write template and assets to `out`; the template's path. Raises RuntimeError."""
+    """Build the assets, write them and the template to `out`, and return the template's path. Raises RuntimeError."""
     with tempfile.TemporaryDirectory() as folder:
         code, source = bundle(Path(folder, "functions.zip")), source_zip(Path(folder, "source.zip"))
         return synthesised(settings, code, source, image_tag(), out)
 
 
 def synthesised(settings: Settings, code: Path, source: Path, content: str, out: Path) -> Path:
-    """The same with zips that are there. Raises RuntimeError where cdk-nag finds something unexplained."""
+    """Write the template for existing assets. Raises RuntimeError if cdk-nag has an unexplained finding."""
     app = App(outdir=str(out), analytics_reporting=False)
     UnbraidStack(app, settings, code, source, content)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -1,4 +1,4 @@
-"""Buckets: nobody reads one but by a role, all is encrypted, and nothing goes over the line in the clear."""
+"""Private buckets: readable only by roles, encrypted at rest and in transit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def private_bucket(
     cors: Sequence[s3.CorsRule] | None = None,
     lifecycle_rules: Sequence[s3.LifecycleRule] | None = None,
 ) -> s3.Bucket:
-    """A bucket that goes with the stack."""
+    """Create a private bucket that is deleted with the stack."""
     return s3.Bucket(
         scope,
         name,

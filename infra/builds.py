@@ -1,4 +1,4 @@
-"""The image: whether it is there, its build in the account, and the stack taking it."""
+"""Build the container image in the account, and wait until the stack runs it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.account import Account, code
 from infra.console import Stopped, say
 from infra.settings import STACK
 
-LOOK_EVERY_S = 15
+POLL_S = 15
 MISSING = ("ImageNotFoundException", "RepositoryNotFoundException")
 
 
-def there(account: Account, tag: str) -> bool:
-    """Whether there is an image with that tag."""
+def image_exists(account: Account, tag: str) -> bool:
+    """Whether an image with that tag exists."""
     try:
         account.client("ecr").describe_images(repositoryName=STACK, imageIds=[{"imageTag": tag}])
     except ClientError as error:
@@ -28,16 +28,14 @@ def there(account: Account, tag: str) -> bool:
 
 
 def build(account: Account, tag: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Have it built, or wait for a build of it that runs; then until the stack has it. Raises Stopped."""
+    """Start a build of the image, or wait for a running one, then wait for the stack. Raises Stopped."""
     project = account.client("codebuild")
     build_id = _running(project, tag)
     if build_id is None:
         build_id = project.start_build(projectName=STACK)["build"]["id"]
-        say(
-            "the image is being built, which takes about half an hour; Ctrl-C stops the waiting, not the build"
-        )
+        say("building the image, which takes about half an hour; Ctrl-C stops waiting, not the build")
     else:
-        say("the image is being built already; Ctrl-C stops the waiting, not the build")
+        say("the image is already being built; Ctrl-C stops waiting, not the build")
     phase = None
     while True:
         state = project.batch_get_builds(ids=[build_id])["builds"][0]
@@ -46,30 +44,30 @@ def build(account: Account, tag: str, sleep: Callable[[float], None] = time.slee
             say(f"  {phase.lower().replace('_', ' ')}")
         if state["buildStatus"] != "IN_PROGRESS":
             break
-        sleep(LOOK_EVERY_S)
+        sleep(POLL_S)
     if state["buildStatus"] != "SUCCEEDED":
         log = state.get("logs", {}).get("deepLink", f"the log group /aws/codebuild/{STACK}")
-        raise Stopped(f"The image could not be built ({state['buildStatus'].lower()}): {log}")
-    _taken(account, tag, sleep)
+        raise Stopped(f"The build of the image failed ({state['buildStatus'].lower()}). Its log: {log}")
+    _wait_for_stack(account, tag, sleep)
 
 
 def _running(project: Any, tag: str) -> str | None:
-    """Id of the build of this image that runs, or waits to."""
+    """Return the id of a running or queued build of this image."""
     ids = project.list_builds_for_project(projectName=STACK, sortOrder="DESCENDING")["ids"][:5]
     for build in project.batch_get_builds(ids=ids)["builds"] if ids else []:
         variables = build["environment"]["environmentVariables"]
-        wanted = any(each["name"] == "IMAGE_TAG" and each["value"] == tag for each in variables)
-        if build["buildStatus"] == "IN_PROGRESS" and wanted:
+        same_tag = any(each["name"] == "IMAGE_TAG" and each["value"] == tag for each in variables)
+        if build["buildStatus"] == "IN_PROGRESS" and same_tag:
             return str(build["id"])
     return None
 
 
-def _taken(account: Account, tag: str, sleep: Callable[[float], None]) -> None:
-    say("the image is there; what separates is being set up with it")
+def _wait_for_stack(account: Account, tag: str, sleep: Callable[[float], None]) -> None:
+    say("the image is ready; the stack is switching to it")
     while (status := (account.stack() or {}).get("StackStatus", "gone")).endswith("_IN_PROGRESS"):
-        sleep(LOOK_EVERY_S)
+        sleep(POLL_S)
     if account.image_tag() != tag or not status.endswith("_COMPLETE") or "ROLLBACK" in status:
         raise Stopped(
-            f"The new image did not come up, and the stack is as before ({status}): CloudFormation's events of "
-            f"the stack {STACK} say why, and the log group /aws/sagemaker/Endpoints/{STACK}."
+            f"The new image did not start, and the stack is unchanged ({status}). See the CloudFormation events of "
+            f"the stack {STACK} and the log group /aws/sagemaker/Endpoints/{STACK}."
         )

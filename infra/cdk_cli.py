@@ -1,4 +1,4 @@
-"""The CDK's own command line, in the version that package-lock.json names: uploads and deploys."""
+"""Run the CDK's command line, in the version that package-lock.json pins."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from infra.console import Stopped, say
 
 FOLDER = Path(__file__).parent
 LOWEST = (18, 18)
-# It tells AWS of its use, and everybody of versions of Node.js that will be too old one day.
+# No telemetry, and no warnings about Node.js versions.
 QUIET = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NODE_NO_WARNINGS": "1"}
 
 
 def check_node() -> None:
-    """Raises Stopped where there is no Node.js, which the CDK runs on, or an old one."""
+    """Check that Node.js, which the CDK runs on, is recent enough. Raises Stopped."""
     program = shutil.which("node")
     if program is not None:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
@@ -33,15 +33,15 @@ def check_node() -> None:
 
 
 def cdk(assembly: Path, account: Account, *arguments: str) -> None:
-    """Run it over what was synthesised. Raises Stopped where it fails; it has said why."""
+    """Run `cdk` on a synthesised assembly. Raises Stopped if it fails; its own output says why."""
     if _cdk(account, *arguments, "--app", str(assembly)) != 0:
-        raise Stopped(f"`cdk {arguments[0]}` failed: see its words above.")
+        raise Stopped(f"`cdk {arguments[0]}` failed. Its output is above.")
 
 
 def bootstrap(account: Account) -> None:
-    """Set the CDK up in the account. Raises Stopped."""
+    """Run `cdk bootstrap` in the account. Raises Stopped."""
     if _cdk(account, "bootstrap", f"aws://{account.number}/{account.region}") != 0:
-        raise Stopped("`cdk bootstrap` failed: see its words above.")
+        raise Stopped("`cdk bootstrap` failed. Its output is above.")
 
 
 def _cdk(account: Account, *arguments: str) -> int:
@@ -49,7 +49,7 @@ def _cdk(account: Account, *arguments: str) -> int:
 
 
 def _run(command: Sequence[str], **more: str) -> int:
-    """Its words go to standard error, as ours do; its exit code."""
+    """Run a command with its output on standard error, and return its exit code."""
     return subprocess.run(
         command,
         cwd=FOLDER,
@@ -60,7 +60,7 @@ def _run(command: Sequence[str], **more: str) -> int:
 
 
 def installed() -> Path:
-    """Where it is; installed first where it isn't. Raises Stopped."""
+    """Return the path of `cdk`, and install it first if it is missing. Raises Stopped."""
     program, lock = FOLDER / "node_modules/.bin/cdk", FOLDER / "package-lock.json"
     mark = FOLDER / "node_modules/.installed"
     if not (program.exists() and mark.exists() and mark.read_bytes() == lock.read_bytes()):
@@ -69,6 +69,6 @@ def installed() -> Path:
         if npm is None:
             raise Stopped("npm, which comes with Node.js, is missing: https://nodejs.org")
         if _run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]) != 0:
-            raise Stopped("npm could not install the CDK's command line: see its words above.")
+            raise Stopped("npm could not install the CDK's command line. Its output is above.")
         mark.write_bytes(lock.read_bytes())
     return program

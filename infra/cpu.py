@@ -1,4 +1,4 @@
-"""Without a graphics card: the same image as a Lambda function, fed by a queue, that costs nothing in between."""
+"""`--compute cpu`: the same image as a Lambda function behind a queue, which costs nothing when idle."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra.settings import STACK
 
 NAME = f"{STACK}-separate"
 MEMORY_MB = DISK_MB = 10240
-"""The most there is; the processors come with the memory: 6 of them."""
+"""The maximum. Lambda gives 6 processors with that much memory."""
 TIMEOUT_S = 900
 TRIES = 3
 
 
 class Cpu(Construct):
-    """The queue is there from the start, the function under the condition that there is an image."""
+    """The queue always exists, the function only once there is an image."""
 
     def __init__(self, scope: Construct, name: str, dead_letters: sqs.IQueue) -> None:
         super().__init__(scope, name)
@@ -33,7 +33,7 @@ class Cpu(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            # Lambda asks for six times what a function may take, in which it may try again by itself.
+            # Lambda recommends six times the timeout, because it may retry within it.
             visibility_timeout=Duration.seconds(6 * TIMEOUT_S),
             retention_period=Duration.days(4),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
@@ -41,7 +41,7 @@ class Cpu(Construct):
         )
 
     def dispatch(self) -> Sequence[iam.PolicyStatement]:
-        """The rights to have a song separated."""
+        """Return the rights to dispatch a song."""
         return [allow(["sqs:SendMessage"], self.queue.queue_arn)]
 
     def run(
@@ -53,15 +53,15 @@ class Cpu(Construct):
         environment: Mapping[str, str],
         work: Sequence[iam.PolicyStatement],
     ) -> None:
-        """Under the condition `image`: the function, `at_most` times at once."""
-        take = [
+        """Create the function, with at most `at_most` concurrent runs, under the condition `image`."""
+        receive = [
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
         ]
         log = log_group(self, f"/aws/lambda/{NAME}")
-        role = role_for(self, "lambda.amazonaws.com", log, [allow(take, self.queue.queue_arn), *work])
+        role = role_for(self, "lambda.amazonaws.com", log, [allow(receive, self.queue.queue_arn), *work])
         function = lambda_.CfnFunction(
             self,
             "Function",

@@ -1,4 +1,4 @@
-"""One queue for all that was tried several times and could not be done, which an alarm watches."""
+"""The dead-letter queue for messages that failed several times. An alarm watches it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.nag import explained
 
 
 class DeadLetters(Construct):
-    """What is in it is kept for two weeks."""
+    """Keeps messages for two weeks."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)

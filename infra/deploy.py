@@ -1,4 +1,4 @@
-"""What `unbraid deploy` does, in the environment that has the CDK: `python -m infra.deploy OPTIONS`, as JSON."""
+"""`unbraid deploy`, run in the environment that has the CDK: `python -m infra.deploy OPTIONS` (JSON)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from infra import builds, cdk_cli, destroy, page
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
-from infra.settings import STACK, Settings, keep, load
+from infra.settings import STACK, Settings, load, save
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What to do; all other options are settings."""
+class Action:
+    """What to do. All other options are settings."""
 
     synth_only: bool = False
     out: str | None = None
@@ -30,12 +30,12 @@ class Wishes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command and return the exit code."""
     options: dict[str, Any] = json.loads(arguments[0])
-    wishes = Wishes(**{name: options.pop(name) for name in Wishes.__dataclass_fields__ if name in options})
+    action = Action(**{name: options.pop(name) for name in Action.__dataclass_fields__ if name in options})
     try:
-        if wishes.destroy:
-            destroy.destroy(Account.opened(), wishes.yes)
+        if action.destroy:
+            destroy.destroy(Account.opened(), action.yes)
         else:
             try:
                 settings = load(options)
@@ -43,15 +43,15 @@ def main(arguments: Sequence[str]) -> int:
                 say(str(error))
                 return 2
             cdk_cli.check_node()
-            if wishes.synth_only:
-                synth(settings, Path(wishes.out or "cdk.out"))
+            if action.synth_only:
+                synth(settings, Path(action.out or "cdk.out"))
             else:
-                deploy(Account.opened(), settings, wishes.yes)
+                deploy(Account.opened(), settings, action.yes)
     except Stopped as error:
         say(str(error))
         return 1
     except (BotoCoreError, ClientError, RuntimeError) as error:
-        say(f"it can't go on: {error}")
+        say(f"AWS or the CDK reported an error: {error}")
         return 1
     except KeyboardInterrupt:
         say("stopped")
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def synth(settings: Settings, out: Path) -> Path:
-    """Write template and assets to `out`, and its name to standard output."""
-    # Imported here, as this takes seconds.
+    """Write template and assets to `out`, and print the template's path."""
+    # The CDK takes seconds to import.
     from infra.app import assembled
 
     template = assembled(settings, out)
@@ -70,59 +70,59 @@ def synth(settings: Settings, out: Path) -> Path:
 
 
 def deploy(account: Account, settings: Settings, yes: bool) -> None:
-    """Bring the account to what is here and wished. Raises Stopped."""
+    """Deploy this checkout with these settings. Raises Stopped."""
     from infra.app import assembled
 
     say(f"account {account.number}, region {account.region}")
     if not account.bootstrapped():
-        ask("The CDK was never used here, and has to be set up first (the stack CDKToolkit).", yes)
+        ask("The CDK has to be set up in this account first (the stack CDKToolkit).", yes)
         cdk_cli.bootstrap(account)
     if settings.site is None:
         page.build_page()
     assembly = MADE / "assembly"
     shutil.rmtree(assembly, ignore_errors=True)
-    say("putting together what is to be deployed")
+    say("building the code and the template")
     template = json.loads(assembled(settings, assembly).read_text("utf-8"))
     cdk_cli.cdk(assembly, account, "diff", STACK)
-    ask("Shall AWS be changed so?", yes)
+    ask("Apply these changes to AWS?", yes)
     tag = str(template["Outputs"]["WantedImage"]["Value"])
-    image = builds.there(account, tag)
+    image = builds.image_exists(account, tag)
     parameters = image_parameters(tag, image, account.image_tag())
     cdk_cli.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *parameters)
-    keep(settings)
+    save(settings)
     outputs = account.outputs()
     if "PageBucket" in outputs:
         page.publish(account, outputs["PageBucket"])
-    tell(outputs, settings)
+    print_outputs(outputs, settings)
     if not image:
         builds.build(account, tag)
     say(f"ready: {outputs['Page']}")
 
 
-def image_parameters(wanted: str, there: bool, running: str) -> list[str]:
-    """What the stack is told of its image: `wanted` if it is `there`; else nothing, and it goes on with `running`."""
-    if there:
-        return ["--parameters", f"ImageTag={wanted}"]
-    if running and running.rpartition("-")[2] != wanted.rpartition("-")[2]:
-        # One for other machines. Without any, the part that separates is gone until the new one is there.
+def image_parameters(tag: str, exists: bool, running: str) -> list[str]:
+    """Return the stack's parameter for its image: `tag` if that exists; otherwise none, and it keeps `running`."""
+    if exists:
+        return ["--parameters", f"ImageTag={tag}"]
+    if running and running.rpartition("-")[2] != tag.rpartition("-")[2]:
+        # It was built for the other kind of machine. Songs wait until the new image is built.
         return ["--parameters", "ImageTag="]
     return []
 
 
-def tell(outputs: dict[str, str], settings: Settings) -> None:
-    """What somebody has to know or do now: addresses on standard output, the rest on standard error."""
+def print_outputs(outputs: dict[str, str], settings: Settings) -> None:
+    """Print addresses to standard output, and the next steps to standard error."""
     sys.stdout.write(f"UNBRAID_API_URL={outputs['Api']}\nUNBRAID_SOCKET_URL={outputs['Socket']}\n")
     sys.stdout.write(f"UNBRAID_FILES_URL={outputs['Files']}\n")
     if "SignIn" in outputs:
         sys.stdout.write(f"UNBRAID_SIGN_IN_URLS={outputs['SignIn']}\n")
     sys.stdout.flush()
     if settings.site is not None:
-        say("set these for the page's build, in Netlify under Environment variables, and build it anew")
+        say("set these in Netlify under Environment variables, and build the page again")
     if "People" in outputs:
         command = f"aws cognito-idp admin-create-user --user-pool-id {outputs['People']} --username"
-        say(f"invite people by: {command} somebody@example.org")
+        say(f"to invite a user: {command} anna@example.org")
     for address in {settings.sender, settings.alarms} - {None}:
-        say(f"{address} gets a letter to confirm, the first time")
+        say(f"{address} receives an e-mail from AWS, once; open the link in it to confirm the address")
 
 
 if __name__ == "__main__":

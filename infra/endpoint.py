@@ -1,4 +1,4 @@
-"""The asynchronous endpoint: no instance while nothing waits, more of them while much does."""
+"""The asynchronous SageMaker endpoint, which scales to zero when no song waits."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ VARIANT = "all"
 DIMENSIONS = {"EndpointName": STACK}
 
 AT_ONCE = 4
-"""Songs that one instance is given: the container separates two, and the next two are there at once."""
+"""Songs sent to one instance at once: the container separates two, and two more are ready."""
 DRIVER = "al2-ami-sagemaker-inference-gpu-3-1"
-"""Machine image with a driver (550) that runs CUDA 12; the one that is taken by default (470) doesn't."""
+"""Machine image with a driver (550) that runs CUDA 12. The default one (470) doesn't."""
 GRAPHICS = re.compile(r"ml\.[gp]\d")
-"""Kinds of instances that have a card, and so a driver to choose."""
+"""Instance types with a graphics card, and so a driver to choose."""
 BACKLOG = 4.0
-"""Songs that may wait for each instance before there are more: a song takes less time than an instance to wake."""
-WAKING_S = 900
-"""More than an instance takes to come up: until then the first song would wake another, and one more."""
+"""Songs waiting per instance before another starts: a song takes less time than an instance to start."""
+STARTUP_S = 900
+"""More than an instance takes to start. A shorter time would start a second one for the first song."""
 IDLE_S = 600
-"""How long an instance waits for more before it goes."""
+"""How long an idle instance stays."""
 
 
 class Endpoint(Construct):
-    """Its name is the stack's, so that functions know it before there is an image for it to run."""
+    """The endpoint. It has the stack's name, so functions know it before an image exists."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
         self.succeeded, self.failed = self._topic("Succeeded"), self._topic("Failed")
 
     def dispatch(self, rights: Rights) -> Sequence[iam.PolicyStatement]:
-        """The rights to have a song separated."""
+        """Return the rights to dispatch a song."""
         arn = named("sagemaker", f"endpoint/{STACK}")
         return [allow(["sagemaker:InvokeEndpointAsync"], arn), rights.files("PutObject", "requests")]
 
@@ -59,7 +59,7 @@ class Endpoint(Construct):
         work: Sequence[iam.PolicyStatement],
         rights: Rights,
     ) -> None:
-        """Under the condition `image`: the endpoint. `work` are the rights of whoever separates, here or elsewhere."""
+        """Create the endpoint under the condition `image`. `work`: the rights that separating a song needs."""
         role = self._role(images, work, rights)
         model = sagemaker.CfnModel(
             self,
@@ -77,7 +77,7 @@ class Endpoint(Construct):
                     variant_name=VARIANT,
                     model_name=model.attr_model_name,
                     instance_type=settings.instance,
-                    # One comes up with each new image: if it can't, the stack goes back to the old one.
+                    # One starts with each new image. If it can't, the stack rolls back to the old image.
                     initial_instance_count=1,
                     initial_variant_weight=1,
                     container_startup_health_check_timeout_in_seconds=600,
@@ -109,7 +109,7 @@ class Endpoint(Construct):
             resource.cfn_options.condition = image
 
     def metric(self, name: str, statistic: str, period_s: int = 60) -> cloudwatch.Metric:
-        """One of the queue's figures."""
+        """Return a metric of the endpoint's queue."""
         return cloudwatch.Metric(
             namespace="AWS/SageMaker",
             metric_name=name,
@@ -122,7 +122,7 @@ class Endpoint(Construct):
         topic = sns.Topic(self, name, topic_name=f"{STACK}-{name.lower()}", enforce_ssl=True)
         explained(
             topic,
-            SNS2="SageMaker can't publish under AWS's own key; notices hold ids and addresses of files.",
+            SNS2="SageMaker can't publish under AWS's own key; notifications hold session ids and S3 URIs.",
         )
         return topic
 
@@ -143,7 +143,7 @@ class Endpoint(Construct):
                             "*",
                             StringEquals={"cloudwatch:namespace": "/aws/sagemaker/Endpoints"},
                         ),
-                        # The queue reads requests, writes answers and tells of them in the role's name.
+                        # The queue reads requests, writes answers and publishes notifications with this role.
                         rights.files("GetObject", "requests"),
                         rights.files("PutObject", "answers"),
                         allow(["sns:Publish"], self.succeeded.topic_arn, self.failed.topic_arn),
@@ -155,13 +155,13 @@ class Endpoint(Construct):
         acknowledged(
             role,
             "AwsSolutions-IAM5[Resource::*]",
-            "A token for ECR is the account's, and metrics are no resources: their namespace is told instead.",
+            "An ECR token belongs to the account, and metrics are not resources: the statement names their namespace.",
         )
         acknowledged(
             role,
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
             f"log-group:/aws/sagemaker/Endpoints/{STACK}:log-stream:*]",
-            "SageMaker names the streams of the log after its instances.",
+            "SageMaker names the log streams after its instances.",
         )
         return role
 
@@ -196,7 +196,7 @@ class Endpoint(Construct):
                 ),
             ),
         )
-        # With no instance there is no backlog for each: this one wakes the first.
+        # Without an instance there is no backlog per instance. This policy starts the first one.
         wake = scaling.CfnScalingPolicy(
             self,
             "Wake",
@@ -206,7 +206,7 @@ class Endpoint(Construct):
             step_scaling_policy_configuration=scaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
                 adjustment_type="ChangeInCapacity",
                 metric_aggregation_type="Average",
-                cooldown=WAKING_S,
+                cooldown=STARTUP_S,
                 step_adjustments=[
                     scaling.CfnScalingPolicy.StepAdjustmentProperty(
                         metric_interval_lower_bound=0, scaling_adjustment=1
@@ -218,7 +218,7 @@ class Endpoint(Construct):
             self,
             "Waiting",
             alarm_name=f"{STACK}-wake",
-            alarm_description="A song waits and no instance is up: wakes one. This is no fault.",
+            alarm_description="A song waits and no instance is running: starts one. This isn't a fault.",
             namespace="AWS/SageMaker",
             metric_name="HasBacklogWithoutCapacity",
             dimensions=[

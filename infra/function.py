@@ -1,4 +1,4 @@
-"""The Lambda functions: each with a role of its own that may do what it needs, and a log that is kept for a month."""
+"""One Lambda function, with its own role of minimal rights and a log that is kept for a month."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from infra.settings import STACK
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 NAMESPACE = STACK.title()
-"""Of the functions' own metrics."""
+"""Namespace of the functions' own metrics."""
 MEMORY_MB = 512
-"""A function's share of a processor grows with it: at 512 MB it has a third of one, and starts in about a second."""
+"""The share of a processor grows with the memory: 512 MB has a third of one, and starts in about a second."""
 HTTP_TIMEOUT_S = 29
-"""The HTTP API gives up after 30."""
+"""The HTTP API times out after 30."""
 
-TRACES = "X-Ray knows no resources: traces can be written to the account's or not at all."
+TRACES = "X-Ray has no resources to name: the right to write traces covers the account."
 
 
 def role_for(
     scope: Construct, service: str, log: logs.LogGroup, rights: Sequence[iam.PolicyStatement]
 ) -> iam.Role:
-    """A role for one function, that may write its log and its traces, and what `rights` say."""
+    """Create a role for one function that may write its log and traces, and has `rights`."""
     write = ["logs:CreateLogStream", "logs:PutLogEvents"]
     trace = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
     role = iam.Role(
@@ -78,7 +78,7 @@ class Function(Construct):
             memory_size=MEMORY_MB,
             ephemeral_storage_size=Size.mebibytes(512),
             timeout=Duration.seconds(timeout_s),
-            # Not to be changed by the construct: all it would add is in there.
+            # The role already has every right that the construct would add.
             role=role_for(self, "lambda.amazonaws.com", log, rights).without_policy_updates(),
             log_group=log,
             tracing=lambda_.Tracing.ACTIVE,

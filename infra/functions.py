@@ -1,4 +1,4 @@
-"""All functions of the application, each with just the rights that its duty needs, and what calls them by itself."""
+"""All Lambda functions, each with the rights it needs, and the events that invoke them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from infra.settings import STACK
 from infra.storage import Storage
 
 BACKGROUND_TIMEOUT_S = 300
-"""For what nobody waits for: a sweep reads the keys of all files."""
+"""Timeout of background functions: a sweep lists the keys of all files."""
 
 Statements = Sequence[iam.PolicyStatement]
 
 
 class Functions(Construct):
-    """`dispatch`, `letters`, `push`: the rights to have a song separated, to write to people, to send to sockets."""
+    """`dispatch`, `notify`, `push`: the rights to dispatch a song, to send notifications, to send to WebSockets."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Functions(Construct):
         environment: Mapping[str, str],
         storage: Storage,
         dispatch: Statements,
-        letters: Statements,
+        notify: Statements,
         push: iam.PolicyStatement,
         dead_letters: sqs.IQueue,
     ) -> None:
@@ -53,7 +53,7 @@ class Functions(Construct):
             rights.list_files(),
             rights.files("DeleteObject", "outputs"),
             *dispatch,
-            *letters,
+            *notify,
         ]
         duties: dict[str, Statements] = {
             "upload": [rights.sessions("PutItem"), rights.files("PutObject", "inputs")],
@@ -161,7 +161,7 @@ class Functions(Construct):
             on_failure=sources.SqsDlq(self.dead_letters),
         )
 
-    def hear_of(self, *topics: sns.ITopic) -> None:
+    def subscribe(self, *topics: sns.ITopic) -> None:
         """The endpoint's notices go to `ended`; those that can't be delivered are put aside."""
         for topic in topics:
             topic.add_subscription(

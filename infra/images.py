@@ -1,4 +1,4 @@
-"""The image of the container: where it is kept, and the project that builds it from the uploaded source."""
+"""The container image: its repository, and the CodeBuild project that builds it from the uploaded source."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from infra.rights import allow, named
 from infra.settings import STACK
 
 DOWNLOADED = "htdemucs"
-"""What the build downloads into the image; `lite` comes with the package."""
+"""Model that the build downloads into the image. `lite` is part of the package."""
 MODELS = ("auto", "lite", DOWNLOADED)
-"""Those that may be asked for; `auto` is the best of them."""
+"""Models that users may choose; `auto` is the best of them."""
 KEPT = 2
-"""Images, so that there is one to go back to; each costs some ten cents a month for every GB."""
+"""Images kept, so that a rollback is possible. Each costs about ten cents a month per GB."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
-"""8 processors, 15 GB, 128 GB of disk: paid by the minute of a build."""
+"""8 processors, 15 GB, 128 GB of disk, paid per minute of building."""
 
 
 class Images(Construct):
-    """`source`: the zip that is built, and `tag` the image that comes of it: CONTENT-gpu or CONTENT-cpu."""
+    """`source`: zip to build from. `tag`: tag of the resulting image, CONTENT-gpu or CONTENT-cpu."""
 
     def __init__(self, scope: Construct, name: str, source: assets.Asset, tag: str) -> None:
         super().__init__(scope, name)
@@ -40,7 +40,7 @@ class Images(Construct):
             removal_policy=RemovalPolicy.DESTROY,
             lifecycle_rules=[
                 ecr.LifecycleRule(
-                    description="uploads that were not finished",
+                    description="unfinished uploads",
                     tag_status=ecr.TagStatus.UNTAGGED,
                     max_image_age=Duration.days(1),
                     rule_priority=1,
@@ -61,7 +61,7 @@ class Images(Construct):
             self,
             "Build",
             name=STACK,
-            description="Tests and builds the image, and has the stack take it",
+            description="Tests and builds the image, and switches the stack to it",
             service_role=self._role(log, source).role_arn,
             source=codebuild.CfnProject.SourceProperty(
                 type="S3", location=f"{source.s3_bucket_name}/{source.s3_object_key}"
@@ -82,21 +82,21 @@ class Images(Construct):
                     status="ENABLED", group_name=log.log_group_name
                 )
             ),
-            # AWS's own key for S3, which is free.
+            # The AWS-managed key of S3 is free.
             encryption_key=named("kms", "alias/aws/s3"),
             concurrent_build_limit=1,
             timeout_in_minutes=90,
             queued_timeout_in_minutes=60,
         )
-        explained(project, CB3="Docker runs in the build, which takes the privileged mode.")
+        explained(project, CB3="Docker runs in the build and needs privileged mode.")
         self.project = project
 
     def uri(self, tag: str) -> str:
-        """The image's address."""
+        """Return the URI of the image with that tag."""
         return f"{self.repository.repository_uri}:{tag}"
 
     def pull(self) -> list[iam.PolicyStatement]:
-        """The rights to fetch it."""
+        """Return the rights to pull the image."""
         layers = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         return [
             allow(layers, self.repository.repository_arn),
@@ -118,7 +118,7 @@ class Images(Construct):
                         allow(["s3:GetObject", "s3:GetObjectVersion"], object_arn),
                         *self.pull(),
                         allow([f"ecr:{action}" for action in push], self.repository.repository_arn),
-                        # What CloudFormation then changes it changes in the role that has deployed the stack.
+                        # CloudFormation makes the changes with the role that deployed the stack.
                         allow(["cloudformation:DescribeStacks", "cloudformation:UpdateStack"], stack),
                     ]
                 )
@@ -127,17 +127,17 @@ class Images(Construct):
         acknowledged(
             role,
             "AwsSolutions-IAM5[Resource::*]",
-            "A token for ECR is the account's; what it opens is told by the other statements.",
+            "An ECR token belongs to the account; the other statements limit what it opens.",
         )
         acknowledged(
             role,
             f"AwsSolutions-IAM5[Resource::{stack_finding()}]",
-            "What follows a stack's name in its ARN is given by AWS when it is made.",
+            "AWS appends a random id to the stack's name in its ARN.",
         )
         return role
 
 
 def stack_finding() -> str:
-    """The stack's ARN as cdk-nag spells it."""
+    """Return the stack's ARN as cdk-nag writes it."""
     partition, region, account = "<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>"
     return f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/*"

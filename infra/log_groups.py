@@ -1,4 +1,4 @@
-"""Logs, of functions, of builds and of calls."""
+"""Log groups of functions, builds and API calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 def log_group(scope: Construct, name: str) -> logs.LogGroup:
-    """A log that is kept for a month and goes with the stack."""
+    """Create a log group that keeps a month and is deleted with the stack."""
     return logs.LogGroup(
         scope,
         "Log",

@@ -1,8 +1,8 @@
-"""What is watched: one dashboard, a few alarms, and what the account spends.
+"""Monitoring: one dashboard, a few alarms, and a budget.
 
-An alarm costs ten cents a month after the account's first ten: so one is set where several things would show, not one
-for each function. What goes wrong in a function that answers calls is a fault of the API; what goes wrong in one that
-works by itself ends in the dead-letter queue after some tries.
+An alarm costs ten cents a month after the account's first ten, so each alarm covers several causes instead of one
+function. Errors of functions that answer calls show as errors of the API. Errors of background functions end in the
+dead-letter queue after a few retries.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from infra.nag import explained
 from infra.rights import named
 from infra.settings import STACK, Settings
 
-WAITS_S = 30 * 60
-"""Waking takes up to ten minutes; after three times that something is wrong."""
+BACKLOG_AGE_S = 30 * 60
+"""An instance starts within ten minutes; after three times that something is wrong."""
 NO_CAPACITY_MIN = 20
 AWAKE_H = 12
-"""An instance that is up for so long either has much to do or should have gone to sleep."""
+"""An instance that runs this long either has much to do or should have stopped."""
 
 
-class Watch(Construct):
-    """Alarms go to a topic, and from there to `settings.alarms`."""
+class Monitoring(Construct):
+    """Alarms are published to a topic, which sends them to `settings.alarms`."""
 
     def __init__(self, scope: Construct, name: str, settings: Settings) -> None:
         super().__init__(scope, name)
         self.settings = settings
         self.topic = sns.Topic(self, "Alarms", topic_name=f"{STACK}-alarms", enforce_ssl=True)
         explained(
-            self.topic, SNS2="CloudWatch can't publish under AWS's own key; alarms hold names of alarms."
+            self.topic,
+            SNS2="CloudWatch can't publish under AWS's own key; the messages hold only names of alarms.",
         )
-        self._let_in("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{STACK}-*"))
+        self._allow_publish("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{STACK}-*"))
         self.alarms: list[cloudwatch.Alarm] = []
         self.rows: list[list[cloudwatch.IWidget]] = []
         if settings.alarms is not None:
@@ -49,14 +50,17 @@ class Watch(Construct):
             self._budget()
 
     def api(self, http: HttpApi) -> None:
-        """Calls that failed by our fault."""
+        """Watch API calls that fail with an internal error."""
         minutes = Duration.minutes(5)
         faults = http.stage.metric_server_error(period=minutes, statistic="Sum")
         self._alarm("api-faults", faults, 1, "Calls of the HTTP API are answered with 500 or above.")
-        # The API's own figure counts those too who were refused, as they should be. This one is the function's.
+        # The API's own metric also counts callers who were rightly refused. This one is the function's.
         socket = self._metric(NAMESPACE, "Faults", "Sum", {"service": "connect"})
         self._alarm(
-            "socket-faults", socket, 1, "Pages can't connect to the socket, or are told nothing at first."
+            "socket-faults",
+            socket,
+            1,
+            "Pages can't connect to the WebSocket, or don't receive the first status.",
         )
         self._row(
             "Calls",
@@ -70,35 +74,35 @@ class Watch(Construct):
         )
 
     def functions(self, names: list[str], dead_letters: sqs.Queue) -> None:
-        """What they throw, and what they gave up."""
-        put_aside = dead_letters.metric_approximate_number_of_messages_visible(
+        """Watch errors of the functions, and the dead-letter queue."""
+        failed = dead_letters.metric_approximate_number_of_messages_visible(
             period=Duration.minutes(5), statistic="Maximum"
         )
-        self._alarm("dead-letters", put_aside, 1, "Something was tried several times and put aside.")
+        self._alarm(
+            "dead-letters", failed, 1, "A message failed several times and is in the dead-letter queue."
+        )
         self._row(
-            "Faults of functions",
+            "Errors of functions",
             [self._of_function(name, "Errors", "Sum") for name in names],
-            "Their time",
+            "Duration of functions",
             [self._of_function(name, "Duration", "p95") for name in names],
         )
 
     def endpoint(self, endpoint: Endpoint) -> None:
-        """The queue before it, and its instances."""
+        """Watch the endpoint's queue and instances."""
         oldest = endpoint.metric("ApproximateAgeOfOldestRequest", "Maximum", 300)
-        self._alarm("backlog-age", oldest, WAITS_S, "A song has been waiting for half an hour.")
+        self._alarm("backlog-age", oldest, BACKLOG_AGE_S, "A song has been waiting for half an hour.")
         stuck = endpoint.metric("HasBacklogWithoutCapacity", "Minimum", 60)
         self._alarm(
             "no-instance",
             stuck,
             1,
-            "Songs wait and no instance comes up: the account's quota, or AWS has none of this kind left.",
+            "Songs wait and no instance starts: the quota is 0, or AWS has none of this type left.",
             periods=NO_CAPACITY_MIN,
         )
         faults = endpoint.metric("Invocation5XXErrors", "Sum", 300)
-        self._alarm(
-            "endpoint-faults", faults, 1, "The container has failed with songs by a fault of its own."
-        )
-        # Published once a minute by each instance that is up, whatever it does.
+        self._alarm("endpoint-faults", faults, 1, "The container failed with an internal error.")
+        # Each running instance publishes this once a minute.
         awake = self._metric(
             "/aws/sagemaker/Endpoints",
             "CPUUtilization",
@@ -110,7 +114,7 @@ class Watch(Construct):
         self._row(
             "Songs in the queue",
             [endpoint.metric("ApproximateBacklogSize", "Maximum"), oldest],
-            "Minutes of instances in each hour",
+            "Instance minutes per hour",
             [awake],
         )
         self._row(
@@ -119,29 +123,29 @@ class Watch(Construct):
                 endpoint.metric(name, "Sum", 300)
                 for name in ("InvocationsProcessed", "InvocationFailures", "ExpiredRequests")
             ],
-            "Time for a song, as the queue sees it",
+            "Time per song in the queue",
             [endpoint.metric("TotalProcessingTime", at, 300) for at in ("p50", "p95")],
         )
 
     def cpu(self, queue: sqs.Queue, function: str) -> None:
-        """The queue before the function that separates."""
+        """Watch the queue and the function that separates songs."""
         oldest = queue.metric_approximate_age_of_oldest_message(
             period=Duration.minutes(5), statistic="Maximum"
         )
-        self._alarm("backlog-age", oldest, WAITS_S, "A song has been waiting for half an hour.")
+        self._alarm("backlog-age", oldest, BACKLOG_AGE_S, "A song has been waiting for half an hour.")
         faults = self._of_function(function, "Errors", "Sum")
         self._alarm(
-            "separate-faults", faults, 1, "The function that separates has failed by a fault of its own."
+            "separate-faults", faults, 1, "The function that separates songs failed with an internal error."
         )
         self._row(
             "Songs in the queue",
             [queue.metric_approximate_number_of_messages_visible(), oldest],
-            "Time for a song",
+            "Time per song",
             [self._of_function(function, "Duration", at) for at in ("p50", "p95")],
         )
 
     def dashboard(self) -> None:
-        """All of it on one page; to be called last."""
+        """Create the dashboard. Call this last."""
         cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -193,14 +197,14 @@ class Watch(Construct):
     def _row(
         self, title: str, left: list[cloudwatch.IMetric], second: str, right: list[cloudwatch.IMetric]
     ) -> None:
-        """Two graphs beside each other."""
+        """Add two graphs side by side."""
         graphs = ((title, left), (second, right))
         self.rows.append(
             [cloudwatch.GraphWidget(title=title, left=metrics, width=12) for title, metrics in graphs]
         )
 
-    def _let_in(self, service: str, source: str) -> None:
-        """To the topic: its policy, which asks for TLS, takes the place of the one that would let all services in."""
+    def _allow_publish(self, service: str, source: str) -> None:
+        """Allow a service to publish to the topic. Its policy requires TLS and replaces the default that allows all."""
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(service)],
@@ -214,8 +218,8 @@ class Watch(Construct):
         )
 
     def _budget(self) -> None:
-        """Of the whole account: costs by stack are only counted once somebody has turned that on in its billing."""
-        self._let_in("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
+        """Create a budget for the whole account: costs per stack need a setting in the account's billing first."""
+        self._allow_publish("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
         subscriber = budgets.CfnBudget.SubscriberProperty(
             subscription_type="SNS", address=self.topic.topic_arn
         )

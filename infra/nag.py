@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that stay, each with its reason beside what it is about."""
+"""Accept findings of cdk-nag, each with its reason, beside the construct it concerns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom the application writes to: letters by SES where there is a sender, and a topic for whoever subscribes."""
+"""Notifications when a song is done: e-mail by SES if there is a sender, and an SNS topic."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infra.rights import allow, named
 from infra.settings import STACK
 
 
-class Letters(Construct):
-    """SES writes to `sender` to confirm it, once."""
+class Notifications(Construct):
+    """SES sends `sender` one e-mail to confirm the address."""
 
     def __init__(self, scope: Construct, name: str, sender: str | None) -> None:
         super().__init__(scope, name)
@@ -24,11 +24,11 @@ class Letters(Construct):
         self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True)
         topic = self.topic.node.default_child
         assert isinstance(topic, sns.CfnTopic)
-        # The key that AWS keeps for SNS in every account: it costs nothing, and whoever may publish may use it.
+        # The AWS-managed key of SNS is free, and every publisher may use it.
         topic.kms_master_key_id = "alias/aws/sns"
 
     def send(self) -> Sequence[iam.PolicyStatement]:
-        """The rights to tell that a song has ended."""
+        """Return the rights to send notifications."""
         rights = [allow(["sns:Publish"], self.topic.topic_arn)]
         if self.sender is not None:
             identity = named("ses", f"identity/{self.sender}")

@@ -1,7 +1,7 @@
-"""What a role may do, in the smallest pieces that the functions and the container are put together from.
+"""Small IAM statements that the roles of functions and container are composed of.
 
-Every statement names its actions in full and the resource it is about; `*` ends an ARN only where
-all files below a prefix of the bucket, or all connections of the socket, are meant.
+Every statement names its actions and its resource in full. `*` ends an ARN only for all files below a prefix of the
+bucket, or all connections of the WebSocket.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from infra.storage import INDEXES, Storage
 
 
 def allow(actions: Sequence[str], *resources: str, **conditions: object) -> iam.PolicyStatement:
-    """One statement."""
+    """Return a statement that allows `actions` on `resources`."""
     return iam.PolicyStatement(
         actions=list(actions), resources=list(resources), conditions=conditions or None
     )
 
 
 class Rights:
-    """Pieces over this stack's bucket and tables."""
+    """Statements on this stack's bucket and tables."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
     def sessions(self, *actions: str) -> iam.PolicyStatement:
-        """Of the table itself, as in `sessions("GetItem", "PutItem")`."""
+        """Allow actions on the table of sessions, as in `sessions("GetItem", "PutItem")`."""
         return allow([f"dynamodb:{action}" for action in actions], self.storage.sessions.table_arn)
 
     def indexes(self, *names: str) -> iam.PolicyStatement:
-        """Queries of these indexes."""
+        """Allow queries of these indexes."""
         assert set(names) <= INDEXES.keys()
         return allow(
             ["dynamodb:Query"], *(f"{self.storage.sessions.table_arn}/index/{name}" for name in names)
         )
 
     def connections(self, *actions: str) -> iam.PolicyStatement:
-        """Of the table of open sockets."""
+        """Allow actions on the table of open WebSockets."""
         return allow([f"dynamodb:{action}" for action in actions], self.storage.connections.table_arn)
 
     def stream(self) -> iam.PolicyStatement:
-        """Reading what changes in the sessions."""
+        """Allow reading the stream of changes of the sessions."""
         actions = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
         assert self.storage.sessions.table_stream_arn is not None
         return allow([f"dynamodb:{action}" for action in actions], self.storage.sessions.table_stream_arn)
 
     def files(self, action: str, *prefixes: str) -> iam.PolicyStatement:
-        """Doing that, as S3 calls it, to files below prefixes such as `inputs`."""
+        """Allow an S3 action on files below prefixes such as `inputs`."""
         return allow(
             [f"s3:{action}"], *(self.storage.bucket.arn_for_objects(f"{prefix}/*") for prefix in prefixes)
         )
 
     def work(self) -> list[iam.PolicyStatement]:
-        """What whoever separates a song does with its record and files, besides telling of its end."""
+        """Return the rights on records and files that separating a song needs, without notifications."""
         return [
             self.sessions("GetItem", "PutItem"),
             self.files("GetObject", "inputs"),
@@ -67,20 +67,20 @@ class Rights:
         ]
 
     def explain(self, stack: Stack) -> None:
-        """Why ARNs of files end in `*`, for cdk-nag."""
+        """Explain to cdk-nag why ARNs of files end in `*`."""
         bucket = stack.get_logical_id(self.storage.bucket.node.default_child)  # type: ignore[arg-type]
         for prefix in ("inputs", "outputs", "requests", "answers"):
             acknowledged(
                 stack,
                 f"AwsSolutions-IAM5[Resource::<{bucket}.Arn>/{prefix}/*]",
-                "Files of sessions, whose ids are drawn when they begin.",
+                "Files of sessions, whose ids are random.",
             )
 
     def list_files(self) -> iam.PolicyStatement:
-        """Listing keys. Asking for one file needs it too: without, S3 answers 403 where there is none, not 404."""
+        """Allow listing keys. Without it, S3 answers 403 instead of 404 for a missing file."""
         return allow(["s3:ListBucket"], self.storage.bucket.bucket_arn)
 
 
 def named(service: str, resource: str) -> str:
-    """The ARN of something in this account and region by its name, where asking for it would go round in a circle."""
+    """Return the ARN of a resource in this account and region by its name, to avoid circular references."""
     return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"

@@ -1,4 +1,4 @@
-"""What can be chosen of a deployment: options of `unbraid deploy`, kept in `infra/deploy.toml` for the next time."""
+"""Settings of a deployment: options of `unbraid deploy`, saved in `infra/deploy.toml` for the next time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 STACK = "unbraid"
-"""Name of the stack, and the first word of the names of what is in it."""
+"""Name of the stack, and prefix of the names of its resources."""
 
 FILE = Path(__file__).parent / "deploy.toml"
 
@@ -34,39 +34,39 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class Settings(BaseModel):
-    """Every choice with its default."""
+    """Every setting with its default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     site: Origin | None = None
-    """Where the page is (Netlify, say); None: CloudFront and a bucket in the stack have it."""
+    """Where the page is hosted, such as Netlify. None: on CloudFront in the stack."""
     compute: Literal["gpu", "cpu"] = "gpu"
-    """What separates: the asynchronous endpoint, or the same image as a Lambda function."""
+    """Separate songs on the asynchronous endpoint (gpu), or in a Lambda function (cpu)."""
     instance: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.g4dn.xlarge"
     at_most: Annotated[int, Field(ge=1, le=100)] = 2
-    """Instances, or functions, that separate at the same time."""
+    """Maximum number of instances or concurrent functions."""
     sign_in: bool = False
     sender: Address | None = None
-    """Letters come from this address; None: none are sent."""
+    """Sender of e-mail notifications. None: no e-mail."""
     alarms: Address | None = None
-    """Who hears of alarms and of what is spent; None: alarms are only shown."""
+    """Recipient of alarms and budget warnings. None: alarms show on the dashboard only."""
     budget: Annotated[int, Field(ge=1)] = 20
-    """US dollars a month."""
+    """US dollars per month."""
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
         if self.compute == "cpu" and self.at_most < 2:
-            raise ValueError("at_most should be 2 or more with cpu: Lambda takes no less from a queue")
+            raise ValueError("at_most should be 2 or more with cpu, the least that Lambda allows")
         if self.sender is not None and not self.sign_in:
-            raise ValueError("sender needs sign_in: strangers could have letters sent to anybody")
+            raise ValueError("sender needs sign_in: otherwise strangers could send e-mail to any address")
         return self
 
 
-def load(given: dict[str, object], file: Path = FILE) -> Settings:
-    """What is in the file, and over it what is given and isn't None. Raises ValueError with one line."""
+def load(options: dict[str, object], file: Path = FILE) -> Settings:
+    """Load the saved settings and override them by `options` that aren't None. Raises ValueError with one line."""
     try:
-        kept = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
-        return Settings.model_validate({**kept, **{k: v for k, v in given.items() if v is not None}})
+        saved = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+        return Settings.model_validate({**saved, **{k: v for k, v in options.items() if v is not None}})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} can't be read: {error}") from None
     except ValidationError as error:
@@ -75,10 +75,10 @@ def load(given: dict[str, object], file: Path = FILE) -> Settings:
         raise ValueError(name + first["msg"].removeprefix("Value error, ")) from None
 
 
-def keep(settings: Settings, file: Path = FILE) -> None:
-    """Write what differs from the defaults, for the next time."""
+def save(settings: Settings, file: Path = FILE) -> None:
+    """Save the settings that differ from the defaults."""
     lines = []
     for name, value in settings.model_dump(exclude_defaults=True).items():
         text = str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
         lines.append(f"{name} = {text}\n")
-    file.write_text("# What ./unbraid deploy was told; docs/aws.md describes it.\n" + "".join(lines), "utf-8")
+    file.write_text("# Settings of ./unbraid deploy; docs/aws.md describes them.\n" + "".join(lines), "utf-8")

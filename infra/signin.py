@@ -1,4 +1,4 @@
-"""Sign-in: a Cognito user pool, whose users the owner of the account invites, and the page as its client."""
+"""Sign-in: a Cognito user pool of invited users, with the page as its client."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from infra.nag import explained
 from infra.settings import STACK
 
 PREFIX = f"{STACK}-{Aws.ACCOUNT_ID}"
-"""Of the sign-in page's address, which all accounts of a region share."""
+"""Prefix of the sign-in page's domain, which must be unique in a region."""
 
-# What the page's script calls: the pool's description of itself, and where it changes a code for tokens. By name, as
-# the page's security policy has them, and the pool the page's address.
+# Origins that the page calls: OpenID configuration and token endpoint. Given by name, because the page's content
+# security policy needs them and the pool needs the page's origin.
 ORIGINS = (
     f"https://cognito-idp.{Aws.REGION}.amazonaws.com",
     f"https://{PREFIX}.auth.{Aws.REGION}.amazoncognito.com",
@@ -21,7 +21,7 @@ ORIGINS = (
 
 
 class SignIn(Construct):
-    """`origin`: of the page, which the sign-in page sends people back to."""
+    """`origin`: where the sign-in page returns users to."""
 
     def __init__(self, scope: Construct, name: str, origin: str) -> None:
         super().__init__(scope, name)
@@ -46,9 +46,9 @@ class SignIn(Construct):
         )
         explained(
             self.pool,
-            COG2="Everybody may turn on a second factor; songs are no secret that would take it from all.",
-            COG3="Threat protection costs a fee for each user, and only invited people have an account.",
-            COG8="The dearer plan's only use would be that threat protection.",
+            COG2="Every user may turn on a second factor; songs are not secret enough to require it.",
+            COG3="Threat protection costs a fee per user, and only invited users have an account.",
+            COG8="The more expensive plan would only add threat protection.",
         )
         self.pool.add_domain("Page", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=PREFIX))
         self.client = self.pool.add_client(
@@ -69,5 +69,5 @@ class SignIn(Construct):
 
     @property
     def issuer(self) -> str:
-        """As in the tokens."""
+        """Issuer, as in the tokens."""
         return f"https://cognito-idp.{Aws.REGION}.amazonaws.com/{self.pool.user_pool_id}"

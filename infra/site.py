@@ -1,4 +1,4 @@
-"""The page in the stack: a private bucket behind CloudFront, which also passes calls of the API on."""
+"""The page: a private bucket behind CloudFront, which also forwards API calls."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from unbraid.api.routes import ROUTES
 
 
 class Site(Construct):
-    """`api`: host of the HTTP API. `connect`: other origins that the page may call."""
+    """`api`: host of the HTTP API. `connect`: further origins that the page may call."""
 
     def __init__(self, scope: Construct, name: str, api: str, connect: Sequence[str]) -> None:
         super().__init__(scope, name)
         self.bucket = private_bucket(self, "Page")
-        explained(self.bucket, S1="Holds the page, which everybody may read, and only CloudFront reads it.")
+        explained(self.bucket, S1="Holds the public page, and only CloudFront reads it.")
         calls = cloudfront.BehaviorOptions(
             origin=origins.HttpOrigin(
                 api,
@@ -52,16 +52,16 @@ class Site(Construct):
         )
         explained(
             self.distribution,
-            CFR1="Songs are taken from anywhere.",
-            CFR2="A firewall costs a monthly fee; the API behind it has limits of its own.",
-            CFR3="The API logs every call; who fetches the page's files is nobody's business.",
-            CFR4="The address is CloudFront's own, whose certificate comes with its choice of TLS versions; all "
+            CFR1="Users may be in any country.",
+            CFR2="A firewall costs a monthly fee; the API has its own limits.",
+            CFR3="The API logs every call; requests for the page's files need no log.",
+            CFR4="The domain is CloudFront's own, whose certificate comes with its choice of TLS versions; all "
             "browsers of the last ten years take 1.2 or newer.",
         )
 
     @property
     def origin(self) -> str:
-        """Where the page is."""
+        """Origin of the page."""
         return f"https://{self.distribution.distribution_domain_name}"
 
     def _headers(self, connect: Sequence[str]) -> cloudfront.ResponseHeadersPolicy:

@@ -1,4 +1,4 @@
-"""The WebSocket API: a page tells which sessions it watches, and hears of each change."""
+"""The WebSocket API: a page subscribes to sessions and receives each change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAGE = "events"
 
 
 class SocketApi(Construct):
-    """Its address is known before its functions are."""
+    """Its URL exists before its functions, which need it."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
@@ -28,7 +28,7 @@ class SocketApi(Construct):
             Stack.of(self),
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:"
             f"<{logical_id}>/{STAGE}/POST/@connections/*]",
-            "API Gateway names connections when they are made.",
+            "API Gateway assigns connection ids.",
         )
         stage = api.WebSocketStage(
             self,
@@ -40,40 +40,40 @@ class SocketApi(Construct):
         )
         explained(
             stage,
-            APIG1="Needs a role that is set for all APIs of the account at once; the functions log who comes and goes.",
+            APIG1="Needs a role for all APIs of the account; the functions log connections themselves.",
         )
 
     @property
     def domain(self) -> str:
-        """Where it answers."""
+        """Host of the API."""
         stack = Stack.of(self)
         return f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
 
     @property
     def url(self) -> str:
-        """What pages open."""
+        """URL that pages connect to."""
         return f"wss://{self.domain}/{STAGE}"
 
     @property
     def push_url(self) -> str:
-        """What functions post to."""
+        """URL that functions post messages to."""
         return f"https://{self.domain}/{STAGE}"
 
     def push(self) -> iam.PolicyStatement:
-        """The right to send to connections."""
+        """Return the right to send messages to connections."""
         return allow(
             ["execute-api:ManageConnections"],
             named("execute-api", f"{self.api.api_id}/{STAGE}/POST/@connections/*"),
         )
 
     def add_routes(self, connect: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
-        """Whatever a page says after it has connected is a question for how its sessions stand."""
+        """Add the routes. Every message of a connected page asks for the status of its sessions."""
         for route, function in (("$connect", connect), ("$default", connect), ("$disconnect", disconnect)):
             self.api.add_route(
                 route, integration=WebSocketLambdaIntegration(f"{route[1:].title()}Call", function)
             )
         explained(
             self,
-            APIG4="As with HTTP: a session's id is its key; where people sign in, the function checks the token that "
-            "comes as a subprotocol, as a browser can send no header with a socket.",
+            APIG4="As with HTTP, a session's id is its key. With sign-in, the function checks the token in the "
+            "subprotocol, because a browser can't send a header with a WebSocket.",
         )

@@ -1,4 +1,4 @@
-"""What the image is built from: the zip that is uploaded, and the name that its content gives the image."""
+"""The source of the image: the zip to upload, and the tag derived from its content."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from infra.zips import write_zip
 ROOT = Path(__file__).resolve().parents[1]
 
 IMAGE = (".dockerignore", "Dockerfile", "requirements", "src")
-"""What is in the image, or says how it is made."""
+"""Files that are in the image or define its build."""
 BUILD = ("LICENSE", "README.md", "buildspec.yml", "hatch_build.py", "pyproject.toml", "tests")
-"""What the build needs besides."""
-# Compiled files, and the page of the web app as it was last built here: none of them is in the repository.
-LEFT_OUT = ("__pycache__", "static", "_native.so")
+"""Further files that the build needs."""
+# Compiled files and the built page, which are not in the repository.
+EXCLUDED = ("__pycache__", "static", "_native.so")
 
 
 def source_zip(path: Path) -> Path:
-    """Write it to `path`."""
+    """Write the zip to `path`."""
     return write_zip(path, {str(file.relative_to(ROOT)): file for file in _files(*IMAGE, *BUILD)})
 
 
 def image_tag() -> str:
-    """The same for the same image: a new one is only built when something has changed that is in it."""
+    """Return a hash of the image's files: a new image is built only if one of them has changed."""
     digest = hashlib.sha256()
     for file in _files(*IMAGE):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -36,6 +36,6 @@ def _files(*names: str) -> Iterator[Path]:
         place = ROOT / name
         for file in [place] if place.is_file() else sorted(place.rglob("*")):
             if file.is_file() and not any(
-                part.startswith(LEFT_OUT) for part in file.relative_to(place).parts
+                part.startswith(EXCLUDED) for part in file.relative_to(place).parts
             ):
                 yield file

@@ -1,4 +1,4 @@
-"""The stack: all constructs, and what they know of each other."""
+"""The stack: creates all constructs and connects them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from infra.endpoint import Endpoint
 from infra.functions import Functions
 from infra.http_api import HttpApi
 from infra.images import MODELS, Images
-from infra.monitoring import Watch
-from infra.notifications import Letters
+from infra.monitoring import Monitoring
+from infra.notifications import Notifications
 from infra.rights import Rights
 from infra.settings import STACK, Settings
 from infra.signin import SignIn
@@ -40,7 +40,7 @@ FILES = f"https://{BUCKET}.s3.{Aws.REGION}.{Aws.URL_SUFFIX}"
 
 
 class UnbraidStack(Stack):
-    """`bundle`: zip of the functions' code. `source`: what the image is built from; `content` names what is in it."""
+    """`bundle`: zip of the functions' code. `source`: zip of the image's source. `content`: hash of that source."""
 
     def __init__(
         self, scope: Construct, settings: Settings, bundle: Path, source: Path, content: str
@@ -48,19 +48,19 @@ class UnbraidStack(Stack):
         super().__init__(
             scope,
             STACK,
-            description="Unbraid takes songs apart",
-            # The rule would be a second parameter, which every update had to name.
+            description="Unbraid separates songs into stems",
+            # The bootstrap rule would add a parameter that every update has to name.
             synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
         Tags.of(self).add("application", STACK)
         tag = CfnParameter(
-            self, "ImageTag", default="", description="Image that separates; empty: there is none yet"
+            self, "ImageTag", default="", description="Tag of the container image; empty: not built yet"
         )
         image = CfnCondition(
             self, "HasImage", expression=Fn.condition_not(Fn.condition_equals(tag.value_as_string, ""))
         )
 
-        # The page and the ways in. What they know of each other by name keeps this from going round in circles.
+        # The page and the APIs. They refer to each other by name to avoid circular references.
         sockets = SocketApi(self, "SocketApi")
         http = HttpApi(self, "HttpApi", settings.site)
         site = None
@@ -69,15 +69,16 @@ class UnbraidStack(Stack):
             connect = [FILES, f"wss://{sockets.domain}", *(signin.ORIGINS if settings.sign_in else ())]
             site = Site(self, "Site", http.domain, connect)
             origin = site.origin
-        people = SignIn(self, "SignIn", origin) if settings.sign_in else None
-        issuer = None if people is None else people.issuer
-        client = None if people is None else people.client.user_pool_client_id
+        sign_in = SignIn(self, "SignIn", origin) if settings.sign_in else None
+        issuer = None if sign_in is None else sign_in.issuer
+        client = None if sign_in is None else sign_in.client.user_pool_client_id
 
-        # What the functions and the container work with, and what they are told of it.
+        # Storage and notifications, and the environment of functions and container.
         storage = Storage(self, "Storage", origin)
         rights = Rights(storage)
         rights.explain(self)
-        letters = Letters(self, "Letters", settings.sender)
+        # Construct ids name the resources in AWS, so they stay when a class is renamed.
+        notifications = Notifications(self, "Letters", settings.sender)
         images = Images(
             self, "Images", assets.Asset(self, "Source", path=str(source)), f"{content}-{settings.compute}"
         )
@@ -85,7 +86,7 @@ class UnbraidStack(Stack):
             "UNBRAID_BUCKET": storage.bucket.bucket_name,
             "UNBRAID_TABLE": storage.sessions.table_name,
             "UNBRAID_CONNECTIONS": storage.connections.table_name,
-            "UNBRAID_TOPIC": letters.topic.topic_arn,
+            "UNBRAID_TOPIC": notifications.topic.topic_arn,
             "UNBRAID_SITE": origin,
             "UNBRAID_SOCKET_URL": sockets.url,
             "UNBRAID_SOCKET_API": sockets.push_url,
@@ -96,16 +97,16 @@ class UnbraidStack(Stack):
         if issuer is not None and client is not None:
             environment |= {"UNBRAID_OIDC_ISSUER": issuer, "UNBRAID_OIDC_CLIENT_ID": client}
 
-        watch = Watch(self, "Watch", settings)
-        watch.api(http)
-        put_aside = DeadLetters(self, "DeadLetters").queue
+        monitoring = Monitoring(self, "Watch", settings)
+        monitoring.api(http)
+        dead_letters = DeadLetters(self, "DeadLetters").queue
         endpoint = cpu = None
         if settings.compute == "gpu":
             endpoint = Endpoint(self, "Endpoint")
             environment["UNBRAID_ENDPOINT"] = STACK
             dispatch = endpoint.dispatch(rights)
         else:
-            cpu = Cpu(self, "Cpu", put_aside)
+            cpu = Cpu(self, "Cpu", dead_letters)
             environment["UNBRAID_QUEUE_URL"] = cpu.queue.queue_url
             dispatch = cpu.dispatch()
 
@@ -116,30 +117,30 @@ class UnbraidStack(Stack):
             environment=environment,
             storage=storage,
             dispatch=dispatch,
-            letters=letters.send(),
+            notify=notifications.send(),
             push=sockets.push(),
-            dead_letters=put_aside,
+            dead_letters=dead_letters,
         )
         http.add_routes(functions.by_name, issuer, client)
         sockets.add_routes(functions.by_name["connect"], functions.by_name["disconnect"])
-        watch.functions(list(functions.by_name), put_aside)
+        monitoring.functions(list(functions.by_name), dead_letters)
 
-        work = [*rights.work(), *dispatch, *letters.send()]
+        work = [*rights.work(), *dispatch, *notifications.send()]
         if endpoint is not None:
             endpoint.run(image, images, tag.value_as_string, settings, environment, work, rights)
-            functions.hear_of(endpoint.succeeded, endpoint.failed)
-            watch.endpoint(endpoint)
+            functions.subscribe(endpoint.succeeded, endpoint.failed)
+            monitoring.endpoint(endpoint)
         if cpu is not None:
             cpu.run(image, images, tag.value_as_string, settings.at_most, environment, work)
-            watch.cpu(cpu.queue, SEPARATE)
-        watch.dashboard()
+            monitoring.cpu(cpu.queue, SEPARATE)
+        monitoring.dashboard()
 
-        self._tell(
+        self._outputs(
             Api=http.url,
             Socket=sockets.url,
             Files=FILES,
-            SignIn=" ".join(signin.ORIGINS) if people is not None else None,
-            People=None if people is None else people.pool.user_pool_id,
+            SignIn=" ".join(signin.ORIGINS) if sign_in is not None else None,
+            People=None if sign_in is None else sign_in.pool.user_pool_id,
             Page=origin,
             PageBucket=None if site is None else site.bucket.bucket_name,
             SongsBucket=storage.bucket.bucket_name,
@@ -148,8 +149,8 @@ class UnbraidStack(Stack):
             WantedImage=images.tag,
         )
 
-    def _tell(self, **outputs: str | None) -> None:
-        """What `unbraid deploy` reads after it."""
+    def _outputs(self, **outputs: str | None) -> None:
+        """Add the outputs that `unbraid deploy` reads."""
         for name, value in outputs.items():
             if value is not None:
                 CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

@@ -1,4 +1,4 @@
-"""What is kept: songs and stems in a bucket, sessions and open sockets in two tables."""
+"""Storage: a bucket for songs and stems, tables for sessions and open WebSockets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from infra.settings import STACK
 from unbraid.jobs.limits import DAY, Limits
 
 BUCKET = f"{STACK}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
-"""Known by name, as the page's security policy names the bucket, and the bucket's CORS rule the page."""
+"""Given by name, because the page's security policy needs the bucket, and the bucket's CORS rule the page."""
 
-# Upkeep deletes on time. The bucket's own rules, which count whole days from the writing, are the net below it: a day
-# until the song is started, results_s after its end, and two days in which it may wait.
+# The sweeper deletes expired files. The bucket's lifecycle rules, which count whole days from writing, are the safety
+# net: a day until the song is started, results_s after its end, and two days in which it may wait.
 KEPT_DAYS = math.ceil((Limits().upload_s + Limits().results_s) / DAY) + 2
 PASSING_DAYS = 2
-"""For what only the endpoint reads and writes: its requests expire after six hours."""
+"""Lifetime of the endpoint's own requests and answers, which expire after six hours."""
 
 KEYS, RECORD = dynamodb.ProjectionType.KEYS_ONLY, dynamodb.ProjectionType.ALL
 INDEXES = {
@@ -29,11 +29,11 @@ INDEXES = {
     "by-state": ("state", "at", RECORD),
     "by-expiry": ("all", "expires_at", KEYS),
 }
-"""Name -> partition key (a word), sort key (a number), and what of a session is in it (src/unbraid/aws/items.py)."""
+"""Name -> partition key (string), sort key (number), and projected attributes (src/unbraid/aws/items.py)."""
 
 
 class Storage(Construct):
-    """`origin`: of the page, which reads and writes songs by links."""
+    """`origin`: origin of the page, which uploads and downloads by signed links."""
 
     def __init__(self, scope: Construct, name: str, origin: str) -> None:
         super().__init__(scope, name)
@@ -65,13 +65,13 @@ class Storage(Construct):
         )
         explained(
             self.bucket,
-            S1="Everything is read and written by the functions, which log, or by links that they sign for an hour; "
-            "a bucket of logs would hold addresses of people for as long as it is kept.",
+            S1="Only the functions, which log, and links that they sign for an hour reach the files. "
+            "An access log would keep IP addresses of users.",
         )
         self.sessions = self._table(
             "Sessions",
             partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-            # Which sessions have changed; how they are then is read when it is told.
+            # The stream says which sessions have changed. The function that pushes them reads their status.
             stream=dynamodb.StreamViewType.KEYS_ONLY,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -91,7 +91,7 @@ class Storage(Construct):
         )
         explained(
             self.connections,
-            DDB3="Sockets that are open at the moment: what is lost is asked for again when the page reconnects.",
+            DDB3="Only open WebSockets: a page that reconnects subscribes again.",
         )
 
     def _table(self, name: str, **definition: object) -> dynamodb.Table:

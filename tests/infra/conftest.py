@@ -1,4 +1,4 @@
-"""The templates that the tests look at: synthesised once, with every switch, and nothing in the bundles."""
+"""Templates synthesised once per combination of settings, with empty bundles."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PAGE = "https://music.example.org"
 
 @pytest.fixture(scope="session")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
-    """Template for what is chosen: `synth(compute="cpu")`."""
+    """Return the template for given settings: `synth(compute="cpu")`."""
     folder = tmp_path_factory.mktemp("assemblies")
     empty = folder / "empty.zip"
     with zipfile.ZipFile(empty, "w") as file:
         file.writestr(zipfile.ZipInfo("empty"), "")
 
     @cache
-    def template(**chosen: object) -> Template:
+    def template(**settings: object) -> Template:
         out = folder / str(len(list(folder.iterdir())))
-        path = synthesised(Settings.model_validate(chosen), empty, empty, "content", out)
+        path = synthesised(Settings.model_validate(settings), empty, empty, "content", out)
         content: Template = json.loads(path.read_text("utf-8"))
         return content
 
@@ -35,15 +35,21 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
 
 
 CHOICES: dict[str, dict[str, object]] = {
-    "as it comes": {},
+    "defaults": {},
     "page elsewhere": {"site": PAGE},
-    "without a card, with people": {
+    "cpu with sign-in": {
         "compute": "cpu",
         "sign_in": True,
         "sender": "songs@example.org",
         "alarms": "me@example.org",
     },
-    "all else": {"site": PAGE, "sign_in": True, "at_most": 1, "instance": "ml.c7i.2xlarge", "budget": 5},
+    "everything else": {
+        "site": PAGE,
+        "sign_in": True,
+        "at_most": 1,
+        "instance": "ml.c7i.2xlarge",
+        "budget": 5,
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""What is uploaded: the functions' code is small and whole, and is the same each time for the same content."""
+"""The bundle of the functions' code is small, complete and reproducible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IN_LAMBDA = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "
 
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real one. Its libraries are fetched the first time, and again when the lock file has changed."""
+    """Build the real bundle. Its libraries are downloaded once per lock file."""
     return bundle(tmp_path_factory.mktemp("bundle") / "functions.zip")
 
 
@@ -31,7 +31,7 @@ def test_the_bundle_is_below_15_mb(zipped: Path) -> None:
     assert 3_000_000 < zipped.stat().st_size < LIMIT
 
 
-def test_what_is_compiled_in_it_is_for_lambdas_python_and_processor(zipped: Path) -> None:
+def test_compiled_libraries_match_lambdas_python_and_processor(zipped: Path) -> None:
     with zipfile.ZipFile(zipped) as file:
         libraries = [name for name in file.namelist() if name.endswith(".so")]
         machines = {int.from_bytes(file.read(name)[18:20], "little") for name in libraries}
@@ -41,7 +41,7 @@ def test_what_is_compiled_in_it_is_for_lambdas_python_and_processor(zipped: Path
         assert re.search(r"\.(cpython-313-aarch64-linux-gnu|abi3)\.so$", name), name
 
 
-def test_nothing_heavy_is_in_it(zipped: Path) -> None:
+def test_the_bundle_has_no_heavy_packages(zipped: Path) -> None:
     with zipfile.ZipFile(zipped) as file:
         names = file.namelist()
     parts = {name.split("/")[1] for name in names if name.startswith("unbraid/")}
@@ -54,7 +54,7 @@ def test_nothing_heavy_is_in_it(zipped: Path) -> None:
     assert not [name for name in names if name.endswith((".bin", ".onnx", ".pyc"))]
 
 
-def test_the_same_content_is_the_same_zip(tmp_path: Path) -> None:
+def test_zips_are_reproducible(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     first = write_zip(tmp_path / "first.zip", {"b": tmp_path / "a", "a": tmp_path / "a"}).read_bytes()
     (tmp_path / "a").touch()
@@ -69,12 +69,12 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 allowed = {*sys.stdlib_module_names, "unbraid", *sys.argv[3:]}
 
-class Nothing:
+class OnlyAllowed:
     def find_spec(name, path=None, target=None):
         if name.partition(".")[0] not in allowed and not name.startswith("_sysconfigdata"):
             raise ModuleNotFoundError(name)
 
-sys.meta_path.insert(0, Nothing)
+sys.meta_path.insert(0, OnlyAllowed)
 sys.path.insert(0, sys.argv[1])
 functions = importlib.import_module(sys.argv[2])
 for module in pkgutil.iter_modules(functions.__path__):
@@ -85,8 +85,8 @@ assert functions.__file__.startswith(sys.argv[1])
 """
 
 
-def test_every_handler_loads_from_it_with_nothing_but_lambdas_python(zipped: Path, tmp_path: Path) -> None:
-    """Here, with this machine's builds of just those libraries that it carries."""
+def test_every_handler_loads_from_the_bundle_alone(zipped: Path, tmp_path: Path) -> None:
+    """Run on this machine, with its own builds of just the libraries in the bundle."""
     with zipfile.ZipFile(zipped) as file:
         file.extractall(tmp_path, [name for name in file.namelist() if name.startswith("unbraid/")])
         carried = {re.split(r"[/.]", name)[0] for name in file.namelist()} | IN_LAMBDA
@@ -112,13 +112,13 @@ def test_libraries_are_pinned_by_hash() -> None:
     lines = LOCK.read_text("utf-8").splitlines()
     named = [line for line in lines if re.match(r"\w", line)]
     assert named and all(re.match(r"[\w.-]+==[\w.]+( ; .+)? \\$", line) for line in named)
-    # pip asks the machine that deploys, not the one that is deployed to.
+    # pip would evaluate markers for the machine that deploys, not for Lambda.
     assert not [line for line in named if re.search("sys_platform|platform_machine|python_.*version", line)]
     assert not {line.split("==")[0] for line in named} & {"boto3", "botocore", "numpy"}
 
 
 @pytest.mark.parametrize("name", ["deploy", "functions"])
-def test_what_is_deployed_is_what_is_tested(name: str) -> None:
+def test_deployed_versions_are_the_tested_versions(name: str) -> None:
     def versions(lock: str) -> dict[str, str]:
         found = re.findall(
             r"^([\w.-]+)==(\S+)", (ROOT / "requirements" / lock).read_text("utf-8"), re.MULTILINE
@@ -130,7 +130,7 @@ def test_what_is_deployed_is_what_is_tested(name: str) -> None:
     assert {package: version for package, version in ours.items() if tested.get(package) != version} == {}
 
 
-def test_the_source_of_the_image_is_what_its_recipe_copies(tmp_path: Path) -> None:
+def test_the_image_source_holds_everything_the_dockerfile_copies(tmp_path: Path) -> None:
     with zipfile.ZipFile(source_zip(tmp_path / "source.zip")) as file:
         names = set(file.namelist())
     assert {"Dockerfile", "buildspec.yml", ".dockerignore", "src/unbraid/__init__.py"} <= names
@@ -142,7 +142,7 @@ def test_the_source_of_the_image_is_what_its_recipe_copies(tmp_path: Path) -> No
     assert not [name for name in names if any(part in name for part in made)]
 
 
-def test_an_image_is_named_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_tag_depends_on_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("src", "requirements", "tests"):
         (tmp_path / name).mkdir()
     code, test = tmp_path / "src" / "code.py", tmp_path / "tests" / "test_code.py"
@@ -159,7 +159,7 @@ def test_an_image_is_named_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.
     assert image_tag() != before
 
 
-def test_only_what_functions_import_goes_with_them() -> None:
+def test_the_bundle_holds_only_imported_modules() -> None:
     names = {str(file.relative_to(ROOT / "src/unbraid")) for file in own_files()}
     assert {"__init__.py", "jobs/service.py", "models/catalog.toml", "aws/functions/push.py"} <= names
     assert not [

@@ -1,4 +1,4 @@
-"""`unbraid deploy` at work in an account, as far as that goes without one: moto's server stands for AWS."""
+"""`unbraid deploy` against moto's server as AWS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from infra.account import BOOTSTRAPPED, Account
 from infra.console import Stopped
-from infra.deploy import image_parameters, main, tell
+from infra.deploy import image_parameters, main, print_outputs
 from infra.settings import STACK, Settings
 from tests.aws.moto_server import OTHERS, aws, moto_url
 
@@ -25,26 +25,26 @@ __all__ = ["aws", "moto_url"]
 
 @pytest.fixture
 def account(aws: str) -> Iterator[Account]:
-    """An empty one."""
+    """Return an empty account."""
     urllib3.request("POST", f"{aws}/moto-api/reset")
     yield Account.opened()
     urllib3.request("POST", f"{aws}/moto-api/reset")
 
 
-def test_an_account_is_known_by_its_number_and_region(account: Account) -> None:
+def test_opens_the_account_with_its_number_and_region(account: Account) -> None:
     assert (account.number, account.region) == ("123456789012", "eu-central-1")
 
 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "no credentials for AWS"),
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "No AWS credentials were found"),
         ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "Set AWS_REGION"),
-        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE names it"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS can't be asked"),
+        ({"AWS_PROFILE": "missing"}, "Set AWS_PROFILE to one of"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS can't be reached"),
     ],
 )
-def test_what_is_missing_is_told_in_a_line(
+def test_reports_missing_credentials_in_one_line(
     aws: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str | None], words: str
 ) -> None:
     for name in OTHERS:
@@ -60,14 +60,14 @@ def test_what_is_missing_is_told_in_a_line(
     assert words in str(stopped.value) and "\n" not in str(stopped.value)
 
 
-def test_whether_the_cdk_was_set_up_is_seen(account: Account) -> None:
+def test_detects_whether_the_cdk_is_bootstrapped(account: Account) -> None:
     assert not account.bootstrapped()
     account.client("ssm").put_parameter(Name=BOOTSTRAPPED, Value="28", Type="String")
     assert account.bootstrapped()
 
 
 def stack(account: Account, tag: str = "", **outputs: str) -> None:
-    """A stack of our name with an empty topic, that tells these outputs."""
+    """Create a stack of our name with an empty topic and these outputs."""
     template = {
         "Parameters": {"ImageTag": {"Type": "String", "Default": ""}},
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
@@ -80,7 +80,7 @@ def stack(account: Account, tag: str = "", **outputs: str) -> None:
     )
 
 
-def test_the_stack_tells_what_is_deployed(account: Account) -> None:
+def test_reads_outputs_and_image_tag_of_the_stack(account: Account) -> None:
     assert account.stack() is None
     assert (account.outputs(), account.image_tag()) == ({}, "")
     stack(account, "abc-gpu", Api="https://api.example.org")
@@ -93,9 +93,7 @@ def bucket(account: Account, name: str) -> Any:
     return account.session.resource("s3").Bucket(name)
 
 
-def test_the_page_is_uploaded_with_its_types_and_how_long_each_file_is_good(
-    account: Account, tmp_path: Path
-) -> None:
+def test_uploads_the_page_with_content_types_and_cache_control(account: Account, tmp_path: Path) -> None:
     for name in ("index.html", "assets/page-1a2b.js", "favicon.svg", ".built"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -109,7 +107,7 @@ def test_the_page_is_uploaded_with_its_types_and_how_long_each_file_is_good(
     }
 
 
-def test_everything_is_deleted_songs_and_page_too(account: Account) -> None:
+def test_destroy_deletes_stack_songs_and_page(account: Account) -> None:
     songs, site = bucket(account, "songs"), bucket(account, "page")
     for number in range(3):
         songs.put_object(Key=f"inputs/{number}/song.wav", Body=b"x")
@@ -120,9 +118,7 @@ def test_everything_is_deleted_songs_and_page_too(account: Account) -> None:
     assert [*songs.objects.all(), *site.objects.all()] == []
 
 
-def test_nothing_is_deleted_by_somebody_who_did_not_mean_it(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_destroy_asks_for_the_name_of_the_stack(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     stack(account, SongsBucket="songs")
     bucket(account, "songs").put_object(Key="inputs/1/song.wav", Body=b"x")
 
@@ -140,40 +136,42 @@ def test_nothing_is_deleted_by_somebody_who_did_not_mean_it(
     assert account.stack() is None
 
 
-def test_where_there_is_nothing_to_delete_that_is_told(account: Account) -> None:
+def test_destroy_reports_a_missing_stack(account: Account) -> None:
     with pytest.raises(Stopped, match="There is no stack unbraid in eu-central-1"):
         destroy.destroy(account, yes=True)
 
 
-def test_a_question_that_nobody_can_answer_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_question_without_a_terminal_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     with pytest.raises(Stopped, match="--yes"):
-        console.ask("Shall it be?", yes=False)
+        console.ask("Continue?", yes=False)
 
 
-def test_an_image_is_there_or_not(account: Account) -> None:
+def test_detects_whether_an_image_exists(account: Account) -> None:
     ecr = account.client("ecr")
-    assert not builds.there(account, "a-gpu")  # no repository either
+    assert not builds.image_exists(account, "a-gpu")  # no repository either
     ecr.create_repository(repositoryName=STACK)
-    assert not builds.there(account, "a-gpu")
+    assert not builds.image_exists(account, "a-gpu")
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}
     ecr.put_image(repositoryName=STACK, imageManifest=json.dumps(manifest), imageTag="a-gpu")
-    assert builds.there(account, "a-gpu")
-    assert not builds.there(account, "b-gpu")
+    assert builds.image_exists(account, "a-gpu")
+    assert not builds.image_exists(account, "b-gpu")
 
 
 @pytest.mark.parametrize(
-    ("there", "running", "told"),
+    ("exists", "running", "parameters"),
     [
         (True, "", ["--parameters", "ImageTag=new-gpu"]),
         (True, "old-gpu", ["--parameters", "ImageTag=new-gpu"]),
         (False, "", []),
-        (False, "old-gpu", []),  # it goes on with that one until the new one is built
+        (False, "old-gpu", []),  # keeps running that one until the new one is built
         (False, "old-cpu", ["--parameters", "ImageTag="]),
     ],
 )
-def test_the_stack_takes_an_image_once_it_is_there(there: bool, running: str, told: list[str]) -> None:
-    assert image_parameters("new-gpu", there, running) == told
+def test_the_stack_switches_to_an_image_once_it_exists(
+    exists: bool, running: str, parameters: list[str]
+) -> None:
+    assert image_parameters("new-gpu", exists, running) == parameters
 
 
 def project(account: Account, tag: str) -> None:
@@ -191,24 +189,24 @@ def project(account: Account, tag: str) -> None:
     )
 
 
-def test_a_build_is_started_and_watched_until_the_stack_has_its_image(
+def test_starts_a_build_and_waits_until_the_stack_runs_its_image(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project(account, "new-gpu")
     stack(account, "new-gpu")  # as the build leaves it
     builds.build(account, "new-gpu", sleep=lambda _: None)
     assert len(account.client("codebuild").list_builds_for_project(projectName=STACK)["ids"]) == 1
-    assert "the image is being built" in capsys.readouterr().err
+    assert "building the image" in capsys.readouterr().err
 
 
-def test_an_image_that_did_not_come_up_is_told(account: Account) -> None:
+def test_reports_an_image_that_did_not_start(account: Account) -> None:
     project(account, "new-gpu")
     stack(account, "old-gpu")
-    with pytest.raises(Stopped, match="did not come up, and the stack is as before"):
+    with pytest.raises(Stopped, match="did not start, and the stack is unchanged"):
         builds.build(account, "new-gpu", sleep=lambda _: None)
 
 
-def test_what_a_page_elsewhere_is_built_with_is_on_standard_output(
+def test_prints_the_variables_of_a_page_elsewhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     outputs = {
@@ -219,7 +217,7 @@ def test_what_a_page_elsewhere_is_built_with_is_on_standard_output(
         "People": "pool",
     }
     settings = Settings(site="https://music.example.org", sign_in=True, sender="songs@example.org")
-    tell(outputs, settings)
+    print_outputs(outputs, settings)
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "UNBRAID_API_URL=https://api.example.org",
@@ -227,11 +225,11 @@ def test_what_a_page_elsewhere_is_built_with_is_on_standard_output(
         "UNBRAID_FILES_URL=https://files.example.org",
         "UNBRAID_SIGN_IN_URLS=https://a.example.org https://b.example.org",
     ]
-    assert "Netlify" in err and "--user-pool-id pool" in err and "songs@example.org gets a letter" in err
+    assert "Netlify" in err and "--user-pool-id pool" in err and "songs@example.org receives an e-mail" in err
 
 
 @pytest.mark.parametrize("version", [None, "v16.20.2", "v18.17.1"])
-def test_without_a_good_node_it_says_so(
+def test_asks_for_a_recent_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str | None
 ) -> None:
     if version is not None:
@@ -245,12 +243,12 @@ def test_without_a_good_node_it_says_so(
     cdk_cli.check_node()
 
 
-def test_what_makes_no_sense_is_a_matter_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_setting_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([json.dumps({"site": "nowhere"})]) == 2
     assert capsys.readouterr().err == "unbraid: site: should look like https://music.example.org\n"
 
 
-def test_without_an_account_nothing_is_begun(
+def test_stops_without_credentials(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for name in (*OTHERS, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -262,4 +260,4 @@ def test_without_an_account_nothing_is_begun(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     assert main([json.dumps({"yes": True})]) == 1
-    assert "There are no credentials for AWS" in capsys.readouterr().err
+    assert "No AWS credentials were found" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The page on Netlify: what netlify.toml asks for works, and the page may reach its API and nobody else."""
+"""The page on Netlify: the build of netlify.toml works, and the page may call only its API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKENS = "https://music.auth.eu-west-1.amazoncognito.com"
 
 
 def build(place: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run the command as Netlify does, in a copy of the base folder: what it said, and what it would publish."""
+    """Run the build as Netlify does, in a copy of the base folder. Return the process and the published folder."""
     base = place / BUILD["base"]
     shutil.copytree(ROOT / BUILD["base"], base, ignore=shutil.ignore_patterns("node_modules", "dist"))
     (base / "node_modules").symlink_to(ROOT / BUILD["base"] / "node_modules")
@@ -43,7 +43,7 @@ def build(place: Path, **variables: str) -> tuple[subprocess.CompletedProcess[st
 
 
 def headers_in(file: Path) -> dict[str, dict[str, str]]:
-    """Headers by path, as Netlify reads them."""
+    """Parse a `_headers` file as Netlify does: headers by path."""
     rules: dict[str, dict[str, str]] = {}
     for line in filter(str.strip, file.read_text("utf-8").splitlines()):
         if line[0] == "/":
@@ -56,15 +56,15 @@ def headers_in(file: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def page_builder() -> None:
-    """What builds the page is installed, which takes Node.js."""
+    """Install the page's build tools, which need Node.js."""
     subprocess.run([ROOT / "requirements" / "frontend.sh"], check=True)
     if not (ROOT / "frontend" / "node_modules" / "vite").exists():
-        pytest.skip("the page takes Node.js to build (requirements/frontend.sh)")
+        pytest.skip("building the page needs Node.js (requirements/frontend.sh)")
 
 
 @pytest.fixture(scope="module")
 def published(page_builder: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Netlify would publish for an application with sign-in."""
+    """Build the page for an application with sign-in."""
     ran, folder = build(
         tmp_path_factory.mktemp("netlify"),
         UNBRAID_API_URL=API,
@@ -76,30 +76,30 @@ def published(page_builder: None, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def test_what_is_published_is_the_page_with_the_address_of_the_api(published: Path) -> None:
+def test_publishes_the_page_with_the_url_of_the_api(published: Path) -> None:
     assert '<div id="app">' in (published / "index.html").read_text("utf-8")
     assert json.loads((published / "config.json").read_text("utf-8")) == {"apiUrl": f"{API}/"}
 
 
-def test_the_page_has_the_headers_that_the_web_app_gives_it_and_may_reach_these_addresses_alone(
+def test_the_page_has_the_web_apps_headers_and_may_call_only_these_origins(
     published: Path,
 ) -> None:
-    wanted = {
+    expected = {
         **ALWAYS,
         "strict-transport-security": HSTS,
         "content-security-policy": page_policy((API, SOCKET, FILES, ISSUER, TOKENS)),
     }
-    assert headers_in(published / "_headers")["/*"] == wanted
+    assert headers_in(published / "_headers")["/*"] == expected
 
 
-def test_files_named_after_their_content_are_kept_for_good_and_no_header_is_set_twice(
+def test_hashed_assets_are_cached_forever_and_no_header_is_set_twice(
     published: Path,
 ) -> None:
     rules = headers_in(published / "_headers")
     assert rules["/assets/*"] == {"cache-control": "public, max-age=31536000, immutable"}
     assert (published / "assets").is_dir()
     assert not rules["/*"].keys() & rules["/assets/*"].keys()  # Netlify would send both values
-    assert "headers" not in SETTINGS  # these would be a second place
+    assert "headers" not in SETTINGS  # headers live in the built _headers file only
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_files_named_after_their_content_are_kept_for_good_and_no_header_is_set_
         ),
     ],
 )
-def test_without_addresses_that_make_sense_nothing_is_published_and_words_say_why(
+def test_publishes_nothing_with_invalid_urls_and_says_why(
     page_builder: None, tmp_path: Path, variables: dict[str, str], words: str
 ) -> None:
     ran, folder = build(tmp_path, **variables)
@@ -124,12 +124,12 @@ def test_without_addresses_that_make_sense_nothing_is_published_and_words_say_wh
     assert not folder.exists()
 
 
-def test_what_is_not_there_leads_to_the_page_but_never_in_the_place_of_a_script() -> None:
+def test_unknown_paths_redirect_to_the_page_but_missing_assets_are_404() -> None:
     rules = [(rule["from"], rule["to"], rule["status"]) for rule in SETTINGS["redirects"]]
     assert rules == [("/assets/*", "/index.html", 404), ("/*", "/", 302)]
 
 
-def test_only_what_netlify_knows_is_in_the_file_and_no_address_or_secret() -> None:
+def test_netlify_toml_holds_no_unknown_keys_urls_or_secrets() -> None:
     assert set(SETTINGS) == {"build", "redirects"}
     assert set(BUILD) == {"base", "command", "publish", "environment"}
     assert set(BUILD["environment"]) == {"NODE_VERSION", "NPM_FLAGS"}

@@ -1,4 +1,4 @@
-"""What roles may do: what they need, told as narrowly as AWS can be told."""
+"""Roles have the rights they need, as narrow as AWS allows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 from tests.infra.conftest import CHOICES
-from tests.infra.looking import Template, all_statements, listed, resources, statements, text
+from tests.infra.template_queries import Template, all_statements, listed, resources, statements, text
 
 Synth = Callable[..., Template]
 
 
-def test_no_role_has_a_policy_of_aws_or_may_do_everything_of_a_service(template: Template) -> None:
+def test_no_role_has_a_managed_policy_or_wildcard_action(template: Template) -> None:
     for role, statement in all_statements(template):
         assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement and "NotResource" not in statement
@@ -20,8 +20,8 @@ def test_no_role_has_a_policy_of_aws_or_may_do_everything_of_a_service(template:
             assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action), (role, action)
 
 
-# What can't be told more narrowly, with why in infra/. All else names its resource.
-EVERYTHING = {
+# Actions that AWS can't restrict to a resource; infra/ gives the reasons. All others name their resource.
+UNRESTRICTED = {
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
     "xray:PutTelemetryRecords",
@@ -35,23 +35,23 @@ PREFIXES = re.compile(
 )
 
 
-def test_resources_end_in_a_star_only_where_that_is_explained(template: Template) -> None:
+def test_wildcard_resources_are_explained(template: Template) -> None:
     for role, statement in all_statements(template):
         for resource in map(text, listed(statement["Resource"])):
             if resource == "*":
-                assert set(listed(statement["Action"])) <= EVERYTHING, role
+                assert set(listed(statement["Action"])) <= UNRESTRICTED, role
             elif "*" in resource:
                 assert PREFIXES.fullmatch(resource), (role, resource)
 
 
-def test_metrics_may_be_written_for_endpoints_alone(synth: Synth) -> None:
+def test_metrics_may_be_written_only_for_endpoints(synth: Synth) -> None:
     (statement,) = (
         each for _, each in all_statements(synth()) if each["Action"] == "cloudwatch:PutMetricData"
     )
     assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
 
 
-def test_every_function_has_a_role_of_its_own_for_lambda_alone(template: Template) -> None:
+def test_every_function_has_its_own_role_for_lambda_only(template: Template) -> None:
     roles = [each["Role"]["Fn::GetAtt"][0] for each in resources(template, "Lambda::Function").values()]
     assert len(roles) == len(set(roles))
     for role in roles:
@@ -64,7 +64,7 @@ WRITES = {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject", "s3:DeleteO
 
 
 @pytest.mark.parametrize("name", ["status", "history", "models", "config"])
-def test_functions_that_only_read_may_write_nothing(synth: Synth, name: str) -> None:
+def test_read_only_functions_may_write_nothing(synth: Synth, name: str) -> None:
     template = synth()
     (role,) = (
         each["Role"]["Fn::GetAtt"][0]
@@ -75,7 +75,7 @@ def test_functions_that_only_read_may_write_nothing(synth: Synth, name: str) -> 
     assert not allowed & WRITES
 
 
-def test_functions_answer_to_nobody_but_those_who_call_them_here(template: Template) -> None:
+def test_functions_have_no_url_and_only_known_callers(template: Template) -> None:
     assert resources(template, "Lambda::Url") == {}
     for permission in resources(template, "Lambda::Permission").values():
         assert permission["Principal"] in (
@@ -87,7 +87,7 @@ def test_functions_answer_to_nobody_but_those_who_call_them_here(template: Templ
         assert re.search(r"<(HttpApi|SocketApi|FunctionsRecover|FunctionsSweep|Endpoint)\w*(\.Arn)?>", source)
 
 
-def test_the_build_may_change_this_stack_and_no_role(template: Template) -> None:
+def test_the_build_may_update_this_stack_and_no_role(template: Template) -> None:
     (role,) = (name for name in resources(template, "IAM::Role") if name.startswith("Images"))
     actions = {action for each in statements(template, role) for action in listed(each["Action"])}
     assert {action for action in actions if action.startswith("cloudformation:")} == {
@@ -97,8 +97,8 @@ def test_the_build_may_change_this_stack_and_no_role(template: Template) -> None
     assert not any(action.startswith(("iam:", "sts:", "lambda:")) for action in actions)
 
 
-def test_letters_come_from_the_one_address_alone(synth: Synth) -> None:
-    template = synth(**CHOICES["without a card, with people"])
+def test_email_is_sent_only_from_the_configured_address(synth: Synth) -> None:
+    template = synth(**CHOICES["cpu with sign-in"])
     sends = [each for _, each in all_statements(template) if each["Action"] == "ses:SendEmail"]
     assert sends
     for statement in sends:

@@ -1,4 +1,4 @@
-"""What the template says of security: each line that the deployment promises, whatever is chosen."""
+"""Security properties of the template, for every combination of settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.infra.conftest import PAGE
-from tests.infra.looking import (
+from tests.infra.template_queries import (
     Template,
     listed,
     one,
@@ -19,7 +19,7 @@ from tests.infra.looking import (
 Synth = Callable[..., Template]
 
 
-def test_nothing_in_a_bucket_is_public(template: Template) -> None:
+def test_buckets_are_private(template: Template) -> None:
     for bucket in resources(template, "S3::Bucket").values():
         assert bucket["PublicAccessBlockConfiguration"] == {
             "BlockPublicAcls": True,
@@ -42,9 +42,7 @@ def test_buckets_are_encrypted(template: Template) -> None:
     ("kind", "policy", "of"),
     [("S3::Bucket", "S3::BucketPolicy", "Bucket"), ("SQS::Queue", "SQS::QueuePolicy", "Queues")],
 )
-def test_buckets_and_queues_are_reached_over_tls_alone(
-    template: Template, kind: str, policy: str, of: str
-) -> None:
+def test_buckets_and_queues_require_tls(template: Template, kind: str, policy: str, of: str) -> None:
     denied = set()
     for properties in resources(template, policy).values():
         for statement in properties["PolicyDocument"]["Statement"]:
@@ -55,13 +53,13 @@ def test_buckets_and_queues_are_reached_over_tls_alone(
     assert denied == resources(template, kind).keys()
 
 
-def test_old_versions_of_tls_are_refused_by_buckets(template: Template) -> None:
+def test_buckets_refuse_old_versions_of_tls(template: Template) -> None:
     for properties in resources(template, "S3::BucketPolicy").values():
         conditions = [each.get("Condition") for each in properties["PolicyDocument"]["Statement"]]
         assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in conditions
 
 
-def test_topics_take_what_comes_over_tls_alone(template: Template) -> None:
+def test_topics_require_tls(template: Template) -> None:
     denied = {
         ref["Ref"]
         for properties in resources(template, "SNS::TopicPolicy").values()
@@ -74,19 +72,19 @@ def test_topics_take_what_comes_over_tls_alone(template: Template) -> None:
     assert denied == resources(template, "SNS::Topic").keys()
 
 
-def test_the_topic_for_others_and_all_queues_are_encrypted(template: Template) -> None:
+def test_the_notification_topic_and_all_queues_are_encrypted(template: Template) -> None:
     ended = one(template, "SNS::Topic", "Letters")
     assert text(ended["KmsMasterKeyId"]).endswith("alias/aws/sns")
     assert all(queue["SqsManagedSseEnabled"] for queue in resources(template, "SQS::Queue").values())
 
 
-def test_no_key_of_ones_own_has_to_be_paid(template: Template) -> None:
+def test_no_customer_managed_key_has_to_be_paid(template: Template) -> None:
     assert resources(template, "KMS::Key") == {}
     for table in resources(template, "DynamoDB::Table").values():
-        assert "SSESpecification" not in table  # DynamoDB's own key, at no cost
+        assert "SSESpecification" not in table  # the AWS-owned key is free
 
 
-def test_there_is_a_limit_to_calls(template: Template) -> None:
+def test_api_stages_are_throttled(template: Template) -> None:
     stages = resources(template, "ApiGatewayV2::Stage").values()
     assert len(stages) == 2
     for stage in stages:
@@ -94,7 +92,7 @@ def test_there_is_a_limit_to_calls(template: Template) -> None:
         assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (20, 30)
 
 
-def test_only_the_page_may_call_the_api_and_fetch_songs_from_a_browser(synth: Synth) -> None:
+def test_cors_allows_only_the_page(synth: Synth) -> None:
     template = synth(site=PAGE)
     cors = one(template, "ApiGatewayV2::Api", "HttpApi")["CorsConfiguration"]
     assert cors["AllowOrigins"] == [PAGE]
@@ -105,7 +103,7 @@ def test_only_the_page_may_call_the_api_and_fetch_songs_from_a_browser(synth: Sy
     assert sorted(rule["AllowedMethods"]) == ["GET", "HEAD", "PUT"]
 
 
-def test_where_cloudfront_has_the_page_no_other_origin_may_call(synth: Synth) -> None:
+def test_with_cloudfront_no_other_origin_may_call(synth: Synth) -> None:
     template = synth()
     assert "CorsConfiguration" not in one(template, "ApiGatewayV2::Api", "HttpApi")
     (rule,) = one(template, "S3::Bucket", "StorageSongs")["CorsConfiguration"]["CorsRules"]
@@ -122,7 +120,7 @@ def routes(template: Template, api: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_where_people_sign_in_every_route_asks_for_it_but_two(synth: Synth) -> None:
+def test_with_sign_in_all_routes_but_two_need_a_token(synth: Synth) -> None:
     template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
     (authorizer,) = resources(template, "ApiGatewayV2::Authorizer")
     for key, route in routes(template, "HttpApi").items():
@@ -141,7 +139,7 @@ def test_where_people_sign_in_every_route_asks_for_it_but_two(synth: Synth) -> N
     assert settings["IdentitySource"] == ["$request.header.Authorization"]
 
 
-def test_people_are_invited_and_the_page_is_a_public_client_with_a_code(synth: Synth) -> None:
+def test_users_are_invited_and_the_page_is_a_public_client(synth: Synth) -> None:
     template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
     pool, client = one(template, "Cognito::UserPool"), one(template, "Cognito::UserPoolClient")
     assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
@@ -152,7 +150,7 @@ def test_people_are_invited_and_the_page_is_a_public_client_with_a_code(synth: S
     assert client["PreventUserExistenceErrors"] == "ENABLED"
 
 
-def test_logs_are_kept_for_a_month_and_everything_that_runs_has_one(template: Template) -> None:
+def test_every_function_logs_for_a_month(template: Template) -> None:
     groups = resources(template, "Logs::LogGroup")
     assert {group["RetentionInDays"] for group in groups.values()} == {30}
     for function in resources(template, "Lambda::Function").values():
@@ -161,7 +159,7 @@ def test_logs_are_kept_for_a_month_and_everything_that_runs_has_one(template: Te
     assert {"/aws/vendedlogs/unbraid/http", "/aws/codebuild/unbraid"} <= names
 
 
-def test_the_api_logs_every_call_without_what_opens_a_session(template: Template) -> None:
+def test_the_api_logs_every_call_without_session_ids(template: Template) -> None:
     settings = one(template, "ApiGatewayV2::Stage", "HttpApi")["AccessLogSettings"]
     assert text(settings["DestinationArn"]).startswith("<HttpApiLog")
     assert "$context.routeKey" in settings["Format"] and "$context.status" in settings["Format"]
@@ -180,14 +178,14 @@ def test_records_can_be_restored_and_everything_expires(template: Template) -> N
     assert all(rule["Status"] == "Enabled" for rule in rules)
 
 
-def test_images_are_scanned_and_a_tag_stays_what_it_is(template: Template) -> None:
+def test_images_are_scanned_and_tags_are_immutable(template: Template) -> None:
     repository = one(template, "ECR::Repository")
     assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
     assert repository["ImageTagMutability"] == "IMMUTABLE"
     assert '"imageCountMoreThan"' in repository["LifecyclePolicy"]["LifecyclePolicyText"]
 
 
-def test_the_page_may_run_its_own_script_and_reach_nothing_but_its_services(synth: Synth) -> None:
+def test_the_page_may_run_only_its_script_and_call_only_its_services(synth: Synth) -> None:
     headers = one(synth(), "CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
     security = headers["SecurityHeadersConfig"]
     policy = text(security["ContentSecurityPolicy"]["ContentSecurityPolicy"])
@@ -222,14 +220,14 @@ def test_only_cloudfront_reads_the_pages_bucket(synth: Synth) -> None:
         assert custom is None or custom["OriginProtocolPolicy"] == "https-only"
 
 
-def test_nothing_costs_while_nobody_uses_it(template: Template) -> None:
+def test_nothing_has_a_fixed_cost(template: Template) -> None:
     kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::VPCEndpoint", "AWS::WAFv2::WebACL"}
     for table in resources(template, "DynamoDB::Table").values():
         assert table["BillingMode"] == "PAY_PER_REQUEST"
     for function in resources(template, "Lambda::Function").values():
         assert "ReservedConcurrentExecutions" not in function
-    assert "AWS::Lambda::Version" not in kinds  # what provisioned concurrency would need
+    assert "AWS::Lambda::Version" not in kinds  # provisioned concurrency would need versions
     for target in resources(template, "ApplicationAutoScaling::ScalableTarget").values():
         assert target["MinCapacity"] == 0
     # The account's first ten are free; target tracking makes two more of its own.

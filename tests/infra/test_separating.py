@@ -1,4 +1,4 @@
-"""What separates: the endpoint or the function, both only once there is an image; and the image's build."""
+"""The endpoint or the function that separates songs, the build of its image, and the alarms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from infra.sources import ROOT
-from tests.infra.looking import Template, condition_of, one, resources, text
+from tests.infra.template_queries import Template, condition_of, one, resources, text
 
 from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
@@ -18,7 +18,7 @@ from unbraid.aws.endpoint import INVOCATION_TIMEOUT_S
 Synth = Callable[..., Template]
 
 
-def test_before_there_is_an_image_nothing_separates(synth: Synth) -> None:
+def test_without_an_image_nothing_separates(synth: Synth) -> None:
     template = synth()
     assert template["Parameters"].keys() == {"ImageTag"}
     assert template["Parameters"]["ImageTag"]["Default"] == ""
@@ -33,7 +33,7 @@ def test_before_there_is_an_image_nothing_separates(synth: Synth) -> None:
         assert condition_of(template, kind) == {"HasImage"}, kind
 
 
-def test_nothing_that_is_always_there_needs_what_comes_with_the_image(synth: Synth) -> None:
+def test_unconditional_resources_need_no_conditional_ones(synth: Synth) -> None:
     for template in (synth(), synth(compute="cpu")):
         late = {name for name, each in template["Resources"].items() if "Condition" in each}
         for name, each in template["Resources"].items():
@@ -43,7 +43,7 @@ def test_nothing_that_is_always_there_needs_what_comes_with_the_image(synth: Syn
 
 
 def references(value: Any) -> list[str]:
-    """Logical ids that are named anywhere in it."""
+    """Return the logical ids that a value refers to."""
     if isinstance(value, dict):
         found = [value["Ref"]] if "Ref" in value else []
         if "Fn::GetAtt" in value:
@@ -53,12 +53,12 @@ def references(value: Any) -> list[str]:
     return [name for inside in value for name in references(inside)] if isinstance(value, list) else []
 
 
-def test_the_endpoint_answers_later_and_tells_of_it(synth: Synth) -> None:
+def test_the_endpoint_is_asynchronous_and_notifies(synth: Synth) -> None:
     template = synth()
     config = one(template, "SageMaker::EndpointConfig")
     (variant,) = config["ProductionVariants"]
     assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.g4dn.xlarge", 1)
-    # CUDA 12 needs a newer driver than the one that comes by default.
+    # CUDA 12 needs a newer driver than the default one.
     assert variant["InferenceAmiVersion"] == "al2-ami-sagemaker-inference-gpu-3-1"
     answers = config["AsyncInferenceConfig"]
     assert answers["ClientConfig"]["MaxConcurrentInvocationsPerInstance"] == 4
@@ -115,7 +115,7 @@ def test_instances_follow_the_queue_and_the_first_song_wakes_one(synth: Synth) -
     assert (wakes["Threshold"], wakes["EvaluationPeriods"], wakes["Period"]) == (1, 1, 60)
 
 
-def test_without_a_card_the_image_is_a_function_that_a_queue_feeds(
+def test_with_compute_cpu_the_image_is_a_function_behind_a_queue(
     synth: Synth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     template = synth(compute="cpu", at_most=3)
@@ -152,16 +152,16 @@ def test_without_a_card_the_image_is_a_function_that_a_queue_feeds(
 
 
 def kinds(template: Template) -> set[str]:
-    """Of all resources."""
+    """Return the types of all resources."""
     return {each["Type"] for each in template["Resources"].values()}
 
 
-def test_a_song_may_take_as_long_as_the_queue_before_the_endpoint_allows() -> None:
-    assert INVOCATION_TIMEOUT_S == 3600  # the most that there is; the endpoint has no setting of its own
+def test_the_invocation_timeout_is_the_maximum_of_sagemaker() -> None:
+    assert INVOCATION_TIMEOUT_S == 3600  # the maximum; the endpoint has no setting for it
 
 
 @pytest.mark.parametrize("compute", ["gpu", "cpu"])
-def test_the_build_is_told_what_its_recipe_asks_for(synth: Synth, compute: str) -> None:
+def test_the_build_has_every_variable_of_the_buildspec(synth: Synth, compute: str) -> None:
     template = synth(compute=compute)
     project = one(template, "CodeBuild::Project")
     variables = {each["Name"]: each["Value"] for each in project["Environment"]["EnvironmentVariables"]}
@@ -176,7 +176,7 @@ def test_the_build_is_told_what_its_recipe_asks_for(synth: Synth, compute: str) 
     assert project["Source"]["Type"] == "S3"
 
 
-def test_alarms_tell_somebody_and_money_is_watched(synth: Synth) -> None:
+def test_alarms_and_budget_send_email(synth: Synth) -> None:
     template = synth(alarms="me@example.org", budget=50)
     topic = {
         "Ref": next(name for name in resources(template, "SNS::Topic") if name.startswith("WatchAlarms"))
@@ -187,7 +187,7 @@ def test_alarms_tell_somebody_and_money_is_watched(synth: Synth) -> None:
     assert [(each["TopicArn"], each["Endpoint"]) for each in mails] == [(topic, "me@example.org")]
     alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
     wake = alarms.pop("unbraid-wake")
-    assert topic not in wake["AlarmActions"]  # it rings whenever somebody brings a song
+    assert topic not in wake["AlarmActions"]  # it fires for every first song
     assert all(each["AlarmActions"] == [topic] for each in alarms.values())
     assert alarms.keys() == {
         f"unbraid-{name}"
@@ -223,7 +223,7 @@ def test_alarms_tell_somebody_and_money_is_watched(synth: Synth) -> None:
     assert all(fnmatch(name, source.rpartition(":")[2]) for name in alarms)
 
 
-def test_the_alarm_of_sockets_counts_what_the_function_counts(synth: Synth) -> None:
+def test_the_socket_alarm_uses_the_metric_of_the_function(synth: Synth) -> None:
     template = synth()
     alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
     alarm = alarms["unbraid-socket-faults"]

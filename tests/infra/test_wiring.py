@@ -1,4 +1,4 @@
-"""The template and the code mean the same: routes, handlers, environment, tables, what calls what."""
+"""Template and code agree: routes, handlers, environment, tables, event sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from infra.storage import KEPT_DAYS
 from tests.aws.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
-from tests.infra.looking import Template, one, resources, text
+from tests.infra.template_queries import Template, one, resources, text
 
 from unbraid.api.routes import ROUTES
 from unbraid.aws.container.settings import ContainerSettings
@@ -31,7 +31,7 @@ FUNCTIONS = {
 
 
 def functions(template: Template) -> dict[str, dict[str, Any]]:
-    """Those of Python, by their short names."""
+    """Return the Python functions by short name."""
     return {
         each["FunctionName"].removeprefix("unbraid-"): each
         for each in resources(template, "Lambda::Function").values()
@@ -40,7 +40,7 @@ def functions(template: Template) -> dict[str, dict[str, Any]]:
 
 
 def logical(template: Template, name: str) -> str:
-    """Logical id of a function, by its short name."""
+    """Return the logical id of a function by its short name."""
     (found,) = (
         key
         for key, each in resources(template, "Lambda::Function").items()
@@ -50,7 +50,7 @@ def logical(template: Template, name: str) -> str:
 
 
 def targets(template: Template, api: str) -> dict[str, str]:
-    """Route of an API -> logical id of the function that answers it."""
+    """Map each route of an API to the logical id of its function."""
     found = {}
     integrations = resources(template, "ApiGatewayV2::Integration")
     for route in resources(template, "ApiGatewayV2::Route").values():
@@ -79,14 +79,14 @@ def test_every_route_has_its_function(synth: Synth) -> None:
     }
 
 
-def test_cloudfront_passes_every_route_on(synth: Synth) -> None:
+def test_cloudfront_forwards_every_route(synth: Synth) -> None:
     config = one(synth(), "CloudFront::Distribution")["DistributionConfig"]
     paths = {behaviour["PathPattern"] for behaviour in config["CacheBehaviors"]}
     assert paths == {route.path.replace("{sessionId}", "*") for route in ROUTES}
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_every_handler_is_there(synth: Synth, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_handler_exists(synth: Synth, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     function = functions(synth())[name]
     module, _, handler = function["Handler"].rpartition(".")
@@ -101,7 +101,7 @@ def test_functions_run_python_on_arm_with_traces(synth: Synth) -> None:
         assert function["TracingConfig"] == {"Mode": "Active"}
 
 
-def test_those_that_answer_calls_end_before_the_api_gives_up(synth: Synth) -> None:
+def test_api_functions_time_out_before_the_api(synth: Synth) -> None:
     for route in ROUTES:
         assert functions(synth())[route.function]["Timeout"] < 30
 
@@ -110,7 +110,7 @@ COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "sock
 
 
 @pytest.mark.parametrize(
-    ("chosen", "besides"),
+    ("settings", "extra"),
     [
         ({}, {"endpoint"}),
         ({"compute": "cpu"}, {"queue_url"}),
@@ -120,29 +120,29 @@ COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "sock
         ),
     ],
 )
-def test_all_are_told_what_the_settings_know(synth: Synth, chosen: dict[str, Any], besides: set[str]) -> None:
-    template = synth(**chosen)
-    told = [each["Environment"]["Variables"] for each in functions(template).values()]
-    told += [
+def test_every_environment_has_all_settings(synth: Synth, settings: dict[str, Any], extra: set[str]) -> None:
+    template = synth(**settings)
+    environments = [each["Environment"]["Variables"] for each in functions(template).values()]
+    environments += [
         each["Environment"]["Variables"]
         for each in resources(template, "Lambda::Function").values()
         if each.get("PackageType") == "Image"
     ]
-    told += [
+    environments += [
         each["PrimaryContainer"]["Environment"] for each in resources(template, "SageMaker::Model").values()
     ]
-    assert len(told) == len(FUNCTIONS) + (1 if "compute" not in chosen else 0)
-    for variables in told:
+    assert len(environments) == len(FUNCTIONS) + (1 if "compute" not in settings else 0)
+    for variables in environments:
         names = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
-        assert names == COMMON | besides
+        assert names == COMMON | extra
         assert names <= Settings.model_fields.keys() <= ContainerSettings.model_fields.keys()
 
 
-def test_the_settings_take_what_they_are_told(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_accept_the_environment(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in functions(synth(sign_in=True, sender="songs@example.org"))["process"]["Environment"][
         "Variables"
     ].items():
-        # As CloudFormation would fill it in: some word for each reference.
+        # Like CloudFormation, replace each reference by some word.
         monkeypatch.setenv(name, text(value).replace("<", "").replace(">", "").replace("::", "-"))
     settings = Settings.load()
     assert settings.sends_mail
@@ -152,27 +152,25 @@ def test_the_settings_take_what_they_are_told(synth: Synth, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "definition"), [("Sessions", SESSIONS_TABLE), ("Connections", CONNECTIONS_TABLE)]
 )
-def test_tables_are_those_that_the_stores_are_tested_with(
-    synth: Synth, name: str, definition: dict[str, Any]
-) -> None:
+def test_tables_equal_those_of_the_store_tests(synth: Synth, name: str, definition: dict[str, Any]) -> None:
     table = one(synth(), "DynamoDB::Table", f"Storage{name}")
 
-    def sorted_out(each: dict[str, Any]) -> str:
+    def normalised(each: dict[str, Any]) -> str:
         attributes = sorted(each["AttributeDefinitions"], key=lambda one: str(one["AttributeName"]))
         indexes = sorted(each.get("GlobalSecondaryIndexes", []), key=lambda one: str(one["IndexName"]))
         return json.dumps([attributes, each["KeySchema"], indexes, each["BillingMode"]], sort_keys=True)
 
-    assert sorted_out(table) == sorted_out(definition)
+    assert normalised(table) == normalised(definition)
     assert table["TimeToLiveSpecification"]["AttributeName"] == TTL
 
 
-def test_the_bucket_keeps_files_longer_than_any_session_lives() -> None:
+def test_the_bucket_keeps_files_longer_than_any_session() -> None:
     limits = Limits()
     assert (limits.upload_s + limits.results_s) / DAY <= KEPT_DAYS - 1
     assert math.ceil(KEPT_DAYS) == KEPT_DAYS
 
 
-def test_changes_of_sessions_are_told_in_order_and_put_aside_after_some_tries(synth: Synth) -> None:
+def test_session_changes_are_pushed_in_order_with_retries_and_a_dead_letter_queue(synth: Synth) -> None:
     template = synth()
     mapping = one(template, "Lambda::EventSourceMapping")
     (table,) = (name for name in resources(template, "DynamoDB::Table") if name.startswith("StorageSessions"))
@@ -186,7 +184,7 @@ def test_changes_of_sessions_are_told_in_order_and_put_aside_after_some_tries(sy
     assert stream == {"StreamViewType": "KEYS_ONLY"}
 
 
-def test_upkeep_is_called_by_the_clock(synth: Synth) -> None:
+def test_upkeep_runs_on_a_schedule(synth: Synth) -> None:
     called = {}
     template = synth()
     for rule in resources(template, "Events::Rule").values():
@@ -196,7 +194,7 @@ def test_upkeep_is_called_by_the_clock(synth: Synth) -> None:
     assert called == {"recover": "rate(1 minute)", "sweep": "rate(1 hour)"}
 
 
-def test_what_works_by_itself_puts_aside_what_it_could_not_do(synth: Synth) -> None:
+def test_background_functions_have_a_dead_letter_queue(synth: Synth) -> None:
     template = synth()
     configured = {
         text(each["FunctionName"])[1:-1]: text(each["DestinationConfig"]["OnFailure"]["Destination"])
@@ -206,7 +204,7 @@ def test_what_works_by_itself_puts_aside_what_it_could_not_do(synth: Synth) -> N
     assert all(queue.startswith("<DeadLetters") for queue in configured.values())
 
 
-def test_the_page_is_told_where_the_socket_is(synth: Synth) -> None:
+def test_the_config_function_knows_the_url_of_the_websocket(synth: Synth) -> None:
     template = synth()
     variables = functions(template)["config"]["Environment"]["Variables"]
     stage = one(template, "ApiGatewayV2::Stage", "SocketApi")["StageName"]

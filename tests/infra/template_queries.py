@@ -1,4 +1,4 @@
-"""How the tests look at a template: resources by kind, and what policies say."""
+"""Query a template: resources by type, and the statements of policies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Properties = dict[str, Any]
 
 
 def resources(template: Template, kind: str) -> dict[str, Properties]:
-    """Properties of all resources of a kind, by logical id; `S3::Bucket` for `AWS::S3::Bucket`."""
+    """Return the properties of all resources of a type by logical id; `S3::Bucket` is `AWS::S3::Bucket`."""
     return {
         name: resource.get("Properties", {})
         for name, resource in template["Resources"].items()
@@ -19,20 +19,20 @@ def resources(template: Template, kind: str) -> dict[str, Properties]:
     }
 
 
-def one(template: Template, kind: str, beginning: str = "") -> Properties:
-    """Those of the only resource of a kind whose logical id begins so."""
-    found = [each for name, each in resources(template, kind).items() if name.startswith(beginning)]
-    assert len(found) == 1, (kind, beginning, len(found))
+def one(template: Template, kind: str, prefix: str = "") -> Properties:
+    """Return the properties of the only resource of a type whose logical id has this prefix."""
+    found = [each for name, each in resources(template, kind).items() if name.startswith(prefix)]
+    assert len(found) == 1, (kind, prefix, len(found))
     return found[0]
 
 
 def listed(value: Any) -> list[Any]:
-    """One or several as a list."""
+    """Return a value or a list of values as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def text(value: Any) -> str:
-    """A value with its references written out: `{"Fn::GetAtt": ["A", "Arn"]}` is `<A.Arn>`."""
+    """Return a value with its references written out: `{"Fn::GetAtt": ["A", "Arn"]}` is `<A.Arn>`."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
@@ -47,7 +47,7 @@ def text(value: Any) -> str:
 
 
 def statements(template: Template, role: str) -> list[dict[str, Any]]:
-    """All that a role may do, by the logical id of the role."""
+    """Return all statements of a role by its logical id."""
     properties = template["Resources"][role]["Properties"]
     assert "ManagedPolicyArns" not in properties, role
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
@@ -60,14 +60,14 @@ def statements(template: Template, role: str) -> list[dict[str, Any]]:
 
 
 def all_statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every role, with the role."""
+    """Yield every statement of every role, with the role."""
     for role in resources(template, "IAM::Role"):
         for statement in statements(template, role):
             yield role, statement
 
 
 def role_of(template: Template, function: str) -> str:
-    """Logical id of the role of a function, by the function's name."""
+    """Return the logical id of a function's role by the function's name."""
     (properties,) = (
         each for each in resources(template, "Lambda::Function").values() if each["FunctionName"] == function
     )
@@ -75,7 +75,7 @@ def role_of(template: Template, function: str) -> str:
 
 
 def condition_of(template: Template, kind: str) -> set[str | None]:
-    """Under which conditions there are resources of a kind."""
+    """Return the conditions of all resources of a type."""
     return {
         resource.get("Condition")
         for resource in template["Resources"].values()
