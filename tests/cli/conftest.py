@@ -1,4 +1,4 @@
-"""The command as tests of it run it, and files for it."""
+"""Run `unbraid separate` in tests, and write songs for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Separate = Callable[..., int]
 
 @pytest.fixture
 def separate(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Separate:
-    """Runs the command in `tmp_path` with the known model; gives its exit code."""
+    """Run `unbraid separate` in `tmp_path` with the known model; returns its exit code."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> int:
@@ -27,11 +27,11 @@ def separate(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def stems_in(folder: Path) -> list[str]:
-    """Names of all that is in it."""
+    """Return the names of all files and folders in `folder`."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def write(path: Path, sound: NDArray[np.float32]) -> None:
-    """A float WAV of (channels, samples)."""
+    """Write a float WAV of (channels, samples)."""
     with Encoder(path, sample_rate=44100, channels=len(sound), subtype="float") as file:
         file.write(sound)

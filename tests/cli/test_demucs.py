@@ -1,4 +1,4 @@
-"""`unbraid demucs`: the try-outs of demucs' own project, and where it does better than that: errors, names, levels."""
+"""`unbraid demucs`: the commands that demucs tests, and what works better here: errors, names, levels."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
 from unbraid.separation import Progress
 
-# They don't add up to 1, so that the sum of the other stems is not the song less the stem.
+# The gains don't add up to 1, so the sum of the other stems differs from the song minus the stem.
 GAINS = (0.4, 0.3, 0.2, 0.05)
 Demucs = Callable[..., int]
 
 
 @pytest.fixture
 def demucs_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demucs:
-    """Runs the command in `tmp_path`, with a known model called `known` unless another is named; its exit code."""
+    """Run `unbraid demucs` in `tmp_path`, by default with a model called `known`; returns its exit code."""
     spectral_model(tmp_path / "models" / "known", GAINS)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> int:
-        given = [str(argument) for argument in arguments]
-        which = [] if {"-n", "-s"} & set(given) else ["-n", "models/known"]
+        words = [str(argument) for argument in arguments]
+        model = [] if {"-n", "-s"} & set(words) else ["-n", "models/known"]
         try:
-            return main(["demucs", *which, *given])
+            return main(["demucs", *model, *words])
         except SystemExit as leave:  # as argparse does
             assert isinstance(leave.code, int)
             return leave.code
@@ -54,12 +54,12 @@ def song(write_wave: WriteWave, tmp_path: Path) -> Path:
     return write_wave(tmp_path / "song.mp3.wav", seconds=0.5)
 
 
-def written(folder: Path) -> list[str]:
+def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def furthest(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference of two sounds."""
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the largest difference of two signals."""
     return float(np.abs(one - other).max())
 
 
@@ -75,37 +75,35 @@ def furthest(one: np.ndarray, other: np.ndarray) -> float:
     ],
     ids=str,
 )
-def test_what_demucs_tries_out_runs_unchanged(
+def test_commands_from_the_tests_of_demucs_run_unchanged(
     options: list[str], stems: list[str], demucs_command: Demucs, song: Path, tmp_path: Path
 ) -> None:
     assert demucs_command(*options, song) == 0
-    assert written(tmp_path / "separated") == [f"known/song.mp3/{stem}" for stem in stems]
+    assert files_in(tmp_path / "separated") == [f"known/song.mp3/{stem}" for stem in stems]
 
 
-def test_the_bundled_model_does_it_too(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
+def test_works_with_the_bundled_model(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
     assert demucs_command("-n", "lite", "--two-stems=vocals", song) == 0
-    assert written(tmp_path / "separated") == ["lite/song.mp3/no_vocals.wav", "lite/song.mp3/vocals.wav"]
+    assert files_in(tmp_path / "separated") == ["lite/song.mp3/no_vocals.wav", "lite/song.mp3/vocals.wav"]
 
 
 @pytest.mark.parametrize(
     ("method", "rest", "gain"),
     [("add", "no_vocals", 0.9), ("minus", "minus_vocals", 0.95), ("none", None, 0)],
 )
-def test_the_rest_is_the_sum_of_the_others_or_the_song_less_the_stem_or_not_there(
+def test_other_method_adds_subtracts_or_omits_the_rest(
     method: str, rest: str | None, gain: float, demucs_command: Demucs, song: Path, tmp_path: Path
 ) -> None:
     assert demucs_command("--two-stems", "vocals", "--other-method", method, "--float32", song) == 0
     folder = tmp_path / "separated" / "known" / "song.mp3"
-    assert written(folder) == sorted(f"{stem}.wav" for stem in ("vocals", rest) if stem)
+    assert files_in(folder) == sorted(f"{stem}.wav" for stem in ("vocals", rest) if stem)
     if rest:
-        assert furthest(read(folder / f"{rest}.wav"), gain * read(song)) < 1e-3
-    assert furthest(read(folder / "vocals.wav"), 0.05 * read(song)) < 1e-3
+        assert largest_difference(read(folder / f"{rest}.wav"), gain * read(song)) < 1e-3
+    assert largest_difference(read(folder / "vocals.wav"), 0.05 * read(song)) < 1e-3
 
 
 @pytest.mark.parametrize("mode", ["rescale", "clamp", "none"])
-def test_each_stem_has_the_level_that_demucs_gives_it(
-    mode: str, demucs_command: Demucs, tmp_path: Path
-) -> None:
+def test_each_stem_has_the_same_level_as_in_demucs(mode: str, demucs_command: Demucs, tmp_path: Path) -> None:
     masks = (4.0, 2.1, 1.9, 0.5)
     spectral_model(tmp_path / "models" / "loud", masks)
     mixture = noise(2, 20000)
@@ -114,11 +112,11 @@ def test_each_stem_has_the_level_that_demucs_gives_it(
     assert demucs_command(*arguments) == 0
     for stem, mask in zip(SOURCES, masks, strict=True):
         expected = demucs.audio.prevent_clip(torch.from_numpy(mask * mixture), mode).numpy()
-        found = read(tmp_path / "separated" / "loud" / "song" / f"{stem}.wav")
-        assert furthest(found, expected) < 2e-3  # the masks are float16
+        actual = read(tmp_path / "separated" / "loud" / "song" / f"{stem}.wav")
+        assert largest_difference(actual, expected) < 2e-3  # the masks are float16
 
 
-def test_a_mono_song_gives_the_stereo_that_the_network_hears(
+def test_a_mono_song_gives_stereo_stems_at_the_rate_of_the_model(
     demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     write_wave(tmp_path / "mono.wav", seconds=0.3, sample_rate=22050, channels=1)
@@ -134,16 +132,14 @@ def test_the_same_command_gives_the_same_stems(demucs_command: Demucs, song: Pat
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_the_whole_song_at_once_is_cut_all_the_same(
-    demucs_command: Demucs, song: Path, tmp_path: Path
-) -> None:
+def test_no_split_changes_nothing(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
     assert demucs_command("-o", "cut", song) == 0
     assert demucs_command("-o", "whole", "--no-split", song) == 0
     cut, whole = (tmp_path / out / "known" / "song.mp3" / "vocals.wav" for out in ("cut", "whole"))
     assert cut.read_bytes() == whole.read_bytes()
 
 
-def test_tags_of_the_song_are_kept(demucs_command: Demucs, tmp_path: Path) -> None:
+def test_stems_have_the_tags_of_the_song(demucs_command: Demucs, tmp_path: Path) -> None:
     tags = {"title": "Пісня", "artist": "A; B"}
     with Encoder(tmp_path / "song.flac", sample_rate=44100, channels=2, format="flac", tags=tags) as file:
         file.write(noise(2, 5000))
@@ -152,26 +148,26 @@ def test_tags_of_the_song_are_kept(demucs_command: Demucs, tmp_path: Path) -> No
         assert probe(stem).tags.items() >= tags.items()
 
 
-def test_a_song_that_fails_or_is_not_there_does_not_keep_the_others(
+def test_a_failing_or_missing_song_does_not_stop_the_others(
     demucs_command: Demucs, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.mp3").write_text("not music at all")
     assert demucs_command("missing.mp3", "text.mp3", "models", song) == 1
-    assert {Path(name).parts[1] for name in written(tmp_path / "separated")} == {"song.mp3"}
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unbraid: ")]
-    assert [line.split(":")[1].strip() for line in said] == ["missing.mp3", "text.mp3", "models"]
-    assert "doesn't exist" in said[0]
+    assert {Path(name).parts[1] for name in files_in(tmp_path / "separated")} == {"song.mp3"}
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unbraid: ")]
+    assert [line.split(":")[1].strip() for line in errors] == ["missing.mp3", "text.mp3", "models"]
+    assert "doesn't exist" in errors[0]
 
 
-def test_songs_of_one_name_do_not_overwrite_each_other(
+def test_songs_with_the_same_name_do_not_overwrite_each_other(
     demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     songs = [write_wave(tmp_path / folder / "song.wav", seconds=0.1) for folder in ("live", "studio")]
     assert demucs_command(*songs, "--two-stems=vocals", "--other-method=none") == 0
-    assert written(tmp_path / "separated") == ["known/song (2)/vocals.wav", "known/song/vocals.wav"]
+    assert files_in(tmp_path / "separated") == ["known/song (2)/vocals.wav", "known/song/vocals.wav"]
 
 
-def test_older_stems_are_replaced(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
+def test_replaces_older_stems_only(demucs_command: Demucs, song: Path, tmp_path: Path) -> None:
     folder = tmp_path / "separated" / "known" / "song.mp3"
     folder.mkdir(parents=True)
     (folder / "vocals.wav").write_text("old")
@@ -182,7 +178,7 @@ def test_older_stems_are_replaced(demucs_command: Demucs, song: Path, tmp_path: 
 
 
 class Interrupting(Silence):
-    """A display that presses Ctrl-C at a share of the work."""
+    """A display that sends Ctrl-C when the progress reaches `at`."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -191,12 +187,12 @@ class Interrupting(Silence):
         if progress.fraction >= self.at:
             self.at = 2
             os.kill(os.getpid(), signal.SIGINT)
-            # The main thread hears signals, and this is not it.
+            # Signals arrive in the main thread; this may be another one.
             assert signal.getsignal(signal.SIGINT).__self__.wait(30)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.96])
-def test_a_song_that_is_stopped_leaves_nothing(
+def test_ctrl_c_leaves_no_files(
     share: float, demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "choose_display", lambda quiet: Interrupting(share))
@@ -204,7 +200,7 @@ def test_a_song_that_is_stopped_leaves_nothing(
     assert not (tmp_path / "separated").exists()
 
 
-def test_a_download_can_be_stopped(
+def test_ctrl_c_stops_a_download(
     demucs_command: Demucs, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(*_: Any, downloading: Callable[[int, int], None], **__: Any) -> None:
@@ -217,9 +213,7 @@ def test_a_download_can_be_stopped(
     assert demucs_command(song) == 128 + signal.SIGINT
 
 
-def test_the_program_says_what_it_does_beside_standard_output(
-    song: Path, model_folder: Path, tmp_path: Path
-) -> None:
+def test_messages_go_to_standard_error(song: Path, model_folder: Path, tmp_path: Path) -> None:
     arguments = ["-n", str(model_folder), "--two-stems=vocals", "--flac", "--int24", song.name, "missing.mp3"]
     done = subprocess.run(
         [sys.executable, "-m", "unbraid", "demucs", *arguments],
@@ -238,7 +232,9 @@ def test_the_program_says_what_it_does_beside_standard_output(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_completion_knows_the_command_and_its_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_scripts_contain_the_command_and_its_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     for word in ("demucs", "--two-stems", "--other-method", "minus", "--mp3-preset"):
@@ -251,7 +247,7 @@ def test_completion_knows_the_command_and_its_options(shell: str, capsys: pytest
         (["--two-stems", "guitar"], "guitar", 1),
         (["--two-stems", "all"], "drums, bass", 1),
         (["-n", "no-such-model"], "no-such-model", 1),
-        (["-n", "htdemucs"], "htdemucs", 1),  # not here, and tests download nothing
+        (["-n", "htdemucs"], "htdemucs", 1),  # not installed, and tests download nothing
         (["-n", "hf://someone/some_model"], "--repo", 1),
         (["-n", "hf://adefossez/htdemucs"], "htdemucs", 1),
         (["-s", "955717e8"], "htdemucs", 1),
@@ -271,7 +267,7 @@ def test_completion_knows_the_command_and_its_options(shell: str, capsys: pytest
     ],
     ids=str,
 )
-def test_what_can_not_be_is_one_line_before_anything_is_done(
+def test_reports_invalid_options_in_one_line_before_any_work(
     options: list[str],
     word: str,
     code: int,
@@ -287,12 +283,12 @@ def test_what_can_not_be_is_one_line_before_anything_is_done(
     assert not (tmp_path / "separated").exists()
 
 
-def test_without_songs_it_says_so(demucs_command: Demucs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_songs_reports_an_error(demucs_command: Demucs, capsys: pytest.CaptureFixture[str]) -> None:
     assert demucs_command() == 1
     assert capsys.readouterr().err.startswith("unbraid: no song was given.")
 
 
-def test_a_file_in_the_place_of_a_folder_is_named(
+def test_names_a_file_that_blocks_a_folder(
     demucs_command: Demucs, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "taken").write_text("")
@@ -305,7 +301,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(
     assert "is a folder" in capsys.readouterr().err
 
 
-def test_verbose_says_which_model_and_how_songs_are_cut(
+def test_verbose_prints_the_model_and_the_segments(
     demucs_command: Demucs, song: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demucs_command("-v", song) == 0

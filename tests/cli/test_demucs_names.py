@@ -1,4 +1,4 @@
-"""`unbraid demucs`: where a `--filename` template puts stems, and what a model is called."""
+"""`unbraid demucs`: file names by `--filename`, and names of models."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unbraid.errors import ModelError, SettingError
 
 
 def names(template: str, *songs: str, stems: tuple[str, ...] = ("vocals", "drums")) -> list[list[str]]:
-    found = name_files(template, [Path(song) for song in songs], stems, "wav")
-    return [[str(file) for file in files] for files in found]
+    files_of_songs = name_files(template, [Path(song) for song in songs], stems, "wav")
+    return [[str(file) for file in files] for files in files_of_songs]
 
 
-def test_a_template_is_filled_in_for_every_song_and_stem() -> None:
+def test_fills_in_the_template_for_every_song_and_stem() -> None:
     assert names("{track}/{stem}.{ext}", "a/b.c.mp3") == [["b.c/vocals.wav", "b.c/drums.wav"]]
     assert names("{trackext}-{stem}.{ext}", "b.c.mp3", "d") == [
         ["mp3-vocals.wav", "mp3-drums.wav"],
@@ -24,7 +24,7 @@ def test_a_template_is_filled_in_for_every_song_and_stem() -> None:
     ]
 
 
-def test_only_songs_whose_files_would_be_the_same_get_a_number() -> None:
+def test_numbers_only_songs_whose_files_would_collide() -> None:
     assert names("{track}.{trackext}/{stem}.wav", "a.mp3", "a.wav", stems=("v",)) == [
         ["a.mp3/v.wav"],
         ["a.wav/v.wav"],
@@ -36,7 +36,7 @@ def test_only_songs_whose_files_would_be_the_same_get_a_number() -> None:
     ]
 
 
-def test_a_name_of_dots_stays_in_the_folder() -> None:
+def test_a_name_of_dots_stays_in_the_output_folder() -> None:
     assert names("{track}/{stem}.wav", ".mp3", "...", stems=("v",)) == [["mp3/v.wav"], ["song/v.wav"]]
 
 
@@ -53,19 +53,19 @@ def test_a_name_of_dots_stays_in_the_folder() -> None:
         ("{track}" * 64 + "{stem}.wav", ("song.mp3",), "255"),
     ],
 )
-def test_a_template_that_can_not_do_says_why(template: str, songs: tuple[str, ...], word: str) -> None:
+def test_rejects_an_invalid_template(template: str, songs: tuple[str, ...], word: str) -> None:
     with pytest.raises(SettingError, match=word.replace("{", r"\{").replace(".", r"\.")):
         names(template, *songs)
 
 
-def test_the_models_of_the_catalogue_are_listed_in_demucs_form() -> None:
+def test_lists_the_catalogue_in_the_format_of_demucs() -> None:
     bags, single = list_models(None).split("Single models:\n")
     assert bags.startswith("Bag of models:\n    ")
     assert {"htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"} <= set(bags.split())
     assert single.split() == ["955717e8", "5c90dfd2", "75fc33f5"]
 
 
-def test_the_models_of_a_folder_are_listed_by_name_and_signature(tmp_path: Path) -> None:
+def test_lists_a_folder_by_name_and_signature(tmp_path: Path) -> None:
     for name in ("mine.yaml", "0a1b-2c3d4e5f.th", "5e6f.th", "7a8b.safetensors", "notes.txt"):
         (tmp_path / name).write_text("")
     lines = ["Bag of models:", "    mine", "Single models:", "    0a1b", "    5e6f", "    7a8b", ""]
@@ -84,5 +84,5 @@ def test_the_models_of_a_folder_are_listed_by_name_and_signature(tmp_path: Path)
         ("a/b", "a/b", "a_b"),
     ],
 )
-def test_stems_are_filed_under_the_name_that_was_given(name: str, model: str, folder: str) -> None:
+def test_names_the_folder_after_the_model_argument(name: str, model: str, folder: str) -> None:
     assert choose_model(name, None) == (model, folder)

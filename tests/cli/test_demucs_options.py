@@ -1,4 +1,4 @@
-"""`unbraid demucs` knows every option of demucs, under the same names, with the same defaults and choices."""
+"""`unbraid demucs` has every option of demucs, with the same names, defaults and choices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 
 def traits(action: argparse.Action) -> dict[str, Any]:
-    """All of an option but its texts."""
+    """Return everything about an option except its texts."""
     return {
         "kind": type(action),
         "strings": tuple(action.option_strings),
@@ -34,7 +34,7 @@ def traits(action: argparse.Action) -> dict[str, Any]:
 
 
 def exclusive(parser: argparse.ArgumentParser) -> list[set[str]]:
-    """Options that can't be given together."""
+    """Return the groups of mutually exclusive options."""
     return [{action.dest for action in group._group_actions} for group in parser._mutually_exclusive_groups]
 
 
@@ -43,30 +43,30 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str]) -> dict[str, A
     return {name: value for name, value in values.items() if name not in ("device", "run")}
 
 
-def test_no_option_is_missing_and_none_is_new() -> None:
+def test_has_exactly_the_options_of_demucs() -> None:
     assert options(OURS).keys() == options(THEIRS).keys()
 
 
 @pytest.mark.parametrize("name", options(THEIRS))
-def test_an_option_has_the_same_spelling_default_and_choices(name: str) -> None:
+def test_options_have_the_same_spelling_default_and_choices(name: str) -> None:
     ours, theirs = traits(options(OURS)[name]), traits(options(THEIRS)[name])
-    if name == "device":  # theirs is found out while the parser is made
+    if name == "device":  # demucs detects it when it builds the parser
         assert ours.pop("default") == "auto"
         assert theirs.pop("default") in ("cuda", "mps", "cpu")
     assert ours == theirs
 
 
-def test_options_that_exclude_each_other_are_the_same() -> None:
+def test_the_same_options_exclude_each_other() -> None:
     assert sorted(map(sorted, exclusive(OURS))) == sorted(map(sorted, exclusive(THEIRS)))
 
 
 @pytest.mark.parametrize("option", LONG)
-def test_every_abbreviation_means_the_same(option: str) -> None:
-    def meant(parser: argparse.ArgumentParser, short: str) -> list[str]:
-        return sorted(found[0].dest for found in parser._get_option_tuples(short))
+def test_abbreviations_mean_the_same_options(option: str) -> None:
+    def matches(parser: argparse.ArgumentParser, short: str) -> list[str]:
+        return sorted(match[0].dest for match in parser._get_option_tuples(short))
 
     for length in range(3, len(option)):
-        assert meant(OURS, option[:length]) == meant(THEIRS, option[:length])
+        assert matches(OURS, option[:length]) == matches(THEIRS, option[:length])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_every_abbreviation_means_the_same(option: str) -> None:
         "",
     ],
 )
-def test_a_line_is_read_alike(line: str) -> None:
+def test_parses_command_lines_like_demucs(line: str) -> None:
     assert parsed(OURS, line.split()) == parsed(THEIRS, line.split())
 
 
@@ -96,7 +96,7 @@ def test_a_line_is_read_alike(line: str) -> None:
         "--segment 7.8",
     ],
 )
-def test_what_can_not_be_read_ends_alike(line: str) -> None:
+def test_rejects_the_same_command_lines(line: str) -> None:
     for parser in (OURS, THEIRS):
         with pytest.raises(SystemExit, match="2"):
             parser.parse_args(line.split())

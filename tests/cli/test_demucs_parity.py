@@ -1,4 +1,4 @@
-"""`unbraid demucs` and demucs itself, side by side: the same model, options and songs give the same files."""
+"""`unbraid demucs` compared with demucs: the same model, options and songs give the same files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.separation.known_models import GAINS, SEGMENT, SOURCES, loudness_mode
 from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 
-# Of the segment's mean magnitude, so that stems come near to full scale, and some beyond.
+# Some stems exceed full scale: `loudness_model` multiplies the song by its mean magnitude.
 SONG_PEAK = 3.0
-INTEGER_ERROR = 2  # steps: demucs cuts off what we round
+INTEGER_ERROR = 2  # steps: demucs truncates, we round
 
 
 class Loudness(torch.nn.Module):
-    """`loudness_model` once more: the mixture times its mean magnitude, at a gain for each stem."""
+    """`loudness_model` in PyTorch: the mixture times its mean magnitude, with a gain for each stem."""
 
     sources, samplerate, audio_channels = list(SOURCES), 44100, 2
     segment = Fraction(SEGMENT, 44100)
@@ -39,10 +39,10 @@ class Loudness(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a sound file is, but for the values of its samples."""
+    """Format of an audio file."""
 
     codec: str
-    samples_are: str
+    sample_format: str
     sample_rate: int
     channels: int
 
@@ -62,14 +62,14 @@ Both = Callable[..., "tuple[Mapping[str, Path], Mapping[str, Path]]"]
 
 @pytest.fixture
 def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
-    """Runs both with the same options; the files that they wrote, by their paths below the model's folder."""
+    """Runs both commands with the same options; returns their files by path below the model's folder."""
     monkeypatch.setattr(demucs.api, "get_model", lambda name, repo=None: Loudness())
     model = loudness_model(tmp_path / "models" / "loudness", fixed_length=False)
     monkeypatch.chdir(tmp_path)
 
     def run(*options: Any) -> tuple[Mapping[str, Path], Mapping[str, Path]]:
         arguments = [str(option) for option in options]
-        random.seed(0)  # what shifts are drawn from
+        random.seed(0)  # the seed of the shifts
         demucs.separate.main(["-n", "loudness", "-o", "theirs", "-d", "cpu", *arguments])
         assert main(["demucs", "-n", str(model), "-o", "ours", "-d", "cpu", *arguments]) == 0
         return files(tmp_path / "ours" / "loudness"), files(tmp_path / "theirs" / "loudness")
@@ -107,7 +107,7 @@ def write(path: Path, sample_rate: int, channels: int, samples: int) -> Path:
     ],
     ids=" ".join,
 )
-def test_stems_are_the_same_to_80_db(options: list[str], both: Both, song: Path) -> None:
+def test_float_stems_agree_to_80_db(options: list[str], both: Both, song: Path) -> None:
     ours, theirs = both("--float32", *options, song)
     assert ours.keys() == theirs.keys()
     for name, path in theirs.items():
@@ -128,13 +128,13 @@ def test_stems_are_the_same_to_80_db(options: list[str], both: Both, song: Path)
     ],
     ids=" ".join,
 )
-def test_integers_are_the_same_to_a_step_or_two(options: list[str], both: Both, song: Path) -> None:
+def test_integer_stems_agree_to_a_step_or_two(options: list[str], both: Both, song: Path) -> None:
     ours, theirs = both(*options, song)
     assert ours.keys() == theirs.keys()
     bits = 24 if "--int24" in options else 16
     for name, path in theirs.items():
         assert Kind.of(ours[name]) == Kind.of(path)
-        # Our float32 and theirs differ by less than a step of 24 bits, but not by less than none.
+        # The float32 results differ by about a step of 24 bits.
         assert np.abs(read(ours[name]) - read(path)).max() * 2 ** (bits - 1) <= (
             INTEGER_ERROR if bits == 16 else 16
         )
@@ -150,7 +150,7 @@ def test_integers_are_the_same_to_a_step_or_two(options: list[str], both: Both, 
     ],
     ids=" ".join,
 )
-def test_formats_and_bit_rates_are_the_same(options: list[str], both: Both, song: Path) -> None:
+def test_formats_and_bit_rates_agree(options: list[str], both: Both, song: Path) -> None:
     ours, theirs = both(*options, song)
     assert ours.keys() == theirs.keys()
     for name, path in theirs.items():
@@ -161,7 +161,7 @@ def test_formats_and_bit_rates_are_the_same(options: list[str], both: Both, song
 
 
 @pytest.mark.parametrize(("sample_rate", "channels"), [(48000, 1), (22050, 2), (44100, 1), (32000, 2)])
-def test_a_song_of_any_rate_becomes_stems_at_the_models_rate_in_stereo(
+def test_stems_are_stereo_at_the_rate_of_the_model(
     sample_rate: int, channels: int, both: Both, tmp_path: Path
 ) -> None:
     song = write(tmp_path / "song.wav", sample_rate, channels, 10007)
@@ -169,10 +169,12 @@ def test_a_song_of_any_rate_becomes_stems_at_the_models_rate_in_stereo(
     assert ours.keys() == theirs.keys()
     for name, path in theirs.items():
         assert Kind.of(ours[name]) == Kind.of(path)
-        assert abs(read(ours[name]).shape[1] - read(path).shape[1]) <= 1  # they round down, we to the nearest
+        assert (
+            abs(read(ours[name]).shape[1] - read(path).shape[1]) <= 1
+        )  # demucs rounds the length down, we to the nearest
 
 
-def test_several_songs_get_folders_of_the_same_names(both: Both, tmp_path: Path) -> None:
+def test_songs_get_folders_of_the_same_names(both: Both, tmp_path: Path) -> None:
     names = ("plain.wav", "two.dots.wav", "with space .wav", "ünï.wav", "UPPER.WAV")
     songs = [write(tmp_path / "in" / name, 44100, 2, 500) for name in names]
     ours, theirs = both(*songs)
@@ -190,7 +192,7 @@ def test_several_songs_get_folders_of_the_same_names(both: Both, tmp_path: Path)
         "../{stem}.wav",
     ],
 )
-def test_a_template_names_the_same_files(template: str, both: Both, song: Path, tmp_path: Path) -> None:
+def test_templates_name_the_same_files(template: str, both: Both, song: Path, tmp_path: Path) -> None:
     both("--filename", template, song)
     ours, theirs = files(tmp_path / "ours"), files(tmp_path / "theirs")
     assert ours.keys() == theirs.keys()

@@ -1,4 +1,4 @@
-"""`unbraid demucs --repo` with a whole HTDemucs in a published file: what demucs makes of it."""
+"""`unbraid demucs --repo` with a full-size HTDemucs, compared with demucs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unbraid.cli.main import main
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bag called `htdemucs`, of one network with seeded weights."""
+    """A folder with a bag called `htdemucs` of one network with seeded random weights."""
     folder = tmp_path_factory.mktemp("repo")
     state = seeded(HTDemucs(**HTDEMUCS)).state_dict()
     published_state = {name: values.numpy().astype(np.float16) for name, values in state.items()}
@@ -29,7 +29,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_model_that_is_taken_unless_another_is_named_gives_demucs_stems(
+def test_the_default_model_gives_the_stems_of_demucs(
     repo: Path, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -46,7 +46,7 @@ def test_the_model_that_is_taken_unless_another_is_named_gives_demucs_stems(
         assert error_db < -80
 
 
-def test_a_segment_longer_than_the_network_takes_is_an_error(
+def test_rejects_a_segment_longer_than_the_network_allows(
     repo: Path, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = write_wave(tmp_path / "song.wav", seconds=0.1)
@@ -58,7 +58,7 @@ def test_a_segment_longer_than_the_network_takes_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
-def test_models_of_a_folder_are_listed(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_models_prints_the_same_as_demucs(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         demucs.separate.main(["--list-models", "--repo", str(repo)])
     theirs = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`unbraid deploy`: what it says where it can't, and the way from the command to template and assets."""
+"""`unbraid deploy`: error messages, and writing the template and its assets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unbraid.cli import deploy
 from unbraid.cli.main import main
 
 
-def test_a_package_without_the_repository_says_what_to_do(
+def test_outside_a_clone_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "CHECKOUT", tmp_path)
@@ -24,24 +24,24 @@ def test_a_package_without_the_repository_says_what_to_do(
     assert "Clone it and run ./unbraid deploy there" in capsys.readouterr().err
 
 
-def test_a_folder_without_a_template_to_write_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejects_out_without_synth_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "-o", "out"]) == 2
     assert "--synth-only" in capsys.readouterr().err
 
 
-def test_to_write_and_to_destroy_is_refused() -> None:
+def test_rejects_synth_only_with_destroy() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["deploy", "--synth-only", "--destroy"])
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of the tests has what infra/.venv has; making that takes 400 MB."""
+def cdk_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the test environment, which has the same packages as infra/.venv: a new one takes 400 MB."""
     monkeypatch.setattr(deploy, "environment", lambda: Path(sys.executable))
 
 
-def test_template_and_assets_are_written_without_an_account(
-    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_writes_template_and_assets_without_an_account(
+    cdk_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -58,8 +58,8 @@ def test_template_and_assets_are_written_without_an_account(
     (code,) = codes
     with zipfile.ZipFile(assets[code]) as file:
         assert "unbraid/aws/functions/upload.py" in file.namelist()
-    assert len(assets) == 2  # and what the image is built from
+    assert len(assets) == 2  # the code of the functions and the source of the image
     assert '"MaximumConcurrency": 3' in text
-    # The CDK's own command line reads it, in the version that is locked. It is installed the first time.
+    # The locked version of the CDK's command line can read the output. The first run installs it.
     listing = [cdk_cli.installed(), "ls", "--app", tmp_path / "out"]
     assert subprocess.run(listing, capture_output=True, text=True, check=True).stdout == "unbraid\n"

@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: the scores it prints, as a table and as JSON, and how it ends."""
+"""`unbraid evaluate`: scores as a table and as JSON, and exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIXTURE = np.sum(list(STEMS.values()), axis=0)
 
 
 def write(folder: Path, gain: float = 1.0, silent: str | None = None) -> Path:
-    """Writes the stems, times `gain`, one of them silent, into `folder`."""
+    """Write the stems times `gain` into `folder`; the stem `silent` is silent."""
     folder.mkdir(parents=True)
     for name, stem in STEMS.items():
         with Encoder(folder / f"{name}.wav", sample_rate=44100, channels=2, subtype="float") as file:
@@ -32,9 +32,7 @@ def write(folder: Path, gain: float = 1.0, silent: str | None = None) -> Path:
     return folder
 
 
-def test_estimate_and_baselines_are_scored_as_their_formulas_say(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_scores_the_estimate_and_the_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference, estimate = write(tmp_path / "true"), write(tmp_path / "mine", gain=0.9)
     arguments = ["--reference", str(reference), "--estimate", str(estimate), "--baselines", "--json"]
     assert main(["evaluate", *arguments]) == 0
@@ -43,14 +41,16 @@ def test_estimate_and_baselines_are_scored_as_their_formulas_say(
     assert output.err == ""
     assert (song["song"], song["duration_s"], song["errors"]) == ("true", 1.0, [])
     assert list(song["scores"]) == ["estimate", "mixture", "centre", "repetition", "percussion"]
-    assert song["scores"]["estimate"]["mean_sdr"] == pytest.approx(20, abs=1e-3)  # a tenth of it is missing
+    assert song["scores"]["estimate"]["mean_sdr"] == pytest.approx(
+        20, abs=1e-3
+    )  # the error is a tenth of the stem
     for name, stem in STEMS.items():
         assert song["scores"]["estimate"]["stems"][name]["sdr"] == pytest.approx(20, abs=1e-3)
         of_mixture = 10 * math.log10(np.sum(stem**2) / np.sum((MIXTURE - stem) ** 2))
         assert song["scores"]["mixture"]["stems"][name]["sdr"] == pytest.approx(of_mixture, abs=1e-3)
 
 
-def test_a_model_is_scored_under_its_name(
+def test_scores_a_model_under_its_name(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", "--reference", str(write(tmp_path / "true")), "-m", str(model_folder)]) == 0
@@ -66,7 +66,7 @@ def test_a_model_is_scored_under_its_name(
     assert float(scores.split()[-1]) == pytest.approx(np.mean(expected), abs=0.05)
 
 
-def test_what_auto_came_to_is_said(
+def test_prints_the_model_that_auto_chose(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def find(
@@ -84,7 +84,7 @@ def test_what_auto_came_to_is_said(
     ]
 
 
-def test_the_table_names_contenders_stems_and_silence(
+def test_the_table_has_contenders_stems_and_silence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reference, estimate = write(tmp_path / "true", silent="vocals"), write(tmp_path / "mine", gain=0.5)
@@ -95,7 +95,7 @@ def test_the_table_names_contenders_stems_and_silence(
     assert "level of the estimate" in lines[4]
 
 
-def test_of_several_songs_the_one_that_cannot_be_scored_is_named_and_ends_with_1(
+def test_names_the_song_that_cannot_be_scored_and_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for song in ("a", "b\x1b[31m"):
@@ -112,6 +112,6 @@ def test_of_several_songs_the_one_that_cannot_be_scored_is_named_and_ends_with_1
     assert summary["mean"] == pytest.approx(20 * math.log10(2), abs=1e-3)
 
 
-def test_nothing_to_score_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_score_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--reference", str(tmp_path)]) == 2
     assert "--estimate" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`unbraid models`: what is there, how big, how good, whose; and how it gets here."""
+"""`unbraid models`: the table, the descriptions, `path` and `pull`."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("words", [[], ["list"]])
-def test_the_table_has_size_score_licence_and_stems_of_every_model(
+def test_lists_size_score_licence_and_stems_of_every_model(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", *words]) == 0
     heading, *rows = capsys.readouterr().out.split("\n\n")[0].splitlines()
     assert heading.split() == ["MODEL", "READY", "SIZE", "SDR", "LICENCE", "STEMS"]
     for row, entry in zip(rows, catalog().values(), strict=True):
-        name, here, size, unit, score, *rest = row.split()
-        assert (name, here, unit) == (entry.name, "yes" if entry.installed else "no", "MB")
+        name, ready, size, unit, score, *rest = row.split()
+        assert (name, ready, unit) == (entry.name, "yes" if entry.installed else "no", "MB")
         assert float(size) == pytest.approx((entry.size or entry.download_size) / 1e6, abs=0.06)
         assert score == (f"{entry.sdr_db['mean']:.1f}" if entry.sdr_db else "-")
         assert rest == [entry.licence, *entry.sources]
         assert len(row) <= 80
 
 
-def test_the_list_says_what_each_model_is_its_paper_and_who_measured_the_score(
+def test_list_describes_each_model_with_its_paper_and_the_source_of_its_score(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -60,14 +60,12 @@ def test_the_list_says_what_each_model_is_its_paper_and_who_measured_the_score(
 # path
 
 
-def test_the_folder_of_a_model_is_a_line_a_script_can_read(
-    model_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_path_prints_only_the_folder(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "path", str(model_folder)]) == 0
     assert capsys.readouterr().out == f"{model_folder}\n"
 
 
-def test_the_path_of_a_model_that_is_not_here_is_an_error_and_no_download(
+def test_path_of_a_missing_model_is_an_error_without_a_download(
     capsys: pytest.CaptureFixture[str], server: FileServer
 ) -> None:
     assert main(["models", "path", "htdemucs"]) == 1
@@ -82,7 +80,7 @@ def test_the_path_of_a_model_that_is_not_here_is_an_error_and_no_download(
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """Where the stand-ins of the known models come from, into an empty cache."""
+    """Serves stand-ins of the published models; the cache is empty."""
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
     for name in ("UNBRAID_OFFLINE", "UNBRAID_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -92,7 +90,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
         yield server
 
 
-def test_pull_checks_a_model_that_is_here(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pull_checks_an_installed_model(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "pull", str(model_folder)]) == 0
     assert capsys.readouterr() == (f"{model_folder} is installed: {model_folder}\n", "")
 
@@ -100,18 +98,18 @@ def test_pull_checks_a_model_that_is_here(model_folder: Path, capsys: pytest.Cap
 def test_pull_downloads_a_model_once(
     server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    here = f"htdemucs is installed: {tmp_path / 'cache' / 'models' / 'htdemucs'}\n"
+    installed = f"htdemucs is installed: {tmp_path / 'cache' / 'models' / 'htdemucs'}\n"
     assert main(["models", "pull", "htdemucs"]) == 0
-    assert capsys.readouterr() == (here, "htdemucs: downloading 0.3 MB\n")
+    assert capsys.readouterr() == (installed, "htdemucs: downloading 0.3 MB\n")
     assert main(["models", "pull", "htdemucs"]) == 0
-    assert capsys.readouterr() == (here, "")
+    assert capsys.readouterr() == (installed, "")
     assert len(server.requests) == 1
     assert main(["models", "path", "htdemucs"]) == 0
     assert main(["models"]) == 0
     assert "htdemucs     yes" in capsys.readouterr().out
 
 
-def test_a_model_that_cannot_be_had_is_an_error_in_one_line(
+def test_pull_reports_an_unavailable_model_in_one_line(
     server: FileServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.files.clear()
@@ -134,7 +132,7 @@ sys.exit(main(["models", "pull", "htdemucs"]))
 
 
 class Pull:
-    """`unbraid models pull htdemucs` on a terminal of its own."""
+    """`unbraid models pull htdemucs` on its own terminal."""
 
     def __init__(self, server: FileServer) -> None:
         path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
@@ -145,35 +143,35 @@ class Pull:
             stdout=subprocess.PIPE,
             stderr=end,
             text=True,
-            # In the background, and under nohup, Ctrl-C is ignored.
+            # Background jobs and nohup ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={**os.environ, "PYTHONPATH": path, "TERM": "xterm", "NO_COLOR": "1"},
         )
         os.close(end)
 
     def read(self) -> str:
-        """All that is shown, up to the end."""
+        """Return all output until the process ends."""
         shown = ""
-        with suppress(OSError):  # how the other end of a terminal closes
+        with suppress(OSError):  # raised when the other end closes
             while more := os.read(self._terminal, 1000):
                 shown += more.decode()
         return shown
 
 
-def test_on_a_terminal_a_bar_grows_and_goes(server: FileServer) -> None:
+def test_pull_draws_a_bar_on_a_terminal_and_erases_it(server: FileServer) -> None:
     server.faults = [Fault(pause_s=1.6)]
     pull = Pull(server)
     shown = pull.read()
     assert pull.process.wait() == 0
-    pictures = [picture.removesuffix("\x1b[K").rstrip() for picture in shown.split("\r")]
-    shares = [int(found[1]) for picture in pictures if (found := re.search(r"(\d+)%", picture))]
-    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 100
-    assert any(re.search(r"100% +0:00 left +\d+\.\d MB/s", picture) for picture in pictures)
-    assert len({len(picture) for picture in pictures if " MB/s" in picture}) == 1
-    assert pictures[-1] == ""  # nothing of it stays
+    frames = [frame.removesuffix("\x1b[K").rstrip() for frame in shown.split("\r")]
+    percents = [int(match[1]) for frame in frames if (match := re.search(r"(\d+)%", frame))]
+    assert percents == sorted(percents) and percents[0] == 0 and percents[-1] == 100
+    assert any(re.search(r"100% +0:00 left +\d+\.\d MB/s", frame) for frame in frames)
+    assert len({len(frame) for frame in frames if " MB/s" in frame}) == 1
+    assert frames[-1] == ""  # the bar is erased
 
 
-def test_a_pull_that_is_stopped_says_that_the_next_goes_on(server: FileServer, tmp_path: Path) -> None:
+def test_a_stopped_pull_continues_on_the_next_run(server: FileServer, tmp_path: Path) -> None:
     server.faults = [Fault(pause_s=20)]
     pull = Pull(server)
     while not any(part.stat().st_size > 100_000 for part in tmp_path.rglob("*.part")):

@@ -1,4 +1,4 @@
-"""The command line as a whole: cheap to start, documented, and in step with the engine."""
+"""The command line as a whole: fast to start, documented, and consistent with the engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
 def commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Every command with its words, the whole first."""
+    """Yield the parser and every command and subcommand, with their full names."""
     yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -35,16 +35,16 @@ COMMANDS = dict(commands(build_parser(), "unbraid"))
 
 
 def section(command: str) -> str:
-    """What the manual says under the heading of `command`, up to the next."""
-    found = re.search(
+    """Return the section of the manual about `command`."""
+    match = re.search(
         rf"^## `{command}`$(.*?)(?=^## |\Z)", MANUAL.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
-    assert found, f"docs/cli.md has no heading for {command}"
-    return found.group(1)
+    assert match, f"docs/cli.md has no heading for {command}"
+    return match.group(1)
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name.count(" ") == 1])
-def test_every_option_of_a_command_is_in_the_manual(command: str) -> None:
+def test_the_manual_has_every_option(command: str) -> None:
     text = section(command)
     for name, parser in COMMANDS.items():
         if name == command or name.startswith(f"{command} "):
@@ -57,7 +57,7 @@ def test_every_option_of_a_command_is_in_the_manual(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name.count(" ") == 1])
-def test_the_manual_has_no_option_that_is_gone(command: str) -> None:
+def test_the_manual_has_no_removed_option(command: str) -> None:
     known = {
         option
         for name, parser in COMMANDS.items()
@@ -68,14 +68,14 @@ def test_the_manual_has_no_option_that_is_gone(command: str) -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", section(command))) <= known
 
 
-def test_choices_are_those_of_the_engine() -> None:
+def test_choices_match_the_engine() -> None:
     actions = {action.dest: action for action in COMMANDS["unbraid separate"]._actions}
     assert tuple(actions["format"].choices or ()) == FORMATS
     assert tuple(actions["clip_mode"].choices or ()) == CLIP_MODES
     assert actions["device"].metavar == "|".join(DEVICES)
 
 
-def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+def test_building_the_parser_imports_nothing_heavy() -> None:
     program = (
         "import sys; from unbraid.cli.main import build_parser; build_parser();"
         "heavy = {'numpy', 'av', 'soxr', 'openvino', 'shtab', 'torch', 'scipy'};"
@@ -86,20 +86,20 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_the_version_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out == f"unbraid {unbraid.__version__}\n"
 
 
-def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert "COMMAND" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_completion_script_knows_commands_and_options(
+def test_completion_scripts_contain_commands_and_options(
     shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["completion", shell]) == 0
@@ -108,5 +108,5 @@ def test_a_completion_script_knows_commands_and_options(
         assert word in script
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"{shell}, which could check the script, is not installed")
+        pytest.skip(f"{shell} is not installed, so its syntax check can't run")
     subprocess.run([program, "-n"], input=script, text=True, check=True)

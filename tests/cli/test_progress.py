@@ -1,4 +1,4 @@
-"""The bar fits its terminal, whatever a song is called; elsewhere there are lines."""
+"""Progress: a bar that fits its terminal with any song name, and lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unbraid.separation.progress import Progress
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     encoding = "utf-8"
 
@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 
 class Clock:
-    """Stands for the time, which it is told."""
+    """A fake clock."""
 
     now = 100.0
 
@@ -37,14 +37,14 @@ class Clock:
 
 
 @pytest.fixture
-def moment(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    told = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", told)
-    return told
+def fake_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    return clock
 
 
 def drawn(stream: io.StringIO) -> str:
-    """What the last drawing shows, without colours."""
+    """Return the last drawn line, without colours."""
     return re.sub(r"\x1b\[[0-9]*[mK]", "", stream.getvalue().rpartition("\r")[2])
 
 
@@ -52,34 +52,40 @@ def drawn(stream: io.StringIO) -> str:
 @pytest.mark.parametrize(
     "name", ["a.mp3", "夜に駆ける 世界が終わるまで—YOASOBI.wav", "x" * 300, "e\u0301te\u0301.ogg"]
 )
-def test_the_bar_never_wraps(columns: int, name: str, moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_never_wraps(
+    columns: int, name: str, fake_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: columns)
     stream = Terminal()
     bar = Bar(stream, colour=True)
     bar.start(name, 12, 345)
     assert width(drawn(stream)) < columns
     for fraction in (0.0, 0.1, 0.5, 1.0):
-        moment.now += 1000.0
+        fake_clock.now += 1000.0
         bar.update(Progress(fraction, 0.0, 36000.0, "separating"))
         assert width(drawn(stream)) < columns
 
 
-def test_the_bar_shows_song_share_time_left_and_speed(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_shows_song_percent_time_left_and_speed(
+    fake_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: 80)
     stream = Terminal()
     bar = Bar(stream, colour=False)
     bar.start("song.mp3", 2, 3)
-    moment.now += 10.0
+    fake_clock.now += 10.0
     bar.update(Progress(0.25, 45.0, 200.0, "separating"))
     assert re.fullmatch(r"2/3 song\.mp3 ━+─+  25%   0:30 left    5\.0×", drawn(stream))
     assert "\x1b[3" not in stream.getvalue()
 
 
-def test_shows_the_computed_one_of_overlapping_songs(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shows_the_computed_one_of_overlapping_songs(
+    fake_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "_columns", lambda stream: 80)
     stream = Terminal()
-    drawn_below_messages = []
-    monkeypatch.setattr(ordered_display, "say", lambda _: drawn_below_messages.append(drawn(stream)))
+    drawn_during_messages = []
+    monkeypatch.setattr(ordered_display, "say", lambda _: drawn_during_messages.append(drawn(stream)))
     display = OrderedDisplay(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
     display.update("one.mp3", Progress(0.01, 50.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
@@ -88,17 +94,17 @@ def test_shows_the_computed_one_of_overlapping_songs(moment: Clock, monkeypatch:
     display.update("two.mp3", Progress(0.2, 0.0, 200.0, "separating"))
     display.update("one.mp3", Progress(0.99, 150.0, 200.0, "writing"))
     assert re.fullmatch(r"2/2 two\.mp3 ━+─+  20% +", drawn(stream))
-    moment.now += 4.0
+    fake_clock.now += 4.0
     display.update("two.mp3", Progress(0.6, 120.0, 200.0, "separating"))
     assert re.fullmatch(r"2/2 two\.mp3 ━+─+  60%   0:04 left   20\.0×", drawn(stream))
     display.finish("one.mp3", InputError("is damaged."))
-    assert drawn_below_messages == [""]
+    assert drawn_during_messages == [""]
     assert drawn(stream).startswith("2/2 two.mp3")
     display.finish("two.mp3", InputError("is damaged."))
     assert drawn(stream) == ""
 
 
-def test_numbers_a_file_that_is_given_twice(moment: Clock) -> None:
+def test_numbers_a_file_that_is_given_twice(fake_clock: Clock) -> None:
     stream = io.StringIO()
     display = OrderedDisplay(Lines(stream), ["one.mp3", "one.mp3"])
     for _ in range(2):
@@ -107,24 +113,24 @@ def test_numbers_a_file_that_is_given_twice(moment: Clock) -> None:
     assert stream.getvalue().splitlines() == [f"one.mp3: started, song {number} of 2" for number in (1, 2)]
 
 
-def test_a_terminal_without_unicode_gets_plain_characters(moment: Clock) -> None:
+def test_the_bar_is_ascii_on_a_terminal_without_unicode(fake_clock: Clock) -> None:
     class Old(Terminal):
         encoding = "latin-1"
 
     stream = Old()
     bar = Bar(stream, colour=False)
     bar.start("x" * 300, 1, 1)
-    moment.now += 10.0
+    fake_clock.now += 10.0
     bar.update(Progress(0.5, 45.0, 200.0, "separating"))
     assert drawn(stream).isascii()
 
 
-def test_lines_come_for_every_tenth_but_not_in_a_rush(moment: Clock) -> None:
+def test_prints_a_line_for_every_tenth_but_few_for_a_short_song(fake_clock: Clock) -> None:
     stream = io.StringIO()
     lines = Lines(stream)
     lines.start("song.mp3", 1, 2)
     for step in range(1001):
-        moment.now += 0.03
+        fake_clock.now += 0.03
         lines.update(Progress(step / 1000, step / 5, 200.0, "separating"))
     written = stream.getvalue().splitlines()
     assert written[0] == "song.mp3: started, song 1 of 2"
@@ -136,7 +142,7 @@ def test_lines_come_for_every_tenth_but_not_in_a_rush(moment: Clock) -> None:
     assert stream.getvalue().splitlines()[10:] == ["quick.mp3: started, song 2 of 2"]
 
 
-def test_the_display_suits_the_stream_and_the_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chooses_the_display_by_terminal_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("sys.stderr", Terminal())
@@ -155,7 +161,7 @@ def test_the_display_suits_the_stream_and_the_wishes(monkeypatch: pytest.MonkeyP
 
 
 @given(st.text(), st.integers(2, 60))
-def test_a_shortened_name_fits_and_keeps_both_ends(text: str, columns: int) -> None:
+def test_shortened_names_fit_and_keep_both_ends(text: str, columns: int) -> None:
     short = shorten(text, columns)
     assert width(short) <= columns
     if short != text:
@@ -169,7 +175,7 @@ def test_any_text_becomes_one_printable_line(text: str) -> None:
     assert printable(text).isprintable()
 
 
-def test_times_read_as_on_a_clock() -> None:
+def test_formats_times_as_a_clock() -> None:
     assert [clock(s) for s in (0, 7.4, 59.6, 750, 3723)] == ["0:00", "0:07", "1:00", "12:30", "1:02:03"]
 
 

@@ -1,4 +1,4 @@
-"""`unbraid separate`: which stems are written, where, and how it ends."""
+"""`unbraid separate`: which stems are written, where, and the exit code."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def length(path: Path) -> int:
         return file.getnframes()
 
 
-def write_streams(path: Path, sounds: list[NDArray[np.float32]]) -> None:
-    """A film's file with one lossless sound stream for each of the sounds."""
+def write_streams(path: Path, signals: list[NDArray[np.float32]]) -> None:
+    """Write a file with one lossless audio stream for each signal."""
     with av.open(str(path), "w") as container:
-        streams = [container.add_stream("flac", rate=44100, layout="stereo", format="s16") for _ in sounds]
-        for stream, sound in zip(streams, sounds, strict=True):
-            whole = np.rint(sound * 32767).astype(np.int16).T.reshape(1, -1)
+        streams = [container.add_stream("flac", rate=44100, layout="stereo", format="s16") for _ in signals]
+        for stream, signal in zip(streams, signals, strict=True):
+            whole = np.rint(signal * 32767).astype(np.int16).T.reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(whole), format="s16", layout="stereo")
             frame.sample_rate, frame.pts = 44100, 0
             for packet in (*stream.encode(frame), *stream.encode(None)):
                 container.mux(packet)
 
 
-def test_vocals_and_the_rest_are_written_as_long_as_the_song(
+def test_writes_vocals_and_the_rest_as_long_as_the_song(
     separate: Separate, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     song = write_wave(tmp_path / "a song.live.wav", seconds=1.7)
@@ -50,30 +50,30 @@ def test_vocals_and_the_rest_are_written_as_long_as_the_song(
         (["--format", "m4a", "--jobs", "2", "--device", "cpu"], ["no_vocals.m4a", "vocals.m4a"]),
     ],
 )
-def test_stems_are_those_that_were_asked_for(
+def test_writes_the_chosen_stems_in_the_chosen_format(
     options: list[str], names: list[str], separate: Separate, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     assert separate(write_wave(tmp_path / "song.wav", seconds=0.5), "-o", "out", *options) == 0
     assert stems_in(tmp_path / "out" / "song") == names
 
 
-def test_the_sound_stream_that_was_chosen_is_separated(separate: Separate, tmp_path: Path) -> None:
-    sounds = [noise(2, 44100, seed) for seed in (1, 2)]
-    write_streams(tmp_path / "film.mkv", sounds)
-    for options, sound in (
-        ([], sounds[0]),
-        (["--audio-stream", "0"], sounds[0]),
-        (["--audio-stream", "1"], sounds[1]),
+def test_separates_the_chosen_audio_stream(separate: Separate, tmp_path: Path) -> None:
+    signals = [noise(2, 44100, seed) for seed in (1, 2)]
+    write_streams(tmp_path / "video.mkv", signals)
+    for options, signal in (
+        ([], signals[0]),
+        (["--audio-stream", "0"], signals[0]),
+        (["--audio-stream", "1"], signals[1]),
     ):
-        assert separate("film.mkv", "--float32", *options) == 0
-        assert 10 * read(tmp_path / "separated" / "film" / "vocals.wav") == pytest.approx(sound, abs=1e-2)
-    assert separate("-q", "film.mkv", "--audio-stream", "2") != 0
+        assert separate("video.mkv", "--float32", *options) == 0
+        assert 10 * read(tmp_path / "separated" / "video" / "vocals.wav") == pytest.approx(signal, abs=1e-2)
+    assert separate("-q", "video.mkv", "--audio-stream", "2") != 0
 
 
 @pytest.mark.parametrize(
     ("mode", "peak", "gain"), [("rescale", 1.0, 0.5), ("clamp", 1.0, 1.0), ("none", 2.0, 1.0)]
 )
-def test_stems_beyond_full_scale_are_treated_as_asked(
+def test_clip_mode_decides_about_stems_beyond_full_scale(
     mode: str, peak: float, gain: float, separate: Separate, tmp_path: Path
 ) -> None:
     loud = spectral_model(tmp_path / "loud", masks=(4.0, -3.0), sources=("up", "down"), normalise=False)
@@ -97,15 +97,13 @@ def test_stems_beyond_full_scale_are_treated_as_asked(
         ["--quality", "best"],
     ],
 )
-def test_how_the_song_is_cut_and_shifted_is_up_to_the_options(
-    options: list[str], separate: Separate, tmp_path: Path
-) -> None:
-    # Its answer depends on the loudness of each segment, so that no two ways of cutting give the same stems.
+def test_options_change_segments_and_shifts(options: list[str], separate: Separate, tmp_path: Path) -> None:
+    # The output of this model depends on the loudness of each segment, so every way of splitting gives other stems.
     model = loudness_model(tmp_path / "model")
     write(tmp_path / "song.wav", noise(2, 15000, 1) * np.linspace(0, 1, 15000, dtype=np.float32))
     stems = []
-    for out, given in (("plain", []), ("changed", options), ("again", options), ("no seed", options[:2])):
-        assert separate("song.wav", "-m", model, "-o", out, "--float32", *given) == 0
+    for out, used in (("plain", []), ("changed", options), ("again", options), ("no seed", options[:2])):
+        assert separate("song.wav", "-m", model, "-o", out, "--float32", *used) == 0
         stems.append(read(tmp_path / out / "song" / "vocals.wav"))
     plain, changed, again, unseeded = stems
     assert np.abs(changed - plain).max() > 1e-4
@@ -113,7 +111,7 @@ def test_how_the_song_is_cut_and_shifted_is_up_to_the_options(
     assert np.array_equal(changed, unseeded) == (len(options) == 2)
 
 
-def test_a_song_that_fails_has_one_line_and_the_others_are_done(
+def test_reports_a_failing_song_in_one_line_and_separates_the_others(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.mp3").write_text("not music at all")
@@ -127,7 +125,7 @@ def test_a_song_that_fails_has_one_line_and_the_others_are_done(
     assert f"{tmp_path}/*" in folder
 
 
-def test_songs_of_one_name_get_folders_of_their_own(
+def test_songs_with_the_same_name_get_separate_folders(
     separate: Separate, write_wave: WriteWave, tmp_path: Path
 ) -> None:
     songs = [write_wave(tmp_path / folder / "song.wav", seconds=0.2) for folder in ("live", "studio")]
@@ -157,7 +155,7 @@ def test_songs_of_one_name_get_folders_of_their_own(
         (["--shift", "1"], "--shift"),
     ],
 )
-def test_wrong_usage_ends_with_2_before_anything_is_done(
+def test_wrong_usage_exits_with_2_before_any_work(
     options: list[str],
     word: str,
     separate: Separate,
@@ -168,14 +166,14 @@ def test_wrong_usage_ends_with_2_before_anything_is_done(
     song = write_wave(tmp_path / "song.wav", seconds=0.1)
     try:
         code = separate(song, *options)
-    except SystemExit as leave:  # as argparse does
+    except SystemExit as leave:  # argparse raises it
         code = leave.code  # type: ignore[assignment]
     assert code == 2
     assert word in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "separated").exists()
 
 
-def test_an_output_folder_that_is_a_file_is_named(
+def test_names_an_output_folder_that_is_a_file(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = write_wave(tmp_path / "song.wav", seconds=0.1)

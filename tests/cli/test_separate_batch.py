@@ -1,4 +1,4 @@
-"""Many songs in one command: the next is computed while the last is written; one after the other is seen."""
+"""Many songs in one command: songs overlap, messages keep their order."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
 from unbraid.separation.pipeline import Pipeline
 
-PATIENCE_S = 30.0  # after which a test fails: what it waits for doesn't come
+TIMEOUT_S = 30.0
 
 
 class Rendezvous:
-    """Holds up the encoding of the first song until the network is at work on the second."""
+    """Blocks the encoding of the first song until the network computes the second."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writing, self.computing = threading.Event(), threading.Event()
         write, compute, songs = Encoder.write, Pipeline._compute, count(1)
 
-        def held_up(encoder: Encoder, block: Any) -> None:
-            if encoder.path.suffix == ".flac":  # not the float WAVs that the demucs command keeps in between
+        def wait_and_write(encoder: Encoder, block: Any) -> None:
+            if encoder.path.suffix == ".flac":  # not the temporary float WAVs of the demucs command
                 self.writing.set()
-                assert self.computing.wait(PATIENCE_S)
+                assert self.computing.wait(TIMEOUT_S)
                 self.met()
             write(encoder, block)
 
-        def heard(pipeline: Pipeline, task: Any, writer: Any) -> None:
+        def signal_and_compute(pipeline: Pipeline, task: Any, writer: Any) -> None:
             if next(songs) == 2:
-                assert self.writing.wait(PATIENCE_S)
+                assert self.writing.wait(TIMEOUT_S)
                 self.computing.set()
             compute(pipeline, task, writer)
 
-        monkeypatch.setattr(Encoder, "write", held_up)
-        monkeypatch.setattr(Pipeline, "_compute", heard)
+        monkeypatch.setattr(Encoder, "write", wait_and_write)
+        monkeypatch.setattr(Pipeline, "_compute", signal_and_compute)
 
     def met(self) -> None:
-        """Called when both are at it."""
+        """Called while one song is encoded and the other computed."""
 
 
 @pytest.fixture
 def songs(write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of two songs in the current folder."""
+    """The names of two songs in the current folder."""
     monkeypatch.chdir(tmp_path)
     return [write_wave(Path(f"{number}.wav"), seconds=0.5 + number).name for number in range(2)]
 
 
 @pytest.mark.parametrize(("command", "model"), [("separate", "-m"), ("demucs", "-n")])
-def test_a_song_is_computed_while_the_one_before_is_being_written(
+def test_computes_a_song_while_the_previous_one_is_encoded(
     command: str, model: str, songs: list[str], model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Rendezvous(monkeypatch)
@@ -66,7 +66,7 @@ def test_a_song_is_computed_while_the_one_before_is_being_written(
     assert len(list(Path("separated").rglob("*.flac"))) == (4 if command == "separate" else 8)
 
 
-def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
+def test_ctrl_c_removes_both_songs_under_way(
     songs: list[str], model_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Interrupted(Rendezvous):
@@ -76,7 +76,7 @@ def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
             if self.once.acquire(blocking=False):
                 os.kill(os.getpid(), signal.SIGINT)
             stop = signal.getsignal(signal.SIGINT).__self__  # type: ignore[union-attr]
-            assert stop.wait(PATIENCE_S)
+            assert stop.wait(TIMEOUT_S)
 
     Interrupted(monkeypatch)
     command = ["separate", "--json", "-m", str(model_folder), "--format", "flac"]
@@ -87,7 +87,7 @@ def test_ctrl_c_while_one_is_written_and_one_computed_leaves_nothing_of_both(
     assert [json.loads(line)["status"] for line in output.out.splitlines()] == ["cancelled", "cancelled"]
 
 
-# The kernel's own account of a child's peak begins with what its parent held.
+# The process reads its own peak: the kernel's value for child processes includes the memory of the parent.
 PEAK = """
 import sys; from unbraid.cli.main import main
 assert main(sys.argv[1:]) == 0
@@ -96,16 +96,16 @@ print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith
 
 
 def peak_mb(*songs: Path) -> float:
-    """Peak memory of a process that runs the command with the model that comes with it."""
+    """Return the peak memory of a process that separates `songs` with the bundled model."""
     command = ["separate", "-q", "-m", "lite", "-o", str(songs[0].parent / "out"), *map(str, songs)]
     done = subprocess.run([sys.executable, "-c", PEAK, *command], stdout=subprocess.PIPE, check=True)
     return int(done.stdout) / 1e3
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
-def test_many_songs_take_hardly_more_memory_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
-    peak_mb(write_wave(tmp_path / "short.wav", seconds=1))  # what has to be done once on a machine
-    # Several segments, some of which are computed at once.
+def test_many_songs_take_at_most_40_mb_more_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
+    peak_mb(write_wave(tmp_path / "short.wav", seconds=1))  # warm up: some work is done once per machine
+    # Several segments, some of them computed at once.
     song = write_wave(tmp_path / "song.wav", seconds=20)
     assert peak_mb(song, song, song) < peak_mb(song) + 40
 
@@ -113,17 +113,17 @@ def test_many_songs_take_hardly_more_memory_than_one(write_wave: WriteWave, tmp_
 def test_messages_and_json_keep_the_order_of_the_songs(
     songs: list[str], model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = [songs[1], "missing.wav", songs[0], songs[1]]
-    assert main(["separate", "--json", "-m", str(model_folder), *given]) == 1
+    arguments = [songs[1], "missing.wav", songs[0], songs[1]]
+    assert main(["separate", "--json", "-m", str(model_folder), *arguments]) == 1
     output = capsys.readouterr()
-    said = [line for line in output.err.splitlines() if "% " not in line and "started" not in line]
-    assert [line.split(" (")[0] for line in said] == [
+    messages = [line for line in output.err.splitlines() if "% " not in line and "started" not in line]
+    assert [line.split(" (")[0] for line in messages] == [
         "separated/1: vocals and no_vocals",
         "unbraid: missing.wav: doesn't exist. Check the name and the folder.",
         "separated/0: vocals and no_vocals",
         "separated/1",
     ]
-    assert said[-1].startswith("separated/1 (2): vocals and no_vocals (")
+    assert messages[-1].startswith("separated/1 (2): vocals and no_vocals (")
     started = [line for line in output.err.splitlines() if "started" in line]
-    assert started == [f"{given[number]}: started, song {number + 1} of 4" for number in (0, 2, 3)]
-    assert [json.loads(line)["input"] for line in output.out.splitlines()] == given
+    assert started == [f"{arguments[number]}: started, song {number + 1} of 4" for number in (0, 2, 3)]
+    assert [json.loads(line)["input"] for line in output.out.splitlines()] == arguments

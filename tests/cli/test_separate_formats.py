@@ -1,4 +1,4 @@
-"""`unbraid separate`: files have the format, depth and bit rate that were asked for, and carry the song's tags."""
+"""`unbraid separate`: output files have the chosen format, depth and bit rate, and the tags of the song."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from unbraid.audio.probe import probe
         (["--format", "opus"], "opus", "fltp"),
     ],
 )
-def test_stems_have_the_codec_and_the_depth_that_were_asked_for(
+def test_stems_have_the_chosen_codec_and_depth(
     options: list[str],
     codec: str,
     sample_format: str,
@@ -45,8 +45,8 @@ def test_stems_have_the_codec_and_the_depth_that_were_asked_for(
 
 
 @pytest.mark.parametrize("format", ["mp3", "m4a", "opus"])
-def test_the_bit_rate_is_the_one_asked_for(format: str, separate: Separate, tmp_path: Path) -> None:
-    write(tmp_path / "song.wav", np.tile(noise(2, 44100, 1), 2))  # noise uses up what it may
+def test_stems_have_the_chosen_bit_rate(format: str, separate: Separate, tmp_path: Path) -> None:
+    write(tmp_path / "song.wav", np.tile(noise(2, 44100, 1), 2))  # noise needs every bit
     for kilobits in (96, 192):
         assert separate("song.wav", "-o", str(kilobits), "--format", format, "--bitrate", f"{kilobits}k") == 0
         with av.open(str(tmp_path / str(kilobits) / "song" / f"no_vocals.{format}")) as file:
@@ -54,7 +54,7 @@ def test_the_bit_rate_is_the_one_asked_for(format: str, separate: Separate, tmp_
 
 
 @pytest.mark.parametrize("format", ["flac", "mp3", "m4a", "opus"])
-def test_tags_and_cover_of_the_song_are_those_of_its_stems(
+def test_stems_have_the_tags_and_the_cover_of_the_song(
     format: str, separate: Separate, tmp_path: Path
 ) -> None:
     tags = {"title": "Пісня", "artist": "A; B", "date": "2020"}

@@ -1,4 +1,4 @@
-"""`unbraid separate`: what is said, to people and as JSON."""
+"""`unbraid separate`: messages and JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.cli.conftest import Separate
 from tests.conftest import WriteWave
 
 
-def test_json_is_one_object_a_song_on_standard_output(
+def test_json_prints_one_object_per_song_on_standard_output(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_wave(tmp_path / "söng.wav", seconds=1.5)
@@ -29,7 +29,7 @@ def test_json_is_one_object_a_song_on_standard_output(
     assert "doesn't exist" in failed["error"]
 
 
-def test_a_warning_is_a_line_and_part_of_the_json(
+def test_warnings_are_printed_and_in_the_json(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_wave(tmp_path / "surround.wav", seconds=0.3, channels=4)
@@ -41,14 +41,14 @@ def test_a_warning_is_a_line_and_part_of_the_json(
     assert capsys.readouterr().err == ""
 
 
-def test_quiet_says_nothing(
+def test_quiet_prints_nothing(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert separate("-q", write_wave(tmp_path / "song.wav", seconds=0.3)) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
+def test_progress_is_lines_of_text_without_a_terminal(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert separate(write_wave(tmp_path / "song.wav", seconds=0.5)) == 0
@@ -59,8 +59,6 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
     assert "\x1b" not in "".join(lines)
 
 
-def test_a_name_with_control_characters_stays_on_its_line(
-    separate: Separate, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_escapes_control_characters_in_names(separate: Separate, capsys: pytest.CaptureFixture[str]) -> None:
     assert separate("-q", "a\nb\x1b[31m.wav") == 1
     assert capsys.readouterr().err.startswith("unbraid: a\\nb\\x1b[31m.wav: ")

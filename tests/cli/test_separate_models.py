@@ -1,4 +1,4 @@
-"""`unbraid separate`: the model is the one that was asked for, from wherever it comes."""
+"""`unbraid separate`: uses the chosen model: from the catalogue, a folder, or a download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unbraid.cli.main import main
 from unbraid.models import Model, load_model_folder
 
 
-def test_a_model_that_cannot_be_used_is_an_error_not_a_swap(
+def test_an_unavailable_model_is_an_error_without_a_replacement(
     write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = write_wave(tmp_path / "song.wav", seconds=0.1)
@@ -28,13 +28,13 @@ def test_a_model_that_cannot_be_used_is_an_error_not_a_swap(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_can_be_taken_from_a_folder_of_published_weights(
+def test_repo_loads_a_model_from_published_weights(
     separate: Separate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
     tiny_graphs(monkeypatch, tmp_path / "graphs")
     graph = onnx.load(tmp_path / "graphs" / "HTDemucs.onnx", load_external_data=False)
-    del graph.graph.input[0].type.tensor_type.shape.dim[1]  # (batch, 2, samples), as networks are fed
+    del graph.graph.input[0].type.tensor_type.shape.dim[1]  # (batch, 2, samples), the input of networks
     (tmp_path / "graphs" / "HTDemucs.onnx").write_bytes(graph.SerializeToString())
     weights = draw(TINY)
     (tmp_path / "weights").mkdir()
@@ -48,7 +48,7 @@ def test_a_model_can_be_taken_from_a_folder_of_published_weights(
         assert found == pytest.approx(gain * song, abs=1e-5)
 
 
-def test_what_is_not_in_a_folder_of_published_weights_is_an_error(
+def test_repo_without_the_model_is_an_error(
     separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_wave(tmp_path / "song.wav", seconds=0.2)
@@ -58,26 +58,26 @@ def test_what_is_not_in_a_folder_of_published_weights_is_an_error(
 
 
 @pytest.fixture
-def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Stands for a model that has to be downloaded; what the signals in the list do to it."""
-    signals: list[int] = []
+def signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Fakes a model that must be downloaded. Signals in the returned list are sent during the download."""
+    sent: list[int] = []
 
     def find(
         name: str, *, repo: object, progress: Callable[..., object], notice: Callable[..., object]
     ) -> Model:
-        notice("a word on the model")
+        notice("using htdemucs")
         for done in (0, 50, 100):
             progress(done * 10**6, 100 * 10**6)
-            for number in signals:
+            for number in sent:
                 os.kill(os.getpid(), number)
         return load_model_folder(spectral_model(tmp_path / "downloaded"))
 
     monkeypatch.setattr("unbraid.separation.separator.find_model", find)
-    return signals
+    return sent
 
 
-def test_a_download_is_shown_as_it_goes_on(
-    downloaded: list[int],
+def test_shows_the_progress_of_a_download(
+    signals: list[int],
     separate: Separate,
     write_wave: WriteWave,
     tmp_path: Path,
@@ -86,19 +86,19 @@ def test_a_download_is_shown_as_it_goes_on(
     write_wave(tmp_path / "song.wav", seconds=0.2)
     assert separate("song.wav", "-m", "auto") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:2] == ["unbraid: a word on the model", "htdemucs: downloading 100.0 MB"]
+    assert lines[:2] == ["unbraid: using htdemucs", "htdemucs: downloading 100.0 MB"]
     assert separate("-q", "song.wav") == 0
     assert capsys.readouterr().err == ""
 
 
-def test_a_download_can_be_stopped(
-    downloaded: list[int],
+def test_a_signal_stops_a_download(
+    signals: list[int],
     separate: Separate,
     write_wave: WriteWave,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    downloaded.append(signal.SIGTERM)
+    signals.append(signal.SIGTERM)
     write_wave(tmp_path / "song.wav", seconds=0.2)
     assert separate("-q", "song.wav") == 128 + signal.SIGTERM
     assert "Stopped" in capsys.readouterr().err

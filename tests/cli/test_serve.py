@@ -1,4 +1,4 @@
-"""`unbraid serve` as it is run: one process and its workers, asked over the network."""
+"""`unbraid serve` as a process with its workers, tested over HTTP and the WebSocket."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ class Server:
     data: Path
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Status and JSON of one call."""
-        sent = None if body is None else json.dumps(body)
-        kind = {} if body is None else {"Content-Type": "application/json"}
-        answer = HTTP.request(method, self.address + path, body=sent, headers={**kind, **headers})
-        return answer.status, json.loads(answer.data)
+        """Send one request and return its status and JSON."""
+        text = None if body is None else json.dumps(body)
+        content_type = {} if body is None else {"Content-Type": "application/json"}
+        response = HTTP.request(method, self.address + path, body=text, headers={**content_type, **headers})
+        return response.status, json.loads(response.data)
 
     def wait_for(self, session_id: str, state: str, within_s: float = 60) -> dict[str, Any]:
-        """Poll by POST /status."""
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
-            status, told = self.call("POST", "/status", {"session_id": session_id})
-            assert status == 200, told
-            if told["status"] == state:
-                return told  # type: ignore[no-any-return]
-            assert told["status"] not in ("FAILED", "CANCELLED"), told
+        """Poll POST /status until the session has that state."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            status, session = self.call("POST", "/status", {"session_id": session_id})
+            assert status == 200, session
+            if session["status"] == state:
+                return session  # type: ignore[no-any-return]
+            assert session["status"] not in ("FAILED", "CANCELLED"), session
             time.sleep(0.2)
-        raise AssertionError(f"still {told}")
+        raise AssertionError(f"still {session}")
 
 
 @contextmanager
 def serving(data: Path, *options: str, **environment: str) -> Iterator[Server]:
-    """A server in that folder, at a free port; stopped as Ctrl-C does."""
+    """Run a server with the data folder `data` on a free port; stop it with Ctrl-C."""
     command = [sys.executable, "-m", "unbraid", "serve", "--port", "0", "--data", str(data), *options]
-    with (data.parent / "log").open("a") as log:
+    with (data.parent / "log").open("a") as stderr:
         process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=stderr,
             text=True,
             cwd=data.parent,
         )
@@ -82,8 +82,8 @@ def serving(data: Path, *options: str, **environment: str) -> Iterator[Server]:
             process.stdout.close()
 
 
-def written(data: Path) -> str:
-    """All that servers in that folder have written down."""
+def log(data: Path) -> str:
+    """Return the log of all servers with that data folder."""
     return (data.parent / "log").read_text()
 
 
@@ -92,16 +92,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("serve") / "data"
     with serving(
         data, "--workers", "1", "--origin", ORIGIN, UNBRAID_RATE_BURST="1000", UNBRAID_MODELS="lite auto"
-    ) as one:
-        yield one
-    assert "Traceback" not in written(data)
-    assert [line["level"] for line in map(json.loads, written(data).splitlines()[1:])].count("error") == 0
+    ) as running:
+        yield running
+    assert "Traceback" not in log(data)
+    assert [line["level"] for line in map(json.loads, log(data).splitlines()[1:])].count("error") == 0
 
 
-def test_a_client_of_the_original_works_unchanged(
-    server: Server, write_wave: WriteWave, tmp_path: Path
-) -> None:
-    """Its calls one by one, as its page makes them: from another origin, and with the fields it knows."""
+def test_the_original_client_works_unchanged(server: Server, write_wave: WriteWave, tmp_path: Path) -> None:
+    """The requests of the original page, one by one: from another origin, with its fields."""
     song = write_wave(tmp_path / "song.wav", 3.0).read_bytes()
     page = {"Origin": ORIGIN}
 
@@ -140,95 +138,97 @@ def test_a_client_of_the_original_works_unchanged(
     assert server.call("POST", "/cleanup", {"session_id": upload["sessionId"]}) == (200, {"deleted": 0})
 
 
-def test_progress_is_told_by_the_socket(server: Server, write_wave: WriteWave, tmp_path: Path) -> None:
-    upload = begun(server, write_wave(tmp_path / "song.wav", 20.0).read_bytes())
-    states, most = [], 0.0
+def test_the_websocket_reports_progress(server: Server, write_wave: WriteWave, tmp_path: Path) -> None:
+    upload = start_song(server, write_wave(tmp_path / "song.wav", 20.0).read_bytes())
+    states, progress = [], 0.0
     with connect(f"{server.address.replace('http', 'ws')}/events?session_id={upload['sessionId']}") as socket:
         while "COMPLETED" not in states:
-            told = json.loads(socket.recv(60))
-            states.append(told["status"])
-            assert told["progress"] >= most
-            most = told["progress"]
-    assert most == 1
+            status = json.loads(socket.recv(60))
+            states.append(status["status"])
+            assert status["progress"] >= progress
+            progress = status["progress"]
+    assert progress == 1
     assert states.index("IN_PROGRESS") < states.index("COMPLETED")
 
 
-def begun(server: Server, song: bytes, **choices: Any) -> dict[str, Any]:
-    """A song that has been sent and asked for."""
+def start_song(server: Server, song: bytes, **options: Any) -> dict[str, Any]:
+    """Upload a song, start its session and return the answer of /upload."""
     _, upload = server.call("POST", "/upload", {"fileName": "song.wav", "fileType": ""})
     assert HTTP.request("PUT", upload["uploadUrl"], body=song).status == 200
-    body = {"s3Key": upload["s3Key"], "sessionId": upload["sessionId"], **choices}
+    body = {"s3Key": upload["s3Key"], "sessionId": upload["sessionId"], **options}
     status, _ = server.call("POST", "/process", body)
     assert status == 202
     return upload  # type: ignore[no-any-return]
 
 
-def test_what_is_no_song_fails_in_words(server: Server) -> None:
-    upload = begun(server, b"RIFF" + bytes(5000))
-    until = time.monotonic() + 60
-    while (told := server.call("POST", "/status", {"session_id": upload["sessionId"]})[1])[
+def test_a_damaged_song_fails_with_a_message(server: Server) -> None:
+    upload = start_song(server, b"RIFF" + bytes(5000))
+    deadline = time.monotonic() + 60
+    while (session := server.call("POST", "/status", {"session_id": upload["sessionId"]})[1])[
         "status"
     ] != "FAILED":
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert re.fullmatch(r"[^\n]{10,300}", told["error_message"])
-    assert "Traceback" not in told["error_message"]
+    assert re.fullmatch(r"[^\n]{10,300}", session["error_message"])
+    assert "Traceback" not in session["error_message"]
 
 
-def raw(server: Server, request: bytes) -> socket.socket:
-    """A connection on which that has been sent."""
+def send_raw(server: Server, request: bytes) -> socket.socket:
+    """Open a connection and send `request` on it."""
     host, port = server.address.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), 20)
     connection.sendall(request)
     return connection
 
 
-def parts_left(server: Server, upload: dict[str, Any], within_s: float = 5) -> list[Path]:
-    """Files of that upload, once the server has heard that it broke off."""
-    until = time.monotonic() + within_s
+def remaining_parts(server: Server, upload: dict[str, Any], within_s: float = 5) -> list[Path]:
+    """Return the files of an interrupted upload that remain after `within_s` seconds."""
+    deadline = time.monotonic() + within_s
     while (
-        found := list(server.data.glob(f"objects/inputs/{upload['sessionId']}/*"))
-    ) and time.monotonic() < until:
+        parts := list(server.data.glob(f"objects/inputs/{upload['sessionId']}/*"))
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return found
+    return parts
 
 
-def head(upload: dict[str, Any], *headers: str) -> bytes:
+def request_head(upload: dict[str, Any], *headers: str) -> bytes:
     path = upload["uploadUrl"].partition("127.0.0.1")[2].partition("/")[2]
     return "\r\n".join((f"PUT /{path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", "")).encode()
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(server: Server) -> None:
+def test_an_interrupted_upload_leaves_nothing(server: Server) -> None:
     _, upload = server.call("POST", "/upload", {"fileName": "a.mp3", "fileType": ""})
     for headers, body in (
         ("Content-Length: 9000000", bytes(3 << 20)),
         ("Transfer-Encoding: chunked", b"5\r\nhello\r\n"),
     ):
-        with raw(server, head(upload, headers) + body):
-            until = time.monotonic() + 5
+        with send_raw(server, request_head(upload, headers) + body):
+            deadline = time.monotonic() + 5
             while not list(server.data.glob(f"objects/inputs/{upload['sessionId']}/*")):
-                assert time.monotonic() < until, "the upload has not begun"
+                assert time.monotonic() < deadline, "the upload has not started"
                 time.sleep(0.05)
-        assert parts_left(server, upload) == []
+        assert remaining_parts(server, upload) == []
     assert (
         server.call("POST", "/status", {"session_id": upload["sessionId"]})[1]["status"] == "AWAITING_UPLOAD"
     )
 
 
-def test_an_upload_that_lies_about_its_length_does_no_harm(server: Server) -> None:
+def test_a_wrong_content_length_does_no_harm(server: Server) -> None:
     _, upload = server.call("POST", "/upload", {"fileName": "a.mp3", "fileType": ""})
-    # More than it said: the rest is no request, and never part of the song.
-    with raw(server, head(upload, "Content-Length: 5") + b"hello" + b"x" * 5000) as connection:
+    # A longer body than announced: the rest is neither a request nor part of the song.
+    with send_raw(server, request_head(upload, "Content-Length: 5") + b"hello" + b"x" * 5000) as connection:
         answers = connection.makefile("rb").read()
     assert set(re.findall(rb"^HTTP/1.1 (\d+)", answers, re.MULTILINE)) <= {b"200", b"400"}
     assert [path.read_bytes() for path in server.data.glob(f"objects/{upload['s3Key']}")] in ([], [b"hello"])
     for length in ("-1", "5, 6", "99999999999999999999", "five"):
-        with raw(server, head(upload, f"Content-Length: {length}", "Expect: 100-continue")) as connection:
+        with send_raw(
+            server, request_head(upload, f"Content-Length: {length}", "Expect: 100-continue")
+        ) as connection:
             assert connection.makefile("rb").readline().split()[1] in (b"400", b"413")
     assert server.call("GET", "/healthz")[0] == 200
 
 
-def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
+def test_reports_a_port_in_use(server: Server, tmp_path: Path) -> None:
     port = server.address.rpartition(":")[2]
     done = subprocess.run(
         [sys.executable, "-m", "unbraid", "serve", "--port", port, "--data", str(tmp_path / "other")],
@@ -254,7 +254,7 @@ def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
         (["--data", "/dev/null/x"], "/dev/null/x", 2),
     ],
 )
-def test_what_can_not_be_is_told_in_one_line(
+def test_reports_invalid_options_in_one_line(
     options: list[str], words: str, code: int, tmp_path: Path
 ) -> None:
     data = [] if "--data" in options else ["--data", str(tmp_path / "data")]
@@ -271,39 +271,39 @@ def test_what_can_not_be_is_told_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_it_stops_when_told_and_gives_its_work_back(write_wave: WriteWave, tmp_path: Path) -> None:
-    """A second server goes on with what the first was at; links keep working."""
+def test_stops_on_a_signal_and_requeues_its_work(write_wave: WriteWave, tmp_path: Path) -> None:
+    """A second server continues the work of the first one; links stay valid."""
     song = write_wave(tmp_path / "song.wav", 60.0).read_bytes()
     data = tmp_path / "data"
     with serving(data, "--workers", "1") as first:
-        upload = begun(first, song, model="lite")
+        upload = start_song(first, song, model="lite")
         first.wait_for(upload["sessionId"], "IN_PROGRESS")
         started = time.monotonic()
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(20) == 128 + signal.SIGTERM
         assert time.monotonic() - started < 10
     with serving(data, "--workers", "0") as second:
-        told = second.call("POST", "/status", {"session_id": upload["sessionId"]})[1]
-        assert (told["status"], told["progress"]) == ("PENDING", 0)
+        session = second.call("POST", "/status", {"session_id": upload["sessionId"]})[1]
+        assert (session["status"], session["progress"]) == ("PENDING", 0)
         link = upload["uploadUrl"].replace(first.address, second.address)
         assert HTTP.request("PUT", link, body=b"x").status == 409
 
 
-def test_it_is_small_and_quick_to_answer(tmp_path: Path) -> None:
-    """The server itself: what separates is in other processes."""
+def test_uses_little_memory_and_answers_quickly(tmp_path: Path) -> None:
+    """Measures the server alone; songs are separated in other processes."""
     with serving(tmp_path / "data", "--workers", "0") as server:
         assert server.call("GET", "/models")[0] == 200
         status = Path(f"/proc/{server.process.pid}/status")
         if not status.exists():
             pytest.skip("memory is read from /proc")
         memory_kb = int(re.search(r"VmRSS:\s+(\d+)", status.read_text()).group(1))  # type: ignore[union-attr]
-        # Processor time until it answered, as the clock would measure the neighbours.
+        # Processor time until the first answer: wall-clock time would include other processes.
         ticks = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     assert memory_kb < 150_000
     assert sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") < 3
 
 
-def test_the_server_loads_nothing_that_parses_songs() -> None:
+def test_the_server_process_imports_no_audio_code() -> None:
     program = (
         "import sys, unbraid.web.server;"
         "print(*{'av', 'numpy', 'openvino', 'soxr', 'torch'} & set(sys.modules))"

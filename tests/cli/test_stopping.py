@@ -1,4 +1,4 @@
-"""Ctrl-C, a request to end and a reader that goes away: one line, the right code, nothing half-written."""
+"""Signals and closed pipes: one line, the right exit code, no unfinished files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from tests.conftest import WriteWave
 COMMAND = [sys.executable, "-m", "unbraid", "separate"]
 
 
-def heed_signals() -> None:
-    """In the child: as from a terminal, though what runs the tests may ignore signals (nohup, a background job)."""
+def reset_signals() -> None:
+    """Handle signals in the child process as in a terminal, even if the tests run under nohup or in the background."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")
 def long_song(write_wave: WriteWave, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Long enough not to be finished before the signal comes."""
+    """A song that takes longer to separate than the signal takes to arrive."""
     return write_wave(tmp_path_factory.mktemp("song") / "long.wav", seconds=400, sample_rate=8000, channels=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_work_with_its_code_and_leaves_nothing(
+def test_a_signal_stops_with_its_exit_code_and_leaves_no_files(
     number: signal.Signals, long_song: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     command = [*COMMAND, str(long_song), str(long_song), "-m", str(model_folder), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=reset_signals) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("long.wav: started")
         process.send_signal(number)
@@ -41,9 +41,7 @@ def test_a_signal_ends_the_work_with_its_code_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_reader_of_the_messages_that_goes_away_ends_the_work_quietly(
-    long_song: Path, model_folder: Path, tmp_path: Path
-) -> None:
+def test_a_closed_standard_error_stops_silently(long_song: Path, model_folder: Path, tmp_path: Path) -> None:
     command = [*COMMAND, str(long_song), "-m", str(model_folder), "-o", str(tmp_path / "out")]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
@@ -53,7 +51,7 @@ def test_a_reader_of_the_messages_that_goes_away_ends_the_work_quietly(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_reader_of_the_results_that_goes_away_ends_the_song_under_way(
+def test_a_closed_standard_output_stops_the_song_under_way(
     long_song: Path, write_wave: WriteWave, model_folder: Path, tmp_path: Path
 ) -> None:
     short = write_wave(tmp_path / "short.wav", seconds=0.2)
@@ -66,7 +64,7 @@ def test_a_reader_of_the_results_that_goes_away_ends_the_song_under_way(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["short"]
 
 
-def test_a_reader_of_the_output_that_goes_away_is_no_fault_of_ours() -> None:
+def test_a_closed_pipe_prints_no_error() -> None:
     command = (
         f"{sys.executable} -m unbraid models | true; {sys.executable} -m unbraid completion bash | head -1"
     )
