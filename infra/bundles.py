@@ -1,6 +1,6 @@
-"""The functions' code: what they import of Unbraid, and the libraries as they are built for Lambda's processor.
+"""Bundle the functions' code: the modules of Unbraid that they import, and libraries built for Lambda's processor.
 
-Neither Docker nor a compiler is needed: pip fetches wheels for another machine than this one.
+This needs neither Docker nor a compiler: pip downloads the wheels for Lambda's platform.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 LOCK = ROOT / "requirements" / "functions.lock"
 MADE = Path(__file__).parent / ".made"
-"""What was fetched once is kept here."""
+"""Downloaded libraries are cached here."""
 
 START = "unbraid.aws.functions"
-# In these, an import in the middle of a function is followed like all others. Elsewhere it is how the engine puts off
-# what only separating needs (NumPy and all that), and functions don't separate.
+# In these packages, imports inside functions are followed too. In all others they load what only separating needs, such
+# as NumPy, and Lambda functions don't separate.
 FOLLOWED = ("unbraid.aws", "unbraid.api")
 
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
-"""What Amazon Linux 2023 runs, whose glibc is 2.34."""
+"""Platforms that Amazon Linux 2023 runs; its glibc is 2.34."""
 PYTHON = "3.13"
 LEFT_OUT = ("*.pyc", "*.pyi", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 def bundle(path: Path, made: Path = MADE) -> Path:
-    """Write the zip to `path`. Raises RuntimeError with pip's words."""
+    """Write the zip to `path`. Raises RuntimeError with pip's message."""
     files = {str(file.relative_to(SOURCE)): file for file in own_files()}
     libraries = fetched(made)
     for file in libraries.rglob("*"):
@@ -46,7 +46,7 @@ def bundle(path: Path, made: Path = MADE) -> Path:
 
 
 def own_files() -> list[Path]:
-    """The modules that the functions import, and the tables beside them."""
+    """The modules that the functions import, and the TOML tables in their folders."""
     modules: dict[str, Path] = {}
     waiting = [START, *(f"{START}.{file.stem}" for file in _file(START).parent.glob("*.py"))]
     while waiting:
@@ -63,7 +63,7 @@ def own_files() -> list[Path]:
 
 
 def fetched(made: Path) -> Path:
-    """Folder of the libraries; they are fetched once for each lock file."""
+    """Folder of the libraries, downloaded once for each version of the lock file."""
     folder = made / f"functions-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
     if folder.is_dir():
         return folder
@@ -81,7 +81,7 @@ def fetched(made: Path) -> Path:
 
 
 def _pip(made: Path) -> list[str]:
-    """The command; environments that ./unbraid makes have no pip of their own."""
+    """The pip command. The environments that ./unbraid creates have no pip, so this creates one that has it."""
     if find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     environment = made / "pip"
@@ -97,7 +97,7 @@ def _file(name: str) -> Path:
 
 
 def _imports(node: ast.AST, everywhere: bool) -> Iterator[str]:
-    """Names of modules of Unbraid, and of what is in them, that are imported below `node`."""
+    """Imported names of `unbraid` below `node`: modules, and members of modules, which may be modules too."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             names = [alias.name for alias in child.names]

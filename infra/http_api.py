@@ -1,4 +1,4 @@
-"""The HTTP API: which function answers which route, for pages of one origin, at a rate that one app needs."""
+"""The HTTP API: routes to Lambda functions, CORS for one origin, and rate limits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from infra.settings import STACK
 from unbraid.api.routes import ROUTES
 
 RATE, BURST = 20, 30
-"""Requests a second, and at once."""
+"""Requests per second, and the largest burst."""
 
-# By route, not by path: a path may hold a session's id, and who knows that may fetch the stems.
+# The route, not the path: a path may contain a session id, and anyone who has it can download the stems.
 LOGGED = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -37,7 +37,7 @@ LOGGED = {
 
 
 class HttpApi(Construct):
-    """`origin`: whose pages may call; None: only those that come from the same address, through CloudFront."""
+    """`origin`: origin whose pages may call; None: only the page that CloudFront serves from the same host."""
 
     def __init__(self, scope: Construct, name: str, origin: str | None) -> None:
         super().__init__(scope, name)
@@ -56,7 +56,7 @@ class HttpApi(Construct):
                 max_age=Duration.hours(1),
             ),
         )
-        # Names below /aws/vendedlogs/ share one resource policy, whose size is limited.
+        # Log groups below /aws/vendedlogs/ share one resource policy, whose size is limited.
         log = log_group(self, f"/aws/vendedlogs/{STACK}/http")
         self.stage = api.HttpStage(
             self,
@@ -73,19 +73,19 @@ class HttpApi(Construct):
 
     @property
     def domain(self) -> str:
-        """Where it answers."""
+        """Host name of the API."""
         stack = Stack.of(self)
         return f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
 
     @property
     def url(self) -> str:
-        """Its address, without a `/` at the end."""
+        """URL of the API, without a final `/`."""
         return f"https://{self.domain}"
 
     def add_routes(
         self, functions: Mapping[str, lambda_.IFunction], issuer: str | None, client: str | None
     ) -> None:
-        """Every route, behind the sign-in at `issuer` where there is one."""
+        """Add every route of the table, with the sign-in at `issuer` as authorizer; None: no sign-in."""
         authorizer = None
         if issuer is not None and client is not None:
             authorizer = HttpJwtAuthorizer("SignIn", issuer, jwt_audience=[client])
@@ -102,6 +102,6 @@ class HttpApi(Construct):
             )
         explained(
             self,
-            APIG4="Without sign-in, a session's id of 128 random bits is its key. With it, only /config, which says "
-            "how to sign in, and /healthz answer everybody.",
+            APIG4="Without sign-in, a session's id of 128 random bits is its key. With sign-in, only /config, which "
+            "names the provider, and /healthz are public.",
         )

@@ -1,4 +1,4 @@
-"""Addresses that settings and issuers name."""
+"""Checks of URLs in settings and in answers of sign-in providers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def secure_url(value: str) -> str:
-    """`value` where nobody can listen or answer in between: by HTTPS, or on this machine. Raises ValueError."""
+    """Return `value` if it uses HTTPS or the loopback interface. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("should begin with https://")

@@ -1,8 +1,8 @@
-"""The object store in a bucket of S3. Songs and stems pass in parts, never whole through memory.
+"""The object store in an S3 bucket. Songs and stems are streamed, never held in memory as a whole.
 
-A link for an upload is signed with the Content-Type that was named. Where none was named (browsers know none for some
-files, and send none), it isn't signed, and any goes or none: nobody reads it. S3 can't be told a largest size in such a
-link; what is too large is refused when it is to be separated, and expires.
+An upload link is signed with the Content-Type of the upload. Browsers send none for files that they don't know; then
+the link accepts any. An S3 link can't limit the size of the upload: `POST /process` refuses a song that is too large,
+and it expires.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from unbraid.jobs.records import FOLDER, KINDS
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _NOT_IN_QUOTES = re.compile(
     r'[^ -~]|["\\%]'
-)  # nor %, which some browsers decode there (RFC 6266, appendix D)
-_ATTR_CHAR = "!#$&+^`|~"  # RFC 5987, besides those that `quote` leaves as they are
+)  # % because some browsers decode it there (RFC 6266, appendix D)
+_ATTR_CHAR = "!#$&+^`|~"  # RFC 5987, in addition to the characters that `quote` keeps
 
 log = logging.getLogger(__name__)
 
 
 class S3Store:
-    """An ObjectStore in `bucket`. Songs that are worked on lie in `scratch` meanwhile (None: the system's)."""
+    """An ObjectStore in `bucket`. `scratch`: folder for songs in work; None: the system's temporary folder."""
 
     def __init__(self, bucket: str, scratch: Path | None = None) -> None:
         self.bucket, self._scratch = bucket, scratch
@@ -47,14 +47,14 @@ class S3Store:
         return clients.client("s3")
 
     def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """Of S3 itself; `max_bytes` can't be part of it."""
+        """A presigned URL. S3 can't enforce `max_bytes`."""
         params = {"Bucket": self.bucket, "Key": key}
         if content_type:
             params["ContentType"] = content_type
         return self._link("put_object", params, expires_s)
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """Of S3 itself."""
+        """A presigned URL."""
         params = {"Bucket": self.bucket, "Key": key}
         if filename is not None:
             params["ResponseContentDisposition"] = attachment(filename)
@@ -64,7 +64,7 @@ class S3Store:
         return str(self._s3.generate_presigned_url(method, Params=params, ExpiresIn=expires_s))
 
     def size(self, key: str) -> int | None:
-        """In bytes; None: not there."""
+        """Size in bytes; None: the key doesn't exist."""
         try:
             return int(self._s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         except ClientError as error:
@@ -73,13 +73,13 @@ class S3Store:
             raise
 
     def head(self, key: str, count: int) -> bytes:
-        """Its first bytes, at least one. Raises FileNotFoundError."""
+        """The first `count` bytes, at least one. Raises FileNotFoundError."""
         try:
             answer = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
             with answer["Body"] as body:
                 return bytes(body.read())
         except ClientError as error:
-            if clients.code_of(error) == "InvalidRange":  # nothing in it
+            if clients.code_of(error) == "InvalidRange":  # the object is empty
                 return b""
             if clients.code_of(error) in _MISSING:
                 raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
@@ -87,7 +87,7 @@ class S3Store:
 
     @contextlib.contextmanager
     def local_file(self, key: str) -> Iterator[Path]:
-        """A copy in a folder of its own, which goes after. Raises FileNotFoundError; OutputError for a full disk."""
+        """Download to a temporary folder, deleted at the end. Raises FileNotFoundError; OutputError for a full disk."""
         with contextlib.ExitStack() as stack:
             try:
                 if self._scratch is not None:
@@ -114,14 +114,13 @@ class S3Store:
             raise OutputError(NOT_STORED) from error
 
     def delete(self, prefix: str) -> int:
-        """Delete all of a folder `KIND/ID/`; how many files there were."""
+        """Delete all objects of a folder `KIND/ID/` and return their number."""
         if not FOLDER.fullmatch(prefix):
             raise ValueError("not a folder of keys")
         count = 0
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            keys = [
-                file["Key"] for file in page.get("Contents", [])
-            ]  # at most 1000, as many as can be deleted at once
+            # A page has at most 1000 keys, and one call can delete as many.
+            keys = [file["Key"] for file in page.get("Contents", [])]
             if keys:
                 self._delete(keys)
             count += len(keys)
@@ -133,11 +132,11 @@ class S3Store:
         )
         if refused := answer.get("Errors"):
             raise RuntimeError(
-                f"S3 deletes {len(refused)} of {len(keys)} files not: {refused[0].get('Code')}"
+                f"S3 did not delete {len(refused)} of {len(keys)} files: {refused[0].get('Code')}"
             )
 
     def session_ids(self) -> Iterator[str]:
-        """Ids of the sessions that files lie here for. What is listed is folders, not their files."""
+        """Ids of the sessions that have files here. Lists folders, not files."""
         seen: set[str] = set()
         for kind in KINDS:
             pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -151,14 +150,14 @@ class S3Store:
                         yield session_id
 
     def free_bytes(self) -> int | None:
-        """Without end."""
+        """None: S3 has no limit."""
         return None
 
 
 def attachment(filename: str) -> str:
-    """The header Content-Disposition under which a browser saves a file as `filename` (RFC 6266).
+    """The Content-Disposition header with which a browser saves a file as `filename` (RFC 6266).
 
-    Old clients get the name in ASCII with _ for all else, others the name as it is, in UTF-8 (RFC 5987).
+    Old clients get an ASCII name, with _ for every other character; the rest get the name in UTF-8 (RFC 5987).
     """
     plain = _NOT_IN_QUOTES.sub("_", filename)
     header = f'attachment; filename="{plain}"'

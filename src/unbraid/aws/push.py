@@ -1,4 +1,4 @@
-"""What pages are told, in the words of the web app's `/events`: what `connect` and `tell` have in common."""
+"""Status messages for open WebSockets, as the web app's `/events` sends them. `connect` and `push` use them."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from unbraid.errors import SettingError
 
 @cache
 def connections() -> Connections:
-    """The table of this process. Raises SettingError."""
+    """The table of connections, opened once per process. Raises SettingError."""
     table = handlers.settings().connections
     if table is None:
-        raise SettingError(f"Sockets need {PREFIX}CONNECTIONS.")
+        raise SettingError(f"WebSockets need the setting {PREFIX}CONNECTIONS.")
     return Connections(table)
 
 
 @cache
 def sockets() -> Sockets:
-    """The connections of this process. Raises SettingError."""
-    address = handlers.settings().socket_api
-    if address is None:
-        raise SettingError(f"Sockets need {PREFIX}SOCKET_API.")
-    return Sockets(connections(), address)
+    """The sender to connections, opened once per process. Raises SettingError."""
+    url = handlers.settings().socket_api
+    if url is None:
+        raise SettingError(f"WebSockets need the setting {PREFIX}SOCKET_API.")
+    return Sockets(connections(), url)
 
 
 def statuses(session_ids: Collection[str], owner: str | None) -> dict[str, str]:
-    """The JSON of those that are there and that the owner may see."""
+    """The status as JSON for each session that exists and that the owner may see."""
     service = handlers.service()
     return {
         session_id: status_answer(status).model_dump_json()
-        for some in _batches(session_ids, service.limits.max_batch)
-        for session_id, status in service.status_many(some, owner).items()
+        for batch in _batches(session_ids, service.limits.max_batch)
+        for session_id, status in service.status_many(batch, owner).items()
     }
 
 
 def unknown(session_id: str) -> str:
-    """The JSON in the place of one that isn't."""
+    """The JSON for a session that does not exist."""
     return UnknownStatus(session_id=session_id).model_dump_json()
 
 
 def _batches(items: Collection[str], size: int) -> Iterator[list[str]]:
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -1,7 +1,8 @@
-"""Pages that listen: which connection of the WebSocket API hears of which sessions, and sending to it.
+"""Connections of the WebSocket API: which sessions each subscribes to, and sending messages to it.
 
-The table has an item for each session of a connection, found by the session, and one under `connection:ID` with all of
-them, found by the connection. API Gateway ends connections after two hours; then the items go by themselves.
+The table has one item per connection and session, with the session as key, and one item per connection with all its
+sessions, with the key `connection:ID`. API Gateway closes connections after two hours; DynamoDB then removes the items
+by their time to live.
 """
 
 from __future__ import annotations
@@ -19,28 +20,29 @@ from unbraid.aws import clients
 from unbraid.aws.handlers import count, logger
 from unbraid.jobs.records import ID
 
-LONGEST_S = 2 * 3600
+MAX_CONNECTION_S = 2 * 3600
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
-STANDS_AFTER_S = 30.0
-"""A connection is known before it stands, and until then API Gateway answers 410 as for one that is gone. It waits 29 s
-for the function that decides about it."""
-_WHOLE = "connection:"  # no session's id has a colon
+OPEN_AFTER_S = 30.0
+"""The table has a connection before API Gateway has opened it. Until then API Gateway answers 410, as for a closed one.
+It waits up to 29 s for the function `connect`."""
+_CONNECTION_KEY = "connection:"  # session ids have no colon
 
 
 @dataclass(frozen=True)
-class Listener:
-    """A connection."""
+class Subscriber:
+    """A connection that subscribes to sessions."""
 
     id: str
     owner: str | None
-    """Who listens, where people sign in."""
+    """The signed-in user; None where the installation has no sign-in."""
     since: float
+    """When it connected, in Unix time."""
     session_ids: tuple[str, ...]
-    """Of what it was found by: the one session, or all that it listens to."""
+    """The session by which it was looked up, or, looked up by connection, all of its sessions."""
 
 
 class Connections:
-    """The table of that name."""
+    """The DynamoDB table of connections."""
 
     def __init__(self, table: str, clock: Callable[[], float] = time.time) -> None:
         self._table, self._clock = table, clock
@@ -50,47 +52,47 @@ class Connections:
         return clients.client("dynamodb")
 
     def add(self, connection_id: str, session_ids: Sequence[str], owner: str | None) -> None:
-        """From now on it hears of these."""
+        """Subscribe a connection to sessions."""
 
-        def put(key: str, of: Sequence[str]) -> None:
+        def put(key: str, ids: Sequence[str]) -> None:
             item: dict[str, Any] = {
                 "session_id": {"S": key},
                 "connection_id": {"S": connection_id},
-                "sessions": {"L": [{"S": one} for one in of]},
+                "sessions": {"L": [{"S": one} for one in ids]},
                 "since": {"N": str(now)},
-                "ttl": {"N": str(int(now) + LONGEST_S)},
+                "ttl": {"N": str(int(now) + MAX_CONNECTION_S)},
             }
             if owner is not None:
                 item["owner"] = {"S": owner}
             self._db.put_item(TableName=self._table, Item=item)
 
         now = round(self._clock(), 3)
-        # The whole first: what is left of a function that was stopped half-way is found by it.
-        put(_WHOLE + connection_id, session_ids)
-        # What can be no session's id never changes.
-        _each(lambda one: put(one, [one]), filter(ID.fullmatch, session_ids))
+        # First the item with all sessions: if the function is stopped half-way, `remove` finds the rest by it.
+        put(_CONNECTION_KEY + connection_id, session_ids)
+        # An id that no session can have never changes, so it needs no item.
+        _map_in_threads(lambda one: put(one, [one]), filter(ID.fullmatch, session_ids))
 
-    def of(self, connection_id: str) -> Listener | None:
-        """The connection with all its sessions; None: unknown."""
-        return next(iter(self._query(_WHOLE + connection_id)), None)
+    def get(self, connection_id: str) -> Subscriber | None:
+        """The connection with all its sessions; None: not in the table."""
+        return next(iter(self._query(_CONNECTION_KEY + connection_id)), None)
 
-    def listening(self, session_id: str) -> list[Listener]:
-        """Those that hear of it."""
+    def subscribers(self, session_id: str) -> list[Subscriber]:
+        """The connections that subscribe to a session."""
         return self._query(session_id)
 
     def remove(self, connection_id: str) -> None:
-        """Gone."""
+        """Remove a connection."""
 
         def delete(key: str) -> None:
-            found = {"session_id": {"S": key}, "connection_id": {"S": connection_id}}
-            self._db.delete_item(TableName=self._table, Key=found)
+            item_key = {"session_id": {"S": key}, "connection_id": {"S": connection_id}}
+            self._db.delete_item(TableName=self._table, Key=item_key)
 
-        listener = self.of(connection_id)
-        if listener is not None:
-            _each(delete, listener.session_ids)
-            delete(_WHOLE + connection_id)
+        subscriber = self.get(connection_id)
+        if subscriber is not None:
+            _map_in_threads(delete, subscriber.session_ids)
+            delete(_CONNECTION_KEY + connection_id)
 
-    def _query(self, key: str) -> list[Listener]:
+    def _query(self, key: str) -> list[Subscriber]:
         pages = self._db.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="session_id = :key",
@@ -98,7 +100,7 @@ class Connections:
             ConsistentRead=True,
         )
         return [
-            Listener(
+            Subscriber(
                 item["connection_id"]["S"],
                 item["owner"]["S"] if "owner" in item else None,
                 float(item["since"]["N"]),
@@ -110,40 +112,41 @@ class Connections:
 
 
 class Sockets:
-    """Sends to connections. `address`: https://… of the WebSocket API's stage."""
+    """Sends messages to connections. `url`: https://… of the WebSocket API's stage."""
 
-    def __init__(
-        self, connections: Connections, address: str, clock: Callable[[], float] = time.time
-    ) -> None:
-        self.connections, self._address, self._clock = connections, address, clock
+    def __init__(self, connections: Connections, url: str, clock: Callable[[], float] = time.time) -> None:
+        self.connections, self._url, self._clock = connections, url, clock
 
     @cached_property
     def _api(self) -> Any:
-        return clients.client("apigatewaymanagementapi", self._address)
+        return clients.client("apigatewaymanagementapi", self._url)
 
-    def send(self, messages: Sequence[tuple[Listener, str]]) -> None:
-        """Each its text, in any order. One that can't be told doesn't keep others from it; who is gone is forgotten."""
-        told = _each(partial(self._sent, self._api), messages)  # made before threads would make it
-        gone = {listener.id for (listener, _), there in zip(messages, told, strict=True) if not there}
-        for connection_id in gone:
+    def send(self, messages: Sequence[tuple[Subscriber, str]]) -> None:
+        """Send each subscriber its text, in any order. Remove closed connections; log other failures and go on."""
+        send = partial(self._send, self._api)  # creates the client before the threads use it
+        is_open = _map_in_threads(send, messages)
+        closed = {
+            subscriber.id for (subscriber, _), open_ in zip(messages, is_open, strict=True) if not open_
+        }
+        for connection_id in closed:
             self.connections.remove(connection_id)
         count("Told", len(messages))
 
-    def _sent(self, api: Any, message: tuple[Listener, str]) -> bool:
-        """False: it is gone."""
-        listener, text = message
+    def _send(self, api: Any, message: tuple[Subscriber, str]) -> bool:
+        """Send one message; False if the connection is closed."""
+        subscriber, text = message
         try:
-            api.post_to_connection(ConnectionId=listener.id, Data=text.encode())
+            api.post_to_connection(ConnectionId=subscriber.id, Data=text.encode())
         except ClientError as error:
             if clients.code_of(error) == "GoneException":
-                return self._clock() - listener.since < STANDS_AFTER_S
-            logger.warning("a page was not told", reason=clients.code_of(error))
+                return self._clock() - subscriber.since < OPEN_AFTER_S
+            logger.warning("a message was not sent", reason=clients.code_of(error))
         except BotoCoreError as error:
-            logger.warning("a page was not told", reason=type(error).__name__)
+            logger.warning("a message was not sent", reason=type(error).__name__)
         return True
 
 
-def _each(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """The results of all, several at a time. Raises the first error, when all are through."""
+def _map_in_threads(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """Call `do` for every item in threads and return the results. Raises the first error once all calls have ended."""
     with ThreadPoolExecutor(clients.PAGES_AT_ONCE) as pool:
         return list(pool.map(do, items))

@@ -17,7 +17,7 @@ from tests.web.issuer import CLIENT
 
 from unbraid.aws import push
 from unbraid.aws.functions import connect
-from unbraid.aws.sockets import LONGEST_S, STANDS_AFTER_S
+from unbraid.aws.sockets import MAX_CONNECTION_S, OPEN_AFTER_S
 
 SITE = "https://music.example.org"
 UNKNOWN = "x" * 32
@@ -64,7 +64,7 @@ def items(table: str) -> list[dict[str, Any]]:
 
 def age(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let time pass until a connection stands for certain."""
-    later = push.sockets()._clock() + STANDS_AFTER_S + 1
+    later = push.sockets()._clock() + OPEN_AFTER_S + 1
     monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
@@ -153,7 +153,7 @@ def test_who_leaves_is_forgotten(desk: Desk, page: Gateway, table: str) -> None:
 def test_what_is_kept_of_a_connection_goes_by_itself(desk: Desk, page: Gateway, table: str) -> None:
     listen("a=", desk.waiting())
     for item in items(table):
-        assert float(item["ttl"]["N"]) == pytest.approx(float(item["since"]["N"]) + LONGEST_S, abs=1)
+        assert float(item["ttl"]["N"]) == pytest.approx(float(item["since"]["N"]) + MAX_CONNECTION_S, abs=1)
 
 
 def test_a_page_may_listen_to_a_whole_batch(desk: Desk, page: Gateway) -> None:

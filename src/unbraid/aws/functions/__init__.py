@@ -1,1 +1,1 @@
-"""The functions of the deployment, one a file, each with its `handler`: a few lines over `unbraid.jobs.service`."""
+"""The Lambda functions of the deployment: one module each, with a `handler`."""

@@ -1,8 +1,8 @@
-"""$connect and $default of the WebSocket API: a page begins to listen, and asks how its sessions are.
+"""Lambda function `connect`: $connect and $default of the WebSocket API. A page subscribes to its sessions.
 
-Before `$connect` has answered nothing can be sent. So a page says something once its socket stands (which comes
-as `$default`) and is sent the first statuses then; until they come it asks by HTTP. No change is lost in between: the
-connection is known from `$connect` on.
+API Gateway delivers no message before `$connect` has answered. So a page sends any message once its socket is open. It
+arrives as `$default`, and this function then sends the first statuses. Until then the page polls by HTTP. No change is
+lost in between, since the table has the connection from `$connect` on.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _IDS = TypeAdapter(list[Id])
 
 
 def connect(event: Event, _context: Any) -> dict[str, Any]:
-    """200 or a refusal, of which browsers tell their pages nothing."""
+    """Answer 200 or an error status, which browsers hide from their pages."""
     try:
         if event["requestContext"]["routeKey"] == "$connect":
-            return _connected(event)
-        _told(event["requestContext"]["connectionId"])
+            return _subscribe(event)
+        _send_statuses(event["requestContext"]["connectionId"])
         return {"statusCode": 200}
     except Exception:
-        logger.exception("fault")
+        logger.exception("internal error")
         handlers.count("Faults")
         return {"statusCode": 500}
 
 
-def _connected(event: Event) -> dict[str, Any]:
+def _subscribe(event: Event) -> dict[str, Any]:
     settings = handlers.settings()
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     origin = headers.get("origin")
-    # Browsers let any page open a socket to anywhere, and say which page it is. Others don't say.
+    # Browsers let any page open a WebSocket, and send its origin. Other clients send none.
     if origin is not None and settings.site is not None and origin.lower() != settings.site.lower():
         return {"statusCode": 403}
     try:
@@ -54,7 +54,10 @@ def _connected(event: Event) -> dict[str, Any]:
     offered = token_protocol(protocols)
     owner = None
     if settings.signs_in:
-        from unbraid.api.signin import IssuerUnavailable, NotSignedIn  # cryptography takes its time to load
+        from unbraid.api.signin import (
+            IssuerUnavailable,
+            NotSignedIn,
+        )  # loads cryptography, which slows the cold start
 
         try:
             if offered is None:
@@ -68,12 +71,14 @@ def _connected(event: Event) -> dict[str, Any]:
     return {"statusCode": 200} | ({} if offered is None else {"headers": {"Sec-WebSocket-Protocol": offered}})
 
 
-def _told(connection_id: str) -> None:
-    """The first statuses."""
-    listener = push.connections().of(connection_id)
-    if listener is not None:
-        known = push.statuses(listener.session_ids, listener.owner)
-        push.sockets().send([(listener, known.get(one) or push.unknown(one)) for one in listener.session_ids])
+def _send_statuses(connection_id: str) -> None:
+    """Send the current status of every session of a connection."""
+    subscriber = push.connections().get(connection_id)
+    if subscriber is not None:
+        known = push.statuses(subscriber.session_ids, subscriber.owner)
+        push.sockets().send(
+            [(subscriber, known.get(one) or push.unknown(one)) for one in subscriber.session_ids]
+        )
 
 
 @cache

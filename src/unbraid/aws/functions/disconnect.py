@@ -1,4 +1,7 @@
-"""$disconnect of the WebSocket API: a page listens no more. Mostly: who is gone without a word is found by `tell`."""
+"""Lambda function `disconnect`: $disconnect of the WebSocket API.
+
+API Gateway doesn't call it for every closed connection; `push` removes the others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from unbraid.aws.handlers import Event
 
 
 def disconnect(event: Event, _context: Any) -> dict[str, Any]:
-    """Forget the connection."""
+    """Remove the connection."""
     push.connections().remove(event["requestContext"]["connectionId"])
     return {"statusCode": 200}
 

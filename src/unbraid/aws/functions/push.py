@@ -1,8 +1,7 @@
-"""What changes in the table of sessions, by its stream: pages that listen are told, as by the web app's `/events`.
+"""Lambda function `push`: send changed sessions, from the stream of their table, to the pages that subscribe to them.
 
-Told is how sessions are now, not how each change left them: of several changes that come together, and of those that
-come a second time, only the last counts. That a song moves up as others are done is no change of its record, so pages
-see it when they ask.
+It sends the current status, not one for each change: of several changes in one batch, and of repeated records, only the
+last counts. A song that moves up in the queue has no changed record, so pages see its position when they poll.
 """
 
 from __future__ import annotations
@@ -13,27 +12,27 @@ from unbraid.aws import handlers, push
 from unbraid.aws.handlers import Event
 
 
-def tell(event: Event, _context: Any) -> None:
-    """The records of one batch. Raises what the tables raise: the stream then comes with them again."""
+def push_changes(event: Event, _context: Any) -> None:
+    """Handle the records of one batch. Errors of the tables are raised, so that the stream repeats the batch."""
     records = [(record["dynamodb"]["Keys"]["id"]["S"], record["eventName"]) for record in event["Records"]]
     last = dict(records)
-    listening = {
-        session_id: found for session_id in last if (found := push.connections().listening(session_id))
+    subscribers = {
+        session_id: found for session_id in last if (found := push.connections().subscribers(session_id))
     }
-    if not listening:
+    if not subscribers:
         return
-    owners = {listener.owner for found in listening.values() for listener in found}
-    known = {owner: push.statuses(listening, owner) for owner in owners}
+    owners = {subscriber.owner for found in subscribers.values() for subscriber in found}
+    statuses = {owner: push.statuses(subscribers, owner) for owner in owners}
     messages = []
-    for session_id, found in listening.items():
-        for listener in found:
-            # Not there, though it wasn't deleted: it is somebody else's, who isn't to be watched.
-            text = known[listener.owner].get(session_id)
+    for session_id, found in subscribers.items():
+        for subscriber in found:
+            # No status, though the session wasn't deleted: it belongs to another user, so nothing is sent.
+            text = statuses[subscriber.owner].get(session_id)
             if text is None and last[session_id] == "REMOVE":
                 text = push.unknown(session_id)
             if text is not None:
-                messages.append((listener, text))
+                messages.append((subscriber, text))
     push.sockets().send(messages)
 
 
-handler = handlers.watched(tell)
+handler = handlers.watched(push_changes)
