@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.models import stand_in
+from tests.models import small_catalog
 from tests.models.file_server import Fault, FileServer, serving
 
 import unbraid.models
@@ -85,8 +85,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
     for name in ("UNBRAID_OFFLINE", "UNBRAID_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:
-        stand_in.put_in_place(server.address, monkeypatch.setattr)
-        server.files = stand_in.files()
+        small_catalog.install_catalog(server.address, monkeypatch.setattr)
+        server.files = small_catalog.files()
         yield server
 
 
@@ -124,8 +124,8 @@ def test_pull_reports_an_unavailable_model_in_one_line(
 
 PULL = """
 import sys
-from tests.models.stand_in import put_in_place
-put_in_place(sys.argv[1])
+from tests.models.small_catalog import install_catalog
+install_catalog(sys.argv[1])
 from unbraid.cli.main import main
 sys.exit(main(["models", "pull", "htdemucs"]))
 """

@@ -1,4 +1,4 @@
-"""A cache and a network of the tests' own."""
+"""A temporary cache and a local file server."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.models import stand_in
+from tests.models import small_catalog
 from tests.models.file_server import FileServer, serving
-from tests.models.served import BODY, NAME, model_file
+from tests.models.served_file import BODY, NAME, model_file
 
 from unbraid.models.download import ModelFile
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder, which isn't there yet."""
+    """The path of the cache folder, which doesn't exist yet."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("UNBRAID_CACHE", str(folder))
     return folder
@@ -23,7 +23,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """A file server that may be reached."""
+    """A file server, with downloads allowed and no proxy."""
     monkeypatch.delenv("UNBRAID_OFFLINE", raising=False)
     monkeypatch.delenv("UNBRAID_MIRROR", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
@@ -35,20 +35,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 @pytest.fixture
 def file(server: FileServer) -> ModelFile:
-    """A file that the server has."""
+    """A file on the server."""
     server.files[NAME] = BODY
     return model_file(server.address)
 
 
 @pytest.fixture
 def into(tmp_path: Path) -> Path:
-    """The folder for downloads, which isn't there yet."""
+    """The path of the folder for downloads, which doesn't exist yet."""
     return tmp_path / "cache" / "downloads"
 
 
 @pytest.fixture
 def models(server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of installed models, empty; those of the catalogue come from `server`."""
-    stand_in.put_in_place(server.address, monkeypatch.setattr)
-    server.files = stand_in.files()
+    """The path of the folder of installed models. The catalogue's files are on `server`."""
+    small_catalog.install_catalog(server.address, monkeypatch.setattr)
+    server.files = small_catalog.files()
     return cache / "models"

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that serves files, and fails as it is told to."""
+"""A local HTTP server that serves files, with the faults that a test sets."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Fault:
-    """How one answer differs from a right one."""
+    """A difference from a correct answer."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
-    """Close the connection after so many bytes of the body."""
+    """Number of bytes of the body after which the connection closes."""
     body: bytes | None = None
-    """Another file than the right one."""
+    """A different file."""
     length: int | None = None
-    """Content-Length to claim; -1 for none at all, which leaves the end of the connection."""
+    """A different Content-Length; -1: no header, so that the body ends with the connection."""
     chunked: bool = False
     ignores_range: bool = False
     ignores_version: bool = False
-    """Answers a range although If-Range asks for another version."""
+    """Answer with a range although If-Range has another version."""
     pause_s: float = 0.0
-    """Silence in the middle of the body."""
+    """Pause in the middle of the body."""
 
 
 class FileServer(ThreadingHTTPServer):
-    """`files` by name, `faults` for the answers to come (the last one for all further ones when `forever`)."""
+    """Serves `files` by name, with `faults` for the next answers (with `forever`, the last fault repeats)."""
 
     daemon_threads = True
 
@@ -55,7 +55,7 @@ class FileServer(ThreadingHTTPServer):
 
     @property
     def ranges(self) -> list[str | None]:
-        """The range that each request asked for."""
+        """The Range header of each request."""
         return [headers["Range"] for _, headers in self.requests]
 
     def next_fault(self) -> Fault:
@@ -64,7 +64,7 @@ class FileServer(ThreadingHTTPServer):
         return self.faults[0] if self.forever and len(self.faults) == 1 else self.faults.pop(0)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are part of the tests."""
+        """Ignore clients that close the connection: tests do that."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(206 if start else 200, headers | fault.headers, body[start:], fault)
 
     def do_CONNECT(self) -> None:
-        """What a proxy is asked for when the address begins with https."""
+        """Answer a proxy request for an https address."""
         self.do_GET()
 
     def answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault) -> None:
@@ -116,12 +116,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(sent[len(sent) // 2 :])
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(certificate: Path | None = None) -> Iterator[FileServer]:
-    """A server that runs inside the block; over TLS with the certificate and key in a file."""
+    """Run a server inside the block, over TLS if `certificate` is a file with certificate and key."""
     with FileServer() as server:
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

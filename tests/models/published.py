@@ -1,4 +1,4 @@
-"""Writes packages as Demucs models are published, from seeded weights."""
+"""Write packages in the formats of published Demucs models, from seeded weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = Mapping[str, NDArray[np.floating[Any]]]
 
 SOURCES = ["drums", "bass", "other", "vocals"]
 
-# All arguments, as the published files name them: more than the networks' structure needs.
+# All constructor arguments in the published files, including those that don't change the network.
 BOTH: dict[str, Any] = {
     "sources": SOURCES,
     "audio_channels": 2,
@@ -106,7 +106,7 @@ HDEMUCS_MMI: dict[str, Any] = {
     "dconv_lstm": 4,
 }
 
-# What `demucs` keeps of the training beside the weights: settings, and scores on validation and test songs.
+# The record of the training that `demucs` saves with the weights: settings, and scores on validation and test songs.
 TRAINING = {"epochs": 360, "optim": {"lr": 3e-4, "beta2": 0.999}, "dset": {"wav": None, "sources": SOURCES}}
 SCORES = ({"loss": 0.1, "nsdr": np.float64(9.0)}, {"nsdr_vocals": np.float32(8.5)})
 
@@ -114,7 +114,7 @@ SCORES = ({"loss": 0.1, "nsdr": np.float64(9.0)}, {"nsdr_vocals": np.float32(8.5
 def draw(
     shapes: Mapping[str, tuple[int, ...]], seed: int = 0, dtype: str = "float16"
 ) -> dict[str, NDArray[Any]]:
-    """Seeded weights, normal with the deviation 0.05."""
+    """Draw seeded weights, normal with the deviation 0.05."""
     random = np.random.default_rng(seed)
     return {
         name: np.asarray(random.standard_normal(shape, np.float32) * np.float32(0.05), dtype)
@@ -125,7 +125,7 @@ def draw(
 def write_th(
     path: Path, state: State, arguments: Mapping[str, Any] = HTDEMUCS, class_name: str = "HTDemucs"
 ) -> Path:
-    """A package saved by today's PyTorch. Needs torch and demucs."""
+    """Save a package with the installed PyTorch. Needs torch and demucs."""
     import demucs.hdemucs
     import demucs.htdemucs
     import torch
@@ -139,7 +139,7 @@ def write_th(
 def write_safetensors(
     path: Path, state: State, arguments: Mapping[str, Any] = HTDEMUCS, class_name: str = "HTDemucs"
 ) -> Path:
-    """The same with the library `safetensors`, with class and arguments as its publishers add them."""
+    """Save a package with the library `safetensors`, with class and arguments as in published files."""
     from safetensors.numpy import save_file
 
     def encode(value: Fraction) -> dict[str, Any]:
@@ -155,36 +155,36 @@ def write_safetensors(
 
 
 class Named:
-    """Stands for what a pickle names, as `demucs.htdemucs HTDemucs`, without importing it."""
+    """A name in a pickle, such as `demucs.htdemucs HTDemucs`, without importing it."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
     def __call__(self) -> None:
-        """Never called, but what pickles call has to look as if it could be."""
+        """Never called, but the pickler requires a callable."""
         raise AssertionError
 
 
 class Call:
-    """Stands for a call in a pickle."""
+    """A call in a pickle."""
 
-    def __init__(self, called: Named, *arguments: Any, state: Any = None) -> None:
-        self.reduced = (called, arguments) if state is None else (called, arguments, state)
+    def __init__(self, function: Named, *arguments: Any, state: Any = None) -> None:
+        self.reduced = (function, arguments) if state is None else (function, arguments, state)
 
     def __reduce__(self) -> Any:
         return self.reduced
 
 
-class Kept:
-    """Stands for a storage, which a pickle names as something kept elsewhere."""
+class StoredElsewhere:
+    """A storage, which a pickle refers to by a persistent id."""
 
     def __init__(self, *name: Any) -> None:
         self.name = name
 
 
-# The one in C can't write names of modules that aren't there.
+# The pickler in C can't write names of missing modules.
 class Pickler(pickle._Pickler):
-    """Protocol 2, as `torch.save` has it."""
+    """Write protocol 2, as `torch.save` does."""
 
     # Python before 3.11 wrote a fraction as a text.
     dispatch_table = copyreg.dispatch_table | {Fraction: lambda value: (Fraction, (str(value),))}
@@ -193,7 +193,7 @@ class Pickler(pickle._Pickler):
         super().__init__(file, protocol=2)
 
     def persistent_id(self, thing: Any) -> Any:
-        return thing.name if isinstance(thing, Kept) else None
+        return thing.name if isinstance(thing, StoredElsewhere) else None
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:
         if isinstance(obj, Named):
@@ -203,22 +203,22 @@ class Pickler(pickle._Pickler):
 
 
 def pickled(thing: Any) -> bytes:
-    """What `torch.save` wrote for `thing` in 2022, with the numpy of then."""
+    """Pickle `thing` as `torch.save` did in 2022, with the numpy of that time."""
     file = io.BytesIO()
     Pickler(file).dump(thing)
     return file.getvalue().replace(b"cnumpy._core.", b"cnumpy.core.")
 
 
 def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of a tensor in C order, in elements."""
+    """Return the strides of a tensor in C order, in elements."""
     return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
 
 
-def saved(key: int, values: NDArray[Any], **changed: Any) -> Call:
-    """A tensor in a pickle, with its numbers in `data/KEY`."""
+def saved_tensor(key: int, values: NDArray[Any], **changed: Any) -> Call:
+    """Return a tensor for a pickle, with its numbers in `data/KEY`."""
     kind = {"float16": "HalfStorage", "float32": "FloatStorage"}.get(values.dtype.name, "LongStorage")
     parts = {
-        "storage": Kept("storage", Named("torch", kind), str(key), "cpu", values.size),
+        "storage": StoredElsewhere("storage", Named("torch", kind), str(key), "cpu", values.size),
         "offset": 0,
         "shape": values.shape,
         "strides": strides(values.shape),
@@ -231,12 +231,12 @@ def saved(key: int, values: NDArray[Any], **changed: Any) -> Call:
 def package(
     state: State, arguments: Mapping[str, Any] = HTDEMUCS, class_name: str = "HTDemucs"
 ) -> dict[str, Any]:
-    """The dict that `demucs` saves of a trained network."""
+    """Return the dict that `demucs` saves for a trained network."""
     return {
         "klass": Named(f"demucs.{class_name.lower()}", class_name),
         "args": (),
         "kwargs": dict(arguments),
-        "state": {name: saved(key, values) for key, (name, values) in enumerate(state.items())},
+        "state": {name: saved_tensor(key, values) for key, (name, values) in enumerate(state.items())},
         "training_args": TRAINING,
         "metrics": SCORES,
     }
@@ -245,23 +245,23 @@ def package(
 def archive(
     content: bytes, state: State, change: Callable[[dict[str, bytes]], object] | None = None
 ) -> bytes:
-    """The file that PyTorch of 2022 writes: a pickle and the tensors' numbers, stored in a zip."""
+    """Return a file as PyTorch wrote it in 2022: a zip with a pickle and the tensors' numbers."""
     entries = {"archive/data.pkl": content}
     entries |= {f"archive/data/{key}": values.tobytes() for key, values in enumerate(state.values())}
     entries["archive/version"] = b"3\n"
     if change is not None:
         change(entries)
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as written:
+    with zipfile.ZipFile(file, "w") as zipped:
         for name, numbers in entries.items():
-            written.writestr(zipfile.ZipInfo(name), numbers)
+            zipped.writestr(zipfile.ZipInfo(name), numbers)
     return file.getvalue()
 
 
 def published(
     path: Path, state: State, arguments: Mapping[str, Any] = HTDEMUCS, class_name: str = "HTDemucs"
 ) -> Path:
-    """A package as those of 2022 are. Needs numpy alone."""
+    """Write a package like those of 2022. Needs numpy only."""
     path.write_bytes(archive(pickled(package(state, arguments, class_name)), state))
     return path
 
@@ -272,12 +272,12 @@ def with_checksum(path: Path) -> Path:
     return path.rename(path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}"))
 
 
-# Shapes of a network that is small enough for tests, under names of the real one.
+# Shapes of a network that is small enough for tests, with names of the real one.
 TINY = {"encoder.0.conv.weight": (4, 2, 8, 1), "encoder.0.conv.bias": (4,), "gains": (1, 4, 1, 1)}
 
 
 def tiny_graphs(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Put graphs of small networks with the classes' names in the place of the real ones, for one test."""
+    """Replace the graphs by those of small networks with the same class names, for one test."""
     from onnx import TensorProto, helper
 
     folder.mkdir()
@@ -332,12 +332,12 @@ def tiny_graphs(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         (folder / f"{class_name}.onnx").write_bytes(model.SerializeToString())
     monkeypatch.setattr(graphs, "templates", cache(graphs.templates.__wrapped__))
     monkeypatch.setattr(graphs, "FOLDER", folder)
-    # They are HTDemucs by name alone, while the native library computes the real one, whatever the graph says.
+    # These networks are HTDemucs by name only, and the native library would compute the real one.
     monkeypatch.setattr("unbraid.separation.runtimes.native.native_library", lambda: None)
 
 
 def weights_in(folder: Path) -> dict[str, NDArray[Any]]:
-    """The initialisers of a network folder, as the library `onnx` reads them."""
+    """Return the initialisers of a network folder, read by the library `onnx`."""
     import onnx
     from onnx import numpy_helper
 

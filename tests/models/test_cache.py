@@ -1,4 +1,4 @@
-"""The cache: where it is, one process at a time, and folders that appear whole or not at all."""
+"""The cache: its location, its locks, and folders that are written atomically."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.folders import everything_in
 
 from unbraid.errors import ModelError
 from unbraid.files.workfolder import PREFIX, WorkFolder
-from unbraid.models.cache import cache_folder, install, locked
+from unbraid.models.cache import cache_folder, locked, new_model_folder
 
 HOLDER = """
 import sys, time
@@ -31,17 +31,16 @@ WRITER = """
 import sys
 from pathlib import Path
 from unbraid.errors import ModelError
-from unbraid.models.cache import install
+from unbraid.models.cache import new_model_folder
 try:
-    install(Path(sys.argv[1]), lambda new: (new / "weights.bin").write_bytes(bytes(int(sys.argv[2]))))
+    with new_model_folder(Path(sys.argv[1])) as new:
+        (new / "weights.bin").write_bytes(bytes(int(sys.argv[2])))
 except ModelError as error:
     print(error.message)
 """
 
 
-def test_the_cache_is_the_users_or_where_the_environment_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_folder_follows_system_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNBRAID_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if sys.platform == "linux":
@@ -58,7 +57,7 @@ def test_the_cache_is_the_users_or_where_the_environment_says(
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has locked `tmp_path / "htdemucs"`."""
+    """Another process that holds the lock of `tmp_path / "htdemucs"`."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "htdemucs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -67,21 +66,21 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_killed_holder_blocks_nobody(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    asked: list[float] = []
+def test_killed_holder_releases_the_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    calls: list[float] = []
 
     def waiting() -> None:
-        asked.append(time.monotonic())
-        if len(asked) == 2:
+        calls.append(time.monotonic())
+        if len(calls) == 2:
             holder.send_signal(signal.SIGKILL)
 
     with locked(tmp_path / "htdemucs", waiting):
-        assert len(asked) >= 2
+        assert len(calls) >= 2
     assert not (tmp_path / "htdemucs").exists()
 
 
 @pytest.mark.usefixtures("holder")
-def test_waiting_can_be_given_up(tmp_path: Path) -> None:
+def test_waiting_can_be_cancelled(tmp_path: Path) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
@@ -90,12 +89,12 @@ def test_waiting_can_be_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("holder")
-def test_what_is_locked_elsewhere_does_not_stop_others(tmp_path: Path) -> None:
+def test_locks_of_other_paths_are_independent(tmp_path: Path) -> None:
     with locked(tmp_path / "lite"):
         pass
 
 
-def test_threads_of_one_process_wait_for_each_other(tmp_path: Path) -> None:
+def test_threads_exclude_each_other(tmp_path: Path) -> None:
     inside, most = [], []
 
     def work(number: int) -> None:
@@ -116,50 +115,48 @@ def test_threads_of_one_process_wait_for_each_other(tmp_path: Path) -> None:
 # Folders
 
 
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
+def test_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "htdemucs"
-
-    def fill(new: Path) -> None:
+    with new_model_folder(folder) as new:
         (new / "weights.bin").write_bytes(b"weights")
         assert not folder.exists()
-
-    install(folder, fill)
     assert everything_in(tmp_path) == ["models", "models/htdemucs", "models/htdemucs/weights.bin"]
     umask = os.umask(0)
     os.umask(umask)
-    assert folder.stat().st_mode & 0o777 == 0o777 & ~umask  # others may use a shared cache
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~umask  # other users can read a shared cache
 
 
-def test_a_folder_takes_the_place_of_one_that_was_there(tmp_path: Path) -> None:
+def install(folder: Path, file: str) -> None:
+    with new_model_folder(folder) as new:
+        (new / file).touch()
+
+
+def test_new_folder_replaces_an_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "htdemucs"
-    install(folder, lambda new: (new / "old").touch())
-    install(folder, lambda new: (new / "new").touch())
+    install(folder, "old")
+    install(folder, "new")
     assert everything_in(tmp_path) == ["htdemucs", "htdemucs/new"]
 
 
-def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_folder(tmp_path: Path) -> None:
     folder = tmp_path / "htdemucs"
-    install(folder, lambda new: (new / "old").touch())
-
-    def fail(new: Path) -> None:
+    install(folder, "old")
+    with pytest.raises(ModelError, match="no"), new_model_folder(folder) as new:
         (new / "half").touch()
         raise ModelError("no")
-
-    with pytest.raises(ModelError, match="no"):
-        install(folder, fail)
     assert everything_in(tmp_path) == ["htdemucs", "htdemucs/old"]
 
 
-def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     abandoned = tmp_path / f"{PREFIX}abcd1234"
     abandoned.mkdir()
     (abandoned / "weights.bin").touch()
     with WorkFolder(tmp_path) as used:  # by another process
-        install(tmp_path / "htdemucs", lambda new: None)
-        assert everything_in(tmp_path) == [used.name, "htdemucs"]
+        install(tmp_path / "htdemucs", "weights.bin")
+        assert everything_in(tmp_path) == [used.name, "htdemucs", "htdemucs/weights.bin"]
 
 
-def test_a_full_disk_is_an_error_and_nothing_stays(tiny_disk: Path) -> None:
+def test_full_disk_is_an_error_and_leaves_no_file(tiny_disk: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WRITER, tiny_disk / "htdemucs", "1000000"], capture_output=True, text=True
     )
@@ -168,20 +165,22 @@ def test_a_full_disk_is_an_error_and_nothing_stays(tiny_disk: Path) -> None:
     assert everything_in(tiny_disk) == []
 
 
-def test_a_folder_that_may_not_be_written_to_is_an_error(tmp_path: Path) -> None:
-    as_anyone = []
-    if os.geteuid() == 0:  # root may write everywhere, unless it goes without this capability
-        as_anyone = ["setpriv", "--bounding-set=-dac_override"]
+def test_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    unprivileged = []
+    if os.geteuid() == 0:  # root can write everywhere unless it drops this capability
+        unprivileged = ["setpriv", "--bounding-set=-dac_override"]
         if (
             not shutil.which("setpriv")
-            or subprocess.run([*as_anyone, "true"], capture_output=True).returncode
+            or subprocess.run([*unprivileged, "true"], capture_output=True).returncode
         ):
-            pytest.skip("permissions don't bind this user")
+            pytest.skip("permissions don't restrict this user")
     cache = tmp_path / "cache"
     cache.mkdir()
     cache.chmod(0o555)
     done = subprocess.run(
-        [*as_anyone, sys.executable, "-c", WRITER, cache / "htdemucs", "10"], capture_output=True, text=True
+        [*unprivileged, sys.executable, "-c", WRITER, cache / "htdemucs", "10"],
+        capture_output=True,
+        text=True,
     )
     assert done.stdout == (
         f"{cache / 'htdemucs'} can't be written: you have no permission. Set UNBRAID_CACHE to another folder\n"
@@ -189,9 +188,9 @@ def test_a_folder_that_may_not_be_written_to_is_an_error(tmp_path: Path) -> None
     assert everything_in(cache) == []
 
 
-def test_a_file_where_the_cache_should_be_is_an_error(tmp_path: Path) -> None:
+def test_file_at_the_path_of_the_cache_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(ModelError, match=r"htdemucs can't be written: .*Set UNBRAID_CACHE to another folder"):
-        install(tmp_path / "cache" / "htdemucs", lambda new: None)
+        install(tmp_path / "cache" / "htdemucs", "weights.bin")
     with pytest.raises(ModelError, match="Set UNBRAID_CACHE"), locked(tmp_path / "cache" / "htdemucs"):
         pass

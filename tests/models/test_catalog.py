@@ -1,4 +1,4 @@
-"""The catalogue: what is known of each model, and that the documentation says the same."""
+"""The catalogue is complete, and the documentation agrees with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, TINY, dra
 
 import unbraid.models
 from unbraid.models import catalog, find_model
-from unbraid.models.cache import PLACE
+from unbraid.models.cache import CACHE
 from unbraid.models.download import MIRROR, OFFLINE
 from unbraid.models.graphs import template_for
 
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
 
 
-def test_the_bundled_model_comes_first() -> None:
+def test_bundled_model_is_first() -> None:
     assert list(catalog()) == ["lite", *PUBLISHED]
     assert catalog()["lite"].folder is not None
 
 
-def test_every_entry_says_its_stems_and_licence() -> None:
+def test_every_entry_has_stems_and_a_licence() -> None:
     for name, entry in catalog().items():
         assert entry.name == name
         assert entry.summary
@@ -32,7 +32,7 @@ def test_every_entry_says_its_stems_and_licence() -> None:
         assert entry.licence == "MIT"
 
 
-def test_every_score_has_its_source_and_is_the_mean_of_its_parts() -> None:
+def test_every_score_has_a_source_and_is_a_mean() -> None:
     for entry in catalog().values():
         assert bool(entry.sdr_db) == bool(entry.sdr_source)
         if entry.sdr_db:
@@ -41,19 +41,19 @@ def test_every_score_has_its_source_and_is_the_mean_of_its_parts() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_files_carry_their_full_checksum_and_size(name: str) -> None:
+def test_published_files_have_full_checksum_and_size(name: str) -> None:
     entry = catalog()[name]
     assert entry.files
     assert not entry.installed
     for file in entry.files:
         assert len(file.sha256) == 64
-        # The published name ends in the first eight digits of the checksum.
+        # The published file name ends in the first eight digits of the checksum.
         assert urlsplit(file.url).path.endswith(f"-{file.sha256[:8]}.th")
         assert 50e6 < file.size < 200e6
         assert file.source is None or file.source in entry.sources
 
 
-def test_the_fine_tuned_model_has_a_network_for_each_stem() -> None:
+def test_fine_tuned_model_has_a_network_for_each_stem() -> None:
     entry = catalog()["htdemucs_ft"]
     assert tuple(file.source for file in entry.files) == entry.sources
 
@@ -67,15 +67,13 @@ def test_the_fine_tuned_model_has_a_network_for_each_stem() -> None:
         ("hdemucs_mmi", "HDemucs", HDEMUCS_MMI),
     ],
 )
-def test_the_graph_of_a_model_is_the_one_that_fits_what_is_published(
-    name: str, class_name: str, arguments: dict[str, Any]
-) -> None:
+def test_graph_fits_the_published_arguments(name: str, class_name: str, arguments: dict[str, Any]) -> None:
     assert [entry.name for entry in catalog().values() if entry.graph] == PUBLISHED
     assert [entry.name for entry in catalog().values() if entry.files] == PUBLISHED
     assert catalog()[name].graph == template_for(class_name, arguments).name
 
 
-def test_the_documentation_has_every_file_score_and_setting() -> None:
+def test_documentation_has_every_file_score_and_setting() -> None:
     text = (ROOT / "docs" / "models.md").read_text("utf-8")
     for entry in catalog().values():
         for file in entry.files:
@@ -85,11 +83,11 @@ def test_the_documentation_has_every_file_score_and_setting() -> None:
             digits = 2 if entry.files else 1
             scores = " | ".join(f"{score:.{digits}f}" for score in entry.sdr_db.values())
             assert f"| `{entry.name}` | {scores} |" in text
-    for setting in (PLACE, MIRROR, OFFLINE):
+    for setting in (CACHE, MIRROR, OFFLINE):
         assert f"| `{setting}` |" in text
 
 
-def test_the_documentation_has_every_folder_of_the_cache(
+def test_documentation_has_every_folder_of_the_cache(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_graphs(monkeypatch, tmp_path / "graphs")

@@ -1,4 +1,4 @@
-"""NetworkCache: hosts that aren't there, certificates, proxies and mirrors are told for what they are."""
+"""Errors of hosts, certificates, proxies and mirrors name their cause."""
 
 from __future__ import annotations
 
@@ -11,38 +11,36 @@ from pathlib import Path
 
 import pytest
 from tests.models.file_server import Fault, FileServer, serving
-from tests.models.served import BODY, HURRIED, NAME, model_file
+from tests.models.served_file import BODY, NAME, SHORT_PATIENCE, model_file
 
 from unbraid.models.download import DownloadError, ModelFile, Patience, fetch
 
 
-def test_a_name_that_has_no_address(into: Path, server: FileServer) -> None:
-    with pytest.raises(DownloadError, match=r"no address is known for no-such-host\.invalid"):
+def test_unknown_host(into: Path, server: FileServer) -> None:
+    with pytest.raises(DownloadError, match=r"no-such-host\.invalid can't be found"):
         fetch(model_file("https://no-such-host.invalid"), into, patience=Patience(tries=1))
 
 
 def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def test_a_server_that_is_not_there(into: Path, server: FileServer) -> None:
+def test_refused_connection(into: Path, server: FileServer) -> None:
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1 can't be reached .Connection refused."):
-        fetch(model_file(f"http://127.0.0.1:{closed_port()}"), into, patience=HURRIED)
+        fetch(model_file(f"http://127.0.0.1:{closed_port()}"), into, patience=SHORT_PATIENCE)
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="how a full queue looks from outside depends on the system"
-)
-def test_a_server_that_takes_no_calls(into: Path, server: FileServer) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="the effect of a full backlog depends on the system")
+def test_connection_timeout(into: Path, server: FileServer) -> None:
     with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
         busy.bind(("127.0.0.1", 0))
         busy.listen(0)
-        for caller in (first, second):
-            caller.setblocking(False)
-            caller.connect_ex(busy.getsockname())
-        with pytest.raises(DownloadError, match=r"127\.0\.0\.1 doesn't answer within 0\.3 s"):
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(busy.getsockname())
+        with pytest.raises(DownloadError, match=r"127\.0\.0\.1 didn't answer within 0\.3 s"):
             fetch(
                 model_file(f"http://127.0.0.1:{busy.getsockname()[1]}"),
                 into,
@@ -50,17 +48,17 @@ def test_a_server_that_takes_no_calls(into: Path, server: FileServer) -> None:
             )
 
 
-def test_a_server_that_speaks_no_tls(into: Path, server: FileServer) -> None:
+def test_server_without_tls(into: Path, server: FileServer) -> None:
     address = server.address.replace("http:", "https:")
     with pytest.raises(DownloadError, match=r"no secure connection to 127\.0\.0\.1"):
-        fetch(model_file(address), into, patience=HURRIED)
+        fetch(model_file(address), into, patience=SHORT_PATIENCE)
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody vouches for."""
+    """A key and a self-signed certificate for 127.0.0.1."""
     if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
+        pytest.skip("openssl is not installed")
     path = tmp_path / "server.pem"
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=here -addext subjectAltName=IP:127.0.0.1"
@@ -73,7 +71,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("server")
-def test_a_certificate_has_to_be_vouched_for(
+def test_unknown_certificate_is_rejected(
     certificate: Path, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(certificate) as server:
@@ -81,13 +79,13 @@ def test_a_certificate_has_to_be_vouched_for(
         with pytest.raises(
             DownloadError, match=r"certificate of 127\.0\.0\.1 can't be verified .self.signed"
         ):
-            fetch(model_file(server.address), into, patience=HURRIED)
+            fetch(model_file(server.address), into, patience=SHORT_PATIENCE)
         assert server.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
-        assert fetch(model_file(server.address), into, patience=HURRIED).read_bytes() == BODY
+        assert fetch(model_file(server.address), into, patience=SHORT_PATIENCE).read_bytes() == BODY
 
 
-def test_a_proxy_of_the_environment_is_used(
+def test_uses_a_proxy_from_the_environment(
     file: ModelFile, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", server.address.replace("//", "//me:a%20word@"))
@@ -97,33 +95,33 @@ def test_a_proxy_of_the_environment_is_used(
     assert headers["Proxy-Authorization"] == "Basic bWU6YSB3b3Jk"
 
 
-def test_hosts_without_proxy_are_asked_directly(
+def test_no_proxy_hosts_are_requested_directly(
     file: ModelFile, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
-    with pytest.raises(DownloadError, match="the proxy doesn't let through to"):
-        fetch(file, into, patience=HURRIED)
+    with pytest.raises(DownloadError, match="the proxy refuses a connection to"):
+        fetch(file, into, patience=SHORT_PATIENCE)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert fetch(file, into).read_bytes() == BODY
 
 
-@pytest.mark.parametrize(("status", "asked"), [(407, 1), (502, 3)])
-def test_a_proxy_that_lets_nothing_through(
-    status: int, asked: int, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("status", "requests"), [(407, 1), (502, 3)])
+def test_proxy_that_refuses_the_connection(
+    status: int, requests: int, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", server.address)
     server.faults, server.forever = [Fault(status)], True
     with pytest.raises(
-        DownloadError, match=rf"the proxy doesn't let through to published\.invalid .*{status}"
+        DownloadError, match=rf"the proxy refuses a connection to published\.invalid .*{status}"
     ):
-        fetch(model_file("https://published.invalid"), into, patience=HURRIED)
-    assert [path for path, _ in server.requests] == ["published.invalid:443"] * asked
+        fetch(model_file("https://published.invalid"), into, patience=SHORT_PATIENCE)
+    assert [path for path, _ in server.requests] == ["published.invalid:443"] * requests
 
 
-def test_a_kind_of_proxy_we_do_not_know(file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_kind_of_proxy(file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "socks5://me:secret@127.0.0.1:1080")
     with pytest.raises(
-        DownloadError, match="socks5 is no kind of proxy that is supported; set HTTP_PROXY"
+        DownloadError, match="proxies of the kind socks5 are not supported; set HTTP_PROXY"
     ) as caught:
         fetch(file, into)
     assert "secret" not in caught.value.message
@@ -132,24 +130,22 @@ def test_a_kind_of_proxy_we_do_not_know(file: ModelFile, into: Path, monkeypatch
 @pytest.mark.parametrize(
     "proxy", ["http://me:secret@host:abc", "http://me:secret@[x", "me:secret@host:99999", "http://me:secret@"]
 )
-def test_a_proxy_has_to_be_an_address(
+def test_invalid_proxy_address(
     proxy: str, file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy)
-    with pytest.raises(DownloadError, match="address makes no sense; set HTTP_PROXY to one like") as caught:
+    with pytest.raises(DownloadError, match="address is invalid; set HTTP_PROXY to one like") as caught:
         fetch(file, into)
     assert "secret" not in caught.value.message and "\n" not in caught.value.message
 
 
-def test_a_proxys_password_has_to_be_one_that_can_be_sent(
-    file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_password_outside_latin_1(file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://me:%E2%82%AC@127.0.0.1:1")
-    with pytest.raises(DownloadError, match="user or password in HTTP_PROXY has letters"):
+    with pytest.raises(DownloadError, match="user or password in HTTP_PROXY has characters outside Latin-1"):
         fetch(file, into)
 
 
-def test_a_mirror_takes_the_place_of_the_published_address(
+def test_mirror_replaces_the_published_address(
     into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.files[NAME] = BODY
@@ -159,10 +155,10 @@ def test_a_mirror_takes_the_place_of_the_published_address(
 
 
 @pytest.mark.parametrize("mirror", ["/mnt/models", "http://[x", "https://host:abc", "https://:80", "http://"])
-def test_a_mirror_has_to_be_an_address(
+def test_invalid_mirror_address(
     mirror: str, file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_MIRROR", mirror)
-    told = rf"{re.escape(mirror.rstrip('/'))}/.* is not an address that begins with https://"
-    with pytest.raises(DownloadError, match=told):
+    message = rf"{re.escape(mirror.rstrip('/'))}/.* is not an address that begins with https://"
+    with pytest.raises(DownloadError, match=message):
         fetch(file, into)

@@ -1,4 +1,4 @@
-"""Without a network: which file to put where, and that it is used."""
+"""Without a network: the error says where to put the file, and the file is used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.models.file_server import FileServer
-from tests.models.served import BODY, NAME, OTHER
+from tests.models.served_file import BODY, NAME, OTHER
 
 from unbraid.models.download import DownloadError, ModelFile, fetch
 
@@ -18,7 +18,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, file: ModelFile) -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_offline_says_which_file_to_put_where(file: ModelFile, into: Path, server: FileServer) -> None:
+def test_error_says_which_file_to_put_where(file: ModelFile, into: Path, server: FileServer) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch(file, into)
     assert caught.value.message == (
@@ -29,7 +29,7 @@ def test_offline_says_which_file_to_put_where(file: ModelFile, into: Path, serve
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_file_put_there_by_hand_is_used(file: ModelFile, into: Path, server: FileServer) -> None:
+def test_file_added_by_hand_is_used(file: ModelFile, into: Path, server: FileServer) -> None:
     into.mkdir(parents=True)
     (into / NAME).write_bytes(BODY)
     assert fetch(file, into).read_bytes() == BODY
@@ -37,17 +37,17 @@ def test_a_file_put_there_by_hand_is_used(file: ModelFile, into: Path, server: F
 
 
 @pytest.mark.usefixtures("offline")
-def test_another_file_put_there_by_hand_is_not(file: ModelFile, into: Path) -> None:
+def test_wrong_file_added_by_hand_is_rejected(file: ModelFile, into: Path) -> None:
     into.mkdir(parents=True)
     (into / NAME).write_bytes(OTHER)
     with pytest.raises(
-        DownloadError, match=f"{NAME} is not that file .its SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"
+        DownloadError, match=f"{NAME} is a different file .its SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"
     ):
         fetch(file, into)
     assert (into / NAME).read_bytes() == OTHER
 
 
-def test_another_file_is_replaced_where_there_is_a_network(file: ModelFile, into: Path) -> None:
+def test_wrong_file_is_replaced_by_a_download(file: ModelFile, into: Path) -> None:
     into.mkdir(parents=True)
     (into / NAME).write_bytes(OTHER)
     assert fetch(file, into).read_bytes() == BODY

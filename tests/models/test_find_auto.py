@@ -1,4 +1,4 @@
-"""What `auto` takes: the good model where it can be had, else the bundled one, and it says so."""
+"""`auto` takes the best available model, and says so if that is the bundled one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from unbraid.errors import ModelError
 from unbraid.models import find_installed, find_model
 
 
-def test_auto_gets_the_good_model_where_it_can(models: Path) -> None:
+def test_auto_downloads_the_best_model(models: Path) -> None:
     notices: list[str] = []
     assert find_model("auto", notice=notices.append).name == "htdemucs"
     assert notices == []
 
 
-def test_auto_takes_the_bundled_model_where_it_must_and_says_so(
+def test_auto_falls_back_to_the_bundled_model_with_a_notice(
     models: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[str] = []
@@ -31,7 +31,7 @@ def test_auto_takes_the_bundled_model_where_it_must_and_says_so(
     assert find_installed("auto").name == "lite"
 
 
-def test_auto_tries_once(models: Path, server: FileServer) -> None:
+def test_auto_tries_the_download_once(models: Path, server: FileServer) -> None:
     server.faults, server.forever = [Fault(503, {"Retry-After": "30"})], True
     notices: list[str] = []
     assert find_model("auto", notice=notices.append).name == "lite"
@@ -42,7 +42,7 @@ def test_auto_tries_once(models: Path, server: FileServer) -> None:
 @pytest.mark.parametrize(
     ("setting", "value"), [("http_proxy", "http://127.0.0.1:abc"), ("UNBRAID_MIRROR", "http://[x")]
 )
-def test_auto_takes_the_bundled_model_where_a_setting_makes_no_sense(
+def test_auto_falls_back_if_a_setting_is_invalid(
     models: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -53,9 +53,7 @@ def test_auto_takes_the_bundled_model_where_a_setting_makes_no_sense(
         find_model("htdemucs")
 
 
-def test_auto_takes_the_bundled_model_where_the_cache_cannot_be_written(
-    models: Path, cache: Path, server: FileServer
-) -> None:
+def test_auto_falls_back_if_the_cache_is_not_writable(models: Path, cache: Path, server: FileServer) -> None:
     cache.write_text("a file where the folder should be")
     notices: list[str] = []
     assert find_model("auto", notice=notices.append).name == "lite"

@@ -1,4 +1,4 @@
-"""How a model gets here when it is asked for, and that none takes the place of another."""
+"""A model is found, downloaded or rejected by its name, and never replaced by another."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.folders import all_but_locks_in
-from tests.models import stand_in
+from tests.models import small_catalog
 from tests.models.file_server import FileServer
 from tests.models.published import HTDEMUCS_6S, published
-from tests.models.stand_in import known
+from tests.models.small_catalog import entry
 from tests.separation.known_models import spectral_model
 
 from unbraid.errors import ModelError
@@ -26,39 +26,39 @@ from unbraid.models.graphs import load_template
 
 
 @pytest.mark.parametrize("find", [find_model, find_installed])
-def test_an_unknown_name_is_answered_with_those_known(find: Callable[[str], object]) -> None:
+def test_unknown_name_lists_the_known_ones(find: Callable[[str], object]) -> None:
     with pytest.raises(ModelError, match=r"no model 'spleeter'\. Choose auto, lite, htdemucs"):
         find("spleeter")
 
 
-def test_the_path_of_a_folder_is_a_name_too(tmp_path: Path) -> None:
+def test_accepts_the_path_of_a_folder(tmp_path: Path) -> None:
     folder = spectral_model(tmp_path / "mine")
     assert find_model(str(folder)).name == "known"
     assert find_model(folder).folder == folder
     assert find_installed(folder).folder == folder
 
 
-def test_a_model_is_downloaded_when_it_is_first_asked_for(models: Path, server: FileServer) -> None:
+def test_downloads_a_model_on_first_use(models: Path, server: FileServer) -> None:
     reports: list[tuple[int, int]] = []
     model = find_model("htdemucs", progress=lambda done, total: reports.append((done, total)))
     assert (model.name, model.folder) == ("htdemucs", models / "htdemucs")
-    assert reports[0] == (0, stand_in.SIZE)
-    assert reports[-1] == (stand_in.SIZE, stand_in.SIZE)
+    assert reports[0] == (0, small_catalog.SIZE)
+    assert reports[-1] == (small_catalog.SIZE, small_catalog.SIZE)
     assert find_model("htdemucs").version == model.version
     assert len(server.requests) == 1
 
 
-def test_after_the_conversion_the_download_goes(models: Path, cache: Path) -> None:
+def test_removes_the_download_after_conversion(models: Path, cache: Path) -> None:
     find_model("htdemucs")
     assert all_but_locks_in(cache / "downloads") == []
     assert all_but_locks_in(models) == ["htdemucs"]
 
 
-def test_one_progress_counts_all_files_of_a_model(models: Path, server: FileServer) -> None:
+def test_progress_counts_all_files_of_a_model(models: Path, server: FileServer) -> None:
     reports: list[tuple[int, int]] = []
     model = find_model("htdemucs_ft", progress=lambda done, total: reports.append((done, total)))
     assert reports == sorted(reports)
-    assert reports[-1] == (4 * stand_in.SIZE, 4 * stand_in.SIZE)
+    assert reports[-1] == (4 * small_catalog.SIZE, 4 * small_catalog.SIZE)
     assert len(server.requests) == 4
     assert [[source for source, weight in member.weights.items() if weight] for member in model.members] == [
         ["drums"],
@@ -68,22 +68,20 @@ def test_one_progress_counts_all_files_of_a_model(models: Path, server: FileServ
     ]
 
 
-def test_a_model_by_name_that_cannot_be_had_is_an_error_and_never_another(
-    models: Path, server: FileServer
-) -> None:
+def test_unavailable_model_is_an_error_and_never_another(models: Path, server: FileServer) -> None:
     server.files.clear()
     with pytest.raises(ModelError, match=r"htdemucs can't be downloaded: 127\.0\.0\.1 answers 404") as caught:
         find_model("htdemucs")
-    (name,) = [name for name in stand_in.files() if name.startswith("00000000")]
-    files = f"{server.address}/{name} (SHA-256 {stand_in.checksum(0)})"
+    (name,) = [name for name in small_catalog.files() if name.startswith("00000000")]
+    files = f"{server.address}/{name} (SHA-256 {small_catalog.checksum(0)})"
     assert f"put these files into {models.parent}/downloads by hand: {files}" in caught.value.message
     assert not models.joinpath("htdemucs").exists()
 
 
-def test_the_error_lists_all_files_that_are_missing(
+def test_error_lists_all_missing_files(
     models: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in stand_in.files() if "00000001" <= name < "00000005"]
+    names = [name for name in small_catalog.files() if "00000001" <= name < "00000005"]
     del server.files[names[2]]
     with pytest.raises(ModelError, match="htdemucs_ft can't be downloaded"):
         find_model("htdemucs_ft")
@@ -92,12 +90,12 @@ def test_the_error_lists_all_files_that_are_missing(
         find_model("htdemucs_ft")
     assert [name in caught.value.message for name in names] == [False, False, True, True]
     for name in names[2:]:
-        (models.parent / "downloads" / name).write_bytes(stand_in.files()[name])
+        (models.parent / "downloads" / name).write_bytes(small_catalog.files()[name])
     assert len(find_model("htdemucs_ft").members) == 4
     assert all_but_locks_in(models.parent / "downloads") == []
 
 
-def test_what_is_installed_needs_no_network(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_model_needs_no_network(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_model("htdemucs")
     monkeypatch.setenv("UNBRAID_OFFLINE", "1")
     assert find_model("htdemucs").folder == models / "htdemucs"
@@ -105,7 +103,7 @@ def test_what_is_installed_needs_no_network(models: Path, monkeypatch: pytest.Mo
     assert find_installed("auto").folder == models / "htdemucs"
 
 
-def test_what_is_installed_is_only_read(models: Path, cache: Path) -> None:
+def test_installed_model_is_only_read(models: Path, cache: Path) -> None:
     find_model("htdemucs")
     for lock in cache.rglob("*.lock"):
         lock.unlink()
@@ -114,14 +112,14 @@ def test_what_is_installed_is_only_read(models: Path, cache: Path) -> None:
     assert sorted(cache.rglob("*")) == before
 
 
-def test_a_model_that_was_damaged_is_downloaded_again(models: Path, server: FileServer) -> None:
+def test_damaged_model_is_downloaded_again(models: Path, server: FileServer) -> None:
     find_model("htdemucs")
     (models / "htdemucs" / "weights.bin").write_bytes(b"damaged")
     assert find_model("htdemucs").folder == models / "htdemucs"
     assert len(server.requests) == 2
 
 
-def test_a_damaged_model_without_network_is_an_error(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_model_without_network_is_an_error(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_model("htdemucs")
     (models / "htdemucs" / "weights.bin").write_bytes(b"damaged")
     monkeypatch.setenv("UNBRAID_OFFLINE", "1")
@@ -131,14 +129,14 @@ def test_a_damaged_model_without_network_is_an_error(models: Path, monkeypatch: 
         find_model("htdemucs")
 
 
-def test_a_model_of_other_files_than_the_catalogues_is_replaced(models: Path, server: FileServer) -> None:
+def test_model_from_other_files_is_replaced(models: Path, server: FileServer) -> None:
     spectral_model(models / "htdemucs", name="htdemucs", version="older")
-    assert not known("htdemucs").installed
-    assert find_model("htdemucs").version == known("htdemucs").version
+    assert not entry("htdemucs").installed
+    assert find_model("htdemucs").version == entry("htdemucs").version
     assert len(server.requests) == 1
 
 
-def test_a_model_of_another_graph_than_this_versions_is_replaced(
+def test_model_with_another_graph_is_replaced(
     models: Path, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: find_model(name).version for name in ("htdemucs", "htdemucs_6s")}
@@ -148,16 +146,16 @@ def test_a_model_of_another_graph_than_this_versions_is_replaced(
     monkeypatch.setattr(graphs, "FOLDER", tmp_path / "graphs")
     module = sys.modules["unbraid.models.catalog"]
     monkeypatch.setattr(module, "_graph_hash", module._graph_hash.__wrapped__)
-    assert not known("htdemucs").installed
-    assert known("htdemucs_6s").installed
+    assert not entry("htdemucs").installed
+    assert entry("htdemucs_6s").installed
     assert find_model("htdemucs").version != before["htdemucs"]
     assert find_model("htdemucs_6s").version == before["htdemucs_6s"]
     assert len(server.requests) == 3
 
 
-def test_what_stops_a_download_lets_the_next_one_go_on(models: Path, server: FileServer) -> None:
+def test_stopped_download_is_resumed(models: Path, server: FileServer) -> None:
     def stop(done: int, _total: int) -> None:
-        if done > stand_in.SIZE // 2:
+        if done > small_catalog.SIZE // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -166,7 +164,7 @@ def test_what_stops_a_download_lets_the_next_one_go_on(models: Path, server: Fil
     assert server.ranges[1] is not None
 
 
-def test_published_files_become_a_model_that_can_be_run(
+def test_published_file_becomes_an_installed_model(
     server: FileServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = {place.name: np.zeros(place.shape, np.float16) for place in load_template("htdemucs_6s").tensors}
@@ -188,7 +186,7 @@ def test_published_files_become_a_model_that_can_be_run(
     assert find_model("htdemucs_6s") == model
 
 
-def test_a_folder_of_published_weights_goes_before_the_catalogue(tmp_path: Path) -> None:
+def test_repo_has_precedence_over_the_catalogue(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"no model 'htdemucs' in {tmp_path}"):
         find_model("htdemucs", repo=tmp_path)
     with pytest.raises(ModelError, match=f"no model 'htdemucs' in {tmp_path}"):

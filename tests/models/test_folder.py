@@ -1,4 +1,4 @@
-"""A model folder is used as it was published or not at all."""
+"""A model folder is used only if it is intact and valid."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from unbraid.models import catalog, load_model_folder
 Change = Callable[[dict[str, Any]], object]
 
 
-def test_a_folder_says_what_its_model_is(tmp_path: Path) -> None:
+def test_reads_the_description(tmp_path: Path) -> None:
     model = load_model_folder(spectral_model(tmp_path, overlap=0.1, normalise="scale"))
     assert model.name == "known"
     assert model.sources == SOURCES
@@ -38,9 +38,7 @@ def test_a_folder_says_what_its_model_is(tmp_path: Path) -> None:
     ],
     ids=["cut short", "empty", "one bit changed", "one byte more"],
 )
-def test_a_damaged_or_altered_file_is_refused(
-    tmp_path: Path, name: str, damage: Callable[[bytes], bytes]
-) -> None:
+def test_rejects_damaged_or_altered_file(tmp_path: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
     spectral_model(tmp_path)
     path = tmp_path / name
     path.write_bytes(damage(path.read_bytes()))
@@ -49,7 +47,7 @@ def test_a_damaged_or_altered_file_is_refused(
 
 
 @pytest.mark.parametrize("name", ["graph.onnx", "weights.bin", "model.json"])
-def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+def test_names_a_missing_file(tmp_path: Path, name: str) -> None:
     spectral_model(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(ModelError, match=name):
@@ -57,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["graph.onnx", "weights.bin", "model.json"])
-def test_a_file_that_may_not_be_read_is_named(name: str) -> None:
+def test_names_an_unreadable_file(name: str) -> None:
     with as_an_ordinary_user() as folder:
         spectral_model(folder)
         (folder / name).chmod(0)
@@ -80,7 +78,7 @@ def test_a_file_that_may_not_be_read_is_named(name: str) -> None:
         (lambda d: d.update(normalise="loudly"), "normalise"),
         (lambda d: d.update(inputs=["lyrics"]), "lyrics"),
         (lambda d: d.update(outputs=[]), "outputs"),
-        (lambda d: d.update(stft=None), "STFT"),
+        (lambda d: d.update(stft=None), "stft is missing"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 500}), "hop"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 512}), "hop"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 0}), "hop"),
@@ -90,65 +88,65 @@ def test_a_file_that_may_not_be_read_is_named(name: str) -> None:
         (lambda d: d.update(stft={}), "no 'n_fft'"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 128, "edges": "torn"}), "not torn"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 64, "edges": "demucs"}), "a quarter of the window"),
-        (lambda d: d.update(fixed_length="no"), "fixed_length can be true or false, not no"),
-        (lambda d: d.update(fixed_length=1), "fixed_length can be true or false, not 1"),
+        (lambda d: d.update(fixed_length="no"), "fixed_length must be true or false, not no"),
+        (lambda d: d.update(fixed_length=1), "fixed_length must be true or false, not 1"),
         (lambda d: d["sha256"].pop("graph.onnx"), "no SHA-256 of graph.onnx"),
         (lambda d: d["sha256"].pop("weights.bin"), "no SHA-256 of weights.bin"),
         (lambda d: d.update(sha256=[]), "can't be used"),
     ],
 )
-def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+def test_rejects_invalid_description(tmp_path: Path, change: Change, message: str) -> None:
     path = spectral_model(tmp_path) / "model.json"
-    described = json.loads(path.read_text(encoding="utf-8"))
-    change(described)
-    path.write_text(json.dumps(described), encoding="utf-8")
+    description = json.loads(path.read_text(encoding="utf-8"))
+    change(description)
+    path.write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match=message):
         load_model_folder(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
-def test_a_description_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_rejects_unparsable_description(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.json can't be used"):
         load_model_folder(tmp_path)
 
 
-def test_files_outside_the_folder_are_not_looked_at(tmp_path: Path) -> None:
+def test_ignores_files_outside_the_folder(tmp_path: Path) -> None:
     folder = spectral_model(tmp_path / "model")
     path = folder / "model.json"
-    described = json.loads(path.read_text(encoding="utf-8"))
+    description = json.loads(path.read_text(encoding="utf-8"))
     (tmp_path / "outside").write_bytes(b"")
-    described["sha256"]["../outside"] = "00"
-    path.write_text(json.dumps(described), encoding="utf-8")
+    description["sha256"]["../outside"] = "00"
+    path.write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match="outside is missing"):
         load_model_folder(folder)
 
 
-def test_a_graph_that_needs_no_file_beside_it_is_verified_by_itself(tmp_path: Path) -> None:
+def test_accepts_a_graph_with_its_weights_inside(tmp_path: Path) -> None:
     folder = spectral_model(tmp_path)
     onnx.save_model(onnx.load(folder / "graph.onnx"), folder / "graph.onnx", save_as_external_data=False)
     (folder / "weights.bin").unlink()
-    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256((folder / "graph.onnx").read_bytes()).hexdigest()
-    described["sha256"] = {"graph.onnx": digest}
-    (folder / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    description["sha256"] = {"graph.onnx": digest}
+    (folder / "model.json").write_text(json.dumps(description), encoding="utf-8")
     assert load_model_folder(folder).graph == folder / "graph.onnx"
 
 
-def test_a_file_whose_name_only_the_graph_knows_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_graph_file_without_checksum(tmp_path: Path) -> None:
     folder = spectral_model(tmp_path)
     graph = onnx.load(folder / "graph.onnx")
     onnx.save_model(
         graph, folder / "graph.onnx", save_as_external_data=True, location="more.bin", size_threshold=0
     )
-    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    described["sha256"]["graph.onnx"] = hashlib.sha256((folder / "graph.onnx").read_bytes()).hexdigest()
-    (folder / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    description["sha256"]["graph.onnx"] = hashlib.sha256((folder / "graph.onnx").read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match=r"no SHA-256 of more\.bin, which graph\.onnx needs"):
         load_model_folder(folder)
 
 
-def test_the_bundled_model_is_whole_and_at_most_12_megabytes() -> None:
+def test_bundled_model_is_intact_and_at_most_12_megabytes() -> None:
     entry = catalog()["lite"]
     assert entry.folder is not None
     model = load_model_folder(entry.folder)
@@ -159,16 +157,14 @@ def test_the_bundled_model_is_whole_and_at_most_12_megabytes() -> None:
 
 @pytest.mark.parametrize("fixed_length", [True, False, None])
 @pytest.mark.parametrize("edges", ["centred", "demucs", None])
-def test_a_description_says_what_the_network_reads_and_how_its_spectra_end(
-    tmp_path: Path, fixed_length: bool | None, edges: str | None
-) -> None:
+def test_reads_fixed_length_and_edges(tmp_path: Path, fixed_length: bool | None, edges: str | None) -> None:
     stft = {"n_fft": 512, "hop": 128} | ({"edges": edges} if edges else {})
-    said = {} if fixed_length is None else {"fixed_length": fixed_length}
-    model = load_model_folder(spectral_model(tmp_path, stft=stft, **said))
+    length = {} if fixed_length is None else {"fixed_length": fixed_length}
+    model = load_model_folder(spectral_model(tmp_path, stft=stft, **length))
     assert (model.fixed_length, model.edges) == (fixed_length, edges or "centred")
 
 
-def test_a_bag_holds_its_networks_and_their_weights(tmp_path: Path) -> None:
+def test_reads_a_bag(tmp_path: Path) -> None:
     bag = load_model_folder(bag_of(tmp_path, {"a": (1, 0, 0.5, 0), "b": (0, 2, 0.5, 1)}))
     assert (bag.name, bag.sources, bag.overlap) == ("bag", SOURCES, 0.25)
     assert [member.model.folder for member in bag.members] == [tmp_path / "a", tmp_path / "b"]
@@ -184,8 +180,8 @@ def test_a_bag_holds_its_networks_and_their_weights(tmp_path: Path) -> None:
         (lambda d: d.update(networks=["a"]), "can't be used"),
         (lambda d: d["networks"][0].pop("folder"), "no 'folder'"),
         (lambda d: d["networks"][0].update(folder="c"), "c is not a model folder"),
-        (lambda d: d["networks"][0].update(folder="../a"), "has to lie in the bag's"),
-        (lambda d: d["networks"][0].update(folder="."), "has to lie in the bag's"),
+        (lambda d: d["networks"][0].update(folder="../a"), "must be inside the bag's"),
+        (lambda d: d["networks"][0].update(folder="."), "must be inside the bag's"),
         (lambda d: d["networks"][0].pop("weights"), "no 'weights'"),
         (lambda d: d["networks"][0]["weights"].pop("bass"), "a needs a weight for each of drums, bass"),
         (lambda d: d["networks"][0]["weights"].update(piano=1), "a needs a weight for each of drums, bass"),
@@ -193,21 +189,21 @@ def test_a_bag_holds_its_networks_and_their_weights(tmp_path: Path) -> None:
         (lambda d: d["networks"][0]["weights"].update(bass=float("nan")), "0 or more"),
         (lambda d: d["networks"][0]["weights"].update(bass="much"), "much"),
         (lambda d: d["networks"][1]["weights"].update(bass=0), "no network has a weight for bass"),
-        (lambda d: d.update(sources=[*SOURCES[1:], SOURCES[0]]), "a has other sources than the bag"),
-        (lambda d: d.update(sample_rate=48000), "a has other sample_rate than the bag"),
-        (lambda d: d.update(normalise=False), "a has other normalise than the bag"),
+        (lambda d: d.update(sources=[*SOURCES[1:], SOURCES[0]]), "a and the bag differ in sources"),
+        (lambda d: d.update(sample_rate=48000), "a and the bag differ in sample_rate"),
+        (lambda d: d.update(normalise=False), "a and the bag differ in normalise"),
     ],
 )
-def test_a_bag_that_makes_no_sense_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+def test_rejects_invalid_bag(tmp_path: Path, change: Change, message: str) -> None:
     path = bag_of(tmp_path, {"a": (1, 0, 1, 0), "b": (0, 1, 0, 1)}) / "model.json"
-    described = json.loads(path.read_text(encoding="utf-8"))
-    change(described)
-    path.write_text(json.dumps(described), encoding="utf-8")
+    description = json.loads(path.read_text(encoding="utf-8"))
+    change(description)
+    path.write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match=message):
         load_model_folder(tmp_path)
 
 
-def test_a_bag_in_a_bag_and_a_damaged_network_are_refused(tmp_path: Path) -> None:
+def test_rejects_nested_bag_and_damaged_network(tmp_path: Path) -> None:
     ones = {"a": (1, 1, 1, 1)}
     bag_of(tmp_path / "bag" / "a", ones)
     description = tmp_path / "bag" / "a" / "model.json"

@@ -1,4 +1,4 @@
-"""Graphs of published networks are found by what a package was constructed with."""
+"""Graphs are chosen by the constructor arguments of a package."""
 
 import subprocess
 import sys
@@ -19,11 +19,11 @@ HTDEMUCS: dict[str, Any] = {
 }
 
 
-def test_a_graph_is_found_by_class_and_arguments() -> None:
+def test_chooses_a_graph_by_class_and_arguments() -> None:
     assert template_for("HTDemucs", HTDEMUCS).name == "htdemucs"
 
 
-def test_what_only_training_needs_may_be_anything() -> None:
+def test_ignores_arguments_for_training() -> None:
     arguments = {**HTDEMUCS, "t_dropout": 0.5, "dconv_init": 1.0, "multi_freqs": [], "unknown": 3}
     assert template_for("HTDemucs", arguments).name == "htdemucs"
 
@@ -44,23 +44,23 @@ def test_what_only_training_needs_may_be_anything() -> None:
         {"multi_freqs": [0.25]},
     ],
 )
-def test_other_networks_are_refused(changed: dict[str, Any]) -> None:
+def test_rejects_other_networks(changed: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="no graph for this HTDemucs"):
         template_for("HTDemucs", {**HTDEMUCS, **changed})
 
 
-def test_an_argument_left_out_is_the_default_of_the_class() -> None:
+def test_missing_argument_is_the_default_of_the_class() -> None:
     with pytest.raises(ModelError, match="no graph"):
         template_for("HTDemucs", {name: HTDEMUCS[name] for name in ("sources", "segment")})
 
 
-def test_sources_keep_the_names_that_the_package_gives_them() -> None:
+def test_keeps_the_package_names_of_sources() -> None:
     template = template_for("HTDemucs", {**HTDEMUCS, "sources": ["a", "b", "c", "d"]})
     assert template.description["sources"] == ["a", "b", "c", "d"]
     assert load_template("htdemucs").description["sources"] == HTDEMUCS["sources"]
 
 
-def test_unknown_names_say_which_there_are() -> None:
+def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ModelError, match="htdemucs"):
         load_template("tasnet")
     with pytest.raises(ModelError, match="TasNet"):
@@ -68,7 +68,7 @@ def test_unknown_names_say_which_there_are() -> None:
 
 
 @pytest.mark.parametrize("template", templates(), ids=lambda template: template.name)
-def test_tensors_lie_one_after_the_other(template: Any) -> None:
+def test_tensors_are_contiguous(template: Any) -> None:
     assert template.tensors[0].offset == 0
     for before, place in pairwise(template.tensors):
         assert place.offset % 64 == 0
@@ -80,7 +80,7 @@ def test_graphs_are_small(template: Any) -> None:
     assert template.graph.stat().st_size < 2_000_000
 
 
-def test_neither_pytorch_nor_onnx_is_needed() -> None:
+def test_needs_neither_pytorch_nor_onnx() -> None:
     code = (
         "import sys, unbraid.models.graphs as g; g.templates(); print({'torch', 'onnx'} & set(sys.modules))"
     )

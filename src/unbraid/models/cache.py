@@ -1,9 +1,9 @@
-"""The folder where models that are not bundled lie, and how several processes share it.
+"""The cache folder for models that are not bundled, shared safely by several processes.
 
-downloads/FILE    what was downloaded, or put there by hand, until it is converted
-models/NAME       a model in the form that is run
-repo/KEY          a model out of a folder of published weights (`--repo`) in that form; KEY is of the files' content
-compiled/KEY.bin  a network as it was compiled for this machine; see `unbraid.separation.runtimes.openvino_cache`
+downloads/FILE    a download, or a file that the user put there, until it is converted
+models/NAME       an installed model
+repo/KEY          a model converted from a folder of published weights (`--repo`); KEY is a hash of the files' content
+compiled/KEY.bin  a network compiled for this machine; see `unbraid.separation.runtimes.openvino_cache`
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from unbraid.errors import ModelError
 from unbraid.files.atomic import atomic_folder
 from unbraid.files.oserrors import write_cause, write_problem
 
-PLACE = "UNBRAID_CACHE"  # the environment variable that puts the cache somewhere else
-ASK_AGAIN_S = 0.1
+CACHE = "UNBRAID_CACHE"  # environment variable: the cache folder
+LOCK_POLL_S = 0.1
 
 
 def cache_folder() -> Path:
-    """`UNBRAID_CACHE`, or where the system keeps such things (`~/.cache/unbraid` on Linux). It may not exist yet."""
-    chosen = os.environ.get(PLACE)
+    """Return `UNBRAID_CACHE`, or the system's cache folder (`~/.cache/unbraid` on Linux). It may not exist yet."""
+    chosen = os.environ.get(CACHE)
     if chosen:
         return Path(chosen).expanduser().absolute()
     import platformdirs
@@ -34,15 +34,15 @@ def cache_folder() -> Path:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], object] | None = None) -> Iterator[None]:
-    """Inside, no other process or thread is in a block locked for the same `path`, which need not exist.
+    """Hold an exclusive lock for `path`, which need not exist, against other processes and threads.
 
-    The lock is the kernel's, on a hidden file beside: it ends with its process, however that ends. While another
-    one holds it, `waiting` is called ten times a second, and what it raises ends the wait. The same thread must not
-    lock a path twice. Raises ModelError when the folder can't be written to.
+    It is a kernel lock on a hidden file beside `path`, so it ends with its process. While another process holds it,
+    `waiting` is called ten times a second; an exception that it raises ends the wait. A thread must not lock a path
+    twice. Raises ModelError if the folder isn't writable.
     """
     import filelock
 
-    with writing(path):
+    with report_cache_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     while True:
@@ -52,37 +52,36 @@ def locked(path: Path, waiting: Callable[[], object] | None = None) -> Iterator[
         except filelock.Timeout:
             if waiting is not None:
                 waiting()
-            time.sleep(ASK_AGAIN_S)
+            time.sleep(LOCK_POLL_S)
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise _cache_error(path, error) from error
     try:
         yield
     finally:
         lock.release()
 
 
-def install(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` write into a new folder beside `folder`, which then takes its place: whole, or not at all.
+@contextmanager
+def new_model_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that replaces `folder` when the block ends without an error.
 
-    To be called inside `locked(folder)`: what a killed call left behind is cleared. Raises ModelError when the disk
-    is full or may not be written to, and whatever `fill` raises; nothing is left then.
+    The caller holds the lock of `folder`. Raises ModelError if the disk is full or not writable.
     """
-    with writing(folder), atomic_folder(folder) as new:
-        fill(new)
+    with report_cache_errors(folder), atomic_folder(folder) as new:
+        yield new
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def report_cache_errors(path: Path) -> Iterator[None]:
     """Turn an OSError raised inside, while `path` is written, into a ModelError that says what to do."""
     try:
         yield
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise _cache_error(path, error) from error
 
 
-def cannot_write(path: Path, error: OSError) -> ModelError:
-    """Return the error for a failed write to `path`."""
+def _cache_error(path: Path, error: OSError) -> ModelError:
     first = "Free some space, or set" if write_problem(error).is_lack_of_space else "Set"
     return ModelError(
-        f"can't be written: {write_cause(error)}. {first} {PLACE} to another folder", subject=str(path)
+        f"can't be written: {write_cause(error)}. {first} {CACHE} to another folder", subject=str(path)
     )

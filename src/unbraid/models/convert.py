@@ -1,8 +1,8 @@
-"""Published weights into the form that is run: a network folder, or a bag of them.
+"""Convert published weights into a model folder: one network, or a bag of several.
 
-The structure of a network comes with Unbraid, as a graph without weights (`unbraid.models.graphs`), which says where in
-`weights.bin` each published tensor belongs. Weights are kept in float16, as they are published; the network computes
-with them in float32, as Demucs does. Tensors go through memory one at a time.
+Unbraid ships the structure of a network as a graph without weights, with the place of each published tensor in
+`weights.bin` (`unbraid.models.graphs`). Weights stay in float16, as published; the network computes in float32, as
+Demucs does. One tensor at a time is in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
-from unbraid.models.cache import install
+from unbraid.models.cache import new_model_folder
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS
 from unbraid.models.graphs import GraphTemplate, template_for
 from unbraid.models.readers.packages import Package
@@ -26,7 +26,7 @@ from unbraid.models.readers.tensors import HALF
 
 WEIGHTS = "weights.bin"
 
-# What the networks of a bag have to share, and the bag says of itself.
+# Entries of a description that are the same for a bag and all its networks.
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")
 
 
@@ -40,93 +40,84 @@ def convert_bag(
     licence: str,
     segment_s: float | None = None,
 ) -> None:
-    """Write the folder of a bag of networks; whole, or not at all. What stood there is replaced.
+    """Write the model folder of a bag of networks atomically, over an older one. A bag of one becomes a plain network.
 
-    A bag of one is written as that network. `weights` says for each network how much its estimate of each source
-    counts, in the order of the sources; None: all alike. `segment_s` is the bag's length of a segment, which takes the
-    place of the networks' own, but for networks of a fixed length that are shorter.
+    `weights` has a row for each network: the weight of its estimate of each source, in the order of the sources. None
+    means equal weights. `segment_s` is the bag's segment length. It replaces the networks' own, except that of a
+    network with a shorter fixed length.
 
-    Raises ModelError when no graph fits a network, when its weights are not those that the graph needs, when the
-    networks make no bag, or when the folder can't be written.
+    Raises ModelError if no graph fits a network, if its tensors don't fit the graph, if the networks don't form a bag,
+    or if the folder can't be written.
     """
     templates = [_template(package) for package in packages]
-    sources = _shared(packages, templates)["sources"]
-    parts = _weighted(packages, weights, sources)
-    described = [
+    shared = _shared(packages, templates)
+    rows = _weights_by_signature(packages, weights, shared["sources"])
+    descriptions = [
         _with_segment(template, segment_s, package)
         for template, package in zip(templates, packages, strict=True)
     ]
-    named = {"name": name, "version": version, "licence": licence}
-
-    def fill(new: Path) -> None:
-        if len(parts) == 1:
-            _write_network(packages[0], templates[0], new, named, described[0])
+    labels = {"name": name, "version": version, "licence": licence}
+    with new_model_folder(folder) as new:
+        if len(rows) == 1:
+            _write_network(packages[0], templates[0], new, labels, descriptions[0])
             return
-        for package, template, description in zip(packages, templates, described, strict=True):
-            part = new / package.signature
-            if not part.exists():
-                part.mkdir()
-                _write_network(package, template, part, {**named, "name": package.signature}, description)
-        _write_description(
-            new,
-            {
-                **named,
-                **_shared(packages, templates),
-                "segment": min(description["segment"] for description in described),
-                NETWORKS: [
-                    {"folder": signature, "weights": dict(zip(sources, row, strict=True))}
-                    for signature, row in parts.items()
-                ],
-            },
-        )
-
-    install(folder, fill)
+        for package, template, description in zip(packages, templates, descriptions, strict=True):
+            member = new / package.signature
+            if not member.exists():
+                member.mkdir()
+                _write_network(package, template, member, {**labels, "name": package.signature}, description)
+        networks = [
+            {"folder": signature, "weights": dict(zip(shared["sources"], row, strict=True))}
+            for signature, row in rows.items()
+        ]
+        segment = min(description["segment"] for description in descriptions)
+        _write_description(new, {**labels, **shared, "segment": segment, NETWORKS: networks})
 
 
 def _template(package: Package) -> GraphTemplate:
     try:
         return template_for(package.class_name, package.arguments)
     except ModelError as error:
-        raise ModelError(f"{package.path} can't be used: {error.message}") from error
+        raise _unusable(package, error.message) from error
 
 
 def _shared(packages: Sequence[Package], templates: Sequence[GraphTemplate]) -> dict[str, Any]:
-    """What all networks of a bag say of themselves. Raises ModelError when they differ."""
+    """Return the entries that all networks of a bag share. Raises ModelError if they differ."""
     first, *others = ({key: template.description[key] for key in SHARED} for template in templates)
     for package, other in zip(packages[1:], others, strict=True):
         for key in SHARED:
             if other[key] != first[key]:
                 raise ModelError(
-                    f"{package.path} has other {key} than {packages[0].path}: they can't be in one bag"
+                    f"{package.path} and {packages[0].path} can't be in one bag: they differ in {key}."
                 )
     return first
 
 
-def _weighted(
+def _weights_by_signature(
     packages: Sequence[Package], weights: Sequence[Sequence[float]] | None, sources: Sequence[str]
 ) -> dict[str, list[float]]:
-    """The weights of each network by its signature; those of one that is there twice add up."""
+    """Return the weights of each network by its signature. Weights of a network listed twice add up."""
     if weights is None:
         weights = [[1.0] * len(sources)] * len(packages)
     if len(weights) != len(packages) or any(len(row) != len(sources) for row in weights):
         raise ModelError(
-            f"a bag of {len(packages)} networks for {len(sources)} stems needs {len(packages)} lists of "
-            f"{len(sources)} weights"
+            f"A bag of {len(packages)} networks for {len(sources)} stems needs {len(packages)} lists of "
+            f"{len(sources)} weights. Correct the bag's file."
         )
-    parts: dict[str, list[float]] = {}
+    rows: dict[str, list[float]] = {}
     for package, row in zip(packages, weights, strict=True):
-        before = parts.get(package.signature, [0.0] * len(sources))
-        parts[package.signature] = [a + b for a, b in zip(before, row, strict=True)]
-    for source, column in zip(sources, zip(*parts.values(), strict=True), strict=True):
+        before = rows.get(package.signature, [0.0] * len(sources))
+        rows[package.signature] = [a + b for a, b in zip(before, row, strict=True)]
+    for source, column in zip(sources, zip(*rows.values(), strict=True), strict=True):
         if sum(column) <= 0 or min(column) < 0:
             raise ModelError(
-                f"no network of the bag has a weight above 0 for {source}, or one has less than 0"
+                f"The bag's weights for {source} are all 0, or one is below 0. Correct the bag's file."
             )
-    return parts
+    return rows
 
 
 def _with_segment(template: GraphTemplate, segment_s: float | None, package: Package) -> dict[str, Any]:
-    """The description of a network in a bag of this length of a segment."""
+    """Return the description of a network in a bag with that segment length."""
     description = dict(template.description)
     if segment_s is not None:
         segment = int(segment_s * description["sample_rate"])
@@ -134,8 +125,8 @@ def _with_segment(template: GraphTemplate, segment_s: float | None, package: Pac
             description["segment"] = segment
         elif segment < description["segment"]:
             raise ModelError(
-                f"{package.path} reads {description['segment'] / description['sample_rate']:g} s at once and can't "
-                f"be in a bag of {segment_s:g} s: leave out the bag's segment, and use --segment"
+                f"{package.path} has a fixed segment of {description['segment'] / description['sample_rate']:g} s, and "
+                f"the bag's is {segment_s:g} s. Remove `segment` from the bag's file, and use --segment."
             )
     return description
 
@@ -144,7 +135,7 @@ def _write_network(
     package: Package,
     template: GraphTemplate,
     folder: Path,
-    named: Mapping[str, str],
+    labels: Mapping[str, str],
     description: Mapping[str, Any],
 ) -> None:
     _check_tensors(package, template)
@@ -152,11 +143,11 @@ def _write_network(
         GRAPH: _write_graph(template, folder / GRAPH),
         WEIGHTS: _write_weights(package, template, folder / WEIGHTS),
     }
-    _write_description(folder, {**named, **description, "sha256": sums})
+    _write_description(folder, {**labels, **description, "sha256": sums})
 
 
 def _check_tensors(package: Package, template: GraphTemplate) -> None:
-    """Raise ModelError unless the package has the tensors that the graph needs, in their shapes, and no others."""
+    """Raise ModelError unless the package has exactly the tensors that the graph needs, in their shapes."""
     needed = {tensor.name: tensor.shape for tensor in template.tensors}
     for names, how in (
         (needed.keys() - package.state.keys(), "lacks"),
@@ -164,15 +155,16 @@ def _check_tensors(package: Package, template: GraphTemplate) -> None:
     ):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ModelError(
-                f"{package.path} can't be used: its state {how} {min(names)!r:.80}{more}, unlike "
-                f"{package.class_name} as published; take the published model"
+            raise _unusable(
+                package,
+                f"its state {how} {min(names)!r:.80}{more}, unlike the published {package.class_name}. "
+                "Use the published model.",
             )
     for name, shape in needed.items():
         if package.state.shape(name) != shape:
-            raise ModelError(
-                f"{package.path} can't be used: {name} is {_size(package.state.shape(name))}, not {_size(shape)} as "
-                "published; take the published model"
+            size, needed_size = _size(package.state.shape(name)), _size(shape)
+            raise _unusable(
+                package, f"{name} is {size}, the published one is {needed_size}. Use the published model."
             )
 
 
@@ -181,7 +173,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str:
-    """Write the tensors where the graph reads them, one at a time; returns the SHA-256."""
+    """Write the tensors to the places that the graph reads. Return the SHA-256."""
     ordered = sorted(template.tensors, key=lambda tensor: tensor.offset)
     assert all(before.offset + before.length <= tensor.offset for before, tensor in pairwise(ordered))
     digest, end = hashlib.sha256(), 0
@@ -196,18 +188,22 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
 
 
 def _halved(package: Package, name: str) -> NDArray[np.float16]:
-    """The tensor as float16. Raises ModelError when that would change a weight."""
+    """Return the tensor in float16. Raises ModelError if that would change a weight."""
     values = package.state[name]
     if values.dtype == HALF:
         return values
     with np.errstate(over="ignore"):
         halved = values.astype(HALF)
     if not np.array_equal(halved, values):
-        raise ModelError(
-            f"{package.path} can't be used: {name} has weights that float16 can't hold, in which models are published; "
-            "save its state with .half()"
+        raise _unusable(
+            package,
+            f"weights in {name} don't fit float16, the published format. Save its state with .half().",
         )
     return halved
+
+
+def _unusable(package: Package, reason: str) -> ModelError:
+    return ModelError(f"can't be used: {reason}", subject=str(package.path))
 
 
 def _write_graph(template: GraphTemplate, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Downloads that can be trusted and go on after a cut: checksum, resumption, patience, one process at a time."""
+"""Download a file: verified by its checksum, resumed after an interruption, by one process at a time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from unbraid.errors import ModelError
-from unbraid.models.cache import locked, writing
-from unbraid.models.http import Lasting, NoSuchRange, Passing, Timeouts, get
+from unbraid.models.cache import locked, report_cache_errors
+from unbraid.models.http import PermanentFailure, RangeUnavailable, TemporaryFailure, Timeouts, get
 
-MIRROR = "UNBRAID_MIRROR"  # environment: the base address that takes the place of the published one
-OFFLINE = "UNBRAID_OFFLINE"  # environment: 1 for never touching the network
+MIRROR = "UNBRAID_MIRROR"  # environment variable: a base address that replaces the published one
+OFFLINE = "UNBRAID_OFFLINE"  # environment variable: 1 to never use the network
 
-WORTH = 1 << 20  # bytes that have to come through for a failed try not to count
-LARGEST = 1 << 30  # bytes: six times the largest published file
+PROGRESS_BYTES = 1 << 20  # a failed try that received as much resets the number of tries
+LARGEST = 1 << 30  # bytes; six times the largest published file
 LONGEST_WAIT_S = 60.0  # between two tries, even if the server asks for more
 
-# (bytes done, bytes in all; 0 where that isn't known)
+# Receives bytes done and bytes in all (0 if unknown).
 DownloadProgress = Callable[[int, int], object]
 
 
@@ -32,11 +32,11 @@ class ModelFile:
 
     url: str
     sha256: str
-    """Of the whole file, in hexadecimal."""
+    """SHA-256 of the whole file, in hexadecimal."""
     size: int = 0
-    """Bytes; for what is shown alone, as the checksum decides. 0 where it isn't known."""
+    """Bytes, for progress reports only; 0 if unknown."""
     source: str | None = None
-    """The stem that it is for; None: all."""
+    """The only stem of its network; None: all stems."""
 
     @property
     def name(self) -> str:
@@ -45,20 +45,23 @@ class ModelFile:
 
     @property
     def address(self) -> str:
-        """Where it is downloaded from: `url`, or the same name on the mirror."""
+        """Address to download from: `url`, or the same file name on the mirror."""
         mirror = os.environ.get(MIRROR)
         return f"{mirror.rstrip('/')}/{self.name}" if mirror else self.url
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to hope: tries in a row without progress, the pause after the first (doubled for each of the others),
-    seconds until a connection has to stand, and until the next bytes have to come."""
+    """How long to retry a download."""
 
     tries: int = 5
+    """Tries in a row without progress."""
     pause_s: float = 1.0
+    """Pause after the first failed try; it doubles with every further one."""
     connect_s: float = 5.0
+    """Time limit for a connection."""
     read_s: float = 30.0
+    """Time limit for the next bytes."""
 
 
 PATIENT = Patience()
@@ -94,10 +97,10 @@ def fetch(
     *,
     patience: Patience = PATIENT,
 ) -> Path:
-    """The file, whole and verified, in the folder `into`: found there, as somebody may have put it, or downloaded.
+    """Return the verified file in the folder `into`: one that is there already, or a download.
 
-    Where a download stops, by whatever `progress` raises too, the next call goes on. Raises DownloadError, and
-    ModelError when `into` can't be written to.
+    If the download stops, by an exception of `progress` too, the next call resumes it. Raises DownloadError, and
+    ModelError if `into` isn't writable.
     """
     target = into / file.name
 
@@ -106,30 +109,30 @@ def fetch(
             progress(min(bytes_here(file, into), file.size or LARGEST), file.size)
 
     with locked(target, waiting=report):
-        wrong = _what_is_wrong(target, file) if target.is_file() else ""
-        if target.is_file() and not wrong:
+        problem = _problem_of(target, file) if target.is_file() else ""
+        if target.is_file() and not problem:
             report()
             return target
         try:
             if os.environ.get(OFFLINE, "0") not in ("", "0"):
-                raise Lasting(f"{OFFLINE} is set")
+                raise PermanentFailure(f"{OFFLINE} is set")
             _Download(file, target, progress, patience).run()
-        except (Passing, Lasting) as problem:
-            raise DownloadError(file.name, f"{wrong}{problem}", [file], into) from problem
+        except (TemporaryFailure, PermanentFailure) as failure:
+            raise DownloadError(file.name, f"{problem}{failure}", [file], into) from failure
     return target
 
 
-def _what_is_wrong(target: Path, file: ModelFile) -> str:
-    """Why what lies there can't be used; empty when it can."""
+def _problem_of(target: Path, file: ModelFile) -> str:
+    """Return why the existing file is unusable, as the beginning of a sentence; empty if it is usable."""
     try:
-        found = checksum(target)
+        digest = checksum(target)
     except OSError as error:
         return f"{target} can't be read ({error.strerror}), and "
-    return "" if found == file.sha256 else f"{target} is not that file (its SHA-256 is {found}), and "
+    return "" if digest == file.sha256 else f"{target} is a different file (its SHA-256 is {digest}), and "
 
 
 def bytes_here(file: ModelFile, into: Path) -> int:
-    """How much of the file is in the folder."""
+    """Return how many bytes of the file are in the folder."""
     for path in (into / file.name, _part_of(into / file.name)):
         if path.is_file():
             return path.stat().st_size
@@ -137,7 +140,7 @@ def bytes_here(file: ModelFile, into: Path) -> int:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -147,7 +150,7 @@ def _part_of(target: Path) -> Path:
 
 
 class _Download:
-    """One file on its way: FILE.part holds what came so far, FILE.part.version which version of it that is."""
+    """A download in progress. FILE.part has the bytes so far, FILE.part.version the server's version of the file."""
 
     def __init__(
         self, file: ModelFile, target: Path, progress: DownloadProgress | None, patience: Patience
@@ -161,11 +164,14 @@ class _Download:
         self._timeouts = Timeouts(patience.connect_s, patience.read_s)
 
     def run(self) -> None:
-        """Download until the checksum fits. Raises Passing and Lasting, and ModelError for the disk."""
+        """Download until the checksum fits.
+
+        Raises TemporaryFailure and PermanentFailure, and ModelError for errors of the disk.
+        """
         tries, farthest, wrong = 0, self._size(), 0
         while True:
             try:
-                # A part may be complete: its process was killed just then, or the server cut after the last byte.
+                # The part may be complete: its process was killed just then, or the server cut after the last byte.
                 if not self._complete():
                     self._transfer()
                 if self._complete():
@@ -173,19 +179,21 @@ class _Download:
                         self._part.replace(self._target)
                         self._version.unlink(missing_ok=True)
                     return
-                found = checksum(self._part)
+                digest = checksum(self._part)
                 self._discard()
                 wrong += 1
                 if wrong == 2:
-                    raise Lasting(f"{self._file.address} is another file (its SHA-256 is {found})")
-            except NoSuchRange:
-                self._discard()  # the next try asks for all of it
-            except Passing as problem:
-                tries = 1 if self._size() >= farthest + WORTH else tries + 1
+                    raise PermanentFailure(
+                        f"{self._file.address} is a different file (its SHA-256 is {digest})"
+                    )
+            except RangeUnavailable:
+                self._discard()  # the next try requests the whole file
+            except TemporaryFailure as failure:
+                tries = 1 if self._size() >= farthest + PROGRESS_BYTES else tries + 1
                 farthest = max(farthest, self._size())
                 if tries >= self._patience.tries:
                     raise
-                self._pause(max(self._patience.pause_s * 2 ** (tries - 1), problem.wait_s))
+                self._pause(max(self._patience.pause_s * 2 ** (tries - 1), failure.retry_after_s))
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.is_file() else 0
@@ -195,12 +203,12 @@ class _Download:
             return self._size() > 0 and checksum(self._part) == self._file.sha256
 
     def _transfer(self) -> None:
-        begun = self._size()
+        start = self._size()
         version = self._version.read_text("utf-8", "replace") if self._version.is_file() else ""
-        if not version.isprintable():  # a crash of the machine may leave anything
+        if not version.isprintable():  # a crash of the machine may leave any bytes
             version = ""
-        self._tell(begun, self._file.size)
-        with get(self._file.address, begun, version, self._timeouts) as answer:
+        self._report(start, self._file.size)
+        with get(self._file.address, start, version, self._timeouts) as answer:
             if answer.start == 0:
                 self._discard()
             with self._on_disk():
@@ -213,37 +221,39 @@ class _Download:
                     with self._on_disk():
                         part.write(chunk)
                     done += len(chunk)
-                    self._tell(done, total)
+                    self._report(done, total)
                     if done > LARGEST:
                         self._discard()
-                        raise Lasting(f"{self._file.address} doesn't end")
+                        raise PermanentFailure(f"{self._file.address} is larger than any model")
             finally:
                 with self._on_disk():
                     part.close()
-        # Where an answer says no length, a cut looks like the end.
+        # If the answer has no length, a cut looks like the end.
         if done < (answer.total or self._file.size) and not self._complete():
-            raise Passing(f"the connection to {urlsplit(self._file.address).hostname} broke off")
+            raise TemporaryFailure(
+                f"the connection to {urlsplit(self._file.address).hostname} was interrupted"
+            )
 
     @contextmanager
     def _on_disk(self) -> Iterator[None]:
-        """Inside, what the system refuses is a ModelError, and what came so far makes room."""
+        """Turn an OSError raised inside into a ModelError, and remove the partial file to free its space."""
         try:
-            with writing(self._target):
+            with report_cache_errors(self._target):
                 yield
         except ModelError:
             with suppress(OSError):
                 self._discard()
             raise
 
-    def _tell(self, done: int, total: int) -> None:
+    def _report(self, done: int, total: int) -> None:
         if self._progress is not None:
             self._progress(min(done, total) if total else done, total)
 
     def _pause(self, seconds: float) -> None:
-        """Wait, and let the caller say stop meanwhile."""
+        """Wait, and report progress so that the caller can stop the download."""
         end = time.monotonic() + min(seconds, LONGEST_WAIT_S)
         while (left := end - time.monotonic()) > 0:
-            self._tell(self._size(), self._file.size)
+            self._report(self._size(), self._file.size)
             time.sleep(min(left, 0.2))
 
     def _discard(self) -> None:

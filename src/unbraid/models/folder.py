@@ -1,6 +1,6 @@
-"""A model at rest: a folder with `model.json` (what it is), `graph.onnx` (structure) and `weights.bin`.
+"""A model folder: `model.json` (description), `graph.onnx` (structure) and `weights.bin`.
 
-A bag of several networks is a folder with `model.json` alone and a folder of that kind for each of them in it.
+A bag of several networks is a folder with its own `model.json` and a model folder for each network.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from unbraid.errors import ModelError
+from unbraid.files.oserrors import read_cause
 
 DESCRIPTION = "model.json"
 GRAPH = "graph.onnx"
-NETWORKS = "networks"  # in a description: those of a bag
+NETWORKS = "networks"  # entry of a bag's description
 
-# How protobuf writes that a tensor lies in a file beside the graph: a StringStringEntryProto whose field 1, the key,
-# is "location" (8 bytes), and of whose field 2, the value, the length and the name follow.
+# How protobuf encodes that a tensor is in a file beside the graph: a StringStringEntryProto whose field 1, the key, is
+# "location" (8 bytes). Length and content of field 2, the file name, follow.
 _LOCATION = re.compile(rb"\x0a\x08location\x12")
 
-# Names of a graph's inputs and outputs, with their shapes; all float32, sizes may be dynamic.
+# Names of a graph's inputs and outputs, with their shapes. All are float32; sizes may be dynamic.
 MIXTURE = "mixture"  # (batch, channels, samples)
 SPECTRUM = "spectrum"  # (batch, channels, bins, frames, 2), real and imaginary part
 WAVEFORMS = "waveforms"  # (batch, sources, channels, samples)
 SPECTRA = "spectra"  # (batch, sources, channels, bins, frames, 2)
 
-# How a spectrum treats the ends of what is transformed; see `unbraid.separation.spectral`.
+# How a transform treats the ends of its input; see `unbraid.separation.spectral`.
 Edges = Literal["centred", "demucs"]
 EDGES: tuple[Edges, ...] = get_args(Edges)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One network of a bag, and how much its estimate of each source counts in the bag's weighted mean."""
+    """A network of a bag, with the weight of its estimate of each source in the bag's weighted mean."""
 
     model: Model
     weights: Mapping[str, float]
@@ -45,7 +46,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a model folder says about itself."""
+    """The content of a model folder's description."""
 
     folder: Path
     name: str
@@ -54,16 +55,19 @@ class Model:
     sample_rate: int
     channels: int
     segment: int
-    """Samples the network was made for."""
+    """Length of a segment in samples."""
     fixed_length: bool | None
-    """What the network reads for a cut, where that is shorter than `segment`. True: zeros after it fill it up to
-    `segment`; False: the cut alone, whatever its length; None: the last cuts, which the end of the song shortens, as
-    long as all others, with what lies around them. (True as well puts what lies around them there first.)"""
+    """Input of the network for a cut shorter than `segment`, at the end of a song.
+
+    True: the cut with the song around it, then zeros up to `segment`. False: the cut alone, at its own length. None:
+    the cut with the song around it, as long as all other cuts."""
     overlap: float
-    """Share of a segment that the next one reads again."""
+    """Share of a segment that overlaps the next one."""
     normalise: bool | Literal["scale"]
-    """How the song is prepared, by figures of its mono mix: True brings it to mean 0 and deviation 1 and puts the
-    mean back into every stem, as Demucs does; "scale" only divides by the deviation, so that stems still add up."""
+    """How the song is normalised, by mean and deviation of its mono mix.
+
+    True: to mean 0 and deviation 1, and the mean is added to every stem, as Demucs does. "scale": only divide by the
+    deviation, so that the stems still add up to the song."""
     n_fft: int | None
     hop: int | None
     edges: Edges
@@ -71,7 +75,7 @@ class Model:
     outputs: tuple[str, ...]
     licence: str
     members: tuple[Member, ...] = ()
-    """The networks of a bag; empty for a model that is one network itself."""
+    """The networks of a bag; empty for a single network."""
 
     @property
     def graph(self) -> Path:
@@ -85,48 +89,51 @@ class Model:
 
 
 def load_model_folder(folder: Path) -> Model:
-    """Read `folder` and check every file that its description lists, and the graph needs, against its SHA-256.
+    """Read a model folder, and check the SHA-256 of every file that its description lists or its graph needs.
 
-    Raises ModelError when something is missing, altered, cut short or makes no sense.
+    Raises ModelError if something is missing, altered, truncated or invalid.
     """
     try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        model = _read_description(folder, described)
-        if NETWORKS in described:
-            return replace(model, members=_read_members(model, described[NETWORKS]))
-        checksums = {str(name): str(digest) for name, digest in described["sha256"].items()}
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        model = _read_description(folder, description)
+        if NETWORKS in description:
+            return replace(model, members=_read_members(model, description[NETWORKS]))
+        checksums = {str(name): str(digest) for name, digest in description["sha256"].items()}
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} is not a model folder: it has no {DESCRIPTION}") from error
+        raise ModelError(f"is not a model folder: it has no {DESCRIPTION}.", subject=str(folder)) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelError(f"{folder / DESCRIPTION} can't be used: {reason}") from error
+        raise _unusable(folder, f"no {error}" if isinstance(error, KeyError) else str(error)) from error
     if GRAPH not in checksums:
-        raise ModelError(f"{folder / DESCRIPTION} can't be used: no SHA-256 of {GRAPH}")
+        raise _unusable(folder, f"no SHA-256 of {GRAPH}")
     for name, digest in checksums.items():
         _verify(folder, name, digest)
     for name in sorted(_files_beside(model.graph.read_bytes()) - checksums.keys()):
-        raise ModelError(f"{folder / DESCRIPTION} can't be used: no SHA-256 of {name}, which {GRAPH} needs")
+        raise _unusable(folder, f"no SHA-256 of {name}, which {GRAPH} needs")
     return model
 
 
-def _read_members(bag: Model, described: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
-    """The networks of a bag, which have to agree with it in all that mixes them."""
+def _unusable(folder: Path, reason: str) -> ModelError:
+    return ModelError(f"can't be used: {reason}. Install the model again.", subject=str(folder / DESCRIPTION))
+
+
+def _read_members(bag: Model, networks: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
+    """Read the networks of a bag. Raises ValueError unless they agree with it."""
     members = []
-    for part in described:
-        name = str(part["folder"])
+    for network in networks:
+        name = str(network["folder"])
         if name in ("", ".", "..") or Path(name).name != name:
-            raise ValueError(f"a network's folder has to lie in the bag's, not at {name!r}")
+            raise ValueError(f"a network's folder must be inside the bag's, not {name!r}")
         model = load_model_folder(bag.folder / name)
         if model.members:
             raise ValueError(f"{name} is a bag itself")
         for trait in ("sources", "sample_rate", "channels", "normalise"):
             if getattr(model, trait) != getattr(bag, trait):
-                raise ValueError(f"{name} has other {trait} than the bag")
-        weights = {str(source): float(weight) for source, weight in part["weights"].items()}
+                raise ValueError(f"{name} and the bag differ in {trait}")
+        weights = {str(source): float(weight) for source, weight in network["weights"].items()}
         if weights.keys() != set(bag.sources):
             raise ValueError(f"{name} needs a weight for each of {', '.join(bag.sources)}")
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights.values()):
-            raise ValueError(f"the weights of {name} have to be 0 or more")
+            raise ValueError(f"the weights of {name} must be 0 or more")
         members.append(Member(model, weights))
     for source in bag.sources:
         if not any(member.weights[source] for member in members):
@@ -135,9 +142,9 @@ def _read_members(bag: Model, described: Sequence[Mapping[str, Any]]) -> tuple[M
 
 
 def _files_beside(graph: bytes) -> set[str]:
-    """Names of the files that hold tensors of an ONNX graph."""
-    # A name of 128 bytes or more has a longer length and is read wrongly: as one that has no checksum.
-    starts = (found.end() for found in _LOCATION.finditer(graph))
+    """Return the names of the files that an ONNX graph reads tensors from."""
+    # The length of a name of 128 bytes or more takes two bytes. Such a name is misread, and then has no checksum.
+    starts = (match.end() for match in _LOCATION.finditer(graph))
     return {
         graph[start + 1 : start + 1 + length].decode("utf-8", "replace")
         for start in starts
@@ -145,29 +152,29 @@ def _files_beside(graph: bytes) -> set[str]:
     }
 
 
-def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
-    bag = NETWORKS in described
-    stft = described.get("stft") if bag else described["stft"]
+def _read_description(folder: Path, description: Mapping[str, Any]) -> Model:
+    bag = NETWORKS in description
+    stft = description.get("stft") if bag else description["stft"]
     model = Model(
         folder=folder,
-        name=str(described["name"]),
-        version=str(described["version"]),
-        sources=tuple(map(str, described["sources"])),
-        sample_rate=int(described["sample_rate"]),
-        channels=int(described["channels"]),
-        segment=int(described["segment"]),
-        fixed_length=described.get("fixed_length"),
-        overlap=float(described["overlap"]),
-        normalise=described["normalise"],
+        name=str(description["name"]),
+        version=str(description["version"]),
+        sources=tuple(map(str, description["sources"])),
+        sample_rate=int(description["sample_rate"]),
+        channels=int(description["channels"]),
+        segment=int(description["segment"]),
+        fixed_length=description.get("fixed_length"),
+        overlap=float(description["overlap"]),
+        normalise=description["normalise"],
         n_fft=None if stft is None else int(stft["n_fft"]),
         hop=None if stft is None else int(stft["hop"]),
         edges="centred" if stft is None else stft.get("edges", "centred"),
-        inputs=tuple(described.get("inputs", ()) if bag else described["inputs"]),
-        outputs=tuple(described.get("outputs", ()) if bag else described["outputs"]),
-        licence=str(described["licence"]),
+        inputs=tuple(description.get("inputs", ()) if bag else description["inputs"]),
+        outputs=tuple(description.get("outputs", ()) if bag else description["outputs"]),
+        licence=str(description["licence"]),
     )
     if not model.sources or len(set(model.sources)) < len(model.sources):
-        raise ValueError("the sources have to be named, each once")
+        raise ValueError("sources must have names, each once")
     if (
         model.sample_rate < 1
         or model.channels != 2
@@ -176,9 +183,9 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
     ):
         raise ValueError("sample rate, channels, segment or overlap is out of range")
     if not isinstance(model.fixed_length, bool | None):
-        raise ValueError(f"fixed_length can be true or false, not {model.fixed_length}")
+        raise ValueError(f"fixed_length must be true or false, not {model.fixed_length}")
     if model.normalise not in (True, False, "scale"):
-        raise ValueError(f"normalise can be true, false or scale, not {model.normalise}")
+        raise ValueError(f"normalise must be true, false or scale, not {model.normalise}")
     if not bag:
         _check_network(model)
     return model
@@ -187,20 +194,18 @@ def _read_description(folder: Path, described: Mapping[str, Any]) -> Model:
 def _check_network(model: Model) -> None:
     """Raise ValueError unless inputs, outputs and STFT fit together."""
     if not model.inputs or not {MIXTURE, SPECTRUM}.issuperset(model.inputs):
-        raise ValueError(f"inputs can be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
+        raise ValueError(f"inputs must be {MIXTURE} and {SPECTRUM}, not {', '.join(model.inputs)}")
     if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):
-        raise ValueError(f"outputs can be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
+        raise ValueError(f"outputs must be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
     if model.n_fft is not None and model.hop is not None:
         if not _overlapping(model.n_fft, model.hop):
-            raise ValueError(
-                f"the hop has to divide the window at least twice, not {model.n_fft} by {model.hop}"
-            )
+            raise ValueError(f"the window ({model.n_fft}) must be two or more times the hop ({model.hop})")
         if model.edges not in EDGES:
-            raise ValueError(f"edges can be {' or '.join(EDGES)}, not {model.edges}")
+            raise ValueError(f"edges must be {' or '.join(EDGES)}, not {model.edges}")
         if model.edges == "demucs" and model.n_fft != 4 * model.hop:
-            raise ValueError("with demucs' edges the hop has to be a quarter of the window")
+            raise ValueError("edges of demucs need a hop of a quarter of the window")
     elif {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
-        raise ValueError("it works on spectra but says nothing about its STFT")
+        raise ValueError("the network works on spectra, but stft is missing")
 
 
 def _overlapping(n_fft: int, hop: int) -> bool:
@@ -211,14 +216,16 @@ def _verify(folder: Path, name: str, digest: str) -> None:
     path = folder / name
     try:
         if path.parent != folder or not path.is_file():
-            raise ModelError(f"{path} is missing; install or download the model again")
+            raise ModelError("is missing. Install the model again.", subject=str(path))
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(
-            f"{path} can't be read: {error.strerror or error}; see to that, or install the model again"
+            f"can't be read: {read_cause(error)}. Check its permissions, or install the model again.",
+            subject=str(path),
         ) from error
-    if found != digest.lower():
+    if actual != digest.lower():
         raise ModelError(
-            f"{path} is damaged or was altered (SHA-256 {found[:12]}…, not {digest[:12]}…); install it again"
+            f"is damaged or was altered (SHA-256 {actual[:12]}…, not {digest[:12]}…). Install the model again.",
+            subject=str(path),
         )

@@ -1,10 +1,10 @@
-"""A folder of published models, as `demucs --repo` takes it.
+"""Find a model in a folder of published weights, as `demucs --repo` takes it.
 
-    SIG-CHECKSUM.th, SIG.th    a network called SIG; the checksum is the beginning of the file's SHA-256
-    SIG.safetensors            the same in the other published format; a `.th` of the same name goes first
+    SIG-CHECKSUM.th, SIG.th    a network with the signature SIG; CHECKSUM is the beginning of the file's SHA-256
+    SIG.safetensors            the same in the other published format; a `.th` with the same signature has precedence
     NAME.yaml                  a bag: `models` (signatures), and optionally `weights` and `segment`
 
-Where a network and a bag have one name, it is the network's.
+If a network and a bag have the same name, the name means the network.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError
+from unbraid.files.oserrors import read_cause
 from unbraid.models.cache import cache_folder, locked
 from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
@@ -29,22 +30,22 @@ BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170
 MOST_NETWORKS = 32  # the published bags have 4
 
-LICENCE = "not stated"  # a package says nothing of it
+LICENCE = "not stated"  # packages don't state it
 
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """What lies in a folder of models."""
+    """The models in a folder."""
 
     folder: Path
     networks: dict[str, list[Path]]
-    """Files by signature; more than one is an error once that signature is asked for."""
+    """Files by signature. Several files for one signature are an error when that network is needed."""
     bags: dict[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """What a bag's file says."""
+    """The content of a bag's file."""
 
     signatures: tuple[str, ...]
     weights: list[list[float]] | None
@@ -52,30 +53,32 @@ class Bag:
 
 
 def scan_repo(folder: Path) -> Repo:
-    """Find the models in a folder, without opening any file. Raises ModelError when it is none."""
+    """List the models in a folder, without opening any file. Raises ModelError if it isn't a readable folder."""
     try:
         files = sorted(folder.iterdir())
     except NotADirectoryError as error:
-        raise ModelError(f"{folder} is a file; --repo takes the folder in which it lies") from error
+        raise ModelError("is a file. Give --repo the folder that it is in.", subject=str(folder)) from error
     except OSError as error:
         raise ModelError(
-            f"{folder} can't be read as a folder of models: {error.strerror or error}"
+            f"can't be read as a folder of models: {read_cause(error)}.", subject=str(folder)
         ) from error
     repo = Repo(folder, {}, {})
     for ending in ENDINGS:
-        found: dict[str, list[Path]] = {}
+        by_signature: dict[str, list[Path]] = {}
         for file in files:
             if file.suffix == ending:
-                found.setdefault(signature_of(file), []).append(file)
-        repo.networks.update({name: paths for name, paths in found.items() if name not in repo.networks})
+                by_signature.setdefault(signature_of(file), []).append(file)
+        repo.networks.update(
+            {name: paths for name, paths in by_signature.items() if name not in repo.networks}
+        )
     repo.bags.update((file.stem, file) for file in files if file.suffix == BAG)
     return repo
 
 
 def find_in_repo(name: str, folder: Path) -> Model:
-    """The model `name` of a folder, a signature or a bag, converted into the user's cache the first time.
+    """Load the model `name`, a signature or a bag, from a folder. Convert it into the user's cache the first time.
 
-    What lies in the cache belongs to the content of the files: an altered file is read anew. Raises ModelError.
+    The key in the cache is a hash of the files' content, so an altered file is converted again. Raises ModelError.
     """
     repo = scan_repo(folder)
     if name in repo.networks:
@@ -83,45 +86,51 @@ def find_in_repo(name: str, folder: Path) -> Model:
     elif name in repo.bags:
         bag = read_bag(repo.bags[name])
     else:
-        there = ", ".join([*repo.bags, *repo.networks]) or "nothing that is one"
-        raise ModelError(f"there is no model {name!r} in {folder}; there is {there}")
+        known = ", ".join([*repo.bags, *repo.networks])
+        advice = (
+            f"Choose {known}." if known else "The folder has no models: no .th, .safetensors or .yaml file."
+        )
+        raise ModelError(f"There is no model {name!r} in {folder}. {advice}")
     return _converted(name, bag, [_file(repo, signature, name) for signature in bag.signatures])
 
 
 def read_bag(path: Path) -> Bag:
-    """Read a bag's file. Raises ModelError unless it holds what a bag needs, in its place."""
-    import yaml  # here, as only folders of models need it
+    """Read a bag's file. Raises ModelError if it is invalid."""
+    import yaml  # slow, and only needed here
 
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST_BAG + 1)
-        # Lists in lists would take PyYAML seconds; a bag has one of weights for each network, and two around them.
+        # Nested lists would take PyYAML seconds. A bag has a list of weights for each network, and two around them.
         if len(content) > LONGEST_BAG or content.count(b"[") + content.count(b"{") > MOST_NETWORKS + 3:
-            raise ValueError("it is far too long")
-        # What is referred to, or merged in by `<<`, could double at every level. Events are read without following it.
+            raise ValueError("it is too long")
+        # References, also those merged in by `<<`, could double the content at every level. Parsing into events
+        # doesn't follow them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.SafeLoader)):
-            raise ValueError("it refers to parts of itself (*), which a bag has no need to")
+            raise ValueError("it has references (*), which a bag doesn't need")
         described = yaml.safe_load(content)
         if not isinstance(described, dict):
-            raise ValueError("it is no list of names with values")
+            raise ValueError("it isn't a list of names with values")
         segment_s = described.get("segment")
         if segment_s is not None and not (_is_number(segment_s) and 0 < segment_s < 3600):
-            raise ValueError("segment has to be a number of seconds")
+            raise ValueError("segment must be a number of seconds")
         return Bag(_signatures(described.get("models")), _weights(described.get("weights")), segment_s)
     except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
-    # RecursionError: lists in lists in lists.
+        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
+    # RecursionError: deeply nested lists.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else "it is not YAML"
-        raise ModelError(f"{path} is not a bag of models: {reason}; correct it or get it again") from error
+        raise ModelError(
+            f"is not a bag of models: {reason}. Correct it or get it again.", subject=str(path)
+        ) from error
 
 
 def _signatures(models: object) -> tuple[str, ...]:
     if not isinstance(models, list) or not 0 < len(models) <= MOST_NETWORKS:
-        raise ValueError(f"models has to list 1 to {MOST_NETWORKS} signatures")
+        raise ValueError(f"models must list 1 to {MOST_NETWORKS} signatures")
     for signature in models:
         if not isinstance(signature, str):
-            raise ValueError(f"the signature {str(signature)[:40]} has to stand in quotes")
+            raise ValueError(f"the signature {str(signature)[:40]} must be in quotes")
     return tuple(models)
 
 
@@ -131,7 +140,7 @@ def _weights(weights: object) -> list[list[float]] | None:
     if not isinstance(weights, list) or not all(
         isinstance(row, list) and all(map(_is_number, row)) for row in weights
     ):
-        raise ValueError("weights has to be a list of numbers, one for each stem, for each network")
+        raise ValueError("weights must have a list for each network, with a number for each stem")
     return [[float(weight) for weight in row] for row in weights]
 
 
@@ -140,47 +149,47 @@ def _is_number(value: Any) -> bool:
 
 
 def _file(repo: Repo, signature: str, name: str) -> Path:
-    """The one file of a network that the model `name` needs."""
+    """Return the file of a network that the model `name` needs."""
     files = repo.networks.get(signature, [])
     if not files:
         raise ModelError(
-            f"{repo.bags[name]} needs the network {signature!r:.80}: put its .th or .safetensors file into "
-            f"{repo.folder}"
+            f"needs the network {signature!r:.80}. Put its .th or .safetensors file into {repo.folder}",
+            subject=str(repo.bags[name]),
         )
     if len(files) > 1:
         names = ", ".join(file.name for file in files)
         raise ModelError(
-            f"{repo.folder} holds several networks called {signature}: {names}. Remove all but one"
+            f"has several networks called {signature}: {names}. Remove all but one.", subject=str(repo.folder)
         )
     return files[0]
 
 
-def _checked_sum(file: Path) -> str:
-    """SHA-256 of a file. Raises ModelError when it isn't the one that its name promises."""
+def _verified_checksum(file: Path) -> str:
+    """Return the SHA-256 of a file. Raises ModelError if its name has another checksum."""
     try:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(f"{file} can't be read: {error.strerror or error}") from error
-    _, dash, promised = file.stem.rpartition("-")
-    if file.suffix == ENDINGS[0] and dash and not digest.startswith(promised):
+        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(file)) from error
+    _, dash, expected = file.stem.rpartition("-")
+    if file.suffix == ENDINGS[0] and dash and not digest.startswith(expected):
         raise ModelError(
-            f"{file} is damaged or was altered: its SHA-256 begins with {digest[: len(promised)]}, not with {promised} "
-            "as its name says; get it again"
+            f"is damaged or was altered: its SHA-256 begins with {digest[: len(expected)]}, not with {expected} as in "
+            "its name. Get it again.",
+            subject=str(file),
         )
     return digest
 
 
 def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
-    """The model of these packages out of the cache, into which it is converted if need be."""
-    checked = {file: _checked_sum(file) for file in files}
-    sums = [checked[file] for file in files]
-    # The same bytes were read before where the cache has them: packages need not be.
-    made_of = [name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()]
-    key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    """Load the model of these files from the cache; convert it first if it isn't there."""
+    checksums = {file: _verified_checksum(file) for file in files}
+    sums = [checksums[file] for file in files]
+    # The key needs no package to be read: on a cache hit, the same bytes were read before.
+    key_parts = [name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()]
+    key = hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
-    # A cache that is only read does for what is in it: it is locked to convert, and what another process converted
-    # meanwhile is taken.
+    # Look before locking: a lock needs a writable cache. Look again inside, as another process may have converted it.
     if (model := _intact(folder)) is not None:
         return model
     packages = [read_package(file) for file in files]
@@ -200,7 +209,7 @@ def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
 
 
 def _intact(folder: Path) -> Model | None:
-    """The model in the cache; None where it is not there, or damaged and has to be made again."""
+    """Load the model from the cache; None if it is missing or damaged."""
     if folder.is_dir():
         with suppress(ModelError):
             return load_model_folder(folder)

@@ -1,4 +1,4 @@
-"""Whatever becomes of a package: it gives the weights that were saved or a ModelError, and never anything else."""
+"""A damaged package gives the saved weights or a ModelError, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from unbraid.models.readers.tensors import PackageError
 STATE = draw({"a.weight": (3, 4), "a.bias": (5,)})
 PICKLE = pickled(package(STATE, {"sources": ["drums", "vocals"], "channels": 48}))
 
-# Bytes changed, cut out and put in: (where, as a share of the length; how many are cut out; what is put in).
+# Edits: (position as a share of the length, bytes to remove, bytes to insert).
 Edits = list[tuple[float, int, bytes]]
-# Instructions of pickles are common in what is put in: names, calls, attributes, sizes.
-PUT_IN = st.binary(max_size=8) | st.sampled_from(
+# Many inserted bytes are instructions of pickles: names, calls, attributes, sizes.
+INSERTED = st.binary(max_size=8) | st.sampled_from(
     [
         b"cos\nsystem\n",
         b"R",
@@ -52,71 +52,70 @@ PUT_IN = st.binary(max_size=8) | st.sampled_from(
         b"\xff" * 4,
     ]
 )
-EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PUT_IN), min_size=1, max_size=4)
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), INSERTED), min_size=1, max_size=4)
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 def edited(content: bytes, edits: Edits) -> bytes:
     changed = bytearray(content)
-    for share, cut, put_in in edits:
+    for share, removed, inserted in edits:
         at = int(share * len(changed))
-        changed[at : at + cut] = put_in
+        changed[at : at + removed] = inserted
     return bytes(changed)
 
 
 @pytest.fixture(scope="module", params=[published, write_th, write_safetensors])
-def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good package; the test writes over it."""
+def package_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A valid package; the test overwrites it."""
     writer: Callable[..., Path] = request.param
     ending = ".safetensors" if writer is write_safetensors else ".th"
     return writer(tmp_path_factory.mktemp("fuzz") / f"a{ending}", STATE)
 
 
-def weights(read: Package) -> dict[str, NDArray[Any]]:
-    return {name: values.copy() for name, values in read.state.items()}
+def weights(loaded: Package) -> dict[str, NDArray[Any]]:
+    return {name: values.copy() for name, values in loaded.state.items()}
 
 
 @pytest.fixture(scope="module")
-def good(written: Path) -> bytes:
-    return written.read_bytes()
+def good(package_path: Path) -> bytes:
+    return package_path.read_bytes()
 
 
 @FUZZ
 @given(edits=EDITS)
-def test_an_edited_file(written: Path, good: bytes, edits: Edits) -> None:
-    written.write_bytes(edited(good, edits))
-    check(written, good)
+def test_edited_file(package_path: Path, good: bytes, edits: Edits) -> None:
+    package_path.write_bytes(edited(good, edits))
+    check(package_path, good)
 
 
 @FUZZ
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit(written: Path, good: bytes, place: float, bit: int) -> None:
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_flipped_bit(package_path: Path, good: bytes, position: float, bit: int) -> None:
     changed = bytearray(good)
-    changed[int(place * len(good))] ^= 1 << bit
-    written.write_bytes(changed)
-    check(written, good)
+    changed[int(position * len(good))] ^= 1 << bit
+    package_path.write_bytes(changed)
+    check(package_path, good)
 
 
 def check(path: Path, good: bytes) -> None:
     try:
-        read = read_package(path)
-        found = weights(read)
+        loaded_weights = weights(read_package(path))
     except ModelError as error:
         assert error.message.isprintable()
         assert len(error.message) < len(str(path)) + 400
         return
     if path.suffix == ".th":  # has checksums
-        assert {name: values.tobytes() for name, values in found.items()} == {
+        assert {name: values.tobytes() for name, values in loaded_weights.items()} == {
             name: values.tobytes() for name, values in STATE.items()
         }
-    assert all(np.isfinite(values).all() for values in found.values())
+    assert all(np.isfinite(values).all() for values in loaded_weights.values())
 
 
 @FUZZ
 @given(edits=EDITS)
 @example(edits=[(0.5, 0, b"cos\nsystem\n")])
-def test_an_edited_pickle(edits: Edits) -> None:
-    """The same without the checksum around it, which lets few edits through."""
+def test_edited_pickle(edits: Edits) -> None:
+    """Edit the pickle alone: the checksum of the file would reject most edits."""
     try:
         read_pickle(edited(PICKLE, edits))
     except PackageError as error:
@@ -125,21 +124,23 @@ def test_an_edited_pickle(edits: Edits) -> None:
 
 @FUZZ
 @given(edits=EDITS)
-def test_a_package_with_an_edited_pickle(tmp_path_factory: pytest.TempPathFactory, edits: Edits) -> None:
+def test_package_with_edited_pickle(tmp_path_factory: pytest.TempPathFactory, edits: Edits) -> None:
     path = tmp_path_factory.getbasetemp() / "edited.th"
     path.write_bytes(archive(edited(PICKLE, edits), STATE))
     try:
-        found = weights(read_package(path))
+        loaded_weights = weights(read_package(path))
     except ModelError as error:
         assert error.message.isprintable()
         return
-    # Names and the order of tensors may have changed; their numbers are those of the file.
-    assert {values.tobytes() for values in found.values()} <= {values.tobytes() for values in STATE.values()}
+    # The edit may change names and order of tensors, but not their numbers.
+    assert {values.tobytes() for values in loaded_weights.values()} <= {
+        values.tobytes() for values in STATE.values()
+    }
 
 
 @FUZZ
 @given(content=st.binary(max_size=200), protocol=st.sampled_from([b"", b"\x80\x02"]))
-def test_a_pickle_of_anything(content: bytes, protocol: bytes) -> None:
+def test_random_pickle(content: bytes, protocol: bytes) -> None:
     try:
         read_pickle(protocol + content)
     except PackageError as error:

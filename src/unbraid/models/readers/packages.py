@@ -1,7 +1,7 @@
-"""Reads the files that Demucs models are published in, without PyTorch and without running anything in them.
+"""Read published Demucs models without PyTorch, and without running anything in the files.
 
-`.th`           what `torch.save` wrote: a zip of a pickle {klass, args, kwargs, state, …} and of the tensors' numbers
-`.safetensors`  a JSON header and the numbers; class and arguments are JSON in its metadata
+`.th`           written by `torch.save`: a zip with a pickle {klass, args, kwargs, state, …} and the tensors' numbers
+`.safetensors`  a JSON header and the tensors; class and arguments are JSON in its metadata
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from unbraid.errors import ModelError
+from unbraid.files.oserrors import read_cause
 from unbraid.models.architectures import ARCHITECTURES, SUPPORTED
 from unbraid.models.readers.pickle_names import NetworkClass, SavedTensor
 from unbraid.models.readers.pickles import LONGEST, read_pickle
@@ -26,25 +27,25 @@ from unbraid.models.readers.torch_zip import Entry, stored_entries
 
 ENDINGS = (".th", ".safetensors")
 
-# Published files have 55 to 170 MB; the largest that these networks could fill, in float32, has 340 MB.
+# Published files have 55 to 170 MB. In float32, the largest of these networks would have 340 MB.
 LARGEST = 1 << 30
 
-# Nesting and number of the values that a network's constructor takes; the published ones have 2 and about 60.
-DEEPEST = 4
+# Nesting and number of the constructor's arguments; the published networks have 2 and about 60.
+DEEPEST_ARGUMENT = 4
 MOST_ARGUMENTS = 1000
 
-# Names of stems become names of files.
+# Names of stems become file names.
 STEM = re.compile(r"\w([\w .-]{0,38}\w)?")
 
 ZIP = b"PK\x03\x04"
-BEFORE_ZIP = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began before 1.6 (2020)
+BEFORE_ZIP = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of `torch.save` before 1.6 (2020)
 
 Argument = None | bool | int | float | str | Fraction | list["Argument"] | dict[str, "Argument"]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A published network: its class, what its constructor was given, and its weights."""
+    """A published network: its class, its constructor's arguments, and its weights."""
 
     path: Path
     class_name: str
@@ -54,47 +55,47 @@ class Package:
 
     @property
     def signature(self) -> str:
-        """The name by which bags know the network."""
+        """The name that bags use for the network."""
         return signature_of(self.path)
 
 
 def signature_of(path: Path) -> str:
-    """SIG for the files SIG-CHECKSUM.th, SIG.th and SIG.safetensors."""
+    """Return SIG for the files SIG-CHECKSUM.th, SIG.th and SIG.safetensors."""
     name, dash, _ = path.stem.rpartition("-")
     return name if dash and path.suffix == ENDINGS[0] else path.stem
 
 
 def read_package(path: Path) -> Package:
-    """Find everything in a `.th` or `.safetensors` file; weights are read when they are asked for.
+    """Read a `.th` or `.safetensors` file, without its weights: `Package.state` reads each on access.
 
-    Nothing in the file is run. Raises ModelError for a file that is missing, damaged, cut short, not a package of
-    these networks, or tries anything.
+    Nothing in the file is run. Raises ModelError for a file that is missing, damaged, truncated, malicious, or not a
+    package of a supported network.
     """
     try:
         if not path.is_file():
-            raise PackageError("there is no such file", "check its name")
+            raise PackageError("there is no such file", "Check its name.")
         with path.open("rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
-                raise PackageError("it is far larger than any package of weights", "check its name")
+                raise PackageError("it is larger than any package of weights", "Check its name.")
             if path.suffix == ENDINGS[1]:
                 return _from_safetensors(path, file)
             return _from_archive(path, file)
     except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
+        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
     except PackageError as error:
-        raise error.told(path) from error
+        raise error.about(path) from error
 
 
 def _from_safetensors(path: Path, file: FileIO) -> Package:
     tensors, metadata = read_header(file)
     if "structure" in metadata:
-        raise PackageError("its weights are quantised", "take a model that isn't")
+        raise PackageError("its weights are quantised", "Use a model that isn't.")
     class_names = {known.published_class: known.class_name for known in ARCHITECTURES}
     klass = metadata.get("klass")
     if klass not in class_names:
         raise PackageError(
-            f"it doesn't hold a network that Unbraid runs ({klass!r:.60})",
-            f"Unbraid runs {SUPPORTED}: take another model",
+            f"Unbraid doesn't support its network ({klass!r:.60})",
+            f"Unbraid runs {SUPPORTED}. Use another model.",
         )
     args, kwargs = (parse(metadata.get(key, "null")) for key in ("args", "kwargs"))
     return Package(path, class_names[klass], _arguments(args, kwargs), State(path, tensors))
@@ -103,23 +104,21 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
 def _from_archive(path: Path, file: FileIO) -> Package:
     start = file.read(len(BEFORE_ZIP))
     if start == BEFORE_ZIP:
-        raise PackageError("a PyTorch older than 1.6 saved it", "save it again with a newer one")
+        raise PackageError("a PyTorch older than 1.6 saved it", "Save it again with a newer one.")
     if not start.startswith(ZIP):
         raise PackageError("it is not a package of weights")
     entries = stored_entries(file)
     if "data.pkl" not in entries:
-        raise PackageError("it has no data.pkl, as PyTorch saves it")
+        raise PackageError("it has no data.pkl, unlike files of PyTorch")
     if "byteorder" in entries and entries["byteorder"].read(file, LONGEST) != b"little":
-        raise PackageError(
-            "its numbers are in an order of bytes that no published file has", "save it on another machine"
-        )
+        raise PackageError("its numbers are not little-endian", "Save it on another machine.")
     package = read_pickle(entries["data.pkl"].read(file, LONGEST))
     match package:
         case {"klass": NetworkClass(name), "args": args, "kwargs": kwargs, "state": dict() as state}:
             if "__quantized" in state:
-                raise PackageError("its weights are quantised", "take a model that isn't")
+                raise PackageError("its weights are quantised", "Use a model that isn't.")
             return Package(path, name, _arguments(args, kwargs), State(path, _stored(state, entries)))
-    raise PackageError("it is not a package of weights: klass, args, kwargs or state is missing or odd")
+    raise PackageError("it is not a package of weights: klass, args, kwargs or state is missing or invalid")
 
 
 def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[str, StoredTensor]:
@@ -127,16 +126,14 @@ def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[s
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, SavedTensor):
             raise PackageError(
-                f"its state holds something that is no tensor ({name!r:.80})", "take another model"
+                f"its state has an entry that isn't a tensor ({name!r:.80})", "Use another model."
             )
         key = f"data/{tensor.storage.key}"
         length = size_in_bytes(tensor.storage.dtype, tensor.shape)
         if key not in entries or entries[key].length != length:
-            raise PackageError(
-                f"the numbers of a tensor are missing or not as many as it says ({name!r:.80})"
-            )
+            raise PackageError(f"a tensor's numbers are missing, or their count is wrong ({name!r:.80})")
         if key in taken:
-            raise PackageError("two tensors in it are one", "save it again with each of its own")
+            raise PackageError("two tensors share their numbers", "Save it again with separate tensors.")
         taken.add(key)
         entry = entries[key]
         stored[name] = StoredTensor(tensor.storage.dtype, tensor.shape, entry.offset, length, entry.crc32)
@@ -144,31 +141,31 @@ def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[s
 
 
 def _arguments(args: object, kwargs: object) -> dict[str, Argument]:
-    """What the constructor was given, as plain values: copies, so that nothing is shared nor endless."""
+    """Return the constructor's arguments as plain values, copied, so that none is shared or contains itself."""
     if args not in ((), []) or not isinstance(kwargs, dict):
-        raise PackageError("its network was not made by named arguments", "take another model")
-    plain = _plain(kwargs, DEEPEST, count())
+        raise PackageError("its network has unnamed arguments", "Use another model.")
+    plain = _plain(kwargs, DEEPEST_ARGUMENT, count())
     assert isinstance(plain, dict)
     sources = plain.get("sources")
     if not isinstance(sources, list) or not all(
         isinstance(name, str) and STEM.fullmatch(name) for name in sources
     ):
-        raise PackageError("its stems have no names, or names that files can't have", "take another model")
+        raise PackageError("its stems have no names, or names that can't be file names", "Use another model.")
     return plain
 
 
 def _plain(value: object, depth: int, seen: Iterator[int]) -> Argument:
     if next(seen) > MOST_ARGUMENTS or depth < 0:
-        raise PackageError("its network has absurdly many arguments")
+        raise PackageError("its network has too many arguments")
     match value:
         case float() if not math.isfinite(value):
-            raise PackageError("an argument of its network is not a number")
+            raise PackageError("an argument of its network is infinite or NaN")
         case int() | Fraction() if max(abs(value.numerator), value.denominator) >= 2**63:
-            raise PackageError("an argument of its network is absurdly large")
+            raise PackageError("an argument of its network is too large")
         case None | bool() | int() | float() | str() | Fraction():
             return value
         case list() | tuple():
             return [_plain(item, depth - 1, seen) for item in value]
         case dict() if all(isinstance(key, str) for key in value):
             return {key: _plain(item, depth - 1, seen) for key, item in value.items()}
-    raise PackageError("an argument of its network is neither a number nor a text", "take another model")
+    raise PackageError("an argument of its network is neither a number nor a text", "Use another model.")

@@ -1,12 +1,12 @@
-"""Reads the pickle inside a package that PyTorch saved, without running anything in it.
+"""Read the pickle inside a package that PyTorch saved, without running anything in it.
 
-A pickle is a program for a small stack machine, and Python's own reader does whatever it says: imports, calls, sets
-attributes, allocates. Here that machine is written out for the instructions that `torch.save` uses (protocol 2), so
-that what a file can cause is what stands below. Names stand for things of ours or are refused (`pickle_names`);
-nothing is imported, nothing from the file is called, and an instruction costs memory in proportion to its bytes.
+A pickle is a program for a small stack machine. Python's own reader executes it: it imports, calls, sets attributes
+and allocates. This module implements only the instructions that `torch.save` uses (protocol 2), so a file can cause
+nothing else. Names map to objects of `pickle_names` or are rejected. Nothing is imported, nothing from the file is
+called, and an instruction uses memory in proportion to its bytes.
 
-What the published packages of Demucs hold: dicts, lists, tuples, texts and numbers; the network's class, by name;
-`fractions.Fraction` (the segment's length); tensors; and in what is kept of the training, numpy scalars.
+The published packages of Demucs contain dicts, lists, tuples, texts and numbers; the name of the network's class;
+`fractions.Fraction` (the segment's length); tensors; and numpy scalars in the record of the training.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ import pickle
 import struct
 from typing import Any
 
-from unbraid.models.readers.pickle_names import DONT_TRUST, Maker, Unneeded, named, storage
+from unbraid.models.readers.pickle_names import DONT_TRUST, Factory, Ignored, resolve, storage
 from unbraid.models.readers.tensors import PackageError
 
-# Bytes: four times what the published packages need, and at most as many instructions, about a second.
+# Bytes: four times the size in published packages. As many instructions take about a second.
 LONGEST = 1 << 18
 
 
 def read_pickle(content: bytes) -> object:
-    """What a pickle of at most `LONGEST` bytes describes.
+    """Return the object that a pickle of at most `LONGEST` bytes describes.
 
     It consists of the types in `pickle_names` and of dict, list, tuple, str, int, float, bool and None. Containers
-    may be shared and may hold themselves, as pickles can say so. Raises PackageError.
+    may be shared, and may contain themselves. Raises PackageError.
     """
     try:
         return _Machine(content).run()
     except PackageError:
         raise
-    # What Python says where the instructions make no sense: too few things on the stack, no text, a fraction of 0.
+    # Errors of invalid instructions: too few objects on the stack, invalid text, a fraction with the denominator 0.
     except (ValueError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
-        raise PackageError("its pickle makes no sense") from error
+        raise PackageError("its pickle is invalid") from error
 
 
 class _Machine:
-    """The stack, the marks on it and the memo of a pickle; see Python's `pickletools` for the instructions."""
+    """Stack, marks and memo of a pickle. Python's `pickletools` documents the instructions."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -48,21 +48,21 @@ class _Machine:
         self._memo: dict[int, object] = {}
 
     def run(self) -> object:
-        """Do all instructions. Raises PackageError; other errors where they make no sense."""
+        """Run all instructions. Raises PackageError, and other errors for invalid instructions."""
         while (instruction := self._take(1)) != pickle.STOP:
-            self._do(instruction)
+            self._run_one(instruction)
         if self._position != len(self._content):
-            raise PackageError("something follows the end of its pickle", DONT_TRUST)
+            raise PackageError("its pickle is followed by other data", DONT_TRUST)
         (whole,) = self._stack
         return whole
 
-    def _do(self, instruction: bytes) -> None:
+    def _run_one(self, instruction: bytes) -> None:
         push, pop = self._stack.append, self._stack.pop
         match instruction:
             case pickle.PROTO:
                 if self._number("<B") != 2:
                     raise PackageError(
-                        "it was not saved as PyTorch saves by default", "save it without options"
+                        "PyTorch didn't save it with its default options", "Save it without options."
                     )
             case pickle.MARK:
                 self._marks.append(len(self._stack))
@@ -118,28 +118,28 @@ class _Machine:
             case pickle.LONG_BINGET:
                 push(self._memo[self._number("<I")])
             case pickle.GLOBAL:
-                push(named(f"{self._line()} {self._line()}"))
+                push(resolve(f"{self._line()} {self._line()}"))
             case pickle.REDUCE:
-                arguments, maker = pop(), pop()
-                if not isinstance(maker, Maker) or not isinstance(arguments, tuple):
-                    raise PackageError("it calls what it must not", DONT_TRUST)
-                push(maker.make(*arguments))
+                arguments, factory = pop(), pop()
+                if not isinstance(factory, Factory) or not isinstance(arguments, tuple):
+                    raise PackageError("it tries to call a function", DONT_TRUST)
+                push(factory.make(*arguments))
             case pickle.BUILD:
-                # Attributes of a dict (PyTorch keeps versions of modules so) or of a numpy type: needed by nobody.
+                # Ignore attributes of a dict (PyTorch stores versions of modules in them) or of a numpy type.
                 pop()
-                if not isinstance(self._stack[-1], dict | Unneeded):
-                    raise PackageError("it changes what it must not", DONT_TRUST)
+                if not isinstance(self._stack[-1], dict | Ignored):
+                    raise PackageError("it tries to change an object", DONT_TRUST)
             case pickle.BINPERSID:
                 push(storage(pop()))
             case _:
                 raise PackageError(
-                    f"its pickle has an instruction that no package needs ({instruction!r})", DONT_TRUST
+                    f"its pickle has an instruction that packages don't need ({instruction!r})", DONT_TRUST
                 )
 
     def _take(self, length: int) -> bytes:
         taken = self._content[self._position : self._position + length]
         if len(taken) < length:
-            raise PackageError("its pickle was cut short")
+            raise PackageError("its pickle is truncated")
         self._position += length
         return taken
 
@@ -170,7 +170,7 @@ class _Machine:
         if not isinstance(target, dict):
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Texts and numbers alone: the hash of tuples in tuples can take for ever.
+            # Texts and numbers only: hashing nested tuples can take forever.
             if not isinstance(key, str | int) or key in target:
-                raise PackageError("an entry in it is there twice or has an absurd name")
+                raise PackageError("an entry has a duplicate or invalid name")
             target[key] = value

@@ -1,7 +1,7 @@
-"""Reads the header of a `.safetensors` file: names, shapes and places of its tensors, and its metadata.
+"""Read the header of a `.safetensors` file: names, shapes and places of its tensors, and its metadata.
 
-The format (https://github.com/huggingface/safetensors): 8 bytes that say how long the header is, the header as JSON,
-and the tensors one after the other without gaps.
+The format (https://github.com/huggingface/safetensors): 8 bytes with the length of the header, the header in JSON, and
+the tensors one after the other without gaps.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import numpy as np
 
 from unbraid.models.readers.tensors import HALF, SINGLE, PackageError, StoredTensor, size_in_bytes
 
-LONGEST = 1 << 20  # bytes of JSON; the published files have 55,000
+LONGEST_HEADER = 1 << 20  # bytes of JSON; the published files have 55,000
 METADATA = "__metadata__"
 
 DTYPES: dict[object, np.dtype[Any]] = {"F16": HALF, "F32": SINGLE}
 
 
 def read_header(file: FileIO) -> tuple[dict[str, StoredTensor], dict[str, str]]:
-    """The tensors by name, and the metadata. Raises PackageError."""
+    """Return the tensors by name, and the metadata. Raises PackageError."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
-    if length > LONGEST or 8 + length > size:
-        raise PackageError("it is damaged, cut short or no safetensors file")
+    if length > LONGEST_HEADER or 8 + length > size:
+        raise PackageError("it is damaged, truncated or not a safetensors file")
     header = parse(file.read(length))
     metadata = header.pop(METADATA, {}) if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise PackageError("its header makes no sense")
+        raise PackageError("its header is invalid")
     tensors = {name: _tensor(entry, 8 + length) for name, entry in header.items()}
     end = 8 + length
     for tensor in sorted(tensors.values(), key=lambda tensor: tensor.offset):
         if tensor.offset != end:
-            raise PackageError("tensors in it overlap or leave gaps")
+            raise PackageError("its tensors overlap or have gaps between them")
         end += tensor.length
     if end != size:
-        raise PackageError("it is cut short, or longer than its header says")
+        raise PackageError("it is truncated, or longer than its header says")
     return tensors, metadata
 
 
@@ -52,35 +52,35 @@ def _tensor(entry: Any, start: int) -> StoredTensor:
         } if len(entry) == 3:
             if kind not in DTYPES:
                 raise PackageError(
-                    f"it holds numbers of a kind that weights aren't ({kind!r:.20})", "save it as float16"
+                    f"its numbers have an unsupported type ({kind!r:.20})", "Save it as float16."
                 )
             tensor = StoredTensor(DTYPES[kind], tuple(shape), start + begin, end - begin)
             if size_in_bytes(tensor.dtype, tensor.shape) != tensor.length or begin < 0:
-                raise PackageError("the shape of a tensor in it doesn't fit its length")
+                raise PackageError("a tensor's shape doesn't fit its length")
             return tensor
-    raise PackageError("its header makes no sense")
+    raise PackageError("its header is invalid")
 
 
 def parse(text: str | bytes) -> Any:
-    """JSON in which no name is there twice; {"_type": "fraction", …} becomes a Fraction. Raises PackageError."""
+    """Parse JSON without duplicate names; {"_type": "fraction", …} becomes a Fraction. Raises PackageError."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    # RecursionError: lists in lists in lists; ArithmeticError: a fraction with the denominator 0.
+    # RecursionError: deeply nested lists. ArithmeticError: a fraction with the denominator 0.
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise PackageError("its header makes no sense") from error
+        raise PackageError("its header is invalid") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
-    read = dict(pairs)
-    if len(read) < len(pairs):
-        raise ValueError("a name is there twice")
-    if read.get("_type") == "fraction":
-        # Whole numbers alone: Fraction also reads texts like 1e999999999, and works them out.
-        match read:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("duplicate name")
+    if members.get("_type") == "fraction":
+        # Integers only: Fraction also accepts texts such as 1e999999999, and computes them.
+        match members:
             case {"numerator": int() as numerator, "denominator": int() as denominator}:
                 return Fraction(numerator, denominator)
-        raise ValueError("a fraction makes no sense")
-    return read
+        raise ValueError("invalid fraction")
+    return members
 
 
 def _no_constant(name: str) -> None:

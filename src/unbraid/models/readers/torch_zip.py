@@ -1,4 +1,4 @@
-"""Finds the entries of a zip file as `torch.save` writes it: nothing compressed, nothing encrypted, none twice."""
+"""Find the entries of a zip file as `torch.save` writes it: uncompressed, unencrypted, with unique names."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from dataclasses import dataclass
 
 from unbraid.models.readers.tensors import PackageError
 
-# A network has some 600 entries, of about 80 bytes each in the directory at the file's end; zipfile holds them all.
+# Bytes. A network has some 600 entries of about 80 bytes in the directory at the file's end; zipfile reads all of it.
 LONGEST_DIRECTORY = 1 << 20
 
-DAMAGED = "it is damaged or cut short"
+DAMAGED = "it is damaged or truncated"
 
-LOCAL_HEADER = struct.Struct(
-    "<4s22xHH"
-)  # signature; lengths of the name and of the extra field, which follow it
+# Signature, length of the name, length of the extra field; name and extra field follow.
+LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an entry's bytes lie in the file, and their checksum."""
+    """Place of an entry's bytes in the file, and their checksum."""
 
     offset: int
     length: int
     crc32: int
 
     def read(self, file: io.FileIO, longest: int) -> bytes:
-        """All of it. Raises PackageError when it is longer than `longest` bytes or its checksum is wrong."""
+        """Read all of it. Raises PackageError if it is longer than `longest` bytes or its checksum is wrong."""
         if self.length > longest:
-            raise PackageError("what it says of itself is absurdly long")
+            raise PackageError("its description is too long")
         file.seek(self.offset)
         content = file.read(self.length)
         if zlib.crc32(content) != self.crc32:
@@ -40,20 +39,20 @@ class Entry:
 
 
 class _ShortReads(io.FileIO):
-    """A file of which zipfile can't be made to read a directory of gigabytes into memory."""
+    """A file that limits reads, so that a zip with a directory of gigabytes can't fill the memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
             size = LONGEST_DIRECTORY
         if size > LONGEST_DIRECTORY:
-            raise PackageError("the directory in it is absurdly long")
+            raise PackageError("its zip directory is too long")
         return super().read(size)
 
 
 def stored_entries(file: io.FileIO) -> dict[str, Entry]:
-    """The entries of a zip file by their name below the folder that holds them all.
+    """Return the entries of a zip file by their name inside its only folder.
 
-    Raises PackageError, and OSError when the file can't be read.
+    Raises PackageError, and OSError if the file can't be read.
     """
     size = file.seek(0, io.SEEK_END)
     entries: dict[str, Entry] = {}
@@ -61,16 +60,16 @@ def stored_entries(file: io.FileIO) -> dict[str, Entry]:
     for info in sorted(_directory(file), key=lambda info: info.header_offset):
         folder, _, name = info.filename.partition("/")
         folders.add(folder)
-        if _odd(info.orig_filename) or name in entries or not name:
-            raise PackageError(f"an entry in it is there twice or has an odd name ({info.filename!r:.80})")
+        if _is_invalid(info.orig_filename) or name in entries or not name:
+            raise PackageError(f"an entry has a duplicate or invalid name ({info.filename!r:.80})")
         if (
             info.compress_type != zipfile.ZIP_STORED
             or info.flag_bits & 1
             or info.file_size != info.compress_size
         ):
-            raise PackageError("it is compressed or encrypted, which published weights are not")
+            raise PackageError("it is compressed or encrypted, unlike published weights")
         if info.header_offset < end:
-            raise PackageError("entries in it overlap")
+            raise PackageError("its entries overlap")
         if info.header_offset > size:
             raise PackageError(DAMAGED)
         file.seek(info.header_offset)
@@ -84,7 +83,7 @@ def stored_entries(file: io.FileIO) -> dict[str, Entry]:
     if end > size:
         raise PackageError(DAMAGED)
     if len(folders) != 1:
-        raise PackageError("it is not what PyTorch saves: its entries are not in one folder")
+        raise PackageError("PyTorch didn't save it: its entries are not in one folder")
     return entries
 
 
@@ -94,7 +93,7 @@ def _directory(file: io.FileIO) -> list[zipfile.ZipInfo]:
             return zipfile.ZipFile(short).infolist()
         except PackageError:
             raise
-        # What zipfile raises where a directory makes no sense; the last two for places where no file has any.
+        # Errors of zipfile for an invalid directory; the last two are for offsets outside the file.
         except (
             zipfile.BadZipFile,
             NotImplementedError,
@@ -106,6 +105,6 @@ def _directory(file: io.FileIO) -> list[zipfile.ZipInfo]:
             raise PackageError(DAMAGED) from error
 
 
-def _odd(name: str) -> bool:
-    """Whether an entry's name has more or less than plain parts between slashes."""
+def _is_invalid(name: str) -> bool:
+    """Whether an entry's name isn't plain printable parts between slashes."""
     return not name.isprintable() or "\\" in name or not {"", ".", ".."}.isdisjoint(name.split("/"))
