@@ -46,7 +46,7 @@ def sign_in(issuer: Issuer, clock: Clock) -> SignIn:
 # Tokens
 
 
-def test_a_good_token_says_who_it_is(issuer: Issuer, sign_in: SignIn) -> None:
+def test_valid_token_names_its_user(issuer: Issuer, sign_in: SignIn) -> None:
     for key in ("one", "two"):  # RS256, ES256
         assert sign_in.user(issuer.token(key)) == f"{issuer.address} anna"
     assert sign_in.user(issuer.token(aud=["other", CLIENT])) == f"{issuer.address} anna"
@@ -74,9 +74,7 @@ def test_a_good_token_says_who_it_is(issuer: Issuer, sign_in: SignIn) -> None:
     ],
     ids=str,
 )
-def test_a_token_for_something_else_does_not_count(
-    issuer: Issuer, sign_in: SignIn, claims: dict[str, Any]
-) -> None:
+def test_rejects_token_with_wrong_claims(issuer: Issuer, sign_in: SignIn, claims: dict[str, Any]) -> None:
     with pytest.raises(NotSignedIn):
         sign_in.user(issuer.token(**claims))
 
@@ -85,7 +83,7 @@ def encoded(part: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
 
 
-def test_a_token_that_nobody_signed_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+def test_rejects_unsigned_token(issuer: Issuer, sign_in: SignIn) -> None:
     _, claims, _ = issuer.token().split(".")
     for algorithm in ("none", "None", "NONE", ""):
         head = encoded({"alg": algorithm, "typ": "JWT", "kid": "one"})
@@ -94,7 +92,7 @@ def test_a_token_that_nobody_signed_does_not_count(issuer: Issuer, sign_in: Sign
                 sign_in.user(f"{head}.{claims}.{signature}")
 
 
-def test_the_public_key_is_no_secret_to_sign_with(issuer: Issuer, sign_in: SignIn) -> None:
+def test_rejects_token_signed_with_the_public_key_as_secret(issuer: Issuer, sign_in: SignIn) -> None:
     _, claims, _ = issuer.token().split(".")
     public = issuer.keys["one"][0].public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -106,7 +104,7 @@ def test_the_public_key_is_no_secret_to_sign_with(issuer: Issuer, sign_in: SignI
         sign_in.user(f"{signed}.{signature}")
 
 
-def test_a_token_signed_by_another_key_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+def test_rejects_token_signed_by_another_key(issuer: Issuer, sign_in: SignIn) -> None:
     with running() as other:
         other.address = issuer.address
         for token in (other.token("one"), other.token("two"), issuer.token("two", headers={"kid": "one"})):
@@ -114,7 +112,7 @@ def test_a_token_signed_by_another_key_does_not_count(issuer: Issuer, sign_in: S
                 sign_in.user(token)
 
 
-def test_a_key_that_comes_with_the_token_is_not_used(issuer: Issuer, sign_in: SignIn) -> None:
+def test_ignores_key_inside_the_token(issuer: Issuer, sign_in: SignIn) -> None:
     with running() as other:
         other.address = issuer.address
         own = other.published()["keys"][0]
@@ -125,12 +123,12 @@ def test_a_key_that_comes_with_the_token_is_not_used(issuer: Issuer, sign_in: Si
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b", "....", "é.è.ê", "x" * 100_000, "e30.e30.e30"])
-def test_what_is_no_token_does_not_count(sign_in: SignIn, token: str) -> None:
+def test_rejects_malformed_token(sign_in: SignIn, token: str) -> None:
     with pytest.raises(NotSignedIn):
         sign_in.user(token)
 
 
-def test_an_altered_token_does_not_count(issuer: Issuer, sign_in: SignIn) -> None:
+def test_rejects_altered_token(issuer: Issuer, sign_in: SignIn) -> None:
     head, claims, signature = issuer.token().split(".")
     other = encoded(jwt.decode(issuer.token(), options={"verify_signature": False}) | {"sub": "berta"})
     with pytest.raises(NotSignedIn):
@@ -141,7 +139,7 @@ def test_an_altered_token_does_not_count(issuer: Issuer, sign_in: SignIn) -> Non
 # Keys
 
 
-def test_keys_are_asked_for_once(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
+def test_fetches_keys_once_until_they_are_old(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     for _ in range(5):
         sign_in.user(issuer.token())
         clock.now += FETCH_INTERVAL_S + 1
@@ -151,9 +149,7 @@ def test_keys_are_asked_for_once(issuer: Issuer, sign_in: SignIn, clock: Clock) 
     assert len(issuer.asked) == 4
 
 
-def test_a_new_key_is_found_at_once_and_an_old_one_forgotten(
-    issuer: Issuer, sign_in: SignIn, clock: Clock
-) -> None:
+def test_fetches_new_key_and_drops_old_one(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     old = issuer.token()
     sign_in.user(old)
     issuer.keys.clear()
@@ -164,9 +160,7 @@ def test_a_new_key_is_found_at_once_and_an_old_one_forgotten(
         sign_in.user(old)
 
 
-def test_made_up_keys_do_not_make_us_ask_again_and_again(
-    issuer: Issuer, sign_in: SignIn, clock: Clock
-) -> None:
+def test_unknown_key_names_cause_one_fetch(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     sign_in.user(issuer.token())
     clock.now += FETCH_INTERVAL_S + 1
     for number in range(20):
@@ -175,7 +169,7 @@ def test_made_up_keys_do_not_make_us_ask_again_and_again(
     assert len(issuer.asked) == 4
 
 
-def test_an_issuer_that_is_away_is_asked_again_later(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
+def test_retries_unavailable_issuer_after_an_interval(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
     issuer.status = 500
     for _ in range(5):
         with pytest.raises(IssuerUnavailable):
@@ -194,7 +188,7 @@ def test_an_issuer_that_is_away_is_asked_again_later(issuer: Issuer, sign_in: Si
     "wrong",
     [{"issuer": "https://evil.example.org"}, {"jwks_uri": None}, {"jwks_uri": "http://keys.example.org/"}],
 )
-def test_an_issuer_that_says_it_is_another_is_not_believed(
+def test_rejects_discovery_document_of_another_issuer(
     issuer: Issuer, sign_in: SignIn, wrong: dict[str, Any]
 ) -> None:
     issuer.document.update(wrong)
@@ -202,7 +196,7 @@ def test_an_issuer_that_says_it_is_another_is_not_believed(
         sign_in.user(issuer.token())
 
 
-def test_the_page_may_call_the_sign_in_and_nobody_else(issuer: Issuer, sign_in: SignIn) -> None:
+def test_origins_are_issuer_and_its_endpoints(issuer: Issuer, sign_in: SignIn) -> None:
     assert sign_in.origins() == (issuer.address, "https://tokens.example.org")
     assert SignIn("http://127.0.0.1:9/realm", CLIENT).origins() == ("http://127.0.0.1:9",)
 

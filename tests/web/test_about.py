@@ -18,7 +18,7 @@ from unbraid.local.logs import JsonLines, set_up
 from unbraid.models import catalog
 
 
-def test_models_are_told_with_what_they_cost(app: App) -> None:
+def test_models_have_sizes_scores_and_costs(app: App) -> None:
     answer = app.client.get("/models").json()
     assert answer["default"] == "auto"
     models = {model["name"]: model for model in answer["models"]}
@@ -32,7 +32,7 @@ def test_models_are_told_with_what_they_cost(app: App) -> None:
     assert 0 < lite["secondsPerSecond"]["all"] < ft["secondsPerSecond"]["one"] < ft["secondsPerSecond"]["all"]
 
 
-def test_only_allowed_models_are_told_and_taken(open_app: Open) -> None:
+def test_lists_and_accepts_only_allowed_models(open_app: Open) -> None:
     app = open_app(models=["lite"])
     answer = app.client.get("/models").json()
     assert ([model["name"] for model in answer["models"]], answer["default"]) == (["lite"], "lite")
@@ -42,7 +42,7 @@ def test_only_allowed_models_are_told_and_taken(open_app: Open) -> None:
     assert app.ask(upload, model="lite").status_code == 202
 
 
-def test_the_configuration_is_what_a_page_needs(open_app: Open) -> None:
+def test_config_has_limits_and_features(open_app: Open) -> None:
     app = open_app(max_bytes=1000, max_song_s=60, smtp_host="localhost", mail_from="unbraid@example.org")
     assert app.client.get("/config").json() == {
         "signIn": None,
@@ -57,7 +57,7 @@ def test_the_configuration_is_what_a_page_needs(open_app: Open) -> None:
     }
 
 
-def test_health_is_that_of_the_store_too(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_healthz_fails_with_the_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.client.get("/healthz").json() == {"status": "ok", "version": __version__}
 
     def away(*_: object) -> None:
@@ -79,7 +79,7 @@ def numbers(app: App) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_the_numbers_can_be_read_and_are_right(app: App) -> None:
+def test_metrics_parse_and_are_correct(app: App) -> None:
     app.done()
     waiting = app.begin()
     app.send(waiting)
@@ -104,7 +104,7 @@ def test_the_numbers_can_be_read_and_are_right(app: App) -> None:
     assert found["unbraid_http_faults_total",] == 0
 
 
-def test_faults_are_counted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_internal_errors(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def break_down(*_: object) -> None:
         raise RuntimeError
 
@@ -129,7 +129,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_each_request_is_one_line_and_has_its_id(
+def test_logs_one_line_per_request_with_its_id(
     app: App, root_logger: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up("info")
@@ -153,7 +153,7 @@ def test_each_request_is_one_line_and_has_its_id(
     }
 
 
-def test_nothing_written_down_leads_to_a_song(
+def test_log_has_no_song_names_or_session_ids(
     app: App, root_logger: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up("debug")
@@ -183,12 +183,12 @@ def test_nothing_written_down_leads_to_a_song(
 @pytest.mark.parametrize(
     "around", ["{}", "/status/{}", "session_id={}&x", "'{}'", "outputs/{}/vocals.wav", "é{}"]
 )
-def test_no_id_is_written_down_wherever_it_stands(session_id: str, around: str) -> None:
+def test_redacts_session_id_in_any_context(session_id: str, around: str) -> None:
     record = logging.LogRecord("x", logging.INFO, "f.py", 1, around.format(session_id), None, None)
     assert session_id[1:-1] not in JsonLines().format(record)
 
 
-def test_records_of_others_are_lines_too() -> None:
+def test_formats_records_of_other_loggers() -> None:
     record = logging.LogRecord("x", logging.WARNING, "f.py", 1, "line\nbreak %s", ("é",), None)
     record.number = 7
     told = json.loads(JsonLines().format(record))

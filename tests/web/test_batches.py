@@ -6,7 +6,7 @@ from tests.web.conftest import SONG, App
 from tests.web.test_songs import assert_problem
 
 
-def test_a_batch_goes_all_the_way(app: App) -> None:
+def test_batch_upload_process_and_status(app: App) -> None:
     files = [{"fileName": f"{number}.mp3", "fileType": "audio/mpeg"} for number in range(3)]
     answer = app.client.post("/batch", json={"files": files})
     assert answer.status_code == 200
@@ -36,7 +36,7 @@ def test_a_batch_goes_all_the_way(app: App) -> None:
     assert {one["stems"] for one in sessions[1:3]} == {"all"}
 
 
-def test_a_batch_begins_whole_or_not_at_all(app: App) -> None:
+def test_one_refused_file_refuses_the_batch(app: App) -> None:
     files = [
         {"fileName": "a.mp3", "fileType": "audio/mpeg"},
         {"fileName": "b.pdf", "fileType": "application/pdf"},
@@ -46,7 +46,7 @@ def test_a_batch_begins_whole_or_not_at_all(app: App) -> None:
     assert sum(app.service.jobs.counts().values()) == 0
 
 
-def test_choices_that_make_no_sense_begin_nothing(app: App) -> None:
+def test_invalid_options_start_no_song(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     answer = app.client.post("/batch/process", json={"sessionIds": [upload["sessionId"]], "format": "ogg"})

@@ -36,7 +36,7 @@ def described(app: App) -> dict[str, Any]:
     return answer.json()  # type: ignore[no-any-return]
 
 
-def test_it_is_valid(described: dict[str, Any]) -> None:
+def test_document_is_valid_and_operation_ids_are_unique(described: dict[str, Any]) -> None:
     schemathesis.openapi.from_dict(described).validate()
     ids = [operation["operationId"] for _, _, operation in operations(described)]
     assert len(ids) == len(set(ids))
@@ -61,14 +61,14 @@ PUBLISHED = {
 }
 
 
-def test_it_has_every_call(described: dict[str, Any]) -> None:
+def test_document_has_every_route(described: dict[str, Any]) -> None:
     calls = {f"{method.upper()} {path}" for path, method, _ in operations(described)}
     table = {route.key for route in ROUTES}
     assert calls == table | ONLY_WEB
     assert table >= PUBLISHED
 
 
-def test_every_body_has_an_example_that_is_true(described: dict[str, Any]) -> None:
+def test_every_request_body_has_a_valid_example(described: dict[str, Any]) -> None:
     bodies = 0
     for _, _, operation in operations(described):
         assert operation["description"]
@@ -84,14 +84,14 @@ def test_every_body_has_an_example_that_is_true(described: dict[str, Any]) -> No
             check(described, schema, example)
 
 
-def test_refusals_are_problems(described: dict[str, Any]) -> None:
+def test_error_responses_are_problem_json(described: dict[str, Any]) -> None:
     for _, _, operation in operations(described):
         for status, response in operation["responses"].items():
             if status[0] in "45":
                 assert list(response["content"]) == ["application/problem+json"]
 
 
-def test_answers_are_as_described(app: App, described: dict[str, Any]) -> None:
+def test_answers_match_their_schemas(app: App, described: dict[str, Any]) -> None:
     upload = app.done()
     body = {"session_id": upload["sessionId"]}
     calls: list[tuple[str, str, Any]] = [
@@ -117,14 +117,14 @@ def test_answers_are_as_described(app: App, described: dict[str, Any]) -> None:
     check(described, {"$ref": "#/components/schemas/Problem"}, refused.json())
 
 
-def test_sign_in_is_described_where_there_is_one(open_app: Open) -> None:
+def test_security_scheme_appears_only_with_sign_in(open_app: Open) -> None:
     app = open_app(oidc_issuer="https://accounts.example.org", oidc_client_id="app")
     described = app.client.get("/openapi.json").json()
     assert described["paths"]["/upload"]["post"]["security"] == [{"HTTPBearer": []}]
     assert "security" not in described["paths"]["/config"]["get"]
 
 
-def test_made_up_requests_are_answered_as_described(app: App, described: dict[str, Any]) -> None:
+def test_generated_requests_get_documented_answers(app: App, described: dict[str, Any]) -> None:
     seen = set()
     for found in schemathesis.openapi.from_dict(described).get_all_operations():
         operation = found.ok()
@@ -152,11 +152,11 @@ def test_made_up_requests_are_answered_as_described(app: App, described: dict[st
     assert {status for _, _, status in seen} >= {200, 403, 404, 422}
 
 
-def test_it_is_small_enough_to_read(described: dict[str, Any]) -> None:
+def test_document_stays_small(described: dict[str, Any]) -> None:
     assert len(json.dumps(described)) < 60_000
 
 
-def test_the_manual_has_every_call(described: dict[str, Any]) -> None:
+def test_api_docs_name_every_path(described: dict[str, Any]) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
     for path, _, _ in operations(described):
         if not path.startswith("/files/"):

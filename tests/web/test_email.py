@@ -13,7 +13,7 @@ MAIL = {"smtp_host": "localhost", "mail_from": "unbraid@example.org"}
 PUBLIC = {"public_url": "https://music.example.org"}
 
 
-def test_an_app_for_all_the_world_writes_to_nobody_unless_it_knows_who_asks(open_app: Open) -> None:
+def test_public_server_sends_no_email_without_sign_in(open_app: Open) -> None:
     app = open_app(**MAIL, **PUBLIC)
     upload = app.begin()
     answer = app.client.post(
@@ -24,7 +24,7 @@ def test_an_app_for_all_the_world_writes_to_nobody_unless_it_knows_who_asks(open
     assert app.client.get("/config").json()["mail"] is False
 
 
-def test_an_app_among_friends_writes(open_app: Open) -> None:
+def test_private_server_sends_email(open_app: Open) -> None:
     for number, more in enumerate(({}, {**PUBLIC, "insecure": True})):
         app = open_app(**MAIL, **more)
         assert app.client.get("/config").json()["mail"] is True
@@ -33,7 +33,7 @@ def test_an_app_among_friends_writes(open_app: Open) -> None:
         assert app.ask(upload, notify=f"you{number}@example.org").status_code == 202
 
 
-def test_so_many_letters_and_no_more(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_emails_per_client(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(email, "BURST", 3)
     app = open_app(**MAIL)
     body = {"sessionIds": ["x" * 32], "notify": "you@example.org"}
@@ -46,9 +46,7 @@ def test_so_many_letters_and_no_more(open_app: Open, monkeypatch: pytest.MonkeyP
     assert_problem(other.client.post("/batch/process", json={**body, "sessionIds": ["x" * 32] * 4}), 429)
 
 
-def test_no_address_gets_more_than_one_asker_may_send(
-    monkeypatch: pytest.MonkeyPatch, open_app: Open
-) -> None:
+def test_limits_emails_per_address(monkeypatch: pytest.MonkeyPatch, open_app: Open) -> None:
     monkeypatch.setattr(email, "BURST", 2)
     quota = email.EmailQuota(open_app(**MAIL).settings)
     quota.take(Choices(notify="you@example.org"), "one", 1)

@@ -20,7 +20,7 @@ def listen(app: App, *ids: str, **more: Any) -> Any:
     return app.client.websocket_connect(f"ws://127.0.0.1:8000/events?{query}", **more)
 
 
-def test_each_session_is_told_at_once_and_when_it_changes(app: App) -> None:
+def test_sends_status_at_once_and_after_each_change(app: App) -> None:
     one, other = app.begin(), app.begin()
     ids = [one["sessionId"], other["sessionId"]]
     app.send(one)
@@ -42,7 +42,7 @@ def test_each_session_is_told_at_once_and_when_it_changes(app: App) -> None:
         assert socket.receive_json()["status"] == "CANCELLED"
 
 
-def test_the_place_in_the_queue_is_a_change(app: App) -> None:
+def test_sends_changed_queue_position(app: App) -> None:
     first, second = app.begin(), app.begin()
     for upload in (first, second):
         app.send(upload)
@@ -53,7 +53,7 @@ def test_the_place_in_the_queue_is_a_change(app: App) -> None:
         assert socket.receive_json()["queue_position"] == 1
 
 
-def test_two_pages_hear_the_same(app: App) -> None:
+def test_sends_every_subscriber_the_same(app: App) -> None:
     upload = app.begin()
     with listen(app, upload["sessionId"]) as one, listen(app, upload["sessionId"]) as other:
         assert one.receive_json() == other.receive_json()
@@ -64,9 +64,7 @@ def test_two_pages_hear_the_same(app: App) -> None:
         assert again.receive_json()["status"] == "CANCELLED"
 
 
-def test_a_store_that_does_not_answer_for_a_while_is_asked_again(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.begin()
     real, failures = app.service.jobs.get_many, [OSError("away")]
 
@@ -84,7 +82,7 @@ def test_a_store_that_does_not_answer_for_a_while_is_asked_again(
     assert failures == []
 
 
-def test_pages_of_other_origins_may_not_listen(open_app: Open) -> None:
+def test_rejects_other_origins(open_app: Open) -> None:
     app = open_app(origins=["https://app.example.org"])
     one = app.begin()["sessionId"]
     for origin in ("http://127.0.0.1:8000", "https://app.example.org"):
@@ -97,7 +95,7 @@ def test_pages_of_other_origins_may_not_listen(open_app: Open) -> None:
         assert refused.value.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_name_that_others_let_lead_here_is_refused(app: App) -> None:
+def test_rejects_foreign_host_name(app: App) -> None:
     with (
         pytest.raises(WebSocketDenialResponse) as refused,
         listen(app, UNKNOWN, headers={"Host": "evil.example.org"}),
@@ -106,14 +104,14 @@ def test_a_name_that_others_let_lead_here_is_refused(app: App) -> None:
     assert refused.value.status_code == 421
 
 
-def test_what_makes_no_sense_is_refused(open_app: Open) -> None:
+def test_rejects_invalid_session_ids(open_app: Open) -> None:
     app = open_app(max_batch=2)
     for ids in ((), ("a%00b",), ("a", "b", "c")):
         with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), listen(app, *ids) as socket:
             socket.receive_json()
 
 
-def test_one_client_has_so_many_sockets(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_sockets_per_client(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_SOCKETS_PER_CLIENT", 1)
     with listen(app, UNKNOWN) as first:
         first.receive_json()
@@ -125,7 +123,7 @@ def test_one_client_has_so_many_sockets(app: App, monkeypatch: pytest.MonkeyPatc
         second.receive_json()
 
 
-def test_opening_sockets_counts_as_calls(open_app: Open) -> None:
+def test_opening_sockets_counts_for_the_rate_limit(open_app: Open) -> None:
     app = open_app(rate=0.01, rate_burst=2)
     for _ in range(2):
         with listen(app, UNKNOWN) as socket:
@@ -135,7 +133,7 @@ def test_opening_sockets_counts_as_calls(open_app: Open) -> None:
     assert refused.value.status_code == 429
 
 
-def test_there_is_no_other_socket(app: App) -> None:
+def test_rejects_websocket_at_another_path(app: App) -> None:
     with (
         pytest.raises(WebSocketDenialResponse) as refused,
         app.client.websocket_connect("ws://127.0.0.1:8000/"),

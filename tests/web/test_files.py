@@ -29,7 +29,7 @@ def link(app: App, upload: dict[str, Any], stem: int = 0) -> str:
 # Uploads
 
 
-def test_the_type_has_to_be_as_announced(app: App) -> None:
+def test_rejects_upload_of_another_type(app: App) -> None:
     upload = app.begin(kind="audio/mpeg")
     for headers in ({"Content-Type": "audio/wav"}, {"Content-Type": "audio/mpeg; charset=x"}, {}):
         assert_problem(app.client.put(upload["uploadUrl"], content=SONG, headers=headers), 415)
@@ -37,7 +37,7 @@ def test_the_type_has_to_be_as_announced(app: App) -> None:
 
 
 @pytest.mark.parametrize("sent", [{}, {"Content-Type": ""}, {"Content-Type": "application/octet-stream"}])
-def test_a_file_of_unknown_type_may_come_as_any(app: App, sent: dict[str, str]) -> None:
+def test_upload_of_unknown_type_takes_any_type(app: App, sent: dict[str, str]) -> None:
     upload = app.begin(kind="")
     assert app.client.put(upload["uploadUrl"], content=SONG, headers=sent).status_code == 200
     assert left(app) == ["song.mp3"]
@@ -49,7 +49,7 @@ def pieces(size: int) -> Iterator[bytes]:
         yield bytes(100)
 
 
-def test_what_says_that_it_is_too_large_is_refused_before_it_is_read(open_app: Open) -> None:
+def test_rejects_too_large_content_length_before_reading(open_app: Open) -> None:
     app = open_app(max_bytes=1000)
     upload = app.begin(kind="")
     problem = assert_problem(app.client.put(upload["uploadUrl"], content=bytes(1001)), 413)
@@ -58,7 +58,7 @@ def test_what_says_that_it_is_too_large_is_refused_before_it_is_read(open_app: O
     assert app.client.put(upload["uploadUrl"], content=bytes(1000)).status_code == 200
 
 
-def test_what_turns_out_too_large_is_refused_while_it_comes(open_app: Open) -> None:
+def test_rejects_too_large_body_without_content_length(open_app: Open) -> None:
     app = open_app(max_bytes=1000)
     upload = app.begin(kind="")
     assert_problem(app.client.put(upload["uploadUrl"], content=pieces(1100)), 413)
@@ -66,7 +66,7 @@ def test_what_turns_out_too_large_is_refused_while_it_comes(open_app: Open) -> N
     assert app.client.put(upload["uploadUrl"], content=pieces(1000)).status_code == 200
 
 
-def test_a_disk_that_has_become_full_is_told_and_left_as_it_was(tiny_disk: Path, open_app: Open) -> None:
+def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: Open) -> None:
     app = open_app(data=tiny_disk / "data")
     upload = app.begin(kind="")
     assert_problem(app.client.put(upload["uploadUrl"], content=bytes(600_000)), 507)
@@ -79,12 +79,12 @@ def test_a_disk_that_has_become_full_is_told_and_left_as_it_was(tiny_disk: Path,
     assert app.client.put(upload["uploadUrl"], content=bytes(10_000)).status_code == 200
 
 
-def test_a_disk_without_room_for_stems_takes_no_songs(open_app: Open) -> None:
+def test_refuses_upload_when_no_space_for_stems_is_left(open_app: Open) -> None:
     app = open_app(keep_free_bytes=2**60)
     assert_problem(app.client.post("/upload", json={"fileName": "a.mp3", "fileType": ""}), 507)
 
 
-def test_a_song_that_is_being_worked_on_can_not_be_replaced(app: App) -> None:
+def test_cannot_replace_song_in_work(app: App) -> None:
     upload = app.begin(kind="")
     app.send(upload)
     app.ask(upload)
@@ -92,14 +92,14 @@ def test_a_song_that_is_being_worked_on_can_not_be_replaced(app: App) -> None:
     assert app.store.head(upload["s3Key"], 3) == SONG[:3]
 
 
-def test_a_song_deleted_before_it_was_sent_stays_deleted(app: App) -> None:
+def test_cannot_upload_to_deleted_session(app: App) -> None:
     upload = app.begin(kind="")
     app.client.post("/cleanup", json={"session_id": upload["sessionId"]})
     assert_problem(app.client.put(upload["uploadUrl"], content=SONG), 404)
     assert left(app) == []
 
 
-def test_a_song_deleted_while_it_was_sent_stays_deleted(app: App) -> None:
+def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
     upload = app.begin(kind="")
 
     def song() -> Iterator[bytes]:
@@ -111,9 +111,7 @@ def test_a_song_deleted_while_it_was_sent_stays_deleted(app: App) -> None:
     assert left(app) == []
 
 
-def test_many_uploads_together_leave_the_room_that_stems_need(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.begin(kind="")
     free = files.BLOCK  # which others take meanwhile
     monkeypatch.setattr(app.store, "free_bytes", lambda: free)
@@ -129,9 +127,7 @@ def test_many_uploads_together_leave_the_room_that_stems_need(
 
 
 @pytest.mark.parametrize("drop", [b"", b"x"], ids=["nothing", "drops"])
-def test_an_upload_that_stands_still_is_given_up(
-    app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes
-) -> None:
+def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
     """Bytes that come one by one are no sign of life."""
     monkeypatch.setattr(files, "IDLE_S", 0.05)
     path, _, query = app.begin(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
@@ -167,7 +163,7 @@ def test_an_upload_that_stands_still_is_given_up(
 # Links
 
 
-def test_a_link_works_for_its_time_alone(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_expires(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_app(link_s=60)
     upload = app.done()
     address, other = link(app, upload), app.begin(kind="")
@@ -178,7 +174,7 @@ def test_a_link_works_for_its_time_alone(open_app: Open, monkeypatch: pytest.Mon
     assert_problem(app.client.put(other["uploadUrl"], content=SONG), 404)
 
 
-def test_an_altered_link_is_refused(app: App) -> None:
+def test_rejects_altered_link(app: App) -> None:
     upload, other = app.done(), app.done()
     address = link(app, upload)
     bare = address.partition("?")[0]
@@ -208,7 +204,7 @@ def test_an_altered_link_is_refused(app: App) -> None:
         "zips",
     ],
 )
-def test_no_link_leads_out_of_the_folder(app: App, key: str) -> None:
+def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
     for method in ("GET", "PUT"):
         answer = app.client.request(method, f"/files/{key}")
         assert answer.status_code in (403, 404)
@@ -230,20 +226,20 @@ def test_no_link_leads_out_of_the_folder(app: App, key: str) -> None:
         ("bytes=500-999999", 206, 500, len(OCTETS)),
     ],
 )
-def test_stems_are_given_in_ranges(app: App, asked: str, status: int, first: int, end: int) -> None:
+def test_downloads_ranges(app: App, asked: str, status: int, first: int, end: int) -> None:
     answer = app.client.get(link(app, app.done()), headers={"Range": asked})
     assert answer.status_code == status
     assert answer.content == OCTETS[first:end]
     assert answer.headers["content-range"] == f"bytes {first}-{end - 1}/{len(OCTETS)}"
 
 
-def test_a_range_beyond_the_end_is_refused(app: App) -> None:
+def test_rejects_range_beyond_the_end(app: App) -> None:
     answer = app.client.get(link(app, app.done()), headers={"Range": f"bytes={len(OCTETS)}-"})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(OCTETS)}"
 
 
-def test_a_range_counts_only_for_the_file_it_was_meant_for(app: App) -> None:
+def test_if_range_compares_the_etag(app: App) -> None:
     address = link(app, app.done())
     etag = app.client.head(address).headers["etag"]
     same = app.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
@@ -252,7 +248,7 @@ def test_a_range_counts_only_for_the_file_it_was_meant_for(app: App) -> None:
     assert (other.status_code, other.content) == (200, OCTETS)
 
 
-def test_head_tells_the_size(app: App) -> None:
+def test_head_has_content_length(app: App) -> None:
     upload = app.done()
     for address in (link(app, upload), app.status(upload)["zip_url"]):
         whole = app.client.get(address)
@@ -261,7 +257,7 @@ def test_head_tells_the_size(app: App) -> None:
         assert head.headers["content-length"] == str(len(whole.content))
 
 
-def test_all_stems_come_in_one_archive(app: App) -> None:
+def test_archive_has_all_stems(app: App) -> None:
     app.names = ["drums", "vocals"]
     upload = app.done("Für Elise.mp3")
     answer = app.client.get(app.status(upload)["zip_url"])
@@ -273,7 +269,7 @@ def test_all_stems_come_in_one_archive(app: App) -> None:
         assert archive.read("Für Elise/drums.wav") == OCTETS
 
 
-def test_there_is_no_archive_before_the_end_nor_after_the_deletion(app: App) -> None:
+def test_archive_exists_only_between_completion_and_deletion(app: App) -> None:
     assert app.status(app.begin())["zip_url"] is None
     upload = app.done()
     address = app.status(upload)["zip_url"]
@@ -281,7 +277,7 @@ def test_there_is_no_archive_before_the_end_nor_after_the_deletion(app: App) -> 
     assert_problem(app.client.get(address), 404)
 
 
-def test_a_stem_deleted_on_its_way_is_not_a_fault(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stem_deleted_during_download_is_no_internal_error(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.done()
     address = link(app, upload)
     real = Path.stat
@@ -298,7 +294,7 @@ def test_a_stem_deleted_on_its_way_is_not_a_fault(app: App, monkeypatch: pytest.
     assert "unbraid_http_faults_total 0.0" in app.client.get("/metrics").text
 
 
-def test_what_came_from_users_is_never_a_page(app: App) -> None:
+def test_user_files_are_never_rendered_as_pages(app: App) -> None:
     answer = app.client.get(link(app, app.done()))
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "sandbox" in answer.headers["content-security-policy"]

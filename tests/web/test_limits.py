@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def test_a_burst_then_a_rate() -> None:
+def test_bucket_allows_a_burst_then_a_rate() -> None:
     buckets = Buckets(20, 30, clock := Clock())
     assert [buckets.take("a") for _ in range(30)] == [0] * 30
     assert buckets.take("a") == pytest.approx(1 / 20)
@@ -35,7 +35,7 @@ def test_a_burst_then_a_rate() -> None:
 
 
 @given(st.lists(st.floats(0, 0.2), min_size=1, max_size=300))
-def test_nobody_gets_more_than_burst_and_rate_allow(pauses: list[float]) -> None:
+def test_bucket_never_exceeds_burst_plus_rate(pauses: list[float]) -> None:
     buckets = Buckets(20, 30, clock := Clock())
     taken = 0
     for pause in pauses:
@@ -44,7 +44,7 @@ def test_nobody_gets_more_than_burst_and_rate_allow(pauses: list[float]) -> None
     assert taken <= 30 + 20 * sum(pauses) + 1e-6
 
 
-def test_clients_that_left_are_forgotten() -> None:
+def test_drops_buckets_of_inactive_clients() -> None:
     buckets = Buckets(20, 30, clock := Clock())
     for number in range(1000):
         buckets.take(str(number))
@@ -57,7 +57,7 @@ def scope(host: str) -> Scope:
     return {"type": "http", "client": (host, 1234)}
 
 
-def test_a_client_is_an_address_or_a_network_of_ipv6() -> None:
+def test_client_is_ipv4_address_or_ipv6_network() -> None:
     assert client_of(scope("192.0.2.7")) == "192.0.2.7"
     assert client_of(scope("2001:db8:1:2:3:4:5:6")) == client_of(scope("2001:db8:1:2::9"))
     assert client_of(scope("2001:db8:1:2::9")) != client_of(scope("2001:db8:1:3::9"))
@@ -66,7 +66,7 @@ def test_a_client_is_an_address_or_a_network_of_ipv6() -> None:
     assert client_of({"type": "http"}) == ""
 
 
-def test_too_many_calls_are_told_when_to_come_again(open_app: Open) -> None:
+def test_answers_429_with_retry_after(open_app: Open) -> None:
     app = open_app(rate=0.5, rate_burst=30)
     statuses = [app.client.get("/models").status_code for _ in range(30)]
     assert statuses == [200] * 30
@@ -77,7 +77,7 @@ def test_too_many_calls_are_told_when_to_come_again(open_app: Open) -> None:
     assert app.client.get("/").status_code == 200
 
 
-def test_signed_links_are_not_counted(open_app: Open) -> None:
+def test_signed_links_have_no_rate_limit(open_app: Open) -> None:
     app = open_app(rate=0.001, rate_burst=5)
     upload = app.begin(kind="")
     app.send(upload, SONG)
@@ -88,7 +88,7 @@ def test_signed_links_are_not_counted(open_app: Open) -> None:
         assert app.client.get(address, headers={"Range": "bytes=0-9"}).status_code == 206
 
 
-def test_calls_are_small(open_app: Open) -> None:
+def test_limits_body_size(open_app: Open) -> None:
     app = open_app()
     for body in (bytes(bodies.MAX_BODY_BYTES + 1), iter([bytes(bodies.MAX_BODY_BYTES), b"x"])):
         answer = app.client.post("/upload", content=body, headers={"Content-Type": "application/json"})
@@ -98,7 +98,7 @@ def test_calls_are_small(open_app: Open) -> None:
     assert answer.status_code == 200
 
 
-def test_calls_come_at_once(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_out_slow_body(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.05)
     sent: list[Message] = []
 
@@ -116,7 +116,7 @@ def test_calls_come_at_once(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> 
     assert sent[0]["status"] == 408
 
 
-def test_batches_have_a_size(open_app: Open) -> None:
+def test_limits_batch_size(open_app: Open) -> None:
     app = open_app(max_batch=2)
     file = {"fileName": "a.mp3", "fileType": ""}
     assert app.client.post("/batch", json={"files": [file] * 2}).status_code == 200

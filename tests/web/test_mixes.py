@@ -29,7 +29,7 @@ def samples(data: bytes) -> np.ndarray:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
 
 
-def test_a_mix_is_the_sum_of_the_stems_at_their_levels(app: App, song: str) -> None:
+def test_mix_is_the_sum_of_stems_times_gains(app: App, song: str) -> None:
     stem = samples(conftest.OCTETS)
     body = {"session_id": song, "gains": {"vocals": 0.25, "no_vocals": 0.5}, "format": "wav"}
     answer = app.client.post("/mix", json=body)
@@ -49,7 +49,7 @@ def test_a_mix_is_the_sum_of_the_stems_at_their_levels(app: App, song: str) -> N
     assert list(app.store.root.glob("mixes/*")) == list(app.store.root.glob(".part-*")) == []
 
 
-def test_a_song_keeps_a_few_mixes(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletes_oldest_mixes_of_a_song(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixes, "KEPT", 1)
     for gain in (0.1, 0.2):
         answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": gain}})
@@ -57,9 +57,7 @@ def test_a_song_keeps_a_few_mixes(app: App, song: str, monkeypatch: pytest.Monke
     assert app.client.get(answer.json()["s3_url"]).status_code == 200
 
 
-def test_a_song_deleted_while_its_mix_waits_is_gone(
-    app: App, song: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_song_deleted_during_mix_stays_deleted(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make = mixes._write_mix
 
     async def delete_then_make(*arguments: Any) -> None:
@@ -71,19 +69,19 @@ def test_a_song_deleted_while_its_mix_waits_is_gone(
     assert [path for path in app.store.root.rglob("*") if path.is_file()] == []
 
 
-def test_so_many_mixes_wait_and_no_more(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_waiting_mixes(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixes, "WAITING", -mixes.CONCURRENT)
     answer = app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}})
     assert_problem(answer, 429)
     assert answer.headers["retry-after"] == "10"
 
 
-def test_a_mix_leaves_the_room_that_stems_need(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mix_needs_free_disk_space(app: App, song: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.store, "free_bytes", lambda: 0)
     assert_problem(app.client.post("/mix", json={"session_id": song, "gains": {"vocals": 1}}), 507)
 
 
-def test_what_can_not_be_mixed_is_told(app: App, song: str) -> None:
+def test_explains_invalid_mix_requests(app: App, song: str) -> None:
     for gains, word in (
         ({"kazoo": 1}, "kazoo"),
         ({"vocals": 3}, "gains/vocals"),

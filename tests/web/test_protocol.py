@@ -58,7 +58,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         GET + b"Bad Header: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_told_so_with_all_headers(port: int, request_: bytes) -> None:
+def test_answers_400_with_security_headers_to_invalid_http(port: int, request_: bytes) -> None:
     head, _, body = ask(port, request_).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     assert status == "HTTP/1.1 400 Bad Request"
@@ -69,7 +69,7 @@ def test_what_is_no_request_is_told_so_with_all_headers(port: int, request_: byt
     assert json.loads(body)["status"] == 400
 
 
-def test_a_head_has_a_size(port: int) -> None:
+def test_limits_header_size(port: int) -> None:
     most = protocol.MAX_HEADER_BYTES
     for head in (
         GET + b"X: " + bytes([120]) * 8 * most,
@@ -83,7 +83,7 @@ def test_a_head_has_a_size(port: int) -> None:
     )
 
 
-def test_a_head_has_to_come_in_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_out_slow_headers(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_TIMEOUT_S", 0.3)
     for beginning in (b"", GET, GET + b"\r\n" + GET):
         started = time.monotonic()
@@ -92,7 +92,7 @@ def test_a_head_has_to_come_in_time(port: int, monkeypatch: pytest.MonkeyPatch) 
         assert answer.count(b"HTTP/1.1 200") == beginning.count(b"\r\n\r\n")
 
 
-def test_a_connection_takes_several_requests(port: int) -> None:
+def test_connection_serves_several_requests(port: int) -> None:
     answer = ask(port, GET + b"\r\n" + GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 3
 
@@ -104,9 +104,7 @@ UPGRADE = (
 
 
 @pytest.mark.parametrize("origin", [b"http://evil.example.org", b"http://[", b"\xff"])
-def test_a_socket_that_is_refused_is_no_fault(
-    port: int, origin: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_refused_websocket_logs_no_error(port: int, origin: bytes, caplog: pytest.LogCaptureFixture) -> None:
     answer = ask(port, UPGRADE + b"Origin: " + origin + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 403")
     ask(port, GET + b"Connection: close\r\n\r\n")  # by then the refusal is over
@@ -122,7 +120,7 @@ def test_a_socket_that_is_refused_is_no_fault(
         (b"\x81\xff" + bytes([0x7F, *[0xFF] * 7]) + bytes(4), 1009),  # too long
     ],
 )
-def test_what_a_socket_may_not_be_sent_closes_it(
+def test_invalid_frame_closes_websocket_without_error(
     port: int, frame: bytes, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
@@ -136,7 +134,7 @@ def test_what_a_socket_may_not_be_sent_closes_it(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_an_answer_whose_file_is_deleted_on_its_way_is_cut_short_and_no_fault(
+def test_file_deleted_during_download_closes_connection_without_error(
     port: int, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = app.status(app.done())["zip_url"].partition("8000")[2]

@@ -43,7 +43,7 @@ def all_kinds_of_answers(app: App) -> list[Any]:
     ]
 
 
-def test_every_answer_has_the_headers(app: App) -> None:
+def test_every_answer_has_security_headers(app: App) -> None:
     for answer in all_kinds_of_answers(app):
         for name, value in EVERYWHERE.items():
             assert answer.headers[name] == value, (answer.request.url, answer.status_code)
@@ -56,7 +56,9 @@ def test_every_answer_has_the_headers(app: App) -> None:
         assert "strict-transport-security" not in answer.headers  # this is http
 
 
-def test_a_fault_has_them_too_and_tells_nothing(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_has_security_headers_and_no_details(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def break_down(*_: object) -> None:
         raise RuntimeError("/secret/path")
 
@@ -68,7 +70,7 @@ def test_a_fault_has_them_too_and_tells_nothing(app: App, monkeypatch: pytest.Mo
     assert answer.headers["x-request-id"]
 
 
-def test_what_is_answered_is_not_kept(app: App) -> None:
+def test_api_answers_are_not_cached(app: App) -> None:
     upload = app.begin()
     answer = app.client.get(f"/status/{upload['sessionId']}")
     assert answer.headers["cache-control"] == "no-store"
@@ -86,7 +88,7 @@ def preflight(app: App, path: str, method: str, headers: str, origin: str = ORIG
     return app.client.options(path, headers=asked)
 
 
-def test_a_page_of_a_configured_origin_may_do_all_that_ours_does(open_app: Open) -> None:
+def test_configured_origin_may_upload_process_and_download(open_app: Open) -> None:
     app = open_app(origins=[ORIGIN])
     asked = preflight(app, "/upload", "POST", "content-type,x-browser-token,authorization")
     assert asked.status_code == 200
@@ -113,7 +115,7 @@ def test_a_page_of_a_configured_origin_may_do_all_that_ours_does(open_app: Open)
     assert refused.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_pages_of_other_origins_may_not(open_app: Open) -> None:
+def test_other_origins_get_no_cors_headers(open_app: Open) -> None:
     app = open_app(origins=[ORIGIN])
     for origin in ("https://evil.example.org", "http://app.example.org", ORIGIN + ".evil.org", "null"):
         for path, method in (("/upload", "POST"), ("/files/inputs/x/song", "PUT")):
@@ -122,7 +124,7 @@ def test_pages_of_other_origins_may_not(open_app: Open) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_without_configured_origins_there_are_none(app: App) -> None:
+def test_no_cors_headers_without_configured_origins(app: App) -> None:
     assert preflight(app, "/upload", "POST", "content-type").status_code == 400
     assert "access-control-allow-origin" not in app.client.get("/models", headers={"Origin": ORIGIN}).headers
 
@@ -133,7 +135,7 @@ def test_without_configured_origins_there_are_none(app: App) -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "music.example.org"]
 )
-def test_the_server_answers_to_its_names(open_app: Open, host: str) -> None:
+def test_accepts_loopback_and_public_host_names(open_app: Open, host: str) -> None:
     app = open_app(public_url="http://music.example.org")
     assert app.client.get("/healthz", headers={"Host": host}).status_code == 200
 
@@ -142,12 +144,12 @@ def test_the_server_answers_to_its_names(open_app: Open, host: str) -> None:
     "host",
     ["evil.example.org", "127.0.0.1.evil.org", "evil.org:8000", "", "[", "localhost@evil.org", "192.0.2.1"],
 )
-def test_a_name_that_others_let_lead_here_is_refused(app: App, host: str) -> None:
+def test_rejects_other_host_names(app: App, host: str) -> None:
     for path in ("/", "/models"):
         assert_problem(app.client.get(path, headers={"Host": host}), 421)
 
 
-def test_a_server_of_the_network_answers_to_any_name(open_app: Open) -> None:
+def test_server_on_all_interfaces_accepts_any_host_name(open_app: Open) -> None:
     app = open_app(host="0.0.0.0", insecure=True)
     assert app.client.get("/healthz", headers={"Host": "192.0.2.1:8000"}).status_code == 200
 
@@ -155,7 +157,7 @@ def test_a_server_of_the_network_answers_to_any_name(open_app: Open) -> None:
 # The page
 
 
-def test_the_page_and_what_it_may_do(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_has_policy_and_cache_headers(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = app.settings.data / "built"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><p>page")
@@ -187,7 +189,7 @@ def test_the_page_and_what_it_may_do(app: App, monkeypatch: pytest.MonkeyPatch) 
         assert_problem(app.client.get(path), 404)
 
 
-def test_a_page_that_is_not_built_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_page_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.client.app.router, "default", FrontEnd(app.settings.data / "nowhere"))  # type: ignore[attr-defined]
     page = app.client.get("/")
     assert page.status_code == 200
@@ -197,7 +199,7 @@ def test_a_page_that_is_not_built_says_how_to_build_it(app: App, monkeypatch: py
     assert app.client.post("/x").status_code == 405
 
 
-def test_the_files_of_an_app_are_in_a_folder(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_needs_a_folder_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.service, "objects", object())
     with pytest.raises(TypeError):
         create_app(app.service, app.settings)

@@ -28,7 +28,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_who_has_not_signed_in_is_let_in_nowhere(app: App, issuer: Issuer) -> None:
+def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
     paths = [
         "/upload",
         "/process",
@@ -58,7 +58,7 @@ def test_who_has_not_signed_in_is_let_in_nowhere(app: App, issuer: Issuer) -> No
     assert sum(app.service.jobs.counts().values()) == 0
 
 
-def test_what_has_to_be_open_is(app: App, issuer: Issuer) -> None:
+def test_page_config_and_health_need_no_sign_in(app: App, issuer: Issuer) -> None:
     config = app.client.get("/config").json()
     assert config["signIn"] == {"issuer": issuer.address, "clientId": CLIENT, "scopes": "openid email"}
     for path in ("/", "/healthz", "/metrics", "/models", "/openapi.json"):
@@ -67,7 +67,7 @@ def test_what_has_to_be_open_is(app: App, issuer: Issuer) -> None:
     assert f"connect-src 'self' {issuer.address} https://tokens.example.org;" in policy
 
 
-def test_a_song_is_its_owners_alone(app: App, issuer: Issuer) -> None:
+def test_only_the_owner_may_use_a_session(app: App, issuer: Issuer) -> None:
     anna, berta = bearer(issuer.token()), bearer(issuer.token("two", sub="berta"))
     upload = app.begin(**anna)
     app.send(upload)
@@ -94,14 +94,14 @@ def test_a_song_is_its_owners_alone(app: App, issuer: Issuer) -> None:
     assert app.client.post("/cleanup", json=one, headers=anna).status_code == 200
 
 
-def test_a_sign_in_that_does_not_answer_is_told(app: App, issuer: Issuer) -> None:
+def test_unavailable_issuer_is_503(app: App, issuer: Issuer) -> None:
     issuer.status = 500
     answer = app.client.get("/history", headers=bearer(issuer.token()))
     assert_problem(answer, 503)
     assert answer.headers["retry-after"]
 
 
-def test_a_socket_takes_the_token_as_a_protocol_or_as_the_first_message(app: App, issuer: Issuer) -> None:
+def test_websocket_takes_token_as_subprotocol_or_first_message(app: App, issuer: Issuer) -> None:
     token = issuer.token()
     session_id = app.begin(**bearer(token))["sessionId"]
     address = f"ws://127.0.0.1:8000/events?session_id={session_id}"
@@ -113,7 +113,7 @@ def test_a_socket_takes_the_token_as_a_protocol_or_as_the_first_message(app: App
         assert socket.receive_json()["status"] == "AWAITING_UPLOAD"
 
 
-def test_a_socket_tells_nothing_of_the_songs_of_others(app: App, issuer: Issuer) -> None:
+def test_websocket_hides_sessions_of_other_users(app: App, issuer: Issuer) -> None:
     session_id = app.begin(**bearer(issuer.token()))["sessionId"]
     address = f"ws://127.0.0.1:8000/events?session_id={session_id}"
     with app.client.websocket_connect(address) as socket:
@@ -122,7 +122,7 @@ def test_a_socket_tells_nothing_of_the_songs_of_others(app: App, issuer: Issuer)
 
 
 @pytest.mark.parametrize("first", ["x", None])
-def test_a_socket_without_a_good_token_is_closed(
+def test_closes_websocket_without_valid_token(
     app: App, first: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "TOKEN_TIMEOUT_S", 0.1)
@@ -134,7 +134,7 @@ def test_a_socket_without_a_good_token_is_closed(
     assert closed.value.code == events.UNAUTHORIZED
 
 
-def test_signing_in_does_not_change_what_a_link_takes(app: App, issuer: Issuer) -> None:
+def test_upload_link_needs_no_token(app: App, issuer: Issuer) -> None:
     upload = app.begin(**bearer(issuer.token()))
     answer = app.client.put(upload["uploadUrl"], content=SONG, headers={"Content-Type": "audio/mpeg"})
     assert answer.status_code == 200

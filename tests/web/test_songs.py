@@ -19,7 +19,7 @@ CONTRACT = {
 }
 
 
-def test_a_song_goes_all_the_way(app: App) -> None:
+def test_upload_process_status_cleanup(app: App) -> None:
     upload = app.begin("My Song.mp3")
     assert upload.keys() == {"sessionId", "uploadUrl", "s3Key", "expiresIn", "maxBytes"}
     assert len(upload["sessionId"]) >= 22  # 128 bits in base64
@@ -60,14 +60,14 @@ def test_a_song_goes_all_the_way(app: App) -> None:
     assert (again.status_code, again.json()) == (200, {"deleted": 0})
 
 
-def test_the_status_can_be_asked_for_by_its_address(app: App) -> None:
+def test_status_by_path_equals_status_by_body(app: App) -> None:
     upload = app.begin()
     answer = app.client.get(f"/status/{upload['sessionId']}")
     assert answer.status_code == 200
     assert answer.json() == app.status(upload)
 
 
-def test_asking_twice_is_one_job(app: App) -> None:
+def test_repeated_process_starts_one_job(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     for choices in ({"stems": "all"}, {"stems": "all"}, {}):
@@ -78,7 +78,7 @@ def test_asking_twice_is_one_job(app: App) -> None:
     assert app.ask(upload).json()["status"] == "COMPLETED"
 
 
-def test_a_song_can_be_stopped_and_asked_for_again(app: App) -> None:
+def test_cancelled_song_can_be_processed_again(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     app.ask(upload, format="mp3")
@@ -89,7 +89,7 @@ def test_a_song_can_be_stopped_and_asked_for_again(app: App) -> None:
     assert app.status(upload)["format"] == "mp3"
 
 
-def test_what_was_wrong_with_the_file_is_told(app: App) -> None:
+def test_failed_song_has_error_message(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     app.ask(upload)
@@ -127,7 +127,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any] | None, int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), REFUSALS)
-def test_a_refusal_is_a_problem_in_words(
+def test_errors_are_problem_json(
     app: App, method: str, path: str, body: dict[str, Any] | None, status: int
 ) -> None:
     answer = app.client.request(method, path, json=body)
@@ -147,25 +147,25 @@ def assert_problem(answer: Any, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b"[" * 100_000, b"{'a': 1}"])
-def test_what_is_no_object_is_malformed(app: App, body: bytes) -> None:
+def test_body_that_is_not_an_object_is_400(app: App, body: bytes) -> None:
     answer = app.client.post("/upload", content=body, headers={"Content-Type": "application/json"})
     assert_problem(answer, 400)
 
 
-def test_a_page_of_somebody_else_can_not_post_as_a_form_does(app: App) -> None:
+def test_rejects_content_types_of_html_forms(app: App) -> None:
     body = b'{"fileName": "a.mp3", "fileType": ""}'
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         assert_problem(app.client.post("/upload", content=body, headers={"Content-Type": kind}), 400)
 
 
-def test_wrong_fields_are_told_one_by_one(app: App) -> None:
+def test_lists_every_invalid_field(app: App) -> None:
     body = {"s3Key": "", "sessionId": "x", "format": "ogg", "video": "maybe"}
     problem = assert_problem(app.client.post("/process", json=body), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["#/format", "#/video", "#/s3Key"]
     assert all(error["detail"] for error in problem["errors"])
 
 
-def test_choices_that_make_no_sense_are_told(app: App) -> None:
+def test_explains_invalid_options(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     for choices, word in (
@@ -179,18 +179,18 @@ def test_choices_that_make_no_sense_are_told(app: App) -> None:
     assert app.status(upload)["status"] == "AWAITING_UPLOAD"
 
 
-def test_a_song_that_has_not_arrived_can_not_be_processed(app: App) -> None:
+def test_cannot_process_before_upload(app: App) -> None:
     assert_problem(app.ask(app.begin()), 409)
 
 
-def test_what_is_no_sound_is_refused_once_it_is_here(app: App) -> None:
+def test_rejects_uploaded_file_that_is_not_audio(app: App) -> None:
     for song in (b"%PDF-1.7" + bytes(500), b""):
         upload = app.begin()
         app.send(upload, song)
         assert_problem(app.ask(upload), 415)
 
 
-def test_the_key_has_to_be_that_of_the_upload(app: App) -> None:
+def test_rejects_key_of_another_session(app: App) -> None:
     one, other = app.begin(), app.begin()
     app.send(one)
     app.send(other)
@@ -198,7 +198,7 @@ def test_the_key_has_to_be_that_of_the_upload(app: App) -> None:
     assert [error["pointer"] for error in problem["errors"]] == ["#/s3Key"]
 
 
-def test_a_name_of_any_letters_comes_back_and_reaches_no_path(app: App) -> None:
+def test_any_file_name_is_kept_and_never_used_as_path(app: App) -> None:
     for name in (
         "Für Elise – „live“ 🎹.mp3",
         "../../etc/passwd",
@@ -214,14 +214,14 @@ def test_a_name_of_any_letters_comes_back_and_reaches_no_path(app: App) -> None:
     assert app.status(app.begin("Für Elise – „live“ 🎹.mp3"))["file_name"] == "Für Elise – „live“ 🎹.mp3"
 
 
-def test_half_a_character_is_refused(app: App) -> None:
+def test_rejects_lone_surrogate(app: App) -> None:
     body = b'{"fileName": "\\ud800.mp3", "fileType": ""}'
     assert_problem(
         app.client.post("/upload", content=body, headers={"Content-Type": "application/json"}), 422
     )
 
 
-def test_a_browser_sees_the_songs_it_brought_and_no_others(app: App) -> None:
+def test_history_lists_songs_of_the_browser_token(app: App) -> None:
     mine, theirs = {"X-Browser-Token": "m" * 32}, {"X-Browser-Token": "t" * 32}
     ids = [app.begin(f"{number}.mp3", **mine)["sessionId"] for number in range(3)]
     app.begin("theirs.mp3", **theirs)
@@ -238,7 +238,7 @@ def test_a_browser_sees_the_songs_it_brought_and_no_others(app: App) -> None:
     assert "m" * 32 not in repr(app.service.get(ids[0]))
 
 
-def test_links_begin_with_the_public_address(open_app: Open) -> None:
+def test_links_begin_with_the_public_url(open_app: Open) -> None:
     app = open_app(public_url="https://music.example.org")
     assert app.begin()["uploadUrl"].startswith("https://music.example.org/files/inputs/")
     answer = app.client.get("/healthz", headers={"Host": "music.example.org"})
@@ -246,7 +246,7 @@ def test_links_begin_with_the_public_address(open_app: Open) -> None:
     assert "max-age=" in answer.headers["strict-transport-security"]
 
 
-def test_sending_the_same_song_again_before_it_is_started_replaces_it(app: App) -> None:
+def test_second_upload_replaces_the_first_before_start(app: App) -> None:
     upload = app.begin()
     app.send(upload, SONG[:100])
     app.send(upload, SONG)
