@@ -1,4 +1,4 @@
-"""What the wheel has besides the repository's files: the page of the web app, and the native library."""
+"""Build hook of the wheel: adds the built web page and the native library."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ZIG = "ziglang>=0.17,<0.18"
 OLDEST_GLIBC = (2, 17)
-"""What a library that names no version of a symbol is said to need; the oldest that wheels are named for today."""
+"""glibc version of a library without versioned symbols: the oldest that wheel tags name today."""
 
 
 class Build(BuildHookInterface[Any]):
-    """Runs requirements/frontend.sh and src/unbraid/native/build.py; either may be missing, in words."""
+    """Runs requirements/frontend.sh and src/unbraid/native/build.py. If either fails, the build warns and goes on."""
 
     def dependencies(self) -> list[str]:
-        """A compiler, where there is none that will do, or where `CC="python -m ziglang cc"` asks for this one."""
+        """Require ziglang if there is no suitable compiler, or if `CC="python -m ziglang cc"` selects it."""
         native = _native(Path(self.root))
         if self.target_name != "wheel" or not native.possible():
             return []
@@ -35,14 +35,14 @@ class Build(BuildHookInterface[Any]):
         return []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Before anything is packed."""
+        """Build the page and the library before files are packed."""
         root = Path(self.root)
         script = root / "requirements" / "frontend.sh"
         if script.is_file():
             subprocess.run([script], check=True)
         if not (root / "src/unbraid/web/static/index.html").is_file():
             self.app.display_warning(
-                "This build has no page: `unbraid serve` will answer as an API alone. It takes Node.js."
+                "This build has no web page, so `unbraid serve` has only its API. Install Node.js and build again."
             )
         if self.target_name == "wheel":
             self._library(version, build_data)
@@ -61,26 +61,24 @@ class Build(BuildHookInterface[Any]):
         if version != "editable":
             build_data["artifacts"].append(f"/{native.library().relative_to(self.root)}")
             build_data["pure_python"] = False
-            # It is called through ctypes, by whatever Python.
+            # ctypes loads the library, so it works with every Python version.
             build_data["tag"] = f"py3-none-{_platform(native.library())}"
 
 
 def _platform(library: Path) -> str:
-    """The tag for machines that it runs on: those with the newest glibc whose symbols it asks for."""
+    """Return the platform tag: the newest glibc version among the symbols of the library."""
     if "CS_GNU_LIBC_VERSION" not in os.confstr_names:
         return "linux_x86_64"
     content = library.read_bytes()
-    asked = [(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)]
-    if (
-        b"\0GLIBC_ABI_DT_RELR" in content
-    ):  # a way of writing relocations, which says so by a name instead of a number
-        asked.append((2, 36))
-    major, minor = max([OLDEST_GLIBC, *asked])
+    versions = [(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)]
+    if b"\0GLIBC_ABI_DT_RELR" in content:  # a relocation format that needs glibc 2.36
+        versions.append((2, 36))
+    major, minor = max([OLDEST_GLIBC, *versions])
     return f"manylinux_{major}_{minor}_x86_64"
 
 
 def _native(root: Path) -> ModuleType:
-    """src/unbraid/native/build.py; the package around it needs what is not installed here."""
+    """Load src/unbraid/native/build.py without the package around it, whose dependencies aren't installed here."""
     spec = spec_from_file_location("build", root / "src" / "unbraid" / "native" / "build.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)

@@ -1,5 +1,5 @@
-# Sourced by ./unbraid and ./test: sets found_python to the first Python that will do, or says what to do and exits.
-# The range is that of `requires-python` in pyproject.toml: from 3.15 on, NumPy and OpenVINO have no builds yet.
+# Sourced by ./unbraid and ./test: sets found_python to the first suitable Python, or prints what to install and exits.
+# The versions are those of `requires-python` in pyproject.toml. NumPy and OpenVINO have no builds for 3.15 yet.
 found_python=
 for candidate in python3 python3.13 python3.12 python3.11 python3.14 python; do
     if command -v "$candidate" >/dev/null 2>&1 &&
@@ -10,8 +10,8 @@ for candidate in python3 python3.13 python3.12 python3.11 python3.14 python; do
 done
 if [ -z "$found_python" ]; then
     packages="python3 python3-venv"
-    # Where python3 won't do (Ubuntu 22.04 has 3.10), the archive has a newer one under a name of its own.
+    # If python3 is too old (3.10 in Ubuntu 22.04), the archive has a newer one with its version in the name.
     if command -v python3 >/dev/null 2>&1; then packages="python3.11 python3.11-venv, or a newer one"; fi
-    echo "unbraid: no Python 3.11 to 3.14 found: install one (Debian and Ubuntu: sudo apt install $packages)" >&2
+    echo "unbraid: Python 3.11 to 3.14 is missing. Install it (Debian and Ubuntu: sudo apt install $packages)" >&2
     exit 1
 fi

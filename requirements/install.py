@@ -1,8 +1,8 @@
-"""Makes an environment from lock files: `python install.py ENVIRONMENT LOCK [UNLOCKED…]`.
+"""Create an environment from lock files: `python install.py ENVIRONMENT LOCK [UNLOCKED…]`.
 
-The environment gets exactly what LOCK names, by hash, and this checkout's `src` on its path. It is complete
-when the copy of LOCK inside it equals LOCK; that copy is written last, so that an interrupted installation is
-simply started again. UNLOCKED are further requirements files, installed with their dependencies, without hashes.
+The environment gets exactly the packages in LOCK, checked by hash, and this checkout's `src` on its path. It is
+complete when its copy of LOCK equals LOCK. That copy is written last, so an interrupted installation starts again.
+UNLOCKED are further requirements files, installed with their dependencies and without hashes.
 
 Runs on a bare Python >= 3.11, before anything is installed.
 """
@@ -29,12 +29,12 @@ PIP_OPTIONS = ["--no-input", "--disable-pip-version-check", "--no-warn-script-lo
 
 
 def say(text: str) -> None:
-    """One line on standard error: standard output belongs to the command that waits for the environment."""
+    """Print a line on standard error: standard output belongs to the command that needs the environment."""
     sys.stderr.write(f"unbraid: {text}\n")
 
 
 def complete(environment: Path, locks: Sequence[Path]) -> bool:
-    """Whether `environment` was finished from just these files, and its interpreter is still there."""
+    """Whether `environment` was built from these files and its interpreter still exists."""
     return (environment / "bin" / "python").exists() and all(
         (environment / lock.name).is_file() and (environment / lock.name).read_bytes() == lock.read_bytes()
         for lock in locks
@@ -42,15 +42,15 @@ def complete(environment: Path, locks: Sequence[Path]) -> bool:
 
 
 def pip_install(python: Path, arguments: Sequence[str]) -> None:
-    """Run pip, showing each download as a line; its whole output only when it fails."""
+    """Run pip and print a line for each package. Print the whole output only if pip fails."""
     command = [str(python), "-I", "-m", "pip", "install", *PIP_OPTIONS, "--progress-bar", "off", *arguments]
     output: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
             output.append(line)
-            if found := WHEEL_LINE.match(line):
-                name, version, size = found.groups()
+            if match := WHEEL_LINE.match(line):
+                name, version, size = match.groups()
                 say(f"  {name} {version}" + (f", {size}" if size else ""))
     if pip.returncode == 0:
         return
@@ -58,32 +58,32 @@ def pip_install(python: Path, arguments: Sequence[str]) -> None:
     sys.stderr.write(text)
     if "No matching distribution" in text or "Could not find a version" in text:
         machine = f"Python {VERSION} on {sys.platform} {os.uname().machine}"
-        reason = f"a package has no build for {machine}, or the package index could not be reached: see above"
+        reason = f"a package has no build for {machine}, or the package index is unreachable"
     else:
-        reason = "see pip's words above"
-    raise SystemExit(f"unbraid: could not set itself up, {reason}. Run it again once that is mended")
+        reason = "pip failed"
+    raise SystemExit(f"unbraid: setup failed: {reason}. See the messages above, then run this again")
 
 
 def build(environment: Path, locks: Sequence[Path]) -> None:
-    """Make `environment` anew from `locks`, the first with hashes, and mark it complete."""
+    """Create `environment` from `locks`, the first one with hashes, and mark it complete."""
     started = time.monotonic()
-    say(f"setting itself up in {environment} (once, about a minute)")
-    # The interpreter behind every link, so that it is missed when that version goes away.
+    say(f"setting up {environment} (once, about a minute)")
+    # The real path of the interpreter, so that `complete` notices when this version is removed.
     base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     subprocess.run([base, "-I", "-m", "venv", "--clear", str(environment)], check=True)
     python = environment / "bin" / "python"
-    # --no-deps: the lock file is the whole list (openvino's telemetry is left out of it on purpose).
-    # What users run needs no compiler; some of what the tests need is published as source alone.
+    # --no-deps: the lock file lists all packages; it omits openvino-telemetry on purpose.
+    # Users need no compiler. Some packages of the tests are published only as source.
     builds = ["--only-binary", ":all:"] if len(locks) == 1 else []
     pip_install(python, ["--require-hashes", "--no-deps", *builds, "-r", str(locks[0])])
     for unlocked in locks[1:]:
         pip_install(python, ["-r", str(unlocked)])
     packages = next(environment.glob("lib/python3*/site-packages"))
     source = Path(__file__).resolve().parent.parent / "src"
-    # Relative, so that the whole checkout can be moved.
+    # A relative path, so that the checkout can be moved.
     (packages / "unbraid.pth").write_text(os.path.relpath(source, packages) + "\n")
     if len(locks) == 1:
-        # Nothing is installed into the finished environment; without pip and setuptools it is 20 MB smaller.
+        # pip and setuptools aren't needed any more and take 20 MB.
         uninstall = ["-I", "-m", "pip", "uninstall", "--yes", "--quiet", "pip", "setuptools"]
         subprocess.run([str(python), *uninstall], check=True, stderr=subprocess.DEVNULL)
     for lock in locks:
@@ -92,32 +92,34 @@ def build(environment: Path, locks: Sequence[Path]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Make sure the environment is there; of several processes, one does the work and the others wait."""
+    """Create the environment if needed. Only one process at a time does the work; others wait."""
     environment, locks = Path(arguments[0]), [Path(argument) for argument in arguments[1:]]
     if find_spec("venv") is None or find_spec("ensurepip") is None:
         raise SystemExit(
-            f"unbraid: Python {VERSION} is here without its venv module: "
-            f"install it (Debian and Ubuntu: sudo apt install python{VERSION}-venv) and run this again"
+            f"unbraid: Python {VERSION} lacks its venv module. "
+            f"Install it (Debian and Ubuntu: sudo apt install python{VERSION}-venv) and run this again"
         )
     try:
         environment.mkdir(exist_ok=True)
-        with locks[0].open("r+b") as held:
+        with locks[0].open("r+b") as lock:
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("waiting for another unbraid that is setting itself up")
-                fcntl.flock(held, fcntl.LOCK_EX)
+                say("waiting for another unbraid that sets up the same environment")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not complete(environment, locks):
                 build(environment, locks)
     except PermissionError as error:
         raise SystemExit(
-            f"unbraid: may not write {error.filename}: run it once as the owner of {environment.parent}, "
-            "or copy that folder to a place of your own"
+            f"unbraid: no permission to write {error.filename}. Run this once as the owner of {environment.parent}, "
+            "or copy that folder to one of your own"
         ) from None
     except subprocess.CalledProcessError:
-        raise SystemExit("unbraid: could not make its environment: see Python's words above") from None
+        raise SystemExit(
+            "unbraid: setup failed: Python could not create the environment. See the messages above"
+        ) from None
     except KeyboardInterrupt:
-        raise SystemExit("unbraid: stopped while setting itself up; the next start begins again") from None
+        raise SystemExit("unbraid: Stopped during setup. The next run starts it again") from None
 
 
 if __name__ == "__main__":

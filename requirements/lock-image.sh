@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes image.lock and image-gpu.lock anew, with the versions of run.lock: `pip install uv`, then
-# requirements/lock-image.sh [--upgrade]. For the image's one platform, with the hashes of its builds.
+# Update image.lock and image-gpu.lock with the versions of run.lock: `pip install uv`, then
+# requirements/lock-image.sh [--upgrade]. The locks are for the image's platform only, with the hashes of its builds.
 set -eu
 cd "$(dirname "$0")"
 # openvino-telemetry: see lock.sh.
@@ -12,6 +12,6 @@ versions=$(mktemp)
 trap 'rm -f "$versions"' EXIT
 lock ../pyproject.toml --extra aws image.in --constraints run.lock --output-file image.lock "${1:---quiet}"
 sed -n 's/^\([a-z0-9].*==[^ ;]*\).*/\1/p' image.lock >"$versions"
-# shellcheck disable=SC2046  # an option for each package that is in image.lock already
+# shellcheck disable=SC2046  # one option for each package in image.lock
 lock image-gpu.in --constraints "$versions" --output-file image-gpu.lock "${1:---quiet}" \
     $(sed 's/==.*//; s/^/--no-emit-package /' "$versions")

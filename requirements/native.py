@@ -1,9 +1,9 @@
-"""Builds the native library for this checkout: `python native.py ENVIRONMENT [SOURCES]`.
+"""Build the native library for this checkout: `python native.py ENVIRONMENT [SOURCES]`.
 
-With a compiler of this machine or, where there is none and the processor can run the library, with one that pip
-fetches for this purpose, by the hash in compiler.lock, and that is gone afterwards. Whatever comes of it, Unbraid
-works; it is said in a line, and the text SOURCES is kept as ENVIRONMENT/native, by which the launcher sees that
-these sources have had their turn.
+Uses a compiler of this machine. If there is none and the processor can run the library, pip downloads one, checked by
+the hash in compiler.lock, and it is removed after the build. Unbraid works without the library, so a failure is one
+line. SOURCES, a checksum of the sources, is saved in ENVIRONMENT/native: the launcher doesn't try the same sources
+again.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "compiler.lock"
-# Whoever is without a network shall not wait for long.
-PATIENCE = ["--retries", "1", "--timeout", "15"]
+# Fail quickly without a network.
+FEW_RETRIES = ["--retries", "1", "--timeout", "15"]
 
 
 def say(text: str) -> None:
-    """One line on standard error: standard output belongs to the command that waits."""
+    """Print a line on standard error: standard output belongs to the command that waits for the library."""
     sys.stderr.write(f"unbraid: {text}\n")
 
 
 def builder() -> ModuleType:
-    """src/unbraid/native/build.py, without the package around it, which needs what may not be installed yet."""
+    """Load src/unbraid/native/build.py without the package around it, whose dependencies may not be installed yet."""
     spec = spec_from_file_location("build", HERE.parent / "src" / "unbraid" / "native" / "build.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
@@ -41,13 +41,13 @@ def builder() -> ModuleType:
 
 
 @contextmanager
-def fetched_compiler(environment: Path) -> Iterator[Sequence[str]]:
-    """The command of a compiler that lasts as long as the context. Raises OSError or CalledProcessError."""
-    say("fetching a C compiler for the native library (once; 101 MB, which are removed afterwards)")
+def downloaded_compiler(environment: Path) -> Iterator[Sequence[str]]:
+    """Download a compiler and yield its command; remove it afterwards. Raises OSError, CalledProcessError."""
+    say("downloading a C compiler for the native library (once; 101 MB, removed afterwards)")
     folder = environment / "compiler"
     python = str(folder / "bin" / "python")
     install = [python, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    install += ["--no-cache-dir", "--require-hashes", "--no-deps", "--only-binary", ":all:", *PATIENCE]
+    install += ["--no-cache-dir", "--require-hashes", "--no-deps", "--only-binary", ":all:", *FEW_RETRIES]
     try:
         for command in (
             [sys.executable, "-I", "-m", "venv", "--clear", str(folder)],
@@ -59,8 +59,8 @@ def fetched_compiler(environment: Path) -> Iterator[Sequence[str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def build(native: ModuleType, environment: Path, remembered: bool) -> str:
-    """Build the library, with whatever compiler there is or can be had; the words to say, or none."""
+def build(native: ModuleType, environment: Path, recorded: bool) -> str:
+    """Build the library with an installed or a downloaded compiler. Return a message, or an empty string."""
     started = time.monotonic()
     try:
         try:
@@ -69,46 +69,48 @@ def build(native: ModuleType, environment: Path, remembered: bool) -> str:
             if not native.useful():
                 return ""
             if not os.access(native.FOLDER, os.W_OK):
-                raise native.BuildError(f"{native.FOLDER} may not be written") from None
-            with fetched_compiler(environment) as fetched:
-                native.build(fetched)
+                raise native.BuildError(f"no permission to write {native.FOLDER}") from None
+            with downloaded_compiler(environment) as downloaded:
+                native.build(downloaded)
         else:
             native.build(compiler)
     except native.BuildError as error:
         why = str(error)
     except subprocess.CalledProcessError as error:
-        words = (error.stderr or error.stdout or str(error)).strip().splitlines()
-        why = f"there is no C compiler, and none could be fetched: {words[-1]}"
+        lines = (error.stderr or error.stdout or str(error)).strip().splitlines()
+        why = f"no C compiler is installed, and the download of one failed: {lines[-1]}"
     except OSError as error:
-        why = f"there is no C compiler, and none could be fetched: {error}"
+        why = f"no C compiler is installed, and the download of one failed: {error}"
     else:
         return f"built the native library in {time.monotonic() - started:.0f} s"
-    again = f"; to have it tried again, delete {environment / 'native'}" if remembered else ""
-    return f"there is no native library, so that OpenVINO computes all networks, more slowly ({why}){again}"
+    again = f". To try again, delete {environment / 'native'}" if recorded else ""
+    return (
+        f"the native library isn't available, so OpenVINO computes all networks, more slowly ({why}){again}"
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Of several processes, one does the work and the others wait."""
+    """Build the library if needed. Only one process at a time does the work; others wait."""
     environment, sources = Path(arguments[0]), "".join(arguments[1:])
     record = environment / "native"
     native = builder()
     try:
-        with record.open("a+") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            held.seek(0)
-            if sources and held.read() == sources:
+        with record.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if sources and file.read() == sources:
                 return
             if native.possible() and not native.current():
                 native.discard(native.library())
-                if words := build(native, environment, bool(sources)):
-                    say(words)
-            held.truncate(0)
-            held.write(sources)
+                if message := build(native, environment, bool(sources)):
+                    say(message)
+            file.truncate(0)
+            file.write(sources)
     except OSError as error:
         if native.possible() and not native.current():
             say(f"the native library isn't built: {error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        say("stopped while building the native library; the next start begins again")
+        say("Stopped while building the native library. The next run builds it again.")
         raise SystemExit(130) from None
 
 

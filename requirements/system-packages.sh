@@ -1,7 +1,7 @@
-# Sourced by ./test: what tests need from Debian's archive, where it is missing and can be had. Where found_python is
-# set, an environment is about to be made with it, and what pip needs to build in it has to be there in the end.
+# Sourced by ./test: installs missing system packages that tests need. Tests skip what remains missing. If found_python is
+# set, ./test is about to create an environment with it: then a compiler and Python's headers are required.
 optional=
-need() { # PACKAGE FILE…: a test says so and skips where none of the files is there
+need() { # PACKAGE FILE…: the package is missing if none of the files exists
     package=$1
     shift
     for file; do
@@ -9,9 +9,9 @@ need() { # PACKAGE FILE…: a test says so and skips where none of the files is 
     done
     optional="$optional $package"
 }
-need ffmpeg /usr/bin/ffmpeg # museval refuses to be imported without it
-need postgresql /usr/lib/postgresql/*/bin/postgres # sessions of the web app are kept in it
-need chromium /usr/bin/chromium # the web app is tested in it
+need ffmpeg /usr/bin/ffmpeg # importing museval fails without it
+need postgresql /usr/lib/postgresql/*/bin/postgres # stores sessions of the web app
+need chromium /usr/bin/chromium # the browser tests
 # Speech synthesisers and instruments of the training songs.
 need espeak-ng /usr/bin/espeak-ng
 need flite /usr/bin/flite
@@ -19,7 +19,7 @@ need libfluidsynth3 /usr/lib/*/libfluidsynth.so.3
 need timgm6mb-soundfont /usr/share/sounds/sf2/TimGM6mb.sf2
 need sonic-pi-samples /usr/share/sonic-pi/samples/*.flac
 
-# pyworld is published as source alone: sets required to what is missing to build it.
+# pyworld is published only as source: set required to the missing packages for building it.
 find_required() {
     required=
     if [ -z "${found_python:-}" ]; then return; fi
@@ -35,7 +35,7 @@ if [ -n "$required$optional" ]; then
     echo "unbraid: installing system packages:$required$optional" >&2
     # shellcheck disable=SC2086  # lists of words
     if command -v apt-get >/dev/null 2>&1 && $as_root apt-get update >/dev/null 2>&1; then
-        # One after the other: one that the archive lacks doesn't keep the rest away. Nothing is asked: it would not be seen.
+        # One by one, so that a package that the archive lacks doesn't block the rest. Questions would be invisible, so stdin is closed.
         for package in $required $optional; do
             $as_root apt-get install -y --no-install-recommends "$package" </dev/null >/dev/null 2>&1 || missing=1
         done
@@ -44,10 +44,10 @@ if [ -n "$required$optional" ]; then
     fi
     find_required
     if [ -n "$required" ]; then
-        echo "unbraid: pyworld can't be built without a compiler and Python's headers: sudo apt install$required" >&2
+        echo "unbraid: pyworld needs a compiler and Python's headers: sudo apt install$required" >&2
         exit 1
     fi
     if [ -n "${missing:-}" ]; then
-        echo "unbraid: could not install all of them; tests that need them are skipped (sudo apt install$optional)" >&2
+        echo "unbraid: some packages could not be installed, and tests that need them are skipped (sudo apt install$optional)" >&2
     fi
 fi

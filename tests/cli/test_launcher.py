@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 STUB = "import os, sys\nprint(*sys.argv[1:], os.getcwd(), sep='|')\nsys.exit(len(sys.argv) - 1)\n"
 TOO_OLD = "exit 1  # like Python 3.10 in the version check"
 PYTHON = os.path.realpath(sys.executable)
-SET_UP = "setting itself up in"
+SET_UP = "unbraid: setting up "
 BUILT = "unbraid: built the native library in "
 NATIVE = Path("src", "unbraid", "native")
 BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
@@ -161,7 +161,7 @@ def test_without_a_suitable_python_names_the_packages_to_install(
     done = start(checkout, env=with_only(tmp_path / "bin", **programs))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"unbraid: no Python 3.11 to 3.14 found: install one (Debian and Ubuntu: sudo apt install {packages})"
+        f"unbraid: Python 3.11 to 3.14 is missing. Install it (Debian and Ubuntu: sudo apt install {packages})"
     ]
 
 
@@ -193,7 +193,7 @@ def test_explains_a_package_that_is_unavailable() -> None:
     )
     assert done.returncode == 1
     assert "No matching distribution found for no-such-package-as-this" in done.stderr
-    assert done.stderr.endswith("Run it again once that is mended\n")
+    assert done.stderr.endswith("See the messages above, then run this again\n")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write anywhere")
@@ -204,7 +204,7 @@ def test_explains_a_checkout_without_write_permission(checkout: Path) -> None:
     finally:
         checkout.chmod(0o755)
     assert done.returncode == 1
-    assert "may not write" in done.stderr
+    assert "no permission to write" in done.stderr
 
 
 @has_library
@@ -245,12 +245,12 @@ def test_works_without_a_compiler_and_without_a_network(set_up_checkout: Path, t
     }
     done, after = (start(copy, "on", env=env) for _ in "ab")
     assert (done.stdout[:3], done.returncode) == ("on|", 1)
-    fetching, failed = done.stderr.splitlines()
-    assert "fetching a C compiler" in fetching
+    downloading, failed = done.stderr.splitlines()
+    assert "downloading a C compiler" in downloading
     assert (
         "OpenVINO computes all networks" in failed and "No matching distribution found for ziglang" in failed
     )
-    assert f"to have it tried again, delete {copy}/.venv/native" in failed
+    assert f"To try again, delete {copy}/.venv/native" in failed
     assert after.stderr == ""
     assert not (copy / ".venv" / "compiler").exists()
 

@@ -1,4 +1,4 @@
-"""What the machine refuses - a folder, disk, memory - and a process that is killed: one line, nothing half-written."""
+"""Missing permissions, full disks, too little memory and killed processes: one message, no unfinished files."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from tests.conftest import WriteWave
 from tests.folders import everything_in
 
 COMMAND = [sys.executable, "-m", "unbraid", "separate"]
-# Root may write and read everywhere, unless it goes without these capabilities.
-AS_ANYONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+# Root can read and write everywhere unless it drops these capabilities.
+WITHOUT_ROOT_RIGHTS = (
+    ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+)
 
 needs_permissions = pytest.mark.skipif(
-    bool(AS_ANYONE) and (not shutil.which("setpriv") or subprocess.run([*AS_ANYONE, "true"]).returncode != 0),
-    reason="permissions don't bind this user",
+    bool(WITHOUT_ROOT_RIGHTS)
+    and (not shutil.which("setpriv") or subprocess.run([*WITHOUT_ROOT_RIGHTS, "true"]).returncode != 0),
+    reason="permissions don't apply to this user",
 )
 Separate = Callable[..., "tuple[int, list[str]]"]
 
 
 @pytest.fixture
 def separate(model_folder: Path, tmp_path: Path) -> Separate:
-    """Runs the command in `tmp_path`, a process of its own; its exit code and its lines on standard error."""
+    """Run `unbraid separate` as a process in `tmp_path`; return the exit code and the lines of standard error."""
 
     def run(*arguments: str | Path, limit: tuple[int, int] | None = None) -> tuple[int, list[str]]:
         done = subprocess.run(
-            [*AS_ANYONE, *COMMAND, "-q", "-m", str(model_folder), *map(str, arguments)],
+            [*WITHOUT_ROOT_RIGHTS, *COMMAND, "-q", "-m", str(model_folder), *map(str, arguments)],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -47,7 +50,7 @@ def separate(model_folder: Path, tmp_path: Path) -> Separate:
 
 @pytest.fixture
 def songs(write_wave: WriteWave, tmp_path: Path) -> tuple[str, str]:
-    """One whose stems take 3.5 MB, and one whose stems take a few kB."""
+    """Two songs: the stems take 3.5 MB and a few kB."""
     write_wave(tmp_path / "long.wav", seconds=10)
     write_wave(tmp_path / "short.wav", seconds=0.1)
     return "long.wav", "short.wav"
@@ -57,7 +60,7 @@ SHORT_DONE = ["short", "short/no_vocals.wav", "short/vocals.wav"]
 
 
 @needs_permissions
-def test_a_song_that_may_not_be_read(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
+def test_song_without_read_permission(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "long.wav").chmod(0)
     code, (line,) = separate(*songs, "-o", "out")
     assert code == 1
@@ -67,7 +70,7 @@ def test_a_song_that_may_not_be_read(separate: Separate, songs: tuple[str, str],
 
 @needs_permissions
 @pytest.mark.parametrize("out", ["closed", "closed/deeper/still"])
-def test_an_output_folder_that_may_not_be_written_to(
+def test_output_folder_without_write_permission(
     separate: Separate, songs: tuple[str, str], tmp_path: Path, out: str
 ) -> None:
     closed = tmp_path / "closed"
@@ -84,7 +87,7 @@ def test_an_output_folder_that_may_not_be_written_to(
 @pytest.mark.parametrize(
     ("out", "words"), [("file", "in the way"), ("file/deeper", "in the way"), ("x" * 300, "too long")]
 )
-def test_an_output_folder_that_cannot_be_one(
+def test_output_folder_blocked_by_a_file_or_too_long(
     separate: Separate, songs: tuple[str, str], tmp_path: Path, out: str, words: str
 ) -> None:
     (tmp_path / "file").write_text("mine")
@@ -96,9 +99,7 @@ def test_an_output_folder_that_cannot_be_one(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_file_where_the_folder_of_the_stems_should_be(
-    separate: Separate, songs: tuple[str, str], tmp_path: Path
-) -> None:
+def test_file_in_place_of_the_stem_folder(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "long").write_text("mine")
@@ -113,7 +114,9 @@ def test_a_file_where_the_folder_of_the_stems_should_be(
     [[], ["--clip-mode", "none"], ["--clip-mode", "none", "--format", "flac", "--int24"]],
     ids=" ".join,
 )
-def test_a_full_disk(separate: Separate, songs: tuple[str, str], tiny_disk: Path, options: list[str]) -> None:
+def test_disk_full_while_writing(
+    separate: Separate, songs: tuple[str, str], tiny_disk: Path, options: list[str]
+) -> None:
     code, (line,) = separate(*songs, "-o", tiny_disk / "out", *options)
     assert code == 1
     assert line.startswith("unbraid: long.wav: ")
@@ -125,9 +128,7 @@ def test_a_full_disk(separate: Separate, songs: tuple[str, str], tiny_disk: Path
     assert everything_in(tiny_disk / "out") == [name.replace("wav", ending) for name in SHORT_DONE]
 
 
-def test_a_disk_that_is_full_to_the_last_byte(
-    separate: Separate, songs: tuple[str, str], tiny_disk: Path
-) -> None:
+def test_disk_full_before_the_start(separate: Separate, songs: tuple[str, str], tiny_disk: Path) -> None:
     with pytest.raises(OSError, match="No space"), (tiny_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
@@ -137,7 +138,7 @@ def test_a_disk_that_is_full_to_the_last_byte(
     assert everything_in(tiny_disk) == ["filler"]
 
 
-def test_a_limit_on_the_size_of_files(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
+def test_limit_on_the_file_size(separate: Separate, songs: tuple[str, str], tmp_path: Path) -> None:
     code, (line,) = separate(*songs, "-o", "out", limit=(resource.RLIMIT_FSIZE, 1 << 20))
     assert code == 1
     assert line.startswith(
@@ -147,10 +148,10 @@ def test_a_limit_on_the_size_of_files(separate: Separate, songs: tuple[str, str]
 
 
 @pytest.mark.parametrize("megabytes", [250, 330, 380, 410])
-def test_too_little_memory_is_said_in_a_line_wherever_it_shows(
+def test_too_little_memory_is_one_line(
     separate: Separate, songs: tuple[str, str], tmp_path: Path, megabytes: int
 ) -> None:
-    """From libraries that can't be loaded to a song that can't be started; how much suffices depends on the machine."""
+    """Limits from libraries that fail to load to a song that fails to start. What is enough depends on the machine."""
     code, lines = separate(songs[0], "-o", "out", limit=(resource.RLIMIT_AS, megabytes << 20))
     if code == 0:
         pytest.skip("this is enough memory here")
@@ -164,7 +165,7 @@ def test_unknown_models_and_stems(separate: Separate, songs: tuple[str, str], tm
     code, (line,) = separate(*songs, "-m", "no-such-model")
     assert code == 1
     assert "no-such-model" in line
-    assert "unbraid models" in line or "there is" in line
+    assert "There is no model" in line
     code, (line,) = separate(*songs, "--stems", "banjo")
     assert code == 2
     assert "no stem 'banjo'" in line
@@ -172,8 +173,8 @@ def test_unknown_models_and_stems(separate: Separate, songs: tuple[str, str], tm
     assert not (tmp_path / "separated").exists()
 
 
-def killed_half_way(model_folder: Path, song: Path, out: Path) -> list[Path]:
-    """Ends a run without warning once it writes; what it leaves behind."""
+def kill_while_writing(model_folder: Path, song: Path, out: Path) -> list[Path]:
+    """Kill a run while it writes, and return the files it leaves behind."""
     command = [*COMMAND, "-q", "-m", str(model_folder), str(song), "-o", str(out)]
     with subprocess.Popen(command) as process:
         while not list(out.glob(".unbraid-*/stems.f32")):
@@ -183,19 +184,19 @@ def killed_half_way(model_folder: Path, song: Path, out: Path) -> list[Path]:
     return list(out.iterdir())
 
 
-def test_a_killed_run_leaves_no_stems_and_the_next_one_clears_what_it_left(
+def test_the_next_run_removes_the_files_of_a_killed_run(
     separate: Separate, model_folder: Path, write_wave: WriteWave, songs: tuple[str, str], tmp_path: Path
 ) -> None:
     endless = write_wave(tmp_path / "endless.wav", seconds=400, sample_rate=8000, channels=1)
     out = tmp_path / "out"
-    (left,) = killed_half_way(model_folder, endless, out)
+    (left,) = kill_while_writing(model_folder, endless, out)
     assert left.name.startswith(".unbraid-")
     (out / ".unbraid-mine").mkdir()
     assert separate(songs[1], "-o", "out") == (0, [])
     assert everything_in(out) == [".unbraid-mine", *SHORT_DONE]
 
 
-def test_a_run_leaves_alone_what_another_one_works_in(
+def test_a_run_keeps_the_work_folder_of_another_run(
     separate: Separate, model_folder: Path, write_wave: WriteWave, songs: tuple[str, str], tmp_path: Path
 ) -> None:
     endless = write_wave(tmp_path / "endless.wav", seconds=400, sample_rate=8000, channels=1)

@@ -1,4 +1,4 @@
-"""What a stranger does: clone, one command on a song, stems. With the real lock file and a new environment."""
+"""A new user clones the repository and separates a song, with the real lock file and a new environment."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ NATIVE = Path("src", "unbraid", "native")
 BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
 
 needs_bundled_model = pytest.mark.skipif(
-    not catalog()["lite"].installed, reason="the bundled model is not here"
+    not catalog()["lite"].installed, reason="the bundled model is not installed"
 )
 
 
 def clean_environment() -> dict[str, str]:
-    """Nothing of the environment that runs the tests."""
+    """Return the environment variables without those of the tests' own environment."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -44,10 +44,10 @@ def clean_environment() -> dict[str, str]:
 
 
 def without_compilers(folder: Path) -> str:
-    """A PATH that has all programs of this machine's but C compilers."""
+    """Return a PATH with all programs of this machine except C compilers."""
     folder.mkdir()
-    for place in os.environ["PATH"].split(os.pathsep):
-        for program in Path(place).glob("*"):
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).glob("*"):
             link = folder / program.name
             if program.name not in ("cc", "gcc", "clang") and not link.is_symlink():
                 link.symlink_to(program)
@@ -55,19 +55,19 @@ def without_compilers(folder: Path) -> str:
 
 
 def tracked_files() -> list[str]:
-    """What a clone of the working tree as it is would hold. Skips where this is none (a source distribution, say)."""
+    """List the files that a clone of the working tree would contain. Skip outside a git checkout."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        pytest.skip("this is no git checkout, so there is nothing to clone")
+        pytest.skip("this isn't a git checkout, so there is nothing to clone")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode:  # the checkout of another user, say
+    if listed.returncode:  # for example, the checkout of another user
         pytest.skip(f"git can't list this checkout: {listed.stderr.strip()}")
     return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh checkout, never used."""
+    """A fresh checkout before its first use."""
     folder = tmp_path_factory.mktemp("fresh") / "unbraid"
     for name in tracked_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first_run(
     fresh: Path, model_folder: Path, write_wave: WriteWave
 ) -> tuple[subprocess.CompletedProcess[str], float]:
-    """The first command in it, on a machine without a C compiler, and how long it took."""
+    """Run the first command without a C compiler; return its result and its time in seconds."""
     song = write_wave(fresh.parent / "song.wav", seconds=12.3)
     path = without_compilers(fresh.parent / "programs")
     out = str(fresh.parent / "out")
@@ -99,17 +99,17 @@ def frames(path: str | Path) -> int:
         return file.getnframes()
 
 
-def processor_time(fresh: Path, *arguments: str, code: int, says: str) -> float:
-    """Seconds of processor a command takes, the least of a few runs: unlike the clock, it leaves other programs out.
+def processor_time(fresh: Path, *arguments: str, code: int, stderr: str) -> float:
+    """Return the processor time of a command in seconds: the least of three runs.
 
-    Each run has to end with `code` and to have nothing but `says` on standard error.
+    Unlike wall-clock time, it excludes other programs. Each run must exit with `code` and print `stderr`.
     """
     times = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = run(fresh, *arguments)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert (done.returncode, done.stderr) == (code, says)
+        assert (done.returncode, done.stderr) == (code, stderr)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(times)
 
@@ -124,7 +124,7 @@ def test_one_command_gives_stems_within_three_minutes(
         "vocals": round(12.3 * 44100),
         "no_vocals": round(12.3 * 44100),
     }
-    assert "setting itself up" in done.stderr
+    assert "unbraid: setting up " in done.stderr
     assert seconds < FIRST_RUN_S
 
 
@@ -138,7 +138,7 @@ def test_the_environment_is_small_and_without_pytorch(fresh: Path) -> None:
 
 
 @pytest.mark.skipif(not BUILD["useful"](), reason="this processor can't run the native library")
-def test_the_native_library_is_built_by_a_compiler_that_leaves_nothing_behind(
+def test_builds_the_native_library_and_removes_the_compiler(
     fresh: Path, first_run: tuple[subprocess.CompletedProcess[str], float]
 ) -> None:
     assert "built the native library in" in first_run[0].stderr
@@ -148,17 +148,17 @@ def test_the_native_library_is_built_by_a_compiler_that_leaves_nothing_behind(
 
 
 @pytest.mark.usefixtures("first_run")
-def test_later_calls_start_at_once(fresh: Path, model_folder: Path) -> None:
-    # The model is loaded before the first song is looked at: the bundled one, where it is there.
+def test_later_runs_start_quickly(fresh: Path, model_folder: Path) -> None:
+    # The model is loaded before the first song is opened; use the bundled one if it is installed.
     model = [] if catalog()["lite"].installed else ["-m", str(model_folder)]
     missing = "unbraid: no-such-song: doesn't exist. Check the name and the folder.\n"
     command = ["separate", "--quiet", "no-such-song", *model]
-    assert processor_time(fresh, *command, code=1, says=missing) < LATER_START_S
-    assert processor_time(fresh, "--help", code=0, says="") < HELP_S
+    assert processor_time(fresh, *command, code=1, stderr=missing) < LATER_START_S
+    assert processor_time(fresh, "--help", code=0, stderr="") < HELP_S
 
 
 @needs_bundled_model
-def test_the_bundled_model_separates_without_an_option(
+def test_separates_with_the_bundled_model_by_default(
     fresh: Path, first_run: tuple[subprocess.CompletedProcess[str], float]
 ) -> None:
     assert first_run[0].returncode == 0
@@ -184,7 +184,7 @@ def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, wri
     assert len([*environment.glob("lib/python3*/site-packages/unbraid/native/_native.so")]) == built
     assert not [*environment.glob("lib/python3*/site-packages/training")]  # the song factory
     [wheel] = environment.glob("lib/python3*/site-packages/unbraid-*.dist-info/WHEEL")
-    # With the library it is for machines of this kind, and still for every Python.
+    # A wheel with the library is for this platform, and for every Python version.
     tag = r"py3-none-manylinux_2_\d+_x86_64" if built else "py3-none-any"
     assert re.search(rf"^Tag: {tag}$", wheel.read_text(), re.MULTILINE)
     out = fresh.parent / "out-installed"
