@@ -7,8 +7,8 @@ prints them, or puts them into the page. `cost_model.py` says how they come abou
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,8 +147,13 @@ def write(page: Path) -> None:
     page.write_text(text, "utf-8")
 
 
-if __name__ == "__main__":
-    if "--write" in sys.argv[1:]:
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="also replace the tables in docs/aws-cost.md")
+    if parser.parse_args().write:
         write(Path(__file__).parents[1] / "docs" / "aws-cost.md")
     for title, text in tables().items():
         print(f"\n{title}\n\n{text}")
@@ -157,3 +162,7 @@ if __name__ == "__main__":
         print(
             f"\n{machine.name} separates for less than functions from {songs or 'no number of'} songs a month"
         )
+
+
+if __name__ == "__main__":
+    main()

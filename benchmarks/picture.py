@@ -10,15 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid import Separator
 from unbraid.audio.decode import Decoder
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
 
 N_FFT, HOP = 4096, 512
 LOWEST_HZ, HIGHEST_HZ, ROWS = 40.0, 16_000.0, 320
@@ -36,6 +32,11 @@ def main() -> None:
     parser.add_argument("--start", type=float, default=10, help="seconds into the song")
     parser.add_argument("--seconds", type=float, default=12)
     options = parser.parse_args()
+    import matplotlib as mpl  # here, so that --help works without it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
     with Decoder(options.song, channels=2) as decoder:
         song = np.concatenate(list(decoder), axis=1)
         rate = decoder.info.sample_rate

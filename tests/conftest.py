@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.aws.moto_server import aws, moto_url
 from tests.postgres import postgres_server, postgres_url
 from tests.separation.known_models import spectral_model
+from tests.simulators.moto_server import aws, moto_url
 
 __all__ = ["aws", "moto_url", "postgres_server", "postgres_url"]
 
@@ -21,11 +21,12 @@ WriteWave = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes long is left out unless it is asked for."""
-    if "long" not in config.option.markexpr:
-        for item in items:
-            if "long" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="takes longer: ./test -m long"))
+    """Skip long tests unless `-m` names their marker."""
+    for marker in ("long", "stress"):
+        if marker not in config.option.markexpr:
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"takes longer: ./test -m {marker}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.aws.moto_server import new_bucket, new_table
+from tests.simulators.moto_server import new_bucket, new_table
 
 
 @pytest.fixture

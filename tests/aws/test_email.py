@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.aws.records import ended
-from tests.aws.relay import Answer, Call, refusal, server
+from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.email import Letters
 from unbraid.jobs.session import State

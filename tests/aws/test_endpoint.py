@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.aws.records import session
-from tests.aws.relay import Answer, Call, refusal, server
 from tests.jobs.memory import SONG, MemoryJobs, MemoryObjects, Told
+from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.dispatches import Dispatch
 from unbraid.aws.endpoint import Endpoint

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.aws.records import ended, session
-from tests.aws.relay import Answer, Call, Respond, passed_on, refusal, server
+from tests.simulators.relay import Answer, Call, Respond, passed_on, refusal, server
 
 from unbraid.aws.items import item_of, session_of
 from unbraid.aws.jobs import DynamoStore

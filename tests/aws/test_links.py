@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from tests.aws.moto_server import use
-from tests.aws.signatures import Refused, verify
+from tests.simulators.moto_server import use
+from tests.simulators.presigned_urls import Refused, verify
 
 from unbraid.aws.objects import S3Store
 

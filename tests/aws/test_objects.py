@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests.aws.relay import Answer, Call, passed_on, server
+from tests.simulators.relay import Answer, Call, passed_on, server
 from werkzeug.http import parse_options_header
 
 from unbraid.aws.objects import S3Store, attachment

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from tests.aws.moto_server import new_bucket
-from tests.aws.relay import Answer, Call, server
 from tests.jobs.memory import SONG, MemoryJobs, MemoryObjects, Told
+from tests.simulators.moto_server import new_bucket
+from tests.simulators.relay import Answer, Call, server
 
 from unbraid.aws.endpoint import Endpoint
 from unbraid.aws.queue import Queue

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.aws.moto_server import new_table
 from tests.jobs.memory import MemoryJobs
+from tests.simulators.moto_server import new_table
 
 from unbraid.aws.jobs import DynamoStore
 from unbraid.jobs.ports import Changed, JobStore

@@ -17,7 +17,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
 from tests.aws.records import ended
-from tests.aws.relay import Answer, Call, refusal, server
+from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.email import Letters
 from unbraid.jobs.ports import Notifier

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.aws.moto_server import new_bucket
 from tests.jobs.memory import MemoryObjects
+from tests.simulators.moto_server import new_bucket
 
 from unbraid.aws.objects import S3Store
 from unbraid.jobs.ports import ObjectStore

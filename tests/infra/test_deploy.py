@@ -16,7 +16,7 @@ from infra.account import BOOTSTRAPPED, Account
 from infra.console import Stopped
 from infra.deploy import image_parameters, main, print_outputs
 from infra.settings import STACK, Settings
-from tests.aws.moto_server import OTHERS, aws, moto_url
+from tests.simulators.moto_server import OTHERS, aws, moto_url
 
 from infra import builds, cdk_cli, console, destroy, page
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from infra.storage import KEPT_DAYS
-from tests.aws.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
 from tests.infra.template_queries import Template, one, resources, text
+from tests.simulators.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
 
 from unbraid.api.routes import ROUTES
 from unbraid.aws.container.settings import ContainerSettings

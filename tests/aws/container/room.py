@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import boto3
 import urllib3
-from tests.aws.moto_server import new_bucket, new_table
+from tests.simulators.moto_server import new_bucket, new_table
 
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.aws.dispatches import request_of

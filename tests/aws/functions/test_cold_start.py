@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.aws import moto_server
+from tests.simulators import moto_server
 
 from unbraid.aws import functions
 

@@ -10,8 +10,8 @@ import pytest
 from tests.aws.functions import events, gateway
 from tests.aws.functions.conftest import Set, ask, run
 from tests.aws.functions.gateway import Gateway
-from tests.aws.moto_server import CONNECTIONS_TABLE, new_table
 from tests.jobs.memory import Desk
+from tests.simulators.moto_server import CONNECTIONS_TABLE, new_table
 from tests.web import issuer
 from tests.web.issuer import CLIENT
 

@@ -1,1 +1,1 @@
-"""The application in its own AWS account, end to end: its template, its functions and its container, over HTTP."""
+"""End-to-end tests over HTTP: the real template, functions and container in simulated AWS services."""

@@ -1,4 +1,4 @@
-"""One deployment that all tests of this folder share, each with songs of its own."""
+"""A deployment that all tests of this folder share. Each test uploads its own songs."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from typing import Any
 import pytest
 from tests.conftest import WriteWave
 from tests.e2e.aws.client import Client
-from tests.e2e.aws.serving import free_port
-from tests.e2e.aws.template import Template
-from tests.e2e.aws.world import World
 from tests.infra.conftest import PAGE, synth
+from tests.simulators.aws_account import AwsAccount
+from tests.simulators.cloudformation import Template
+from tests.simulators.local_servers import free_port
 
 __all__ = ["synth"]
 
 BUILT = {"ImageTag": "built"}
-"""The parameters of the stack once there is an image."""
+"""Parameters of the stack after the image has been built."""
 
 
 @pytest.fixture(scope="package")
-def world(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The application, deployed."""
-    with deployed(Template(synth(site=PAGE), BUILT), tmp_path_factory.mktemp("deployed")) as world:
-        assert world.endpoint is not None
-        world.endpoint.scaling.suspended = True  # a container takes seconds to start
-        yield world
+def aws_account(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccount]:
+    """The application, deployed in a simulated account."""
+    with deployed(Template(synth(site=PAGE), BUILT), tmp_path_factory.mktemp("deployed")) as aws_account:
+        assert aws_account.endpoint is not None
+        aws_account.endpoint.scaling.suspended = True  # a container takes seconds to start
+        yield aws_account
 
 
 @contextmanager
-def deployed(template: Template, folder: Path, issuer: str | None = None) -> Iterator[World]:
-    """The application of a template. No role is ever refused what it asks for."""
-    site = f"http://localhost:{free_port()}"  # another origin than 127.0.0.1, where the APIs are
-    template.addresses[PAGE] = site
-    with World(template, folder, site, issuer) as world:
-        yield world
-    assert world.door.denied == []
+def deployed(template: Template, folder: Path, issuer: str | None = None) -> Iterator[AwsAccount]:
+    """Deploy the application of a template. Fails at the end if any role was denied an action."""
+    page_origin = f"http://localhost:{free_port()}"  # not 127.0.0.1, which is the origin of the APIs
+    template.addresses[PAGE] = page_origin
+    with AwsAccount(template, folder, page_origin, issuer) as aws_account:
+        yield aws_account
+    assert aws_account.gateway.denied == []
 
 
 @pytest.fixture
-def client(world: World) -> Client:
-    """The original's client."""
-    return Client(world)
+def client(aws_account: AwsAccount) -> Client:
+    """A client without sign-in."""
+    return Client(aws_account)
 
 
 @pytest.fixture(scope="package")
 def song(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
-    """A song of three seconds."""
+    """A song of 3 s."""
     return write_wave(tmp_path_factory.mktemp("songs") / "song.wav", 3.0)
 
 
 @pytest.fixture(scope="package")
-def by_command_line(song: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its stems as `unbraid separate` writes them."""
+def command_line_stems(song: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the stems of `song`, written by `unbraid separate`."""
     folder = tmp_path_factory.mktemp("separated")
     command = [sys.executable, "-m", "unbraid", "separate", "-q", "-m", "lite", "-o", folder, song]
     subprocess.run(command, check=True)

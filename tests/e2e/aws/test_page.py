@@ -1,4 +1,4 @@
-"""The page in a browser, on a host of its own, against the deployed application."""
+"""The page in a browser, served from its own host, against the deployed application."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
-from tests.e2e.aws.world import World
 from tests.e2e.browser import sound
 from tests.e2e.browser.conftest import BUILT, OpenVisit, build, running_chromium, visit
 from tests.e2e.browser.steps import open_song, pick
+from tests.simulators.aws_account import AwsAccount
 
 __all__ = ["visit"]
 
@@ -33,29 +33,29 @@ def chromium(built: None) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page_host(built: None, world: World, tmp_path: Path) -> Iterator[str]:
-    """Address of a host that gives the page's files, with the API's address beside them, and knows nothing else."""
+def page_host(built: None, aws_account: AwsAccount, tmp_path: Path) -> Iterator[str]:
+    """URL of a host that serves only the page's files and a `config.json` with the API's URL."""
     folder = tmp_path / "host"
     shutil.copytree(BUILT.parent, folder)
-    (folder / "config.json").write_text(json.dumps({"apiUrl": world.address}))
+    (folder / "config.json").write_text(json.dumps({"apiUrl": aws_account.api_url}))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    port = urlsplit(world.site).port or 0
+    port = urlsplit(aws_account.page_origin).port or 0
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as host:
         threading.Thread(target=host.serve_forever, daemon=True).start()
-        yield world.site
+        yield aws_account.page_origin
         host.shutdown()
 
 
-def test_a_song_is_brought_and_heard_on_the_page(
-    world: World, page_host: str, visit: OpenVisit, song: Path, by_command_line: Path
+def test_uploads_plays_downloads_and_deletes_a_song(
+    aws_account: AwsAccount, page_host: str, visit: OpenVisit, song: Path, command_line_stems: Path
 ) -> None:
-    someone = visit(f"{page_host}/")
-    page = someone.page
+    visitor = visit(f"{page_host}/")
+    page = visitor.page
     pick(page, song)
     player = open_song(page, song)
     player.get_by_role("button", name="Play", exact=True).click()
@@ -65,14 +65,16 @@ def test_a_song_is_brought_and_heard_on_the_page(
         with page.expect_download() as download:
             player.get_by_role("link", name=f"Download {stem}.wav").click()
         assert download.value.suggested_filename == f"song - {stem}.wav"
-        assert download.value.path().read_bytes() == (by_command_line / f"{stem}.wav").read_bytes()
-    # Nothing in AWS makes mixes of one's own, so the page has none to offer.
+        assert download.value.path().read_bytes() == (command_line_stems / f"{stem}.wav").read_bytes()
+    # The AWS application cannot render mixes, so the page offers none.
     assert player.get_by_role("button", name="This mix").count() == 0
     page.reload()
     player = open_song(page, song)
     player.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Delete it").click()
     expect(player).to_have_count(0)
-    assert someone.complaints == []
-    hosts = {urlsplit(address).netloc for address in (page_host, world.address, world.door_address)}
-    assert someone.hosts - {urlsplit(world.sockets_address).netloc} == hosts
+    assert visitor.complaints == []
+    hosts = {
+        urlsplit(address).netloc for address in (page_host, aws_account.api_url, aws_account.gateway_url)
+    }
+    assert visitor.hosts - {urlsplit(aws_account.websocket_url).netloc} == hosts

@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere."""
+"""Wait for other processes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def soon(condition: Callable[[], Any], within_s: float = 30) -> None:
-    """Until that is true. Raises AssertionError when it takes too long."""
+def wait_until(condition: Callable[[], Any], within_s: float = 30) -> None:
+    """Wait until the condition is true. Raises AssertionError after `within_s` seconds."""
     until = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < until, "nothing happens"
+        assert time.monotonic() < until, "the condition did not become true in time"
         time.sleep(0.1)
