@@ -1,4 +1,4 @@
-"""Sign-in: a good token says who somebody is, and nothing else does."""
+"""Sign-in by OpenID Connect: valid tokens, invalid tokens, fetching of keys."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from unbraid.api.signin import FETCH_INTERVAL_S, KEYS_MAX_AGE_S, IssuerUnavailab
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with running() as one:
-        yield one
+    with running() as server:
+        yield server
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -119,7 +119,7 @@ def test_ignores_key_inside_the_token(issuer: Issuer, sign_in: SignIn) -> None:
         for headers in ({"jwk": own}, {"jku": f"{other.address}/keys"}, {"jwk": own, "kid": "unknown"}):
             with pytest.raises(NotSignedIn):
                 sign_in.user(other.token(headers=headers))
-        assert other.asked == []
+        assert other.requests == []
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b", "....", "é.è.ê", "x" * 100_000, "e30.e30.e30"])
@@ -143,10 +143,10 @@ def test_fetches_keys_once_until_they_are_old(issuer: Issuer, sign_in: SignIn, c
     for _ in range(5):
         sign_in.user(issuer.token())
         clock.now += FETCH_INTERVAL_S + 1
-    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    assert issuer.requests == ["/.well-known/openid-configuration", "/keys"]
     clock.now += KEYS_MAX_AGE_S
     sign_in.user(issuer.token())
-    assert len(issuer.asked) == 4
+    assert len(issuer.requests) == 4
 
 
 def test_fetches_new_key_and_drops_old_one(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
@@ -165,8 +165,8 @@ def test_unknown_key_names_cause_one_fetch(issuer: Issuer, sign_in: SignIn, cloc
     clock.now += FETCH_INTERVAL_S + 1
     for number in range(20):
         with pytest.raises(NotSignedIn):
-            sign_in.user(issuer.token(headers={"kid": f"made up {number}"}))
-    assert len(issuer.asked) == 4
+            sign_in.user(issuer.token(headers={"kid": f"unknown {number}"}))
+    assert len(issuer.requests) == 4
 
 
 def test_retries_unavailable_issuer_after_an_interval(issuer: Issuer, sign_in: SignIn, clock: Clock) -> None:
@@ -174,11 +174,11 @@ def test_retries_unavailable_issuer_after_an_interval(issuer: Issuer, sign_in: S
     for _ in range(5):
         with pytest.raises(IssuerUnavailable):
             sign_in.user(issuer.token())
-    assert len(issuer.asked) == 1
+    assert len(issuer.requests) == 1
     issuer.status = 200
     clock.now += FETCH_INTERVAL_S + 1
     assert sign_in.user(issuer.token())
-    # Once its keys are known, they last while it is away.
+    # Known keys stay valid while the issuer is unavailable.
     issuer.status = 500
     clock.now += KEYS_MAX_AGE_S + 1
     assert sign_in.user(issuer.token())
@@ -199,6 +199,3 @@ def test_rejects_discovery_document_of_another_issuer(
 def test_origins_are_issuer_and_its_endpoints(issuer: Issuer, sign_in: SignIn) -> None:
     assert sign_in.origins() == (issuer.address, "https://tokens.example.org")
     assert SignIn("http://127.0.0.1:9/realm", CLIENT).origins() == ("http://127.0.0.1:9",)
-
-
-# The app

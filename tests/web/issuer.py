@@ -1,4 +1,4 @@
-"""A small OpenID Connect issuer on this machine: discovery, keys, and tokens of any kind."""
+"""A local OpenID Connect issuer: discovery document, keys, and valid or invalid tokens."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CLIENT = "unbraid-app"
 
 
 class Issuer:
-    """`keys` are those it publishes; `document` and `status` can be made wrong."""
+    """Tests may change `keys`, `document` and `status`; `requests` records the requested paths."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.keys: dict[str, tuple[Any, str]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.status = 200
         self.document: dict[str, Any] = {
             "issuer": address,
@@ -33,38 +33,38 @@ class Issuer:
 
     def add(self, name: str, algorithm: str = "RS256") -> None:
         """Publish another key."""
-        made: Any
+        private: Any
         if algorithm.startswith("ES"):
-            made = ec.generate_private_key(ec.SECP256R1())
+            private = ec.generate_private_key(ec.SECP256R1())
         else:
-            made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.keys[name] = (made, algorithm)
+            private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.keys[name] = (private, algorithm)
 
     def token(self, key: str = "one", headers: dict[str, Any] | None = None, **claims: Any) -> str:
-        """A good token, but for what is said; a claim that is None is left out."""
+        """A valid token with these claims changed; a claim of None is left out."""
         now = int(time.time())
-        usual = {"iss": self.address, "aud": CLIENT, "sub": "anna", "iat": now, "exp": now + 300}
-        whole = {name: value for name, value in (usual | claims).items() if value is not None}
+        defaults = {"iss": self.address, "aud": CLIENT, "sub": "anna", "iat": now, "exp": now + 300}
+        merged = {name: value for name, value in (defaults | claims).items() if value is not None}
         private, algorithm = self.keys[key]
-        return jwt.encode(whole, private, algorithm, headers={"kid": key} | (headers or {}))
+        return jwt.encode(merged, private, algorithm, headers={"kid": key} | (headers or {}))
 
     def published(self) -> dict[str, Any]:
         """The set of public keys."""
-        found = []
+        keys = []
         for name, (private, algorithm) in self.keys.items():
             kind = jwt.algorithms.get_default_algorithms()[algorithm]
             public = kind.to_jwk(private.public_key(), as_dict=True)
-            found.append(public | {"kid": name, "alg": algorithm, "use": "sig"})
-        return {"keys": found}
+            keys.append(public | {"kid": name, "alg": algorithm, "use": "sig"})
+        return {"keys": keys}
 
 
 @contextmanager
 def running() -> Iterator[Issuer]:
-    """An issuer with one RSA key and one of an elliptic curve, at a free port."""
+    """Run an issuer on a free port, with one RSA key and one elliptic-curve key."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            issuer.asked.append(self.path)
+            issuer.requests.append(self.path)
             answers = {"/.well-known/openid-configuration": issuer.document, "/keys": issuer.published()}
             body = json.dumps(answers.get(self.path, {})).encode()
             self.send_response(issuer.status)

@@ -1,4 +1,4 @@
-"""What there is here, the numbers, and what is written down."""
+"""Models, configuration, health, metrics and logs."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_healthz_fails_with_the_store(app: App, monkeypatch: pytest.MonkeyPatch)
     assert_problem(app.client.get("/healthz"), 500)
 
 
-def numbers(app: App) -> dict[tuple[str, ...], float]:
-    """Name and values of labels to number."""
+def metrics(app: App) -> dict[tuple[str, ...], float]:
+    """Metrics by name and label values."""
     answer = app.client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     families = text_string_to_metric_families(answer.text)
@@ -87,7 +87,7 @@ def test_metrics_parse_and_are_correct(app: App) -> None:
     app.client.post("/status", json={"session_id": "x" * 32})
     app.client.get("/no/such/place")
     app.client.request("MADEUP", "/upload")
-    found = numbers(app)
+    found = metrics(app)
     assert found["unbraid_sessions", "COMPLETED"] == 1
     assert found["unbraid_sessions", "PENDING"] == 1
     assert found["unbraid_sessions", "FAILED"] == 0
@@ -110,15 +110,15 @@ def test_counts_internal_errors(app: App, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(app.service, "status", break_down)
     app.client.post("/status", json={"session_id": "x" * 32})
-    assert numbers(app)["unbraid_http_faults_total",] == 1
+    assert metrics(app)["unbraid_http_faults_total",] == 1
 
 
-# What is written down
+# Logs
 
 
 @pytest.fixture
 def root_logger() -> Iterator[None]:
-    """As it was before."""
+    """Restore the root logger afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -133,12 +133,12 @@ def test_logs_one_line_per_request_with_its_id(
     app: App, root_logger: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up("info")
-    answer = app.client.get("/healthz", headers={"X-Request-ID": "given-7"})
-    assert answer.headers["x-request-id"] == "given-7"
+    answer = app.client.get("/healthz", headers={"X-Request-ID": "client-7"})
+    assert answer.headers["x-request-id"] == "client-7"
     assert len(app.client.get("/healthz").headers["x-request-id"]) == 16
     assert len(app.client.get("/healthz", headers={"X-Request-ID": "a\tb"}).headers["x-request-id"]) == 16
-    told = lines(capsys.readouterr().err)
-    first, *rest = [line for line in told if line["logger"] == "unbraid.web"]  # the client here writes too
+    records = lines(capsys.readouterr().err)
+    first, *rest = [line for line in records if line["logger"] == "unbraid.web"]  # the test client logs too
     assert len(rest) == 2
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
     assert 0 < first.pop("seconds") < 5
@@ -146,7 +146,7 @@ def test_logs_one_line_per_request_with_its_id(
         "level": "info",
         "logger": "unbraid.web",
         "message": "answered",
-        "request_id": "given-7",
+        "request_id": "client-7",
         "method": "GET",
         "route": "/healthz",
         "status": 200,
@@ -191,5 +191,5 @@ def test_redacts_session_id_in_any_context(session_id: str, around: str) -> None
 def test_formats_records_of_other_loggers() -> None:
     record = logging.LogRecord("x", logging.WARNING, "f.py", 1, "line\nbreak %s", ("é",), None)
     record.number = 7
-    told = json.loads(JsonLines().format(record))
-    assert (told["level"], told["message"], told["number"]) == ("warning", "line\nbreak é", 7)
+    records = json.loads(JsonLines().format(record))
+    assert (records["level"], records["message"], records["number"]) == ("warning", "line\nbreak é", 7)

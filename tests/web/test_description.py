@@ -1,4 +1,4 @@
-"""The description of the API is valid, has examples, and is true."""
+"""The OpenAPI document is valid, has examples and matches the answers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tests.web.conftest import App, Open
 from unbraid.api.routes import ROUTES
 
 
-def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method, operation."""
-    for path, methods in described["paths"].items():
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation of every route."""
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
-def check(described: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
-    """`value` is as `schema` says."""
-    whole = {"components": described["components"], **schema}
+def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    """Validate `value` against `schema`."""
+    whole = {"components": document["components"], **schema}
     jsonschema.Draft202012Validator(whole).validate(value)
 
 
 @pytest.fixture
-def described(app: App) -> dict[str, Any]:
+def document(app: App) -> dict[str, Any]:
     answer = app.client.get("/openapi.json")
     assert answer.status_code == 200
     return answer.json()  # type: ignore[no-any-return]
 
 
-def test_document_is_valid_and_operation_ids_are_unique(described: dict[str, Any]) -> None:
-    schemathesis.openapi.from_dict(described).validate()
-    ids = [operation["operationId"] for _, _, operation in operations(described)]
+def test_document_is_valid_and_operation_ids_are_unique(document: dict[str, Any]) -> None:
+    schemathesis.openapi.from_dict(document).validate()
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(ids) == len(set(ids))
 
 
@@ -61,37 +61,37 @@ PUBLISHED = {
 }
 
 
-def test_document_has_every_route(described: dict[str, Any]) -> None:
-    calls = {f"{method.upper()} {path}" for path, method, _ in operations(described)}
+def test_document_has_every_route(document: dict[str, Any]) -> None:
+    calls = {f"{method.upper()} {path}" for path, method, _ in operations(document)}
     table = {route.key for route in ROUTES}
     assert calls == table | ONLY_WEB
     assert table >= PUBLISHED
 
 
-def test_every_request_body_has_a_valid_example(described: dict[str, Any]) -> None:
+def test_every_request_body_has_a_valid_example(document: dict[str, Any]) -> None:
     bodies = 0
-    for _, _, operation in operations(described):
+    for _, _, operation in operations(document):
         assert operation["description"]
         content = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if content is not None:
             name = content["schema"]["$ref"].rpartition("/")[2]
-            assert described["components"]["schemas"][name]["examples"], name
+            assert document["components"]["schemas"][name]["examples"], name
             bodies += 1
-    posts = [path for path, method, _ in operations(described) if method == "post"]
+    posts = [path for path, method, _ in operations(document) if method == "post"]
     assert bodies == len(posts) >= 9
-    for schema in described["components"]["schemas"].values():
+    for schema in document["components"]["schemas"].values():
         for example in schema.get("examples", []):
-            check(described, schema, example)
+            check(document, schema, example)
 
 
-def test_error_responses_are_problem_json(described: dict[str, Any]) -> None:
-    for _, _, operation in operations(described):
+def test_error_responses_are_problem_json(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
         for status, response in operation["responses"].items():
             if status[0] in "45":
                 assert list(response["content"]) == ["application/problem+json"]
 
 
-def test_answers_match_their_schemas(app: App, described: dict[str, Any]) -> None:
+def test_answers_match_their_schemas(app: App, document: dict[str, Any]) -> None:
     upload = app.done()
     body = {"session_id": upload["sessionId"]}
     calls: list[tuple[str, str, Any]] = [
@@ -110,23 +110,23 @@ def test_answers_match_their_schemas(app: App, described: dict[str, Any]) -> Non
     ]
     for method, path, sent in calls:
         answer = app.client.request(method, path, json=sent)
-        responses = described["paths"][path][method]["responses"]
+        responses = document["paths"][path][method]["responses"]
         content = responses[str(answer.status_code)]["content"]["application/json"]
-        check(described, content["schema"], answer.json())
+        check(document, content["schema"], answer.json())
     refused = app.client.post("/status", json={})
-    check(described, {"$ref": "#/components/schemas/Problem"}, refused.json())
+    check(document, {"$ref": "#/components/schemas/Problem"}, refused.json())
 
 
 def test_security_scheme_appears_only_with_sign_in(open_app: Open) -> None:
     app = open_app(oidc_issuer="https://accounts.example.org", oidc_client_id="app")
-    described = app.client.get("/openapi.json").json()
-    assert described["paths"]["/upload"]["post"]["security"] == [{"HTTPBearer": []}]
-    assert "security" not in described["paths"]["/config"]["get"]
+    document = app.client.get("/openapi.json").json()
+    assert document["paths"]["/upload"]["post"]["security"] == [{"HTTPBearer": []}]
+    assert "security" not in document["paths"]["/config"]["get"]
 
 
-def test_generated_requests_get_documented_answers(app: App, described: dict[str, Any]) -> None:
+def test_generated_requests_get_documented_answers(app: App, document: dict[str, Any]) -> None:
     seen = set()
-    for found in schemathesis.openapi.from_dict(described).get_all_operations():
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = found.ok()
 
         @given(case=operation.as_strategy())
@@ -144,20 +144,20 @@ def test_generated_requests_get_documented_answers(app: App, described: dict[str
             )
             assert answer.status_code < 500, answer.text
             if answer.status_code >= 400 and case.method != "HEAD":
-                check(described, {"$ref": "#/components/schemas/Problem"}, answer.json())
+                check(document, {"$ref": "#/components/schemas/Problem"}, answer.json())
             seen.add((case.method, case.path, answer.status_code))
 
         ask()
-    assert len({(method, path) for method, path, _ in seen}) == len(list(operations(described))) >= 18
+    assert len({(method, path) for method, path, _ in seen}) == len(list(operations(document))) >= 18
     assert {status for _, _, status in seen} >= {200, 403, 404, 422}
 
 
-def test_document_stays_small(described: dict[str, Any]) -> None:
-    assert len(json.dumps(described)) < 60_000
+def test_document_stays_small(document: dict[str, Any]) -> None:
+    assert len(json.dumps(document)) < 60_000
 
 
-def test_api_docs_name_every_path(described: dict[str, Any]) -> None:
+def test_api_docs_name_every_path(document: dict[str, Any]) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
-    for path, _, _ in operations(described):
+    for path, _, _ in operations(document):
         if not path.startswith("/files/"):
             assert path.replace("{sessionId}", "SESSION_ID") in manual, path

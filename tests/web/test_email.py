@@ -1,4 +1,4 @@
-"""Nobody can have the app pester strangers."""
+"""Limits on e-mail, so that the app can't be used for harassment."""
 
 from __future__ import annotations
 

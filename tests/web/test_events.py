@@ -1,4 +1,4 @@
-"""The socket that tells of changes."""
+"""The WebSocket `/events`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unbraid.web import events
 UNKNOWN = "x" * 32
 
 
-def listen(app: App, *ids: str, **more: Any) -> Any:
+def subscribe(app: App, *ids: str, **more: Any) -> Any:
     query = "&".join(f"session_id={one}" for one in ids)
     return app.client.websocket_connect(f"ws://127.0.0.1:8000/events?{query}", **more)
 
@@ -24,7 +24,7 @@ def test_sends_status_at_once_and_after_each_change(app: App) -> None:
     one, other = app.begin(), app.begin()
     ids = [one["sessionId"], other["sessionId"]]
     app.send(one)
-    with listen(app, *ids, UNKNOWN) as socket:
+    with subscribe(app, *ids, UNKNOWN) as socket:
         first = [socket.receive_json() for _ in range(3)]
         assert [told["session_id"] for told in first] == [*ids, UNKNOWN]
         assert [told["status"] for told in first] == ["AWAITING_UPLOAD", "AWAITING_UPLOAD", "UNKNOWN"]
@@ -47,7 +47,7 @@ def test_sends_changed_queue_position(app: App) -> None:
     for upload in (first, second):
         app.send(upload)
         app.ask(upload)
-    with listen(app, second["sessionId"]) as socket:
+    with subscribe(app, second["sessionId"]) as socket:
         assert socket.receive_json()["queue_position"] == 2
         app.service.begin(first["sessionId"], "worker")
         assert socket.receive_json()["queue_position"] == 1
@@ -55,12 +55,12 @@ def test_sends_changed_queue_position(app: App) -> None:
 
 def test_sends_every_subscriber_the_same(app: App) -> None:
     upload = app.begin()
-    with listen(app, upload["sessionId"]) as one, listen(app, upload["sessionId"]) as other:
+    with subscribe(app, upload["sessionId"]) as one, subscribe(app, upload["sessionId"]) as other:
         assert one.receive_json() == other.receive_json()
         app.service.cancel(upload["sessionId"])
         assert one.receive_json() == other.receive_json()
         assert len(app.client.app.state.watcher) == 2  # type: ignore[attr-defined]
-    with listen(app, upload["sessionId"]) as again:
+    with subscribe(app, upload["sessionId"]) as again:
         assert again.receive_json()["status"] == "CANCELLED"
 
 
@@ -74,7 +74,7 @@ def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) ->
         return real(ids)
 
     told: list[Any] = []
-    with listen(app, upload["sessionId"]) as socket:
+    with subscribe(app, upload["sessionId"]) as socket:
         told.append(socket.receive_json())
         monkeypatch.setattr(app.service.jobs, "get_many", sometimes)
         app.service.cancel(upload["sessionId"])
@@ -86,10 +86,13 @@ def test_rejects_other_origins(open_app: Open) -> None:
     app = open_app(origins=["https://app.example.org"])
     one = app.begin()["sessionId"]
     for origin in ("http://127.0.0.1:8000", "https://app.example.org"):
-        with listen(app, one, headers={"Origin": origin}) as socket:
+        with subscribe(app, one, headers={"Origin": origin}) as socket:
             assert socket.receive_json()["session_id"] == one
     for origin in ("https://evil.example.org", "http://127.0.0.1:9000", "null", "http://["):
-        with pytest.raises(WebSocketDenialResponse) as refused, listen(app, one, headers={"Origin": origin}):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            subscribe(app, one, headers={"Origin": origin}),
+        ):
             pass
         assert refused.value.status_code == 403
         assert refused.value.headers["x-content-type-options"] == "nosniff"
@@ -98,7 +101,7 @@ def test_rejects_other_origins(open_app: Open) -> None:
 def test_rejects_foreign_host_name(app: App) -> None:
     with (
         pytest.raises(WebSocketDenialResponse) as refused,
-        listen(app, UNKNOWN, headers={"Host": "evil.example.org"}),
+        subscribe(app, UNKNOWN, headers={"Host": "evil.example.org"}),
     ):
         pass
     assert refused.value.status_code == 421
@@ -107,28 +110,28 @@ def test_rejects_foreign_host_name(app: App) -> None:
 def test_rejects_invalid_session_ids(open_app: Open) -> None:
     app = open_app(max_batch=2)
     for ids in ((), ("a%00b",), ("a", "b", "c")):
-        with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), listen(app, *ids) as socket:
+        with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), subscribe(app, *ids) as socket:
             socket.receive_json()
 
 
 def test_limits_sockets_per_client(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_SOCKETS_PER_CLIENT", 1)
-    with listen(app, UNKNOWN) as first:
+    with subscribe(app, UNKNOWN) as first:
         first.receive_json()
-        with pytest.raises(WebSocketDenialResponse) as refused, listen(app, UNKNOWN):
+        with pytest.raises(WebSocketDenialResponse) as refused, subscribe(app, UNKNOWN):
             pass
         assert refused.value.status_code == 429
         assert refused.value.headers["retry-after"] == "60"
-    with listen(app, UNKNOWN) as second:
+    with subscribe(app, UNKNOWN) as second:
         second.receive_json()
 
 
 def test_opening_sockets_counts_for_the_rate_limit(open_app: Open) -> None:
     app = open_app(rate=0.01, rate_burst=2)
     for _ in range(2):
-        with listen(app, UNKNOWN) as socket:
+        with subscribe(app, UNKNOWN) as socket:
             socket.receive_json()
-    with pytest.raises(WebSocketDenialResponse) as refused, listen(app, UNKNOWN):
+    with pytest.raises(WebSocketDenialResponse) as refused, subscribe(app, UNKNOWN):
         pass
     assert refused.value.status_code == 429
 

@@ -1,4 +1,4 @@
-"""Signed links: songs in, stems out, in ranges and archives; nothing half, nothing too large, nothing of others."""
+"""Uploads and downloads by signed link: limits, ranges, archives, expiry."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.web.test_songs import assert_problem
 from unbraid.web import files
 
 
-def left(app: App) -> list[str]:
-    """Files below the folder of objects."""
+def stored_files(app: App) -> list[str]:
+    """Names of the files in the object store."""
     return [path.name for path in app.store.root.rglob("*") if path.is_file()]
 
 
 def link(app: App, upload: dict[str, Any], stem: int = 0) -> str:
-    """Of a stem."""
+    """Link to a stem."""
     return str(app.status(upload)["output_files"][stem]["s3_url"])
 
 
@@ -33,18 +33,18 @@ def test_rejects_upload_of_another_type(app: App) -> None:
     upload = app.begin(kind="audio/mpeg")
     for headers in ({"Content-Type": "audio/wav"}, {"Content-Type": "audio/mpeg; charset=x"}, {}):
         assert_problem(app.client.put(upload["uploadUrl"], content=SONG, headers=headers), 415)
-    assert left(app) == []
+    assert stored_files(app) == []
 
 
 @pytest.mark.parametrize("sent", [{}, {"Content-Type": ""}, {"Content-Type": "application/octet-stream"}])
 def test_upload_of_unknown_type_takes_any_type(app: App, sent: dict[str, str]) -> None:
     upload = app.begin(kind="")
     assert app.client.put(upload["uploadUrl"], content=SONG, headers=sent).status_code == 200
-    assert left(app) == ["song.mp3"]
+    assert stored_files(app) == ["song.mp3"]
 
 
-def pieces(size: int) -> Iterator[bytes]:
-    """A body whose length nobody says beforehand."""
+def chunks(size: int) -> Iterator[bytes]:
+    """A body without Content-Length."""
     for _ in range(size // 100):
         yield bytes(100)
 
@@ -54,16 +54,16 @@ def test_rejects_too_large_content_length_before_reading(open_app: Open) -> None
     upload = app.begin(kind="")
     problem = assert_problem(app.client.put(upload["uploadUrl"], content=bytes(1001)), 413)
     assert "too large" in problem["detail"]
-    assert left(app) == []
+    assert stored_files(app) == []
     assert app.client.put(upload["uploadUrl"], content=bytes(1000)).status_code == 200
 
 
 def test_rejects_too_large_body_without_content_length(open_app: Open) -> None:
     app = open_app(max_bytes=1000)
     upload = app.begin(kind="")
-    assert_problem(app.client.put(upload["uploadUrl"], content=pieces(1100)), 413)
-    assert left(app) == []
-    assert app.client.put(upload["uploadUrl"], content=pieces(1000)).status_code == 200
+    assert_problem(app.client.put(upload["uploadUrl"], content=chunks(1100)), 413)
+    assert stored_files(app) == []
+    assert app.client.put(upload["uploadUrl"], content=chunks(1000)).status_code == 200
 
 
 def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: Open) -> None:
@@ -73,9 +73,9 @@ def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: 
     filler = tiny_disk / "filler"
     filler.write_bytes(bytes(app.store.free_bytes() - 50_000))
     assert_problem(app.client.put(upload["uploadUrl"], content=bytes(100_000)), 507)
-    # and one that doesn't say beforehand how much it is
-    assert_problem(app.client.put(upload["uploadUrl"], content=pieces(100_000)), 507)
-    assert left(app) == []
+    # also without Content-Length
+    assert_problem(app.client.put(upload["uploadUrl"], content=chunks(100_000)), 507)
+    assert stored_files(app) == []
     assert app.client.put(upload["uploadUrl"], content=bytes(10_000)).status_code == 200
 
 
@@ -96,7 +96,7 @@ def test_cannot_upload_to_deleted_session(app: App) -> None:
     upload = app.begin(kind="")
     app.client.post("/cleanup", json={"session_id": upload["sessionId"]})
     assert_problem(app.client.put(upload["uploadUrl"], content=SONG), 404)
-    assert left(app) == []
+    assert stored_files(app) == []
 
 
 def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
@@ -108,12 +108,12 @@ def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
         yield SONG
 
     assert_problem(app.client.put(upload["uploadUrl"], content=song()), 404)
-    assert left(app) == []
+    assert stored_files(app) == []
 
 
 def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.begin(kind="")
-    free = files.BLOCK  # which others take meanwhile
+    free = files.BLOCK  # which other uploads use up meanwhile
     monkeypatch.setattr(app.store, "free_bytes", lambda: free)
 
     def song() -> Iterator[bytes]:
@@ -123,12 +123,12 @@ def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.
             free = 0
 
     assert_problem(app.client.put(upload["uploadUrl"], content=song()), 507)
-    assert left(app) == []
+    assert stored_files(app) == []
 
 
-@pytest.mark.parametrize("drop", [b"", b"x"], ids=["nothing", "drops"])
+@pytest.mark.parametrize("drop", [b"", b"x"], ids=["silence", "single bytes"])
 def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
-    """Bytes that come one by one are no sign of life."""
+    """Single bytes don't reset the timeout."""
     monkeypatch.setattr(files, "IDLE_S", 0.05)
     path, _, query = app.begin(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
     scope = {
@@ -157,7 +157,7 @@ def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: 
 
     asyncio.run(asyncio.wait_for(app.client.app(scope, receive, send), 10))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
-    assert left(app) == []
+    assert stored_files(app) == []
 
 
 # Links
@@ -208,7 +208,7 @@ def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
     for method in ("GET", "PUT"):
         answer = app.client.request(method, f"/files/{key}")
         assert answer.status_code in (403, 404)
-    # Even with a signature of ours, which nobody but us could make.
+    # Even with a valid signature.
     answer = app.client.get(app.store.links.download("../secret", 60))
     assert_problem(answer, 404)
     assert_problem(app.client.get(app.store.links.download("zips", 60)), 404)
@@ -218,7 +218,7 @@ def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "first", "end"),
+    ("range_", "status", "first", "end"),
     [
         ("bytes=0-99", 206, 0, 100),
         ("bytes=100-", 206, 100, len(OCTETS)),
@@ -226,8 +226,8 @@ def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
         ("bytes=500-999999", 206, 500, len(OCTETS)),
     ],
 )
-def test_downloads_ranges(app: App, asked: str, status: int, first: int, end: int) -> None:
-    answer = app.client.get(link(app, app.done()), headers={"Range": asked})
+def test_downloads_ranges(app: App, range_: str, status: int, first: int, end: int) -> None:
+    answer = app.client.get(link(app, app.done()), headers={"Range": range_})
     assert answer.status_code == status
     assert answer.content == OCTETS[first:end]
     assert answer.headers["content-range"] == f"bytes {first}-{end - 1}/{len(OCTETS)}"
@@ -289,7 +289,9 @@ def test_stem_deleted_during_download_is_no_internal_error(app: App, monkeypatch
         return found
 
     monkeypatch.setattr(Path, "stat", stat_then_delete)
-    answer = app.client.get(address)  # the head of the answer has gone out: all that is left is to end it
+    answer = app.client.get(
+        address
+    )  # the headers have been sent, so the server can only close the connection
     assert (answer.status_code, answer.content) == (200, b"")
     assert "unbraid_http_faults_total 0.0" in app.client.get("/metrics").text
 
@@ -299,5 +301,5 @@ def test_user_files_are_never_rendered_as_pages(app: App) -> None:
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "sandbox" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
-    # whatever page has the link may play from it
+    # a page of any origin that has the link may play the file
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"

@@ -1,4 +1,4 @@
-"""How much one client may ask for."""
+"""Rate limits, body limits and batch limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unbraid.web.limits import Buckets, client_of
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     now = 0.0
 

@@ -1,4 +1,4 @@
-"""The current mix as one file."""
+"""`POST /mix`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unbraid.web import mixes
 
 @pytest.fixture
 def song(app: App, write_wave: WriteWave, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Id of a song whose two stems are the same sound."""
+    """Id of a completed song with two identical stems."""
     path = write_wave(app.settings.data / "stem.wav", 0.5)
     monkeypatch.setattr(conftest, "OCTETS", path.read_bytes())
     return str(app.done("My Song.mp3")["sessionId"])
@@ -38,7 +38,7 @@ def test_mix_is_the_sum_of_stems_times_gains(app: App, song: str) -> None:
     file = app.client.get(answer.json()["s3_url"])
     assert "My%20Song%20-%20mix.wav" in file.headers["content-disposition"]
     assert np.abs(samples(file.content) - 0.75 * stem).max() <= 1
-    # The same mix isn't made again, another is; the files go with the song.
+    # A repeated mix reuses its file, another mix adds one, and cleanup deletes both.
     assert len(list(app.store.root.glob("mixes/*/*"))) == 1
     app.client.post("/mix", json=body)
     assert len(list(app.store.root.glob("mixes/*/*"))) == 1

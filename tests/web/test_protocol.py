@@ -1,4 +1,4 @@
-"""Connections that are no clients': what they get, and that they end."""
+"""Invalid or slow connections: they get an error and are closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unbraid.web.server import Server, bind
 
 @pytest.fixture
 def port(app: App) -> Iterator[int]:
-    """Of the app on a real server, in a thread."""
+    """Port of a real server with the app, in a thread."""
     stop, started = threading.Event(), threading.Event()
     listener = bind("127.0.0.1", 0)
     config = uvicorn.Config(
@@ -35,7 +35,7 @@ def port(app: App) -> Iterator[int]:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """Everything that is answered until the server closes."""
+    """Send `request` and return all bytes until the server closes."""
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         try:
             connection.sendall(request)
@@ -70,11 +70,11 @@ def test_answers_400_with_security_headers_to_invalid_http(port: int, request_: 
 
 
 def test_limits_header_size(port: int) -> None:
-    most = protocol.MAX_HEADER_BYTES
+    limit = protocol.MAX_HEADER_BYTES
     for head in (
-        GET + b"X: " + bytes([120]) * 8 * most,
-        GET + b"X: y\r\n" * most,
-        b"GET /" + b"x" * 8 * most,
+        GET + b"X: " + bytes([120]) * 8 * limit,
+        GET + b"X: y\r\n" * limit,
+        b"GET /" + b"x" * 8 * limit,
     ):
         answer = ask(port, head)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
@@ -107,16 +107,16 @@ UPGRADE = (
 def test_refused_websocket_logs_no_error(port: int, origin: bytes, caplog: pytest.LogCaptureFixture) -> None:
     answer = ask(port, UPGRADE + b"Origin: " + origin + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 403")
-    ask(port, GET + b"Connection: close\r\n\r\n")  # by then the refusal is over
+    ask(port, GET + b"Connection: close\r\n\r\n")  # the refusal has been handled by then
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # no UTF-8
-        (b"\x83\x80\0\0\0\0", 1002),  # no opcode
-        (b"\x81\x05hello", 1002),  # without a mask
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # invalid UTF-8
+        (b"\x83\x80\0\0\0\0", 1002),  # unknown opcode
+        (b"\x81\x05hello", 1002),  # no mask
         (b"\x81\xff" + bytes([0x7F, *[0xFF] * 7]) + bytes(4), 1009),  # too long
     ],
 )
@@ -125,11 +125,11 @@ def test_invalid_frame_closes_websocket_without_error(
 ) -> None:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(UPGRADE + b"\r\n")
-        told = connection.makefile("rb")
-        while told.readline() != b"\r\n":
+        received = connection.makefile("rb")
+        while received.readline() != b"\r\n":
             pass
         connection.sendall(frame)
-        assert b"\x88" in (rest := told.read())
+        assert b"\x88" in (rest := received.read())
         assert code.to_bytes(2, "big") in rest
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
@@ -139,11 +139,11 @@ def test_file_deleted_during_download_closes_connection_without_error(
 ) -> None:
     target = app.status(app.done())["zip_url"].partition("8000")[2]
 
-    def beginning(_: object) -> Iterator[bytes]:
+    def interrupted(_: object) -> Iterator[bytes]:
         yield b"PK"
         raise FileNotFoundError
 
-    monkeypatch.setattr(zips, "_blocks", beginning)
+    monkeypatch.setattr(zips, "_blocks", interrupted)
     answer = ask(port, f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b"\r\n\r\nPK")

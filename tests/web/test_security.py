@@ -1,4 +1,4 @@
-"""What browsers are told, and which pages, names and origins are let in."""
+"""Security headers, CORS, host names and the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unbraid.web.app import create_app
 from unbraid.web.static import FrontEnd
 
 ORIGIN = "https://app.example.org"
-EVERYWHERE = {
+ALWAYS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -21,7 +21,7 @@ EVERYWHERE = {
 
 
 def all_kinds_of_answers(app: App) -> list[Any]:
-    """A page, an asset, a call, a file, and refusals from each layer."""
+    """A page, an asset, an API answer, a file, and an error of each layer."""
     client, upload = app.client, app.done()
     stem = app.status(upload)["output_files"][0]["s3_url"]
     return [
@@ -45,13 +45,13 @@ def all_kinds_of_answers(app: App) -> list[Any]:
 
 def test_every_answer_has_security_headers(app: App) -> None:
     for answer in all_kinds_of_answers(app):
-        for name, value in EVERYWHERE.items():
+        for name, value in ALWAYS.items():
             assert answer.headers[name] == value, (answer.request.url, answer.status_code)
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; ")
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-        assert "http" not in policy  # no third party
+        assert "http" not in policy  # no other origin
         assert "server" not in answer.headers
         assert "strict-transport-security" not in answer.headers  # this is http
 
@@ -80,37 +80,37 @@ def test_api_answers_are_not_cached(app: App) -> None:
 
 
 def preflight(app: App, path: str, method: str, headers: str, origin: str = ORIGIN) -> Any:
-    asked = {
+    headers_ = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": headers,
     }
-    return app.client.options(path, headers=asked)
+    return app.client.options(path, headers=headers_)
 
 
 def test_configured_origin_may_upload_process_and_download(open_app: Open) -> None:
     app = open_app(origins=[ORIGIN])
-    asked = preflight(app, "/upload", "POST", "content-type,x-browser-token,authorization")
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-origin"] == ORIGIN
-    began = app.client.post(
+    allowed = preflight(app, "/upload", "POST", "content-type,x-browser-token,authorization")
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    created = app.client.post(
         "/upload", json={"fileName": "a.mp3", "fileType": "audio/mpeg"}, headers={"Origin": ORIGIN}
     )
-    assert began.headers["access-control-allow-origin"] == ORIGIN
-    upload = began.json()
+    assert created.headers["access-control-allow-origin"] == ORIGIN
+    upload = created.json()
     path = upload["uploadUrl"].partition(":8000")[2]
-    asked = preflight(app, path, "PUT", "content-type")
-    assert asked.status_code == 200
-    assert "PUT" in asked.headers["access-control-allow-methods"]
+    allowed = preflight(app, path, "PUT", "content-type")
+    assert allowed.status_code == 200
+    assert "PUT" in allowed.headers["access-control-allow-methods"]
     sent = app.client.put(path, content=SONG, headers={"Origin": ORIGIN, "Content-Type": "audio/mpeg"})
     assert sent.headers["access-control-allow-origin"] == ORIGIN
     app.ask(upload)
     app.finish(upload)
     stem = app.status(upload)["output_files"][0]["s3_url"]
     assert preflight(app, stem.partition(":8000")[2], "GET", "range").status_code == 200
-    got = app.client.get(stem, headers={"Origin": ORIGIN, "Range": "bytes=0-9"})
-    assert got.headers["access-control-allow-origin"] == ORIGIN
-    assert "Content-Range" in got.headers["access-control-expose-headers"]
+    downloaded = app.client.get(stem, headers={"Origin": ORIGIN, "Range": "bytes=0-9"})
+    assert downloaded.headers["access-control-allow-origin"] == ORIGIN
+    assert "Content-Range" in downloaded.headers["access-control-expose-headers"]
     refused = app.client.post("/status", json={}, headers={"Origin": ORIGIN})
     assert refused.headers["access-control-allow-origin"] == ORIGIN
 
@@ -129,7 +129,7 @@ def test_no_cors_headers_without_configured_origins(app: App) -> None:
     assert "access-control-allow-origin" not in app.client.get("/models", headers={"Origin": ORIGIN}).headers
 
 
-# Names
+# Host names
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_page_has_policy_and_cache_headers(app: App, monkeypatch: pytest.MonkeyP
     assert "connect-src 'self';" in page.headers["content-security-policy"]
     same = app.client.get("/", headers={"If-None-Match": page.headers["etag"]})
     assert same.status_code == 304
-    # Browsers take the headers of this answer for those of the page they have kept.
+    # Browsers update the headers of their cached page from this answer.
     assert same.headers["content-security-policy"] == page.headers["content-security-policy"]
     asset = app.client.get("/assets/index-abc.js")
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"

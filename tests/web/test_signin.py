@@ -1,4 +1,4 @@
-"""Sign-in to the app: who has signed in sees what is theirs, and nobody else's."""
+"""Sign-in to the web app: users can use only their own sessions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from unbraid.web import events
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with running() as one:
-        yield one
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_only_the_owner_may_use_a_session(app: App, issuer: Issuer) -> None:
         assert_problem(app.client.post(path, json=body, headers=berta), 403)
     several = {"session_ids": [upload["sessionId"]]}
     answer = app.client.post("/batch/status", json=several, headers=berta)
-    assert [told["status"] for told in answer.json()["sessions"]] == ["UNKNOWN"]
+    assert [session["status"] for session in answer.json()["sessions"]] == ["UNKNOWN"]
     assert app.client.get("/history", headers=berta).json() == {"sessions": []}
     assert len(app.client.get("/history", headers=anna).json()["sessions"]) == 1
     status = app.client.post("/status", json=one, headers=anna).json()

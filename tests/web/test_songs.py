@@ -1,4 +1,4 @@
-"""One song through the API: the contract, field by field."""
+"""One song through the API: every field of the contract."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_failed_song_has_error_message(app: App) -> None:
     app.ask(upload)
     app.service.begin(upload["sessionId"], "worker")
     app.service.fail(upload["sessionId"], "worker", "the song breaks off after 3 seconds")
-    told = app.status(upload)
-    assert (told["status"], told["error_message"]) == ("FAILED", "the song breaks off after 3 seconds")
+    failed = app.status(upload)
+    assert (failed["status"], failed["error_message"]) == ("FAILED", "the song breaks off after 3 seconds")
 
 
 REFUSALS: list[tuple[str, str, dict[str, Any] | None, int]] = [
@@ -135,7 +135,7 @@ def test_errors_are_problem_json(
 
 
 def assert_problem(answer: Any, status: int) -> dict[str, Any]:
-    """RFC 9457, with one line of words."""
+    """Check that an answer is problem+json (RFC 9457) with a one-line detail, and return it."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -225,7 +225,7 @@ def test_history_lists_songs_of_the_browser_token(app: App) -> None:
     mine, theirs = {"X-Browser-Token": "m" * 32}, {"X-Browser-Token": "t" * 32}
     ids = [app.begin(f"{number}.mp3", **mine)["sessionId"] for number in range(3)]
     app.begin("theirs.mp3", **theirs)
-    app.begin("nobody's.mp3")
+    app.begin("without-owner.mp3")
     seen = app.client.get("/history", headers=mine).json()["sessions"]
     assert [one["session_id"] for one in seen] == ids[::-1]
     page = app.client.get("/history", params={"limit": 2}, headers=mine).json()["sessions"]
