@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import shutil
 import subprocess
 import sys
 import venv
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from infra.zips import write_zip
+from unbraid.files.atomic import atomic_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -67,16 +67,14 @@ def fetched(made: Path) -> Path:
     folder = made / f"functions-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
     if folder.is_dir():
         return folder
-    unfinished = folder.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     command = [*_pip(made), "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--implementation", "cp"]
-    command += [*platforms, "--python-version", PYTHON, "--target", str(unfinished), "-r", str(LOCK)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"the functions' libraries can't be fetched:\n{done.stderr.strip()}")
-    unfinished.rename(folder)
+    command += [*platforms, "--python-version", PYTHON, "-r", str(LOCK), "--target"]
+    with atomic_folder(folder) as new:
+        done = subprocess.run([*command, str(new)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the functions' libraries can't be fetched:\n{done.stderr.strip()}")
     return folder
 
 

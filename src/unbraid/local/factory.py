@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unbraid.errors import SettingError
+from unbraid.files.oserrors import read_cause
 from unbraid.jobs.ports import Notifier
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Session
@@ -18,7 +19,7 @@ def open_service(settings: Settings) -> Service:
     try:
         links = Links(read_secret(settings.secret))
     except OSError as error:
-        reason = error.strerror or error
+        reason = read_cause(error)
         raise SettingError(
             f"The folder {settings.data} can't be used: {reason}. Choose another by --data."
         ) from error

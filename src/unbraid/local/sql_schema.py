@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from unbraid.errors import SettingError
+from unbraid.files.oserrors import read_cause
 
 # How long a write waits for others'. They take milliseconds; a backup may take longer.
 PATIENCE_S = 30.0
@@ -110,7 +111,7 @@ def _make_file(database: str | None) -> None:
         Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(database).touch(mode=0o600)
     except OSError as error:
-        raise SettingError(f"The database {database} can't be used: {error.strerror}.") from error
+        raise SettingError(f"The database {database} can't be used: {read_cause(error)}.") from error
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from unbraid.errors import UnbraidError
+from unbraid.errors import OutOfMemory
 from unbraid.separation.arrays import Floats
 
 
@@ -27,5 +27,5 @@ class Runtime(Protocol):
         ...
 
 
-class GpuOutOfMemory(UnbraidError):  # noqa: N818 - named for what happened
+class GpuOutOfMemory(OutOfMemory):
     """A graphics card has too little free memory."""

@@ -108,8 +108,9 @@ class RuntimeLoader:
         )
         if runtime.outputs != set(model.outputs):
             raise ModelError(
-                f"{model.graph} doesn't give {' and '.join(model.outputs)} as its description says. "
-                "Install the model again."
+                f"doesn't give {' and '.join(model.outputs)} as its description says. "
+                "Install the model again.",
+                subject=str(model.graph),
             )
         return runtime
 

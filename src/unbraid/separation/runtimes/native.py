@@ -74,7 +74,8 @@ class NativeRuntime:
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
         if weights.size < max(place.offset + place.length for place in template.tensors):
             raise ModelError(
-                f"{model.folder / WEIGHTS} is too short for {model.graph}. Install the model again."
+                f"is too short for {model.graph}. Install the model again.",
+                subject=str(model.folder / WEIGHTS),
             )
         self._network = NativeHTDemucs(
             library,

@@ -91,7 +91,9 @@ class OpenVinoRuntime:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"{graph} can't be loaded: {reason}. Install the model again.") from error
+            raise ModelError(
+                f"can't be loaded: {reason}. Install the model again.", subject=str(graph)
+            ) from error
         self.inputs = frozenset(shapes)
         self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
         # Created in advance: OpenVINO creates no request while another one runs for the first time.
