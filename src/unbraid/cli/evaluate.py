@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="also score methods without training: the mixture itself, the centre of the stereo image, repetition",
+        help="also score methods without training: the mixture, the centre of the stereo image, repetition, percussion",
     )
     parser.add_argument(
         "--bsseval",
