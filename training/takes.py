@@ -1,7 +1,7 @@
 """Voices alone, to be mixed with backings while training: `python -m training.takes DIR --voices BANK`.
 
 Spoken takes are recorded people as they are, line after line; sung ones are melodies, sung by the bank's voices
-(`training.voices record` makes one of the same people). All went through a studio's chain. A take is
+(`training.voices record` makes one of the same people). All went through a process_voice's chain. A take is
 `DIR/SPLIT-NAME.npy`: int16 (samples, 2) at 44.1 kHz. Takes that are there are left alone.
 """
 
@@ -16,7 +16,7 @@ import soxr
 from training.packages import SoundFile
 from training.songs.form import Plan, make_plan
 from training.songs.render import bank_from
-from training.songs.vocals import render_vocals, studio, write_vocals
+from training.songs.vocals import process_voice, render_vocals, write_vocals
 from training.sound import SAMPLE_RATE, SPLIT_SEED, Audio, Split, add_at, as_int16, save_int16
 from training.voices.part import panned
 from training.voices.recordings import RECORDED, clips, spoken
@@ -52,7 +52,7 @@ def spoken_take(files: list[SoundFile], rng: np.random.Generator) -> Audio:
         at_s += len(line) / SAMPLE_RATE + float(rng.exponential(0.15))
         if at_s >= SPOKEN_S:
             break
-    return studio(rng, _sung_plan(rng), panned(dry, float(rng.uniform(-0.1, 0.1))), lead=True)
+    return process_voice(rng, _sung_plan(rng), panned(dry, float(rng.uniform(-0.1, 0.1))), lead=True)
 
 
 def takes(out: Path, packages: Path, voices: Path, split: Split, seeds: range) -> Iterator[Path]:

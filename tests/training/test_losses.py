@@ -72,10 +72,10 @@ def test_over_a_backing_only_the_voice_counts() -> None:
     elsewhere = stems[:, [1, 0, 2, 3]]  # the same backing, otherwise made up
     other_masks = masks[:, [2, 1, 0, 3]]
     voiced = masks[:, [3, 1, 2, 0]]
-    whole = np.array([True])
+    backed = np.array([True])
 
     def loss(audio: torch.Tensor, shares: torch.Tensor) -> float:
-        target = Stems(audio, whole).mix()
+        target = Stems(audio, backed).mix()
         return (spectrum_loss(shares, target) + waveform_loss(shares, target, items=1)).item()
 
     assert loss(elsewhere, other_masks) == pytest.approx(loss(stems, masks), rel=1e-5)

@@ -16,7 +16,7 @@ SONGS = np.zeros(3, bool)
 def test_the_sums_are_those_of_the_full_spectrograms(drawn: bool) -> None:
     torch.manual_seed(0)
     audio = torch.randn(3, 4, 2, SAMPLES)
-    target = Stems(audio).mix(Remix.drawn(SONGS, 4, np.random.default_rng(5)) if drawn else None)
+    target = Stems(audio).mix(Remix.random(SONGS, 4, np.random.default_rng(5)) if drawn else None)
     stems = spectra(target.stems)
     mixture = stems.sum(1)
     close = {"atol": 1e-4, "rtol": 1e-4}
@@ -33,7 +33,7 @@ def test_without_a_remix_the_mixtures_are_the_items() -> None:
 
 def test_every_stem_is_in_one_mixture() -> None:
     audio = torch.randn(3, 4, 2, SAMPLES)
-    mixed = Stems(audio).mix(Remix.drawn(SONGS, 4, np.random.default_rng(5))).stems
+    mixed = Stems(audio).mix(Remix.random(SONGS, 4, np.random.default_rng(5))).stems
     for source in range(4):  # louder or softer, perhaps with its channels swapped
         shapes = audio[:, source].abs().amax((1, 2))
         found = [
@@ -47,16 +47,16 @@ def test_every_stem_is_in_one_mixture() -> None:
 
 
 def test_backings_stay_whole_while_voices_change_places() -> None:
-    whole = np.array([True, False, False, True])
+    backed = np.array([True, False, False, True])
     moved = False
     for seed in range(10):
-        remix = Remix.drawn(whole, 4, np.random.default_rng(seed))
+        remix = Remix.random(backed, 4, np.random.default_rng(seed))
         items = np.array(remix.items)
-        assert np.array_equal(items[whole, :3], [[0] * 3, [3] * 3])
+        assert np.array_equal(items[backed, :3], [[0] * 3, [3] * 3])
         for source in range(3):
-            assert set(items[~whole, source]) == {1, 2}
+            assert set(items[~backed, source]) == {1, 2}
         assert set(items[:, 3]) == {0, 1, 2, 3}
         moved = moved or items[0, 3] in (1, 2)
     assert moved
-    known = Stems(torch.randn(4, 4, 2, SAMPLES), whole).mix(remix).known
+    known = Stems(torch.randn(4, 4, 2, SAMPLES), backed).mix(remix).known
     assert known.tolist() == [[0, 0, 0, 1], [1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]]

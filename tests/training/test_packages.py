@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 from scipy.io import wavfile
-from training.packages import SoundFile, fetch, sounds
-from training.voices.recordings import Recorded
-from training.voices.voice import Voice
 
 from training import backings, takes
+from training.packages import SoundFile, fetch, sounds
 from training.voices import recordings
+from training.voices.recordings import Recorded
+from training.voices.voice import Voice
 from unbraid.networks.lite import SAMPLE_RATE
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs Debian's dpkg-deb")

@@ -10,7 +10,7 @@ import torch
 from unbraid.networks.checkpoint import Average, averaged_network, load
 from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite, LiteConfig
 from unbraid.training.augment import Augmentation
-from unbraid.training.dataset import OTHER, VOCALS, Batches, Recorded, SongPool, SoundPool
+from unbraid.training.dataset import OTHER, VOCALS, BackingMix, Batches, SongPool, SoundPool
 from unbraid.training.train import Recipe, rate, train
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
@@ -72,7 +72,7 @@ def test_batches_are_drawn_from_their_seed(songs: Path) -> None:
     assert first.stems.shape == (2, 4, 2, 8192)
     assert np.array_equal(first.stems, again.stems)
     assert not np.array_equal(first.stems, other.stems)
-    assert not first.whole.any()
+    assert not first.backed.any()
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +86,12 @@ def backings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_part_of_the_items_is_a_voice_over_a_backing(songs: Path, backings: Path) -> None:
-    recorded = Recorded(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
+    recorded = BackingMix(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
     batches = Batches(SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), recorded=recorded)
     draws = [batches.draw() for _ in range(4)]
-    whole = np.concatenate([draw.whole for draw in draws])
-    stems = np.concatenate([draw.stems for draw in draws])[whole]
-    assert 0 < whole.sum() < len(whole)
+    backed = np.concatenate([draw.backed for draw in draws])
+    stems = np.concatenate([draw.stems for draw in draws])[backed]
+    assert 0 < backed.sum() < len(backed)
     assert not stems[:, [0, 1]].any()
     levels_db = 10 * np.log10(np.mean(stems[:, VOCALS] ** 2, (1, 2)) / np.mean(stems[:, OTHER] ** 2, (1, 2)))
     assert -19 < levels_db.min() < levels_db.max() < 7

@@ -1,8 +1,8 @@
-"""Multitrack songs made up from nothing: composed, played and mixed, to train and test a separator on.
+"""Synthetic multitrack songs to train and test a separator on.
 
-`render_song(seed, split)` gives the stems of one song; `python -m training.songs OUT_DIR` writes many. A song
-is planned by `form` (key, tempo, sections, chords from `harmony`), written by `drum_patterns`, `bass`, `comping`,
-`melody`, played by `drum_kits`, `synths`, `soundfonts`, `vocals`, and put together by `mixing` and `mastering`.
+`render_song(seed, split)` returns the stems of one song; `python -m training.songs OUT_DIR` writes many. Rendering has
+four steps: `form` plans key, tempo, sections and chords (`harmony`). `drum_patterns`, `bass`, `comping` and `melody`
+write the notes. `drum_kits`, `synths`, `soundfonts` and `vocals` play them. `mixing` and `mastering` combine the stems.
 """
 
 from training.songs.render import STEMS, compose, render_song

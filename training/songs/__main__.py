@@ -1,4 +1,4 @@
-"""python -m training.songs OUT_DIR --split train --seeds 0:400 [--jobs N] [--voices BANK_DIR]"""
+"""Write songs: `python -m training.songs OUT_DIR --split train --seeds 0:400 [--jobs N] [--voices BANK_DIR]`."""
 
 import argparse
 import multiprocessing
@@ -27,13 +27,15 @@ def main(arguments: list[str] | None = None) -> int:
         type=_seeds,
         default=range(100),
         metavar="FIRST:LAST",
-        help="LAST is left out (default 0:100)",
+        help="seeds from FIRST up to, but not including, LAST (default 0:100)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument(
         "--voices", type=Path, help="folder of a voice bank (default: the cache folder, else computed voices)"
     )
-    parser.add_argument("--wav", action="store_true", help="sound files, for ears and for `unbraid evaluate`")
+    parser.add_argument(
+        "--wav", action="store_true", help="write WAV files, to listen to and for `unbraid evaluate`"
+    )
     options = parser.parse_args(arguments)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     work = partial(
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             done += 1
             try:
                 path = result.get()
-            except Exception:  # one song that fails, for whatever reason, doesn't end a run of hours
+            except Exception:  # a song that fails must not end a run of hours
                 failed += 1
                 traceback.print_exc()
                 continue

@@ -15,7 +15,7 @@ LOWEST, HIGHEST = 28, 52
 """E1, the open string of a bass guitar, to E3."""
 
 Steps = list[tuple[float, float, int]]
-"""(place, length, semitones above the root), in quarters"""
+"""(position, length, semitones above the root); position and length in quarter notes"""
 
 _PROGRAMS = {
     "upright": (32,),
@@ -91,7 +91,7 @@ def _rhythm(rng: np.random.Generator, style: str, length: float, chord: tuple[in
 
 
 def write_bass(rng: np.random.Generator, plan: Plan, hits: list[Hit]) -> tuple[list[Note], str]:
-    """The notes of the bass (one at a time) and the style it plays. Roots are those of the chords' bass notes."""
+    """Write a monophonic bass line on the bass notes of the chords. Returns the notes and the style."""
     style = pick(rng, plan.genre.basses)
     floor = LOWEST + int(rng.integers(0, 6))
     kicks = [hit.start_s for hit in hits if hit.kind == "kick"]
@@ -109,7 +109,7 @@ def write_bass(rng: np.random.Generator, plan: Plan, hits: list[Hit]) -> tuple[l
                 else style
             )
             if manner == "follow":
-                steps = _following(plan, span, kicks)
+                steps = _follow_kicks(plan, span, kicks)
             elif manner == "walking" or key not in themes or chance(rng, 0.15):
                 themes[key] = steps = _rhythm(rng, manner, span.length, span.chord.intervals)
             else:
@@ -131,8 +131,8 @@ def write_bass(rng: np.random.Generator, plan: Plan, hits: list[Hit]) -> tuple[l
     return monophonic(notes), style
 
 
-def _following(plan: Plan, span: Span, kicks: list[float]) -> Steps:
-    """On the kicks of this chord, or eighths where there are none."""
+def _follow_kicks(plan: Plan, span: Span, kicks: list[float]) -> Steps:
+    """Place notes on the kicks during this chord, or on eighths if it has no kicks."""
     places = np.arange(0.0, span.length, 0.25)
     times = [plan.clock.seconds(span.start + float(place)) for place in places]
     on = [float(p) for p, t in zip(places, times, strict=True) if any(abs(t - kick) < 0.03 for kick in kicks)]
@@ -143,15 +143,15 @@ def _following(plan: Plan, span: Span, kicks: list[float]) -> Steps:
     return [(place, end - place, 0) for place, end in zip(on, ends, strict=True)]
 
 
-def _glided(rng: np.random.Generator, notes: list[Note], seconds: float, glides: float) -> Curve:
+def _glide_curve(rng: np.random.Generator, notes: list[Note], seconds: float, glides: float) -> Curve:
     player = Player(5.0, 0.0, 1.0, float(rng.uniform(0.03, 0.2)), glides, 0.0, 0.0, 0.0, 0.0)
     return pitch_curve(rng, notes, player, seconds)
 
 
-def _boom(rng: np.random.Generator, notes: list[Note], total: int) -> Audio:
-    """The long sine of an 808 kick, played as a bass: pitch falls into each note, level decays, then saturation."""
+def _render_808(rng: np.random.Generator, notes: list[Note], total: int) -> Audio:
+    """Render an 808 bass: decaying, saturated sines whose pitch falls into each note."""
     seconds = total / SAMPLE_RATE
-    curve = _glided(rng, notes, seconds, float(rng.choice([0.0, 0.4])))
+    curve = _glide_curve(rng, notes, seconds, float(rng.choice([0.0, 0.4])))
     times = np.arange(total) / SAMPLE_RATE
     frequency = 440.0 * 2.0 ** ((np.interp(times, np.arange(curve.size) / CURVE_RATE, curve) - 69.0) / 12.0)
     level = np.zeros(total)
@@ -172,8 +172,8 @@ def _boom(rng: np.random.Generator, notes: list[Note], total: int) -> Audio:
     return np.stack([mono, mono])
 
 
-def _sampled(rng: np.random.Generator, notes: list[Note], total: int, split: Split) -> Audio:
-    name = pick(rng, sounds.among(tuple(sounds.BASSES), split))
+def _render_sample(rng: np.random.Generator, notes: list[Note], total: int, split: Split) -> Audio:
+    name = pick(rng, sounds.in_split(tuple(sounds.BASSES), split))
     source = sounds.sample(name)
     track = np.zeros((2, total), dtype=np.float32)
     for note in notes:
@@ -190,7 +190,7 @@ def _sampled(rng: np.random.Generator, notes: list[Note], total: int, split: Spl
 
 
 def _wobble(rng: np.random.Generator, plan: Plan, sound: Audio) -> Audio:
-    """A low-pass swung by an oscillator in time with the song, its speed changing every bar."""
+    """Sweep a low-pass filter with an LFO in time with the song; its speed changes every bar."""
     hop = 128
     times = np.arange(-(-sound.shape[1] // hop)) * hop / SAMPLE_RATE
     quarters = times * plan.clock.tempo_bpm / 60.0
@@ -209,7 +209,7 @@ def _wobble(rng: np.random.Generator, plan: Plan, sound: Audio) -> Audio:
 def render_bass(
     rng: np.random.Generator, plan: Plan, notes: list[Note], style: str, total: int, split: Split
 ) -> tuple[Audio, str]:
-    """(2, total) and the name of the instrument."""
+    """Play the line. Returns the sound (2, total) and the name of the instrument."""
     sound = pick(rng, plan.genre.bass_sounds)
     if style == "wobble":
         sound = pick(rng, ["reese", "fm", "saw"])
@@ -223,16 +223,16 @@ def render_bass(
         mono = track.mean(axis=0)
         return np.stack([mono, mono]), sound
     if sound == "808":
-        return _boom(rng, notes, total), sound
+        return _render_808(rng, notes, total), sound
     if sound == "sampled":
-        return _sampled(rng, notes, total, split), sound
-    track = _synthesised(rng, notes, sound, total, split)
+        return _render_sample(rng, notes, total, split), sound
+    track = _render_synth(rng, notes, sound, total, split)
     if style == "wobble":
         track = _wobble(rng, plan, track)
     return track, sound
 
 
-def _synthesised(rng: np.random.Generator, notes: list[Note], sound: str, total: int, split: Split) -> Audio:
+def _render_synth(rng: np.random.Generator, notes: list[Note], sound: str, total: int, split: Split) -> Audio:
     from dataclasses import replace
 
     patch = make_patch("bass", sounds.preset(rng, split))
@@ -262,6 +262,6 @@ def _synthesised(rng: np.random.Generator, notes: list[Note], sound: str, total:
                         sweep_octaves=float(rng.uniform(1.5, 4.5)), sweep_decay=float(rng.uniform(0.1,
                             0.4)))  # fmt: skip
     if sound in ("acid", "reese") or chance(rng, 0.3):
-        curve = _glided(rng, notes, total / SAMPLE_RATE, float(rng.uniform(0.0, 0.7)))
+        curve = _glide_curve(rng, notes, total / SAMPLE_RATE, float(rng.uniform(0.0, 0.7)))
         return play_line(patch, notes, curve, np.full(curve.size, 0.8), total, rng)
     return play(patch, notes, total, rng)

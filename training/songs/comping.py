@@ -1,4 +1,4 @@
-"""Accompaniment: chords held, strummed, broken or stabbed, and riffs that repeat."""
+"""Write accompaniment: held, strummed, stabbed or broken chords, and riffs."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from training.songs.form import Plan, Section, Span
 from training.songs.harmony import nearest, voicing
 from training.songs.score import Note, chance, pick
 
-Place = tuple[float, float, float]
-"""(place, length, velocity) in quarters from the bar"""
+Stroke = tuple[float, float, float]
+"""(position, length, velocity); position and length in quarter notes, from the start of the bar or chord"""
 
 
-def rhythm(rng: np.random.Generator, manner: str, bar: float) -> list[Place]:
-    """Where chords fall in a bar."""
+def rhythm(rng: np.random.Generator, manner: str, bar: float) -> list[Stroke]:
+    """Draw the chord strokes of one bar."""
     eighths = np.arange(0.0, bar, 0.5)
     if manner == "held":
         return [(0.0, bar, 0.7)]
@@ -42,8 +42,8 @@ def rhythm(rng: np.random.Generator, manner: str, bar: float) -> list[Place]:
     return [(float(x), float(pick(rng, [0.5, 1.0])), 0.7) for x in eighths if x == 0 or chance(rng, 0.3)]
 
 
-def _cut(rhythm_of_bar: list[Place], span: Span, bar: float) -> list[Place]:
-    """The bar's rhythm over a chord of any length, each place once and within the chord."""
+def _cut(rhythm_of_bar: list[Stroke], span: Span, bar: float) -> list[Stroke]:
+    """Repeat the rhythm of a bar over a chord of any length, and cut it at the end of the chord."""
     places = []
     for number in range(int(np.ceil(span.length / bar - 1e-6))):
         for place, length, velocity in rhythm_of_bar:
@@ -62,9 +62,9 @@ def chords(
     loose_s: float,
     strum_s: float = 0.0,
 ) -> list[Note]:
-    """Chords in a rhythm. strum_s: how long the hand takes over the strings, down and up in turn."""
+    """Write chords in a rhythm. `strum_s` is the time of a strum; on-beat strums go up in pitch, others go down."""
     notes: list[Note] = []
-    themes: dict[str, list[Place]] = {}
+    themes: dict[str, list[Stroke]] = {}
     previous: tuple[int, ...] = ()
     for section in sections:
         figure = themes.setdefault(section.kind, rhythm(rng, manner, plan.bar))
@@ -98,7 +98,7 @@ def broken(
     loose_s: float,
     ring: float,
 ) -> list[Note]:
-    """Arpeggios: one tone of the chord after another. step: quarters between tones. ring: their length in steps."""
+    """Write arpeggios. `step` is the distance between tones in quarter notes, `ring` their length in steps."""
     shape = pick(rng, {"up": 3, "down": 1, "updown": 3, "drawn": 3, "alberti": 2})
     wide = chance(rng, 0.6)
     drawn = [int(i) for i in rng.integers(0, 6, 16)]
@@ -132,7 +132,7 @@ def broken(
 def riff(
     rng: np.random.Generator, plan: Plan, sections: list[Section], centre: float, loose_s: float
 ) -> list[Note]:
-    """A short figure of one or two bars, the same rhythm all along, fitted to each chord."""
+    """Write a riff: a figure of one or two bars that repeats its rhythm and adapts its pitches to each chord."""
     length = plan.bar * float(pick(rng, [1.0, 1.0, 2.0]))
     grid = float(pick(rng, [0.5, 0.25, 0.5]))
     places = [float(x) for x in np.arange(0.0, length, grid) if x == 0 or chance(rng, 0.55)]

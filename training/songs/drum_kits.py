@@ -1,4 +1,4 @@
-"""Kits: where each drum's sound comes from, its variations, and the hits placed on a track."""
+"""Draw a drum kit and render hits with it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ KINDS: dict[str, int] = {
     "conga_high": 63,
     "conga_low": 64, "perc": 76, "brush": 38,
 }  # fmt: skip
-"""Every drum there is, with its General MIDI key."""
+"""All kinds of drums, with their General MIDI keys."""
 
 _MACHINE_KITS = (24, 25)
 _ACOUSTIC_KITS = (0, 8, 16, 32, 0, 8, 16)
@@ -26,7 +26,7 @@ _LEVEL_DB = {"kick": 0.0, "snare": 0.0, "clap": -2, "rim": -5, "hat": -12, "open
              "tom_high": -3, "tom_mid": -3, "tom_low": -2, "shaker": -15, "tambourine": -14, "cowbell": -12,
              "conga_high": -7,
              "conga_low": -6, "perc": -10, "brush": -6}  # fmt: skip
-"""Peak levels of a usual mix of a kit, before each song's own balance."""
+"""Typical peak levels in a kit, before the random balance of each song."""
 _PAN = {"hat": 0.35, "open": 0.35, "pedal": 0.35, "ride": -0.4, "crash": 0.3, "tom_high": 0.4,
     "tom_mid": 0.0, "tom_low": -0.45,
         "shaker": -0.5, "tambourine": 0.5, "conga_high": 0.3, "conga_low": 0.15, "cowbell": -0.2,
@@ -35,7 +35,7 @@ _PAN = {"hat": 0.35, "open": 0.35, "pedal": 0.35, "ride": -0.4, "crash": 0.3, "t
 
 @dataclass(frozen=True)
 class Drum:
-    """Variations of one drum, softest first, each (2, samples); its level, and whether another hit stops it."""
+    """One drum: recordings of its strokes, each (2, samples), softest first, and its gain."""
 
     strokes: tuple[Audio, ...]
     level: float
@@ -47,7 +47,7 @@ def _from_font(rng: np.random.Generator, kind: str, split: Split, program: int) 
 
 
 def _strokes(font: soundfonts.Font, kind: str, program: int, bank: int) -> list[Audio]:
-    """A soft, a usual and a hard stroke; none where the font hasn't this drum."""
+    """Render a soft, a medium and a hard stroke; an empty list if the font lacks this drum."""
     seconds = 2.2 if kind in ("crash", "ride") else 1.0
     notes = (Note(0.0, seconds, float(KINDS[kind]), velocity) for velocity in (0.45, 0.75, 0.98))
     strokes = [font.render([note], int(seconds * SAMPLE_RATE), program, bank) for note in notes]
@@ -55,7 +55,7 @@ def _strokes(font: soundfonts.Font, kind: str, program: int, bank: int) -> list[
 
 
 def _variations(rng: np.random.Generator, sound: Audio, count: int) -> list[Audio]:
-    """The same stroke a little higher or lower and darker, as no two strokes are alike."""
+    """Resample a stroke to `count` slightly different pitches, because real strokes vary."""
     result = []
     n = sound.shape[-1]
     for _ in range(count):
@@ -66,10 +66,10 @@ def _variations(rng: np.random.Generator, sound: Audio, count: int) -> list[Audi
     return result
 
 
-def _one_source(
+def _draw_strokes(
     rng: np.random.Generator, kind: str, split: Split, source: str, program: int, number: int
 ) -> list[Audio]:
-    names = sounds.among(sounds.HITS.get(kind, ()), split)
+    names = sounds.in_split(sounds.HITS.get(kind, ()), split)
     if source == "font" and sounds.have_fonts(split):
         strokes = _from_font(rng, kind, split, program)
         if strokes:
@@ -94,14 +94,14 @@ _SOURCES = {
 
 
 def _sources(style: str, split: Split) -> dict[str, float]:
-    """Where sounds may come from, with how often; recorded kits only where there are some."""
+    """Return the weights of the sound sources of a style, without recorded kits if the split has none installed."""
     return {
-        name: often for name, often in _SOURCES[style].items() if name != "recorded" or sounds.kits(split)
+        name: weight for name, weight in _SOURCES[style].items() if name != "recorded" or sounds.kits(split)
     }
 
 
 def make_kit(rng: np.random.Generator, kinds: set[str], style: str, split: Split) -> dict[str, Drum]:
-    """A drum for every kind wanted. style: acoustic, machine, mixed or loop (as mixed, under a loop)."""
+    """Draw a drum for each kind. `style` is acoustic, machine, mixed or loop (like mixed, to play over a loop)."""
     program = int(pick(rng, list(_MACHINE_KITS if style == "machine" else _ACOUSTIC_KITS)))
     if "brush" in kinds and chance(rng, 0.7):
         program = _BRUSH_KIT
@@ -114,15 +114,17 @@ def make_kit(rng: np.random.Generator, kinds: set[str], style: str, split: Split
     for kind in sorted(kinds):
         source = common if chance(rng, 0.75) else pick(rng, sources)
         drum_number = number if chance(rng, 0.6) else sounds.preset(rng, split)
-        strokes = _one_source(rng, kind, split, source, program, drum_number)
+        strokes = _draw_strokes(rng, kind, split, source, program, drum_number)
         if kind in ("kick", "snare", "clap") and style != "acoustic" and chance(rng, 0.4):
-            layer = _one_source(rng, kind, split, pick(rng, sources), program, sounds.preset(rng, split))[-1]
+            layer = _draw_strokes(rng, kind, split, pick(rng, sources), program, sounds.preset(rng, split))[
+                -1
+            ]
             share = (
                 float(rng.uniform(0.2, 0.8))
                 * float(np.abs(strokes[-1]).max())
                 / max(1e-6, float(np.abs(layer).max()))
             )
-            strokes = [_layered(stroke, layer * share) for stroke in strokes]
+            strokes = [_mix_layers(stroke, layer * share) for stroke in strokes]
         peak = max(1e-6, float(np.abs(strokes[-1]).max()))
         pan = flip * width * _PAN.get(kind, 0.0) + 0.03 * float(rng.standard_normal())
         sides = np.array(
@@ -133,7 +135,7 @@ def make_kit(rng: np.random.Generator, kinds: set[str], style: str, split: Split
     return kit
 
 
-def _layered(one: Audio, two: Audio) -> Audio:
+def _mix_layers(one: Audio, two: Audio) -> Audio:
     out = np.zeros((2, max(one.shape[1], two.shape[1])), dtype=np.float32)
     out[:, : one.shape[1]] += one
     out[:, : two.shape[1]] += two
@@ -143,13 +145,15 @@ def _layered(one: Audio, two: Audio) -> Audio:
 _CHOKES = {"open": ("hat", "pedal", "open"), "hat": ("hat", "pedal")}
 
 
-def strike(rng: np.random.Generator, kit: dict[str, Drum], hits: list[Hit], total: int) -> dict[str, Audio]:
-    """Each drum's own track, (2, total). Closing the hi-hat ends an open one."""
+def render_hits(
+    rng: np.random.Generator, kit: dict[str, Drum], hits: list[Hit], total: int
+) -> dict[str, Audio]:
+    """Render one track (2, total) per drum. A closing hi-hat stops an open one."""
     tracks: dict[str, Audio] = {}
     for index, hit in enumerate(hits):
         drum = kit[hit.kind]
         layers = len(drum.strokes)
-        # Three strokes are layers of force, two are mere variations.
+        # Three strokes are velocity layers; one or two are variations without order.
         chosen = int(hit.velocity * layers) if layers == 3 else int(rng.integers(layers))
         stroke = drum.strokes[min(layers - 1, chosen)]
         start = int(hit.start_s * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""What the drummer plays: patterns by style, fills, ghost notes and a human's timing."""
+"""Write drum parts: patterns by style, fills, ghost notes, and human timing."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from training.songs.form import Plan, Section
 from training.songs.score import Hit, chance, pick
 
 Pattern = dict[str, list[tuple[float, float]]]
-"""kind -> (place in quarters from the bar, velocity)"""
+"""Kind of drum -> (position in the bar in quarter notes, velocity) of its hits"""
 
 
 def _every(
@@ -24,7 +24,7 @@ def _at(velocity: float, *places: float) -> list[tuple[float, float]]:
 
 
 def _kicks(rng: np.random.Generator, bar: float, density: float) -> list[tuple[float, float]]:
-    """A kick on one, and others on eighths and sixteenths off the snare."""
+    """Draw kicks: one on the first beat, others on eighths and sixteenths away from the snare."""
     hits = [(0.0, 0.95)]
     for place in np.arange(0.5, bar, 0.25):
         on_snare = bar == 4.0 and place in (1.0, 3.0)
@@ -48,7 +48,7 @@ def _backbeat(bar: float) -> list[tuple[float, float]]:
 
 
 def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float) -> Pattern:
-    """A bar of the style. Three-quarter bars get the style's sounds on a waltz or a 6/8."""
+    """Draw one bar of a style. A bar of three quarters is a waltz or a 6/8 with the sounds of the style."""
     p: Pattern = {}
     back = "clap" if style in ("four", "trap", "reggaeton") and chance(rng, 0.6) else "snare"
     if bar != 4.0:
@@ -185,7 +185,7 @@ def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float
 
 
 def fill(rng: np.random.Generator, bar: float) -> Pattern:
-    """The last part of a bar before a new section, on toms and snare."""
+    """Draw a fill on toms and snare for the end of a bar."""
     start = bar - float(pick(rng, [1.0, 2.0, 1.5, 0.5]))
     p: Pattern = {}
     step = float(pick(rng, [0.25, 0.25, 0.5, 1 / 3]))
@@ -229,12 +229,12 @@ def _in_section(
     return played
 
 
-def play_drums(rng: np.random.Generator, plan: Plan) -> list[Hit]:
-    """All hits of the song, in order, with the player's timing and accents."""
+def write_drums(rng: np.random.Generator, plan: Plan) -> list[Hit]:
+    """Write all hits of the song in order, with timing deviations and accents."""
     style = pick(rng, plan.genre.drums)
     other = pick(rng, plan.genre.drums)
-    loose = plan.genre.looseness_s * float(rng.uniform(0.2, 1.0))
-    lean = {kind: float(rng.normal(0.0, 0.6 * loose)) for kind in ("snare", "hat", "clap", "ride")}
+    timing_s = plan.genre.looseness_s * float(rng.uniform(0.2, 1.0))
+    delay_s = {kind: float(rng.normal(0.0, 0.6 * timing_s)) for kind in ("snare", "hat", "clap", "ride")}
     accents = 0.02 if plan.genre.looseness_s < 0.002 else 0.07
     styles: dict[str, str] = {}
     hits: list[Hit] = []
@@ -246,8 +246,8 @@ def play_drums(rng: np.random.Generator, plan: Plan) -> list[Hit]:
         for place, kind, velocity in _in_section(rng, plan, section, chosen):
             at = (
                 plan.clock.seconds(place)
-                + lean.get(kind, 0.0)
-                + float(np.clip(rng.normal(0.0, loose), -0.02, 0.02))
+                + delay_s.get(kind, 0.0)
+                + float(np.clip(rng.normal(0.0, timing_s), -0.02, 0.02))
             )
             level = float(np.clip(velocity * loud + rng.normal(0.0, accents), 0.08, 1.0))
             if at < plan.seconds:

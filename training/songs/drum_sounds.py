@@ -1,4 +1,4 @@
-"""Drums made from sines and noise, in the manner of analogue drum machines. A preset's number is its seed."""
+"""Synthesise drums from sines and noise, like analogue drum machines. The number of a preset is its seed."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ def _high(sound: Audio, hz: float, order: int = 2) -> Audio:
     )
 
 
-def _falling(t: Audio, from_hz: float, to_hz: float, fall_s: float) -> Audio:
-    """A sine whose frequency falls exponentially from one value to the other."""
+def _falling_sine(t: Audio, from_hz: float, to_hz: float, fall_s: float) -> Audio:
+    """Sine with a frequency that falls exponentially from `from_hz` to `to_hz`."""
     phase = to_hz * t + (from_hz - to_hz) * fall_s * (1.0 - np.exp(-t / fall_s))
     return _single(np.sin(2.0 * np.pi * phase))
 
@@ -38,7 +38,7 @@ def _falling(t: Audio, from_hz: float, to_hz: float, fall_s: float) -> Audio:
 def kick(rng: np.random.Generator) -> Audio:
     t = _time(0.9)
     base = float(rng.uniform(40, 65))
-    body = _falling(t, base * rng.uniform(2, 8), base, rng.uniform(0.008, 0.05)) * np.exp(
+    body = _falling_sine(t, base * rng.uniform(2, 8), base, rng.uniform(0.008, 0.05)) * np.exp(
         -t / rng.uniform(0.07, 0.35)
     )
     click = rng.standard_normal(t.size).astype(np.float32) * np.exp(-t / rng.uniform(0.001, 0.006))
@@ -50,8 +50,8 @@ def kick(rng: np.random.Generator) -> Audio:
 def snare(rng: np.random.Generator) -> Audio:
     t = _time(0.6)
     base = float(rng.uniform(140, 260))
-    body = _falling(t, base * 1.6, base, 0.01) * np.exp(-t / rng.uniform(0.03, 0.14))
-    body += 0.5 * _falling(t, base * 2.5, base * 1.78, 0.01) * np.exp(-t / rng.uniform(0.02, 0.1))
+    body = _falling_sine(t, base * 1.6, base, 0.01) * np.exp(-t / rng.uniform(0.03, 0.14))
+    body += 0.5 * _falling_sine(t, base * 2.5, base * 1.78, 0.01) * np.exp(-t / rng.uniform(0.02, 0.1))
     noise = rng.standard_normal(t.size).astype(np.float32)
     wires = _band(noise, float(rng.uniform(700, 2500)), float(rng.uniform(6000, 16000)), 1) * np.exp(
         -t / rng.uniform(0.03, 0.16)
@@ -81,7 +81,7 @@ def clap(rng: np.random.Generator) -> Audio:
 
 
 def _metal(rng: np.random.Generator, t: Audio) -> Audio:
-    """Six square waves at inharmonic ratios: the metal of classic machines, with noise mixed in."""
+    """Metallic sound of classic drum machines: six square waves at inharmonic ratios, mixed with noise."""
     base = float(rng.uniform(180, 420))
     sound = np.zeros(t.size, dtype=np.float32)
     for ratio in (1.0, 1.342, 1.2312, 1.6532, 1.9523, 2.1523):
@@ -113,7 +113,7 @@ def cymbal(rng: np.random.Generator, ride: bool = False) -> Audio:
 def tom(rng: np.random.Generator, base_hz: float) -> Audio:
     t = _time(0.8)
     base = base_hz * float(rng.uniform(0.85, 1.2))
-    body = _falling(t, base * rng.uniform(1.2, 2.2), base, rng.uniform(0.02, 0.08)) * np.exp(
+    body = _falling_sine(t, base * rng.uniform(1.2, 2.2), base, rng.uniform(0.02, 0.08)) * np.exp(
         -t / rng.uniform(0.1, 0.3)
     )
     click = rng.standard_normal(t.size).astype(np.float32) * np.exp(-t / 0.008)
@@ -137,7 +137,7 @@ def tambourine(rng: np.random.Generator) -> Audio:
 def conga(rng: np.random.Generator, base_hz: float) -> Audio:
     t = _time(0.45)
     base = base_hz * float(rng.uniform(0.9, 1.15))
-    sound = _falling(t, base * 1.15, base, 0.02) * np.exp(-t / rng.uniform(0.05, 0.15))
+    sound = _falling_sine(t, base * 1.15, base, 0.02) * np.exp(-t / rng.uniform(0.05, 0.15))
     slap = _band(rng.standard_normal(t.size).astype(np.float32), 900, 4500, 1) * np.exp(-t / 0.006)
     return _single(sound + float(rng.uniform(0.05, 0.4)) * slap)
 
@@ -157,7 +157,7 @@ def brush(rng: np.random.Generator) -> Audio:
 
 
 def make_drum(kind: str, number: int) -> Audio:
-    """(samples,) with peak 1: the drum `kind` of preset `number`."""
+    """Synthesise the drum `kind` with preset `number`: (samples,), peak 1."""
     rng = np.random.default_rng([number, sum(map(ord, kind))])
     if kind in ("tom_high", "tom_mid", "tom_low"):
         sound = tom(rng, {"tom_high": 190.0, "tom_mid": 135.0, "tom_low": 90.0}[kind])

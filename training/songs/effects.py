@@ -1,4 +1,4 @@
-"""Rooms, echoes, amplifiers and colours: what studios put sounds through. All take and give (2, samples)."""
+"""Studio effects: reverb, echo, modulation, amplifiers, compressors, equalisers. Sounds are (2, samples)."""
 
 import numpy as np
 from scipy.signal import butter, oaconvolve, sosfilt
@@ -10,9 +10,9 @@ from training.sound import SAMPLE_RATE, Audio
 def impulse_response(
     rng: np.random.Generator, decay_s: float, damping: float, early: int = 6, predelay_s: float = 0.0
 ) -> Audio:
-    """A made-up room, (2, samples) with energy 1: sparse early echoes, then noise whose highs die sooner.
+    """Draw a room impulse response (2, samples) of energy 1: sparse early echoes, then decaying noise.
 
-    decay_s is the time to -60 dB; `damping` in 0..1 shortens it for the upper bands. Sides are independent.
+    `decay_s` is the time to -60 dB. `damping` in 0..1 shortens it for high bands. The channels are independent.
     """
     n = int((decay_s * 1.1 + predelay_s + 0.02) * SAMPLE_RATE)
     t = np.arange(n) / SAMPLE_RATE
@@ -44,7 +44,7 @@ def convolved(sound: Audio, response: Audio) -> Audio:
 
 
 def reverb(rng: np.random.Generator, sound: Audio, size: str) -> Audio:
-    """The wet sound alone. size: room, plate or hall."""
+    """Return only the reverberation. `size` is room, plate or hall."""
     import pedalboard
 
     if chance(rng, 0.5):
@@ -64,7 +64,7 @@ def reverb(rng: np.random.Generator, sound: Audio, size: str) -> Audio:
 
 
 def echo(sound: Audio, delay_s: float, feedback: float, darkness_hz: float, crossed: bool) -> Audio:
-    """Repeats alone, each darker than the one before; crossed repeats change sides."""
+    """Return only the echoes, each darker than the previous one. Crossed echoes alternate between the channels."""
     step = max(1, int(delay_s * SAMPLE_RATE))
     sos = butter(1, darkness_hz, fs=SAMPLE_RATE, output="sos")
     out = np.zeros_like(sound)
@@ -94,7 +94,7 @@ def chorus(rng: np.random.Generator, sound: Audio) -> Audio:
 
 
 def modulated(rng: np.random.Generator, sound: Audio, tempo_bpm: float) -> Audio:
-    """One of chorus, phaser, tremolo, auto-pan, leslie-like."""
+    """Apply a chorus, phaser, tremolo, auto-pan or rotary speaker, drawn at random."""
     import pedalboard
 
     kind = pick(rng, ["chorus", "phaser", "tremolo", "pan"])
@@ -121,15 +121,15 @@ def modulated(rng: np.random.Generator, sound: Audio, tempo_bpm: float) -> Audio
 
 
 def filtered(sound: Audio, hz: float | tuple[float, float], kind: str, order: int = 2) -> Audio:
-    """Butterworth; kind: low, high or band."""
+    """Butterworth filter; `kind` is low, high or band."""
     sos = butter(order, hz, kind, fs=SAMPLE_RATE, output="sos").astype(np.float32)
     return np.asarray(sosfilt(sos, sound), dtype=np.float32)
 
 
 def amplifier(rng: np.random.Generator, sound: Audio, drive_db: float) -> Audio:
-    """A guitar amplifier: tightened lows, two stages of soft clipping (one lopsided), and a loudspeaker cabinet.
+    """Guitar amplifier: low cut, two stages of soft clipping (one asymmetric), and a loudspeaker cabinet.
 
-    The cabinet is a band-pass with a few drawn resonances and a steep fall above 4 to 6 kHz, as close microphones hear.
+    The cabinet is a band-pass with random resonances and a steep slope above 4 to 6 kHz, like close-miked ones.
     """
     import pedalboard
     from pedalboard._pedalboard import Pedalboard
@@ -151,7 +151,7 @@ def amplifier(rng: np.random.Generator, sound: Audio, drive_db: float) -> Audio:
 
 
 def compressed(sound: Audio, threshold_db: float, ratio: float, attack_ms: float, release_ms: float) -> Audio:
-    """Compressed to `threshold_db` below the sound's own peak."""
+    """Compress with a threshold `threshold_db` relative to the peak of the sound."""
     import pedalboard
 
     peak = float(np.abs(sound).max()) + 1e-6
@@ -160,7 +160,7 @@ def compressed(sound: Audio, threshold_db: float, ratio: float, attack_ms: float
 
 
 def saturated(rng: np.random.Generator, sound: Audio) -> Audio:
-    """Tape or valve: a soft curve, at times lopsided, at the sound's own level."""
+    """Tape or valve saturation, sometimes asymmetric, that keeps the level."""
     level = float(np.sqrt(np.mean(sound**2))) * 4.0 + 1e-6
     drive = float(rng.uniform(0.4, 2.0))
     bias = float(rng.uniform(0.0, 0.3))
@@ -169,7 +169,7 @@ def saturated(rng: np.random.Generator, sound: Audio) -> Audio:
 
 
 def equalised(rng: np.random.Generator, sound: Audio, strength_db: float = 3.0) -> Audio:
-    """A mixing engineer's strokes: shelves at both ends and two bells, drawn with the given deviation."""
+    """Random equaliser: two shelves and two bells with gains of standard deviation `strength_db`."""
     import pedalboard
     from pedalboard._pedalboard import Pedalboard
 
@@ -185,8 +185,8 @@ def equalised(rng: np.random.Generator, sound: Audio, strength_db: float = 3.0) 
     return np.asarray(board(sound, SAMPLE_RATE), dtype=np.float32)
 
 
-def placed(sound: Audio, pan: float, width: float) -> Audio:
-    """Mid and side rescaled (`width` 0 mono, 1 as is, 2 wider), then panned with constant power, `pan` in -1..1."""
+def panned(sound: Audio, pan: float, width: float) -> Audio:
+    """Scale the side signal by `width` (0 is mono, 2 is wider), then pan with constant power; `pan` is in -1..1."""
     mid, side = (sound[0] + sound[1]) * 0.5, (sound[0] - sound[1]) * (0.5 * width)
     angle = (1.0 + pan) * np.pi / 4.0
     return np.stack(
@@ -198,7 +198,7 @@ def placed(sound: Audio, pan: float, width: float) -> Audio:
 
 
 def doubled(sound: Audio, delay_s: float) -> Audio:
-    """The right side a few milliseconds late: wide, after Haas."""
+    """Delay the right channel by `delay_s` for width (Haas effect)."""
     n = int(delay_s * SAMPLE_RATE)
     late = np.zeros_like(sound[1])
     late[n:] = sound[1, : sound.shape[1] - n]

@@ -1,4 +1,4 @@
-"""How a player bends a line: glides, vibrato, scoops, swells. The curves serve soundfonts and our own synths alike."""
+"""Pitch and loudness curves of a player: glides, vibrato, scoops, swells. Soundfonts and synthesisers both use them."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,31 @@ from numpy.typing import NDArray
 from training.songs.score import Note, chance
 
 CURVE_RATE = 200
-"""Points of a pitch or loudness curve per second: 30 or more for each cycle of a vibrato."""
+"""Points per second of a pitch or loudness curve; 28 or more for each cycle of a vibrato of up to 7 Hz."""
 
 Curve = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Player:
-    """vibrato_hz and vibrato (semitones, half the width), its delay, glide_s between notes and how often, how often
-    notes are scooped into (from `scoop` semitones), fall off at the end, and how far notes swell (0..1)."""
+    """How a player shapes notes."""
 
     vibrato_hz: float
     vibrato: float
+    """Vibrato depth: half the width, in semitones."""
     delay_s: float
+    """Delay of the vibrato after the onset."""
     glide_s: float
     glides: float
+    """Probability of a glide from the previous note."""
     scoops: float
+    """Probability of a scoop into a note."""
     scoop: float
+    """Semitones below the note where a scoop starts."""
     falls: float
+    """Probability that the pitch of a long note falls at its end."""
     swell: float
+    """Loudness range within a note, 0..1."""
 
 
 def draw_player(rng: np.random.Generator) -> Player:
@@ -45,7 +51,7 @@ def draw_player(rng: np.random.Generator) -> Player:
 
 
 def pitch_curve(rng: np.random.Generator, notes: list[Note], player: Player, seconds: float) -> Curve:
-    """MIDI pitch at CURVE_RATE for a one-voice line; between notes the last pitch stays."""
+    """Return the MIDI pitch of a monophonic line at CURVE_RATE; rests keep the last pitch."""
     points = int(seconds * CURVE_RATE) + 1
     curve = np.full(points, notes[0].pitch if notes else 60.0)
     previous = notes[0] if notes else None
@@ -76,7 +82,7 @@ def pitch_curve(rng: np.random.Generator, notes: list[Note], player: Player, sec
 
 
 def bends(curve: Curve, notes: list[Note]) -> list[tuple[float, float]]:
-    """The curve as pitch bends for notes played at their rounded pitch: only where it moved by 2 cents or more."""
+    """Convert a pitch curve to pitch bends relative to the rounded pitch of each note, in steps of 2 cents or more."""
     result: list[tuple[float, float]] = []
     for note in notes:
         first, last = round(note.start_s * CURVE_RATE), round(note.end_s * CURVE_RATE) + 4
@@ -90,7 +96,7 @@ def bends(curve: Curve, notes: list[Note]) -> list[tuple[float, float]]:
 
 
 def swell_curve(rng: np.random.Generator, notes: list[Note], player: Player, seconds: float) -> Curve:
-    """Loudness 0..1 at CURVE_RATE: notes that grow, fade, or do both."""
+    """Return the loudness 0..1 at CURVE_RATE: each note grows, fades, or swells and fades."""
     points = int(seconds * CURVE_RATE) + 1
     curve = np.full(points, 0.8)
     for note in notes:

@@ -1,11 +1,11 @@
-"""The plan of a song: key, tempo, sections, and the chord that sounds at any moment."""
+"""Plan a song: key, tempo, sections and chords."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.songs.genres import GENRES, POPULARITY, Genre
-from training.songs.harmony import MODES, Chord, Key, degrees, dress
+from training.songs.harmony import Chord, Key, degrees, make_chord
 from training.songs.score import Clock, chance, pick
 
 QUARTERS = {"4/4": 4.0, "3/4": 3.0, "6/8": 3.0}
@@ -14,7 +14,7 @@ QUARTERS = {"4/4": 4.0, "3/4": 3.0, "6/8": 3.0}
 
 @dataclass(frozen=True)
 class Span:
-    """A chord from `start` for `length` quarters."""
+    """A chord and its position; `start` and `length` in quarter notes."""
 
     start: float
     length: float
@@ -27,7 +27,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Section:
-    """Some bars with the same parts. `energy` in 0..1 drives density, dynamics and how many layers play."""
+    """A section of the form. `energy` in 0..1 controls density, dynamics and the number of layers."""
 
     kind: str
     start: float
@@ -35,7 +35,7 @@ class Section:
     energy: float
     parts: frozenset[str]
     length: float
-    """quarters"""
+    """In quarter notes."""
 
     @property
     def end(self) -> float:
@@ -44,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the parts agree on. Positions are quarter notes from the start of the song."""
+    """Plan that all parts follow. Positions are quarter notes from the start of the song."""
 
     name: str
     genre: Genre
@@ -108,49 +108,50 @@ _OTHER = {"intro": 0.95, "verse": 0.97, "prechorus": 0.97, "chorus": 0.99, "brid
 def _progression(
     rng: np.random.Generator, key: Key, name: str, genre: Genre, bars: int, bar: float
 ) -> list[Span]:
-    """Chords that fill `bars` bars, placed from 0; usually one a bar, at times two a bar or two bars long."""
+    """Draw chords for `bars` bars, from position 0: usually one per bar, sometimes two, or one for two bars."""
     rhythm = float(pick(rng, {1.0: 6, 0.5: 1.5, 2.0: 1.5}))
     if rhythm == 0.5 and bar == 3.0:
         rhythm = 1.0
     count = max(1, round(bars / rhythm))
     loop = min(count, 12 if name == "blues" else pick(rng, [2, 4, 4, 4, 8]))
     colour = pick(rng, genre.colours)
-    cycle = [dress(rng, key, degree, colour) for degree in degrees(rng, loop, name)]
+    cycle = [make_chord(rng, key, degree, colour) for degree in degrees(rng, loop, name)]
     length = rhythm * bar
     return [Span(index * length, length, cycle[index % loop]) for index in range(count)]
 
 
-def _parts(rng: np.random.Generator, kind: str, has: frozenset[str]) -> frozenset[str]:
+def _parts(rng: np.random.Generator, kind: str, instruments: frozenset[str]) -> frozenset[str]:
     odds = {"vocals": _SINGS[kind], "drums": _DRUMS[kind], "bass": _BASS[kind], "other": _OTHER[kind]}
     playing = frozenset(
-        part for part in ("drums", "bass", "other", "vocals") if part in has and chance(rng, odds[part])
+        part
+        for part in ("drums", "bass", "other", "vocals")
+        if part in instruments and chance(rng, odds[part])
     )
-    return playing or frozenset({"other"} & has) or has
+    return playing or frozenset({"other"} & instruments) or instruments
 
 
 def make_plan(rng: np.random.Generator) -> Plan:
-    """Draws a song of about 30 to 45 seconds."""
+    """Draw the plan of a song of 30 to 48 seconds."""
     name = pick(rng, POPULARITY)
     genre = GENRES[name]
     tempo = float(rng.uniform(*genre.tempo_bpm))
     meter = pick(rng, genre.meters)
     bar = QUARTERS[meter]
     key = Key(int(rng.integers(12)), pick(rng, genre.modes))
-    assert key.mode in MODES
     swings = chance(rng, genre.swing) and meter != "6/8"
     swing = float(rng.uniform(0.55, 0.67)) if swings else 0.5
-    loose = genre.looseness_s > 0.005 and chance(rng, 0.5)
-    drift = tuple(float(d) for d in 0.01 * rng.standard_normal(60)) if loose else ()
+    drifts = genre.looseness_s > 0.005 and chance(rng, 0.5)
+    drift = tuple(float(d) for d in 0.01 * rng.standard_normal(60)) if drifts else ()
     clock = Clock(tempo, swing, genre.swing_unit, drift)
 
     vocals = pick(rng, genre.vocals)
-    has = {"other", "vocals", "drums", "bass"}
+    instruments = {"other", "vocals", "drums", "bass"}
     if vocals == "none":
-        has.discard("vocals")
+        instruments.discard("vocals")
     if chance(rng, genre.without_drums):
-        has.discard("drums")
+        instruments.discard("drums")
     if chance(rng, genre.without_bass):
-        has.discard("bass")
+        instruments.discard("bass")
 
     target = float(rng.uniform(30.0, 44.0))
     kind = pick(
@@ -164,14 +165,14 @@ def make_plan(rng: np.random.Generator) -> Plan:
     while clock.seconds(position) < target:
         bars = int(pick(rng, _BARS[kind]))
         if bar * 60.0 / tempo < 1.5 and bars < 8:
-            bars *= 2  # fast songs count their form in longer phrases
+            bars *= 2  # fast songs have longer sections
         if bar * 60.0 / tempo > 2.9 and bars > 4:
             bars //= 2
         theme = "verse" if shared or kind in ("intro", "outro", "solo") else kind
         if (theme, bars) not in chords:
             chords[(theme, bars)] = _progression(rng, key, name, genre, bars, bar)
         energy = float(np.clip(_ENERGY[kind] + 0.12 * rng.standard_normal(), 0.1, 1.0))
-        parts = _parts(rng, kind, frozenset(has))
+        parts = _parts(rng, kind, frozenset(instruments))
         section = Section(kind, position, bars, energy, parts, bars * bar)
         sections.append(section)
         loop = chords[(theme, bars)]

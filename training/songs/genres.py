@@ -1,4 +1,4 @@
-"""The kinds of music that songs are drawn from: ranges and weights, never a fixed arrangement."""
+"""Genres: ranges and weights that songs are drawn from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,13 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Genre:
-    """How often what happens in a kind of music.
+    """Ranges and probabilities of a genre.
 
-    tempo_bpm: range. swing: probability that the song swings, and `swing_unit` in quarters. colours: how chords
-    are dressed (harmony.dress). drums, basses, layers: weights of drum patterns, bass lines and the parts that make
-    up "other". kits: acoustic, machine or loop. looseness_s: standard deviation of a player's timing.
-    vocals: singing styles, "none" among them. tracks: how many layers "other" has.
+    tempo_bpm: range. swing: probability that a song swings. swing_unit: in quarter notes. colours: weights of the
+    chord types of `harmony.make_chord`. drums, basses, layers: weights of drum patterns, bass lines and the parts of
+    "other". kits: acoustic, machine, mixed or loop. looseness_s: standard deviation of a player's timing. vocals:
+    weights of singing styles, including "none". tracks: range of the number of layers of "other". dryness: 0..1, less
+    reverberation.
     """
 
     tempo_bpm: tuple[float, float]
@@ -236,4 +237,4 @@ POPULARITY: dict[str, float] = {
     "drum and bass": 1.5, "dubstep": 1, "reggae": 1.5, "latin": 2, "bossa": 1, "ambient": 1,
     "cinematic": 1.2, "lofi": 1,
 }  # fmt: skip
-"""Relative share of each genre, close to what people separate: pop and rock first."""
+"""Weights of the genres, similar to the songs that users separate: pop and rock come first."""

@@ -1,4 +1,4 @@
-"""Keys, chords and progressions."""
+"""Keys, chords and chord progressions."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ MODES: dict[str, tuple[int, ...]] = {
 @dataclass(frozen=True)
 class Key:
     tonic: int
-    """pitch class, 0 = C"""
+    """Pitch class, 0 is C."""
     mode: str
 
     @property
@@ -28,7 +28,7 @@ class Key:
         return MODES[self.mode]
 
     def degree(self, number: int) -> int:
-        """Semitones above the tonic of a scale degree counted from 0; goes on over the octaves, down as well."""
+        """Semitones from the tonic to a scale degree counted from 0; also negative, and beyond the octave."""
         octave, step = divmod(number, 7)
         return 12 * octave + self.scale[step]
 
@@ -38,7 +38,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Chord:
-    """`root` and `bass` are pitch classes; `intervals` semitones above the root, rising from 0."""
+    """`root` and `bass` are pitch classes. `intervals` are semitones above the root, ascending from 0."""
 
     root: int
     intervals: tuple[int, ...]
@@ -48,7 +48,7 @@ class Chord:
         return tuple((self.root + interval) % 12 for interval in self.intervals)
 
 
-# Where each degree tends to go (tonic, predominant, dominant), counted from 0.
+# Weights of the next degree after each degree, counted from 0 (tonic, predominant, dominant).
 _NEXT: dict[int, dict[int, float]] = {
     0: {3: 4, 4: 4, 5: 4, 1: 1.5, 2: 1, 6: 1},
     1: {4: 5, 3: 1, 6: 0.5, 0: 0.5},
@@ -59,7 +59,7 @@ _NEXT: dict[int, dict[int, float]] = {
     6: {0: 4, 5: 1.5, 3: 2, 2: 1},
 }
 
-# Turns of harmony that are common property, by degree from 0.
+# Common chord progressions, by degree from 0.
 _LOOPS: tuple[tuple[int, ...], ...] = (
     (0, 4, 5, 3), (5, 3, 0, 4), (0, 5, 3, 4), (0, 3, 4, 3), (0, 3, 0, 4), (5, 4, 3, 4), (0, 6, 5, 4), (0, 6,
     3, 0),
@@ -70,7 +70,7 @@ _TWELVE_BAR = (0, 0, 0, 0, 3, 3, 0, 0, 4, 3, 0, 4)
 
 
 def degrees(rng: np.random.Generator, length: int, genre: str) -> tuple[int, ...]:
-    """A progression of `length` chords as scale degrees."""
+    """Draw a progression of `length` chords as scale degrees."""
     if genre == "blues" and chance(rng, 0.7):
         return tuple((_TWELVE_BAR * (length // 12 + 1))[:length])
     if genre in ("jazz", "bossa") and chance(rng, 0.7):
@@ -91,17 +91,17 @@ def degrees(rng: np.random.Generator, length: int, genre: str) -> tuple[int, ...
     return tuple(walk)
 
 
-def dress(rng: np.random.Generator, key: Key, degree: int, colour: str) -> Chord:
-    """The chord on a degree of the key: its thirds stacked, then coloured.
+def make_chord(rng: np.random.Generator, key: Key, degree: int, colour: str) -> Chord:
+    """Build the chord on a degree of the key from stacked thirds, sometimes with borrowed tones.
 
-    colour: triad, sus, seventh, ninth, dominant (a minor seventh on every degree), power (root and fifth).
+    `colour` is triad, sus, seventh, ninth, dominant (minor seventh on every degree) or power (root and fifth).
     """
     root = key.degree(degree)
     stack = tuple(key.degree(degree + step) - root for step in (0, 2, 4, 6, 8))
     if key.mode in ("minor", "phrygian") and degree == 4 and chance(rng, 0.35):
-        stack = (0, 4, 7, 10, 14)  # the major dominant that minor keys borrow
+        stack = (0, 4, 7, 10, 14)  # major dominant in a minor key
     elif key.mode == "major" and degree == 3 and chance(rng, 0.08):
-        stack = (0, 3, 7, 10, 14)  # the minor subdominant, borrowed from the parallel key
+        stack = (0, 3, 7, 10, 14)  # minor subdominant, borrowed from the parallel key
     elif key.mode == "major" and degree in (1, 2, 5) and chance(rng, 0.06):
         stack = (0, 4, 7, 10, 14)  # secondary dominant
     intervals: tuple[int, ...]
@@ -127,7 +127,7 @@ def dress(rng: np.random.Generator, key: Key, degree: int, colour: str) -> Chord
 
 
 def voicing(chord: Chord, centre: float, previous: tuple[int, ...] = (), most: int = 5) -> tuple[int, ...]:
-    """MIDI pitches of a chord near `centre`, each tone moved to the octave nearest to the last voicing's middle."""
+    """Voice a chord as MIDI pitches near `centre`, with each tone in the octave closest to the previous voicing."""
     middle = float(np.mean(previous)) if previous else centre
     middle += 0.5 * (centre - middle)
     classes = chord.pitch_classes()[:most]
@@ -135,6 +135,6 @@ def voicing(chord: Chord, centre: float, previous: tuple[int, ...] = (), most: i
 
 
 def nearest(pitch_classes: frozenset[int], pitch: float) -> int:
-    """The MIDI pitch closest to `pitch` whose class is among the given ones."""
+    """Return the MIDI pitch closest to `pitch` with one of the pitch classes."""
     centre = round(pitch)
     return min(range(centre - 6, centre + 7), key=lambda p: (p % 12 not in pitch_classes, abs(p - pitch)))

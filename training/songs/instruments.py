@@ -1,4 +1,4 @@
-"""General MIDI programs by the names that genres use."""
+"""General MIDI programs of the instruments in `genres`."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,10 @@ PROGRAMS: dict[str, tuple[int, ...]] = {
     "lead_brass": (56, 56, 57, 59, 60), "harmonica": (22,),
     "riff": (0, 4, 16, 27, 28, 29, 30, 56, 61, 65, 80, 81, 87, 7, 11, 104, 107, 24, 25),
 }  # fmt: skip
-"""Voices and choirs (52 to 54, 85, 91's relatives) are left out: they belong to the vocals, if anywhere."""
+"""Voices and choirs (52 to 54, 85, and pads like 91) are excluded, because they would belong to the vocals."""
 
 SINGING_PROGRAMS = (52, 53, 54, 85)
-"""Choir aahs, voice oohs, synth voice, voice lead."""
+"""Choir aahs, voice oohs, synth voice, voice lead: never used in "other"."""
 
 
 def midi(
@@ -40,6 +40,6 @@ def midi(
     bends: Sequence[tuple[float, float]] = (),
     swells: Sequence[tuple[float, float]] = (),
 ) -> Audio:
-    """(2, total): the notes on one of the split's soundfonts."""
+    """Play notes on a random soundfont of the split: (2, total)."""
     font = soundfonts.load(pick(rng, [path for path in sounds.FONTS[split] if path.exists()]))
     return font.render(notes, total, program, 0, bends, swells)

@@ -1,4 +1,4 @@
-"""Lines that sing without a voice: sax, violin, flute, brass, guitar and synth leads with glides and vibrato."""
+"""Lead instruments with glides and vibrato: saxophone, violin, flute, brass, guitar and synthesiser."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from training.songs import comping, effects, sounds
 from training.songs.expression import CURVE_RATE, bends, draw_player, pitch_curve, swell_curve
 from training.songs.form import Plan, Section
 from training.songs.instruments import PROGRAMS, midi
-from training.songs.melody import Manner, monophonic, write_melody
+from training.songs.melody import MelodyStyle, monophonic, write_melody
 from training.songs.score import Note, chance, pick
 from training.songs.synths import make_patch, play, play_line
 from training.sound import SAMPLE_RATE, Audio, Split
@@ -21,7 +21,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 def draw(rng: np.random.Generator, plan: Plan) -> str:
-    """A lead that suits the genre, or any."""
+    """Draw a lead instrument, usually one of the genre."""
     fitting = {name: weight for name, weight in plan.genre.layers.items() if name in RANGES}
     return pick(rng, fitting) if fitting and chance(rng, 0.7) else pick(rng, list(RANGES))
 
@@ -30,16 +30,16 @@ def _line(rng: np.random.Generator, plan: Plan, name: str, sections: list[Sectio
     low, high = RANGES[name]
     span = float(rng.uniform(10, 18))
     bottom = float(rng.uniform(low, max(low + 1, high - span)))
-    manner = Manner(bottom, bottom + span, float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.5)),
+    style = MelodyStyle(bottom, bottom + span, float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.1, 0.5)),
         float(rng.uniform(2, 5)),
                     0.7, chance(rng, 0.35))  # fmt: skip
-    return write_melody(rng, plan, sections, manner)
+    return write_melody(rng, plan, sections, style)
 
 
 def render_lead(
     rng: np.random.Generator, plan: Plan, name: str, sections: list[Section], total: int, split: Split
 ) -> Audio:
-    """(2, total). The sound is a soundfont's bent by a player, or our synth following the player's curve."""
+    """Play a lead (2, total) on a soundfont with pitch bends, or on a synthesiser that follows the pitch curve."""
     notes = _line(rng, plan, name, sections)
     if not notes:
         return np.zeros((2, total), dtype=np.float32)
@@ -61,7 +61,7 @@ def render_lead(
         if name != "lead_guitar"
         else []
     )
-    # Sampled voices go on under the next note a little, so that the line is joined.
+    # Sampled notes overlap the next one slightly, so that the line is legato.
     joined = [replace(note, duration_s=note.duration_s * 1.02) for note in monophonic(notes)]
     sound = midi(rng, joined, total, pick(rng, PROGRAMS[name]), split, bends(curve, notes), levels)
     if name == "lead_guitar" and chance(rng, 0.85):
@@ -74,7 +74,7 @@ def render_lead(
 def render_riff(
     rng: np.random.Generator, plan: Plan, sections: list[Section], total: int, split: Split
 ) -> Audio:
-    """A figure that repeats, on any instrument; (2, total)."""
+    """Play a riff on a random instrument: (2, total)."""
     notes = comping.riff(rng, plan, sections, float(rng.uniform(45, 72)), 0.5 * plan.genre.looseness_s)
     if chance(rng, 0.3) or not sounds.have_fonts(split):
         return play(

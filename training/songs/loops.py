@@ -1,4 +1,4 @@
-"""Sampled drum loops brought to the song's tempo."""
+"""Sampled drum loops at the tempo of the song."""
 
 import numpy as np
 
@@ -9,12 +9,11 @@ from training.sound import SAMPLE_RATE, Audio, Split, add_at
 
 
 def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) -> Audio | None:
-    """A loop under all sections with drums, (2, total); None where no loop comes near the tempo or none is
-    installed."""
+    """Play a loop in all sections with drums: (2, total). None if no installed loop has a similar tempo."""
     if not sounds.have_samples() or plan.bar != 4.0 or plan.clock.drift:
         return None
     names = []
-    for name in sounds.among(tuple(sounds.LOOPS), split):
+    for name in sounds.in_split(tuple(sounds.LOOPS), split):
         own = sounds.LOOPS[name] * 60.0 * SAMPLE_RATE / sounds.sample(name).shape[1]
         if 0.72 < plan.clock.tempo_bpm / own < 1.4:
             names.append((name, plan.clock.tempo_bpm / own))
@@ -40,7 +39,7 @@ def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) 
 
 
 def _at_speed(sound: Audio, speed: float, varispeed: bool) -> Audio:
-    """Faster or slower: like tape, pitch and all, or with its pitch kept."""
+    """Change the speed: with the pitch, like tape, if `varispeed`, else at constant pitch."""
     if varispeed:
         at = np.arange(0, sound.shape[1] - 1, speed)
         return np.stack([np.interp(at, np.arange(sound.shape[1]), side) for side in sound]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The master: one gain over time, found from the sum and applied to every stem, so that stems still add up."""
+"""Mastering with one gain curve for all stems, computed from the mixture, so that the stems still sum to it."""
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
@@ -9,15 +9,17 @@ from training.sound import SAMPLE_RATE, Audio
 HOP = 64
 
 
-def _held(values: Audio, total: int) -> Audio:
-    """One value a hop, joined by lines, as one value a sample."""
+def _interpolate(values: Audio, total: int) -> Audio:
+    """Interpolate one value per hop linearly to one value per sample."""
     at = (np.arange(values.size) + 0.5) * HOP
     return np.interp(np.arange(total), at, values).astype(np.float32)
 
 
 def bus_gain(mixture: Audio, ratio: float, threshold_db: float, release_s: float, push_db: float) -> Audio:
-    """A compressor's gain (samples,) for a mixture (2, samples); threshold below its loudest, then `push_db`
-    of make-up."""
+    """Gain (samples,) of a bus compressor for a mixture (2, samples).
+
+    `threshold_db` is relative to the maximum level; `push_db` is the make-up gain.
+    """
     total = mixture.shape[1]
     hops = -(-total // HOP)
     padded = np.zeros((2, hops * HOP), dtype=np.float32)
@@ -32,26 +34,26 @@ def bus_gain(mixture: Audio, ratio: float, threshold_db: float, release_s: float
     for index, value in enumerate(reduction.tolist()):
         state = value if value > state else state * fall
         out[index] = state
-    return _held(np.asarray(10.0 ** ((push_db - out) / 20.0), dtype=np.float32), total)
+    return _interpolate(np.asarray(10.0 ** ((push_db - out) / 20.0), dtype=np.float32), total)
 
 
 def limiter_gain(mixture: Audio, ceiling: float) -> Audio:
-    """The gain (samples,) that keeps the peak of a mixture under `ceiling`, looking 5 ms ahead, without corners."""
+    """Smooth gain (samples,) with a look-ahead of 5 ms that keeps the peak of a mixture under `ceiling`."""
     total = mixture.shape[1]
     hops = -(-total // HOP)
     padded = np.zeros((2, hops * HOP), dtype=np.float32)
     padded[:, :total] = mixture
     peak = np.abs(padded).reshape(2, hops, HOP).max(axis=(0, 2))
-    needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
-    # A minimum over 11 hops smoothed by a mean over 9 is nowhere above the need of any hop or its neighbour,
-    # so the lines drawn between hops aren't either.
-    reach = 11
-    smooth = uniform_filter1d(minimum_filter1d(needed, reach, mode="nearest"), reach - 2, mode="nearest")
-    return _held(np.asarray(smooth, dtype=np.float32), total)
+    required = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
+    # The minimum over 11 hops, averaged over 9, never exceeds the required gain of a hop or of its neighbours.
+    # Therefore the linear interpolation between hops doesn't exceed it either.
+    window = 11
+    smooth = uniform_filter1d(minimum_filter1d(required, window, mode="nearest"), window - 2, mode="nearest")
+    return _interpolate(np.asarray(smooth, dtype=np.float32), total)
 
 
 def master(rng: np.random.Generator, stems: dict[str, Audio]) -> dict[str, Audio]:
-    """The stems under one common gain, their sum's peak at a drawn level of at most 1."""
+    """Apply one common gain to all stems, so that the mixture peaks at a random level of at most 1."""
     mixture = np.sum(list(stems.values()), axis=0)
     peak = float(np.abs(mixture).max())
     if peak < 1e-6:

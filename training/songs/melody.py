@@ -1,4 +1,4 @@
-"""Melodies: phrases with rests over the chords, for the voice and for lead instruments."""
+"""Write melodies for voices and lead instruments: phrases with rests over the chords."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,12 @@ from training.songs.score import Note, chance, pick
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a melody moves. low and high: MIDI range. busy in 0..1: notes for the time. rest: share of silence.
-    step: how far intervals reach (semitones, deviation). held: chance that a phrase ends on a long note."""
+class MelodyStyle:
+    """Parameters of a melody.
+
+    low, high: MIDI range. busy: note density, 0..1. rest: share of silence. step: standard deviation of the intervals
+    in semitones. held: probability that a phrase ends on a long note. sixteenths: use a grid of sixteenths.
+    """
 
     low: float
     high: float
@@ -25,42 +28,42 @@ class Manner:
 
 @dataclass(frozen=True)
 class _Figure:
-    """A phrase before it has chords: onsets and lengths in quarters, contour in scale steps."""
+    """Rhythm and contour of a phrase: onsets and lengths in quarter notes, contour in semitones."""
 
     onsets: tuple[float, ...]
     lengths: tuple[float, ...]
     contour: tuple[float, ...]
 
 
-def _figure(rng: np.random.Generator, manner: Manner, length: float, triple: bool) -> _Figure:
-    grid = 0.5 if not manner.sixteenths else 0.25
-    sung = length * float(np.clip(1.0 - manner.rest + 0.15 * rng.standard_normal(), 0.25, 0.97))
+def _figure(rng: np.random.Generator, style: MelodyStyle, length: float, triple: bool) -> _Figure:
+    grid = 0.5 if not style.sixteenths else 0.25
+    sounding = length * float(np.clip(1.0 - style.rest + 0.15 * rng.standard_normal(), 0.25, 0.97))
     onsets: list[float] = []
     place = float(pick(rng, {0.0: 5, 0.5: 3, 1.0: 2, 1.5: 1} if not triple else {0.0: 5, 0.5: 2, 1.0: 2}))
-    lengths_now = {
-        grid: 2.0 + 6.0 * manner.busy,
+    durations = {
+        grid: 2.0 + 6.0 * style.busy,
         2 * grid: 3.0,
         3 * grid: 1.2,
-        4 * grid: 2.0 * (1.0 - manner.busy) + 0.2,
+        4 * grid: 2.0 * (1.0 - style.busy) + 0.2,
     }
-    sung = max(sung, place + grid)  # a phrase has a note, however much rest was drawn
-    while place < sung:
+    sounding = max(sounding, place + grid)  # at least one note
+    while place < sounding:
         onsets.append(place)
-        place += float(pick(rng, lengths_now))
-    ends = [*onsets[1:], max(sung, onsets[-1] + grid)]
-    if chance(rng, manner.held):
+        place += float(pick(rng, durations))
+    ends = [*onsets[1:], max(sounding, onsets[-1] + grid)]
+    if chance(rng, style.held):
         ends[-1] = min(length - grid, onsets[-1] + float(pick(rng, [1.0, 1.5, 2.0, 3.0])))
     lengths = [max(grid * 0.6, end - onset) for onset, end in zip(onsets, ends, strict=True)]
     repeats = chance(rng, 0.35)
     walk = [0.0]
     for _ in onsets[1:]:
-        moved = 0.0 if repeats and chance(rng, 0.5) else float(rng.normal(0.0, manner.step))
+        moved = 0.0 if repeats and chance(rng, 0.5) else float(rng.normal(0.0, style.step))
         walk.append(walk[-1] + moved - 0.12 * walk[-1])
     return _Figure(tuple(onsets), tuple(lengths), tuple(walk))
 
 
-def _sing(
-    rng: np.random.Generator, plan: Plan, figure: _Figure, start: float, centre: float, manner: Manner
+def _fit_to_chords(
+    rng: np.random.Generator, plan: Plan, figure: _Figure, start: float, centre: float, style: MelodyStyle
 ) -> list[Note]:
     scale = plan.key.pitch_classes()
     pentatonic = frozenset((plan.key.tonic + plan.key.degree(d)) % 12 for d in ((0, 1, 2, 4,
@@ -72,17 +75,17 @@ def _sing(
     ):
         place = start + onset
         chord = frozenset(plan.chord_at(place).pitch_classes())
-        wanted = float(np.clip(centre + contour, manner.low, manner.high))
+        target = float(np.clip(centre + contour, style.low, style.high))
         strong = (
             abs((place / accent) - round(place / accent)) < 1e-6
             or length >= 1.0
             or index == len(figure.onsets) - 1
         )
-        among = chord if strong and chance(rng, 0.8) else (pentatonic if chance(rng, 0.5) else scale)
-        pitch = nearest(among, wanted)
-        while pitch > manner.high:
+        candidates = chord if strong and chance(rng, 0.8) else (pentatonic if chance(rng, 0.5) else scale)
+        pitch = nearest(candidates, target)
+        while pitch > style.high:
             pitch -= 12
-        while pitch < manner.low:
+        while pitch < style.low:
             pitch += 12
         begins, ends = plan.clock.seconds(place), plan.clock.seconds(place + length)
         legato = float(rng.uniform(0.8, 1.0))
@@ -91,19 +94,21 @@ def _sing(
     return notes
 
 
-def write_melody(rng: np.random.Generator, plan: Plan, sections: list[Section], manner: Manner) -> list[Note]:
-    """Phrases over the given sections; sections of one kind share their figures, so hooks come back."""
+def write_melody(
+    rng: np.random.Generator, plan: Plan, sections: list[Section], style: MelodyStyle
+) -> list[Note]:
+    """Write phrases for the sections. Sections of the same kind share figures, so that hooks repeat."""
     themes: dict[str, list[_Figure]] = {}
     notes: list[Note] = []
     for section in sections:
         if section.kind not in themes:
             length = float(plan.bar * pick(rng, {1: 1.0, 2: 4.0, 4: 1.0}))
-            pool = [_figure(rng, manner, length, plan.bar == 3.0) for _ in range(2)]
+            pool = [_figure(rng, style, length, plan.bar == 3.0) for _ in range(2)]
             form = pick(rng, [(0, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (0, 1, 1, 1)])
             themes[section.kind] = [pool[index] for index in form]
         figures = themes[section.kind]
-        lift = (section.energy - 0.5) * 0.35 * (manner.high - manner.low)
-        centre = (manner.low + manner.high) / 2.0 + lift
+        lift = (section.energy - 0.5) * 0.35 * (style.high - style.low)
+        centre = (style.low + style.high) / 2.0 + lift
         span = max(
             plan.bar, round((max(figures[0].onsets[-1], figures[1].onsets[-1]) + 0.5) / plan.bar) * plan.bar
         )
@@ -111,14 +116,14 @@ def write_melody(rng: np.random.Generator, plan: Plan, sections: list[Section], 
         while place < section.end - 1e-6:
             figure = figures[turn % 4]
             if place + figure.onsets[-1] < section.end and not (turn > 0 and chance(rng, 0.06)):
-                notes.extend(_sing(rng, plan, figure, place, centre, manner))
+                notes.extend(_fit_to_chords(rng, plan, figure, place, centre, style))
             place += span
             turn += 1
     return [note for note in monophonic(notes) if note.start_s < plan.seconds - 0.1]
 
 
 def monophonic(notes: list[Note]) -> list[Note]:
-    """Sorted, each note cut where the next begins; what is left shorter than 40 ms is dropped."""
+    """Sort the notes, end each where the next begins, and drop notes shorter than 40 ms."""
     ordered = sorted(notes, key=lambda note: note.start_s)
     line: list[Note] = []
     for index, note in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""The mix: each stem's bus, the levels between stems, pumping."""
+"""Mix a song: process drums and bass, balance the stems, and apply side-chain pumping."""
 
 import numpy as np
 
@@ -8,26 +8,26 @@ from training.songs.score import Hit, chance, gain, pick
 from training.sound import SAMPLE_RATE, Audio
 
 FRAME = SAMPLE_RATE * 2 // 5
-"""0.4 s, the block of loudness meters (ITU-R BS.1770)."""
+"""0.4 s, the block length of loudness meters (ITU-R BS.1770)."""
 
 
 def loudness(sound: Audio) -> float:
-    """RMS over both channels of the blocks within 20 dB of the loudest: how loud a stem is while it plays. 0 if silent.
+    """Loudness of a stem while it plays: RMS over both channels of the blocks within 20 dB of the loudest; 0 if silent.
 
-    Highs count a little more and lows less than in power, by one first-order high-pass at 100 Hz, so that a bass of the
-    same number sounds as loud as a voice.
+    A first-order high-pass at 100 Hz weights the low frequencies, so that a bass sounds as loud as a voice of equal
+    value.
     """
     count = sound.shape[1] // FRAME
     if count == 0:
         return float(np.sqrt(np.mean(sound**2)))
     weighted = effects.filtered(sound, 100.0, "high", 1)
     power = np.mean(weighted[:, : count * FRAME].reshape(2, count, FRAME) ** 2, axis=(0, 2))
-    heard = power[power > 0.01 * power.max()]
-    return float(np.sqrt(np.mean(heard))) if heard.size else 0.0
+    audible = power[power > 0.01 * power.max()]
+    return float(np.sqrt(np.mean(audible))) if audible.size else 0.0
 
 
 def mix_drums(rng: np.random.Generator, tracks: dict[str, Audio], loop: Audio | None, total: int) -> Audio:
-    """Kit pieces with their own EQ and gates, a room, parallel compression, the bus. (2, total)."""
+    """Mix the tracks of a kit, and a loop if any, with EQ, room, compression and saturation: (2, total)."""
     dry = np.zeros((2, total), dtype=np.float32)
     send = np.zeros((2, total), dtype=np.float32)
     for kind, track in tracks.items():
@@ -72,11 +72,11 @@ def mix_drums(rng: np.random.Generator, tracks: dict[str, Audio], loop: Audio | 
     if chance(rng, 0.35):
         dry = effects.saturated(rng, dry)
     dry = effects.equalised(rng, dry, 2.0)
-    return effects.placed(dry, 0.0, float(rng.uniform(0.0, 1.2)) if chance(rng, 0.5) else 1.0)
+    return effects.panned(dry, 0.0, float(rng.uniform(0.0, 1.2)) if chance(rng, 0.5) else 1.0)
 
 
 def mix_bass(rng: np.random.Generator, sound: Audio) -> Audio:
-    """Amplifier grit, compression, EQ; lows in the middle."""
+    """Process a bass: saturation, amplifier, compression, EQ, and lows in mono."""
     if chance(rng, 0.5):
         sound = effects.saturated(rng, sound)
     if chance(rng, 0.08):
@@ -101,13 +101,13 @@ def mix_bass(rng: np.random.Generator, sound: Audio) -> Audio:
         sound = sound + wet * float(rng.uniform(0.02, 0.15))
     low = effects.filtered(sound, 120.0, "low", 1)
     high = sound - low
-    return np.repeat(low.mean(axis=0, keepdims=True), 2, axis=0) + effects.placed(
+    return np.repeat(low.mean(axis=0, keepdims=True), 2, axis=0) + effects.panned(
         high, 0.0, float(rng.uniform(0.0, 1.2))
     )
 
 
 def pumping(rng: np.random.Generator, hits: list[Hit], total: int) -> Audio:
-    """A gain (total,) that every kick pushes down and time lets up again."""
+    """Side-chain gain (total,): each kick lowers it, then it recovers."""
     depth, release = float(rng.uniform(0.2, 0.85)), float(rng.uniform(0.08, 0.32))
     curve = np.ones(total, dtype=np.float32)
     n = int(4 * release * SAMPLE_RATE)
@@ -123,7 +123,7 @@ def pumping(rng: np.random.Generator, hits: list[Hit], total: int) -> Audio:
 
 
 def section_gains(rng: np.random.Generator, plan: Plan, total: int) -> Audio:
-    """Dynamics of the form: quiet sections a few dB below loud ones. (total,)"""
+    """Gain (total,) that makes sections of low energy a few dB softer."""
     reach = float(rng.uniform(0.0, 7.0))
     points, levels = [0.0], [gain(reach * (plan.sections[0].energy - 1.0))]
     for section in plan.sections:
@@ -134,10 +134,10 @@ def section_gains(rng: np.random.Generator, plan: Plan, total: int) -> Audio:
 
 
 def draw_levels(rng: np.random.Generator) -> dict[str, float]:
-    """dB of each accompanying stem against the others, and of the vocals against the whole accompaniment.
+    """Draw the level in dB of each accompanying stem, and of the vocals relative to the whole accompaniment.
 
-    The vocals' median of -6 dB and reach of -12 to +3 are what commercial mixes show. Basses are as loud as the drums:
-    in recorded songs they hold more energy than the bass drum from 80 to 150 Hz.
+    The median of -6 dB and the range of -12 to +3 dB of the vocals are those of commercial mixes. The bass is as loud
+    as the drums: in recorded songs it has more energy than the bass drum between 80 and 150 Hz.
     """
     vocals = float(np.clip(rng.normal(-5.5, 3.4), -13.0, 4.0))
     return {
@@ -149,7 +149,7 @@ def draw_levels(rng: np.random.Generator) -> dict[str, float]:
 
 
 def balanced(stems: dict[str, Audio], levels: dict[str, float]) -> dict[str, Audio]:
-    """Stems at the drawn levels; silent ones stay silent."""
+    """Scale the stems to the levels; silent stems stay silent."""
     out = {}
     backing = np.zeros_like(stems["other"])
     for name in ("drums", "bass", "other"):

@@ -1,4 +1,4 @@
-"""Band-limited oscillators from wavetables, and a low-pass whose cutoff moves."""
+"""Band-limited wavetable oscillators, filter sweeps and envelopes."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from training.sound import SAMPLE_RATE, Audio
 
 TABLE = 4096
-"""Points of a cycle. Read without interpolation: at 4096 points a sine is within -65 dB of itself."""
+"""Points per cycle. Tables are read without interpolation; at 4096 points the error of a sine is -65 dB."""
 
 Floats = NDArray[np.float64]
 
 
 def spectrum(shape: str, seed: int = 0) -> NDArray[np.complex128]:
-    """Amplitudes of harmonics 0 (always 0) to 1024 of a named shape, or of a drawn one ("drawn", "vocal", "organ")."""
+    """Amplitudes of the harmonics 0 (always 0) to 1024 of a shape. "drawn", "vocal", "organ", "pulse" use the seed."""
     n = np.arange(1, 1025, dtype=np.float64)
     rng = np.random.default_rng([seed, 77])
     parts: NDArray[Any]
@@ -59,17 +59,17 @@ def _table(shape: str, seed: int, harmonics: int) -> Audio:
 
 
 def phase_of(frequency: Floats | float, samples: int, start: float = 0.0) -> Floats:
-    """Cycles passed at each sample; frequency in Hz, one value or one a sample."""
+    """Phase in cycles at each sample. `frequency` in Hz is constant or has one value per sample."""
     if isinstance(frequency, float):
         return np.asarray(start + np.arange(samples) * (frequency / SAMPLE_RATE), dtype=np.float64)
     return np.asarray(start + np.cumsum(frequency) / SAMPLE_RATE, dtype=np.float64)
 
 
 def wave(shape: str, seed: int, frequency: Floats | float, samples: int, start: float = 0.0) -> Audio:
-    """(samples,) of a shape at a frequency, RMS 1/3, harmonics kept below 19 kHz at the highest frequency."""
+    """Oscillator (samples,) of RMS 1/3. Its harmonics stay below 19 kHz, even at the highest frequency."""
     highest = frequency if isinstance(frequency, float) else float(np.max(frequency, initial=20.0))
     limit = max(1, int(19_000.0 / max(highest, 1.0)))
-    # One table a third of an octave is enough: a few harmonics at the top come and go unheard.
+    # One table per third of an octave is enough: changes in the highest harmonics are inaudible.
     limit = int(2.0 ** (np.floor(3.0 * np.log2(limit)) / 3.0))
     table = _table(shape, seed, max(1, limit))
     index = (phase_of(frequency, samples, start) * TABLE).astype(np.int64) & (TABLE - 1)
@@ -79,7 +79,7 @@ def wave(shape: str, seed: int, frequency: Floats | float, samples: int, start: 
 def sweep(
     sound: Audio, cutoff_hz: Floats, resonance: float, drive: float = 1.0, kind: str = "LPF24", hop: int = 128
 ) -> Audio:
-    """A ladder filter over (samples,) or (channels, samples); `cutoff_hz` has one value for every `hop` samples."""
+    """Ladder filter for (samples,) or (channels, samples); `cutoff_hz` has one value per `hop` samples."""
     import pedalboard
 
     ladder = pedalboard.LadderFilter(
@@ -98,13 +98,13 @@ def sweep(
 
 
 def adsr(samples: int, held: int, attack_s: float, decay_s: float, sustain: float, release_s: float) -> Audio:
-    """An envelope of `samples` values: released after `held` of them; exponential decays, no clicks."""
+    """ADSR envelope of `samples` values, released after `held`, with exponential decays and a fade-out."""
     t = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
     rise = np.minimum(1.0, t / max(attack_s, 0.001))
     fall = sustain + (1.0 - sustain) * np.exp(-np.maximum(0.0, t - attack_s) / max(decay_s, 0.005) * 3.0)
     envelope = rise * fall
-    gone = np.exp(-np.maximum(0.0, t - held / SAMPLE_RATE) / max(release_s, 0.005) * 4.0)
-    envelope = envelope * gone
+    release = np.exp(-np.maximum(0.0, t - held / SAMPLE_RATE) / max(release_s, 0.005) * 4.0)
+    envelope = envelope * release
     tail = min(samples, 220)
     envelope[samples - tail :] *= np.linspace(1.0, 0.0, tail, dtype=np.float32)
     return envelope.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Everything that is neither drums, bass nor voice: layers drawn by genre, each a part with a sound."""
+"""Render the stem "other": layers of instruments drawn by genre."""
 
 from dataclasses import dataclass, replace
 
@@ -14,16 +14,21 @@ from training.sound import Audio, Split
 
 @dataclass(frozen=True)
 class Part:
-    """How a layer plays: its manners of comping, a register (MIDI), our own synth's role for it and how often that
-    replaces a soundfont, how it is usually panned and how often wide, its level against others, its use of reverb."""
+    """How an instrument plays."""
 
     manners: dict[str, float]
+    """Weights of the rhythms of `comping.rhythm`, and of "broken"."""
     centre: float
+    """Register, as a MIDI pitch."""
     role: str = "stab"
+    """Role of the synthesiser preset."""
     own: float = 0.0
+    """Probability that a synthesiser replaces the soundfont."""
     pan: float = 0.4
+    """Standard deviation of the pan position."""
     level_db: float = 0.0
     wet: float = 0.4
+    """Share of reverberation."""
     strum_s: float = 0.0
 
 
@@ -58,15 +63,17 @@ PARTS: dict[str, Part] = {
 
 def _notes(rng: np.random.Generator, plan: Plan, part: Part, playing: list[Section]) -> list[Note]:
     manner = pick(rng, part.manners)
-    loose = plan.genre.looseness_s * float(rng.uniform(0.3, 1.0))
+    timing_s = plan.genre.looseness_s * float(rng.uniform(0.3, 1.0))
     centre = part.centre + float(rng.uniform(-6, 6))
     if manner == "broken":
         step = float(pick(rng, {0.5: 4, 0.25: 3, 1.0: 1, 1 / 3: 0.5})) if plan.clock.tempo_bpm < 150 else 0.5
-        return comping.broken(rng, plan, playing, step, centre, loose, float(pick(rng, [0.7, 1.0, 2.0, 4.0])))
-    return comping.chords(rng, plan, playing, manner, centre, loose, part.strum_s)
+        return comping.broken(
+            rng, plan, playing, step, centre, timing_s, float(pick(rng, [0.7, 1.0, 2.0, 4.0]))
+        )
+    return comping.chords(rng, plan, playing, manner, centre, timing_s, part.strum_s)
 
 
-def _sound(
+def _render_part(
     rng: np.random.Generator, plan: Plan, name: str, part: Part, notes: list[Note], total: int, split: Split
 ) -> Audio:
     if chance(rng, part.own) or not sounds.have_fonts(split):
@@ -87,8 +94,10 @@ def _sound(
     return midi(rng, notes, total, pick(rng, PROGRAMS[name]), split)
 
 
-def _power(rng: np.random.Generator, plan: Plan, playing: list[Section], total: int, split: Split) -> Audio:
-    """Distorted guitar: root and fifth, chugging or ringing, two takes panned apart as records have it."""
+def _power_chords(
+    rng: np.random.Generator, plan: Plan, playing: list[Section], total: int, split: Split
+) -> Audio:
+    """Distorted guitar with power chords, usually as two takes panned to the sides."""
     manner = pick(rng, {"eighths": 4, "held": 3, "strum": 1, "free": 2})
     drive = float(rng.uniform(14, 38))
     program = int(pick(rng, [26, 27, 28, 29, 30] if manner in ("eighths", "free") else [27, 29, 30]))
@@ -116,12 +125,12 @@ def _power(rng: np.random.Generator, plan: Plan, playing: list[Section], total: 
         )
         mono = np.repeat(dry.mean(axis=0, keepdims=True), 2, axis=0)
         amp = np.random.default_rng(amp_seed if chance(rng, 0.6) else int(rng.integers(2**31)))
-        out += effects.placed(effects.amplifier(amp, mono, drive), side * float(rng.uniform(0.6, 1.0)), 0.0)
+        out += effects.panned(effects.amplifier(amp, mono, drive), side * float(rng.uniform(0.6, 1.0)), 0.0)
     return out
 
 
 def _power_plan(plan: Plan) -> Plan:
-    """The same chords with nothing but roots and fifths."""
+    """Return the plan with chords reduced to roots and fifths."""
     spans = tuple(
         replace(s, chord=replace(s.chord, intervals=(0, 7, 12) if 7 in s.chord.intervals else (0, 12)))
         for s in plan.spans
@@ -129,11 +138,13 @@ def _power_plan(plan: Plan) -> Plan:
     return replace(plan, spans=spans)
 
 
-def _active(
+def _draw_sections(
     rng: np.random.Generator, plan: Plan, index: int, count: int, lead: bool, sung: bool
 ) -> list[Section]:
-    """Sections in which a layer plays: the first carries the song, others join as energy rises, leads where
-    none sings."""
+    """Draw the sections in which a layer plays.
+
+    The first layer plays almost always, others join with rising energy, and leads prefer sections without vocals.
+    """
     chosen: dict[str, bool] = {}
     playing = []
     for section in plan.sections:
@@ -153,7 +164,7 @@ def _active(
 
 
 def _level(sound: Audio) -> float:
-    """RMS of the loud half: what a part measures while it plays."""
+    """RMS of the frames within 20 dB of the loudest: the level while the part plays."""
     frames = sound[:, : sound.shape[1] // 4096 * 4096].reshape(2, -1, 4096)
     power = np.sort(np.mean(frames**2, axis=(0, 2)))
     loud = power[power > 0.01 * power[-1]] if power.size else power
@@ -161,12 +172,12 @@ def _level(sound: Audio) -> float:
 
 
 def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split) -> tuple[Audio, list[str]]:
-    """(2, total) and the names of the layers."""
+    """Render all layers. Returns the stem (2, total) and the names of the layers."""
     low, high = plan.genre.tracks
-    wanted = int(rng.integers(low, high + 1))
+    count = int(rng.integers(low, high + 1))
     weights = dict(plan.genre.layers)
     names: list[str] = []
-    while len(names) < wanted and weights:
+    while len(names) < count and weights:
         name = pick(rng, weights)
         if (
             not names
@@ -186,7 +197,7 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
     send = np.zeros((2, total), dtype=np.float32)
     for index, name in enumerate(names):
         lead = name.startswith("lead_") or name == "harmonica"
-        playing = _active(rng, plan, index, len(names), lead, plan.vocals != "none")
+        playing = _draw_sections(rng, plan, index, len(names), lead, plan.vocals != "none")
         if not playing:
             continue
         part = PARTS.get(name, Part({"held": 1}, 60, pan=0.15, wet=0.5))
@@ -195,19 +206,19 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
         elif name in ("fx", "vinyl", "ambience"):
             sound = textures.render_texture(rng, plan, name, total, split)
         elif name == "power":
-            sound = _power(rng, plan, playing, total, split)
+            sound = _power_chords(rng, plan, playing, total, split)
         elif name == "riff":
             sound = leads.render_riff(rng, plan, playing, total, split)
         else:
-            sound = _sound(rng, plan, name, part, _notes(rng, plan, part, playing), total, split)
+            sound = _render_part(rng, plan, name, part, _notes(rng, plan, part, playing), total, split)
         level = _level(sound)
         if level < 1e-6:
             continue
-        quiet = {"vinyl": -24.0, "fx": -9.0, "ambience": -8.0}.get(name, part.level_db)
+        level_db = {"vinyl": -24.0, "fx": -9.0, "ambience": -8.0}.get(name, part.level_db)
         if lead:
-            quiet = 1.5
-        sound = sound * (gain(quiet + 3.0 * float(rng.standard_normal())) * 0.1 / level)
-        sound = _dressed(rng, plan, name, part, sound)
+            level_db = 1.5
+        sound = sound * (gain(level_db + 3.0 * float(rng.standard_normal())) * 0.1 / level)
+        sound = _process(rng, plan, name, part, sound)
         mix += sound
         if chance(rng, 0.75):
             send += sound * float(part.wet * rng.uniform(0.2, 1.0))
@@ -220,8 +231,8 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
     return mix, played
 
 
-def _dressed(rng: np.random.Generator, plan: Plan, name: str, part: Part, sound: Audio) -> Audio:
-    """A layer's own chain: EQ, low cut, modulation, echo, place in the stereo picture."""
+def _process(rng: np.random.Generator, plan: Plan, name: str, part: Part, sound: Audio) -> Audio:
+    """Apply the effects of a layer: EQ, low cut, modulation, saturation, compression, echo, panning."""
     sound = effects.equalised(rng, sound, 2.5)
     if chance(rng, 0.7):
         sound = effects.filtered(
@@ -258,4 +269,4 @@ def _dressed(rng: np.random.Generator, plan: Plan, name: str, part: Part, sound:
     if chance(rng, 0.12):
         sound = effects.doubled(sound, float(rng.uniform(0.006, 0.025)))
     width = float(rng.uniform(0.0, 1.3)) if chance(rng, 0.8) else 0.0
-    return effects.placed(sound, float(np.clip(part.pan * rng.standard_normal(), -1, 1)), width)
+    return effects.panned(sound, float(np.clip(part.pan * rng.standard_normal(), -1, 1)), width)

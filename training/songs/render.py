@@ -1,4 +1,4 @@
-"""A whole song from a seed."""
+"""Render a song from a seed."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.songs import effects, history, loops, mastering, mixing
+from training.songs import degradation, effects, loops, mastering, mixing
 from training.songs.bass import render_bass, write_bass
-from training.songs.drum_kits import make_kit, strike
-from training.songs.drum_patterns import play_drums
+from training.songs.drum_kits import make_kit, render_hits
+from training.songs.drum_patterns import write_drums
 from training.songs.form import Plan, make_plan
 from training.songs.other import render_other
 from training.songs.score import Hit, Note, chance, pick
@@ -22,7 +22,7 @@ STEMS = ("drums", "bass", "other", "vocals")
 
 @dataclass(frozen=True)
 class Score:
-    """What a song plays, before any sound: the plan, drum hits, bass notes and the melody that is sung."""
+    """Score of a song: the plan, drum hits, bass notes and vocal melody."""
 
     plan: Plan
     hits: list[Hit]
@@ -33,7 +33,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Song:
-    """The stems by name, (2, samples) each, and what was played."""
+    """Stems by name, each (2, samples), the score, and a description for song.json."""
 
     stems: dict[str, Audio]
     score: Score
@@ -41,11 +41,11 @@ class Song:
 
 
 def compose(seed: int, split: Split) -> Score:
-    """The score of a song; the same for the same seed and split."""
+    """Compose the score of a song; it depends only on seed and split."""
     rng = np.random.default_rng([seed, SPLIT_SEED[split]])
     plan = make_plan(rng)
     drums, bass, voice = rng.spawn(3)
-    hits = play_drums(drums, plan)
+    hits = write_drums(drums, plan)
     notes, style = write_bass(bass, plan, hits)
     melody, _ = write_vocals(voice, plan)
     return Score(plan, hits, notes, style, melody)
@@ -67,14 +67,14 @@ def _drums(rng: np.random.Generator, score: Score, total: int, split: Split) -> 
         return np.zeros((2, total), dtype=np.float32), "none"
     style = pick(rng, score.plan.genre.kits)
     kit = make_kit(rng, {hit.kind for hit in score.hits}, style, split)
-    tracks = strike(rng, kit, score.hits, total)
-    wants = style == "loop" or (style in ("mixed", "machine") and chance(rng, 0.12))
-    loop = loops.render_loop(rng, score.plan, total, split) if wants else None
+    tracks = render_hits(rng, kit, score.hits, total)
+    use_loop = style == "loop" or (style in ("mixed", "machine") and chance(rng, 0.12))
+    loop = loops.render_loop(rng, score.plan, total, split) if use_loop else None
     return mixing.mix_drums(rng, tracks, loop, total), style if loop is None else "loop"
 
 
 def render(seed: int, split: Split, bank: VoiceBank | None = None) -> Song:
-    """The song of a seed with its stems; see `render_song`."""
+    """Render a song with its score; see `render_song`."""
     score = compose(seed, split)
     plan = score.plan
     streams = np.random.default_rng([seed, SPLIT_SEED[split], 9]).spawn(6)
@@ -92,12 +92,12 @@ def render(seed: int, split: Split, bank: VoiceBank | None = None) -> Song:
     vocals, heard = render_vocals(streams[3], plan, score.melody, total, split, bank or bank_from(None))
     stems = {"drums": drums, "bass": bass, "other": other, "vocals": vocals}
     rng = streams[4]
-    stems = _mixed(rng, score, stems, total)
-    past = history.draw_history(rng)
-    stems = {name: history.applied(rng, past, stem) for name, stem in stems.items()}
-    if chance(rng, 0.25) or past["kind"] in ("old", "cassette"):
-        stems["other"] = stems["other"] + history.noise_floor(rng, total)
-    stems = mastering.master(rng, {name: _finished(stem) for name, stem in stems.items()})
+    stems = _mix(rng, score, stems, total)
+    degraded = degradation.draw_degradation(rng)
+    stems = {name: degradation.degrade(rng, degraded, stem) for name, stem in stems.items()}
+    if chance(rng, 0.25) or degraded["kind"] in ("old", "cassette"):
+        stems["other"] = stems["other"] + degradation.noise_floor(rng, total)
+    stems = mastering.master(rng, {name: _trim(stem) for name, stem in stems.items()})
     about: dict[str, object] = {
         "seed": seed, "split": split, "genre": plan.name, "tempo_bpm": round(plan.clock.tempo_bpm, 2),
         "meter": plan.meter,
@@ -105,12 +105,12 @@ def render(seed: int, split: Split, bank: VoiceBank | None = None) -> Song:
         "seconds": round(total / SAMPLE_RATE, 2),
         "sections": [section.kind for section in plan.sections], "drums": kit, "bass": [score.bass_style,
         bass_sound],
-        "other": layers, "vocals": heard, "history": past,
+        "other": layers, "vocals": heard, "history": degraded,
     }  # fmt: skip
     return Song(stems, score, about)
 
 
-def _mixed(rng: np.random.Generator, score: Score, stems: dict[str, Audio], total: int) -> dict[str, Audio]:
+def _mix(rng: np.random.Generator, score: Score, stems: dict[str, Audio], total: int) -> dict[str, Audio]:
     electronic = score.plan.genre.looseness_s < 0.002
     if score.hits and chance(rng, 0.55 if electronic else 0.06):
         curve = mixing.pumping(rng, score.hits, total)
@@ -121,8 +121,8 @@ def _mixed(rng: np.random.Generator, score: Score, stems: dict[str, Audio], tota
     return mixing.balanced(stems, mixing.draw_levels(rng))
 
 
-def _finished(stem: Audio) -> Audio:
-    """Without DC or subsonics, and with short fades at both ends, as an excerpt is cut."""
+def _trim(stem: Audio) -> Audio:
+    """Remove DC and subsonics, and fade both ends."""
     if not np.any(stem):
         return stem.astype(np.float32)
     stem = effects.filtered(stem, 18.0, "high", 2)
@@ -133,11 +133,10 @@ def _finished(stem: Audio) -> Audio:
 
 
 def render_song(seed: int, split: Split, bank: VoiceBank | None = None) -> dict[str, Audio]:
-    """A song of 30 to 50 seconds as its stems: drums, bass, other, vocals, each float32 (2, samples) at 44100 Hz.
+    """Render a song of 30 to 50 seconds as drums, bass, other and vocals, each float32 (2, samples) at 44100 Hz.
 
-    The mixture is their sum, its peak at most 1. A stem that the song lacks is silent. The result depends on seed,
-    split and the bank alone (None: the bank in its default folder, else the computed voices). Songs of "test" use
-    voices, instruments and drum sounds that no song of "train" uses. Without the soundfonts or samples that
-    `sounds` names, our own synthesisers stand in.
+    The mixture is their sum; its peak is at most 1. Stems without notes are silent. The result depends only on seed,
+    split, bank (None: see `bank_from`) and the installed sounds. Songs of "test" use voices, instruments and drum
+    sounds that no song of "train" uses. Synthesisers replace the soundfonts and samples of `sounds` that are missing.
     """
     return render(seed, split, bank).stems

@@ -1,4 +1,4 @@
-"""What the parts of a song are written in: notes, drum hits, and the clock that turns bars into seconds."""
+"""Notes, drum hits, the clock that converts beats to seconds, and small helpers for all parts of a song."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Hit:
-    """One stroke on a drum: `kind` is a name in `drum_kits.KINDS`, velocity in 0..1, `step` its place on the grid."""
+    """A drum stroke: `kind` is a key of `drum_kits.KINDS`, velocity is in 0..1."""
 
     start_s: float
     kind: str
@@ -36,11 +36,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Clock:
-    """Turns a position counted in quarter notes into seconds.
+    """Converts positions in quarter notes to seconds.
 
-    Swing delays the middle of each pair of `swing_unit` quarters (0.5: swung eighths, 0.25: swung sixteenths)
-    to the fraction `swing` of the pair (0.5 is straight, 2/3 a triplet). `drift` bends the tempo slowly, as
-    players without a click do: its values are relative tempo changes, one every four quarters.
+    Swing delays the middle of each pair of units to the fraction `swing` of the pair: 0.5 is straight, 2/3 a triplet.
+    `swing_unit` is in quarter notes: 0.5 for swung eighths, 0.25 for swung sixteenths. `drift` changes the tempo
+    slowly, like players without a click track: relative tempo changes, one per four quarters.
     """
 
     tempo_bpm: float
@@ -50,23 +50,23 @@ class Clock:
 
     def seconds(self, quarters: float) -> float:
         pair = 2.0 * self.swing_unit
-        whole, inside = divmod(quarters + 1e-9, pair)
-        fraction = inside / pair
+        pairs, remainder = divmod(quarters + 1e-9, pair)
+        fraction = remainder / pair
         if fraction < 0.5:
             warped = fraction * 2.0 * self.swing
         else:
             warped = self.swing + (fraction - 0.5) * 2.0 * (1.0 - self.swing)
-        place = (whole + warped) * pair
-        steady = place * 60.0 / self.tempo_bpm
+        position = (pairs + warped) * pair
+        steady = position * 60.0 / self.tempo_bpm
         if not self.drift:
             return steady
-        # The drift is the derivative of the delay, so integrate it: 4 quarters a knot, linear in between.
+        # Integrate the drift to get the delay: one knot per 4 quarters, linear in between.
         knots = np.concatenate([[0.0], np.cumsum(self.drift)]) * 4.0 * 60.0 / self.tempo_bpm
-        return steady + float(np.interp(place / 4.0, np.arange(knots.size), knots))
+        return steady + float(np.interp(position / 4.0, np.arange(knots.size), knots))
 
 
 def pick(rng: np.random.Generator, weights: Mapping[T, float] | Sequence[T]) -> T:
-    """One of the keys with the probability of its weight; of a sequence, each alike."""
+    """Draw a key of a mapping by its weight, or an element of a sequence with equal probability."""
     if isinstance(weights, Mapping):
         keys = list(weights)
         share = np.array([weights[key] for key in keys], dtype=np.float64)
@@ -83,12 +83,12 @@ def gain(level_db: float) -> float:
 
 
 def hertz(pitch: float) -> float:
-    """Frequency of a MIDI pitch, equal temperament at A4 = 440 Hz."""
+    """Convert a MIDI pitch to Hz, in equal temperament with A4 = 440 Hz."""
     return float(440.0 * 2.0 ** ((pitch - 69.0) / 12.0))
 
 
 def stereo(sound: Audio) -> Audio:
-    """(samples,) or (1 or 2, samples) -> (2, samples)."""
+    """Convert (samples,) or (1 or 2, samples) to (2, samples)."""
     if sound.ndim == 1:
         return np.stack([sound, sound])
     return np.repeat(sound, 2, axis=0) if sound.shape[0] == 1 else sound

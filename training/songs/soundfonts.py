@@ -1,4 +1,4 @@
-"""General MIDI instruments through FluidSynth, each soundfont loaded once for the life of the process."""
+"""Play General MIDI instruments with FluidSynth. Each soundfont is loaded once per process."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from training.songs.score import Note
 from training.sound import SAMPLE_RATE, Audio
 
 BLOCK = 64
-"""FluidSynth's own block: events take effect and state is left over only at its multiples, so we render in them."""
+"""Block length of FluidSynth. Events take effect only at block boundaries, so rendering uses whole blocks."""
 
 BEND_RANGE = 24
-"""Semitones that a full pitch bend moves up or down."""
+"""Range of the pitch bend in semitones, up and down."""
 
 Event = tuple[int, int, Callable[[], Any]]
 
@@ -23,8 +23,8 @@ Event = tuple[int, int, Callable[[], Any]]
 class Font:
     """A loaded soundfont.
 
-    Each `render` has a synthesiser of its own that shares the font: a reset one is not as new, voices of the render
-    before sound on in it and its filters start elsewhere, so the result would depend on more than the arguments.
+    Each `render` uses a new synthesiser that shares the font. A reset synthesiser still plays voices of the previous
+    render and keeps its filter states, so that the result would depend on more than the arguments.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,9 +47,10 @@ class Font:
         bends: Sequence[tuple[float, float]] = (),
         swells: Sequence[tuple[float, float]] = (),
     ) -> Audio:
-        """The notes as (2, total) float32.
+        """Play notes: float32 (2, total).
 
-        bank 128 holds drum kits. bends: (second, semitones) for all notes. swells: (second, expression in 0..1).
+        Bank 128 has the drum kits. `bends` are (seconds, semitones), `swells` are (seconds, expression in 0..1); both
+        apply to all notes.
         """
         synth, channel = _synthesiser(), 9 if bank == 128 else 0
         pointer = ctypes.c_void_p(synth.synth)
@@ -88,7 +89,7 @@ class Font:
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """FluidSynth's functions, its warnings off: it has sixteen for each synthesiser that a font is taken from."""
+    """Load FluidSynth and disable its warnings: it prints sixteen whenever a font leaves a synthesiser."""
     import fluidsynth
 
     fluidsynth._fl.fluid_set_log_function(2, None, None)  # 2: FLUID_WARN
@@ -96,7 +97,7 @@ def _library() -> Any:
 
 
 def _synthesiser() -> Any:
-    """A new synthesiser, dry: its reverb and chorus would sound the same in every song."""
+    """Create a synthesiser without reverb and chorus, which would sound the same in every song."""
     import fluidsynth
 
     dry = {"synth.reverb.active": 0, "synth.chorus.active": 0}
@@ -104,7 +105,7 @@ def _synthesiser() -> Any:
 
 
 def _write(synth: ctypes.c_void_p, out: Audio, first: int, last: int) -> None:
-    """Renders blocks `first` to `last` into `out`, (2, samples), in place."""
+    """Render the blocks from `first` up to `last` into `out` (2, samples)."""
     count = (last - first) * BLOCK
     if count <= 0:
         return

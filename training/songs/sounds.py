@@ -1,4 +1,4 @@
-"""Which recorded sounds and presets belong to which split: nothing that "test" plays is ever heard in "train"."""
+"""Assign soundfonts, samples and presets to the splits, so that "train" and "test" share no sound."""
 
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,8 +16,7 @@ FONTS: dict[Split, tuple[Path, ...]] = {
     ),
     "test": (Path("/usr/share/sounds/sf2/TimGM6mb.sf2"),),
 }
-"""Where Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont put their General
-MIDI banks."""
+"""General MIDI soundfonts, from Debian's fluid-soundfont-gm, musescore-general-soundfont and timgm6mb-soundfont."""
 
 KITS: dict[Split, tuple[Path, ...]] = {
     "train": (
@@ -26,10 +25,10 @@ KITS: dict[Split, tuple[Path, ...]] = {
     ),
     "test": (),
 }
-"""Drum kits recorded in a room with overhead microphones, by General MIDI's keys: Debian's avldrums.lv2-soundfont."""
+"""Drum kits recorded with overhead microphones, on General MIDI keys, from Debian's avldrums.lv2-soundfont."""
 
 SAMPLES = Path("/usr/share/sonic-pi/samples")
-"""One-shots and loops, all CC0: Debian's sonic-pi-samples."""
+"""One-shots and loops (CC0), from Debian's sonic-pi-samples."""
 
 HITS: dict[str, tuple[str, ...]] = {
     "kick": ("bd_808", "bd_ada", "bd_boom", "bd_fat", "bd_gas", "bd_haus", "bd_klub", "bd_mehackit",
@@ -55,7 +54,7 @@ HITS: dict[str, tuple[str, ...]] = {
              "tabla_na", "tabla_na_s",
              "tabla_te1", "tabla_tas1", "tabla_tun1", "tabla_re", "tabla_tun3"),
 }  # fmt: skip
-"""One-shots by what they sound like."""
+"""One-shots by kind of drum."""
 
 LOOPS: dict[str, float] = {
     "loop_amen": 4, "loop_amen_full": 16, "loop_compus": 16, "loop_electric": 4,
@@ -64,15 +63,15 @@ LOOPS: dict[str, float] = {
     "loop_tabla": 16,
     "loop_perc1": 4, "loop_perc2": 4, "loop_3d_printer": 16,
 }  # fmt: skip
-"""Loops of drums and percussion with their length in quarter notes, but for two that hold a bass (`loop_breakbeat`,
-`loop_mika`)."""
+"""Drum and percussion loops with their lengths in quarter notes. `loop_breakbeat` and `loop_mika` are left out, because
+they contain a bass."""
 
 BASSES: dict[str, float] = {
     "bass_dnb_f": 41, "bass_hard_c": 36, "bass_hit_c": 36, "bass_thick_c": 36, "bass_trance_c": 36,
     "bass_woodsy_c": 36,
     "glitch_bass_g": 43,
 }  # fmt: skip
-"""Bass notes with the MIDI pitch they were played at, as named."""
+"""Bass notes with their MIDI pitches, taken from their names."""
 
 AMBIENCES = (
     "ambi_dark_woosh", "ambi_drone", "ambi_glass_hum", "ambi_glass_rub", "ambi_haunted_hum",
@@ -82,27 +81,27 @@ AMBIENCES = (
     "vinyl_scratch", "ambi_piano", "guit_harmonics", "guit_e_slide", "elec_chime", "elec_bell",
     "elec_twang", "elec_ping",
 )  # fmt: skip
-"""Textures and effects without a beat."""
+"""Textures and effects without rhythm."""
 
 
 PRESETS = 400
-"""How many sounds each of our own synthesisers has; a preset's number is the seed of its parameters."""
+"""Number of presets of each synthesiser; the number of a preset is the seed of its parameters."""
 
 
-def owner(name: str) -> Split:
-    """The split that a sample belongs to: every fourth of each list is kept for "test"."""
+def split_of(name: str) -> Split:
+    """Return the split of a sample: every fourth of each list is for "test"."""
     for names in (*HITS.values(), tuple(LOOPS), tuple(BASSES), AMBIENCES):
         if name in names:
             return "test" if names.index(name) % 4 == 1 else "train"
     return "train"
 
 
-def among(names: tuple[str, ...], split: Split) -> tuple[str, ...]:
-    return tuple(name for name in names if owner(name) == split)
+def in_split(names: tuple[str, ...], split: Split) -> tuple[str, ...]:
+    return tuple(name for name in names if split_of(name) == split)
 
 
 def preset(rng: np.random.Generator, split: Split) -> int:
-    """The number of one of our own presets: multiples of 5 are for "test" only."""
+    """Draw the number of a preset; multiples of 5 are for "test" only."""
     number = int(rng.integers(PRESETS))
     return number - number % 5 if split == "test" else number - number % 5 + int(rng.integers(1, 5))
 
@@ -117,13 +116,13 @@ def have_fonts(split: Split) -> bool:
 
 @cache
 def kits(split: Split) -> tuple[Path, ...]:
-    """The recorded kits that are installed."""
+    """Return the installed recorded kits of a split."""
     return tuple(path for path in KITS[split] if path.exists())
 
 
 @lru_cache(maxsize=64)
 def sample(name: str) -> Audio:
-    """(2, samples) at SAMPLE_RATE, peak 1, silence before the sound cut away; treat it as read-only."""
+    """Load a sample: (2, samples) at SAMPLE_RATE, peak 1, without leading silence, read-only."""
     import av
 
     blocks: list[NDArray[np.float32]] = []

@@ -1,4 +1,4 @@
-"""Our own synthesiser: unison oscillators, FM, plucked strings, a moving filter. A preset's number is its seed."""
+"""A synthesiser with unison oscillators, FM, plucked strings and a filter envelope. Preset numbers are seeds."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,10 @@ from training.sound import SAMPLE_RATE, Audio, add_at
 
 @dataclass(frozen=True)
 class Patch:
-    """A sound. engine: table, fm or string. Times in seconds, detune in cents, cutoffs in octaves above the note."""
+    """Parameters of a sound.
+
+    `engine` is table, fm or string. Times are in seconds, detune in cents, cutoff in octaves above the note.
+    """
 
     engine: str
     shape: str
@@ -54,7 +57,7 @@ _ROLES: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def make_patch(role: str, number: int) -> Patch:
-    """The patch of a preset number in a role; the same number sounds related in every role."""
+    """Create the patch of a preset number for a role. Patches of the same number sound related."""
     rng = np.random.default_rng([number, 4711])
     bounds = _ROLES[role]
 
@@ -84,7 +87,7 @@ def make_patch(role: str, number: int) -> Patch:
 
 
 def string(frequency: float, samples: int, brightness: float, seed: int) -> Audio:
-    """A plucked string after Karplus and Strong: noise in a delay line with a loss filter."""
+    """Plucked string (Karplus and Strong, 1983): noise in a delay line with a loss filter."""
     period = SAMPLE_RATE / frequency - 0.5
     whole = max(2, int(period))
     part = period - whole
@@ -95,7 +98,7 @@ def string(frequency: float, samples: int, brightness: float, seed: int) -> Audi
     loss = 0.5 ** (1.0 / max(1.0, frequency * (0.4 + 200.0 / frequency)))
     feedback = np.zeros(whole + 3)
     feedback[0] = 1.0
-    # The loop: a two-point average (half a sample) and a linear fraction of a sample, to tune the string.
+    # The loop delay includes half a sample of the two-point average, and a linear fractional delay for tuning.
     for tap, weight in ((0, 0.5 * (1 - part)), (1, 0.5), (2, 0.5 * part)):
         feedback[whole + tap] -= loss * weight
     sound = lfilter([1.0], feedback, burst)
@@ -103,7 +106,7 @@ def string(frequency: float, samples: int, brightness: float, seed: int) -> Audi
 
 
 def tone(patch: Patch, frequency: Floats | float, samples: int, rng: np.random.Generator) -> Audio:
-    """The raw oscillators, (channels, samples): two channels where unison is spread."""
+    """Oscillators before the filter: (channels, samples), with two channels if unison is spread."""
     if patch.engine == "string" and isinstance(frequency, float):
         return string(frequency, samples, 0.2 + 0.7 * (patch.seed % 10) / 10.0, patch.seed)[None]
     if patch.engine == "fm":
@@ -130,7 +133,7 @@ def tone(patch: Patch, frequency: Floats | float, samples: int, rng: np.random.G
 
 
 def play(patch: Patch, notes: list[Note], total: int, rng: np.random.Generator) -> Audio:
-    """Polyphonic: (2, total). A pitch of one length is made once and reused, as phrases of a loop repeat."""
+    """Play polyphonic notes: (2, total). Notes of equal pitch and length are synthesised once and reused."""
     track = np.zeros((2, total), dtype=np.float32)
     cache: dict[tuple[int, int], Audio] = {}
     for note in notes:
@@ -158,7 +161,7 @@ def _filtered(patch: Patch, raw: Audio, frequency: float, samples: int) -> Audio
 def play_line(
     patch: Patch, notes: list[Note], curve: Curve, swells: Curve, total: int, rng: np.random.Generator
 ) -> Audio:
-    """One voice that glides: pitch (MIDI) and loudness follow the curves. (2, total)."""
+    """Play a monophonic line whose pitch (MIDI) and loudness follow the curves: (2, total)."""
     times = np.arange(total) / SAMPLE_RATE
     grid = np.arange(curve.size) / CURVE_RATE
     frequency = 440.0 * 2.0 ** ((np.interp(times, grid, curve) - 69.0) / 12.0)

@@ -1,4 +1,4 @@
-"""What is neither note nor beat: risers, sweeps, impacts, crackle and ambience."""
+"""Sounds without pitch or rhythm: risers, sweeps, impacts, crackle and ambience."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def _noise(rng: np.random.Generator, seconds: float, rising: bool) -> Audio:
 
 
 def _riser(rng: np.random.Generator, seconds: float) -> Audio:
-    """A tone that climbs two octaves or more."""
+    """Tone that rises by one to three octaves."""
     n = int(seconds * SAMPLE_RATE)
     climb = np.linspace(0.0, float(rng.uniform(1.0, 3.0)), n)
     tone = wave(pick(rng, ["saw", "square", "sine"]), 0, float(rng.uniform(80, 220)) * 2.0**climb, n)
@@ -36,7 +36,7 @@ def _riser(rng: np.random.Generator, seconds: float) -> Audio:
 
 
 def _crackle(rng: np.random.Generator, total: int) -> Audio:
-    """Dust on a record: clicks at random over a floor of hiss."""
+    """Vinyl crackle: random clicks over quiet hiss."""
     sound = 0.01 * rng.standard_normal((2, total)).astype(np.float32)
     for place in rng.integers(0, total - 40, int(total / SAMPLE_RATE * rng.uniform(3, 25))):
         length = int(rng.integers(3, 30))
@@ -47,7 +47,7 @@ def _crackle(rng: np.random.Generator, total: int) -> Audio:
 
 
 def _excerpt(rng: np.random.Generator, split: Split) -> Audio:
-    source = sounds.sample(pick(rng, sounds.among(sounds.AMBIENCES, split)))
+    source = sounds.sample(pick(rng, sounds.in_split(sounds.AMBIENCES, split)))
     speed = 2.0 ** float(rng.uniform(-1.0, 0.6))
     at = np.arange(0, min(source.shape[1] - 1, 12 * SAMPLE_RATE), speed)
     sound = np.stack([np.interp(at, np.arange(source.shape[1]), side) for side in source]).astype(np.float32)
@@ -55,7 +55,7 @@ def _excerpt(rng: np.random.Generator, split: Split) -> Audio:
 
 
 def render_texture(rng: np.random.Generator, plan: Plan, name: str, total: int, split: Split) -> Audio:
-    """(2, total). name: fx (around the seams between sections), vinyl, ambience."""
+    """Render a texture (2, total). `name` is fx (around section boundaries), vinyl or ambience."""
     track = np.zeros((2, total), dtype=np.float32)
     samples = sounds.have_samples()
     if name == "vinyl":
@@ -74,16 +74,16 @@ def render_texture(rng: np.random.Generator, plan: Plan, name: str, total: int, 
             place += max(SAMPLE_RATE, int(sound.shape[1] * float(rng.uniform(0.5, 1.5))))
         return track
     for section in plan.sections:
-        seam = plan.clock.seconds(section.start)
-        length = min(max(0.5, seam), float(pick(rng, [1.0, 2.0, 4.0])) * 60.0 / plan.clock.tempo_bpm * 2)
+        boundary = plan.clock.seconds(section.start)
+        length = min(max(0.5, boundary), float(pick(rng, [1.0, 2.0, 4.0])) * 60.0 / plan.clock.tempo_bpm * 2)
         if section.start > 0 and chance(rng, 0.7):
             sound = _riser(rng, length) if chance(rng, 0.3) else _noise(rng, length, True)
-            add_at(track, sound, int((seam - length) * SAMPLE_RATE))
+            add_at(track, sound, int((boundary - length) * SAMPLE_RATE))
         if chance(rng, 0.5):
             sound = (
                 _excerpt(rng, split)
                 if samples and chance(rng, 0.6)
                 else _noise(rng, float(rng.uniform(0.5, 3.0)), False)
             )
-            add_at(track, sound, int(seam * SAMPLE_RATE), float(rng.uniform(0.3, 1.0)))
+            add_at(track, sound, int(boundary * SAMPLE_RATE), float(rng.uniform(0.3, 1.0)))
     return track

@@ -1,34 +1,34 @@
-"""The vocals: what is sung where, by how many, and the chain a voice is put through."""
+"""Write and render the vocals: lead, backing voices and their effects."""
 
 import numpy as np
 
 from training import voices
 from training.songs import effects
 from training.songs.form import Plan, Section
-from training.songs.melody import Manner, write_melody
+from training.songs.melody import MelodyStyle, write_melody
 from training.songs.score import Note, chance, gain, pick
 from training.sound import Audio, Split
 from training.voices import Style, VoiceBank
 
 LOWEST, HIGHEST = 43, 81
-"""G2 to A5: from a bass's low notes to a soprano's high ones. A singer moves a melody by octaves to suit."""
+"""G2 to A5: from low notes of a bass to high notes of a soprano. Each singer transposes a melody by octaves."""
 
 
 def write_vocals(rng: np.random.Generator, plan: Plan) -> tuple[list[Note], list[Section]]:
-    """The lead melody and the sections that are sung. Empty where the song has no voice."""
+    """Write the lead melody. Returns its notes and the sections with vocals; both are empty for an instrumental."""
     sections = [section for section in plan.sections if "vocals" in section.parts]
     if plan.vocals == "none" or not sections:
         return [], []
     rap = plan.vocals == "rap"
     bottom = float(rng.uniform(LOWEST + 3, 62))
-    manner = Manner(
+    style = MelodyStyle(
         low=bottom, high=min(HIGHEST, bottom + float(rng.uniform(9, 17))),
         busy=float(rng.uniform(0.6, 1.0) if rap else rng.uniform(0.1, 0.9)),
         rest=float(rng.uniform(0.05, 0.2) if rap else rng.uniform(0.12, 0.5)),
         step=0.8 if rap else float(rng.uniform(1.5, 3.6)), held=0.1 if rap else 0.75,
         sixteenths=rap or plan.clock.tempo_bpm < 80 or chance(rng, 0.25),
     )  # fmt: skip
-    return write_melody(rng, plan, sections, manner), sections
+    return write_melody(rng, plan, sections, style), sections
 
 
 def _within(notes: list[Note], plan: Plan, sections: list[Section]) -> list[Note]:
@@ -37,22 +37,22 @@ def _within(notes: list[Note], plan: Plan, sections: list[Section]) -> list[Note
 
 
 def _chops(rng: np.random.Generator, plan: Plan, notes: list[Note]) -> list[Note]:
-    """Scraps of voice repeated on the grid, as dance music has them."""
+    """Repeat short notes on the grid, like vocal chops in dance music."""
     step = 0.25 * 60.0 / plan.clock.tempo_bpm
-    scraps: list[Note] = []
+    chops: list[Note] = []
     for note in notes:
         if chance(rng, 0.5):
-            scraps.extend(
+            chops.extend(
                 Note(note.start_s + i * 2 * step, 1.5 * step, note.pitch, note.velocity)
                 for i in range(int(rng.integers(1, 4)))
             )
-    return scraps
+    return chops
 
 
 def render_vocals(
     rng: np.random.Generator, plan: Plan, notes: list[Note], total: int, split: Split, bank: VoiceBank
 ) -> tuple[Audio, list[str]]:
-    """(2, total), effects included, and the kinds of voices heard."""
+    """Render all voices with effects. Returns the stem (2, total) and the styles of the voices."""
     mix = np.zeros((2, total), dtype=np.float32)
     if not notes:
         return mix, []
@@ -61,7 +61,7 @@ def render_vocals(
         words = [voices.Note(n.start_s, n.duration_s, n.pitch, n.velocity) for n in line]
         return np.asarray(voices.sing_part(words, rng, split, bank, total, style), dtype=np.float32)
 
-    heard: list[str] = []
+    styles: list[str] = []
     sections = [section for section in plan.sections if "vocals" in section.parts]
     loud = [section for section in sections if section.energy > 0.65]
     if plan.vocals == "chops":
@@ -75,27 +75,31 @@ def render_vocals(
         lines = [(notes, main)]
     for line, style in lines:
         if line:
-            mix += studio(rng, plan, part(line, style), lead=True)
-            heard.append(style)
+            mix += process_voice(rng, plan, part(line, style), lead=True)
+            styles.append(style)
     backing = _within(notes, plan, loud) if loud and chance(rng, 0.8) else []
     if backing and plan.vocals == "sung" and chance(rng, 0.38):
-        mix += gain(float(rng.uniform(-13, -3))) * studio(rng, plan, part(backing, "harmony"), lead=False)
-        heard.append("harmony")
+        mix += gain(float(rng.uniform(-13, -3))) * process_voice(
+            rng, plan, part(backing, "harmony"), lead=False
+        )
+        styles.append("harmony")
     if backing and chance(rng, 0.1) and main != "choir":
-        mix += gain(float(rng.uniform(-12, -4))) * studio(rng, plan, part(backing, "choir"), lead=False)
-        heard.append("choir")
+        mix += gain(float(rng.uniform(-12, -4))) * process_voice(
+            rng, plan, part(backing, "choir"), lead=False
+        )
+        styles.append("choir")
     if plan.vocals == "rap" and chance(rng, 0.35):
         shouts = [note for note in notes if chance(rng, 0.25)]
         if shouts:
-            mix += gain(float(rng.uniform(-12, -5))) * effects.placed(
+            mix += gain(float(rng.uniform(-12, -5))) * effects.panned(
                 part(shouts, "rap"), float(rng.uniform(-0.8, 0.8)), 1.0
             )
-            heard.append("ad libs")
-    return mix, heard
+            styles.append("ad libs")
+    return mix, styles
 
 
-def studio(rng: np.random.Generator, plan: Plan, dry: Audio, lead: bool) -> Audio:
-    """What an engineer does to a voice: low cut, EQ, compression, at times grit or a telephone, echo and reverb."""
+def process_voice(rng: np.random.Generator, plan: Plan, dry: Audio, lead: bool) -> Audio:
+    """Process a voice: low cut, EQ, compression, sometimes saturation or a telephone band, echo and reverb."""
     sound = effects.filtered(dry, float(rng.uniform(70, 160) if lead else rng.uniform(120, 300)), "high", 2)
     sound = effects.equalised(rng, sound, 2.0)
     if chance(rng, 0.85):

@@ -1,13 +1,13 @@
 """Singing voices to train a separator on.
 
-    python -m training.voices build --out DIR      once: speech synthesisers become a bank of voices
+    python -m training.voices build --out DIR      # once: analyse the voices of speech synthesisers
     bank = VoiceBank.load(DIR)
     lead = sing_part(notes, rng, "train", bank, total_samples)
 
-A bank holds, per voice, short syllables as spectral envelopes (`bank`, built by `analysis` from `speakers`,
-or computed by `tract`). `sing` draws a character (`singer`), stretches syllables onto the notes (`phrase`),
-writes the pitch (`melody`) and renders both (`vocoder`). Voices for training and for testing are never the
-same.
+A bank has the syllables of each voice as spectral envelopes. `build` records `speakers` and analyses them (`analysis`),
+`recordings` does the same with recorded people, and `tract` computes voices. `sing` draws the habits of a `singer`,
+stretches syllables onto the notes (`phrase`), adds a pitch contour (`melody`) and renders both (`vocoder`). The splits
+share no voice.
 """
 
 from training.sound import Split

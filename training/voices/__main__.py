@@ -1,4 +1,4 @@
-"""`python -m training.voices build --out DIR`, and `record --out DIR --packages DIR`."""
+"""Make a bank of voices: `python -m training.voices build --out DIR` or `record --out DIR --packages DIR`."""
 
 import argparse
 import logging
@@ -12,14 +12,12 @@ from training.voices.speakers import SPEAKERS
 
 
 def main() -> int:
-    """Exit code 0 if at least one voice is there in the end, else 1."""
+    """Return the exit code: 0 if the bank has at least one voice, else 1."""
     parser = argparse.ArgumentParser(prog="python -m training.voices", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("build", help="let the speech synthesisers speak, and keep their voices")
+    command = commands.add_parser("build", help="analyse the voices of the installed speech synthesisers")
     command.add_argument("--out", type=Path, default=default_folder(), help="folder (default: %(default)s)")
-    command = commands.add_parser(
-        "record", help="cut recorded people's words, from Debian's packages, into syllables"
-    )
+    command = commands.add_parser("record", help="cut speech recordings from Debian packages into syllables")
     command.add_argument("--out", type=Path, required=True, help="folder")
     command.add_argument("--packages", type=Path, required=True, help="folder for the downloaded packages")
     arguments = parser.parse_args()

@@ -1,6 +1,4 @@
-"""From spoken sound to units: WORLD's analysis (Morise et al., 2016), the band extended to 22 kHz, the vowel
-found.
-"""
+"""Analyse speech with WORLD (Morise et al., 2016), extend its band to 22 kHz, and find the vowel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +8,15 @@ from training.voices.grid import FRAME_RATE, GRID_HZ, FloatArray, power_db, sing
 from training.voices.voice import NOISE_HZ, Unit
 
 _FRAME_MS = 1000.0 / FRAME_RATE
-_NOISE_RATE = 16000  # two bands of 3 kHz are measured; D4C at 48 kHz would take longer than all the rest
-_SILENT_DB = -40.0  # below the loudest frame: the synthesiser's silence
-_CLOSURE = 18  # frames: 90 ms
-_LONGEST = 44  # frames of consonants on one side of a vowel: 220 ms
-_CORE_DB = 8.0  # below the vowel's peak: a nasal or an l beside it is weaker than this above 500 Hz
+_NOISE_RATE = 16000  # for two bands of 3 kHz; at 48 kHz, D4C would take longer than all other steps
+_SILENT_DB = -40.0  # relative to the loudest frame; below this a synthesiser is silent
+_CLOSURE = 18  # frames, 90 ms: longest closure of a plosive
+_LONGEST = 44  # frames, 220 ms: longest consonants on one side of a vowel
+_CORE_DB = 8.0  # relative to the peak of the vowel; nasals and l are weaker than this above 500 Hz
 
 
 def analyse(sound: NDArray[np.float64], rate: int, text: str, *, phrase: bool = False) -> Unit | None:
-    """A unit from samples (n,) at a rate, or None if no vowel of 30 ms or more is found in it."""
+    """Analyse a syllable, or a phrase, from samples (n,) at `rate`. None if it has no vowel of 30 ms or more."""
     import pyworld
 
     sound = sound + 1e-5 * np.random.default_rng(0).standard_normal(
@@ -43,7 +41,7 @@ def analyse(sound: NDArray[np.float64], rate: int, text: str, *, phrase: bool = 
     )
     if core is None:
         return None
-    span = _heard(power_db(envelope), core, phrase)
+    span = _audible_span(power_db(envelope), core, phrase)
     envelope, noise, voiced, f0 = envelope[span], noise[span], voiced[span], f0[span]
     core = (core[0] - span.start, core[1] - span.start)
     level = 10 * np.log10(np.mean(10 ** (power_db(envelope[slice(*core)]) / 10)))
@@ -58,10 +56,10 @@ def analyse(sound: NDArray[np.float64], rate: int, text: str, *, phrase: bool = 
 
 
 def _on_grid(spectrum: NDArray[np.float64], rate: int, voiced: NDArray[np.bool_]) -> FloatArray:
-    """Levels (frames, 80) in dB of power spectra (frames, bins), carried on above what the rate holds.
+    """Convert power spectra (frames, bins) to levels (frames, 80) in dB, extrapolated above the recorded band.
 
-    Above the band, vowels go on falling 10 dB an octave, the slope of the glottal pulse with the lips'
-    radiation and loss; fricatives stay level to 9 kHz, where the teeth's resonance lies, and fall from there.
+    Vowels continue to fall by 10 dB per octave: the slope of glottal source, lip radiation and losses. Fricatives stay
+    flat up to 9 kHz, the resonance of the teeth, and fall above it.
     """
     level = 10 * np.log10(spectrum + 1e-14)
     hz = np.linspace(0, rate / 2, level.shape[1])
@@ -77,7 +75,7 @@ def _on_grid(spectrum: NDArray[np.float64], rate: int, voiced: NDArray[np.bool_]
 
 
 def _noise(aperiodicity: NDArray[np.float64], rate: int, voiced: NDArray[np.bool_]) -> FloatArray:
-    """Noise shares (frames, 10); above the band they rise towards one."""
+    """Shares of noise (frames, 10), which rise towards one above the recorded band."""
     hz = np.linspace(0, rate / 2, aperiodicity.shape[1])
     top = 0.9 * rate / 2
     rows = np.stack([np.interp(np.minimum(NOISE_HZ, top), hz, row) for row in aperiodicity])
@@ -85,23 +83,23 @@ def _noise(aperiodicity: NDArray[np.float64], rate: int, voiced: NDArray[np.bool
     return single(np.where(voiced[:, None], rows, 1.0))
 
 
-def _heard(loud: FloatArray, core: tuple[int, int], phrase: bool) -> slice:
-    """Frames around the vowel up to silence longer than a plosive's closure, and no further than consonants last."""
-    heard = np.nonzero(loud > loud.max() + _SILENT_DB)[0]
+def _audible_span(loud: FloatArray, core: tuple[int, int], phrase: bool) -> slice:
+    """Frames of the syllable: from the vowel to a silence longer than _CLOSURE, at most _LONGEST frames per side."""
+    audible = np.nonzero(loud > loud.max() + _SILENT_DB)[0]
     if phrase:
-        return slice(min(int(heard[0]), core[0]), max(int(heard[-1]) + 1, core[1]))
+        return slice(min(int(audible[0]), core[0]), max(int(audible[-1]) + 1, core[1]))
     start, end = core
-    for frame in heard[heard < core[0]][::-1]:
+    for frame in audible[audible < core[0]][::-1]:
         if start - frame <= _CLOSURE and core[0] - frame <= _LONGEST:
             start = int(frame)
-    for frame in heard[heard >= core[1]]:
+    for frame in audible[audible >= core[1]]:
         if frame - end < _CLOSURE and frame - core[1] < _LONGEST:
             end = int(frame) + 1
     return slice(start, end)
 
 
 def _vowel(envelope: FloatArray, voiced: NDArray[np.bool_]) -> tuple[int, int] | None:
-    """First frame and end of the syllable's nucleus: voiced, and near the loudest between 500 and 4000 Hz."""
+    """First frame and end of the vowel: voiced frames close to the maximum level between 500 and 4000 Hz."""
     band = (GRID_HZ > 500) & (GRID_HZ < 4000)
     loud = 10 * np.log10(np.mean(10 ** (envelope[:, band] / 10), axis=1) + 1e-14)
     loud = np.convolve(np.where(voiced, loud, loud.min() - 20), np.ones(5) / 5, mode="same")

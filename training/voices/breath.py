@@ -1,4 +1,4 @@
-"""Breaths before phrases."""
+"""Breath sounds before phrases."""
 
 import numpy as np
 
@@ -8,16 +8,14 @@ from training.voices.vocoder import Frames
 
 
 def breath(frames: Frames, before: int, singer: Singer, rng: np.random.Generator) -> None:
-    """Write an inhalation into silent frames that end at `before`, in place; none where there is no room for
-    it.
-    """
-    room = before - 4
-    if room < 30 or rng.random() < 0.35:
+    """Write an inhalation into the silent frames before frame `before`, in place, if there are enough of them."""
+    available = before - 4
+    if available < 30 or rng.random() < 0.35:
         return
-    length = min(room, int(rng.integers(30, 90)))
+    length = min(available, int(rng.integers(30, 90)))
     start = before - 4 - length
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 1000.0)
-    # The tract's resonances for a neutral vowel, blurred by the open glottis; nothing below 300 Hz.
+    # Formants of a neutral vowel, damped by the open glottis; nothing below 300 Hz.
     shape = -3.5 * np.maximum(octaves, 0) - 14.0 * np.maximum(-octaves - 0.8, 0)
     for centre in (
         np.array([600.0, 1600.0, 2700.0, 4200.0, 7500.0]) * singer.formant_shift * rng.uniform(0.9, 1.1)

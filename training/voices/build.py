@@ -1,4 +1,4 @@
-"""Build the bank: let every speaker say its syllables and lines, and keep their analysis."""
+"""Build the bank: synthesise the syllables and lines of each speaker, and store their analysis."""
 
 import logging
 import time
@@ -14,13 +14,13 @@ from training.voices.voice import Unit, Voice
 
 SYLLABLES = 90
 LINES = 6
-_FEWEST = 20  # usable syllables below which a speaker is not worth having
+_FEWEST = 20  # speakers with fewer usable syllables are skipped
 
 log = logging.getLogger(__name__)
 
 
 def build_voice(speaker: Speaker, count: int = SYLLABLES, spoken: int = LINES) -> Voice | None:
-    """A speaker's voice, or None if its program is missing or says too little."""
+    """Build the voice of a speaker. None if its program is missing or gives too few syllables."""
     if not available(speaker):
         return None
     rng = np.random.default_rng(sum(map(ord, speaker.name)))
@@ -40,16 +40,14 @@ def _units(speaker: Speaker, texts: Sequence[str], *, phrase: bool) -> list[Unit
         if len(sounds) == len(texts)
         else [f"{speaker.language}{number}" for number in range(len(sounds))]
     )
-    found = [
+    analysed = [
         analyse(sound, rate, name, phrase=phrase) for (sound, rate), name in zip(sounds, names, strict=True)
     ]
-    return [unit for unit in found if unit is not None]
+    return [unit for unit in analysed if unit is not None]
 
 
 def build(folder: Path, speakers: Sequence[Speaker] = SPEAKERS) -> list[str]:
-    """Write a file per speaker into a folder, leaving those already there; the names of speakers that gave
-    nothing.
-    """
+    """Write one file per speaker into a folder, except existing ones. Returns the names of unavailable speakers."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for speaker in speakers:

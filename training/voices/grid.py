@@ -1,8 +1,8 @@
-"""The frequency grid on which spectral envelopes are kept.
+"""The mel frequency grid of spectral envelopes.
 
-An envelope is 80 levels in dB at frequencies equally spaced in mel from 0 to 22050 Hz: 36 Hz apart at the
-bottom, where formants are narrow, 1 kHz apart at the top. It is a twelfth of what a linear spectrum of the
-same low-frequency detail takes.
+An envelope has 80 levels in dB at frequencies equally spaced in mel from 0 to 22050 Hz: 36 Hz apart at low
+frequencies, where formants are narrow, and 1 kHz apart at high frequencies. A linear spectrum of the same resolution
+at low frequencies would need twelve times as many points.
 """
 
 from typing import Any
@@ -16,24 +16,22 @@ FloatArray = NDArray[np.float32]
 
 
 def single(values: Any) -> FloatArray:
-    """The same numbers in single precision."""
+    """Convert to single precision."""
     return np.asarray(values, np.float32)
 
 
-FRAME_RATE = (
-    200  # envelopes a second: 5 ms, the shortest event that matters is a plosive's burst of about 10 ms
-)
+FRAME_RATE = 200  # per second: a frame of 5 ms resolves the burst of a plosive (about 10 ms)
 POINTS = 80
 FFT_SIZE = 1024  # 23 ms: a formant of 50 Hz bandwidth has decayed by 31 dB within it
 
 
 def hz_to_mel(hz: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """Mel of O'Shaughnessy (1987), 1000 mel at 1000 Hz."""
+    """Convert Hz to mel (O'Shaughnessy, 1987): 1000 mel at 1000 Hz."""
     return 2595.0 * np.log10(1.0 + np.asarray(hz, np.float64) / 700.0)
 
 
 def mel_to_hz(mel: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """The inverse of `hz_to_mel`."""
+    """Convert mel to Hz."""
     return 700.0 * (10.0 ** (np.asarray(mel, np.float64) / 2595.0) - 1.0)
 
 
@@ -42,9 +40,7 @@ BINS_HZ = np.fft.rfftfreq(FFT_SIZE, 1.0 / SAMPLE_RATE)
 
 
 def interpolation(sources_hz: NDArray[np.floating], targets_hz: NDArray[np.floating]) -> FloatArray:
-    """Matrix (sources, targets) that interpolates levels linearly in mel; beyond the ends it holds the last
-    level.
-    """
+    """Matrix (sources, targets) for linear interpolation in mel, constant beyond the ends."""
     position = np.interp(hz_to_mel(targets_hz), hz_to_mel(sources_hz), np.arange(len(sources_hz)))
     below = np.minimum(position.astype(int), len(sources_hz) - 2)
     share = position - below
@@ -57,14 +53,11 @@ def interpolation(sources_hz: NDArray[np.floating], targets_hz: NDArray[np.float
 
 TO_BINS = interpolation(GRID_HZ, BINS_HZ)  # (80, 513)
 
-# Power of an envelope is the mean over linear frequency: each grid point counts as the width that it stands
-# for.
+# The power of an envelope is a mean over linear frequency, so each grid point is weighted by its bandwidth.
 WIDTHS = (TO_BINS.sum(axis=1) / TO_BINS.sum()).astype(np.float32)
 
 
 def power_db(envelope_db: FloatArray) -> FloatArray:
-    """Mean power (frames,) in dB of the noise an envelope (frames, 80) shapes out of white noise of power
-    one.
-    """
+    """Mean power (frames,) in dB of unit white noise filtered by envelopes (frames, 80)."""
     power: FloatArray = (10.0 ** (envelope_db / 10.0)) @ WIDTHS
     return single(10.0 * np.log10(power + 1e-12))

@@ -1,4 +1,4 @@
-"""Notes to sing, cut into phrases."""
+"""Notes to sing, and their phrases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,10 @@ PHRASE_GAP_S = 0.18
 
 @dataclass(frozen=True)
 class Note:
-    """One note: seconds from the start of the song, MIDI pitch (60 is C4; fractions are allowed), velocity
-    0..1.
+    """A note: seconds from the start of the song, MIDI pitch (60 is C4, may be fractional), velocity 0..1.
 
-    syllable: "-" holds the vowel of the note before; any other text is a wish for a syllable of that name;
-    None: any.
+    `syllable` is the text of the syllable to sing, if the voice has it. "-" holds the vowel of the previous note; None
+    is any syllable.
     """
 
     start_s: float
@@ -26,30 +25,30 @@ class Note:
 
     @property
     def end_s(self) -> float:
-        """Where the note stops, in seconds."""
+        """End of the note in seconds."""
         return self.start_s + self.duration_s
 
 
 def phrases(notes: Sequence[Note]) -> list[list[Note]]:
-    """Notes in order of time, one at a time, split at rests. Of overlapping notes the earlier is cut short."""
+    """Sort the notes, end overlapped notes early, and split them into phrases at rests."""
     ordered = sorted((note for note in notes if note.duration_s > 0.02), key=lambda note: note.start_s)
-    found: list[list[Note]] = []
+    split: list[list[Note]] = []
     for note in ordered:
-        if found:
-            last = found[-1][-1]
+        if split:
+            last = split[-1][-1]
             if note.start_s - last.start_s < 0.03:
-                continue  # a chord: one singer sings one of its notes
+                continue  # a chord: sing only its first note
             if last.end_s > note.start_s:
-                found[-1][-1] = replace(last, duration_s=note.start_s - last.start_s)
-            if note.start_s - last.end_s <= PHRASE_GAP_S and note.start_s - found[-1][0].start_s < 12.0:
-                found[-1].append(note)
+                split[-1][-1] = replace(last, duration_s=note.start_s - last.start_s)
+            if note.start_s - last.end_s <= PHRASE_GAP_S and note.start_s - split[-1][0].start_s < 12.0:
+                split[-1].append(note)
                 continue
-        found.append([note])
-    return found
+        split.append([note])
+    return split
 
 
 def octave_for(notes: Sequence[Note], low: float, high: float) -> int:
-    """Semitones, a multiple of 12, that bring a melody best into the range low..high (MIDI)."""
+    """Return the transposition, a multiple of 12 semitones, that fits the melody best into low..high (MIDI)."""
     pitches = np.array([note.midi_pitch for note in notes])
     weights = np.array([note.duration_s for note in notes])
 

@@ -1,4 +1,4 @@
-"""A vocal part in stereo: a lead, a doubled lead, harmonies, a choir, or rap."""
+"""Stereo vocal parts: lead, double, harmony, choir, rap."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,12 +27,12 @@ def sing_part(
     total_samples: int,
     style: Style = "lead",
 ) -> FloatArray:
-    """A dry vocal part (2, total_samples) at 44100 Hz, -20 dBFS over what is sung.
+    """Render a dry vocal part (2, total_samples) at 44100 Hz, with -20 dBFS while it sounds.
 
-    "lead": one singer in the centre; "double": the same singer again, a little out of tune and time, to both
-    sides; "harmony": two or three lines in thirds, fifths or octaves around the melody, without it; "choir":
-    five to eight singers in unison, octaves and thirds; "rap": speech on the rhythm of the notes. Raises
-    ValueError for a bank without a voice of that split.
+    "lead" is one singer in the centre. "double" adds two more takes of the singer at the sides, slightly out of tune
+    and time. "harmony" is two or three lines in thirds, fifths or octaves around the melody, without the melody.
+    "choir" is five to eight singers in unison, octaves and thirds. "rap" is speech in the rhythm of the notes. Raises
+    ValueError if the bank has no voice of the split.
     """
     if style == "choir":
         return _choir(notes, rng, split, bank, total_samples)
@@ -52,8 +52,10 @@ def sing_part(
         level = 10 ** (rng.uniform(-9.0, -2.0) / 20)
         spread = rng.uniform(0.4, 1.0)
         for side in (-spread, spread):
-            again = sing_as(_loosened(worded, rng, 0.02), rng, voice, _again(singer, rng), total_samples)
-            centre += level * panned(again, side)
+            take = sing_as(
+                _jitter_onsets(worded, rng, 0.02), rng, voice, _another_take(singer, rng), total_samples
+            )
+            centre += level * panned(take, side)
         return levelled(centre)
     shift = octave_for(notes, singer.low_midi, singer.high_midi) if notes else 0
     tonic = _tonic(notes)
@@ -61,32 +63,30 @@ def sing_part(
     lines = rng.permutation(np.array([2, -2, 4, -3, 7, -7]))[: int(rng.integers(2, 4))]
     for number, steps in enumerate(lines):
         moved = [replace(n, midi_pitch=_diatonic(n.midi_pitch, int(steps), tonic)) for n in worded]
-        line = sing_as(_loosened(moved, rng, 0.015), rng, voice, _again(singer, rng), total_samples, shift)
+        line = sing_as(
+            _jitter_onsets(moved, rng, 0.015), rng, voice, _another_take(singer, rng), total_samples, shift
+        )
         side = (-1.0) ** number * rng.uniform(0.2, 0.9)
         out += panned(line, side)
     return levelled(out)
 
 
 def _word(syllables: Sequence[object], rng: np.random.Generator) -> str | None:
-    """A syllable's name, so that doubles and harmonies sing the same words; one in eight notes holds the
-    vowel.
-    """
+    """Draw a syllable, so that doubles and harmonies sing the same words; one in eight notes holds the vowel."""
     if rng.random() < 0.12:
         return "-"
     return str(getattr(syllables[int(rng.integers(len(syllables)))], "text", ""))
 
 
 def panned(sound: FloatArray, side: float) -> FloatArray:
-    """(samples,) to (2, samples) at constant power; side -1 is left, 1 right; the centre keeps its level on
-    both.
-    """
+    """Pan (samples,) to (2, samples) at constant power. `side` is -1 for left, 1 for right; 0 has unit gain."""
     angle = (side + 1) * np.pi / 4
     gains = np.sqrt(2.0) * np.array([np.cos(angle), np.sin(angle)])
     return single(gains[:, None] * sound[None, :])
 
 
-def _again(singer: Singer, rng: np.random.Generator) -> Singer:
-    """The same person on another take."""
+def _another_take(singer: Singer, rng: np.random.Generator) -> Singer:
+    """Vary the habits of a singer, for another take by the same person."""
     return replace(
         singer,
         formant_shift=singer.formant_shift * float(rng.uniform(0.98, 1.02)),
@@ -96,14 +96,14 @@ def _again(singer: Singer, rng: np.random.Generator) -> Singer:
     )
 
 
-def _loosened(notes: Sequence[Note], rng: np.random.Generator, spread_s: float) -> list[Note]:
-    """Notes that start a little early or late."""
+def _jitter_onsets(notes: Sequence[Note], rng: np.random.Generator, spread_s: float) -> list[Note]:
+    """Shift the onsets of the notes randomly."""
     late = rng.normal(0, spread_s, len(notes)).clip(-2 * spread_s, 2 * spread_s)
     return [replace(n, start_s=max(n.start_s + float(d), 0.0)) for n, d in zip(notes, late, strict=True)]
 
 
 def _tonic(notes: Sequence[Note]) -> int:
-    """The pitch class whose major scale (or its relative minor) holds most of the melody."""
+    """Return the pitch class whose major scale contains most of the melody."""
     weight = np.zeros(12)
     for note in notes:
         weight[round(note.midi_pitch) % 12] += note.duration_s
@@ -111,7 +111,7 @@ def _tonic(notes: Sequence[Note]) -> int:
 
 
 def _diatonic(pitch: float, steps: int, tonic: int) -> float:
-    """A pitch moved by steps of the major scale; one outside the scale moves as its lower neighbour does."""
+    """Move a pitch by steps of the major scale; pitches outside the scale move like the next lower one."""
     above = round(pitch) - tonic
     chroma = above % 12
     degree = max(i for i, step in enumerate(_MAJOR) if step <= chroma)
@@ -122,7 +122,7 @@ def _diatonic(pitch: float, steps: int, tonic: int) -> float:
 def _choir(
     notes: Sequence[Note], rng: np.random.Generator, split: Split, bank: VoiceBank, total_samples: int
 ) -> FloatArray:
-    """Several people, each in the octave that suits them, spread over the stage, mostly on open vowels."""
+    """Render several singers, each in a suitable octave, panned across the stereo image."""
     voices = bank.of(split)
     tonic = _tonic(notes)
     out = np.zeros((2, total_samples), np.float32)
@@ -132,6 +132,6 @@ def _choir(
         singer = replace(singer, growl_share=0.0, breath_db=-60.0, detune_cents=12.0, scoop_share=0.1)
         steps = int(rng.choice([0, 0, 0, 2, 4]))
         line = [replace(n, midi_pitch=_diatonic(n.midi_pitch, steps, tonic)) for n in notes]
-        sound = sing_as(_loosened(line, rng, 0.025), rng, voice, singer, total_samples)
+        sound = sing_as(_jitter_onsets(line, rng, 0.025), rng, voice, singer, total_samples)
         out += panned(sound, rng.uniform(-1.0, 1.0)) * rng.uniform(0.6, 1.0)
     return levelled(out)

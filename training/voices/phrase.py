@@ -1,4 +1,4 @@
-"""From the notes of a phrase to frames for the vocoder: syllables stretched onto the beat, joined, coloured."""
+"""Convert the notes of a phrase to vocoder frames: stretch syllables onto the notes, join and colour them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from training.voices.singer import Singer
 from training.voices.vocoder import Frames
 from training.voices.voice import NOISE_TO_GRID, Unit, Voice
 
-_JOIN = 5  # frames over which neighbouring syllables melt into each other: 25 ms
+_JOIN = 5  # frames, 25 ms: crossfade between syllables
 _SILENT_DB = -100.0
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A syllable and where it goes, in frames of the phrase: the vowel's start and the end of all; its notes."""
+class PlacedSyllable:
+    """A syllable, its notes, and its position in frames of the phrase: start of the vowel, end of the syllable."""
 
     unit: Unit
     vowel: int
@@ -28,10 +28,10 @@ class Placed:
     notes: Sequence[Note]
 
 
-def choose_unit(voice: Voice, wish: str | None, rng: np.random.Generator) -> Unit:
-    """The syllable wished for if the voice has it, or any."""
-    if wish:
-        named = [unit for unit in voice.syllables if unit.text == wish]
+def choose_unit(voice: Voice, text: str | None, rng: np.random.Generator) -> Unit:
+    """Draw a syllable with this text if the voice has one, else any syllable."""
+    if text:
+        named = [unit for unit in voice.syllables if unit.text == text]
         if named:
             return named[int(rng.integers(len(named)))]
     return voice.syllables[int(rng.integers(len(voice.syllables)))]
@@ -39,8 +39,8 @@ def choose_unit(voice: Voice, wish: str | None, rng: np.random.Generator) -> Uni
 
 def _syllables(
     phrase: Sequence[Note], voice: Voice, singer: Singer, origin_s: float, rng: np.random.Generator
-) -> list[Placed]:
-    """Give each note a syllable, or the vowel of the one before. Words repeat: sung texts do."""
+) -> list[PlacedSyllable]:
+    """Assign a syllable to each note, or let it hold the previous vowel."""
     groups: list[list[Note]] = []
     for index, note in enumerate(phrase):
         held = note.syllable == "-" or (note.syllable is None and rng.random() < singer.melisma_share)
@@ -48,22 +48,20 @@ def _syllables(
             groups[-1].append(note)
         else:
             groups.append([note])
-    placed = []
+    syllables = []
     for group in groups:
         vowel = round((group[0].start_s - origin_s) * FRAME_RATE)
         end = round((group[-1].end_s - origin_s) * FRAME_RATE)
-        placed.append(Placed(choose_unit(voice, group[0].syllable, rng), vowel, end, group))
-    return placed
+        syllables.append(PlacedSyllable(choose_unit(voice, group[0].syllable, rng), vowel, end, group))
+    return syllables
 
 
 def _path(unit: Unit, head: int, body: int, tail: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Frame numbers in the unit to play: consonants as they are or squeezed, the vowel stretched and never
-    still.
-    """
+    """Fractional frames of the unit to play: consonants not longer than spoken, the vowel stretched unevenly."""
     opening = np.linspace(0, unit.core_start, head, endpoint=False)
     closing = np.linspace(unit.core_end, len(unit) - 1, tail)
     length = unit.core_end - unit.core_start
-    # Of a diphthong a singer holds the first vowel and turns late.
+    # Singers hold the first vowel of a diphthong and glide to the second late.
     progress = np.linspace(0, 1, max(body, 1))
     if body > 1.3 * length:
         turn = rng.uniform(0.3, 0.5)
@@ -74,7 +72,7 @@ def _path(unit: Unit, head: int, body: int, tail: int, rng: np.random.Generator)
     return np.concatenate([opening, core, closing])
 
 
-def _gather(rows: FloatArray, path: NDArray[np.float64]) -> FloatArray:
+def _interpolate_rows(rows: FloatArray, path: NDArray[np.float64]) -> FloatArray:
     low = np.clip(path.astype(int), 0, len(rows) - 1)
     high = np.minimum(low + 1, len(rows) - 1)
     share = (path - low).astype(np.float32)
@@ -82,8 +80,8 @@ def _gather(rows: FloatArray, path: NDArray[np.float64]) -> FloatArray:
     return single(rows[low] * (1 - share) + rows[high] * share)
 
 
-def _melt(rows: FloatArray, at: int) -> None:
-    """Make the rows around a join a ramp, in place."""
+def _crossfade(rows: FloatArray, at: int) -> None:
+    """Crossfade the rows around a join, in place."""
     low, high = max(at - _JOIN // 2, 0), min(at + _JOIN // 2 + 1, len(rows) - 1)
     if high > low:
         ramp = np.linspace(0, 1, high - low + 1, dtype=np.float32)
@@ -92,9 +90,7 @@ def _melt(rows: FloatArray, at: int) -> None:
 
 
 def _effort(velocity: FloatArray, singer: Singer) -> FloatArray:
-    """Louder voices are brighter: about 1.5 dB above 1 kHz for each dB of level (Sundberg, 2001). (frames,
-    80).
-    """
+    """Spectral tilt (frames, 80): louder voices gain about 1.5 dB above 1 kHz per dB of level (Sundberg, 2001)."""
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 700.0).clip(0, 2.5).astype(np.float32)
     per_octave = singer.effort_db * 0.7 + (velocity - 0.7) * singer.dynamics_db * 0.25
     return single(per_octave[:, None] * octaves[None, :])
@@ -105,28 +101,29 @@ def phrase_frames(
     voice: Voice,
     singer: Singer,
     shift: float,
-    room_s: float,
+    rest_s: float,
     rng: np.random.Generator,
 ) -> tuple[Frames, float]:
-    """Frames of a phrase and the time of the first, in seconds. `room_s`: silence before the phrase, free for
-    a breath.
+    """Return the frames of a phrase, and the time of the first in seconds.
+
+    `rest_s` is the silence before the phrase, which has space for a breath.
     """
-    lead_s = min(max(room_s, 0.0), 0.9)
+    lead_s = min(max(rest_s, 0.0), 0.9)
     origin_s = phrase[0].start_s - lead_s
-    placed = _syllables(phrase, voice, singer, origin_s, rng)
+    syllables = _syllables(phrase, voice, singer, origin_s, rng)
     tail_frames = round(singer.release_s * FRAME_RATE) + 6
-    total = placed[-1].end + tail_frames
+    total = syllables[-1].end + tail_frames
     envelope = np.full((total, len(GRID_HZ)), _SILENT_DB, np.float32)
     noise = np.ones((total, len(GRID_HZ)), np.float32)
     voiced = np.zeros(total, np.float32)
     velocity = np.full(total, phrase[0].velocity, np.float32)
     starts = []
-    for index, item in enumerate(placed):
+    for index, item in enumerate(syllables):
         unit = item.unit
-        free = item.vowel if index == 0 else round((item.vowel - placed[index - 1].vowel) * 0.45)
+        free = item.vowel if index == 0 else round((item.vowel - syllables[index - 1].vowel) * 0.45)
         starts.append(item.vowel - min(unit.core_start, max(free, 0)))
-    for index, item in enumerate(placed):
-        last = index + 1 == len(placed)
+    for index, item in enumerate(syllables):
+        last = index + 1 == len(syllables)
         joined = not last and starts[index + 1] - item.end < 12
         end = starts[index + 1] if joined else item.end + (tail_frames - 6 if last else 0)
         if not last:
@@ -136,28 +133,28 @@ def phrase_frames(
         path = _path(item.unit, item.vowel - starts[index], max(span - tail, 1), tail, rng)
         rows = slice(starts[index], starts[index] + len(path))
         path = path[: total - starts[index]]
-        envelope[rows] = _gather(item.unit.envelope_db, path)
-        noise[rows] = _gather(item.unit.noise, path) @ NOISE_TO_GRID
-        voiced[rows] = _gather(item.unit.voiced, path)
+        envelope[rows] = _interpolate_rows(item.unit.envelope_db, path)
+        noise[rows] = _interpolate_rows(item.unit.noise, path) @ NOISE_TO_GRID
+        voiced[rows] = _interpolate_rows(item.unit.voiced, path)
         for note in item.notes:
             velocity[max(round((note.start_s - origin_s) * FRAME_RATE) - 10, 0) :] = note.velocity
     for start in starts[1:]:
         for array in (envelope, noise, voiced):
-            _melt(array, start)
+            _crossfade(array, start)
     f0, swell = contour_hz(phrase, shift, origin_s, total, singer, rng)
     velocity = np.convolve(np.pad(velocity, 6, mode="edge"), np.ones(13) / 13, mode="valid").astype(
         np.float32
     )
-    _fade(envelope, voiced, placed, starts, singer)
+    _fade(envelope, voiced, syllables, starts, singer)
     envelope = envelope @ interpolation(GRID_HZ, GRID_HZ / singer.formant_shift) + singer.colour_db
     noise = np.where(voiced[:, None] > 0.5, _sung_noise(noise, f0, singer), noise)
     is_voiced = np.clip(voiced, 0, 1)[:, None]
     envelope += is_voiced * _effort(velocity, singer) + (1 - is_voiced) * singer.consonant_db
-    # Below the first partial there is nothing to hear but uneven pulses.
+    # Below the first partial, only uneven pulses are audible.
     envelope -= (
         26.0 * is_voiced * np.clip((0.85 * f0[:, None] - GRID_HZ[None, :]) / (0.5 * f0[:, None]), 0, 1)
     )
-    # High notes put their strongest partial on the first resonance, which singers tune to it.
+    # In high notes the strongest partial is the first formant, because singers tune it to the pitch.
     high = np.clip(np.log2(f0 / 330.0), 0, 1.2)[:, None] * is_voiced
     envelope += (
         5.0 * high * np.exp(-0.5 * (np.log2(np.maximum(GRID_HZ, 60)[None, :] / f0[:, None]) / 0.35) ** 2)
@@ -171,10 +168,10 @@ def phrase_frames(
 
 
 def _sung_noise(noise: FloatArray, f0: FloatArray, singer: Singer) -> FloatArray:
-    """Noise shares (frames, 80) of a sung vowel from those of a spoken one.
+    """Convert the noise shares (frames, 80) of a spoken vowel to those of a sung one.
 
-    Singing is more periodic than speech: partials of a loud voice stand out up to 8 kHz. Breathiness comes on top, most
-    above 2 kHz. Below the first partial there is next to nothing.
+    Singing is more periodic than speech: loud voices have clear partials up to 8 kHz. Breathiness adds noise, mostly
+    above 2 kHz. There is almost no noise below the first partial.
     """
     hz = GRID_HZ[None, :]
     most = np.interp(
@@ -187,18 +184,22 @@ def _sung_noise(noise: FloatArray, f0: FloatArray, singer: Singer) -> FloatArray
 
 
 def _fade(
-    envelope: FloatArray, voiced: FloatArray, placed: Sequence[Placed], starts: Sequence[int], singer: Singer
+    envelope: FloatArray,
+    voiced: FloatArray,
+    syllables: Sequence[PlacedSyllable],
+    starts: Sequence[int],
+    singer: Singer,
 ) -> None:
-    """Attack and release where a syllable meets silence, in place."""
+    """Apply attack and release next to silence, in place."""
     release = max(round(singer.release_s * FRAME_RATE), 4)
     attack = max(round(singer.attack_s * FRAME_RATE), 3)
     for index, start in enumerate(starts):
-        alone = index == 0 or placed[index - 1].end + 12 < start
-        if alone and voiced[min(start + 1, len(voiced) - 1)] > 0.5:
+        after_rest = index == 0 or syllables[index - 1].end + 12 < start
+        if after_rest and voiced[min(start + 1, len(voiced) - 1)] > 0.5:
             ramp = 20 * np.log10(np.linspace(0.03, 1, attack))
             envelope[start : start + attack] += ramp[: len(envelope) - start, None].astype(np.float32)
-    last = placed[-1].end + release
-    first = max(last - release - release // 2, placed[-1].vowel)
+    last = syllables[-1].end + release
+    first = max(last - release - release // 2, syllables[-1].vowel)
     ramp = 40 * np.log10(np.cos(np.linspace(0, np.pi / 2, last - first, endpoint=False)) + 1e-3)
     envelope[first:last] += ramp[:, None].astype(np.float32)
     envelope[last:] = _SILENT_DB

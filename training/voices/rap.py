@@ -1,4 +1,4 @@
-"""Speech on a rhythm: rap, calls, spoken lines."""
+"""Rhythmic speech: rap, shouts, spoken lines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,10 +18,10 @@ from training.voices.voice import NOISE_TO_GRID, Voice
 def rap_as(
     notes: Sequence[Note], rng: np.random.Generator, voice: Voice, singer: Singer, total_samples: int
 ) -> FloatArray:
-    """A spoken voice (total_samples,) at -20 dBFS that fills the notes' phrases.
+    """Render a speaking voice (total_samples,) at -20 dBFS during the phrases of the notes.
 
-    A voice with phrases speaks them at its own prosody, paced to fit; one without speaks its syllables on the
-    notes at the pitch of speech.
+    Voices with spoken phrases speak them with their own prosody, at a random pace. Other voices speak syllables on the
+    notes, at the pitch of speech.
     """
     if not voice.phrases:
         spoken = [
@@ -39,7 +39,7 @@ def rap_as(
         at_s = phrase[0].start_s
         while phrase[-1].end_s - at_s > 0.25:
             unit = voice.phrases[int(rng.integers(len(voice.phrases)))]
-            # Lines are cut by the rhythm: start anywhere in the first half where no vowel is broken.
+            # Start at any unvoiced frame of the first half, so that no vowel is cut.
             pauses = np.nonzero(unit.voiced[: len(unit) // 2] < 0.5)[0]
             first = int(rng.choice(pauses)) if len(pauses) else 0
             count = int(min((len(unit) - first) / pace, (phrase[-1].end_s - at_s) * FRAME_RATE))

@@ -1,6 +1,6 @@
-"""People who were recorded: the spoken parts of free games and of a telephone exchange, from Debian's packages.
+"""Voices of recorded people: speech of free games and of a telephone exchange, from Debian packages.
 
-Their words are cut into syllables at the dips between vowels, so that they can be sung like a synthesiser's.
+The words are cut into syllables at the level dips between vowels, so that they can be sung like those of synthesisers.
 """
 
 import re
@@ -20,17 +20,17 @@ from training.voices.voice import Unit, Voice
 
 LONGEST_S = 5.0
 SHORTEST_S = 0.25
-WORDS = 60  # clips of a speaker taken apart
-PHRASES = 12  # of them kept whole, to be spoken on a rhythm
-_DIP_DB = 4.0  # between two vowels
+WORDS = 60  # clips analysed per speaker
+PHRASES = 12  # of these, kept as spoken phrases for rap
+_DIP_DB = 4.0  # least level dip between two vowels
 _CORE_DB = 8.0
-_CONSONANTS = 30  # frames at most on either side of a vowel: 150 ms
+_CONSONANTS = 30  # frames, 150 ms: longest consonants on one side of a vowel
 _SHORTEST_CORE = 8  # frames
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A person: the package they are heard in, what their files' paths match, and their split."""
+    """A recorded person: the Debian package, the pattern of their file paths, and their split."""
 
     name: str
     package: str
@@ -71,20 +71,20 @@ RECORDED: tuple[Recorded, ...] = (
 
 
 def clips(speakers: Sequence[Recorded], packages: Path) -> Iterator[tuple[Recorded, list[SoundFile]]]:
-    """Each speaker's files. Raises RuntimeError if a package can't be had."""
+    """Yield each speaker with their files. Raises RuntimeError if a package is unavailable."""
     for package in dict.fromkeys(speaker.package for speaker in speakers):
-        there = [speaker for speaker in speakers if speaker.package == package]
-        found: dict[str, list[SoundFile]] = {speaker.name: [] for speaker in there}
+        in_package = [speaker for speaker in speakers if speaker.package == package]
+        found: dict[str, list[SoundFile]] = {speaker.name: [] for speaker in in_package}
         for file in sounds(fetch(package, packages)):
-            for speaker in there:
+            for speaker in in_package:
                 if re.search(speaker.pattern, f"/{file.path}"):
                     found[speaker.name].append(file)
-        for speaker in there:
+        for speaker in in_package:
             yield speaker, found[speaker.name]
 
 
 def spoken(files: Sequence[SoundFile], rng: np.random.Generator) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """Clips of a useful length, in random order, as (samples, rate)."""
+    """Yield the audible clips of a useful length in random order, as (samples, rate)."""
     for index in rng.permutation(len(files)):
         try:
             sound, rate = files[int(index)].mono()
@@ -95,7 +95,7 @@ def spoken(files: Sequence[SoundFile], rng: np.random.Generator) -> Iterator[tup
 
 
 def record(folder: Path, packages: Path) -> Iterator[Voice]:
-    """Write a file for each speaker that isn't there yet into a folder, as `build` does."""
+    """Write one file per speaker into a folder, except existing ones, and yield the new voices."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [speaker for speaker in RECORDED if not (folder / f"{speaker.name}.npz").exists()]
     for speaker, files in clips(wanted, packages):
@@ -106,7 +106,7 @@ def record(folder: Path, packages: Path) -> Iterator[Voice]:
 
 
 def recorded_voice(speaker: Recorded, files: Sequence[SoundFile]) -> Voice | None:
-    """A voice with syllables cut from its words, or None if they give too few."""
+    """Build a voice from the syllables of the recorded words. None if there are too few."""
     rng = np.random.default_rng(sum(map(ord, speaker.name)))
     phrases: list[Unit] = []
     syllables: list[Unit] = []
@@ -135,7 +135,7 @@ def _loudness(unit: Unit) -> FloatArray:
 
 
 def cut(unit: Unit) -> list[Unit]:
-    """The syllables of a spoken phrase that have a clear vowel: the peaks of loudness with the dips around them."""
+    """Cut a spoken phrase into syllables: each level peak with the dips around it is one."""
     loud = _loudness(unit)
     peaks: list[int] = []
     order = [i for i in np.argsort(loud)[::-1] if loud[i] > loud.max() - 20]

@@ -1,4 +1,4 @@
-"""One singer sings a melody."""
+"""Sing a melody with one voice."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,10 @@ LEAD_RMS = 0.1  # -20 dBFS
 def sing(
     notes: Sequence[Note], rng: np.random.Generator, *, split: Split, bank: VoiceBank, total_samples: int
 ) -> FloatArray:
-    """A dry voice (total_samples,) at 44100 Hz that sings the notes, moved by octaves into its range.
+    """Sing the notes, transposed by octaves into the singer's range: a dry voice (total_samples,) at 44100 Hz.
 
-    Its RMS over what is sung is -20 dBFS; it is silent where no note is near. Equal generators give equal
-    samples. Raises ValueError if the bank has no voice of that split.
+    The RMS while it sings is -20 dBFS. Equal generators give equal samples. Raises ValueError if the bank has no voice
+    of the split.
     """
     voice = _pick(bank.of(split), rng)
     return sing_as(notes, rng, voice, draw_singer(voice, rng), total_samples)
@@ -40,19 +40,21 @@ def sing_as(
     total_samples: int,
     shift: float | None = None,
 ) -> FloatArray:
-    """`sing` with the voice, the character and, unless None, the transposition in semitones given."""
+    """Sing with a given voice and singer; `shift` transposes by semitones (None: by octaves into the range)."""
     out = np.zeros(total_samples, np.float32)
-    found = phrases(notes)
-    if not found:
+    sung_phrases = phrases(notes)
+    if not sung_phrases:
         return out
     if shift is None:
         shift = float(
-            octave_for([note for phrase in found for note in phrase], singer.low_midi, singer.high_midi)
+            octave_for(
+                [note for phrase in sung_phrases for note in phrase], singer.low_midi, singer.high_midi
+            )
         )
     before_s = 0.0
-    for phrase in found:
-        room_s = phrase[0].start_s - before_s
-        frames, origin_s = phrase_frames(phrase, voice, singer, shift, room_s, rng)
+    for phrase in sung_phrases:
+        rest_s = phrase[0].start_s - before_s
+        frames, origin_s = phrase_frames(phrase, voice, singer, shift, rest_s, rng)
         before_s = phrase[-1].end_s + singer.release_s + 0.05
         rough = singer.roughness
         if rng.random() >= singer.growl_share:
@@ -63,7 +65,7 @@ def sing_as(
 
 
 def levelled(sound: FloatArray, rms: float = LEAD_RMS) -> FloatArray:
-    """Scale (..., samples) so that its RMS over the 50 ms blocks within 30 dB of the loudest is `rms`."""
+    """Scale (..., samples) so that the RMS of the 50 ms blocks within 30 dB of the loudest is `rms`."""
     block = SAMPLE_RATE // 20
     count = sound.shape[-1] // block
     power = (

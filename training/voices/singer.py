@@ -1,4 +1,4 @@
-"""Who sings: the habits that stay the same through a song."""
+"""A singer: habits that stay constant through a song."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from training.voices.grid import GRID_HZ, FloatArray
 from training.voices.vocoder import Roughness
 from training.voices.voice import Voice
 
-# Tessituras in MIDI: baritone to tenor, alto to mezzo, as pop melodies lie.
+# Ranges of pop melodies in MIDI: baritone to tenor, and alto to mezzo-soprano.
 _LOW_RANGE = (45.0, 67.0)
 _HIGH_RANGE = (54.0, 79.0)
 
 
 @dataclass(frozen=True)
 class Singer:
-    """Habits. Cents, seconds, Hz and dB; `colour_db` (80,) is added to every envelope, `air_db` to noise."""
+    """Habits of a singer. `colour_db` (80,) is added to every envelope; each `_share` is a probability."""
 
     formant_shift: float
     low_midi: float
@@ -46,9 +46,7 @@ class Singer:
 
 
 def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
-    """A character for a voice. One in six is as steady as pitch correction makes singers, one in four is
-    rough.
-    """
+    """Draw a singer for a voice. One in six sounds pitch-corrected, one in four is rough, one in four breathy."""
     tuned = rng.random() < 0.17
     rough = rng.random() < 0.25
     breathy = rng.random() < 0.25
@@ -56,15 +54,15 @@ def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
     low, high = _LOW_RANGE if voice.low else _HIGH_RANGE
     span = rng.uniform(-3.0, 3.0)
     octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 1000.0)
-    # The response of a voice with its microphone: a tilt, and three broad bumps.
+    # Frequency response of voice and microphone: a tilt and three broad bumps.
     colour = rng.normal(0.0, 0.9) * octaves
     for centre in rng.uniform(-3.0, 4.0, 3):
         colour = colour + rng.normal(0.0, 2.5) * np.exp(
             -0.5 * ((octaves - centre) / rng.uniform(0.4, 1.0)) ** 2
         )
-    # Trained singers gather F3 to F5 near 3 kHz (Sundberg, 1974).
-    ring = rng.uniform(0.0, 9.0) if rng.random() < 0.4 else 0.0
-    colour = colour + ring * np.exp(-0.5 * ((octaves - np.log2(3.0 * shift)) / 0.25) ** 2)
+    # Singer's formant: trained singers cluster F3 to F5 near 3 kHz (Sundberg, 1974).
+    singers_formant = rng.uniform(0.0, 9.0) if rng.random() < 0.4 else 0.0
+    colour = colour + singers_formant * np.exp(-0.5 * ((octaves - np.log2(3.0 * shift)) / 0.25) ** 2)
     return Singer(
         formant_shift=float(np.clip(shift, 0.85, 1.2)),
         low_midi=low + span,

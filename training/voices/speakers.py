@@ -1,8 +1,8 @@
-"""The speech synthesisers that lend their voices, and which of their speakers train and which test.
+"""Speakers of speech synthesisers, and their splits.
 
-All are free programs of the usual Linux distributions (espeak-ng, festival with its voices, flite), and Open
-JTalk through `pyopenjtalk-plus`. One human speaker is in one split only: both voices of "slt" test, both of
-"kal" train.
+The programs are free and in Linux distributions (espeak-ng, festival with its voices, flite), except Open JTalk, which
+comes with `pyopenjtalk-plus`. Each human speaker is in one split: both voices of "slt" in "test", those of "kal" in
+"train".
 """
 
 import shutil
@@ -25,7 +25,7 @@ Sound = tuple[NDArray[np.float64], int]
 
 @dataclass(frozen=True)
 class Speaker:
-    """A synthesiser's voice, the language its texts are in, the encoding it reads, and its split."""
+    """A voice of a synthesiser, the language of its texts, the encoding that it reads, and its split."""
 
     program: Program
     voice: str
@@ -35,7 +35,7 @@ class Speaker:
 
     @property
     def name(self) -> str:
-        """A name fit for a file."""
+        """Name for files."""
         return f"{self.program}-{self.voice}".replace("+", "-").replace(" ", "")
 
 
@@ -79,7 +79,7 @@ SPEAKERS: tuple[Speaker, ...] = (
 
 
 def available(speaker: Speaker) -> bool:
-    """Whether the speaker's program is installed (a voice that it lacks shows only in `speak`)."""
+    """Whether the speaker's program is installed. A missing voice shows only in `speak`."""
     if speaker.program == "openjtalk":
         try:
             import pyopenjtalk  # noqa: F401
@@ -90,9 +90,7 @@ def available(speaker: Speaker) -> bool:
 
 
 def speak(speaker: Speaker, texts: Sequence[str]) -> list[Sound]:
-    """Each text as (samples, rate). Texts that the program fails on are left out; all of them, if it lacks
-    the voice.
-    """
+    """Synthesise texts as (samples, rate). Failed texts are left out: all of them if the voice is missing."""
     if speaker.program == "openjtalk":
         import pyopenjtalk
 
@@ -107,12 +105,12 @@ def speak(speaker: Speaker, texts: Sequence[str]) -> list[Sound]:
                     command = ["flite", "-voice", speaker.voice, "-t", text, "-o", str(path)]
                 else:
                     command = ["espeak-ng", "-v", speaker.voice, "-s", "135", "-w", str(path), text]
-                _call(command)
+                _run(command)
         return [sound for sound in map(_read, paths) if sound is not None]
 
 
-def _call(command: list[str], limit_s: float = 20.0) -> None:
-    """Run a synthesiser; what it could not do is seen by the files that it did not write."""
+def _run(command: list[str], limit_s: float = 20.0) -> None:
+    """Run a synthesiser and ignore failures: the caller checks which files exist."""
     try:
         subprocess.run(command, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
@@ -120,13 +118,13 @@ def _call(command: list[str], limit_s: float = 20.0) -> None:
 
 
 def _festival(speaker: Speaker, texts: Sequence[str], paths: Sequence[Path]) -> None:
-    """All texts by one process: loading a voice takes longer than speaking."""
+    """Synthesise all texts in one process, because loading a voice takes longer than speaking."""
     script = [f"(voice_{speaker.voice})"]
     for text, path in zip(texts, paths, strict=True):
         script.append(f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{path}" \'riff)')
     file = paths[0].with_suffix(".scm")
     file.write_text("\n".join(script), encoding=speaker.encoding)
-    _call(["festival", "-b", str(file)], limit_s=180.0)
+    _run(["festival", "-b", str(file)], limit_s=180.0)
 
 
 def _read(path: Path) -> Sound | None:

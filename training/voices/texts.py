@@ -1,4 +1,4 @@
-"""What the speakers say: syllables to sing, and lines to speak, in the spelling of their language."""
+"""Texts for the speakers in the spelling of their languages: syllables to sing, and lines to speak."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _ENGLISH_LINES = [
 
 @dataclass(frozen=True)
 class _Language:
-    """Spellings of consonants before a vowel, of vowels, and of consonants after one."""
+    """Spellings of initial consonants, vowels and final consonants."""
 
     onsets: Sequence[str]
     vowels: Sequence[str]
@@ -76,28 +76,24 @@ _KANA = """
 
 
 def syllables(language: str, count: int, rng: np.random.Generator) -> list[str]:
-    """That many different syllables of a language ("en", "ja" or one of `_LANGUAGES`), or as many as there
-    are.
-    """
+    """Draw up to `count` different syllables of a language: "en", "ja" or a key of `_LANGUAGES`."""
     if language in ("en", "ja"):
         words = (_ENGLISH_WORDS if language == "en" else _KANA).split()
         return [words[i] for i in sorted(rng.permutation(len(words))[:count])]
     table = _LANGUAGES[language]
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for _ in range(20 * count):
-        found.setdefault("".join(str(rng.choice(part)) for part in (table.onsets, table.vowels, table.codas)))
-    return [text for text in found if len(text) > 1][:count]
+        texts.setdefault("".join(str(rng.choice(part)) for part in (table.onsets, table.vowels, table.codas)))
+    return [text for text in texts if len(text) > 1][:count]
 
 
 def lines(language: str, count: int, rng: np.random.Generator) -> list[str]:
-    """Lines to speak; outside English, words made of the language's syllables: prosody matters here, not
-    sense.
-    """
+    """Return lines to speak. Except for English, they are random syllables: only the prosody matters."""
     if language == "en":
         return _ENGLISH_LINES[:count]
-    found = []
+    texts = []
     for _ in range(count):
         parts = syllables(language, 12, rng)
         words = ["".join(parts[start : start + 2]) for start in range(0, len(parts), 2)]
-        found.append(" ".join(words[:3]) + ", " + " ".join(words[3:]))
-    return found
+        texts.append(" ".join(words[:3]) + ", " + " ".join(words[3:]))
+    return texts

@@ -1,8 +1,8 @@
-"""Voices computed from formant tables: no recorded person, no synthesiser needed.
+"""Voices computed from formant tables, without recordings or speech synthesisers.
 
-A vocal tract is a cascade of resonances (Fant, 1960; Klatt, 1980) under a falling source spectrum. Vowels are
-Hillenbrand et al. (1995), men's averages; other people's tracts scale them. Consonants are noise bands,
-murmurs, and formant movements from the loci of Delattre, Liberman and Cooper (1955).
+A vocal tract is a cascade of resonances (Fant, 1960; Klatt, 1980) that filters a glottal source. Vowels are the
+averages of men by Hillenbrand et al. (1995), scaled for other people. Consonants are noise bands, murmurs, and
+formant movements from the loci of Delattre, Liberman and Cooper (1955).
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,10 @@ _BANDWIDTHS = np.array([70.0, 90.0, 130.0, 200.0, 280.0, 350.0])
 
 @dataclass(frozen=True)
 class _Consonant:
-    """Frames long; noise centre and width in Hz (0: none); level in dB to the vowel; its own formants or a
-    locus for F2.
+    """A consonant.
+
+    `frames` and `closure` are lengths, `level_db` is relative to the vowel, `noise_hz` and `width_hz` are centre and
+    width of the noise (0 is none), `formants` are those of a voiced consonant, `locus_hz` is the locus of F2.
     """
 
     frames: int
@@ -101,8 +103,10 @@ _CODAS = ["", "", "", "", "n", "m", "l", "s", "t", "z", "d", "k", "r"]
 
 @dataclass(frozen=True)
 class Tract:
-    """A person: `scale` of the formants, bandwidths, fall of the source in dB an octave, its noise, pitch
-    when speaking.
+    """Vocal tract of a person.
+
+    `scale` multiplies the formants of a man, `bandwidth` their bandwidths. `tilt_db` is the slope of the source per
+    octave, `breath` its share of noise, `f0_hz` the speaking pitch.
     """
 
     scale: float
@@ -112,19 +116,18 @@ class Tract:
     f0_hz: float
 
     def envelope_db(self, formants_hz: FloatArray) -> FloatArray:
-        """Levels (frames, 80) of a vowel whose F1..F4 (frames, 4) were a man's, the strongest being 0 dB."""
+        """Levels (frames, 80) of vowels with the formants F1 to F4 (frames, 4) of a man; the maximum is 0 dB."""
         f1_to_f4 = np.asarray(formants_hz, np.float64) * self.scale
-        # Above F4 a tube of 17.5 cm resonates every kHz; two more are let move, the rest is the tilt's
-        # business.
+        # A tube of 17.5 cm has a resonance every kHz. Two above F4 are modelled, the tilt replaces the others.
         upper = np.array([4500.0, 5600.0]) * self.scale
         formants = np.concatenate([f1_to_f4, np.broadcast_to(upper, (len(f1_to_f4), 2))], axis=1)
         bandwidths = _BANDWIDTHS * self.bandwidth
         f = GRID_HZ[None, None, :]
         centre, width = formants[:, :, None], bandwidths[None, :, None]
-        reply = centre**2 / np.sqrt((f**2 - centre**2) ** 2 + (f * width) ** 2)
-        # A cascade falls 12 dB an octave per resonance; a real tract has more above, which hold it level.
+        response = centre**2 / np.sqrt((f**2 - centre**2) ** 2 + (f * width) ** 2)
+        # A cascade falls by 12 dB per octave and resonance. In a real tract, higher resonances compensate this.
         level = (
-            20 * np.log10(reply).sum(axis=1)
+            20 * np.log10(response).sum(axis=1)
             + 20 * np.log10(1 + (GRID_HZ / (4800 * self.scale)) ** 12)[None, :]
         )
         octaves = np.log2(np.maximum(GRID_HZ, 60.0) / 500.0)
@@ -132,15 +135,15 @@ class Tract:
         return single(level - level.max(axis=1, keepdims=True))
 
     def syllable(self, onset: str, vowel: str, coda: str, vowel_frames: int = 40) -> Unit:
-        """A syllable such as ("s", "a", "n"), its consonants at speaking length."""
+        """Compute a syllable such as ("s", "a", "n"), with consonants of spoken length."""
         first, last = _DIPHTHONGS.get(vowel, (vowel, vowel))
         head, tail = _CONSONANTS[onset], _CONSONANTS[coda]
         start = np.array(VOWELS[first])
         end = np.array(VOWELS[last])
         turn = 1 / (1 + np.exp(-(np.linspace(0, 1, vowel_frames) - 0.65) * 14))[:, None]
         formants = start * (1 - turn) + end * turn
-        _bend(formants, head, 9 if onset else 0)
-        _bend(formants[::-1], tail, 9 if coda else 0)
+        _formant_transition(formants, head, 9 if onset else 0)
+        _formant_transition(formants[::-1], tail, 9 if coda else 0)
         core = self._normal(self.envelope_db(formants.astype(np.float32)))
         opening = self._consonant(head, formants[0], core[0])
         closing = self._consonant(tail, formants[-1], core[-1])
@@ -168,7 +171,7 @@ class Tract:
     def _consonant(
         self, consonant: _Consonant, vowel_hz: np.ndarray, vowel_db: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Envelope, voicing and noise of a consonant beside a vowel."""
+        """Envelope, voicing and noise of a consonant next to a vowel."""
         count = consonant.frames
         total = consonant.closure + count
         envelope = np.full((total, len(GRID_HZ)), -90.0, np.float32)
@@ -193,8 +196,8 @@ class Tract:
             hiss = self._normal(hiss.astype(np.float32)) + loud
         if consonant.voiced:
             own = np.array(consonant.formants, np.float64)[None, :].repeat(count, axis=0)
-            calm = self._normal(self.envelope_db(own.astype(np.float32)))
-            murmur = calm - np.where(GRID_HZ > 700, 9.0, 0.0)[None, :] + loud
+            quiet = self._normal(self.envelope_db(own.astype(np.float32)))
+            murmur = quiet - np.where(GRID_HZ > 700, 9.0, 0.0)[None, :] + loud
             both = murmur if hiss is None else np.logaddexp(murmur / 4.34, hiss / 4.34) * 4.34
             envelope[consonant.closure :] = single(both)
             voiced[:] = 1.0
@@ -206,8 +209,8 @@ class Tract:
         return envelope, voiced, noise
 
 
-def _bend(formants: np.ndarray, consonant: _Consonant, frames: int) -> None:
-    """Let F1 and F2 come from the consonant over some frames, in place."""
+def _formant_transition(formants: np.ndarray, consonant: _Consonant, frames: int) -> None:
+    """Move the formants from those of the consonant to those of the vowel over some frames, in place."""
     if frames == 0:
         return
     share = np.exp(-np.arange(frames) / (frames / 3))[:, None]
@@ -218,7 +221,7 @@ def _bend(formants: np.ndarray, consonant: _Consonant, frames: int) -> None:
 
 @cache
 def computed_voices() -> tuple[Voice, ...]:
-    """Sixteen people drawn once and for all, four of them for testing."""
+    """Sixteen computed voices with fixed seeds; four of them are for "test"."""
     voices = []
     for number in range(16):
         rng = np.random.default_rng(7100 + number)

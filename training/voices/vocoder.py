@@ -1,7 +1,7 @@
-"""From envelopes and a pitch track to sound: pulses through minimum-phase filters, plus filtered noise.
+"""Render envelopes and a pitch contour: glottal pulses through minimum-phase filters, plus filtered noise.
 
-The model of WORLD (Morise et al., 2016) with the excitation laid open, so that a rough voice's uneven pulses
-and a breathy one's noise, strongest as the glottis opens, can be written into it.
+This is the model of WORLD (Morise et al., 2016) with a controllable excitation: growl pulses for rough voices, and
+noise that is strongest when the glottis opens for breathy voices.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,19 @@ from training.sound import SAMPLE_RATE
 from training.voices.grid import BINS_HZ, FFT_SIZE, FRAME_RATE, GRID_HZ, TO_BINS, FloatArray, single
 
 _NOISE_HOP = 128
-# Noise made in the mouth has little below the tract's resonances; what envelopes hold there is a voice fading.
+# Unvoiced noise has little energy below the formants. What envelopes contain there is the decay of a vowel.
 _MOUTH = single(np.clip(GRID_HZ / 900.0, 0.03, 1.0) ** 1.5)
 _FLOOR_DB = -120.0
 _LN_PER_DB = np.log(10.0) / 20.0
-_MOST_PULSES = 4096  # pulses filtered at once: bounds memory to about 50 MB
+_MOST_PULSES = 4096  # pulses filtered at once; limits memory to about 50 MB
 
 
 @dataclass
 class Frames:
-    """What the vocoder plays, one row per 1/200 s.
+    """Input of the vocoder, one row per 1/200 s.
 
-    envelope_db (frames, 80), noise (frames, 80): the share of noise in the amplitude, 0..1; f0_hz (frames,),
-    above 0 everywhere, glides through unvoiced stretches; voiced (frames,): 0..1, how much of the pulses
-    sounds.
+    envelope_db: (frames, 80). noise: (frames, 80), share of noise in the amplitude, 0..1. f0_hz: (frames,), positive,
+    also in unvoiced frames. voiced: (frames,), 0..1, level of the pulses.
     """
 
     envelope_db: FloatArray
@@ -41,10 +40,10 @@ class Frames:
 
 @dataclass(frozen=True)
 class Roughness:
-    """How uneven the glottal pulses are: all zero is a perfectly regular voice.
+    """Irregularity of the glottal pulses; all zero is a perfectly regular voice.
 
-    jitter: deviation of the period (share); shimmer: of the level (dB); every: a pulse in `every` differs ...
-    depth: ... by this share of its level (2 and 0.5 is a growl an octave below).
+    jitter: deviation of the period, as a share. shimmer_db: deviation of the level. One pulse in `every` is softer by
+    the share `depth` of its level: 2 and 0.5 is a growl an octave below.
     """
 
     jitter: float = 0.004
@@ -54,7 +53,7 @@ class Roughness:
 
 
 def _rows(values: FloatArray, position: NDArray[np.floating]) -> FloatArray:
-    """Rows of (frames, ...) interpolated linearly at fractional frame numbers (n,)."""
+    """Interpolate rows of (frames, ...) linearly at fractional frames (n,)."""
     position = np.clip(position, 0, len(values) - 1)
     low = np.minimum(position.astype(int), max(len(values) - 2, 0))
     share = (position - low).astype(np.float32)
@@ -65,7 +64,7 @@ def _rows(values: FloatArray, position: NDArray[np.floating]) -> FloatArray:
 
 
 def _minimum_phase(level_ln: FloatArray) -> NDArray[np.complex64]:
-    """Spectra (n, 513) of minimum phase with the given natural-log amplitudes, by folding the cepstrum."""
+    """Minimum-phase spectra (n, 513) with the given natural-log amplitudes, by folding the cepstrum."""
     cepstrum = fft.irfft(level_ln, n=FFT_SIZE, axis=1)
     half = FFT_SIZE // 2
     cepstrum[:, 1:half] *= 2.0
@@ -74,8 +73,8 @@ def _minimum_phase(level_ln: FloatArray) -> NDArray[np.complex64]:
     return spectra
 
 
-def _add_at(out: FloatArray, starts: NDArray[np.int64], pieces: FloatArray) -> None:
-    """Add pieces (n, 1024) into out at the given samples; out is long enough."""
+def _overlap_add(out: FloatArray, starts: NDArray[np.int64], pieces: FloatArray) -> None:
+    """Add pieces (n, 1024) to `out` from the given samples on. `out` must be long enough."""
     for start, piece in zip(starts.tolist(), pieces, strict=True):
         out[start : start + FFT_SIZE] += piece
 
@@ -87,7 +86,7 @@ def _pulses(
     rng: np.random.Generator,
     out: FloatArray,
 ) -> None:
-    """Add one filtered pulse per whole number that the phase (in cycles, one a sample) passes."""
+    """Add one filtered pulse for each cycle of the phase (in cycles, one value per sample)."""
     passed = np.nonzero(np.floor(phase[1:]) > np.floor(phase[:-1]))[0]
     if len(passed) == 0:
         return
@@ -96,7 +95,7 @@ def _pulses(
     time = passed + (whole - phase[passed]) * period
     time = np.clip(time + rng.normal(0, roughness.jitter, len(time)) * period, 0, len(phase) - 1)
     gain_db = rng.normal(0, roughness.shimmer_db, len(time))
-    uneven = np.where(whole.astype(int) % roughness.every == 0, 1.0 - roughness.depth, 1.0)
+    growl = np.where(whole.astype(int) % roughness.every == 0, 1.0 - roughness.depth, 1.0)
     position = time * (FRAME_RATE / SAMPLE_RATE)
     voiced = _rows(frames.voiced, position)
     keep = np.nonzero(voiced > 1e-3)[0]
@@ -105,22 +104,20 @@ def _pulses(
         noise = _rows(frames.noise, position[i])
         level = (_rows(frames.envelope_db, position[i]) + gain_db[i, None].astype(np.float32)) * _LN_PER_DB
         level = level + 0.5 * np.log(np.maximum(1.0 - noise * noise, 1e-6))
-        # A pulse train of period T samples has power 1/T per unit pulse, so each pulse is scaled by sqrt(T).
-        level = level + np.log(voiced[i] * uneven[i] * np.sqrt(period[i]))[:, None]
+        # A train of unit pulses with a period of T samples has power 1/T, so scale each pulse by sqrt(T).
+        level = level + np.log(voiced[i] * growl[i] * np.sqrt(period[i]))[:, None]
         level = np.maximum(level, _FLOOR_DB * _LN_PER_DB).astype(np.float32)
         spectra = _minimum_phase(level @ TO_BINS)
         start_sample = np.floor(time[i]).astype(np.int64)
-        late = (time[i] - start_sample)[:, None] * (BINS_HZ / SAMPLE_RATE)[None, :]
-        spectra *= np.exp((-2j * np.pi) * late).astype(np.complex64)
-        _add_at(out, start_sample, fft.irfft(spectra, n=FFT_SIZE, axis=1))
+        delay = (time[i] - start_sample)[:, None] * (BINS_HZ / SAMPLE_RATE)[None, :]
+        spectra *= np.exp((-2j * np.pi) * delay).astype(np.complex64)
+        _overlap_add(out, start_sample, fft.irfft(spectra, n=FFT_SIZE, axis=1))
 
 
 def _noise(
     frames: Frames, phase: NDArray[np.float64], flutter: float, rng: np.random.Generator, out: FloatArray
 ) -> None:
-    """Add noise shaped by the envelope; in voiced frames, its share of it, beating with the glottis by
-    `flutter`.
-    """
+    """Add noise shaped by the envelope; in voiced frames, its share of noise, modulated by `flutter` in each cycle."""
     samples = len(phase)
     count = samples // _NOISE_HOP + 1
     excitation = rng.standard_normal((count + 1) * _NOISE_HOP).astype(np.float32)
@@ -137,17 +134,17 @@ def _noise(
         i = loud[start : start + _MOST_PULSES]
         pieces = excitation[(i * _NOISE_HOP)[:, None] + np.arange(2 * _NOISE_HOP)[None, :]] * window
         gains = np.exp(level[i] @ TO_BINS)
-        # Zero-phase gains would spread before the piece; half a hop of delay centres what is left of it.
+        # Zero-phase gains would spread to samples before the piece, so use minimum phase.
         spectra = fft.rfft(pieces, n=FFT_SIZE, axis=1) * _minimum_phase(np.log(gains))
-        _add_at(out, i * _NOISE_HOP, fft.irfft(spectra, n=FFT_SIZE, axis=1))
+        _overlap_add(out, i * _NOISE_HOP, fft.irfft(spectra, n=FFT_SIZE, axis=1))
 
 
 def render(
     frames: Frames, rng: np.random.Generator, roughness: Roughness = Roughness(), flutter: float = 0.5
 ) -> FloatArray:
-    """Sound (samples,) at 44100 Hz of len(frames) / 200 s.
+    """Render the sound (samples,) at 44100 Hz, of len(frames) / 200 seconds.
 
-    An envelope of 0 dB at every frequency gives power one, voiced or not.
+    An envelope of 0 dB at every frequency gives a power of one, voiced or unvoiced.
     """
     samples = len(frames) * SAMPLE_RATE // FRAME_RATE
     position = np.arange(samples) * (FRAME_RATE / SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""A voice: its syllables and spoken phrases, as envelopes ready to be sung."""
+"""A voice: syllables and spoken phrases as spectral envelopes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from training.sound import Split
 from training.voices.grid import GRID_HZ, POINTS, FloatArray, interpolation
 from unbraid.files.atomic import atomic_write
 
-# Noise shares are kept at ten frequencies: nothing measures them finer (D4C: bands of 3 kHz).
+# Noise shares are stored at ten frequencies, because D4C measures them only in bands of 3 kHz.
 NOISE_HZ = np.array([0, 500, 1000, 2000, 3500, 5000, 7000, 9500, 13000, 22050], np.float64)
 NOISE_TO_GRID = interpolation(NOISE_HZ, GRID_HZ)  # (10, 80)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One syllable (with a single vowel) or spoken phrase of a voice, a row per 5 ms.
+    """A syllable with a single vowel, or a spoken phrase; one row per 5 ms.
 
-    envelope_db (frames, 80), the vowel's mean power being 0 dB; noise (frames, 10); voiced (frames,) 0 or 1;
-    f0_hz (frames,) as spoken; the vowel is frames core_start up to core_end.
+    envelope_db: (frames, 80); the mean power of the vowel is 0 dB. noise: (frames, 10). voiced: (frames,), 0 or 1.
+    f0_hz: (frames,), as spoken. The vowel is the frames from core_start up to core_end.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker: its syllables to sing and phrases to speak. `f0_hz`: median pitch as spoken."""
+    """Syllables to sing and phrases to speak. `f0_hz` is the median speaking pitch."""
 
     name: str
     split: Split
@@ -48,7 +48,7 @@ class Voice:
 
     @property
     def low(self) -> bool:
-        """Whether it sings in the male range; 155 Hz lies between the mean pitches of speaking men and women."""
+        """Whether the voice sings in the low range. 155 Hz is between the mean speaking pitches of men and women."""
         return self.f0_hz < 155.0
 
     def save(self, path: Path) -> None:
@@ -71,16 +71,14 @@ class Voice:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote. Raises ValueError if the file was written for another grid."""
+        """Read a saved voice. Raises ValueError if it has another frequency grid."""
         with np.load(path, allow_pickle=False) as stored:
             rows = {
                 key: stored[key].astype(np.float32)
                 for key in ("envelope_db", "noise", "voiced", "unit_f0_hz")
             }
             if rows["envelope_db"].shape[1] != POINTS:
-                raise ValueError(
-                    f"{path} is of another version: delete the folder and build the voices again."
-                )
+                raise ValueError(f"{path} has another format. Delete the folder and build the voices again.")
             units = []
             start = 0
             for text, (length, core_start, core_end) in zip(stored["text"], stored["spans"], strict=True):

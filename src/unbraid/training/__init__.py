@@ -1,1 +1,1 @@
-"""How the bundled model came to be: songs are synthesised, and a network learns to take them apart."""
+"""Train the bundled network on folders of stems, and calibrate and blend its checkpoints."""

@@ -1,4 +1,4 @@
-"""Variation of stems and mixtures while training: speed, gain, channels, tone, missing stems."""
+"""Augment stems and mixtures: speed, gain, channels, tone, missing stems."""
 
 from dataclasses import dataclass
 
@@ -13,32 +13,31 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Chances and ranges. Arrays are (2, samples) for a stem, (stems, 2, samples) for a mixture."""
+    """Probabilities and ranges. A stem is (2, samples), a mixture (stems, 2, samples)."""
 
-    speed_chance: float = 0.35  # pitch and tempo together, as of a tape
+    speed_chance: float = 0.35  # of pitch and tempo together, like tape
     speed_range: float = 1.19  # three semitones up or down
-    gain_db: float = 5.0  # deviation of each stem's level
-    drop_chance: float = 0.06  # a stem is missing
-    tone_chance: float = 0.5  # a gentle equaliser
+    gain_db: float = 5.0  # standard deviation of the level of each stem
+    drop_chance: float = 0.06  # the stem becomes silent
+    tone_chance: float = 0.5  # random equaliser
     tone_db: float = 8.0
-    level_db: float = 3.0  # deviation of the mixture's level
-    narrow_chance: float = 0.15  # the stem loses width, to mono at most
-    thin_chance: float = (
-        0.3  # a voice loses its lows, as in many a mix, and sometimes its fundamental with them
-    )
+    level_db: float = 3.0  # standard deviation of the level of the mixture
+    narrow_chance: float = 0.15  # reduce the width of the stem, down to mono
+    thin_chance: float = 0.3  # high-pass for a voice, as in many mixes; may remove its fundamental
     thin_hz: tuple[float, float] = (150.0, 600.0)
 
     def level(self, rng: np.random.Generator) -> np.float32:
-        """Quiet and loud passages: what the mean level of the song, which scales it, does not tell."""
+        """Draw the gain of a mixture: songs are scaled by their mean level, so passages are softer or louder."""
         return np.float32(10 ** (rng.normal(0, self.level_db) / 20))
 
     def speed(self, rng: np.random.Generator) -> float:
+        """Draw a playback speed; 1 is unchanged."""
         if rng.random() >= self.speed_chance:
             return 1.0
         return float(self.speed_range ** rng.uniform(-1, 1))
 
     def stem(self, part: Audio, samples: int, speed: float, rng: np.random.Generator) -> Audio:
-        """`part`, at least samples * speed long, as `samples` samples."""
+        """Augment a stem of at least samples * speed samples. Returns (2, samples)."""
         if speed != 1.0:
             part = soxr.resample(part.T, speed, 1.0, quality="LQ").T
         if part.shape[1] < samples:
@@ -56,13 +55,13 @@ class Augmentation:
         return part * np.float32(rng.choice((-1, 1)))
 
     def voice(self, part: Audio, rng: np.random.Generator) -> Audio:
-        """What is done to a voice alone."""
+        """Apply the augmentation that only voices get: a high-pass."""
         if rng.random() >= self.thin_chance:
             return part
         return high_passed(part, float(np.exp(rng.uniform(*np.log(self.thin_hz)))))
 
     def mixture(self, stems: Audio, rng: np.random.Generator) -> Audio:
-        """What is done to all stems alike: a dull or a mono recording now and then."""
+        """Apply the same augmentation to all stems: mono with probability 0.05, an equaliser with 0.1."""
         if rng.random() < 0.05:
             stems = np.broadcast_to(stems.mean(1, keepdims=True), stems.shape)
         if rng.random() < 0.1:
@@ -72,7 +71,7 @@ class Augmentation:
 
 
 def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:
-    """A smooth random gain over frequency, drawn at the octaves from 31 Hz; by the FFT (circular)."""
+    """Equalise with smooth random gains, drawn at octaves from 31 Hz, by circular convolution with the FFT."""
     samples = part.shape[1]
     octaves = np.arange(11)
     gains_db = rng.uniform(-range_db, range_db, len(octaves)) * 0.6
@@ -83,7 +82,7 @@ def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:
 
 
 def high_passed(part: Audio, corner_hz: float) -> Audio:
-    """Second-order Butterworth's magnitude with no delay, by the FFT (circular); at the level it had before."""
+    """High-pass of zero phase with the magnitude of a second-order Butterworth, by the FFT. Restores the level."""
     samples = part.shape[1]
     ratio = corner_hz / np.maximum(np.fft.rfftfreq(samples, 1 / SAMPLE_RATE), 1.0)
     thin = np.fft.irfft(np.fft.rfft(part) / np.sqrt(1 + ratio**4), samples)

@@ -1,7 +1,7 @@
-"""The mean of two runs' weights: `python -m unbraid.training.blend CHECKPOINT OTHER OUT [--share 0.5]`.
+"""Average the weights of two runs: `python -m unbraid.training.blend CHECKPOINT OTHER OUT [--share 0.5]`.
 
-Of a run and one that went on from it, the mean often keeps what the first does well on sounds that neither has heard
-(Wortsman et al., "Model soups", arXiv 2203.05482). `OUT` is a file that `calibrate`, `export` and `--start-from` take.
+If OTHER continues the run of CHECKPOINT, the average often keeps the quality of the first run on unseen sounds
+(Wortsman et al., "Model soups", arXiv 2203.05482). `calibrate`, `export` and `--start-from` accept OUT.
 """
 
 import argparse
@@ -13,10 +13,13 @@ from unbraid.networks.checkpoint import load, write
 
 
 def blend(one: Path, other: Path, out: Path, share: float) -> None:
-    """Write averaged weights of `one`, with `share` (0 to 1) of those of `other`; statistics alike."""
+    """Write the weighted mean of the weights and statistics of two checkpoints; `share` (0 to 1) is that of `other`.
+
+    Raises ValueError if the networks have different sizes.
+    """
     first, second = load(one), load(other)
     if first["config"] != second["config"]:
-        raise ValueError(f"{one} and {other} hold networks of different sizes")
+        raise ValueError(f"{one} and {other} have networks of different sizes")
     blended = {
         name: torch.lerp(value.float(), second["average"][name].float(), share)
         if value.is_floating_point()
@@ -31,7 +34,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("other", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="of OTHER (default 0.5)")
+    parser.add_argument("--share", type=float, default=0.5, help="weight of OTHER (default 0.5)")
     args = parser.parse_args()
     blend(args.checkpoint, args.other, args.out, args.share)
 

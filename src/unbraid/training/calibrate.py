@@ -1,9 +1,9 @@
-"""Set how readily each stem takes its share: `python -m unbraid.training.calibrate CHECKPOINT --songs DIR`.
+"""Calibrate the masks of a checkpoint: `python -m unbraid.training.calibrate CHECKPOINT --songs DIR`.
 
-A loss that has to forgive nothing in silent places makes a network shy: it gives a voice less than the least error
-would. One offset for each stem's mask, before the softmax, repairs that. They are found by search on songs of the
-training split (and voices over its backings, `--backings`), so that the held-out score stays one, and are written
-into the checkpoint's averaged weights.
+The loss punishes leakage into silent stems so strongly that the network gives a voice less than the optimal share. One
+offset per stem, added to the mask before the softmax, corrects this. The offsets are searched on songs of the training
+split (and on voices over its backings with `--backings`), so that the test split stays unseen. They are written into
+the averaged weights of the checkpoint.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from unbraid.networks.lite import BAND, BANDS, SAMPLE_RATE, SOURCES, Lite
 from unbraid.training.dataset import Audio, SongPool, SoundPool
 from unbraid.training.losses import error_energy
 from unbraid.training.mixtures import Stems, Target
-from unbraid.training.validate import sung_over
+from unbraid.training.validate import voices_over_backings
 
 SONGS = 32
 CROP_S = 10
-STEPS = (-0.5, -0.25, 0.25, 0.5)  # nepers; tried in turn for every stem until none helps
-SILENT_DB = -40.0  # of the mixture: a stem below has no SDR worth averaging
+STEPS = (-0.5, -0.25, 0.25, 0.5)  # nepers; tried for each stem in turn until none improves the score
+SILENT_DB = -40.0  # relative to the mixture; the SDR of softer stems is meaningless
 
 
 def scores(masks: list[Tensor], targets: list[Target], offsets: Tensor) -> Tensor:
-    """Mean SDR in dB of each stem over the crops in which it sounds, with offsets to the masks' logarithms."""
+    """Mean SDR in dB of each stem over the crops in which it is audible, with offsets to the log masks."""
     values: list[list[float]] = [[] for _ in SOURCES]
     for mask, target in zip(masks, targets, strict=True):
         moved = torch.softmax(torch.log(mask + 1e-9) + offsets[:, None, None, None], 1)
@@ -41,7 +41,7 @@ def scores(masks: list[Tensor], targets: list[Target], offsets: Tensor) -> Tenso
 
 
 def song_crops(pool: SongPool) -> Iterator[Audio]:
-    """Stems from the middle of the last songs."""
+    """Yield the stems of crops from the middle of the last songs."""
     samples = CROP_S * SAMPLE_RATE
     for song in range(max(0, len(pool.songs) - SONGS), len(pool.songs)):
         start = max(0, (len(pool.songs[song][0]) - samples) // 2)
@@ -50,16 +50,16 @@ def song_crops(pool: SongPool) -> Iterator[Audio]:
 
 @torch.no_grad()
 def find_offsets(network: Lite, pool: SongPool, backings: SoundPool | None = None) -> Tensor:
-    """One offset for each of `SOURCES`, of which the first stays 0, as only differences count."""
+    """Search one offset for each of `SOURCES`. The first is 0, because only differences have an effect."""
     crops = [(stems, False) for stems in song_crops(pool)]
     if backings is not None:
-        crops += [(stems, True) for stems in sung_over(pool, backings, None)]
+        crops += [(stems, True) for stems in voices_over_backings(pool, backings, None)]
     masks, targets = [], []
-    for stems, whole in crops:
+    for stems, backed in crops:
         deviation = stems.sum(0).std()
         if deviation < 1e-4:
             continue
-        target = Stems(torch.from_numpy(stems / deviation)[None], np.array([whole])).mix()
+        target = Stems(torch.from_numpy(stems / deviation)[None], np.array([backed])).mix()
         targets.append(target)
         masks.append(network.pooled_masks(target.spectrum))
     offsets = torch.zeros(len(SOURCES))
@@ -86,7 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.calibrate", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--songs", type=Path, required=True)
-    parser.add_argument("--backings", type=Path, help="folder made by training.backings")
+    parser.add_argument(
+        "--backings", type=Path, help="folder of music without vocals, from `training.backings`"
+    )
     args = parser.parse_args()
     backings = None if args.backings is None else SoundPool(args.backings, "train")
     offsets = find_offsets(averaged_network(args.checkpoint), SongPool(args.songs, "train"), backings)
@@ -94,7 +96,7 @@ def main() -> None:
     apply_offsets(content["average"], offsets)
     write(args.checkpoint, content)
     for source, offset in zip(SOURCES, offsets.tolist(), strict=True):
-        print(f"{source:8} {offset:+.2f}")  # noqa: T201 the command's answer
+        print(f"{source:8} {offset:+.2f}")  # noqa: T201 - the output of the command
 
 
 if __name__ == "__main__":

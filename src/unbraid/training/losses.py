@@ -1,4 +1,4 @@
-"""What the network is trained to make small."""
+"""Loss functions: SDR of the spectrogram, and L1 distance of the waveforms."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ from unbraid.networks.lite import POOLING, unpool
 from unbraid.training.mixtures import Target
 from unbraid.training.stft import waveforms
 
-STEM_WEIGHTS = (1.0, 1.0, 1.0, 2.0)  # of SOURCES: the voice is the hardest, and what most people want
-# Over a backing the voice alone is known. As the shares sum to one, its error is the accompaniment's too, whose loss
-# would differ by a constant: both stems' weights in one.
+STEM_WEIGHTS = (1.0, 1.0, 1.0, 2.0)  # of SOURCES: vocals are the hardest stem and the most wanted one
+# For a voice over a backing, only the stem of the voice is known. The masks sum to one, so the accompaniment has the
+# same error, and its loss would differ only by a constant. This weight is that of both.
 BACKED_WEIGHT = 4.0
-# Share of the mixture's energy that counts as silence, -13 dB. The floor decides how much a leak into a silent stem
-# costs: with -25 dB the network learnt never to let a voice through (vocals 0.1 dB after 900 steps).
+# Share of the mixture's energy that counts as silence: -13 dB. It sets the cost of leakage into silent stems. With
+# -25 dB the network learnt to suppress all voices (vocals had 0.1 dB after 900 steps).
 SILENCE = 0.05
-NOTHING = 1e-6  # energy, far below that of one audible frame: where all stems rest there is nothing to lose
+NOTHING = 1e-6  # energy far below one audible frame; keeps the losses finite if all stems are silent
 
 
 def error_power(masks: Tensor, target: Target) -> Tensor:
@@ -26,7 +26,7 @@ def error_power(masks: Tensor, target: Target) -> Tensor:
 
 
 class Energies(NamedTuple):
-    """Of a batch's stems, summed over channels, bins and frames: (batch, stems) each, the mixture's (batch, 1)."""
+    """Energies summed over channels, bins and frames: (batch, stems) each, and (batch, 1) for the mixture."""
 
     error: Tensor
     reference: Tensor
@@ -34,7 +34,7 @@ class Energies(NamedTuple):
 
 
 def error_energy(masks: Tensor, target: Target) -> Energies:
-    """What masks leave wrong, beside what there was to find."""
+    """Energies of the error, the reference stems and the mixture."""
     weight = _bins_per_pooled(masks)
     parts = (error_power(masks, target), target.power, target.mixture_power)
     return Energies(*((part * weight).sum((2, 3, 4)) for part in parts))
@@ -43,8 +43,8 @@ def error_energy(masks: Tensor, target: Target) -> Energies:
 def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
     """Negative SDR of the spectrogram in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701).
 
-    Energies, not magnitudes: where a voice is only suspected, the least energy is lost by a mask in between, while
-    the least magnitude is lost by none at all, and the network would learn to keep silent.
+    The loss uses energies, because an uncertain voice then has its minimum at an intermediate mask. With magnitudes,
+    the minimum would be at zero, and the network would learn to be silent.
     """
     error, reference, mixture = error_energy(masks, target)
     floor = SILENCE * mixture + NOTHING
@@ -52,12 +52,12 @@ def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
     weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
     backed = weights * 0
     backed[-1] = BACKED_WEIGHT
-    whole = target.known.sum(1, keepdim=True) < len(STEM_WEIGHTS)
-    return (loss * torch.where(whole, backed, weights)).sum(1).mean() / weights.sum()
+    backed = target.known.sum(1, keepdim=True) < len(STEM_WEIGHTS)
+    return (loss * torch.where(backed, backed, weights)).sum(1).mean() / weights.sum()
 
 
 def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:
-    """L1 distance of the waveforms relative to the mixture's, on the first `items` of the batch."""
+    """L1 distance of the waveforms relative to the mixture, for the first `items` of the batch."""
     estimate = waveforms(unpool(masks[:items]) * target.mixture[:items, None], target.stems.shape[-1])
     stems = target.stems[:items]
     error = (estimate - stems).abs() * target.known[:items, :, None, None]
@@ -65,6 +65,6 @@ def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:
 
 
 def _bins_per_pooled(like: Tensor) -> Tensor:
-    """How many bins each pooled bin stands for, shaped to multiply (..., POOLED, frames)."""
+    """Number of bins in each pooled bin, shaped to multiply (..., POOLED, frames)."""
     widths = [float(width) for width, count in POOLING for _ in range(count)]
     return torch.tensor(widths, device=like.device)[:, None]

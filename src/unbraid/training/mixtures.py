@@ -1,7 +1,7 @@
-"""What the network learns from: mixtures of a batch's stems, with all that the losses need of them.
+"""Training targets: mixtures of the stems of a batch, with the pooled spectra that the losses need.
 
-Reading, varying and transforming stems costs more than a step of training, so that several mixtures are made of
-the same stems: each source from another item, with another gain, some channels swapped.
+Reading, augmenting and transforming stems takes longer than a training step. Therefore each batch of stems gives
+several batches of mixtures, with the sources permuted between the items, with random gains and swapped channels.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from torch import Tensor
 from unbraid.networks.lite import pool
 from unbraid.training.stft import spectra
 
-GAIN_DB = 3.0  # deviation of each source's level
+GAIN_DB = 3.0  # standard deviation of the level of each source
 
 
 @dataclass(frozen=True)
 class Remix:
-    """Which stems go into each mixture; lists of (batch, sources)."""
+    """Item, gain and channel swap of each stem of each mixture: lists of (batch, sources)."""
 
     items: list[list[int]]
     gains: list[list[float]]
     swapped: list[list[bool]]
 
     @classmethod
-    def none(cls, batch: int, sources: int) -> "Remix":
-        """Every item as it is."""
+    def identity(cls, batch: int, sources: int) -> "Remix":
+        """Leave every item unchanged."""
         return cls(
             [[item] * sources for item in range(batch)],
             [[1.0] * sources] * batch,
@@ -35,15 +35,18 @@ class Remix:
         )
 
     @classmethod
-    def drawn(cls, whole: NDArray[np.bool_], sources: int, rng: np.random.Generator) -> "Remix":
-        """Every stem is in one mixture. Voices, which come last, change places among all items; other stems stay
-        among those of songs, and backings (`whole`) are moved to no other item."""
-        shape = (len(whole), sources)
-        items = np.tile(np.arange(len(whole))[:, None], (1, sources))
-        songs = np.nonzero(~whole)[0]
+    def random(cls, backed: NDArray[np.bool_], sources: int, rng: np.random.Generator) -> "Remix":
+        """Draw a remix that uses every stem once.
+
+        Voices, the last source, are permuted between all items; other stems only between items without a backing.
+        Backings stay in their items.
+        """
+        shape = (len(backed), sources)
+        items = np.tile(np.arange(len(backed))[:, None], (1, sources))
+        songs = np.nonzero(~backed)[0]
         for source in range(sources - 1):
             items[songs, source] = rng.permutation(songs)
-        items[:, -1] = rng.permutation(len(whole))
+        items[:, -1] = rng.permutation(len(backed))
         return cls(
             items.tolist(),
             (10 ** (rng.normal(0, GAIN_DB, shape) / 20)).tolist(),
@@ -53,15 +56,15 @@ class Remix:
 
 @dataclass(frozen=True)
 class Target:
-    """Mixtures, and what to find in them; pooled, where the losses need no more.
+    """Mixtures and their stems, pooled where the losses need only sums.
 
-    For a real mask m that is constant over a pooled bin, the energy of the error there is
-        sum |m X - S|^2 = m^2 sum |X|^2 - 2 m sum Re(X* S) + sum |S|^2,
-    so three sums per pooled bin replace the full spectrograms: the same loss for a fifth of the memory.
+    For a real mask m that is constant in a pooled bin, the energy of the error in the bin is
+        sum |m X - S|^2 = m^2 sum |X|^2 - 2 m sum Re(X* S) + sum |S|^2.
+    Three sums per pooled bin replace the full spectrograms: the same loss with a fifth of the memory.
     """
 
     spectrum: Tensor
-    """What the network sees: (batch, 2, BINS, frames, 2)."""
+    """Input of the network: (batch, 2, BINS, frames, 2), real and imaginary parts last."""
     mixture_power: Tensor
     """(batch, 1, 2, POOLED, frames)"""
     cross: Tensor
@@ -71,7 +74,7 @@ class Target:
     stems: Tensor
     """(batch, sources, 2, samples)"""
     known: Tensor
-    """(batch, sources), 1 or 0: what stands in for a stem that isn't known is no part of the losses."""
+    """(batch, sources), 1 or 0: unknown stems don't count in the losses."""
 
     @property
     def mixture(self) -> Tensor:
@@ -80,25 +83,25 @@ class Target:
 
 
 class Stems:
-    """A batch's stems (batch, sources, 2, samples), transformed once; of the items `whole` only the voice is known."""
+    """Stems of a batch (batch, sources, 2, samples) with their spectra. In `backed` items only the voice is known."""
 
-    def __init__(self, audio: Tensor, whole: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, audio: Tensor, backed: NDArray[np.bool_] | None = None) -> None:
         self.audio = audio
-        self.whole = np.zeros(len(audio), bool) if whole is None else whole
+        self.backed = np.zeros(len(audio), bool) if backed is None else backed
         spectrum = spectra(audio)
-        # Apart and contiguous: ten times as fast to work on as interleaved.
+        # Separate contiguous arrays are ten times as fast as interleaved ones.
         self.real, self.imag = spectrum.real.contiguous(), spectrum.imag.contiguous()
         self.power = pool(self.real.square().addcmul_(self.imag, self.imag))
 
     def mix(self, remix: Remix | None = None) -> Target:
-        """One batch of mixtures, item by item, so that what is worked on stays in the processor's cache."""
+        """Mix a batch, item by item, so that the arrays of an item stay in the CPU cache."""
         batch, sources = self.audio.shape[:2]
-        remix = remix or Remix.none(batch, sources)
+        remix = remix or Remix.identity(batch, sources)
         spectrum, mixture_power, cross, power, audio = [], [], [], [], []
         for items, gains, swapped in zip(remix.items, remix.gains, remix.swapped, strict=True):
             picks = list(zip(items, range(sources), swapped, strict=True))
-            real = [_side(self.real, *pick) for pick in picks]
-            imag = [_side(self.imag, *pick) for pick in picks]
+            real = [_stem(self.real, *pick) for pick in picks]
+            imag = [_stem(self.imag, *pick) for pick in picks]
             mixture_real, mixture_imag = _weighted(real, gains), _weighted(imag, gains)
             spectrum.append(torch.stack([mixture_real, mixture_imag], -1))
             mixture_power.append(pool(mixture_real.square().addcmul_(mixture_imag, mixture_imag)))
@@ -123,17 +126,17 @@ class Stems:
 
     def _known(self) -> Tensor:
         known = np.ones(self.audio.shape[:2], np.float32)
-        known[self.whole, :-1] = 0
+        known[self.backed, :-1] = 0
         return torch.from_numpy(known).to(self.audio.device)
 
 
-def _side(values: Tensor, item: int, source: int, swapped: bool) -> Tensor:
-    """(2, ...) of one stem, left and right changed over where `swapped`."""
+def _stem(values: Tensor, item: int, source: int, swapped: bool) -> Tensor:
+    """Return one stem (2, ...), with left and right exchanged if `swapped`."""
     return values[item, source].flip(0) if swapped else values[item, source]
 
 
 def _scaled(values: Tensor, picks: list[tuple[int, int, bool]], factors: list[float]) -> Tensor:
-    return torch.stack([_side(values, *pick) * factor for pick, factor in zip(picks, factors, strict=True)])
+    return torch.stack([_stem(values, *pick) * factor for pick, factor in zip(picks, factors, strict=True)])
 
 
 def _weighted(parts: list[Tensor], gains: list[float]) -> Tensor:

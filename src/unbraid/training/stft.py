@@ -1,4 +1,4 @@
-"""The transform between waveforms and what the network sees, for training; the engine has its own, in numpy."""
+"""STFT and inverse STFT in PyTorch, for training. Separation uses the NumPy version in `separation.spectral`."""
 
 import torch
 from torch import Tensor

@@ -1,8 +1,8 @@
 """Train the bundled network: `python -m unbraid.training.train --songs DIR --out DIR --hours 2`.
 
-Stops when the hours (or `--steps`) are used up and goes on from its last checkpoint when called again. The learning
-rate follows the share of them used (a short rise, then a cosine to zero), so one command serves a laptop and
-a GPU.
+The run stops after the hours (or `--steps`). A new call continues from the last checkpoint. The learning rate depends
+on the completed share of the run (a short warm-up, then a cosine to zero), so that one command suits laptops and
+GPUs.
 """
 
 import argparse
@@ -22,24 +22,24 @@ import torch
 from unbraid.networks.checkpoint import Average, load, save
 from unbraid.networks.lite import HOP, SOURCES, Lite, LiteConfig
 from unbraid.training.augment import Augmentation
-from unbraid.training.dataset import Batches, Recorded, SongPool, SoundPool
+from unbraid.training.dataset import BackingMix, Batches, SongPool, SoundPool
 from unbraid.training.losses import spectrum_loss, waveform_loss
 from unbraid.training.mixtures import Remix, Stems, Target
 from unbraid.training.validate import Validation
 
-FRAMES = 128  # of a training crop: (128 - 1) * 1024 / 44100 = 2.95 s
+FRAMES = 128  # per training crop: (128 - 1) * 1024 / 44100 = 2.95 s
 WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
-REFRESH_STEPS = 25  # songs may still be in the making
-SHUFFLES = 5  # further batches made of the same stems
+REFRESH_STEPS = 25  # look for new songs
+SHUFFLES = 5  # more batches of mixtures from the same stems
 WAVEFORM_WEIGHT = 0.25
 GRADIENT_NORM = 5.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what comes out of a run, which ends after `hours` of training or `steps` of it."""
+    """Settings of a run. Either `hours` or `steps` sets its length."""
 
     songs: Path
     out: Path
@@ -56,7 +56,7 @@ class Recipe:
     config: LiteConfig = field(default_factory=LiteConfig)
 
     def share(self, progress: "Progress") -> float:
-        """How much of the run is done, from 0 to 1."""
+        """Completed share of the run, 0 to 1. Raises ValueError if the recipe has no length."""
         if self.steps is not None:
             return progress.steps / self.steps
         if self.hours is not None:
@@ -66,7 +66,7 @@ class Recipe:
 
 @dataclass
 class Progress:
-    """How far a run has come; kept in its checkpoint."""
+    """Progress of a run, stored in its checkpoint."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -74,24 +74,24 @@ class Progress:
 
 
 def rate(share: float, peak: float) -> float:
-    """Learning rate when `share` (0 to 1) of the time is used."""
+    """Learning rate after `share` (0 to 1) of the run."""
     if share < WARM_UP:
         return peak * max(share / WARM_UP, 0.02)
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - WARM_UP) / (1 - WARM_UP))))
 
 
 def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator[Target]:
-    """Targets made by a thread of their own, while the network computes; its errors are raised here."""
+    """Yield targets from a background thread, and raise its errors here."""
     ready: queue.Queue[Target | BaseException] = queue.Queue(depth)
 
     def produce() -> None:
         try:
             while True:
                 draw = batches.draw()
-                stems = Stems(torch.from_numpy(draw.stems).to(device), draw.whole)
+                stems = Stems(torch.from_numpy(draw.stems).to(device), draw.backed)
                 ready.put(stems.mix())
                 for _ in range(SHUFFLES):
-                    ready.put(stems.mix(Remix.drawn(draw.whole, len(SOURCES), batches.rng)))
+                    ready.put(stems.mix(Remix.random(draw.backed, len(SOURCES), batches.rng)))
         except BaseException as error:
             ready.put(error)
 
@@ -104,7 +104,7 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
 
 
 class Run:
-    """A training under way: the network, its average, its optimizer, and how far they are."""
+    """A training run: network, averaged network, optimizer and progress."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -121,7 +121,7 @@ class Run:
             self.progress.resumed += 1
         elif recipe.start_from:
             network.load_state_dict(load(recipe.start_from)["average"])
-        # channels_last is what convolutions are fastest in, with bfloat16 above all
+        # convolutions are fastest in channels_last, especially with bfloat16
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.network)
         self.optimizer = torch.optim.AdamW(
@@ -133,7 +133,7 @@ class Run:
             self.optimizer.load_state_dict(content["optimizer"])
 
     def step(self, target: Target) -> float:
-        """Learn from one batch; gives its loss, which is not learnt from where it isn't finite."""
+        """Train on one batch and return its loss. Skip the update if the loss is not finite."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate(self.recipe.share(self.progress), self.recipe.learning_rate)
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -150,24 +150,27 @@ class Run:
         return loss.item()
 
     def save(self) -> None:
+        """Write the checkpoint."""
         save(self.checkpoint, self.network, self.average, self.optimizer, asdict(self.progress))
 
 
-def sounds(folder: Path | None, split: str) -> SoundPool | None:
-    """The sounds of a folder, where there is one."""
+def load_sounds(folder: Path | None, split: str) -> SoundPool | None:
+    """Load the sounds of a folder, if one is given."""
     return None if folder is None else SoundPool(folder, split)
 
 
 def train(recipe: Recipe) -> Path:
-    """Run the recipe; returns the checkpoint's path. Scores go to `log.jsonl` beside it."""
+    """Run the recipe and return the path of the checkpoint. Scores are appended to `log.jsonl` beside it."""
     recipe.out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe)
     progress = run.progress
     pool = SongPool(recipe.songs, "train")
     backings, voices = recipe.backings, recipe.voices
-    validation = Validation(SongPool(recipe.songs, "test"), sounds(backings, "test"), sounds(voices, "test"))
-    over = sounds(backings, "train")
-    recorded = None if over is None else Recorded(over, sounds(voices, "train"))
+    validation = Validation(
+        SongPool(recipe.songs, "test"), load_sounds(backings, "test"), load_sounds(voices, "test")
+    )
+    backing_sounds = load_sounds(backings, "train")
+    recorded = None if backing_sounds is None else BackingMix(backing_sounds, load_sounds(voices, "train"))
     seed = recipe.seed + 1000 * progress.resumed  # a resumed run draws new mixtures
     samples = (FRAMES - 1) * HOP
     batches = Batches(pool, recipe.batch, samples, seed, Augmentation(), recorded=recorded)
@@ -204,7 +207,7 @@ def train(recipe: Recipe) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m unbraid.training.train", description=__doc__)
-    parser.add_argument("--songs", type=Path, required=True, help="folder made by training.songs")
+    parser.add_argument("--songs", type=Path, required=True, help="folder of songs, from `training.songs`")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--hours", type=float)
@@ -213,9 +216,15 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--device", default=Recipe.device, help="auto, cpu, cuda, mps")
-    parser.add_argument("--backings", type=Path, help="folder made by training.backings")
-    parser.add_argument("--voices", type=Path, help="folder made by training.takes, to sing over them")
-    parser.add_argument("--start-from", type=Path, help="a checkpoint whose averaged weights to begin with")
+    parser.add_argument(
+        "--backings", type=Path, help="folder of music without vocals, from `training.backings`"
+    )
+    parser.add_argument(
+        "--voices", type=Path, help="folder of more voices for the backings, from `training.takes`"
+    )
+    parser.add_argument(
+        "--start-from", type=Path, help="checkpoint whose averaged weights the run starts with"
+    )
     train(Recipe(**vars(parser.parse_args())))
 
 

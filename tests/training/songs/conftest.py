@@ -1,4 +1,4 @@
-"""Songs are expensive: the few that tests look at are rendered once."""
+"""A song for the tests, rendered once because rendering is slow."""
 
 from functools import lru_cache
 

@@ -1,17 +1,17 @@
-"""What is composed, before any sound is made."""
+"""Composition: the score of a song, before any sound is rendered."""
 
 import numpy as np
 import pytest
+
+from training.songs import compose
 from training.songs.bass import HIGHEST as BASS_HIGHEST
 from training.songs.bass import LOWEST as BASS_LOWEST
 from training.songs.form import make_plan
 from training.songs.genres import GENRES, POPULARITY
-from training.songs.harmony import MODES, Key, dress, voicing
-from training.songs.melody import Manner, write_melody
+from training.songs.harmony import MODES, Key, make_chord, voicing
+from training.songs.melody import MelodyStyle, write_melody
 from training.songs.render import Score
 from training.songs.vocals import HIGHEST, LOWEST
-
-from training.songs import compose
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def scores() -> list[Score]:
     return [compose(seed, "train") for seed in range(240)]
 
 
-def test_the_same_seed_composes_the_same_song() -> None:
+def test_same_seed_composes_same_song() -> None:
     assert compose(5, "train") == compose(5, "train")
 
 
@@ -28,14 +28,14 @@ def test_seeds_and_splits_compose_different_songs() -> None:
     assert compose(5, "train") != compose(5, "test")
 
 
-def test_a_phrase_has_a_note_however_short_it_is() -> None:
-    restful = Manner(50, 62, busy=0.0, rest=0.95)
+def test_short_phrase_has_a_note() -> None:
+    restful = MelodyStyle(50, 62, busy=0.0, rest=0.95)
     for seed in range(300):
         plan = make_plan(np.random.default_rng(seed))
         assert write_melody(np.random.default_rng(seed), plan, list(plan.sections), restful)
 
 
-def test_songs_last_half_a_minute_to_fifty_seconds(scores: list[Score]) -> None:
+def test_songs_last_30_to_50_seconds(scores: list[Score]) -> None:
     assert all(29 < score.plan.seconds < 51 for score in scores)
 
 
@@ -43,22 +43,22 @@ def test_tempo_stays_between_56_and_190(scores: list[Score]) -> None:
     assert all(56 <= score.plan.clock.tempo_bpm <= 190 for score in scores)
 
 
-def test_every_genre_can_come_up() -> None:
+def test_every_genre_has_a_weight() -> None:
     assert set(POPULARITY) == set(GENRES)
 
 
-def test_some_songs_have_no_vocals_some_no_drums_some_no_bass(scores: list[Score]) -> None:
+def test_some_songs_lack_vocals_drums_or_bass(scores: list[Score]) -> None:
     count = len(scores)
     assert 0.04 < sum(not score.melody for score in scores) / count < 0.3
     assert 0 < sum(not score.hits for score in scores) / count < 0.3
     assert 0 < sum(not score.bass for score in scores) / count < 0.3
 
 
-def test_meters_other_than_four_quarters_come_up(scores: list[Score]) -> None:
+def test_draws_all_meters(scores: list[Score]) -> None:
     assert {score.plan.meter for score in scores} == {"4/4", "3/4", "6/8"}
 
 
-def test_melodies_stay_within_a_singers_range(scores: list[Score]) -> None:
+def test_melodies_stay_in_vocal_range(scores: list[Score]) -> None:
     assert all(LOWEST <= note.pitch <= HIGHEST for score in scores for note in score.melody)
 
 
@@ -72,7 +72,7 @@ def test_melodies_rest_between_phrases(scores: list[Score]) -> None:
     assert len(with_rests) > 0.9 * len(sung)
 
 
-def test_a_melody_is_one_note_at_a_time(scores: list[Score]) -> None:
+def test_melodies_are_monophonic(scores: list[Score]) -> None:
     for score in scores:
         assert all(a.end_s <= b.start_s + 1e-6 for a, b in zip(score.melody, score.melody[1:], strict=False))
 
@@ -84,7 +84,7 @@ def test_melodies_mostly_use_the_key(scores: list[Score]) -> None:
     assert np.mean(inside) > 0.9
 
 
-def test_the_bass_follows_the_chords(scores: list[Score]) -> None:
+def test_bass_follows_chords(scores: list[Score]) -> None:
     """The first note of each chord is its bass note, within the instrument's range."""
     checked = right = 0
     for score in scores:
@@ -97,12 +97,12 @@ def test_the_bass_follows_the_chords(scores: list[Score]) -> None:
     assert right / checked > 0.85
 
 
-def test_the_bass_stays_in_its_range(scores: list[Score]) -> None:
+def test_bass_stays_in_range(scores: list[Score]) -> None:
     assert all(BASS_LOWEST - 4 <= note.pitch <= BASS_HIGHEST for score in scores for note in score.bass)
 
 
-def test_drum_hits_lie_on_the_grid(scores: list[Score]) -> None:
-    """Within 60 ms of a 24th of a quarter by the song's clock, most of them within 25 ms."""
+def test_drum_hits_lie_on_grid(scores: list[Score]) -> None:
+    """Hits are within 60 ms of a twelfth of a quarter note, and most are within 25 ms of a sixteenth note."""
     for score in scores[:40]:
         clock = score.plan.clock
         grid = np.array([clock.seconds(k / 12) for k in range(int(score.plan.quarters * 12) + 1)])
@@ -114,7 +114,7 @@ def test_drum_hits_lie_on_the_grid(scores: list[Score]) -> None:
         assert np.mean(np.abs(onsets[:, None] - quarter).min(axis=1) < 0.025) > 0.7
 
 
-def test_parts_keep_silent_in_sections_without_them(scores: list[Score]) -> None:
+def test_parts_are_silent_in_sections_without_them(scores: list[Score]) -> None:
     for score in scores:
         for section in score.plan.sections:
             begins, ends = (score.plan.clock.seconds(q) for q in (section.start, section.end))
@@ -126,7 +126,7 @@ def test_parts_keep_silent_in_sections_without_them(scores: list[Score]) -> None
                     assert not any(begins + 0.05 < start < ends - 0.05 for start in starts)
 
 
-def test_there_are_sections_with_voice_alone_or_little_else(scores: list[Score]) -> None:
+def test_some_sections_have_few_parts(scores: list[Score]) -> None:
     assert any(section.parts == {"other"} for score in scores for section in score.plan.sections)
     assert any(
         "vocals" in section.parts and len(section.parts) <= 2
@@ -136,22 +136,22 @@ def test_there_are_sections_with_voice_alone_or_little_else(scores: list[Score])
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_chords_of_a_key_are_built_from_its_scale(mode: str) -> None:
+def test_chords_use_the_scale(mode: str) -> None:
     key = Key(2, mode)
     rng = np.random.default_rng(0)
     inside = [
         tone in key.pitch_classes()
         for degree in range(7)
         for _ in range(10)
-        for tone in dress(rng, key, degree, "seventh").pitch_classes()
+        for tone in make_chord(rng, key, degree, "seventh").pitch_classes()
     ]
     assert np.mean(inside) > 0.9
 
 
-def test_voicings_stay_near_each_other() -> None:
+def test_consecutive_voicings_stay_close() -> None:
     key, rng = Key(0, "major"), np.random.default_rng(1)
     previous: tuple[int, ...] = ()
     for degree in (0, 3, 4, 0, 5, 1, 4, 0):
-        tones = voicing(dress(rng, key, degree, "triad"), 60.0, previous)
+        tones = voicing(make_chord(rng, key, degree, "triad"), 60.0, previous)
         assert all(48 <= tone <= 72 for tone in tones)
         previous = tones

@@ -1,16 +1,16 @@
-"""The stems of a song: their shape, level, sum, and that the seed alone decides them."""
+"""Stems of a song: shape, level, sum and reproducibility."""
 
 import numpy as np
 import pytest
+
+from training.songs import STEMS, render_song
 from training.songs.mastering import limiter_gain, master
 from training.songs.mixing import loudness
 from training.songs.render import Song
-
-from training.songs import STEMS, render_song
 from training.voices import VoiceBank
 
 
-def test_a_song_has_four_stems_of_one_shape(song: Song) -> None:
+def test_song_has_four_stems_of_equal_shape(song: Song) -> None:
     assert tuple(song.stems) == STEMS
     total = int(song.score.plan.seconds * 44_100)
     for stem in song.stems.values():
@@ -18,7 +18,7 @@ def test_a_song_has_four_stems_of_one_shape(song: Song) -> None:
         assert stem.shape == (2, total)
 
 
-def test_every_part_that_plays_is_heard(song: Song) -> None:
+def test_stems_with_notes_are_audible(song: Song) -> None:
     played = {
         "drums": song.score.hits, "bass": song.score.bass, "vocals": song.score.melody, "other": song.about["other"],
     }  # fmt: skip
@@ -26,7 +26,7 @@ def test_every_part_that_plays_is_heard(song: Song) -> None:
         assert (np.abs(song.stems[name]).max() > 0.003) == bool(part)
 
 
-def test_the_sum_of_the_stems_never_clips(song: Song) -> None:
+def test_mixture_does_not_clip(song: Song) -> None:
     peak = np.abs(np.sum(list(song.stems.values()), axis=0)).max()
     assert 0.2 < peak <= 1.0
 
@@ -38,22 +38,20 @@ def test_stems_are_finite_and_free_of_dc(song: Song) -> None:
 
 
 def test_notes_end(song: Song) -> None:
-    """Where a bass stops for good, its stem decays."""
+    """The bass stem decays after its last note."""
     last = max((note.end_s for note in song.score.bass), default=0.0)
     after = song.stems["bass"][:, int((last + 2.5) * 44_100) :]
     if after.shape[1] > 4410:
         assert np.sqrt(np.mean(after**2)) < 0.1 * loudness(song.stems["bass"])
 
 
-def test_the_same_seed_gives_the_same_sound(song: Song, bank: VoiceBank) -> None:
+def test_same_seed_gives_same_sound(song: Song, bank: VoiceBank) -> None:
     again = render_song(3, "test", bank)
     for name in STEMS:
         assert np.array_equal(again[name], song.stems[name])
 
 
-def test_own_synthesis_stands_in_where_no_soundfont_is_installed(
-    bank: VoiceBank, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_synthesisers_replace_missing_soundfonts(bank: VoiceBank, monkeypatch: pytest.MonkeyPatch) -> None:
     from training.songs import sounds
 
     monkeypatch.setattr(sounds, "have_fonts", lambda split: False)
@@ -63,7 +61,7 @@ def test_own_synthesis_stands_in_where_no_soundfont_is_installed(
     assert np.any(stems["other"])
 
 
-def test_the_limiter_keeps_every_sample_under_its_ceiling() -> None:
+def test_limiter_keeps_samples_under_ceiling() -> None:
     rng = np.random.default_rng(0)
     mixture = (rng.standard_normal((2, 50_000)) * np.linspace(0.1, 3, 50_000)).astype(np.float32)
     mixture[:, 20_000] = 9.0
@@ -72,8 +70,8 @@ def test_the_limiter_keeps_every_sample_under_its_ceiling() -> None:
     assert np.all(gain > 0)
 
 
-def test_mastering_is_one_gain_for_all_stems() -> None:
-    """Stems keep their ratio at every sample, so the mixture stays their sum."""
+def test_mastering_applies_one_gain_to_all_stems() -> None:
+    """The stems keep their ratio at every sample, so that they still sum to the mixture."""
     rng = np.random.default_rng(0)
     stems = {name: rng.standard_normal((2, 30_000)).astype(np.float32) for name in STEMS}
     mastered = master(np.random.default_rng(1), dict(stems))

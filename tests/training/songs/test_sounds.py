@@ -1,8 +1,10 @@
-"""Instruments: which split they belong to, and that they play what is written."""
+"""Instruments: disjoint splits, timing and pitch."""
 
 import numpy as np
 import pytest
-from training.songs.drum_kits import KINDS, make_kit, strike
+
+from training.songs import drum_kits, sounds
+from training.songs.drum_kits import KINDS, make_kit, render_hits
 from training.songs.drum_sounds import make_drum
 from training.songs.expression import CURVE_RATE, Player, bends, pitch_curve
 from training.songs.instruments import PROGRAMS, SINGING_PROGRAMS
@@ -10,8 +12,6 @@ from training.songs.score import Hit, Note, hertz
 from training.songs.soundfonts import load
 from training.songs.synths import make_patch, play, play_line, string
 from training.sound import Audio
-
-from training.songs import drum_kits, sounds
 
 needs_fonts = pytest.mark.skipif(
     not sounds.have_fonts("test"),
@@ -22,7 +22,7 @@ STEADY = Player(5.0, 0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def pitch_hz(sound: Audio, near_hz: float) -> float:
-    """The strongest frequency within a third of a given one."""
+    """Return the strongest frequency within a major third of `near_hz`."""
     mono = sound.mean(axis=0) if sound.ndim == 2 else sound
     power = np.abs(np.fft.rfft(mono * np.hanning(mono.size), 2**19))
     freq = np.fft.rfftfreq(2**19, 1 / 44_100)
@@ -30,19 +30,19 @@ def pitch_hz(sound: Audio, near_hz: float) -> float:
     return float(freq[band][np.argmax(power[band])])
 
 
-def test_no_sample_is_in_both_splits() -> None:
+def test_splits_share_no_sample() -> None:
     for names in (*sounds.HITS.values(), tuple(sounds.LOOPS), tuple(sounds.BASSES), sounds.AMBIENCES):
-        train, test = set(sounds.among(names, "train")), set(sounds.among(names, "test"))
+        train, test = set(sounds.in_split(names, "train")), set(sounds.in_split(names, "test"))
         assert train and test
         assert not train & test
         assert train | test == set(names)
 
 
-def test_no_soundfont_is_in_both_splits() -> None:
+def test_splits_share_no_soundfont() -> None:
     assert not set(sounds.FONTS["train"]) & set(sounds.FONTS["test"])
 
 
-def test_no_preset_is_in_both_splits() -> None:
+def test_splits_share_no_preset() -> None:
     rng = np.random.default_rng(0)
     train = {sounds.preset(rng, "train") for _ in range(2000)}
     test = {sounds.preset(rng, "test") for _ in range(2000)}
@@ -50,12 +50,12 @@ def test_no_preset_is_in_both_splits() -> None:
     assert len(train) > 4 * len(test) * 0.9
 
 
-def test_no_instrument_of_the_accompaniment_sings() -> None:
+def test_accompaniment_has_no_voice_programs() -> None:
     assert not {program for programs in PROGRAMS.values() for program in programs} & set(SINGING_PROGRAMS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_drum_can_be_synthesised(kind: str) -> None:
+def test_synthesises_every_drum(kind: str) -> None:
     for number in (0, 1, 2):
         sound = make_drum(kind, number)
         assert np.all(np.isfinite(sound))
@@ -63,10 +63,10 @@ def test_every_drum_can_be_synthesised(kind: str) -> None:
         assert abs(sound[-1]) < 1e-3
 
 
-def test_drum_hits_sound_where_they_are_written() -> None:
+def test_drum_hits_start_on_time() -> None:
     rng = np.random.default_rng(0)
     hits = [Hit(0.25 * k, "kick", 0.9) for k in range(1, 8)]
-    track = strike(rng, make_kit(rng, {"kick"}, "machine", "test"), hits, 3 * 44_100)["kick"]
+    track = render_hits(rng, make_kit(rng, {"kick"}, "machine", "test"), hits, 3 * 44_100)["kick"]
     for hit in hits:
         at = int(hit.start_s * 44_100)
         before, after = np.abs(track[:, at - 441 : at - 4]).max(), np.abs(track[:, at : at + 1323]).max()
@@ -87,11 +87,11 @@ def test_synth_notes_start_on_time_and_end(role: str) -> None:
 
 def test_plucked_strings_are_in_tune() -> None:
     for pitch in (40.0, 52.0, 64.0, 76.0):
-        found = pitch_hz(string(hertz(pitch), 44_100, 0.5, 7), hertz(pitch))
-        assert abs(12 * np.log2(found / hertz(pitch))) < 0.25
+        measured = pitch_hz(string(hertz(pitch), 44_100, 0.5, 7), hertz(pitch))
+        assert abs(12 * np.log2(measured / hertz(pitch))) < 0.25
 
 
-def test_a_synth_line_follows_its_pitch() -> None:
+def test_synth_line_follows_pitch_curve() -> None:
     from dataclasses import replace
 
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_a_synth_line_follows_its_pitch() -> None:
         assert abs(12 * np.log2(pitch_hz(part, hertz(note.pitch)) / hertz(note.pitch))) < 0.2
 
 
-def test_vibrato_swings_around_the_note() -> None:
+def test_vibrato_is_centred_on_note() -> None:
     player = Player(5.5, 0.4, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
     curve = pitch_curve(np.random.default_rng(0), [Note(0.0, 3.0, 60.0, 0.8)], player, 3.0)
     steady = curve[int(0.5 * CURVE_RATE) : int(2.9 * CURVE_RATE)] - 60.0
@@ -116,7 +116,7 @@ def test_vibrato_swings_around_the_note() -> None:
 
 
 @needs_fonts
-def test_a_soundfont_plays_the_same_whatever_was_played_before() -> None:
+def test_soundfont_render_is_independent_of_earlier_renders() -> None:
     font = load(sounds.FONTS["test"][0])
     notes = [Note(0.1, 0.5, 60.0, 0.8), Note(0.6, 0.7, 64.0, 0.7)]
     first = font.render(notes, 60_000, 65, bends=[(0.2, 1.0), (0.4, -2.0)])
@@ -126,22 +126,22 @@ def test_a_soundfont_plays_the_same_whatever_was_played_before() -> None:
 
 
 @needs_fonts
-def test_pitch_bends_reach_the_pitch_that_is_asked_for() -> None:
+def test_pitch_bends_are_in_tune() -> None:
     font = load(sounds.FONTS["test"][0])
     note = Note(0.0, 2.0, 60.0, 0.8)
     for semitones in (-2.0, 0.0, 5.0):
         sound = font.render([note], 2 * 44_100, 80, bends=[(0.0, semitones)])
-        wanted = hertz(60.0 + semitones)
-        assert abs(12 * np.log2(pitch_hz(sound[:, 8000:], wanted) / wanted)) < 0.15
+        expected = hertz(60.0 + semitones)
+        assert abs(12 * np.log2(pitch_hz(sound[:, 8000:], expected) / expected)) < 0.15
 
 
-def test_bends_are_relative_to_the_key_that_is_pressed() -> None:
+def test_bends_are_relative_to_each_note() -> None:
     notes = [Note(0.0, 0.5, 60.0, 0.8), Note(0.5, 0.5, 65.0, 0.8)]
     curve = pitch_curve(np.random.default_rng(0), notes, STEADY, 1.0)
     assert all(abs(semitones) < 0.01 for _, semitones in bends(curve, notes))
 
 
-def test_recorded_kits_are_heard_in_training_alone() -> None:
+def test_recorded_kits_are_only_in_train() -> None:
     assert sounds.KITS["train"]
     assert not sounds.KITS["test"]
     for style in drum_kits._SOURCES:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy import signal
+
 from training.sound import SAMPLE_RATE
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from tests.training.voices.measures import level_db
-from training.sound import SAMPLE_RATE
-from training.voices.part import _diatonic, _tonic
 
+from training.sound import SAMPLE_RATE
 from training.voices import Note, Style, VoiceBank, sing_part
+from training.voices.part import _diatonic, _tonic
 
 NOTES = [Note(0.5 + 0.5 * i, 0.48, pitch, 0.8) for i, pitch in enumerate([60, 64, 67, 65])]
 SAMPLES = 3 * SAMPLE_RATE

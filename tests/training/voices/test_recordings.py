@@ -1,6 +1,7 @@
 """Recorded words become syllables that can be sung."""
 
 import numpy as np
+
 from training.voices.grid import GRID_HZ, POINTS
 from training.voices.recordings import RECORDED, cut
 from training.voices.voice import Unit

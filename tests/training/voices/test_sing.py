@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import signal
 from tests.training.voices.measures import band_db, cents, level_db, midi_hz, pitch_hz
+
 from training.sound import SAMPLE_RATE
+from training.voices import Note, Voice, VoiceBank, sing
 from training.voices.melody import contour_hz
 from training.voices.notes import octave_for, phrases
 from training.voices.sing import sing_as
 from training.voices.singer import draw_singer
 from training.voices.tract import Tract
-
-from training.voices import Note, Voice, VoiceBank, sing
 
 SCALE = [60, 62, 64, 65, 67, 69, 67, 65, 64, 62]
 

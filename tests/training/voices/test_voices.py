@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import signal
 from tests.training.voices.measures import cents, midi_hz, pitch_hz
+
 from training.sound import SAMPLE_RATE
+from training.voices import Note, Voice, VoiceBank
 from training.voices.grid import GRID_HZ
 from training.voices.grid import power_db as envelope_power_db
 from training.voices.sing import sing_as
@@ -18,8 +20,6 @@ from training.voices.texts import lines, syllables
 from training.voices.tract import VOWELS, Tract
 from training.voices.vocoder import Frames, render
 from training.voices.voice import NOISE_TO_GRID
-
-from training.voices import Note, Voice, VoiceBank
 
 MAN = Tract(scale=1.0, bandwidth=1.0, tilt_db=6.0, breath=0.02, f0_hz=110.0)
 

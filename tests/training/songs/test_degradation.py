@@ -1,13 +1,14 @@
-"""Codecs and old machines change the sound, never its place."""
+"""Degradation of stems keeps their length and timing."""
 
 import numpy as np
 import pytest
-from training.songs.history import applied, draw_history, through_codec
+
+from training.songs.degradation import degrade, draw_degradation, through_codec
 from training.sound import Audio
 
 
 def music(seconds: float = 3.0) -> Audio:
-    """Decaying tones at random places: something codecs are made for, with onsets to align by."""
+    """Decaying tones at random positions: tonal enough for codecs, with onsets for alignment."""
     rng = np.random.default_rng(0)
     sound = np.zeros((2, int(seconds * 44_100) + 123))
     t = np.arange(22_050) / 44_100
@@ -20,7 +21,7 @@ def music(seconds: float = 3.0) -> Audio:
 
 @pytest.mark.parametrize("codec", ["mp3", "aac"])
 @pytest.mark.parametrize("bit_rate", [64_000, 128_000])
-def test_a_codec_keeps_length_and_place(codec: str, bit_rate: int) -> None:
+def test_codec_keeps_length_and_timing(codec: str, bit_rate: int) -> None:
     sound = music()
     coded = through_codec(sound, codec, bit_rate)
     assert coded.shape == sound.shape
@@ -30,9 +31,9 @@ def test_a_codec_keeps_length_and_place(codec: str, bit_rate: int) -> None:
     assert np.corrcoef(coded[0], sound[0])[0, 1] > 0.98
 
 
-def test_half_of_all_songs_or_more_have_no_history() -> None:
+def test_most_songs_are_not_degraded() -> None:
     rng = np.random.default_rng(0)
-    kinds = [draw_history(rng)["kind"] for _ in range(400)]
+    kinds = [draw_degradation(rng)["kind"] for _ in range(400)]
     assert 0.5 < np.mean([kind == "none" for kind in kinds]) < 0.75
     assert set(kinds) == {"none", "mp3", "aac", "lowpass", "old", "cassette", "narrow"}
 
@@ -41,4 +42,4 @@ def test_silence_stays_silent() -> None:
     rng = np.random.default_rng(0)
     silence = np.zeros((2, 44_100), dtype=np.float32)
     for seed in range(30):
-        assert not np.any(applied(rng, draw_history(np.random.default_rng(seed)), silence))
+        assert not np.any(degrade(rng, draw_degradation(np.random.default_rng(seed)), silence))

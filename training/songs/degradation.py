@@ -1,4 +1,4 @@
-"""What recordings went through before they reach a listener: lossy codecs, old machines, narrow bands, noise."""
+"""Degrade stems like old or compressed recordings: lossy codecs, cassettes, narrow bands, noise."""
 
 import io
 
@@ -12,9 +12,9 @@ _CODECS = {"mp3": ("libmp3lame", "mp3", 1152), "aac": ("aac", "ipod", 1024)}
 
 
 def through_codec(sound: Audio, codec: str, bit_rate: int) -> Audio:
-    """Encoded and decoded again; sample n stays sample n. codec: mp3 or aac. (2, samples) in and out.
+    """Encode and decode (2, samples) with mp3 or aac, without a delay.
 
-    FFmpeg drops what LAME put in front (the file says how much); AAC's encoder always puts one frame there.
+    FFmpeg skips the delay of LAME, which the file states. The AAC encoder always adds one frame, removed here.
     """
     import av
     from av.audio.stream import AudioStream
@@ -46,42 +46,47 @@ def through_codec(sound: Audio, codec: str, bit_rate: int) -> Audio:
     return result
 
 
-def draw_history(rng: np.random.Generator) -> dict[str, float | str]:
-    """What happens to all stems of a song; mostly nothing."""
+def draw_degradation(rng: np.random.Generator) -> dict[str, float | str]:
+    """Draw the degradation of all stems of a song; most songs have none."""
     kind = pick(rng, {"none": 60, "mp3": 6, "aac": 5, "lowpass": 16, "old": 4, "cassette": 4, "narrow": 3})
-    history: dict[str, float | str] = {"kind": kind}
+    degradation: dict[str, float | str] = {"kind": kind}
     if kind in ("mp3", "aac"):
-        history["bit_rate"] = int(pick(rng, [64_000, 96_000, 128_000, 128_000, 160_000, 192_000]))
+        degradation["bit_rate"] = int(pick(rng, [64_000, 96_000, 128_000, 128_000, 160_000, 192_000]))
     elif kind == "lowpass":
-        history["hz"] = float(rng.uniform(10_500, 19_000))
+        degradation["hz"] = float(rng.uniform(10_500, 19_000))
     elif kind == "old":
-        history["low_hz"], history["high_hz"] = float(rng.uniform(80, 220)), float(rng.uniform(3800, 7500))
+        degradation["low_hz"], degradation["high_hz"] = (
+            float(rng.uniform(80, 220)),
+            float(rng.uniform(3800, 7500)),
+        )
     elif kind == "cassette":
-        history["hz"] = float(rng.uniform(8000, 13_000))
+        degradation["hz"] = float(rng.uniform(8000, 13_000))
     elif kind == "narrow":
-        history["rate"] = float(pick(rng, [16_000, 22_050, 32_000]))
-    return history
+        degradation["rate"] = float(pick(rng, [16_000, 22_050, 32_000]))
+    return degradation
 
 
-def applied(rng: np.random.Generator, history: dict[str, float | str], sound: Audio) -> Audio:
-    """One stem with the song's history. What it adds stays within the stem, so that stems still sum to the mixture."""
-    kind = str(history["kind"])
+def degrade(rng: np.random.Generator, degradation: dict[str, float | str], sound: Audio) -> Audio:
+    """Degrade one stem. Each stem is processed alone, so that the stems still sum to the mixture."""
+    kind = str(degradation["kind"])
     if not np.any(sound) or kind == "none":
         return sound
     if kind in ("mp3", "aac"):
-        return through_codec(sound, kind, int(history["bit_rate"]))
+        return through_codec(sound, kind, int(degradation["bit_rate"]))
     if kind == "lowpass":
-        return effects.filtered(sound, float(history["hz"]), "low", 6)
+        return effects.filtered(sound, float(degradation["hz"]), "low", 6)
     if kind == "old":
         mono = np.repeat(sound.mean(axis=0, keepdims=True), 2, axis=0)
-        return effects.filtered(mono, (float(history["low_hz"]), float(history["high_hz"])), "band", 2)
+        return effects.filtered(
+            mono, (float(degradation["low_hz"]), float(degradation["high_hz"])), "band", 2
+        )
     if kind == "cassette":
-        return effects.filtered(effects.saturated(rng, sound), float(history["hz"]), "low", 2)
-    return effects.filtered(sound, 0.46 * float(history["rate"]), "low", 8)
+        return effects.filtered(effects.saturated(rng, sound), float(degradation["hz"]), "low", 2)
+    return effects.filtered(sound, 0.46 * float(degradation["rate"]), "low", 8)
 
 
 def noise_floor(rng: np.random.Generator, total: int) -> Audio:
-    """Hiss and hum of an old chain, (2, total); it belongs to "other"."""
+    """Hiss and hum of old equipment, (2, total); they belong to "other"."""
     sound = rng.standard_normal((2, total)).astype(np.float32)
     sound = effects.filtered(sound, float(rng.uniform(3000, 12_000)), "low", 1)
     sound *= gain(float(rng.uniform(-75, -52)))
