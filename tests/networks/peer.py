@@ -1,4 +1,4 @@
-"""The networks of `demucs` 4.1.0, which ours are held against."""
+"""Helpers for the networks of `demucs` 4.1.0, the reference for ours."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
-    """The network with float16 weights, as published, and layer scales that let every branch be heard."""
+    """Give the network float16 weights, as published, and layer scales large enough for every branch to matter."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -22,7 +22,7 @@ def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def music(samples: int, batch: int = 1) -> Tensor:
-    """A chord with a beat of noise, (batch, 2, samples)."""
+    """Make a chord with a beat of noise, (batch, 2, samples)."""
     random = np.random.default_rng(3)
     t = np.arange(samples) / 44100
     chord = sum(np.sin(2 * np.pi * f * t + p) for f, p in ((110, 0), (220.5, 1), (331, 2), (3000, 3)))
@@ -31,18 +31,18 @@ def music(samples: int, batch: int = 1) -> Tensor:
 
 
 def spectrum(peer: nn.Module, mixture: Tensor) -> Tensor:
-    """The spectrum as the peer makes it, (b, 2, 2048, frames, 2)."""
+    """Compute the spectrum with the reference, (b, 2, 2048, frames, 2)."""
     return torch.view_as_real(peer._spec(mixture))
 
 
 def stems(peer: nn.Module, outputs: Mapping[str, ArrayLike]) -> Tensor:
-    """Waveforms plus inverse transforms of the spectra, (b, sources, 2, n)."""
+    """Add the inverse transforms of the spectra to the waveforms, (b, sources, 2, n)."""
     waveforms, spectra = (torch.tensor(np.asarray(outputs[name])) for name in ("waveforms", "spectra"))
     inverse: Tensor = peer._ispec(torch.view_as_complex(spectra.contiguous()), waveforms.shape[-1])
     return waveforms + inverse
 
 
 def error_db(estimate: Tensor, expected: Tensor) -> float:
-    """Energy of the difference, relative to what is expected; the worst of all sources."""
+    """Energy of the difference relative to the expected energy, for the worst source."""
     error = (estimate - expected).square().sum((0, 2, 3)) / expected.square().sum((0, 2, 3))
     return float(10 * error.max().log10())

@@ -1,4 +1,4 @@
-"""An exported network gives, by the default runtime, what PyTorch gives."""
+"""An exported network gives the same results in the default runtime as in PyTorch."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def folder(network: Lite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) -> None:
+def test_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) -> None:
     model = load_model_folder(folder)
     spectrum = np.random.default_rng(0).standard_normal((1, 2, BINS, 21, 2)).astype(np.float32)
     runtime = RuntimeLoader(model, "cpu", threads=1).load(model, {"spectrum": spectrum.shape})
@@ -39,10 +39,12 @@ def test_the_default_runtime_agrees_with_pytorch(network: Lite, folder: Path) ->
         expected = halved(torch.from_numpy(spectrum)).numpy()
         error = np.asarray(outputs["spectra"]) - expected
     assert model.sources == ("drums", "bass", "other", "vocals")
-    assert 10 * np.log10(np.sum(error**2) / np.sum(expected**2)) < -55  # float16 after folding the statistics
+    assert (
+        10 * np.log10(np.sum(error**2) / np.sum(expected**2)) < -55
+    )  # weights in float16, with the statistics folded in
 
 
-def test_the_folder_says_what_it_is(folder: Path) -> None:
+def test_folder_has_a_description(folder: Path) -> None:
     description = json.loads((folder / "model.json").read_text())
     assert description["version"] == "7"
     assert description["stft"] == {"n_fft": 4096, "hop": 1024}
@@ -50,7 +52,7 @@ def test_the_folder_says_what_it_is(folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_exporting_again_gives_the_same_bytes(network: Lite, folder: Path, tmp_path: Path) -> None:
+def test_export_is_reproducible(network: Lite, folder: Path, tmp_path: Path) -> None:
     export(network, tmp_path, "7")
     for name in ("graph.onnx", "weights.bin", "model.json"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
@@ -62,8 +64,8 @@ def test_weights_stay_out_of_the_graph(folder: Path) -> None:
     assert (folder / "weights.bin").stat().st_size < 2.1 * parameters + 65_536
 
 
-def test_kept_weights_are_what_training_starts_from(network: Lite, tmp_path: Path) -> None:
-    save_average(tmp_path / "kept.pt", network)
-    again = averaged_network(tmp_path / "kept.pt")
+def test_saved_average_can_be_loaded(network: Lite, tmp_path: Path) -> None:
+    save_average(tmp_path / "average.pt", network)
+    again = averaged_network(tmp_path / "average.pt")
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-3, atol=1e-4)

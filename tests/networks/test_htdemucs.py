@@ -11,7 +11,7 @@ from unbraid.networks.htdemucs import HTDemucs
 
 
 @pytest.mark.parametrize(("sources", "bottom_channels"), [(4, 64), (6, 0)])
-def test_it_agrees_with_the_published_network(sources: int, bottom_channels: int) -> None:
+def test_agrees_with_the_published_network(sources: int, bottom_channels: int) -> None:
     peer = Peer(
         sources=["stem"] * sources,
         channels=16,

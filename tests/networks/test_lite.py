@@ -1,4 +1,4 @@
-"""The lite network: its shapes, what it promises of its stems, and what it costs."""
+"""The lite network: its shapes, the properties of its stems, and its cost."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unbraid.networks.lite import BINS, HOP, POOLED, POOLING, SAMPLE_RATE, Lite, LiteConfig, pool, unpool
 
-MOST_GFLOP = 3.0  # for a second of stereo sound
+MOST_GFLOP = 3.0  # for one second of stereo sound
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,12 @@ def test_stems_add_up_to_the_mixture(network: Lite) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 11])
-def test_any_number_of_frames_will_do(network: Lite, frames: int) -> None:
+def test_accepts_any_number_of_frames(network: Lite, frames: int) -> None:
     assert network(torch.randn(1, 2, BINS, frames, 2)).shape[4] == frames
 
 
 @torch.no_grad()
-def test_masks_are_shares(network: Lite) -> None:
+def test_masks_sum_to_one(network: Lite) -> None:
     masks = network.pooled_masks(torch.randn(1, 2, BINS, 8, 2))
     assert masks.shape == (1, 4, 2, POOLED, 8)
     assert masks.min() >= 0
@@ -52,25 +52,25 @@ def test_pooling_takes_means_and_unpooling_spreads_them() -> None:
     assert torch.equal(pool(unpool(pooled)), pooled)
 
 
-def test_a_steady_tone_does_not_turn_and_noise_does(network: Lite) -> None:
+def test_phase_feature_distinguishes_tone_from_noise(network: Lite) -> None:
     time = torch.arange(SAMPLE_RATE) / SAMPLE_RATE
     window = torch.hann_window(4096)
     bin_hz = SAMPLE_RATE / 4096
 
-    def turns(audio: torch.Tensor) -> torch.Tensor:
+    def phase_cosine(audio: torch.Tensor) -> torch.Tensor:
         spectrum = torch.stft(
             audio.expand(2, -1), 4096, HOP, window=window, normalized=True, return_complex=True
         )
         features = network.features(torch.view_as_real(spectrum)[None])
-        return features.reshape(58, 8, 16, -1)[:, 6, :, 4:-4].flatten(0, 1)  # cosine of the turn
+        return features.reshape(58, 8, 16, -1)[:, 6, :, 4:-4].flatten(0, 1)  # cosine of the phase advance
 
-    tone = turns(torch.sin(2 * torch.pi * 100 * bin_hz * time))  # in the middle of bin 100
+    tone = phase_cosine(torch.sin(2 * torch.pi * 100 * bin_hz * time))  # in the middle of bin 100
     assert tone[100].mean() > 0.98
-    noise = turns(torch.randn(SAMPLE_RATE, generator=torch.Generator().manual_seed(1)))
+    noise = phase_cosine(torch.randn(SAMPLE_RATE, generator=torch.Generator().manual_seed(1)))
     assert noise.mean().abs() < 0.9 * tone[100].mean()
 
 
-def test_a_second_of_sound_costs_at_most_three_gflop() -> None:
+def test_one_second_needs_at_most_three_gflop() -> None:
     frames = 432
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -78,6 +78,6 @@ def test_a_second_of_sound_costs_at_most_three_gflop() -> None:
     assert 0.1 < counter.get_total_flops() / 1e9 / (frames * HOP / SAMPLE_RATE) < MOST_GFLOP
 
 
-def test_widths_may_be_chosen() -> None:
+def test_widths_are_configurable() -> None:
     small = Lite(LiteConfig(widths=(8, 16, 24), bottom=1, hidden=8))
     assert small(torch.randn(1, 2, BINS, 4, 2)).shape == (1, 4, 2, BINS, 4, 2)

@@ -1,4 +1,4 @@
-"""How long a song will take: by what songs took on this machine, and by the pace of this one."""
+"""Estimate how long a song takes, from earlier songs on this machine and from its own progress."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from unbraid.models.auto import AUTO, FIRST_CHOICE, installed_choice
 from unbraid.models.catalog import catalog
 
 DOWNLOADING = "downloading"
-"""The stage in which a model is got. Its time is not the song's, and progress is its own."""
+"""The stage in which a model is downloaded. It has its own progress, and its time doesn't count for the song."""
 
-# Of the last songs, so many of a kind count: enough that one odd one doesn't matter, few enough to follow a change.
+# Number of songs of a kind that count: enough to ignore an outlier, few enough to follow a change.
 REMEMBERED = 9
 
-# Share of a song from which its own pace alone counts.
+# Progress from which only the song's own pace counts.
 SETTLED = 0.2
 
-# Bytes a second of typical files, for songs that nobody has looked into yet; compressed ones are about 192 kbit/s.
+# Bytes per second of typical files, for songs of unknown duration. Compressed files have about 192 kbit/s.
 _BYTES_PER_SECOND = {"wav": 176_400, "aif": 176_400, "aiff": 176_400, "flac": 100_000}
 _COMPRESSED = 24_000
 
 
 class Rates:
-    """Seconds of work for a second of song, by model."""
+    """Seconds of work for one second of song, by model."""
 
     def __init__(self, completed: Iterable[Session] = (), cores: int | None = None) -> None:
-        """`completed` sessions, newest first, are what was measured; before, guesses for this many cores."""
+        """Measure `completed` sessions, newest first. Other models get the catalogue's speed, scaled to `cores`."""
         self._scale = 2 / (cores or usable_cores())
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
         auto = None
@@ -46,7 +46,7 @@ class Rates:
         self._auto = auto or installed_choice()
 
     def of(self, model: str, stems: str) -> float:
-        """For one model and choice of stems (`all` or one of them)."""
+        """Return the rate of a model for a choice of stems (`all` or one stem)."""
         if model == AUTO:
             model = self._auto
         measured = self._measured.get((model, stems == ALL))
@@ -57,20 +57,25 @@ class Rates:
 
 
 def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:
-    """Of (value, weight): long songs say more than short ones, where starting is most of the time, and a machine that
-    slept in the middle of one says nothing."""
+    """Return the weighted median of (value, weight).
+
+    Long songs count more than short ones, where starting takes most of the time. A median ignores a song during which
+    the machine slept.
+    """
     ordered = sorted(samples)
     half = sum(weight for _, weight in ordered) / 2
     for value, weight in ordered:
         half -= weight
         if half <= 0:
             return value
-    return ordered[-1][0]  # by the rounding of the sums
+    return ordered[-1][0]  # if rounding leaves `half` above 0
 
 
 def seconds_of(session: Session, rates: Rates) -> float | None:
-    """What a session takes from its beginning to its end: by its duration, or else by its size; None for a film whose
-    duration isn't known yet, as the size says nothing of it."""
+    """Estimate the work for a whole session from its duration, or else from its size.
+
+    None for a video of unknown duration, whose size says nothing about it.
+    """
     duration_s = session.duration_s
     if duration_s is None:
         if session.size is None or session.file_type.startswith("video/"):
@@ -81,12 +86,12 @@ def seconds_of(session: Session, rates: Rates) -> float | None:
 
 
 def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
-    """Until a session that is worked on is done: from what is usual at first, and more and more from its own pace."""
+    """Estimate the time until a running session is done, with increasing weight on its own pace."""
     usual, pace = seconds_of(session, rates), None
     if session.progress > 0 and session.started_at is not None:
         pace = max(now - session.started_at, 0.0) / session.progress
     if session.stage == DOWNLOADING:
-        # Then comes the song.
+        # The whole song follows the download.
         return None if usual is None or pace is None else (1 - session.progress) * pace + usual
     if usual is None or pace is None:
         whole = usual if pace is None else pace
@@ -99,8 +104,11 @@ def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
 def waiting_times(
     working: Sequence[Session], waiting: Sequence[Session], now: float, rates: Rates
 ) -> list[float]:
-    """Seconds until work on each of `waiting` begins. While anybody waits, as many are worked on as can be: each goes
-    to whoever is free next."""
+    """Estimate the seconds until the work on each of `waiting` begins.
+
+    While sessions wait, all workers are busy, so the number of `working` sessions is the number of workers. Each
+    waiting session goes to the next free worker.
+    """
     free = [seconds_left(session, now, rates) or 0.0 for session in working] or [0.0]
     heapq.heapify(free)
     times = []

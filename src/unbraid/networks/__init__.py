@@ -1,1 +1,1 @@
-"""PyTorch definitions of the networks, for training and export: separating never imports them."""
+"""PyTorch definitions of the networks, for training, export and graphics cards."""

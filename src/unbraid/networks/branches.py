@@ -1,4 +1,4 @@
-"""What all Demucs with two branches have in common: the way down and up, over the spectrogram and the waveform."""
+"""The encoders and decoders shared by all Demucs with two branches, for spectrogram and waveform."""
 
 from abc import ABC, abstractmethod
 
@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 from unbraid.networks.layers import channels_of, spectra_of, standardise
 
-DEPTH = 4  # layers that each branch has for itself, on either way
+DEPTH = 4  # layers of each branch's own encoder, and of its decoder
 
 
 class TwoBranches(nn.Module, ABC):
-    """The estimated stems are the waveforms plus the inverse transforms of the spectra.
+    """Two U-Nets. An estimated stem is the waveform plus the inverse transform of the spectrum.
 
-    The first DEPTH modules of `encoder` and `tencoder` lead down, the last DEPTH of `decoder` and `tdecoder` up.
+    The first DEPTH modules of `encoder` and `tencoder`, and the last DEPTH of `decoder` and `tdecoder`, belong to one
+    branch each. Subclasses connect the branches in `middle`.
 
     Shape:
         mixture: (b, 2, n)
@@ -32,7 +33,7 @@ class TwoBranches(nn.Module, ABC):
 
     @abstractmethod
     def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
-        """What happens at the bottom, where the branches meet: (b, 384, 8, frames) and (b, 384, t) -> the same."""
+        """Connect the branches at the bottom: (b, 384, 8, frames) and (b, 384, t) -> the same shapes."""
 
     def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         x, mean, deviation = standardise(channels_of(spectrum))

@@ -1,19 +1,19 @@
-"""HDemucs: two U-Nets, over the spectrogram and over the waveform, that share their innermost layers.
+"""HDemucs: two U-Nets, for spectrogram and waveform, that share their innermost layers.
 
-Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600). This is the network as the published
-hdemucs_mmi uses it. The Fourier transform and its inverse stay outside.
+Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), in the form of the published
+hdemucs_mmi. The Fourier transform and its inverse are not part of the network.
 """
 
 from torch import Tensor, nn
 
 from unbraid.networks.branches import DEPTH, TwoBranches
 from unbraid.networks.inner import (
-    MeetingDecoder,
-    MeetingEncoder,
-    MeetingWaveform,
-    PartingWaveform,
+    JoiningEncoder,
+    JoiningWaveform,
     SharedDecoder,
     SharedEncoder,
+    SplittingDecoder,
+    SplittingWaveform,
 )
 from unbraid.networks.layers import (
     BINS,
@@ -34,7 +34,7 @@ class HDemucs(TwoBranches):
 
     def __init__(self, sources: int = 4, channels: int = 48) -> None:
         super().__init__(sources)
-        *widths, meeting, shared = (channels * 2**k for k in range(DEPTH + 2))  # 48, 96, 192, 384; 768, 1536
+        *widths, joined, shared = (channels * 2**k for k in range(DEPTH + 2))  # 48, 96, 192, 384; 768, 1536
         ins, ins_t, outs, outs_t = ([first, *widths[:-1]] for first in (4, 2, 4 * sources, 2 * sources))
 
         def residual(width: int) -> Residual:
@@ -46,34 +46,34 @@ class HDemucs(TwoBranches):
         self.encoder = nn.ModuleList(
             [
                 *(SpectralEncoder(ins[k], widths[k], residual(widths[k])) for k in range(DEPTH)),
-                MeetingEncoder(widths[-1], meeting, recurrent(meeting)),
-                SharedEncoder(meeting, shared, recurrent(shared)),
+                JoiningEncoder(widths[-1], joined, recurrent(joined)),
+                SharedEncoder(joined, shared, recurrent(shared)),
             ]
         )
         self.tencoder = nn.ModuleList(
             [
                 *(WaveformEncoder(ins_t[k], widths[k], residual(widths[k])) for k in range(DEPTH)),
-                MeetingWaveform(widths[-1], meeting),
+                JoiningWaveform(widths[-1], joined),
             ]
         )
         self.decoder = nn.ModuleList(
             [
-                SharedDecoder(shared, meeting),
-                MeetingDecoder(meeting, widths[-1]),
+                SharedDecoder(shared, joined),
+                SplittingDecoder(joined, widths[-1]),
                 *(SpectralDecoder(widths[k], outs[k], None, last=k == 0) for k in reversed(range(DEPTH))),
             ]
         )
         self.tdecoder = nn.ModuleList(
             [
-                PartingWaveform(meeting, widths[-1]),
+                SplittingWaveform(joined, widths[-1]),
                 *(WaveformDecoder(widths[k], outs_t[k], None, last=k == 0) for k in reversed(range(DEPTH))),
             ]
         )
         self.freq_emb = FrequencyEmbedding(BINS // 4, channels)
 
     def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
-        """The layers that both branches share."""
-        met = self.encoder[DEPTH](x, self.tencoder[DEPTH](xt))
-        x = self.decoder[0](self.encoder[DEPTH + 1](met), met.shape[-1])
-        x, parting = self.decoder[1](x, met)
-        return x, self.tdecoder[0](parting, xt.shape[-1])
+        """Run the layers that both branches share."""
+        joined = self.encoder[DEPTH](x, self.tencoder[DEPTH](xt))
+        x = self.decoder[0](self.encoder[DEPTH + 1](joined), joined.shape[-1])
+        x, waveform = self.decoder[1](x, joined)
+        return x, self.tdecoder[0](waveform, xt.shape[-1])

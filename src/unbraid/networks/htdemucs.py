@@ -1,7 +1,8 @@
-"""HTDemucs: two U-Nets, over the spectrogram and over the waveform, with a transformer across their middle.
+"""HTDemucs: two U-Nets, for spectrogram and waveform, with a transformer across their middle.
 
-Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). This is the network
-as the published htdemucs, htdemucs_ft and htdemucs_6s use it. The Fourier transform and its inverse stay outside.
+Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553), in the
+form of the published htdemucs, htdemucs_ft and htdemucs_6s. The Fourier transform and its inverse are not part of the
+network.
 """
 
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class HTDemucs(TwoBranches):
     """Two branches with a transformer across their middle. Shapes: see `TwoBranches`."""
 
     def __init__(self, sources: int = 4, channels: int = 48, bottom_channels: int = 512) -> None:
-        """`bottom_channels`: the transformer's width; 0: as many channels as reach it."""
+        """`bottom_channels`: width of the transformer; 0: the width of the U-Nets' innermost layers."""
         super().__init__(sources)
         widths = [channels * 2**k for k in range(DEPTH)]  # 48, 96, 192, 384
         ins, ins_t, outs, outs_t = ([first, *widths[:-1]] for first in (4, 2, 4 * sources, 2 * sources))
@@ -59,17 +60,17 @@ class HTDemucs(TwoBranches):
             )
 
     def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
-        """The transformer, at its own width: (b, 384, 8, frames) and (b, 384, t) -> the same."""
+        """Run the transformer at its own width: (b, 384, 8, frames) and (b, 384, t) -> the same shapes."""
         if self.bottom_channels:
-            x, xt = through(self.channel_upsampler, x), self.channel_upsampler_t(xt)
+            x, xt = apply_pointwise(self.channel_upsampler, x), self.channel_upsampler_t(xt)
         x, xt = self.crosstransformer(x, xt)
         if self.bottom_channels:
-            x, xt = through(self.channel_downsampler, x), self.channel_downsampler_t(xt)
+            x, xt = apply_pointwise(self.channel_downsampler, x), self.channel_downsampler_t(xt)
         return x, xt
 
 
-def through(convolution: nn.Module, x: Tensor) -> Tensor:
-    """A convolution of width 1, made for waveforms, on a spectrogram: (b, in, f, t) -> (b, out, f, t)."""
+def apply_pointwise(convolution: nn.Module, x: Tensor) -> Tensor:
+    """Apply a 1-D convolution of width 1 to a spectrogram: (b, in, f, t) -> (b, out, f, t)."""
     b, _, frequencies, frames = x.shape
     changed: Tensor = convolution(x.flatten(2))
     return changed.reshape(b, -1, frequencies, frames)

@@ -1,21 +1,21 @@
-"""The innermost layers of HDemucs, where the two branches meet and go on as one. All are normalised by groups.
+"""The innermost layers of HDemucs, shared by both branches. All use group normalisation.
 
 Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), section 3.1. The last eight
-frequencies become one, after which both branches are (b, channels, frames) and can be added.
+frequencies become one, so that both branches are (b, channels, frames) and can be added.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unbraid.networks.layers import FREQUENCIES, KERNEL, PADDING, STRIDE, fill_up
+from unbraid.networks.layers import FREQUENCIES, KERNEL, PADDING, STRIDE, pad_to_stride
 from unbraid.networks.residual import Residual, along_channels, convolve
 
 GROUPS = 4
 
 
 class GroupNorm(nn.GroupNorm):
-    """As PyTorch's, with sums in stages: over a million values at once, some runtimes would lose precision."""
+    """PyTorch's GroupNorm with sums in stages: over a million values at once, some runtimes lose precision."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(GROUPS, channels)
@@ -28,7 +28,7 @@ class GroupNorm(nn.GroupNorm):
         )
 
     def group_mean(self, x: Tensor) -> Tensor:
-        """(b, channels, …, t) -> (b, channels, …, 1), the same for all channels of a group."""
+        """Mean of each group, repeated for its channels: (b, channels, …, t) -> (b, channels, …, 1)."""
         means = x.mean(-1)
         means = means if x.ndim == 3 else means.mean(-1)
         groups = means.reshape(len(x), GROUPS, -1)
@@ -36,8 +36,8 @@ class GroupNorm(nn.GroupNorm):
         return groups.reshape(len(x), -1, *[1] * (x.ndim - 2))
 
 
-class MeetingEncoder(nn.Module):
-    """(b, in, 8, t) and the waveform branch, (b, out, t) -> both, (b, out, t)."""
+class JoiningEncoder(nn.Module):
+    """Add the waveform branch to the spectral branch: (b, in, 8, t) and (b, out, t) -> (b, out, t)."""
 
     def __init__(self, channels_in: int, channels: int, residual: Residual) -> None:
         super().__init__()
@@ -52,20 +52,20 @@ class MeetingEncoder(nn.Module):
         return functional.glu(self.norm2(convolve(x, self.rewrite.weight[..., 0], self.rewrite.bias)), 1)
 
 
-class MeetingWaveform(nn.Module):
-    """What the waveform branch gives to `MeetingEncoder`: (b, in, n) -> (b, out, ceil(n / 4))."""
+class JoiningWaveform(nn.Module):
+    """Waveform input of `JoiningEncoder`: (b, in, n) -> (b, out, ceil(n / 4))."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels_in, channels, KERNEL, STRIDE, PADDING)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(fill_up(x))
+        y: Tensor = self.conv(pad_to_stride(x))
         return y
 
 
 class SharedEncoder(nn.Module):
-    """Half the frames, rounded up: (b, in, t) -> (b, out, ceil(t / 2))."""
+    """Halve the frames, rounded up: (b, in, t) -> (b, out, ceil(t / 2))."""
 
     def __init__(self, channels_in: int, channels: int, residual: Residual) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class SharedEncoder(nn.Module):
 
 
 class SharedDecoder(nn.Module):
-    """Begins with what the encoder gave, as nothing lies below: (b, in, ceil(length / 2)) -> (b, out, length)."""
+    """The innermost decoder; its input is the encoder's output: (b, in, ceil(length / 2)) -> (b, out, length)."""
 
     def __init__(self, channels: int, channels_out: int) -> None:
         super().__init__()
@@ -96,10 +96,10 @@ class SharedDecoder(nn.Module):
         return functional.gelu(self.norm2(self.conv_tr(x))[..., 1 : 1 + length])
 
 
-class MeetingDecoder(nn.Module):
-    """The branches part: (b, in, t) and the encoder's, alike -> (b, out, 8, t) and what the waveform's is made of.
+class SplittingDecoder(nn.Module):
+    """Split into both branches: (b, in, t) and a skip connection (b, in, t) -> (b, out, 8, t) and (b, in, t).
 
-    That is (b, in, t), for `PartingWaveform`.
+    The first result is the spectral branch, the second the input of `SplittingWaveform`.
     """
 
     def __init__(self, channels: int, channels_out: int) -> None:
@@ -110,14 +110,14 @@ class MeetingDecoder(nn.Module):
         self.norm2 = GroupNorm(channels_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
-        # There is one frequency: of the three rows of the kernel, those at the sides meet nothing but padding.
+        # There is one frequency, so the outer two of the kernel's three rows would only see padding.
         x = convolve(x + skip, self.rewrite.weight[:, :, 1], self.rewrite.bias)
         x = functional.glu(self.norm1(x), 1)
         return functional.gelu(self.norm2(self.conv_tr(x[:, :, None]))), x
 
 
-class PartingWaveform(nn.Module):
-    """(b, in, ceil(length / 4)) -> (b, out, length)"""
+class SplittingWaveform(nn.Module):
+    """Waveform branch after `SplittingDecoder`: (b, in, ceil(length / 4)) -> (b, out, length)."""
 
     def __init__(self, channels: int, channels_out: int) -> None:
         super().__init__()

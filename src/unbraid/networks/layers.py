@@ -1,11 +1,11 @@
-"""The layers that HTDemucs and HDemucs share: encoders, decoders and the residual branches inside them.
+"""Encoders and decoders that HTDemucs and HDemucs share.
 
-Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600). Modules have the names that
-they have in the published weights, so that those load as they are.
+Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600). Modules have their names in the
+published weights, so that these load unchanged.
 
-Two branches run side by side. Tensors of the spectral branch are (b, channels, frequencies, t), those of the
-waveform branch (b, channels, t). A spectral layer works along the frequencies alone; time is seen only by the
-residual branches (and by a width of three in the decoders), which see each frequency as an item of a batch.
+Tensors of the spectral branch are (b, channels, frequencies, t), those of the waveform branch (b, channels, t). A
+spectral layer convolves along frequencies only. The residual branches inside it convolve along time, with each
+frequency as an item of the batch; a decoder also has a kernel that spans three frames.
 """
 
 from torch import Tensor, nn
@@ -14,14 +14,14 @@ from torch.nn import functional
 from unbraid.networks.residual import Residual, gated
 
 BINS = 2048
-FREQUENCIES = BINS // 4**4  # that are left after four layers: 8
+FREQUENCIES = BINS // 4**4  # after four layers: 8
 KERNEL = 8
 STRIDE = 4
-PADDING = KERNEL // 4  # on both sides, so that n * STRIDE positions give n
+PADDING = KERNEL // 4  # on both sides, so that n * STRIDE inputs give n outputs
 
 
 class SpectralEncoder(nn.Module):
-    """A quarter of the frequencies, more channels: (b, in, 4 f, t) -> (b, out, f, t)."""
+    """Reduce the frequencies to a quarter: (b, in, 4 f, t) -> (b, out, f, t)."""
 
     def __init__(self, channels_in: int, channels: int, residual: Residual) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class SpectralEncoder(nn.Module):
 
 
 class WaveformEncoder(nn.Module):
-    """A quarter of the samples, rounded up; more channels: (b, in, n) -> (b, out, ceil(n / 4))."""
+    """Reduce the samples to a quarter, rounded up: (b, in, n) -> (b, out, ceil(n / 4))."""
 
     def __init__(self, channels_in: int, channels: int, residual: Residual) -> None:
         super().__init__()
@@ -44,12 +44,12 @@ class WaveformEncoder(nn.Module):
         self.rewrite = nn.Conv1d(channels, 2 * channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dconv(functional.gelu(self.conv(fill_up(x))))
+        x = self.dconv(functional.gelu(self.conv(pad_to_stride(x))))
         return gated(x, self.rewrite.weight, self.rewrite.bias)
 
 
 class SpectralDecoder(nn.Module):
-    """Four times the frequencies, fewer channels: (b, in, f, t) and the encoder's, alike -> (b, out, 4 f, t)."""
+    """Expand the frequencies by four: (b, in, f, t) and a skip connection (b, in, f, t) -> (b, out, 4 f, t)."""
 
     def __init__(self, channels: int, channels_out: int, residual: Residual | None, *, last: bool) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class SpectralDecoder(nn.Module):
 
 
 class WaveformDecoder(nn.Module):
-    """Four times the samples, cut to `length`: (b, in, n) and the encoder's, alike -> (b, out, length)."""
+    """Expand the samples by four, cut to `length`: (b, in, n) and a skip connection (b, in, n) -> (b, out, length)."""
 
     def __init__(self, channels: int, channels_out: int, residual: Residual | None, *, last: bool) -> None:
         super().__init__()
@@ -85,12 +85,12 @@ class WaveformDecoder(nn.Module):
 
 
 class FrequencyEmbedding(nn.Module):
-    """A learnt vector for each frequency, as convolutions alone can't tell them apart.
+    """Add a learnt vector for each frequency, as convolutions can't tell frequencies apart.
 
-    (b, channels, frequencies, t) -> the same, vectors added
+    (b, channels, frequencies, t) -> the same shape
     """
 
-    # The published weights are a tenth of the vectors, which count a fifth.
+    # The published weights are a tenth of the vectors (emb_scale), which are added with a factor of 0.2 (freq_emb).
     SCALE = 10 * 0.2
 
     def __init__(self, frequencies: int, channels: int) -> None:
@@ -101,24 +101,24 @@ class FrequencyEmbedding(nn.Module):
         return x + self.SCALE * self.embedding.weight.T[:, :, None]
 
 
-def fill_up(x: Tensor) -> Tensor:
-    """Zeros at the end, to a multiple of the stride: (b, channels, n) -> (b, channels, 4 ceil(n / 4))."""
+def pad_to_stride(x: Tensor) -> Tensor:
+    """Append zeros up to a multiple of the stride: (b, channels, n) -> (b, channels, 4 ceil(n / 4))."""
     return functional.pad(x, (0, -x.shape[-1] % STRIDE))
 
 
 def standardise(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each item of the batch brought to mean 0 and deviation 1; that mean and deviation as (b, 1, …)."""
+    """Scale each item of the batch to mean 0 and deviation 1. Also return mean and deviation, (b, 1, …)."""
     axes = tuple(range(1, x.ndim))
     mean, deviation = x.mean(axes, keepdim=True), x.std(axes, keepdim=True)
     return (x - mean) / (1e-5 + deviation), mean, deviation
 
 
 def channels_of(spectrum: Tensor) -> Tensor:
-    """Real and imaginary parts as channels: (b, 2, bins, frames, 2) -> (b, 4, bins, frames)."""
+    """Turn real and imaginary parts into channels: (b, 2, bins, frames, 2) -> (b, 4, bins, frames)."""
     return spectrum.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
 
 def spectra_of(x: Tensor, sources: int) -> Tensor:
-    """The reverse, for all sources: (b, sources * 4, bins, frames) -> (b, sources, 2, bins, frames, 2)."""
+    """Undo `channels_of` for all sources: (b, sources * 4, bins, frames) -> (b, sources, 2, bins, frames, 2)."""
     b, _, bins, frames = x.shape
     return x.reshape(b, sources, 2, 2, bins, frames).permute(0, 1, 2, 4, 5, 3)

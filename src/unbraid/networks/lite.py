@@ -1,12 +1,11 @@
 """The bundled network: soft masks on a spectrogram, predicted by a small convolutional U-Net over bands.
 
-The mixture's spectrogram is pooled onto a warped frequency axis (fine below 4 kHz, coarse above), every band
-of 16 pooled bins becomes one vector, and a U-Net of 3 x 3 convolutions works on the grid of bands and frames.
-What leaves it are masks for each stem, channel and pooled bin which sum to one, so the stems add up to the
-mixture.
+The mixture's spectrogram is pooled onto a warped frequency axis (fine below 4 kHz, coarse above). Each band of 16
+pooled bins becomes a vector, and a U-Net of 3 x 3 convolutions works on the grid of bands and frames. Its outputs are
+masks for each stem, channel and pooled bin. They sum to one, so the stems add up to the mixture.
 
-Dense convolutions are what a CPU does best: measured against recurrent and attention layers of equal size,
-they were five to ten times faster to train (see docs/decisions.md). The band split follows Luo and Yu, "Music
+On a CPU, dense convolutions were five to ten times faster to train than recurrent and attention layers of equal size
+(see docs/decisions). The band split follows Luo and Yu, "Music
 Source Separation with Band-split RNN" (arXiv 2209.15174); blocks that mix all frequencies by one dense layer
 follow Choi et al., "Investigating U-Nets with various intermediate blocks" (arXiv 1912.02591).
 """
@@ -25,12 +24,11 @@ BINS = N_FFT // 2 + 1  # 2049
 # Pooled frequency axis: (bins pooled into one, how many pooled bins). One bin is 44100 / 4096 = 10.8 Hz.
 POOLING = ((1, 384), (2, 256), (4, 288))  # to 4.1 kHz, to 9.6 kHz, to 22.05 kHz
 POOLED = sum(count for _, count in POOLING)  # 928
-BAND = 16  # pooled bins in a band
+BAND = 16  # pooled bins per band
 BANDS = POOLED // BAND  # 58
-FEATURES = 8  # of each pooled bin: see Lite.features
-assert (
-    sum(width * count for width, count in POOLING) == BINS - 1
-)  # the Nyquist bin shares its neighbour's mask
+FEATURES = 8  # per pooled bin: see Lite.features
+# The Nyquist bin shares its neighbour's mask.
+assert sum(width * count for width, count in POOLING) == BINS - 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def pool(power: Tensor) -> Tensor:
 
 
 def unpool(masks: Tensor) -> Tensor:
-    """Every bin takes its pooled bin's value: (..., POOLED, frames) -> (..., BINS, frames)."""
+    """Give every bin its pooled bin's value: (..., POOLED, frames) -> (..., BINS, frames)."""
     parts, start = [], 0
     for width, count in POOLING:
         part = masks[..., start : start + count, :]
@@ -63,9 +61,9 @@ def unpool(masks: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut; `dilation` spreads the second one over time.
+    """Two 3 x 3 convolutions with a skip connection. `dilation` is that of the second one, over time.
 
-    (batch, channels, bands, frames) -> the same
+    (batch, channels, bands, frames) -> the same shape
     """
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
@@ -83,9 +81,9 @@ class Residual(nn.Module):
 
 
 class BandMixer(nn.Module):
-    """Lets every band see every other: two dense layers along the bands, beside a shortcut.
+    """Mix all bands: two dense layers along the bands, with a skip connection.
 
-    (batch, channels, bands, frames) -> the same
+    (batch, channels, bands, frames) -> the same shape
     """
 
     def __init__(self, channels: int, bands: int) -> None:
@@ -108,7 +106,7 @@ class Stage(nn.Sequential):
 
 
 class Lite(nn.Module):
-    """Mixture spectrum in, spectra of all stems out.
+    """Separate the spectrum of a mixture into the spectra of all stems.
 
     Shape:
         spectrum: (batch, 2, BINS, frames, 2), real and imaginary parts of the STFT, scaled by
@@ -143,13 +141,14 @@ class Lite(nn.Module):
         self.masks = nn.Conv1d(BANDS * config.hidden, BANDS * masks, 1, groups=BANDS)
 
     def features(self, spectrum: Tensor) -> Tensor:
-        """What the network sees of each pooled bin, band by band: (batch, 2, BINS, frames, 2) -> (batch,
-        BANDS * FEATURES * BAND, frames).
+        """Compute the features of each pooled bin, band by band.
 
-        Magnitudes of left, right, middle and side, compressed by the power 0.3; cosine and sine of the phase
-        between the channels, as the cross-spectrum over the power; and the same between the middle and its
-        previous frame, less the turn a tone at the bin's centre makes in one hop, which tells steady tones
-        from noise and vibrato.
+        (batch, 2, BINS, frames, 2) -> (batch, BANDS * FEATURES * BAND, frames)
+
+        Four are magnitudes of left, right, middle and side, compressed by the power 0.3. Two are cosine and sine of
+        the phase between the channels: the cross-spectrum over the power. Two are cosine and sine of the phase between
+        the middle and its previous frame, less the phase advance of a tone at the bin's centre in one hop: they
+        distinguish steady tones from noise and vibrato.
         """
         real, imag = spectrum[..., 0], spectrum[..., 1]
         power = pool(real.square() + imag.square())
@@ -172,7 +171,7 @@ class Lite(nn.Module):
         return bands.transpose(1, 2).flatten(1, 3)
 
     def pooled_masks(self, spectrum: Tensor) -> Tensor:
-        """Masks of all stems, (batch, 4, 2, POOLED, frames), which sum to one over the stems."""
+        """Compute masks, (batch, 4, 2, POOLED, frames), that sum to one over the stems."""
         frames = spectrum.shape[3]
         padded = nn.functional.pad(spectrum, (0, 0, 0, -frames % 4))  # the frame rate is halved twice
         x = self.embed(self.normalise(self.features(padded)))

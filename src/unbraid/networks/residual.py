@@ -1,20 +1,20 @@
-"""The residual branches of Demucs (`DConv` in the papers), in the form that costs least memory traffic.
+"""The residual branches of Demucs (`DConv` in the papers), with little memory traffic.
 
 Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), section 3.2: from many channels to a
 few by a convolution over time, normalised, and back by a convolution of width 1, normalised and gated.
 
-The wide tensor between that last convolution and its gate is by far the largest here. Its mean and variance are found
+The wide tensor between the last convolution and its gate is by far the largest one. Its mean and variance are computed
 without it. Let h(t) be the narrow vectors, of mean m over time, and y(t) = W h(t) + b the wide ones, of C channels.
 Each channel c has the mean (W m + b)_c, and around these means the variance over time, averaged over channels, is
 
     1/C  mean over t of |W (h(t) - m)|^2  =  mean over t of (h(t) - m)' G (h(t) - m),    G = W'W / C
 
-which takes narrow products alone; the variance of the means is added. With these, mean M and deviation s of y, gain g
-and offset o of the normalisation, what is gated is
+which needs narrow products only; the variance of the means is added. With mean M and deviation s of y, and gain g and
+offset o of the normalisation, the input of the gate is
 
     g (y(t) - M) / s + o  =  [gW  gb  -g] [h(t)/s  1/s  M/s]' + o
 
-a convolution again. Values and gates are two convolutions, as a split of the result would be copies.
+which is a convolution again. Values and gates are two convolutions, as splitting one result would copy it.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ EPSILON = 1e-5  # added to variances
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
-    """Convolution that keeps the sizes; `dilation` is over time.
+    """Convolve and keep the sizes. `dilation` is over time.
 
     `weight` is (out, in, width) over time alone, or (out, in, height, width) over frequencies and time:
     (b, in, t) -> (b, out, t); (b, in, frequencies, t) -> (b, out, frequencies, t)
@@ -42,9 +42,9 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: in
 
 
 def gated(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None = None) -> Tensor:
-    """Convolution to values and gates, and their product: (b, in, …, t) -> (b, out, …, t).
+    """Convolve to values and gates, and multiply these: (b, in, …, t) -> (b, out, …, t).
 
-    `weight` (2 out, in, …) and `bias` (2 out) have values first; `scale` (out) is a gain for each channel.
+    `weight` (2 out, in, …) and `bias` (2 out) have the values first. `scale` (out) is a gain for each channel.
     """
     assert bias is not None
     (values, gates), (value_bias, gate_bias) = weight.chunk(2), bias.chunk(2)
@@ -54,23 +54,23 @@ def gated(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None =
 
 
 def over_time_and_channels(x: Tensor) -> Tensor:
-    """Mean for each item and frequency: (b, channels, …, t) -> (b, 1, …, 1)."""
+    """Mean over time and channels: (b, channels, …, t) -> (b, 1, …, 1)."""
     return x.mean(-1, keepdim=True).mean(1, keepdim=True)
 
 
 def along_channels(parameter: Tensor, x: Tensor) -> Tensor:
-    """(channels,) -> (channels, 1) or (channels, 1, 1), to be combined with `x`."""
+    """Reshape for broadcasting with `x`: (channels,) -> (channels, 1) or (channels, 1, 1)."""
     return parameter.reshape(-1, *[1] * (x.ndim - 2))
 
 
 class Branch(nn.Sequential):
-    """What is added to a tensor in the end: (b, channels, …, t) -> the same.
+    """The result that is added to the input: (b, channels, …, t) -> the same shape.
 
-    `inside` are modules between the narrow convolution and the wide one, (b, narrow, t) -> the same.
+    `inside` are modules between the narrow and the wide convolution, (b, narrow, t) -> the same shape.
     """
 
     def __init__(self, channels: int, narrow: int, dilation: int, *inside: nn.Module) -> None:
-        # As the published weights number them. Of the modules between, only the parameters are used.
+        # In the order of the published weights' numbers. `forward` uses only the parameters of some of them.
         super().__init__(
             nn.Conv1d(channels, narrow, 3, padding=dilation, dilation=dilation),
             nn.GroupNorm(1, narrow),
@@ -102,9 +102,9 @@ class LayerScale(nn.Module):
 class Residual(nn.Module):
     """Two branches with dilations of 1 and 2, one after the other.
 
-    (b, channels, t) -> the same; (b, channels, frequencies, t) -> the same, each frequency by itself
+    (b, channels, t) or (b, channels, frequencies, t) -> the same shape; each frequency is computed independently.
 
-    `inside` makes the modules inside a branch, given its narrow width.
+    `inside` are classes of the modules inside a branch; each takes the narrow width.
     """
 
     def __init__(self, channels: int, compress: int, *inside: type[nn.Module]) -> None:
@@ -121,7 +121,7 @@ class Residual(nn.Module):
 
 
 def normalised(x: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Mean 0 and deviation 1 over time and channels together, then a gain and an offset for each channel."""
+    """Normalise over time and channels together, then apply a gain and an offset for each channel."""
     centred = x - over_time_and_channels(x)
     variance = over_time_and_channels(centred.square())
     gain = along_channels(norm.weight, x) / torch.sqrt(variance + EPSILON)
@@ -129,7 +129,7 @@ def normalised(x: Tensor, norm: nn.GroupNorm) -> Tensor:
 
 
 def normalised_and_gated(x: Tensor, widen: nn.Conv1d, norm: nn.GroupNorm, scale: Tensor) -> Tensor:
-    """The same of `widen(x)`, then gated and scaled, as the head of this file derives it."""
+    """Normalise `widen(x)`, gate and scale it, as derived in the module's docstring."""
     assert widen.bias is not None
     weight, bias = widen.weight, widen.bias[:, None, None]
     channels, narrow, _ = weight.shape

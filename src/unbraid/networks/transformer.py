@@ -1,4 +1,4 @@
-"""The transformer in the middle of HTDemucs, which lets spectrogram and waveform see each other.
+"""The transformer in the middle of HTDemucs, with attention between spectrogram and waveform.
 
 Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553), after Vaswani et
 al., "Attention Is All You Need" (arXiv 1706.03762). Each branch is a sequence of tokens, (b, tokens, width); even
@@ -16,17 +16,17 @@ HEADS = 8
 
 
 class Attention(nn.Module):
-    """Multi-head attention: (b, n, width) asks (b, m, width) -> (b, n, width)."""
+    """Multi-head attention of (b, n, width) to (b, m, width) -> (b, n, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        # Rows for queries, keys and values, one after the other.
+        # The rows of queries, then keys, then values.
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.in_proj_weight)
 
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
         width = x.shape[-1]
         queries, keys, values = (
             functional.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
@@ -34,8 +34,8 @@ class Attention(nn.Module):
             .transpose(1, 2)
             for tokens, rows in (
                 (x, slice(width)),
-                (seen, slice(width, 2 * width)),
-                (seen, slice(2 * width, None)),
+                (other, slice(width, 2 * width)),
+                (other, slice(2 * width, None)),
             )
         )
         heads = functional.scaled_dot_product_attention(queries, keys, values)
@@ -44,7 +44,7 @@ class Attention(nn.Module):
 
 
 class Scale(nn.Module):
-    """A learnt gain for each feature: (b, n, width) -> the same."""
+    """A learnt gain for each feature: (b, n, width) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -55,20 +55,20 @@ class Scale(nn.Module):
 
 
 class WholeNorm(nn.GroupNorm):
-    """One mean and one deviation for all tokens of an item together: (b, n, width) -> the same."""
+    """Normalise all tokens of an item together: (b, n, width) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__(1, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Sums in two stages: over a million values at once, float32 would lose precision in some runtimes.
+        # Sums in two stages: over a million values at once, some runtimes lose float32 precision.
         centred = x - x.mean(1, keepdim=True).mean(2, keepdim=True)
         variance = centred.square().mean(1, keepdim=True).mean(2, keepdim=True)
         return centred * (self.weight / torch.sqrt(variance + self.eps)) + self.bias
 
 
 class FeedForward(nn.Module):
-    """What both kinds of layers end with: each token by itself through a wide layer, then `WholeNorm`."""
+    """The end of both kinds of layers: a wide layer for each token, then `WholeNorm`."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -80,12 +80,12 @@ class FeedForward(nn.Module):
 
     def feed_forward(self, x: Tensor, norm: nn.Module) -> Tensor:
         x = x + self.gamma_2(self.linear2(functional.gelu(self.linear1(norm(x)))))
-        whole: Tensor = self.norm_out(x)
-        return whole
+        normalised: Tensor = self.norm_out(x)
+        return normalised
 
 
 class SelfLayer(FeedForward):
-    """Tokens attend to their own branch: (b, n, width) -> the same."""
+    """Attention to the same branch: (b, n, width) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -93,12 +93,12 @@ class SelfLayer(FeedForward):
         self.self_attn = Attention(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self.norm1(x)
-        return self.feed_forward(x + self.gamma_1(self.self_attn(seen, seen)), self.norm2)
+        tokens = self.norm1(x)
+        return self.feed_forward(x + self.gamma_1(self.self_attn(tokens, tokens)), self.norm2)
 
 
 class CrossLayer(FeedForward):
-    """Tokens attend to the other branch: (b, n, width), (b, m, width) -> (b, n, width)."""
+    """Attention to the other branch: (b, n, width), (b, m, width) -> (b, n, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -111,12 +111,12 @@ class CrossLayer(FeedForward):
 
 
 class CrossTransformer(nn.Module):
-    """Five layers over both branches.
+    """Layers over both branches: even ones attend to their own branch, odd ones to the other.
 
     Shape:
         x: (b, width, frequencies, frames), the spectral branch
         xt: (b, width, t), the waveform branch
-        returns: the same
+        returns: the same shapes
     """
 
     def __init__(self, width: int, layers: int = 5) -> None:
@@ -130,7 +130,7 @@ class CrossTransformer(nn.Module):
 
     def forward(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
         b, width, frequencies, frames = x.shape
-        # Frame after frame, each from the lowest frequency to the highest.
+        # Order of tokens: frame by frame, each from the lowest frequency to the highest.
         x = self.norm_in(x.permute(0, 3, 2, 1).flatten(1, 2)) + self.grid_positions(frequencies, frames)
         xt = self.norm_in_t(xt.transpose(1, 2)) + self.positions(xt.shape[-1])
         for k, (layer, layer_t) in enumerate(zip(self.layers, self.layers_t, strict=True)):
@@ -139,9 +139,9 @@ class CrossTransformer(nn.Module):
 
 
 class Positions(nn.Module):
-    """Where a token stands in the waveform: n -> (n, width), half of it cosines, half sines.
+    """Position embedding of the waveform: n -> (n, width), half cosines, half sines.
 
-    Their periods rise from 2 pi to 2 pi MAX_PERIOD.
+    The periods rise from 2 pi to 2 pi MAX_PERIOD.
     """
 
     periods: Tensor
@@ -157,9 +157,9 @@ class Positions(nn.Module):
 
 
 class GridPositions(nn.Module):
-    """Where a token stands in the spectrogram: frequencies, frames -> (frames * frequencies, width).
+    """Position embedding of the spectrogram: frequencies, frames -> (frames * frequencies, width).
 
-    The first half says the frame, the second the frequency; in each, sines and cosines alternate.
+    The first half encodes the frame, the second the frequency. Sines and cosines alternate.
     """
 
     rates: Tensor
@@ -176,6 +176,6 @@ class GridPositions(nn.Module):
         return torch.cat([frame, frequency], -1).flatten(0, 1)
 
     def along(self, n: int) -> Tensor:
-        """n -> (n, width / 2)"""
+        """Embedding along one axis: n -> (n, width / 2)."""
         phase = torch.arange(n, device=self.rates.device)[:, None] * self.rates
         return torch.stack([phase.sin(), phase.cos()], -1).flatten(1)

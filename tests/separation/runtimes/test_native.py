@@ -1,4 +1,4 @@
-"""HTDemucs by the native library: for which models, in how many songs at once, and what else stays as it was."""
+"""The native runtime: which models it computes, concurrent songs, memory, and errors."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ SHAPES = {"mixture": (1, 2, 4096), "spectrum": (1, 2, 2048, 4, 2)}
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """htdemucs with stems that are GAINS of the mixture."""
+    """htdemucs with stems that are GAINS times the mixture."""
     return folder_of(passing_on(GAINS), tmp_path_factory.mktemp("known") / "four")
 
 
 @pytest.fixture(scope="module")
 def six(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """htdemucs_6s with weights by which all is heard."""
+    """htdemucs_6s with weights for which every layer matters."""
     return folder_of(heard(6, 0), tmp_path_factory.mktemp("known") / "six")
 
 
 @needs_library
 @pytest.mark.parametrize("graph", ["htdemucs", "htdemucs_6s"])
-def test_it_computes_published_htdemucs(graph: str, known: Model, six: Model) -> None:
+def test_computes_published_htdemucs(graph: str, known: Model, six: Model) -> None:
     model = six if graph == "htdemucs_6s" else known
     assert native_template(model) == load_template(graph)
     assert isinstance(RuntimeLoader(model, "cpu").load(model, SHAPES), NativeRuntime)
 
 
 @needs_library
-def test_it_computes_every_network_of_a_bag(known: Model, tmp_path: Path) -> None:
-    """As htdemucs_ft is: one for each source."""
+def test_computes_every_network_of_a_bag(known: Model, tmp_path: Path) -> None:
+    """The bag has a network for each source, like htdemucs_ft."""
     description = json.loads((known.folder / "model.json").read_text())
     for source in known.sources:
         shutil.copytree(known.folder, tmp_path / source)
@@ -63,28 +63,28 @@ def test_it_computes_every_network_of_a_bag(known: Model, tmp_path: Path) -> Non
     assert [native_template(member.model) for member in members] == [load_template("htdemucs")] * 4
 
 
-def test_openvino_computes_all_others(known: Model, gains_folder: Path, tmp_path: Path) -> None:
+def test_openvino_computes_other_models(known: Model, gains_folder: Path, tmp_path: Path) -> None:
     assert native_template(find_model("lite")) is None
     assert native_template(load_model_folder(gains_folder)) is None
-    # hdemucs_mmi, of which the graph alone is looked at.
+    # hdemucs_mmi, which is recognised by its graph only.
     (tmp_path / "graph.onnx").write_bytes(load_template("hdemucs").graph.read_bytes())
     assert native_template(replace(known, folder=tmp_path)) is None
 
 
 @needs_library
-def test_it_computes_no_graph_that_is_described_as_another(known: Model) -> None:
+def test_rejects_a_graph_with_another_description(known: Model) -> None:
     assert native_template(replace(known, sources=(*known.sources, "guitar"))) is None
     assert native_template(replace(known, hop=512)) is None
 
 
-def test_without_the_library_openvino_computes(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_computes_without_the_library(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     choose("openvino", monkeypatch)
     assert native_template(six) is None
     assert isinstance(RuntimeLoader(six, "cpu").load(six, SHAPES), OpenVinoRuntime)
 
 
 @needs_library
-def test_both_give_the_same(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agrees_with_openvino(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     shapes = {"mixture": (1, 2, 30_000), "spectrum": (1, 2, 2048, 30, 2)}
     inputs = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
@@ -95,19 +95,20 @@ def test_both_give_the_same(six: Model, monkeypatch: pytest.MonkeyPatch) -> None
             runtime = RuntimeLoader(six, "cpu").load(six, shapes)
         with runtime.run(inputs) as outputs:
             results.append({name: value.copy() for name, value in outputs.items()})
-    for name, found in results[0].items():
-        true = results[1][name]
-        error = np.square(found - true, dtype=np.float64).sum() / np.square(true, dtype=np.float64).sum()
-        assert found.shape == true.shape
-        assert 10 * np.log10(error) < -63  # -66 is measured
+    for name, native in results[0].items():
+        openvino = results[1][name]
+        difference = np.square(native - openvino, dtype=np.float64).sum()
+        error = difference / np.square(openvino, dtype=np.float64).sum()
+        assert native.shape == openvino.shape
+        assert 10 * np.log10(error) < -63  # measured: -66
 
 
 @needs_library
-def test_every_sample_keeps_its_place(known: Model) -> None:
-    """Across two segments, neither of which the song fills: each impulse is where it was, and nothing is beside it."""
+def test_impulses_keep_their_positions(known: Model) -> None:
+    """The song has two segments, the second one incomplete. Nothing but the impulses may appear."""
     song = np.zeros((2, 400_003), np.float32)
-    places = [0, 1000, 200_001, 343_979, 343_980, 400_002]
-    song[0, places], song[1, places] = 0.5, -0.25
+    positions = [0, 1000, 200_001, 343_979, 343_980, 400_002]
+    song[0, positions], song[1, positions] = 0.5, -0.25
     stems = Separator(known.folder, device="cpu").separate(song)
     assert tuple(stems) == known.sources
     for stem, gain in zip(stems.values(), GAINS, strict=True):
@@ -116,7 +117,7 @@ def test_every_sample_keeps_its_place(known: Model) -> None:
 
 
 @needs_library
-def test_songs_at_the_same_time_come_out_as_alone(known: Model, tmp_path: Path) -> None:
+def test_concurrent_songs_match_single_songs(known: Model, tmp_path: Path) -> None:
     folder = shutil.copytree(known.folder, tmp_path / "model")
     describe(folder, {"segment": 20_000})
     separator = Separator(folder, device="cpu")
@@ -124,13 +125,13 @@ def test_songs_at_the_same_time_come_out_as_alone(known: Model, tmp_path: Path) 
     alone = [separator.separate(song) for song in songs]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(separator.separate, songs))
-    for expected, found in zip(alone, together, strict=True):
-        assert all(np.array_equal(expected[name], found[name]) for name in known.sources)
+    for expected, actual in zip(alone, together, strict=True):
+        assert all(np.array_equal(expected[name], actual[name]) for name in known.sources)
 
 
 @pytest.fixture
 def resident_mb() -> Iterator[object]:
-    """Says how much memory this process holds, MB."""
+    """Return the resident memory of this process in MB."""
 
     def now() -> float:
         gc.collect()
@@ -140,7 +141,7 @@ def resident_mb() -> Iterator[object]:
 
 
 @needs_library
-def test_its_memory_is_given_back_with_the_last_reference(known: Model, resident_mb) -> None:  # type: ignore[no-untyped-def]
+def test_memory_is_released_with_the_last_reference(known: Model, resident_mb) -> None:  # type: ignore[no-untyped-def]
     shapes = {"mixture": (1, 2, 343_980), "spectrum": (1, 2, 2048, 336, 2)}
     before = resident_mb()
     runtime = RuntimeLoader(known, "cpu").load(known, shapes)
@@ -160,7 +161,7 @@ def test_its_memory_is_given_back_with_the_last_reference(known: Model, resident
         pytest.param({"inputs": ["mixture"]}, id="no spectrum"),
     ],
 )
-def test_a_description_that_does_not_fit_the_graph_is_a_model_error(
+def test_unfitting_description_is_a_model_error(
     engine: str, change: dict[str, object], known: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(engine, monkeypatch)
@@ -171,7 +172,7 @@ def test_a_description_that_does_not_fit_the_graph_is_a_model_error(
 
 
 @needs_library
-def test_weights_that_end_early_are_a_model_error(known: Model, tmp_path: Path) -> None:
+def test_truncated_weights_are_a_model_error(known: Model, tmp_path: Path) -> None:
     folder = shutil.copytree(known.folder, tmp_path / "model")
     with (folder / "weights.bin").open("r+b") as file:
         file.truncate(1_000_000)

@@ -1,4 +1,4 @@
-"""The runtime: quiet on the network, honest about a graph it can't load."""
+"""Loading a runtime: no network traffic, the right number of jobs, clear errors."""
 
 import os
 import subprocess
@@ -16,13 +16,13 @@ from unbraid.errors import ModelError, SettingError
 from unbraid.models import load_model_folder
 from unbraid.separation.runtimes.choose import RuntimeLoader
 
-QUIET = """
+LOAD_OFFLINE = """
 import os, sys
 import socket
-def refuse(*arguments, **options):
+def fail(*arguments, **options):
     raise AssertionError("the network was used")
-socket.socket.connect = refuse
-socket.getaddrinfo = refuse
+socket.socket.connect = fail
+socket.getaddrinfo = fail
 from unbraid import Separator
 Separator(sys.argv[1])
 assert "openvino_telemetry" not in sys.modules
@@ -34,12 +34,12 @@ for module in ("torch", "scipy", "onnx", "onnxruntime", "urllib.request"):
 """
 
 
-def test_loading_a_model_sends_nothing_and_writes_nothing_but_what_it_compiled(
+def test_loading_a_model_uses_no_network_and_writes_only_the_cache(
     gains_folder: Path, tmp_path: Path
 ) -> None:
     source = str(Path(__file__).parents[3] / "src")
     subprocess.run(
-        [sys.executable, "-c", QUIET, str(gains_folder)],
+        [sys.executable, "-c", LOAD_OFFLINE, str(gains_folder)],
         env={"HOME": str(tmp_path), "PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
     )
@@ -48,7 +48,7 @@ def test_loading_a_model_sends_nothing_and_writes_nothing_but_what_it_compiled(
 SIGNAL = """
 import os, signal, sys
 from unbraid import Separator
-signal.signal(signal.SIGTERM, lambda number, frame: print("heard"))
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled"))
 first = Separator(sys.argv[1])
 second = Separator(sys.argv[1])
 del first
@@ -57,14 +57,14 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
-def test_a_signal_is_heard_after_separators_that_ended_in_any_order(gains_folder: Path) -> None:
+def test_signals_work_after_separators_end_in_any_order(gains_folder: Path) -> None:
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNAL, str(gains_folder)]
     source = str(Path(__file__).parents[3] / "src")
     done = subprocess.run(command, env={"PYTHONPATH": source}, capture_output=True, text=True, check=True)
-    assert done.stdout == "heard\n"
+    assert done.stdout == "handled\n"
 
 
-def test_outputs_come_by_name(loudness_folder: Path) -> None:
+def test_returns_outputs_by_name(loudness_folder: Path) -> None:
     model = load_model_folder(loudness_folder)
     runtime = RuntimeLoader(model, threads=1).load(model, {"mixture": (1, 2, 50)})
     with runtime.run({"mixture": np.ones((1, 2, 50), np.float32)}) as outputs:
@@ -83,21 +83,21 @@ def test_outputs_come_by_name(loudness_folder: Path) -> None:
         ({"jobs": 3}, 44, 3),
     ],
 )
-def test_two_segments_are_computed_at_once_where_there_are_cores_and_memory_for_them(
+def test_number_of_jobs_fits_cores_and_memory(
     loudness_folder: Path, options: dict[str, int], segment_s: float, jobs: int
 ) -> None:
     model = replace(load_model_folder(loudness_folder), segment=round(segment_s * 44100))
     assert RuntimeLoader(model, **options).load(model, {"mixture": (1, 2, 50)}).jobs == jobs
 
 
-def test_a_graph_that_is_none_is_a_model_error(loudness_folder: Path, tmp_path: Path) -> None:
+def test_invalid_graph_is_a_model_error(loudness_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "graph.onnx").write_bytes(b"not a graph")
     model = replace(load_model_folder(loudness_folder), folder=tmp_path)
     with pytest.raises(ModelError, match=r"graph\.onnx can't be loaded"):
         RuntimeLoader(model).load(model, {"mixture": (1, 2, 50)})
 
 
-def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_folder: Path) -> None:
+def test_graph_with_other_inputs_is_a_model_error(loudness_folder: Path) -> None:
     model = load_model_folder(loudness_folder)
     for shapes in ({"spectrum": (1, 2, 257, 48, 2)}, {"mixture": (1, 2, 3, 50)}):
         with pytest.raises(ModelError, match="can't be loaded"):
@@ -105,7 +105,7 @@ def test_a_graph_that_does_not_fit_its_description_is_a_model_error(loudness_fol
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_graphics_cards_need_the_extra_with_pytorch(
+def test_graphics_cards_need_pytorch(
     gains_folder: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -114,7 +114,7 @@ def test_graphics_cards_need_the_extra_with_pytorch(
 
 
 @pytest.mark.parametrize("device", ["cuda", "abacus"])
-def test_the_device_of_a_bag_is_checked_at_once(
+def test_device_of_a_bag_is_checked_immediately(
     tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -123,7 +123,7 @@ def test_the_device_of_a_bag_is_checked_at_once(
         Separator(bag, device=device, jobs=2)
 
 
-def test_a_graph_without_the_outputs_of_its_description_is_a_model_error(tmp_path: Path) -> None:
+def test_graph_with_other_outputs_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="doesn't give waveforms"):
         Separator(spectral_model(tmp_path, outputs=["waveforms"]))
 
@@ -132,17 +132,17 @@ def test_a_graph_without_the_outputs_of_its_description_is_a_model_error(tmp_pat
     ("content", "cores"),
     [("max 100000", None), ("200000 100000\n", 2), ("150000 100000", 2), ("10000 100000", 1), ("", None)],
 )
-def test_a_containers_quota_is_rounded_to_cores(tmp_path: Path, content: str, cores: int | None) -> None:
+def test_container_quota_is_rounded_up_to_cores(tmp_path: Path, content: str, cores: int | None) -> None:
     limit = tmp_path / "cpu.max"
     limit.write_text(content, encoding="ascii")
     assert cpu_quota(limit) == cores
 
 
-def test_without_a_container_there_is_no_quota(tmp_path: Path) -> None:
+def test_no_quota_without_a_container(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path / "missing") is None
 
 
-def test_a_process_uses_no_more_cores_than_its_quota(tmp_path: Path) -> None:
+def test_usable_cores_respect_the_quota(tmp_path: Path) -> None:
     limit = tmp_path / "cpu.max"
     limit.write_text("100000 100000\n")
     assert usable_cores(limit) == 1
