@@ -1,30 +1,30 @@
 # syntax=docker/dockerfile:1
-# The inference image: `serve` answers on port 8080, `function` is AWS Lambda's. docs/container.md describes it.
+# The inference image: `serve` listens on port 8080, `function` runs in AWS Lambda. docs/container.md describes it.
 
-# gpu: PyTorch with CUDA 12, and OpenVINO; cpu: OpenVINO alone.
+# gpu: PyTorch with CUDA 12, and OpenVINO; cpu: only OpenVINO.
 ARG DEVICE=gpu
 
 FROM public.ecr.aws/docker/library/debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171 AS python
-# Versions are those of the release: older ones leave its archive when they are mended.
+# Packages aren't pinned: Debian removes old versions from the archive when it fixes them.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3-minimal libpython3-stdlib \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache \
     && useradd --uid 1000 --user-group --no-log-init --home-dir /tmp --shell /usr/sbin/nologin unbraid
 
-# The native library, by the compiler of Debian 12; the image gets this one file, and no compiler.
+# The native library, built with the compiler of Debian 12. The image gets only this file and no compiler.
 FROM python AS native
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY src/unbraid/native /opt/native
-# A build that fails is one here: nobody would see that the image is slower than it could be.
+# Fail if the library isn't built: otherwise the image would silently be slower.
 RUN python3 /opt/native/build.py \
     && test -f /opt/native/_native.so \
     && touch --date=@0 /opt/native/_native.so
 
-# What is installed, by hash, and never built.
+# Python packages, checked by hash; only binary builds.
 FROM python AS install
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -40,14 +40,14 @@ COPY requirements/image-gpu.lock /opt/
 RUN /opt/pip/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
         --only-binary :all: --target /opt/gpu -r /opt/image-gpu.lock
 
-# The published weights, checked by their hashes and converted. Without MODELS there is the bundled one alone.
+# The published weights, checked by hash and converted. If MODELS is empty, the image has only the bundled model.
 FROM install AS models
 ARG MODELS="htdemucs"
 ENV PYTHONPATH=/opt/unbraid:/opt/libraries \
     PYTHONDONTWRITEBYTECODE=1 \
     UNBRAID_CACHE=/opt/models
 COPY src /opt/unbraid
-# Times of files would make the same weights another layer.
+# Fixed file times: otherwise the same weights would give a different layer.
 RUN mkdir -p /opt/models \
     && for model in ${MODELS}; do python3 -m unbraid models pull "${model}" || exit 1; done \
     && find /opt/models -exec touch --no-dereference --date=@0 {} +
@@ -56,7 +56,7 @@ FROM python AS cpu
 
 FROM python AS gpu
 COPY --from=install-gpu /opt/gpu /opt/gpu
-# The driver comes with the machine.
+# The machine provides the driver.
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
@@ -72,7 +72,7 @@ COPY --from=models /opt/models /opt/models
 COPY src /opt/unbraid
 COPY --from=native /opt/native/_native.so /opt/unbraid/unbraid/native/_native.so
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/unbraid
-# Nothing is written but below /tmp, and nothing is downloaded.
+# The container writes only to /tmp and downloads nothing.
 ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -1,4 +1,4 @@
-"""What is installed: one list of dependencies, one range of Pythons, plain words where a system package is missing."""
+"""Dependencies and lock files agree, versions are named in one place, and missing system packages are reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOT_TESTED = {"pyopenjtalk-plus"}
 
 
 def listed(file: str) -> dict[str, str]:
-    """Name -> whole line of each requirement in a file."""
+    """Map the name of each requirement in a file to its whole line."""
     lines = (REQUIREMENTS / file).read_text("utf-8").splitlines()
     return by_name([line for line in lines if re.match(r"\w", line)])
 
@@ -50,7 +50,7 @@ def locked(file: str) -> set[str]:
     return {name for name, line in listed(file).items() if "==" in line}
 
 
-def test_what_tests_need_is_what_the_extras_name() -> None:
+def test_the_requirements_of_tests_match_the_extras() -> None:
     factory = (ROOT / "training" / "requirements.txt").read_text("utf-8").splitlines()
     extras = by_name([line for extra in PROJECT["optional-dependencies"].values() for line in extra])
     extras |= by_name([line.partition("#")[0].rstrip() for line in factory if re.match(r"\w", line)])
@@ -61,18 +61,18 @@ def test_what_tests_need_is_what_the_extras_name() -> None:
     }
 
 
-def test_the_locks_have_every_package_that_is_named() -> None:
+def test_the_locks_contain_every_required_package() -> None:
     dependencies = by_name(PROJECT["dependencies"]).keys()
     assert dependencies <= locked("run.lock")
     assert dependencies | listed("test.in").keys() <= locked("test.lock")
     run, test = listed("run.lock"), listed("test.lock")
-    # The versions; for which Pythons a package is needed may differ, as others need it too.
+    # Compare only versions: the markers may differ, because other packages need them too.
     assert {name: version(test[name]) for name in locked("run.lock")} == {
         name: version(line) for name, line in run.items()
     }
 
 
-def test_the_compiler_is_locked_and_the_one_that_wheels_are_built_with() -> None:
+def test_the_locked_compiler_is_the_one_of_the_wheel_build() -> None:
     [named] = listed("compiler.in").values()
     assert f'ZIG = "{named}"' in (ROOT / "hatch_build.py").read_text("utf-8")
     assert locked("compiler.lock") == listed("compiler.in").keys()
@@ -80,18 +80,18 @@ def test_the_compiler_is_locked_and_the_one_that_wheels_are_built_with() -> None
     assert hashes
 
 
-def test_the_range_of_pythons_is_the_same_everywhere() -> None:
+def test_the_range_of_python_versions_is_the_same_everywhere() -> None:
     lowest, beyond = map(int, re.findall(r"3\.(\d+)", PROJECT["requires-python"]))
-    words = f"Python 3.{lowest} to 3.{beyond - 1}"
+    versions = f"Python 3.{lowest} to 3.{beyond - 1}"
     script = (REQUIREMENTS / "find-python.sh").read_text("utf-8")
-    assert words in script
+    assert versions in script
     assert f"(3, {lowest}) <= sys.version_info < (3, {beyond})" in script
     for minor in range(lowest, beyond):
         assert f" python3.{minor} " in script
-    assert words in (ROOT / "README.md").read_text("utf-8")
+    assert versions in (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_oldest_node_is_the_one_of_package_json_everywhere() -> None:
+def test_the_oldest_node_version_is_the_same_everywhere() -> None:
     package, cdk = (
         json.loads((ROOT / f).read_text("utf-8")) for f in ("frontend/package.json", "infra/package.json")
     )
@@ -120,7 +120,7 @@ def test_the_oldest_node_is_the_one_of_package_json_everywhere() -> None:
 
 @pytest.fixture
 def system_packages(tmp_path: Path):
-    """Sources system-packages.sh on a machine without a compiler, with a Python that has no headers."""
+    """Run system-packages.sh on a simulated machine without a compiler and without Python's headers."""
     programs = tmp_path / "bin"
     programs.mkdir()
     python = programs / "python3"
@@ -143,13 +143,13 @@ def system_packages(tmp_path: Path):
     return run
 
 
-def test_without_a_compiler_or_headers_it_stops_and_names_their_packages(system_packages) -> None:
+def test_without_a_compiler_or_headers_stops_and_names_the_packages(system_packages) -> None:
     done = system_packages("exit 1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("Python's headers: sudo apt install g++ python3.12-dev\n")
 
 
-def test_a_compiler_and_headers_that_can_be_had_are_installed(system_packages, tmp_path: Path) -> None:
+def test_installs_an_available_compiler_and_headers(system_packages, tmp_path: Path) -> None:
     files = f"mkdir -p {tmp_path}/include; : >{tmp_path}/include/Python.h; : >{tmp_path}/bin/c++"
     done = system_packages(f"export PATH=/usr/bin:/bin; {files}; chmod +x {tmp_path}/bin/c++")
     assert (done.returncode, done.stdout) == (0, "on\n")
@@ -159,7 +159,7 @@ def test_a_compiler_and_headers_that_can_be_had_are_installed(system_packages, t
         assert f"install -y --no-install-recommends {package}" in asked
 
 
-def test_an_environment_that_is_made_needs_neither(system_packages) -> None:
+def test_an_existing_environment_needs_no_compiler(system_packages) -> None:
     done = system_packages("exit 1", found_python="")
     assert (done.returncode, done.stdout) == (0, "on\n")
     assert "g++" not in done.stderr

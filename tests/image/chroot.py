@@ -1,5 +1,7 @@
-"""Commands in a folder as if it were the whole machine: namespaces of their own for mounts and processes, which end,
-with all that is in them, with the process that was started."""
+"""Run commands in a chroot with its own mount and process namespaces.
+
+The namespaces and all their processes end with the process that was started.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
 def debian(folder: Path, release: str) -> None:
-    """A minimal system of that release, from the mirror that this machine's own packages come from."""
+    """Install a minimal Debian of that release into `folder`, from the mirror of this machine's packages."""
     subprocess.run(
         ["debootstrap", "--variant=minbase", release, folder, mirror(release)],
         check=True,
@@ -21,39 +23,41 @@ def debian(folder: Path, release: str) -> None:
 
 
 def mirror(release: str) -> str:
-    """Of this machine's sources, the one for that release of Debian; empty: there is none."""
+    """Return the mirror for that release of Debian among this machine's package sources, or an empty string."""
     fields = ["--format", "$(REPO_URI)", f"Codename: {release}", "Label: Debian", "Component: main"]
-    asked = subprocess.run(["apt-get", "indextargets", *fields], capture_output=True, text=True, check=False)
-    return next(iter(asked.stdout.split()), "")
+    targets = subprocess.run(
+        ["apt-get", "indextargets", *fields], capture_output=True, text=True, check=False
+    )
+    return next(iter(targets.stdout.split()), "")
 
 
-def entered(
+def chroot_command(
     root: Path,
     command: Sequence[str],
     environment: Mapping[str, str],
     *,
     user: str = "0:0",
     folder: str = "/",
-    brought: Mapping[Path, str] | None = None,
+    mounted: Mapping[Path, str] | None = None,
     read_only: bool = False,
 ) -> list[str]:
-    """The command that runs `command` in `root`, as process 1 of its namespace.
+    """Return the command line that runs `command` in `root`, as process 1 of its namespace.
 
-    `brought`: files of this machine that are seen there, by their path without the first slash. `read_only`: nothing
-    but /tmp can be written, which is empty.
+    `mounted` maps files of this machine to their paths in `root`, without the leading slash. With `read_only`, only
+    /tmp is writable; it is empty.
     """
-    here = shlex.quote(str(root))
-    lines = ["set -e", f"mount --bind {here} {here}", f"mount -t proc proc {here}/proc"]
-    lines += [f"mount -t tmpfs -o mode=755 tmpfs {here}/dev"]
+    base = shlex.quote(str(root))
+    lines = ["set -e", f"mount --bind {base} {base}", f"mount -t proc proc {base}/proc"]
+    lines += [f"mount -t tmpfs -o mode=755 tmpfs {base}/dev"]
     for device in DEVICES:
-        lines += [f"touch {here}/dev/{device}", f"mount --bind /dev/{device} {here}/dev/{device}"]
-    for file, place in (brought or {}).items():
-        lines += [f"test -e {here}/{place} || touch {here}/{place}"]
-        lines += [f"mount --bind {shlex.quote(str(file.resolve()))} {here}/{place}"]
+        lines += [f"touch {base}/dev/{device}", f"mount --bind /dev/{device} {base}/dev/{device}"]
+    for file, path in (mounted or {}).items():
+        lines += [f"test -e {base}/{path} || touch {base}/{path}"]
+        lines += [f"mount --bind {shlex.quote(str(file.resolve()))} {base}/{path}"]
     if read_only:
-        lines += [f"mount -t tmpfs -o mode=1777 tmpfs {here}/tmp", f"mount -o remount,bind,ro {here}"]
+        lines += [f"mount -t tmpfs -o mode=1777 tmpfs {base}/tmp", f"mount -o remount,bind,ro {base}"]
     variables = [f"{name}={value}" for name, value in environment.items()]
     inside = ["/usr/bin/env", "--chdir", folder, "--ignore-environment", *variables, *command]
-    lines += [f"exec chroot --userspec={user} --groups= {here} {shlex.join(inside)}"]
+    lines += [f"exec chroot --userspec={user} --groups= {base} {shlex.join(inside)}"]
     namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     return ["unshare", *namespaces, "/bin/sh", "-c", "\n".join(lines)]

@@ -1,6 +1,6 @@
-"""The steps of a Dockerfile, taken in folders instead of layers: each stage is a copy of the one that it begins from.
+"""Run the steps of a Dockerfile in folders instead of layers: each stage is a copy of the stage it starts from.
 
-Of Docker's own there is neither isolation nor cache, and the base image is whatever folder stands for it.
+There is no isolation and no cache as in Docker. A folder replaces the base image.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter, extract_key_values
-from tests.image.chroot import entered
+from tests.image.chroot import chroot_command
 
-# Of the machine, as for Docker's own builds: where packages come from and how they are fetched.
-PASSED_ON = (
+# Variables of this machine that Docker builds also receive: proxies and the package index.
+MACHINE_VARIABLES = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -36,7 +36,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 @dataclass
 class Stage:
-    """What has become of a stage, or of the image in the end."""
+    """State of a stage, or of the finished image."""
 
     root: Path
     arguments: dict[str, str] = field(default_factory=dict)
@@ -48,15 +48,15 @@ class Stage:
     entry: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
-    """Of HEALTHCHECK."""
+    """Command of HEALTHCHECK."""
 
-    def said(self, text: str) -> str:
-        """The text with the variables that are known here."""
-        words: str = WordSplitter(text, args=self.arguments, envs=self.environment).dequote()
-        return words
+    def expand(self, text: str) -> str:
+        """Return `text` with its variables replaced."""
+        expanded: str = WordSplitter(text, args=self.arguments, envs=self.environment).dequote()
+        return expanded
 
-    def named(self, text: str) -> dict[str, str]:
-        """Names and values of ENV and LABEL."""
+    def pairs(self, text: str) -> dict[str, str]:
+        """Parse the names and values of ENV and LABEL."""
         return dict(
             extract_key_values(
                 env_replace=True, args=self.arguments, envs=self.environment, instruction_value=text
@@ -65,14 +65,14 @@ class Stage:
 
 
 class Steps:
-    """Builds the last stage of `dockerfile`, and those that it needs, in `folder`; `base` stands for its base image."""
+    """Builds the last stage of `dockerfile`, and the stages it needs, in `folder`; `base` replaces the base image."""
 
     def __init__(self, dockerfile: Path, base: Path, folder: Path, arguments: Mapping[str, str]) -> None:
         self._context, self._base, self._folder = dockerfile.parent, base, folder
         self._arguments = dict(arguments)
         parsed = DockerfileParser(path=str(dockerfile)).structure
         steps = [(step["instruction"], step["value"]) for step in parsed if step["instruction"] != "COMMENT"]
-        self._before = self._given([value for name, value in steps if name == "ARG"][:1])
+        self._global_arguments = self._values([value for name, value in steps if name == "ARG"][:1])
         self._stages: dict[str, list[tuple[str, str]]] = {}
         for name, value in steps:
             if name == "FROM":
@@ -82,28 +82,28 @@ class Steps:
             elif self._stages:
                 self._stages[self._last].append((name, value))
         self._done: dict[str, Stage] = {}
-        patterns = (self._context / ".dockerignore").read_text("utf-8").splitlines()
-        ignoring = [line for line in patterns if line and not line.startswith("#")]
-        self._sent: frozenset[str] = frozenset(exclude_paths(str(self._context), ignoring))
+        lines = (self._context / ".dockerignore").read_text("utf-8").splitlines()
+        patterns = [line for line in lines if line and not line.startswith("#")]
+        self._sent: frozenset[str] = frozenset(exclude_paths(str(self._context), patterns))
 
     def image(self) -> Stage:
-        """The last stage."""
+        """Build and return the last stage."""
         return self._stage(self._last)
 
-    def _given(self, declared: Sequence[str]) -> dict[str, str]:
+    def _values(self, declared: Sequence[str]) -> dict[str, str]:
         pairs = (value.partition("=") for value in declared)
         return {name: self._arguments.get(name, default.strip('"')) for name, _, default in pairs}
 
     def _stage(self, name: str) -> Stage:
         if name not in self._done:
             (_, origin), *steps = self._stages[name]
-            origin = WordSplitter(origin, args=self._before, envs={}).dequote()
+            origin = WordSplitter(origin, args=self._global_arguments, envs={}).dequote()
             root = self._folder / name
             if origin in self._stages:
-                before = self._stage(origin)
-                _copy(before.root, root)
-                stage = Stage(root, environment=dict(before.environment), labels=dict(before.labels))
-                stage.user, stage.folder = before.user, before.folder
+                parent = self._stage(origin)
+                _copy(parent.root, root)
+                stage = Stage(root, environment=dict(parent.environment), labels=dict(parent.labels))
+                stage.user, stage.folder = parent.user, parent.folder
             else:
                 assert "@sha256:" in origin, f"{origin} is neither a stage nor pinned"
                 _copy(self._base, root)
@@ -114,19 +114,19 @@ class Steps:
         return self._done[name]
 
     def _arg(self, stage: Stage, value: str) -> None:
-        stage.arguments |= self._given([value])
+        stage.arguments |= self._values([value])
 
     def _env(self, stage: Stage, value: str) -> None:
-        stage.environment |= stage.named(value)
+        stage.environment |= stage.pairs(value)
 
     def _label(self, stage: Stage, value: str) -> None:
-        stage.labels |= stage.named(value)
+        stage.labels |= stage.pairs(value)
 
     def _user(self, stage: Stage, value: str) -> None:
-        stage.user = stage.said(value)
+        stage.user = stage.expand(value)
 
     def _workdir(self, stage: Stage, value: str) -> None:
-        stage.folder = stage.said(value)
+        stage.folder = stage.expand(value)
         assert (stage.root / stage.folder[1:]).is_dir()
 
     def _expose(self, stage: Stage, value: str) -> None:
@@ -142,39 +142,38 @@ class Steps:
         stage.check = _exec_form(value.partition("CMD ")[2])
 
     def _copy(self, stage: Stage, value: str) -> None:
-        words = [stage.said(word) for word in shlex.split(value)]
+        words = [stage.expand(word) for word in shlex.split(value)]
         options, (source, target) = words[:-2], words[-2:]
-        place = stage.root / target[1:]
+        destination = stage.root / target[1:]
         if options:
             (origin,) = options
-            _copy(self._stage(origin.removeprefix("--from=")).root / source[1:], place)
+            _copy(self._stage(origin.removeprefix("--from=")).root / source[1:], destination)
             return
         if target.endswith("/"):
-            place /= Path(source).name
+            destination /= Path(source).name
         files = [path for path in self._sent if path == source or path.startswith(f"{source}/")]
-        assert files, f"{source} is kept from the build by .dockerignore"
+        assert files, f".dockerignore excludes {source} from the build"
         for path in files:
             if (self._context / path).is_file():
-                copied = place / os.path.relpath(path, source)
-                copied = place if path == source else copied
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self._context / path, copied)
+                file = destination if path == source else destination / os.path.relpath(path, source)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self._context / path, file)
 
     def _run(self, stage: Stage, value: str) -> None:
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment = {"PATH": PATH, **passed, **stage.arguments, **stage.environment}
-        brought = {}
+        machine = {name: os.environ[name] for name in MACHINE_VARIABLES if name in os.environ}
+        environment = {"PATH": PATH, **machine, **stage.arguments, **stage.environment}
+        mounted = {}
         if CERTIFICATES.is_file():
             environment["PIP_CERT"] = "/run/certificates.crt"
-            brought[CERTIFICATES] = "run/certificates.crt"
-        brought[Path("/etc/resolv.conf")] = "etc/resolv.conf"
-        command = entered(
+            mounted[CERTIFICATES] = "run/certificates.crt"
+        mounted[Path("/etc/resolv.conf")] = "etc/resolv.conf"
+        command = chroot_command(
             stage.root,
             ["/bin/sh", "-c", value],
             environment,
             user=stage.user,
             folder=stage.folder,
-            brought=brought,
+            mounted=mounted,
         )
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -182,7 +181,7 @@ class Steps:
         assert done.returncode == 0, f"RUN {value}\n{done.stdout[-4000:]}"
 
     def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"a step that isn't known here: {name}")
+        raise AssertionError(f"unknown instruction: {name}")
 
 
 def _exec_form(value: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The image's own steps, taken in a chroot, come to a container that works: as another user, with nothing to write to.
+"""The steps of the Dockerfile, run in a chroot, give a working container: unprivileged and on a read-only root.
 
-Takes minutes, the network and root, so only `./test -m image` runs it: without CUDA, and with the bundled model.
+Needs minutes, the network and root, so only `./test -m image` runs it: without CUDA, with the bundled model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from tests.aws.container.room import Container, Room, wait
 from tests.conftest import WriteWave
-from tests.image.chroot import debian, entered, mirror
+from tests.image.chroot import chroot_command, debian, mirror
 from tests.image.steps import PATH, Stage, Steps
 
 from unbraid.jobs.session import State
@@ -28,7 +28,7 @@ from unbraid.separation import Separator
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "bookworm"
-LAMBDA_USER = "993:990"  # the one that Lambda runs images as, whatever USER says
+LAMBDA_USER = "993:990"  # Lambda ignores USER and runs images as this user
 
 pytestmark = pytest.mark.image
 
@@ -61,14 +61,14 @@ def song(tmp_path: Path, write_wave: WriteWave) -> Path:
 
 
 def environment(image: Stage, room: Room) -> dict[str, str]:
-    """What a container of the image has: its own, and what the deployment sets."""
-    here = {name: said for name, said in os.environ.items() if name.startswith("AWS_")}
-    return {"PATH": PATH, **image.environment, **here, **room.environment, "UNBRAID_PORT": "0"}
+    """Return the environment of a container: the image's variables and those that the deployment sets."""
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return {"PATH": PATH, **image.environment, **aws, **room.environment, "UNBRAID_PORT": "0"}
 
 
 @contextmanager
 def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, and all that it has started, for as long as the context lasts."""
+    """Run `command` with its output in `log`; kill it and its children at the end."""
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)
     try:
@@ -78,13 +78,13 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def first_inside(process: subprocess.Popen[bytes]) -> int:
-    """Process 1 of the namespace, by the number that it has outside."""
+def first_process(process: subprocess.Popen[bytes]) -> int:
+    """Return the id, outside the namespace, of process 1 of the namespace."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return int(wait(lambda: children.read_text().split())[0])
 
 
-def test_the_image_is_what_the_endpoint_and_the_function_expect(image: Stage) -> None:
+def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) -> None:
     assert (image.user, image.ports) == ("1000:1000", ["8080"])
     assert [*image.entry, *image.command] == ["python3", "-m", "unbraid.aws.container", "serve"]
     tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
@@ -92,7 +92,7 @@ def test_the_image_is_what_the_endpoint_and_the_function_expect(image: Stage) ->
     assert not (image.root / "opt/pip").exists()
     program = "import ctypes; print(ctypes.CDLL('/opt/unbraid/unbraid/native/_native.so').native_version())"
     loaded = subprocess.run(
-        entered(image.root, ["python3", "-c", program], {"PATH": PATH}),
+        chroot_command(image.root, ["python3", "-c", program], {"PATH": PATH}),
         capture_output=True,
         text=True,
         check=False,
@@ -106,21 +106,21 @@ def test_the_image_is_what_the_endpoint_and_the_function_expect(image: Stage) ->
     assert writable == []
 
 
-def test_the_server_separates_as_the_command_line_does_and_leaves_when_told(
+def test_the_server_writes_the_same_stems_and_stops_on_sigterm(
     image: Stage, room: Room, song: Path, tmp_path: Path
 ) -> None:
     variables = environment(image, room)
-    command = entered(
+    command = chroot_command(
         image.root, [*image.entry, "serve"], variables, user=image.user, folder=image.folder, read_only=True
     )
     with running(command, tmp_path / "log") as process:
         container = Container(process, tmp_path / "log")
         container.until_ready()
-        inside = first_inside(process)
+        inside = first_process(process)
         status = Path(f"/proc/{inside}/status").read_text()
         assert "Uid:\t1000\t1000\t1000\t1000" in status
         port = container.url.rpartition(":")[2]
-        health = entered(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
+        health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
         assert subprocess.run(health, check=False).returncode == 0
         session = room.bring(song)
         answer = container.invoke(room.request(session))
@@ -128,19 +128,21 @@ def test_the_server_separates_as_the_command_line_does_and_leaves_when_told(
         assert compare(room, answer[1]["output_files"], song, tmp_path)
         os.kill(inside, signal.SIGTERM)
         assert process.wait(15) == 0
-        health = entered(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
+        health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
         assert subprocess.run(health, check=False).returncode == 1
 
 
 def test_the_function_answers_lambda(image: Stage, room: Room, song: Path, tmp_path: Path) -> None:
     session = room.bring(song)
     record = {"messageId": "one", "body": json.dumps(room.request(session)), "eventSource": "aws:sqs"}
-    with runtime({"Records": [record]}) as (address, answered):
+    with runtime({"Records": [record]}) as (address, answers):
         variables = {**environment(image, room), "AWS_LAMBDA_RUNTIME_API": address}
-        command = entered(image.root, [*image.entry, "function"], variables, user=LAMBDA_USER, read_only=True)
+        command = chroot_command(
+            image.root, [*image.entry, "function"], variables, user=LAMBDA_USER, read_only=True
+        )
         with running(command, tmp_path / "log"):
-            wait(lambda: answered or None)
-    assert answered == {"/2018-06-01/runtime/invocation/1/response": {"batchItemFailures": []}}, (
+            wait(lambda: answers or None)
+    assert answers == {"/2018-06-01/runtime/invocation/1/response": {"batchItemFailures": []}}, (
         tmp_path / "log"
     ).read_text()
     assert room.record(session.id).state == State.COMPLETED
@@ -152,22 +154,22 @@ def test_the_function_answers_lambda(image: Stage, room: Room, song: Path, tmp_p
 
 
 def compare(room: Room, files: list[dict[str, str]], song: Path, folder: Path) -> bool:
-    """Whether the files are those that this machine's own Unbraid makes of the song, byte for byte."""
-    ours = Separator("lite").separate_to_files(song, folder / "ours").files
+    """Whether the files equal, byte for byte, those that this machine separates from the song."""
+    local = Separator("lite").separate_to_files(song, folder / "local").files
     assert [file["filename"] for file in files] == ["vocals.wav", "no_vocals.wav"]
-    return all(room.read(file["s3_uri"]) == ours[Path(file["filename"]).stem].read_bytes() for file in files)
+    return all(room.read(file["s3_uri"]) == local[Path(file["filename"]).stem].read_bytes() for file in files)
 
 
 @contextmanager
 def runtime(event: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
-    """The part of Lambda that a function asks for its events: gives one, and keeps what is answered by path."""
-    answered: dict[str, object] = {}
-    events, over = [event], threading.Event()
+    """Simulate Lambda's runtime API: send one event, and record the answers by path."""
+    answers: dict[str, object] = {}
+    events, finished = [event], threading.Event()
 
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if not events:
-                over.wait(60)
+                finished.wait(60)
                 return
             body = json.dumps(events.pop()).encode()
             self.send_response(200)
@@ -183,7 +185,7 @@ def runtime(event: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            answered[self.path] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answers[self.path] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -194,7 +196,7 @@ def runtime(event: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"127.0.0.1:{server.server_port}", answered
+        yield f"127.0.0.1:{server.server_port}", answers
     finally:
-        over.set()
+        finished.set()
         server.shutdown()
