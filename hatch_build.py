@@ -24,14 +24,14 @@ class Build(BuildHookInterface[Any]):
     def dependencies(self) -> list[str]:
         """Require ziglang if there is no suitable compiler, or if `CC="python -m ziglang cc"` selects it."""
         native = _native(Path(self.root))
-        if self.target_name != "wheel" or not native.possible():
+        if self.target_name != "wheel" or not native.platform_supported():
             return []
         if "ziglang" in os.environ.get("CC", ""):
             return [ZIG]
         try:
-            native.usable(native.candidates())
+            native.choose_compiler(native.find_compilers())
         except native.BuildError:
-            return [ZIG] if native.useful() else []
+            return [ZIG] if native.processor_supported() else []
         return []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -49,20 +49,20 @@ class Build(BuildHookInterface[Any]):
 
     def _library(self, version: str, build_data: dict[str, Any]) -> None:
         native = _native(Path(self.root))
-        if not native.possible():
+        if not native.platform_supported():
             return
-        if not native.current():
+        if not native.is_current():
             zig = [[sys.executable, "-m", "ziglang", "cc"]] if find_spec("ziglang") else []
             try:
-                native.build(native.usable([*native.candidates(), *zig]))
+                native.build(native.choose_compiler([*native.find_compilers(), *zig]))
             except native.BuildError as error:
                 self.app.display_warning(f"This build has no native library: {error}.")
                 return
         if version != "editable":
-            build_data["artifacts"].append(f"/{native.library().relative_to(self.root)}")
+            build_data["artifacts"].append(f"/{native.library_path().relative_to(self.root)}")
             build_data["pure_python"] = False
             # ctypes loads the library, so it works with every Python version.
-            build_data["tag"] = f"py3-none-{_platform(native.library())}"
+            build_data["tag"] = f"py3-none-{_platform(native.library_path())}"
 
 
 def _platform(library: Path) -> str:

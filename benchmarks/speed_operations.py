@@ -24,7 +24,7 @@ Shape = Sequence[int]
 AS_FLOATS = re.compile(
     r"/encoder\.\d/(conv/|Conv)|/tencoder\.|/dconv/layers\.\d/(?!Conv/|Conv$)|/tdecoder\.3/conv_tr/|/decoder\.3/conv_tr/"
 )
-# The parts of `unbraid.native.library.PARTS` by names in the graph, the first that fits.
+# The parts of `unbraid.native.library.STAGES` by names in the graph, the first that fits.
 PARTS = {
     "spectral encoder": r"/encoder\.",
     "waveform encoder": r"/tencoder\.",

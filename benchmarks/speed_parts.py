@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from speed_operations import one_segment, parts
 from unbraid.models import Model
-from unbraid.native.htdemucs import Desk, NativeHTDemucs
-from unbraid.native.library import PARTS
+from unbraid.native.htdemucs import NativeHTDemucs, Workspace
+from unbraid.native.library import STAGES
 from unbraid.separation.network import Network
 from unbraid.separation.runtimes.choose import RuntimeLoader
 
@@ -53,7 +53,7 @@ def native_parts(
             for _ in range(runs):
                 compute()
             wall_s = (time.perf_counter() - started) / runs / network.jobs
-    seconds = dict(zip(PARTS, map(float, np.mean(taken, axis=0)), strict=True))
+    seconds = dict(zip(STAGES, map(float, np.mean(taken, axis=0)), strict=True))
     gflop = {part: value / 1e9 for part, value in parts(one_segment(model)).items()}
     return NativeParts(seconds, gflop, wall_s, network.jobs)
 
@@ -64,9 +64,9 @@ def clocks() -> Iterator[list[NDArray[np.float64]]]:
     taken: list[NDArray[np.float64]] = []
     plain = NativeHTDemucs.run
 
-    def timed(network: NativeHTDemucs, mixture: Floats, spectrum: Floats, desk: Desk) -> None:
-        seconds = np.zeros(len(PARTS))
-        plain(network, mixture, spectrum, desk, seconds)
+    def timed(network: NativeHTDemucs, mixture: Floats, spectrum: Floats, workspace: Workspace) -> None:
+        seconds = np.zeros(len(STAGES))
+        plain(network, mixture, spectrum, workspace, seconds)
         taken.append(seconds)
 
     with mock.patch.object(NativeHTDemucs, "run", timed):

@@ -1,17 +1,17 @@
-/** The page on a static host: a file that says where the API is, and headers that let the page reach that and no more. */
+/** Vite plugin for a static host: writes config.json with the API's address, and _headers with the security headers. */
 import type { Plugin } from 'vite'
 
 type Environment = Record<string, string | undefined>
 
-/** Builds for the environment of a host: UNBRAID_API_URL and, where they are elsewhere, socket, files and sign-in. */
-export function site(env: Environment): Plugin {
-  const api = address(env, 'UNBRAID_API_URL', ['https:'])
+/** Reads UNBRAID_API_URL and, for services on other hosts, the addresses of WebSocket, files and sign-in. */
+export function staticHost(env: Environment): Plugin {
+  const api = readUrl(env, 'UNBRAID_API_URL', ['https:'])
   if (api === null) {
-    throw new Error('UNBRAID_API_URL is missing: the address of the API, for instance as `./unbraid deploy` tells it')
+    throw new Error('UNBRAID_API_URL is missing. Set it to the address of the API, which `./unbraid deploy` prints.')
   }
-  const socket = address(env, 'UNBRAID_SOCKET_URL', ['wss:']) ?? new URL(`wss://${api.host}`)
-  const files = address(env, 'UNBRAID_FILES_URL', ['https:'])
-  const signIn = words(env.UNBRAID_SIGN_IN_URLS).map((word) => checked('UNBRAID_SIGN_IN_URLS', word, ['https:']))
+  const socket = readUrl(env, 'UNBRAID_SOCKET_URL', ['wss:']) ?? new URL(`wss://${api.host}`)
+  const files = readUrl(env, 'UNBRAID_FILES_URL', ['https:'])
+  const signIn = splitList(env.UNBRAID_SIGN_IN_URLS).map((url) => checkUrl('UNBRAID_SIGN_IN_URLS', url, ['https:']))
   const origins = [api, socket, files, ...signIn].flatMap((url) => (url === null ? [] : [url.origin]))
   return {
     name: 'static-host',
@@ -22,7 +22,10 @@ export function site(env: Environment): Plugin {
   }
 }
 
-/** In Netlify's format, which other static hosts read too. Rules that name a header twice would send both values. */
+/**
+ * The same headers as the web app's (`page_policy` in src/unbraid; tests/infra/test_netlify.py compares them), in
+ * Netlify's format, which other static hosts read too. No header may be in two rules: the host would send both values.
+ */
 function headers(connect: readonly string[]): string {
   const policy = [
     "default-src 'none'",
@@ -51,19 +54,19 @@ function headers(connect: readonly string[]): string {
 `
 }
 
-function address(env: Environment, name: string, protocols: readonly string[]): URL | null {
+function readUrl(env: Environment, name: string, protocols: readonly string[]): URL | null {
   const value = env[name]?.trim() ?? ''
-  return value === '' ? null : checked(name, value, protocols)
+  return value === '' ? null : checkUrl(name, value, protocols)
 }
 
-function checked(name: string, value: string, protocols: readonly string[]): URL {
+function checkUrl(name: string, value: string, protocols: readonly string[]): URL {
   const url = URL.canParse(value) ? new URL(value) : null
   if (url === null || !protocols.includes(url.protocol)) {
-    throw new Error(`${name} has to be an address that begins with ${protocols.join(' or ')}//, not "${value}"`)
+    throw new Error(`${name} must be an address that begins with ${protocols.join(' or ')}//, but is "${value}"`)
   }
   return url
 }
 
-function words(value: string | undefined): string[] {
-  return (value ?? '').split(/[\s,]+/).filter((word) => word !== '')
+function splitList(value: string | undefined): string[] {
+  return (value ?? '').split(/[\s,]+/).filter((item) => item !== '')
 }

@@ -1,6 +1,6 @@
 import { defineConfig, mergeConfig } from 'vite'
 import app from './vite.config'
-import { site } from './site'
+import { staticHost } from './site'
 
-/** The same page for a static host, such as Netlify; `netlify.toml` runs it. */
-export default mergeConfig(app, defineConfig({ build: { outDir: 'dist' }, plugins: [site(process.env)] }))
+/** Build of the page for a static host, such as Netlify (`netlify.toml`). */
+export default mergeConfig(app, defineConfig({ build: { outDir: 'dist' }, plugins: [staticHost(process.env)] }))

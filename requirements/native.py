@@ -64,9 +64,9 @@ def build(native: ModuleType, environment: Path, recorded: bool) -> str:
     started = time.monotonic()
     try:
         try:
-            compiler = native.usable(native.candidates())
+            compiler = native.choose_compiler(native.find_compilers())
         except native.BuildError:
-            if not native.useful():
+            if not native.processor_supported():
                 return ""
             if not os.access(native.FOLDER, os.W_OK):
                 raise native.BuildError(f"no permission to write {native.FOLDER}") from None
@@ -100,14 +100,14 @@ def main(arguments: Sequence[str]) -> None:
             file.seek(0)
             if sources and file.read() == sources:
                 return
-            if native.possible() and not native.current():
-                native.discard(native.library())
+            if native.platform_supported() and not native.is_current():
+                native.remove(native.library_path())
                 if message := build(native, environment, bool(sources)):
                     say(message)
             file.truncate(0)
             file.write(sources)
     except OSError as error:
-        if native.possible() and not native.current():
+        if native.platform_supported() and not native.is_current():
             say(f"the native library isn't built: {error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         say("Stopped while building the native library. The next run builds it again.")

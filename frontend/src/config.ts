@@ -1,32 +1,32 @@
-/** Where the API is: `config.json` beside the page, else what the build was told, else where the page came from. */
+/** Address of the API: from `config.json` beside the page, else from the build's VITE_API_URL, else the page's own folder. */
 
 export async function apiBase(): Promise<URL> {
   const page = new URL('.', document.baseURI)
-  return new URL(slashed((await fromFile(page)) || (import.meta.env.VITE_API_URL as string | undefined) || ''), page)
+  return new URL(withSlash((await fromConfigFile(page)) || (import.meta.env.VITE_API_URL as string | undefined) || ''), page)
 }
 
-async function fromFile(page: URL): Promise<string> {
+async function fromConfigFile(page: URL): Promise<string> {
   try {
     const response = await fetch(new URL('config.json', page), { cache: 'no-cache' })
     const settings = (await response.json()) as { apiUrl?: unknown }
     return typeof settings.apiUrl === 'string' ? settings.apiUrl : ''
   } catch {
-    return '' // no such file: nothing was configured
+    return '' // no config.json
   }
 }
 
-function slashed(url: string): string {
+function withSlash(url: string): string {
   return url === '' || url.endsWith('/') ? url : `${url}/`
 }
 
-/** This browser's own random token; the server lists the songs that came with it. */
+/** Random token of this browser: the server lists the songs that were uploaded with it. */
 export function browserToken(): string {
-  const name = 'unbraid.browser'
-  const kept = localStorage.getItem(name)
-  if (kept !== null) return kept
+  const key = 'unbraid.browser'
+  const stored = localStorage.getItem(key)
+  if (stored !== null) return stored
   const bytes = crypto.getRandomValues(new Uint8Array(24))
-  const made = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_')
-  localStorage.setItem(name, made)
-  return made
+  const token = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_')
+  localStorage.setItem(key, token)
+  return token
 }
 

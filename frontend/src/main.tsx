@@ -1,19 +1,21 @@
-/** Finds the server, signs in where it asks for that, and shows the page. */
+/** Entry point: find the server, sign in if it requires that, and show the page. */
 import { StrictMode } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { Client } from './api/client'
 import { sleep } from './api/http'
-import { inWords } from './api/problem'
+import { errorMessage } from './api/problem'
 import { Reachability } from './api/reachability'
 import type { ServerConfig } from './api/types'
 import { apiBase, browserToken } from './config'
 import { openSignIn, type SignIn } from './signin'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
-import { Door } from './ui/Door'
+import { Welcome } from './ui/Welcome'
 import './styles/base.css'
 import './styles/page.css'
 import './styles/player.css'
+
+const RETRY_MS = 3000
 
 async function start(root: Root): Promise<void> {
   const reachability = new Reachability()
@@ -24,15 +26,15 @@ async function start(root: Root): Promise<void> {
     token: async () => (signIn === null ? null : signIn.token()),
     reachability,
   })
-  const config = await patient(root, client)
+  const config = await waitForConfig(root, client)
   if (config.signIn !== null) {
     signIn = await openSignIn(config.signIn)
     if (signIn.subject === null) {
-      root.render(<Door signIn={signIn} />)
+      root.render(<Welcome signIn={signIn} />)
       return
     }
   }
-  reachability.ask = () => client.config()
+  reachability.probe = () => client.config()
   const list = new SongList(client, signIn?.subject ?? null)
   root.render(
     <StrictMode>
@@ -41,17 +43,17 @@ async function start(root: Root): Promise<void> {
   )
 }
 
-/** The server's settings, asked for until it answers. */
-async function patient(root: Root, client: Client): Promise<ServerConfig> {
+/** The server's configuration, requested until it answers. */
+async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> {
   for (;;) {
     try {
       return await client.config()
     } catch (error) {
-      root.render(<Door words={inWords(error)} />)
-      await sleep(3000)
+      root.render(<Welcome message={errorMessage(error)} />)
+      await sleep(RETRY_MS)
     }
   }
 }
 
-const place = document.getElementById('app')
-if (place !== null) void start(createRoot(place))
+const container = document.getElementById('app')
+if (container !== null) void start(createRoot(container))

@@ -1,11 +1,11 @@
-/** Sign-in by OpenID Connect: authorisation code with PKCE. The library is fetched only where sign-in is configured. */
+/** Sign-in with OpenID Connect: authorisation code with PKCE. The library is loaded only where sign-in is configured. */
 import type { User, UserManager } from 'oidc-client-ts'
 import type { ServerConfig } from './api/types'
 
 export interface SignIn {
-  /** Shown beside "Sign out"; null: nobody is signed in. */
+  /** Shown beside "Sign out"; null before sign-in. */
   name: string | null
-  /** Whose songs these are. */
+  /** The user's id at the provider; null before sign-in. */
   subject: string | null
   token: () => Promise<string | null>
   signIn: () => Promise<void>
@@ -18,13 +18,13 @@ export async function openSignIn(config: NonNullable<ServerConfig['signIn']>): P
   const manager = new UserManager({
     authority: config.issuer,
     client_id: config.clientId,
-    scope: typeof config.scopes === 'string' ? config.scopes : config.scopes.join(' '),
+    scope: config.scopes,
     redirect_uri: page,
     post_logout_redirect_uri: page,
-    automaticSilentRenew: true, // by the refresh token
-    userStore: new WebStorageStateStore({ store: window.localStorage }), // all tabs and a restart know who it is
+    automaticSilentRenew: true, // with the refresh token
+    userStore: new WebStorageStateStore({ store: window.localStorage }), // shared by all tabs, kept over restarts
   })
-  const user = (await answered(manager)) ?? (await stillGood(manager))
+  const user = (await finishSignIn(manager)) ?? (await storedUser(manager))
   return {
     name: user === null ? null : (user.profile.email ?? user.profile.name ?? 'you'),
     subject: user?.profile.sub ?? null,
@@ -34,7 +34,7 @@ export async function openSignIn(config: NonNullable<ServerConfig['signIn']>): P
       try {
         await manager.signoutRedirect()
       } catch {
-        // a provider without an address for that: forgetting the tokens is all there is to do
+        // The provider has no sign-out endpoint: forget the tokens.
         await manager.removeUser()
         location.reload()
       }
@@ -42,8 +42,8 @@ export async function openSignIn(config: NonNullable<ServerConfig['signIn']>): P
   }
 }
 
-/** Whoever comes back from the provider with a code in the address, which is then taken out of it. */
-async function answered(manager: UserManager): Promise<User | null> {
+/** The user who returns from the provider with a code in the address; removes the code from it. */
+async function finishSignIn(manager: UserManager): Promise<User | null> {
   const query = new URLSearchParams(location.search)
   if (!query.has('state') || !(query.has('code') || query.has('error'))) return null
   try {
@@ -56,7 +56,8 @@ async function answered(manager: UserManager): Promise<User | null> {
   }
 }
 
-async function stillGood(manager: UserManager): Promise<User | null> {
+/** The user of an earlier visit, with a renewed token if it has expired. */
+async function storedUser(manager: UserManager): Promise<User | null> {
   const user = await manager.getUser()
   if (user === null || user.expired !== true) return user
   try {

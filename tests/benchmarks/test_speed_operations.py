@@ -19,7 +19,7 @@ from unbraid.models import find_model
 from unbraid.models.folder import DESCRIPTION, GRAPH, Model, load_model_folder
 from unbraid.models.graphs import load_template
 from unbraid.native.htdemucs import NativeHTDemucs
-from unbraid.native.library import PARTS, native_library
+from unbraid.native.library import STAGES, native_library
 from unbraid.separation.runtimes.openvino import import_openvino
 
 GFLOP = 10**9
@@ -187,10 +187,10 @@ def test_the_native_engine_tells_what_each_part_took(operations: ModuleType, htd
     run = NativeHTDemucs.run
     taken = parts_of.native_parts(replace(htdemucs, segment=30 * 1024), jobs=1, runs=1)
     assert NativeHTDemucs.run is run
-    assert tuple(taken.seconds) == PARTS
+    assert tuple(taken.seconds) == STAGES
     assert all(value > 0 for value in taken.seconds.values())
     assert 0.5 * taken.wall_s < sum(taken.seconds.values()) < taken.wall_s
     table = parts_of.beside(taken, {"attention": 0.25, "other": 0.75})
-    assert [line[:20].strip() for line in table[3:]] == [*PARTS, "other", "all"]
+    assert [line[:20].strip() for line in table[3:]] == [*STAGES, "other", "all"]
     (attention,) = (line.split() for line in table if line.startswith("attention"))
     assert attention[-3:-1] == ["250.0", "25.0"]

@@ -25,7 +25,7 @@ NATIVE = Path("src", "unbraid", "native")
 BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
 
 has_library = pytest.mark.skipif(
-    not BUILD["possible"](), reason="the library exists only for Linux on x86-64"
+    not BUILD["platform_supported"](), reason="the library exists only for Linux on x86-64"
 )
 
 
@@ -209,13 +209,13 @@ def test_explains_a_checkout_without_write_permission(checkout: Path) -> None:
 
 @has_library
 def test_the_first_run_builds_the_native_library_if_possible(set_up_checkout: Path) -> None:
-    can = bool(BUILD["candidates"]()) or BUILD["useful"]()
+    can = bool(BUILD["find_compilers"]()) or BUILD["processor_supported"]()
     assert (set_up_checkout / "stderr").read_text().count(BUILT) == can
     assert (set_up_checkout / NATIVE / "_native.so").exists() == can
 
 
 @has_library
-@pytest.mark.skipif(not BUILD["candidates"](), reason="there is no C compiler")
+@pytest.mark.skipif(not BUILD["find_compilers"](), reason="there is no C compiler")
 def test_builds_changed_sources_and_reports_a_build_error_once(set_up_checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(set_up_checkout, tmp_path / "copy", symlinks=True)
     source = copy / NATIVE / "sources" / "one.c"
@@ -233,7 +233,8 @@ def test_builds_changed_sources_and_reports_a_build_error_once(set_up_checkout: 
 
 @has_library
 @pytest.mark.skipif(
-    not BUILD["useful"](), reason="this processor can't run the library, so no compiler is fetched"
+    not BUILD["processor_supported"](),
+    reason="this processor can't run the library, so no compiler is fetched",
 )
 def test_works_without_a_compiler_and_without_a_network(set_up_checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(set_up_checkout, tmp_path / "copy", symlinks=True)

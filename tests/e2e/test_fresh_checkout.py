@@ -137,7 +137,7 @@ def test_the_environment_is_small_and_without_pytorch(fresh: Path) -> None:
     assert not {"torch", "onnxruntime", "scipy", "openvino_telemetry", "pip"} & packages
 
 
-@pytest.mark.skipif(not BUILD["useful"](), reason="this processor can't run the native library")
+@pytest.mark.skipif(not BUILD["processor_supported"](), reason="this processor can't run the native library")
 def test_builds_the_native_library_and_removes_the_compiler(
     fresh: Path, first_run: tuple[subprocess.CompletedProcess[str], float]
 ) -> None:
@@ -180,7 +180,9 @@ def test_pip_install_gives_the_same_command(fresh: Path, model_folder: Path, wri
     subprocess.run([sys.executable, "-I", "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", str(fresh)]
     subprocess.run(pip, env=clean_environment(), check=True, capture_output=True)
-    built = BUILD["possible"]() and bool(BUILD["candidates"]() or BUILD["useful"]())
+    built = BUILD["platform_supported"]() and bool(
+        BUILD["find_compilers"]() or BUILD["processor_supported"]()
+    )
     assert len([*environment.glob("lib/python3*/site-packages/unbraid/native/_native.so")]) == built
     assert not [*environment.glob("lib/python3*/site-packages/training")]  # the song factory
     [wheel] = environment.glob("lib/python3*/site-packages/unbraid-*.dist-info/WHEEL")

@@ -106,12 +106,12 @@ def test_hashed_assets_are_cached_forever_and_no_header_is_set_twice(
     ("variables", "words"),
     [
         ({}, "UNBRAID_API_URL is missing"),
-        ({"UNBRAID_API_URL": "api.example.org"}, "UNBRAID_API_URL has to be an address"),
+        ({"UNBRAID_API_URL": "api.example.org"}, "UNBRAID_API_URL must be an address"),
         ({"UNBRAID_API_URL": "http://api.example.org"}, "begins with https:"),
         ({"UNBRAID_API_URL": API, "UNBRAID_SOCKET_URL": "https://socket"}, "begins with wss:"),
         (
             {"UNBRAID_API_URL": API, "UNBRAID_SIGN_IN_URLS": "'unsafe-inline'"},
-            "UNBRAID_SIGN_IN_URLS has to be",
+            "UNBRAID_SIGN_IN_URLS must be",
         ),
     ],
 )

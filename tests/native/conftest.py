@@ -1,9 +1,9 @@
-"""NetworkCache that tests of the native library share."""
+"""Networks for the tests of the native library."""
 
 from __future__ import annotations
 
 import pytest
-from tests.native.heard import heard
+from tests.native.networks import audible_network
 
 from unbraid.networks.htdemucs import HTDemucs
 
@@ -11,10 +11,10 @@ from unbraid.networks.htdemucs import HTDemucs
 @pytest.fixture(scope="module")
 def four() -> HTDemucs:
     """The network of htdemucs and htdemucs_ft."""
-    return heard(4, 512)
+    return audible_network(4, 512)
 
 
 @pytest.fixture(scope="module")
 def six() -> HTDemucs:
     """The network of htdemucs_6s."""
-    return heard(6, 0)
+    return audible_network(6, 0)

@@ -1,4 +1,4 @@
-"""src/unbraid/native/build.py compiles the library where it can, and where it can't says so in a line and succeeds."""
+"""src/unbraid/native/build.py compiles the library if possible. Otherwise it prints one line and succeeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,32 +18,30 @@ BUILD = runpy.run_path(str(SCRIPT))
 SUPPORTED = """
 #include "shared.h"
 #ifdef __AVX__
-#error "this one runs everywhere"
+#error "compiled for AVX, but must run on any processor"
 #endif
-SEEN int answer(void) { return ANSWER; }
+EXPORT int answer(void) { return ANSWER; }
 """
 WIDE = """
 #include <immintrin.h>
 #include <stdint.h>
 #include "shared.h"
 // Sum of the products of 32 pairs.
-SEEN int product(const int16_t *a, const int16_t *b) {
+EXPORT int product(const int16_t *a, const int16_t *b) {
     __m512i sums = _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(a), _mm512_loadu_si512(b));
     return _mm512_reduce_add_epi32(sums);
 }
 """
-SHARED = '#define SEEN __attribute__((visibility("default")))\n#define ANSWER 1\n'
-INSTEAD = ": OpenVINO computes all networks\n"
-
-Said = Callable[..., str]
+SHARED = '#define EXPORT __attribute__((visibility("default")))\n#define ANSWER 1\n'
+FALLBACK = ": OpenVINO computes all networks\n"
 
 pytestmark = pytest.mark.skipif(
-    not BUILD["possible"](), reason="there is a library for Linux on x86-64 alone"
+    not BUILD["platform_supported"](), reason="the library exists only for Linux on x86-64"
 )
 
 
-def lay_out(folder: Path) -> Path:
-    """The script with two small sources: one for every processor, one for AVX-512 VNNI."""
+def write_sources(folder: Path) -> Path:
+    """Copy the script and write two small sources: one for any processor, one for AVX-512 VNNI."""
     sources = folder / "sources"
     sources.mkdir(parents=True)
     shutil.copy(SCRIPT, folder)
@@ -55,11 +52,11 @@ def lay_out(folder: Path) -> Path:
 
 @pytest.fixture
 def native(tmp_path: Path) -> Path:
-    return lay_out(tmp_path / "a folder")
+    return write_sources(tmp_path / "a folder")
 
 
 def build(folder: Path, **variables: str) -> str:
-    """What the script says; it has to succeed, in one line."""
+    """Run the script, which must succeed. Returns the one line that it prints."""
     env = {name: value for name, value in os.environ.items() if name != "CC"} | variables
     done = subprocess.run(
         [sys.executable, "-I", str(folder / "build.py")], env=env, capture_output=True, text=True, check=False
@@ -69,7 +66,7 @@ def build(folder: Path, **variables: str) -> str:
 
 
 def compiler(folder: Path, text: str) -> str:
-    """A program of these lines of sh."""
+    """Write a shell script that acts as the compiler."""
     path = folder / "compiler"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -77,7 +74,7 @@ def compiler(folder: Path, text: str) -> str:
 
 
 def answer(folder: Path) -> int:
-    """Of the library as it stands there; a copy is loaded, as one of the same name would not be read again."""
+    """Call `answer` of the library. Loads a copy, as a library with the same path is loaded only once."""
     copy = shutil.copy(folder / "_native.so", folder / f"copy-{len(everything_in(folder))}.so")
     return int(ctypes.CDLL(copy).answer())
 
@@ -88,7 +85,7 @@ needs_compiler = pytest.mark.skipif(
 
 
 @needs_compiler
-def test_it_compiles_a_library_that_computes(native: Path) -> None:
+def test_compiles_a_working_library(native: Path) -> None:
     assert build(native).startswith("unbraid: built the native library with ")
     assert everything_in(native) == sorted(
         [
@@ -99,19 +96,19 @@ def test_it_compiles_a_library_that_computes(native: Path) -> None:
         ]
     )
     assert answer(native) == 1
-    if BUILD["useful"]():
+    if BUILD["processor_supported"]():
         numbers = (ctypes.c_int16 * 32)(*range(-5, 27))
         library = ctypes.CDLL(str(native / "_native.so"))
         assert library.product(numbers, numbers) == sum(number * number for number in range(-5, 27))
 
 
 @needs_compiler
-def test_it_compiles_again_when_a_source_has_changed_and_only_then(native: Path) -> None:
+def test_compiles_again_only_when_a_source_has_changed(native: Path) -> None:
     build(native)
-    made = (native / "_native.so").stat().st_mtime_ns
+    built_at = (native / "_native.so").stat().st_mtime_ns
     (native / "sources" / "wide.c").touch()
     assert build(native) == "unbraid: the native library is up to date\n"
-    assert (native / "_native.so").stat().st_mtime_ns == made
+    assert (native / "_native.so").stat().st_mtime_ns == built_at
     (native / "sources" / "shared.h").write_text(SHARED.replace("ANSWER 1", "ANSWER 2"))
     assert "built" in build(native)
     assert answer(native) == 2
@@ -128,57 +125,57 @@ def test_it_compiles_again_when_a_source_has_changed_and_only_then(native: Path)
         (None, "/nowhere/cc: No such file or directory"),
     ],
 )
-def test_a_compiler_that_will_not_do_is_no_failure(
+def test_failing_compiler_is_not_an_error(
     program: str | None, why: str, native: Path, tmp_path: Path
 ) -> None:
-    said = build(native, CC=compiler(tmp_path, program) if program else "/nowhere/cc")
-    assert said.startswith(f"unbraid: no native library ({why}") and said.endswith(INSTEAD)
+    output = build(native, CC=compiler(tmp_path, program) if program else "/nowhere/cc")
+    assert output.startswith(f"unbraid: no native library ({why}") and output.endswith(FALLBACK)
     assert not (native / "_native.so").exists()
 
 
-def test_without_a_compiler_it_says_so(native: Path, tmp_path: Path) -> None:
+def test_reports_a_missing_compiler(native: Path, tmp_path: Path) -> None:
     assert (
-        build(native, PATH=str(tmp_path)) == f"unbraid: no native library (there is no C compiler){INSTEAD}"
+        build(native, PATH=str(tmp_path)) == f"unbraid: no native library (there is no C compiler){FALLBACK}"
     )
 
 
 @needs_compiler
-def test_one_that_lacks_the_instructions_gives_way_to_one_that_has_them(native: Path, tmp_path: Path) -> None:
+def test_skips_a_compiler_that_lacks_the_instructions(native: Path, tmp_path: Path) -> None:
     (tmp_path / "cc").symlink_to(compiler(tmp_path, "exit 1"))
-    said = build(native, PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert "built the native library with /" in said and str(tmp_path) not in said
+    output = build(native, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "built the native library with /" in output and str(tmp_path) not in output
 
 
 @needs_compiler
-def test_an_error_in_a_source_is_named_and_leaves_no_library_of_older_sources(native: Path) -> None:
+def test_source_error_is_reported_and_removes_the_outdated_library(native: Path) -> None:
     build(native)
     (native / "sources" / "wide.c").write_text("int wrong(void) { return nothing; }\n")
     before = everything_in(native / "sources")
-    said = build(native)
-    assert "wide.c:1:" in said and "nothing" in said and said.endswith(INSTEAD)
+    output = build(native)
+    assert "wide.c:1:" in output and "nothing" in output and output.endswith(FALLBACK)
     assert everything_in(native) == sorted(["build.py", "sources", *(f"sources/{name}" for name in before)])
 
 
 @needs_compiler
-def test_a_folder_that_may_not_be_written_stays_as_it_is(tiny_disk: Path) -> None:
-    native = lay_out(tiny_disk / "native")
+def test_read_only_folder_stays_unchanged(tiny_disk: Path) -> None:
+    native = write_sources(tiny_disk / "native")
     before = everything_in(native)
     subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
-    assert build(native).endswith(f"Read-only file system){INSTEAD}")
+    assert build(native).endswith(f"Read-only file system){FALLBACK}")
     assert everything_in(native) == before
 
 
 @needs_compiler
-def test_a_disk_that_is_full_gets_no_half_library(tiny_disk: Path) -> None:
-    native = lay_out(tiny_disk / "native")
+def test_full_disk_leaves_no_partial_library(tiny_disk: Path) -> None:
+    native = write_sources(tiny_disk / "native")
     space = os.statvfs(tiny_disk)
     (tiny_disk / "full").write_bytes(bytes(space.f_bavail * space.f_frsize))
-    said = build(native)
-    assert said.endswith(INSTEAD) and "No space left" in said
+    output = build(native)
+    assert output.endswith(FALLBACK) and "No space left" in output
     assert not [name for name in everything_in(native) if "_native" in name]
 
 
-def test_other_machines_are_left_alone(native: Path) -> None:
+def test_unsupported_platform_is_reported(native: Path) -> None:
     program = (
         "import platform, runpy; platform.machine = lambda: 'aarch64';"
         f"runpy.run_path({str(native / 'build.py')!r}, run_name='__main__')"

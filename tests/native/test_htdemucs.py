@@ -1,4 +1,4 @@
-"""The native HTDemucs computes what PyTorch computes, whatever it hears."""
+"""The native HTDemucs agrees with PyTorch for any input."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.native.heard import (
+from tests.native.networks import (
     SAMPLES,
     Array,
-    changed,
     error_db,
     errors,
-    expected,
-    native,
+    native_network,
     needs_library,
     run,
+    run_pytorch,
     song,
+    temporarily_changed,
 )
 
 from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
 
-# -69 at worst is measured, with these weights; what is promised is -60.
+# The worst measured error with these weights is -69 dB. The documented limit is -60 dB.
 LIMIT_DB = -66
 
 
-# 100,003: more tokens than attention looks at in one go (384), in both branches, and multiples of no block.
+# 100,003: in both branches more tokens than an attention block has keys (384), and not a multiple of any block size.
 @pytest.mark.parametrize("samples", [1025, 100_003])
-def test_four_sources_agree_at_any_length(four: HTDemucs, samples: int) -> None:
+def test_four_sources_agree_for_any_length(four: HTDemucs, samples: int) -> None:
     assert max(errors(four, song(samples))) < LIMIT_DB
 
 
@@ -38,15 +38,15 @@ def test_six_sources_agree(six: HTDemucs) -> None:
 
 
 @pytest.mark.parametrize("part", ["crosstransformer.layers.", "crosstransformer.layers_t."])
-def test_these_weights_let_the_transformer_be_heard(four: HTDemucs, part: str) -> None:
-    """Or the tests here would say nothing about it."""
+def test_transformer_contributes_to_the_output(four: HTDemucs, part: str) -> None:
+    """Otherwise the other tests would not test it."""
     mixture = song()
-    true = expected(four, mixture)
+    true = run_pytorch(four, mixture)
     names = [name for name, _ in four.named_parameters() if name.startswith(part)]
-    with changed(four, *names) as tensors:
+    with temporarily_changed(four, *names) as tensors:
         for tensor in tensors:
             tensor.zero_()
-        without = expected(four, mixture)
+        without = run_pytorch(four, mixture)
     assert all(error_db(one, other) > -30 for one, other in zip(without, true, strict=True))
 
 
@@ -62,29 +62,29 @@ def test_these_weights_let_the_transformer_be_heard(four: HTDemucs, part: str) -
         ),
     ],
 )
-def test_it_agrees_on_unusual_sound(four: HTDemucs, change: Callable[[Array], Array]) -> None:
+def test_agrees_on_unusual_audio(four: HTDemucs, change: Callable[[Array], Array]) -> None:
     assert max(errors(four, change(song()))) < LIMIT_DB
 
 
-def test_it_agrees_on_a_click_in_silence(four: HTDemucs) -> None:
-    """-66 in the waveforms is measured: a click is so far above the rest that gates near it are nearly switches."""
+def test_agrees_on_a_click_in_silence(four: HTDemucs) -> None:
+    """Measured: -66 dB in the waveforms. Near a click, gates are almost switches, which magnify errors."""
     click = np.eye(1, SAMPLES, 12_345, dtype=np.float32).repeat(2, axis=0)
     assert max(errors(four, click)) < -63
 
 
 def test_silence_gives_silence(four: HTDemucs) -> None:
-    for found in run(native(four), np.zeros((2, SAMPLES), np.float32)):
-        assert not found.any()
+    for output in run(native_network(four), np.zeros((2, SAMPLES), np.float32)):
+        assert not output.any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-def test_what_is_no_number_does_not_become_one(four: HTDemucs, value: float) -> None:
-    """In PyTorch all of the result isn't, either: mean and deviation of the whole input aren't."""
-    network, mixture = native(four), song()
+def test_nan_and_infinity_propagate(four: HTDemucs, value: float) -> None:
+    """As in PyTorch all outputs are NaN, because the input's mean and deviation are."""
+    network, mixture = native_network(four), song()
     mixture[1, 777] = value
-    for found in run(network, mixture):
-        assert np.isnan(found).all()
-    # Nor is anything left behind.
+    for output in run(network, mixture):
+        assert np.isnan(output).all()
+    # The next call is not affected.
     again = run(network, song())
-    assert all(np.array_equal(*pair) for pair in zip(again, run(native(four), song()), strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(again, run(native_network(four), song()), strict=True))

@@ -1,4 +1,4 @@
-"""How the native HTDemucs is called: from several threads, with several threads, with too little of what it needs."""
+"""Calls of the native HTDemucs: concurrent, multi-threaded, with missing tensors or too little memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.native.heard import SAMPLES, Array, native, needs_library, run, song
+from tests.native.networks import SAMPLES, Array, native_network, needs_library, run, song
 
 from unbraid.errors import ModelError
 from unbraid.native.htdemucs import NativeHTDemucs
-from unbraid.native.library import PARTS, native_library
+from unbraid.native.library import STAGES, native_library
 from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
@@ -21,60 +21,60 @@ pytestmark = needs_library
 SOURCE = Path(__file__).parents[2] / "src"
 
 
-def same(found: tuple[Array, Array], true: tuple[Array, Array]) -> bool:
-    """To the byte."""
-    return all(one.tobytes() == other.tobytes() for one, other in zip(found, true, strict=True))
+def same(actual: tuple[Array, Array], true: tuple[Array, Array]) -> bool:
+    """Whether both outputs are equal to the byte."""
+    return all(one.tobytes() == other.tobytes() for one, other in zip(actual, true, strict=True))
 
 
 @pytest.fixture(scope="module")
 def network(four: HTDemucs) -> NativeHTDemucs:
-    return native(four)
+    return native_network(four)
 
 
 @pytest.fixture(scope="module")
-def alone(network: NativeHTDemucs) -> tuple[Array, Array]:
-    """What one call gives of the song."""
+def single_call(network: NativeHTDemucs) -> tuple[Array, Array]:
+    """Output of a single call."""
     return run(network, song())
 
 
-def test_calls_at_the_same_time_give_what_they_give_alone(
-    network: NativeHTDemucs, alone: tuple[Array, Array]
+def test_concurrent_calls_give_the_same_as_single_calls(
+    network: NativeHTDemucs, single_call: tuple[Array, Array]
 ) -> None:
     quiet = run(network, song()[::-1] ** 2)
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(run, network, mixture) for mixture in (song(), song()[::-1] ** 2, song())]
-    assert same(calls[0].result(), alone)
+    assert same(calls[0].result(), single_call)
     assert same(calls[1].result(), quiet)
-    assert same(calls[2].result(), alone)
+    assert same(calls[2].result(), single_call)
 
 
-def test_a_desk_remembers_nothing(network: NativeHTDemucs, alone: tuple[Array, Array]) -> None:
-    desk = network.desk()
-    run(network, 1e30 * song(), desk)
-    assert same(run(network, song(), desk), alone)
+def test_workspace_keeps_no_state(network: NativeHTDemucs, single_call: tuple[Array, Array]) -> None:
+    workspace = network.workspace()
+    run(network, 1e30 * song(), workspace)
+    assert same(run(network, song(), workspace), single_call)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 70])
-def test_the_number_of_threads_changes_no_byte(
-    four: HTDemucs, alone: tuple[Array, Array], threads: int
+def test_number_of_threads_changes_no_byte(
+    four: HTDemucs, single_call: tuple[Array, Array], threads: int
 ) -> None:
-    shared = native(four, threads=threads)
-    desk = shared.desk()
+    shared = native_network(four, threads=threads)
+    workspace = shared.workspace()
     for _ in range(2):
-        assert same(run(shared, song(), desk), alone)
+        assert same(run(shared, song(), workspace), single_call)
 
 
-def test_several_calls_with_several_threads_each_change_no_byte(
-    four: HTDemucs, alone: tuple[Array, Array]
+def test_concurrent_calls_with_several_threads_change_no_byte(
+    four: HTDemucs, single_call: tuple[Array, Array]
 ) -> None:
-    shared = native(four, threads=3)
+    shared = native_network(four, threads=3)
     with ThreadPoolExecutor(3) as pool:
-        assert all(same(found, alone) for found in pool.map(lambda _: run(shared, song()), range(3)))
+        assert all(same(output, single_call) for output in pool.map(lambda _: run(shared, song()), range(3)))
 
 
-def test_it_says_where_its_time_goes(network: NativeHTDemucs) -> None:
-    seconds = np.zeros(len(PARTS))
-    network.run(song()[None], np.zeros((1, 2, 2048, 30, 2), np.float32), network.desk(), seconds=seconds)
+def test_measures_the_time_of_each_stage(network: NativeHTDemucs) -> None:
+    seconds = np.zeros(len(STAGES))
+    network.run(song()[None], np.zeros((1, 2, 2048, 30, 2), np.float32), network.workspace(), seconds=seconds)
     assert (seconds > 0).all()
 
 
@@ -90,27 +90,27 @@ def test_it_says_where_its_time_goes(network: NativeHTDemucs) -> None:
         "tdecoder.3.conv_tr.bias",
     ],
 )
-def test_a_tensor_that_is_missing_is_told(four: HTDemucs, name: str) -> None:
+def test_missing_tensor_raises(four: HTDemucs, name: str) -> None:
     tensors = {key: value.half().numpy() for key, value in four.state_dict().items() if key != name}
     with pytest.raises(ModelError, match="lack a tensor"):
         NativeHTDemucs(native_library(), tensors, sources=4, width=512, samples=SAMPLES, frames=30)
 
 
-def test_tensors_may_lie_at_any_address_and_with_others(four: HTDemucs, alone: tuple[Array, Array]) -> None:
-    """As in a file that is read as it is."""
+def test_accepts_unaligned_and_unknown_tensors(four: HTDemucs, single_call: tuple[Array, Array]) -> None:
+    """Tensors in a mapped file can have any offset."""
     tensors = {"unknown": np.zeros(3, np.float16)}
     for name, value in four.state_dict().items():
         halves = value.half().numpy()
-        file = b"\0" + halves.tobytes()
-        tensors[name] = np.frombuffer(file, np.float16, offset=1).reshape(halves.shape)
+        content = b"\0" + halves.tobytes()
+        tensors[name] = np.frombuffer(content, np.float16, offset=1).reshape(halves.shape)
         assert tensors[name].ctypes.data % 2
     library = native_library()
     assert library is not None
     moved = NativeHTDemucs(library, tensors, sources=4, width=512, samples=SAMPLES, frames=30)
-    assert same(run(moved, song()), alone)
+    assert same(run(moved, song()), single_call)
 
 
-SHORT_OF_MEMORY = """
+LOW_MEMORY_SCRIPT = """
 import resource, sys
 from pathlib import Path
 import numpy as np
@@ -118,37 +118,37 @@ from unbraid.models.graphs import load_template
 from unbraid.native.htdemucs import NativeHTDemucs
 from unbraid.native.library import native_library
 
-def leave(megabytes):
+def limit_free_memory(megabytes):
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20, -1))
 
-def told(act):
+def outcome(action):
     try:
-        act()
+        action()
     except MemoryError:
-        return "told"
+        return "MemoryError"
     return "done"
 
 tensors = {place.name: np.zeros(place.length // 2, np.float16) for place in load_template("htdemucs").tensors}
 sizes = dict(sources=4, width=512, samples=30_011, frames=30)
 make = lambda threads=1: NativeHTDemucs(native_library(), tensors, **sizes, threads=threads)
-leave(20)
-print("weights", told(make))
-leave(4000)
+limit_free_memory(20)
+print("weights", outcome(make))
+limit_free_memory(4000)
 network, shared = make(), make(3)
-leave(4)
-print("desk", told(network.desk))
-leave(4000)
-desk = shared.desk()
+limit_free_memory(4)
+print("workspace", outcome(network.workspace))
+limit_free_memory(4000)
+workspace = shared.workspace()
 mixture, spectrum = np.ones((1, 2, 30_011), np.float32), np.ones((1, 2, 2048, 30, 2), np.float32)
-leave(4)  # less than the stack of a thread
-print("threads", told(lambda: shared.run(mixture, spectrum, desk)), np.isfinite(desk.waveforms).all())
+limit_free_memory(4)  # less than the stack of a thread
+print("threads", outcome(lambda: shared.run(mixture, spectrum, workspace)), np.isfinite(workspace.waveforms).all())
 """
 
 
-def test_a_lack_of_memory_is_told_and_one_of_threads_is_none() -> None:
+def test_too_little_memory_raises_and_fewer_threads_do_not() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", SHORT_OF_MEMORY],
+        [sys.executable, "-X", "faulthandler", "-c", LOW_MEMORY_SCRIPT],
         env={"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
@@ -156,5 +156,5 @@ def test_a_lack_of_memory_is_told_and_one_of_threads_is_none() -> None:
     )
     assert (done.returncode, done.stdout) == (
         0,
-        "weights told\ndesk told\nthreads done True\n",
+        "weights MemoryError\nworkspace MemoryError\nthreads done True\n",
     ), done.stderr

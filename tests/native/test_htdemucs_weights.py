@@ -1,72 +1,72 @@
-"""Whatever float16 weights a package has, the native HTDemucs is about as near to PyTorch as the network allows."""
+"""With extreme weights, the native HTDemucs is about as exact as the network's sensitivity to noise allows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from tests.native.heard import (
+from tests.native.networks import (
     Array,
-    changed,
     error_db,
-    expected,
-    native,
+    native_network,
     needs_library,
-    rounded,
+    round_to_float16,
     run,
+    run_pytorch,
     song,
+    temporarily_changed,
 )
 
 from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
 
-# What is compared with: noise in the input of the network, as much as all the roundings on its way are together.
+# Level of the noise added to the input for comparison: about that of all rounding errors in the network together.
 NOISE_DB = -75
 
 
 def above_noise_db(
     network: HTDemucs, mixture: Array | None = None, dtype: torch.dtype = torch.float32
 ) -> float:
-    """How far, at worst, the error lies above what such noise in the input makes of the same stems, or above NOISE_DB.
+    """The worst error in dB, relative to the effect of noise in the input, or to NOISE_DB if that is higher.
 
-    Some weights make any network magnify whatever is added to its input: gates and attention that are nearly switches.
+    Some weights make gates and attention almost switches, so that the network magnifies any noise in its input.
     """
     mixture = song() if mixture is None else mixture
-    found, true = run(native(network), mixture), expected(network, mixture, dtype=dtype)
-    noisy = expected(network, mixture, noise_db=NOISE_DB)
-    assert all(np.isfinite(one).all() for one in found)
+    actual, true = run(native_network(network), mixture), run_pytorch(network, mixture, dtype=dtype)
+    noisy = run_pytorch(network, mixture, noise_db=NOISE_DB)
+    assert all(np.isfinite(one).all() for one in actual)
     return max(
-        error_db(one, other) - max(NOISE_DB, error_db(third, other))
-        for one, other, third in zip(found, true, noisy, strict=True)
+        error_db(one, other) - max(NOISE_DB, error_db(disturbed, other))
+        for one, other, disturbed in zip(actual, true, noisy, strict=True)
     )
 
 
 def attention(network: HTDemucs) -> list[str]:
-    """Names of what makes queries, keys and values."""
+    """Names of the projections to queries, keys and values."""
     return [name for name, _ in network.named_parameters() if "in_proj" in name]
 
 
 @pytest.mark.parametrize("sharpness", [0, 30])
-def test_attention_may_be_flat_or_sharp(four: HTDemucs, sharpness: float) -> None:
-    """From all keys alike to nearly one alone."""
-    with changed(four, *attention(four)) as tensors:
+def test_flat_and_sharp_attention(four: HTDemucs, sharpness: float) -> None:
+    """From equal weights for all keys to almost all weight on one key."""
+    with temporarily_changed(four, *attention(four)) as tensors:
         for tensor in tensors:
             tensor[:512] *= sharpness
-        rounded(*tensors)
+        round_to_float16(*tensors)
         assert above_noise_db(four, dtype=torch.float64) < 3
 
 
-def test_a_key_far_above_all_others_leaves_them_their_share(four: HTDemucs) -> None:
-    """Scores that depend on the key alone, spread so far that the highest is e^10 to e^14 times the usual."""
-    with changed(four, *attention(four)) as tensors:
+def test_attention_with_one_dominant_key(four: HTDemucs) -> None:
+    """Scores depend on the key only. The highest softmax weight is e^10 to e^14 times the usual one."""
+    with temporarily_changed(four, *attention(four)) as tensors:
         for tensor in tensors:
             tensor[:1024] = 0
             if tensor.ndim == 1:
                 tensor[:512] = 1
             else:
                 tensor[512:1024, 0] = 0.4
-        rounded(*tensors)
+        round_to_float16(*tensors)
         assert above_noise_db(four, dtype=torch.float64) < 3
 
 
@@ -78,10 +78,10 @@ def test_a_key_far_above_all_others_leaves_them_their_share(four: HTDemucs) -> N
         "decoder.2.conv_tr.weight",
     ],
 )
-def test_an_output_may_be_a_thousand_times_the_others(four: HTDemucs, name: str) -> None:
-    with changed(four, name) as (weight,):
+def test_one_output_a_thousand_times_larger(four: HTDemucs, name: str) -> None:
+    with temporarily_changed(four, name) as (weight,):
         weight[0] *= 1000
-        rounded(weight)
+        round_to_float16(weight)
         assert above_noise_db(four) < 6
 
 
@@ -89,43 +89,41 @@ def test_an_output_may_be_a_thousand_times_the_others(four: HTDemucs, name: str)
     ("name", "limit_db"),
     [
         ("tdecoder.1.rewrite.weight", 4),
-        # 14: beside such a weight, all others of its row are integers up to 32.
+        # Measured: 14 dB. Beside such a weight, all others of its row become integers up to 32.
         ("crosstransformer.layers.0.self_attn.in_proj_weight", 17),
     ],
 )
-def test_an_input_may_count_a_thousand_times_as_much_as_the_others(
-    four: HTDemucs, name: str, limit_db: float
-) -> None:
-    with changed(four, name) as (weight,):
+def test_one_input_weighted_a_thousand_times_more(four: HTDemucs, name: str, limit_db: float) -> None:
+    with temporarily_changed(four, name) as (weight,):
         weight[:, 0] *= 1000
-        rounded(weight)
+        round_to_float16(weight)
         assert above_noise_db(four) < limit_db
 
 
 @pytest.mark.parametrize(
     "name", ["encoder.2.conv.weight", "crosstransformer.layers.0.self_attn.in_proj_weight"]
 )
-def test_a_matrix_may_be_zero(four: HTDemucs, name: str) -> None:
-    with changed(four, name) as (weight,):
+def test_zero_matrix(four: HTDemucs, name: str) -> None:
+    with temporarily_changed(four, name) as (weight,):
         weight.zero_()
         assert above_noise_db(four) < 4
 
 
 def straddling(channels: int) -> torch.Tensor:
-    """Weights for these channels whose two halves, of the same energy, lie in blocks that are scaled by themselves
-    where blocks are counted from the first tap of a convolution on."""
+    """Weights with two parts of equal energy that would be in different blocks if blocks were counted from the first
+    tap of a convolution."""
     weights = torch.zeros(channels)
     edge = -channels % 64
     weights[:edge], weights[edge:] = edge**-0.5, (channels - edge) ** -0.5
     return weights
 
 
-def test_no_sum_overflows_where_all_that_meets_points_one_way(four: HTDemucs) -> None:
-    with changed(
+def test_no_sum_overflows_when_all_products_have_the_same_sign(four: HTDemucs) -> None:
+    with temporarily_changed(
         four, "tencoder.0.conv.weight", "tencoder.0.conv.bias", "tencoder.0.dconv.layers.0.0.weight"
     ) as (conv, bias, down):
         conv[:], bias[:] = conv[:1].clone(), bias[:1].clone()
         down.zero_()
         down[..., 1] = straddling(48)
-        rounded(down)
+        round_to_float16(down)
         assert above_noise_db(four) < 4

@@ -1,34 +1,34 @@
-/** The API's calls that the page makes. */
-import { eventsAddress } from './events'
-import { call, type Caller } from './http'
+/** The API calls that the page makes. */
+import { eventsUrl } from './events'
+import { call, type Connection } from './http'
 import { problemFrom } from './problem'
 import type { Choices, Models, ServerConfig, Status, Upload } from './types'
 
-const AT_ONCE = 100 // sessions in one question for their states
+const SESSIONS_PER_REQUEST = 100
 
 export class Client {
-  /** As the server's settings last said. */
-  private socket: string | null = null
+  /** WebSocket address from the server's configuration. */
+  private socketUrl: string | null = null
 
-  constructor(readonly caller: Caller) {}
+  constructor(readonly connection: Connection) {}
 
   async config(): Promise<ServerConfig> {
-    const config = await call<ServerConfig>(this.caller, 'GET', 'config')
-    this.socket = config.events
+    const config = await call<ServerConfig>(this.connection, 'GET', 'config')
+    this.socketUrl = config.events
     return config
   }
 
   models(): Promise<Models> {
-    return call(this.caller, 'GET', 'models')
+    return call(this.connection, 'GET', 'models')
   }
 
   upload(fileName: string, fileType: string): Promise<Upload> {
-    return call(this.caller, 'POST', 'upload', { fileName, fileType })
+    return call(this.connection, 'POST', 'upload', { fileName, fileType })
   }
 
   process(sessionId: string, s3Key: string, choices?: Choices): Promise<{ status: string }> {
     const { notify, video, ...rest } = choices ?? { notify: '', video: false }
-    return call(this.caller, 'POST', 'process', {
+    return call(this.connection, 'POST', 'process', {
       sessionId,
       s3Key,
       ...rest,
@@ -37,55 +37,56 @@ export class Client {
     })
   }
 
-  /** What was asked for once more; by its id alone, as that is all there is of songs from a history. */
-  async again(sessionId: string): Promise<void> {
-    const { results } = await call<{ results: { problem?: { status: number } }[] }>(this.caller, 'POST', 'batch/process', {
-      sessionIds: [sessionId],
-    })
+  /** Separate a song again with the same choices. Needs only its id, as songs from the history have no `s3Key`. */
+  async retry(sessionId: string): Promise<void> {
+    const body = { sessionIds: [sessionId] }
+    type Answer = { results: { problem?: { status: number } }[] }
+    const { results } = await call<Answer>(this.connection, 'POST', 'batch/process', body)
     const problem = results[0]?.problem
     if (problem !== undefined) throw problemFrom(problem.status, JSON.stringify(problem))
   }
 
   async status(sessionId: string): Promise<Status> {
     const [status] = await this.statuses([sessionId])
-    return this.absolute(status ?? { session_id: sessionId, status: 'UNKNOWN' })
+    return status ?? { session_id: sessionId, status: 'UNKNOWN' }
   }
 
   async statuses(ids: readonly string[]): Promise<Status[]> {
-    const found: Status[] = []
-    for (let start = 0; start < ids.length; start += AT_ONCE) {
-      const part = await call<{ sessions: Status[] }>(this.caller, 'POST', 'batch/status', {
-        session_ids: ids.slice(start, start + AT_ONCE),
+    const statuses: Status[] = []
+    for (let start = 0; start < ids.length; start += SESSIONS_PER_REQUEST) {
+      const part = await call<{ sessions: Status[] }>(this.connection, 'POST', 'batch/status', {
+        session_ids: ids.slice(start, start + SESSIONS_PER_REQUEST),
       })
-      found.push(...part.sessions.map((status) => this.absolute(status)))
+      statuses.push(...part.sessions.map((status) => this.absoluteLinks(status)))
     }
-    return found
+    return statuses
   }
 
   async history(): Promise<Status[]> {
-    const { sessions } = await call<{ sessions: Status[] }>(this.caller, 'GET', 'history?limit=200')
-    return sessions.map((status) => this.absolute(status))
+    const { sessions } = await call<{ sessions: Status[] }>(this.connection, 'GET', 'history?limit=200')
+    return sessions.map((status) => this.absoluteLinks(status))
   }
 
   async cancel(sessionId: string): Promise<Status> {
-    return this.absolute(await call<Status>(this.caller, 'POST', 'cancel', { session_id: sessionId }))
+    return this.absoluteLinks(await call<Status>(this.connection, 'POST', 'cancel', { session_id: sessionId }))
   }
 
   cleanup(sessionId: string): Promise<{ deleted: number }> {
-    return call(this.caller, 'POST', 'cleanup', { session_id: sessionId })
+    return call(this.connection, 'POST', 'cleanup', { session_id: sessionId })
   }
 
   async mix(sessionId: string, gains: Record<string, number>, format: string): Promise<string> {
-    const made = await call<{ s3_url: string }>(this.caller, 'POST', 'mix', { session_id: sessionId, gains, format })
-    return this.link(made.s3_url)
+    const body = { session_id: sessionId, gains, format }
+    const { s3_url: url } = await call<{ s3_url: string }>(this.connection, 'POST', 'mix', body)
+    return this.link(url)
   }
 
   link(url: string): string {
-    return new URL(url, this.caller.base).href
+    return new URL(url, this.connection.base).href
   }
 
-  /** Links may be relative to the API, which need not be where this page came from. */
-  absolute(status: Status): Status {
+  /** Make the links of a status absolute: they may be relative to the API, which can be on another host than the page. */
+  absoluteLinks(status: Status): Status {
     const link = (url: string | null | undefined) => (url == null ? null : this.link(url))
     return {
       ...status,
@@ -99,10 +100,10 @@ export class Client {
     }
   }
 
-  /** Where changes of these sessions are told, and as whom to ask. */
+  /** Open the WebSocket that sends status changes of these sessions, with the user's token if there is one. */
   async events(ids: readonly string[]): Promise<WebSocket> {
-    const url = eventsAddress(this.caller.base, this.socket, ids)
-    const token = await this.caller.token()
+    const url = eventsUrl(this.connection.base, this.socketUrl, ids)
+    const token = await this.connection.token()
     return token === null ? new WebSocket(url) : new WebSocket(url, `bearer.${token}`)
   }
 }

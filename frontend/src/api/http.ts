@@ -1,27 +1,27 @@
-/** One JSON request to the API: the address, who asks, patience with a server that asks for it, errors in words. */
+/** One JSON request to the API: headers, retries when the server is busy, errors as sentences. */
 import { Problem, problemFrom, Unreachable } from './problem'
 import type { Reachability } from './reachability'
 
-export interface Caller {
-  /** Where the API is, ending in `/`. */
+export interface Connection {
+  /** Address of the API, ending in `/`. */
   base: URL
-  /** Marks this browser's songs on a server without sign-in. */
+  /** Identifies this browser's songs on a server without sign-in. */
   browserToken: string
-  /** The bearer token of whoever is signed in. */
+  /** Bearer token of the signed-in user; null without sign-in. */
   token: () => Promise<string | null>
-  /** Hears whether the server answers. */
+  /** Updated after every request. */
   reachability: Reachability
 }
 
-const PATIENCE = 4 // times a request is asked again after 429
+const MAX_RETRIES = 4 // after status 429
 
-export async function call<T>(caller: Caller, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = { 'X-Browser-Token': caller.browserToken }
-  const token = await caller.token()
+export async function call<T>(connection: Connection, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { 'X-Browser-Token': connection.browserToken }
+  const token = await connection.token()
   if (token !== null) headers.Authorization = `Bearer ${token}`
   if (body !== undefined) headers['Content-Type'] = 'application/json'
-  for (let tries = 0; ; tries += 1) {
-    const response = await answer(caller, new URL(path, caller.base), {
+  for (let retries = 0; ; retries += 1) {
+    const response = await send(connection, new URL(path, connection.base), {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
@@ -31,34 +31,34 @@ export async function call<T>(caller: Caller, method: 'GET' | 'POST', path: stri
       try {
         return JSON.parse(text) as T
       } catch {
-        // a static host that answers every path with its page
-        throw new Problem(response.status, 'There is no Unbraid server at the address this page was set up with.')
+        // A static host may answer every path with its index page.
+        throw new Problem(response.status, 'There is no Unbraid server at the address that this page is configured with.')
       }
     }
-    if (response.status !== 429 || tries >= PATIENCE) throw problemFrom(response.status, text)
-    await sleep(retryAfter(response, tries) * 1000)
+    if (response.status !== 429 || retries >= MAX_RETRIES) throw problemFrom(response.status, text)
+    await sleep(retryAfter(response, retries) * 1000)
   }
 }
 
-async function answer(caller: Caller, url: URL, init: RequestInit): Promise<Response> {
+async function send(connection: Connection, url: URL, init: RequestInit): Promise<Response> {
   try {
     const response = await fetch(url, init)
-    // what a proxy says while the server behind it restarts
-    caller.reachability.set(![502, 503, 504].includes(response.status))
+    // A proxy answers with these while the server behind it restarts.
+    connection.reachability.set(![502, 503, 504].includes(response.status))
     return response
   } catch {
-    caller.reachability.set(false)
+    connection.reachability.set(false)
     throw new Unreachable()
   }
 }
 
 /**
- * Seconds to wait after a 429: those it asks for, else twice as many with each try (a gateway's own refusals say nothing).
- * At least one, and never so many that the page seems stuck.
+ * Seconds to wait after a 429, 1 to 30: the `Retry-After` header, or exponential backoff without one
+ * (an API gateway throttles without the header).
  */
-export function retryAfter(response: Response, tries: number): number {
-  const asked = Number(response.headers.get('Retry-After') ?? Number.NaN)
-  return Math.min(Math.max(Number.isFinite(asked) ? asked : 2 ** tries, 1), 30)
+export function retryAfter(response: Response, retries: number): number {
+  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN)
+  return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 2 ** retries, 1), 30)
 }
 
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -4,28 +4,28 @@ import { Reachability } from './reachability'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-test('a server that is away is asked until it is back, and then no more', async () => {
+test('an unreachable server is probed until it answers, and no longer', async () => {
   const reachability = new Reachability()
-  let asked = 0
-  reachability.ask = () => {
-    asked += 1
-    if (asked === 3) reachability.set(true)
+  let probes = 0
+  reachability.probe = () => {
+    probes += 1
+    if (probes === 3) reachability.set(true)
     return Promise.reject(new Error('away'))
   }
   reachability.set(false)
   let back = false
-  void reachability.back(new AbortController().signal).then(() => (back = true))
+  void reachability.untilReachable(new AbortController().signal).then(() => (back = true))
   await vi.advanceTimersByTimeAsync(5000)
   expect(back).toBe(false)
   await vi.advanceTimersByTimeAsync(60_000)
-  expect([back, asked]).toEqual([true, 3])
+  expect([back, probes]).toEqual([true, 3])
 })
 
-test('whoever gives up waits no longer', async () => {
+test('aborting ends the wait', async () => {
   const reachability = new Reachability()
   reachability.set(false)
-  const stop = new AbortController()
-  const waiting = reachability.back(stop.signal)
-  stop.abort()
+  const abort = new AbortController()
+  const waiting = reachability.untilReachable(abort.signal)
+  abort.abort()
   await waiting
 })

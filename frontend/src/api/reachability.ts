@@ -1,51 +1,49 @@
-/** Whether the server answers. While it doesn't it is asked every two seconds, and all who wait hear when it is back. */
+/** Whether the server answers. While it doesn't, `probe` is called every two seconds, and waiting code resumes when it does. */
 
-const ASK_EVERY_MS = 2000
+const PROBE_MS = 2000
 
 export class Reachability {
-  /** Something cheap that the server answers; it tells `set` of the outcome by itself. */
-  ask: () => Promise<unknown> = () => Promise.resolve()
-  private yes = true
+  /** A cheap request; the outcome of every request reaches `set`. */
+  probe: () => Promise<unknown> = () => Promise.resolve()
+  private reachable = true
   private listeners = new Set<() => void>()
 
-  readonly snapshot = (): boolean => this.yes
+  readonly snapshot = (): boolean => this.reachable
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
 
-  readonly set = (yes: boolean): void => {
-    if (yes === this.yes) return
-    this.yes = yes
+  readonly set = (reachable: boolean): void => {
+    if (reachable === this.reachable) return
+    this.reachable = reachable
     for (const listener of [...this.listeners]) listener()
-    if (!yes) this.askAgain()
+    if (!reachable) this.probeLater()
   }
 
-  /** Resolves when it answers: at once, if it does. */
-  back(signal: AbortSignal): Promise<void> {
+  /** Resolves as soon as the server is reachable, or when `signal` aborts. */
+  untilReachable(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      if (this.yes || signal.aborted) {
+      if (this.reachable || signal.aborted) {
         resolve()
         return
       }
-      const stop = this.subscribe(() => {
-        stop()
+      const finish = () => {
+        unsubscribe()
         resolve()
-      })
-      signal.addEventListener('abort', () => {
-        stop()
-        resolve()
-      })
+      }
+      const unsubscribe = this.subscribe(finish)
+      signal.addEventListener('abort', finish)
     })
   }
 
-  private askAgain(): void {
+  private probeLater(): void {
     setTimeout(() => {
-      if (this.yes) return
-      this.ask()
+      if (this.reachable) return
+      this.probe()
         .catch(() => undefined)
-        .finally(() => this.askAgain())
-    }, ASK_EVERY_MS)
+        .finally(() => this.probeLater())
+    }, PROBE_MS)
   }
 }

@@ -1,5 +1,6 @@
-/** What the server says, with the names it uses. */
+/** JSON of the API, as far as the page uses it. Field names are the API's (docs/api.md). */
 
+/** States of a session; UNKNOWN: expired, deleted, or not visible to this user. */
 export type State = 'AWAITING_UPLOAD' | 'PENDING' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'UNKNOWN'
 
 export interface OutputFile {
@@ -21,7 +22,7 @@ export interface Status {
   eta_seconds?: number | null
   output_files?: OutputFile[]
   error_message?: string | null
-  /** downloading, analysing, separating or writing */
+  /** `downloading`, `analysing`, `separating` or `writing`. */
   stage?: string | null
   /** 1: the next. */
   queue_position?: number | null
@@ -29,10 +30,11 @@ export interface Status {
   model?: string | null
   stems?: string
   format?: string
-  /** Of the song, in seconds. */
+  /** Length of the song in seconds. */
   duration?: number | null
-  /** Seconds since 1970, as are all times. */
+  /** Seconds since 1970. */
   created_at?: number
+  /** Seconds since 1970. */
   expires_at?: number
   warnings?: string[]
   zip_url?: string | null
@@ -42,18 +44,17 @@ export interface Upload {
   sessionId: string
   uploadUrl: string
   s3Key: string
-  maxBytes?: number
 }
 
-/** What the user wants of a song. */
+/** Options for separating a song. */
 export interface Choices {
   model: string
   /** `vocals`, `all`, or another stem's name. */
   stems: string
   format: string
-  /** Also the film without the stem, where the song came as one. */
+  /** For a video: also make the video without the stem. */
   video: boolean
-  /** E-mail address that hears of the end; empty: none. */
+  /** E-mail address to notify at the end; empty: none. */
   notify: string
 }
 
@@ -61,11 +62,9 @@ export interface Model {
   name: string
   summary: string
   stems: string[]
-  licence: string
-  sdr: Record<string, number>
   installed: boolean
   sizeBytes: number
-  /** Seconds of work for each second of music, on the machine that does it. */
+  /** Seconds to separate one second of music on the server, for one stem and for all. */
   secondsPerSecond: { one: number; all: number }
 }
 
@@ -75,16 +74,15 @@ export interface Models {
 }
 
 export interface ServerConfig {
-  signIn: { issuer: string; clientId: string; scopes: string | string[] } | null
+  signIn: { issuer: string; clientId: string; scopes: string } | null
   maxBytes: number
-  maxSongSeconds: number
   formats: string[]
   mail: boolean
-  /** Whether the server makes mixes, and one archive of all files. */
+  /** Whether the server makes mixes and ZIP archives. */
   mixes: boolean
   /** Address of the WebSocket; null: `events` below the API. */
   events: string | null
-  /** Whether the machine that separates sleeps while nobody needs it, and takes minutes to wake up. */
+  /** Whether the machine that separates is stopped when idle, so that the first song waits minutes for it to start. */
   wakes: boolean
   version: string
 }

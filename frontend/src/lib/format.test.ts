@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { clock, day, percent, size, span, title } from './format'
+import { formatDay, formatDuration, formatPercent, formatSize, formatTime, songTitle } from './format'
 
 test.each([
   [0, '0:00'],
   [59.9, '0:59'],
   [247, '4:07'],
   [3729, '1:02:09'],
-])('a place of %d s reads %s', (seconds, words) => expect(clock(seconds)).toBe(words))
+])('%d s is shown as %s', (seconds, text) => expect(formatTime(seconds)).toBe(text))
 
 test.each([
   [0.2, '1 second'],
@@ -19,22 +19,22 @@ test.each([
   [3600, '1 h'],
   [5400, '1 h 30 min'],
   [7190, '2 h'],
-])('%d s of work is told as %s', (seconds, words) => expect(span(seconds)).toBe(words))
+])('an estimate of %d s is shown as %s', (seconds, text) => expect(formatDuration(seconds)).toBe(text))
 
-test('sizes are in the units of file managers', () => {
-  expect([300, 52_000, 1_500_000, 84_141_911, 2_500_000_000].map(size)).toEqual([
+test('sizes are in decimal units', () => {
+  expect([300, 52_000, 1_500_000, 84_141_911, 2_500_000_000].map(formatSize)).toEqual([
     '1 KB', '52 KB', '1.5 MB', '84 MB', '2.5 GB',
   ]) // prettier-ignore
 })
 
-test('work that is not done is never told as 100 %', () => expect(percent(0.9999)).toBe('99 %'))
+test('unfinished work never shows 100 %', () => expect(formatPercent(0.9999)).toBe('99 %'))
 
-test('days near by have names', () => {
+test('yesterday, today and tomorrow are named', () => {
   const noon = new Date(2026, 10, 23, 12).getTime() / 1000
-  expect([0, 1, -1].map((days) => day(noon + days * 86400, noon))).toEqual(['today', 'tomorrow', 'yesterday'])
-  expect(day(noon + 7 * 86400, noon)).toMatch(/^Mon,? 30 Nov$/)
+  expect([0, 1, -1].map((days) => formatDay(noon + days * 86400, noon))).toEqual(['today', 'tomorrow', 'yesterday'])
+  expect(formatDay(noon + 7 * 86400, noon)).toMatch(/^Mon,? 30 Nov$/)
 })
 
-test('a title is the name without its ending, and keeps dots that are no ending', () => {
-  expect(['Song.mp3', 'Mr. Blue Sky', 'a.b.flac', '.mp3'].map(title)).toEqual(['Song', 'Mr. Blue Sky', 'a.b', '.mp3'])
+test('a title is the file name without its extension, and keeps other dots', () => {
+  expect(['Song.mp3', 'Mr. Blue Sky', 'a.b.flac', '.mp3'].map(songTitle)).toEqual(['Song', 'Mr. Blue Sky', 'a.b', '.mp3'])
 })

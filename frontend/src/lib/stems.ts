@@ -1,4 +1,4 @@
-/** Stems as people call them. */
+/** Names, colours and order of stems on the page. */
 
 const NAMES: Record<string, string> = {
   vocals: 'Vocals',
@@ -11,8 +11,7 @@ const NAMES: Record<string, string> = {
   video: 'Video',
 }
 
-/** Stems that have a colour of their own; the rest share one. */
-const COLOURED = new Set(['vocals', 'drums', 'bass', 'other', 'guitar', 'piano'])
+const DISPLAY_ORDER = ['vocals', 'drums', 'bass', 'guitar', 'piano', 'other']
 
 export function stemName(type: string): string {
   const known = NAMES[type]
@@ -21,18 +20,17 @@ export function stemName(type: string): string {
   return type.charAt(0).toUpperCase() + type.slice(1)
 }
 
+/** CSS class with the stem's colour. Stems without a colour of their own share `stem-rest`. */
 export function stemClass(type: string): string {
-  return `stem-${COLOURED.has(type) ? type : 'rest'}`
+  return `stem-${DISPLAY_ORDER.includes(type) ? type : 'rest'}`
 }
 
-/** What a choice of stems gives, in the order in which it is shown. */
-export function stemsOf(choice: string, model: readonly string[]): string[] {
-  return choice === 'all' ? sorted(model) : [choice, `no_${choice}`]
+/** The stems that a choice produces, in display order. */
+export function stemsOf(choice: string, modelStems: readonly string[]): string[] {
+  return choice === 'all' ? inDisplayOrder(modelStems) : [choice, `no_${choice}`]
 }
 
-const ORDER = ['vocals', 'drums', 'bass', 'guitar', 'piano', 'other']
-
-export function sorted(stems: readonly string[]): string[] {
-  const place = (stem: string) => (ORDER.includes(stem) ? ORDER.indexOf(stem) : ORDER.length)
-  return [...stems].sort((a, b) => place(a) - place(b))
+export function inDisplayOrder(stems: readonly string[]): string[] {
+  const rank = (stem: string) => (DISPLAY_ORDER.includes(stem) ? DISPLAY_ORDER.indexOf(stem) : DISPLAY_ORDER.length)
+  return [...stems].sort((a, b) => rank(a) - rank(b))
 }

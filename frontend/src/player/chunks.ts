@@ -1,87 +1,89 @@
-/** Decoded chunks of all stems: those around the place that plays, and no more, however long the song. */
+/** Cache of decoded chunks around the playhead. Its size does not depend on the song's length. */
 import { retryAfter, sleep } from '../api/http'
 import type { Peaks } from './peaks'
 
-const KEPT = 6 // chunks of 5 s: at 44.1 kHz 42 MB for four stereo stems
+const CACHED_CHUNKS = 6 // of 5 s: 42 MB for four stereo stems at 44.1 kHz
+const MAX_TRIES = 5
 
-export interface Source {
+export interface StemSource {
   name: string
   url: string
   peaks: Peaks
 }
 
-export class Chunks {
-  private ready = new Map<number, AudioBuffer[]>()
+export class ChunkCache {
+  private decoded = new Map<number, AudioBuffer[]>()
   private loading = new Map<number, Promise<void>>()
-  private stop = new AbortController()
+  private abort = new AbortController()
 
-  /** `anew` gives fresh addresses, in the order of the stems, when the old ones have run out. */
+  /** `freshUrls` returns new addresses, in the order of the stems, for expired ones. */
   constructor(
     private readonly context: BaseAudioContext,
-    private stems: readonly Source[],
-    private readonly anew: () => Promise<readonly string[]>,
+    private stems: readonly StemSource[],
+    private readonly freshUrls: () => Promise<readonly string[]>,
   ) {}
 
-  /** The chunk of each stem, or null when it has to be fetched first. */
+  /** The chunk of each stem, or null if it is not loaded. */
   get(chunk: number): AudioBuffer[] | null {
-    const buffers = this.ready.get(chunk)
+    const buffers = this.decoded.get(chunk)
     if (buffers === undefined) return null
-    // most recently used last
-    this.ready.delete(chunk)
-    this.ready.set(chunk, buffers)
+    // The map's order is least recently used first.
+    this.decoded.delete(chunk)
+    this.decoded.set(chunk, buffers)
     return buffers
   }
 
-  /** Fetches and decodes it, unless it is here or on its way. Rejects when it can't be had. */
+  /** Fetch and decode a chunk, unless it is loaded or loading. Rejects if that fails after several tries. */
   async load(chunk: number): Promise<void> {
-    if (this.ready.has(chunk)) return
+    if (this.decoded.has(chunk)) return
     let loading = this.loading.get(chunk)
     if (loading === undefined) {
-      loading = this.fetchAll(chunk).finally(() => this.loading.delete(chunk))
+      loading = this.loadStems(chunk).finally(() => this.loading.delete(chunk))
       this.loading.set(chunk, loading)
     }
     return loading
   }
 
   close(): void {
-    this.stop.abort()
-    this.ready.clear()
+    this.abort.abort()
+    this.decoded.clear()
   }
 
-  private async fetchAll(chunk: number): Promise<void> {
-    const buffers = await Promise.all(this.stems.map((_, place) => this.fetchOne(place, chunk)))
-    this.ready.set(chunk, buffers)
-    for (const oldest of this.ready.keys()) {
-      if (this.ready.size <= KEPT) break
-      this.ready.delete(oldest)
+  private async loadStems(chunk: number): Promise<void> {
+    const buffers = await Promise.all(this.stems.map((_, index) => this.loadStem(index, chunk)))
+    this.decoded.set(chunk, buffers)
+    for (const oldest of this.decoded.keys()) {
+      if (this.decoded.size <= CACHED_CHUNKS) break
+      this.decoded.delete(oldest)
     }
   }
 
-  private async fetchOne(place: number, chunk: number): Promise<AudioBuffer> {
-    let last: unknown
-    for (let tries = 0; tries < 5; tries += 1) {
-      const stem = this.stems[place]
+  private async loadStem(index: number, chunk: number): Promise<AudioBuffer> {
+    const { signal } = this.abort
+    let lastError: unknown
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const stem = this.stems[index]
       if (stem === undefined) break
       const [from, to] = [stem.peaks.offsets[chunk] ?? 0, (stem.peaks.offsets[chunk + 1] ?? 1) - 1]
       try {
-        const response = await fetch(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal: this.stop.signal })
+        const response = await fetch(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal })
         if (response.status === 206) return await this.context.decodeAudioData(await response.arrayBuffer())
-        last = new Error(`sound: ${response.status}`)
-        if (response.status === 429) await sleep(retryAfter(response, tries) * 1000, this.stop.signal)
-        else await this.renew()
+        lastError = new Error(`audio chunk: status ${response.status}`)
+        if (response.status === 429) await sleep(retryAfter(response, tries) * 1000, signal)
+        else await this.refreshUrls()
       } catch (error) {
-        if (this.stop.signal.aborted) throw error
-        last = error
-        await sleep(500 * 2 ** tries, this.stop.signal)
-        // Either the line is down, or a store of another origin refuses an old link and doesn't let the page see that.
-        await this.renew().catch(() => undefined)
+        if (signal.aborted) throw error
+        lastError = error
+        await sleep(500 * 2 ** tries, signal)
+        // The connection is down, or the link has expired on a host of another origin, whose refusal the page can't read.
+        await this.refreshUrls().catch(() => undefined)
       }
     }
-    throw last instanceof Error ? last : new Error('sound')
+    throw lastError instanceof Error ? lastError : new Error('audio chunk')
   }
 
-  private async renew(): Promise<void> {
-    const urls = await this.anew()
-    this.stems = this.stems.map((stem, place) => ({ ...stem, url: urls[place] ?? stem.url }))
+  private async refreshUrls(): Promise<void> {
+    const urls = await this.freshUrls()
+    this.stems = this.stems.map((stem, index) => ({ ...stem, url: urls[index] ?? stem.url }))
   }
 }

@@ -1,47 +1,52 @@
-/** Plays all stems of a song at once, sample for sample in time with each other, from chunks fetched as they are needed. */
-import { Chunks, type Source } from './chunks'
+/** Plays all stems of a song in sync to the sample, from chunks that are fetched as needed. */
+import { ChunkCache, type StemSource } from './chunks'
 import type { Layout } from './peaks'
-import { after, chunksAhead, type Loop, pieceAt, placeAt, type Timed } from './schedule'
+import { chunksAhead, endOf, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
 
-const AHEAD_S = 8 // scheduled; enough for timers of a tab in the background
-const AHEAD_CHUNKS = 3
-const PUMP_MS = 200
-const FADE_S = 0.012 // against clicks at stops and jumps
+const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
+const FETCH_AHEAD_CHUNKS = 3
+const SCHEDULE_EVERY_MS = 200
+const FADE_S = 0.012 // prevents clicks at stops and jumps
+const FETCH_FAILED = 'The audio could not be loaded. Check your connection and press play again.'
 
 export interface PlayerState {
   playing: boolean
-  /** Playing is asked for, and the sound is still on its way. */
-  waiting: boolean
+  /** Playing, but the next chunk is not loaded yet. */
+  buffering: boolean
   problem: string | null
 }
 
-interface Scheduled extends Timed {
+export const INITIAL_STATE: PlayerState = { playing: false, buffering: false, problem: null }
+
+interface PlayingPiece extends ScheduledPiece {
   nodes: AudioBufferSourceNode[]
 }
 
 export class Engine {
   readonly layout: Layout
   private readonly context: AudioContext
-  private readonly chunks: Chunks
+  private readonly chunks: ChunkCache
   private readonly gains: GainNode[]
   private readonly fader: GainNode
-  private pieces: Scheduled[] = []
+  private pieces: PlayingPiece[] = []
+  /** Position of the next piece to schedule. */
   private cursor = 0
-  private rest = 0
+  /** Position while paused. */
+  private pausedAt = 0
   private loop: Loop | null = null
-  private pump: ReturnType<typeof setInterval> | undefined
-  private state: PlayerState = { playing: false, waiting: false, problem: null }
+  private timer: ReturnType<typeof setInterval> | undefined
+  private state = INITIAL_STATE
 
   constructor(
-    stems: readonly Source[],
-    anew: () => Promise<readonly string[]>,
-    private readonly changed: (state: PlayerState) => void,
+    stems: readonly StemSource[],
+    freshUrls: () => Promise<readonly string[]>,
+    private readonly onChange: (state: PlayerState) => void,
   ) {
     const first = stems[0]
     if (first === undefined) throw new Error('no stems')
     this.layout = first.peaks
     this.context = contextAt(first.peaks.sampleRate)
-    this.chunks = new Chunks(this.context, stems, anew)
+    this.chunks = new ChunkCache(this.context, stems, freshUrls)
     this.fader = new GainNode(this.context, { gain: 1 })
     this.fader.connect(this.context.destination)
     this.gains = stems.map(() => {
@@ -51,37 +56,37 @@ export class Engine {
     })
   }
 
-  /** Samples from the song's beginning. */
-  get place(): number {
-    if (!this.state.playing) return this.rest
-    return placeAt(this.heard, this.pieces, this.layout.sampleRate, this.rest)
+  /** Position of the playhead, in samples. */
+  get position(): number {
+    if (!this.state.playing) return this.pausedAt
+    return positionAt(this.audibleTime, this.pieces, this.layout.sampleRate, this.pausedAt)
   }
 
   async play(): Promise<void> {
     if (this.state.playing) return
-    if (this.rest >= this.layout.samples) this.rest = this.loop?.from ?? 0
-    this.set({ playing: true, waiting: true, problem: null })
-    this.cursor = this.rest
-    this.pump = setInterval(() => this.schedule(), PUMP_MS)
+    if (this.pausedAt >= this.layout.samples) this.pausedAt = this.loop?.from ?? 0
+    this.set({ playing: true, buffering: true, problem: null })
+    this.cursor = this.pausedAt
+    this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
     await this.context.resume()
     this.schedule()
   }
 
   pause(): void {
     if (!this.state.playing) return
-    this.rest = this.place
-    this.halt()
-    // after the fade; a context that runs keeps phones awake
+    this.pausedAt = this.position
+    this.stop()
+    // After the fade: a running context keeps phones awake.
     setTimeout(() => {
       if (!this.state.playing && this.context.state === 'running') void this.context.suspend()
     }, 200)
   }
 
-  seek(place: number): void {
-    this.rest = Math.max(0, Math.min(Math.round(place), this.layout.samples))
+  seek(position: number): void {
+    this.pausedAt = Math.max(0, Math.min(Math.round(position), this.layout.samples))
     if (this.state.playing) {
-      this.silence()
-      this.cursor = this.rest
+      this.fadeOut()
+      this.cursor = this.pausedAt
       this.schedule()
     }
   }
@@ -90,61 +95,61 @@ export class Engine {
     this.gains[stem]?.gain.setTargetAtTime(gain, this.context.currentTime, FADE_S)
   }
 
-  /** What is scheduled beyond the piece that sounds now is scheduled anew; that piece ends where the loop does. */
+  /** Set the loop. The piece that sounds now is cut at the loop's end, and everything after it is scheduled again. */
   setLoop(loop: Loop | null): void {
     this.loop = loop
     if (!this.state.playing) return
     const now = this.context.currentTime
-    this.drop((piece) => piece.at > now)
+    this.discard((piece) => piece.at > now)
     const current = this.pieces.at(-1)
-    if (current !== undefined && loop !== null && this.place < loop.to && after(current) > loop.to) {
+    if (current !== undefined && loop !== null && this.position < loop.to && endOf(current) > loop.to) {
       current.length = loop.to - current.start
       for (const node of current.nodes) node.stop(current.at + current.length / this.layout.sampleRate)
     }
-    this.cursor = current === undefined ? this.rest : after(current)
+    this.cursor = current === undefined ? this.pausedAt : endOf(current)
     this.schedule()
   }
 
-  /** Fetches the beginning, so that playing starts at once. */
-  warm(): void {
-    void this.chunks.load(Math.floor(this.rest / this.layout.chunkSamples)).catch(() => undefined)
+  /** Fetch the first chunk, so that playback starts without a delay. */
+  prefetch(): void {
+    void this.chunks.load(Math.floor(this.pausedAt / this.layout.chunkSamples)).catch(() => undefined)
   }
 
   close(): void {
-    clearInterval(this.pump)
+    clearInterval(this.timer)
     this.chunks.close()
     void this.context.close()
   }
 
-  /** The moment that comes out of the loudspeaker now; what is scheduled for `currentTime` is heard a little later. */
-  private get heard(): number {
+  /** The time whose audio leaves the loudspeaker now: later than `currentTime` by the output latency. */
+  private get audibleTime(): number {
     return this.context.currentTime - (this.context.outputLatency || 0)
   }
 
   private schedule(): void {
     if (!this.state.playing) return
     const { context, layout } = this
-    this.drop((piece) => piece.at + piece.length / layout.sampleRate < context.currentTime - 2)
+    this.discard((piece) => piece.at + piece.length / layout.sampleRate < context.currentTime - 2)
     for (;;) {
       const last = this.pieces.at(-1)
       const end = last === undefined ? 0 : last.at + last.length / layout.sampleRate
-      if (end > context.currentTime + AHEAD_S) break
+      if (end > context.currentTime + SCHEDULE_AHEAD_S) break
       const piece = pieceAt(this.cursor, layout, this.loop)
       if (piece === null) {
-        if (context.currentTime >= end) this.end()
+        if (context.currentTime >= end) this.finish()
         break
       }
       const buffers = this.chunks.get(piece.chunk)
       if (buffers === null) {
-        if (end < context.currentTime + 0.05) this.set({ waiting: true })
+        if (end < context.currentTime + 0.05) this.set({ buffering: true })
         break
       }
-      // Late: the song waits, and all stems go on together.
+      // A late chunk delays all stems alike, so that they stay in sync.
       const at = end < context.currentTime + 0.02 ? context.currentTime + 0.04 : end
       const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, at, piece.offset, piece.length))
       this.pieces.push({ ...piece, at, nodes })
-      this.cursor = after(piece)
-      this.set({ waiting: false })
+      this.cursor = endOf(piece)
+      this.set({ buffering: false })
     }
     void this.fetchAhead()
   }
@@ -159,7 +164,7 @@ export class Engine {
 
   private async fetchAhead(): Promise<void> {
     try {
-      for (const chunk of chunksAhead(this.cursor, this.layout, this.loop, AHEAD_CHUNKS)) {
+      for (const chunk of chunksAhead(this.cursor, this.layout, this.loop, FETCH_AHEAD_CHUNKS)) {
         if (this.chunks.get(chunk) !== null) continue
         await this.chunks.load(chunk)
         this.schedule()
@@ -168,23 +173,23 @@ export class Engine {
     } catch {
       if (!this.state.playing) return
       this.pause()
-      this.set({ problem: 'The sound could not be fetched. Check the connection and press play again.' })
+      this.set({ problem: FETCH_FAILED })
     }
   }
 
-  private end(): void {
-    this.rest = this.layout.samples
-    this.halt()
+  private finish(): void {
+    this.pausedAt = this.layout.samples
+    this.stop()
   }
 
-  private halt(): void {
-    clearInterval(this.pump)
-    this.silence()
-    this.set({ playing: false, waiting: false })
+  private stop(): void {
+    clearInterval(this.timer)
+    this.fadeOut()
+    this.set({ playing: false, buffering: false })
   }
 
-  /** Ends what sounds and what is scheduled, with a short fade. */
-  private silence(): void {
+  /** Stop all pieces, sounding and scheduled, with a short fade. */
+  private fadeOut(): void {
     const now = this.context.currentTime
     const { gain } = this.fader
     gain.cancelScheduledValues(now)
@@ -195,20 +200,20 @@ export class Engine {
     this.pieces = []
   }
 
-  private drop(which: (piece: Scheduled) => boolean): void {
-    for (const piece of this.pieces.filter(which)) for (const node of piece.nodes) node.stop()
-    this.pieces = this.pieces.filter((piece) => !which(piece))
+  private discard(condition: (piece: PlayingPiece) => boolean): void {
+    for (const piece of this.pieces.filter(condition)) for (const node of piece.nodes) node.stop()
+    this.pieces = this.pieces.filter((piece) => !condition(piece))
   }
 
   private set(changes: Partial<PlayerState>): void {
     const next = { ...this.state, ...changes }
     if (JSON.stringify(next) === JSON.stringify(this.state)) return
     this.state = next
-    this.changed(next)
+    this.onChange(next)
   }
 }
 
-/** At the song's own rate nothing is resampled. Where a browser refuses it, the chunks are, each to its own length. */
+/** A context at the song's sample rate, so that nothing is resampled. Without browser support, each chunk is resampled. */
 function contextAt(sampleRate: number): AudioContext {
   try {
     return new AudioContext({ sampleRate, latencyHint: 'playback' })

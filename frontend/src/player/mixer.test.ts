@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
-import { evenMix, gains, withChannel } from './mixer'
+import { defaultMix, gains, withChannel } from './mixer'
 
-const even = evenMix(['vocals', 'drums', 'bass'])
+const mix = defaultMix(['vocals', 'drums', 'bass'])
 
-test('at first everything sounds as it is in the song', () => {
-  expect(gains(even)).toEqual({ vocals: 1, drums: 1, bass: 1 })
+test('by default all stems have a gain of 1', () => {
+  expect(gains(mix)).toEqual({ vocals: 1, drums: 1, bass: 1 })
 })
 
-test('where some stems are solo only those sound, each at its volume', () => {
-  const mix = withChannel(withChannel(even, 'drums', { solo: true, volume: 1.5 }), 'bass', { solo: true })
-  expect(gains(mix)).toEqual({ vocals: 0, drums: 1.5, bass: 1 })
+test('with solo stems only these sound, each at its volume', () => {
+  const solo = withChannel(withChannel(mix, 'drums', { solo: true, volume: 1.5 }), 'bass', { solo: true })
+  expect(gains(solo)).toEqual({ vocals: 0, drums: 1.5, bass: 1 })
 })
 
-test('a muted stem stays silent, solo or not', () => {
-  expect(gains(withChannel(even, 'drums', { solo: true, muted: true }))).toEqual({ vocals: 0, drums: 0, bass: 0 })
+test('mute overrides solo', () => {
+  expect(gains(withChannel(mix, 'drums', { solo: true, muted: true }))).toEqual({ vocals: 0, drums: 0, bass: 0 })
 })
 
-test('a stem that is not there changes nothing', () => expect(withChannel(even, 'piano', { muted: true })).toBe(even))
+test('an unknown stem changes nothing', () => expect(withChannel(mix, 'piano', { muted: true })).toBe(mix))

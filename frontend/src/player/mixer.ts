@@ -1,7 +1,7 @@
-/** Volume, mute and solo of each stem, and the gains that follow from them. */
+/** Volume, mute and solo of each stem, and the resulting gains. */
 
 export interface Channel {
-  /** 0 to 2; 1: as it is in the song. */
+  /** 0 to 2; 1: unchanged. */
   volume: number
   muted: boolean
   solo: boolean
@@ -9,11 +9,13 @@ export interface Channel {
 
 export type Mix = Record<string, Channel>
 
-export function evenMix(stems: readonly string[]): Mix {
-  return Object.fromEntries(stems.map((stem) => [stem, { volume: 1, muted: false, solo: false }]))
+export const DEFAULT_CHANNEL: Channel = { volume: 1, muted: false, solo: false }
+
+export function defaultMix(stems: readonly string[]): Mix {
+  return Object.fromEntries(stems.map((stem) => [stem, DEFAULT_CHANNEL]))
 }
 
-/** What each stem is multiplied with: where any is solo, only those sound. Muted stays muted. */
+/** The gain of each stem. If any stem is solo, all others are silent. Mute overrides solo. */
 export function gains(mix: Mix): Record<string, number> {
   const anySolo = Object.values(mix).some((channel) => channel.solo)
   return Object.fromEntries(

@@ -1,17 +1,16 @@
 import { expect, test } from 'vitest'
-import { columns, loudest, parsePeaks } from './peaks'
+import { columns, parsePeaks, peakLevel } from './peaks'
 
 const peaks = parsePeaks({
   bits: 8,
   sample_rate: 44100,
-  samples_per_pixel: 256,
   data: [-128, 127, -64, 32, 0, 0, -1, 64],
   play: { chunk_samples: 220500, samples: 1000, offsets: [0, 77] },
 })
 
 test('eight-bit values become fractions of full scale', () => {
   expect([...peaks.pairs]).toEqual([-1, 127 / 128, -0.5, 0.25, 0, 0, -1 / 128, 0.5].map(Math.fround))
-  expect(loudest([peaks])).toBe(1)
+  expect(peakLevel([peaks])).toBe(1)
 })
 
 test('fewer columns than pixels keep the extremes of each stretch', () => {
@@ -19,6 +18,6 @@ test('fewer columns than pixels keep the extremes of each stretch', () => {
 })
 
 test('more columns than pixels repeat them, and an empty waveform is a flat line', () => {
-  expect([...columns(peaks.pairs, 8)].filter((_, place) => place % 4 === 0)).toEqual([-1, -0.5, 0, Math.fround(-1 / 128)])
+  expect([...columns(peaks.pairs, 8)].filter((_, index) => index % 4 === 0)).toEqual([-1, -0.5, 0, Math.fround(-1 / 128)])
   expect([...columns(new Float32Array(), 3)]).toEqual([0, 0, 0, 0, 0, 0])
 })

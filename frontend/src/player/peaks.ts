@@ -1,35 +1,32 @@
-/** STEM.peaks.json: a waveform in audiowaveform's JSON format, version 2, and where to play the stem from. */
+/** STEM.peaks.json: a waveform in audiowaveform's JSON format, version 2, and the stem's chunks for playback. */
 
 export interface Layout {
   /** Samples in each chunk but the last. */
   chunkSamples: number
-  /** In the whole stem. */
+  /** Samples in the whole stem. */
   samples: number
   sampleRate: number
 }
 
 export interface Peaks extends Layout {
-  samplesPerPixel: number
-  /** Minimum and maximum of each pixel by turns, -1 to 1. */
+  /** Minimum and maximum of each pixel in turn, -1 to 1. */
   pairs: Float32Array
-  /** Where each chunk begins in STEM.play, and where the last one ends; bytes. */
+  /** Byte offset in STEM.play of each chunk's start, and of the last one's end. */
   offsets: number[]
 }
 
 interface PeaksFile {
   bits: number
   sample_rate: number
-  samples_per_pixel: number
   data: number[]
   play: { chunk_samples: number; samples: number; offsets: number[] }
 }
 
 export function parsePeaks(file: PeaksFile): Peaks {
-  const full = 2 ** (file.bits - 1)
+  const fullScale = 2 ** (file.bits - 1)
   return {
     sampleRate: file.sample_rate,
-    samplesPerPixel: file.samples_per_pixel,
-    pairs: Float32Array.from(file.data, (value) => value / full),
+    pairs: Float32Array.from(file.data, (value) => value / fullScale),
     chunkSamples: file.play.chunk_samples,
     samples: file.play.samples,
     offsets: file.play.offsets,
@@ -38,18 +35,18 @@ export function parsePeaks(file: PeaksFile): Peaks {
 
 export async function fetchPeaks(url: string): Promise<Peaks> {
   const response = await fetch(url)
-  if (!response.ok) throw new Error(`peaks: ${response.status}`)
+  if (!response.ok) throw new Error(`peaks: status ${response.status}`)
   return parsePeaks((await response.json()) as PeaksFile)
 }
 
-/** The loudest moment of all stems: what the height of a lane stands for, so that lanes can be compared. */
-export function loudest(stems: readonly Peaks[]): number {
-  let most = 0
-  for (const { pairs } of stems) for (const value of pairs) most = Math.max(most, Math.abs(value))
-  return most
+/** Peak level over all stems, 0 to 1. All lanes are drawn on this scale, so that they can be compared. */
+export function peakLevel(stems: readonly Peaks[]): number {
+  let peak = 0
+  for (const { pairs } of stems) for (const value of pairs) peak = Math.max(peak, Math.abs(value))
+  return peak
 }
 
-/** The waveform for `columns` columns of equal length: the minimum and maximum of each by turns. */
+/** Resample a waveform to `count` columns: minimum and maximum of each in turn. */
 export function columns(pairs: Float32Array, count: number): Float32Array {
   const pixels = pairs.length / 2
   const out = new Float32Array(count * 2)

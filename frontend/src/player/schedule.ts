@@ -1,4 +1,4 @@
-/** Which piece of the song sounds when. Pure arithmetic; places are samples, times are seconds of the AudioContext. */
+/** Which part of the song sounds when. Positions are in samples, times in seconds of the AudioContext. */
 import type { Layout } from './peaks'
 
 export interface Loop {
@@ -6,22 +6,24 @@ export interface Loop {
   to: number
 }
 
-/** A part of one chunk, to be played without a gap after the piece before it. */
+/** A part of one chunk, played without a gap after the piece before it. */
 export interface Piece {
   chunk: number
-  /** In the song. */
+  /** Position in the song. */
   start: number
-  /** In the chunk. */
+  /** Position in the chunk. */
   offset: number
   length: number
 }
 
-/** A piece and when it sounds. */
-export interface Timed extends Piece {
+export interface ScheduledPiece extends Piece {
+  /** Start time. */
   at: number
 }
 
-/** What sounds when the song has come to `cursor`; null at its end. A loop holds only what has not gone past it. */
+const MIN_LOOP_S = 0.25
+
+/** The piece that starts at `cursor`, or null at the song's end. A loop applies only before and inside it. */
 export function pieceAt(cursor: number, layout: Layout, loop: Loop | null): Piece | null {
   const start = loop !== null && cursor === loop.to ? loop.from : cursor
   if (start >= layout.samples) return null
@@ -31,34 +33,34 @@ export function pieceAt(cursor: number, layout: Layout, loop: Loop | null): Piec
   return { chunk, start, offset: start - chunk * layout.chunkSamples, length: end - start }
 }
 
-/** Where the song goes on after a piece. */
-export function after(piece: Piece): number {
+/** Position of a piece's end. */
+export function endOf(piece: Piece): number {
   return piece.start + piece.length
 }
 
-/** The place that sounds at `now`, by the pieces that were scheduled (in order); `rest` before the first of them. */
-export function placeAt(now: number, pieces: readonly Timed[], sampleRate: number, rest: number): number {
+/** The position that sounds at time `now`. `pieces` are in order; before the first one the position is `before`. */
+export function positionAt(now: number, pieces: readonly ScheduledPiece[], sampleRate: number, before: number): number {
   const current = pieces.findLast((piece) => piece.at <= now)
-  if (current === undefined) return rest
+  if (current === undefined) return before
   return current.start + Math.min(Math.round((now - current.at) * sampleRate), current.length)
 }
 
-/** The chunks that will be wanted next, nearest first. */
+/** The next `count` chunks that playback needs, in order. */
 export function chunksAhead(cursor: number, layout: Layout, loop: Loop | null, count: number): number[] {
-  const found: number[] = []
-  let place = cursor
-  for (let steps = 0; found.length < count && steps < 4 * count; steps += 1) {
-    const piece = pieceAt(place, layout, loop)
+  const chunks: number[] = []
+  let position = cursor
+  for (let steps = 0; chunks.length < count && steps < 4 * count; steps += 1) {
+    const piece = pieceAt(position, layout, loop)
     if (piece === null) break
-    if (!found.includes(piece.chunk)) found.push(piece.chunk)
-    place = after(piece)
+    if (!chunks.includes(piece.chunk)) chunks.push(piece.chunk)
+    position = endOf(piece)
   }
-  return found
+  return chunks
 }
 
-/** A loop between two places, whichever was set first: within the song, and long enough to be heard as one. */
+/** A loop between two positions in any order, inside the song and no shorter than a quarter of a second. */
 export function loopBetween(a: number, b: number, layout: Layout): Loop {
-  const least = Math.min(Math.round(layout.sampleRate / 4), layout.samples)
-  const from = Math.max(0, Math.min(a, b, layout.samples - least))
-  return { from, to: Math.min(layout.samples, Math.max(a, b, from + least)) }
+  const minLength = Math.min(Math.round(layout.sampleRate * MIN_LOOP_S), layout.samples)
+  const from = Math.max(0, Math.min(a, b, layout.samples - minLength))
+  return { from, to: Math.min(layout.samples, Math.max(a, b, from + minLength)) }
 }

@@ -1,19 +1,19 @@
-/** What was last wanted of songs is wanted of the next ones too; kept in this browser. */
+/** The choices for the next songs, remembered in this browser. */
 import type { Choices } from '../api/types'
 
-const NAME = 'unbraid.choices'
-const FIRST: Choices = { model: 'auto', stems: 'vocals', format: 'wav', video: false, notify: '' }
+const STORAGE_KEY = 'unbraid.choices'
+const DEFAULTS: Choices = { model: 'auto', stems: 'vocals', format: 'wav', video: false, notify: '' }
 
 export function readChoices(): Choices {
   try {
-    const kept = JSON.parse(localStorage.getItem(NAME) ?? '{}') as Partial<Choices>
-    const { model = FIRST.model, stems = FIRST.stems, format = FIRST.format } = kept
-    return { model, stems, format, video: kept.video === true, notify: kept.notify ?? '' }
+    const stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? '{}') as Partial<Choices>
+    const { model = DEFAULTS.model, stems = DEFAULTS.stems, format = DEFAULTS.format } = stored
+    return { model, stems, format, video: stored.video === true, notify: stored.notify ?? '' }
   } catch {
-    return FIRST
+    return DEFAULTS
   }
 }
 
 export function writeChoices(choices: Choices): void {
-  localStorage.setItem(NAME, JSON.stringify(choices))
+  localStorage.setItem(STORAGE_KEY, JSON.stringify(choices))
 }

@@ -1,24 +1,24 @@
-/** One song in the list: what this browser remembers, what the server last said, and what follows from both. */
+/** One song of the list, and the phase that follows from this browser's and the server's knowledge of it. */
 import type { Choices, Status } from '../api/types'
 
-/** What outlives a refresh, in this browser's storage. */
-export interface Kept {
-  /** This browser's own name for it, there before the server has given an id. */
+/** The part of a song that is kept in this browser's storage. */
+export interface StoredSong {
+  /** Identifies the song in this browser, also before the server has given it an id. */
   key: string
   id: string
   inputKey: string
   name: string
   addedAt: number
   choices?: Choices
-  /** An upload as it was a moment ago, for other tabs to show. `at`: milliseconds since 1970. */
+  /** Progress of an upload, for other tabs. `at`: milliseconds since 1970. */
   sent?: { fraction: number; at: number }
 }
 
-export interface Song extends Omit<Kept, 'id'> {
-  /** null: not told to the server yet. */
+export interface Song extends Omit<StoredSong, 'id'> {
+  /** Session id; null before the upload starts. */
   id: string | null
   status: Status | null
-  /** The upload of this tab. */
+  /** An upload in this tab. */
   upload?: Upload
 }
 
@@ -28,17 +28,17 @@ export interface Upload {
   /** 0 to 1. */
   fraction: number
   secondsLeft: number | null
-  /** Why it failed, in words. */
+  /** Why it failed, for the user. */
   problem?: string
 }
 
 export type Phase =
-  | 'waiting' // for its turn to be uploaded
+  | 'waiting' // to be uploaded
   | 'uploading'
   | 'uploading elsewhere' // in another tab
   | 'upload failed'
-  | 'interrupted' // a refresh or a crash lost the file in mid-upload
-  | 'loading' // the server has not been asked yet
+  | 'interrupted' // a reload or crash during the upload: the page has lost the file
+  | 'loading' // no status from the server yet
   | 'queued'
   | 'working'
   | 'done'
@@ -46,7 +46,13 @@ export type Phase =
   | 'cancelled'
   | 'gone' // expired, or deleted elsewhere
 
-const STALE_MS = 8000 // other tabs tell of their upload every second
+const STALE_MS = 8000 // a tab that uploads saves its progress every second
+
+const UPLOAD_PHASES: Record<Upload['state'], Phase> = {
+  waiting: 'waiting',
+  sending: 'uploading',
+  failed: 'upload failed',
+}
 
 const PHASES: Record<Status['status'], Phase> = {
   AWAITING_UPLOAD: 'interrupted',
@@ -58,17 +64,16 @@ const PHASES: Record<Status['status'], Phase> = {
   UNKNOWN: 'gone',
 }
 
+/** `now`: milliseconds since 1970. */
 export function phaseOf(song: Song, now: number): Phase {
-  if (song.upload !== undefined) {
-    return ({ waiting: 'waiting', sending: 'uploading', failed: 'upload failed' } as const)[song.upload.state]
-  }
+  if (song.upload !== undefined) return UPLOAD_PHASES[song.upload.state]
   if (song.status === null) return 'loading'
   const phase = PHASES[song.status.status]
   const elsewhere = phase === 'interrupted' && song.sent !== undefined && now - song.sent.at < STALE_MS
   return elsewhere ? 'uploading elsewhere' : phase
 }
 
-/** Whether the server may have news of it. */
+/** Whether the song's status may change on the server. */
 export function isWatched(song: Song): boolean {
   return (
     song.id !== null && song.upload === undefined &&
@@ -76,8 +81,8 @@ export function isWatched(song: Song): boolean {
   )
 }
 
-/** A song that the server knows and this browser has not seen, or has forgotten. */
-export function fromStatus(status: Status, now: number): Song {
+/** A song that only the server knows. */
+function fromStatus(status: Status, now: number): Song {
   return {
     key: status.session_id,
     id: status.session_id,
@@ -88,27 +93,27 @@ export function fromStatus(status: Status, now: number): Song {
   }
 }
 
-/** The server's news laid over the list; news of songs that are not in it are added where `add` says so. */
-export function withStatuses(songs: readonly Song[], news: readonly Status[], add: boolean, now: number): Song[] {
-  const byId = new Map(news.map((status) => [status.session_id, status]))
-  const known = songs.map((song) => {
+/** The list with new statuses. `add`: also add songs that are not in the list yet. */
+export function withStatuses(songs: readonly Song[], statuses: readonly Status[], add: boolean, now: number): Song[] {
+  const byId = new Map(statuses.map((status) => [status.session_id, status]))
+  const updated = songs.map((song) => {
     const status = song.id === null ? undefined : byId.get(song.id)
     if (status === undefined) return song
     byId.delete(status.session_id)
     return { ...song, name: status.file_name ?? song.name, status }
   })
-  if (!add) return known
+  if (!add) return updated
   const others = [...byId.values()].filter((status) => status.status !== 'UNKNOWN')
-  return newestFirst([...known, ...others.map((status) => fromStatus(status, now))])
+  return newestFirst([...updated, ...others.map((status) => fromStatus(status, now))])
 }
 
 export function newestFirst(songs: readonly Song[]): Song[] {
   return [...songs].sort((a, b) => b.addedAt - a.addedAt)
 }
 
-const FILM = /\.(mp4|m4v|mkv|mov|webm|avi|mpe?g|wmv|flv|3gp|ts|m2ts|ogv)$/i
+const VIDEO_EXTENSION = /\.(mp4|m4v|mkv|mov|webm|avi|mpe?g|wmv|flv|3gp|ts|m2ts|ogv)$/i
 
-/** Whether a file has pictures, as far as its type or name tells. */
-export function isFilm(file: { name: string; type: string }): boolean {
-  return file.type.startsWith('video/') || FILM.test(file.name)
+/** Whether a file is a video, judging by its media type and name. */
+export function isVideo(file: { name: string; type: string }): boolean {
+  return file.type.startsWith('video/') || VIDEO_EXTENSION.test(file.name)
 }

@@ -1,23 +1,23 @@
 import { expect, test } from 'vitest'
-import type { Kept, Song } from './song'
-import { fromOtherTab } from './storage'
+import type { Song, StoredSong } from './song'
+import { mergeStored } from './storage'
 
-const kept = (key: string, addedAt: number): Kept => ({ key, id: `id ${key}`, inputKey: '', name: key, addedAt })
-const song = (key: string, addedAt: number): Song => ({ ...kept(key, addedAt), status: null })
+const stored = (key: string, addedAt: number): StoredSong => ({ key, id: `id ${key}`, inputKey: '', name: key, addedAt })
+const song = (key: string, addedAt: number): Song => ({ ...stored(key, addedAt), status: null })
 
-test('songs that another tab added come in, those that it deleted go', () => {
-  const songs = fromOtherTab([song('old', 1), song('deleted', 2)], [kept('old', 1), kept('new', 3)])
+test('songs added in another tab appear, songs deleted there disappear', () => {
+  const songs = mergeStored([song('old', 1), song('deleted', 2)], [stored('old', 1), stored('new', 3)])
   expect(songs.map((one) => one.key)).toEqual(['new', 'old'])
 })
 
-test('what this tab is about to upload stays, though no other tab knows it', () => {
+test('a song that waits for its upload in this tab stays', () => {
   const file = new Blob(['x']) as File
   const upload = { file, state: 'waiting', fraction: 0, secondsLeft: null } as const
-  const mine: Song = { ...song('mine', 1), id: null, upload }
-  expect(fromOtherTab([mine], [])).toEqual([mine])
+  const waiting: Song = { ...song('waiting', 1), id: null, upload }
+  expect(mergeStored([waiting], [])).toEqual([waiting])
 })
 
-test('the progress of an upload in another tab is taken over', () => {
+test("another tab's upload progress is taken over", () => {
   const sent = { fraction: 0.5, at: 7 }
-  expect(fromOtherTab([song('a', 1)], [{ ...kept('a', 1), sent }])[0]?.sent).toEqual(sent)
+  expect(mergeStored([song('a', 1)], [{ ...stored('a', 1), sent }])[0]?.sent).toEqual(sent)
 })

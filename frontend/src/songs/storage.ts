@@ -1,60 +1,57 @@
-/** Ids and names of the songs, in this browser's storage; tabs hear of each other's changes through it. */
-import type { Kept, Song } from './song'
+/** Ids and names of the songs in this browser's storage, shared by its tabs. */
+import { newestFirst, type Song, type StoredSong } from './song'
 
-export class Storage {
-  constructor(private readonly name: string) {}
+export class SongStorage {
+  constructor(private readonly key: string) {}
 
-  read(): Kept[] {
+  read(): StoredSong[] {
     try {
-      const kept: unknown = JSON.parse(localStorage.getItem(this.name) ?? '[]')
-      return Array.isArray(kept) ? kept.filter(isKept) : []
+      const stored: unknown = JSON.parse(localStorage.getItem(this.key) ?? '[]')
+      return Array.isArray(stored) ? stored.filter(isStoredSong) : []
     } catch {
       return []
     }
   }
 
-  /** Takes a song up, or its changes. Reads afresh: another tab may have written meanwhile. */
-  keep(songs: readonly Song[]): void {
-    const kept = new Map(this.read().map((song) => [song.key, song]))
+  /** Add or update songs. Reads the list first, as another tab may have changed it. */
+  save(songs: readonly Song[]): void {
+    const stored = new Map(this.read().map((song) => [song.key, song]))
     for (const { key, id, inputKey, name, addedAt, choices, sent } of songs) {
       if (id === null) continue
-      kept.set(key, { key, id, inputKey, name, addedAt, ...(choices && { choices }), ...(sent && { sent }) })
+      stored.set(key, { key, id, inputKey, name, addedAt, ...(choices && { choices }), ...(sent && { sent }) })
     }
-    this.write([...kept.values()])
+    this.write([...stored.values()])
   }
 
-  forget(keys: readonly string[]): void {
+  remove(keys: readonly string[]): void {
     this.write(this.read().filter((song) => !keys.includes(song.key)))
   }
 
-  private write(songs: Kept[]): void {
+  private write(songs: StoredSong[]): void {
     const text = JSON.stringify(songs)
-    if (text !== localStorage.getItem(this.name)) localStorage.setItem(this.name, text)
+    if (text !== localStorage.getItem(this.key)) localStorage.setItem(this.key, text)
   }
 
-  /** Calls back when another tab has changed the list. */
-  onChange(changed: () => void): void {
+  /** Call `listener` when another tab has changed the list. */
+  onChange(listener: () => void): void {
     window.addEventListener('storage', (event) => {
-      if (event.key === this.name) changed()
+      if (event.key === this.key) listener()
     })
   }
 }
 
-function isKept(value: unknown): value is Kept {
-  const song = value as Partial<Kept> | null
+function isStoredSong(value: unknown): value is StoredSong {
+  const song = value as Partial<StoredSong> | null
   return typeof song?.key === 'string' && typeof song.id === 'string' && typeof song.name === 'string'
 }
 
-/** The list as another tab has left it: its new songs come in, those that it took out go. */
-export function fromOtherTab(songs: readonly Song[], kept: readonly Kept[]): Song[] {
+/** This tab's list after another tab has changed the stored one. Songs that this tab uploads stay as they are. */
+export function mergeStored(songs: readonly Song[], stored: readonly StoredSong[]): Song[] {
+  const byKey = new Map(stored.map((song) => [song.key, song]))
+  const kept = songs
+    .filter((song) => song.id === null || song.upload !== undefined || byKey.has(song.key))
+    .map((song) => (song.upload === undefined ? { ...song, ...byKey.get(song.key) } : song))
   const known = new Set(songs.map((song) => song.key))
-  const stays = new Map(kept.map((song) => [song.key, song]))
-  const left = songs
-    .filter((song) => song.id === null || song.upload !== undefined || stays.has(song.key))
-    .map((song) => {
-      const told = stays.get(song.key)
-      return told === undefined || song.upload !== undefined ? song : { ...song, ...told }
-    })
-  const added = kept.filter((song) => !known.has(song.key)).map((song) => ({ ...song, status: null }))
-  return [...added, ...left].sort((a, b) => b.addedAt - a.addedAt)
+  const added = stored.filter((song) => !known.has(song.key)).map((song) => ({ ...song, status: null }))
+  return newestFirst([...added, ...kept])
 }

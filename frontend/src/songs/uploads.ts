@@ -1,28 +1,28 @@
-/** Brings files to the server, two at a time, and goes on by itself when the connection has gaps. */
+/** Upload queue: two files at a time, with retries when the connection breaks. */
 import type { Client } from '../api/client'
 import { sleep } from '../api/http'
-import { inWords, Problem } from '../api/problem'
+import { errorMessage, Problem } from '../api/problem'
 import { put } from '../api/put'
 import type { Choices } from '../api/types'
 import type { Upload } from './song'
 
-const AT_ONCE = 2
-/** Between tries, besides waiting for the server to be back: it may answer and yet lose uploads. */
-const AGAIN_AFTER_MS = [1000, 2000, 4000, 8000, 15000, 15000, 30000, 60000]
+const PARALLEL_UPLOADS = 2
+/** Delays between retries, besides waiting for the server: it may be reachable and lose uploads all the same. */
+const RETRY_DELAYS_MS = [1000, 2000, 4000, 8000, 15000, 15000, 30000, 60000]
 
-export interface Events {
-  /** The server has given an id; it may be another one after a gap. */
-  begun: (id: string, inputKey: string) => void
-  progress: (upload: Partial<Upload>) => void
-  /** The file is there and the work is asked for. */
-  done: () => void
+export interface UploadEvents {
+  /** The session has an id; a retry gets a new one. */
+  onStart: (id: string, inputKey: string) => void
+  onProgress: (upload: Partial<Upload>) => void
+  /** The file is uploaded and queued for separation. */
+  onDone: () => void
 }
 
 interface Task {
   file: File
   choices: Choices
-  events: Events
-  stop: AbortController
+  events: UploadEvents
+  abort: AbortController
 }
 
 export class Uploads {
@@ -31,55 +31,56 @@ export class Uploads {
 
   constructor(private readonly client: Client) {}
 
-  /** Queues a file; calling the answer takes it out again, or ends its upload. */
-  add(file: File, choices: Choices, events: Events): () => void {
-    const task: Task = { file, choices, events, stop: new AbortController() }
+  /** Queue a file. Returns a function that cancels it. */
+  add(file: File, choices: Choices, events: UploadEvents): () => void {
+    const task: Task = { file, choices, events, abort: new AbortController() }
     this.waiting.push(task)
-    void this.next()
+    void this.runNext()
     return () => {
       this.waiting = this.waiting.filter((other) => other !== task)
-      task.stop.abort()
+      task.abort.abort()
     }
   }
 
-  private async next(): Promise<void> {
-    if (this.running >= AT_ONCE) return
+  private async runNext(): Promise<void> {
+    if (this.running >= PARALLEL_UPLOADS) return
     const task = this.waiting.shift()
     if (task === undefined) return
     this.running += 1
     try {
-      await this.bring(task)
+      await this.run(task)
     } catch (error) {
-      if (!task.stop.signal.aborted) task.events.progress({ state: 'failed', problem: inWords(error) })
+      if (!task.abort.signal.aborted) task.events.onProgress({ state: 'failed', problem: errorMessage(error) })
     } finally {
       this.running -= 1
-      void this.next()
+      void this.runNext()
     }
   }
 
-  private async bring(task: Task): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
+  private async run(task: Task): Promise<void> {
+    const { signal } = task.abort
+    for (let retries = 0; ; retries += 1) {
       let id: string | undefined
-      task.events.progress({ state: 'sending', fraction: 0, secondsLeft: null })
+      task.events.onProgress({ state: 'sending', fraction: 0, secondsLeft: null })
       try {
         const upload = await this.client.upload(task.file.name, task.file.type)
         id = upload.sessionId
-        if (task.stop.signal.aborted) {
+        if (signal.aborted) {
           await this.client.cleanup(id)
           return
         }
-        task.events.begun(id, upload.s3Key)
+        task.events.onStart(id, upload.s3Key)
         await this.send(task, this.client.link(upload.uploadUrl))
         await this.client.process(id, upload.s3Key, task.choices)
-        task.events.done()
+        task.events.onDone()
         return
       } catch (error) {
-        const wait = AGAIN_AFTER_MS[tries]
-        if (task.stop.signal.aborted || (error instanceof Problem && !error.passing) || wait === undefined) throw error
-        await sleep(wait, task.stop.signal)
-        await this.client.caller.reachability.back(task.stop.signal)
-        task.stop.signal.throwIfAborted()
-        // An address takes one PUT: the next try gets a session of its own, and the half-filled one goes.
+        const delay = RETRY_DELAYS_MS[retries]
+        if (signal.aborted || (error instanceof Problem && !error.transient) || delay === undefined) throw error
+        await sleep(delay, signal)
+        await this.client.connection.reachability.untilReachable(signal)
+        signal.throwIfAborted()
+        // An upload address takes one PUT, so the retry needs a new session. Delete this one.
         if (id !== undefined) void this.client.cleanup(id).catch(() => undefined)
       }
     }
@@ -93,10 +94,10 @@ export class Uploads {
       task.file,
       (bytes) => {
         const seconds = (performance.now() - started) / 1000
-        const left = bytes > 0 && seconds > 2 ? (seconds / bytes) * (total - bytes) : null
-        task.events.progress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), secondsLeft: left })
+        const secondsLeft = bytes > 0 && seconds > 2 ? (seconds / bytes) * (total - bytes) : null
+        task.events.onProgress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), secondsLeft })
       },
-      task.stop.signal,
+      task.abort.signal,
     )
   }
 }

@@ -1,25 +1,27 @@
 import { useEffect, useRef } from 'react'
 import { stemClass } from '../lib/stems'
-import { type Colours, draw } from './braid'
-import { useMedia } from './media'
+import { type Colours, draw } from './drawBraid'
+import { useMediaQuery } from './useMediaQuery'
+
+export const FOUR_STEMS: readonly string[] = ['vocals', 'drums', 'bass', 'other']
 
 interface Props {
   stems: readonly string[]
+  /** See `Picture` in drawBraid. */
   apart: number
   present?: number
-  /** Whether anything moves; never where the reader has asked for stillness. */
-  alive?: boolean
-  className?: string
+  /** Whether the loose strands swing. They never do if the user prefers reduced motion. */
+  animated?: boolean
 }
 
 const FRAME_MS = 50
 
-/** Decoration: whatever it shows is also said in words beside it. */
-export function Braid({ stems, apart, present = 1, alive = false, className = '' }: Props) {
+/** A braid that shows progress. It is decoration: the same progress is in the text beside it. */
+export function Braid({ stems, apart, present = 1, animated = false }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const shown = useRef({ apart, present })
-  const dark = useMedia('(prefers-color-scheme: dark)')
-  const still = useMedia('(prefers-reduced-motion: reduce)')
+  const dark = useMediaQuery('(prefers-color-scheme: dark)')
+  const reducedMotion = useMediaQuery('(prefers-reduced-motion: reduce)')
   const names = stems.join()
 
   useEffect(() => {
@@ -36,37 +38,37 @@ export function Braid({ stems, apart, present = 1, alive = false, className = ''
       if (element.height !== Math.round(height * ratio)) element.height = Math.round(height * ratio)
       context.setTransform(ratio, 0, 0, ratio, 0, 0)
       const strands = colours.strands.length
-      draw(context, { width, height, strands, ...shown.current, time: alive && !still ? now / 1000 : 0 }, colours)
+      draw(context, { width, height, strands, ...shown.current, time: animated && !reducedMotion ? now / 1000 : 0 }, colours)
     }
-    const step = (now: number) => {
-      frame = requestAnimationFrame(step)
+    const onFrame = (now: number) => {
+      frame = requestAnimationFrame(onFrame)
       if (now - last < FRAME_MS) return
       last = now
-      const glide = (from: number, to: number) => (Math.abs(to - from) < 0.002 ? to : from + (to - from) * 0.15)
-      const next = { apart: glide(shown.current.apart, apart), present: glide(shown.current.present, present) }
+      const approach = (from: number, to: number) => (Math.abs(to - from) < 0.002 ? to : from + (to - from) * 0.15)
+      const next = { apart: approach(shown.current.apart, apart), present: approach(shown.current.present, present) }
       const done = next.apart === apart && next.present === present
       shown.current = next
       paint(now)
-      if (done && !alive) cancelAnimationFrame(frame)
+      if (done && !animated) cancelAnimationFrame(frame)
     }
-    if (still) {
+    if (reducedMotion) {
       shown.current = { apart, present }
       paint(0)
     } else {
-      frame = requestAnimationFrame(step)
+      frame = requestAnimationFrame(onFrame)
     }
-    const resized = new ResizeObserver(() => paint(performance.now()))
-    resized.observe(element)
+    const observer = new ResizeObserver(() => paint(performance.now()))
+    observer.observe(element)
     return () => {
       cancelAnimationFrame(frame)
-      resized.disconnect()
+      observer.disconnect()
     }
-  }, [names, apart, present, alive, dark, still])
+  }, [names, apart, present, animated, dark, reducedMotion])
 
-  return <canvas ref={canvas} className={`braid ${className}`} aria-hidden="true" />
+  return <canvas ref={canvas} className="braid" aria-hidden="true" />
 }
 
-/** Colours are the style sheet's: read off an element that has the stem's class. */
+/** Read the stems' colours from the style sheet, with an element that has the stem's class. */
 function coloursOf(canvas: HTMLCanvasElement, stems: readonly string[]): Colours {
   const probe = document.createElement('i')
   canvas.after(probe)
@@ -77,7 +79,7 @@ function coloursOf(canvas: HTMLCanvasElement, stems: readonly string[]): Colours
   const colours = {
     strands: stems.map((stem) => colourOf(stemClass(stem))),
     braided: colourOf('braided'),
-    ground: colourOf('ground'),
+    background: colourOf('braid-background'),
   }
   probe.remove()
   return colours

@@ -1,16 +1,17 @@
-/** What there is to take away: everything, the mix as it is set now, or each file; and how to get rid of it. */
+/** Downloads of a song, and the button that deletes it. */
 import { useRef, useState } from 'react'
-import { inWords } from '../api/problem'
+import { errorMessage } from '../api/problem'
 import type { ServerConfig, Status } from '../api/types'
-import { size } from '../lib/format'
+import { formatSize } from '../lib/format'
 import { gains, type Mix } from '../player/mixer'
 import type { SongList } from '../songs/list'
-import { offers } from './offers'
+import { downloadLinks } from './downloadLinks'
 import { Icon } from './Icon'
 
 interface Props {
   title: string
   status: Status
+  /** null while there is no player. */
   mix: Mix | null
   config: ServerConfig
   list: SongList
@@ -22,17 +23,16 @@ export function Downloads({ title, status, mix, config, list, onDelete }: Props)
   const [format, setFormat] = useState(status.format ?? 'wav')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
-  const { zip, files, mixing } = offers(status, mix !== null, config.mixes)
-  const wanted = mix === null ? null : gains(mix)
-  const silent = wanted === null || Object.values(wanted).every((gain) => gain === 0)
-  const exportMix = async () => {
-    if (wanted === null) return
+  const links = downloadLinks(status, mix !== null, config.mixes)
+  const mixGains = gains(mix ?? {})
+  const silent = Object.values(mixGains).every((gain) => gain === 0)
+  const downloadMix = async () => {
     setBusy(true)
     setProblem(null)
     try {
-      save(await list.client.mix(status.session_id, wanted, format))
+      download(await list.client.mix(status.session_id, mixGains, format))
     } catch (error) {
-      setProblem(inWords(error))
+      setProblem(errorMessage(error))
     } finally {
       setBusy(false)
     }
@@ -40,19 +40,19 @@ export function Downloads({ title, status, mix, config, list, onDelete }: Props)
   return (
     <>
       <div className="downloads">
-        {zip !== null && (
-          <a className="button" href={zip} download>
+        {links.zip !== null && (
+          <a className="button" href={links.zip} download>
             <Icon name="download" /> All as ZIP
           </a>
         )}
-        {files.map((file) => (
+        {links.files.map((file) => (
           <a key={file.type} className="button" href={file.s3_url} download>
-            <Icon name="download" /> {file.filename} <small>{size(file.size)}</small>
+            <Icon name="download" /> {file.filename} <small>{formatSize(file.size)}</small>
           </a>
         ))}
-        {mixing && (
-          <span className="export">
-            <button type="button" disabled={busy || silent} onClick={() => void exportMix()}>
+        {links.mix && (
+          <span className="mix-download">
+            <button type="button" disabled={busy || silent} onClick={() => void downloadMix()}>
               <Icon name="download" /> {busy ? 'Mixing…' : 'This mix'}
             </button>
             <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
@@ -75,8 +75,8 @@ export function Downloads({ title, status, mix, config, list, onDelete }: Props)
       )}
       <dialog ref={dialog} aria-labelledby={`delete-${status.session_id}`}>
         <h2 id={`delete-${status.session_id}`}>Delete “{title}”?</h2>
-        <p>The song and everything made of it are deleted from the server at once. This can’t be undone.</p>
-        <p className="choice">
+        <p>This deletes the song and all its stems from the server. It can’t be undone.</p>
+        <p className="answers">
           <button type="button" autoFocus onClick={() => dialog.current?.close()}>
             Keep it
           </button>
@@ -96,8 +96,8 @@ export function Downloads({ title, status, mix, config, list, onDelete }: Props)
   )
 }
 
-/** The server sends it as a file to be saved, so the page stays where it is. */
-function save(url: string): void {
+/** The server sends the file as an attachment, so the page stays open. */
+function download(url: string): void {
   const link = document.createElement('a')
   link.href = url
   link.download = ''

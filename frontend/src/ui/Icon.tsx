@@ -1,4 +1,4 @@
-/** Small pictures, drawn on 20 × 20 with lines. The words beside them, or the button's name, say what they mean. */
+/** Line icons on a 20 × 20 grid. Decoration: the button's text or label says what it does. */
 
 const PATHS = {
   play: 'M6 3.5v13l11-6.5z',
@@ -10,12 +10,9 @@ const PATHS = {
   retry: 'M16 10a6 6 0 1 1-2-4.500M16 3v4h-4',
   upload: 'M10 14V4m-4 4 4-4 4 4M4 17h12',
   down: 'M5 8l5 5 5-5',
-  keys: 'M2.5 6h15v9h-15zM5.5 9h.01M8.5 9h.01M11.5 9h.01M14.5 9h.01M7 12h6',
 } as const
 
-export type IconName = keyof typeof PATHS
-
-export function Icon({ name }: { name: IconName }) {
+export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg className={`icon icon-${name}`} viewBox="0 0 20 20" aria-hidden="true" focusable="false">
       <path d={PATHS[name]} />

@@ -1,18 +1,18 @@
-/** All stems of a song on one timeline. */
+/** The open song: transport, mixer and downloads. */
 import { useEffect, useRef } from 'react'
 import type { ServerConfig, Status } from '../api/types'
-import { clock } from '../lib/format'
+import { formatTime } from '../lib/format'
 import { stemClass, stemName } from '../lib/stems'
 import { withChannel } from '../player/mixer'
-import { loudest } from '../player/peaks'
+import { peakLevel } from '../player/peaks'
 import { loopBetween } from '../player/schedule'
 import type { SongList } from '../songs/list'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
 import { Lane } from './Lane'
 import { Ruler } from './Ruler'
-import { useKeys } from './useKeys'
-import { loopFrom, type Playing, playable, usePlayer } from './usePlayer'
+import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
+import { useShortcuts } from './useShortcuts'
 
 interface Props {
   title: string
@@ -28,10 +28,10 @@ export function Player({ title, status, list, config, onDelete }: Props) {
   const ready = player !== null && player !== 'failed'
   return (
     <div className="player">
-      {ready && player.stems.length > 0 && <Console title={title} player={player} status={status} />}
-      {player === null && <Waiting status={status} />}
+      {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} />}
+      {player === null && <LoadingLanes status={status} />}
       {player === 'failed' && (
-        <p className="problem">The waveforms could not be fetched, so the stems can’t be played here just now.</p>
+        <p className="problem">The waveforms could not be loaded, so the stems can’t be played here. Reload the page to try again.</p>
       )}
       {(status.warnings ?? []).map((warning) => (
         <p key={warning} className="warning">
@@ -50,13 +50,13 @@ export function Player({ title, status, list, config, onDelete }: Props) {
   )
 }
 
-/** Lanes without waveforms, so that nothing jumps when these come. */
-function Waiting({ status }: { status: Status }) {
+/** Lanes without waveforms, which keep the layout stable until these are loaded. */
+function LoadingLanes({ status }: { status: Status }) {
   return (
     <div className="lanes" aria-busy="true">
-      {playable(status).map((file) => (
+      {playableFiles(status).map((file) => (
         <div key={file.type} className={`lane ${stemClass(file.type)}`}>
-          <div className="strip">
+          <div className="controls">
             <span className="stem-name">{stemName(file.type)}</span>
           </div>
           <div className="wave" />
@@ -66,48 +66,49 @@ function Waiting({ status }: { status: Status }) {
   )
 }
 
-function Console({ title, player, status }: { title: string; player: Playing; status: Status }) {
-  const { engine, stems, mix, setMix, loop, setLoop, playing, waiting, problem } = player
+function Timeline({ title, player, status }: { title: string; player: LoadedPlayer; status: Status }) {
+  const { engine, stems, mix, setMix, loop, setLoop, playing, buffering, problem } = player
   const timeline = useRef<HTMLDivElement>(null)
-  const time = useRef<HTMLSpanElement>(null)
+  const timeText = useRef<HTMLSpanElement>(null)
   const { samples, sampleRate } = engine.layout
-  const full = loudest(stems.map((stem) => stem.peaks))
+  const fullLevel = peakLevel(stems.map((stem) => stem.peaks))
   const toggle = () => {
     if (playing) engine.pause()
     else void engine.play()
   }
-  useKeys({
+  const toggleLoop = () => setLoop(loop === null ? loopFromPlayhead(engine) : null)
+  useShortcuts({
     toggle,
-    move: (seconds) => engine.seek(engine.place + seconds * sampleRate),
+    move: (seconds) => engine.seek(engine.position + seconds * sampleRate),
     start: () => engine.seek(0),
     end: () => engine.seek(samples),
-    loop: () => setLoop(loop === null ? loopFrom(engine) : null),
-    loopFrom: () => setLoop(loopBetween(engine.place, Math.max(loop?.to ?? samples, engine.place), engine.layout)),
-    loopTo: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.place), engine.place, engine.layout)),
-    mute: (place) => {
-      const name = stems[place]?.name
+    loop: toggleLoop,
+    loopStart: () => setLoop(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), engine.layout)),
+    loopEnd: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, engine.layout)),
+    mute: (index) => {
+      const name = stems[index]?.name
       if (name !== undefined) setMix(withChannel(mix, name, { muted: mix[name]?.muted !== true }))
     },
-    solo: (place) => {
-      const name = stems[place]?.name
+    solo: (index) => {
+      const name = stems[index]?.name
       if (name !== undefined) setMix(withChannel(mix, name, { solo: mix[name]?.solo !== true }))
     },
   })
 
-  // Straight into the page, 60 times a second: React need not know of each place.
+  // Move the playhead 60 times a second by writing to the DOM directly, without rendering in React.
   useEffect(() => {
     let frame = 0
     let last = -1
-    const step = () => {
-      frame = requestAnimationFrame(step)
-      const { place } = engine
-      if (place === last) return
-      last = place
-      timeline.current?.style.setProperty('--at', String(place / samples))
-      const now = clock(place / sampleRate)
-      if (time.current !== null && time.current.textContent !== now) time.current.textContent = now
+    const onFrame = () => {
+      frame = requestAnimationFrame(onFrame)
+      const { position } = engine
+      if (position === last) return
+      last = position
+      timeline.current?.style.setProperty('--playhead', String(position / samples))
+      const now = formatTime(position / sampleRate)
+      if (timeText.current !== null && timeText.current.textContent !== now) timeText.current.textContent = now
     }
-    step()
+    onFrame()
     return () => cancelAnimationFrame(frame)
   }, [engine, samples, sampleRate])
 
@@ -118,19 +119,18 @@ function Console({ title, player, status }: { title: string; player: Playing; st
           <Icon name={playing ? 'pause' : 'play'} />
         </button>
         <p className="time">
-          <span ref={time}>0:00</span>
-          <small> / {clock(samples / sampleRate)}</small>
+          <span ref={timeText}>0:00</span>
+          <small> / {formatTime(samples / sampleRate)}</small>
         </p>
         <button
           type="button"
-          className="toggle"
           aria-pressed={loop !== null}
-          onClick={() => setLoop(loop === null ? loopFrom(engine) : null)}
+          onClick={toggleLoop}
         >
           <Icon name="loop" /> Loop
         </button>
-        <span className="hint" role="status">
-          {waiting && playing ? 'Fetching the sound…' : ''}
+        <span className="buffering" role="status">
+          {buffering && playing ? 'Loading…' : ''}
         </span>
       </div>
       {problem !== null && (
@@ -144,8 +144,8 @@ function Console({ title, player, status }: { title: string; player: Playing; st
           <Lane
             key={stem.name}
             stem={stem}
-            link={(status.output_files ?? []).find((file) => file.type === stem.name) ?? stem.file}
-            full={full}
+            file={(status.output_files ?? []).find((file) => file.type === stem.name) ?? stem.file}
+            fullLevel={fullLevel}
             mix={mix}
             setMix={setMix}
             loop={loop}

@@ -1,6 +1,6 @@
-/** The time above the lanes: where the song is, and the loop. */
+/** The time scale above the lanes, with the playhead and the loop's handles. */
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
-import { clock } from '../lib/format'
+import { formatTime } from '../lib/format'
 import type { Engine } from '../player/engine'
 import { type Loop, loopBetween } from '../player/schedule'
 import { LoopShade } from './Lane'
@@ -19,27 +19,27 @@ export function Ruler({ engine, loop, setLoop }: Props) {
   const seconds = samples / sampleRate
   const slider = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(600)
-  const element = useScrub(
+  const scale = useScrub(
     (fraction) => engine.seek(fraction * samples),
-    ({ from, to }) => setLoop(loopBetween(Math.round(from * samples), Math.round(to * samples), layout)),
+    (from, to) => setLoop(loopBetween(Math.round(from * samples), Math.round(to * samples), layout)),
   )
 
   useEffect(() => {
-    const target = element.current
-    if (target === null) return
-    const resized = new ResizeObserver(() => setWidth(target.clientWidth))
-    resized.observe(target)
-    return () => resized.disconnect()
-  }, [element])
+    const element = scale.current
+    if (element === null) return
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [scale])
 
   useEffect(() => {
-    const tell = () => {
-      const now = engine.place / sampleRate
+    const update = () => {
+      const now = engine.position / sampleRate
       slider.current?.setAttribute('aria-valuenow', now.toFixed(1))
-      slider.current?.setAttribute('aria-valuetext', `${clock(now)} of ${clock(seconds)}`)
+      slider.current?.setAttribute('aria-valuetext', `${formatTime(now)} of ${formatTime(seconds)}`)
     }
-    tell()
-    const timer = setInterval(tell, 250)
+    update()
+    const timer = setInterval(update, 250)
     return () => clearInterval(timer)
   }, [engine, sampleRate, seconds])
 
@@ -52,18 +52,18 @@ export function Ruler({ engine, loop, setLoop }: Props) {
     const step = steps[event.key]
     if (step === undefined) return
     event.preventDefault()
-    engine.seek(engine.place + step * sampleRate)
+    engine.seek(engine.position + step * sampleRate)
   }
 
   return (
     <div className="ruler">
-      <div className="scale" ref={element}>
+      <div className="scale" ref={scale}>
         <div
           ref={slider}
-          className="position"
+          className="playhead-slider"
           role="slider"
           tabIndex={0}
-          aria-label="Place in the song"
+          aria-label="Playhead"
           aria-valuemin={0}
           aria-valuemax={Math.round(seconds * 10) / 10}
           aria-valuenow={0}
@@ -71,7 +71,7 @@ export function Ruler({ engine, loop, setLoop }: Props) {
         />
         {ticks(seconds, width).map((second) => (
           <span key={second} className="tick" style={{ left: `${(second / seconds) * 100}%` }}>
-            {clock(second)}
+            {formatTime(second)}
           </span>
         ))}
         {loop !== null && (
@@ -95,25 +95,25 @@ interface HandleProps extends Props {
 function Handle({ end, loop, engine, setLoop }: HandleProps) {
   const { layout } = engine
   const { samples, sampleRate } = layout
-  const place = loop[end]
-  const put = (to: number) => setLoop(end === 'from' ? bounded(to, loop.to) : bounded(loop.from, to))
-  const bounded = (from: number, to: number) => (from < to ? loopBetween(from, to, layout) : loop)
+  const position = loop[end]
+  const moveTo = (target: number) => setLoop(end === 'from' ? ordered(target, loop.to) : ordered(loop.from, target))
+  const ordered = (from: number, to: number) => (from < to ? loopBetween(from, to, layout) : loop)
   return (
     <div
       className={`handle ${end}`}
       role="slider"
       tabIndex={0}
-      aria-label={end === 'from' ? 'Loop from' : 'Loop to'}
+      aria-label={end === 'from' ? 'Loop start' : 'Loop end'}
       aria-valuemin={0}
       aria-valuemax={Math.round(samples / sampleRate)}
-      aria-valuenow={Math.round(place / sampleRate)}
-      aria-valuetext={clock(place / sampleRate)}
-      style={{ left: `${(place / samples) * 100}%` }}
+      aria-valuenow={Math.round(position / sampleRate)}
+      aria-valuetext={formatTime(position / sampleRate)}
+      style={{ left: `${(position / samples) * 100}%` }}
       onKeyDown={(event) => {
         const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key]
         if (step === undefined) return
         event.preventDefault()
-        put(Math.round(place + step * (event.shiftKey ? 0.1 : 1) * sampleRate))
+        moveTo(Math.round(position + step * (event.shiftKey ? 0.1 : 1) * sampleRate))
       }}
       onPointerDown={(event) => {
         event.stopPropagation()
@@ -123,7 +123,7 @@ function Handle({ end, loop, engine, setLoop }: HandleProps) {
         const scale = event.currentTarget.parentElement
         if (scale === null || !event.currentTarget.hasPointerCapture(event.pointerId)) return
         const box = scale.getBoundingClientRect()
-        put(Math.round(Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * samples))
+        moveTo(Math.round(Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * samples))
       }}
     />
   )

@@ -1,16 +1,16 @@
-/** One song, from its upload to its stems. */
+/** The card of one song, from its upload to its stems. */
 import { useId, useRef, useState } from 'react'
-import { inWords } from '../api/problem'
+import { errorMessage } from '../api/problem'
 import type { ServerConfig } from '../api/types'
-import { clock, day, title } from '../lib/format'
+import { formatDay, formatTime, songTitle } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
 import type { SongList } from '../songs/list'
 import { type Phase, phaseOf, type Song } from '../songs/song'
-import { Braid } from './Braid'
+import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
 import { Player } from './Player'
-import { playable } from './usePlayer'
-import { wordsFor } from './words'
+import { statusText } from './statusText'
+import { playableFiles } from './usePlayer'
 
 interface Props {
   song: Song
@@ -23,30 +23,31 @@ interface Props {
 
 export function SongCard({ song, list, now, config, open, onToggle }: Props) {
   const phase = phaseOf(song, now)
-  const name = useId()
+  const title = songTitle(song.name)
+  const titleId = useId()
   const [problem, setProblem] = useState<string | null>(null)
   const attempt = (action: Promise<unknown>) => {
     setProblem(null)
-    action.catch((error: unknown) => setProblem(inWords(error)))
+    action.catch((error: unknown) => setProblem(errorMessage(error)))
   }
   const done = phase === 'done' && song.status !== null
   return (
     <li className={`card ${phase.replaceAll(' ', '-')}${open ? ' open' : ''}`}>
-      <article aria-labelledby={name}>
+      <article aria-labelledby={titleId}>
         <header>
-          <h2 id={name} title={song.name}>
+          <h2 id={titleId} title={song.name}>
             {done ? (
               <button type="button" className="title" aria-expanded={open} onClick={onToggle}>
                 <Icon name="down" />
-                {title(song.name)}
+                {title}
               </button>
             ) : (
-              title(song.name)
+              title
             )}
           </h2>
           {done ? <Facts song={song} now={now} /> : <Actions song={song} phase={phase} list={list} attempt={attempt} />}
         </header>
-        {!done && <Progress song={song} phase={phase} name={name} wakes={config.wakes} />}
+        {!done && <Progress song={song} phase={phase} titleId={titleId} wakes={config.wakes} />}
         {problem !== null && (
           <p className="problem" role="alert">
             {problem}
@@ -55,7 +56,7 @@ export function SongCard({ song, list, now, config, open, onToggle }: Props) {
         {done && open && song.status !== null && (
           <Player
             key={song.key}
-            title={title(song.name)}
+            title={title}
             status={song.status}
             list={list}
             config={config}
@@ -68,8 +69,8 @@ export function SongCard({ song, list, now, config, open, onToggle }: Props) {
 }
 
 function Facts({ song, now }: { song: Song; now: number }) {
-  const files = song.status === null ? [] : playable(song.status)
-  const until = song.status?.expires_at
+  const files = song.status === null ? [] : playableFiles(song.status)
+  const expiresAt = song.status?.expires_at
   return (
     <p className="facts">
       <span className="dots">
@@ -78,9 +79,9 @@ function Facts({ song, now }: { song: Song; now: number }) {
         ))}
       </span>
       <span>{files.length === 2 ? files.map((file) => stemName(file.type)).join(', ') : `${files.length} stems`}</span>
-      {song.status?.duration != null && <span>{clock(song.status.duration)}</span>}
+      {song.status?.duration != null && <span>{formatTime(song.status.duration)}</span>}
       {song.status?.model != null && <span>{song.status.model}</span>}
-      {until !== undefined && <span className="until">kept until {day(until, now / 1000)}</span>}
+      {expiresAt !== undefined && <span>kept until {formatDay(expiresAt, now / 1000)}</span>}
     </p>
   )
 }
@@ -88,13 +89,13 @@ function Facts({ song, now }: { song: Song; now: number }) {
 interface ProgressProps {
   song: Song
   phase: Phase
-  name: string
+  titleId: string
   wakes: boolean
 }
 
-function Progress({ song, phase, name, wakes }: ProgressProps) {
-  const { line, left, hint, fraction } = wordsFor(song, phase, wakes)
-  const stems = stemsOf(song.choices?.stems ?? song.status?.stems ?? 'vocals', ['vocals', 'drums', 'bass', 'other'])
+function Progress({ song, phase, titleId, wakes }: ProgressProps) {
+  const { line, remaining, hint, fraction } = statusText(song, phase, wakes)
+  const stems = stemsOf(song.choices?.stems ?? song.status?.stems ?? 'vocals', FOUR_STEMS)
   const uploading = phase === 'uploading' || phase === 'waiting' || phase === 'uploading elsewhere'
   return (
     <>
@@ -102,25 +103,25 @@ function Progress({ song, phase, name, wakes }: ProgressProps) {
         <div
           className="progress"
           role="progressbar"
-          aria-labelledby={name}
+          aria-labelledby={titleId}
           aria-valuemin={0}
           aria-valuemax={100}
           aria-valuenow={Math.floor(fraction * 100)}
-          aria-valuetext={left === '' ? line : `${line}, ${left}`}
+          aria-valuetext={remaining === '' ? line : `${line}, ${remaining}`}
         >
           <Braid
             stems={stems}
             apart={uploading ? 0 : fraction}
             present={uploading ? fraction : 1}
-            alive={phase === 'working'}
+            animated={phase === 'working'}
           />
         </div>
       )}
       <p className="state">
         <span>{line}</span>
-        {left !== '' && <span className="left">{left}</span>}
+        {remaining !== '' && <span>{remaining}</span>}
       </p>
-      {hint !== '' && <p className="why">{hint}</p>}
+      {hint !== '' && <p className="wait-hint">{hint}</p>}
       {(song.status?.warnings ?? []).map((warning) => (
         <p key={warning} className="warning">
           {warning}
@@ -139,19 +140,19 @@ interface ActionsProps {
 
 function Actions({ song, phase, list, attempt }: ActionsProps) {
   const picker = useRef<HTMLInputElement>(null)
-  const called = title(song.name)
+  const title = songTitle(song.name)
   const ended = ['failed', 'cancelled', 'upload failed'].includes(phase)
-  const under = ['waiting', 'uploading', 'queued', 'working'].includes(phase)
+  const active = ['waiting', 'uploading', 'queued', 'working'].includes(phase)
   return (
     <p className="actions">
       {ended && (
-        <button type="button" onClick={() => attempt(list.retry(song.key))} aria-label={`Try again: ${called}`}>
+        <button type="button" onClick={() => attempt(list.retry(song.key))} aria-label={`Try again: ${title}`}>
           <Icon name="retry" /> Try again
         </button>
       )}
       {phase === 'interrupted' && (
         <>
-          <button type="button" onClick={() => picker.current?.click()} aria-label={`Choose the file of ${called}`}>
+          <button type="button" onClick={() => picker.current?.click()} aria-label={`Choose the file of ${title}`}>
             <Icon name="upload" /> Choose the file
           </button>
           <input
@@ -160,18 +161,18 @@ function Actions({ song, phase, list, attempt }: ActionsProps) {
             hidden
             onChange={(event) => {
               const file = event.target.files?.[0]
-              if (file !== undefined) attempt(list.bringAgain(song.key, file))
+              if (file !== undefined) attempt(list.uploadAgain(song.key, file))
             }}
           />
         </>
       )}
-      {under && (
-        <button type="button" onClick={() => attempt(list.cancel(song.key))} aria-label={`Cancel ${called}`}>
+      {active && (
+        <button type="button" onClick={() => attempt(list.cancel(song.key))} aria-label={`Cancel ${title}`}>
           <Icon name="close" /> Cancel
         </button>
       )}
       {(ended || phase === 'interrupted') && (
-        <button type="button" onClick={() => attempt(list.remove(song.key))} aria-label={`Remove ${called}`}>
+        <button type="button" onClick={() => attempt(list.remove(song.key))} aria-label={`Remove ${title}`}>
           <Icon name="delete" /> Remove
         </button>
       )}

@@ -1,11 +1,11 @@
-/** The sound of an open song, and what the page shows of it. */
+/** State of the player of an open song. */
 import { useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
-import { Engine, type PlayerState } from '../player/engine'
-import { evenMix, gains, type Mix } from '../player/mixer'
+import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
+import { defaultMix, gains, type Mix } from '../player/mixer'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
-import { sorted } from '../lib/stems'
+import { filesInDisplayOrder } from './downloadLinks'
 
 export interface Stem {
   name: string
@@ -13,7 +13,7 @@ export interface Stem {
   peaks: Peaks
 }
 
-export interface Playing extends PlayerState {
+export interface LoadedPlayer extends PlayerState {
   stems: readonly Stem[]
   engine: Engine
   mix: Mix
@@ -22,46 +22,44 @@ export interface Playing extends PlayerState {
   setLoop: (loop: Loop | null) => void
 }
 
-/** The files of a session that can be played, in the order in which they are shown. */
-export function playable(status: Status): OutputFile[] {
-  const files = (status.output_files ?? []).filter((file) => file.peaks_url != null && file.play_url != null)
-  const order = sorted(files.map((file) => file.type))
-  return files.sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type))
+/** The files of a session that the player can play, in display order. */
+export function playableFiles(status: Status): OutputFile[] {
+  return filesInDisplayOrder(status).filter((file) => file.peaks_url != null && file.play_url != null)
 }
 
-/** null while the waveforms are on their way; 'failed' when they can't be had. */
-export function usePlayer(status: Status, refresh: () => Promise<Status>): Playing | null | 'failed' {
-  const first = useRef({ status, refresh })
+/** null while the waveforms load; 'failed' when they can't be loaded. */
+export function usePlayer(status: Status, refresh: () => Promise<Status>): LoadedPlayer | null | 'failed' {
+  const initial = useRef({ status, refresh })
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
-  const [state, setState] = useState<PlayerState>({ playing: false, waiting: false, problem: null })
-  const [mix, setMix] = useState<Mix>(() => evenMix(playable(status).map((file) => file.type)))
+  const [state, setState] = useState<PlayerState>(INITIAL_STATE)
+  const [mix, setMix] = useState<Mix>(() => defaultMix(playableFiles(status).map((file) => file.type)))
   const [loop, setLoop] = useState<Loop | null>(null)
 
   useEffect(() => {
-    let here = true
-    load(first.current.status)
-      .catch(async () => load(await first.current.refresh())) // the links had run out
-      .then((found) => here && setStems(found))
-      .catch(() => here && setStems('failed'))
+    let mounted = true
+    load(initial.current.status)
+      .catch(async () => load(await initial.current.refresh())) // the links have expired
+      .then((loaded) => mounted && setStems(loaded))
+      .catch(() => mounted && setStems('failed'))
     return () => {
-      here = false
+      mounted = false
     }
   }, [])
 
   useEffect(() => {
     if (stems === null || stems === 'failed' || stems.length === 0) return
-    const anew = async () => playable(await first.current.refresh()).map((file) => file.play_url ?? '')
+    const freshUrls = async () => playableFiles(await initial.current.refresh()).map((file) => file.play_url ?? '')
     const sources = stems.map(({ name, file, peaks }) => ({ name, peaks, url: file.play_url ?? '' }))
-    const made = new Engine(sources, anew, setState)
-    made.warm()
-    setEngine(made)
-    return () => made.close()
+    const created = new Engine(sources, freshUrls, setState)
+    created.prefetch()
+    setEngine(created)
+    return () => created.close()
   }, [stems])
 
   useEffect(() => {
-    const wanted = gains(mix)
-    if (Array.isArray(stems)) (stems as Stem[]).forEach(({ name }, place) => engine?.setGain(place, wanted[name] ?? 0))
+    const stemGains = gains(mix)
+    if (Array.isArray(stems)) (stems as Stem[]).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
   }, [engine, mix, stems])
 
   useEffect(() => engine?.setLoop(loop), [engine, loop])
@@ -74,14 +72,14 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Playi
 }
 
 async function load(status: Status): Promise<Stem[]> {
-  const files = playable(status)
   return Promise.all(
-    files.map(async (file) => ({ name: file.type, file, peaks: await fetchPeaks(file.peaks_url ?? '') })),
+    playableFiles(status).map(async (file) => ({ name: file.type, file, peaks: await fetchPeaks(file.peaks_url ?? '') })),
   )
 }
 
-/** A loop of a few seconds from here, where there was none. */
-export function loopFrom(engine: Engine): Loop {
-  const { place, layout } = engine
-  return loopBetween(place, place + 8 * layout.sampleRate, layout)
+const NEW_LOOP_S = 8
+
+/** A new loop that starts at the playhead. */
+export function loopFromPlayhead({ position, layout }: Engine): Loop {
+  return loopBetween(position, position + NEW_LOOP_S * layout.sampleRate, layout)
 }

@@ -1,7 +1,7 @@
-"""Compiles `sources/` into `_native.so` beside this file: `python build.py`.
+"""Compile `sources/` into `_native.so` beside this file: `python build.py`.
 
-Runs on a bare Python >= 3.11, before anything is installed. The library computes a network on processors with
-AVX-512 VNNI; without it OpenVINO does, so that whatever is in the way here is said in one line and is no failure.
+Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs on processors with AVX-512
+VNNI. Without the library OpenVINO computes it, so that a failed build prints one line and is not an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ANY_PROCESSOR = ("supported.c", "stamp.c")
-"""Compiled for every x86-64: the first says whether the rest may be called."""
+"""Compiled for any x86-64. supported.c checks whether the processor can run the other sources."""
 
 FLAGS = (
     "-std=c11",
@@ -35,9 +35,9 @@ WIDE = (
     *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c"),
     "-mprefer-vector-width=512",
 )
-# LLVM makes two instructions of each vpdpwssd unless it is told that the one is fast.
+# LLVM splits each vpdpwssd into two instructions unless this feature says that it is fast.
 WIDE_CLANG = ("-Xclang", "-target-feature", "-Xclang", "+fast-dpwssd")
-# Zig compiles for this very processor, and for its own C library, unless it is told otherwise.
+# By default Zig compiles for this processor only, and for its own C library.
 ZIG = ("-target", "x86_64-linux-gnu.2.28")
 LINK = ("-shared", "-s", "-Wl,-z,defs", "-lm")
 
@@ -49,20 +49,20 @@ __m512i probe(__m512i a, __m512i b, __m512i c) { return _mm512_dpwssd_epi32(a, b
 """
 PROCESSOR = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "fma", "f16c"}
 MARK = "unbraid native sources "
-"""Precedes, in the library, the hash of what it was compiled from."""
+"""Text in the library before the hash of its sources."""
 
 
 class BuildError(Exception):
-    """The library could not be built; the words say why, in less than a line."""
+    """The library could not be built. The message is shorter than a line."""
 
 
-def possible() -> bool:
-    """Whether there can be a library for this machine: Linux on x86-64."""
+def platform_supported() -> bool:
+    """Whether the library exists for this platform: Linux on x86-64."""
     return sys.platform == "linux" and platform.machine() == "x86_64" and sys.maxsize > 2**32
 
 
-def useful() -> bool:
-    """Whether this processor can run it."""
+def processor_supported() -> bool:
+    """Whether this processor can run the library."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -71,26 +71,26 @@ def useful() -> bool:
     return set(flags) >= PROCESSOR
 
 
-def library(folder: Path = FOLDER) -> Path:
-    """Where the library is, or would be."""
+def library_path(folder: Path = FOLDER) -> Path:
+    """Path of the library, whether it exists or not."""
     return folder / "_native.so"
 
 
-def current(folder: Path = FOLDER) -> bool:
-    """Whether the library is there, compiled from the sources as they are."""
-    file = library(folder)
+def is_current(folder: Path = FOLDER) -> bool:
+    """Whether the library exists and was compiled from the present sources."""
+    file = library_path(folder)
     return file.is_file() and _stamp(folder).encode() in file.read_bytes()
 
 
-def candidates() -> list[list[str]]:
-    """Compilers of this machine: the one that `$CC` names, or else those that usually have these names."""
+def find_compilers() -> list[list[str]]:
+    """Compilers of this machine: `$CC` if set, else cc, gcc and clang, as far as they are installed."""
     if named := shlex.split(os.environ.get("CC", "")):
         return [named]
-    return [[found] for name in ("cc", "gcc", "clang") if (found := shutil.which(name))]
+    return [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
 
 
-def usable(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
-    """The first of them that knows the instructions and has C's headers. Raises BuildError where none does."""
+def choose_compiler(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
+    """The first compiler that knows the instructions and has C's headers. Raises BuildError if there is none."""
     why = "there is no C compiler"
     for compiler in compilers:
         try:
@@ -107,10 +107,10 @@ def usable(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
 
 
 def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
-    """Put the library in its place, whole, or raise BuildError and leave none that is older than its sources."""
+    """Build the library and install it atomically. Raises BuildError, after removing an outdated library."""
     new = folder / f"_native.so.{os.getpid()}"
     try:
-        # Whether it may be written at all is known before the work is done.
+        # Fail before the compilation if the folder is not writable.
         new.touch()
         with tempfile.TemporaryDirectory() as scratch:
             stamp = Path(scratch) / "stamp.c"
@@ -124,21 +124,21 @@ def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
                 for source in sources
             ]
             linked = Path(scratch) / "linked.so"
-            # Zig compiles its run-time library as it does what it is linked with.
+            # FLAGS are also for Zig's run-time library, which is compiled at this point.
             _run(compiler, [*FLAGS, *map(str, objects), *LINK, "-o", str(linked)], Path(scratch))
             shutil.copyfile(linked, new)
         new.chmod(0o755)
-        new.replace(library(folder))
+        new.replace(library_path(folder))
     except OSError as error:
         raise BuildError(f"{error.filename2 or error.filename or folder}: {error.strerror}") from None
     finally:
-        discard(new)
-        if not current(folder):
-            discard(library(folder))
+        remove(new)
+        if not is_current(folder):
+            remove(library_path(folder))
 
 
-def discard(file: Path) -> None:
-    """Remove it, if it is there and may be removed."""
+def remove(file: Path) -> None:
+    """Remove a file if it exists and the folder is writable."""
     try:
         file.unlink(missing_ok=True)
     except OSError:
@@ -146,7 +146,7 @@ def discard(file: Path) -> None:
 
 
 def _stamp(folder: Path) -> str:
-    """What the library says of itself: by names and contents of all sources, and flags."""
+    """MARK and a hash of the flags, and of the names and contents of all sources."""
     digest = hashlib.sha256(repr((FLAGS, WIDE, WIDE_CLANG, ZIG, LINK)).encode())
     for file in sorted((folder / "sources").glob("*.[ch]")):
         digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -154,19 +154,19 @@ def _stamp(folder: Path) -> str:
 
 
 def _wide(compiler: Sequence[str], scratch: Path) -> Sequence[str]:
-    """Flags for AVX-512 VNNI."""
+    """The compiler's flags for AVX-512 VNNI."""
     return (*WIDE, *WIDE_CLANG) if "clang" in _run(compiler, ["--version"], scratch) else WIDE
 
 
 def _compile(compiler: Sequence[str], source: Path, wide: Sequence[str], scratch: Path) -> Path:
-    """The object file."""
-    made = scratch / f"{source.stem}.o"
-    _run(compiler, [*FLAGS, *wide, "-c", str(source), "-o", str(made)], scratch)
-    return made
+    """Compile one source. Returns the object file."""
+    object_file = scratch / f"{source.stem}.o"
+    _run(compiler, [*FLAGS, *wide, "-c", str(source), "-o", str(object_file)], scratch)
+    return object_file
 
 
 def _run(compiler: Sequence[str], arguments: Sequence[str], scratch: Path) -> str:
-    """What it prints. Raises BuildError with the first error that it names."""
+    """Run the compiler and return its output. Raises BuildError with its first error message."""
     zig = ZIG if any(Path(word).name in ("zig", "ziglang") for word in compiler) else ()
     caches = {"ZIG_GLOBAL_CACHE_DIR": str(scratch / "zig"), "ZIG_LOCAL_CACHE_DIR": str(scratch / "zig")}
     try:
@@ -184,32 +184,29 @@ def _run(compiler: Sequence[str], arguments: Sequence[str], scratch: Path) -> st
         raise BuildError(f"{compiler[0]}: {error.strerror}") from None
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        said = (
-            [line for line in lines if "error: " in line or "undefined " in line]
-            or lines
-            or [f"status {done.returncode}"]
-        )
-        # Where the objects lie is nothing to anybody.
-        raise BuildError(f"{Path(compiler[0]).name}: {said[0].replace(f'{scratch}{os.sep}', '')}")
+        errors = [line for line in lines if "error: " in line or "undefined " in line]
+        message = (errors or lines or [f"status {done.returncode}"])[0]
+        # Remove the temporary folder's path.
+        raise BuildError(f"{Path(compiler[0]).name}: {message.replace(f'{scratch}{os.sep}', '')}")
     return done.stdout
 
 
 def main() -> None:
-    """Build it where it is missing or older than its sources, and say so."""
-    if not possible():
+    """Build the library if it is missing or outdated, and print the outcome."""
+    if not platform_supported():
         outcome = "there is no native library for this kind of machine: OpenVINO computes all networks"
-    elif current():
+    elif is_current():
         outcome = "the native library is up to date"
     else:
         started = time.monotonic()
         try:
-            compiler = usable(candidates())
+            compiler = choose_compiler(find_compilers())
             build(compiler)
             outcome = (
                 f"built the native library with {shlex.join(compiler)} ({time.monotonic() - started:.0f} s)"
             )
         except BuildError as error:
-            discard(library())
+            remove(library_path())
             outcome = f"no native library ({error}): OpenVINO computes all networks"
     sys.stderr.write(f"unbraid: {outcome}\n")
 

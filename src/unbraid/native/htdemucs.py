@@ -1,4 +1,4 @@
-"""HTDemucs by the native library: see `unbraid.networks.htdemucs` for the network itself."""
+"""HTDemucs computed by the native library. `unbraid.networks.htdemucs` is the same network in PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
-from unbraid.native.library import PARTS, HTDemucsSizes
+from unbraid.native.library import STAGES, HTDemucsSizes
 
 Floats = NDArray[np.float32]
 
@@ -18,10 +18,10 @@ _ALIGNMENT = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The memory of one call: what it works in, and what it gives."""
+class Workspace:
+    """The memory of one call: for its intermediate tensors and its outputs."""
 
-    room: NDArray[np.uint8]
+    memory: NDArray[np.uint8]
     waveforms: Floats
     """(1, sources, 2, samples)"""
     spectra: Floats
@@ -29,7 +29,7 @@ class Desk:
 
 
 class NativeHTDemucs:
-    """One network for segments of one length. Calls with desks of their own may run at the same time."""
+    """One network for segments of one length. Concurrent calls need a workspace each."""
 
     def __init__(
         self,
@@ -42,27 +42,35 @@ class NativeHTDemucs:
         frames: int,
         threads: int = 1,
     ) -> None:
-        """`tensors`: by the names of the published ones; `width`: of the transformer, 0 for the U-Net's own; `threads`:
-        that work on all calls together, unless there are more calls.
+        """Pack the weights.
 
-        Raises ModelError where a tensor is missing, and MemoryError.
+        Args:
+            tensors: weights by the names of the published ones
+            width: of the transformer; 0: the U-Nets' own channels
+            samples: in a segment
+            frames: in a segment's spectrogram
+            threads: for all concurrent calls together, or one each if there are more calls
+
+        Raises:
+            ModelError: a tensor is missing.
+            MemoryError
         """
         self._library = library
         self._threads = threads
-        self._busy = np.zeros(1, np.int32)
+        self._active_threads = np.zeros(1, np.int32)
         self._sizes = HTDemucsSizes(sources, width, samples, frames)
         self._weights = _aligned(library.htdemucs_weights_bytes(self._sizes))
         values = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
         names = (c_char_p * len(values))(*[name.encode() for name in values])
-        places = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
-        if library.htdemucs_pack(self._sizes, len(values), names, places, self._weights.ctypes.data) != 0:
+        pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
+        if library.htdemucs_pack(self._sizes, len(values), names, pointers, self._weights.ctypes.data) != 0:
             raise ModelError("the weights lack a tensor of HTDemucs")
 
-    def desk(self) -> Desk:
-        """Memory for calls, one after the other. Raises MemoryError."""
+    def workspace(self) -> Workspace:
+        """Allocate memory for calls, one at a time. Raises MemoryError."""
         sizes = self._sizes
-        return Desk(
-            _aligned(self._library.htdemucs_room_bytes(sizes, self._weights.ctypes.data, self._threads)),
+        return Workspace(
+            _aligned(self._library.htdemucs_workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
             np.empty((1, sizes.sources, 2, sizes.samples), np.float32),
             np.empty((1, sizes.sources, 2, 2048, sizes.frames, 2), np.float32),
         )
@@ -71,12 +79,12 @@ class NativeHTDemucs:
         self,
         mixture: Floats,
         spectrum: Floats,
-        desk: Desk,
+        workspace: Workspace,
         seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Fill the desk's waveforms and spectra; the same whatever the number of threads.
+        """Compute the waveforms and spectra of the workspace. The result does not depend on the number of threads.
 
-        The time of each of `library.PARTS` is added to `seconds`.
+        The time of each of `library.STAGES` is added to `seconds`.
 
         Shape:
             mixture: (1, 2, samples)
@@ -86,24 +94,24 @@ class NativeHTDemucs:
         """
         sizes = self._sizes
         mixture, spectrum = (np.ascontiguousarray(array, np.float32) for array in (mixture, spectrum))
-        # The library believes in its sizes.
+        # The library does not check sizes.
         if mixture.shape != (1, 2, sizes.samples) or spectrum.shape != (1, 2, 2048, sizes.frames, 2):
-            raise ValueError("the network was made for segments of another length")
-        if seconds is not None and (seconds.shape != (len(PARTS),) or seconds.dtype != np.float64):
-            raise ValueError(f"seconds has to be {len(PARTS)} times float64")
+            raise ValueError("the network is built for segments of another length")
+        if seconds is not None and (seconds.shape != (len(STAGES),) or seconds.dtype != np.float64):
+            raise ValueError(f"seconds must have {len(STAGES)} float64 values")
         self._library.htdemucs_run(
             sizes,
             self._weights.ctypes.data,
-            desk.room.ctypes.data,
+            workspace.memory.ctypes.data,
             self._threads,
-            self._busy.ctypes.data,
-            *(array.ctypes.data for array in (mixture, spectrum, desk.waveforms, desk.spectra)),
+            self._active_threads.ctypes.data,
+            *(array.ctypes.data for array in (mixture, spectrum, workspace.waveforms, workspace.spectra)),
             None if seconds is None else seconds.ctypes.data,
         )
 
 
 def _aligned(count: int) -> NDArray[np.uint8]:
-    """So many bytes, from an address that the library's instructions need."""
-    whole = np.empty(count + _ALIGNMENT, np.uint8)
-    start = -whole.ctypes.data % _ALIGNMENT
-    return whole[start : start + count]
+    """Allocate bytes at an address with the alignment that AVX-512 loads need."""
+    memory = np.empty(count + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + count]

@@ -1,4 +1,4 @@
-"""The library in C that `build.py` compiles from `sources/`, where it is there and this processor can run it."""
+"""Load the native library that `build.py` compiles from `sources/`, if this processor can run it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 LIBRARY = Path(__file__).with_name("_native.so")
-VERSION = 1  # of the interface; native.h has the same number
+VERSION = 1  # of the interface: NATIVE_VERSION in native.h
 
 
 class HTDemucsSizes(Structure):
-    """See `native.h`."""
+    """HTDemucsSizes of `native.h`."""
 
     _fields_: ClassVar = [
         ("sources", c_int32),
@@ -23,8 +23,8 @@ class HTDemucsSizes(Structure):
     ]
 
 
-# Where the time of a call goes, in the order of native.h.
-PARTS = (
+# Stages of a call, in the order of native.h.
+STAGES = (
     "reading",
     "spectral encoder",
     "waveform encoder",
@@ -37,10 +37,10 @@ PARTS = (
 )
 
 SIZES = POINTER(HTDemucsSizes)
-# What native.h declares: the result, and the arguments.
-DECLARED = {
+# Result and argument types of the functions in native.h.
+SIGNATURES = {
     "htdemucs_weights_bytes": (c_uint64, [SIZES]),
-    "htdemucs_room_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
+    "htdemucs_workspace_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
     "htdemucs_pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
     "htdemucs_run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 6]),
 }
@@ -48,12 +48,12 @@ DECLARED = {
 
 @cache
 def native_library() -> CDLL | None:
-    """The library; None where it wasn't built, is another version's, or needs another processor."""
+    """The library, or None if it is not built, has another version, or does not support this processor."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
         if library.native_version() != VERSION or not library.native_supported():
             return None
-        for name, (result, arguments) in DECLARED.items():
+        for name, (result, arguments) in SIGNATURES.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError):

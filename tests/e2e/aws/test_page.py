@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
-from tests.e2e.browser import sound
+from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import BUILT, OpenVisit, build, running_chromium, visit
 from tests.e2e.browser.steps import open_song, pick
 from tests.simulators.aws_account import AwsAccount
@@ -59,8 +59,8 @@ def test_uploads_plays_downloads_and_deletes_a_song(
     pick(page, song)
     player = open_song(page, song)
     player.get_by_role("button", name="Play", exact=True).click()
-    page.wait_for_function("() => window.ears.context?.currentTime > 0.5")
-    assert sound.loudness(page) > 0.01
+    page.wait_for_function("() => window.audioProbe.context?.currentTime > 0.5")
+    assert audio_probe.loudness(page) > 0.01
     for stem in ("vocals", "no_vocals"):
         with page.expect_download() as download:
             player.get_by_role("link", name=f"Download {stem}.wav").click()
@@ -73,7 +73,7 @@ def test_uploads_plays_downloads_and_deletes_a_song(
     player.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Delete it").click()
     expect(player).to_have_count(0)
-    assert visitor.complaints == []
+    assert visitor.errors == []
     hosts = {
         urlsplit(address).netloc for address in (page_host, aws_account.api_url, aws_account.gateway_url)
     }

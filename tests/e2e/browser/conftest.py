@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium, with `unbraid serve` behind it, and nothing that stands in for either."""
+"""Fixtures for tests of the page in Debian's Chromium, against a real `unbraid serve`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.conftest import WriteWave
-from tests.e2e.browser.serving import Server
-from tests.e2e.browser.sound import EARS
+from tests.e2e.browser import audio_probe
+from tests.e2e.browser.server import Server
 
 ROOT = Path(__file__).parents[3]
 BUILT = ROOT / "src" / "unbraid" / "web" / "static" / "index.html"
@@ -30,33 +30,33 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 60_000  # for what depends on how busy the machine is
+TIMEOUT_MS = 60_000  # long, as the machine may be busy
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @dataclass
 class Visit:
-    """Somebody's browser: its own storage, and what went wrong in it."""
+    """One user's browser, with its own storage: its page, the hosts it contacts, and its console errors."""
 
     page: Page
     hosts: set[str] = field(default_factory=set)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 OpenVisit = Callable[..., Visit]
 
 
 def build() -> None:
-    """Build the page, or skip."""
+    """Build the page, or skip the test."""
     subprocess.run([ROOT / "requirements" / "frontend.sh"], check=True)
     if not BUILT.is_file():
-        pytest.skip("the page takes Node.js to build (requirements/frontend.sh)")
+        pytest.skip("building the page needs Node.js (requirements/frontend.sh)")
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """A browser, with an event loop that ends with it: whatever comes later couldn't run one of its own."""
+    """A browser. Its event loop ends with it, as later tests could not start their own beside it."""
     if not CHROMIUM.exists():
         pytest.skip("Debian's chromium is not installed")
     with sync_playwright() as playwright:
@@ -67,20 +67,20 @@ def running_chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def built() -> None:
-    """The page is built, which takes Node.js."""
+    """Build the page once."""
     build()
 
 
 @pytest.fixture(scope="package")
 def chromium(built: None) -> Iterator[Browser]:
-    """One browser; visits are apart from each other."""
+    """One browser; each visit has its own context."""
     with running_chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that all tests share, each with songs of its own."""
+    """A server that all tests share. Each visit sees only its own songs."""
     server = Server(tmp_path_factory.mktemp("served") / "data")
     yield server
     server.stop()
@@ -88,21 +88,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[OpenVisit]:
-    """Opens the page as somebody new, and waits for the words of `ready`. Options are those of a browser context."""
+    """Open the page as a new user and wait for the text `ready`. Options are those of a browser context."""
     contexts = []
 
-    def open_page(address: str, ready: str = "a minute.", **options: Any) -> Visit:
+    def open_page(address: str, ready: str = "per minute", **options: Any) -> Visit:
         context = chromium.new_context(**options)
-        context.set_default_timeout(PATIENCE_MS)
-        context.add_init_script(EARS)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.add_init_script(audio_probe.SCRIPT)
         contexts.append(context)
         visit = Visit(context.new_page())
         context.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))
         visit.page.on(
             "console",
-            lambda message: visit.complaints.append(message.text) if message.type == "error" else None,
+            lambda message: visit.errors.append(message.text) if message.type == "error" else None,
         )
-        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
         visit.page.goto(address)
         expect(visit.page.locator("main")).to_contain_text(ready)
         return visit
@@ -114,21 +114,21 @@ def visit(chromium: Browser) -> Iterator[OpenVisit]:
 
 @pytest.fixture(scope="package")
 def songs(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> dict[str, Path]:
-    """A short song, two that take their time, and a file that only calls itself one."""
+    """A short song, two longer ones, and a file that is not audio despite its extension."""
     folder = tmp_path_factory.mktemp("songs")
-    made = {
+    files = {
         "short": write_wave(folder / "A short song.wav", seconds=12.5),
         "long": write_wave(folder / "A long song.wav", seconds=90, sample_rate=8000, channels=1),
         "other": write_wave(folder / "Another song.wav", seconds=20, sample_rate=22050, channels=1),
         "broken": folder / "Broken.mp3",
     }
-    made["broken"].write_bytes(b"ID3\x04" + b"\0" * 20_000)
-    return made
+    files["broken"].write_bytes(b"ID3\x04" + b"\0" * 20_000)
+    return files
 
 
 @pytest.fixture(scope="package")
-def by_command_line(songs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stems of the short song as `unbraid separate` writes them."""
+def cli_stems(songs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the short song's stems from `unbraid separate`."""
     folder = tmp_path_factory.mktemp("separated")
     subprocess.run(
         [sys.executable, "-m", "unbraid", "separate", "-q", "-m", "lite", "-o", folder, songs["short"]],
@@ -139,7 +139,7 @@ def by_command_line(songs: dict[str, Path], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="package")
 def separated(server: Server, songs: dict[str, Path]) -> str:
-    """The id of the short song's session, once the server has taken it apart."""
+    """Session id of the short song, separated by the server."""
     with httpx.Client(base_url=server.address) as client:
         upload = client.post(
             "/upload", json={"fileName": songs["short"].name, "fileType": "audio/wav"}
@@ -153,4 +153,4 @@ def separated(server: Server, songs: dict[str, Path]) -> str:
             if client.get(f"/status/{session}").json()["status"] == "COMPLETED":
                 return session
             time.sleep(0.2)
-    raise AssertionError("the song was not taken apart")
+    raise AssertionError("the song was not separated")

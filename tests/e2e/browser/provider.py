@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider: whoever comes is anna, by authorisation code with PKCE (RFC 7636) alone."""
+"""A small OpenID Connect provider that signs every user in as anna, with authorisation code and PKCE (RFC 7636)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT = "unbraid-page"
-WHO = "anna@example.org"
+USER_EMAIL = "anna@example.org"
 
 
 class Provider:
-    """What it knows: its key, and the challenges of codes that are out."""
+    """The provider's signing key, and the PKCE challenges of the issued codes."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -30,7 +30,7 @@ class Provider:
         self.challenges: dict[str, str] = {}
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """What can be read, by path."""
+        """Public JSON documents by path."""
         address = self.address
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         discovery = {
@@ -45,7 +45,7 @@ class Provider:
         }
 
     def authorise(self, query: dict[str, str]) -> str:
-        """Where the browser is sent back to, with a code."""
+        """Issue a code. Returns the URL to redirect the browser to."""
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         code = secrets.token_urlsafe()
@@ -53,7 +53,7 @@ class Provider:
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
     def tokens(self, form: dict[str, str]) -> dict[str, Any]:
-        """For a code and the secret behind its challenge."""
+        """Tokens for a code, after checking the PKCE verifier."""
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == self.challenges.pop(form["code"])
         now = int(time.time())
@@ -63,7 +63,7 @@ class Provider:
             "sub": "anna",
             "iat": now,
             "exp": now + 600,
-            "email": WHO,
+            "email": USER_EMAIL,
         }
         token = jwt.encode(claims, self.key, "RS256", headers={"kid": "one"})
         return {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": 600}
@@ -71,23 +71,23 @@ class Provider:
 
 @contextmanager
 def running() -> Iterator[Provider]:
-    """A provider at a free port."""
+    """Run a provider on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            if asked.path == "/authorize":
+            url = urlsplit(self.path)
+            if url.path == "/authorize":
                 self.send_response(302)
-                self.send_header("Location", provider.authorise(dict(parse_qsl(asked.query))))
+                self.send_header("Location", provider.authorise(dict(parse_qsl(url.query))))
                 self.end_headers()
             else:
-                self._say(provider.documents().get(asked.path, {}))
+                self._send_json(provider.documents().get(url.path, {}))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._say(provider.tokens(dict(parse_qsl(body))))
+            self._send_json(provider.tokens(dict(parse_qsl(body))))
 
-        def _say(self, content: dict[str, Any]) -> None:
+        def _send_json(self, content: dict[str, Any]) -> None:
             body = json.dumps(content).encode()
             self.send_response(200)
             self.send_header("Access-Control-Allow-Origin", "*")

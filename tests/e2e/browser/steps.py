@@ -1,4 +1,4 @@
-"""What people do on the page, by the names that a screen reader would give them."""
+"""A user's steps on the page. Controls are found by their accessible names."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-UNDER_WAY = re.compile(r"Taking it apart · [1-9]\d? %")
-ANY = re.compile("true|false")
+SEPARATING = re.compile(r"Separating · [1-9]\d? %")
+EITHER_STATE = re.compile("true|false")
 
 
 def pick(page: Page, *songs: Path) -> None:
-    """By the file dialog."""
+    """Choose files in the file dialog."""
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="songs").click()
     chooser.value.set_files(list(songs))
 
 
 def drop(page: Page, song: Path) -> None:
-    """As from the desktop, onto the middle of the page."""
+    """Drop a file onto the page, as from the desktop."""
     page.evaluate(
         """([name, type, content]) => {
           const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
@@ -35,24 +35,24 @@ def drop(page: Page, song: Path) -> None:
 
 
 def card(page: Page, song: Path) -> Locator:
-    """The song's part of the page."""
+    """The song's card."""
     return page.get_by_role("article", name=song.stem)
 
 
-def wait_until_under_way(page: Page, song: Path) -> None:
-    """Until some of the work is done, and not all."""
-    expect(card(page, song).get_by_role("progressbar")).to_have_attribute("aria-valuetext", UNDER_WAY)
+def wait_until_separating(page: Page, song: Path) -> None:
+    """Wait until a part of the song is separated."""
+    expect(card(page, song).get_by_role("progressbar")).to_have_attribute("aria-valuetext", SEPARATING)
 
 
 def wait_until_done(page: Page, song: Path) -> None:
-    """Until it can be opened."""
+    """Wait until the song can be opened."""
     expect(card(page, song).get_by_role("button", name=song.stem, exact=True)).to_have_attribute(
-        "aria-expanded", ANY
+        "aria-expanded", EITHER_STATE
     )
 
 
 def open_song(page: Page, song: Path) -> Locator:
-    """Its player, with waveforms."""
+    """Open the song's player and wait for its waveforms. Returns its card."""
     wait_until_done(page, song)
     title = card(page, song).get_by_role("button", name=song.stem, exact=True)
     if title.get_attribute("aria-expanded") == "false":

@@ -1,4 +1,4 @@
-"""Where the server asks for it, people sign in at their provider, and see their songs on every device."""
+"""Sign-in with an OpenID Connect provider."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import pytest
 from playwright.sync_api import expect
 from tests.e2e.browser import provider
 from tests.e2e.browser.conftest import OpenVisit
-from tests.e2e.browser.serving import Server
+from tests.e2e.browser.server import Server
 from tests.e2e.browser.steps import card, pick, wait_until_done
 
 
-def test_signed_in_people_see_their_songs_on_another_device(
+def test_signed_in_users_see_their_songs_on_another_device(
     visit: OpenVisit, songs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with provider.running() as anywhere:
-        monkeypatch.setenv("UNBRAID_OIDC_ISSUER", anywhere.address)
+    with provider.running() as identity_provider:
+        monkeypatch.setenv("UNBRAID_OIDC_ISSUER", identity_provider.address)
         monkeypatch.setenv("UNBRAID_OIDC_CLIENT_ID", provider.CLIENT)
         server = Server(tmp_path / "data")
         try:
-            someone = visit(server.address, ready="Sign in")
-            laptop = someone.page
+            user = visit(server.address, ready="Sign in")
+            laptop = user.page
             laptop.get_by_role("button", name="Sign in").click()
-            expect(laptop.get_by_text(provider.WHO)).to_be_visible()
+            expect(laptop.get_by_text(provider.USER_EMAIL)).to_be_visible()
             assert "code=" not in laptop.url
             pick(laptop, songs["other"])
             wait_until_done(laptop, songs["other"])
             laptop.reload()
-            expect(laptop.get_by_text(provider.WHO)).to_be_visible()
-            assert someone.complaints == []
+            expect(laptop.get_by_text(provider.USER_EMAIL)).to_be_visible()
+            assert user.errors == []
 
             phone = visit(server.address, ready="Sign in").page
             expect(card(phone, songs["other"])).to_have_count(0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.native.heard import heard, needs_library
+from tests.native.networks import audible_network, needs_library
 from tests.separation.conftest import noise
 from tests.separation.engines import ENGINES, choose, describe, folder_of, passing_on
 
@@ -37,7 +37,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="module")
 def six(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """htdemucs_6s with weights for which every layer matters."""
-    return folder_of(heard(6, 0), tmp_path_factory.mktemp("known") / "six")
+    return folder_of(audible_network(6, 0), tmp_path_factory.mktemp("known") / "six")
 
 
 @needs_library

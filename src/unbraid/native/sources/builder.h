@@ -1,48 +1,48 @@
-// Layers made from published tensors, found by their names.
+// Builds layers from published tensors, which are found by name.
 
 #pragma once
 
-#include "products.h"
-#include "room.h"
+#include "arena.h"
+#include "matmul.h"
 
 typedef struct {
     char text[160];
 } Name;
 
-// As printf's.
-Name name_of(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// printf into a Name.
+Name format_name(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 typedef struct {
     int count;
     const char* const* names;
     const uint16_t* const* values;  // float16
-    Room room;                      // where packed weights go
-    bool missing;                   // a tensor that isn't there was asked for
+    Arena arena;                    // for the packed weights
+    bool missing;                   // a requested tensor does not exist
 } Builder;
 
-// A tensor, called `prefix` and then `name`. NULL, and noted, where there is none.
-const uint16_t* find(Builder* builder, const char* prefix, const char* name);
+// The tensor named `prefix` + `name`. If there is none: NULL, and `missing` is set.
+const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name);
 
-// `count` values as floats, followed by zeros up to a multiple of 16.
-const float* floats_of(Builder* builder, const char* prefix, const char* name, int count);
+// The tensor as floats, padded with zeros to a multiple of 16.
+const float* floats_from(Builder* builder, const char* prefix, const char* name, int count);
 
-// How the outputs of a matrix are computed.
+// How a matrix is packed and computed; see Matrix.
 typedef struct {
     const float* output_gains;   // NULL: 1
-    bool gated, narrow, floats;  // narrow: in panels of 16
+    bool gated, narrow, floats;  // narrow: panels of 16 outputs
     int block;                   // 0: LONG_BLOCK
     int parts;                   // 0: 1
-} Kind;
+} MatrixOptions;
 
-// The tensors `prefix`weight and `prefix`bias as a matrix in that order; `bias_from`: the bias's first place.
-Matrix matrix_of(Builder* builder, const char* prefix, const char* weight, const char* bias, int bias_from,
-                 const Order* order, Kind kind);
+// A matrix from the tensors `prefix` + `weight` and `prefix` + `bias`; `bias_from`: index of its first bias.
+Matrix matrix_from(Builder* builder, const char* prefix, const char* weight, const char* bias, int bias_from,
+                   const WeightLayout* layout, MatrixOptions options);
 
-// (out, in) or (out, in, 1): each row by itself.
-Matrix pointwise(Builder* builder, const char* prefix, int out, int in, Kind kind);
+// Weights (out, in) or (out, in, 1): a convolution of width 1.
+Matrix pointwise(Builder* builder, const char* prefix, int out, int in, MatrixOptions options);
 
-// (out, in, width): `width` rows, one after the other.
-Matrix convolution(Builder* builder, const char* prefix, int out, int in, int width, Kind kind);
+// Weights (out, in, width): reads `width` consecutive rows.
+Matrix convolution(Builder* builder, const char* prefix, int out, int in, int width, MatrixOptions options);
 
-// (in, out, 8) with a stride of 4: two rows give four, which stand together.
-Matrix transposed(Builder* builder, const char* prefix, int in, int out, Kind kind);
+// Weights (in, out, 8): a transposed convolution of stride 4, which makes 4 consecutive rows from 2.
+Matrix transposed(Builder* builder, const char* prefix, int in, int out, MatrixOptions options);

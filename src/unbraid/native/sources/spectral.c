@@ -2,24 +2,24 @@
 
 #include <string.h>
 
-#define SEEN 8     // frequencies that one is made of
-#define STRIP 384  // channels of all frequencies of a strip, which is worked on while it is in the cache
+#define KERNEL 8            // input frequencies of an output frequency
+#define STRIP_CHANNELS 384  // channels of all frequencies of a strip, which fits into the cache
 
-static int strip_of(int channels) { return channels < STRIP ? STRIP / channels : 1; }
+static int strip_width(int channels) { return channels < STRIP_CHANNELS ? STRIP_CHANNELS / channels : 1; }
 
-static int strips(int places, int channels) { return pieces_of(places, strip_of(channels)); }
+static int strips(int positions, int channels) { return ceil_div(positions, strip_width(channels)); }
 
-// Its convolutions compute with floats: they are a small part of a network, and what they lose would count most.
+// Convolutions use floats: they take a small part of the time, and their errors would have the largest effect.
 SpectralEncoder make_spectral_encoder(Builder* builder, int level, int channels_in, int channels, int frequencies) {
-    const Name prefix = name_of("encoder.%d.", level);
+    const Name prefix = format_name("encoder.%d.", level);
     return (SpectralEncoder){
         .channels_in = channels_in,
         .channels = channels,
         .frequencies = frequencies,
-        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, SEEN,
-                            (Kind){.floats = true}),
-        .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
-                             (Kind){.gated = true, .floats = true}),
+        .conv = convolution(builder, format_name("%sconv.", prefix.text).text, channels, channels_in, KERNEL,
+                            (MatrixOptions){.floats = true}),
+        .rewrite = pointwise(builder, format_name("%srewrite.", prefix.text).text, 2 * channels, channels,
+                             (MatrixOptions){.gated = true, .floats = true}),
         .residual = make_residual(builder, prefix.text, channels, false),
     };
 }
@@ -29,77 +29,78 @@ typedef struct {
     const float* x;
     int frames;
     float* out;
-} Encoding;
+} EncoderWork;
 
-// What a frequency is made of, (frames, SEEN, channels_in): where it lies, or copied to `edge`, as there are zeros
-// beyond the frequencies there are.
-static Rows seen_by(const Encoding* work, int frequency, float* edge) {
-    const int in = work->layer->channels_in, there = STRIDE * work->layer->frequencies;
-    const int begin = STRIDE * frequency - PADDING, end = begin + SEEN;
-    if (begin >= 0 && end <= there)
-        return (Rows){.values = work->x + begin * in, .stride = there * in * sizeof *work->x};
-    const int from = begin < 0 ? 0 : begin, to = least(end, there);
-    memset(edge, 0, (size_t)work->frames * SEEN * in * sizeof *edge);
+// Input of an output frequency, (frames, KERNEL, channels_in): in place, or copied to `edge` with zeros where it
+// reaches beyond the spectrogram.
+static Rows kernel_input(const EncoderWork* work, int frequency, float* edge) {
+    const int in = work->layer->channels_in, available = STRIDE * work->layer->frequencies;
+    const int begin = STRIDE * frequency - PADDING, end = begin + KERNEL;
+    if (begin >= 0 && end <= available)
+        return (Rows){.values = work->x + begin * in, .stride = available * in * sizeof *work->x};
+    const int from = begin < 0 ? 0 : begin, to = min_int(end, available);
+    memset(edge, 0, (size_t)work->frames * KERNEL * in * sizeof *edge);
     for (ptrdiff_t t = 0; t < work->frames; t++)
-        memcpy(edge + (t * SEEN + from - begin) * in, work->x + (t * there + from) * in,
+        memcpy(edge + (t * KERNEL + from - begin) * in, work->x + (t * available + from) * in,
                (to - from) * in * sizeof *edge);
-    return (Rows){.values = edge, .stride = SEEN * in * sizeof *edge};
+    return (Rows){.values = edge, .stride = KERNEL * in * sizeof *edge};
 }
 
-static void encode_strip(const void* context, int index, Room* room) {
-    const size_t mark = room->used;
-    const Encoding* work = context;
+static void encode_strip(const void* context, int index, Arena* arena) {
+    const size_t mark = arena->used;
+    const EncoderWork* work = context;
     const SpectralEncoder* layer = work->layer;
-    const int channels = layer->channels, frames = work->frames, from = index * strip_of(channels);
-    const int width = least(strip_of(channels), layer->frequencies - from);
-    float* strip = take_floats(room, (size_t)frames * width * channels);
-    float* edge = take_floats(room, (size_t)frames * SEEN * layer->channels_in);
+    const int channels = layer->channels, frames = work->frames, from = index * strip_width(channels);
+    const int width = min_int(strip_width(channels), layer->frequencies - from);
+    float* strip = arena_floats(arena, (size_t)frames * width * channels);
+    float* edge = arena_floats(arena, (size_t)frames * KERNEL * layer->channels_in);
     const ptrdiff_t stride = width * channels;
-    for (int f = 0; f < width && !measuring(room); f++) {
-        const Rows rows = seen_by(work, from + f, edge);
+    for (int f = 0; f < width && !measuring(arena); f++) {
+        const Rows rows = kernel_input(work, from + f, edge);
         multiply(&layer->conv, &rows, frames,
-                 &(Result){.values = strip + f * channels, .stride = stride, .finish = GELU});
+                 &(Result){.values = strip + f * channels, .stride = stride, .epilogue = GELU});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, measuring(room) ? NULL : strip + f * channels, stride, frames, room, NULL);
-    for (int f = 0; f < width && !measuring(room); f++) {
+        add_residual(&layer->residual, measuring(arena) ? NULL : strip + f * channels, stride, frames, arena, NULL);
+    for (int f = 0; f < width && !measuring(arena); f++) {
         const Result result = {
             .values = work->out + (from + f) * channels,
             .stride = layer->frequencies * channels,
-            .finish = GATE,
+            .epilogue = GATE,
             .extra = layer->embedding ? layer->embedding + (from + f) * channels : NULL,
         };
         multiply(&layer->rewrite, &(Rows){.values = strip + f * channels, .stride = stride * sizeof *strip}, frames,
                  &result);
     }
-    room->used = mark;
+    arena->used = mark;
 }
 
-void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, Team* team) {
-    share(team, encode_strip, &(Encoding){layer, x, frames, out}, strips(layer->frequencies, layer->channels));
+void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, ThreadPool* pool) {
+    parallel_for(pool, encode_strip, &(EncoderWork){layer, x, frames, out},
+                 strips(layer->frequencies, layer->channels));
 }
 
 SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels, int channels_out, int frequencies,
                                       bool last) {
-    const Name prefix = name_of("decoder.%d.", level);
-    // Rows of a frame lie together: three times, three frequencies.
-    const Order order = {.outputs = 2 * channels,
-                         .depth = 9 * channels,
-                         .n0 = 2 * channels,
-                         .n0_step = 9 * channels,
-                         .k0 = channels,
-                         .k0_step = 9,
-                         .k1 = 3,
-                         .k1_step = 3,
-                         .k2_step = 1};
+    const Name prefix = format_name("decoder.%d.", level);
+    // The kernel covers three frames (parts) of three frequencies (adjacent in memory).
+    const WeightLayout layout = {.outputs = 2 * channels,
+                                 .depth = 9 * channels,
+                                 .n0 = 2 * channels,
+                                 .n0_step = 9 * channels,
+                                 .k0 = channels,
+                                 .k0_step = 9,
+                                 .k1 = 3,
+                                 .k1_step = 3,
+                                 .k2_step = 1};
     return (SpectralDecoder){
         .channels = channels,
         .channels_out = channels_out,
         .frequencies = frequencies,
-        .rewrite = matrix_of(builder, prefix.text, "rewrite.weight", "rewrite.bias", 0, &order,
-                             (Kind){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
-        .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
-                           (Kind){.floats = last, .block = SHORT_BLOCK}),
+        .rewrite = matrix_from(builder, prefix.text, "rewrite.weight", "rewrite.bias", 0, &layout,
+                               (MatrixOptions){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
+        .conv = transposed(builder, format_name("%sconv_tr.", prefix.text).text, channels, channels_out,
+                           (MatrixOptions){.floats = last, .block = SHORT_BLOCK}),
         .residual = make_residual(builder, prefix.text, channels, false),
         .last = last,
     };
@@ -110,27 +111,27 @@ typedef struct {
     const float *x, *skip;
     ptrdiff_t stride;
     int frames;
-    float* y;  // what goes into the transposed convolution, (frames, frequencies + 2, channels), the outer ones zero
+    float* y;  // input of the transposed convolution, (frames, frequencies + 2, channels), with zeros at both ends
     float* out;
-} Decoding;
+} DecoderWork;
 
-// A strip of frequencies up to the transposed convolution.
-static void rewrite_strip(const void* context, int index, Room* room) {
-    const Decoding* work = context;
+// Everything before the transposed convolution, for a strip of frequencies.
+static void rewrite_strip(const void* context, int index, Arena* arena) {
+    const DecoderWork* work = context;
     const SpectralDecoder* layer = work->layer;
-    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
-    const int width = least(strip_width, layer->frequencies - from);
-    const size_t mark = room->used;
-    const int channels = layer->channels, seen = width + 2, row = seen * channels;
-    int16_t* integers = take(room, (size_t)(frames + 2) * row * sizeof *integers);
-    float *sums = take_floats(room, (size_t)frames * row), *gains = take_floats(room, frames + 2);
+    const int full_width = strip_width(layer->channels), from = index * full_width, frames = work->frames;
+    const int width = min_int(full_width, layer->frequencies - from);
+    const size_t mark = arena->used;
+    const int channels = layer->channels, columns = width + 2, row = columns * channels;
+    int16_t* integers = arena_alloc(arena, (size_t)(frames + 2) * row * sizeof *integers);
+    float *sums = arena_floats(arena, (size_t)frames * row), *gains = arena_floats(arena, frames + 2);
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels;
-    if (measuring(room)) {
-        add_residual(&layer->residual, sums, 0, frames, room, NULL);
-        room->used = mark;
+    if (measuring(arena)) {
+        add_residual(&layer->residual, sums, 0, frames, arena, NULL);
+        arena->used = mark;
         return;
     }
-    const int begin = from > 0 ? from - 1 : 0, end = least(from + width + 1, layer->frequencies);
+    const int begin = from > 0 ? from - 1 : 0, end = min_int(from + width + 1, layer->frequencies);
     const int before = (begin - (from - 1)) * channels, inside = (end - begin) * channels;
     memset(integers, 0, (size_t)(frames + 2) * row * sizeof *integers);
     gains[0] = gains[frames + 1] = 0;
@@ -141,60 +142,60 @@ static void rewrite_strip(const void* context, int index, Room* room) {
         gains[t + 1] = quantise_row(sums, inside, SHORT_BLOCK, integers + (ptrdiff_t)(t + 1) * row + before);
     }
     const ptrdiff_t bytes = row * sizeof *integers;
-    float* strip = sums;  // which have been read
+    float* strip = sums;  // reuses the memory
     for (int f = 0; f < width; f++) {
         const Rows rows = {integers + f * channels, bytes, bytes, gains, 1, 1};
         multiply(&layer->rewrite, &rows, frames,
-                 &(Result){.values = strip + f * channels, .stride = width * channels, .finish = GATE});
+                 &(Result){.values = strip + f * channels, .stride = width * channels, .epilogue = GATE});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, strip + f * channels, width * channels, frames, room, NULL);
+        add_residual(&layer->residual, strip + f * channels, width * channels, frames, arena, NULL);
     for (int t = 0; t < frames; t++)
         memcpy(work->y + t * y_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
                width * channels * sizeof *strip);
-    room->used = mark;
+    arena->used = mark;
 }
 
-// The transposed convolution of places `from` to `from + width`; place i gives frequencies 4 i - 2 to 4 i + 1.
-static void widen_strip(const void* context, int index, Room* room) {
-    const size_t mark = room->used;
-    const Decoding* work = context;
+// The transposed convolution for positions `from` to `from + width`. Position i makes frequencies 4 i - 2 to 4 i + 1.
+static void upsample_strip(const void* context, int index, Arena* arena) {
+    const size_t mark = arena->used;
+    const DecoderWork* work = context;
     const SpectralDecoder* layer = work->layer;
-    const int strip_width = strip_of(layer->channels), from = index * strip_width, frames = work->frames;
-    const int width = least(strip_width, layer->frequencies + 1 - from);
+    const int full_width = strip_width(layer->channels), from = index * full_width, frames = work->frames;
+    const int width = min_int(full_width, layer->frequencies + 1 - from);
     const float* y = work->y;
-    const int channels = layer->channels, seen = width + 1, four = STRIDE * layer->channels_out;
-    int16_t* integers = take(room, layer->last ? 0 : (size_t)frames * seen * channels * sizeof *integers);
-    float* gains = take_floats(room, frames);
+    const int channels = layer->channels, columns = width + 1, four = STRIDE * layer->channels_out;
+    int16_t* integers = arena_alloc(arena, layer->last ? 0 : (size_t)frames * columns * channels * sizeof *integers);
+    float* gains = arena_floats(arena, frames);
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels, out_stride = (layer->frequencies + 1) * four;
-    if (!measuring(room)) {
+    if (!measuring(arena)) {
         if (!layer->last)
-            quantise_rows(y + from * channels, y_stride, frames, seen * channels, SHORT_BLOCK, integers, gains);
+            quantise_rows(y + from * channels, y_stride, frames, columns * channels, SHORT_BLOCK, integers, gains);
         for (int i = 0; i < width; i++) {
             const Rows rows =
                 layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 0, NULL, 0, 0}
-                            : (Rows){integers + i * channels, seen * channels * sizeof *integers, 0, gains, 1, 0};
+                            : (Rows){integers + i * channels, columns * channels * sizeof *integers, 0, gains, 1, 0};
             multiply(&layer->conv, &rows, frames,
                      &(Result){.values = work->out + (from + i) * four,
                                .stride = out_stride,
-                               .finish = layer->last ? STORE : GELU});
+                               .epilogue = layer->last ? STORE : GELU});
         }
     }
-    room->used = mark;
+    arena->used = mark;
 }
 
 void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t stride, const float* skip, int frames,
-                     float* out, Team* team) {
-    const size_t mark = team->room.used;
+                     float* out, ThreadPool* pool) {
+    const size_t mark = pool->arena.used;
     const int channels = layer->channels, row = (layer->frequencies + 2) * channels;
-    float* y = take_floats(&team->room, (size_t)frames * row);
-    if (!measuring(&team->room))
+    float* y = arena_floats(&pool->arena, (size_t)frames * row);
+    if (!measuring(&pool->arena))
         for (int t = 0; t < frames; t++) {
             memset(y + (ptrdiff_t)t * row, 0, channels * sizeof *y);
             memset(y + (ptrdiff_t)(t + 1) * row - channels, 0, channels * sizeof *y);
         }
-    const Decoding work = {layer, x, skip, stride, frames, y, out};
-    share(team, rewrite_strip, &work, strips(layer->frequencies, channels));
-    share(team, widen_strip, &work, strips(layer->frequencies + 1, channels));
-    team->room.used = mark;
+    const DecoderWork work = {layer, x, skip, stride, frames, y, out};
+    parallel_for(pool, rewrite_strip, &work, strips(layer->frequencies, channels));
+    parallel_for(pool, upsample_strip, &work, strips(layer->frequencies + 1, channels));
+    pool->arena.used = mark;
 }

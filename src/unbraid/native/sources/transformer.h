@@ -1,6 +1,6 @@
-// The transformer in the middle of HTDemucs, which lets spectrogram and waveform see each other: Rouard, Massa,
-// Défossez, "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). Each branch is a sequence of
-// tokens, (tokens, width); even layers attend to their own branch, odd ones to the other.
+// The cross-domain transformer of HTDemucs, between the spectrogram and the waveform branch: Rouard, Massa, Défossez,
+// "Hybrid Transformers for Music Source Separation" (arXiv 2211.08553). Each branch is a sequence of tokens, (tokens,
+// width). Even layers attend to their own branch, odd layers to the other one.
 
 #pragma once
 
@@ -8,30 +8,30 @@
 #include "builder.h"
 
 #define LAYERS 5
-#define TOKENS 96  // worked on at once
+#define TOKEN_BLOCK 96  // tokens of a task
 
 typedef struct {
     const float *gains, *offsets;
 } Norm;
 
 typedef struct {
-    Norm seen, others, before;  // of what asks, of what is asked, and of what is fed forward
-    Matrix queries, keys_values, mix, widen, narrow;
-    Norm whole;
+    Norm query_norm, key_norm, feed_norm;
+    Matrix queries, keys_values, output, expand, contract;
+    Norm output_norm;
 } Layer;
 
 typedef struct {
     int width;
-    Norm before;
+    Norm input_norm;
     Layer layers[LAYERS];
-} Tower;
+} LayerStack;
 
 typedef struct {
-    Tower spectral, waveform;
+    LayerStack spectral, waveform;
 } Transformer;
 
 Transformer make_transformer(Builder* builder, int width);
 
-// x: (frames, frequencies, width); waveform: (length, width). In place.
+// x: (frames, frequencies, width); waveform: (length, width). Both are changed in place.
 void transform(const Transformer* transformer, float* x, int frames, int frequencies, float* waveform, int length,
-               Team* team);
+               ThreadPool* pool);

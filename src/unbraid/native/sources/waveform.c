@@ -2,29 +2,29 @@
 
 #include <string.h>
 
-#define ROWS 252  // that are worked on at once, while they are in the cache
+#define PIECE_ROWS 252  // rows of a task; they fit into the cache
 
-static int pieces(int count) { return pieces_of(count, ROWS); }
+static int pieces(int count) { return ceil_div(count, PIECE_ROWS); }
 
-// Computed with floats alone: it takes a tenth of the time of a network, and what it loses would count most.
+// Uses floats: the layer takes a tenth of the network's time, and its errors would have the largest effect.
 WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels) {
-    const Name prefix = name_of("tencoder.%d.", level);
+    const Name prefix = format_name("tencoder.%d.", level);
     return (WaveformEncoder){
         .channels_in = channels_in,
         .channels = channels,
-        .conv = convolution(builder, name_of("%sconv.", prefix.text).text, channels, channels_in, 8,
-                            (Kind){.floats = true}),
-        .rewrite = pointwise(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels,
-                             (Kind){.gated = true, .floats = true}),
+        .conv = convolution(builder, format_name("%sconv.", prefix.text).text, channels, channels_in, 8,
+                            (MatrixOptions){.floats = true}),
+        .rewrite = pointwise(builder, format_name("%srewrite.", prefix.text).text, 2 * channels, channels,
+                             (MatrixOptions){.gated = true, .floats = true}),
         .residual = make_residual(builder, prefix.text, channels, true),
     };
 }
 
-// Room for `length` rows between `around` rows of zeros; where it measures, NULL.
-static float* take_between_zeros(Room* room, int length, int channels, int around) {
-    const size_t zeros = (size_t)around * channels, values = (size_t)length * channels;
-    float* whole = take_floats(room, values + 2 * zeros);
-    if (measuring(room)) return NULL;
+// Allocate `length` rows between `padding` rows of zeros. NULL while measuring.
+static float* alloc_between_zeros(Arena* arena, int length, int channels, int padding) {
+    const size_t zeros = (size_t)padding * channels, values = (size_t)length * channels;
+    float* whole = arena_floats(arena, values + 2 * zeros);
+    if (measuring(arena)) return NULL;
     memset(whole, 0, zeros * sizeof *whole);
     memset(whole + zeros + values, 0, zeros * sizeof *whole);
     return whole + zeros;
@@ -33,61 +33,62 @@ static float* take_between_zeros(Room* room, int length, int channels, int aroun
 typedef struct {
     const WaveformEncoder* layer;
     const float* x;
-    int length, shorter;
+    int length, length_out;
     float *y, *out;
-} Encoding;
+} EncoderWork;
 
-static void narrow_piece(const void* context, int piece, Room* room) {
-    const size_t mark = room->used;
-    const Encoding* work = context;
-    const int in = work->layer->channels_in, channels = work->layer->channels, from = piece * ROWS;
-    const int count = least(ROWS, work->shorter - from), begin = STRIDE * from - PADDING;
+static void downsample_piece(const void* context, int piece, Arena* arena) {
+    const size_t mark = arena->used;
+    const EncoderWork* work = context;
+    const int in = work->layer->channels_in, channels = work->layer->channels, from = piece * PIECE_ROWS;
+    const int count = min_int(PIECE_ROWS, work->length_out - from), begin = STRIDE * from - PADDING;
     const int end = begin + STRIDE * count + 2 * PADDING;
-    float* edge = take_floats(room, (size_t)(STRIDE * ROWS + 2 * PADDING) * in);
-    room->used = mark;
-    if (measuring(room)) return;
-    const float* seen = work->x + (ptrdiff_t)begin * in;
+    float* edge = arena_floats(arena, (size_t)(STRIDE * PIECE_ROWS + 2 * PADDING) * in);
+    arena->used = mark;
+    if (measuring(arena)) return;
+    const float* input = work->x + (ptrdiff_t)begin * in;
     if (begin < 0 || end > work->length) {
-        const int first_row = begin < 0 ? 0 : begin, last_row = least(end, work->length);
+        const int first_row = begin < 0 ? 0 : begin, last_row = min_int(end, work->length);
         memset(edge, 0, (size_t)(end - begin) * in * sizeof *edge);
         memcpy(edge + (first_row - begin) * in, work->x + (ptrdiff_t)first_row * in,
                (size_t)(last_row - first_row) * in * sizeof *edge);
-        seen = edge;
+        input = edge;
     }
-    multiply(&work->layer->conv, &(Rows){.values = seen, .stride = STRIDE * in * sizeof *seen}, count,
-             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .finish = GELU});
+    multiply(&work->layer->conv, &(Rows){.values = input, .stride = STRIDE * in * sizeof *input}, count,
+             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .epilogue = GELU});
 }
 
-static void gate_piece(const void* context, int piece, Room* room) {
-    const Encoding* work = context;
-    const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->shorter - from);
-    if (measuring(room)) return;
+static void gate_piece(const void* context, int piece, Arena* arena) {
+    const EncoderWork* work = context;
+    const int channels = work->layer->channels, from = piece * PIECE_ROWS,
+              count = min_int(PIECE_ROWS, work->length_out - from);
+    if (measuring(arena)) return;
     const float* y = work->y + (ptrdiff_t)from * channels;
     multiply(&work->layer->rewrite, &(Rows){.values = y, .stride = channels * sizeof *y}, count,
-             &(Result){.values = work->out + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
+             &(Result){.values = work->out + (ptrdiff_t)from * channels, .stride = channels, .epilogue = GATE});
 }
 
-void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team) {
-    const size_t mark = team->room.used;
-    const int channels = layer->channels, shorter = (length + STRIDE - 1) / STRIDE;
-    // The zeros are for the residual branches.
-    float* y = take_between_zeros(&team->room, shorter, channels, DILATIONS);
-    const Encoding work = {layer, x, length, shorter, y, out};
-    share(team, narrow_piece, &work, pieces(shorter));
-    add_residual(&layer->residual, y, channels, shorter, &team->room, team);
-    share(team, gate_piece, &work, pieces(shorter));
-    team->room.used = mark;
+void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, ThreadPool* pool) {
+    const size_t mark = pool->arena.used;
+    const int channels = layer->channels, length_out = (length + STRIDE - 1) / STRIDE;
+    // The residual branches read zeros around y.
+    float* y = alloc_between_zeros(&pool->arena, length_out, channels, DILATIONS);
+    const EncoderWork work = {layer, x, length, length_out, y, out};
+    parallel_for(pool, downsample_piece, &work, pieces(length_out));
+    add_residual(&layer->residual, y, channels, length_out, &pool->arena, pool);
+    parallel_for(pool, gate_piece, &work, pieces(length_out));
+    pool->arena.used = mark;
 }
 
 WaveformDecoder make_waveform_decoder(Builder* builder, int level, int channels, int channels_out, bool last) {
-    const Name prefix = name_of("tdecoder.%d.", level);
+    const Name prefix = format_name("tdecoder.%d.", level);
     return (WaveformDecoder){
         .channels = channels,
         .channels_out = channels_out,
-        .rewrite = convolution(builder, name_of("%srewrite.", prefix.text).text, 2 * channels, channels, 3,
-                               (Kind){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
-        .conv = transposed(builder, name_of("%sconv_tr.", prefix.text).text, channels, channels_out,
-                           (Kind){.floats = last, .block = SHORT_BLOCK, .parts = last ? 1 : 2}),
+        .rewrite = convolution(builder, format_name("%srewrite.", prefix.text).text, 2 * channels, channels, 3,
+                               (MatrixOptions){.gated = true, .block = SHORT_BLOCK, .parts = 3}),
+        .conv = transposed(builder, format_name("%sconv_tr.", prefix.text).text, channels, channels_out,
+                           (MatrixOptions){.floats = last, .block = SHORT_BLOCK, .parts = last ? 1 : 2}),
         .residual = make_residual(builder, prefix.text, channels, false),
         .last = last,
     };
@@ -97,63 +98,66 @@ typedef struct {
     const WaveformDecoder* layer;
     const float *x, *skip;
     int length;
-    float* y;  // what goes into the transposed convolution, between rows of zeros
+    float* y;  // input of the transposed convolution, between rows of zeros
     float* out;
-} Decoding;
+} DecoderWork;
 
-static void rewrite_piece(const void* context, int piece, Room* room) {
-    const size_t mark = room->used;
-    const Decoding* work = context;
-    const int channels = work->layer->channels, from = piece * ROWS, count = least(ROWS, work->length - from);
-    int16_t* integers = take(room, (size_t)(ROWS + 2) * channels * sizeof *integers);
-    float* gains = take_floats(room, ROWS + 2);
-    room->used = mark;
-    if (measuring(room)) return;
-    float sums[MOST_CHANNELS];
+static void rewrite_piece(const void* context, int piece, Arena* arena) {
+    const size_t mark = arena->used;
+    const DecoderWork* work = context;
+    const int channels = work->layer->channels, from = piece * PIECE_ROWS,
+              count = min_int(PIECE_ROWS, work->length - from);
+    int16_t* integers = arena_alloc(arena, (size_t)(PIECE_ROWS + 2) * channels * sizeof *integers);
+    float* gains = arena_floats(arena, PIECE_ROWS + 2);
+    arena->used = mark;
+    if (measuring(arena)) return;
+    float sums[MAX_CHANNELS];
     for (int i = 0; i < count + 2; i++) {
         const int t = from - 1 + i;
         const bool inside = t >= 0 && t < work->length;
         for (int c = 0; c < channels; c += LANES) {
             const ptrdiff_t place = (ptrdiff_t)t * channels + c;
-            store(sums + c, inside ? _mm512_add_ps(load(work->x + place), load(work->skip + place)) : all(0));
+            store(sums + c, inside ? _mm512_add_ps(load(work->x + place), load(work->skip + place)) : splat(0));
         }
         gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
     }
     const ptrdiff_t bytes = channels * sizeof *integers;
     multiply(&work->layer->rewrite, &(Rows){integers, bytes, bytes, gains, 1, 1}, count,
-             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .finish = GATE});
+             &(Result){.values = work->y + (ptrdiff_t)from * channels, .stride = channels, .epilogue = GATE});
 }
 
-static void widen_piece(const void* context, int piece, Room* room) {
-    const size_t mark = room->used;
-    const Decoding* work = context;
+static void upsample_piece(const void* context, int piece, Arena* arena) {
+    const size_t mark = arena->used;
+    const DecoderWork* work = context;
     const WaveformDecoder* layer = work->layer;
-    const int channels = layer->channels, from = piece * ROWS, count = least(ROWS, work->length + 1 - from);
+    const int channels = layer->channels, from = piece * PIECE_ROWS,
+              count = min_int(PIECE_ROWS, work->length + 1 - from);
     const int four = STRIDE * layer->channels_out;
-    int16_t* integers = take(room, (size_t)(ROWS + 1) * channels * sizeof *integers);
-    float* gains = take_floats(room, ROWS + 1);
-    room->used = mark;
-    if (measuring(room)) return;
-    const float* seen = work->y + (ptrdiff_t)(from - 1) * channels;
+    int16_t* integers = arena_alloc(arena, (size_t)(PIECE_ROWS + 1) * channels * sizeof *integers);
+    float* gains = arena_floats(arena, PIECE_ROWS + 1);
+    arena->used = mark;
+    if (measuring(arena)) return;
+    const float* input = work->y + (ptrdiff_t)(from - 1) * channels;
     const ptrdiff_t bytes = channels * sizeof *integers;
-    Rows rows = {.values = seen, .stride = channels * sizeof *seen};
+    Rows rows = {.values = input, .stride = channels * sizeof *input};
     if (!layer->last) {
-        quantise_rows(seen, channels, count + 1, channels, SHORT_BLOCK, integers, gains);
+        quantise_rows(input, channels, count + 1, channels, SHORT_BLOCK, integers, gains);
         rows = (Rows){integers, bytes, bytes, gains, 1, 1};
     }
-    multiply(&layer->conv, &rows, count,
-             &(Result){
-                 .values = work->out + (ptrdiff_t)from * four, .stride = four, .finish = layer->last ? STORE : GELU});
+    multiply(
+        &layer->conv, &rows, count,
+        &(Result){
+            .values = work->out + (ptrdiff_t)from * four, .stride = four, .epilogue = layer->last ? STORE : GELU});
 }
 
 void decode_waveform(const WaveformDecoder* layer, const float* x, const float* skip, int length, float* out,
-                     Team* team) {
-    const size_t mark = team->room.used;
+                     ThreadPool* pool) {
+    const size_t mark = pool->arena.used;
     const int channels = layer->channels;
-    float* y = take_between_zeros(&team->room, length, channels, 1);
-    const Decoding work = {layer, x, skip, length, y, out};
-    share(team, rewrite_piece, &work, pieces(length));
-    add_residual(&layer->residual, y, channels, length, &team->room, team);
-    share(team, widen_piece, &work, pieces(length + 1));
-    team->room.used = mark;
+    float* y = alloc_between_zeros(&pool->arena, length, channels, 1);
+    const DecoderWork work = {layer, x, skip, length, y, out};
+    parallel_for(pool, rewrite_piece, &work, pieces(length));
+    add_residual(&layer->residual, y, channels, length, &pool->arena, pool);
+    parallel_for(pool, upsample_piece, &work, pieces(length + 1));
+    pool->arena.used = mark;
 }

@@ -1,4 +1,4 @@
-// The layers over the waveform. Tensors are (positions, channels).
+// The layers of the waveform branch. Tensors are (positions, channels).
 
 #pragma once
 
@@ -13,7 +13,7 @@ typedef struct {
 WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels);
 
 // (length, channels_in) -> (ceil(length / 4), channels)
-void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, Team* team);
+void encode_waveform(const WaveformEncoder* layer, const float* x, int length, float* out, ThreadPool* pool);
 
 typedef struct {
     int channels, channels_out;
@@ -24,6 +24,6 @@ typedef struct {
 
 WaveformDecoder make_waveform_decoder(Builder* builder, int level, int channels, int channels_out, bool last);
 
-// (length, channels) and the encoder's, alike -> (4 length + 4, channels_out), whose first PADDING rows mean nothing.
+// x, skip: (length, channels) -> (4 length + 4, channels_out); the first PADDING rows are to be ignored
 void decode_waveform(const WaveformDecoder* layer, const float* x, const float* skip, int length, float* out,
-                     Team* team);
+                     ThreadPool* pool);

@@ -13,7 +13,7 @@ from unbraid.models import Model
 from unbraid.models.convert import WEIGHTS
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
 from unbraid.models.graphs import GraphTemplate, template_of
-from unbraid.native.htdemucs import Desk, NativeHTDemucs
+from unbraid.native.htdemucs import NativeHTDemucs, Workspace
 from unbraid.native.library import native_library
 from unbraid.separation.arrays import Floats
 
@@ -89,19 +89,19 @@ class NativeRuntime:
             frames=shapes[SPECTRUM][-2],
             threads=threads,
         )
-        self._idle: SimpleQueue[Desk] = SimpleQueue()
+        self._idle: SimpleQueue[Workspace] = SimpleQueue()
         for _ in range(jobs):
-            self._idle.put(self._network.desk())
+            self._idle.put(self._network.workspace())
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
         try:
-            desk = self._idle.get_nowait()
+            workspace = self._idle.get_nowait()
         except Empty:
-            desk = self._network.desk()
+            workspace = self._network.workspace()
         try:
-            self._network.run(inputs[MIXTURE], inputs[SPECTRUM], desk)
-            yield {WAVEFORMS: desk.waveforms, SPECTRA: desk.spectra}
+            self._network.run(inputs[MIXTURE], inputs[SPECTRUM], workspace)
+            yield {WAVEFORMS: workspace.waveforms, SPECTRA: workspace.spectra}
         finally:
-            self._idle.put(desk)
+            self._idle.put(workspace)

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import type { OutputFile, Status } from '../api/types'
+import { downloadLinks } from './downloadLinks'
+
+const file = (type: string): OutputFile => ({ type, filename: `${type}.wav`, s3_url: `https://store/${type}`, size: 1, duration: 1 })
+const song = (zip_url: string | null): Status => ({
+  session_id: 'a', status: 'COMPLETED', zip_url, output_files: ['no_vocals', 'video', 'vocals'].map(file),
+}) // prettier-ignore
+const types = (files: readonly OutputFile[]) => files.map((one) => one.type)
+
+test('with a ZIP and mixes only the video has a link of its own, as the stems have theirs in the player', () => {
+  const links = downloadLinks(song('https://zip'), true, true)
+  expect(links).toMatchObject({ zip: 'https://zip', mix: true })
+  expect(types(links.files)).toEqual(['video'])
+})
+
+test('without a ZIP every file has a link, vocals first', () => {
+  const links = downloadLinks(song(null), true, false)
+  expect(links).toMatchObject({ zip: null, mix: false })
+  expect(types(links.files)).toEqual(['vocals', 'no_vocals', 'video'])
+})
+
+test('stems that can’t be played can still be downloaded', () => {
+  const links = downloadLinks(song('https://zip'), false, true)
+  expect(links.mix).toBe(false)
+  expect(types(links.files)).toContain('vocals')
+})

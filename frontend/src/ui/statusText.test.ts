@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import type { Status } from '../api/types'
+import type { Phase, Song } from '../songs/song'
+import { statusText } from './statusText'
+
+const textFor = (phase: Phase, status: Partial<Status>, wakes = false) => {
+  const song: Song = {
+    key: 'k', id: 'i', inputKey: '', name: 'a.mp3', addedAt: 0, status: { session_id: 'i', status: 'PENDING', ...status },
+  } // prettier-ignore
+  return statusText(song, phase, wakes)
+}
+
+test('a queued song shows how many songs are before it', () => {
+  expect(textFor('queued', {}).line).toBe('Waiting in the queue')
+  expect(textFor('queued', { queue_position: 1 }).line).toBe('Next in the queue')
+  expect(textFor('queued', { queue_position: 2 }).line).toBe('Waiting in the queue: 1 song before yours')
+  expect(textFor('queued', { queue_position: 4 }).line).toBe('Waiting in the queue: 3 songs before yours')
+})
+
+test('a song in progress shows its stage, progress and remaining time', () => {
+  const text = textFor('working', { stage: 'separating', progress: 0.456, eta_seconds: 130 })
+  expect(text).toEqual({ line: 'Separating · 45 %', remaining: '2 minutes left', hint: '', fraction: 0.456 })
+})
+
+test('while the machine starts, the next song shows a hint instead of an estimate', () => {
+  const starting = textFor('queued', { queue_position: 1, eta_seconds: 40 }, true)
+  const hint = expect.stringContaining('Starting a machine') as string
+  expect(starting).toMatchObject({ line: 'Next in the queue', remaining: '', hint })
+  expect(textFor('queued', { queue_position: 3, eta_seconds: 40 }, true)).toMatchObject({ remaining: '40 seconds left', hint: '' })
+  expect(textFor('queued', { queue_position: 1, eta_seconds: 40 })).toMatchObject({ remaining: '40 seconds left', hint: '' })
+  expect(textFor('working', { progress: 0.5 }, true).hint).toBe('')
+})
+
+test("a failed song shows the server's message", () => {
+  expect(textFor('failed', { error_message: 'The file is silent.' }).line).toBe('The file is silent.')
+})

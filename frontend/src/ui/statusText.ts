@@ -1,0 +1,77 @@
+/** The text on a song's card. */
+import { formatDuration, formatPercent } from '../lib/format'
+import type { Phase, Song } from '../songs/song'
+
+export interface StatusText {
+  line: string
+  /** How long the work still takes. */
+  remaining: string
+  /** Why the wait may be longer than usual. */
+  hint: string
+  /** Progress, 0 to 1; null: no progress bar. */
+  fraction: number | null
+}
+
+const STARTING = 'Starting a machine. After a break, the first song waits a few minutes for it.'
+const SEPARATING = 'Separating'
+
+const STAGES: Record<string, string> = {
+  downloading: 'Downloading the model',
+  analysing: 'Reading the song',
+  separating: SEPARATING,
+  writing: 'Writing the stems',
+}
+
+/** `wakes`: the machine that separates may have to start first (see `ServerConfig`). */
+export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText {
+  const { status, upload, sent } = song
+  switch (phase) {
+    case 'waiting':
+      return { ...text('Waiting to be uploaded'), fraction: 0 }
+    case 'uploading':
+      return progress('Uploading', upload?.fraction, upload?.secondsLeft)
+    case 'uploading elsewhere':
+      return progress('Uploading in another tab', sent?.fraction, null)
+    case 'upload failed':
+      return text(upload?.problem ?? 'The upload failed.')
+    case 'interrupted':
+      return text('The upload was interrupted. Choose the file again to continue.')
+    case 'loading':
+      return text('Loading…')
+    case 'queued': {
+      const position = status?.queue_position ?? null
+      const starting = wakes && (position ?? 1) <= 1
+      // The server's estimate does not include the start of the machine.
+      const remaining = starting ? '' : timeLeft(status?.eta_seconds)
+      return { line: queueLine(position), remaining, hint: starting ? STARTING : '', fraction: 0 }
+    }
+    case 'working':
+      return progress(STAGES[status?.stage ?? ''] ?? SEPARATING, status?.progress, status?.eta_seconds)
+    case 'done':
+      return text('Done')
+    case 'failed':
+      return text(status?.error_message ?? 'This song could not be separated.')
+    case 'cancelled':
+      return text('Cancelled.')
+    case 'gone':
+      return text('Expired or deleted.')
+  }
+}
+
+function text(line: string): StatusText {
+  return { line, remaining: '', hint: '', fraction: null }
+}
+
+function progress(activity: string, fraction = 0, secondsLeft: number | null | undefined): StatusText {
+  return { line: `${activity} · ${formatPercent(fraction)}`, remaining: timeLeft(secondsLeft), hint: '', fraction }
+}
+
+function timeLeft(seconds: number | null | undefined): string {
+  return seconds == null ? '' : `${formatDuration(seconds)} left`
+}
+
+function queueLine(position: number | null): string {
+  if (position === null) return 'Waiting in the queue'
+  if (position <= 1) return 'Next in the queue'
+  return `Waiting in the queue: ${position === 2 ? '1 song' : `${position - 1} songs`} before yours`
+}

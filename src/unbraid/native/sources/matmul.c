@@ -1,0 +1,140 @@
+#include "matmul.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TILE_ROWS 12    // rows whose sums fit into registers, with panels of two vectors
+#define GROUP_ROWS 336  // rows that are multiplied with all panels while they are in the cache
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Inline assembly, as compilers spill the sums to memory with intrinsics.
+INLINE __m512i add_integer_products(__m512i sum, __m512i a, __m512i b) {
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
+INLINE __m512i add_float_products(__m512i sum, __m512i a, __m512i b) {
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
+// The sums of `rows` rows with one panel.
+INLINE void multiply_tile(const Matrix* matrix, const Rows* rows_in, int row, const char* panel, const int rows,
+                          const int vectors, const bool floats, Floats sums[TILE_ROWS][2]) {
+    const ptrdiff_t stride = rows_in->stride;
+    const char* first_part = (const char*)rows_in->values + row * stride;
+    const float* gains = rows_in->gains ? rows_in->gains + (ptrdiff_t)row * rows_in->gains_stride : NULL;
+    const int all_steps = floats ? matrix->depth : matrix->depth / 2;
+    const int segment = all_steps / matrix->parts;
+    const int block_steps = floats ? segment : matrix->block / 2;
+    bool has_sum = false;
+    for (int part = 0; part < matrix->parts; part++) {
+        const char* a = first_part + part * rows_in->part_stride;
+        for (int done = 0; done < segment; done += block_steps) {
+            const int steps = min_int(segment - done, block_steps);
+            __m512i acc[TILE_ROWS][2];
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++) acc[r][v] = _mm512_setzero_si512();
+            const char* triples[4] = {a, a + 3 * stride, a + 6 * stride, a + 9 * stride};
+            for (int k = 0; k < steps; k++) {
+                __m512i b[2];
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++) b[v] = _mm512_load_si512(panel + 64 * v);
+                panel += 64 * vectors;
+#pragma GCC unroll 12
+                for (int r = 0; r < rows; r++) {
+                    int value;
+                    memcpy(&value, triples[r / 3] + (r % 3) * stride, sizeof value);
+                    __m512i x = _mm512_set1_epi32(value);
+#pragma GCC unroll 2
+                    for (int v = 0; v < vectors; v++)
+                        acc[r][v] = floats ? add_float_products(acc[r][v], x, b[v])
+                                           : add_integer_products(acc[r][v], x, b[v]);
+                }
+#pragma GCC unroll 4
+                for (int i = 0; i < 4; i++) triples[i] += 4;
+            }
+            a += 4 * steps;
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++) {
+                Floats scale =
+                    splat(gains ? gains[r * rows_in->gains_stride + part * rows_in->gains_part_stride] : 1);
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++) {
+                    Floats sum = floats ? _mm512_castsi512_ps(acc[r][v]) : _mm512_cvtepi32_ps(acc[r][v]);
+                    sums[r][v] = has_sum ? _mm512_fmadd_ps(sum, scale, sums[r][v]) : _mm512_mul_ps(sum, scale);
+                }
+            }
+            has_sum = true;
+        }
+    }
+}
+
+INLINE void apply_epilogue(Floats sums[TILE_ROWS][2], const Matrix* matrix, const Result* result, int row, int panel,
+                           const int rows, const int vectors) {
+    const int width = LANES * vectors, from = panel * width;
+    const float* gains = (result->gains ? result->gains : matrix->gains) + from;
+    const float* offsets = (result->offsets ? result->offsets : matrix->offsets) + from;
+    const bool gated = result->epilogue == GATE || result->epilogue == ADD_GATED;
+    Floats gain[2], offset[2];
+    for (int v = 0; v < vectors; v++) gain[v] = load(gains + LANES * v), offset[v] = load(offsets + LANES * v);
+    if (vectors == 2 && gated) {
+        Floats extra = result->extra ? load(result->extra + panel * LANES) : _mm512_setzero_ps();
+        for (int r = 0; r < rows; r++) {
+            float* out = result->values + (row + r) * result->stride + panel * LANES;
+            Floats value = _mm512_fmadd_ps(sums[r][0], gain[0], offset[0]);
+            Floats gate = _mm512_fmadd_ps(sums[r][1], gain[1], offset[1]);
+            Floats before = result->epilogue == ADD_GATED ? load(out) : extra;
+            store(out, _mm512_fmadd_ps(value, sigmoid(gate), before));
+        }
+        return;
+    }
+    for (int v = 0; v < vectors; v++) {
+        const int left = matrix->outputs - from - LANES * v;
+        if (left <= 0) break;
+        const __mmask16 mask = first_lanes(min_int(left, LANES));
+        for (int r = 0; r < rows; r++) {
+            float* out = result->values + (row + r) * result->stride + from + LANES * v;
+            Floats y = _mm512_fmadd_ps(sums[r][v], gain[v], offset[v]);
+            if (result->epilogue == ADD) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, out));
+            if (result->epilogue == GELU) y = gelu(y);
+            _mm512_mask_storeu_ps(out, mask, y);
+        }
+    }
+}
+
+// Multiply rows `row` to `end` with one panel in tiles of `rows`. Returns the first row that no tile covers.
+INLINE int multiply_rows(const Matrix* matrix, const Rows* rows_in, const Result* result, int row, int end, int panel,
+                         const int rows, const int vectors, const bool floats) {
+    const size_t bytes = (size_t)matrix->depth * LANES * vectors * (floats ? sizeof(float) : sizeof(int16_t));
+    const char* values = (const char*)matrix->values + panel * bytes;
+    for (; row + rows <= end; row += rows) {
+        Floats sums[TILE_ROWS][2];
+        multiply_tile(matrix, rows_in, row, values, rows, vectors, floats, sums);
+        apply_epilogue(sums, matrix, result, row, panel, rows, vectors);
+    }
+    return row;
+}
+
+INLINE void multiply_panels(const Matrix* matrix, const Rows* rows, int count, const Result* result,
+                            const int vectors, const bool floats) {
+    for (int group = 0; group < count; group += GROUP_ROWS)
+        for (int panel = 0; panel < matrix->panels; panel++) {
+            const int end = min_int(group + GROUP_ROWS, count);
+            int row = multiply_rows(matrix, rows, result, group, end, panel, TILE_ROWS, vectors, floats);
+            row = multiply_rows(matrix, rows, result, row, end, panel, 4, vectors, floats);
+            multiply_rows(matrix, rows, result, row, end, panel, 1, vectors, floats);
+        }
+}
+
+void multiply(const Matrix* matrix, const Rows* rows, int count, const Result* result) {
+    if (matrix->floats)
+        matrix->vectors == 1 ? multiply_panels(matrix, rows, count, result, 1, true)
+                             : multiply_panels(matrix, rows, count, result, 2, true);
+    else
+        matrix->vectors == 1 ? multiply_panels(matrix, rows, count, result, 1, false)
+                             : multiply_panels(matrix, rows, count, result, 2, false);
+}

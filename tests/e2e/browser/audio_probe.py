@@ -1,0 +1,65 @@
+"""Observe the page's audio: an analyser at its output, and a record of every scheduled start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+# Runs before the page's own script and does not change what the page does.
+SCRIPT = """
+(() => {
+  const probe = { analyser: null, context: null, starts: [] };
+  window.audioProbe = probe;
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target === this.context.destination) {
+      probe.context = this.context;
+      probe.analyser = new AnalyserNode(this.context, { fftSize: 8192 });
+      connect.call(this, probe.analyser);
+    }
+    return connect.call(this, target, ...rest);
+  };
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (...when) {
+    const { sampleRate, length, numberOfChannels } = this.buffer;
+    probe.starts.push({ when, sampleRate, length, numberOfChannels });
+    return start.apply(this, when);
+  };
+})();
+"""
+
+
+def loudness(page: Page) -> float:
+    """Root mean square of the last 8192 samples played, 0 to 1."""
+    return float(
+        page.evaluate(
+            """() => {
+              const samples = new Float32Array(8192);
+              window.audioProbe.analyser.getFloatTimeDomainData(samples);
+              return Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+            }"""
+        )
+    )
+
+
+def context(page: Page) -> dict[str, Any]:
+    """The audio context's `sampleRate`, `currentTime` in seconds and `state`."""
+    properties: dict[str, Any] = page.evaluate(
+        """() => {
+          const { sampleRate, currentTime, state } = window.audioProbe.context;
+          return { sampleRate, currentTime, state };
+        }"""
+    )
+    return properties
+
+
+def scheduled(page: Page) -> list[dict[str, Any]]:
+    """Every scheduled piece of every stem: `when` is (time, offset, duration) in seconds."""
+    starts: list[dict[str, Any]] = page.evaluate("() => window.audioProbe.starts")
+    return starts
+
+
+def wait_until_played(page: Page, seconds: float) -> None:
+    """Wait until the audio context has run for this long."""
+    page.wait_for_function(f"() => window.audioProbe.context?.currentTime > {seconds}")

@@ -1,0 +1,42 @@
+"""Constants that the page's TypeScript repeats from the Python package are the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from unbraid.api.schemas import UnknownStatus
+from unbraid.jobs.estimates import DOWNLOADING
+from unbraid.jobs.session import State
+from unbraid.models.auto import FIRST_CHOICE
+from unbraid.models.catalog import catalog
+from unbraid.separation.progress import Stage
+
+SOURCES = Path(__file__).parents[2] / "frontend" / "src"
+
+
+def words(file: str, pattern: str) -> set[str]:
+    """All words in the first match of the pattern's group in a source file."""
+    match = re.search(pattern, (SOURCES / file).read_text("utf-8"), re.DOTALL)
+    assert match is not None, f"{pattern} is not in {file}"
+    return set(re.findall(r"\w+", match.group(1)))
+
+
+def test_states_of_a_session() -> None:
+    unknown = get_args(UnknownStatus.model_fields["status"].annotation)
+    assert words("api/types.ts", r"type State = (.*?)\n") == {*State, *unknown}
+
+
+def test_stages_of_a_separation() -> None:
+    assert words("api/types.ts", r"/\*\* ([^*]*) \*/\n  stage") - {"or"} == {DOWNLOADING, *get_args(Stage)}
+    assert words("ui/statusText.ts", r"STAGES: [^=]*= \{(.*?)\n\}") >= {DOWNLOADING, *get_args(Stage)}
+
+
+def test_model_for_auto() -> None:
+    assert words("ui/models.ts", r"AUTO_MODEL = '(\w+)'") == {FIRST_CHOICE}
+
+
+def test_stems_with_a_name_and_a_colour() -> None:
+    stems = {stem for entry in catalog().values() for stem in entry.sources}
+    assert words("lib/stems.ts", r"DISPLAY_ORDER = \[(.*?)\]") == stems
