@@ -86,7 +86,7 @@ def main() -> int:
 def compare(model: Model, path: Path, at_s: float, what: str) -> float:
     """Print a line for each stem of a segment of the song; the native library's worst, in dB."""
     segment = cut(read(path, at_s + model.segment / RATE), model.segment)
-    exact = estimated(model, segment, lambda model, shapes, *, common: PyTorchRuntime(model, "cpu"))
+    exact = estimated(model, segment, lambda model, shapes, *, cache_compiled: PyTorchRuntime(model, "cpu"))
     native = estimated(model, segment, RuntimeLoader(model, "cpu", jobs=1).load)
     with only_openvino():
         openvino = estimated(model, segment, RuntimeLoader(model, "cpu", jobs=1).load)

@@ -1,4 +1,4 @@
-"""The graphs in the package match our networks, and compute what the published networks compute."""
+"""The shipped graphs match our networks, and give the same results as the published networks."""
 
 import inspect
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""HDemucs computes what the published network computes."""
+"""HDemucs gives the same results as the published network."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""HTDemucs computes what the published network computes."""
+"""HTDemucs gives the same results as the published network."""
 
 from fractions import Fraction
 

@@ -7,7 +7,7 @@ To add a model of a new architecture:
    `python -m unbraid.networks.export_graphs`.
 3. Add the model (files, checksums, graph, speed, licence) to `catalog.toml`.
 
-A model whose architecture is here already needs the third step alone.
+A model of a registered architecture needs the third step only.
 
 This module imports nothing heavy. It refers to PyTorch networks by their dotted names, which the runtimes import when
 they need them.
@@ -35,7 +35,7 @@ class GraphSpec:
     description: Mapping[str, Any]
     """`model.json` without name, version, licence and checksums: see `unbraid.models.folder.Model`."""
     arguments: Mapping[str, Any]
-    """Constructor arguments of the published class, as far as they change what the network computes."""
+    """Constructor arguments of the published class, as far as they change the result."""
     defaults: Mapping[str, Any]
     """Defaults of the published class that differ from `arguments`. They apply to arguments that a file leaves out."""
 
@@ -73,7 +73,7 @@ def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bo
     }
 
 
-# Arguments and defaults are those of the package `demucs` 4.1.0, whose published files name them.
+# Arguments and defaults of the classes in the package `demucs` 4.1.0. Published files name the arguments.
 _HYBRID = {
     "audio_channels": 2,
     "samplerate": SAMPLE_RATE,

@@ -50,7 +50,7 @@ class GraphTemplate:
     """`model.json` of such a network, without name, version, licence and checksums."""
     class_name: str
     arguments: Mapping[str, Any]
-    """Constructor arguments of the published network that change what it computes."""
+    """Constructor arguments of the published network that change its result."""
     defaults: Mapping[str, Any]
     """Values of arguments that a package leaves out, where they differ from `arguments`."""
     tensors: tuple[TensorPlace, ...]

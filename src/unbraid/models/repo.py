@@ -108,13 +108,13 @@ def read_bag(path: Path) -> Bag:
         # doesn't follow them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.SafeLoader)):
             raise ValueError("it has references (*), which a bag doesn't need")
-        described = yaml.safe_load(content)
-        if not isinstance(described, dict):
+        entries = yaml.safe_load(content)
+        if not isinstance(entries, dict):
             raise ValueError("it isn't a list of names with values")
-        segment_s = described.get("segment")
+        segment_s = entries.get("segment")
         if segment_s is not None and not (_is_number(segment_s) and 0 < segment_s < 3600):
             raise ValueError("segment must be a number of seconds")
-        return Bag(_signatures(described.get("models")), _weights(described.get("weights")), segment_s)
+        return Bag(_signatures(entries.get("models")), _weights(entries.get("weights")), segment_s)
     except OSError as error:
         raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
     # RecursionError: deeply nested lists.

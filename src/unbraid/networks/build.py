@@ -14,7 +14,7 @@ from unbraid.models.architectures import Architecture
 def build_network(architecture: Architecture, sources: int, arguments: Mapping[str, Any]) -> nn.Module:
     """Return an untrained network for that number of sources.
 
-    `arguments` are those of the published class; see `unbraid.models.architectures.GraphSpec`.
+    `arguments`: constructor arguments of the published class; see `unbraid.models.architectures.GraphSpec`.
     """
     module, _, name = architecture.network.rpartition(".")
     network: nn.Module = getattr(import_module(module), name)(

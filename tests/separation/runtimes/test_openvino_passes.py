@@ -37,7 +37,7 @@ def sums_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_node("InstanceNormalization", ["mixture", "ones", "zeros"], ["channels"], epsilon=1e-5),
     ]
     shapes = {"mean": ["b", 1, 1], "means": ["b", 2], "whole": ["b", 1, "all"], "channels": ["b", 2, "n"]}
-    made = helper.make_graph(
+    graph = helper.make_graph(
         nodes,
         "sums",
         [helper.make_tensor_value_info("mixture", TensorProto.FLOAT, ["b", 2, "n"])],
@@ -45,7 +45,9 @@ def sums_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     path = tmp_path_factory.mktemp("graph") / "graph.onnx"
-    onnx.save_model(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
     return path
 
 
@@ -91,7 +93,7 @@ def products_graph(folder: Path) -> Path:
         helper.make_node("MatMul", ["mixture", "turned"], ["itself"]),
     ]
     weights = {"half": WEIGHTS, "bias": np.ones(96, np.float32)}
-    made = helper.make_graph(
+    graph = helper.make_graph(
         nodes,
         "products",
         [helper.make_tensor_value_info("mixture", TensorProto.FLOAT, [1, 20, 64])],
@@ -102,7 +104,9 @@ def products_graph(folder: Path) -> Path:
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     path = folder / "graph.onnx"
-    onnx.save_model(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
     return path
 
 

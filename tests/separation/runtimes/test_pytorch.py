@@ -60,11 +60,11 @@ def stems(runtime: PyTorchRuntime, mixture: Floats) -> Floats:
         return outputs["waveforms"]
 
 
-def error_db(found: Floats, expected: Floats) -> float:
+def error_db(actual: Floats, expected: Floats) -> float:
     """Energy of the difference relative to the expected energy, for the worst source."""
     axes = (0, 2, 3)
     return float(
-        10 * np.log10(np.max(np.sum((found - expected) ** 2, axes) / np.sum(expected**2, axes)) + 1e-30)
+        10 * np.log10(np.max(np.sum((actual - expected) ** 2, axes) / np.sum(expected**2, axes)) + 1e-30)
     )
 
 
@@ -130,8 +130,8 @@ def test_concurrent_calls_get_their_own_results(model: Model) -> None:
     alone = [stems(runtime, segment) for segment in segments]
     with ThreadPoolExecutor(6) as pool:
         together = list(pool.map(lambda segment: stems(runtime, segment), segments))
-    for found, expected in zip(together, alone, strict=True):
-        assert error_db(found, expected) < -110
+    for actual, expected in zip(together, alone, strict=True):
+        assert error_db(actual, expected) < -110
 
 
 @pytest.mark.parametrize("samples", [1, 1000, 1536, 4097, SEGMENT - 1])
@@ -154,14 +154,14 @@ class LimitedMemory(TorchDispatchMode):
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        if isinstance(made, Tensor):
-            size = made.numel() * made.element_size()
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            size = result.numel() * result.element_size()
             self.largest = max(self.largest, size)
             if size > self.limit:
                 self.rejected += 1
                 raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore about it")
-        return made
+        return result
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])

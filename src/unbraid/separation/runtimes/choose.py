@@ -180,7 +180,7 @@ def _problem_of(device: str) -> str | None:
 
 
 def _computation_problem(device: torch.device) -> str | None:
-    """Compute something on `device`, and return what failed: a card too old for PyTorch fails only then."""
+    """Compute something on `device`, and return the failure: a card too old for PyTorch fails only then."""
     import torch
 
     try:

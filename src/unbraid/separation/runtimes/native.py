@@ -32,7 +32,7 @@ def native_template(model: Model) -> GraphTemplate | None:
 
 
 def _traits(model: Model) -> tuple[object, ...]:
-    """Return what decides the shapes of inputs and outputs, except the length."""
+    """Return the properties that determine the shapes of inputs and outputs, except the length."""
     transform = (model.n_fft, model.hop, model.edges)
     return (len(model.sources), model.channels, *transform, set(model.inputs), set(model.outputs))
 

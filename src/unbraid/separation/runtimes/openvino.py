@@ -147,7 +147,7 @@ def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[
 
 @cache
 def _environment() -> Mapping[str, Any]:
-    """Return what the result of compiling depends on besides the network: versions and the processor."""
+    """Return the versions and the processor, which the compiled network depends on."""
     extensions = np.show_config(mode="dicts") or {}
     return {
         "openvino": import_openvino().get_version(),

@@ -134,7 +134,7 @@ def load_network(model: Model, template: GraphTemplate) -> nn.Module:
 
 @contextmanager
 def _as_memory_error(device: torch.device) -> Iterator[None]:
-    """Raise MemoryError if the card's memory runs out, after PyTorch has released what it caches."""
+    """Raise MemoryError if the card's memory runs out, after releasing PyTorch's cache."""
     try:
         yield
         return
