@@ -132,7 +132,7 @@ def system_packages(tmp_path: Path):
     (programs / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
 
     def run(apt: str, found_python: str = "python3") -> subprocess.CompletedProcess[str]:
-        (programs / "apt-get").write_text(f'#!{programs}/sh\necho "$@" >>{tmp_path}/asked\n{apt}\n')
+        (programs / "apt-get").write_text(f'#!{programs}/sh\necho "$@" >>{tmp_path}/apt_calls\n{apt}\n')
         for program in programs.iterdir():
             if not program.is_symlink():
                 program.chmod(0o755)
@@ -153,10 +153,10 @@ def test_installs_an_available_compiler_and_headers(system_packages, tmp_path: P
     files = f"mkdir -p {tmp_path}/include; : >{tmp_path}/include/Python.h; : >{tmp_path}/bin/c++"
     done = system_packages(f"export PATH=/usr/bin:/bin; {files}; chmod +x {tmp_path}/bin/c++")
     assert (done.returncode, done.stdout) == (0, "on\n")
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked[0] == "update"
+    apt_calls = (tmp_path / "apt_calls").read_text().splitlines()
+    assert apt_calls[0] == "update"
     for package in ("g++", "python3.12-dev"):
-        assert f"install -y --no-install-recommends {package}" in asked
+        assert f"install -y --no-install-recommends {package}" in apt_calls
 
 
 def test_an_existing_environment_needs_no_compiler(system_packages) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import WriteWave
 
 from unbraid.cli import demucs_stems
-from unbraid.cli.demucs_stems import Sound, encode_stems, move_files
+from unbraid.cli.demucs_stems import Encoding, encode_stems, move_files
 from unbraid.errors import OutputError
 
 
@@ -51,7 +51,7 @@ def test_an_error_closes_the_encoders_after_all_threads_end(
     stem = write_wave(tmp_path / "stem.wav", seconds=0.01)
     files = [tmp_path / "failing.wav", tmp_path / "slow.wav"]
     with pytest.raises(OutputError, match="full"):
-        encode_stems([stem, stem], files, stem, Sound("16", 320_000, "none"), lambda samples: None)
+        encode_stems([stem, stem], files, stem, Encoding("16", 320_000, "none"), lambda samples: None)
     assert not SlowEncoder.exited_while_writing
 
 

@@ -103,14 +103,14 @@ def test_the_original_client_works_unchanged(server: Server, write_wave: WriteWa
     song = write_wave(tmp_path / "song.wav", 3.0).read_bytes()
     page = {"Origin": ORIGIN}
 
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    allowed = HTTP.request("OPTIONS", f"{server.address}/upload", headers={**page, **asked})
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    allowed = HTTP.request("OPTIONS", f"{server.address}/upload", headers={**page, **preflight})
     assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
     status, upload = server.call("POST", "/upload", {"fileName": "song.wav", "fileType": "audio/wav"}, **page)
     assert status == 200
 
-    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
-    allowed = HTTP.request("OPTIONS", upload["uploadUrl"], headers={**page, **asked})
+    preflight = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    allowed = HTTP.request("OPTIONS", upload["uploadUrl"], headers={**page, **preflight})
     assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
     sent = HTTP.request("PUT", upload["uploadUrl"], body=song, headers={**page, "Content-Type": "audio/wav"})
     assert (sent.status, sent.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)

@@ -80,6 +80,11 @@ _LOSSY = {
 FORMATS = ("wav", "flac", *_LOSSY)
 
 
+def subtypes(name: str) -> tuple[str, ...]:
+    """Return the kinds of samples that format `name` can hold."""
+    return tuple({"wav": _WAV, "flac": _FLAC}.get(name, ("16",)))
+
+
 def output_format(name: str, subtype: str) -> OutputFormat:
     """The format called `name` with samples of kind `subtype`: "16", in WAV and FLAC also "24", in WAV also "float".
 

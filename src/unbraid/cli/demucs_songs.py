@@ -14,7 +14,7 @@ from pathlib import Path
 from unbraid.audio.formats import output_format
 from unbraid.cli.demucs_models import choose_model
 from unbraid.cli.demucs_names import file_format, name_files
-from unbraid.cli.demucs_stems import Sound, encode_stems, move_files
+from unbraid.cli.demucs_stems import Encoding, encode_stems, move_files
 from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
@@ -38,7 +38,7 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     Raises SettingError, ModelError and OutputError for problems of all songs, and Cancelled when `stop` is set.
     """
     choice = choose_model(arguments.name if arguments.sig is None else arguments.sig, arguments.repo)
-    sound = _sound(arguments)
+    encoding = _encoding(arguments)
     separator = _load(choice.model, arguments, display, stop)
     complement, prefix = COMPLEMENTS[arguments.other_method]
     names = _stem_names(separator, arguments.stem, prefix)
@@ -72,7 +72,7 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
             for (song, outcome), targets in zip(outcomes, files, strict=True):
                 if isinstance(outcome, Result):
                     places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
-                    outcome = _encode(Path(song), outcome, places, sound, shown, stop)
+                    outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
                 if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
                     outcome = outcome.moved_to(out)  # the user doesn't know the hidden folder
                 shown.finish(song, outcome)
@@ -80,12 +80,12 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     return failures
 
 
-def _sound(arguments: argparse.Namespace) -> Sound:
+def _encoding(arguments: argparse.Namespace) -> Encoding:
     subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
-    sound = Sound(subtype, 1000 * arguments.mp3_bitrate, arguments.clip_mode)
+    encoding = Encoding(subtype, 1000 * arguments.mp3_bitrate, arguments.clip_mode)
     if arguments.mp3:
-        output_format("mp3", "16").bitrate_for(sound.bitrate, COMMON_RATE_HZ)
-    return sound
+        output_format("mp3", "16").bitrate_for(encoding.bitrate, COMMON_RATE_HZ)
+    return encoding
 
 
 def _load(model: str, arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
@@ -128,7 +128,7 @@ def _encode(
     song: Path,
     separated: Result,
     targets: Mapping[str, Path],
-    sound: Sound,
+    encoding: Encoding,
     shown: OrderedDisplay,
     stop: Stop,
 ) -> Result | UnbraidError:
@@ -153,7 +153,7 @@ def _encode(
     encoded = [work / f"{number}.{file_format(file)}" for number, file in enumerate(files)]
     try:
         with report_out_of_memory():
-            encode_stems([separated.files[stem] for stem in targets], encoded, song, sound, report)
+            encode_stems([separated.files[stem] for stem in targets], encoded, song, encoding, report)
             check()
             move_files(encoded, files)
     except UnbraidError as error:

@@ -13,19 +13,18 @@ import numpy as np
 
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
+from unbraid.audio.formats import subtypes
 from unbraid.audio.probe import probe
 from unbraid.cli.demucs_names import file_format
-from unbraid.errors import OutputError
+from unbraid.errors import OutputError, WriteProblem
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
 from unbraid.separation.arrays import Floats
 from unbraid.separation.stems import CLAMP, rescale_gain
 
-SUBTYPES = {"wav": ("16", "24", "float"), "flac": ("16", "24")}
-
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class Encoding:
     """How stems are encoded."""
 
     subtype: str
@@ -36,7 +35,7 @@ class Sound:
 
     def subtype_of(self, format: str) -> str:
         """Return the subtype for `format`: 16 bits if it lacks the chosen one."""
-        return self.subtype if self.subtype in SUBTYPES.get(format, ()) else "16"
+        return self.subtype if self.subtype in subtypes(format) else "16"
 
     def bitrate_of(self, format: str) -> int | None:
         """Return the bit rate of `format`, None for its default."""
@@ -44,15 +43,19 @@ class Sound:
 
 
 def encode_stems(
-    stems: Sequence[Path], files: Sequence[Path], song: Path, sound: Sound, step: Callable[[int], None]
+    stems: Sequence[Path],
+    files: Sequence[Path],
+    song: Path,
+    encoding: Encoding,
+    progress: Callable[[int], None],
 ) -> None:
     """Encode `stems` into `files`, with the tags and the cover of `song`.
 
-    `stems` are WAV files of float32, (2, samples), equally long. The extension of a file sets its format. `step`
+    `stems` are WAV files of float32, (2, samples), equally long. The extension of a file sets its format. `progress`
     receives the number of samples done. If it raises, no file is written. Raises OutputError.
     """
     info = probe(song)
-    gains = _gains(stems) if sound.clip_mode == "rescale" else [1.0] * len(stems)
+    gains = _gains(stems) if encoding.clip_mode == "rescale" else [1.0] * len(stems)
     with ExitStack() as stack:
         decoders = [stack.enter_context(Decoder(stem)) for stem in stems]
         encoders = [
@@ -62,8 +65,8 @@ def encode_stems(
                     sample_rate=decoder.sample_rate,
                     channels=decoder.channels,
                     format=file_format(file),
-                    subtype=sound.subtype_of(file_format(file)),
-                    bitrate=sound.bitrate_of(file_format(file)),
+                    subtype=encoding.subtype_of(file_format(file)),
+                    bitrate=encoding.bitrate_of(file_format(file)),
                     tags=info.tags,
                     cover=info.cover,
                     cover_mime=info.cover_mime,
@@ -77,7 +80,7 @@ def encode_stems(
         def write(encoder: Encoder, block: Floats, gain: float) -> None:
             if gain < 1:
                 block = block * np.float32(gain)
-            if sound.clip_mode == "clamp":
+            if encoding.clip_mode == "clamp":
                 block = np.clip(block, -CLAMP, CLAMP)
             encoder.write(block)
 
@@ -85,7 +88,7 @@ def encode_stems(
         for blocks in zip(*decoders, strict=True):
             list(pool.map(write, encoders, blocks, gains))  # list() raises the errors of the threads
             done += blocks[0].shape[1]
-            step(done)
+            progress(done)
 
 
 def _gains(stems: Sequence[Path]) -> list[float]:
@@ -107,7 +110,10 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
     for target in targets:
         if target.is_dir():
             raise OutputError(
-                f"{target} is a folder, so no file can be written there. Choose another --filename."
+                "is a folder, so no file can be written there.",
+                path=target,
+                problem=WriteProblem.IS_FOLDER,
+                advice="Choose another --filename.",
             )
     parents = list(dict.fromkeys(target.parent for target in targets))
     with ExitStack() as undo, ExitStack() as stack:

@@ -20,8 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "deploy",
         help="put the app into your own AWS account",
-        description="Show what would change in your AWS account, ask for confirmation, and deploy the API, the page "
-        "and machines that run only while songs are separated.",
+        description="Show what would change in your AWS account, ask for confirmation, and deploy the API, the web "
+        "page and machines that run only while songs are separated.",
         epilog="Your choices are saved in infra/deploy.toml for the next time. docs/aws.md is the manual.",
         allow_abbrev=False,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import FORMATS, output_format
 from unbraid.cli.messages import message_of
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
@@ -219,7 +219,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
     """Load the model and check the options that apply to all songs. Raises SettingError, ModelError."""
-    from unbraid.audio.formats import output_format
     from unbraid.separation.stems import choose_stems
 
     # A song with a lower sample rate may allow less; that is an error of the song.
