@@ -1,4 +1,4 @@
-"""A model's network as a function on waveforms: the runtime, and the transforms that its graph leaves out."""
+"""A network as a function on waveforms: the runtime, and the transforms outside its graph."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class LoadRuntime(Protocol):
 
 
 class Network:
-    """Estimates sources from segments of up to `length` samples; safe to call from several threads at once.
+    """Estimates sources in segments of up to `length` samples. Several threads may call it at once.
 
-    Loads what it needs for segments of `length` when made. Where a network reads the last segments of a song as they
-    are, which is another graph for each, one at a time is in memory. Raises ModelError and SettingError as `load` does.
+    The constructor loads the runtime for segments of `length`. If the network reads the shorter last segments of a song
+    at their own length, each length needs its own runtime; only one is in memory at a time. Raises ModelError and
+    SettingError.
     """
 
     def __init__(self, model: Model, length: int, load: LoadRuntime) -> None:
@@ -43,10 +44,10 @@ class Network:
         self._loaded: tuple[int, Runtime] | None = length, runtime
         self._spectra: SimpleQueue[Floats] = SimpleQueue()
         self.jobs = runtime.jobs
-        """How many calls of `estimate` at the same time it is made for."""
+        """Number of concurrent calls of `estimate` that it is prepared for."""
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
-        """Estimates (len(sources), channels, n) of `sources`, by index, in `mixture` (channels, n)."""
+        """Estimate `sources`, given by index, in `mixture` (channels, n). Return (len(sources), channels, n)."""
         samples = mixture.shape[-1]
         length = self._read_length(samples)
         if length > samples:
@@ -66,32 +67,34 @@ class Network:
 
     @contextmanager
     def _spectrum_of(self, mixture: Floats, runtime: Runtime) -> Iterator[Mapping[str, Floats]]:
-        """The input with the spectrum, if `runtime` has one. Its memory is used again: new memory costs more than the
-        transform."""
+        """Yield the spectrum as an input, if `runtime` has it.
+
+        The buffer is reused: allocating memory takes longer than the transform.
+        """
         if SPECTRUM not in runtime.inputs or not self._spectral:
             yield {}
             return
         frames = self._spectral.frames(mixture.shape[-1])
         try:
-            room = self._spectra.get_nowait()
+            buffer = self._spectra.get_nowait()
         except Empty:
-            room = None
+            buffer = None
         shape = (1, mixture.shape[0], self._spectral.bins, frames, 2)
-        if room is None or room.shape != shape:  # the last segments of a song may be shorter
-            room = np.empty(shape, np.float32)
-        self._spectral.forward(mixture, out=room[0])
-        yield {SPECTRUM: room}
-        self._spectra.put(room)
+        if buffer is None or buffer.shape != shape:  # the last segments of a song may be shorter
+            buffer = np.empty(shape, np.float32)
+        self._spectral.forward(mixture, out=buffer[0])
+        yield {SPECTRUM: buffer}
+        self._spectra.put(buffer)
 
     def _read_length(self, samples: int) -> int:
-        """What the graph reads for a segment of `samples`."""
+        """Return the length that the network reads for a segment of `samples`."""
         return self._model.segment if self._model.fixed_length else samples
 
     def _runtime_for(self, length: int) -> Runtime:
-        """A runtime that takes `length` samples."""
+        """Return a runtime for `length` samples."""
         with self._lock:
             if self._loaded is None or not (self._loaded[0] == length or self._loaded[1].any_length):
-                self._loaded = None  # gives its memory back before the next takes some
+                self._loaded = None  # release its memory before loading the next one
                 self._loaded = length, self._runtime(length)
             return self._loaded[1]
 
@@ -106,20 +109,20 @@ class Network:
 
 
 class NetworkCache:
-    """The networks of a model, each loaded when it is first asked for; the last one stays.
+    """Keeps the most recent network of a bag loaded. Several threads may use it.
 
-    Safe to use from several threads. `make` loads one.
+    `load` loads the network of a model.
     """
 
-    def __init__(self, make: Callable[[Model], Network]) -> None:
-        self._make = make
+    def __init__(self, load: Callable[[Model], Network]) -> None:
+        self._load = load
         self._lock = Lock()
         self._last: tuple[Model, Network] | None = None
 
     def get(self, model: Model) -> Network:
-        """The network of `model`. Raises ModelError and SettingError."""
+        """Return the network of `model`, loaded if necessary. Raises ModelError and SettingError."""
         with self._lock:
             if self._last is None or self._last[0] is not model:
-                self._last = None  # gives its memory back before the next takes some
-                self._last = model, self._make(model)
+                self._last = None  # release its memory before loading the next one
+                self._last = model, self._load(model)
             return self._last[1]
