@@ -1,12 +1,12 @@
-"""Many songs: one command for all of them, against one process that does them one by one, and a command for each.
+"""Separate many songs in three ways: with one command, with a loop in one process, and with a command for each song.
 
     python benchmarks/batch.py [--songs 20] [--seconds 30] [--model lite] [--repo DIR] [--stems vocals]
                                [--formats wav flac mp3] [--rounds 1]
 
-Songs are generated (stereo, 44.1 kHz, 16 bit WAV). `one by one` is a loop over `Separator.separate_to_files`: the
-model is loaded once, and nothing overlaps. The ways are measured in turn, so that what else the machine does meets
-them alike; of several rounds the quickest of each counts. Ratios are to one command. Fails when stems differ from
-one way to another. Needs a Unix system.
+Songs are generated (stereo, 44.1 kHz, 16 bit WAV). `one by one` is a loop over `Separator.separate_to_files`: it loads
+the model once, and songs do not overlap. The ways take turns, so that other work on the machine slows them equally.
+The quickest of several rounds counts. Ratios are relative to one command. Fails if stems differ between the ways.
+Needs a Unix system.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ for song in songs:
 
 
 def main() -> int:
-    """Measure, print a table for each format, and say whether the files are the same."""
+    """Measure, print a table for each format, and check that the stems are identical."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,14 +66,14 @@ def main() -> int:
                     costs[name].append(way())
             show(format, costs, options.songs, options.songs * options.seconds)
             same &= contents(folder / "together") == contents(folder / "alone") == contents(folder / "turn")
-    print("stems are the same to the byte" if same else "STEMS DIFFER")
+    print("stems are identical, byte for byte" if same else "STEMS DIFFER")
     return 0 if same else 1
 
 
 def ways_to_do(
     songs: list[Path], folder: Path, options: argparse.Namespace, format: str
 ) -> dict[str, Callable[[], Cost]]:
-    """Name of each way -> what does it once."""
+    """Function that measures each way once, by its name."""
     model = ["-m", options.model, *(["--repo", options.repo] if options.repo else [])]
     common = [*model, "--stems", options.stems, "--format", format, "--quiet"]
     command = [sys.executable, "-m", "unbraid", "separate", *common]
@@ -95,7 +95,7 @@ def ways_to_do(
 
 
 def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) -> None:
-    """A table of the quickest run of each way."""
+    """Print a table of the quickest run of each way."""
     best = {name: min(runs, key=lambda cost: cost.wall_s) for name, runs in costs.items()}
     least = best["one command"]
     columns = ("wall", "CPU", "peak", "songs/min", "real time", "wall ratio", "CPU ratio")
@@ -114,7 +114,11 @@ def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) 
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files by their place below `folder`; a child's peak is never below what its parent holds."""
+    """SHA-256 of all files in `folder`, by relative path.
+
+    Reads files in blocks: a child process starts with the memory of its parent, so a large parent would raise all
+    peaks.
+    """
     found = {}
     for path in folder.rglob("*"):
         if path.is_file():

@@ -1,8 +1,8 @@
-"""What songs cost in one's own AWS account: the tables of docs/aws-cost.md, anew.
+"""Print the tables of docs/aws-cost.md: costs of songs in an AWS account.
 
     python benchmarks/cost.py [--write]
 
-prints them, or puts them into the page. `cost_model.py` says how they come about, `cost_prices.py` has the prices.
+`cost_model.py` has the arithmetic and `cost_prices.py` the prices.
 """
 
 from __future__ import annotations
@@ -17,54 +17,54 @@ from cost_model import (
     GPU,
     MACHINES,
     ORIGINAL_USD,
+    START_S,
     VOLUMES,
-    WAKING_S,
+    break_even,
     compute_usd,
-    even,
+    fixed,
     requests,
-    standing,
     total_usd,
     usd,
 )
 from cost_prices import PAGE, PRICES, Price
 
-MOVED = ("Transfer out", "S3 storage", "DynamoDB writes", "DynamoDB reads")
-"""What has a line of its own."""
+SEPARATE_ROWS = ("Transfer out", "S3 storage", "DynamoDB writes", "DynamoDB reads")
+"""Requests that the table of parts shows separately."""
 
 
 def only(songs: float, *names: str) -> dict[str, float]:
-    """These of the endpoint's requests."""
+    """Units of these requests, with the endpoint."""
     return {name: count for name, count in requests(GPU, songs).items() if name in names}
 
 
 def rest(songs: float) -> dict[str, float]:
-    """All but `MOVED`."""
-    return {name: count for name, count in requests(GPU, songs).items() if name not in MOVED}
+    """Units of all requests except `SEPARATE_ROWS`."""
+    return {name: count for name, count in requests(GPU, songs).items() if name not in SEPARATE_ROWS}
 
 
 def money(amount: float) -> str:
-    """With as many digits as mean something."""
+    """Format an amount with its significant digits."""
     if amount < 0.995:
         return f"{amount:.2g}" if amount < 0.0995 else f"{amount:.2f}"
     return f"{amount:,.2f}" if amount < 99.5 else f"{amount:,.0f}"
 
 
 def amount(price: Price) -> tuple[str, str]:
-    """A price and its unit, for a million where one costs next to nothing."""
+    """A price and its unit; the price of a million units if one costs less than 0.001 dollars."""
     if price.usd >= 0.001:
         return f"{price.usd:.3f}".rstrip("0").rstrip("."), price.unit
     return f"{price.usd * 1e6:.4f}".rstrip("0").rstrip("."), f"million {price.unit}s"
 
 
 def table(head: str, rows: list[list[str]]) -> str:
-    """In Markdown."""
+    """Format a table in Markdown. `head`: names of the columns, separated by `|`."""
     names = head.split("|")
     lines = ["| " + " | ".join(map(str.strip, names)) + " |", "| " + " | ".join(["---"] * len(names)) + " |"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def tables() -> dict[str, str]:
-    """Those of the page, by name."""
+    """All tables of the page, by name."""
     by_volume = [
         [
             f"{songs:,}",
@@ -89,8 +89,8 @@ def tables() -> dict[str, str]:
             ("storage for a week", lambda songs: usd(only(songs, "S3 storage"), False)),
             ("DynamoDB", lambda songs: usd(only(songs, "DynamoDB writes", "DynamoDB reads"), False)),
             ("all other requests", lambda songs: usd(rest(songs), False)),
-            ("standing, endpoint", lambda songs: usd(standing(GPU), False)),
-            ("standing, functions", lambda songs: usd(standing(FUNCTION), False)),
+            ("fixed, endpoint", lambda songs: usd(fixed(GPU), False)),
+            ("fixed, functions", lambda songs: usd(fixed(FUNCTION), False)),
         )
     ]
     machines = [
@@ -114,9 +114,9 @@ def tables() -> dict[str, str]:
         ]
         for machine in MACHINES
     ]
-    waking = [[what, f"{low} to {high} s"] for what, (low, high) in WAKING_S.items()]
-    low, high = map(sum, zip(*WAKING_S.values(), strict=True))
-    waking.append(["all in all", f"{low / 60:.0f} to {high / 60:.0f} minutes"])
+    start_up = [[what, f"{low} to {high} s"] for what, (low, high) in START_S.items()]
+    low, high = map(sum, zip(*START_S.values(), strict=True))
+    start_up.append(["in total", f"{low / 60:.0f} to {high / 60:.0f} minutes"])
     prices = [[name, *amount(price), f"<{PAGE}{price.page}>", price.seen] for name, price in PRICES.items()]
     return {
         "by volume": table(
@@ -133,13 +133,13 @@ def tables() -> dict[str, str]:
             "| 100,000: twice as fast | as estimated | half as fast",
             doubts,
         ),
-        "waking": table("what | estimate", waking),
+        "start-up": table("what | estimate", start_up),
         "prices": table("what | USD | for one | page | seen", prices),
     }
 
 
 def write(page: Path) -> None:
-    """Put the tables in the place of those with the same head."""
+    """Replace the tables of the page that have the same heads."""
     text = page.read_text("utf-8")
     for new in tables().values():
         head = re.escape(new.split("\n", 1)[0])
@@ -158,9 +158,10 @@ def main() -> None:
     for title, text in tables().items():
         print(f"\n{title}\n\n{text}")
     for machine in MACHINES[:-1]:
-        songs = even(FUNCTION, machine)
+        songs = break_even(FUNCTION, machine)
         print(
-            f"\n{machine.name} separates for less than functions from {songs or 'no number of'} songs a month"
+            f"\n{machine.name} is cheaper than functions "
+            + (f"from {songs:,.0f} songs a month" if songs else "at no number of songs a month")
         )
 
 

@@ -1,7 +1,7 @@
-"""What songs cost in one's own AWS account. `cost.py` makes tables of it; prices are in `cost_prices.py`.
+"""Model of the costs of songs in an AWS account. `cost.py` prints its tables; `cost_prices.py` has the prices.
 
-Songs have 4 minutes and arrive at random, evenly over the month (a Poisson process): the worst there is for a machine
-that is paid for while it waits for more.
+Songs have 4 minutes and arrive at random, evenly over the month (a Poisson process). That is the worst case for an
+instance that is billed while it waits for more.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ SONG_S = 240
 VOLUMES = (10, 1_000, 100_000)
 """Songs a month."""
 HOURS = 730
-"""In a month."""
+"""Hours in a month."""
 ORIGINAL_USD = 13.66 / 10
-"""A song, as the original's own estimate has it for ten a month."""
+"""Cost of a song by the original project's own estimate, for ten songs a month."""
 
 # Work. Measured: benchmarks/results/2026-11-23-htdemucs.md, 288 s of song in 138 s on two cores.
 MEASURED = 138 / 288
-"""Seconds for a second of song, htdemucs, two AVX-512 cores."""
+"""Seconds for a second of song with htdemucs on two AVX-512 cores."""
 SPREAD = 1.25
-"""Estimate: what is lost when the work is spread over more cores."""
+"""Estimate: loss by spreading the work over more cores."""
 OLDER = 1.25
 """Estimate: Lambda's processors are slower, and may lack AVX-512."""
 PUBLISHED = 5 / 180
@@ -32,84 +32,85 @@ PUBLISHED = 5 / 180
 PYTORCH = 2.0
 """Estimate: how much longer PyTorch takes than TensorRT."""
 BANDWIDTH_GB_S = {"RTX 3090": 936, "T4": 320, "A10G": 600, "L4": 300}
-"""Of the cards' memories, by their data sheets; such a network waits for its memory most of the time."""
+"""Memory bandwidth of the cards, from their data sheets. Such a network mostly waits for memory."""
 AROUND_S = 12
-"""Estimate for each song: fetching, decoding, writing stems and waveforms, sending them. The bundled model, network and
-files together, takes 9 s for 288 s of song."""
+"""Estimate for each song: download, decoding, writing stems and waveforms, upload.
 
-# Waiting
+The bundled model takes 9 s for 288 s of song, network and files together."""
+
+# Idle and start-up time
 IDLE_S = 15 * 60
-"""Target tracking takes an instance away after 15 datapoints of a minute below the target."""
-WOKEN_S = 180
-"""Estimate: of the time that waking takes, what is paid: from the instance's start to the first song."""
-WAKING_S = {
+"""Target tracking removes an instance after 15 datapoints, one a minute, below the target."""
+BILLED_START_S = 180
+"""Estimate: billed part of the start-up time, from the instance's start to the first song."""
+START_S = {
     "the queue's figures reach CloudWatch, once a minute": (30, 90),
     "the alarm sees them, and scaling begins": (30, 90),
     "an instance is found and started": (120, 240),
     "it fetches and unpacks the image": (60, 150),
     "the container loads the model": (20, 60),
 }
-"""Estimates, from and to; nobody has measured them with this stack."""
+"""Estimates, lowest and highest. They have not been measured with this stack."""
 BUSY = 0.7
-"""Estimate: the share of time in which instances work when many songs keep several of them up."""
+"""Estimate: share of the time that instances work when many songs keep several of them running."""
 
-# What a song moves and writes
+# Transfer and requests of a song
 INPUT_GB, STEMS_GB, LISTENED_GB = 0.0096, 2 * 240 * 44_100 * 4 / 1e9, 0.048
-"""An MP3 of 320 kbit/s; two stems as WAV; both once more as FLAC chunks, for the player."""
+"""An MP3 of 320 kbit/s; two stems as WAV; the same two as FLAC chunks for the player."""
 KEPT_MONTHS = 7 / 30.4
 BEAT_S = 0.8
-"""Progress is written so often while a song is worked on."""
+"""Interval at which progress is written during a separation."""
 UNITS = 9
-"""Write units of one: an item of up to 3 KB in the table, and moved within the index by state."""
+"""Write units of one update: an item of up to 3 KB in the table, and its move in the index by state."""
 CALLS = 30
-"""Of the HTTP API: upload, process, some status calls and their preflights, a look at the history."""
+"""Calls of the HTTP API: upload, process, some status calls and their preflights, and the history."""
 MINUTES = 15
-"""For which a page watches."""
+"""Minutes for which a page keeps its WebSocket open."""
 FUNCTION_GB, FUNCTION_S = 0.5, 0.15
 
-# What is there without any song. Sizes are estimates.
+# Fixed costs, without any song. Sizes are estimates.
 ALARMS = {"gpu": 10, "cpu": 5}
-"""With those that scale the endpoint."""
+"""Including those that scale the endpoint."""
 METRICS = 6
-"""Of songs, by function: AWS counts only hours in which one is sent, and those of faults are rare."""
+"""Metrics of songs, by function. AWS bills only hours in which a metric is sent, and metrics of faults are rare."""
 IMAGES_GB = {"gpu": 2 * 4.6, "cpu": 2 * 0.5}
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS
-"""Calls of the function that looks after lost and expired songs."""
+"""Calls of the upkeep function, which recovers lost songs and deletes expired ones."""
 BUILD_MIN = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Something that separates songs, one at a time."""
+    """An instance or a function that separates songs, one at a time."""
 
     name: str
     rate: float
     """Seconds for a second of song."""
     lambda_gb: float = 0.0
-    """Memory of a function; 0: an instance, paid by the hour."""
+    """Memory of a function; 0: an instance, billed by the hour."""
 
     @property
     def song_s(self) -> float:
-        """For one song, all in all."""
+        """Seconds for one song, in total."""
         return AROUND_S + SONG_S * self.rate
 
     @property
     def busy_usd(self) -> float:
-        """One song on a machine that is up and does nothing else."""
+        """Cost of one song on a machine that is running and always busy."""
         if self.lambda_gb:
-            disk = PRICES["Lambda disk"].usd * self.lambda_gb  # as much as memory
+            disk = PRICES["Lambda disk"].usd * self.lambda_gb  # as large as the memory
             return self.song_s * (PRICES["Lambda x86"].usd * self.lambda_gb + disk)
         return self.song_s * PRICES[self.name].usd / 3600
 
 
 def card(name: str) -> float:
-    """Estimate for a graphics card, from the published figure."""
+    """Estimate of seconds for a second of song on a graphics card, from the published figure."""
     return PUBLISHED * BANDWIDTH_GB_S["RTX 3090"] / BANDWIDTH_GB_S[name] * PYTORCH
 
 
 def cores(count: int) -> float:
-    """Estimate for so many cores, from the measured figure."""
+    """Estimate of seconds for a second of song on `count` cores, from the measured figure."""
     return MEASURED * 2 / count * SPREAD
 
 
@@ -126,52 +127,52 @@ MACHINES = (
 
 
 def hours(machine: Machine, songs: float) -> float:
-    """Of instances, that are paid for in a month.
+    """Billed hours of instances in a month.
 
-    Each song keeps an instance up for its own time and the wait after it. With songs at random, the hour has at least
-    one such time at any moment with the probability 1 - exp(-songs an hour * hours) (the busy share of an M/D/∞ queue),
-    and a song that comes to none of them wakes one.
+    Each song keeps an instance running for its own time and the idle time after it. For songs at random, at least one
+    such period covers any moment with the probability 1 - exp(-songs per hour * hours), the busy share of an M/D/∞
+    queue. A song that arrives at any other moment starts an instance.
     """
-    stays_h = (machine.song_s + IDLE_S) / 3600
-    asleep = math.exp(-songs / HOURS * stays_h)
-    one = HOURS * (1 - asleep) + songs * asleep * WOKEN_S / 3600
+    running_h = (machine.song_s + IDLE_S) / 3600
+    none_running = math.exp(-songs / HOURS * running_h)
+    one = HOURS * (1 - none_running) + songs * none_running * BILLED_START_S / 3600
     return max(one, songs * machine.song_s / 3600 / BUSY)
 
 
 def compute_usd(machine: Machine, songs: float) -> float:
-    """For separating, in a month; the functions' free allowance is not taken off."""
+    """Cost of separating in a month, without the free allowance of functions."""
     if machine.lambda_gb:
         return songs * machine.busy_usd
     return hours(machine, songs) * PRICES[machine.name].usd
 
 
 def requests(machine: Machine, songs: float) -> dict[str, float]:
-    """Units in a month of what is paid by use, besides separating."""
+    """Units of usage-based costs in a month, except separating."""
     beats = machine.song_s / BEAT_S
-    questions = MINUTES * 3  # a page's, through its socket
-    calls = CALLS + beats + questions + 10  # `tell` is called for each change, at worst
+    messages = MINUTES * 3  # from the page, through its WebSocket
+    calls = CALLS + beats + messages + 10  # `push` is called for each change, at worst
     return {
         "HTTP API": songs * CALLS,
-        "WebSocket messages": songs * (beats + questions * 2 + 10),
+        "WebSocket messages": songs * (beats + messages * 2 + 10),
         "WebSocket minutes": songs * MINUTES,
         "Lambda calls": songs * calls,
         "Lambda arm64": songs * calls * FUNCTION_GB * FUNCTION_S,
         "DynamoDB writes": songs * (beats + 10) * UNITS,
         "DynamoDB reads": songs * (beats + CALLS) * 2,
         "S3 writes": songs * 20,
-        "S3 reads": songs * 120,  # the player fetches chunks of 5 s
+        "S3 reads": songs * 120,  # the player downloads chunks of 5 s
         "SNS": songs * 2,
         "SQS": songs * 4 if machine.lambda_gb else 0,
         "CloudWatch logs": songs * 40e-6,
-        # Lambda traces one call a second, and one of twenty beyond.
+        # Lambda traces one call a second, and one in twenty of the others.
         "X-Ray traces": min(songs * calls, HOURS * 3600 + songs * calls / 20),
         "S3 storage": songs * (INPUT_GB + STEMS_GB + LISTENED_GB) * KEPT_MONTHS,
         "Transfer out": songs * (STEMS_GB + LISTENED_GB),
     }
 
 
-def standing(machine: Machine) -> dict[str, float]:
-    """Units in a month of what is there without any song, with one deployment."""
+def fixed(machine: Machine) -> dict[str, float]:
+    """Units of fixed costs in a month, with one deployment."""
     kind = "cpu" if machine.lambda_gb else "gpu"
     return {
         "ECR storage": IMAGES_GB[kind],
@@ -189,7 +190,7 @@ def standing(machine: Machine) -> dict[str, float]:
 
 
 def usd(units: Mapping[str, float], free: bool) -> float:
-    """What they cost; with `free`, after what every account has for nothing."""
+    """Cost of the units; with `free`, after the free allowances of every account."""
     return sum(
         max(count - (PRICES[name].free if free else 0.0), 0.0) * PRICES[name].usd
         for name, count in units.items()
@@ -197,8 +198,8 @@ def usd(units: Mapping[str, float], free: bool) -> float:
 
 
 def total_usd(machine: Machine, songs: float, free: bool = False) -> float:
-    """All of it, in a month."""
-    units = standing(machine)
+    """Total cost in a month."""
+    units = fixed(machine)
     for name, count in requests(machine, songs).items():
         units[name] = units.get(name, 0.0) + count
     separating = compute_usd(machine, songs)
@@ -208,8 +209,8 @@ def total_usd(machine: Machine, songs: float, free: bool = False) -> float:
     return separating + usd(units, free)
 
 
-def even(first: Machine, second: Machine) -> float | None:
-    """Songs a month from which `second` separates for less than `first`; None: for no number up to a million."""
+def break_even(first: Machine, second: Machine) -> float | None:
+    """Songs a month from which `second` is cheaper than `first`. None: at no number up to a million."""
     low, high = 1.0, 1e6
     if compute_usd(second, high) >= compute_usd(first, high):
         return None

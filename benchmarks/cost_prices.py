@@ -1,8 +1,8 @@
-"""AWS's list prices, in US dollars, without tax, for the region us-east-1 (North Virginia).
+"""AWS's list prices in US dollars, without tax, for the region us-east-1 (North Virginia).
 
-They were not read from an account: AWS's pages fill their figures in by script. `seen` says who quotes the price; where
-nobody did, it says what to check. `free` is what every account has each month without end; allowances of new accounts
-are left out.
+They were not read from an account, and AWS's pages insert their figures by script. `seen` names the source that quotes
+the price; "check" marks prices without a source. `free` is the monthly allowance of every account. Temporary
+allowances of new accounts are left out.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ CHECK = "check"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one `unit`."""
+    """US dollars for one `unit`, the page of AWS with the price, and who quotes it."""
 
     usd: float
     unit: str
     page: str
     seen: str
     free: float = 0.0
-    """Units a month that nobody pays for."""
+    """Free units a month."""
 
 
 MILLION = 1e6

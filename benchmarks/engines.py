@@ -1,4 +1,4 @@
-"""Which engine computes a network on this processor, and how to have OpenVINO do it where the native library would."""
+"""Tell which engine computes a network on this processor, and disable the native library to measure OpenVINO."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NATIVE = "native, int16"
 OPENVINO = "OpenVINO, float32"
 PYTORCH = "PyTorch, float32"
 
-# For programs of a process of their own, before anything else: there the library was never built.
+# Code to put before the program of another process, where the native library then counts as not built.
 WITHOUT_NATIVE = """
 from unbraid.native import library
 library.native_library = lambda: None
@@ -21,13 +21,13 @@ library.native_library = lambda: None
 
 
 def engine_of(model: Model) -> str:
-    """What `unbraid` computes `model`, or the networks of that bag, with on the processor of this machine."""
+    """Engine that computes `model`, or all networks of a bag, on this processor."""
     networks = [member.model for member in model.members] or [model]
     return NATIVE if all(map(native_template, networks)) else OPENVINO
 
 
 @contextmanager
 def only_openvino() -> Iterator[None]:
-    """What is loaded inside is loaded as on a machine without the native library."""
+    """Load networks in this context as on a machine without the native library."""
     with mock.patch("unbraid.separation.runtimes.native.native_library", lambda: None):
         yield

@@ -1,13 +1,13 @@
-"""Unbraid and `demucs` 4.1.0 on one graphics card: htdemucs with the same random weights, in turn.
+"""Compare Unbraid with `demucs` 4.1.0 on a graphics card: htdemucs with the same random weights, in turn.
 
     python benchmarks/gpu.py SONG [--device cuda|mps] [--runs 3] [--peer DIR]
 
-Needs PyTorch in this environment (`pip install 'unbraid[torch]'`) and makes one for the peer the first time, with
-the same version. Each side is a process of its own for every run, which loads the model and separates the song, as an
-array, twice: `first` holds what a card does once (choosing kernels, reserving memory), `again` is what each further
-song takes. `peak` is the card's memory that PyTorch reserved (CUDA alone). `command` is the whole command, files in
-and files out. Shifts are 0 and the overlap is 0.25 on both sides. Last comes how far apart the stems are: Unbraid
-computes in half precision where that costs less than -50 dB.
+Needs PyTorch in this environment (`pip install 'unbraid[torch]'`). The first run creates an environment with the same
+version for the peer. For every run, each side starts a process that loads the model and separates the song, as an
+array, twice. `first` includes the work that a card does once (choosing kernels, reserving memory); `again` is the time
+of each further song. `peak` is the card's memory that PyTorch reserved (CUDA only). `command` is the time of the whole
+command, from file to files. Shifts are 0 and the overlap is 0.25 on both sides. The last line is the difference of
+the stems: Unbraid computes in half precision where that costs less than -50 dB.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from peer import PLACE, SIGNATURE, make_peer
+from peer import DEMUCS_FOLDER, SIGNATURE, make_peer
 from process import measure
 from sound import RATE, difference_db, read
 
-# A worker prints the name of the card, or what keeps it from computing there.
+# Prints the name of the card, or exits with the reason why PyTorch can't compute on it.
 CARD = """
 import sys
 try:
@@ -37,7 +37,7 @@ except Exception as error:
     sys.exit(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 print(torch.cuda.get_device_name() if sys.argv[1] == "cuda" else sys.argv[1], "with PyTorch", torch.__version__)
 """
-# Both print a line of JSON and leave their stems, (sources, channels, samples).
+# Both sides print a line of JSON and save their stems, (sources, channels, samples).
 ENDS = """
     done = time.perf_counter()
     took.append(done - started)
@@ -78,14 +78,14 @@ FIGURES = ("load", "first", "again", "command", "peak")
 
 
 def main() -> int:
-    """Measure, print a table, the ratios, and the difference of the stems."""
+    """Measure, and print a table, the ratios and the difference of the stems."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("song", type=Path)
     parser.add_argument("--device", choices=("cuda", "mps"), default="cuda")
     parser.add_argument("--runs", type=int, default=3, help="of each, in turn (default 3)")
-    parser.add_argument("--peer", type=Path, default=PLACE)
+    parser.add_argument("--peer", type=Path, default=DEMUCS_FOLDER)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     card = find_card(sys.executable, options.device)
@@ -105,29 +105,35 @@ def main() -> int:
         figures: dict[str, list[dict[str, float]]] = {side: [] for side in workers}
         for _ in range(options.runs):
             for side, (python, code, command) in workers.items():
-                given = [options.device, SIGNATURE, peer.weights, folder / "song.npy", folder / f"{side}.npy"]
-                answer = subprocess.run([python, "-c", code, *given], stdout=subprocess.PIPE, check=True)
+                parameters = [
+                    options.device,
+                    SIGNATURE,
+                    peer.weights,
+                    folder / "song.npy",
+                    folder / f"{side}.npy",
+                ]
+                answer = subprocess.run([python, "-c", code, *parameters], stdout=subprocess.PIPE, check=True)
                 whole = [*command, "-n", SIGNATURE, "--repo", peer.weights, "-d", options.device,
                          "--shifts", "0", "-o", folder / "out", options.song]  # fmt: skip
                 figures[side].append({**json.loads(answer.stdout), "command": measure(whole).wall_s})
         stems = [np.load(folder / f"{side}.npy") for side in workers]
-        apart_db = max(map(difference_db, *stems))
+        difference = max(map(difference_db, *stems))
     seconds = song.shape[1] / RATE
     print(f"{time.strftime('%Y-%m-%d')}, {card}; {seconds:.0f} s of music; medians of {options.runs} runs")
     show(figures, seconds)
-    print(f"stems differ by {apart_db:.1f} dB at worst")
+    print(f"stems differ by {difference:.1f} dB at worst")
     if options.json:
-        report = {"card": card, "song_s": seconds, "figures": figures, "difference_db": apart_db}
+        report = {"card": card, "song_s": seconds, "figures": figures, "difference_db": difference}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 
 def find_card(python: str | Path, device: str) -> str | None:
-    """Name of the card that PyTorch in that environment computes on; without one, says so on standard error."""
+    """Name of the card that PyTorch in an environment computes on. Prints the reason if there is none."""
     found = subprocess.run([python, "-c", CARD, device], capture_output=True, text=True)
     if found.returncode:
         print(
-            f"nothing to measure: PyTorch in {python} has no card as {device} ({found.stderr.strip()})",
+            f"Nothing to measure: PyTorch in {python} finds no {device} card ({found.stderr.strip()}).",
             file=sys.stderr,
         )
         return None
@@ -135,7 +141,7 @@ def find_card(python: str | Path, device: str) -> str | None:
 
 
 def show(figures: dict[str, list[dict[str, float]]], seconds: float) -> None:
-    """The table, and how many times as fast and as small ours is."""
+    """Print the table, and the ratios of the peer's figures to ours."""
     print(f"{'':14}{'load':>9}{'first':>9}{'again':>9}{'x real time':>13}{'command':>10}{'peak':>11}")
     medians = {}
     for side, runs in figures.items():
@@ -148,7 +154,7 @@ def show(figures: dict[str, list[dict[str, float]]], seconds: float) -> None:
     ours, theirs = medians.values()
     ratios = [f"{name} {theirs[name] / ours[name]:.2f}" for name in FIGURES if ours[name]]
     pairs = [theirs["again"] / ours["again"] for ours, theirs in zip(*figures.values(), strict=True)]
-    print(f"ratios: {', '.join(ratios)}; pairs of again {min(pairs):.2f} to {max(pairs):.2f}")
+    print(f"ratios: {', '.join(ratios)}; of `again` in each run: {min(pairs):.2f} to {max(pairs):.2f}")
 
 
 if __name__ == "__main__":

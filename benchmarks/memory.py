@@ -1,12 +1,12 @@
-"""Peak memory of `unbraid separate` against the length of the song: it must not grow.
+"""Check that the peak memory of `unbraid separate` does not grow with the length of the song.
 
     python benchmarks/memory.py [--minutes 3 60] [--model lite] [--at-most-mb 1200] [OPTION…]
 
-Each song is generated (stereo, 44.1 kHz, 16 bit WAV) and separated by a process of its own, whose peak
-resident memory is that which the kernel reports when it ends. Fails when the longest song needs over 10 %
-more than the shortest, or over `--at-most-mb`. Any other option goes to `unbraid separate`: `--stems all`, or
-`--repo DIR` for a model of published weights (`benchmarks/peer.py` draws some). Needs a Unix system, and disk
-for the song, its stems and their float32 copies (about 4.5 GB an hour).
+Each song is generated (stereo, 44.1 kHz, 16 bit WAV) and separated by its own process. The kernel reports the
+process' peak resident memory at its end. Fails if the longest song needs over 10 % more than the shortest, or over
+`--at-most-mb`. Other options go to `unbraid separate`: `--stems all`, or `--repo DIR` for a model with published
+weights (`benchmarks/peer.py` generates random ones). Needs a Unix system, and disk space for the song, its stems and
+their float32 copies (about 4.5 GB an hour).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ALLOWED_GROWTH = 1.10
 
 
 def main() -> int:
-    """Measure, print a table, and say whether the promise holds."""
+    """Measure, print a table, and check the limits."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, nargs="+", default=[3, 60])
     parser.add_argument("--model", default="lite")
     parser.add_argument("--at-most-mb", type=float, default=1200)
-    parser.add_argument("--folder", type=Path, help="where to put songs and stems while it runs")
+    parser.add_argument("--folder", type=Path, help="folder for songs and stems during the run")
     options, more = parser.parse_known_args()
     print(f"{'song':>8}  {'peak':>8}  {'time':>8}  {'speed':>8}")
     peaks = []
@@ -47,12 +47,12 @@ def main() -> int:
         print(f"{minutes:4g} min  {megabytes:5.0f} MB  {cost.wall_s:6.1f} s  {speed:6.1f} x", flush=True)
     growth = peaks[-1] / peaks[0]
     holds = growth <= ALLOWED_GROWTH and max(peaks) <= options.at_most_mb * 1e6
-    print(f"{'holds' if holds else 'DOES NOT HOLD'}: {100 * (growth - 1):+.1f} % from shortest to longest")
+    print(f"{'passed' if holds else 'FAILED'}: {100 * (growth - 1):+.1f} % from shortest to longest")
     return 0 if holds else 1
 
 
 def write_song(path: Path, minutes: float) -> Path:
-    """A song of seeded noise that swells and fades, with a bass tone, written as a stream."""
+    """Write a song of seeded noise that swells and fades, with a bass tone, second by second."""
     random = np.random.default_rng(0)
     with Encoder(path, sample_rate=SAMPLE_RATE, channels=2) as encoder:
         for second in range(round(minutes * 60)):
@@ -64,7 +64,7 @@ def write_song(path: Path, minutes: float) -> Path:
 
 
 def separate(song: Path, out: Path, options: list[str]) -> Cost:
-    """What separating costs in a process of its own."""
+    """Separate a song in a new process and return its cost."""
     return measure([sys.executable, "-m", "unbraid", "separate", song, "-o", out, "--quiet", *options])
 
 

@@ -1,11 +1,10 @@
-"""What separating costs besides the network: processor time by stage, for each minute of music.
+"""Measure what separating costs besides the network: CPU time of each stage per minute of music.
 
     python benchmarks/overheads.py SONG [--model lite|htdemucs] [--repo DIR] [--stems vocals] [--runs 3]
 
-The whole engine goes through the song, from file to files, with a network that has its answers ready, whatever would
-compute it (the native library and OpenVINO are given and give the same arrays): the rest is what there is to save
-beside it. Each stage's time is that of its own thread, without what it calls of the other stages, and
-the least of the runs; `in all` is that of the process. Page faults show where memory is taken anew.
+Separates the song, from file to files, with a fake network that answers at once. (The native library and OpenVINO
+have the same input and output arrays.) The time of a stage is the CPU time of its thread, without the stages that it
+calls, and the shortest of the runs. `in total` is the time of the process. Page faults count newly used memory.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ STAGES: dict[str, list[tuple[type, str]]] = {
 }
 
 
-class Ready:
-    """A runtime that answers at once, always the same."""
+class ConstantRuntime:
+    """A runtime that returns the same arrays at once."""
 
     any_length = False
     jobs = 1
@@ -79,7 +78,7 @@ class Ready:
 
 
 class Clock:
-    """Processor time of each stage, without that of the stages it calls."""
+    """CPU time of each stage, without the stages that it calls."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -93,18 +92,18 @@ class Clock:
         try:
             yield
         finally:
-            whole = time.thread_time() - started
-            self.seconds[name] += whole - self._thread.inner
-            self._thread.inner = inner + whole
+            total = time.thread_time() - started
+            self.seconds[name] += total - self._thread.inner
+            self._thread.inner = inner + total
 
     def watch(self, owner: type, method: str, name: str) -> None:
-        """Count what a method takes; of a generator what each step does."""
-        plain = getattr(owner, method)
+        """Measure the calls of a method. If it returns an iterator, measure each of its steps."""
+        original = getattr(owner, method)
 
-        @wraps(plain)
+        @wraps(original)
         def timed(*arguments: Any, **named: Any) -> Any:
             with self.stage(name):
-                result = plain(*arguments, **named)
+                result = original(*arguments, **named)
             return self._steps(result, name) if isinstance(result, Iterator) else result
 
         setattr(owner, method, timed)
@@ -128,7 +127,7 @@ def main() -> None:
     parser.add_argument("--stems", default="vocals")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    RuntimeLoader.load = lambda self, model, shapes, **more: Ready(model, shapes)  # type: ignore[assignment,method-assign]
+    RuntimeLoader.load = lambda self, model, shapes, **more: ConstantRuntime(model, shapes)  # type: ignore[assignment,method-assign]
     separator = Separator(options.model, repo=options.repo)
     clock = Clock()
     for name, methods in STAGES.items():
@@ -140,29 +139,29 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             return separator.separate_to_files(options.song, folder, stems=options.stems).duration_s
 
-    show(*least(clock, separate, options.runs))
+    show(*measure(clock, separate, options.runs))
 
 
-def least(clock: Clock, separate: Callable[[], float], runs: int) -> tuple[Mapping[str, float], float, int]:
-    """Seconds by stage, the least of the runs; seconds of the song; page faults of the last run."""
+def measure(clock: Clock, separate: Callable[[], float], runs: int) -> tuple[Mapping[str, float], float, int]:
+    """Shortest seconds of each stage over the runs, seconds of the song, and page faults of the last run."""
     found: dict[str, float] = {}
     for _ in range(runs):
         clock.seconds.clear()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time()
         song_s = separate()
-        taken = {**clock.seconds, "in all": time.process_time() - started}
+        taken = {**clock.seconds, "in total": time.process_time() - started}
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
         found = {name: min(taken[name], found.get(name, taken[name])) for name in taken}
     return found, song_s, faults
 
 
 def show(found: Mapping[str, float], song_s: float, faults: int) -> None:
-    rest = found["in all"] - sum(seconds for name, seconds in found.items() if name != "in all")
-    print(f"{'':20}{'ms of CPU for a minute of music':>34}")
-    for name in (*STAGES, "everything else", "in all"):
+    rest = found["in total"] - sum(seconds for name, seconds in found.items() if name != "in total")
+    print(f"{'':20}{'ms of CPU per minute of music':>34}")
+    for name in (*STAGES, "everything else", "in total"):
         seconds = rest if name == "everything else" else found.get(name, 0.0)
         print(f"{name:20}{1e3 * seconds * 60 / song_s:34.1f}")
-    print(f"{faults * 60 / song_s:.0f} page faults for a minute of music once warm")
+    print(f"{faults * 60 / song_s:.0f} page faults per minute of music in the last run")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Unbraid's stems against those of `demucs` 4.1.0, with the same weights: how far they are apart.
+"""Compare Unbraid's stems with those of `demucs` 4.1.0, with the same weights.
 
     python benchmarks/parity.py [SONG…] [--models htdemucs …] [--seconds 20] [--cases plain …] [--engines native …]
 
-Needs `demucs==4.1.0` in the environment. Draws random weights for the published hyper-parameters and writes them as
-published models are, bags included; both sides read those files. Without a song, seeded tones, beats and noise are
-separated. Where the native library computes a model, both engines do, one after the other; elsewhere OpenVINO alone.
-Prints for every stem the energy of the difference below that of the peer's stem, and the largest difference below the
-largest sample, in dB; fails where the first is above -80 dB by OpenVINO, or above -60 dB by the native library, which
-computes on 16-bit integers (`native_error.py` says more about that).
+Needs `demucs==4.1.0` in the environment. Generates random weights for the published hyper-parameters and writes them
+in the published format, bags included. Both sides read those files. Without a song, separates seeded tones, beats and
+noise. Where the native library can compute a model, both engines compute it, otherwise OpenVINO only. Prints for every
+stem the energy of the difference relative to the peer's stem, and the largest difference relative to the largest
+sample, in dB. Fails if the energy is above -80 dB with OpenVINO, or above -60 dB with the native library, which
+computes on 16-bit integers (see `native_error.py`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NETWORKS: dict[str, tuple[type[torch.nn.Module], dict[str, Any], int]] = {
     "hdemucs_mmi": (HDemucs, {"sources": FOUR, "segment": 44, "channels": 48, "nfft": 4096, "depth": 6,
                               "hybrid": True}, 1),
 }  # fmt: skip
-# What both can be asked for. "shorter" is a song shorter than a segment.
+# Options that both sides have. "shorter" is a song shorter than a segment.
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "shorter": {},
@@ -62,7 +62,7 @@ SEED = 7
 
 
 def main() -> int:
-    """Separate everything on both sides, print a table, and say whether they agree."""
+    """Separate everything on both sides, print a table, and check that they agree."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,34 +76,33 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["UNBRAID_CACHE"] = str(Path(folder) / "cache")
         for name in options.models:
-            repo = draw(name, Path(folder) / name)
+            repo = write_model(name, Path(folder) / name)
             peer = get_model(name, repo)
-            here = engine_of(find_model(name, repo=repo))
-            engines = [ENGINES[engine] for engine in options.engines if ENGINES[engine] in (here, OPENVINO)]
-            for song in (options.songs or [None]) if engines else []:
-                whole = made_up(options.seconds) if song is None else read(song, options.seconds)
+            available = (engine_of(find_model(name, repo=repo)), OPENVINO)
+            engines = [ENGINES[engine] for engine in options.engines if ENGINES[engine] in available]
+            for path in (options.songs or [None]) if engines else []:
+                song = read(path, options.seconds) if path else generate_song(options.seconds)
                 for case in options.cases:
-                    heard = whole[:, : int(SHORTER_S * RATE)] if case == "shorter" else whole
-                    theirs = separate_there(peer, heard, **CASES[case])
+                    part = song[:, : int(SHORTER_S * RATE)] if case == "shorter" else song
+                    theirs = separate_with_peer(peer, part, **CASES[case])
                     for engine in engines:
                         with only_openvino() if engine == OPENVINO else nullcontext():
-                            ours = separate_here(name, repo, heard, **CASES[case])
-                        where = (
-                            f"{name:12}{'made up' if song is None else song.name:18.18}{case:9}{engine:18}"
-                        )
+                            ours = separate(name, repo, part, **CASES[case])
+                        title = path.name if path else "generated"
+                        label = f"{name:12}{title:18.18}{case:9}{engine:18}"
                         for source, stem in zip(peer.sources, theirs, strict=True):
                             energy_db = difference_db(ours[source], stem)
                             peak_db = peak_difference_db(ours[source], stem)
                             worst[engine] = max(worst.get(engine, -np.inf), energy_db)
-                            print(f"{where}{source:8}{energy_db:8.1f} dB{peak_db:8.1f} dB", flush=True)
+                            print(f"{label}{source:8}{energy_db:8.1f} dB{peak_db:8.1f} dB", flush=True)
     for engine, energy_db in worst.items():
         agree = "agree" if energy_db <= ALLOWED_DB[engine] else "DO NOT AGREE"
         print(f"{engine}: {agree}, {energy_db:.1f} dB at worst, {ALLOWED_DB[engine]:.0f} dB allowed")
     return 0 if all(energy_db <= ALLOWED_DB[engine] for engine, energy_db in worst.items()) else 1
 
 
-def draw(name: str, repo: Path) -> Path:
-    """Write the networks of a model, and the bag that they are; returns their folder."""
+def write_model(name: str, repo: Path) -> Path:
+    """Write the networks and the bag of a model with random weights. Returns their folder."""
     repo.mkdir()
     kind, arguments, count = NETWORKS[name]
     signatures = [f"{index:08x}" for index in range(1, count + 1)]
@@ -113,9 +112,8 @@ def draw(name: str, repo: Path) -> Path:
         with torch.no_grad():
             for key, parameter in network.named_parameters():
                 if key.endswith("scale"):
-                    parameter.fill_(
-                        0.3
-                    )  # near zero at first, so that a branch that is wired wrongly wouldn't show
+                    # Initial scales are near zero and would hide a branch with wrong connections.
+                    parameter.fill_(0.3)
         state = {key: value.half() for key, value in network.state_dict().items()}
         package = {"klass": kind, "args": (), "kwargs": dict(network._init_args_kwargs[1]), "state": state}
         torch.save(package, repo / f"{signature}.th")
@@ -126,21 +124,21 @@ def draw(name: str, repo: Path) -> Path:
     return repo
 
 
-def separate_there(
+def separate_with_peer(
     peer: BagOfModels, song: np.ndarray, shifts: int = 0, overlap: float = 0.25, segment: float | None = None
 ) -> np.ndarray:
-    """The peer's stems (sources, channels, n), as its `Separator` makes them."""
+    """Separate as the peer's `Separator` does. Returns its stems, (sources, channels, samples)."""
     mix = song.mean(axis=0)
     mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
-    # A generator of its own for the shifts: the peer's transformer draws from the global one too, in between.
+    # A separate generator for the shifts, because the peer's transformer draws from the global one in between.
     demucs.apply.random = random.Random(SEED)
     with torch.no_grad():
-        heard = torch.from_numpy((song - mean) / deviation)[None]
-        stems = apply_model(peer, heard, shifts=shifts, overlap=overlap, segment=segment)
+        normalised = torch.from_numpy((song - mean) / deviation)[None]
+        stems = apply_model(peer, normalised, shifts=shifts, overlap=overlap, segment=segment)
     return stems[0].numpy() * deviation + mean
 
 
-def separate_here(
+def separate(
     name: str,
     repo: Path,
     song: np.ndarray,
@@ -148,7 +146,7 @@ def separate_here(
     overlap: float | None = None,
     segment: float | None = None,
 ) -> dict[str, np.ndarray]:
-    """Our stems by name."""
+    """Separate with Unbraid. Returns stems by name."""
     separator = Separator(
         name, repo=repo, device="cpu", shifts=shifts, overlap=overlap, segment_s=segment, seed=SEED
     )
@@ -156,17 +154,17 @@ def separate_here(
 
 
 def peak_difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference relative to the largest sample of `theirs`, in dB."""
+    """Largest difference, in dB relative to the largest sample of `theirs`."""
     return float(20 * np.log10(np.abs(ours - theirs).max() / np.abs(theirs).max() + 1e-15))
 
 
-def made_up(seconds: float) -> np.ndarray:
+def generate_song(seconds: float) -> np.ndarray:
     """Seeded tones, a beat and noise, (2, samples) float32 at RATE."""
     time_s = np.arange(int(seconds * RATE)) / RATE
-    chosen = np.random.default_rng(0)
+    random_numbers = np.random.default_rng(0)
     tones = sum(0.1 * np.sin(2 * np.pi * hertz * time_s) for hertz in (110.0, 277.2, 329.6, 1318.5))
-    beats = 0.3 * chosen.standard_normal((2, len(time_s))) * np.exp(-20 * (time_s % 0.5))
-    return (tones + beats + 0.01 * chosen.standard_normal((2, len(time_s)))).astype(np.float32)
+    beats = 0.3 * random_numbers.standard_normal((2, len(time_s))) * np.exp(-20 * (time_s % 0.5))
+    return (tones + beats + 0.01 * random_numbers.standard_normal((2, len(time_s)))).astype(np.float32)
 
 
 if __name__ == "__main__":

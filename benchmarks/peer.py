@@ -1,6 +1,6 @@
-"""The peers, each in an environment of its own, with random weights that all sides can read.
+"""Install the peers, each in its own environment, and generate random weights that all sides can read.
 
-What weights are changes what comes out, not what it costs. `demucs` 4.1.0 draws them; the others read the same file.
+The values of weights do not change the cost. `demucs` 4.1.0 generates them, and the others read the same file.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 from process import measure
 
 CACHE = Path.home() / ".cache/unbraid-benchmarks"
-PLACE = CACHE / "demucs-4.1.0"
-TORCH = "torch==2.13.0"  # the same for all
-PACKAGES = ["demucs==4.1.0", "numpy", TORCH]  # demucs imports numpy without saying so
+DEMUCS_FOLDER = CACHE / "demucs-4.1.0"
+TORCH = "torch==2.13.0"  # the same version for all
+PACKAGES = ["demucs==4.1.0", "numpy", TORCH]  # demucs imports numpy but does not declare it
 SIGNATURE = "0123abcd"
 # Published hyper-parameters of htdemucs: arXiv 2211.08553, and the training arguments in the published file.
-DRAW = f"""
+GENERATE_WEIGHTS = f"""
 import sys, torch
 from fractions import Fraction
 from demucs.htdemucs import HTDemucs
@@ -35,11 +35,11 @@ torch.save({{"klass": HTDemucs, "args": (), "kwargs": kwargs, "state": state}}, 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where its things are."""
+    """Files of a peer."""
 
     environment: Path
     weights: Path
-    """A folder for `--repo`; `SIGNATURE` is the model in it."""
+    """Folder for `--repo` with the model `SIGNATURE`."""
 
     @property
     def command(self) -> Path:
@@ -50,29 +50,29 @@ class Peer:
         return self.environment / "bin/python"
 
 
-def make_peer(folder: Path = PLACE) -> Peer:
-    """Install `demucs` 4.1.0 into `folder` and draw its weights, unless that is done."""
+def make_peer(folder: Path = DEMUCS_FOLDER) -> Peer:
+    """Install `demucs` 4.1.0 into `folder` and generate its weights, unless that was done before."""
     peer = Peer(folder / "environment", folder / "weights")
     if not (peer.weights / f"{SIGNATURE}.th").exists():
         peer.weights.mkdir(parents=True, exist_ok=True)
         make_environment(peer.environment, PACKAGES)
-        measure([peer.python, "-c", DRAW, peer.weights])
+        measure([peer.python, "-c", GENERATE_WEIGHTS, peer.weights])
     return peer
 
 
 def make_environment(environment: Path, packages: Sequence[str]) -> Path:
-    """An environment with `packages`, made unless it has been. Raises CommandFailed where it can't be made."""
-    done = environment / "benchmark-packages.txt"
-    wanted = "\n".join(packages)
-    if not (done.exists() and done.read_text() == wanted):
+    """Create an environment with `packages`, unless it exists. Raises CommandFailed if that fails."""
+    stamp = environment / "benchmark-packages.txt"
+    content = "\n".join(packages)
+    if not (stamp.exists() and stamp.read_text() == content):
         measure([sys.executable, "-m", "venv", environment])
         measure([environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *packages])
-        done.write_text(wanted)
+        stamp.write_text(content)
     return environment
 
 
 def audio_separator_models(folder: Path, weights: Path) -> Path:
-    """A models' folder for `audio-separator` that lacks nothing it would download: its list, the bag, the weights."""
+    """Write a model folder for `audio-separator` with all files that it would download: list, bag and weights."""
     folder.mkdir(parents=True, exist_ok=True)
     network = f"{SIGNATURE}.th"
     shutil.copyfile(weights / network, folder / network)

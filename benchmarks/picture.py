@@ -1,8 +1,8 @@
-"""The README's picture: a song and its stems as spectrograms, above each other.
+"""Draw the README's picture: spectrograms of a song and its stems.
 
     python benchmarks/picture.py SONG docs/stems.png [--model auto] [--start 10] [--seconds 12]
 
-Needs matplotlib besides what Unbraid needs.
+Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def log_spectrogram(signal: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """Power in dB on a logarithmic axis of frequencies, (ROWS, frames)."""
+    """Power in dB on a logarithmic frequency axis, (ROWS, frames)."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(signal, N_FFT // 2), N_FFT)[::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(N_FFT), axis=1)) ** 2
     edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, ROWS + 1) * N_FFT / rate

@@ -1,4 +1,4 @@
-"""What a command costs, as the kernel accounts for it when it ends. Needs a Unix system."""
+"""Measure time and memory of a command, from the kernel's figures at its end. Needs a Unix system."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one process with all its threads, and those of its children it waited for."""
+    """Cost of one process, with its threads and the child processes that it waited for."""
 
     wall_s: float
     cpu_s: float
     peak_bytes: int
-    """Resident memory, of the largest single process."""
+    """Peak resident memory of the largest single process."""
 
 
 class CommandFailed(SystemExit):
-    """A command ended with an error, and so does a benchmark that doesn't catch this. Says its last line."""
+    """A command ended with an error. A benchmark that does not catch this ends with the command's last line."""
 
 
 def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
@@ -37,7 +37,7 @@ def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)  # waited for here, not by `process`
+        process.returncode = os.waitstatus_to_exitcode(status)  # already reaped by wait4
         if status:
             errors.seek(0)
             raise failure(command, process.returncode, errors.read())
@@ -46,7 +46,7 @@ def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
 
 
 def failure(command: Sequence[str | Path], exit_code: int, output: bytes) -> CommandFailed:
-    """What is said of a command that failed: its exit code (of a signal, less than 0), and the last line it printed."""
+    """Error for a command that failed, with its exit code (negative for a signal) and the last line that it printed."""
     lines = output.decode(errors="replace").strip().splitlines()
-    said = lines[-1].strip()[:200] if lines else "it says nothing"
-    return CommandFailed(f"{Path(command[0]).name} failed ({exit_code}): {said}")
+    message = lines[-1].strip()[:200] if lines else "no message"
+    return CommandFailed(f"{Path(command[0]).name} failed ({exit_code}): {message}")

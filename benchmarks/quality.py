@@ -1,12 +1,12 @@
-"""What the quality levels bring: scores by the true stems where they are known, and how far the stems are apart.
+"""Compare the quality levels: SDR where the true stems are known, and the difference between the levels' stems.
 
-    python benchmarks/quality.py PLACE… [-m lite] [--repo DIR] [--overlaps 0.25 …] [--segment 7.8] [--seconds 30]
+    python benchmarks/quality.py PATH… [-m lite] [--repo DIR] [--overlaps 0.25 …] [--segment 7.8] [--seconds 30]
 
-PLACE: songs with known stems, as `unbraid evaluate` takes them, or recordings. Every song is separated once for each
-level, and for each further overlap asked for. Prints for each of them the segments that were computed, in relation
-to the first, and by stem: the mean SDR in dB (songs with known stems alone) and the mean energy of the difference
-from the stem of `balanced`, in dB of that stem's energy. With random weights (`benchmarks/peer.py` draws some) only the
-latter means something: how much of a stem depends on how the song is cut.
+PATH: songs with known stems, as for `unbraid evaluate`, or recordings. Every song is separated once for each level and
+each additional overlap. Prints for each of them the number of computed segments relative to the first, and for each
+stem the mean SDR in dB (only songs with known stems) and the mean energy of the difference from the stem of `balanced`,
+in dB relative to that stem's energy. With random weights (`benchmarks/peer.py` generates some) only the difference is
+meaningful: it shows how much a stem depends on where the song is cut.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from unbraid.separation.settings import BALANCED, QUALITIES, Settings
 
 
 def main() -> None:
-    """Separate every song in every way, and print a table a kind of figure."""
+    """Separate every song in every way, and print one table for SDR and one for differences."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("places", type=Path, nargs="+", metavar="PLACE")
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("-m", "--model", default="lite")
     parser.add_argument("--repo", type=Path)
     parser.add_argument("--overlaps", type=float, nargs="+", default=[])
-    parser.add_argument("--segment", type=float, help="seconds; the model's own without")
+    parser.add_argument("--segment", type=float, help="seconds (default: that of the model)")
     parser.add_argument("--seconds", type=float, default=np.inf, help="of each song, from its beginning")
     options = parser.parse_args()
     ways: dict[str, dict[str, Any]] = {BALANCED: {}}
@@ -52,7 +52,7 @@ def main() -> None:
     scores: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
     distances: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
     songs = 0
-    for name, mixture, rate, reference in heard(options.places, options.seconds):
+    for name, mixture, rate, reference in read_songs(options.paths, options.seconds):
         songs += 1
         found: dict[str, dict[str, np.ndarray]] = {}
         for way, separator in separators.items():
@@ -73,7 +73,7 @@ def main() -> None:
                     if part.sdr is not None:
                         scores[way][stem].append(part.sdr)
         print(f"{name}: {mixture.shape[1] / rate:.1f} s", flush=True)
-    print(f"{songs} songs; work in relation to {BALANCED}:")
+    print(f"{songs} songs; work relative to {BALANCED}:")
     for way in ways:
         print(f"  {way:14}{work[way] / work[BALANCED]:6.2f}")
     table("SDR, dB", {way: found for way, found in scores.items() if found})
@@ -82,20 +82,20 @@ def main() -> None:
     )
 
 
-def heard(places: list[Path], seconds: float) -> Iterator[tuple[str, np.ndarray, int, Multitrack | None]]:
-    """Name, mixture (channels, n), its rate in Hz, and the true stems where they are known."""
-    for place in places:
-        if place.is_dir() or is_song(place):
-            for name, path in find_songs(place).items():
-                song = load(path)
+def read_songs(paths: list[Path], seconds: float) -> Iterator[tuple[str, np.ndarray, int, Multitrack | None]]:
+    """Name, mixture (channels, samples), its sample rate in Hz, and the true stems if they are known."""
+    for path in paths:
+        if path.is_dir() or is_song(path):
+            for name, song_path in find_songs(path).items():
+                song = load(song_path)
                 song = song.trimmed(int(min(seconds * song.sample_rate, song.samples)))
                 yield name, song.mixture, song.sample_rate, song
         else:
-            yield place.name, read(place, seconds), RATE, None
+            yield path.name, read(path, seconds), RATE, None
 
 
 def table(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
-    """Means by stem, one row a way."""
+    """Print the means of each stem, a row for each way."""
     if not rows:
         return
     stems = display_order(next(iter(rows.values())))
@@ -105,9 +105,9 @@ def table(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
 
 
 def cell(values: list[float]) -> str:
-    """Their mean over the songs, but for differences below -200 dB: those stems are the same to the bit."""
-    some = [value for value in values if value > -200]
-    return f"{format(mean(some), '.2f') if some else 'same':>10}"
+    """Mean over the songs. Ignores differences below -200 dB, whose stems are identical."""
+    measured = [value for value in values if value > -200]
+    return f"{format(mean(measured), '.2f') if measured else 'same':>10}"
 
 
 if __name__ == "__main__":

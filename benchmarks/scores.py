@@ -1,9 +1,9 @@
-"""Whether a model reaches its scores: runs `unbraid evaluate` and compares.
+"""Check that a model reaches its scores, with `unbraid evaluate`.
 
     python benchmarks/scores.py SONGS [-m lite] --least vocals=3 no_vocals=9 [--level-most vocals=-15]
 
-`--least`: SDR in dB that the mean over the songs has to reach. `--level-most`: for songs where the true stem is
-silent, the level of what is left in it against the mixture. Fails when one is missed.
+`--least`: lowest mean SDR in dB. `--level-most`: highest level of a stem that should be silent, in dB relative to the
+mixture. Fails if a score is missed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ def main() -> int:
     summary = answer["summary"][options.model]
     missed = False
     for kind, bounds in (("mean_sdr", options.least), ("mean_level_db", options.level_most)):
-        for stem, wanted in bounds:
+        for stem, limit in bounds:
             measured = summary[kind][stem]
             reached = measured is not None and (
-                measured >= wanted if kind == "mean_sdr" else measured <= wanted
+                measured >= limit if kind == "mean_sdr" else measured <= limit
             )
             missed = missed or not reached
             value = "none" if measured is None else f"{measured:.2f} dB"
             print(
-                f"{stem:12} {kind:14} {value:>10}  wanted {wanted:g} dB  {'reached' if reached else 'MISSED'}"
+                f"{stem:12} {kind:14} {value:>10}  limit {limit:g} dB  {'reached' if reached else 'MISSED'}"
             )
     return int(missed)
 

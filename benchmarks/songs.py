@@ -1,4 +1,4 @@
-"""Songs made on the spot, each unlike the others, so that stems of one can't pass for those of another."""
+"""Generated songs. Each seed gives a different song, so that stems of two songs can't be mistaken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def write_song(path: Path, seconds: float, seed: int, sample_rate: int = 44100) -> Path:
-    """A stereo WAV of 16 bits: a seeded chord that swells, with a beat of noise."""
+    """Write a 16-bit stereo WAV: a seeded chord with tremolo and a beat of noise. Returns its path."""
     random = np.random.default_rng(seed)
     time_s = np.arange(round(seconds * sample_rate)) / sample_rate
     notes = 110 * 2 ** (random.integers(0, 36, 3) / 12)

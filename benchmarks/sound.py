@@ -1,4 +1,4 @@
-"""Songs as arrays, and how far two stems are apart."""
+"""Read songs as arrays, and measure the difference of two stems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATE = 44100  # Hz, of all published models
 
 
 def read(path: Path, seconds: float = np.inf) -> np.ndarray:
-    """The song, or its beginning, (2, samples) float32 at RATE."""
+    """Read a song, or its first `seconds`, as (2, samples) float32 at RATE."""
     blocks, samples = [], 0
     with Decoder(path, channels=2) as decoder:
         for block in resampled(decoder, decoder.sample_rate, RATE, 2):
@@ -25,6 +25,6 @@ def read(path: Path, seconds: float = np.inf) -> np.ndarray:
 
 
 def difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Energy of the difference of two stems relative to that of `theirs`, in dB."""
+    """Energy of the difference of two stems, in dB relative to the energy of `theirs`."""
     error = ours.astype(np.float64) - theirs
     return float(10 * np.log10(np.sum(error**2) / np.sum(theirs.astype(np.float64) ** 2) + 1e-30))

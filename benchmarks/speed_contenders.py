@@ -1,4 +1,4 @@
-"""Who takes part in `speed.py`: what separates a song, loads the model, and computes a segment again and again."""
+"""Contenders of `speed.py`: commands that separate a song, load the model, and compute segments."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from peer import CACHE, SIGNATURE, TORCH, audio_separator_models, make_environme
 Command = Sequence[str | Path]
 CHECKOUT = Path(__file__).parents[1]
 
-# What all workers end with. They compute once to be warm, say so and what computed, and then a segment for every line
-# they read; each line they print is what it cost. Whatever else is printed goes to standard error.
+# End of every worker's program. It computes once to get warm, prints its engine, and then computes a segment for every
+# line that it reads. Each line that it prints is a cost. All other output goes to standard error.
 SEGMENTS = """
 import json, os, sys, time
 answer = os.fdopen(os.dup(1), "w")
@@ -30,7 +30,7 @@ OURS_LOADS = """
 import sys; from unbraid import Separator
 separator = Separator(sys.argv[1], repo=sys.argv[2] or None, jobs=int(sys.argv[3]) or None, device="cpu")
 """
-# Leaves the moment the first stems are there.
+# Exits as soon as the first stems are there.
 OURS_FIRST = f"""{OURS_LOADS}
 import os
 def leave(progress):
@@ -39,8 +39,8 @@ def leave(progress):
 separator.separate_to_files(sys.argv[4], sys.argv[5], progress=leave)
 """
 OURS_SEPARATES = "import sys; from unbraid.cli.main import main; sys.exit(main())"
-# With the transforms before and after the network, as the peers' networks hold theirs; as many segments at once as
-# the engine computes by itself.
+# Includes the transforms around the network, because the peers' networks contain theirs. Computes as many segments at
+# once as the engine chooses.
 OURS_SEGMENTS = f"""
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -52,8 +52,8 @@ from unbraid.separation.runtimes.choose import RuntimeLoader
 name, repo, jobs = sys.argv[1:]
 model = find_model(name, repo=Path(repo) if repo else None)
 loader, loaded = RuntimeLoader(model, "cpu", jobs=int(jobs) or None), []
-def load(*what, **how):
-    loaded.append(loader.load(*what, **how))
+def load(*args, **kwargs):
+    loaded.append(loader.load(*args, **kwargs))
     return loaded[-1]
 network = Network(model, model.segment, load)
 engine = {{"NativeRuntime": {NATIVE!r}, "OpenVinoRuntime": {OPENVINO!r}}}[type(loaded[0]).__name__]
@@ -79,7 +79,7 @@ DEMUCS_INFER_LOADS = """
 import sys; from pathlib import Path; from demucs_infer import compat; from demucs_infer.pretrained import get_model
 model = get_model(sys.argv[1], Path(sys.argv[2]))
 """
-# It reads the weights anew for every song, in `separate`, with the second of these steps.
+# audio-separator reads the weights again for every song, in `separate`, with the second of these steps.
 AUDIO_SEPARATOR_LOADS = """
 import sys; from pathlib import Path; from audio_separator.separator import Separator
 Separator(model_file_dir=sys.argv[2]).load_model("htdemucs.yaml")
@@ -90,72 +90,72 @@ model = get_model("htdemucs", Path(sys.argv[2]))
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One side, installed and ready."""
+    """Commands of one side, which is installed and ready."""
 
     name: str
     separate: Command
-    """The whole song, from file to stem files."""
+    """Separates the whole song, from file to stem files."""
     load: Command
-    """Python's start, and a model that is ready."""
+    """Starts Python and loads the model."""
     first: Command | None
-    """Ends when the first seconds of stems are there; None: it hands out nothing before the song is done."""
+    """Ends when the first seconds of stems are there. None: it outputs nothing before the end of the song."""
     segments: Command
-    """A worker, see SEGMENTS."""
+    """Runs a worker, see SEGMENTS."""
     installed: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What everyone is asked for."""
+    """The task of all contenders."""
 
     song: Path
     out: Path
     stems: str
-    """vocals (and the rest), or all."""
+    """Either "vocals" (with accompaniment) or "all"."""
     overlap: float
     weights: Path
 
 
 def ours(model: str, jobs: int | None, work: Work) -> Contender:
-    """This checkout by its launcher, whose environment has been made."""
+    """This checkout, by its launcher, whose environment must exist."""
     return _ours(f"unbraid {model}" + (f" --jobs {jobs}" if jobs else ""), model, jobs, work, "ours")
 
 
 def openvino(work: Work) -> Contender:
-    """This checkout with htdemucs, as it is on a machine without the native library."""
-    return _ours("unbraid htdemucs, OpenVINO", "htdemucs", None, work, "openvino", first=WITHOUT_NATIVE)
+    """This checkout with htdemucs, as on a machine without the native library."""
+    return _ours("unbraid htdemucs, OpenVINO", "htdemucs", None, work, "openvino", prelude=WITHOUT_NATIVE)
 
 
-def _ours(name: str, model: str, jobs: int | None, work: Work, out: str, first: str = "") -> Contender:
-    """`first`: what each process begins with."""
+def _ours(name: str, model: str, jobs: int | None, work: Work, out: str, prelude: str = "") -> Contender:
+    """Commands of this checkout. `prelude`: code that each process runs first."""
     found, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
     python: list[str | Path] = [CHECKOUT / ".venv/bin/python", "-I", "-c"]
-    program = [*python, first + OURS_SEPARATES] if first else [CHECKOUT / "unbraid"]
+    program = [*python, prelude + OURS_SEPARATES] if prelude else [CHECKOUT / "unbraid"]
     command = [*program, "separate", work.song, "-m", found, "--stems", work.stems, "--device", "cpu", "--quiet",
                "-o", work.out / out]  # fmt: skip
     if model == "htdemucs":
         command += ["--repo", repo, "--overlap", str(work.overlap)]
     if jobs:
         command += ["--jobs", str(jobs)]
-    given = [found, repo, str(jobs or 0)]
+    arguments = [found, repo, str(jobs or 0)]
     return Contender(
         name,
         command,
-        [*python, first + OURS_LOADS, *given],
-        [*python, first + OURS_FIRST, *given, work.song, work.out / "first"],
-        [*python, first + OURS_SEGMENTS, *given],
+        [*python, prelude + OURS_LOADS, *arguments],
+        [*python, prelude + OURS_FIRST, *arguments, work.song, work.out / "first"],
+        [*python, prelude + OURS_SEGMENTS, *arguments],
         (CHECKOUT / ".venv", CHECKOUT / "src/unbraid"),
     )
 
 
 def demucs(work: Work) -> Contender:
-    """`demucs` 4.1.0, which all others are measured by."""
+    """`demucs` 4.1.0, the reference."""
     peer = make_peer()
     return _like_demucs("demucs 4.1.0", peer.environment, "demucs", DEMUCS_LOADS, work)
 
 
 def demucs_infer(work: Work) -> Contender:
-    """`demucs-infer`: demucs without what trains it."""
+    """`demucs-infer`: demucs without its training code."""
     environment = make_environment(
         CACHE / "demucs-infer-4.4.0/environment", ["demucs-infer==4.4.0", "safetensors", TORCH]
     )
@@ -164,38 +164,38 @@ def demucs_infer(work: Work) -> Contender:
 
 def _like_demucs(name: str, environment: Path, program: str, loads: str, work: Work) -> Contender:
     two = ["--two-stems", "vocals"] if work.stems == "vocals" else []
-    python, given = [environment / "bin/python", "-c"], [SIGNATURE, work.weights]
+    python, arguments = [environment / "bin/python", "-c"], [SIGNATURE, work.weights]
     return Contender(
         name,
         [environment / "bin" / program, "--repo", work.weights, "-n", SIGNATURE, *two, "--shifts", "0",
          "--overlap", str(work.overlap), "-d", "cpu", "-o", work.out / program, work.song],
-        [*python, loads, *given],
+        [*python, loads, *arguments],
         None,
-        [*python, loads + THEIRS_SEGMENTS, *given],
+        [*python, loads + THEIRS_SEGMENTS, *arguments],
         (environment,),
     )  # fmt: skip
 
 
 def audio_separator(work: Work) -> Contender:
-    """`audio-separator` with its Demucs architecture. It writes one stem or all: of two stems, the vocals alone."""
+    """`audio-separator` with its Demucs architecture. It writes one stem or all, so here only the vocals or all."""
     folder = CACHE / "audio-separator-0.47.1"
     environment = make_environment(folder / "environment", ["audio-separator[cpu]==0.47.1", TORCH])
     models = audio_separator_models(folder / "models", work.weights)
     one = ["--single_stem", "Vocals"] if work.stems == "vocals" else []
-    python, given = [environment / "bin/python", "-c"], ["htdemucs", models]
+    python, arguments = [environment / "bin/python", "-c"], ["htdemucs", models]
     return Contender(
         "audio-separator 0.47.1",
         [environment / "bin/audio-separator", work.song, "-m", "htdemucs.yaml", "--model_file_dir", models,
          "--output_format", "WAV", "--output_dir", work.out / "audio-separator", *one,
          "--demucs_shifts", "0", "--demucs_overlap", str(work.overlap)],
-        [*python, AUDIO_SEPARATOR_LOADS, *given],
+        [*python, AUDIO_SEPARATOR_LOADS, *arguments],
         None,
-        [*python, AUDIO_SEPARATOR_LOADS + THEIRS_SEGMENTS, *given],
+        [*python, AUDIO_SEPARATOR_LOADS + THEIRS_SEGMENTS, *arguments],
         (environment,),
     )  # fmt: skip
 
 
-# "openvino" is none: ours in another way, to be seen beside.
+# "openvino" is no peer but ours with another engine, for comparison.
 PEERS: dict[str, Callable[[Work], Contender]] = {
     "demucs": demucs,
     "demucs-infer": demucs_infer,

@@ -1,8 +1,8 @@
-"""How many multiplications and additions a network takes, counted in its graph.
+"""Count the multiplications and additions of a network in its graph.
 
-Counted are matrix products and convolutions, a multiplication and an addition for each weight that meets a value, those
-that meet the padding at the edges included: that is what kernels compute. All else (activations, normalisations,
-softmax) is little beside it, and not the kind of work that a processor's peak is about.
+Counts matrix products and convolutions: a multiplication and an addition for each pair of weight and value, padding
+included, as kernels compute it. Everything else (activations, normalisations, softmax) is little work, and a
+processor's peak rate does not apply to it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from unbraid.separation.runtimes.openvino import import_openvino
 
 Shape = Sequence[int]
 
-# What of HTDemucs the native engine computes with floats: the waveform's encoder, other layers that see or give a few
-# channels, and what is narrow in the residual branches but their first convolution.
+# Nodes of HTDemucs that the native engine computes with floats: the waveform encoder, other layers with few input or
+# output channels, and narrow layers of the residual branches except their first convolution.
 AS_FLOATS = re.compile(
     r"/encoder\.\d/(conv/|Conv)|/tencoder\.|/dconv/layers\.\d/(?!Conv/|Conv$)|/tdecoder\.3/conv_tr/|/decoder\.3/conv_tr/"
 )
-# The parts of `unbraid.native.library.STAGES` by names in the graph, the first that fits.
+# Node names of the parts of `unbraid.native.library.STAGES`. The first match counts.
 PARTS = {
     "spectral encoder": r"/encoder\.",
     "waveform encoder": r"/tencoder\.",
@@ -37,28 +37,28 @@ PARTS = {
 
 
 def _matmul(operation: Any, left: Shape, right: Shape, out: Shape) -> int:
-    """(…, rows, inner) by (…, inner, columns): `inner` products for each value that comes out."""
+    """(…, rows, inner) by (…, inner, columns): `inner` products for each output value."""
     inner = left[-2] if operation.get_attributes()["transpose_a"] and len(left) > 1 else left[-1]
     return prod(out) * inner
 
 
 def _convolution(operation: Any, data: Shape, kernel: Shape, out: Shape) -> int:
-    """Kernel (out channels, in channels, taps…): each value that comes out is a sum over in channels and taps."""
+    """Kernel (output channels, input channels, taps…): each output value is a sum over input channels and taps."""
     return prod(out) * prod(kernel[1:])
 
 
 def _group_convolution(operation: Any, data: Shape, kernel: Shape, out: Shape) -> int:
-    """Kernel (groups, out channels of one, in channels of one, taps…)."""
+    """Kernel (groups, output channels of a group, input channels of a group, taps…)."""
     return prod(out) * prod(kernel[2:])
 
 
 def _transposed_convolution(operation: Any, data: Shape, kernel: Shape, out: Shape) -> int:
-    """Kernel (in channels, out channels, taps…): each value that goes in goes to all out channels, through all taps."""
+    """Kernel (input channels, output channels, taps…): each input value meets all output channels and taps."""
     return prod(data) * prod(kernel[1:])
 
 
 def _transposed_group_convolution(operation: Any, data: Shape, kernel: Shape, out: Shape) -> int:
-    """Kernel (groups, in channels of one, out channels of one, taps…)."""
+    """Kernel (groups, input channels of a group, output channels of a group, taps…)."""
     return prod(data) * prod(kernel[2:])
 
 
@@ -69,21 +69,21 @@ PRODUCTS: Mapping[str, Callable[[Any, Shape, Shape, Shape], int]] = {
     "ConvolutionBackpropData": _transposed_convolution,
     "GroupConvolutionBackpropData": _transposed_group_convolution,
 }
-# They hold products too, and would be missed.
-UNKNOWN = {"Einsum", "LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell",
+# Nodes that contain products which this module can't count.
+UNCOUNTABLE = {"Einsum", "LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell",
            "TensorIterator", "Loop", "If", "DFT", "IDFT", "RDFT", "IRDFT", "DeformableConvolution",
            "ScaledDotProductAttention"}  # fmt: skip
 
 
 def count(network: Any) -> dict[str, tuple[str, int]]:
-    """Floating-point operations of an `openvino.Model` whose shapes are known: by name of the node, with its kind.
+    """Kind and floating-point operations of each node of an `openvino.Model` with static shapes, by node name.
 
-    Raises ValueError for a kind of node that it can't count.
+    Raises ValueError for a kind of node that can't be counted.
     """
     counted = {}
     for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
-        if kind in UNKNOWN:
+        if kind in UNCOUNTABLE:
             raise ValueError(f"{operation.get_friendly_name()}: can't count {kind}")
         if kind in PRODUCTS:
             shapes = [list(operation.get_input_shape(0)), list(operation.get_input_shape(1)),
@@ -93,16 +93,16 @@ def count(network: Any) -> dict[str, tuple[str, int]]:
 
 
 def names(operation: Any) -> list[str]:
-    """Of a node; of one without a module's name, as transposed convolutions, those of what takes what it gives."""
+    """Name of a node. Transposed convolutions have no module name, so they get the names of the nodes after them."""
     name = operation.get_friendly_name()
     if name.startswith("/"):
         return [name]
     return [target.get_node().get_friendly_name() for target in operation.output(0).get_target_inputs()]
 
 
-def part_of(found: Iterable[str]) -> str:
-    """The part of HTDemucs that has a node, by the first of its names that says so; else "other"."""
-    for name in found:
+def part_of(node_names: Iterable[str]) -> str:
+    """Part of HTDemucs of a node, by the first of its names that matches; else "other"."""
+    for name in node_names:
         for part, pattern in PARTS.items():
             if re.search(pattern, name):
                 return part
@@ -110,7 +110,7 @@ def part_of(found: Iterable[str]) -> str:
 
 
 def parts(network: Any) -> dict[str, int]:
-    """Operations by part of HTDemucs, as `count` counts them."""
+    """Operations by part of HTDemucs."""
     counted, sums = count(network), dict.fromkeys(PARTS, 0)
     for operation in network.get_ordered_ops():
         if operation.get_friendly_name() in counted:
@@ -120,7 +120,7 @@ def parts(network: Any) -> dict[str, int]:
 
 
 def as_floats(network: Any) -> int:
-    """Operations of HTDemucs that the native engine doesn't compute on integers."""
+    """Operations of HTDemucs that the native engine computes on floats."""
     counted = count(network)
     return sum(
         counted[operation.get_friendly_name()][1]
@@ -130,7 +130,7 @@ def as_floats(network: Any) -> int:
 
 
 def by_kind(counted: Mapping[str, tuple[str, int]]) -> dict[str, int]:
-    """Sums by kind of node, the largest first."""
+    """Operations by kind of node, largest first."""
     sums: dict[str, int] = {}
     for kind, operations in counted.values():
         sums[kind] = sums.get(kind, 0) + operations
@@ -138,19 +138,19 @@ def by_kind(counted: Mapping[str, tuple[str, int]]) -> dict[str, int]:
 
 
 def one_segment(model: Model) -> Any:
-    """The graph of `model`, an `openvino.Model`, for one segment: as it is published, before any rewriting."""
+    """The published graph of `model` for one segment, before any rewriting, as an `openvino.Model`."""
     network = import_openvino().Core().read_model(model.graph)
     network.reshape({name: list(shape) for name, shape in shapes_of_segment(model).items()})
     return network
 
 
 def shapes_of_segment(model: Model) -> Mapping[str, Shape]:
-    """What the engine gives the graph for one segment: shapes by name."""
-    asked: dict[str, Shape] = {}
+    """Shapes of the graph's inputs for one segment, by name."""
+    requested: dict[str, Shape] = {}
 
     def load(model: Model, shapes: Mapping[str, Shape], **_: object) -> Any:
-        asked.update(shapes)
-        return SimpleNamespace(jobs=1)  # what a network asks of a runtime before it computes
+        requested.update(shapes)
+        return SimpleNamespace(jobs=1)  # the only attribute that a network reads before it computes
 
     Network(model, model.segment, load)
-    return asked
+    return requested

@@ -1,4 +1,4 @@
-"""What the parts of a segment of HTDemucs cost the native engine, by its own clock, and a table beside OpenVINO's."""
+"""Measure the parts of a segment of HTDemucs in the native engine, and compare them with OpenVINO's."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class NativeParts:
-    """One segment."""
+    """Times and operations of one segment."""
 
     seconds: dict[str, float]
-    """By part, of one of the segments computed side by side."""
+    """Seconds of each part, for one of the segments that are computed at once."""
     gflop: dict[str, float]
     wall_s: float
-    """Of one segment, side by side with others, transforms around the network included."""
+    """Wall time for one segment with its transforms, while others are computed at once."""
     at_once: int
 
 
 def native_parts(
     model: Model, *, jobs: int | None = None, threads: int | None = None, runs: int = 3
 ) -> NativeParts:
-    """One segment of noise through `model`, which the native engine computes here."""
+    """Measure one segment of noise. The native engine must be able to compute `model` on this processor."""
     noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
     sources = range(len(model.sources))
     with clocks() as taken:
@@ -47,7 +47,7 @@ def native_parts(
             def compute() -> None:
                 list(pool.map(lambda _: network.estimate(noise, sources), range(network.jobs)))
 
-            compute()  # the first is slower
+            compute()  # the first run is slower
             taken.clear()
             started = time.perf_counter()
             for _ in range(runs):
@@ -60,25 +60,25 @@ def native_parts(
 
 @contextmanager
 def clocks() -> Iterator[list[NDArray[np.float64]]]:
-    """Yields the seconds by part of each segment that the native engine computes meanwhile."""
+    """Record the seconds of each part for every segment that the native engine computes in this context."""
     taken: list[NDArray[np.float64]] = []
-    plain = NativeHTDemucs.run
+    original = NativeHTDemucs.run
 
     def timed(network: NativeHTDemucs, mixture: Floats, spectrum: Floats, workspace: Workspace) -> None:
         seconds = np.zeros(len(STAGES))
-        plain(network, mixture, spectrum, workspace, seconds)
+        original(network, mixture, spectrum, workspace, seconds)
         taken.append(seconds)
 
     with mock.patch.object(NativeHTDemucs, "run", timed):
         yield taken
 
 
-def beside(native: NativeParts, openvino: Mapping[str, float]) -> list[str]:
-    """The table: a line for each part in the order of the work; `openvino`: seconds by part."""
-    whole, whole_there = sum(native.seconds.values()), sum(openvino.values())
+def comparison(native: NativeParts, openvino: Mapping[str, float]) -> list[str]:
+    """Table with a line for each part, in the order of computation. `openvino`: seconds of each part."""
+    native_s, openvino_s = sum(native.seconds.values()), sum(openvino.values())
     gflop = sum(native.gflop.values())
     table = [
-        f"native engine, one segment of {native.at_once} at once: {native.wall_s:.3f} s for each, all in all",
+        f"native engine, one segment of {native.at_once} at once: {native.wall_s:.3f} s for each, in total",
         f"{'':20}{'':>9}{'native':>9}{'':>16}{'OpenVINO':>9}",
         f"{'part':20}{'GFLOP':>9}{'ms':>9}{'%':>7}{'G/s':>9}{'ms':>9}{'%':>7}{'G/s':>9}",
     ]
@@ -89,10 +89,10 @@ def beside(native: NativeParts, openvino: Mapping[str, float]) -> list[str]:
 
     for part in [*native.seconds, *(part for part in openvino if part not in native.seconds)]:
         work = native.gflop.get(part, 0.0)
-        shown = f"{work:9.2f}" if work else f"{'':9}"
-        here, there = native.seconds.get(part, 0.0), openvino.get(part, 0.0)
-        table.append(f"{part:20}{shown}{cells(work, here, whole)}{cells(work, there, whole_there)}")
+        gflop_cell = f"{work:9.2f}" if work else f"{'':9}"
+        ours, theirs = native.seconds.get(part, 0.0), openvino.get(part, 0.0)
+        table.append(f"{part:20}{gflop_cell}{cells(work, ours, native_s)}{cells(work, theirs, openvino_s)}")
     table.append(
-        f"{'all':20}{gflop:9.2f}{cells(gflop, whole, whole)}{cells(gflop, whole_there, whole_there)}"
+        f"{'all':20}{gflop:9.2f}{cells(gflop, native_s, native_s)}{cells(gflop, openvino_s, openvino_s)}"
     )
     return table

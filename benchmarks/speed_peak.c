@@ -1,14 +1,14 @@
-// Operations a second of one core in the two instructions that kernels are made of, a multiplication and an addition
-// counting as two: products of 16-bit integers added up by pairs (VNNI's vpdpwssd), and of floats (vfmadd231ps).
-// Prints both, in G operations a second. See speed_peak.py.
+// Measure the peak rate of one core for two instructions: sums of pairs of 16-bit integer products (VNNI's vpdpwssd),
+// and fused multiply-add of floats (vfmadd231ps). A multiplication and an addition count as two operations. Prints
+// both rates in G operations a second. See speed_peak.py.
 
 #include <stdio.h>
 #include <time.h>
 
-#define STEPS 50000  // in a row between two looks at the clock
+#define STEPS 50000  // between two readings of the clock
 #define SECONDS 0.4
 
-// Sixteen sums that don't wait for each other. In registers that are named, as compilers would keep them in memory.
+// Sixteen independent sums. Registers are named, because compilers would keep the sums in memory.
 #define EACH(I) I(0) I(1) I(2) I(3) I(4) I(5) I(6) I(7) I(8) I(9) I(10) I(11) I(12) I(13) I(14) I(15)
 #define SUMS 16
 #define ZERO(n) "vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n"

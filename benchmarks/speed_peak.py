@@ -1,9 +1,9 @@
-"""How many operations in a second this machine reaches in what it is best at: matrix products, and their instructions.
+"""Measure this machine's peak rate in operations a second: matrix products of libraries, and their instructions.
 
-Each library that is at hand multiplies square float32 matrices of several sizes on all cores. Where the processor is
-one for the native library and there is a C compiler, all cores also repeat the instructions that products are made of
-and nothing else (`speed_peak.c`): of floats, and of 16-bit integers, for which no library here has a product. The
-fastest of all counts. A process each, so that no library's idle threads disturb another's.
+Each available library multiplies square float32 matrices of several sizes on all cores. If the processor supports the
+native library and there is a C compiler, all cores also repeat single instructions (`speed_peak.c`): products of
+floats, and of 16-bit integers, for which no library here has a matrix product. The fastest one counts. Each runs in
+its own process, so that idle threads of one library do not disturb another.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 from unbraid.native import build
 
 INTEGERS, FLOATS = "vpdpwssd, int16", "vfmadd, float32"
-"""What is measured by `speed_peak.c`; all else are libraries' products of float32."""
+"""Instructions that `speed_peak.c` measures. All other names are libraries with float32 products."""
 
 SIZES = (1024, 2048, 3072)
 SECONDS = 0.6
-"""For each size."""
+"""Seconds for each size."""
 
-# Prints the best rate of `product(a, b)`, which `prepare(a, b)` gives.
+# Prints the best rate of the function that `prepare(a, b)` returns.
 BEST = f"""
 import json, time
 import numpy as np
@@ -47,14 +47,14 @@ def prepare(a, b):
     out = np.empty_like(a)
     return lambda: np.matmul(a, b, out=out)
 {BEST}"""
-# As the engine compiles: float32, and a request that copies nothing.
+# Compiled as by the engine: float32, with a request that copies nothing.
 OPENVINO = f"""
 from unbraid.separation.runtimes.openvino import import_openvino
 ov = import_openvino()
 from openvino import opset13
 def prepare(a, b):
-    given = [opset13.parameter(list(a.shape), np.float32) for _ in range(2)]
-    model = ov.Model([opset13.matmul(*given, False, False)], given)
+    inputs = [opset13.parameter(list(a.shape), np.float32) for _ in range(2)]
+    model = ov.Model([opset13.matmul(*inputs, False, False)], inputs)
     precise = {{"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}}
     request = ov.Core().compile_model(model, "CPU", precise).create_infer_request()
     return lambda: request.infer({{0: a, 1: b}}, share_inputs=True, share_outputs=True)
@@ -69,8 +69,10 @@ def prepare(a, b):
 
 
 def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
-    """G operations a second of all cores: of the instructions, where they can be measured, and of float32 products by
-    numpy and OpenVINO of the Python `ours` and PyTorch of `theirs`, where it is given."""
+    """G operations a second of all cores: of instructions, if they can be measured, and of float32 products.
+
+    The Python interpreter `ours` has numpy and OpenVINO, and `theirs`, if given, PyTorch.
+    """
     commands: dict[str, list[str | Path]] = {
         "numpy": [ours, "-I", "-c", NUMPY],
         "OpenVINO": [ours, "-I", "-c", OPENVINO],
@@ -85,7 +87,7 @@ def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
 
 
 def instructions() -> dict[str, float]:
-    """Of INTEGERS and FLOATS, all cores together; nothing where the processor hasn't them or nothing compiles here."""
+    """G operations a second of INTEGERS and FLOATS on all cores. Empty if the processor or a compiler is missing."""
     if not (build.possible() and build.useful()):
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -104,11 +106,11 @@ def instructions() -> dict[str, float]:
     return dict(zip((INTEGERS, FLOATS), map(sum, zip(*rates, strict=True)), strict=True))
 
 
-def best_of(measured: Mapping[str, float], again: Mapping[str, float]) -> dict[str, float]:
-    """The higher of two measurements, by what was measured."""
-    return {name: max(rate, again[name]) for name, rate in measured.items()}
+def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """The higher of two measurements of each peak."""
+    return {name: max(rate, second[name]) for name, rate in first.items()}
 
 
 def float_peak(measured: Mapping[str, float]) -> float:
-    """The highest of what is about floats."""
+    """The highest peak of float32 products."""
     return max(rate for name, rate in measured.items() if name != INTEGERS)

@@ -1,16 +1,16 @@
-"""Where the time of one segment goes in our network: by part, by kind of operation, by kernel, or by operation.
+"""Show where the time of one segment goes in our network: by part, kind of operation, kernel, or operation.
 
     python benchmarks/speed_profile.py [--model htdemucs|lite|…] [--repo DIR] [--by part|kind|kernel|operation]
         [--jobs N] [--threads N] [--runs 3] [--rows 30] [--json FILE]
 
-By part, which is the default where the native library computes the network, both engines are shown side by side: the
-native one by its own clock, OpenVINO's operations by the part that their names say. All else is about OpenVINO alone.
-Its graph is that which the engine compiles, loaded by the engine itself, with OpenVINO's own clock for each operation
-(which costs little). Times are means over the runs, without the first, slower one. Where the engine computes several
-segments side by side, it does here, and the times are those of one of them: what goes on beside it makes them longer.
+By part, the default if the native library computes the network, the table compares both engines: the native engine by
+its own clock, and OpenVINO's operations by their names. The other tables are about OpenVINO only. Its graph is the one
+that the engine compiles and loads, with OpenVINO's clock for each operation (which costs little). Times are means over
+the runs, without the first, slower one. If the engine computes several segments at once, the times are those of one of
+them, which the others slow down.
 
-GFLOP are counted as in `speed_operations.py`. Where those of the published graph have another sum, a last line says so:
-the engine has rewritten it, or OpenVINO has fused products under a name that isn't theirs.
+GFLOP are counted as in `speed_operations.py`. If the published graph has another sum, the last line says so: the engine
+has rewritten the graph, or OpenVINO has fused products under another name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import numpy as np
 from engines import NATIVE, engine_of, only_openvino
 from peer import SIGNATURE, make_peer
 from speed_operations import count, one_segment, part_of
-from speed_parts import beside, native_parts
+from speed_parts import comparison, native_parts
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network
 from unbraid.separation.runtimes.base import Runtime
@@ -50,34 +50,36 @@ class Step:
     kernel: str
     seconds: float
     gflop: float
-    """0 for what is neither a matrix product nor a convolution."""
+    """0 for all operations except matrix products and convolutions."""
     part: str
-    """Of HTDemucs; "other" where the name doesn't say."""
+    """Part of HTDemucs; "other" if the name does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One segment."""
+    """Times and operations of one segment."""
 
     steps: tuple[Step, ...]
     wall_s: float
-    """Of one segment, side by side with others, transforms around the network included."""
+    """Wall time for one segment with its transforms, while others are computed at once."""
     at_once: int
     gflop: float
-    """Of the published graph."""
+    """Operations of the published graph."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="htdemucs", help="htdemucs without --repo: random weights")
+    parser.add_argument("--model", default="htdemucs", help="htdemucs without --repo has random weights")
     parser.add_argument("--repo", type=Path)
     parser.add_argument("--by", choices=("part", "kind", "kernel", "operation"))
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=30, help="of the table, the longest first (default 30)")
+    parser.add_argument(
+        "--rows", type=int, default=30, help="rows of the table, longest times first (default 30)"
+    )
     parser.add_argument("--json", type=Path, help="also write every operation to this file")
     options = parser.parse_args()
     if options.model == "htdemucs" and not options.repo:
@@ -85,15 +87,17 @@ def main() -> int:
     else:
         model = find_model(options.model, repo=options.repo)
     native = engine_of(model) == NATIVE
-    given = {"jobs": options.jobs, "threads": options.threads, "runs": options.runs}
+    how = {"jobs": options.jobs, "threads": options.threads, "runs": options.runs}
     by = options.by or ("part" if native else "kernel")
-    parts = native_parts(model, **given) if native and by == "part" else None
-    profile = profiled(model, **given)
+    parts = native_parts(model, **how) if native and by == "part" else None
+    profile = profile_segment(model, **how)
     if parts:
         seconds: dict[str, float] = defaultdict(float)
         for step in profile.steps:
             seconds[step.part] += step.seconds
-        print("\n".join([*beside(parts, seconds), f"OpenVINO: {profile.wall_s:.3f} s a segment, all in all"]))
+        print(
+            "\n".join([*comparison(parts, seconds), f"OpenVINO: {profile.wall_s:.3f} s a segment, in total"])
+        )
     else:
         print("\n".join(["computed by OpenVINO", *lines(profile, by, options.rows)]))
     if options.json:
@@ -103,15 +107,17 @@ def main() -> int:
     return 0
 
 
-def profiled(model: Model, *, jobs: int | None = None, threads: int | None = None, runs: int = 3) -> Profile:
-    """One segment of noise through `model`, by OpenVINO."""
+def profile_segment(
+    model: Model, *, jobs: int | None = None, threads: int | None = None, runs: int = 3
+) -> Profile:
+    """Profile one segment of noise in OpenVINO."""
     noise = 0.3 * np.random.default_rng(0).standard_normal((model.channels, model.segment), dtype=np.float32)
     sources = range(len(model.sources))
     counted = {name: value for name, (_, value) in count(one_segment(model)).items()}
     loader = RuntimeLoader(model, "cpu", threads=threads, jobs=jobs)
 
     def load(model: Model, shapes: Mapping[str, Sequence[int]], **_: object) -> Runtime:
-        """Compiles anew: what an earlier process has kept on disk has no clocks."""
+        """Compile again, because a network from the cache has no clocks."""
         return loader.load(model, shapes)
 
     with only_openvino(), clocks() as requests:
@@ -121,53 +127,53 @@ def profiled(model: Model, *, jobs: int | None = None, threads: int | None = Non
             def compute() -> None:
                 list(pool.map(lambda _: network.estimate(noise, sources), range(network.jobs)))
 
-            compute()  # the first is slower
-            first = clock(requests)
+            compute()  # the first run is slower
+            first = mean_seconds(requests)
             started = time.perf_counter()
             for _ in range(runs):
                 compute()
             wall_s = (time.perf_counter() - started) / runs / network.jobs
-            mean = clock(requests)
+            mean = mean_seconds(requests)
     found = steps(requests[0][0], requests[0][1], counted)
-    # OpenVINO says the mean since the graph was loaded, the first time included.
+    # OpenVINO reports the mean since the graph was loaded, including the first run.
     seconds = [((1 + runs) * later - early) / runs for early, later in zip(first, mean, strict=True)]
     found = tuple(replace(step, seconds=max(0.0, value)) for step, value in zip(found, seconds, strict=True))
     return Profile(found, wall_s, network.jobs, sum(counted.values()) / 1e9)
 
 
-def clock(requests: Sequence[tuple[Any, Any]]) -> list[float]:
-    """Mean seconds of every operation so far; of several streams, in that which the first request was in."""
+def mean_seconds(requests: Sequence[tuple[Any, Any]]) -> list[float]:
+    """Mean seconds of every operation so far, in the stream of the first request."""
     return [info.real_time.total_seconds() for info in requests[0][1].profiling_info]
 
 
 @contextmanager
 def clocks() -> Iterator[list[tuple[Any, Any]]]:
-    """Whatever OpenVINO compiles meanwhile has its clocks on; yields (compiled graph, request) as they are made."""
-    openvino, made = import_openvino(), list[tuple[Any, Any]]()
+    """Enable clocks in all graphs that OpenVINO compiles in this context. Yields the list of (graph, request)."""
+    openvino, created = import_openvino(), list[tuple[Any, Any]]()
     compile_model, create_request = openvino.Core.compile_model, openvino.CompiledModel.create_infer_request
 
-    def compile_with_clocks(core: Any, *given: Any, **named: Any) -> Any:
+    def compile_with_clocks(core: Any, *args: Any, **kwargs: Any) -> Any:
         core.set_property("CPU", {"PERF_COUNT": True})
         try:
-            return compile_model(core, *given, **named)
+            return compile_model(core, *args, **kwargs)
         finally:
             core.set_property("CPU", {"PERF_COUNT": False})
 
     def create_and_keep(compiled: Any) -> Any:
-        made.append((compiled, create_request(compiled)))
-        return made[-1][1]
+        created.append((compiled, create_request(compiled)))
+        return created[-1][1]
 
     openvino.Core.compile_model = compile_with_clocks
     openvino.CompiledModel.create_infer_request = create_and_keep
     try:
-        yield made
+        yield created
     finally:
         openvino.Core.compile_model = compile_model
         openvino.CompiledModel.create_infer_request = create_request
 
 
 def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step, ...]:
-    """What a request did the last time; `counted` are operations by their names in the published graph."""
+    """Operations of the last run of a request. `counted`: operations by name in the published graph."""
     nodes = {node.get_friendly_name(): node for node in compiled.get_runtime_model().get_ordered_ops()}
 
     def part(name: str) -> str:
@@ -190,10 +196,10 @@ def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step
 
 
 def operations(node: Any, counted: Mapping[str, int]) -> int:
-    """Of a node of a compiled graph: by its shapes, or by the names of what is in it where several have been fused."""
+    """Operations of a node of a compiled graph, by its shapes, or by the names of the nodes fused into it."""
     information = node.get_rt_info()
     kind = information["layerType"].astype(str)
-    shapes: list[list[int]] = [list(given.get_shape()) for given in node.inputs()]
+    shapes: list[list[int]] = [list(one.get_shape()) for one in node.inputs()]
     if kind in ("FullyConnected", "MatMul"):
         out: list[int] = list(node.output(0).get_shape())
         return 2 * prod(out) * prod(shapes[0]) // prod(out[:-1])  # (rows, inner) by (inner, columns)
@@ -208,12 +214,12 @@ def operations(node: Any, counted: Mapping[str, int]) -> int:
 
 
 def total(found: Sequence[Step]) -> float:
-    """Seconds of them all."""
+    """Sum of the seconds of all steps."""
     return sum(step.seconds for step in found)
 
 
 def lines(profile: Profile, by: str, rows: int) -> list[str]:
-    """The table: what takes longest first."""
+    """Table, longest times first."""
     seconds: dict[str, float] = defaultdict(float)
     gflop: dict[str, float] = defaultdict(float)
     number: dict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""Measures the contenders of `speed.py`, in turn: whole songs, starts, and segments in processes that are warm."""
+"""Measure the contenders of `speed.py` in turn: whole songs, starts, and segments in warm processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Side = tuple[Contender, Measured]
 
 
 def in_turn(sides: Sequence[Side], runs: int, step: Callable[[Contender, Measured], None]) -> None:
-    """`step` for one after the other, `runs` times; who fails is left out from then on, and the reason kept."""
+    """Run `step` for each contender in turn, `runs` times. A contender that fails is skipped from then on."""
     for run in range(runs):
         for contender, measured in sides:
             if measured.failed is None:
@@ -30,7 +30,7 @@ def in_turn(sides: Sequence[Side], runs: int, step: Callable[[Contender, Measure
 
 
 def prepare(contender: Contender, measured: Measured) -> None:
-    """Once before the clock runs: byte code, converted weights and all that is kept for the next time is there."""
+    """Run once without measuring, so that byte code, converted weights and all caches exist."""
     measure(contender.load)
     measured.installed_mb = sum(map(megabytes, contender.installed))
 
@@ -42,7 +42,7 @@ def load(contender: Contender, measured: Measured) -> None:
 
 
 def load_uncached(contender: Contender, measured: Measured) -> None:
-    """Without anything that an earlier run has put into our cache, as the very first time."""
+    """Measure a load with an empty cache, as on the first use."""
     with tempfile.TemporaryDirectory() as empty:
         measured.uncached_load_s = measure(["env", f"UNBRAID_CACHE={empty}", *contender.load]).wall_s
 
@@ -55,7 +55,7 @@ def song(contender: Contender, measured: Measured) -> None:
 
 
 def segments(sides: Sequence[Side], runs: int) -> None:
-    """One segment of each in turn, `runs` times; all processes wait, warm, while one computes."""
+    """Compute one segment of each contender in turn, `runs` times. The other processes stay warm and wait."""
     workers: dict[str, Worker] = {}
     try:
 
@@ -65,19 +65,19 @@ def segments(sides: Sequence[Side], runs: int) -> None:
                 ready = workers[contender.name].answer()
                 measured.at_once, measured.engine = int(ready["at_once"]), str(ready["engine"])
             else:
-                measured.segments.append(Segment(**workers[contender.name].ask()))
+                measured.segments.append(Segment(**workers[contender.name].compute()))
 
-        in_turn(sides, runs + 1, segment)  # in the first turn they start
+        in_turn(sides, runs + 1, segment)  # in the first turn, processes start
     finally:
         for worker in workers.values():
             worker.end()
 
 
 class Worker:
-    """A process that computes a segment for every line; see `SEGMENTS` in `speed_contenders.py`."""
+    """A process that computes a segment for every line that it reads; see `SEGMENTS` in `speed_contenders.py`."""
 
     def __init__(self, command: Command) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open while the process runs
         self._command = command
         self._process = subprocess.Popen(
             [str(part) for part in command],
@@ -88,7 +88,7 @@ class Worker:
         )
 
     def answer(self) -> dict[str, Any]:
-        """Its next line. Raises CommandFailed where it ends instead."""
+        """Read its next line. Raises CommandFailed if the process ends instead."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -97,8 +97,8 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def ask(self) -> dict[str, Any]:
-        """What the next segment costs. Raises CommandFailed."""
+    def compute(self) -> dict[str, Any]:
+        """Compute the next segment and return its cost. Raises CommandFailed."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -111,5 +111,5 @@ class Worker:
 
 
 def megabytes(folder: Path) -> int:
-    """Of all files in `folder`."""
+    """Size of all files in `folder`."""
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)

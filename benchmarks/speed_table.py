@@ -1,4 +1,4 @@
-"""The table of `speed.py` from what was measured: medians, ratios of pairs, and whether they suffice."""
+"""Table of `speed.py` from its measurements: medians, ratios within turns, and missed thresholds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from engines import NATIVE
 from process import Cost
 
-FIRST, SECOND = 0, 1  # of the contenders: ours, and the one that the thresholds are about
+OURS, REFERENCE = 0, 1  # columns of ours, and of the contender that `at_least` compares with
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one segment cost in a process that is warm."""
+    """Cost of one segment in a warm process."""
 
     wall_s: float
     cpu_s: float
@@ -22,41 +22,41 @@ class Segment:
 
 @dataclass(slots=True)
 class Measured:
-    """One contender's figures; runs are in the order in which they took turns with the others'."""
+    """Figures of one contender, with runs in the order of the turns."""
 
     name: str
     songs: list[Cost] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     at_once: int = 1
-    """Segments that it computes side by side; the costs are those of one."""
+    """Segments that it computes at once. Costs are those of one."""
     engine: str = "–"
-    """What computes the network, as the process that did it says."""
+    """Engine that computed the network, as its process reports."""
     load_s: list[float] = field(default_factory=list)
     uncached_load_s: float | None = None
     first_output_s: list[float] = field(default_factory=list)
     installed_mb: int | None = None
     failed: str | None = None
-    """Why the rest wasn't measured."""
+    """Reason why the other figures are missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What all figures are about."""
+class Setting:
+    """Song, network and machine of a run."""
 
     song_s: float
     segment_s: float
     segment_gflop: float | None
     peak_gflops: float | None
-    """Of floats."""
+    """Peak of float32 products."""
     same_network: bool
-    """Whether all contenders run the same network, so that segments can be compared."""
+    """All contenders run the same network, so that their segments can be compared."""
     integer_peak: float | None = None
-    """The same of products of 16-bit integers."""
+    """Peak of products of 16-bit integers."""
     gflop_as_floats: float = 0.0
-    """Those of `segment_gflop` that the native engine doesn't compute on integers."""
+    """Part of `segment_gflop` that the native engine computes on floats."""
 
     def least_s(self, engine: str) -> float | None:
-        """How long the operations of a segment take at the machine's peak; None: it isn't known."""
+        """Seconds that the operations of a segment need at the machine's peak. None: unknown."""
         if not self.segment_gflop or not self.peak_gflops:
             return None
         if engine != NATIVE:
@@ -69,17 +69,17 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What has to hold; None asks for nothing."""
+    """Limits; None: no limit."""
 
     at_least: float | None = None
-    """Ratio of wall times, the second contender's by ours, the median of the pairs."""
+    """Lowest median ratio of the second contender's wall time to ours."""
     at_most_mb: float | None = None
     real_time: float | None = None
     first_output_s: float | None = None
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Median, and least to most where there are several."""
+    """Median, with the lowest and highest of several values."""
     if not values:
         return "–"
     middle = f"{statistics.median(values):.{digits}f}"
@@ -87,34 +87,35 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def ratios(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """Theirs by ours, run by run, as they took turns."""
+    """Ratios of theirs to ours, run by run."""
     return [their / our for their, our in zip(theirs, ours, strict=False)]
 
 
-def table(measured: Sequence[Measured], scene: Scene) -> list[list[str]]:
-    """Rows of cells, the heading first; a column for each contender."""
-    ours = measured[FIRST]
+def table(measured: Sequence[Measured], setting: Setting) -> list[list[str]]:
+    """Rows of cells: the heading, then one row for each figure, with a column for each contender."""
+    ours = measured[OURS]
 
     def row(name: str, cell: Callable[[Measured], str]) -> list[str]:
         return [name, *map(cell, measured)]
 
-    def against(values: Callable[[Measured], list[float]]) -> Callable[[Measured], str]:
-        """Cells of ratios; where ours stands, nothing."""
+    def relative(values: Callable[[Measured], list[float]]) -> Callable[[Measured], str]:
+        """Cells with ratios to ours."""
         return lambda one: "1" if one is ours else spread(ratios(values(one), values(ours)), 2)
 
     rows = [
         ["", *(one.name for one in measured)],
         row("engine", lambda one: one.engine),
         row("song, wall, s", lambda one: spread([cost.wall_s for cost in one.songs], 1)),
-        row("song, wall, as many times ours", against(lambda one: [cost.wall_s for cost in one.songs])),
+        row("song, wall, relative to ours", relative(lambda one: [cost.wall_s for cost in one.songs])),
         row("song, CPU, s", lambda one: spread([cost.cpu_s for cost in one.songs], 1)),
-        row("song, CPU, as many times ours", against(lambda one: [cost.cpu_s for cost in one.songs])),
+        row("song, CPU, relative to ours", relative(lambda one: [cost.cpu_s for cost in one.songs])),
         row(
-            "song, times real time", lambda one: spread([scene.song_s / cost.wall_s for cost in one.songs], 2)
+            "song, times real time",
+            lambda one: spread([setting.song_s / cost.wall_s for cost in one.songs], 2),
         ),
         row("peak memory, MB", lambda one: spread([cost.peak_bytes / 1e6 for cost in one.songs], 0)),
         row("load, s", lambda one: spread(one.load_s, 2)),
-        row("load with nothing cached, s", lambda one: _number(one.uncached_load_s, 2)),
+        row("load with an empty cache, s", lambda one: _number(one.uncached_load_s, 2)),
         row("first output, s", lambda one: spread(one.first_output_s, 2)),
         row("installed, MB", lambda one: _number(one.installed_mb, 0)),
     ]
@@ -123,16 +124,18 @@ def table(measured: Sequence[Measured], scene: Scene) -> list[list[str]]:
         ("one segment, CPU", lambda one: [cost.cpu_s for cost in one.segments]),
     ):
         rows.append(row(f"{name}, s", lambda one, values=values: spread(values(one), 3)))
-        if scene.same_network:
-            rows.append(row(f"{name}, as many times ours", against(values)))
-    if scene.segment_gflop:
-        work = scene.segment_gflop
+        if setting.same_network:
+            rows.append(row(f"{name}, relative to ours", relative(values)))
+    if setting.segment_gflop:
+        work = setting.segment_gflop
 
         def rates(one: Measured) -> list[float]:
-            return [work / cost.wall_s for cost in one.segments] if scene.same_network or one is ours else []
+            return (
+                [work / cost.wall_s for cost in one.segments] if setting.same_network or one is ours else []
+            )
 
         def shares(one: Measured) -> list[float]:
-            least_s = scene.least_s(one.engine)
+            least_s = setting.least_s(one.engine)
             return [100 * least_s / work * rate for rate in rates(one)] if least_s else []
 
         rows.append(row("one segment, G operations/s", lambda one: spread(rates(one), 0)))
@@ -145,7 +148,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def text(rows: Sequence[Sequence[str]]) -> str:
-    """For a terminal, in columns."""
+    """Format rows as columns for a terminal."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         f"{row[0]:{widths[0]}}"
@@ -155,31 +158,31 @@ def text(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """For a page."""
+    """Format rows as a Markdown table."""
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
-def broken(measured: Sequence[Measured], scene: Scene, thresholds: Thresholds) -> list[str]:
-    """The thresholds that don't hold, one line each. What couldn't be measured doesn't hold, ours in any case."""
-    ours = measured[FIRST]
+def missed_thresholds(measured: Sequence[Measured], setting: Setting, thresholds: Thresholds) -> list[str]:
+    """Missed thresholds, one line each. A figure that could not be measured is missed; so is any failure of ours."""
+    ours = measured[OURS]
     walls = [cost.wall_s for cost in ours.songs]
     lines = [f"{ours.name} failed: {ours.failed}"] if ours.failed else []
     if thresholds.at_least is not None:
-        theirs = [cost.wall_s for cost in measured[SECOND].songs] if len(measured) > SECOND else []
+        theirs = [cost.wall_s for cost in measured[REFERENCE].songs] if len(measured) > REFERENCE else []
         pairs = ratios(theirs, walls)
         if not pairs or statistics.median(pairs) < thresholds.at_least:
-            lines.append(f"{spread(pairs, 2)} times as fast, not {thresholds.at_least:g}")
+            lines.append(f"{spread(pairs, 2)} times as fast, limit {thresholds.at_least:g}")
     if thresholds.at_most_mb is not None:
         peaks = [cost.peak_bytes / 1e6 for cost in ours.songs]
         if not peaks or max(peaks) > thresholds.at_most_mb:
-            lines.append(f"{spread(peaks, 0)} MB, not {thresholds.at_most_mb:g}")
+            lines.append(f"{spread(peaks, 0)} MB, limit {thresholds.at_most_mb:g}")
     if thresholds.real_time is not None:
-        speeds = [scene.song_s / wall for wall in walls]
+        speeds = [setting.song_s / wall for wall in walls]
         if not speeds or statistics.median(speeds) < thresholds.real_time:
-            lines.append(f"{spread(speeds, 1)} times real time, not {thresholds.real_time:g}")
+            lines.append(f"{spread(speeds, 1)} times real time, limit {thresholds.real_time:g}")
     if thresholds.first_output_s is not None:
         firsts = ours.first_output_s
         if not firsts or statistics.median(firsts) > thresholds.first_output_s:
-            lines.append(f"first output after {spread(firsts, 2)} s, not {thresholds.first_output_s:g}")
+            lines.append(f"first output after {spread(firsts, 2)} s, limit {thresholds.first_output_s:g}")
     return lines

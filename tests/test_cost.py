@@ -1,4 +1,4 @@
-"""What docs/aws-cost.md says of money is what its arithmetic gives."""
+"""The tables of docs/aws-cost.md agree with the cost model, and the model with the application."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "aws-cost.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def cost() -> Iterator[ModuleType]:
-    """The tables."""
+    """`benchmarks/cost.py`."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     yield import_module("cost")
     sys.path.remove(str(ROOT / "benchmarks"))
@@ -29,31 +29,31 @@ def cost() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def model(cost: ModuleType) -> ModuleType:
-    """What they are made of."""
+    """`benchmarks/cost_model.py`."""
     return sys.modules["cost_model"]
 
 
-def test_every_table_of_the_page_is_what_the_script_prints(cost: ModuleType) -> None:
+def test_page_has_every_table_that_the_script_prints(cost: ModuleType) -> None:
     assert [name for name, text in cost.tables().items() if text not in PAGE] == []
 
 
-def test_what_counts_as_measured_was_measured(model: ModuleType) -> None:
+def test_measured_rate_is_in_the_results(model: ModuleType) -> None:
     results = (ROOT / "benchmarks" / "results" / "2026-11-23-htdemucs.md").read_text("utf-8")
-    took, song = map(int, re.search(r"song of (\d+) s.*?\| (\d+) s against", results).groups()[::-1])
-    assert took / song == model.MEASURED
+    seconds, song_s = map(int, re.search(r"song of (\d+) s.*?\| (\d+) s against", results).groups()[::-1])
+    assert seconds / song_s == model.MEASURED
 
 
-def test_songs_are_kept_and_told_of_as_the_application_does(model: ModuleType) -> None:
+def test_retention_and_progress_interval_are_those_of_the_application(model: ModuleType) -> None:
     assert Limits().results_s / DAY / 30.4 == model.KEPT_MONTHS
     assert model.BEAT_S == BEAT_S
 
 
-def test_a_lone_song_pays_for_waking_itself_and_the_wait_after_it(model: ModuleType) -> None:
-    lone = (model.WOKEN_S + model.GPU.song_s + model.IDLE_S) / 3600
+def test_single_song_is_billed_for_start_work_and_idle_time(model: ModuleType) -> None:
+    lone = (model.BILLED_START_S + model.GPU.song_s + model.IDLE_S) / 3600
     assert model.hours(model.GPU, 1) == pytest.approx(lone, rel=0.01)
 
 
-def test_many_songs_pay_for_the_work_and_never_for_more_hours_than_a_machine_has(model: ModuleType) -> None:
+def test_many_songs_are_billed_for_the_work_and_one_instance_for_at_most_all_hours(model: ModuleType) -> None:
     work = 1e5 * model.GPU.song_s / 3600
     assert model.hours(model.GPU, 1e5) == pytest.approx(work / model.BUSY)
     assert model.hours(model.GPU, 5_000) <= model.HOURS
@@ -61,14 +61,14 @@ def test_many_songs_pay_for_the_work_and_never_for_more_hours_than_a_machine_has
     assert hours == sorted(hours)
 
 
-def test_every_price_has_a_page_and_says_who_has_seen_it(cost: ModuleType) -> None:
+def test_every_price_has_a_page_and_a_source(cost: ModuleType) -> None:
     for name, price in cost.PRICES.items():
         assert price.usd > 0 and price.page.endswith("/") and price.seen, name
 
 
-def test_where_two_ways_cost_the_same_the_second_begins_to_win(model: ModuleType) -> None:
+def test_second_machine_is_cheaper_above_break_even_only(model: ModuleType) -> None:
     small = next(machine for machine in model.MACHINES if machine.name == "ml.c7i.xlarge")
-    songs = model.even(model.FUNCTION, small)
+    songs = model.break_even(model.FUNCTION, small)
     assert songs is not None
     at = [
         model.compute_usd(small, songs * near) / model.compute_usd(model.FUNCTION, songs * near)
@@ -76,4 +76,4 @@ def test_where_two_ways_cost_the_same_the_second_begins_to_win(model: ModuleType
     ]
     assert at[0] > 1 > at[1]
     assert math.isclose(sum(at) / 2, 1, rel_tol=0.1)
-    assert model.even(model.FUNCTION, model.GPU) is None
+    assert model.break_even(model.FUNCTION, model.GPU) is None

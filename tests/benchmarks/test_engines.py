@@ -1,4 +1,4 @@
-"""Benchmarks say which engine computes, and can leave the native library out."""
+"""Benchmarks report which engine computes, and can disable the native library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="module", autouse=True)
 def benchmarks() -> Iterator[None]:
-    """Their folder is where modules are looked for."""
+    """Import benchmarks as their commands do: from their own folder."""
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
@@ -38,29 +38,27 @@ def engines(benchmarks: None) -> ModuleType:
 
 @pytest.fixture
 def htdemucs(tmp_path: Path) -> Model:
-    """A model with the graph and the description of htdemucs, which are all that is looked at."""
+    """A model with the graph and description of htdemucs, without weights."""
     template = load_template("htdemucs")
     (tmp_path / GRAPH).write_bytes(template.graph.read_bytes())
-    said = template.description
+    description = template.description
     return replace(
         find_model("lite"),
         name="htdemucs",
         folder=tmp_path,
-        inputs=tuple(said["inputs"]),
-        outputs=tuple(said["outputs"]),
-        **said["stft"],
+        inputs=tuple(description["inputs"]),
+        outputs=tuple(description["outputs"]),
+        **description["stft"],
     )
 
 
 needs_library = pytest.mark.skipif(
-    native_library() is None, reason="the native library isn't built, or this processor isn't one for it"
+    native_library() is None, reason="the native library isn't built, or does not support this processor"
 )
 
 
 @needs_library
-def test_htdemucs_is_computed_by_the_native_library_unless_it_is_left_out(
-    engines: ModuleType, htdemucs: Model
-) -> None:
+def test_native_library_computes_htdemucs_unless_disabled(engines: ModuleType, htdemucs: Model) -> None:
     assert engines.engine_of(htdemucs) == engines.NATIVE
     assert engines.engine_of(find_model("lite")) == engines.OPENVINO
     with engines.only_openvino():
@@ -69,12 +67,12 @@ def test_htdemucs_is_computed_by_the_native_library_unless_it_is_left_out(
 
 
 @needs_library
-def test_a_process_can_do_without_the_native_library(engines: ModuleType, htdemucs: Model) -> None:
+def test_native_library_can_be_disabled_in_another_process(engines: ModuleType, htdemucs: Model) -> None:
     program = (
         "import pickle, sys; from unbraid.separation.runtimes.native import native_template\n"
         "print(native_template(pickle.load(sys.stdin.buffer)) is None)\n"
     )
-    said = [
+    printed = [
         subprocess.run(
             [sys.executable, "-c", first + program],
             input=pickle.dumps(htdemucs),
@@ -85,10 +83,10 @@ def test_a_process_can_do_without_the_native_library(engines: ModuleType, htdemu
         .strip()
         for first in ("", engines.WITHOUT_NATIVE)
     ]
-    assert said == ["False", "True"]
+    assert printed == ["False", "True"]
 
 
-def test_the_peak_of_this_processor_is_measured_for_integers_and_floats() -> None:
+def test_measures_peaks_of_integers_and_floats() -> None:
     peak = import_module("speed_peak")
     if not build.useful():
         assert peak.instructions() == {}
@@ -104,7 +102,7 @@ def test_the_peak_of_this_processor_is_measured_for_integers_and_floats() -> Non
     assert peak.float_peak({**found, "numpy": 1.0}) == found[peak.FLOATS]
 
 
-def test_the_error_of_integers_is_that_of_the_worst_stem(
+def test_native_error_is_that_of_the_worst_stem(
     engines: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
@@ -112,7 +110,7 @@ def test_the_error_of_integers_is_that_of_the_worst_stem(
     exact = np.random.default_rng(0).standard_normal((4, 2, 1000)).astype(np.float32)
     wrong = exact * (1 + np.array([1e-4, 1e-5, 1e-3, 1e-6], np.float32))[:, None, None]
     answers = iter([exact, wrong, exact])
-    monkeypatch.setattr(error, "estimated", lambda *given: next(answers))
+    monkeypatch.setattr(error, "estimate", lambda *arguments: next(answers))
     monkeypatch.setattr(error, "read", lambda path, seconds: np.ones((2, 2000), np.float32))
     worst = error.compare(find_model("lite"), Path("song.wav"), 30.0, "htdemucs")
     assert worst == pytest.approx(-60, abs=0.1)
@@ -121,7 +119,7 @@ def test_the_error_of_integers_is_that_of_the_worst_stem(
     )
 
 
-def test_weights_like_trained_ones_are_float16_with_outliers() -> None:
+def test_trained_weights_have_outliers_and_fit_float16() -> None:
     pytest.importorskip("torch")
     error = import_module("native_error")
     values = np.random.default_rng(0).uniform(-1, 1, (512, 512)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""`benchmarks/overheads.py`: what separating costs besides the network."""
+"""`benchmarks/overheads.py` attributes CPU time to the stages of a separation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unbraid.audio.encode import Encoder
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_every_stage_of_a_song_has_its_time(tmp_path: Path) -> None:
+def test_prints_the_time_of_every_stage(tmp_path: Path) -> None:
     with Encoder(tmp_path / "song.wav", sample_rate=48000, channels=2) as song:
         song.write(bursts(48000, 2, 48000))
     done = subprocess.run(
@@ -36,15 +36,15 @@ def test_every_stage_of_a_song_has_its_time(tmp_path: Path) -> None:
         "spool",
         "encoding",
     }
-    assert {name for name, cost in costs.items() if cost > 0} >= {*stages, "everything else", "in all"}
+    assert {name for name, cost in costs.items() if cost > 0} >= {*stages, "everything else", "in total"}
 
 
-def test_a_stage_is_not_charged_with_the_stages_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_of_a_stage_excludes_the_stages_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     overheads = importlib.import_module("overheads")
-    moments = iter(np.cumsum([0, 3, 5, 7, 11]))  # whole begins, inner begins, inner ends, whole ends, …
+    moments = iter(np.cumsum([0, 3, 5, 7, 11]))  # outer begins, inner begins, inner ends, outer ends
     monkeypatch.setattr(overheads.time, "thread_time", lambda: float(next(moments)))
     clock = overheads.Clock()
-    with clock.stage("whole"), clock.stage("inner"):
+    with clock.stage("outer"), clock.stage("inner"):
         pass
-    assert clock.seconds == {"whole": 3 + 7, "inner": 5}
+    assert clock.seconds == {"outer": 3 + 7, "inner": 5}

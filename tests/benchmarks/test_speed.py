@@ -1,4 +1,4 @@
-"""The table of `benchmarks/speed.py`: what it makes of given costs, and when its exit status is 1."""
+"""The table of `benchmarks/speed.py` from given costs, and its exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def speed() -> Iterator[ModuleType]:
-    """The command; what it is made of is in its namespace."""
+    """`benchmarks/speed.py`, with all names that it imports."""
     folder = str(Path(__file__).parents[2] / "benchmarks")
     sys.path.insert(0, folder)
     yield import_module("speed")
@@ -25,7 +25,7 @@ def speed() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def measured(speed: ModuleType) -> list[Any]:
-    """Ours takes 10, 12 and 11 s for a song of 60 s, the first peer 24, 24 and 33 s; the second was not installed."""
+    """Ours needs 10, 12 and 11 s for a song of 60 s, the first peer 24, 24 and 33 s. The second peer has failed."""
     cost, segment = sys.modules["process"].Cost, sys.modules["speed_table"].Segment
     ours = speed.Measured(
         "unbraid htdemucs",
@@ -51,98 +51,96 @@ def measured(speed: ModuleType) -> list[Any]:
 
 
 @pytest.fixture
-def scene(speed: ModuleType) -> Any:
-    """A minute of song; segments of 336 GFLOP on a machine that reaches 240 G a second of floats, 480 of integers."""
-    return speed.Scene(60.0, 7.8, 336.0, 240.0, same_network=True, integer_peak=480.0, gflop_as_floats=16.0)
+def setting(speed: ModuleType) -> Any:
+    """A song of 60 s; segments of 336 GFLOP on a machine with peaks of 240 GFLOP/s, and 480 G/s for integers."""
+    return speed.Setting(60.0, 7.8, 336.0, 240.0, same_network=True, integer_peak=480.0, gflop_as_floats=16.0)
 
 
-def rows(speed: ModuleType, measured: list[Any], scene: Any) -> dict[str, list[str]]:
-    return {name: cells for name, *cells in speed.table(measured, scene)}
+def rows(speed: ModuleType, measured: list[Any], setting: Any) -> dict[str, list[str]]:
+    return {name: cells for name, *cells in speed.table(measured, setting)}
 
 
-def test_times_are_medians_with_their_spread_and_ratios_are_those_of_turns(
-    speed: ModuleType, measured: list[Any], scene: Any
+def test_times_are_medians_and_ratios_are_within_turns(
+    speed: ModuleType, measured: list[Any], setting: Any
 ) -> None:
-    table = rows(speed, measured, scene)
+    table = rows(speed, measured, setting)
     assert table[""] == ["unbraid htdemucs", "demucs 4.1.0", "another 1.0"]
     assert table["song, wall, s"] == ["11.0 (10.0 to 12.0)", "24.0 (24.0 to 33.0)", "–"]
-    assert table["song, wall, as many times ours"] == ["1", "2.40 (2.00 to 3.00)", "–"]
+    assert table["song, wall, relative to ours"] == ["1", "2.40 (2.00 to 3.00)", "–"]
     assert table["song, times real time"][0] == "5.45 (5.00 to 6.00)"
     assert table["peak memory, MB"] == ["900 (900 to 900)", "2500 (2500 to 2500)", "–"]
-    assert table["load with nothing cached, s"] == ["5.25", "–", "–"]
-    assert table["one segment, wall, as many times ours"][1] == "2.00 (1.60 to 2.13)"
+    assert table["load with an empty cache, s"] == ["5.25", "–", "–"]
+    assert table["one segment, wall, relative to ours"][1] == "2.00 (1.60 to 2.13)"
 
 
-def test_the_share_of_the_peak_is_operations_by_time_and_peak(
-    speed: ModuleType, measured: list[Any], scene: Any
+def test_share_of_the_peak_is_time_at_the_peak_by_measured_time(
+    speed: ModuleType, measured: list[Any], setting: Any
 ) -> None:
-    table = rows(speed, measured, scene)
+    table = rows(speed, measured, setting)
     assert table["one segment, G operations/s"] == ["210 (168 to 224)", "105 (105 to 105)", "–"]
     assert table["share of the peak, %"] == ["88 (70 to 93)", "44 (44 to 44)", "–"]
 
 
-def test_products_of_integers_are_held_against_their_own_peak(
-    speed: ModuleType, measured: list[Any], scene: Any
+def test_integer_products_are_compared_with_the_integer_peak(
+    speed: ModuleType, measured: list[Any], setting: Any
 ) -> None:
     ours, peer, _ = measured
     ours.engine = sys.modules["engines"].NATIVE
     least_s = 320 / 480 + 16 / 240
     share = f"{100 * least_s / 1.6:.0f} ({100 * least_s / 2.0:.0f} to {100 * least_s / 1.5:.0f})"
-    assert rows(speed, [ours, peer], scene)["share of the peak, %"] == [share, "44 (44 to 44)"]
-    unknown = replace(scene, integer_peak=None)
+    assert rows(speed, [ours, peer], setting)["share of the peak, %"] == [share, "44 (44 to 44)"]
+    unknown = replace(setting, integer_peak=None)
     assert rows(speed, [ours, peer], unknown)["share of the peak, %"] == ["–", "44 (44 to 44)"]
 
 
-def test_the_table_says_what_computed(speed: ModuleType, measured: list[Any], scene: Any) -> None:
-    assert rows(speed, measured, scene)["engine"] == ["OpenVINO, float32", "PyTorch, float32", "–"]
+def test_table_names_the_engine(speed: ModuleType, measured: list[Any], setting: Any) -> None:
+    assert rows(speed, measured, setting)["engine"] == ["OpenVINO, float32", "PyTorch, float32", "–"]
 
 
-def test_networks_that_differ_are_not_compared_segment_by_segment(
-    speed: ModuleType, measured: list[Any]
-) -> None:
-    table = rows(speed, measured, speed.Scene(60.0, 10.0, 18.0, 240.0, same_network=False))
-    assert "one segment, wall, as many times ours" not in table
+def test_segments_of_different_networks_are_not_compared(speed: ModuleType, measured: list[Any]) -> None:
+    table = rows(speed, measured, speed.Setting(60.0, 10.0, 18.0, 240.0, same_network=False))
+    assert "one segment, wall, relative to ours" not in table
     assert table["one segment, G operations/s"][1:] == ["–", "–"]
 
 
 @pytest.mark.parametrize(
-    ("given", "missed"),
+    ("arguments", "missed"),
     [
         (["--at-least", "2.4", "--at-most-mb", "900"], None),
         (["--real-time-at-least", "5.4", "--first-output-within", "3"], None),
-        (["--at-least", "2.41"], "2.40 (2.00 to 3.00) times as fast, not 2.41"),
-        (["--at-most-mb", "899"], "900 (900 to 900) MB, not 899"),
-        (["--real-time-at-least", "5.5"], "5.5 (5.0 to 6.0) times real time, not 5.5"),
-        (["--first-output-within", "1.5"], "first output after 3.00 (2.00 to 4.00) s, not 1.5"),
+        (["--at-least", "2.41"], "2.40 (2.00 to 3.00) times as fast, limit 2.41"),
+        (["--at-most-mb", "899"], "900 (900 to 900) MB, limit 899"),
+        (["--real-time-at-least", "5.5"], "5.5 (5.0 to 6.0) times real time, limit 5.5"),
+        (["--first-output-within", "1.5"], "first output after 3.00 (2.00 to 4.00) s, limit 1.5"),
     ],
 )
-def test_a_threshold_that_does_not_hold_is_said_and_is_exit_status_1(
-    speed: ModuleType, measured: list[Any], scene: Any, given: list[str], missed: str | None,
+def test_missed_threshold_is_reported_with_exit_status_1(
+    speed: ModuleType, measured: list[Any], setting: Any, arguments: list[str], missed: str | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    options = speed.parse(["song.wav", *given])
-    assert speed.conclude(options, about(), measured, scene) == (1 if missed else 0)
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("DOES NOT HOLD")]
-    assert said == ([f"DOES NOT HOLD: {missed}"] if missed else [])
+    options = speed.parse(["song.wav", *arguments])
+    assert speed.conclude(options, about(), measured, setting) == (1 if missed else 0)
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("MISSED")]
+    assert printed == ([f"MISSED: {missed}"] if missed else [])
 
 
-def test_what_could_not_be_measured_does_not_hold(speed: ModuleType, measured: list[Any], scene: Any) -> None:
+def test_missing_figures_miss_their_thresholds(speed: ModuleType, measured: list[Any], setting: Any) -> None:
     options = speed.parse(["song.wav", "--at-least", "0.1"])
     ours, peer, failed = measured
-    assert speed.conclude(options, about(), [ours, peer], scene) == 0
-    assert speed.conclude(options, about(), [ours, failed], scene) == 1
-    assert speed.conclude(options, about(), [ours], scene) == 1
-    ours.failed = "python failed (-11): it says nothing"
-    assert speed.conclude(speed.parse(["song.wav"]), about(), [ours, peer], scene) == 1
+    assert speed.conclude(options, about(), [ours, peer], setting) == 0
+    assert speed.conclude(options, about(), [ours, failed], setting) == 1
+    assert speed.conclude(options, about(), [ours], setting) == 1
+    ours.failed = "python failed (-11): no message"
+    assert speed.conclude(speed.parse(["song.wav"]), about(), [ours, peer], setting) == 1
 
 
-def test_the_files_hold_the_table_with_date_machine_command_and_reasons(
-    speed: ModuleType, measured: list[Any], scene: Any, tmp_path: Path
+def test_files_contain_table_date_machine_command_and_failures(
+    speed: ModuleType, measured: list[Any], setting: Any, tmp_path: Path
 ) -> None:
     options = speed.parse(
         ["song.wav", "--json", str(tmp_path / "a.json"), "--markdown", str(tmp_path / "a.md")]
     )
-    speed.conclude(options, about(), measured, scene)
+    speed.conclude(options, about(), measured, setting)
     page, figures = (tmp_path / "a.md").read_text(), json.loads((tmp_path / "a.json").read_text())
     for part in ("2026-11-23", "a machine of 2 cores", "python benchmarks/speed.py song.wav"):
         assert part in page
@@ -153,17 +151,17 @@ def test_the_files_hold_the_table_with_date_machine_command_and_reasons(
     assert [run["wall_s"] for run in figures["measured"][0]["songs"]] == [10.0, 12.0, 11.0]
 
 
-def test_a_machine_with_other_work_to_do_is_told_of(
-    speed: ModuleType, measured: list[Any], scene: Any, capsys: pytest.CaptureFixture[str]
+def test_reports_a_machine_with_other_work(
+    speed: ModuleType, measured: list[Any], setting: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = speed.parse(["song.wav"])
-    speed.conclude(options, about(), measured, scene)
+    speed.conclude(options, about(), measured, setting)
     assert "NOT QUIET" not in capsys.readouterr().out
-    speed.conclude(options, {**about(), "load_average": 3.5}, measured, scene)
+    speed.conclude(options, {**about(), "load_average": 3.5}, measured, setting)
     assert "NOT QUIET: a load average of 3.5" in capsys.readouterr().out
 
 
-def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: ModuleType) -> None:
+def test_failed_contender_is_skipped_and_the_others_continue(speed: ModuleType) -> None:
     def contender(name: str, program: str) -> Any:
         command = [sys.executable, "-c", program]
         return speed.Contender(name, command, command, None, command, ())
@@ -180,12 +178,12 @@ def test_who_fails_is_left_out_with_the_reason_and_the_others_go_on(speed: Modul
     assert fails.songs == []
 
 
-def test_segments_that_are_computed_at_once_share_their_cost(speed: ModuleType) -> None:
-    program = "import time; at_once, engine = 4, 'a bed'\ndef compute(): print('noise'); time.sleep(0.2)\n"
+def test_segments_computed_at_once_share_their_cost(speed: ModuleType) -> None:
+    program = "import time; at_once, engine = 4, 'sleep'\ndef compute(): print('noise'); time.sleep(0.2)\n"
     command = [sys.executable, "-c", program + sys.modules["speed_contenders"].SEGMENTS]
     measured = speed.Measured("sleeper")
     speed.segments([(speed.Contender("sleeper", command, command, None, command, ()), measured)], 2)
-    assert (measured.at_once, measured.engine) == (4, "a bed")
+    assert (measured.at_once, measured.engine) == (4, "sleep")
     assert len(measured.segments) == 2
     for segment in measured.segments:
         assert 0.05 <= segment.wall_s < 0.2
@@ -193,7 +191,7 @@ def test_segments_that_are_computed_at_once_share_their_cost(speed: ModuleType) 
 
 
 def about() -> dict[str, Any]:
-    """What is known before the figures are."""
+    """Date, machine and command of a run."""
     return {
         "date": "2026-11-23",
         "machine": "a machine of 2 cores",

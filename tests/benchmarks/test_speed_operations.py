@@ -1,4 +1,4 @@
-"""Operations of a network are counted as one would by hand, and the profile finds them again in what is compiled."""
+"""Counts of operations agree with counts by hand, and with the operations of the compiled graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GFLOP = 10**9
 
 @pytest.fixture(scope="module", autouse=True)
 def benchmarks() -> Iterator[None]:
-    """Their folder is where modules are looked for."""
+    """Import benchmarks as their commands do: from their own folder."""
     folder = str(Path(__file__).parents[2] / "benchmarks")
     sys.path.insert(0, folder)
     yield
@@ -47,24 +47,24 @@ def opset() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def htdemucs(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The published network with nothing but zeros for weights."""
+    """The published network with weights of zero."""
     template, folder = load_template("htdemucs"), tmp_path_factory.mktemp("htdemucs")
     (folder / GRAPH).write_bytes(template.graph.read_bytes())
     last = template.tensors[-1]
     (folder / "weights.bin").write_bytes(bytes(last.offset + last.length))
-    described = {**template.description, "name": "htdemucs", "version": "0", "licence": "none"}
-    described["sha256"] = {
+    description = {**template.description, "name": "htdemucs", "version": "0", "licence": "none"}
+    description["sha256"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (GRAPH, "weights.bin")
     }
-    (folder / DESCRIPTION).write_text(json.dumps(described))
+    (folder / DESCRIPTION).write_text(json.dumps(description))
     return load_model_folder(folder)
 
 
 def counted(operations: ModuleType, opset: ModuleType, kind: str, *shapes: list[int], **how: Any) -> int:
-    """Operations of a graph of one node whose inputs have these shapes."""
-    given = [opset.parameter(shape, np.float32) for shape in shapes]
-    result = getattr(opset, kind)(*given, **how)
-    (found,) = operations.by_kind(operations.count(import_openvino().Model([result], given))).values()
+    """Count the operations of a graph of one node with inputs of these shapes."""
+    inputs = [opset.parameter(shape, np.float32) for shape in shapes]
+    result = getattr(opset, kind)(*inputs, **how)
+    (found,) = operations.by_kind(operations.count(import_openvino().Model([result], inputs))).values()
     return int(found)
 
 
@@ -76,7 +76,7 @@ def counted(operations: ModuleType, opset: ModuleType, kind: str, *shapes: list[
         ([2, 5, 7], [3, 7], (False, True)),
     ],
 )
-def test_each_value_of_a_matrix_product_takes_as_many_pairs_as_the_matrices_share(
+def test_matrix_product_has_a_pair_for_each_shared_index(
     operations: ModuleType,
     opset: ModuleType,
     left: list[int],
@@ -87,9 +87,7 @@ def test_each_value_of_a_matrix_product_takes_as_many_pairs_as_the_matrices_shar
     assert counted(operations, opset, "matmul", left, right, **how) == 2 * (2 * 5 * 3) * 7
 
 
-def test_each_value_of_a_convolution_takes_a_pair_for_every_weight_of_its_kernel(
-    operations: ModuleType, opset: ModuleType
-) -> None:
+def test_convolution_has_a_pair_for_each_kernel_weight(operations: ModuleType, opset: ModuleType) -> None:
     how = {"strides": [2, 2], "pads_begin": [1, 1], "pads_end": [1, 1], "dilations": [1, 1]}
     plain = counted(operations, opset, "convolution", [1, 4, 10, 10], [8, 4, 3, 3], **how)
     assert plain == 2 * (8 * 5 * 5) * (4 * 3 * 3)
@@ -97,30 +95,30 @@ def test_each_value_of_a_convolution_takes_a_pair_for_every_weight_of_its_kernel
     assert grouped == plain // 2
 
 
-def test_a_transposed_convolution_takes_what_the_convolution_that_undoes_it_takes(
+def test_transposed_convolution_costs_as_much_as_its_inverse(
     operations: ModuleType, opset: ModuleType
 ) -> None:
     how = {"strides": [4], "pads_begin": [0], "pads_end": [0], "dilations": [1]}
-    there = counted(operations, opset, "convolution", [1, 6, 40], [8, 6, 4], **how)
-    back = counted(operations, opset, "convolution_backprop_data", [1, 8, 10], [8, 6, 4], strides=[4])
-    assert back == there == 2 * (8 * 10) * (6 * 4)
+    forward = counted(operations, opset, "convolution", [1, 6, 40], [8, 6, 4], **how)
+    backward = counted(operations, opset, "convolution_backprop_data", [1, 8, 10], [8, 6, 4], strides=[4])
+    assert backward == forward == 2 * (8 * 10) * (6 * 4)
 
 
-def test_what_it_cant_count_is_an_error_and_not_nothing(operations: ModuleType, opset: ModuleType) -> None:
-    given = [opset.parameter([3, 4], np.float32), opset.parameter([4, 5], np.float32)]
-    graph = import_openvino().Model([opset.einsum(given, "ij,jk->ik")], given)
+def test_rejects_nodes_that_it_cannot_count(operations: ModuleType, opset: ModuleType) -> None:
+    inputs = [opset.parameter([3, 4], np.float32), opset.parameter([4, 5], np.float32)]
+    graph = import_openvino().Model([opset.einsum(inputs, "ij,jk->ik")], inputs)
     with pytest.raises(ValueError, match="can't count Einsum"):
         operations.count(graph)
 
 
-def test_a_segment_of_htdemucs_takes_336_gflop_of_which_212_are_its_transformer(
+def test_segment_of_htdemucs_has_336_gflop_of_which_212_are_in_the_transformer(
     operations: ModuleType, htdemucs: Model
 ) -> None:
     found = operations.count(operations.one_segment(htdemucs))
     assert sum(value for _, value in found.values()) / GFLOP == pytest.approx(336.0, abs=0.05)
 
-    # Tokens: 8 bins of 336 frames, and the waveform's 343980 samples by 4^4. Five layers of 512 values for each
-    # of both: four projections, two layers of 2048 values; three attend to their own tokens, two to the other's.
+    # Tokens: 8 bins of 336 frames, and the waveform's 343980 samples / 4^4. Each branch has five layers of 512 values,
+    # with four projections and two layers of 2048 values. Three attend to their own tokens, two to the other branch.
     spectral, temporal, values, hidden = 8 * 336, 1344, 512, 2048
     tokens = spectral + temporal
     linear = 5 * 2 * tokens * (4 * values**2 + 2 * values * hidden)
@@ -135,7 +133,7 @@ def test_a_segment_of_htdemucs_takes_336_gflop_of_which_212_are_its_transformer(
     assert waveform == 2 * (48 * 85995) * (2 * 8)
 
 
-def test_every_operation_of_htdemucs_is_in_a_part_of_it(operations: ModuleType, htdemucs: Model) -> None:
+def test_every_operation_of_htdemucs_belongs_to_a_part(operations: ModuleType, htdemucs: Model) -> None:
     graph = operations.one_segment(htdemucs)
     found = operations.parts(graph)
     whole = sum(value for _, value in operations.count(graph).values())
@@ -147,15 +145,15 @@ def test_every_operation_of_htdemucs_is_in_a_part_of_it(operations: ModuleType, 
     assert found["attention"] == pytest.approx(2 * 2 * scores * values, rel=1e-3)
     fed = 5 * 2 * (spectral + temporal) * (values**2 + 2 * values * hidden)
     assert found["feed-forward"] == pytest.approx(fed, rel=1e-3)
-    # A transposed convolution, whose node has no name: to 16 channels, with a kernel of 8.
+    # Includes a transposed convolution without a node name: to 16 channels, with a kernel of 8.
     assert found["spectral decoder"] > 2 * (48 * 512 * 336) * (16 * 8) + 4 * 2 * 7.13 * GFLOP
 
 
-def test_few_operations_of_htdemucs_are_left_to_floats(operations: ModuleType, htdemucs: Model) -> None:
-    # The spectrogram's encoder but for its residual branches, where each level but the first takes as much as the
-    # next, having a quarter of the frequencies and twice the channels; the last convolutions; all of the waveform's
-    # encoder; and of the other residual branches the gram matrices and the way up, which takes as much on every
-    # level: 48 to 384 channels, an eighth of them narrow, two branches.
+def test_few_operations_of_htdemucs_use_floats(operations: ModuleType, htdemucs: Model) -> None:
+    # Floats are used in: the spectral encoder without its residual branches, where each level after the first has
+    # equal work (a quarter of the frequencies, twice the channels); the last convolutions; the whole waveform
+    # encoder; and in other residual branches the gram matrices and the expansion, with equal work on every level:
+    # 48 to 384 channels, an eighth of them narrow, two branches.
     graph, narrow = operations.one_segment(htdemucs), 48 // 8
     first = 2 * 48 * 8 * 512 * 336 * 4
     last = 2 * 48 * 8 * (512 * 336 * 16 + 85995 * 8)
@@ -165,13 +163,13 @@ def test_few_operations_of_htdemucs_are_left_to_floats(operations: ModuleType, h
     assert least < operations.as_floats(graph) < 1.1 * least
 
 
-def test_the_profile_of_a_segment_finds_all_operations_in_what_the_engine_compiled(
+def test_profile_finds_all_operations_in_the_compiled_graph(
     operations: ModuleType,
 ) -> None:
     profile_of = import_module("speed_profile")
     model = replace(find_model("lite"), segment=44100)
     create = import_openvino().CompiledModel.create_infer_request
-    profile = profile_of.profiled(model, jobs=1, runs=1)
+    profile = profile_of.profile_segment(model, jobs=1, runs=1)
     assert sum(step.gflop for step in profile.steps) == pytest.approx(profile.gflop, rel=1e-3)
     assert 0 < profile_of.total(profile.steps) < profile.wall_s
     convolutions = [step for step in profile.steps if step.kind == "Convolution"]
@@ -180,9 +178,9 @@ def test_the_profile_of_a_segment_finds_all_operations_in_what_the_engine_compil
     assert import_openvino().CompiledModel.create_infer_request is create
 
 
-def test_the_native_engine_tells_what_each_part_took(operations: ModuleType, htdemucs: Model) -> None:
+def test_native_engine_reports_the_time_of_each_part(operations: ModuleType, htdemucs: Model) -> None:
     if native_library() is None:
-        pytest.skip("the native library isn't built, or this processor isn't one for it")
+        pytest.skip("the native library isn't built, or does not support this processor")
     parts_of = import_module("speed_parts")
     run = NativeHTDemucs.run
     taken = parts_of.native_parts(replace(htdemucs, segment=30 * 1024), jobs=1, runs=1)
@@ -190,7 +188,7 @@ def test_the_native_engine_tells_what_each_part_took(operations: ModuleType, htd
     assert tuple(taken.seconds) == STAGES
     assert all(value > 0 for value in taken.seconds.values())
     assert 0.5 * taken.wall_s < sum(taken.seconds.values()) < taken.wall_s
-    table = parts_of.beside(taken, {"attention": 0.25, "other": 0.75})
+    table = parts_of.comparison(taken, {"attention": 0.25, "other": 0.75})
     assert [line[:20].strip() for line in table[3:]] == [*STAGES, "other", "all"]
     (attention,) = (line.split() for line in table if line.startswith("attention"))
     assert attention[-3:-1] == ["250.0", "25.0"]

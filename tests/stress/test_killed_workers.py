@@ -142,7 +142,7 @@ class Killer:
                 job.result()
 
     def summary(self) -> str:
-        """What was killed."""
+        """Number of kills by target."""
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self._kills.items()))
         return f"{self._kills.total()} kills ({kinds}), {self._during_jobs} of them during a separation"
 
