@@ -156,7 +156,7 @@ def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> 
         ({"shifts": -1}, "shifts"),
         ({"jobs": 0}, "jobs"),
         ({"threads": 0}, "threads"),
-        ({"device": "abacus"}, "there is auto, cpu, cuda, mps"),
+        ({"device": "abacus"}, "Choose one of auto, cpu, cuda, mps"),
         ({"quality": "perfect"}, "there is fast, balanced, best"),
     ],
 )
