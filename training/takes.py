@@ -1,8 +1,8 @@
-"""Voices alone, to be mixed with backings while training: `python -m training.takes DIR --voices BANK`.
+"""Make vocal takes to mix with backings in training: `python -m training.takes DIR --voices BANK`.
 
-Spoken takes are recorded people as they are, line after line; sung ones are melodies, sung by the bank's voices
-(`training.voices record` makes one of the same people). All went through a process_voice's chain. A take is
-`DIR/SPLIT-NAME.npy`: int16 (samples, 2) at 44.1 kHz. Takes that are there are left alone.
+Spoken takes are lines of recorded people. Sung takes are melodies, sung by the voices of the bank (`python -m
+training.voices record` makes a bank of the same people). All takes get studio effects. A take is `DIR/SPLIT-NAME.npy`:
+int16 (samples, 2) at 44.1 kHz. Existing takes are kept.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from training.voices.recordings import RECORDED, clips, spoken
 from training.voices.sing import levelled
 
 SPOKEN_S = 40.0
-SPOKEN_EACH = 2  # takes of every recorded speaker
+SPOKEN_EACH = 2  # takes per recorded speaker
 
 
 def _sung_plan(rng: np.random.Generator) -> Plan:
@@ -33,7 +33,7 @@ def _sung_plan(rng: np.random.Generator) -> Plan:
 
 
 def sung_take(seed: int, split: Split, voices: Path) -> Audio:
-    """The voices of a song, (2, samples), silent where they rest."""
+    """Render the vocals of a song with this seed: (2, samples)."""
     rng = np.random.default_rng([seed, SPLIT_SEED[split], 31])
     plan = _sung_plan(rng)
     notes, _ = write_vocals(rng, plan)
@@ -42,10 +42,12 @@ def sung_take(seed: int, split: Split, voices: Path) -> Audio:
 
 
 def spoken_take(files: list[SoundFile], rng: np.random.Generator) -> Audio:
-    """Lines one after the other with short rests between them, (2, samples); at times a little faster or slower."""
+    """Join lines with short rests between them: (2, samples)."""
     dry = np.zeros(int(SPOKEN_S * SAMPLE_RATE), np.float32)
     at_s = 0.0
-    pace = 2 ** float(rng.normal(0, 0.12))  # as a tape: pitch and formants too, another person
+    pace = 2 ** float(
+        rng.normal(0, 0.12)
+    )  # like tape, with pitch and formants, so that it sounds like another person
     for sound, rate in spoken(files, rng):
         line = soxr.resample(sound, rate * pace, SAMPLE_RATE).astype(np.float32)
         add_at(dry, levelled(line), int(at_s * SAMPLE_RATE))
@@ -56,13 +58,13 @@ def spoken_take(files: list[SoundFile], rng: np.random.Generator) -> Audio:
 
 
 def takes(out: Path, packages: Path, voices: Path, split: Split, seeds: range) -> Iterator[Path]:
-    """Write takes; gives the path of each that is new."""
-    wanted = [speaker for speaker in RECORDED if speaker.split == split]
+    """Write the missing takes, and yield their paths."""
+    speakers = [speaker for speaker in RECORDED if speaker.split == split]
     names = {
-        speaker: [f"spoken-{speaker.name}-{number}" for number in range(SPOKEN_EACH)] for speaker in wanted
+        speaker: [f"spoken-{speaker.name}-{number}" for number in range(SPOKEN_EACH)] for speaker in speakers
     }
-    wanted = [s for s in wanted if not all((out / f"{split}-{name}.npy").exists() for name in names[s])]
-    for speaker, files in clips(wanted, packages):
+    speakers = [s for s in speakers if not all((out / f"{split}-{name}.npy").exists() for name in names[s])]
+    for speaker, files in clips(speakers, packages):
         for number, name in enumerate(names[speaker]):
             rng = np.random.default_rng([number, *map(ord, speaker.name)])
             if files and not (out / f"{split}-{name}.npy").exists():
@@ -87,7 +89,7 @@ def main() -> None:
         "--packages", type=Path, help="folder for downloaded packages (default: OUT/packages)"
     )
     parser.add_argument("--split", choices=("train", "test"), default="train")
-    parser.add_argument("--seeds", type=int, default=150, help="how many sung takes (default 150)")
+    parser.add_argument("--seeds", type=int, default=150, help="number of sung takes (default 150)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     packages = options.packages or options.out / "packages"

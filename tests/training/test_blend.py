@@ -1,4 +1,4 @@
-"""The mean of two runs lies between them, and can be used as either."""
+"""Blending of two checkpoints."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from unbraid.training.blend import blend
 SMALL = LiteConfig(widths=(8, 8, 8), bottom=1, hidden=8)
 
 
-def test_weights_and_statistics_are_mixed_by_their_share(tmp_path: Path) -> None:
+def test_averages_weights_and_statistics(tmp_path: Path) -> None:
     for seed, name in enumerate(("one", "other")):
         torch.manual_seed(seed)
         save_average(tmp_path / name, Lite(SMALL))
@@ -23,7 +23,7 @@ def test_weights_and_statistics_are_mixed_by_their_share(tmp_path: Path) -> None
         torch.testing.assert_close(out[name], 0.75 * one[name].float() + 0.25 * other[name].float())
 
 
-def test_networks_of_different_sizes_are_refused(tmp_path: Path) -> None:
+def test_rejects_networks_of_different_sizes(tmp_path: Path) -> None:
     save_average(tmp_path / "one", Lite(SMALL))
     save_average(tmp_path / "other", Lite(LiteConfig(widths=(8, 8, 16), bottom=1, hidden=8)))
     with pytest.raises(ValueError, match="different sizes"):

@@ -1,4 +1,4 @@
-"""Calibration finds the shares that lose least, and writes them where the network uses them."""
+"""Calibration of the masks."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
 
 
 @pytest.fixture
-def even() -> Lite:
-    """A network that gives every stem a quarter."""
+def uniform_network() -> Lite:
+    """A network whose masks are all a quarter."""
     network = Lite(SMALL).eval()
     torch.nn.init.zeros_(network.masks.weight)
     torch.nn.init.zeros_(network.masks.bias)
@@ -37,30 +37,30 @@ def loud_vocals(tmp_path: Path) -> SongPool:
     return SongPool(tmp_path, "train")
 
 
-def test_a_loud_stem_gets_a_larger_share(even: Lite, loud_vocals: SongPool) -> None:
-    offsets = find_offsets(even, loud_vocals)
+def test_loud_stem_gets_larger_offset(uniform_network: Lite, loud_vocals: SongPool) -> None:
+    offsets = find_offsets(uniform_network, loud_vocals)
     assert offsets.argmax() == SOURCES.index("vocals")
     assert offsets[0] == 0
     assert offsets[SOURCES.index("vocals")] > 0.5
 
 
-def test_voices_over_backings_count(
-    even: Lite, loud_vocals: SongPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_includes_voices_over_backings(
+    uniform_network: Lite, loud_vocals: SongPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(validate, "OVER_BACKINGS", 6)
     monkeypatch.setattr(validate, "OVER_CROP_S", 1)
     monkeypatch.setattr(calibrate, "CROP_S", 2)
     rng = np.random.default_rng(1)
     np.save(tmp_path / "train-a.npy", (rng.standard_normal((7 * SAMPLE_RATE, 2)) * 3000).astype(np.int16))
-    over = find_offsets(even, loud_vocals, SoundPool(tmp_path, "train"))  # where voices are soft
-    assert over[SOURCES.index("vocals")] < find_offsets(even, loud_vocals)[SOURCES.index("vocals")]
+    over = find_offsets(uniform_network, loud_vocals, SoundPool(tmp_path, "train"))  # with soft voices
+    assert over[SOURCES.index("vocals")] < find_offsets(uniform_network, loud_vocals)[SOURCES.index("vocals")]
 
 
 @torch.no_grad()
-def test_offsets_move_the_masks(even: Lite) -> None:
-    state = even.state_dict()
+def test_offsets_change_the_masks(uniform_network: Lite) -> None:
+    state = uniform_network.state_dict()
     apply_offsets(state, torch.tensor([0.0, 0.0, 0.0, np.log(3.0)]))
-    even.load_state_dict(state)
-    masks = even.pooled_masks(torch.randn(1, 2, BINS, 4, 2))
+    uniform_network.load_state_dict(state)
+    masks = uniform_network.pooled_masks(torch.randn(1, 2, BINS, 4, 2))
     torch.testing.assert_close(masks[:, 3], torch.full_like(masks[:, 3], 0.5))
     torch.testing.assert_close(masks[:, 0], torch.full_like(masks[:, 0], 1 / 6))

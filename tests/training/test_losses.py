@@ -1,4 +1,4 @@
-"""The pooled losses are the losses of the full spectrograms."""
+"""The losses on pooled spectra equal those on full spectrograms."""
 
 import math
 
@@ -20,32 +20,32 @@ def target() -> Target:
     return Stems(torch.randn(2, 4, 2, SAMPLES)).mix()
 
 
-def test_spectra_are_inverted() -> None:
+def test_waveforms_inverts_spectra() -> None:
     audio = torch.randn(2, 3, SAMPLES)
     torch.testing.assert_close(waveforms(spectra(audio), SAMPLES), audio, atol=1e-5, rtol=1e-4)
 
 
-def test_spectra_are_those_of_the_engine() -> None:
+def test_spectra_equal_those_of_separation() -> None:
     from unbraid.separation.spectral import Spectral
 
     audio = torch.randn(2, SAMPLES)
-    engine = Spectral(N_FFT, 1024).forward(audio.numpy())
+    expected = Spectral(N_FFT, 1024).forward(audio.numpy())
     torch.testing.assert_close(
-        torch.from_numpy(engine), torch.view_as_real(spectra(audio)), atol=1e-4, rtol=1e-4
+        torch.from_numpy(expected), torch.view_as_real(spectra(audio)), atol=1e-4, rtol=1e-4
     )
 
 
-def test_pooled_error_is_the_error_of_the_full_spectrogram(target: Target) -> None:
+def test_pooled_error_equals_error_of_full_spectrogram(target: Target) -> None:
     masks = torch.rand(2, 4, 2, POOLED, 13)
     full = unpool(masks) * target.mixture[:, None] - spectra(target.stems)
     widths = [1] * 384 + [2] * 256 + [4] * 288
     weight = torch.tensor(widths, dtype=torch.float32)[:, None]
     pooled = (error_power(masks, target) * weight).sum()
-    expected = full[..., :-1, :].abs().square().sum()  # the Nyquist bin has no mask of its own
+    expected = full[..., :-1, :].abs().square().sum()  # the Nyquist bin has no mask
     assert pooled.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_the_best_masks_lose_least(target: Target) -> None:
+def test_optimal_masks_have_lower_loss(target: Target) -> None:
     best = (target.cross / target.mixture_power).clamp(0, 1)
     losses = [spectrum_loss(masks, target).item() for masks in (best, torch.full_like(best, 0.25))]
     assert losses[0] < losses[1] - 0.1
@@ -54,7 +54,7 @@ def test_the_best_masks_lose_least(target: Target) -> None:
 
 
 @pytest.mark.parametrize("level", [1.0, 0.0])
-def test_silent_stems_keep_the_loss_finite(level: float) -> None:
+def test_loss_is_finite_for_silent_stems(level: float) -> None:
     stems = torch.zeros(1, 4, 2, SAMPLES)
     stems[:, 0] = level * torch.randn(1, 2, SAMPLES)
     target = Stems(stems).mix()
@@ -66,10 +66,10 @@ def test_silent_stems_keep_the_loss_finite(level: float) -> None:
     assert torch.isfinite(masks.grad).all()
 
 
-def test_over_a_backing_only_the_voice_counts() -> None:
+def test_only_the_voice_counts_over_a_backing() -> None:
     torch.manual_seed(0)
     stems, masks = torch.randn(1, 4, 2, SAMPLES), torch.softmax(torch.randn(1, 4, 2, POOLED, 13), 1)
-    elsewhere = stems[:, [1, 0, 2, 3]]  # the same backing, otherwise made up
+    permuted = stems[:, [1, 0, 2, 3]]  # the same backing with permuted stems
     other_masks = masks[:, [2, 1, 0, 3]]
     voiced = masks[:, [3, 1, 2, 0]]
     backed = np.array([True])
@@ -78,5 +78,5 @@ def test_over_a_backing_only_the_voice_counts() -> None:
         target = Stems(audio, backed).mix()
         return (spectrum_loss(shares, target) + waveform_loss(shares, target, items=1)).item()
 
-    assert loss(elsewhere, other_masks) == pytest.approx(loss(stems, masks), rel=1e-5)
+    assert loss(permuted, other_masks) == pytest.approx(loss(stems, masks), rel=1e-5)
     assert abs(loss(stems, voiced) - loss(stems, masks)) > 1e-4

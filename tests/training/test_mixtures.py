@@ -1,4 +1,4 @@
-"""Many mixtures from the same stems: all of one mixture's parts belong together."""
+"""Mixtures of stems, with their pooled spectra."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ SAMPLES = 12 * 1024
 SONGS = np.zeros(3, bool)
 
 
-@pytest.mark.parametrize("drawn", [False, True])
-def test_the_sums_are_those_of_the_full_spectrograms(drawn: bool) -> None:
+@pytest.mark.parametrize("remixed", [False, True])
+def test_pooled_sums_equal_those_of_full_spectrograms(remixed: bool) -> None:
     torch.manual_seed(0)
     audio = torch.randn(3, 4, 2, SAMPLES)
-    target = Stems(audio).mix(Remix.random(SONGS, 4, np.random.default_rng(5)) if drawn else None)
+    target = Stems(audio).mix(Remix.random(SONGS, 4, np.random.default_rng(5)) if remixed else None)
     stems = spectra(target.stems)
     mixture = stems.sum(1)
     close = {"atol": 1e-4, "rtol": 1e-4}
@@ -26,15 +26,15 @@ def test_the_sums_are_those_of_the_full_spectrograms(drawn: bool) -> None:
     torch.testing.assert_close(target.power, pool(stems.abs().square()), **close)
 
 
-def test_without_a_remix_the_mixtures_are_the_items() -> None:
+def test_without_remix_items_are_unchanged() -> None:
     audio = torch.randn(2, 4, 2, SAMPLES)
     torch.testing.assert_close(Stems(audio).mix().stems, audio)
 
 
-def test_every_stem_is_in_one_mixture() -> None:
+def test_remix_uses_every_stem_once() -> None:
     audio = torch.randn(3, 4, 2, SAMPLES)
     mixed = Stems(audio).mix(Remix.random(SONGS, 4, np.random.default_rng(5))).stems
-    for source in range(4):  # louder or softer, perhaps with its channels swapped
+    for source in range(4):  # with a random gain, and perhaps swapped channels
         shapes = audio[:, source].abs().amax((1, 2))
         found = [
             index
@@ -46,7 +46,7 @@ def test_every_stem_is_in_one_mixture() -> None:
         assert sorted(found) == [0, 1, 2]
 
 
-def test_backings_stay_whole_while_voices_change_places() -> None:
+def test_remix_permutes_voices_but_not_backings() -> None:
     backed = np.array([True, False, False, True])
     moved = False
     for seed in range(10):

@@ -1,4 +1,4 @@
-"""Sounds are read out of Debian packages; backings and recorded people out of those."""
+"""Sound files in Debian packages, and the backings, takes and voices made from them."""
 
 import importlib.util
 import io
@@ -29,7 +29,7 @@ def wav(seconds: float, rate: int, level: float = 0.1, seed: int = 0) -> bytes:
 
 
 def make_package(folder: Path, name: str, files: dict[str, bytes]) -> Path:
-    """A package with some files, named as apt names it."""
+    """Build a package with some files, named like a download of apt."""
     root = folder / f"{name}-root"
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -50,43 +50,43 @@ def zipped(**files: bytes) -> bytes:
     return file.getvalue()
 
 
-def test_sounds_in_a_package_and_in_archives_within_it(tmp_path: Path) -> None:
+def test_reads_sounds_in_packages_and_nested_archives(tmp_path: Path) -> None:
     files = {
         "usr/share/game/music/one.wav": wav(0.5, 22050),
         "usr/share/game/data.pk3": zipped(two=wav(1.0, SAMPLE_RATE), short=wav(0.01, 8000)),
         "usr/share/game/readme.txt": b"no sound" * 1000,
     }
-    found = {file.path.name: file for file in sounds(make_package(tmp_path, "game", files), 2000)}
-    assert found.keys() == {"one.wav", "two.wav"}
-    assert found["two.wav"].decoded().shape == (SAMPLE_RATE, 2)
-    assert len(found["two.wav"].decoded(0.1)) < SAMPLE_RATE // 2
-    stereo = found["one.wav"].decoded()
+    files_by_name = {file.path.name: file for file in sounds(make_package(tmp_path, "game", files), 2000)}
+    assert files_by_name.keys() == {"one.wav", "two.wav"}
+    assert files_by_name["two.wav"].decoded().shape == (SAMPLE_RATE, 2)
+    assert len(files_by_name["two.wav"].decoded(0.1)) < SAMPLE_RATE // 2
+    stereo = files_by_name["one.wav"].decoded()
     assert stereo.dtype == np.int16
     assert len(stereo) == pytest.approx(SAMPLE_RATE // 2, abs=50)
-    sound, rate = found["one.wav"].mono()
+    sound, rate = files_by_name["one.wav"].mono()
     assert rate == 22050
     assert sound.std() == pytest.approx(0.1, rel=0.05)
 
 
-def test_a_package_that_is_there_is_not_downloaded(tmp_path: Path) -> None:
+def test_existing_package_is_not_downloaded(tmp_path: Path) -> None:
     deb = make_package(tmp_path, "game", {"usr/a.wav": wav(0.1, 8000)})
     assert fetch("game", tmp_path) == deb
 
 
-def test_a_package_that_does_not_exist_says_so(tmp_path: Path) -> None:
+def test_missing_package_raises(tmp_path: Path) -> None:
     with pytest.raises((RuntimeError, FileNotFoundError), match="apt-get"):
         fetch("no-such-package-anywhere", tmp_path)
 
 
-def test_backings_are_whole_pieces_and_tracks_are_summed(tmp_path: Path) -> None:
-    guitar, rest = wav(31, 16000, seed=1), wav(31, 16000, seed=2)
+def test_collects_long_pieces_and_sums_tracks(tmp_path: Path) -> None:
+    guitar, band = wav(31, 16000, seed=1), wav(31, 16000, seed=2)
     files = {
         "usr/share/game/music/piece.wav": wav(31, 16000),
         "usr/share/game/music/piece_fast.wav": wav(31, 16000),
         "usr/share/game/music/jingle.wav": wav(20, 16000),
         "usr/share/game/sfx/wind.wav": wav(31, 16000),
         "usr/share/game/song/guitar.ogg": guitar,
-        "usr/share/game/song/song.ogg": rest,
+        "usr/share/game/song/song.ogg": band,
     }
     (tmp_path / "packages").mkdir()
     make_package(tmp_path / "packages", "game", files)
@@ -107,7 +107,7 @@ def _decoded(content: bytes) -> np.ndarray:
     return SoundFile(PurePosixPath("a.wav"), content).decoded()[:, 0]
 
 
-def test_spoken_takes_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_spoken_takes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages, out = tmp_path / "packages", tmp_path / "takes"
     packages.mkdir()
     out.mkdir()
@@ -124,7 +124,7 @@ def test_spoken_takes_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyworld") is None, reason="needs pyworld")
-def test_a_recorded_voice_is_kept_in_a_bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_voice_is_saved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages, bank = tmp_path / "packages", tmp_path / "bank"
     packages.mkdir()
     rate = 16000

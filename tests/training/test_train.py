@@ -1,4 +1,4 @@
-"""Training learns, stops when its time is up, and goes on where it stopped."""
+"""Datasets, batches and training runs."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ SMALL = LiteConfig(widths=(8, 16, 24), bottom=1, hidden=16)
 
 
 def write_song(folder: Path, name: str, seconds: float, seed: int) -> None:
-    """Four sounds that hardly overlap: low and high tones, clicks, noise."""
+    """Write a song of four sounds that hardly overlap: clicks, and low, middle and high tones."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     clicks = np.zeros_like(time)
@@ -43,7 +43,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_crops_are_the_song_and_silence_beyond_it(songs: Path) -> None:
+def test_crops_are_padded_with_silence(songs: Path) -> None:
     pool = SongPool(songs, "train")
     stem = np.load(songs / "train-0" / "vocals.npy").T / 32_768
     crop = pool.crop(0, SOURCES.index("vocals"), 4 * SAMPLE_RATE, 2 * SAMPLE_RATE)
@@ -51,7 +51,7 @@ def test_crops_are_the_song_and_silence_beyond_it(songs: Path) -> None:
     assert not crop[:, SAMPLE_RATE:].any()
 
 
-def test_splits_are_kept_apart_and_new_songs_join(tmp_path: Path) -> None:
+def test_refresh_adds_songs_of_the_split(tmp_path: Path) -> None:
     write_song(tmp_path, "train-0", 1, 0)
     pool = SongPool(tmp_path, "train")
     write_song(tmp_path, "train-1", 1, 1)
@@ -61,12 +61,12 @@ def test_splits_are_kept_apart_and_new_songs_join(tmp_path: Path) -> None:
     assert len(SongPool(tmp_path, "test").songs) == 1
 
 
-def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+def test_rejects_folder_without_songs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"training\.songs"):
         SongPool(tmp_path, "train")
 
 
-def test_batches_are_drawn_from_their_seed(songs: Path) -> None:
+def test_seed_decides_batches(songs: Path) -> None:
     pool = SongPool(songs, "train")
     first, again, other = (Batches(pool, 2, 8192, seed, Augmentation()).draw() for seed in (1, 1, 2))
     assert first.stems.shape == (2, 4, 2, 8192)
@@ -77,7 +77,7 @@ def test_batches_are_drawn_from_their_seed(songs: Path) -> None:
 
 @pytest.fixture(scope="module")
 def backings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise in place of music."""
+    """Backings of noise."""
     folder: Path = tmp_path_factory.mktemp("backings")
     rng = np.random.default_rng(0)
     for name in ("train-a", "test-b"):
@@ -85,7 +85,7 @@ def backings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_part_of_the_items_is_a_voice_over_a_backing(songs: Path, backings: Path) -> None:
+def test_some_items_are_voices_over_backings(songs: Path, backings: Path) -> None:
     recorded = BackingMix(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
     batches = Batches(SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), recorded=recorded)
     draws = [batches.draw() for _ in range(4)]
@@ -97,7 +97,7 @@ def test_a_part_of_the_items_is_a_voice_over_a_backing(songs: Path, backings: Pa
     assert -19 < levels_db.min() < levels_db.max() < 7
 
 
-def test_sounds_join_while_training_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_sound_pool_refreshes_and_rejects_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="train"):
         SoundPool(tmp_path, "train")
     np.save(tmp_path / "train-a.npy", np.zeros((10, 2), np.int16))
@@ -108,14 +108,14 @@ def test_sounds_join_while_training_and_an_empty_folder_is_refused(tmp_path: Pat
     assert pool.crop(np.random.default_rng(0), 50).shape == (2, 50)
 
 
-def test_the_rate_rises_and_falls_to_zero() -> None:
+def test_learning_rate_rises_then_falls_to_zero() -> None:
     rates = [rate(share, 1.0) for share in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(1, abs=1e-3)
     assert rates[0] < 0.05
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
-def test_the_average_follows_the_weights() -> None:
+def test_average_converges_to_weights() -> None:
     network = Lite()
     average = Average(network, decay=0.5)
     with torch.no_grad():
@@ -126,21 +126,19 @@ def test_the_average_follows_the_weights() -> None:
     assert not average.network.training
 
 
-def test_a_short_training_learns_and_can_be_resumed(songs: Path, tmp_path: Path) -> None:
+def test_short_run_learns_and_resumes(songs: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     checkpoint = train(Recipe(songs, tmp_path, steps=40, batch=2, device="cpu", config=SMALL))
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["steps"] == 40
-    assert (
-        log[-1]["sdr_db"]["bass"] > 3
-    )  # the untrained network takes a quarter of everything: 1.2 dB or less
+    assert log[-1]["sdr_db"]["bass"] > 3  # an untrained network, with masks of a quarter, has 1.2 dB or less
     train(Recipe(songs, tmp_path, steps=42, batch=2, device="cpu", config=SMALL))
     assert load(checkpoint)["state"]["steps"] == 42
     assert not averaged_network(checkpoint).training
 
 
-def test_backings_are_trained_on_and_scored(songs: Path, backings: Path, tmp_path: Path) -> None:
+def test_trains_and_scores_with_backings(songs: Path, backings: Path, tmp_path: Path) -> None:
     train(Recipe(songs, tmp_path, steps=2, batch=2, device="cpu", config=SMALL, backings=backings))
     scores = json.loads((tmp_path / "log.jsonl").read_text())["sdr_db"]
     assert {"backed", "accompaniment", "all"} < scores.keys()
-    assert scores["accompaniment"] > scores["backed"]  # the backing is the louder
+    assert scores["accompaniment"] > scores["backed"]  # the backing is louder

@@ -24,7 +24,7 @@ _ENGLISH_LINES = [
     "money in the morning, and the city in the rain",
     "we could stay here forever, just looking at the sky",
     "stop it, drop it, pick it up, and bring it back to town",
-    "everybody put your hands up, shake it to the left",
+    "come on and put your hands up, shake it to the left",
 ]
 
 

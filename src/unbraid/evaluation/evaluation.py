@@ -33,7 +33,7 @@ class Evaluation:
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
-        if estimate is None and model is None and not baselines:
+        if (estimate, model) == (None, None) and not baselines:
             raise SettingError("There is nothing to score. Give --estimate, --model or --baselines.")
         if bsseval:
             load_library()

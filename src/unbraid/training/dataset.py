@@ -33,8 +33,8 @@ class SongPool:
         self.refresh()
         if not self.songs:
             raise FileNotFoundError(
-                f"{folder} has no songs of the split '{split}'. "
-                f"A song is a folder '{split}-NAME' with song.json and the stems."
+                f"{folder} has no songs of the split '{split}', which are folders '{split}-NAME' with song.json and "
+                "the stems. `python -m training.songs` writes some."
             )
 
     def refresh(self) -> None:

@@ -50,10 +50,10 @@ def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
     floor = SILENCE * mixture + NOTHING
     loss = torch.log((error + floor) / (reference + floor))  # (batch, stems)
     weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
-    backed = weights * 0
-    backed[-1] = BACKED_WEIGHT
+    voice_only = weights * 0
+    voice_only[-1] = BACKED_WEIGHT
     backed = target.known.sum(1, keepdim=True) < len(STEM_WEIGHTS)
-    return (loss * torch.where(backed, backed, weights)).sum(1).mean() / weights.sum()
+    return (loss * torch.where(backed, voice_only, weights)).sum(1).mean() / weights.sum()
 
 
 def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the tests measure in a voice: pitch by autocorrelation, power by band."""
+"""Measurements of voices: pitch by autocorrelation, power by band."""
 
 import numpy as np
 from scipy import signal
@@ -7,7 +7,7 @@ from training.sound import SAMPLE_RATE
 
 
 def pitch_hz(sound: np.ndarray, at_s: float, low_hz: float = 70.0, high_hz: float = 1000.0) -> float:
-    """Pitch of 60 ms around a time: the first high peak of the autocorrelation, refined by a parabola."""
+    """Pitch of the 60 ms around `at_s`: the first high peak of the autocorrelation, with parabolic interpolation."""
     centre, half = round(at_s * SAMPLE_RATE), round(0.03 * SAMPLE_RATE)
     piece = sound[centre - half : centre + half].astype(float)
     sos = signal.butter(2, 2000, fs=SAMPLE_RATE, output="sos")
@@ -28,7 +28,7 @@ def pitch_hz(sound: np.ndarray, at_s: float, low_hz: float = 70.0, high_hz: floa
 
 
 def cents(hz: float, other_hz: float) -> float:
-    """From other_hz up to hz, octaves taken away: -600..600."""
+    """Interval in cents from `other_hz` to `hz`, modulo octaves: -600..600."""
     return float((1200 * np.log2(hz / other_hz) + 600) % 1200 - 600)
 
 
@@ -38,7 +38,7 @@ def midi_hz(midi: float) -> float:
 
 
 def band_db(sound: np.ndarray, low_hz: float, high_hz: float) -> float:
-    """Power between two frequencies against all of it, in dB."""
+    """Power between two frequencies relative to the total power, in dB."""
     frequency, power = signal.welch(sound, SAMPLE_RATE, nperseg=4096)
     inside = (frequency >= low_hz) & (frequency < high_hz)
     return float(10 * np.log10(power[inside].sum() / power.sum()))

@@ -1,4 +1,4 @@
-"""Parts: where they stand, and what they sing."""
+"""Stereo vocal parts."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def bank() -> VoiceBank:
 
 
 @pytest.mark.parametrize("style", ["lead", "double", "harmony", "choir", "rap"])
-def test_every_style_is_stereo_at_the_level_of_a_lead(bank: VoiceBank, style: Style) -> None:
+def test_every_style_is_stereo_at_standard_level(bank: VoiceBank, style: Style) -> None:
     sound = sing_part(NOTES, np.random.default_rng(1), "train", bank, SAMPLES, style)
     assert sound.shape == (2, SAMPLES)
     assert sound.dtype == np.float32
@@ -28,7 +28,7 @@ def test_every_style_is_stereo_at_the_level_of_a_lead(bank: VoiceBank, style: St
     np.testing.assert_array_equal(sound, again)
 
 
-def test_a_lead_stands_in_the_centre_and_doubles_and_choirs_at_the_sides(bank: VoiceBank) -> None:
+def test_lead_is_centred_and_doubles_and_choirs_are_wide(bank: VoiceBank) -> None:
     def width(style: Style) -> float:
         left, right = sing_part(NOTES, np.random.default_rng(2), "train", bank, SAMPLES, style)
         return level_db(left - right) - level_db(left + right)
@@ -46,6 +46,6 @@ def test_harmonies_stay_in_the_key() -> None:
     assert all(round(_diatonic(note.midi_pitch, 2, 0)) % 12 in (0, 2, 4, 5, 7, 9, 11) for note in NOTES)
 
 
-def test_a_part_of_no_notes_is_silent(bank: VoiceBank) -> None:
+def test_part_without_notes_is_silent(bank: VoiceBank) -> None:
     for style in ("lead", "double", "harmony", "choir", "rap"):
         assert not sing_part([], np.random.default_rng(0), "train", bank, 1000, style).any()

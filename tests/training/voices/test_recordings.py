@@ -1,4 +1,4 @@
-"""Recorded words become syllables that can be sung."""
+"""Syllables of recorded words."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from training.voices.voice import Unit
 
 
 def word(vowels: int) -> Unit:
-    """Vowels of 100 ms with consonants of 100 ms, 20 dB softer, between and around them."""
+    """A word of 100 ms vowels, separated and surrounded by consonants of 100 ms that are 20 dB softer."""
     loud = np.concatenate(
         [np.full(20, -20.0), *(np.r_[np.zeros(20), np.full(20, -20.0)] for _ in range(vowels))]
     )
@@ -25,20 +25,20 @@ def word(vowels: int) -> Unit:
     )
 
 
-def test_a_word_is_cut_between_its_vowels() -> None:
-    found = cut(word(3))
-    assert len(found) == 3
-    for unit in found:
+def test_cuts_words_between_vowels() -> None:
+    syllables = cut(word(3))
+    assert len(syllables) == 3
+    for unit in syllables:
         assert unit.envelope_db.shape == (len(unit), POINTS)
         assert 10 <= unit.core_end - unit.core_start <= 20
         assert 0 < unit.core_start < unit.core_end < len(unit)
         core = unit.envelope_db[unit.core_start : unit.core_end, GRID_HZ < 3000]
-        assert abs(core.mean() - core.min()) < 1  # nothing of the consonants in the vowel
+        assert abs(core.mean() - core.min()) < 1  # the core contains no consonant
         assert unit.envelope_db[0].mean() < core.mean() - 10
-    assert len({unit.text for unit in found}) == 3
+    assert len({unit.text for unit in syllables}) == 3
 
 
-def test_nobody_is_in_both_splits() -> None:
+def test_splits_share_no_speaker() -> None:
     names = [speaker.name for speaker in RECORDED]
     assert len(names) == len(set(names))
     assert {speaker.split for speaker in RECORDED} == {"train", "test"}

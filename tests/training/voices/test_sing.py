@@ -1,4 +1,4 @@
-"""One singer: in tune, alive, clean, and the same for the same seed."""
+"""Singing voices: pitch, level, reproducibility."""
 
 from dataclasses import replace
 
@@ -28,18 +28,18 @@ def melody() -> list[Note]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_notes_are_sung_within_50_cents_in_some_octave(bank: VoiceBank, seed: int) -> None:
+def test_notes_are_in_tune_within_50_cents(bank: VoiceBank, seed: int) -> None:
     notes = melody()
     sound = sing(
         notes, np.random.default_rng(seed), split="train", bank=bank, total_samples=int(7.5 * SAMPLE_RATE)
     )
     for note in notes:
         middle = note.start_s + note.duration_s * np.linspace(0.35, 0.65, 7)
-        off = np.median([cents(pitch_hz(sound, at_s), midi_hz(note.midi_pitch)) for at_s in middle])
-        assert abs(off) < 50
+        detune = np.median([cents(pitch_hz(sound, at_s), midi_hz(note.midi_pitch)) for at_s in middle])
+        assert abs(detune) < 50
 
 
-def test_vibrato_has_the_singers_rate_and_depth(bank: VoiceBank) -> None:
+def test_vibrato_has_rate_and_depth_of_singer(bank: VoiceBank) -> None:
     rng = np.random.default_rng(3)
     singer = replace(
         draw_singer(bank.voices[0], rng),
@@ -58,17 +58,17 @@ def test_vibrato_has_the_singers_rate_and_depth(bank: VoiceBank) -> None:
     assert 30 < np.sqrt(2) * steady.std() < 80
 
 
-def test_pitch_glides_between_notes_of_a_phrase(bank: VoiceBank) -> None:
+def test_pitch_glides_between_notes(bank: VoiceBank) -> None:
     rng = np.random.default_rng(4)
     singer = replace(draw_singer(bank.voices[0], rng), scoop_cents=0.0, vibrato_cents=0.0, glide_hz=5.0)
     hz, _ = contour_hz([Note(0, 0.5, 60, 0.8), Note(0.5, 0.5, 67, 0.8)], 0, 0.0, 200, singer, rng)
     step = np.abs(np.diff(1200 * np.log2(hz)))
-    assert step.max() < 150  # of the 700 cents of a fifth, in 5 ms
+    assert step.max() < 150  # in 5 ms, of the 700 cents of the fifth
     assert 1200 * np.log2(hz[160] / hz[40]) == pytest.approx(700, abs=60)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_band_reaches_16_khz(bank: VoiceBank, seed: int) -> None:
+def test_band_reaches_16_khz(bank: VoiceBank, seed: int) -> None:
     sound = sing(
         melody(), np.random.default_rng(seed), split="train", bank=bank, total_samples=int(7 * SAMPLE_RATE)
     )
@@ -76,14 +76,14 @@ def test_the_band_reaches_16_khz(bank: VoiceBank, seed: int) -> None:
     assert -50 < band_db(sound, 12000, 16000) < -10
 
 
-def test_loudness_is_20_db_below_full_scale_where_there_is_singing(bank: VoiceBank) -> None:
+def test_level_of_singing_is_minus_20_dbfs(bank: VoiceBank) -> None:
     notes = [Note(1.0 + i, 1.0, 60, 0.8) for i in range(4)]
     sound = sing(notes, np.random.default_rng(1), split="train", bank=bank, total_samples=6 * SAMPLE_RATE)
     assert level_db(sound[SAMPLE_RATE : 5 * SAMPLE_RATE]) == pytest.approx(-20, abs=2)
     assert np.abs(sound).max() < 2.0
 
 
-def test_the_same_seed_sings_the_same_samples_and_another_does_not(bank: VoiceBank) -> None:
+def test_seed_decides_samples(bank: VoiceBank) -> None:
     def take(seed: int) -> np.ndarray:
         return sing(melody()[:3], np.random.default_rng(seed), split="test", bank=bank, total_samples=100_000)
 
@@ -91,14 +91,14 @@ def test_the_same_seed_sings_the_same_samples_and_another_does_not(bank: VoiceBa
     assert np.abs(take(5) - take(6)).max() > 0.01
 
 
-def test_where_no_note_is_near_there_is_silence(bank: VoiceBank) -> None:
+def test_is_silent_between_notes(bank: VoiceBank) -> None:
     notes = [Note(3.0, 0.5, 60, 0.8), Note(8.0, 0.5, 64, 0.8)]
     sound = sing(notes, np.random.default_rng(2), split="train", bank=bank, total_samples=11 * SAMPLE_RATE)
     for start_s, end_s in [(0.0, 2.0), (4.2, 7.0), (9.2, 11.0)]:
         assert level_db(sound[int(start_s * SAMPLE_RATE) : int(end_s * SAMPLE_RATE)]) < -80
 
 
-def test_no_notes_give_silence_and_notes_past_the_end_are_cut(bank: VoiceBank) -> None:
+def test_accepts_no_notes_and_notes_beyond_the_end(bank: VoiceBank) -> None:
     rng = np.random.default_rng(0)
     assert not sing([], rng, split="train", bank=bank, total_samples=1000).any()
     for start_s in (0.0, 0.05, 1.9, 5.0):
@@ -123,12 +123,12 @@ def test_syllables_join_without_clicks() -> None:
     assert power[sung].max() < 12 * np.percentile(power[sung], 90)
 
 
-def test_a_phrase_ends_at_a_rest_and_a_chord_is_one_note() -> None:
+def test_rests_split_phrases_and_chords_become_one_note() -> None:
     notes = [Note(0, 0.5, 60, 1), Note(0.01, 0.5, 64, 1), Note(0.5, 0.5, 62, 1), Note(2, 0.5, 60, 1)]
     assert [len(phrase) for phrase in phrases(notes)] == [2, 1]
 
 
-def test_a_melody_moves_by_octaves_into_the_singers_range() -> None:
+def test_transposes_by_octaves_into_range() -> None:
     assert octave_for([Note(0, 1, 72, 1), Note(1, 1, 76, 1)], 45, 67) % 12 == 0
     assert octave_for([Note(0, 1, 72, 1), Note(1, 1, 76, 1)], 45, 67) in (-12, -24)
     assert octave_for([Note(0, 1, 64, 1)], 54, 79) == 0

@@ -1,4 +1,4 @@
-"""Where voices come from: the computed tract, the speech synthesisers, the bank that keeps them."""
+"""Sources of voices: the computed tract, speech synthesisers, and the bank."""
 
 import importlib.util
 import shutil
@@ -24,8 +24,8 @@ from training.voices.voice import NOISE_TO_GRID
 MAN = Tract(scale=1.0, bandwidth=1.0, tilt_db=6.0, breath=0.02, f0_hz=110.0)
 
 
-def held(vowel: str, f0_hz: float = 90.0) -> np.ndarray:
-    """One second of a computed vowel."""
+def render_vowel(vowel: str, f0_hz: float = 90.0) -> np.ndarray:
+    """Render one second of a computed vowel."""
     unit = MAN.syllable("", vowel, "")
     rows = np.full(200, len(unit) // 2)
     noise = unit.noise[rows] @ NOISE_TO_GRID
@@ -37,26 +37,26 @@ def held(vowel: str, f0_hz: float = 90.0) -> np.ndarray:
 
 @pytest.mark.parametrize("vowel", ["a", "i", "u"])
 def test_vowels_have_their_formants(vowel: str) -> None:
-    frequency, power = signal.welch(held(vowel), SAMPLE_RATE, nperseg=8192)
+    frequency, power = signal.welch(render_vowel(vowel), SAMPLE_RATE, nperseg=8192)
     level = 10 * np.log10(power)
     partials = np.arange(90, 4000, 90)
     partial_db = np.array([level[np.abs(frequency - hz) < 20].max() for hz in partials])
     for formant_hz in VOWELS[vowel][:2]:
         near = np.abs(partials - formant_hz) < 0.3 * formant_hz + 100
         around = np.abs(partials - formant_hz) < 0.12 * formant_hz + 60
-        steep = partial_db + 6.0 * np.log2(partials / formant_hz)  # the source's slope taken away
+        steep = partial_db + 6.0 * np.log2(partials / formant_hz)  # without the slope of the source
         assert steep[around].max() == steep[near].max()
 
 
-def test_a_rendered_vowel_has_the_pitch_and_power_asked_for() -> None:
-    sound = held("a", 220.0)
+def test_rendered_vowel_has_requested_pitch_and_power() -> None:
+    sound = render_vowel("a", 220.0)
     assert abs(cents(pitch_hz(sound, 0.5), 220.0)) < 5
     assert 10 * np.log10(np.mean(sound[4410:-4410] ** 2)) == pytest.approx(
         0.0, abs=3
-    )  # partials fall beside the formants
+    )  # partials lie beside the formants
 
 
-def test_fricatives_are_noise_above_the_vowels_formants() -> None:
+def test_fricatives_are_noise_above_vowel_formants() -> None:
     unit = MAN.syllable("s", "a", "")
     hiss = unit.envelope_db[8:16].mean(axis=0)
     assert GRID_HZ[np.argmax(hiss)] > 5000
@@ -64,7 +64,7 @@ def test_fricatives_are_noise_above_the_vowels_formants() -> None:
     assert envelope_power_db(unit.envelope_db[8:16]).max() < 0
 
 
-def test_no_voice_trains_and_tests() -> None:
+def test_splits_share_no_voice() -> None:
     names = [speaker.name for speaker in SPEAKERS]
     assert len(set(names)) == len(names)
     people = {"slt": "test", "kal": "train", "rms": "test"}
@@ -75,14 +75,14 @@ def test_no_voice_trains_and_tests() -> None:
     assert {speaker.split for speaker in SPEAKERS} == {"train", "test"}
 
 
-def test_every_speaker_has_different_syllables_and_lines() -> None:
+def test_every_language_has_syllables_and_lines() -> None:
     for language in {speaker.language for speaker in SPEAKERS}:
         texts = syllables(language, 40, np.random.default_rng(0))
         assert len(set(texts)) == 40
         assert len(lines(language, 3, np.random.default_rng(0))) == 3
 
 
-def test_a_saved_voice_sings_again(tmp_path: Path) -> None:
+def test_saved_voice_is_restored(tmp_path: Path) -> None:
     voice = VoiceBank.computed().voices[0]
     voice.save(tmp_path / f"{voice.name}.npz")
     loaded = Voice.load(tmp_path / f"{voice.name}.npz")
@@ -92,7 +92,7 @@ def test_a_saved_voice_sings_again(tmp_path: Path) -> None:
     assert len(VoiceBank.load(tmp_path).of("train")) == len(VoiceBank.computed().of("train")) + 1
 
 
-def test_a_bank_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
+def test_empty_bank_error_says_how_to_build_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"python -m training\.voices build"):
         VoiceBank.load(tmp_path)
     with pytest.raises(ValueError, match="speaking voice for test"):
@@ -102,7 +102,7 @@ def test_a_bank_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.skipif(importlib.util.find_spec("pyworld") is None, reason="pyworld is not installed")
 @pytest.mark.filterwarnings("ignore:pkg_resources")
-def test_a_synthesisers_voice_is_analysed_and_sings_in_tune() -> None:
+def test_synthesised_voice_sings_in_tune() -> None:
     from training.voices.build import build_voice
 
     voice = build_voice(Speaker("espeak-ng", "en-us+m3", "en"), count=12, spoken=1)
@@ -114,12 +114,12 @@ def test_a_synthesisers_voice_is_analysed_and_sings_in_tune() -> None:
         core = slice(unit.core_start, unit.core_end)
         assert unit.voiced[core].all()
         assert len(unit) < 400
-        high = unit.envelope_db[core][:, GRID_HZ > 12000]  # above what espeak's 22 kHz can hold
+        high = unit.envelope_db[core][:, GRID_HZ > 12000]  # above the band of espeak at 22 kHz
         assert high.min() > -95
     notes = [Note(0.5 + i, 0.9, 52 + 2 * i, 0.8) for i in range(4)]
     rng = np.random.default_rng(0)
     sound = sing_as(notes, rng, voice, draw_singer(voice, rng), 5 * SAMPLE_RATE, 0.0)
     for note in notes:
         middle = note.start_s + np.linspace(0.3, 0.6, 7)
-        off = [cents(pitch_hz(sound, at_s), midi_hz(note.midi_pitch)) for at_s in middle]
-        assert abs(np.median(off)) < 50
+        detune = [cents(pitch_hz(sound, at_s), midi_hz(note.midi_pitch)) for at_s in middle]
+        assert abs(np.median(detune)) < 50
