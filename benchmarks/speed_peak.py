@@ -88,13 +88,13 @@ def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
 
 def instructions() -> dict[str, float]:
     """G operations a second of INTEGERS and FLOATS on all cores. Empty if the processor or a compiler is missing."""
-    if not (build.possible() and build.useful()):
+    if not (build.platform_supported() and build.processor_supported()):
         return {}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "peak"
         source = Path(__file__).with_suffix(".c")
         try:
-            compiler = build.usable(build.candidates())
+            compiler = build.choose_compiler(build.find_compilers())
         except build.BuildError:
             return {}
         subprocess.run([*compiler, "-O2", *build.WIDE, source, "-o", program], check=True)

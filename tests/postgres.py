@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, for as long as they run."""
+"""A PostgreSQL server that runs during the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 
 def _programs() -> Path:
-    """The folder of `initdb` and `postgres`; skips the test where there is none."""
+    """Folder of `initdb` and `postgres`. Skips the test if PostgreSQL is not installed."""
     found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), *map(Path, os.get_exec_path())]
     for folder in reversed(found):
         if (folder / "initdb").is_file() and (folder / "postgres").is_file():
@@ -27,7 +27,7 @@ def _programs() -> Path:
 
 
 def _user() -> dict[str, Any]:
-    """Who runs it, for `subprocess`: it refuses to be run by root."""
+    """Arguments of `subprocess` for the user of the server, because PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
         return {}
     try:
@@ -39,10 +39,10 @@ def _user() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """URL of its first database. It listens on a socket in a folder of its own alone."""
+    """URL of the server's first database. The server listens only on a socket in its own folder."""
     psycopg = pytest.importorskip("psycopg")
     programs, user = _programs(), _user()
-    # Not below pytest's own folder, which is closed to other users.
+    # Not in pytest's folder, which other users can't read.
     folder = Path(tempfile.mkdtemp(prefix="unbraid-postgres-"))
     try:
         if user:
@@ -65,7 +65,7 @@ def postgres_server() -> Iterator[str]:
                     time.sleep(0.05)
             yield f"postgresql://unbraid@/postgres?host={folder}"
         finally:
-            server.send_signal(signal.SIGINT)  # closes at once what is still connected
+            server.send_signal(signal.SIGINT)  # fast shutdown: closes open connections
             server.wait(30)
     finally:
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""docs/aws.md knows every option, alarm and metric of the application in AWS, and no others."""
+"""docs/aws.md describes every option, alarm and metric of the AWS application, and no others."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAGE = (ROOT / "docs" / "aws.md").read_text("utf-8")
 
 
 def first_cells(heading: str) -> set[str]:
-    """What stands in code in the first column of the tables below a heading."""
+    """Code in the first column of the tables below a heading."""
     part = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [line for line in part.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
 
 
 def in_code(pattern: str, *folders: str) -> set[str]:
-    """What the pattern finds in the source."""
+    """Matches of the pattern in the source files of the folders."""
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
     return {found for file in files for found in re.findall(pattern, file.read_text("utf-8"))}
 
@@ -50,7 +50,7 @@ def test_every_metric_of_the_application_is_named() -> None:
     assert {name for name in metrics if f"`{name}`" not in PAGE} == set()
 
 
-def test_what_the_deployment_tells_is_what_the_page_is_built_with() -> None:
-    told = in_code(r"(UNBRAID_[A-Z_]+_URLS?)=", "infra")
-    wanted = set(re.findall(r"UNBRAID_[A-Z_]+_URLS?", (ROOT / "frontend" / "site.ts").read_text("utf-8")))
-    assert told == wanted == {name for name in wanted if f"`{name}`" in PAGE}
+def test_deployment_prints_the_variables_that_the_page_is_built_with() -> None:
+    printed = in_code(r"(UNBRAID_[A-Z_]+_URLS?)=", "infra")
+    used = set(re.findall(r"UNBRAID_[A-Z_]+_URLS?", (ROOT / "frontend" / "site.ts").read_text("utf-8")))
+    assert printed == used == {name for name in used if f"`{name}`" in PAGE}

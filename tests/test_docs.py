@@ -1,4 +1,4 @@
-"""What the documentation points at is there."""
+"""Links and file names in the documentation point to existing files."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 CODE = re.compile(r"`([^`\n]+)`")
-# Words in code that begin like a folder of the repository, or of the package, name a file of ours.
+# A word in code names one of our files if it begins with a folder of the repository or the package.
 FOLDERS = {path.name for path in (ROOT, ROOT / "src" / "unbraid") for path in path.iterdir() if path.is_dir()}
-# What commands in the documentation write, and the environments, are not in the repository.
-MADE = ("runs", "stems", "separated", ".venv", ".venv-test", ".venv-train")
+# Folders that commands of the documentation create are not in the repository.
+CREATED = ("runs", "stems", "separated", ".venv", ".venv-test", ".venv-train")
 
 
 def links(page: Path) -> Iterator[str]:
-    """Targets of the page's relative links and pictures."""
+    """Targets of the page's relative links and images."""
     for target, _ in LINK.findall(page.read_text("utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
             yield unquote(target)
 
 
-def mentioned(page: Path) -> Iterator[str]:
-    """Files and folders of the repository that are named in code, and modules after `python -m`."""
+def named_files(page: Path) -> Iterator[str]:
+    """Files and folders of the repository that the page names in code, and modules after `python -m`."""
     text = page.read_text("utf-8")
     for module in re.findall(r"(?:python3? -m |`)(unbraid(?:\.[a-z_]+)+)", text):
         yield "src/" + module.replace(".", "/")
@@ -39,14 +39,14 @@ def mentioned(page: Path) -> Iterator[str]:
     for word in words:
         path = word.removeprefix("./").rstrip(",;:").removesuffix("/")
         first = path.split("/")[0]
-        if re.fullmatch(r"[\w.+-]+(/[\w.+-]+)+", path) and first in FOLDERS and first not in MADE:
+        if re.fullmatch(r"[\w.+-]+(/[\w.+-]+)+", path) and first in FOLDERS and first not in CREATED:
             yield path
 
 
-def there(name: str) -> bool:
-    """Whether a path, from the repository or from the package, or what a module of that name holds, is there."""
+def exists(name: str) -> bool:
+    """Whether a path in the repository or the package exists, or a name in one of its modules."""
     places = [place / name for place in (ROOT, ROOT / "src" / "unbraid")]
-    # `unbraid.evaluation.sdr.sdr`: the last word may be something in a module.
+    # `unbraid.evaluation.sdr.sdr`: the last word may be a name in a module.
     return any(place.exists() or place.with_suffix(".py").is_file() for place in places) or any(
         place.parent.with_suffix(".py").is_file()
         and re.search(rf"\b{place.name}\b", place.parent.with_suffix(".py").read_text("utf-8"))
@@ -55,18 +55,18 @@ def there(name: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+def test_relative_links_lead_to_files(page: Path) -> None:
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_that_is_mentioned_is_there(page: Path) -> None:
-    assert [name for name in mentioned(page) if not there(name)] == []
+def test_named_files_exist(page: Path) -> None:
+    assert [name for name in named_files(page) if not exists(name)] == []
 
 
-def test_the_test_itself_finds_links_and_files() -> None:
+def test_finds_links_and_files() -> None:
     manual, training = ROOT / "README.md", ROOT / "docs" / "training.md"
     assert "docs/stems.png" in list(links(manual))
     assert "../src/unbraid/models/bundled/lite/CARD.md" in list(links(training))
-    assert {"training/songs", "src/unbraid/training/train"} <= set(mentioned(training))
-    assert not there("src/unbraid/training/no_such_module")
+    assert {"training/songs", "src/unbraid/training/train"} <= set(named_files(training))
+    assert not exists("src/unbraid/training/no_such_module")

@@ -1,4 +1,4 @@
-"""For each threat that docs/aws-threats.md names there is a test, or the reason why not."""
+"""Every threat in docs/aws-threats.md names an existing test, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ NOT_TESTED = "not tested: "
 
 
 def threats() -> Iterator[tuple[str, str, str]]:
-    """Threat, what keeps it off, and test, of each row."""
+    """Threat, protection and test of each row."""
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if line.startswith("| ") and cells[0] not in ("threat", "---"):
-            threat, kept_off, test = cells
-            yield threat, kept_off, test
+            threat, protection, test = cells
+            yield threat, protection, test
 
 
-def is_there(file: str, test: str) -> bool:
+def exists(file: str, test: str) -> bool:
     """Whether the file has a test of that name."""
     path = ROOT / file
     return (
@@ -38,25 +38,27 @@ def is_there(file: str, test: str) -> bool:
     )
 
 
-def test_every_test_that_is_named_exists() -> None:
-    assert [f"{file}::{test}" for file, test in NAMED.findall(PAGE) if not is_there(file, test)] == []
+def test_named_tests_exist() -> None:
+    assert [f"{file}::{test}" for file, test in NAMED.findall(PAGE) if not exists(file, test)] == []
 
 
 def test_every_threat_has_a_test_or_a_reason() -> None:
     rows = list(threats())
     assert len(rows) > 20
-    left = [threat for threat, _, test in rows if not NAMED.search(test) and not test.startswith(NOT_TESTED)]
-    assert left == []
+    untested = [
+        threat for threat, _, test in rows if not NAMED.search(test) and not test.startswith(NOT_TESTED)
+    ]
+    assert untested == []
 
 
-def test_every_kind_of_threat_has_its_own_part_with_threats_in_it() -> None:
+def test_every_kind_of_threat_has_a_section_with_tests() -> None:
     parts = PAGE.split("\n## ")
     for kind in STRIDE:
         (part,) = [part for part in parts if part.startswith(kind)]
         assert NAMED.search(part), kind
 
 
-def test_a_test_that_is_not_there_would_be_found() -> None:
-    assert is_there("tests/test_threats.py", "test_every_test_that_is_named_exists")
-    assert not is_there("tests/test_threats.py", "test_every_test")
-    assert not is_there("tests/no_such_file.py", "test_every_test_that_is_named_exists")
+def test_missing_tests_are_found() -> None:
+    assert exists("tests/test_threats.py", "test_named_tests_exist")
+    assert not exists("tests/test_threats.py", "test_named_tests")
+    assert not exists("tests/no_such_file.py", "test_named_tests_exist")

@@ -88,11 +88,11 @@ def test_native_library_can_be_disabled_in_another_process(engines: ModuleType, 
 
 def test_measures_peaks_of_integers_and_floats() -> None:
     peak = import_module("speed_peak")
-    if not build.useful():
+    if not build.processor_supported():
         assert peak.instructions() == {}
         pytest.skip("this processor has no AVX-512 VNNI")
     try:
-        build.usable(build.candidates())
+        build.choose_compiler(build.find_compilers())
     except build.BuildError as error:
         assert peak.instructions() == {}
         pytest.skip(str(error))
