@@ -121,7 +121,7 @@ function Estimate({ model, auto, choices }: { model: Model; auto: boolean; choic
 
 function stemsLabel(stems: string, model: Model | undefined): string {
   if (stems === 'vocals') return 'vocals and accompaniment'
-  if (stems === 'all') return `all stems: ${inDisplayOrder(model?.stems ?? []).join(', ')}`
+  if (stems === 'all') return `all stems (${inDisplayOrder(model?.stems ?? []).join(', ')})`
   return `${stemName(stems).toLowerCase()} and the rest`
 }
 

@@ -7,7 +7,7 @@
 #define KEY_BLOCK 384   // keys whose scores are computed at once
 #define PANEL (2 * LANES)
 // Softmax weights are integers up to WEIGHT_ONE. Their products with values are added as integers over SUM_BLOCK
-// keys, which limits the norm of the values to VALUES_NORM.
+// keys. No sum exceeds WEIGHT_ONE * sqrt(SUM_BLOCK) * VALUES_NORM = 2.144e9 < 2^31 (Cauchy-Schwarz).
 #define WEIGHT_ONE 32767.0f
 #define SUM_BLOCK 64
 #define VALUES_NORM 8180.0f
@@ -136,45 +136,47 @@ static void attend_block(const void* context, int index, Arena* arena) {
               from_query = index % query_blocks(work->count) * QUERY_BLOCK;
     const int count = min_int(QUERY_BLOCK, work->count - from_query);
     const Head* head = &work->heads[number];
-    const ptrdiff_t place = (ptrdiff_t)from_query * width + number * size;
-    const float* queries = work->queries + place;
-    float* out = work->out + place;
+    const ptrdiff_t start = (ptrdiff_t)from_query * width + number * size;
+    const float* queries = work->queries + start;
+    float* out = work->out + start;
     float gains[QUERY_BLOCK], maximum[QUERY_BLOCK], sums[QUERY_BLOCK];
     memset(mixture, 0, QUERY_BLOCK * padded * sizeof *mixture);
     for (int t = 0; t < count; t++) {
-        // Multiplying with log2(e) lets powers of two replace powers of e.
+        // e^x is computed as 2^(x log2(e)).
         gains[t] = quantise_row(queries + (ptrdiff_t)t * width, size, LONG_BLOCK, integers + t * size) *
-                   head->key_gain * 1.44269504f / sqrtf(size);
+                   head->key_gain * LOG2_E / sqrtf(size);
         maximum[t] = MASKED, sums[t] = 0;
     }
     for (int from = 0; from < head->key_count; from += KEY_BLOCK) {
         const int key_count = min_int(KEY_BLOCK, head->key_count - from), length = round_up(key_count, PANEL);
-        const Matrix keys = {head->keys + (size_t)from * size,
-                             work->ones,
-                             work->zeros,
-                             size,
-                             length,
-                             length / PANEL,
-                             2,
-                             false,
-                             1,
-                             LONG_BLOCK};
-        const Rows rows = {integers, size * sizeof *integers, 0, gains, 1, 0};
+        const Matrix keys = {
+            .values = head->keys + (size_t)from * size,
+            .gains = work->ones,
+            .offsets = work->zeros,
+            .depth = size,
+            .outputs = length,
+            .panels = length / PANEL,
+            .vectors = 2,
+            .parts = 1,
+            .block = LONG_BLOCK,
+        };
+        const Rows rows = {.values = integers, .stride = size * sizeof *integers, .gains = gains, .gains_stride = 1};
         multiply(&keys, &rows, count, &(Result){.values = scores, .stride = KEY_BLOCK, .epilogue = STORE});
         for (int t = 0; t < count; t++)
             softmax_step(scores + t * KEY_BLOCK, length, key_count, &maximum[t], &sums[t], mixture + t * padded,
                          padded, weights + t * KEY_BLOCK);
-        const Matrix values = {head->values + (size_t)from * padded,
-                               head->value_gains,
-                               work->zeros,
-                               length,
-                               size,
-                               padded / PANEL,
-                               2,
-                               false,
-                               1,
-                               SUM_BLOCK};
-        multiply(&values, &(Rows){weights, KEY_BLOCK * sizeof *weights, 0, NULL, 0, 0}, count,
+        const Matrix values = {
+            .values = head->values + (size_t)from * padded,
+            .gains = head->value_gains,
+            .offsets = work->zeros,
+            .depth = length,
+            .outputs = size,
+            .panels = padded / PANEL,
+            .vectors = 2,
+            .parts = 1,
+            .block = SUM_BLOCK,
+        };
+        multiply(&values, &(Rows){.values = weights, .stride = KEY_BLOCK * sizeof *weights}, count,
                  &(Result){.values = mixture, .stride = padded, .epilogue = ADD});
     }
     for (int t = 0; t < count; t++)

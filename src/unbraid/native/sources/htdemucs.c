@@ -154,7 +154,9 @@ static void change_width_piece(const void* context, int piece, Arena* scratch) {
     quantise_rows(work->x + (ptrdiff_t)first_row * work->from, work->from, count, work->from, LONG_BLOCK, integers,
                   gains);
     const int outputs = work->matrix->outputs;
-    multiply(work->matrix, &(Rows){integers, work->from * sizeof *integers, 0, gains, 1, 0}, count,
+    multiply(work->matrix,
+             &(Rows){.values = integers, .stride = work->from * sizeof *integers, .gains = gains, .gains_stride = 1},
+             count,
              &(Result){.values = work->out + (ptrdiff_t)first_row * outputs, .stride = outputs, .epilogue = STORE});
 }
 
@@ -163,7 +165,8 @@ static void change_width(WidthChange work, ThreadPool* pool) {
     parallel_for(pool, change_width_piece, &work, ceil_div(work.count, TOKEN_BLOCK));
 }
 
-// The transformer, with changes of width if needed. Shapes (frames, frequencies, channels), (length, channels) stay.
+// The transformer, and if needed projections to its width and back. x, out: (frames, frequencies, channels);
+// waveform, out_t: (length, channels).
 static void run_transformer(const Network* network, const HTDemucsSizes* sizes, const float* x, int count,
                             const float* waveform, int length, float* out, float* out_t, ThreadPool* pool) {
     const size_t mark = pool->arena.used;

@@ -19,7 +19,7 @@
 #define LONG_BLOCK 128
 #define SHORT_BLOCK 32
 #define ROWS_NORM 56000.0f
-#define WEIGHTS_NORM 38200.0f
+#define WEIGHTS_NORM 38200.0f  // ROWS_NORM * WEIGHTS_NORM = 2.139e9 < 2^31
 
 // Weights (outputs, depth), packed in panels of 16 or 32 outputs by pack_matrix.
 typedef struct {

@@ -90,9 +90,9 @@ static void quantise_piece(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
     const int channels = work->branch->channels;
-    const int from = piece * PIECE_ROWS, place = from + work->dilation;
+    const int from = piece * PIECE_ROWS, row = from + work->dilation;
     quantise_rows(work->x + from * work->stride, work->stride, end_of(work, piece) - from, channels, SHORT_BLOCK,
-                  work->integers + (ptrdiff_t)place * channels, work->gains + place);
+                  work->integers + (ptrdiff_t)row * channels, work->gains + row);
 }
 
 // Sum the narrow channels of a piece over time.
@@ -112,7 +112,7 @@ static void sum_narrow(const BranchWork* work, int piece) {
         }
 }
 
-// Compute the narrow rows, before their normalisation.
+// Compute the narrow rows, before their normalisation, and their sums.
 static void project_down(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;

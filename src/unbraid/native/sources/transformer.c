@@ -8,9 +8,9 @@
 #define MAX_WIDTH 512
 
 static Norm make_norm(Builder* builder, const char* prefix, const char* name, int width) {
-    const Name whole = format_name("%s%s.", prefix, name);
-    const float* gains = floats_from(builder, whole.text, "weight", width);
-    return (Norm){gains, floats_from(builder, whole.text, "bias", width)};
+    const Name full = format_name("%s%s.", prefix, name);
+    const float* gains = floats_from(builder, full.text, "weight", width);
+    return (Norm){gains, floats_from(builder, full.text, "bias", width)};
 }
 
 // Rows `from` to `from + count` of the matrix for queries, keys and values.
@@ -104,7 +104,7 @@ static void project_piece(const void* context, int piece, Arena* scratch) {
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKEN_BLOCK];
-    const Rows rows = {integers, width * sizeof *integers, 0, gains, 1, 0};
+    const Rows rows = {.values = integers, .stride = width * sizeof *integers, .gains = gains, .gains_stride = 1};
     quantise_normalised(work->x + (ptrdiff_t)from * width, count, width, work->norm, integers, gains);
     const int outputs = work->one->outputs, outputs_two = work->two ? work->two->outputs : 0;
     multiply(work->one, &rows, count,
@@ -144,7 +144,7 @@ static void feed_forward_piece(const void* context, int piece, Arena* scratch) {
     scratch->used = mark;
     if (measuring(scratch)) return;
     float gains[TOKEN_BLOCK], *tokens = work->x + (ptrdiff_t)from * width;
-    Rows rows = {integers, width * sizeof *integers, 0, gains, 1, 0};
+    Rows rows = {.values = integers, .stride = width * sizeof *integers, .gains = gains, .gains_stride = 1};
     const Result added = {.values = tokens, .stride = width, .epilogue = ADD};
     quantise_rows(work->attended + (ptrdiff_t)from * width, width, count, width, LONG_BLOCK, integers, gains);
     multiply(&layer->output, &rows, count, &added);

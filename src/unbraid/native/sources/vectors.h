@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #define LANES 16
+#define LOG2_E 1.44269504f
 
 typedef __m512 Floats;
 
@@ -40,7 +41,7 @@ static inline Floats reciprocal(Floats x) {
 static inline Floats sigmoid(Floats x) {
     // Clamped, as Newton's step turns 1/infinity into NaN. This order of min and max propagates NaN.
     x = _mm512_max_ps(splat(-80.0f), _mm512_min_ps(splat(80.0f), x));
-    return reciprocal(_mm512_add_ps(power_of_two(_mm512_mul_ps(x, splat(-1.44269504f))), splat(1.0f)));
+    return reciprocal(_mm512_add_ps(power_of_two(_mm512_mul_ps(x, splat(-LOG2_E))), splat(1.0f)));
 }
 
 // x * P(X < x) for a standard normal X. Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26; the
@@ -53,7 +54,7 @@ static inline Floats gelu(Floats x) {
     sum = _mm512_fmadd_ps(sum, t, splat(1.421413741f));
     sum = _mm512_fmadd_ps(sum, t, splat(-0.284496736f));
     sum = _mm512_fmadd_ps(sum, t, splat(0.254829592f));
-    Floats tail = power_of_two(_mm512_mul_ps(_mm512_mul_ps(z, z), splat(-1.44269504f)));
+    Floats tail = power_of_two(_mm512_mul_ps(_mm512_mul_ps(z, z), splat(-LOG2_E)));
     tail = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(sum, t), tail), splat(0.5f));
     // `tail` is P(X > |x|): for positive x, P(X < x) is 1 - tail.
     __mmask16 positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ);

@@ -23,11 +23,11 @@ WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_
 // Allocate `length` rows between `padding` rows of zeros. NULL while measuring.
 static float* alloc_between_zeros(Arena* arena, int length, int channels, int padding) {
     const size_t zeros = (size_t)padding * channels, values = (size_t)length * channels;
-    float* whole = arena_floats(arena, values + 2 * zeros);
+    float* memory = arena_floats(arena, values + 2 * zeros);
     if (measuring(arena)) return NULL;
-    memset(whole, 0, zeros * sizeof *whole);
-    memset(whole + zeros + values, 0, zeros * sizeof *whole);
-    return whole + zeros;
+    memset(memory, 0, zeros * sizeof *memory);
+    memset(memory + zeros + values, 0, zeros * sizeof *memory);
+    return memory + zeros;
 }
 
 typedef struct {
@@ -116,8 +116,8 @@ static void rewrite_piece(const void* context, int piece, Arena* arena) {
         const int t = from - 1 + i;
         const bool inside = t >= 0 && t < work->length;
         for (int c = 0; c < channels; c += LANES) {
-            const ptrdiff_t place = (ptrdiff_t)t * channels + c;
-            store(sums + c, inside ? _mm512_add_ps(load(work->x + place), load(work->skip + place)) : splat(0));
+            const ptrdiff_t index = (ptrdiff_t)t * channels + c;
+            store(sums + c, inside ? _mm512_add_ps(load(work->x + index), load(work->skip + index)) : splat(0));
         }
         gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
     }
