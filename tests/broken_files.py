@@ -1,8 +1,8 @@
-"""A corpus of files that are broken in one way each, made of two seconds of noise bursts, for every level of test.
+"""Make a corpus of files of two seconds of noise bursts, each broken in one way.
 
 >>> for broken in make_corpus(folder): separate(broken.path)   # doctest: +SKIP
 
-`make_corpus` needs nothing but the package and its dependencies, and takes less than a second.
+`make_corpus` needs only the package and its dependencies, and takes less than a second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from tests.audio.boxes import claiming
+from tests.audio.boxes import with_length
 from tests.audio.sounds import Kind, Sound, bursts, noise, write
 
 from unbraid.audio.encode import Encoder
@@ -25,19 +25,19 @@ LENGTH = 2 * RATE
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """`error`: a word of the one line that refuses it; else it can be separated, with `warning` in a warning if set.
-
-    `samples` (lowest, highest) is how many should be found.
-    """
+    """A broken file, and what is expected of it."""
 
     path: Path
     error: str | None = None
+    """Part of the error message; None: the file can be separated."""
     warning: str | None = None
+    """Part of a warning; None: there are no warnings."""
     samples: tuple[int, int] | None = None
+    """Lowest and highest number of samples that may be decoded."""
 
 
 def make_corpus(folder: Path) -> list[BrokenFile]:
-    """Write all files into `folder` and say what is to be expected of each."""
+    """Write all files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     return [*_unreadable(folder), *_damaged(folder), *_odd(folder)]
 
@@ -64,12 +64,12 @@ def _unreadable(folder: Path) -> Iterator[BrokenFile]:
         file("list.mp3", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsong.wav\n"), error="can't be read"
     )
     wav = _encoded(folder, "wav")
-    yield BrokenFile(file("header-only.wav", wav[: wav.index(b"data") + 8]), error="no sound")
+    yield BrokenFile(file("header-only.wav", wav[: wav.index(b"data") + 8]), error="no audio")
     yield BrokenFile(file("half-a-header.wav", wav[:20]), error="can't be read as audio")
     yield BrokenFile(
         file("end-missing.m4a", _encoded(folder, "m4a")[:30_000]), error="can't be read as audio"
     )
-    yield BrokenFile(_silent_film(folder / "silent-film.mp4"), error="no sound")
+    yield BrokenFile(_silent_video(folder / "silent-video.mp4"), error="no audio")
     yield BrokenFile(_picture(folder / "picture.mp3"), error="can't be read as audio")
 
 
@@ -78,7 +78,7 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
         (folder / name).write_bytes(content)
         return folder / name
 
-    half = (LENGTH // 4, LENGTH * 3 // 4)  # of the bytes; the sound is not spread evenly over them
+    half = (LENGTH // 4, LENGTH * 3 // 4)  # half of the bytes; the sound isn't spread evenly over them
     for ending in ("wav", "flac", "mp3", "opus"):
         content = _encoded(folder, ending)
         cut = file(f"cut-off.{ending}", content[: len(content) // 2])
@@ -92,14 +92,16 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
     yield BrokenFile(file("hole-in-the-middle.mp3", hole), warning="damaged", samples=(LENGTH, LENGTH))
     flac = _encoded(folder, "flac")
     yield BrokenFile(
-        file("claims-half.flac", _claiming(flac, LENGTH // 2)),
+        file("claims-half.flac", _with_samples(flac, LENGTH // 2)),
         warning="wrong length",
         samples=(LENGTH, LENGTH),
     )
     yield BrokenFile(
-        file("claims-double.flac", _claiming(flac, 2 * LENGTH)), warning="promises", samples=(LENGTH, LENGTH)
+        file("claims-double.flac", _with_samples(flac, 2 * LENGTH)),
+        warning="promises",
+        samples=(LENGTH, LENGTH),
     )
-    m4a = claiming(_encoded(folder, "m4a"), b"mdhd", LENGTH // 3)
+    m4a = with_length(_encoded(folder, "m4a"), b"mdhd", LENGTH // 3)
     yield BrokenFile(file("claims-a-third.m4a", m4a), warning="wrong length", samples=(LENGTH, LENGTH))
     wav = _encoded(folder, "wav")
     at = wav.index(b"data") + 4
@@ -115,7 +117,7 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
 
 
 def _odd(folder: Path) -> Iterator[BrokenFile]:
-    """Files with nothing wrong that programs stumble over."""
+    """Yield unusual but correct files."""
     wav = Kind("wav", "wav", "pcm_s16le", "s16")
 
     def file(name: str, sound: Sound, rate: int = RATE, layout: str | None = None) -> BrokenFile:
@@ -150,14 +152,14 @@ def _encoded(folder: Path, format: str) -> bytes:
     return content
 
 
-def _claiming(flac: bytes, samples: int) -> bytes:
-    """The FLAC with another number of samples: the last 36 bits before the checksum in STREAMINFO (RFC 9639, 8.2)."""
+def _with_samples(flac: bytes, samples: int) -> bytes:
+    """Change the number of samples in a FLAC: the last 36 bits before the checksum in STREAMINFO (RFC 9639, 8.2)."""
     at = flac.index(b"fLaC") + 8 + 13
     field = int.from_bytes(flac[at : at + 5], "big") >> 36 << 36 | samples
     return flac[:at] + field.to_bytes(5, "big") + flac[at + 5 :]
 
 
-def _silent_film(path: Path) -> Path:
+def _silent_video(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
         for index in range(10):
@@ -174,7 +176,7 @@ def _picture(path: Path) -> Path:
 
 
 def png() -> bytes:
-    """A small PNG."""
+    """Encode a small PNG."""
     codec = av.CodecContext.create("png", "w")
     codec.width, codec.height, codec.pix_fmt, codec.time_base = 8, 8, "rgb24", Fraction(1)  # type: ignore[attr-defined]
     image = av.VideoFrame.from_ndarray(np.full((8, 8, 3), 128, np.uint8))

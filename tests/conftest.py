@@ -1,4 +1,4 @@
-"""What tests of several parts share: songs made on the spot, and a model whose answer is known."""
+"""Fixtures for tests of several parts: generated songs, and a model with a known result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Nothing is downloaded, and the user's own models are neither used nor touched, in child processes too."""
+    """Use an empty cache and no network, in child processes too."""
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "UNBRAID_CACHE", str(cache))
@@ -40,14 +40,14 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c_is_heard() -> None:
-    """Also where the tests were started in the background of a script, which makes processes deaf to it."""
+def handle_ctrl_c() -> None:
+    """React to SIGINT, also if a script started the tests in the background, which makes processes ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of half a megabyte."""
+    """Mount a file system of half a megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
@@ -61,13 +61,13 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder whose stems are 0.4 (drums), 0.3 (bass), 0.2 (other) and 0.1 (vocals) of the mixture."""
+    """Model folder whose stems are 0.4 (drums), 0.3 (bass), 0.2 (other) and 0.1 (vocals) of the mixture."""
     return spectral_model(tmp_path_factory.mktemp("known-model") / "gains")
 
 
 @pytest.fixture(scope="session")
 def write_wave() -> WriteWave:
-    """Writes a seeded chord with a beat of noise as a 16-bit WAV, by nothing of ours, and returns its path."""
+    """Function that writes a seeded chord with a beat of noise as a 16-bit WAV and returns its path."""
 
     def write(path: Path, seconds: float = 2.0, sample_rate: int = 44100, channels: int = 2) -> Path:
         t = np.arange(round(seconds * sample_rate)) / sample_rate

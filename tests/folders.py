@@ -1,4 +1,4 @@
-"""What stands in a folder, for tests of what is left there."""
+"""List folders, for tests that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def everything_in(folder: Path) -> list[str]:
-    """Paths from `folder` of all that is below it."""
+    """List the paths of all files and folders below `folder`, relative to it."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def all_but_locks_in(folder: Path) -> list[str]:
-    """Names of all that is directly in it, without the locks that are left beside what they kept."""
+    """List the names in `folder`, except lock files, which stay."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")

@@ -1,26 +1,24 @@
-"""Changes to M4A files that were written with their header last, as `Encoder` writes them (ISO/IEC 14496-12)."""
+"""Edit the boxes of M4A files whose header is last, as `Encoder` writes them (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
-_LENGTHS = {
-    b"mdhd": 20,
-    b"elst": 12,
-}  # from a box's kind to the length it claims, in the first versions of both
+# Offset of the length field after the box type, for version 0 of both boxes.
+_LENGTHS = {b"mdhd": 20, b"elst": 12}
 
 
-def claiming(m4a: bytes, kind: bytes, length: int) -> bytes:
-    """With another length in the media header ("mdhd", in samples) or in the edit list ("elst")."""
+def with_length(m4a: bytes, kind: bytes, length: int) -> bytes:
+    """Change the length in the media header ("mdhd", in samples) or in the edit list ("elst")."""
     at = m4a.index(kind) + _LENGTHS[kind]
     return m4a[:at] + length.to_bytes(4, "big") + m4a[at + 4 :]
 
 
 def without_edit_list(m4a: bytes) -> bytes:
-    """As older encoders write it: what says where the song begins and ends is for others to say."""
+    """Remove the edit list, as in files by older encoders."""
     return m4a.replace(b"edts", b"free")
 
 
 def with_gapless_tag(m4a: bytes, value: str) -> bytes:
-    """With iTunes' tag iTunSMPB in the list of tags."""
+    """Add iTunes' tag iTunSMPB."""
     data = bytes([0, 0, 0, 1, 0, 0, 0, 0]) + value.encode()
     tag = _box(
         b"----",
@@ -30,7 +28,7 @@ def with_gapless_tag(m4a: bytes, value: str) -> bytes:
     )
     changed = bytearray(m4a)
     end = 0
-    for kind in (b"moov", b"udta", b"meta", b"ilst"):  # each in the one before
+    for kind in (b"moov", b"udta", b"meta", b"ilst"):  # each box contains the next
         at = changed.index(kind, end and changed.index(b"moov")) - 4
         size = int.from_bytes(changed[at : at + 4], "big")
         end = at + size
@@ -39,7 +37,7 @@ def with_gapless_tag(m4a: bytes, value: str) -> bytes:
 
 
 def gapless(length: int, delay: int = 1024, padding: int = 0) -> str:
-    """The value of iTunSMPB: sizes in samples, and zeros."""
+    """Format the value of iTunSMPB: delay, padding and length in samples, and zeros."""
     return f" 00000000 {delay:08X} {padding:08X} {length:016X} " + " ".join(["00000000"] * 8)
 
 

@@ -1,4 +1,4 @@
-"""Sounds made of numbers, files of every kind made of them, and measures of where a sound begins."""
+"""Generate sounds, write them to files of every format, and measure delays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sound = NDArray[np.float32]
 
 
 def bursts(samples: int, channels: int, rate: int, seed: int = 0) -> Sound:
-    """(channels, samples) of short bursts of smoothed noise at irregular times: every codec keeps their onsets."""
+    """Generate (channels, samples) of short noise bursts at irregular times. All codecs keep their onsets."""
     rng = np.random.default_rng(seed)
     sound = np.zeros((channels, samples), np.float32)
     length = rate // 50
@@ -42,7 +42,7 @@ def noise(samples: int, channels: int, seed: int = 0) -> Sound:
 
 
 def lag(reference: Sound, other: Sound) -> float:
-    """How many samples the first channel of `other` is late, by the peak of the cross-correlation, to a 16th sample."""
+    """Measure the delay of the first channel of `other` in samples, to 1/16, by the peak of the cross-correlation."""
     size = 1 << int(np.ceil(np.log2(reference.shape[1] + other.shape[1])))
     product = np.fft.rfft(other[0], size) * np.fft.rfft(reference[0], size).conj()
     correlation = np.fft.irfft(product, 16 * size)
@@ -51,7 +51,7 @@ def lag(reference: Sound, other: Sound) -> float:
 
 
 def decode(path: Path, rate: int | None = None, **options: int) -> Sound:
-    """All sound of a file, resampled to `rate` (Hz) if that is given."""
+    """Decode a file completely, resampled to `rate` (Hz; None: unchanged)."""
     with Decoder(path, **options) as decoder:
         sound = np.concatenate(list(decoder), axis=1)
     return Resampler(decoder.sample_rate, rate or decoder.sample_rate, len(sound)).push(sound, last=True)
@@ -59,13 +59,13 @@ def decode(path: Path, rate: int | None = None, **options: int) -> Sound:
 
 @contextmanager
 def as_an_ordinary_user() -> Iterator[Path]:
-    """A folder of one's own, and not root's rights to read and write everything."""
-    nobody = 65534
+    """Give up root's right to read and write everything, and yield a folder that belongs to the user."""
+    ordinary = 65534
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory() as name:
         if root:
-            os.chown(name, nobody, nobody)
-            os.seteuid(nobody)
+            os.chown(name, ordinary, ordinary)
+            os.seteuid(ordinary)
         try:
             yield Path(name)
         finally:
@@ -74,7 +74,7 @@ def as_an_ordinary_user() -> Iterator[Path]:
 
 
 class Kind(NamedTuple):
-    """How a file of some kind is made with FFmpeg's libraries."""
+    """A file format, and how FFmpeg's libraries write it."""
 
     ending: str
     container: str
@@ -83,7 +83,7 @@ class Kind(NamedTuple):
     rates: tuple[int, ...] = (44100, 48000, 32000)
     channels: tuple[int, ...] = (1, 2)
     pictures: bool = False
-    surplus: int = 0  # samples of padding at the end that this kind of file can't declare
+    surplus: int = 0  # samples of padding at the end that this format can't declare
 
     @property
     def name(self) -> str:
@@ -101,7 +101,7 @@ KINDS = [
     Kind("wav", "wav", "pcm_f64le", "dbl"),
     Kind("w64", "w64", "pcm_s16le", "s16", surplus=3),
     Kind("flac", "flac", "flac", "s16"),
-    Kind("ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=63),  # FFmpeg's own encoder is at fault here
+    Kind("ogg", "ogg", "vorbis", "fltp", channels=(2,), surplus=63),  # a limitation of FFmpeg's own encoder
     Kind("opus", "opus", "libopus", "flt", OPUS),
     Kind("m4a", "ipod", "aac", "fltp", MP4_RATES),
     Kind("m4a", "ipod", "alac", "s16p"),
@@ -119,7 +119,7 @@ KINDS = [
 def write(
     path: Path, sound: Sound, rate: int, kind: Kind, streams: int = 1, layout: str | None = None
 ) -> Path:
-    """Write (channels, samples) as a file of that kind; with several streams the others are silent."""
+    """Write (channels, samples) to the last of `streams` audio streams; the others are silent."""
     layout = layout or ("mono" if sound.shape[0] == 1 else "stereo")
     with av.open(str(path), "w", format=kind.container) as container:
         pictures = (
@@ -127,14 +127,14 @@ def write(
             if kind.pictures
             else None
         )
-        sounds = []
+        audio_streams = []
         for _ in range(streams):
             stream = container.add_stream(kind.codec, rate=rate)
             stream.layout, stream.format = layout, kind.format
             if kind.codec not in ("flac", "alac") and not kind.codec.startswith("pcm"):
                 stream.bit_rate = 128_000
             stream.codec_context.options = {"strict": "-2"}
-            sounds.append(stream)
+            audio_streams.append(stream)
         if pictures is not None and kind.container == "webm":
             pictures.codec_context.options = {"strict": "-2"}
         container.start_encoding()
@@ -144,7 +144,7 @@ def write(
                 image.pts, image.time_base = index, Fraction(1, 10)
                 container.mux(pictures.encode(image))
             container.mux(pictures.encode(None))
-        for number, stream in enumerate(sounds):
+        for number, stream in enumerate(audio_streams):
             frame = av.AudioFrame.from_ndarray(
                 as_stored(sound if number == streams - 1 else 0 * sound, kind.format), kind.format, layout
             )
@@ -155,7 +155,7 @@ def write(
 
 
 def as_stored(sound: Sound, format: str) -> NDArray[np.generic]:
-    """As FFmpeg's sample `format` keeps it."""
+    """Convert to FFmpeg's sample `format`."""
     wide = sound.astype(np.float64)
     stored: NDArray[np.generic]
     match format.rstrip("p"):

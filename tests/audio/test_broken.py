@@ -1,4 +1,4 @@
-"""Broken files are used as far as they go, or refused in one plain line; FFmpeg's own chatter reaches nobody."""
+"""Broken files are decoded as far as possible or refused in one plain line, without FFmpeg's own messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[BrokenFile]:
     return make_corpus(tmp_path_factory.mktemp("broken"))
 
 
-def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_do(
+def test_refuses_unusable_file_in_one_line_with_advice(
     corpus: list[BrokenFile], capfd: pytest.CaptureFixture[str]
 ) -> None:
     for broken in (b for b in corpus if b.error):
@@ -36,13 +36,11 @@ def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_do(
         assert broken.error in message, message
         assert broken.path.name in message
         assert "\n" not in message
-        assert message.count(". ") >= 1, "says what, and then what to do"
+        assert message.count(". ") >= 1, "says what happened, then what to do"
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_is_there_is_used_with_a_warning(
-    corpus: list[BrokenFile], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_uses_readable_part_with_warning(corpus: list[BrokenFile], capfd: pytest.CaptureFixture[str]) -> None:
     for broken in (b for b in corpus if not b.error):
         with Decoder(broken.path) as decoder:
             sound = np.concatenate(list(decoder), axis=1)
@@ -57,7 +55,7 @@ def test_what_is_there_is_used_with_a_warning(
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_follows_a_damaged_place_stays_in_time(tmp_path: Path) -> None:
+def test_stays_in_sync_after_damage(tmp_path: Path) -> None:
     sound = bursts(LENGTH, 2, 44100)
     names = ["garbage-in-the-middle.mp3", "hole-in-the-middle.mp3"]
     found = [broken.path for broken in make_corpus(tmp_path) if broken.path.name in names]
@@ -67,7 +65,7 @@ def test_what_follows_a_damaged_place_stays_in_time(tmp_path: Path) -> None:
         assert abs(lag(sound[:, after], decode(path)[:, after])) < 0.5
 
 
-def test_lost_pages_of_an_opus_file_become_silence_of_their_length(tmp_path: Path) -> None:
+def test_lost_opus_pages_become_silence_of_equal_length(tmp_path: Path) -> None:
     sound = bursts(5 * 48000, 2, 48000)
     path = write(tmp_path / "song.opus", sound, 48000, Kind("opus", "opus", "libopus", "flt"))
     content = path.read_bytes()
@@ -80,12 +78,12 @@ def test_lost_pages_of_an_opus_file_become_silence_of_their_length(tmp_path: Pat
     assert abs(lag(sound[:, -48000:], decoded[:, -48000:])) < 0.5
 
 
-def test_a_file_that_may_not_be_read() -> None:
+def test_refuses_file_without_read_permission() -> None:
     with as_an_ordinary_user() as folder:
         path = folder / "secret.wav"
         path.write_bytes(b"RIFF")
         path.chmod(0)
-        with pytest.raises(InputError, match="may not be read"):
+        with pytest.raises(InputError, match="can't be read: you have no permission"):
             probe(path)
 
 
@@ -93,10 +91,12 @@ def out_of_memory(*_: object, **__: object) -> None:
     raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
 
 
-def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_is_not_reported_as_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "song.mp3", noise(44100, 2), 44100, Kind("mp3", "mp3", "libmp3lame", "fltp"))
     with Decoder(path) as decoder, pytest.raises(MemoryError):
-        monkeypatch.setattr(Timeline, "see", out_of_memory)  # called where a packet is decoded
+        monkeypatch.setattr(Timeline, "note_packet", out_of_memory)  # called for each packet
         list(decoder)
     monkeypatch.setattr(av, "open", out_of_memory)
     for use in (lambda: probe(path), lambda: cover_tags(png(), "image/png")):
@@ -104,25 +104,25 @@ def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.Monk
             use()
 
 
-def test_a_cover_too_large_for_the_memory_is_no_missing_cover() -> None:
+def test_running_out_of_memory_is_not_reported_as_missing_cover() -> None:
     picture = SimpleNamespace(codec_context=SimpleNamespace(name="png"), disposition=Disposition.attached_pic)
     container = SimpleNamespace(streams=SimpleNamespace(video=[picture]), demux=out_of_memory)
     with pytest.raises(MemoryError):
         read_cover(container)  # type: ignore[arg-type]
 
 
-def test_a_device_is_no_song() -> None:
+def test_refuses_device_file() -> None:
     with pytest.raises(InputError, match="not a regular file"):
         probe("/dev/null")
 
 
-def test_an_m4a_cut_off_after_its_header_is_used(tmp_path: Path) -> None:
+def test_uses_m4a_truncated_after_its_header(tmp_path: Path) -> None:
     whole = tmp_path / "whole.m4a"
     with Encoder(whole, sample_rate=44100, channels=2, format="m4a") as encoder:
         encoder.write(bursts(LENGTH, 2, 44100))
     content = whole.read_bytes()
     data, header = content.index(b"mdat") - 4, content.index(b"moov") - 4
-    # The header first, as for streaming: then the sound lies later, by the header's length.
+    # Put the header first, as for streaming; this moves the sound back by the header's length.
     moved = bytearray(content[header:])
     offsets = moved.index(b"stco") + 8
     for index in range(int.from_bytes(moved[offsets : offsets + 4], "big")):

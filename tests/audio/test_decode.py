@@ -1,4 +1,4 @@
-"""Sample n of what is decoded is sample n of what was once encoded, for every kind of file."""
+"""Decoded sample n is encoded sample n, for every file format."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ WAV_FLOAT = Kind("wav", "wav", "pcm_f32le", "flt")
     [(kind, rate, channels) for kind in KINDS for rate in kind.rates for channels in kind.channels],
     ids=lambda value: value.name if isinstance(value, Kind) else str(value),
 )
-def test_length_and_place_are_those_of_the_original(
-    tmp_path: Path, kind: Kind, rate: int, channels: int
-) -> None:
+def test_length_and_position_equal_the_original(tmp_path: Path, kind: Kind, rate: int, channels: int) -> None:
     sound = bursts(rate + 321, channels, rate)
     path = write(tmp_path / f"song.{kind.ending}", sound, rate, kind)
     with Decoder(path) as decoder:
@@ -41,7 +39,7 @@ def test_length_and_place_are_those_of_the_original(
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("length", [1, 20, 128, 200, 5000, 44421, 3 * 44100 + 17])
-def test_ogg_vorbis_of_its_own_library_has_every_sample(tmp_path: Path, length: int, channels: int) -> None:
+def test_decodes_every_sample_of_libvorbis(tmp_path: Path, length: int, channels: int) -> None:
     sound = bursts(length, channels, 44100) if length > 5000 else noise(length, channels)
     with AudioFile(str(tmp_path / "song.ogg"), "w", 44100, channels) as ogg:  # pedalboard has libvorbis
         ogg.write(sound)
@@ -53,17 +51,17 @@ def test_ogg_vorbis_of_its_own_library_has_every_sample(tmp_path: Path, length: 
         assert abs(lag(sound, decoded)) < 0.5
 
 
-def test_a_w64_without_padding_in_its_length_has_every_sample(tmp_path: Path) -> None:
+def test_decodes_every_sample_of_w64_whose_length_excludes_padding(tmp_path: Path) -> None:
     sound = noise(4001, 1)
     path = write(tmp_path / "song.w64", sound, 44100, Kind("w64", "w64", "pcm_s16le", "s16"))
     content = path.read_bytes()
-    length = content.index(b"data") + 16  # after the chunk's GUID; counts the GUID and itself
+    length = content.index(b"data") + 16  # after the chunk's GUID; the length includes the GUID and itself
     path.write_bytes(content[:length] + (2 * 4001 + 24).to_bytes(8, "little") + content[length + 8 :])
     assert decode(path).shape == sound.shape
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 88200, 96000, 192000])
-def test_rates_from_8_to_192_khz(tmp_path: Path, rate: int) -> None:
+def test_decodes_rates_from_8_to_192_khz(tmp_path: Path, rate: int) -> None:
     sound = bursts(rate // 2, 2, rate)
     path = write(tmp_path / "song.wav", sound, rate, WAV16)
     assert decode(path).shape == sound.shape
@@ -83,16 +81,16 @@ def test_rates_from_8_to_192_khz(tmp_path: Path, rate: int) -> None:
     ],
     ids=lambda value: value.name if isinstance(value, Kind) else "",
 )
-def test_lossless_files_keep_every_sample(tmp_path: Path, kind: Kind, step: float) -> None:
+def test_lossless_formats_keep_every_bit(tmp_path: Path, kind: Kind, step: float) -> None:
     sound = (np.rint(noise(5000, 2) / step) * step).astype(np.float32)
     assert np.array_equal(decode(write(tmp_path / f"song.{kind.ending}", sound, 44100, kind)), sound)
 
 
-def test_sound_that_hides_in_the_samples_of_a_wav_is_found(tmp_path: Path) -> None:
+def test_finds_compressed_audio_in_samples_of_wav(tmp_path: Path) -> None:
     sound = bursts(44100, 2, 44100)
     hidden = write(tmp_path / "song.ac3", sound, 44100, Kind("ac3", "ac3", "ac3", "fltp")).read_bytes()
     path = tmp_path / "song.wav"
-    with wave.open(str(path), "wb") as wav:  # as for players that hand a CD's samples to a decoder
+    with wave.open(str(path), "wb") as wav:  # as on a DTS CD, for players with a decoder
         wav.setparams((2, 2, 44100, 0, "NONE", ""))
         wav.writeframes(hidden[: len(hidden) // 4 * 4])
     info = probe(path)
@@ -104,13 +102,13 @@ def test_sound_that_hides_in_the_samples_of_a_wav_is_found(tmp_path: Path) -> No
         assert abs(lag(sound, decoded)) < 1000
 
 
-def test_what_is_known_of_a_file_may_be_said(tmp_path: Path) -> None:
+def test_probing_again_is_not_needed(tmp_path: Path) -> None:
     path = write(tmp_path / "song.wav", noise(100_000, 2), 44100, WAV16)
     assert np.array_equal(decode(path, info=probe(path)), decode(path))
 
 
 @pytest.mark.parametrize("channels", range(3, 9))
-def test_surround_becomes_stereo_with_a_warning(tmp_path: Path, channels: int) -> None:
+def test_mixes_surround_to_stereo_with_warning(tmp_path: Path, channels: int) -> None:
     layout = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}[channels]
     sound = noise(3000, channels)
     path = write(tmp_path / "song.wav", sound, 48000, WAV_FLOAT, layout=layout)
@@ -121,15 +119,15 @@ def test_surround_becomes_stereo_with_a_warning(tmp_path: Path, channels: int) -
     assert str(channels) in str(decoder.warnings[0])
 
 
-def test_surround_is_mixed_as_itu_r_bs_775_says(tmp_path: Path) -> None:
-    sound = noise(1000, 6)  # left, right, centre, low frequencies, two at the back
+def test_mixes_surround_by_itu_r_bs_775(tmp_path: Path) -> None:
+    sound = noise(1000, 6)  # left, right, centre, low frequencies, back left, back right
     path = write(tmp_path / "song.wav", sound, 48000, WAV_FLOAT, layout="5.1")
     left, right, centre, _, back_left, back_right = sound
     expected = np.stack([left + 0.5**0.5 * (centre + back_left), right + 0.5**0.5 * (centre + back_right)])
     np.testing.assert_allclose(decode(path), expected, atol=1e-6)
 
 
-def test_mono_and_stereo_on_request(tmp_path: Path) -> None:
+def test_decodes_to_mono_or_stereo_on_request(tmp_path: Path) -> None:
     sound = noise(1000, 2)
     stereo = write(tmp_path / "stereo.wav", sound, 48000, WAV_FLOAT)
     mono = write(tmp_path / "mono.wav", sound[:1], 48000, WAV_FLOAT)
@@ -139,7 +137,7 @@ def test_mono_and_stereo_on_request(tmp_path: Path) -> None:
         Decoder(stereo, channels=3)
 
 
-def test_one_of_several_sound_streams(tmp_path: Path) -> None:
+def test_selects_one_of_several_audio_streams(tmp_path: Path) -> None:
     sound = noise(4000, 2)
     path = write(
         tmp_path / "video.mkv", sound, 48000, Kind("mkv", "matroska", "flac", "s16", pictures=True), streams=3
@@ -162,19 +160,19 @@ def test_nan_and_infinity_become_silence_with_one_warning(tmp_path: Path) -> Non
     assert np.array_equal(decoded, np.where(np.isfinite(broken), sound, 0))
 
 
-def test_a_dc_offset_passes_unchanged(tmp_path: Path) -> None:
+def test_dc_offset_is_unchanged(tmp_path: Path) -> None:
     sound = np.full((2, 5000), 0.25, np.float32)
     assert np.array_equal(decode(write(tmp_path / "song.wav", sound, 44100, WAV16)), sound)
     resampled = decode(tmp_path / "song.wav", rate=48000)
     np.testing.assert_allclose(resampled[:, 1000:-1000], 0.25, atol=1e-6)
 
 
-def test_floats_beyond_full_scale_are_kept(tmp_path: Path) -> None:
+def test_keeps_floats_beyond_full_scale(tmp_path: Path) -> None:
     sound = noise(1000, 2) * 50
     assert np.array_equal(decode(write(tmp_path / "song.wav", sound, 44100, WAV_FLOAT)), sound)
 
 
-def test_blocks_are_short_whatever_the_length(tmp_path: Path) -> None:
+def test_blocks_are_short_in_long_songs(tmp_path: Path) -> None:
     path = write(
         tmp_path / "song.flac",
         np.zeros((2, 30 * 8000), np.float32),
@@ -187,14 +185,14 @@ def test_blocks_are_short_whatever_the_length(tmp_path: Path) -> None:
     assert max(lengths) < 2 * 8000
 
 
-def test_probe_tells_what_the_header_says(tmp_path: Path) -> None:
+def test_probe_reports_the_header(tmp_path: Path) -> None:
     kind = Kind("mp4", "mp4", "aac", "fltp", pictures=True)
     info = probe(write(tmp_path / "video.mp4", bursts(44100, 2, 44100), 44100, kind))
     assert (info.codec, info.sample_rate, info.channels, info.streams) == ("aac", 44100, 2, 1)
     assert info.duration_s == pytest.approx(1, abs=0.01)
 
 
-def test_a_wav_beyond_4_gib_has_its_whole_length(tmp_path: Path) -> None:
+def test_probe_reports_length_of_wav_beyond_4_gib(tmp_path: Path) -> None:
     frames = 1_200_000_000  # of 4 bytes: 7.6 hours
     path = tmp_path / "long.wav"
     sizes = (
@@ -208,5 +206,5 @@ def test_a_wav_beyond_4_gib_has_its_whole_length(tmp_path: Path) -> None:
     head += b"fmt " + (16).to_bytes(4, "little") + form + b"data\xff\xff\xff\xff"
     with path.open("wb") as file:
         file.write(head)
-        file.truncate(len(head) + 4 * frames)  # a hole: nothing is stored
+        file.truncate(len(head) + 4 * frames)  # sparse: takes no space on disk
     assert probe(path).duration_s == pytest.approx(frames / 44100)

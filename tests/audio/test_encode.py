@@ -1,4 +1,4 @@
-"""A stem is as long as what was written, aligned with it, and complete or not there."""
+"""An encoded stem decodes to the samples that were written: same length, in sync, same values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def encode(path: Path, sound: Sound, rate: int, **options: object) -> Path:
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_input_to_every_output_keeps_length_and_place(tmp_path: Path, kind: Kind, format: str) -> None:
+def test_every_input_to_every_output_keeps_length_and_position(
+    tmp_path: Path, kind: Kind, format: str
+) -> None:
     rate, channels = kind.rates[0], kind.channels[-1]
     original = bursts(rate // 4 + 321, channels, rate)
     song = decode(write(tmp_path / f"song.{kind.ending}", original, rate, kind))
@@ -46,7 +48,7 @@ def test_every_input_to_every_output_keeps_length_and_place(tmp_path: Path, kind
 @pytest.mark.parametrize(
     ("rate", "channels"), [(8000, 2), (22050, 1), (32000, 1), (48000, 1), (96000, 2), (192000, 2)]
 )
-def test_other_rates_keep_length_and_place(tmp_path: Path, format: str, rate: int, channels: int) -> None:
+def test_other_rates_keep_length_and_position(tmp_path: Path, format: str, rate: int, channels: int) -> None:
     sound = bursts(rate // 2 + 17, channels, rate)
     path = encode(tmp_path / f"stem.{format}", sound, rate)
     decoded = decode(path)
@@ -62,7 +64,7 @@ def test_other_rates_keep_length_and_place(tmp_path: Path, format: str, rate: in
     format=st.sampled_from(FORMATS),
     known=st.booleans(),
 )
-def test_any_length_comes_back(
+def test_any_length_survives_the_round_trip(
     tmp_path_factory: pytest.TempPathFactory, length: int, rate: int, channels: int, format: str, known: bool
 ) -> None:
     path = tmp_path_factory.mktemp("any") / f"stem.{format}"
@@ -74,10 +76,10 @@ def test_any_length_comes_back(
     assert decoded.shape == (channels, resampled_length(length, rate, written.sample_rate))
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg to compare with")
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (22050, 2)])
-def test_the_ffmpeg_program_finds_the_same_length_and_place(
+def test_ffmpeg_program_finds_the_same_length_and_position(
     tmp_path: Path, format: str, rate: int, channels: int
 ) -> None:
     sound = bursts(rate + 77, channels, rate)
@@ -94,14 +96,14 @@ def test_the_ffmpeg_program_finds_the_same_length_and_place(
     ("format", "subtype", "bits"),
     [("wav", "16", 16), ("wav", "24", 24), ("flac", "16", 16), ("flac", "24", 24)],
 )
-def test_integers_come_back_bit_by_bit(tmp_path: Path, format: str, subtype: str, bits: int) -> None:
+def test_integers_survive_bit_by_bit(tmp_path: Path, format: str, subtype: str, bits: int) -> None:
     step = 2.0 ** (1 - bits)
     sound = (np.rint(noise(30_000, 2) / step) * step).astype(np.float32)
     sound[:, :4] = [[-1, 1 - step, 0, step], [-step, 0.5, -0.5, 0]]
     assert np.array_equal(decode(encode(tmp_path / f"stem.{format}", sound, 44100, subtype=subtype)), sound)
 
 
-def test_floats_come_back_bit_by_bit(tmp_path: Path) -> None:
+def test_floats_survive_bit_by_bit(tmp_path: Path) -> None:
     sound = noise(30_000, 2) * 30
     assert np.array_equal(decode(encode(tmp_path / "stem.wav", sound, 44100, subtype="float")), sound)
 
@@ -115,7 +117,7 @@ def test_integer_formats_clip_beyond_full_scale(tmp_path: Path, subtype: str) ->
 
 
 @pytest.mark.parametrize("format", ["mp3", "m4a", "opus"])
-def test_the_bit_rate_decides_the_size(tmp_path: Path, format: str) -> None:
+def test_bit_rate_determines_the_size(tmp_path: Path, format: str) -> None:
     sound = noise(3 * 48000, 2)
     small = encode(tmp_path / f"small.{format}", sound, 48000, bitrate=64_000).stat().st_size
     large = encode(tmp_path / f"large.{format}", sound, 48000, bitrate=192_000).stat().st_size
@@ -130,7 +132,7 @@ def test_the_bit_rate_decides_the_size(tmp_path: Path, format: str) -> None:
         *[("mp3", 0), ("m4a", 0), ("opus", 0), ("wav", 0), ("mp3", -1)],
     ],
 )
-def test_a_bit_rate_out_of_range_is_a_wrong_setting(tmp_path: Path, format: str, bitrate: int) -> None:
+def test_rejects_bit_rate_out_of_range(tmp_path: Path, format: str, bitrate: int) -> None:
     with pytest.raises(SettingError, match=format):
         Encoder(tmp_path / "stem", sample_rate=44100, channels=2, format=format, bitrate=bitrate)
     assert list(tmp_path.iterdir()) == []
@@ -148,14 +150,12 @@ def test_a_bit_rate_out_of_range_is_a_wrong_setting(tmp_path: Path, format: str,
         ({"channels": 6}, "1 or 2 channels"),
     ],
 )
-def test_what_a_format_cannot_do_is_a_wrong_setting(
-    tmp_path: Path, options: dict[str, object], words: str
-) -> None:
+def test_rejects_options_the_format_lacks(tmp_path: Path, options: dict[str, object], words: str) -> None:
     with pytest.raises(SettingError, match=words):
         Encoder(tmp_path / "stem", **{"sample_rate": 44100, "channels": 2, **options})  # type: ignore[arg-type]
 
 
-def test_rates_a_codec_lacks_are_raised_to_one_it_has(tmp_path: Path) -> None:
+def test_resamples_to_a_rate_of_the_codec(tmp_path: Path) -> None:
     def written(rate: int, format: str) -> int:
         with Encoder(tmp_path / "stem", sample_rate=rate, channels=1, format=format) as encoder:
             encoder.write(noise(rate // 10, 1))

@@ -1,4 +1,4 @@
-"""What a header says about its length is used as far as it fits the sound, and never loses any."""
+"""A length in a header is used only where it agrees with the sound; no samples are lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.audio.boxes import claiming, gapless, with_gapless_tag, without_edit_list
+from tests.audio.boxes import gapless, with_gapless_tag, with_length, without_edit_list
 from tests.audio.sounds import Kind, Sound, bursts, lag, write
 
 from unbraid.audio.decode import Decoder
@@ -33,14 +33,14 @@ def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
 
 
 def last_packet_whole(m4a: bytes) -> bytes:
-    """As iTunes writes it: the last packet (the last entry in the table of times) is as long as all others."""
+    """Make the last packet (the last entry in the table of times) as long as all others, as iTunes does."""
     at = m4a.index(b"stts") + 8
     last = at + 8 * int.from_bytes(m4a[at : at + 4], "big")
     whole = m4a[:last] + FRAME.to_bytes(4, "big") + m4a[last + 4 :]
-    return claiming(whole, b"mdhd", FRAME + LENGTH + PADDING)
+    return with_length(whole, b"mdhd", FRAME + LENGTH + PADDING)
 
 
-def test_the_gapless_tag_of_itunes_ends_the_song(tmp_path: Path, m4a: bytes) -> None:
+def test_itunes_gapless_tag_ends_the_song(tmp_path: Path, m4a: bytes) -> None:
     whole = without_edit_list(last_packet_whole(m4a))
     tag = gapless(LENGTH, FRAME, PADDING)
     decoded, warnings = decode(tmp_path / "song.m4a", with_gapless_tag(whole, tag))
@@ -50,37 +50,37 @@ def test_the_gapless_tag_of_itunes_ends_the_song(tmp_path: Path, m4a: bytes) -> 
 
 
 @pytest.mark.parametrize("value", ["0 400 0 sixteen", " 00000000 1 2 -30", "0 0 0", "", " 0 0 0 " + "F" * 90])
-def test_a_gapless_tag_that_is_none_is_ignored(tmp_path: Path, m4a: bytes, value: str) -> None:
+def test_ignores_malformed_gapless_tag(tmp_path: Path, m4a: bytes, value: str) -> None:
     decoded, warnings = decode(tmp_path / "song.m4a", with_gapless_tag(m4a, value))
     assert decoded.shape == (2, LENGTH)
     assert warnings == []
 
 
 @pytest.mark.parametrize("tagged", [LENGTH // 3, LENGTH * 3, LENGTH - 5 * FRAME])
-def test_a_gapless_tag_copied_from_another_length_is_ignored(tmp_path: Path, m4a: bytes, tagged: int) -> None:
+def test_ignores_gapless_tag_of_another_length(tmp_path: Path, m4a: bytes, tagged: int) -> None:
     decoded, warnings = decode(tmp_path / "song.m4a", with_gapless_tag(m4a, gapless(tagged)))
     assert decoded.shape == (2, LENGTH)
     assert warnings == []
 
 
 @pytest.mark.parametrize("codec", ["aac", "alac"])
-def test_a_media_header_that_claims_less_than_there_is_loses_nothing(tmp_path: Path, codec: str) -> None:
+def test_media_header_with_too_short_length_loses_nothing(tmp_path: Path, codec: str) -> None:
     kind = Kind("m4a", "ipod", codec, "s16p" if codec == "alac" else "fltp")
     content = write(tmp_path / "song.m4a", bursts(LENGTH, 2, RATE), RATE, kind).read_bytes()
-    decoded, warnings = decode(tmp_path / "song.m4a", claiming(content, b"mdhd", RATE // 3))
+    decoded, warnings = decode(tmp_path / "song.m4a", with_length(content, b"mdhd", RATE // 3))
     assert decoded.shape == (2, LENGTH)
     assert len(warnings) == 1
     assert "wrong length" in warnings[0]
 
 
-def test_what_an_edit_list_cuts_off_is_left_out_with_a_warning(tmp_path: Path, m4a: bytes) -> None:
-    decoded, warnings = decode(tmp_path / "song.m4a", claiming(m4a, b"elst", RATE // 3))
+def test_skips_what_an_edit_list_skips_with_warning(tmp_path: Path, m4a: bytes) -> None:
+    decoded, warnings = decode(tmp_path / "song.m4a", with_length(m4a, b"elst", RATE // 3))
     assert decoded.shape == (2, RATE // 3)
     assert len(warnings) == 1
     assert "skipped" in warnings[0]
 
 
-def test_an_edit_list_may_cut_a_moment_without_a_word(tmp_path: Path, m4a: bytes) -> None:
-    decoded, warnings = decode(tmp_path / "song.m4a", claiming(m4a, b"elst", LENGTH - 700))
+def test_edit_list_may_skip_a_moment_without_warning(tmp_path: Path, m4a: bytes) -> None:
+    decoded, warnings = decode(tmp_path / "song.m4a", with_length(m4a, b"elst", LENGTH - 700))
     assert decoded.shape == (2, LENGTH - 700)
     assert warnings == []

@@ -1,4 +1,4 @@
-"""A stem appears whole or not at all, and a disk that refuses is told in the user's words."""
+"""Stems are written atomically, and a failed write becomes an OutputError with advice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_name_appears_when_the_file_is_complete(tmp_path: Path, format: str) -> None:
+def test_file_appears_when_it_is_complete(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"stem.{format}"
     with encoder(path, format) as stem:
         stem.write(noise(48000, 2))
@@ -43,7 +43,7 @@ def test_the_name_appears_when_the_file_is_complete(tmp_path: Path, format: str)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_older_file_stays_until_then(tmp_path: Path) -> None:
+def test_older_file_stays_until_then(tmp_path: Path) -> None:
     path = tmp_path / "stem.wav"
     path.write_bytes(b"old")
     stem = encoder(path)
@@ -55,7 +55,7 @@ def test_an_older_file_stays_until_then(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("exception", [RuntimeError, KeyboardInterrupt])
-def test_an_exception_leaves_nothing(tmp_path: Path, format: str, exception: type[BaseException]) -> None:
+def test_exception_leaves_nothing(tmp_path: Path, format: str, exception: type[BaseException]) -> None:
     with pytest.raises(exception), encoder(tmp_path / "stem", format) as stem:
         stem.write(noise(48000, 2))
         raise exception
@@ -71,18 +71,18 @@ def test_abort_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("room", [0, 100, 5_000, 40_000])
-def test_a_disk_without_room_is_told_and_nothing_is_left(tmp_path: Path, format: str, room: int) -> None:
+@pytest.mark.parametrize("size_limit", [0, 100, 5_000, 40_000])
+def test_file_beyond_the_size_limit_leaves_nothing(tmp_path: Path, format: str, size_limit: int) -> None:
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN  # Python's default: the write fails instead
     refused = pytest.raises(OutputError, match="too large")
-    with no_file_larger_than(room), refused, encoder(tmp_path / "stem", format) as stem:
+    with no_file_larger_than(size_limit), refused, encoder(tmp_path / "stem", format) as stem:
         for _ in range(4):
             stem.write(noise(48000, 2))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_called_full(tmp_path: Path) -> None:
+def test_full_disk_is_called_full(tmp_path: Path) -> None:
     with pytest.raises(OSError) as caught, Path("/dev/full").open("wb", buffering=0) as full:
         full.write(b"x")
     message = output_error(tmp_path / "stem.wav", caught.value).message
@@ -90,7 +90,7 @@ def test_a_full_disk_is_called_full(tmp_path: Path) -> None:
     assert str(tmp_path) in message
 
 
-def test_a_folder_that_may_not_be_written() -> None:
+def test_folder_without_write_permission_is_an_error() -> None:
     with as_an_ordinary_user() as folder:
         folder.chmod(0o555)
         with pytest.raises(OutputError, match="you have no permission"):
@@ -98,12 +98,12 @@ def test_a_folder_that_may_not_be_written() -> None:
         folder.chmod(0o755)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="doesn't exist"):
         encoder(tmp_path / "none" / "stem.wav")
 
 
-def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+def test_folder_with_the_name_of_the_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "stem.wav").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         encoder(tmp_path / "stem.wav")
@@ -112,13 +112,13 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["n" * 251 + ".wav", "ж" * 125 + ".wav", "a" + "☃" * 83 + ".wav", "d é ☃ %s {0} \\ *.wav"]
 )
-def test_long_and_unusual_names(tmp_path: Path, name: str) -> None:
+def test_writes_long_and_unusual_names(tmp_path: Path, name: str) -> None:
     with encoder(tmp_path / name) as stem:
         stem.write(noise(100, 2))
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert decode(tmp_path / name).shape == (2, 100)
 
 
-def test_a_name_too_long_is_told_before_any_work(tmp_path: Path) -> None:
+def test_too_long_name_is_an_error_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="too long"):
         encoder(tmp_path / ("n" * 252 + ".wav"))

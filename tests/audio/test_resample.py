@@ -1,4 +1,4 @@
-"""Resampling keeps time: exact lengths, and events where they were."""
+"""Resampling keeps the exact length and the position of events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000]
     to_rate=st.sampled_from(RATES),
     channels=st.integers(1, 2),
 )
-def test_the_length_is_exact_however_the_sound_is_cut(
+def test_length_is_exact_for_blocks_of_any_size(
     cuts: list[int], from_rate: int, to_rate: int, channels: int
 ) -> None:
     resampler = Resampler(from_rate, to_rate, channels)
@@ -38,12 +38,12 @@ def test_lengths_round_half_up() -> None:
 @pytest.mark.parametrize(
     ("from_rate", "to_rate"), [(44100, 48000), (48000, 44100), (8000, 44100), (192000, 44100)]
 )
-def test_an_impulse_stays_where_it_is_within_a_hundredth_of_a_sample(from_rate: int, to_rate: int) -> None:
+def test_impulse_moves_by_less_than_a_hundredth_of_a_sample(from_rate: int, to_rate: int) -> None:
     at = from_rate // 2
     impulse = np.zeros((1, from_rate), np.float32)
     impulse[0, at] = 1
     response = Resampler(from_rate, to_rate, 1).push(impulse, last=True)[0].astype(np.float64)
-    # The slope of the spectrum's phase is the delay.
+    # The delay is the slope of the spectrum's phase.
     frequency = 500.0
     phase = np.exp(-2j * np.pi * frequency * np.arange(len(response)) / to_rate) @ response
     expected = np.exp(-2j * np.pi * frequency * at / from_rate)
@@ -52,7 +52,7 @@ def test_an_impulse_stays_where_it_is_within_a_hundredth_of_a_sample(from_rate: 
     assert abs(int(response.argmax()) - at * to_rate / from_rate) <= 0.5
 
 
-def test_cutting_the_sound_changes_nothing() -> None:
+def test_block_size_changes_nothing() -> None:
     sound = np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32)
     whole = Resampler(44100, 48000, 2).push(sound, last=True)
     resampler = Resampler(44100, 48000, 2)
@@ -63,7 +63,7 @@ def test_cutting_the_sound_changes_nothing() -> None:
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
 
 
-def test_a_sine_passes_and_what_the_new_rate_cannot_hold_is_gone() -> None:
+def test_keeps_a_sine_below_and_removes_one_above_the_new_bandwidth() -> None:
     time = np.arange(96000) / 96000
     low = np.sin(2 * np.pi * 1000 * time).astype(np.float32)[None]
     high = np.sin(2 * np.pi * 30000 * time).astype(np.float32)[None]

@@ -1,4 +1,4 @@
-"""A video keeps its pictures to the byte and gets other sound, in time with them."""
+"""A video keeps its pictures to the byte, and the new sound is in sync with them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def stem(path: Path, sound: Sound, rate: int = RATE) -> Path:
 
 
 def pictures(path: Path) -> list[tuple[float, bytes]]:
-    """Time in seconds and bytes of each picture, as they are stored."""
+    """List the time in seconds and the stored bytes of each picture."""
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         return [(round(float(packet.pts * packet.time_base), 2), bytes(packet)) for packet in packets]
 
 
-def apart_s(path: Path) -> float:
-    """How much later the sound begins than the pictures, by the file's clock."""
+def sound_delay_s(path: Path) -> float:
+    """Measure how much later the sound begins than the pictures, on the file's clock."""
     with av.open(str(path)) as container:
         sound, picture = container.streams.audio[0], container.streams.video[0]
         frame = next(frame for packet in container.demux(picture) for frame in packet.decode())
@@ -44,7 +44,7 @@ def apart_s(path: Path) -> float:
 
 
 @pytest.mark.parametrize("kind", VIDEOS, ids=lambda kind: kind.name)
-def test_pictures_are_copied_and_the_sound_is_the_new_one(tmp_path: Path, kind: Kind) -> None:
+def test_copies_pictures_and_replaces_sound(tmp_path: Path, kind: Kind) -> None:
     rate = kind.rates[0]
     video = write(tmp_path / f"video.{kind.ending}", noise(2 * rate, 2), rate, kind)
     sound = bursts(2 * RATE, 2, RATE)
@@ -53,14 +53,14 @@ def test_pictures_are_copied_and_the_sound_is_the_new_one(tmp_path: Path, kind: 
         "out.mp4" if kind.ending == "mov" else "out.mkv" if kind.ending == "webm" else f"out.{kind.ending}"
     )
     assert pictures(out) == pictures(video)
-    assert abs(lag(sound, decode(out, RATE)) / RATE + apart_s(out) - apart_s(video)) < 0.005
+    assert abs(lag(sound, decode(out, RATE)) / RATE + sound_delay_s(out) - sound_delay_s(video)) < 0.005
 
 
 FFMPEG = shutil.which("ffmpeg")
 LATE = ["-itsoffset", "0.5"]
 
 
-@pytest.mark.skipif(FFMPEG is None, reason="there is no ffmpeg to make such videos with")
+@pytest.mark.skipif(FFMPEG is None, reason="needs the program ffmpeg")
 @pytest.mark.parametrize(
     ("ending", "codecs", "offset", "becomes"),
     [
@@ -75,10 +75,10 @@ LATE = ["-itsoffset", "0.5"]
         ("ogv", ["libtheora", "libvorbis"], [], "mkv"),
     ],
 )
-def test_videos_by_ffmpeg_stay_in_time(
+def test_videos_by_ffmpeg_stay_in_sync(
     tmp_path: Path, ending: str, codecs: list[str], offset: list[str], becomes: str
 ) -> None:
-    """With pictures out of order, clocks that don't begin at 0, and sound that begins later."""
+    """These have pictures out of order, clocks that don't begin at 0, and sound that begins later."""
     sound = bursts(2 * RATE, 2, RATE)
     song = stem(tmp_path / "song.wav", sound)
     video = tmp_path / f"video.{ending}"
@@ -98,7 +98,7 @@ def test_videos_by_ffmpeg_stay_in_time(
     out = write_video(video, Mix([(heard, 1.0)]), tmp_path / "out")
     assert out.name == f"out.{becomes}"
     assert frames(out) == frames(video)
-    moved_s = lag(timed(video), timed(out)) / RATE
+    moved_s = lag(sound_on_clock(video), sound_on_clock(out)) / RATE
     assert abs(moved_s - (starts_s(out) - starts_s(video))) < 0.005
 
 
@@ -110,20 +110,20 @@ def run(*arguments: str) -> bytes:
 
 
 def frames(path: Path) -> list[str]:
-    """A checksum of each picture as it is shown."""
+    """List a checksum of each decoded picture."""
     lines = run("-i", str(path), "-map", "0:v:0", "-f", "framemd5", "-").decode().splitlines()
     return [line.rpartition(",")[2] for line in lines if not line.startswith("#")]
 
 
-def timed(path: Path) -> Sound:
-    """The sound by the file's own clock, from 0, in mono."""
+def sound_on_clock(path: Path) -> Sound:
+    """Decode the sound in mono, from time 0 of the file's own clock."""
     timed = "aresample=44100:async=1:first_pts=0"
     raw = run("-copyts", "-i", str(path), "-map", "0:a:0", "-af", timed, "-ac", "1", "-f", "f32le", "-")
     return np.frombuffer(raw, np.float32)[None]
 
 
 def starts_s(path: Path) -> float:
-    """When the first picture is shown, by the file's own clock."""
+    """Time of the first picture on the file's own clock."""
     with av.open(str(path)) as container:
         return float(next(container.decode(video=0)).time or 0)
 
@@ -141,7 +141,7 @@ def video_of(folder: Path, seconds: float = 1.0) -> Path:
         (("drums", "bass", "other", "vocals"), [0, 1, 2], "no_vocals.mp4"),
     ],
 )
-def test_the_sound_is_what_is_left(
+def test_sound_is_the_accompaniment(
     tmp_path: Path, stems: tuple[str, ...], rest: list[int], name: str
 ) -> None:
     sounds = [bursts(RATE, 2, RATE, seed) for seed, _ in enumerate(stems)]
@@ -155,7 +155,7 @@ def test_the_sound_is_what_is_left(
     assert np.corrcoef(heard.ravel(), expected.ravel())[0, 1] > 0.99
 
 
-def test_subtitles_and_titles_are_kept(tmp_path: Path) -> None:
+def test_keeps_subtitles_and_title(tmp_path: Path) -> None:
     words = tmp_path / "words.srt"
     words.write_text("1\n00:00:00,100 --> 00:00:00,800\nLa la la\n", encoding="utf-8")
     video = tmp_path / "video.mkv"
@@ -177,11 +177,11 @@ def test_subtitles_and_titles_are_kept(tmp_path: Path) -> None:
     out = write_video(video, Mix([(stem(tmp_path / "a.wav", noise(RATE, 2)), 1.0)]), tmp_path / "out")
     with av.open(str(out)) as container:
         assert container.metadata["title"] == "My Video"
-        said = [bytes(packet) for packet in container.demux(subtitles=0) if packet.size]
-    assert said == [b"La la la"]
+        subtitles = [bytes(packet) for packet in container.demux(subtitles=0) if packet.size]
+    assert subtitles == [b"La la la"]
 
 
-def test_a_song_with_a_cover_is_no_video(tmp_path: Path) -> None:
+def test_song_with_a_cover_is_not_a_video(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     with Encoder(
         song, sample_rate=RATE, channels=2, format="mp3", cover=_jpeg(), cover_mime="image/jpeg"
@@ -193,7 +193,7 @@ def test_a_song_with_a_cover_is_no_video(tmp_path: Path) -> None:
         check_video(song)
 
 
-def test_a_video_that_is_stopped_or_finds_no_room_leaves_nothing(tmp_path: Path, tiny_disk: Path) -> None:
+def test_cancelled_video_or_full_disk_leaves_nothing(tmp_path: Path, tiny_disk: Path) -> None:
     video, mix = video_of(tmp_path, 20.0), Mix([(stem(tmp_path / "a.wav", noise(20 * RATE, 2)), 1.0)])
 
     def stop() -> None:

@@ -64,7 +64,7 @@ def test_song_without_read_permission(separate: Separate, songs: tuple[str, str]
     (tmp_path / "long.wav").chmod(0)
     code, (line,) = separate(*songs, "-o", "out")
     assert code == 1
-    assert line == "unbraid: long.wav: may not be read. Give yourself permission to read it."
+    assert line == "unbraid: long.wav: can't be read: you have no permission. Change its permissions."
     assert everything_in(tmp_path / "out") == SHORT_DONE
 
 

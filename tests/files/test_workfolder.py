@@ -1,4 +1,4 @@
-"""Folders to work in: locked while their process lives, cleared once it is gone, and never anybody else's."""
+"""Work folders are locked while their process lives and removed once it is gone; other folders stay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from unbraid.files.workfolder import ABANDONED_AFTER_S, PREFIX, WorkFolder, clear_abandoned
 
 
-def test_a_folder_that_is_in_use_stays_and_one_that_is_not_goes(tmp_path: Path) -> None:
+def test_removes_abandoned_folder_and_keeps_used_one(tmp_path: Path) -> None:
     used = WorkFolder(tmp_path)
     abandoned = tmp_path / f"{PREFIX}abcdefgh"
     (abandoned / "stems").mkdir(parents=True)
@@ -19,7 +19,7 @@ def test_a_folder_that_is_in_use_stays_and_one_that_is_not_goes(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_another_machine_left_goes_after_a_day_without_a_change(tmp_path: Path) -> None:
+def test_removes_folder_of_another_machine_after_a_day_without_changes(tmp_path: Path) -> None:
     foreign = tmp_path / ".unbraid-00000000-abcdefgh"
     spool = foreign / "stems.f32"
     foreign.mkdir()
@@ -34,7 +34,7 @@ def test_what_another_machine_left_goes_after_a_day_without_a_change(tmp_path: P
     assert not foreign.exists()
 
 
-def test_links_and_the_users_own_hidden_folders_stay(tmp_path: Path) -> None:
+def test_keeps_links_and_hidden_folders_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / f"{PREFIX}linktoit").symlink_to(tmp_path / "music")
     (tmp_path / ".unbraid-settings").mkdir()

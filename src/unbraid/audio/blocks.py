@@ -1,4 +1,4 @@
-"""A sound as a stream of blocks (channels, n), brought to another sample rate or to blocks of one length."""
+"""Resample a stream of blocks (channels, n), or cut it into blocks of equal length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unbraid.audio.resample import Block, Resampler
 
 
 def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: int) -> Iterator[Block]:
-    """The same sound at another sample rate (Hz), without empty blocks."""
+    """Resample a stream of blocks from one rate to another (Hz). Yields no empty blocks."""
     resampler = Resampler(from_rate, to_rate, channels)
     for block in blocks:
         out = resampler.push(block)
@@ -22,7 +22,7 @@ def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: i
 
 
 def even(blocks: Iterable[Block], length: int) -> Iterator[Block]:
-    """The same sound as (channels, length) each, the last one shorter, none empty."""
+    """Cut a stream into blocks of (channels, length). The last one may be shorter; none is empty."""
     waiting: list[Block] = []
     samples = 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""A song's sound as a stream of float32 blocks, whatever the file: sample n is sample n of what was once encoded."""
+"""Decode any audio or video file to a stream of float32 blocks, in sync with the original to the sample."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from unbraid.errors import InputError, SettingError, SongWarning
 if TYPE_CHECKING:
     from os import PathLike
 
-BLOCK_S = 1.0  # length of a block; long enough that the cost of a call doesn't count
-MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which the rest is given up
-LONGEST_PADDING = 2  # frames after the end of the song; more than that is song, whatever the header says
-TOLERANCE_S = 0.25  # a header may be off by this without a warning: some count in frames, or the padding too
+BLOCK_S = 1.0  # length of a block; long enough that the overhead of a call is negligible
+MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which decoding stops
+MAX_PADDING_FRAMES = 2  # after the end of the song by its header; if more follow, the header is wrong
+TOLERANCE_S = 0.25  # a header may be off by this without a warning: some count frames, or include padding
 
 _KINDS = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # FFmpeg's to numpy's
 
-# Samples of silence before it, a frame, and those of its samples that belong to the song, as FFmpeg keeps them.
+# Samples of silence to insert before a frame, the frame, and its samples that belong to the song in FFmpeg's layout.
 Piece = tuple[int, AudioFrame, NDArray[Any]]
 
 
 class Decoder:
-    """Iterates, once, over the sound of a file as float32 (channels, n) blocks of about a second, n at least 1.
+    """Iterates once over an audio stream of a file, as float32 (channels, n) blocks of about a second, n at least 1.
 
-    `channels` is 1 or 2, by default 1 for a mono file and else 2; `stream` counts the file's sound streams from 0;
-    `info` is what `probe` has said of that stream, where it was asked before.
-    Raises InputError when opened or, for a file that turns out to hold no sound, when iterated; SettingError for a
-    stream that isn't there.
+    `channels` is 1 or 2; by default 1 for a mono file and 2 for others. `stream` is the number of the audio stream,
+    from 0. `info` saves probing the file again. `warnings` and `samples_decoded` (at the file's rate) grow while
+    iterating.
 
-    `info` is the SoundInfo; `warnings` (one line each) and `samples_decoded` (at the file's rate) grow on the way.
+    Raises SettingError if the stream doesn't exist, and InputError when opened or, if nothing can be decoded, when
+    iterated.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Decoder:
         info: SoundInfo | None = None,
     ) -> None:
         if channels not in (None, 1, 2):
-            raise SettingError(f"Sound is decoded to 1 or 2 channels, not {channels}.")
+            raise SettingError(f"Audio is decoded to 1 or 2 channels, not {channels}.")
         self.info = info or probe(path, stream)
         self.warnings: list[SongWarning] = []
         self.samples_decoded = 0
@@ -98,12 +98,12 @@ class Decoder:
             yield self._without_nan(block)
         if self.samples_decoded == 0:
             raise InputError(
-                "has no sound that can be decoded. Copy or download it again.", subject=self._name
+                "has no audio that can be decoded. Copy or download it again.", subject=self._name
             )
         self._warn_at_end()
 
     def _blocks(self) -> Iterator[Block]:
-        """Frames joined to blocks of about BLOCK_S, converted and mixed, at the file's rate."""
+        """Join frames to blocks of about BLOCK_S, converted and mixed, at the file's rate."""
         enough = int(BLOCK_S * self.info.sample_rate)
         waiting: list[NDArray[Any]] = []
         samples = 0
@@ -127,13 +127,13 @@ class Decoder:
         return mix_channels(block, [channel.name for channel in like.layout.channels], self.channels)
 
     def _without_padding(self) -> Iterator[Piece]:
-        """`_frames` up to the length in the header; all of them when more follow than encoders pad with."""
+        """Yield `_frames` up to the length in the header; all frames if more follow than encoders pad with."""
         held: list[Piece] = []
         longest = 0
         for silence, frame, array in self._frames():
             surplus = self._timeline.surplus
             longest = max(longest, frame.samples)
-            if surplus > LONGEST_PADDING * longest:
+            if surplus > MAX_PADDING_FRAMES * longest:
                 self._length_is_wrong = True
             if surplus == 0 or self._length_is_wrong:
                 yield from held
@@ -147,18 +147,18 @@ class Decoder:
                 held.append((0, frame, array[:, kept:]))
 
     def _frames(self) -> Iterator[Piece]:
-        """All frames, without what is known to be padding from delays and packets."""
+        """Decode all frames, without the padding that packets and delays declare."""
         errors = 0
         packets = self._container.demux(self._stream)
         while errors <= MAX_ERRORS_IN_A_ROW:
             packet = None
             try:
                 packet = next(packets)
-                self._timeline.see(packet)
+                self._timeline.note_packet(packet)
                 frames = packet.decode()
             except StopIteration:
                 return
-            except MemoryError:  # FFmpeg's is an FFmpegError too
+            except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
                 raise
             except av.FFmpegError:
                 errors += 1
@@ -166,7 +166,7 @@ class Decoder:
                 if packet is None:
                     packets = self._container.demux(self._stream)
                 else:
-                    self._timeline.fail(packet)
+                    self._timeline.note_failure(packet)
                 continue
             errors = 0
             for frame in frames:
@@ -213,16 +213,16 @@ class Decoder:
 
 
 def _samples(frame: AudioFrame) -> NDArray[Any]:
-    """As `frame.to_ndarray()`, (channels, n) or (1, n * channels), which takes two to ten times as long."""
+    """Return the samples, (channels, n) or (1, n * channels). `frame.to_ndarray()` takes two to ten times as long."""
     kind = np.dtype(_KINDS[frame.format.packed.name])
     count = frame.samples * _width(frame)
-    # PyAV's hints don't know that a plane is a buffer.
+    # PyAV's type hints don't say that a plane is a buffer.
     planes = [np.frombuffer(plane, kind, count) for plane in frame.planes]  # type: ignore[call-overload]
     return planes[0][None] if len(planes) == 1 else np.array(planes)
 
 
 def _width(frame: AudioFrame) -> int:
-    """Columns of the array of `frame` for each sample."""
+    """Columns per sample in the array of `frame`."""
     return 1 if frame.format.is_planar else frame.layout.nb_channels
 
 
@@ -231,6 +231,6 @@ def _alike(one: AudioFrame, other: AudioFrame) -> bool:
 
 
 def _clock(seconds: float) -> str:
-    """75.25 as 1:15.2"""
+    """Format 75.25 as 1:15.2"""
     minutes, tenths = divmod(int(seconds * 10), 600)
     return f"{minutes}:{tenths // 10:02d}.{tenths % 10}"

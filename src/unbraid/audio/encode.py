@@ -1,4 +1,4 @@
-"""Writing a stem: float32 (channels, n) blocks to a WAV, FLAC, MP3, M4A or Opus file, whole or not at all."""
+"""Encode float32 (channels, n) blocks to a WAV, FLAC, MP3, M4A or Opus file, atomically."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-SHORTEST_LED = 4 * AAC_FRAME  # FFmpeg plays nothing of an M4A whose edit list begins and ends in one frame
-IO_BUFFER = 1 << 18  # bytes that FFmpeg collects before it hands them to the file
+SHORTEST_ALIGNED = (
+    4 * AAC_FRAME
+)  # FFmpeg plays nothing of an M4A whose edit list begins and ends in one frame
+IO_BUFFER = 1 << 18  # bytes that FFmpeg collects before it writes them
 
 
 class Encoder:
-    """Writes blocks to `path`, which appears complete when `close` returns, and never before.
+    """Writes blocks to `path`, which appears complete when `close` returns.
 
-    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. A rate the format lacks is resampled; the attribute
-    `sample_rate` is the one written. `bitrate` is in bit/s. `tags` are named as in SoundInfo; formats keep those they
-    know. A `cover` that is JPEG or PNG is kept by all but WAV.
+    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. If the format lacks that rate, they are resampled;
+    the attribute `sample_rate` is the rate of the file. `bitrate` is in bit/s. `tags` are named as in SoundInfo;
+    a format keeps those it knows. All formats but WAV keep a JPEG or PNG `cover`.
 
-    The file decodes to as many samples as were written, aligned with them. `samples`, the number that is going to be
-    written, serves one thing: FFmpeg and many players play an M4A's last frame to its end, whatever the file says. With
-    the number known, silence that all players skip goes before the sound, so that the sound ends with a frame.
+    The file decodes to exactly the samples that were written. `samples` is their number, if it is known in advance.
+    M4A needs it: FFmpeg and many players play the last frame to its end, whatever the file says. With the number known,
+    silence that all players skip is put before the first sample, so that the last sample ends a frame.
 
-    Raises SettingError for what the format can't do, OutputError for what the disk can't; nothing is left there then.
+    Raises SettingError if the format can't do this, and OutputError if the file can't be written; no file remains.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Encoder:
         self._layout = "mono" if channels == 1 else "stereo"
         self._resampler = Resampler(sample_rate, self.sample_rate, channels)
         self._encoded = 0
-        if format == "m4a" and samples is not None and samples >= SHORTEST_LED:
+        if format == "m4a" and samples is not None and samples >= SHORTEST_ALIGNED:
             self._encoded = -(-resampled_length(samples, sample_rate, self.sample_rate) % AAC_FRAME)
         self._part = OutputFile(self.path)
         with self._part.discard_on_error():
@@ -111,12 +113,12 @@ class Encoder:
             self.abort()
 
     def write(self, block: Block) -> None:
-        """Append float32 (channels, n). Raises OutputError."""
+        """Append a block, float32 (channels, n). Raises OutputError."""
         with self._part.discard_on_error():
             self._encode(self._resampler.push(block))
 
     def close(self) -> None:
-        """Finish the file and put it in its place. Raises OutputError."""
+        """Finish the file and publish it. Raises OutputError."""
         with self._part.discard_on_error():
             self._encode(self._resampler.push(np.zeros((self.channels, 0), np.float32), last=True))
             self._container.mux(self._stream.encode(None))
@@ -126,7 +128,7 @@ class Encoder:
         self._part.commit()
 
     def abort(self) -> None:
-        """Remove what was written so far."""
+        """Remove the unfinished file."""
         self._part.discard()
 
     def _encode(self, block: Block) -> None:
@@ -137,7 +139,7 @@ class Encoder:
         if kind == "s16":
             samples = to_integers(block, 16)
         elif kind == "s32":
-            samples = to_integers(block, 24) << 8  # FFmpeg keeps 24 bits in the upper part of 32
+            samples = to_integers(block, 24) << 8  # FFmpeg expects 24 bits in the upper part of 32
         planar = kind.endswith("p")
         samples = np.ascontiguousarray(samples) if planar else interleaved(samples)
         frame = AudioFrame.from_ndarray(samples, format=kind, layout=self._layout)

@@ -1,4 +1,4 @@
-"""The formats stems are written in: what each can hold and how FFmpeg calls it."""
+"""The output formats: what each can store, and its names in FFmpeg. Loads without FFmpeg."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """One format. `bitrates` (bit/s, all channels) are the lowest, the default and the highest; None: lossless."""
+    """An output format."""
 
     name: str
     container: str
     codec: str
     sample_format: str
-    rates: tuple[int, ...] = ()  # Hz, ascending; empty: any
+    rates: tuple[int, ...] = ()
+    """Sample rates in Hz, ascending; empty: any."""
     bitrates: tuple[int, int, int] | None = None
+    """Lowest, default and highest bit rate in bit/s, of all channels together; None: lossless."""
 
     def container_options(self, sample_rate: int) -> dict[str, str]:
-        """What FFmpeg's muxer is told."""
+        """Options of FFmpeg's muxer."""
         if self.name == "wav":
-            return {"rf64": "auto"}  # beyond 4 GiB the 32 bit sizes of RIFF end (EBU Tech 3306)
+            return {"rf64": "auto"}  # RIFF's 32-bit sizes end at 4 GiB (EBU Tech 3306)
         if self.name == "m4a":
-            # An edit list counts in `movie_timescale`; by default those are milliseconds.
+            # The unit of edit lists; FFmpeg's default is the millisecond.
             return {"brand": "M4A ", "movie_timescale": str(sample_rate)}
         return {}
 
     def codec_options(self, bitrate: int | None, subtype: str) -> dict[str, str]:
-        """What FFmpeg's encoder is told."""
+        """Options of FFmpeg's encoder."""
         if self.name == "flac" and subtype == "24":
             return {"bits_per_raw_sample": "24"}
         if self.name == "mp3" and bitrate is not None and bitrate >= 256_000:
-            # LAME's -q 7 for 5: a quarter less time, and the error not larger in any band, at rates where LAME's noise
-            # shaping has nothing to do.
+            # LAME's -q 7 instead of 5 takes a quarter less time. At these rates LAME's noise shaping has nothing to do:
+            # the error isn't larger in any band.
             return {"compression_level": "7"}
         return {}
 
     def rate_for(self, sample_rate: int) -> int:
-        """The lowest rate that keeps all of `sample_rate`, or the highest there is."""
+        """Return the lowest supported rate that is at least `sample_rate`, or else the highest."""
         if not self.rates or sample_rate in self.rates:
             return sample_rate
         return next((rate for rate in self.rates if rate > sample_rate), self.rates[-1])
 
     def bitrate_for(self, bitrate: int | None, sample_rate: int) -> int | None:
-        """`bitrate`, or the default when None. Raises SettingError outside of what the format can do."""
+        """Return `bitrate`, or the default for None. Raises SettingError outside the format's range."""
         if self.bitrates is None:
             if bitrate is not None:
                 raise SettingError(
@@ -55,9 +57,9 @@ class OutputFormat:
                 )
             return None
         lowest, default, highest = self.bitrates
-        if self.name == "mp3" and sample_rate < 32000:  # MPEG-2 layer III ends there
+        if self.name == "mp3" and sample_rate < 32000:  # MPEG-2 layer III has lower limits
             highest, default = 160_000, 160_000
-            if sample_rate < 16000:  # and MPEG-2.5 there
+            if sample_rate < 16000:  # and so has MPEG-2.5
                 highest, default = 64_000, 64_000
         bitrate = default if bitrate is None else bitrate
         if not lowest <= bitrate <= highest:
@@ -86,9 +88,10 @@ def subtypes(name: str) -> tuple[str, ...]:
 
 
 def output_format(name: str, subtype: str) -> OutputFormat:
-    """The format called `name` with samples of kind `subtype`: "16", in WAV and FLAC also "24", in WAV also "float".
+    """Return the format `name` with samples of type `subtype`. Raises SettingError.
 
-    MP3, M4A and Opus have no kinds of samples; there "16", the default, means nothing. Raises SettingError.
+    WAV takes "16", "24" and "float", FLAC "16" and "24". MP3, M4A and Opus have no sample types and ignore "16", the
+    default.
     """
     if name not in FORMATS:
         raise SettingError(f"There is no output format {name}. Choose one of {', '.join(FORMATS)}.")
@@ -96,12 +99,10 @@ def output_format(name: str, subtype: str) -> OutputFormat:
         if subtype != "16":
             kind = {"24": "24 bit", "float": "float"}.get(subtype, subtype)
             others = "wav" if subtype == "float" else "wav or flac"
-            raise SettingError(f"{name} has no {kind} samples. Leave that out, or choose {others}.")
+            raise SettingError(f"{name} has no {kind} samples. Leave that option out, or choose {others}.")
         return _LOSSY[name]
     choices = _WAV if name == "wav" else _FLAC
     if subtype not in choices:
-        raise SettingError(
-            f"{name} can't hold samples of kind {subtype}. Choose one of {', '.join(choices)}."
-        )
+        raise SettingError(f"{name} has no {subtype} samples. Choose one of {', '.join(choices)}.")
     codec, sample_format = choices[subtype]
     return OutputFormat(name, name, codec, sample_format)

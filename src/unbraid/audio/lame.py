@@ -1,7 +1,7 @@
-"""The length in an MP3's LAME header, where FFmpeg's muxer declares too much.
+"""Correct the length in an MP3's LAME header, which FFmpeg's muxer sets too high.
 
-Encoder and decoder delay the sound by 1105 samples, so a last frame can hold nothing but padding, and the one before it
-up to 46 samples of it. The muxer takes the padding from the last frame alone.
+Encoder and decoder delay the sound by 1105 samples. So the last frame may contain nothing but padding, and the frame
+before it up to 46 samples of padding. The muxer only counts the padding in the last frame.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import IO
 
 FRAME = {3: 1152, 2: 576, 0: 576}  # samples, by MPEG version: 1, 2, 2.5
-_HEADER = 1441  # bytes at most from a frame's start to its end
-_DELAYS = 141  # bytes from "Xing" or "Info" to delay and padding, 12 bits each
-_CHECKSUM = 154  # bytes from there to a CRC-16 of the frame so far
+_HEADER = 1441  # bytes: the longest frame
+_DELAYS = 141  # bytes from "Xing" or "Info" to the delay and padding fields, 12 bits each
+_CHECKSUM = 154  # bytes from "Xing" or "Info" to the CRC-16 of the frame up to there
 
 
 def id3_size(head: bytes) -> int:
-    """Bytes of the tag in front of an MP3 that begins with `head`: ID3v2.4, section 3.1, size in four times 7 bits."""
+    """Size in bytes of the ID3 tag at the start of an MP3: ID3v2.4, section 3.1, a size of four 7-bit groups."""
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
 def declare_length(file: IO[bytes], samples: int) -> None:
-    """Correct the padding in a finished MP3 of `samples` samples (layout: gabriel bouvigne, "Mp3 info tag rev 1")."""
+    """Correct the padding in a finished MP3 of `samples` samples (layout: Gabriel Bouvigne, "Mp3 info tag rev 1")."""
     file.seek(0)
     frame_start = id3_size(file.read(10))
     file.seek(frame_start)
@@ -43,7 +43,7 @@ def declare_length(file: IO[bytes], samples: int) -> None:
 
 
 def _crc16(data: bytes | bytearray) -> int:
-    """CRC-16/ARC, polynomial 0x8005 reflected, as the LAME header has it."""
+    """Compute the CRC-16/ARC (polynomial 0x8005, reflected) that the LAME header uses."""
     crc = 0
     for byte in data:
         crc ^= byte

@@ -1,4 +1,4 @@
-"""Sound files of one song added up, each at its own level, in constant memory."""
+"""Add up stems of a song, each with its own gain, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from unbraid.audio.probe import SoundInfo, probe
 from unbraid.audio.resample import Block
 from unbraid.errors import SettingError
 
-CEILING = 0.99  # of full scale, where a mix is made quieter: codecs overshoot a little
+CEILING = 0.99  # of full scale: the peak of a mix that would clip otherwise; lossy codecs overshoot a little
 
 Report = Callable[[float], object]
-"""Is told the seconds that are done; what it raises ends the work."""
+"""Callback with the seconds done; an exception it raises stops the work."""
 
 
 class Mix:
-    """The sum of `stems`, (file, gain) each; at the rate of the first, and in stereo unless all are mono.
+    """Sum of `stems`, (file, gain) each, at the sample rate of the first; stereo unless all are mono.
 
-    Files that are shorter than others end in silence. Raises InputError, SettingError when there is no stem.
+    Shorter files are padded with silence. Raises InputError; SettingError if there are no stems.
     """
 
     def __init__(self, stems: Sequence[tuple[Path, float]]) -> None:
         if not stems:
-            raise SettingError("a mix needs at least one stem; choose some")
+            raise SettingError("A mix needs at least one stem. Choose one.")
         self._stems = [(path, np.float32(gain)) for path, gain in stems]
         infos = [probe(path) for path, _ in stems]
         self.info: SoundInfo = infos[0]
@@ -38,7 +38,7 @@ class Mix:
         self.samples: int | None = None
 
     def measure(self, report: Report | None = None) -> None:
-        """Read all of it once: its length becomes `samples`, and `gain` what keeps it from clipping (1: nothing)."""
+        """Read all stems once; set `samples` to the length of the mix and `gain` so that it doesn't clip."""
         peak, samples = 0.0, 0
         for block in self._sums():
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
@@ -49,7 +49,7 @@ class Mix:
         self.gain = CEILING / peak if peak > 1 else 1.0
 
     def blocks(self) -> Iterator[Block]:
-        """The mix from its beginning, times `gain`: float32 (channels, n) of a second each."""
+        """Yield the mix from its start, times `gain`, as float32 (channels, n) blocks of a second."""
         gain = np.float32(self.gain)
         for block in self._sums():
             yield block * gain

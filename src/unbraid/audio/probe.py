@@ -1,4 +1,4 @@
-"""What an audio or video file is, before any of its sound is decoded."""
+"""Open and describe an audio or video file, before decoding."""
 
 from __future__ import annotations
 
@@ -20,35 +20,40 @@ from unbraid.files.oserrors import read_cause
 if TYPE_CHECKING:
     from os import PathLike
 
-# Only these demultiplexers may open an input. Playlists and scripts (HLS, DASH, concat) are not among them: they name
-# further files and addresses, and a server must not follow those.
+# Only these demultiplexers may open an input. Playlists and scripts (HLS, DASH, concat) are excluded: they name further
+# files and URLs, which a server must not open.
 _CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,"
     "mpegts,nut,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
 )
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-# FFmpeg looks in the samples of a WAV for DTS, which CDs hide there: 25 ms, all of what opening takes. Once will do.
-_NOTHING_HIDDEN = {"max_probe_packets": "1"}
+# FFmpeg searches the samples of a WAV for DTS, which DTS CDs contain. This takes 25 ms, nearly all the time of opening
+# a file, so it is skipped after the first time.
+_SKIP_DTS_SEARCH = {"max_probe_packets": "1"}
 
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """What a file says about one of its sound streams."""
+    """What a file says about one of its audio streams."""
 
     path: Path
     codec: str
     container: str
-    sample_rate: int  # Hz
-    channels: int  # as stored
-    duration_s: float | None  # what the header claims
-    streams: int  # number of sound streams in the file
+    sample_rate: int
+    """Hz"""
+    channels: int
+    """As stored, before surround sound is mixed to stereo."""
+    duration_s: float | None
+    """What the header claims, which may be wrong; None if it says nothing."""
+    streams: int
+    """Number of audio streams in the file."""
     tags: dict[str, str] = field(default_factory=dict)
     cover: bytes | None = field(default=None, repr=False)
     cover_mime: str | None = None
 
 
 def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
-    """Describe the sound stream number `stream` (from 0; the first when None) of a file. Raises InputError."""
+    """Describe audio stream number `stream` (from 0; None: the first) of a file. Raises InputError, SettingError."""
     container, sound = open_sound(path, stream)
     with container:
         return describe(Path(path), container, sound)
@@ -57,16 +62,16 @@ def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
 def open_sound(
     path: str | PathLike[str], stream: int | None, known: SoundInfo | None = None
 ) -> tuple[InputContainer, AudioStream]:
-    """Open `path` and choose one of its sound streams. The caller closes the container. Raises InputError.
+    """Open `path` and choose an audio stream. The caller closes the container. Raises InputError, SettingError.
 
-    `known` is what was found out about that stream before.
+    `known` describes the same stream, if it was probed before.
     """
     name = Path(path).name or str(path)
     _check_readable(path, name)
-    samples_alone = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
+    is_plain_pcm = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
     try:
-        container = _open(path, _OPEN_OPTIONS | _NOTHING_HIDDEN if samples_alone else _OPEN_OPTIONS)
-    except MemoryError:  # FFmpeg's is an FFmpegError too
+        container = _open(path, _OPEN_OPTIONS | _SKIP_DTS_SEARCH if is_plain_pcm else _OPEN_OPTIONS)
+    except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InputError(
@@ -81,7 +86,7 @@ def open_sound(
 
 
 def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
-    name = f"file:{Path(path).absolute()}"  # not an address, whatever it looks like
+    name = f"file:{Path(path).absolute()}"  # with this prefix FFmpeg never takes it for a URL
     try:
         return av.open(name, "r", options=options, metadata_errors="replace")
     except MemoryError:
@@ -90,13 +95,13 @@ def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
         with Path(path).open("rb") as file:
             head = file.read(3)
         if head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
-            # FFmpeg takes MP3s of two frames for films, now and then; they begin like an MP3 all the same.
+            # FFmpeg sometimes takes an MP3 of two frames for a video.
             return av.open(name, "r", format="mp3", options=options, metadata_errors="replace")
         raise
 
 
 def describe(path: Path, container: InputContainer, sound: AudioStream) -> SoundInfo:
-    """SoundInfo of an open file."""
+    """Describe an open file."""
     cover, cover_mime = read_cover(container)
     return SoundInfo(
         path=path,
@@ -120,7 +125,7 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"is a folder. Name the files in it: {fspath(path).rstrip('/')}/*", subject=name)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError("is not a regular file. Save the sound to a file first.", subject=name)
+            raise InputError("is not a regular file. Save the audio to a file first.", subject=name)
         if status.st_size == 0:
             raise InputError("is empty (0 bytes). Copy or download it again.", subject=name)
         with Path(path).open("rb"):
@@ -128,7 +133,9 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError("doesn't exist. Check the name and the folder.", subject=name) from error
     except PermissionError as error:
-        raise InputError("may not be read. Give yourself permission to read it.", subject=name) from error
+        raise InputError(
+            "can't be read: you have no permission. Change its permissions.", subject=name
+        ) from error
     except (OSError, ValueError) as error:
         reason = f"can't be opened: {read_cause(error)}. Check the name and the disk."
         raise InputError(reason, subject=name) from error
@@ -139,17 +146,17 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
     if not sounds:
         if any(s.codec_context is None for s in container.streams.audio):
             raise InputError(
-                "has sound of a kind that can't be decoded. Convert it to WAV or FLAC.", subject=name
+                "has audio in a codec that isn't supported. Convert it to WAV or FLAC.", subject=name
             )
         what = "only pictures" if container.streams.video else "nothing that can be played"
-        raise InputError(f"has no sound in it, {what}. Choose a file with sound.", subject=name)
+        raise InputError(f"has no audio, {what}. Choose a file with audio.", subject=name)
     if stream is None:
         chosen = sounds[0]
     elif 0 <= stream < len(container.streams.audio):
         chosen = container.streams.audio[stream]
     else:
         raise SettingError(
-            f"has no sound stream {stream}. It has {len(container.streams.audio)}, counted from 0.",
+            f"has no audio stream {stream}. It has {len(container.streams.audio)}, counted from 0.",
             subject=name,
         )
     if (
@@ -158,6 +165,6 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
         or chosen.codec_context.layout.nb_channels <= 0
     ):
         raise InputError(
-            "has sound that can't be decoded. Try to play it, or convert it to WAV.", subject=name
+            "has audio that can't be decoded. Try to play it, or convert it to WAV.", subject=name
         )
     return chosen

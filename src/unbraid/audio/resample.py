@@ -1,7 +1,7 @@
-"""Change of sample rate, as a stream: float32 (channels, samples) in blocks of any size.
+"""Resample a stream of float32 (channels, samples) blocks of any size.
 
-The filter is libsoxr's (R. Sykes, "The SoX Resampler library"): linear phase, its delay taken out, so that an event at
-t seconds stays at t seconds.
+The filter is libsoxr's (R. Sykes, "The SoX Resampler library"): linear phase with its delay removed, so that an event
+at t seconds stays at t seconds.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float32]
 
-# Against "HQ", measured between 44.1 and 48 kHz: what a sine leaves besides itself is at -151 instead of -134 dB, below
-# the rounding of 24 bit (-146 dB), for 0.1 s more on a song of five minutes.
+# Compared with "HQ", between 44.1 and 48 kHz: the residue of a sine is at -151 instead of -134 dB, which is below the
+# rounding error of 24 bits (-146 dB). It takes 0.1 s more for a song of five minutes.
 QUALITY = "VHQ"
 
 
 def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
-    """Length after resampling: samples * to_rate / from_rate, rounded half up, in integers."""
+    """Return the length after resampling: samples * to_rate / from_rate, rounded half up, in exact integers."""
     return (2 * samples * to_rate + from_rate) // (2 * from_rate)
 
 
 class Resampler:
     """Resamples a stream of `channels` from `from_rate` to `to_rate` (Hz).
 
-    The lengths of all blocks returned add up to `resampled_length` of those pushed. Equal rates pass blocks through.
+    The returned blocks add up to `resampled_length` of the pushed ones. With equal rates, blocks pass unchanged.
 
     >>> resampler = Resampler(48000, 44100, channels=2)
     >>> resampler.push(np.zeros((2, 480), np.float32), last=True).shape
@@ -40,7 +40,7 @@ class Resampler:
             self._stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality=QUALITY)
 
     def push(self, block: Block, last: bool = False) -> Block:
-        """Resample `block` (channels, samples); `last` gives out what the filter still holds. May return no samples."""
+        """Resample `block` (channels, samples). `last` also flushes the filter. May return no samples."""
         if self._stream is None:
             return block
         self._pushed += block.shape[1]

@@ -1,7 +1,6 @@
-"""From samples as codecs keep them to float32 (channels, samples) of full scale 1, and back.
+"""Convert between the sample formats of codecs and float32 (channels, samples) with full scale 1.
 
-A 16 or 24 bit integer becomes float32 and the same integer again without loss: integer / 2**(bits-1) is exact in
-float32's 24 bit mantissa.
+16- and 24-bit integers survive the round trip: integer / 2**(bits-1) is exact in float32's 24-bit mantissa.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from unbraid.audio.resample import Block
 
-# Where a loudspeaker stands in stereo, as (left, right) gains: ITU-R BS.775-3, table 2 (downmix of 3/2 to 2/0). The low
-# frequency channel is left out, as that recommendation does; a centre at the back counts half to each side.
+# (left, right) gains of each loudspeaker in stereo: ITU-R BS.775-3, table 2 (downmix of 3/2 to 2/0). As in that
+# recommendation, the low-frequency channel is dropped. A back centre counts half to each side.
 _HALF_POWER = float(np.sqrt(0.5))
 _SPEAKERS: dict[str, tuple[float, float]] = {
     "FL": (1.0, 0.0),
@@ -39,7 +38,7 @@ _SPEAKERS: dict[str, tuple[float, float]] = {
     "DL": (1.0, 0.0),
     "DR": (0.0, 1.0),
 }
-# Files that don't say where their channels belong: the usual order for that many.
+# The usual order of that many channels, for files that don't declare theirs.
 _USUAL_LAYOUTS: dict[int, tuple[str, ...]] = {
     3: ("FL", "FR", "FC"),
     4: ("FL", "FR", "BL", "BR"),
@@ -51,7 +50,7 @@ _USUAL_LAYOUTS: dict[int, tuple[str, ...]] = {
 
 
 def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
-    """Decoder's samples, (channels, n) when `planar` else (1, n * channels) interleaved, as float32 (channels, n)."""
+    """Convert samples, (channels, n) if `planar` or else interleaved (1, n * channels), to float32 (channels, n)."""
     if not planar:
         samples = samples.reshape(-1, channels).T
     if samples.dtype == np.uint8:
@@ -65,13 +64,13 @@ def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
 
 
 def to_integers(block: Block, bits: int) -> NDArray[Any]:
-    """Float32 (channels, n) rounded to integers of `bits`, clipped to their range: int16 or int32 (channels, n).
+    """Round float32 (channels, n) to integers of `bits` and clip them to their range: int16 or int32 (channels, n).
 
-    No dither: it would make unchanged samples differ from the input's, and what separation leaves behind lies far above
-    the rounding noise of 16 bit (-98 dB of full scale).
+    There is no dither: it would change samples that equal the input's. Artefacts of separation are far louder than the
+    rounding noise of 16 bits (-98 dB of full scale).
     """
     full_scale = float(2 ** (bits - 1))
-    wide = block.astype(np.float64) if bits > 16 else block  # float32 rounds 24 bit full scale - 1 up
+    wide = block.astype(np.float64) if bits > 16 else block  # float32 would round up (24-bit full scale) - 1
     scaled = wide * full_scale
     np.rint(scaled, out=scaled)
     np.clip(scaled, -full_scale, full_scale - 1, out=scaled)
@@ -79,19 +78,19 @@ def to_integers(block: Block, bits: int) -> NDArray[Any]:
 
 
 def interleaved(samples: NDArray[Any]) -> NDArray[Any]:
-    """(channels, n) as (1, n * channels), the channels of each moment beside each other."""
+    """Interleave (channels, n) to (1, n * channels)."""
     beside = np.empty(samples.shape[::-1], samples.dtype)
-    for channel, values in enumerate(
-        samples
-    ):  # four times as fast as one assignment of the whole turned round
+    # Four times as fast as assigning the transposed array at once.
+    for channel, values in enumerate(samples):
         beside[:, channel] = values
     return beside.reshape(1, -1)
 
 
 def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:
-    """`block` (len(layout), n) with loudspeakers as `layout` names them, brought to 1 or 2 channels.
+    """Mix `block` (len(layout), n), whose loudspeakers `layout` names, to 1 or 2 channels.
 
-    Stereo from mono is the same on both sides; mono is the mean of stereo's sides; more go to stereo by ITU-R BS.775.
+    Mono is copied to both sides of stereo. Mono is the mean of both sides. Surround is mixed to stereo as in ITU-R
+    BS.775.
     """
     stored = block.shape[0]
     if stored == channels:
@@ -106,7 +105,7 @@ def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:
 
 
 def stereo_matrix(layout: Sequence[str]) -> NDArray[np.float32]:
-    """Gains (2, channels) from loudspeakers to stereo; channels without a known place alternate left and right."""
+    """Return gains (2, channels) to mix to stereo. Channels of unknown position alternate between left and right."""
     names = layout if all(name in _SPEAKERS for name in layout) else _USUAL_LAYOUTS.get(len(layout))
     if names is None:
         gains = [(1.0, 0.0) if index % 2 == 0 else (0.0, 1.0) for index in range(len(layout))]

@@ -1,4 +1,4 @@
-"""A song's tags and cover picture: read from any container, written to those that can hold them."""
+"""Read tags and cover picture from any container, and write them to formats that support them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 
-# What containers and encoders say about themselves, and loudness or gapless data, which is wrong for a stem.
+# Data about the container or the encoder, and loudness and gapless data, which would be wrong for a stem.
 _NOT_TAGS = frozenset(
     {
         *(
@@ -43,7 +43,7 @@ _MIME_OF_CODEC = {"mjpeg": "image/jpeg", "png": "image/png"}
 
 
 def read_tags(container: InputContainer, sound: AudioStream) -> dict[str, str]:
-    """Tags of the file and of its sound stream (Ogg keeps them there), names in lower case as FFmpeg calls them."""
+    """Read the tags of the file and of its audio stream (where Ogg has them). Names are FFmpeg's, in lower case."""
     found: dict[str, str] = {}
     for source in (container.metadata, sound.metadata):
         for name, value in source.items():
@@ -54,7 +54,7 @@ def read_tags(container: InputContainer, sound: AudioStream) -> dict[str, str]:
 
 
 def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
-    """The first attached JPEG or PNG picture and its media type, or (None, None). Reads on in `container`."""
+    """Return the first attached JPEG or PNG and its media type, or (None, None). Moves the read position."""
     for stream in container.streams.video:
         mime = _MIME_OF_CODEC.get(stream.codec_context.name) if stream.codec_context is not None else None
         if mime is None or not stream.disposition & Disposition.attached_pic:
@@ -63,7 +63,7 @@ def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
             for packet in container.demux(stream):
                 if packet.size:
                     return bytes(packet), mime
-        except MemoryError:  # FFmpeg's is an FFmpegError too
+        except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
             raise
         except av.FFmpegError:
             pass
@@ -71,11 +71,11 @@ def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
 
 
 def add_cover(container: OutputContainer, picture: bytes, mime: str | None) -> None:
-    """Add a JPEG or PNG as the attached picture of a file whose sound stream is set up. Other kinds are left out.
+    """Attach a JPEG or PNG to a file whose audio stream is set up. Ignore other pictures.
 
     Writes the file's header.
     """
-    codec, width, height = _look_at(picture, mime)
+    codec, width, height = _codec_and_size(picture, mime)
     if codec not in _MIME_OF_CODEC:
         return
     stream = container.add_mux_stream(codec, width=width, height=height)
@@ -91,8 +91,8 @@ def add_cover(container: OutputContainer, picture: bytes, mime: str | None) -> N
 
 
 def cover_tags(picture: bytes, mime: str | None) -> dict[str, str]:
-    """The same as a tag, for Ogg: a FLAC picture block (RFC 9639, section 8.8) in base64."""
-    codec, width, height = _look_at(picture, mime)
+    """Return the cover as a tag for Ogg: a FLAC picture block (RFC 9639, section 8.8) in base64."""
+    codec, width, height = _codec_and_size(picture, mime)
     if codec not in _MIME_OF_CODEC:
         return {}
     front_cover, no_description, depth, no_palette = 3, 0, 24, 0
@@ -102,8 +102,8 @@ def cover_tags(picture: bytes, mime: str | None) -> dict[str, str]:
     return {"metadata_block_picture": base64.b64encode(block).decode()}
 
 
-def _look_at(picture: bytes, mime: str | None) -> tuple[str, int, int]:
-    """FFmpeg's name for the picture's kind, its width and height; ("", 0, 0) when it is of no use."""
+def _codec_and_size(picture: bytes, mime: str | None) -> tuple[str, int, int]:
+    """Return FFmpeg's name of the picture's codec, width and height; ("", 0, 0) if it is unusable."""
     if mime not in (None, *_MIME_OF_CODEC.values()):
         return "", 0, 0
     try:

@@ -1,8 +1,8 @@
-"""Which decoded samples belong to the song, and where: frames without gaps from its first sample to its last.
+"""Place decoded frames on the song's timeline, without encoder padding and without gaps.
 
-Encoders put silence before the sound (their delay) and after it (to fill the last frame). FFmpeg drops what LAME, Opus
-and Matroska headers and MP4 edit lists declare at the start and most of what they declare at the end. This module does
-the rest, and keeps time where a file is damaged.
+Encoders put silence before the sound (their delay) and after it (to fill the last frame). FFmpeg drops the padding that
+LAME, Opus and Matroska headers and MP4 edit lists declare at the start, and most of the padding at the end. This module
+drops the rest, and keeps the rest of a damaged file in sync.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from av.container import InputContainer
 from av.packet import Packet
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-JITTER_S = (
-    0.1  # timestamps (Matroska's are whole milliseconds, Vorbis' lag by a block) are believed from here on
-)
-SHORT_MP3 = 2 * 1152  # samples: encoder's and decoder's delay reach into the second frame
+# A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis' lag by a block.
+JITTER_S = 0.1
+SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
 
 
 class Timeline:
-    """Follows packets and frames of one stream in the order they come.
+    """Follows the packets and frames of one stream in their order.
 
-    `claimed` is the length in samples by a trustworthy header, else None; it may be wrong by `tolerance`. `untrimmed`
-    is for Vorbis whose padding FFmpeg shall not look for.
+    `claimed` is the length in samples by a reliable header, or None; it may be off by `tolerance`. `untrimmed` keeps
+    FFmpeg from trimming Vorbis padding, which it would get wrong.
     """
 
     def __init__(
@@ -39,30 +38,31 @@ class Timeline:
         self._rate = stream.sample_rate
         self._format = container.format.name
         self._claimed, self._tolerance = claimed, tolerance
-        self._placed = 0  # samples that have a place so far
-        self._offset: int | None = None  # place of a sample whose timestamp is 0
-        self._end: int | None = None  # of the packets so far, by timestamp
+        self._placed = 0  # samples placed so far
+        self._offset: int | None = None  # position of a sample whose timestamp is 0
+        self._end: int | None = None  # of the packets so far, by their timestamps
         self._failed = False
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
-        self._vorbis_begins = untrimmed  # the first packet only begins the first overlap (Vorbis I, 4.3.8)
+        self._skip_first_frame = untrimmed  # the first packet only starts the first overlap (Vorbis I, 4.3.8)
         if untrimmed:
             stream.codec_context.flags2 |= Flags2.skip_manual
         self._skip = self._foreign_delay(container, stream)
-        self.missing = 0  # samples of silence in place of what is not there
+        self.missing = 0  # samples of silence inserted for missing packets
 
-    def see(self, packet: Packet[AudioStream]) -> None:
-        """Note a packet before it is decoded."""
+    def note_packet(self, packet: Packet[AudioStream]) -> None:
+        """Register a packet before it is decoded."""
         if self._format == MP4 and packet.pts is not None and packet.duration:
-            # The last packet lasts as long as there is sound in it; FFmpeg gives out the whole frame.
+            # The duration of the last packet excludes padding. FFmpeg decodes the whole frame.
             self._end = self._samples(packet.pts + packet.duration, packet)
         self._sizes += packet.size
         self._packets += 1
 
-    def fail(self, packet: Packet[AudioStream]) -> None:
-        """Note that a packet could not be decoded: the next frame's timestamp shows how much is missing.
+    def note_failure(self, packet: Packet[AudioStream]) -> None:
+        """Register an undecodable packet: the next frame's timestamp shows how much is missing.
 
-        FFmpeg's MP3 parser makes one packet of all it can't read, as if it were one frame: its size tells the time.
+        FFmpeg's MP3 parser turns all bytes that it can't parse into one packet with the duration of one frame. The
+        packet's size tells how many frames were lost.
         """
         self._failed = True
         if (
@@ -76,9 +76,9 @@ class Timeline:
             self._offset = (self._offset or 0) + lost_frames * self._samples(packet.duration, packet)
 
     def place(self, frame: AudioFrame) -> tuple[int, int, int]:
-        """(samples of silence before `frame`, first sample of it to keep, number of samples to keep)."""
-        if self._vorbis_begins:
-            self._vorbis_begins = False
+        """Return the samples of silence to insert before `frame`, its first sample to keep, and how many to keep."""
+        if self._skip_first_frame:
+            self._skip_first_frame = False
             return 0, 0, 0
         skipped = min(self._skip, frame.samples)
         self._skip -= skipped
@@ -96,7 +96,7 @@ class Timeline:
                 silence = gap
                 self.missing += gap
             elif abs(gap) > tolerance:
-                self._offset -= gap  # the clock was set anew
+                self._offset -= gap  # the stream's clock was reset
         self._failed = False
         if self._end is not None and self._offset is not None:
             samples = min(samples, self._end + self._offset - self._placed - silence)
@@ -106,9 +106,9 @@ class Timeline:
 
     @property
     def surplus(self) -> int:
-        """Of the samples placed so far, how many at the end lie beyond the end by the header.
+        """Number of samples placed beyond the end that the header claims.
 
-        FFmpeg itself ends MP3s where their header says, except after a gap and in tiny files.
+        FFmpeg ends MP3s where their header says, except after a gap and in tiny files.
         """
         if self._claimed is None or not (
             self._untrimmed
@@ -128,10 +128,10 @@ class Timeline:
         return 0 if base is None else round(time * base.numerator * self._rate / base.denominator)
 
     def _foreign_delay(self, container: InputContainer, stream: AudioStream) -> int:
-        """Samples to drop at the start besides those FFmpeg drops.
+        """Return the samples to drop at the start in addition to those that FFmpeg drops.
 
-        Its WMA decoder drops two frames, the delay of Microsoft's encoder. FFmpeg's own encoder has one frame of delay,
-        so with its files FFmpeg is told to drop nothing.
+        FFmpeg's WMA decoder drops two frames, the delay of Microsoft's encoder. FFmpeg's own encoder has one frame of
+        delay; for its files, FFmpeg's skipping is turned off.
         """
         writer = container.metadata.get("encoder", "")
         if stream.codec_context.name not in ("wmav1", "wmav2") or not writer.startswith("Lavf"):

@@ -1,4 +1,4 @@
-"""A video with other sound: its pictures are copied as they are, and subtitles too where the new file can hold them."""
+"""Replace the sound of a video. Pictures are copied, and so are subtitles if the new container supports them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from unbraid.audio.probe import open_sound
 from unbraid.audio.resample import Block
 from unbraid.errors import InputError
 
-VOCALS, NO = "vocals", "no_"  # as stems are called
+VOCALS, NO = "vocals", "no_"  # names of stems
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A container, and the sound that all its players know."""
+    """A container, and the audio format that all its players support."""
 
     ending: str
     container: str
@@ -47,7 +47,7 @@ _MKV = _Kind("mkv", "matroska", output_format("opus", "16"))
 
 
 def check_video(path: str | PathLike[str]) -> None:
-    """Raise InputError unless `path` is a video whose pictures can be copied. A cover is no video."""
+    """Raise InputError unless `path` is a video whose pictures can be copied. A cover doesn't count."""
     container, _ = open_sound(path, None)
     with container:
         _kind(container, Path(path).name)
@@ -61,10 +61,9 @@ def write_without(
     stream: int | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """Write `folder/no_vocals.mp4`: the video with the accompaniment as its sound.
+    """Write `folder/no_vocals.mp4`: the video with the accompaniment as its sound. See `write_video`.
 
-    `stems` are its sound taken apart (stem to file): one stem and `no_STEM`, or all, of which the others than the
-    vocals are added up. Otherwise as `write_video`.
+    `stems` maps names to files: either STEM and `no_STEM`, or all stems, of which all but the vocals are added up.
     """
     rest = next((stem for stem in stems if stem.startswith(NO)), None)
     wanted = [rest] if rest else [stem for stem in stems if stem != VOCALS]
@@ -82,10 +81,10 @@ def write_video(
     stream: int | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """Write the pictures of `video` with the sound `mix`, which begins where its sound stream number `stream` does.
+    """Write the pictures of `video` with the sound `mix`, which starts when the audio stream number `stream` does.
 
-    The file is `out` with the ending of its kind: .mp4, .webm or .mkv, as the video's own or else whichever can hold
-    its pictures. It appears whole or not at all; `check` may raise to stop. Raises InputError and OutputError.
+    The file is `out` with the suffix .mp4, .webm or .mkv: the container of the video, or else one that supports its
+    pictures. It is written atomically. `check` may raise an exception to stop. Raises InputError and OutputError.
     """
     container, sound = open_sound(video, stream)
     with container:
@@ -99,12 +98,12 @@ def write_video(
 
 
 def _kind(container: InputContainer, name: str) -> _Kind:
-    """What can hold the pictures. Raises InputError."""
+    """Choose a container that supports the pictures. Raises InputError."""
     pictures = _pictures(container)
     if not pictures:
         raise InputError("is not a video: it has no moving pictures. Ask for its stems alone.", subject=name)
-    of_web = {picture.codec_context.codec.canonical_name for picture in pictures} <= {"vp8", "vp9", "av1"}
-    own = (_WEBM if of_web else _MKV) if "matroska" in container.format.name else _MP4
+    is_web = {picture.codec_context.codec.canonical_name for picture in pictures} <= {"vp8", "vp9", "av1"}
+    own = (_WEBM if is_web else _MKV) if "matroska" in container.format.name else _MP4
     for kind in dict.fromkeys((own, _MKV)):
         try:
             with av.open(io.BytesIO(), "w", format=kind.container) as trial:
@@ -112,7 +111,7 @@ def _kind(container: InputContainer, name: str) -> _Kind:
                     trial.add_stream_from_template(picture, opaque=True)
                 trial.start_encoding()
             return kind
-        except MemoryError:  # FFmpeg's is an FFmpegError too
+        except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
             raise
         except (ValueError, av.FFmpegError):
             continue
@@ -135,8 +134,8 @@ def _write(
     kind: _Kind,
     check: Callable[[], object],
 ) -> None:
-    container.flags |= Flags.gen_pts.value  # type: ignore[operator]  # AVI has none
-    # An edit list, which says where pictures and sound begin, counts in `movie_timescale`: not in milliseconds.
+    container.flags |= Flags.gen_pts.value  # type: ignore[operator]  # AVI has no timestamps
+    # The unit of edit lists, which say when pictures and sound begin; FFmpeg's default is the millisecond.
     options = {"movie_timescale": "90000"} if kind is _MP4 else {}
     with av.open(part.file, "w", format=kind.container, options=options, metadata_errors="replace") as output:
         copies = _copies(container, output)
@@ -154,12 +153,12 @@ def _write(
 
 
 def _copies(container: InputContainer, output: OutputContainer) -> dict[Stream, Stream]:
-    """Streams to copy, and what they become."""
+    """Add a copy of each picture and subtitle stream to `output`; return input stream -> output stream."""
     copies: dict[Stream, Stream] = {
         picture: output.add_stream_from_template(picture, opaque=True) for picture in _pictures(container)
     }
     for subtitle in container.streams.subtitles:
-        with suppress(ValueError):  # of a kind that the new file can't hold
+        with suppress(ValueError):  # the new container doesn't support them
             copies[subtitle] = output.add_stream_from_template(subtitle, opaque=True)
     for stream, copy in copies.items():
         copy.metadata.update(_described(stream))
@@ -176,14 +175,14 @@ def _metadata(container: InputContainer) -> dict[str, str]:
 
 
 def _start_s(container: InputContainer, sound: AudioStream) -> Fraction:
-    """When the sound begins, by the video's clock."""
+    """Start time of the sound on the video's clock."""
     if sound.start_time is None or sound.time_base is None:
         return Fraction(0)
     return sound.start_time * sound.time_base
 
 
 def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Any]]:
-    """Those of the streams that can be copied; what can't be read is left out."""
+    """Yield the packets of the streams; skip unreadable ones."""
     packets = container.demux(streams)
     errors = 0
     while errors <= MAX_ERRORS_IN_A_ROW:
@@ -191,13 +190,13 @@ def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packe
             packet = next(packets)
         except StopIteration:
             return
-        except MemoryError:  # FFmpeg's is an FFmpegError too
+        except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
             raise
         except av.FFmpegError:
             errors += 1
             continue
         errors = 0
-        if packet.size:  # the last one of each stream is empty
+        if packet.size:  # the last packet of each stream is empty
             yield packet
 
 
@@ -207,7 +206,7 @@ def _seconds(packet: Packet[Any]) -> Fraction | None:
 
 
 class _Sound:
-    """The sound of the new video, encoded as far as its pictures are."""
+    """Encodes the sound of the new video in step with its pictures."""
 
     def __init__(self, output: OutputContainer, mix: Mix, kind: _Kind, start_s: Fraction) -> None:
         self._output = output
@@ -219,10 +218,10 @@ class _Sound:
         if bitrate := kind.sound.bitrate_for(None, self._rate):
             self.stream.bit_rate = bitrate
         self._blocks = resampled(mix.blocks(), mix.sample_rate, self._rate, mix.channels)
-        self._next = round(start_s * self._rate)  # time of the next sample, in samples
+        self._next = round(start_s * self._rate)  # position of the next sample
 
     def until(self, seconds: Fraction | None, check: Callable[[], object]) -> None:
-        """Encode all that comes before that time; all there is for None."""
+        """Encode all samples before that time; None: all that remain."""
         while seconds is None or self._next < seconds * self._rate:
             check()
             block = next(self._blocks, None)

@@ -131,7 +131,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
     for block in blocks:
         moments.add(block[0])
     if samples == 0:
-        raise InputError("has no sound in it: it is 0 samples long. Choose another file.", subject=song.name)
+        raise InputError("has no audio: it is 0 samples long. Choose another file.", subject=song.name)
     return Analysis(
         samples=samples,
         # At least one: a single sample at 192 kHz rounds to none.
