@@ -53,8 +53,8 @@ def main() -> int:
         f"{options.model} by {engine}"
     )
     same = True
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         songs = [
             write_song(folder / f"{seed:02}.wav", options.seconds, seed) for seed in range(options.songs)
         ]

@@ -68,10 +68,10 @@ model = get_model(signature, Path(repo)).to(device)
 load = time.perf_counter() - started
 for _ in range(2):
     started = time.perf_counter()
-    heard = torch.from_numpy(song)
-    mean, deviation = heard.mean(0).mean(), heard.mean(0).std() + 1e-8
+    song_tensor = torch.from_numpy(song)
+    mean, deviation = song_tensor.mean(0).mean(), song_tensor.mean(0).std() + 1e-8
     with torch.no_grad():
-        stems = apply_model(model, ((heard - mean) / deviation)[None], device=device, shifts=0, overlap=0.25)
+        stems = apply_model(model, ((song_tensor - mean) / deviation)[None], device=device, shifts=0, overlap=0.25)
     stems = (stems[0] * deviation + mean).cpu().numpy()
 {ENDS}"""
 FIGURES = ("load", "first", "again", "command", "peak")
@@ -113,9 +113,9 @@ def main() -> int:
                     folder / f"{side}.npy",
                 ]
                 answer = subprocess.run([python, "-c", code, *parameters], stdout=subprocess.PIPE, check=True)
-                whole = [*command, "-n", SIGNATURE, "--repo", peer.weights, "-d", options.device,
+                command_line = [*command, "-n", SIGNATURE, "--repo", peer.weights, "-d", options.device,
                          "--shifts", "0", "-o", folder / "out", options.song]  # fmt: skip
-                figures[side].append({**json.loads(answer.stdout), "command": measure(whole).wall_s})
+                figures[side].append({**json.loads(answer.stdout), "command": measure(command_line).wall_s})
         stems = [np.load(folder / f"{side}.npy") for side in workers]
         difference = max(map(difference_db, *stems))
     seconds = song.shape[1] / RATE

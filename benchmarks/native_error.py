@@ -1,6 +1,6 @@
 """Measure the error of the native library, which computes on 16-bit integers, against PyTorch in float32.
 
-    python benchmarks/native_error.py SONG… [--models htdemucs htdemucs_6s] [--weights drawn heard trained] [--at 30]
+    python benchmarks/native_error.py SONG… [--models htdemucs htdemucs_6s] [--weights initial scaled trained] [--at 30]
     python benchmarks/native_error.py SONG… --repo DIR --models NAME…
 
 One segment of each song, from `--at` seconds on (or the last one), is normalised as usual. PyTorch in float32, the
@@ -10,9 +10,9 @@ largest sample. Fails if the energy of the native library's error is above -60 d
 
 Without `--repo`, random weights are generated in three ways for each model:
 
-- drawn: PyTorch's initial weights. Their layer scales are so small that residual branches and the transformer hardly
+- initial: PyTorch's initial weights. Their layer scales are so small that residual branches and the transformer hardly
   matter.
-- heard: the same with layer scales of 0.3.
+- scaled: the same with layer scales of 0.3.
 - trained: as difficult as trained weights, or more: layer scales from 0.1 to 1.5, gains of normalisations from 0.3 to
   3, one weight in 500 up to 20 times as large, one row in 50 up to 5 times, and attention four times as sharp.
 
@@ -145,12 +145,12 @@ def write(template: GraphTemplate, state: Mapping[str, np.ndarray], folder: Path
     (folder / DESCRIPTION).write_text(json.dumps(description))
 
 
-def drawn(name: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def initial(name: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Keep the initial weights."""
     return values
 
 
-def heard(name: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def scaled(name: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Set layer scales to 0.3, so that every branch matters."""
     return np.full_like(values, 0.3) if name.endswith("scale") else values
 
@@ -174,8 +174,8 @@ def trained(name: str, values: np.ndarray, random: np.random.Generator) -> np.nd
 
 
 WEIGHTS_BY_WAY: dict[str, Callable[[str, np.ndarray, np.random.Generator], np.ndarray]] = {
-    "drawn": drawn,
-    "heard": heard,
+    "initial": initial,
+    "scaled": scaled,
     "trained": trained,
 }
 

@@ -123,7 +123,7 @@ def test_trained_weights_have_outliers_and_fit_float16() -> None:
     pytest.importorskip("torch")
     error = import_module("native_error")
     values = np.random.default_rng(0).uniform(-1, 1, (512, 512)).astype(np.float32)
-    made = error.trained("crosstransformer.layers.0.linear1.weight", values, np.random.default_rng(0))
-    assert 10 < np.abs(made).max() < 100
-    assert np.mean(made == values) > 0.95
-    assert np.isfinite(made.astype(np.float16)).all()
+    weights = error.trained("crosstransformer.layers.0.linear1.weight", values, np.random.default_rng(0))
+    assert 10 < np.abs(weights).max() < 100
+    assert np.mean(weights == values) > 0.95
+    assert np.isfinite(weights.astype(np.float16)).all()

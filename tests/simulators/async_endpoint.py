@@ -66,13 +66,12 @@ class AsyncEndpoint:
         self._failure = async_config["OutputConfig"]["S3FailurePath"].rstrip("/")
         self._topics = async_config["OutputConfig"]["NotificationConfig"]
         self.max_concurrent: int = async_config["ClientConfig"]["MaxConcurrentInvocationsPerInstance"]
-        self.role: str = model["ExecutionRoleArn"]
         self._environment = {**model["PrimaryContainer"].get("Environment", {}), **environment}
         self.scaling = AutoScaling.of(template, self.name)
         self._s3, self._sns, self._log = s3, sns, log
         self.command = COMMAND
         self.minute_s = 0.3
-        """Seconds that stand for a minute of auto scaling."""
+        """Length of a simulated minute of auto scaling, in seconds."""
         self.longest_s: float | None = None
         """Time limit for invocations that replaces the limit of the call."""
         self.refusing: tuple[int, str] | None = None

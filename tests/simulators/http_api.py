@@ -65,7 +65,7 @@ class Route:
 
 
 class HttpApi:
-    """An ASGI application."""
+    """The HTTP API of a template, as an ASGI application."""
 
     def __init__(self, template: Template, functions: LambdaFunctions) -> None:
         apis = template.of_type("AWS::ApiGatewayV2::Api")

@@ -110,8 +110,6 @@ class LambdaFunctions:
         self.retry_after_s = 0.2
         self.dropped: list[tuple[str, Any]] = []
         """Function and event of every asynchronous invocation that failed all its tries."""
-        self.errors: list[tuple[str, Any]] = []
-        """Function and error of every failed invocation, expected or not."""
         self._functions: dict[str, LambdaFunction] = {}
         for logical, properties in template.of_type("AWS::Lambda::Function").items():
             if properties.get("PackageType") == "Image":
@@ -132,7 +130,7 @@ class LambdaFunctions:
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", 128)),
                 "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-                "AWS_LAMBDA_LOG_STREAM_NAME": "here",
+                "AWS_LAMBDA_LOG_STREAM_NAME": "local",
                 "LAMBDA_TASK_ROOT": "/var/task",
                 "TZ": ":UTC",
                 **environment_of(properties["Role"]),
@@ -167,8 +165,6 @@ class LambdaFunctions:
         elif environment.process.is_alive():
             with self._lock:
                 function.idle.append(environment)
-        if result.failed:
-            self.errors.append((function.name, result.payload))
         return result
 
     def invoke_later(self, name: str, event: Any) -> None:
@@ -184,10 +180,6 @@ class LambdaFunctions:
 
         self._later.submit(deliver)
 
-    def log(self) -> str:
-        """Everything that functions have printed."""
-        return "".join(file.read_text() for file in sorted(self._logs.glob("*.log")))
-
     def close(self) -> None:
         """End all processes."""
         self._later.shutdown(wait=False, cancel_futures=True)
@@ -196,17 +188,17 @@ class LambdaFunctions:
                 environment.stop()
 
     def _start(self, function: LambdaFunction) -> ExecutionEnvironment:
-        here, there = _processes.Pipe()
+        ours, theirs = _processes.Pipe()
         log = str(self._logs / f"{function.logical}.log")
         process = _processes.Process(
             target=lambda_runtime.run,
-            args=(there, function.environment, log),
+            args=(theirs, function.environment, log),
             daemon=True,
             name=function.name,
         )
         process.start()
-        there.close()
-        environment = ExecutionEnvironment(process, here)
+        theirs.close()
+        environment = ExecutionEnvironment(process, ours)
         with self._lock:
             self._all.append(environment)
         return environment

@@ -37,7 +37,7 @@ class Connection:
 
 
 class WebSocketApi:
-    """An ASGI application."""
+    """The WebSocket API of a template, as an ASGI application."""
 
     def __init__(self, template: Template, functions: LambdaFunctions) -> None:
         apis = template.of_type("AWS::ApiGatewayV2::Api")

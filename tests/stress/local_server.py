@@ -32,7 +32,7 @@ class LocalServer:
     def __init__(self, folder: Path, *options: str, **settings: object) -> None:
         self.folder, self.data, self.log = folder, folder / "data", folder / "log"
         self.cache = folder / "cache"
-        for name in ("home", "tmp", "here"):
+        for name in ("home", "tmp", "current"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._options = options
         self._environment = {
@@ -68,7 +68,7 @@ class LocalServer:
             self.process = subprocess.Popen(
                 command,
                 env=self._environment,
-                cwd=self.folder / "here",
+                cwd=self.folder / "current",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

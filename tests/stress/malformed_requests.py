@@ -257,13 +257,13 @@ def bodies(token: str) -> Iterator[bytes]:
             ("session_ids", "files"),
             ("model", "stems", "format", "notify", "video"), ("gains",), ("\ud800",),
         ):  # fmt: skip
-            whole = {
+            valid = {
                 "fileName": "x", "fileType": "", "sessionId": "x" * 32, "s3Key": "x", "session_id": "x" * 32,
                 "sessionIds": ["x" * 32], "session_ids": ["x" * 32], "files": [{"fileName": "x",
                 "fileType": ""}],
                 "gains": {"x": 1},
             }  # fmt: skip
-            yield json.dumps({**whole, **dict.fromkeys(fields, value)}).encode()
+            yield json.dumps({**valid, **dict.fromkeys(fields, value)}).encode()
         yield json.dumps({"session_id": "x" * 32, "gains": {str(value): value}}).encode()
         yield json.dumps({"session_ids": [value], "sessionIds": [value], "files": [value]}).encode()
     for number in (b"1" * 5000, b"1e999", b"-Infinity", b"NaN", b"0." + b"0" * 9999 + b"1"):

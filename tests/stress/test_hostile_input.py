@@ -34,7 +34,7 @@ SLOW_CLIENTS = 300
 LONG_HEADER = b"GET / HTTP/1.1\r\nX: " + b"x" * 60_000
 ANSWER_S = 5.0  # time limit for an answer while the server is under attack
 QUIET_S = 0.5  # after which a connection sends nothing more
-MAX_GROWTH = 200e6  # bytes of the web process; memory of a few hundred connections is given back
+MAX_GROWTH = 200e6  # bytes of the web process; memory of a few hundred connections is freed
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc, which only Linux has"

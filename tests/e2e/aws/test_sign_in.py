@@ -55,7 +55,7 @@ def first_status(aws_account: AwsAccount, user: Client, session_id: str) -> str:
         address, subprotocols=protocols, origin=Origin(aws_account.page_origin), proxy=None
     ) as socket:
         assert socket.subprotocol == (protocols and protocols[0])
-        socket.send("here")
+        socket.send("hello")
         return str(json.loads(socket.recv(20))["status"])
 
 

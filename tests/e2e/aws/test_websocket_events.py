@@ -35,7 +35,7 @@ def test_sends_progress_until_the_session_is_deleted(
     upload = client.upload_song(song.read_bytes())
     session_id, most, states = upload["sessionId"], 0.0, []
     with subscribe(aws_account, client, session_id) as socket:
-        socket.send("here")
+        socket.send("hello")
         assert receive(socket)["status"] == "AWAITING_UPLOAD"
         assert client.process(upload)[0] == 202
         while "COMPLETED" not in states:
