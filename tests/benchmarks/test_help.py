@@ -6,8 +6,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from tests.benchmarks.conftest import FOLDER
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 COMMANDS = [path for path in sorted(FOLDER.glob("*.py")) if "__main__" in path.read_text("utf-8")]
 
 
@@ -15,7 +15,6 @@ COMMANDS = [path for path in sorted(FOLDER.glob("*.py")) if "__main__" in path.r
 def test_help_names_the_command(
     command: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr("sys.argv", [str(command), "--help"])
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(command), run_name="__main__")

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.audio.sounds import bursts
+from tests.benchmarks.conftest import FOLDER
 
 from unbraid.audio.encode import Encoder
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_prints_the_time_of_every_stage(tmp_path: Path) -> None:
@@ -40,7 +39,6 @@ def test_prints_the_time_of_every_stage(tmp_path: Path) -> None:
 
 
 def test_time_of_a_stage_excludes_the_stages_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FOLDER))
     overheads = importlib.import_module("overheads")
     moments = iter(np.cumsum([0, 3, 5, 7, 11]))  # outer begins, inner begins, inner ends, outer ends
     monkeypatch.setattr(overheads.time, "thread_time", lambda: float(next(moments)))

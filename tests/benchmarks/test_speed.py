@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,12 +14,9 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def speed() -> Iterator[ModuleType]:
+def speed(benchmarks: None) -> ModuleType:
     """`benchmarks/speed.py`, with all names that it imports."""
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)
-    yield import_module("speed")
-    sys.path.remove(folder)
+    return import_module("speed")
 
 
 @pytest.fixture
