@@ -157,7 +157,7 @@ def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> 
         ({"jobs": 0}, "jobs"),
         ({"threads": 0}, "threads"),
         ({"device": "abacus"}, "Choose one of auto, cpu, cuda, mps"),
-        ({"quality": "perfect"}, "there is fast, balanced, best"),
+        ({"quality": "perfect"}, "Choose fast, balanced, best"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(

@@ -1,4 +1,4 @@
-"""One song's networks compute at a time: they need all cores and most of the memory."""
+"""Lock for the networks: only one song computes at a time, because networks need all cores and most of the memory."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-POLL_S = 0.1  # between two checks whether the waiting song was cancelled
+POLL_S = 0.1  # between two checks for cancellation while waiting
 
 
 class ComputeLock:
-    """Lock of the thread whose networks compute. A thread that holds it may take it again."""
+    """Reentrant lock held by the thread whose networks compute."""
 
     def __init__(self) -> None:
         self._lock = RLock()
 
     @contextmanager
     def hold(self, check: Callable[[], None]) -> Iterator[float]:
-        """Hold the lock inside; yields the seconds spent waiting. `check` ends the wait by raising."""
+        """Hold the lock and yield the seconds spent waiting for it. `check` may raise to end the wait."""
         started = time.monotonic()
         while not self._lock.acquire(timeout=POLL_S):
             check()

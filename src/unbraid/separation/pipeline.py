@@ -1,4 +1,4 @@
-"""The second pass over a song: its blocks in, finished stems out, at the rate and with the channels wanted."""
+"""The second pass over a song: read its blocks, run the networks, and write stems in the chosen rate and channels."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from unbraid.separation.writers import StemWriter
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A song, and what is wanted of it."""
+    """A song and the stems to make from it."""
 
     song: Song
     analysis: Analysis
     choice: StemChoice
     sample_rate: int
-    """Of the stems, Hz."""
+    """Sample rate of the stems, Hz."""
     channels: int
-    """Of the stems: 1 or 2."""
+    """Channels of the stems: 1 or 2."""
     reporter: Reporter
     sums: Path | None = None
-    """Where the sums of several networks may wait; in memory without."""
+    """File for the sums of several networks; None to keep them in memory."""
 
     @property
     def samples(self) -> int:
-        """Length of the stems."""
+        """Length of the stems in samples."""
         return max(1, resampled_length(self.analysis.samples, self.song.sample_rate, self.sample_rate))
 
     @property
     def seconds(self) -> float:
-        """Length of the song."""
+        """Length of the song in seconds."""
         return self.analysis.samples / self.song.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A model, and how its networks are led through a song."""
+    """A model with the runs of its networks."""
 
     model: Model
     parts: Sequence[Part]
@@ -64,10 +64,7 @@ class Pipeline:
     compute_lock: ComputeLock = field(default_factory=ComputeLock)
 
     def separate(self, task: Task, writer: StemWriter) -> float:
-        """Read the song and give the chosen stems to `writer`, which is finished at the end.
-
-        Other songs' networks don't compute meanwhile; gives the seconds that this one waited for theirs.
-        """
+        """Separate the song into `writer`, and finish it. Return the seconds spent waiting for the compute lock."""
         with self.compute_lock.hold(task.reporter.check) as waited_s:
             self._compute(task, writer)
         writer.finish(
@@ -78,14 +75,14 @@ class Pipeline:
         return waited_s
 
     def _compute(self, task: Task, writer: StemWriter) -> None:
-        """All but finishing."""
+        """Separate the song into `writer`, without finishing it."""
         blocks: Iterator[Floats] = _complete(task)
         mixture = MixtureBuffer(task.channels)
         rest: Iterator[Floats] = iter(())
         if task.choice.complement == "rest":
-            blocks, kept = tee(blocks)
+            blocks, copy = tee(blocks)
             rest = self._as_stems(
-                _to_channels(kept, task.channels), task, task.song.sample_rate, task.channels
+                _to_channels(copy, task.channels), task, task.song.sample_rate, task.channels
             )
         parts = self._parts(task)
         self._report(task, 0, len(parts), 0.0)
@@ -101,29 +98,29 @@ class Pipeline:
                 self._report(task, len(parts) - 1, len(parts), done / task.samples)
 
     def _parts(self, task: Task) -> Sequence[Part]:
-        """The networks that have a say in what is wanted."""
+        """Return the networks that contribute to the chosen stems."""
         return [part for part in self.parts if any(part.weights[source] for source in task.choice.sources)]
 
     def _estimates(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
-        """Estimates (sources, channels, n) of the sources wanted, as the stems are to be; reads the song's `blocks`."""
+        """Yield estimates (sources, channels, n) of the chosen sources in the rate and channels of the stems."""
         sources = len(task.choice.sources)
         with closing(self._mean(task, parts, blocks)) as stream:
-            # The resampler knows channels only, so the sources' channels stand beside each other for it.
+            # The resampler has only channels, so it gets the channels of all sources side by side.
             flat = (part.reshape(-1, part.shape[-1]) for part in self._from_model(stream, task))
             width = sources * task.channels
             for block in self._as_stems(flat, task, self.model.sample_rate, width):
                 yield block.reshape(sources, task.channels, -1)
 
     def _mean(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
-        """Weighted mean of the networks' estimates, (sources, 2, n), as the model hears the song.
+        """Yield the weighted mean of the networks' estimates, (sources, 2, n), at the model's rate.
 
-        One network after the other goes through the whole song, as several don't fit into memory; the last one through
-        `blocks`.
+        The networks run over the whole song one after another, because several don't fit into memory. The last one
+        reads `blocks`.
         """
         if len(parts) == 1:
             yield from self._stream(task, parts[0], task.choice.sources, blocks)
             return
-        *others, last = ((part, *_say(part, task.choice.sources)) for part in parts)
+        *others, last = ((part, *_nonzero_weights(part, task.choice.sources)) for part in parts)
         totals = np.zeros((len(task.choice.sources), 1, 1), np.float32)
         with Sums(task.sums, len(totals), STEREO, task.analysis.model_samples) as sums:
             for number, (part, rows, weights) in enumerate(others):
@@ -149,10 +146,10 @@ class Pipeline:
     def _stream(
         self, task: Task, part: Part, sources: Sequence[int], blocks: Iterator[Floats]
     ) -> Generator[Floats]:
-        """What one network makes of the song: blocks (sources, 2, n)."""
+        """Yield the estimates of one network: blocks (sources, 2, n)."""
         song, samples = task.song, task.analysis.model_samples
-        heard = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
-        mixture = self._to_model(cut_to(heard, samples, song.channels), task.analysis)
+        at_model_rate = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
+        mixture = self._to_model(cut_to(at_model_rate, samples, song.channels), task.analysis)
         task.reporter.check()
         network = self.networks.get(part.model)
         yield from stream_estimates(
@@ -161,47 +158,47 @@ class Pipeline:
             network,
             part.runs,
             sources,
-            # How loud the song is has not been looked at where the model doesn't want to know.
+            # The deviation is known only if the model normalises.
             silence=silence_level(task.analysis.deviation) if self.model.normalise else 0.0,
             jobs=network.jobs,
             check=task.reporter.check,
         )
 
     def _to_model(self, blocks: Iterable[Floats], analysis: Analysis) -> Iterator[Floats]:
-        """As the network wants to hear it: stereo, normalised."""
+        """Convert blocks to the network's input: stereo and normalised."""
         mean, deviation = np.float32(analysis.mean), np.float32(analysis.deviation)
         for block in blocks:
             stereo = np.broadcast_to(block, (STEREO, block.shape[1]))
             yield (stereo - mean) / deviation if self.model.normalise else stereo
 
     def _from_model(self, estimates: Iterable[Floats], task: Task) -> Iterator[Floats]:
-        """Undoes `_to_model`; for a single channel the mean of both."""
+        """Undo `_to_model`. For mono stems, return the mean of both channels."""
         mean, deviation = np.float32(task.analysis.mean), np.float32(task.analysis.deviation)
         for estimate in estimates:
             if self.model.normalise:
-                estimate *= deviation  # in place: nobody else has it, and new memory costs more than the sums
+                estimate *= deviation  # in place: allocating memory takes longer than the arithmetic
                 estimate += mean
             yield estimate.mean(axis=1, keepdims=True) if task.channels == 1 else estimate
 
     def _as_stems(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
-        """`blocks` (width, n) of `rate` with the rate and the length of the stems."""
+        """Convert `blocks` (width, n) at `rate` to the rate and the length of the stems."""
         return cut_to(resampled(blocks, rate, task.sample_rate, width), task.samples, width)
 
     def _report(self, task: Task, part: int, parts: int, share: float) -> None:
-        """Tell that network `part` (from 0) of `parts` is through with `share` of the song."""
+        """Report that network `part` (from 0) of `parts` has processed the fraction `share` of the song."""
         done = (part + share) / parts
         task.reporter.report("separating", done * task.seconds, task.seconds)
 
 
-def _say(part: Part, sources: Sequence[int]) -> tuple[list[int], Floats]:
-    """Which of the `sources` a network has a say in, by place, and its weights (that many, 1, 1) for them."""
+def _nonzero_weights(part: Part, sources: Sequence[int]) -> tuple[list[int], Floats]:
+    """Return the positions in `sources` with a weight above 0 for this network, and the weights, (positions, 1, 1)."""
     rows = [row for row, source in enumerate(sources) if part.weights[source]]
     weights = np.array([part.weights[sources[row]] for row in rows], np.float32)
     return rows, weights[:, None, None]
 
 
 def _complete(task: Task) -> Iterator[Floats]:
-    """The song's blocks. Raises InputError when there are not as many samples as there were the first time."""
+    """Yield the blocks of the song. Raises InputError if its length differs from the first pass."""
     expected, samples = task.analysis.samples, 0
     changed = InputError("changed while it was being read. Try again.", subject=task.song.name)
     for block in task.song.blocks():
@@ -214,7 +211,7 @@ def _complete(task: Task) -> Iterator[Floats]:
 
 
 def _to_channels(blocks: Iterable[Floats], channels: int) -> Iterator[Floats]:
-    """`blocks` (1 or 2, n) as (channels, n): mono on both sides, stereo as the mean of both."""
+    """Convert `blocks` (1 or 2, n) to (channels, n): mono is duplicated, stereo is averaged."""
     for block in blocks:
         if channels == 1:
             yield block.mean(axis=0, keepdims=True)

@@ -1,18 +1,17 @@
-"""What counts as silence, which has no sources and needs no network."""
+"""Detect silence: it has no sources, so the network needn't run."""
 
 from __future__ import annotations
 
-# Peak of what nobody hears, full scale 1, and silence for `unbraid evaluate` too: three steps of 16 bits, -80 dB.
-# Dither reaches one or two of them; the third is for the mean, which the network hears the song without, and for
-# resampling.
+# Peak of inaudible sound, as a fraction of full scale: three steps of 16 bits, -80 dB, as in `unbraid evaluate`. Dither
+# reaches one or two steps. The third allows for resampling, and for the song's mean, which is subtracted.
 INAUDIBLE = 1e-4
 
-# The same as a share of the song's deviation, so that what is quiet as a whole is separated like anything else.
-# At -66 dB a stem 10 dB below the song that loses all of it, in half of the song, still changes by only -59 dB were
-# it a square wave, and by -65 dB as dither, whose effective value is at least 6 dB below its peak.
+# Upper limit relative to the song's deviation, so that a quiet song is separated like a loud one. Worst case: a stem
+# 10 dB below the song loses everything in half of the song. At -66 dB it changes by -59 dB if the loss is a square
+# wave, and by -65 dB if it is dither, whose RMS is at least 6 dB below its peak.
 NEGLIGIBLE = 10 ** (-66 / 20)
 
 
 def silence_level(deviation: float) -> float:
-    """Largest magnitude of silence in a mixture that was divided by the song's `deviation` (full scale 1)."""
+    """Return the largest magnitude that counts as silence in a mixture divided by the song's `deviation`."""
     return min(INAUDIBLE / deviation, NEGLIGIBLE)

@@ -1,4 +1,4 @@
-"""Which stems are asked for, and what keeps them from clipping."""
+"""Choose stems, and keep them from clipping."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from unbraid.separation.arrays import Floats
 ClipMode = Literal["rescale", "clamp", "none"]
 CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
-# The other stem of two: what is left of the mixture, so that both add up to it and nothing above the network's
-# bandwidth is lost; the sum of the model's other sources; or none.
+# The second of two stems. rest: the mixture minus the stem, so that both add up to the mixture and keep what lies above
+# the network's bandwidth. sum: the sum of the model's other sources.
 Complement = Literal["rest", "sum", "none"]
 COMPLEMENTS: tuple[Complement, ...] = get_args(Complement)
 
-# Demucs leaves 1 % below full scale when it has to rescale or clamp; what is louder than this is what it
-# touches.
+# Demucs rescales or clamps louder stems to 1 % below full scale.
 HEADROOM = 1.01
 CLAMP = 0.99
 
@@ -30,15 +29,15 @@ COMPLEMENT_PREFIX = "no_"
 
 @dataclass(frozen=True, slots=True)
 class StemChoice:
-    """Names of the stems, the sources they are made of, and how the last one comes about where it is a complement."""
+    """Names of the chosen stems, their sources, and how the complement is made."""
 
     names: tuple[str, ...]
     sources: tuple[int, ...]
-    """Indices into the model's sources, those that have to be computed."""
+    """Indices of the model's sources that must be computed."""
     complement: Complement
 
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
-        """Stems (stems, channels, n) from `estimates` (sources, channels, n) and the `mixture` (channels, n)."""
+        """Make the stems (stems, channels, n) from `estimates` (sources, channels, n) and `mixture` (channels, n)."""
         if self.complement == "rest":
             both = np.empty((2, *mixture.shape), np.float32)
             both[0] = estimates[0]
@@ -49,32 +48,30 @@ class StemChoice:
         return estimates
 
 
-def choose_stems(wanted: str, sources: Sequence[str], complement: str = "rest") -> StemChoice:
-    """`"all"`, or one source and its complement. Raises SettingError for what there is not."""
+def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") -> StemChoice:
+    """Choose `"all"` stems, or one source and its complement. Raises SettingError for unknown names."""
     if complement not in COMPLEMENTS:
-        raise SettingError(f"there is no complement {complement!r}; there is {', '.join(COMPLEMENTS)}")
-    if wanted == ALL:
+        raise SettingError(f"There is no complement {complement!r}. Choose {', '.join(COMPLEMENTS)}.")
+    if name == ALL:
         return StemChoice(tuple(sources), tuple(range(len(sources))), "none")
-    if wanted not in sources:
-        raise SettingError(
-            f"there is no stem {wanted!r} in this model; there is {', '.join((ALL, *sources))}"
-        )
-    index = list(sources).index(wanted)
-    both = (wanted, COMPLEMENT_PREFIX + wanted)
+    if name not in sources:
+        raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *sources))}.")
+    index = list(sources).index(name)
+    both = (name, COMPLEMENT_PREFIX + name)
     if complement == "rest":
         return StemChoice(both, (index,), "rest")
     if complement == "sum":
         return StemChoice(both, (index, *(other for other in range(len(sources)) if other != index)), "sum")
-    return StemChoice((wanted,), (index,), "none")
+    return StemChoice((name,), (index,), "none")
 
 
 def rescale_gain(peak: float) -> float:
-    """One gain for all stems of a song that brings its loudest sample, `peak`, below full scale."""
+    """Return the gain that brings a loudest sample of `peak` below full scale, or 1."""
     return 1 / max(HEADROOM * peak, 1.0)
 
 
 class Stems(Mapping[str, Floats]):
-    """Separated stems: name -> float32 (channels, samples), all at `sample_rate` (Hz)."""
+    """Separated stems: a mapping from name to float32 (channels, samples), all at `sample_rate` (Hz)."""
 
     def __init__(
         self, stems: Mapping[str, Floats], sample_rate: int, warnings: Sequence[SongWarning] = ()
@@ -82,7 +79,7 @@ class Stems(Mapping[str, Floats]):
         self._stems = dict(stems)
         self.sample_rate = sample_rate
         self.warnings = tuple(warnings)
-        """What was wrong with the song but could be coped with, one line each."""
+        """Problems of the song that didn't stop the work."""
 
     def __getitem__(self, name: str) -> Floats:
         return self._stems[name]
