@@ -37,8 +37,7 @@ import torch
 from engines import NATIVE, engine_of, only_openvino
 from sound import RATE, difference_db, read
 from unbraid.models import Model, find_model
-from unbraid.models.convert import WEIGHTS
-from unbraid.models.folder import DESCRIPTION, GRAPH, load_model_folder
+from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.networks.build import build_network
 from unbraid.separation.arrays import Floats

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
 from unbraid.models.cache import new_model_folder
-from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS
+from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_for
 from unbraid.models.readers.packages import Package
 from unbraid.models.readers.tensors import HALF
-
-WEIGHTS = "weights.bin"
 
 # Entries of a description that are the same for a bag and all its networks.
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")

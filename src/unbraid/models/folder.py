@@ -19,6 +19,7 @@ from unbraid.files.oserrors import read_cause
 
 DESCRIPTION = "model.json"
 GRAPH = "graph.onnx"
+WEIGHTS = "weights.bin"
 NETWORKS = "networks"  # entry of a bag's description
 
 # How protobuf encodes that a tensor is in a file beside the graph: a StringStringEntryProto whose field 1, the key, is

@@ -23,17 +23,15 @@ from typing import Any, cast
 import onnx
 import onnx_ir as ir
 import torch
-from onnx import TensorProto, helper
 from onnx_ir.passes import common as passes
 from torch import Tensor, nn
 
 from unbraid.models.architectures import ARCHITECTURES, Architecture, GraphSpec
+from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
 from unbraid.networks.build import build_network
+from unbraid.networks.onnx_weights import ALIGNMENT, OPSET, external_tensor, serialise
 
-OPSET = 20
-ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
-WEIGHTS = "weights.bin"
 TRACED = 10_000  # samples of the example input; any number works
 
 
@@ -62,9 +60,9 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
             network.eval(),
             (torch.zeros(1, 2, TRACED), torch.zeros(1, 2, 2048, -(-TRACED // 1024), 2)),
             cast(Any, traced),  # takes files too, against its annotation
-            input_names=["mixture", "spectrum"],
-            output_names=["waveforms", "spectra"],
-            dynamic_axes={"mixture": [2], "spectrum": [3], "waveforms": [3], "spectra": [4]},
+            input_names=[MIXTURE, SPECTRUM],
+            output_names=[WAVEFORMS, SPECTRA],
+            dynamic_axes={MIXTURE: [2], SPECTRUM: [3], WAVEFORMS: [3], SPECTRA: [4]},
             export_params=False,
             do_constant_folding=False,
             opset_version=OPSET,
@@ -82,33 +80,18 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
 
 
 def without_weights(model: onnx.ModelProto, tensors: list[dict[str, Any]]) -> bytes:
-    """Return the content of `NAME.onnx`: parameters become external initialisers; names and notes of nodes go."""
-    graph, casts = model.graph, []
-    inputs = [value for value in graph.input if value.name in ("mixture", "spectrum")]
+    """Return the content of `NAME.onnx`, in which the parameters are external initialisers instead of inputs."""
+    graph = model.graph
+    inputs = [value for value in graph.input if value.name in (MIXTURE, SPECTRUM)]
     del graph.input[:]
     graph.input.extend(inputs)
     for place in tensors:
-        stored = TensorProto(
-            name=f"{place['name']}.float16",
-            data_type=TensorProto.FLOAT16,
-            dims=place["shape"],
-            data_location=TensorProto.EXTERNAL,
+        graph.initializer.append(
+            external_tensor(place["name"], place["shape"], place["offset"], place["length"])
         )
-        for key, value in (("location", WEIGHTS), ("offset", place["offset"]), ("length", place["length"])):
-            stored.external_data.add(key=key, value=str(value))
-        graph.initializer.append(stored)
-        casts.append(helper.make_node("Cast", [stored.name], [place["name"]], to=TensorProto.FLOAT))
-    nodes = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*casts, *nodes])
-    for node in graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
     for value in (*graph.input, *graph.output, *graph.initializer):
         del value.metadata_props[:]
-    del graph.value_info[:], model.metadata_props[:], graph.metadata_props[:]
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    return serialise(model, [place["name"] for place in tensors])
 
 
 def export(architecture: Architecture, graph: GraphSpec, folder: Path) -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
+from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS
 from unbraid.networks.checkpoint import averaged_network, save_average
 from unbraid.networks.lite import BINS, HOP, N_FFT, SAMPLE_RATE, SOURCES, Lite
+from unbraid.networks.onnx_weights import ALIGNMENT, OPSET, external_tensor, serialise
 
-OPSET = 20
 SMALLEST = 64  # initialisers with fewer elements (shapes, scalars) stay in the graph
 SEGMENT_S = 10
 OVERLAP = 0.1
-ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be mapped
 
 
 def to_onnx(network: Lite) -> onnx.ModelProto:
@@ -42,47 +42,26 @@ def to_onnx(network: Lite) -> onnx.ModelProto:
     return program.model_proto
 
 
-def halve_weights(model: onnx.ModelProto) -> bytes:
-    """Move the float32 initialisers out of the graph, as float16 followed by a cast.
-
-    Return the content of `weights.bin`.
-    """
-    graph, weights, casts = model.graph, bytearray(), []
-    for tensor in graph.initializer:
+def halve_weights(model: onnx.ModelProto) -> tuple[bytes, bytes]:
+    """Move the float32 initialisers out of the graph, in float16. Return the graph and the content of `weights.bin`."""
+    weights, names = bytearray(), []
+    for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST:
             continue
         values = numpy_helper.to_array(tensor).astype(np.float16)
         weights += bytes(-len(weights) % ALIGNMENT)
-        name, stored = tensor.name, f"{tensor.name}.float16"
-        external = {"location": "weights.bin", "offset": len(weights), "length": values.nbytes}
+        names.append(tensor.name)
+        tensor.CopyFrom(external_tensor(tensor.name, values.shape, len(weights), values.nbytes))
         weights += values.tobytes()
-        tensor.Clear()
-        tensor.name, tensor.data_type = stored, TensorProto.FLOAT16
-        tensor.dims.extend(values.shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        for key, value in external.items():
-            tensor.external_data.add(key=key, value=str(value))
-        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
-    nodes = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*casts, *nodes])
-    return bytes(weights)
+    return serialise(model, names), bytes(weights)
 
 
 def export(network: Lite, folder: Path, version: str) -> None:
     """Write the model folder, over older files."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = to_onnx(network)
-    weights = halve_weights(model)
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.graph.value_info[:]
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    graph = model.SerializeToString(deterministic=True)
-    (folder / "graph.onnx").write_bytes(graph)
-    (folder / "weights.bin").write_bytes(weights)
+    content = dict(zip((GRAPH, WEIGHTS), halve_weights(to_onnx(network)), strict=True))
+    for name, file in content.items():
+        (folder / name).write_bytes(file)
     description = {
         "name": "lite",
         "version": version,
@@ -96,12 +75,9 @@ def export(network: Lite, folder: Path, version: str) -> None:
         "inputs": ["spectrum"],
         "outputs": ["spectra"],
         "licence": "MIT",
-        "sha256": {
-            "graph.onnx": hashlib.sha256(graph).hexdigest(),
-            "weights.bin": hashlib.sha256(weights).hexdigest(),
-        },
+        "sha256": {name: hashlib.sha256(file).hexdigest() for name, file in content.items()},
     }
-    (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n")
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
 
 
 def main() -> None:

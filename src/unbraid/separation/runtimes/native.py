@@ -10,8 +10,7 @@ import numpy as np
 
 from unbraid.errors import ModelError
 from unbraid.models import Model
-from unbraid.models.convert import WEIGHTS
-from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
+from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.native.htdemucs import NativeHTDemucs, Workspace
 from unbraid.native.library import native_library

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from unbraid.errors import ModelError
 from unbraid.models import Model
-from unbraid.models.convert import WEIGHTS
-from unbraid.models.folder import MIXTURE, WAVEFORMS
+from unbraid.models.folder import MIXTURE, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.networks.build import build_network
 from unbraid.separation.arrays import Floats
