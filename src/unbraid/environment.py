@@ -10,10 +10,10 @@ from pydantic_settings import NoDecode
 PREFIX = "UNBRAID_"
 
 
-def words(value: object) -> object:
+def split_list(value: object) -> object:
     """`a, b c` as a list of three."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 Seconds = Annotated[int, Field(ge=1)]

@@ -1,4 +1,4 @@
-"""Letters that SES takes as they are, and a topic that tells programs nothing which opens a song.
+"""Emails that SES takes as they are, and a topic that tells programs nothing which opens a song.
 
 What all notifiers have in common is in `tests/contract`.
 """
@@ -19,7 +19,7 @@ import pytest
 from tests.aws.records import ended
 from tests.simulators.relay import Answer, Call, refusal, server
 
-from unbraid.aws.email import Letters
+from unbraid.aws.email import Emails
 from unbraid.jobs.session import State
 
 SENDER = "Unbraid <songs@example.org>"
@@ -82,7 +82,7 @@ def heard(inbox: str) -> list[dict[str, Any]]:
 
 def test_a_name_in_any_script_arrives_in_letters_that_every_server_passes_on(post: Post) -> None:
     name = "Über den Wolken – 雲 " + "x" * 200 + ".mp3"
-    Letters(None, SENDER, SITE).notify(ended(file_name=name))
+    Emails(None, SENDER, SITE).notify(ended(file_name=name))
     said, letter, raw = post.sent
     assert (said["FromEmailAddress"], said["Destination"]) == (SENDER, {"ToAddresses": ["me@example.org"]})
     assert letter["Subject"] == f"{name} is separated"
@@ -93,13 +93,13 @@ def test_a_name_in_any_script_arrives_in_letters_that_every_server_passes_on(pos
 
 
 def test_without_a_sender_there_are_no_letters(post: Post) -> None:
-    Letters(None, None, SITE).notify(ended())
+    Emails(None, None, SITE).notify(ended())
     assert post.calls == []
 
 
 def test_programs_hear_of_the_end_but_not_of_what_opens_the_song(topic: str, inbox: str) -> None:
     one = ended(owner="user:https://accounts.example.org 42")
-    Letters(topic, None, SITE).notify(one)
+    Emails(topic, None, SITE).notify(one)
     [message] = heard(inbox)
     assert json.loads(message["Message"]) == {
         "session": hashlib.sha256(one.id.encode()).hexdigest(),
@@ -118,7 +118,7 @@ def test_programs_hear_of_the_end_but_not_of_what_opens_the_song(topic: str, inb
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
 def test_nothing_of_whose_song_it_is_is_published(topic: str, inbox: str, state: State) -> None:
     one = ended(state, owner="browser:token", file_name="My Song.mp3")
-    Letters(topic, None, SITE).notify(one)
+    Emails(topic, None, SITE).notify(one)
     text = json.dumps(heard(inbox))
     assert state.value in text
     for secret in (one.id, "My Song", "me@example.org", "browser:token", SITE):
@@ -126,8 +126,8 @@ def test_nothing_of_whose_song_it_is_is_published(topic: str, inbox: str, state:
 
 
 def test_a_failure_of_one_does_not_keep_the_other(topic: str, inbox: str, post: Post) -> None:
-    Letters(NOWHERE, SENDER, SITE).notify(ended())
+    Emails(NOWHERE, SENDER, SITE).notify(ended())
     assert len(post.calls) == 1
     post.instead = refusal(400, "MessageRejected")
-    Letters(topic, SENDER, SITE).notify(ended())
+    Emails(topic, SENDER, SITE).notify(ended())
     assert len(heard(inbox)) == 1

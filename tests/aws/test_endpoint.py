@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.aws.records import session
-from tests.jobs.memory import SONG, MemoryJobs, MemoryObjects, Told
+from tests.jobs.memory import SONG, MemoryObjects, MemoryStore, Outbox
 from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.dispatches import Dispatch
 from unbraid.aws.endpoint import Endpoint
 from unbraid.aws.queue import Queue
 from unbraid.errors import JobError
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, State
+from unbraid.jobs.sessions import Sessions
 
 
 class SageMaker:
@@ -89,7 +91,7 @@ def test_the_queue_gets_the_same_request(bucket: str) -> None:
 
 def started(dispatcher: Dispatcher) -> tuple[Service, str]:
     objects = MemoryObjects()
-    service = Service(MemoryJobs(), objects, dispatcher, Told(), Limits())
+    service = Service(Sessions(MemoryStore(), objects, dispatcher, Outbox(), Limits()))
     one = service.upload("Song.mp3", "audio/mpeg").session
     objects.files[one.input_key] = SONG
     return service, one.id
@@ -123,12 +125,12 @@ def test_a_busy_endpoint_is_asked_again(sagemaker: SageMaker, bucket: str) -> No
 
 def test_each_time_a_song_waits_has_a_name_of_its_own(sagemaker: SageMaker, bucket: str) -> None:
     service, session_id = started(Endpoint("unbraid-songs", bucket))
-    first = service.start(session_id)
-    service.begin(session_id, str(Dispatch.of(first)))
-    service.give_back(session_id, str(Dispatch.of(first)))
+    first, leases = service.start(session_id), Leases(service.sessions)
+    leases.begin(session_id, str(Dispatch.of(first)))
+    leases.release(session_id, str(Dispatch.of(first)))
     names = [call.headers["x-amzn-sagemaker-inference-id"] for call in sagemaker.calls]
     assert names == [f"{session_id}.{first.version}", f"{session_id}.{first.version + 2}"]
-    assert [Dispatch.read(name).session_id for name in names] == [session_id] * 2
+    assert [Dispatch.parse(name).session_id for name in names] == [session_id] * 2
     assert all(len(name) <= 64 for name in names)  # InferenceId
 
 
@@ -137,8 +139,8 @@ def test_each_time_a_song_waits_has_a_name_of_its_own(sagemaker: SageMaker, buck
 )
 def test_what_isnt_a_dispatch_is_not_taken_for_one(text: str) -> None:
     try:
-        read = Dispatch.read(text)
+        read = Dispatch.parse(text)
     except ValueError:
         return
     assert 16 <= len(read.session_id) <= 64
-    assert Dispatch.read(str(read)) == read
+    assert Dispatch.parse(str(read)) == read

@@ -12,16 +12,20 @@ import pytest
 import urllib3
 from tests.jobs.memory import SONG
 
-from unbraid.aws.factory import open_service
+from unbraid.aws.factory import open_sessions
 from unbraid.aws.settings import Settings
 from unbraid.errors import JobError, SettingError
+from unbraid.jobs.leases import Leases
+from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output, State
+from unbraid.jobs.sweeper import Sweeper
 
 
 def test_a_song_goes_all_the_way(bucket: str, table: str, tmp_path: Path) -> None:
     sqs = boto3.client("sqs")
     queue_url = sqs.create_queue(QueueName=bucket)["QueueUrl"]
-    service = open_service(Settings(bucket=bucket, table=table, queue_url=queue_url), tmp_path)
+    sessions = open_sessions(Settings(bucket=bucket, table=table, queue_url=queue_url), tmp_path)
+    service, leases = Service(sessions), Leases(sessions)
     upload = service.upload("Für Elise.mp3", "audio/mpeg", "browser:me")
     sent = urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
     assert sent.status == 200
@@ -30,49 +34,51 @@ def test_a_song_goes_all_the_way(bucket: str, table: str, tmp_path: Path) -> Non
 
     [message] = sqs.receive_message(QueueUrl=queue_url)["Messages"]
     asked = json.loads(message["Body"])
-    assert service.begin(asked["session_id"], asked["dispatch"]) is not None
-    assert service.begin(asked["session_id"], asked["dispatch"]) is None
+    assert leases.begin(asked["session_id"], asked["dispatch"]) is not None
+    assert leases.begin(asked["session_id"], asked["dispatch"]) is None
     assert asked["input_s3_uri"] == f"s3://{bucket}/{upload.session.input_key}"
-    with service.objects.local_file(upload.session.input_key) as song:
+    with sessions.objects.local_file(upload.session.input_key) as song:
         assert song.read_bytes() == SONG
     stem, key = tmp_path / "vocals.wav", f"outputs/{upload.session.id}/vocals.wav"
     stem.write_bytes(b"RIFF")
-    service.objects.put(stem, key, "audio/wav")
+    sessions.objects.put(stem, key, "audio/wav")
     outputs = [Output("vocals", "vocals.wav", key, 4, 180.0)]
-    assert service.complete(asked["session_id"], asked["dispatch"], outputs, 180.0, "lite")
+    assert leases.complete(asked["session_id"], asked["dispatch"], outputs, 180.0, "lite")
 
     [status] = service.history("browser:me")
     got = urllib3.request("GET", status.files[0].url)
     assert (status.session.state, got.data) == (State.COMPLETED, b"RIFF")
-    assert service.sweep() == (0, 0)
+    assert Sweeper(sessions).sweep() == (0, 0)
     assert service.cleanup(upload.session.id) == 3
     assert service.cleanup(upload.session.id) == 0
     assert urllib3.request("GET", status.files[0].url).status in (403, 404)
 
 
 def test_what_expires_is_swept_with_its_files(bucket: str, table: str) -> None:
-    service = open_service(Settings(bucket=bucket, table=table))
+    sessions = open_sessions(Settings(bucket=bucket, table=table))
+    service = Service(sessions)
     upload = service.upload("Song.mp3", "audio/mpeg")
     urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
-    left = service.objects
+    left = sessions.objects
     boto3.client("s3").put_object(Bucket=bucket, Key=f"outputs/{'x' * 32}/vocals.wav", Body=b"of nobody")
-    service.clock = lambda: upload.session.expires_at + 1
-    assert service.sweep() == (1, 1)
+    sessions.clock = lambda: upload.session.expires_at + 1
+    assert Sweeper(sessions).sweep() == (1, 1)
     assert list(left.session_ids()) == []
 
 
 def test_before_there_is_anything_that_separates_songs_that_is_told(bucket: str, table: str) -> None:
-    service = open_service(Settings(bucket=bucket, table=table))
+    sessions = open_sessions(Settings(bucket=bucket, table=table))
+    service = Service(sessions)
     upload = service.upload("Song.mp3", "audio/mpeg")
     urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
-    with pytest.raises(JobError, match="finish its deployment"):
+    with pytest.raises(JobError, match="finish the deployment"):
         service.start(upload.session.id)
     assert service.get(upload.session.id).state == State.FAILED
 
 
 def test_a_service_needs_a_bucket_and_a_table() -> None:
     with pytest.raises(SettingError, match="UNBRAID_BUCKET and UNBRAID_TABLE"):
-        open_service(Settings(table="sessions"))
+        open_sessions(Settings(table="sessions"))
 
 
 def test_functions_load_nothing_that_separates_or_serves() -> None:

@@ -11,47 +11,59 @@ from pathlib import Path
 
 import boto3
 import pytest
-from tests.jobs.memory import SONG, MemoryJobs, MemoryObjects, Told
+from tests.jobs.memory import SONG, MemoryObjects, MemoryStore, Outbox
 from tests.simulators.moto_server import new_bucket
 from tests.simulators.relay import Answer, Call, server
 
 from unbraid.aws.endpoint import Endpoint
 from unbraid.aws.queue import Queue
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
-from unbraid.local.factory import open_service
+from unbraid.jobs.sessions import Sessions
+from unbraid.local.factory import open_sessions
 from unbraid.local.settings import Settings
 
 
 @dataclass
 class Works:
-    """A service, and those who work for it."""
+    """A dispatcher under test, and the workers that it dispatches to."""
 
-    service: Service
+    sessions: Sessions
     heard: Callable[[], list[str]]
-    """Ids of the sessions that they have heard of since they were last asked, or that they find waiting."""
+    """Return the ids of sessions dispatched since the last call, or those that a polling worker finds waiting."""
     song: Path
-    """Where a file can be made."""
+    """Path for a temporary song."""
+
+    @property
+    def service(self) -> Service:
+        return Service(self.sessions)
+
+    @property
+    def leases(self) -> Leases:
+        return Leases(self.sessions)
 
     def waiting(self) -> str:
         """The id of a new session that waits."""
         session = self.service.upload("Song.mp3", "audio/mpeg").session
         self.song.write_bytes(SONG)
-        self.service.objects.put(self.song, session.input_key, "audio/mpeg")
+        self.sessions.objects.put(self.song, session.input_key, "audio/mpeg")
         return self.service.start(session.id).id
 
 
-def over_memory(dispatcher: Dispatcher) -> Service:
-    return Service(MemoryJobs(), MemoryObjects(), dispatcher, Told(), Limits())
+def over_memory(dispatcher: Dispatcher) -> Sessions:
+    return Sessions(MemoryStore(), MemoryObjects(), dispatcher, Outbox(), Limits())
 
 
 @pytest.fixture(params=["local", "endpoint", "queue"])
 def works(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works]:
     if request.param == "local":  # workers look into the database
-        service = open_service(Settings(data=tmp_path))
-        yield Works(service, lambda: [session.id for session in service.jobs.pending(100)], tmp_path / "song")
+        sessions = open_sessions(Settings(data=tmp_path))
+        yield Works(
+            sessions, lambda: [session.id for session in sessions.store.pending(100)], tmp_path / "song"
+        )
         return
     request.getfixturevalue("aws")
     if request.param == "endpoint":
@@ -99,15 +111,15 @@ def test_whoever_works_hears_of_each_song_that_waits(works: Works) -> None:
 def test_a_song_that_was_given_back_is_heard_of_again(works: Works) -> None:
     session_id = works.waiting()
     assert works.heard() == [session_id]
-    assert works.service.begin(session_id, "w") is not None
+    assert works.leases.begin(session_id, "w") is not None
     assert works.heard() == []
-    assert works.service.give_back(session_id, "w")
+    assert works.leases.release(session_id, "w")
     assert works.heard() == [session_id]
 
 
 def test_hearing_of_a_song_twice_is_one_job(works: Works) -> None:
     session_id = works.waiting()
-    works.service.dispatcher.dispatch(works.service.get(session_id))
-    begun = [works.service.begin(heard, f"worker {number}") for number, heard in enumerate(works.heard())]
+    works.sessions.dispatcher.dispatch(works.service.get(session_id))
+    begun = [works.leases.begin(heard, f"worker {number}") for number, heard in enumerate(works.heard())]
     assert [session.id for session in begun if session is not None] == [session_id]
     assert works.service.get(session_id).state == State.IN_PROGRESS

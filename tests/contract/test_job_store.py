@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.jobs.memory import MemoryJobs
+from tests.jobs.memory import MemoryStore
 from tests.simulators.moto_server import new_table
 
 from unbraid.aws.jobs import DynamoStore
@@ -21,7 +21,7 @@ from unbraid.local.sql import SqlStore
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "dynamodb"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
     if request.param == "memory":
-        yield MemoryJobs()
+        yield MemoryStore()
         return
     if request.param == "dynamodb":
         request.getfixturevalue("aws")

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import Session as SmtpSession
 from tests.aws.records import ended
 from tests.simulators.relay import Answer, Call, refusal, server
 
-from unbraid.aws.email import Letters
+from unbraid.aws.email import Emails
 from unbraid.jobs.ports import Notifier
 from unbraid.jobs.session import State
 from unbraid.local.mail import Mail
@@ -79,7 +79,7 @@ def ses(post: Post, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
 
     with server(send) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", url)
-        yield Letters(None, SENDER, SITE)
+        yield Emails(None, SENDER, SITE)
 
 
 @pytest.fixture(params=["mail", "ses"])
@@ -125,5 +125,5 @@ def test_a_letter_that_is_not_taken_changes_nothing_and_is_logged_without_whose_
     post.notify(notify=address)
     assert post.arrived == []
     [record] = [record for record in caplog.records if record.name.startswith("unbraid")]
-    assert record.getMessage().startswith("a letter can't be sent")
+    assert record.getMessage().startswith("an e-mail can't be sent")
     assert "example.org" not in record.getMessage()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def workspace() -> Workspace:
+    return Workspace()

@@ -10,16 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.jobs.sessions import Sessions
+from unbraid.jobs.sweeper import Sweeper
 
 SONG = b"ID3" + bytes(100)
 """What begins like an MP3."""
 
 
-class MemoryJobs:
+class MemoryStore:
     """A JobStore in a dictionary."""
 
     def __init__(self) -> None:
@@ -138,8 +141,8 @@ class MemoryObjects:
         return self.free
 
 
-class Told:
-    """A Dispatcher and a Notifier that remember what they were told."""
+class Outbox:
+    """A Dispatcher and a Notifier that record their calls."""
 
     def __init__(self) -> None:
         self.dispatched: list[Session] = []
@@ -152,15 +155,18 @@ class Told:
         self.notified.append(session)
 
 
-class Desk:
-    """A service over memory, with a clock that stands still until it is moved."""
+class Workspace:
+    """Sessions in memory, with a clock that stands still until a test moves it."""
 
     def __init__(self, **limits: Any) -> None:
-        self.jobs, self.objects, self.told = MemoryJobs(), MemoryObjects(), Told()
+        self.store, self.objects, self.outbox = MemoryStore(), MemoryObjects(), Outbox()
         self.now = 1_800_000_000.0
-        self.service = Service(
-            self.jobs, self.objects, self.told, self.told, Limits(**limits), lambda: self.now
+        self.sessions = Sessions(
+            self.store, self.objects, self.outbox, self.outbox, Limits(**limits), lambda: self.now
         )
+        self.service = Service(self.sessions)
+        self.leases = Leases(self.sessions)
+        self.sweeper = Sweeper(self.sessions)
 
     def brought(self, name: str = "Song.mp3", owner: str | None = None, data: bytes = SONG) -> str:
         """The id of a session whose song has arrived."""
@@ -174,14 +180,14 @@ class Desk:
 
     def working(self, worker: str = "w", choices: Choices | None = None, **brought: Any) -> str:
         """The id of one that `worker` has taken."""
-        session = self.service.begin(self.waiting(choices, **brought), worker)
+        session = self.leases.begin(self.waiting(choices, **brought), worker)
         assert session is not None
         return session.id
 
     def completed(self, choices: Choices | None = None, **brought: Any) -> str:
         """The id of one that is done, with two stems."""
         session_id = self.working("w", choices, **brought)
-        assert self.service.complete(session_id, "w", self.outputs(session_id), 180.0, "lite")
+        assert self.leases.complete(session_id, "w", self.outputs(session_id), 180.0, "lite")
         return session_id
 
     def outputs(self, session_id: str) -> list[Output]:
@@ -202,6 +208,6 @@ class Desk:
 
     def record(self, session_id: str) -> Session:
         """The record as it is kept."""
-        session = self.jobs.get(session_id)
+        session = self.store.get(session_id)
         assert session is not None
         return session

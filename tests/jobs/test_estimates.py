@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 
 from unbraid.jobs.estimates import Rates
 from unbraid.jobs.queue_snapshot import QueueSnapshot, QueueSnapshots
@@ -16,17 +16,21 @@ LITE = Choices("lite")
 
 
 def learn(
-    desk: Desk, seconds: float, duration_s: float = 100.0, choices: Choices = LITE, used: str = "lite"
+    workspace: Workspace,
+    seconds: float,
+    duration_s: float = 100.0,
+    choices: Choices = LITE,
+    used: str = "lite",
 ) -> None:
     """A song of so many seconds that took so many."""
-    session_id = desk.working(choices=choices)
-    desk.now += seconds
-    assert desk.service.complete(session_id, "w", [], duration_s, used)
-    desk.now += 1
+    session_id = workspace.working(choices=choices)
+    workspace.now += seconds
+    assert workspace.leases.complete(session_id, "w", [], duration_s, used)
+    workspace.now += 1
 
 
-def eta(desk: Desk, session_id: str) -> float | None:
-    return desk.service.status(session_id).eta_s
+def eta(workspace: Workspace, session_id: str) -> float | None:
+    return workspace.service.status(session_id).eta_s
 
 
 def test_each_model_has_a_rate_before_it_was_ever_used() -> None:
@@ -37,94 +41,96 @@ def test_each_model_has_a_rate_before_it_was_ever_used() -> None:
     assert Rates(cores=8).of("htdemucs", "all") == 0.12
 
 
-def test_what_songs_took_is_the_rate(desk: Desk) -> None:
-    learn(desk, 7.0)
-    learn(desk, 9.0, choices=Choices("lite", "all"))
-    assert desk.service.board.rates.of("lite", "drums") == 0.07
-    assert desk.service.board.rates.of("lite", "all") == 0.09
+def test_what_songs_took_is_the_rate(workspace: Workspace) -> None:
+    learn(workspace, 7.0)
+    learn(workspace, 9.0, choices=Choices("lite", "all"))
+    assert workspace.service.queue_snapshot.rates.of("lite", "drums") == 0.07
+    assert workspace.service.queue_snapshot.rates.of("lite", "all") == 0.09
 
 
-def test_long_songs_say_more_than_short_ones_and_the_last_more_than_old_ones(desk: Desk) -> None:
-    learn(desk, 10.0, duration_s=200.0)
+def test_long_songs_say_more_than_short_ones_and_the_last_more_than_old_ones(workspace: Workspace) -> None:
+    learn(workspace, 10.0, duration_s=200.0)
     for _ in range(5):
-        learn(desk, 3.0, duration_s=2.0)
-    assert desk.service.board.rates.of("lite", "vocals") == 0.05
+        learn(workspace, 3.0, duration_s=2.0)
+    assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == 0.05
     for _ in range(9):
-        learn(desk, 2.0, duration_s=200.0)
-    assert desk.service.board.rates.of("lite", "vocals") == 0.01
+        learn(workspace, 2.0, duration_s=200.0)
+    assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == 0.01
 
 
-def test_auto_costs_what_the_model_costs_that_it_came_to(desk: Desk) -> None:
-    assert desk.service.board.rates.of("auto", "vocals") == desk.service.board.rates.of("lite", "vocals")
-    learn(desk, 50.0, choices=Choices("auto"), used="htdemucs")
-    assert desk.service.board.rates.of("auto", "vocals") == 0.5
+def test_auto_costs_what_the_model_costs_that_it_came_to(workspace: Workspace) -> None:
+    assert workspace.service.queue_snapshot.rates.of(
+        "auto", "vocals"
+    ) == workspace.service.queue_snapshot.rates.of("lite", "vocals")
+    learn(workspace, 50.0, choices=Choices("auto"), used="htdemucs")
+    assert workspace.service.queue_snapshot.rates.of("auto", "vocals") == 0.5
 
 
-def test_before_it_moves_a_song_takes_what_is_usual(desk: Desk) -> None:
-    learn(desk, 10.0)
-    session_id = desk.working(choices=LITE)
-    desk.service.alive(session_id, "w", 0.0, "analysing", 300.0)
-    assert eta(desk, session_id) == pytest.approx(30.0)
+def test_before_it_moves_a_song_takes_what_is_usual(workspace: Workspace) -> None:
+    learn(workspace, 10.0)
+    session_id = workspace.working(choices=LITE)
+    workspace.leases.renew_lease(session_id, "w", 0.0, "analysing", 300.0)
+    assert eta(workspace, session_id) == pytest.approx(30.0)
 
 
-def test_once_it_moves_its_own_pace_counts(desk: Desk) -> None:
-    learn(desk, 10.0)
-    session_id = desk.working(choices=LITE)
-    desk.now += 10
-    desk.service.alive(session_id, "w", 0.1, "separating", 300.0)
-    assert eta(desk, session_id) == pytest.approx(0.9 * (0.5 * 100.0 + 0.5 * 30.0))
-    desk.now += 10
-    desk.service.alive(session_id, "w", 0.2, "separating")
-    assert eta(desk, session_id) == pytest.approx(80.0)
-    desk.now += 75
-    desk.service.alive(session_id, "w", 0.95, "separating")
-    assert eta(desk, session_id) == pytest.approx(5.0)
+def test_once_it_moves_its_own_pace_counts(workspace: Workspace) -> None:
+    learn(workspace, 10.0)
+    session_id = workspace.working(choices=LITE)
+    workspace.now += 10
+    workspace.leases.renew_lease(session_id, "w", 0.1, "separating", 300.0)
+    assert eta(workspace, session_id) == pytest.approx(0.9 * (0.5 * 100.0 + 0.5 * 30.0))
+    workspace.now += 10
+    workspace.leases.renew_lease(session_id, "w", 0.2, "separating")
+    assert eta(workspace, session_id) == pytest.approx(80.0)
+    workspace.now += 75
+    workspace.leases.renew_lease(session_id, "w", 0.95, "separating")
+    assert eta(workspace, session_id) == pytest.approx(5.0)
 
 
-def test_while_a_model_is_downloaded_its_time_and_then_the_songs_is_left(desk: Desk) -> None:
-    learn(desk, 10.0)
-    session_id = desk.working(choices=LITE)
-    desk.service.alive(session_id, "w", 0.0, "downloading", 300.0)
-    assert eta(desk, session_id) is None
-    desk.now += 20
-    desk.service.alive(session_id, "w", 0.5, "downloading")
-    assert eta(desk, session_id) == pytest.approx(20.0 + 30.0)
+def test_while_a_model_is_downloaded_its_time_and_then_the_songs_is_left(workspace: Workspace) -> None:
+    learn(workspace, 10.0)
+    session_id = workspace.working(choices=LITE)
+    workspace.leases.renew_lease(session_id, "w", 0.0, "downloading", 300.0)
+    assert eta(workspace, session_id) is None
+    workspace.now += 20
+    workspace.leases.renew_lease(session_id, "w", 0.5, "downloading")
+    assert eta(workspace, session_id) == pytest.approx(20.0 + 30.0)
 
 
-def test_a_song_that_waits_takes_its_own_time_and_that_of_those_before_it(desk: Desk) -> None:
-    learn(desk, 10.0)
+def test_a_song_that_waits_takes_its_own_time_and_that_of_those_before_it(workspace: Workspace) -> None:
+    learn(workspace, 10.0)
     song = bytes(24_000 * 300)  # five minutes at 192 kbit/s
-    at_work = [desk.working(f"w{n}", choices=LITE, data=song) for n in (1, 2)]
-    waiting = [desk.waiting(choices=LITE, data=song) for _ in range(3)]
-    desk.now += 15
-    desk.service.alive(at_work[0], "w1", 0.5, "separating", 300.0)  # 15 s left, the other 30
+    at_work = [workspace.working(f"w{n}", choices=LITE, data=song) for n in (1, 2)]
+    waiting = [workspace.waiting(choices=LITE, data=song) for _ in range(3)]
+    workspace.now += 15
+    workspace.leases.renew_lease(at_work[0], "w1", 0.5, "separating", 300.0)  # 15 s left, the other 30
     waiting.sort()  # asked for in the same moment, so their order is that of the ids
-    assert [eta(desk, one) for one in waiting] == pytest.approx([45.0, 60.0, 75.0])
-    desk.now += 0.5
-    assert eta(desk, waiting[0]) == pytest.approx(44.5)
+    assert [eta(workspace, one) for one in waiting] == pytest.approx([45.0, 60.0, 75.0])
+    workspace.now += 0.5
+    assert eta(workspace, waiting[0]) == pytest.approx(44.5)
 
 
-def test_who_asks_within_the_same_second_is_behind_all(desk: Desk) -> None:
-    learn(desk, 10.0)
+def test_who_asks_within_the_same_second_is_behind_all(workspace: Workspace) -> None:
+    learn(workspace, 10.0)
     song = bytes(24_000 * 300)
-    first = desk.waiting(choices=LITE, data=song)
-    assert eta(desk, first) == pytest.approx(30.0)
-    desk.now += 0.5
-    late = desk.waiting(choices=LITE, data=song)
-    later = eta(desk, late)
+    first = workspace.waiting(choices=LITE, data=song)
+    assert eta(workspace, first) == pytest.approx(30.0)
+    workspace.now += 0.5
+    late = workspace.waiting(choices=LITE, data=song)
+    later = eta(workspace, late)
     assert later is not None
     assert later >= 29.5
 
 
-def test_nobody_knows_of_a_film_nor_of_what_is_not_started_or_has_ended(desk: Desk) -> None:
-    film = desk.service.upload("film.mp4", "video/mp4").session
-    desk.objects.files[film.input_key] = bytes(1000)
-    desk.service.start(film.id)
-    for session_id in (film.id, desk.brought(), desk.completed()):
-        assert eta(desk, session_id) is None
+def test_nobody_knows_of_a_film_nor_of_what_is_not_started_or_has_ended(workspace: Workspace) -> None:
+    film = workspace.service.upload("film.mp4", "video/mp4").session
+    workspace.objects.files[film.input_key] = bytes(1000)
+    workspace.service.start(film.id)
+    for session_id in (film.id, workspace.brought(), workspace.completed()):
+        assert eta(workspace, session_id) is None
 
 
-def test_many_who_ask_at_once_cost_one_look(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_ask_at_once_cost_one_look(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others take the look before, or wait for the very first."""
     looks, go = [], threading.Event()
     read = QueueSnapshot.read
@@ -132,10 +138,10 @@ def test_many_who_ask_at_once_cost_one_look(desk: Desk, monkeypatch: pytest.Monk
     def slow(jobs: object, now: float) -> QueueSnapshot:
         looks.append(now)
         go.wait(10)
-        return read(desk.jobs, now)
+        return read(workspace.store, now)
 
     monkeypatch.setattr(QueueSnapshot, "read", slow)
-    boards = QueueSnapshots(desk.jobs, lambda: desk.now)
+    boards = QueueSnapshots(workspace.store, lambda: workspace.now)
     for _ in range(2):
         go.clear()
         found: list[QueueSnapshot] = []
@@ -146,5 +152,5 @@ def test_many_who_ask_at_once_cost_one_look(desk: Desk, monkeypatch: pytest.Monk
         for thread in threads:
             thread.join()
         assert len(found) == 8
-        desk.now += 1
+        workspace.now += 1
     assert len(looks) == 2

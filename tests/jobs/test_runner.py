@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 from tests.audio.sounds import KINDS, bursts, write
 from tests.conftest import WriteWave
-from tests.jobs.memory import MemoryJobs, MemoryObjects, Told
+from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox
 
-from unbraid.errors import UnbraidError
-from unbraid.jobs import heartbeat, runner
+from unbraid.errors import Fault, UnbraidError
+from unbraid.jobs import heartbeat, messages, runner
+from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.separators import Loaded, Separators
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
+from unbraid.jobs.sessions import Sessions
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
 from unbraid.separation import Separator
@@ -29,13 +31,13 @@ from unbraid.separation import Separator
 LITE = Choices(model="lite")
 
 
-class Interrupted(Service):
-    """A service in which something happens once the song is being separated."""
+class InterruptedLeases(Leases):
+    """Calls `happens` once, when the song is being separated."""
 
     happens: Callable[[str], object] | None = None
 
-    def alive(self, session_id: str, worker: str, *arguments: Any, **named: Any) -> bool:
-        ours = super().alive(session_id, worker, *arguments, **named)
+    def renew_lease(self, session_id: str, worker: str, *arguments: Any, **named: Any) -> bool:
+        ours = super().renew_lease(session_id, worker, *arguments, **named)
         if self.happens is not None and "separating" in arguments:
             happens, self.happens = self.happens, None
             happens(session_id)
@@ -46,13 +48,14 @@ class World:
     """Everything a job needs; the store of files is in memory unless another is given."""
 
     def __init__(self, folder: Path, separators: Separators, objects: ObjectStore | None = None) -> None:
-        self.jobs, self.told = MemoryJobs(), Told()
+        self.jobs, self.told = MemoryStore(), Outbox()
         self.memory = MemoryObjects()
         self.objects: ObjectStore = objects or self.memory
         self.separators = separators
         self.scratch = folder / "scratch"
         self.stop = threading.Event()
-        self.service = Interrupted(self.jobs, self.objects, self.told, self.told, Limits(keep_free_bytes=0))
+        self.sessions = Sessions(self.jobs, self.objects, self.told, self.told, Limits(keep_free_bytes=0))
+        self.service, self.leases = Service(self.sessions), InterruptedLeases(self.sessions)
 
     def bring(self, song: Path, name: str = "My Song.wav", choices: Choices = LITE) -> Session:
         """A session whose song is here, taken by the worker `me`."""
@@ -61,13 +64,13 @@ class World:
         copy.write_bytes(song.read_bytes())
         self.objects.put(copy, upload.session.input_key, "audio/wav")
         self.service.start(upload.session.id, choices=choices)
-        session = self.service.take("me")
+        session = self.leases.take("me")
         assert session is not None
         return session
 
     def run(self, session: Session) -> Session:
         """The record when the job has ended; nothing may be left of the work."""
-        runner.run_job(session, self.service, self.objects, self.separators, "me", self.scratch, self.stop)
+        runner.run_job(LeasedJob(session, self.leases), self.separators, self.scratch, self.stop)
         assert [path for path in self.scratch.rglob("*") if self.scratch.is_dir()] == []
         return self.jobs.get(session.id) or session
 
@@ -158,7 +161,7 @@ def test_progress_is_told_while_it_goes_on(world: World, long: Path) -> None:
         seen.append((record.stage, record.progress, record.duration_s))
         world.stop.set()
 
-    world.service.happens = look
+    world.leases.happens = look
     world.run(session)
     [(stage, progress, duration_s)] = seen
     assert stage == "separating"
@@ -183,11 +186,15 @@ def test_warnings_name_the_song_as_its_user_does(world: World, short: Path, tmp_
     assert [warning.split(";")[0] for warning in session.warnings] == ["Cut.wav is cut off"]
 
 
-def test_a_song_longer_than_is_allowed_fails(world: World, short: Path) -> None:
-    world.service.limits = Limits(max_song_s=1)
+def test_fails_if_song_is_longer_than_limit(world: World, short: Path) -> None:
+    world.sessions.limits = Limits(max_song_s=2)
+    assert world.run(world.bring(short)).state == State.COMPLETED
+    world.sessions.limits = Limits(max_song_s=1.9)
     session = world.run(world.bring(short))
-    assert session.state == State.FAILED
-    assert "the most that is taken" in (session.error_message or "")
+    assert (session.state, session.error_fault) == (State.FAILED, Fault.SONG)
+    assert session.error_message == (
+        "My Song.wav is longer than 0 minutes, the most that is taken. Cut it into parts."
+    )
 
 
 def test_auto_says_in_a_warning_what_it_came_to(world: World, short: Path) -> None:
@@ -208,7 +215,7 @@ def test_a_model_that_cant_be_had_fails_with_what_else_there_is(world: World, sh
 def test_a_song_that_was_deleted_before_is_asked_for_again(world: World, short: Path) -> None:
     session = world.bring(short)
     world.memory.files.clear()
-    assert world.run(session).error_message == runner.GONE
+    assert world.run(session).error_message == messages.SONG_GONE
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Cannot allocate memory")])
@@ -218,7 +225,7 @@ def test_too_little_memory_is_told(world: World, short: Path, error: Exception) 
             raise error
 
     world.separators = Greedy()
-    assert world.run(world.bring(short)).error_message == runner.NO_MEMORY
+    assert world.run(world.bring(short)).error_message == messages.NO_MEMORY
 
 
 def test_a_fault_of_ours_is_logged_without_whose_song_it_was(
@@ -231,8 +238,8 @@ def test_a_fault_of_ours_is_logged_without_whose_song_it_was(
     world.memory.put = broken  # type: ignore[method-assign]
     with caplog.at_level(logging.ERROR):
         ended = world.run(session)
-    assert (ended.state, ended.error_message) == (State.FAILED, runner.OUR_FAULT)
-    assert "RuntimeError: no way to outputs/…/" in caplog.text
+    assert (ended.state, ended.error_message) == (State.FAILED, messages.INTERNAL)
+    assert "RuntimeError: no way to …" in caplog.text
     assert session.id not in caplog.text
     assert "Secret" not in caplog.text
 
@@ -243,7 +250,7 @@ def test_told_to_stop_it_gives_the_job_back(world: World, long: Path, early: boo
     if early:
         world.stop.set()
     else:
-        world.service.happens = lambda _: world.stop.set()
+        world.leases.happens = lambda _: world.stop.set()
     ended = world.run(session)
     assert (ended.state, ended.attempts, ended.worker) == (State.PENDING, 0, None)
     assert world.outputs(session) == []
@@ -258,7 +265,7 @@ def test_a_cancelled_job_stops_within_about_a_second(world: World, long: Path) -
         cancelled_at = time.process_time()
         world.service.cancel(session_id)
 
-    world.service.happens = cancel
+    world.leases.happens = cancel
     ended = world.run(session)
     assert time.process_time() - cancelled_at < 2  # a beat and a segment, of two cores
     assert ended.state == State.CANCELLED
@@ -277,7 +284,7 @@ def test_a_deleted_job_leaves_nothing(world: World, long: Path, short: Path, lat
     if late:
         world.memory.put = delete_then_put  # type: ignore[method-assign]
     else:
-        world.service.happens = world.service.cleanup
+        world.leases.happens = world.service.cleanup
     world.run(session)
     assert world.jobs.get(session.id) is None
     assert world.memory.files == {}
@@ -300,11 +307,11 @@ def test_a_job_that_somebody_else_has_taken_is_left_alone(world: World, long: Pa
     theirs = f"outputs/{session.id}/vocals.wav"
 
     def taken_over(session_id: str) -> None:
-        world.service.give_back(session_id, "me")
-        world.service.begin(session_id, "somebody else")
+        world.leases.release(session_id, "me")
+        world.leases.begin(session_id, "somebody else")
         world.memory.files[theirs] = b"theirs"
 
-    world.service.happens = taken_over
+    world.leases.happens = taken_over
     ended = world.run(session)
     assert (ended.state, ended.worker) == (State.IN_PROGRESS, "somebody else")
     assert world.memory.files[theirs] == b"theirs"
@@ -335,8 +342,8 @@ def test_a_store_that_is_away_for_a_moment_costs_nothing(world: World, short: Pa
 def test_a_store_that_stays_away_ends_the_work(
     world: World, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "INSIST_S", 0.0)
-    world.service.limits = Limits(lease_s=0.5)
+    monkeypatch.setattr(runner, "RETRY_S", 0.0)
+    world.sessions.limits = Limits(lease_s=0.5)
     session = world.bring(long)
 
     def away(session_id: str) -> None:
@@ -345,8 +352,8 @@ def test_a_store_that_stays_away_ends_the_work(
 
         world.jobs.get = get  # type: ignore[method-assign]
 
-    world.service.happens = away
-    runner.run_job(session, world.service, world.objects, world.separators, "me", world.scratch, world.stop)
+    world.leases.happens = away
+    runner.run_job(LeasedJob(session, world.leases), world.separators, world.scratch, world.stop)
     assert world.outputs(session) == []
     assert world.jobs.records[session.id].state == State.IN_PROGRESS  # until its lease runs out
 

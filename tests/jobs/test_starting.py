@@ -1,13 +1,14 @@
-"""Having a song separated: once, and refused in words where it can't be."""
+"""Starting a separation: once per song, and with a clear error if it is impossible."""
 
 from __future__ import annotations
 
 import pytest
-from tests.jobs.memory import SONG, Desk
+from tests.jobs.memory import SONG, Workspace
 
 from unbraid.audio.formats import FORMATS, output_format
 from unbraid.errors import (
     Busy,
+    Fault,
     SessionNotFound,
     SettingError,
     TooLarge,
@@ -19,79 +20,85 @@ from unbraid.jobs.session import Choices, State, new_id
 DAY = 86400
 
 
-def test_a_started_song_waits_and_workers_are_told(desk: Desk) -> None:
-    session_id = desk.brought()
+def test_started_session_is_queued_and_dispatched(workspace: Workspace) -> None:
+    session_id = workspace.brought()
     choices = Choices("htdemucs", "drums", "flac", notify="me@example.org")
-    session = desk.service.start(session_id, f"inputs/{session_id}/song.mp3", choices)
+    session = workspace.service.start(session_id, f"inputs/{session_id}/song.mp3", choices)
     assert (session.state, session.choices, session.size) == (State.PENDING, choices, len(SONG))
-    assert session.queued_at == desk.now
-    assert desk.told.dispatched == [session]
+    assert session.queued_at == workspace.now
+    assert workspace.outbox.dispatched == [session]
 
 
 @pytest.mark.parametrize("again", [None, Choices()])
 @pytest.mark.parametrize("made", ["waiting", "working", "completed"])
-def test_asking_twice_is_one_job(desk: Desk, made: str, again: Choices | None) -> None:
-    session_id = getattr(desk, made)()
-    before = desk.record(session_id)
-    assert desk.service.start(session_id, choices=again) == before == desk.record(session_id)
-    assert len(desk.told.dispatched) == 1
+def test_starting_twice_is_one_job(workspace: Workspace, made: str, again: Choices | None) -> None:
+    session_id = getattr(workspace, made)()
+    before = workspace.record(session_id)
+    assert workspace.service.start(session_id, choices=again) == before == workspace.record(session_id)
+    assert len(workspace.outbox.dispatched) == 1
 
 
 @pytest.mark.parametrize("made", ["waiting", "working", "completed"])
-def test_asking_for_something_else_meanwhile_is_refused(desk: Desk, made: str) -> None:
-    session_id = getattr(desk, made)()
-    with pytest.raises(Busy, match="other choices"):
-        desk.service.start(session_id, choices=Choices(stems="all"))
-    assert desk.record(session_id).choices == Choices()
+def test_rejects_other_options_for_an_active_or_completed_session(workspace: Workspace, made: str) -> None:
+    session_id = getattr(workspace, made)()
+    with pytest.raises(Busy, match="other options"):
+        workspace.service.start(session_id, choices=Choices(stems="all"))
+    assert workspace.record(session_id).choices == Choices()
 
 
-def test_what_failed_or_was_cancelled_may_be_started_again(desk: Desk) -> None:
-    session_id = desk.working()
-    desk.service.alive(session_id, "w", 0.7, "separating", 100.0)
-    desk.service.fail(session_id, "w", "No.")
-    desk.now += 10
-    again = desk.service.start(session_id, choices=Choices(format="mp3"))
+def test_failed_or_cancelled_session_can_be_started_again(workspace: Workspace) -> None:
+    session_id = workspace.working()
+    workspace.leases.renew_lease(session_id, "w", 0.7, "separating", 100.0)
+    workspace.leases.fail(session_id, "w", "No.")
+    workspace.now += 10
+    again = workspace.service.start(session_id, choices=Choices(format="mp3"))
     assert (again.state, again.progress, again.attempts, again.error_message) == (State.PENDING, 0.0, 0, None)
-    assert (again.queued_at, again.finished_at, again.duration_s) == (desk.now, None, 100.0)
+    assert again.error_fault is None
+    assert (again.queued_at, again.finished_at, again.duration_s) == (workspace.now, None, 100.0)
     assert again.choices == Choices(format="mp3")
-    desk.service.cancel(session_id)
-    assert desk.service.start(session_id).choices == Choices(format="mp3")  # as it was
+    workspace.service.cancel(session_id)
+    assert workspace.service.start(session_id).choices == Choices(
+        format="mp3"
+    )  # the options of the last start
 
 
-def test_a_song_that_is_not_here_can_not_be_started(desk: Desk) -> None:
-    session_id = desk.service.upload("a.mp3", "audio/mpeg").session.id
+def test_rejects_missing_upload(workspace: Workspace) -> None:
+    session_id = workspace.service.upload("a.mp3", "audio/mpeg").session.id
     with pytest.raises(UploadMissing, match="Upload it first"):
-        desk.service.start(session_id)
-    assert desk.state(session_id) == State.AWAITING_UPLOAD
+        workspace.service.start(session_id)
+    assert workspace.state(session_id) == State.AWAITING_UPLOAD
 
 
-def test_another_sessions_key_is_refused(desk: Desk) -> None:
-    mine, other = desk.brought(), desk.brought()
+def test_rejects_key_of_another_session(workspace: Workspace) -> None:
+    mine, other = workspace.brought(), workspace.brought()
     with pytest.raises(SettingError, match="key"):
-        desk.service.start(mine, f"inputs/{other}/song.mp3")
+        workspace.service.start(mine, f"inputs/{other}/song.mp3")
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"%PDF-1.7\n" + bytes(100), "neither"),
-        (b"PK\x03\x04" + bytes(100), "neither"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither"),
-        (b"MZ" + bytes(100), "neither"),
-        (b"\x7fELF" + bytes(100), "neither"),
-        (b"<!DOCTYPE html><html>", "neither"),
-        (b'\xef\xbb\xbf<?xml version="1.0"?><svg>', "neither"),
-        (b"#!/bin/sh\n", "neither"),
-        (b"#EXTM3U\n#EXTINF:1,\nhttp://example.org/a.mp3\n", "neither"),  # the song is elsewhere
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "neither"),
+        (b"%PDF-1.7\n" + bytes(100), "not an audio or video file"),
+        (b"PK\x03\x04" + bytes(100), "not an audio or video file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "not an audio or video file"),
+        (b"MZ" + bytes(100), "not an audio or video file"),
+        (b"\x7fELF" + bytes(100), "not an audio or video file"),
+        (b"<!DOCTYPE html><html>", "not an audio or video file"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><svg>', "not an audio or video file"),
+        (b"#!/bin/sh\n", "not an audio or video file"),
+        (
+            b"#EXTM3U\n#EXTINF:1,\nhttp://example.org/a.mp3\n",
+            "not an audio or video file",
+        ),  # a playlist: the song is on another server
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not an audio or video file"),
     ],
 )
-def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: str) -> None:
-    session_id = desk.brought(data=data)
+def test_rejects_files_that_are_clearly_not_media(workspace: Workspace, data: bytes, reason: str) -> None:
+    session_id = workspace.brought(data=data)
     with pytest.raises(UnsupportedMedia, match=reason):
-        desk.service.start(session_id)
-    assert desk.state(session_id) == State.AWAITING_UPLOAD
+        workspace.service.start(session_id)
+    assert workspace.state(session_id) == State.AWAITING_UPLOAD
 
 
 @pytest.mark.parametrize(
@@ -103,23 +110,23 @@ def test_what_plainly_is_no_sound_is_refused(desk: Desk, data: bytes, reason: st
         b"\x00\x00\x00\x20ftypM4A ",
         b"\x1aE\xdf\xa3",  # Matroska
         b"#!AMR\n",
-        b"wvpk",  # WavPack, which no list has
+        b"wvpk",  # WavPack, which `filetype` doesn't know
         b"anything",
     ],
 )
-def test_sound_film_and_the_unknown_are_taken(desk: Desk, data: bytes) -> None:
-    session_id = desk.brought(data=data + bytes(1000))
-    assert desk.service.start(session_id).state == State.PENDING
+def test_accepts_audio_video_and_unknown_content(workspace: Workspace, data: bytes) -> None:
+    session_id = workspace.brought(data=data + bytes(1000))
+    assert workspace.service.start(session_id).state == State.PENDING
 
 
-def test_a_file_beyond_the_limit_is_refused() -> None:
-    desk = Desk(max_bytes=100)
+def test_rejects_file_larger_than_limit() -> None:
+    workspace = Workspace(max_bytes=100)
     with pytest.raises(TooLarge, match="103 bytes, and at most 100"):
-        desk.service.start(desk.brought())
+        workspace.service.start(workspace.brought())
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("choices", "message"),
     [
         (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, lite, htdemucs"),
         (Choices(model="/etc"), "no model"),
@@ -130,63 +137,62 @@ def test_a_file_beyond_the_limit_is_refused() -> None:
         (Choices(notify="a" * 300 + "@b.c"), "e-mail"),
     ],
 )
-def test_what_can_not_be_had_is_refused_at_once(desk: Desk, choices: Choices, told: str) -> None:
-    session_id = desk.brought()
+def test_rejects_unavailable_options_at_once(workspace: Workspace, choices: Choices, message: str) -> None:
+    session_id = workspace.brought()
     with pytest.raises(SettingError) as caught:
-        desk.service.start(session_id, choices=choices)
-    assert told in caught.value.message
-    assert desk.state(session_id) == State.AWAITING_UPLOAD
+        workspace.service.start(session_id, choices=choices)
+    assert message in caught.value.message
+    assert workspace.state(session_id) == State.AWAITING_UPLOAD
 
 
-def test_each_stem_of_a_model_may_be_asked_for(desk: Desk) -> None:
+def test_accepts_every_stem_of_the_model(workspace: Workspace) -> None:
     choices = Choices("htdemucs_6s", "piano")
-    assert desk.service.start(desk.brought(), choices=choices).choices == choices
+    assert workspace.service.start(workspace.brought(), choices=choices).choices == choices
 
 
 def test_formats_are_those_that_can_be_written() -> None:
     assert [output_format(name, "16").name for name in FORMATS] == list(FORMATS)
 
 
-def test_where_auto_is_not_allowed_the_first_that_is_stands_for_it() -> None:
-    desk = Desk(models=("htdemucs", "lite"))
-    session_id = desk.brought()
-    assert desk.service.start(session_id).choices.model == "lite"
-    assert desk.service.start(session_id, choices=Choices()).state == State.PENDING
+def test_first_allowed_model_replaces_auto_if_auto_is_not_allowed() -> None:
+    workspace = Workspace(models=("htdemucs", "lite"))
+    session_id = workspace.brought()
+    assert workspace.service.start(session_id).choices.model == "lite"
+    assert workspace.service.start(session_id, choices=Choices()).state == State.PENDING
     with pytest.raises(SettingError, match="Choose one of lite, htdemucs"):
-        desk.service.start(desk.brought(), choices=Choices("hdemucs_mmi"))
+        workspace.service.start(workspace.brought(), choices=Choices("hdemucs_mmi"))
 
 
-def test_an_owner_has_so_many_songs_at_once_and_others_have_theirs() -> None:
-    desk = Desk(per_owner_active=2)
-    first = desk.waiting(owner="browser:a")
-    desk.working(owner="browser:a")
-    third = desk.brought(owner="browser:a")
+def test_limits_active_sessions_per_owner() -> None:
+    workspace = Workspace(per_owner_active=2)
+    first = workspace.waiting(owner="browser:a")
+    workspace.working(owner="browser:a")
+    third = workspace.brought(owner="browser:a")
     with pytest.raises(Busy, match="2 of your songs"):
-        desk.service.start(third)
-    desk.waiting(owner="browser:b")
-    desk.service.cancel(first)
-    assert desk.service.start(third).state == State.PENDING
+        workspace.service.start(third)
+    workspace.waiting(owner="browser:b")
+    workspace.service.cancel(first)
+    assert workspace.service.start(third).state == State.PENDING
 
 
-def test_each_of_a_batch_starts_or_says_why_not(desk: Desk) -> None:
-    here, absent, unknown = desk.brought(), desk.service.upload("a", "").session.id, new_id()
-    results = desk.service.start_many([here, absent, unknown], Choices(format="flac"))
+def test_batch_starts_each_session_or_returns_its_error(workspace: Workspace) -> None:
+    here, absent, unknown = workspace.brought(), workspace.service.upload("a", "").session.id, new_id()
+    results = workspace.service.start_many([here, absent, unknown], Choices(format="flac"))
     assert list(results) == [here, absent, unknown]
-    assert results[here] == desk.record(here)
+    assert results[here] == workspace.record(here)
     assert isinstance(results[absent], UploadMissing)
     assert isinstance(results[unknown], SessionNotFound)
 
 
-def test_a_song_that_nobody_can_be_told_of_fails_rather_than_waits_for_ever(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(session: object) -> None:
-        raise ConnectionError("the queue is away")
+def test_session_fails_if_dispatch_fails(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(session: object) -> None:
+        raise ConnectionError("the queue is unavailable")
 
-    session_id = desk.brought()
-    monkeypatch.setattr(desk.told, "dispatch", away)
+    session_id = workspace.brought()
+    monkeypatch.setattr(workspace.outbox, "dispatch", unavailable)
     with pytest.raises(ConnectionError):
-        desk.service.start(session_id)
-    assert desk.record(session_id).error_message == "It could not be queued. Try again."
+        workspace.service.start(session_id)
+    assert workspace.record(session_id).error_message == "The song could not be queued. Try again."
+    assert workspace.record(session_id).error_fault == Fault.OURS
     monkeypatch.undo()
-    assert desk.service.start(session_id).state == State.PENDING
+    assert workspace.service.start(session_id).state == State.PENDING

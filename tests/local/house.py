@@ -13,7 +13,8 @@ from typing import TypeVar
 from unbraid.jobs.runner import clear_scratch
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
-from unbraid.local.factory import open_service
+from unbraid.jobs.sweeper import Sweeper
+from unbraid.local.factory import open_sessions
 from unbraid.local.settings import Settings
 
 PATIENCE_S = 60.0  # on a busy machine
@@ -26,7 +27,8 @@ class House:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.settings = Settings.load(data=folder / "data", keep_free_bytes=0, **settings)
-        self.service: Service = open_service(self.settings)
+        self.sessions = open_sessions(self.settings)
+        self.service = Service(self.sessions)
         self.scratch = self.settings.data / "scratch"
 
     def bring(self, song: Path, choices: Choices = LITE) -> str:
@@ -34,7 +36,7 @@ class House:
         session = self.service.upload(song.name, "audio/wav").session
         copy = self.settings.data / "upload"
         copy.write_bytes(song.read_bytes())
-        self.service.objects.put(copy, session.input_key, "audio/wav")
+        self.sessions.objects.put(copy, session.input_key, "audio/wav")
         return self.service.start(session.id, choices=choices).id
 
     def worker(self, *, parent: int | None = None) -> subprocess.Popen[bytes]:
@@ -51,18 +53,18 @@ class House:
 
     def recover(self) -> int:
         """As if every lease had run out."""
-        self.service.clock = lambda: time.time() + 3600
+        self.sessions.clock = lambda: time.time() + 3600
         try:
-            return self.service.recover()
+            return Sweeper(self.sessions).recover()
         finally:
-            self.service.clock = time.time
+            self.sessions.clock = time.time
 
     def until(self, session_id: str, state: State, begun: bool = False) -> Session:
         """The record once it is in that state; with `begun`, and some of the work is done."""
         return wait(lambda: self._in(session_id, state, begun))
 
     def _in(self, session_id: str, state: State, begun: bool) -> Session | None:
-        session = self.service.jobs.get(session_id)
+        session = self.sessions.store.get(session_id)
         assert session is not None
         return session if session.state == state and (session.progress > 0 or not begun) else None
 

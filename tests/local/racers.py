@@ -12,54 +12,57 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.jobs.memory import MemoryObjects, Told
+from tests.jobs.memory import MemoryObjects, Outbox
 
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.service import Service
+from unbraid.jobs.sessions import Sessions
+from unbraid.jobs.sweeper import Sweeper
 from unbraid.local.sql import SqlStore
 
 LEASE_S = 3600
 
 
-def open_service(url: str) -> Service:
-    """A service whose records alone are shared."""
-    told = Told()
-    return Service(SqlStore(url), MemoryObjects(), told, told, Limits(lease_s=LEASE_S))
+def open_sessions(url: str) -> Sessions:
+    """Sessions whose records alone are shared between processes."""
+    outbox = Outbox()
+    return Sessions(SqlStore(url), MemoryObjects(), outbox, outbox, Limits(lease_s=LEASE_S))
 
 
 def look(url: str) -> Callable[[], int]:
     """How many sessions there are; the database is opened in the race."""
-    return lambda: sum(open_service(url).jobs.counts().values())
+    return lambda: sum(open_sessions(url).store.counts().values())
 
 
 def take_all(url: str, worker: str) -> Callable[[], list[str]]:
     """Ids of those that this worker got."""
-    service = open_service(url)
-    return lambda: [session.id for session in iter(lambda: service.take(worker), None)]
+    leases = Leases(open_sessions(url))
+    return lambda: [session.id for session in iter(lambda: leases.take(worker), None)]
 
 
 def begin_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[str]]:
     """Those of `ids` that this worker got."""
-    service = open_service(url)
-    return lambda: [one for one in ids if service.begin(one, worker) is not None]
+    leases = Leases(open_sessions(url))
+    return lambda: [one for one in ids if leases.begin(one, worker) is not None]
 
 
 def recover(url: str) -> Callable[[], int]:
     """How many it put back, long after their leases."""
-    service = open_service(url)
-    service.clock = lambda: time.time() + 2 * LEASE_S
-    return service.recover
+    sessions = open_sessions(url)
+    sessions.clock = lambda: time.time() + 2 * LEASE_S
+    return Sweeper(sessions).recover
 
 
 def complete_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[bool]]:
     """What the worker is told of each."""
-    service = open_service(url)
-    return lambda: [service.complete(one, worker, [], 1.0, "lite") for one in ids]
+    leases = Leases(open_sessions(url))
+    return lambda: [leases.complete(one, worker, [], 1.0, "lite") for one in ids]
 
 
 def cancel_all(url: str, ids: list[str]) -> Callable[[], list[str]]:
     """In which state the user finds each."""
-    service = open_service(url)
+    service = Service(open_sessions(url))
     return lambda: [service.cancel(one).state for one in ids]
 
 

@@ -167,7 +167,7 @@ def test_a_letter_that_cant_be_sent_is_logged_without_whose_it_is(
     nobody_there = 1
     mail(nobody_there).notify(ended(choices=Choices(notify=address)))
     [record] = caplog.records
-    assert record.getMessage().startswith("a letter can't be sent")
+    assert record.getMessage().startswith("an e-mail can't be sent")
     assert "example" not in caplog.text
     assert "Bcc" not in caplog.text
 

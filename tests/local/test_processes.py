@@ -15,7 +15,7 @@ from tests.local.house import House, wait
 
 from unbraid.jobs.session import State
 from unbraid.local import processes
-from unbraid.local.processes import Workers
+from unbraid.local.processes import Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_a_worker_that_dies_is_replaced_and_all_leave_at_the_end(
     tmp_path: Path, write_wave: WriteWave
 ) -> None:
     house = House(tmp_path, workers=2)
-    workers = Workers(house.settings)
+    workers = Supervisor(house.settings)
     workers.start()
     try:
         first, second = workers.pids()
@@ -49,8 +49,8 @@ def test_workers_that_die_at_once_are_started_ever_more_slowly(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    monkeypatch.setattr(processes, "PAUSES_S", (0.1, 0.3))
-    workers = Workers(House(tmp_path, workers=1).settings)
+    monkeypatch.setattr(processes, "BACKOFF_S", (0.1, 0.3))
+    workers = Supervisor(House(tmp_path, workers=1).settings)
     with caplog.at_level(logging.WARNING):
         workers.start()
         wait(lambda: len(caplog.records) >= 4)
@@ -60,7 +60,7 @@ def test_workers_that_die_at_once_are_started_ever_more_slowly(
 
 
 def test_none_at_all_is_allowed(tmp_path: Path) -> None:
-    workers = Workers(House(tmp_path, workers=0).settings)
+    workers = Supervisor(House(tmp_path, workers=0).settings)
     workers.start()
     time.sleep(0.3)
     assert workers.pids() == []

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tests.jobs.memory import SONG, MemoryObjects
 from tests.local import racers
-from tests.local.racers import Racers, open_service
+from tests.local.racers import Racers, open_sessions
 
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
+from unbraid.jobs.sessions import Sessions
 
 PROCESSES = 4
 
@@ -30,21 +31,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-def queue(url: str, count: int) -> Service:
+def queue(url: str, count: int) -> Sessions:
     """A service where so many songs wait."""
-    service = open_service(url)
-    assert isinstance(service.objects, MemoryObjects)
+    sessions = open_sessions(url)
+    service = Service(sessions)
+    assert isinstance(sessions.objects, MemoryObjects)
     for _ in range(count):
         session = service.upload("song.mp3", "").session
-        service.objects.files[session.input_key] = SONG
+        sessions.objects.files[session.input_key] = SONG
         service.start(session.id)
-    return service
+    return sessions
 
 
-def at_work(url: str, count: int) -> tuple[Service, list[str]]:
+def at_work(url: str, count: int) -> tuple[Sessions, list[str]]:
     """A service where a worker named `w` has so many songs; their ids."""
-    service = queue(url, count)
-    return service, racers.take_all(url, "w")()
+    sessions = queue(url, count)
+    return sessions, racers.take_all(url, "w")()
 
 
 def test_a_new_database_is_made_once_by_all_who_open_it(crew: Racers, url: str) -> None:
@@ -52,10 +54,10 @@ def test_a_new_database_is_made_once_by_all_who_open_it(crew: Racers, url: str) 
 
 
 def test_two_workers_never_take_one_session_and_none_is_left(crew: Racers, url: str) -> None:
-    service = queue(url, 40)
+    sessions = queue(url, 40)
     calls = [(racers.take_all, {"url": url, "worker": f"w{number}"}) for number in range(PROCESSES)]
     taken = crew.race(*calls)
-    working = service.jobs.in_progress()
+    working = sessions.store.in_progress()
     assert Counter(one for ids in taken for one in ids) == Counter(session.id for session in working)
     assert len(working) == 40
     assert {session.attempts for session in working} == {1}
@@ -64,8 +66,8 @@ def test_two_workers_never_take_one_session_and_none_is_left(crew: Racers, url: 
 
 
 def test_of_many_who_begin_one_session_one_does(crew: Racers, url: str) -> None:
-    service = queue(url, 20)
-    ids = [session.id for session in service.jobs.pending(100)]
+    sessions = queue(url, 20)
+    ids = [session.id for session in sessions.store.pending(100)]
     calls = [
         (racers.begin_all, {"url": url, "worker": f"w{number}", "ids": ids}) for number in range(PROCESSES)
     ]
@@ -73,18 +75,18 @@ def test_of_many_who_begin_one_session_one_does(crew: Racers, url: str) -> None:
 
 
 def test_what_a_dead_worker_had_is_put_back_once_by_many_who_look(crew: Racers, url: str) -> None:
-    service, ids = at_work(url, 20)
+    sessions, ids = at_work(url, 20)
     assert sum(crew.race(*[(racers.recover, {"url": url})] * PROCESSES)) == 20
-    waiting = service.jobs.pending(100)
+    waiting = sessions.store.pending(100)
     assert {session.id for session in waiting} == set(ids)
     assert {session.version for session in waiting} == {3}  # queued, taken, put back
 
 
 def test_what_is_cancelled_when_it_is_done_is_either_and_all_hear_the_same(crew: Racers, url: str) -> None:
-    service, ids = at_work(url, 20)
+    sessions, ids = at_work(url, 20)
     cancel = (racers.cancel_all, {"url": url, "ids": ids})
     complete = (racers.complete_all, {"url": url, "worker": "w", "ids": ids})
     completed, *cancelled = crew.race(complete, *[cancel] * (PROCESSES - 1))
-    found = [service.get(one).state for one in ids]
+    found = [Service(sessions).get(one).state for one in ids]
     assert completed == [state == State.COMPLETED for state in found]
     assert cancelled == [found] * (PROCESSES - 1)

@@ -47,7 +47,7 @@ def test_what_waits_is_separated_and_a_worker_leaves_when_told(
     assert [session.attempts for session in sessions] == [1, 1, 1, 1]  # nobody did what another had taken
     for session in sessions:
         for output in session.outputs:
-            assert house.service.objects.size(output.key) == output.size
+            assert house.sessions.objects.size(output.key) == output.size
     for worker in workers:
         worker.terminate()
     assert [worker.wait(30) for worker in workers] == [0, 0]
@@ -131,7 +131,7 @@ def test_a_job_that_is_cancelled_stops_and_the_next_begins(
     house.service.cancel(first)
     house.until(second, State.COMPLETED)
     assert house.until(first, State.CANCELLED).outputs == ()
-    assert house.service.objects.delete(f"outputs/{first}/") == 0
+    assert house.sessions.objects.delete(f"outputs/{first}/") == 0
 
 
 def test_what_went_wrong_is_a_line_of_json_without_whose_song_it_was(

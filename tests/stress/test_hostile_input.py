@@ -28,7 +28,7 @@ from tests.stress.local_server import EXIT_CODE, HTTP, LocalServer, files_in, me
 from tests.stress.run_options import SEED, option
 from tests.stress.upload_client import UploadClient, counts
 
-from unbraid.jobs.runner import OUR_FAULT
+from unbraid.jobs.messages import INTERNAL
 
 SLOW_CLIENTS = 300
 LONG_HEADER = b"GET / HTTP/1.1\r\nX: " + b"x" * 60_000
@@ -195,7 +195,7 @@ def test_every_hostile_song_ends_with_stems_or_a_reason(
         if session["status"] == "FAILED" and not 10 < len(reason) < 400:
             problems.append(f"{name} failed without a good reason: {reason!r}")
         # A reason is one line, names no path, and is not an internal error.
-        if any(part in reason for part in ("\n", "Traceback", str(server.folder), OUR_FAULT)):
+        if any(part in reason for part in ("\n", "Traceback", str(server.folder), INTERNAL)):
             problems.append(f"{name}: {reason!r}")
         problems += client.download_and_delete(session_id, session)
     print(f"{ends.total()} songs: {counts(ends)}", flush=True)

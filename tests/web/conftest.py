@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import pytest
 from starlette.testclient import TestClient
 
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output
-from unbraid.local.factory import open_service
+from unbraid.jobs.sessions import Sessions
+from unbraid.local.factory import open_sessions
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
@@ -28,7 +30,9 @@ class App:
     """A running app, and what it stands on."""
 
     client: TestClient
+    sessions: Sessions
     service: Service
+    leases: Leases
     store: FolderStore
     settings: Settings
     names: list[str] = field(default_factory=lambda: ["vocals", "no_vocals"])
@@ -58,7 +62,7 @@ class App:
     def finish(self, upload: dict[str, Any]) -> None:
         """Do what a worker does, with made-up stems."""
         session_id = upload["sessionId"]
-        assert self.service.begin(session_id, "worker")
+        assert self.leases.begin(session_id, "worker")
         outputs = []
         for name in self.names:
             keys = [f"outputs/{session_id}/{name}.{ending}" for ending in ("wav", "peaks.json", "play")]
@@ -67,7 +71,7 @@ class App:
                     part.write(OCTETS)
                     part.commit()
             outputs.append(Output(name, f"{name}.wav", keys[0], len(OCTETS), 1.5, keys[1], keys[2]))
-        assert self.service.complete(session_id, "worker", outputs, 1.5, "lite")
+        assert self.leases.complete(session_id, "worker", outputs, 1.5, "lite")
 
     def done(self, name: str = "song.mp3") -> dict[str, Any]:
         """A song that is all the way through."""
@@ -91,11 +95,12 @@ def open_app(tmp_path: Path) -> Iterator[Open]:
         def open_one(**settings: Any) -> App:
             settings = {"data": tmp_path / "data", "keep_free_bytes": 0, "rate_burst": 1000, **settings}
             loaded = Settings.load(**settings)
-            service = open_service(loaded)
-            stack.callback(service.jobs.close)  # type: ignore[attr-defined]
+            sessions = open_sessions(loaded)
+            service = Service(sessions)
+            stack.callback(sessions.store.close)  # type: ignore[attr-defined]
             client = stack.enter_context(TestClient(create_app(service, loaded), base_url=ADDRESS))
-            assert isinstance(service.objects, FolderStore)
-            return App(client, service, service.objects, loaded)
+            assert isinstance(sessions.objects, FolderStore)
+            return App(client, sessions, service, Leases(sessions), sessions.objects, loaded)
 
         yield open_one
 

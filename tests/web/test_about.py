@@ -63,7 +63,7 @@ def test_healthz_fails_with_the_store(app: App, monkeypatch: pytest.MonkeyPatch)
     def away(*_: object) -> None:
         raise OSError("away")
 
-    monkeypatch.setattr(app.service.jobs, "get", away)
+    monkeypatch.setattr(app.sessions.store, "get", away)
     assert_problem(app.client.get("/healthz"), 500)
 
 

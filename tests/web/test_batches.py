@@ -43,7 +43,7 @@ def test_one_refused_file_refuses_the_batch(app: App) -> None:
     ]
     problem = assert_problem(app.client.post("/batch", json={"files": files}), 415)
     assert "b.pdf" in problem["detail"]
-    assert sum(app.service.jobs.counts().values()) == 0
+    assert sum(app.sessions.store.counts().values()) == 0
 
 
 def test_invalid_options_start_no_song(app: App) -> None:

@@ -49,7 +49,7 @@ def test_sends_changed_queue_position(app: App) -> None:
         app.ask(upload)
     with subscribe(app, second["sessionId"]) as socket:
         assert socket.receive_json()["queue_position"] == 2
-        app.service.begin(first["sessionId"], "worker")
+        app.leases.begin(first["sessionId"], "worker")
         assert socket.receive_json()["queue_position"] == 1
 
 
@@ -66,7 +66,7 @@ def test_sends_every_subscriber_the_same(app: App) -> None:
 
 def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.begin()
-    real, failures = app.service.jobs.get_many, [OSError("away")]
+    real, failures = app.sessions.store.get_many, [OSError("away")]
 
     def sometimes(ids: list[str]) -> Any:
         if failures and len(told) == 1:
@@ -76,7 +76,7 @@ def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) ->
     told: list[Any] = []
     with subscribe(app, upload["sessionId"]) as socket:
         told.append(socket.receive_json())
-        monkeypatch.setattr(app.service.jobs, "get_many", sometimes)
+        monkeypatch.setattr(app.sessions.store, "get_many", sometimes)
         app.service.cancel(upload["sessionId"])
         assert socket.receive_json()["status"] == "CANCELLED"
     assert failures == []

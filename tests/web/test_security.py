@@ -200,6 +200,6 @@ def test_missing_page_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyP
 
 
 def test_app_needs_a_folder_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.service, "objects", object())
+    monkeypatch.setattr(app.sessions, "objects", object())
     with pytest.raises(TypeError):
         create_app(app.service, app.settings)

@@ -55,7 +55,7 @@ def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
             )
             assert_problem(answer, 401)
             assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert sum(app.service.jobs.counts().values()) == 0
+    assert sum(app.sessions.store.counts().values()) == 0
 
 
 def test_page_config_and_health_need_no_sign_in(app: App, issuer: Issuer) -> None:

@@ -93,8 +93,8 @@ def test_failed_song_has_error_message(app: App) -> None:
     upload = app.begin()
     app.send(upload)
     app.ask(upload)
-    app.service.begin(upload["sessionId"], "worker")
-    app.service.fail(upload["sessionId"], "worker", "the song breaks off after 3 seconds")
+    app.leases.begin(upload["sessionId"], "worker")
+    app.leases.fail(upload["sessionId"], "worker", "the song breaks off after 3 seconds")
     failed = app.status(upload)
     assert (failed["status"], failed["error_message"]) == ("FAILED", "the song breaks off after 3 seconds")
 

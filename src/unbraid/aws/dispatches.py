@@ -1,39 +1,39 @@
-"""What is sent to whoever separates songs: the same words for the endpoint and for the queue."""
+"""What the dispatchers send to the container: the same request for the endpoint and for the queue."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from unbraid.jobs.records import ID
 from unbraid.jobs.session import Session
+from unbraid.jobs.sessions import ID
 
 
 class Dispatch(NamedTuple):
-    """One time that a session began to wait. Written `ID.VERSION`, it names the worker that it calls."""
+    """Identifies one time that a session was dispatched. Its text `ID.VERSION` becomes the id of the worker."""
 
     session_id: str
     version: int
-    """Of the record, when it had just become PENDING."""
+    """Version of the record when it became PENDING."""
 
     def __str__(self) -> str:
         return f"{self.session_id}.{self.version}"
 
     @classmethod
     def of(cls, session: Session) -> Dispatch:
-        """That of a session which has just become PENDING."""
+        """Return the dispatch of a session that has just become PENDING."""
         return cls(session.id, session.version)
 
     @classmethod
-    def read(cls, text: str) -> Dispatch:
-        """What `str` wrote. Raises ValueError."""
+    def parse(cls, text: str) -> Dispatch:
+        """Parse `ID.VERSION`. Raises ValueError."""
         session_id, dot, version = text.rpartition(".")
         if not (dot and ID.fullmatch(session_id) and version.isascii() and version.isdecimal()):
-            raise ValueError("not the name of a dispatch")
+            raise ValueError("not a dispatch id")
         return cls(session_id, int(version))
 
 
 def request_of(session: Session, bucket: str) -> dict[str, Any]:
-    """The body of the container's POST /invocations."""
+    """Return the body of the container's POST /invocations."""
     choices = session.choices
     return {
         "input_s3_uri": f"s3://{bucket}/{session.input_key}",

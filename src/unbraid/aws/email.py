@@ -1,4 +1,4 @@
-"""The end of a song is told: to a topic of SNS, for other programs, and by SES to whoever asked for a letter."""
+"""Announce the end of a song: to an SNS topic for programs, and by SES e-mail to the user who asked for one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
-from unbraid.jobs.email import letter
+from unbraid.jobs.email import compose
 from unbraid.jobs.session import Session
 
-# RFC 5322 with its line ends, in letters that every mail server on the way passes on as they are.
+# RFC 5322 line ends, and only 7-bit characters, which every mail server forwards unchanged.
 _MAIL = email.policy.SMTP.clone(cte_type="7bit")
 
 log = logging.getLogger(__name__)
 
 
-class Letters:
-    """A Notifier. Without a topic or without a sender, that part is left out; whatever fails is logged."""
+class Emails:
+    """A Notifier. Without a topic or without a sender, that part is left out; failures are logged."""
 
     def __init__(self, topic: str | None, sender: str | None, site: str | None) -> None:
-        """`topic`: ARN. `sender`: an address that SES may send from. `site`: the page's address, for a link to it."""
+        """`topic`: ARN. `sender`: address that SES may send from. `site`: URL of the page, for a link to it."""
         self._topic, self._sender, self._site = topic, sender, site
 
     @cached_property
@@ -37,26 +37,26 @@ class Letters:
         return clients.client("sesv2")
 
     def notify(self, session: Session) -> None:
-        """Tell both, each whatever becomes of the other."""
+        """Publish and send, each even if the other fails."""
         if self._topic is not None:
             try:
                 self._publish(self._topic, session)
             except (BotoCoreError, ClientError) as error:
-                log.warning("the topic can't be told of a song's end: %s", clients.reason(error))
+                log.warning("the end of a song can't be published: %s", clients.reason(error))
         if self._sender is not None and session.choices.notify:
             try:
                 self._send(session.choices.notify, self._sender, session)
             except (BotoCoreError, ClientError, ValueError) as error:
-                log.warning("a letter can't be sent: %s", clients.reason(error))
+                log.warning("an e-mail can't be sent: %s", clients.reason(error))
 
     def _publish(self, topic: str, session: Session) -> None:
         state = {"DataType": "String", "StringValue": session.state.value}
         self._sns.publish(
-            TopicArn=topic, Message=json.dumps(end_of(session)), MessageAttributes={"state": state}
+            TopicArn=topic, Message=json.dumps(event_of(session)), MessageAttributes={"state": state}
         )
 
     def _send(self, address: str, sender: str, session: Session) -> None:
-        message = letter(session, sender, self._site).as_bytes(policy=_MAIL)
+        message = compose(session, sender, self._site).as_bytes(policy=_MAIL)
         self._ses.send_email(
             FromEmailAddress=sender,
             Destination={"ToAddresses": [address]},
@@ -64,14 +64,14 @@ class Letters:
         )
 
 
-def end_of(session: Session) -> dict[str, Any]:
-    """What programs are told of a song's end: nothing that opens it, and nothing of whose it is.
+def event_of(session: Session) -> dict[str, Any]:
+    """Return the published event: nothing in it opens the song or identifies its user.
 
-    Topics may lead to mailboxes and other companies' servers, so the id, which is a key, is not in it, nor the file's
-    name (so nor the error's message, which has it), nor an address. `session` is the SHA-256 of the id: who knows the
-    id knows which song is meant, and an id of 192 random bits can't be found by trying.
+    A topic may lead to mailboxes and to other companies' servers. So the event has no id, which is a key, no file name,
+    no error message, which contains the file name, and no address. `session` is the SHA-256 of the id: a program that
+    knows the id can match it, and an id of 192 random bits can't be guessed from its hash.
     """
-    worked = session.finished_at - session.started_at if session.finished_at and session.started_at else None
+    work_s = session.finished_at - session.started_at if session.finished_at and session.started_at else None
     return {
         "session": hashlib.sha256(session.id.encode()).hexdigest(),
         "state": session.state.value,
@@ -80,6 +80,6 @@ def end_of(session: Session) -> dict[str, Any]:
         "stems": session.choices.stems,
         "format": session.choices.format,
         "duration_s": session.duration_s,
-        "work_s": worked,
+        "work_s": work_s,
         "attempts": session.attempts,
     }

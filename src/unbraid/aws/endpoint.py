@@ -1,4 +1,4 @@
-"""Songs go to an asynchronous endpoint of SageMaker, which starts instances when there are any and ends them after."""
+"""Dispatch songs to an asynchronous SageMaker endpoint, which starts instances when songs wait and stops them after."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from botocore.exceptions import ClientError
 from unbraid.aws import clients
 from unbraid.aws.dispatches import Dispatch, request_of
 from unbraid.errors import JobError
+from unbraid.jobs.messages import NOT_DEPLOYED
 from unbraid.jobs.session import Session
 
 JSON = "application/json"
 
-# The most that SageMaker allows (API reference of InvokeEndpointAsync): a song may be worked on for an hour, and wait
-# for six before.
+# The most that SageMaker allows (API reference of InvokeEndpointAsync): an hour for one song, and six hours of waiting
+# before it.
 INVOCATION_TIMEOUT_S = 3600
 REQUEST_TTL_S = 21600
 
-NOBODY = (
-    "Nothing here can separate songs yet. Whoever runs this app has to finish its deployment; then try again."
-)
-
 
 class Endpoint:
-    """A Dispatcher to the endpoint of that name, which reads its request in the bucket."""
+    """A Dispatcher to the endpoint of that name, which reads its requests from the bucket."""
 
     def __init__(self, endpoint: str, bucket: str) -> None:
         self._endpoint, self._bucket = endpoint, bucket
@@ -40,7 +37,7 @@ class Endpoint:
         return clients.client("sagemaker-runtime")
 
     def dispatch(self, session: Session) -> None:
-        """Raises JobError where there is no such endpoint (yet), and what botocore raises."""
+        """Raises JobError if the endpoint doesn't exist (yet), and what botocore raises."""
         name = str(Dispatch.of(session))
         key = f"requests/{session.id}/{name}.json"
         body = json.dumps(request_of(session, self._bucket)).encode()
@@ -57,13 +54,13 @@ class Endpoint:
             )
         except ClientError as error:
             if clients.code_of(error) == "ValidationError" and "not found" in str(error):
-                raise JobError(NOBODY) from error
+                raise JobError(NOT_DEPLOYED) from error
             raise
 
 
-class Nobody:
-    """A Dispatcher where nothing is set that separates songs."""
+class NoEndpoint:
+    """A Dispatcher for deployments without an endpoint and without a queue."""
 
     def dispatch(self, session: Session) -> None:
         """Raises JobError."""
-        raise JobError(NOBODY)
+        raise JobError(NOT_DEPLOYED)

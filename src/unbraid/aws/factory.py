@@ -1,11 +1,11 @@
-"""The service in one's own AWS account, put together from the settings: in each function, and in the container."""
+"""Build the sessions of an AWS account from the settings: in each function, and in the container."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from unbraid.aws.email import Letters
-from unbraid.aws.endpoint import Endpoint, Nobody
+from unbraid.aws.email import Emails
+from unbraid.aws.endpoint import Endpoint, NoEndpoint
 from unbraid.aws.jobs import DynamoStore
 from unbraid.aws.objects import S3Store
 from unbraid.aws.queue import Queue
@@ -13,22 +13,21 @@ from unbraid.aws.settings import Settings
 from unbraid.environment import PREFIX
 from unbraid.errors import SettingError
 from unbraid.jobs.ports import Dispatcher
-from unbraid.jobs.service import Service
+from unbraid.jobs.sessions import Sessions
 
 
-def open_service(settings: Settings, scratch: Path | None = None) -> Service:
-    """The service over what `settings` name. Nothing is asked of AWS before it is needed.
+def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
+    """Build the sessions over the table and bucket of `settings`. No call to AWS is made before the first use.
 
-    `scratch`: folder for songs that are worked on; None: the system's. Raises SettingError.
+    `scratch` is the folder for songs while they are separated; None: the system's. Raises SettingError.
     """
     if settings.bucket is None or settings.table is None:
-        raise SettingError(f"The service needs both {PREFIX}BUCKET and {PREFIX}TABLE.")
-    letters = Letters(settings.topic, settings.sender, settings.site)
-    return Service(
+        raise SettingError(f"Sessions need both {PREFIX}BUCKET and {PREFIX}TABLE.")
+    return Sessions(
         DynamoStore(settings.table),
         S3Store(settings.bucket, scratch),
         _dispatcher(settings, settings.bucket),
-        letters,
+        Emails(settings.topic, settings.sender, settings.site),
         settings.limits,
     )
 
@@ -36,4 +35,4 @@ def open_service(settings: Settings, scratch: Path | None = None) -> Service:
 def _dispatcher(settings: Settings, bucket: str) -> Dispatcher:
     if settings.endpoint is not None:
         return Endpoint(settings.endpoint, bucket)
-    return Nobody() if settings.queue_url is None else Queue(settings.queue_url, bucket)
+    return NoEndpoint() if settings.queue_url is None else Queue(settings.queue_url, bucket)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -86,7 +87,7 @@ def _exact(value: Any) -> Any:
         return {name: _exact(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
         return [_exact(inner) for inner in value]
-    return str(value) if isinstance(value, State) else value
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _restored(name: str, value: Any) -> Any:

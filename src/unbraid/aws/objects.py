@@ -24,8 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from unbraid.aws import clients
 from unbraid.errors import OutputError
 from unbraid.files.oserrors import write_problem
-from unbraid.jobs.disk import NOT_STORED, storage_error
-from unbraid.jobs.records import FOLDER, KINDS
+from unbraid.jobs.disk import storage_error
+from unbraid.jobs.messages import NOT_STORED
+from unbraid.jobs.sessions import FOLDER, KINDS
 
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _NOT_IN_QUOTES = re.compile(

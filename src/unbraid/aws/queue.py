@@ -1,4 +1,4 @@
-"""Songs go to a queue of SQS, which a Lambda function without a graphics card works off."""
+"""Dispatch songs to an SQS queue, which a Lambda function without a graphics card works off."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from unbraid.environment import PREFIX, Seconds, Words
+from unbraid.environment import PREFIX, Names, Seconds
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import DAY, HOUR, Limits
 
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
 
     # Limits
-    models: Words = ()
+    models: Names = ()
     """Those that the image has; none named: all of the catalogue."""
     link_s: Seconds = HOUR
     upload_s: Seconds = DAY

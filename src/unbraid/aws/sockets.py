@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
 from unbraid.aws.handlers import count, logger
-from unbraid.jobs.records import ID
+from unbraid.jobs.sessions import ID
 
 MAX_CONNECTION_S = 2 * 3600
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""

@@ -29,7 +29,7 @@ def allowed_models(limits: Limits) -> list[str]:
     return [name for name in (AUTO, *catalog()) if limits.models is None or name in limits.models]
 
 
-def checked(choices: Choices, limits: Limits) -> Choices:
+def validate_choices(choices: Choices, limits: Limits) -> Choices:
     """The choices, once it is sure that they can be had. Raises SettingError.
 
     Where `auto` is not among the models allowed, the first that is stands for it: whoever says nothing of a model gets

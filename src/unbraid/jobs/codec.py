@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from unbraid.errors import Fault
 from unbraid.jobs.session import Choices, Output, Session, State
 
 
@@ -16,10 +17,12 @@ def to_dict(session: Session) -> dict[str, Any]:
 
 def from_dict(record: Mapping[str, Any]) -> Session:
     """The record of `to_dict`, also after a trip through JSON. Fields that it lacks have their defaults."""
+    fault = record.get("error_fault")
     return Session(
         **{
             **record,
             "state": State(record["state"]),
+            "error_fault": None if fault is None else Fault(fault),
             "choices": Choices(**record["choices"]),
             "outputs": tuple(Output(**output) for output in record["outputs"]),
             "warnings": tuple(record["warnings"]),

@@ -10,9 +10,7 @@ from pathlib import Path
 from unbraid.errors import OutputError, WriteProblem
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
-
-NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
-NOT_STORED = "The stems can't be stored. Whoever runs this app has to look at its disk."
+from unbraid.jobs.messages import NO_ROOM, NOT_STORED
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +42,3 @@ def work_folder(scratch: Path) -> Iterator[Path]:
         work = WorkFolder(scratch)
     with work as path:
         yield path
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what caused it, what caused that, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__

@@ -1,4 +1,4 @@
-"""What is written to people who want to hear that their song is done (RFC 5322)."""
+"""Compose the e-mail that tells a user that their song is done (RFC 5322)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from email.utils import formatdate, make_msgid
 from unbraid.jobs.session import Session, State
 
 
-def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
-    """What is written about the end of `session`; with a link when the app's address is known.
+def compose(session: Session, sender: str, app: str | None) -> EmailMessage:
+    """Compose the e-mail about the end of `session`, with a link if the URL of the app is known.
 
-    Raises ValueError when the address of whoever gets it is none.
+    Raises ValueError if the recipient's address is invalid.
     """
     name = " ".join(session.file_name.split())
     if session.state == State.COMPLETED:
         subject = f"{name} is separated"
         *others, last = [output.type for output in session.outputs]
         stems = f"{', '.join(others)} and {last}" if others else last
-        lines = [f"Your song {name} has been taken apart: {stems}.", *session.warnings]
+        lines = [f"Your song {name} has been separated into {stems}.", *session.warnings]
     else:
         subject = f"{name} could not be separated"
-        lines = [f"Your song {name} could not be taken apart.", session.error_message or ""]
+        lines = [f"Your song {name} could not be separated.", session.error_message or ""]
     if app is not None and session.state == State.COMPLETED:
         lines += ["", "Listen and download:", f"{app}/#/s/{session.id}"]
-        lines += ["Everybody who has this link can listen, so keep it to yourself."]
+        lines += ["Anyone who has this link can listen, so keep it to yourself."]
     elif app is not None:
         lines += ["", "Try again:", f"{app}/#/s/{session.id}"]
     message = EmailMessage()
@@ -34,6 +34,6 @@ def letter(session: Session, sender: str, app: str | None) -> EmailMessage:
     message["To"] = Address(addr_spec=session.choices.notify or "")
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     message.set_content("\n".join(lines) + "\n")
     return message

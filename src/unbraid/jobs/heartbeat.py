@@ -1,4 +1,4 @@
-"""The sign of life of a job that is being worked on, and the ear for those who want it to stop."""
+"""The heartbeat of a running job: renews its lease, reports progress, and notices when the work has to stop."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from types import TracebackType
 from typing import Self
 
 from unbraid.errors import Cancelled
-from unbraid.jobs.service import Service
+from unbraid.jobs.ports import Lease
 
-BEAT_S = 0.8  # whoever cancels a job sees it stop within a second
-LISTEN_S = 0.1  # and whoever stops the program sooner
+BEAT_S = 0.8  # so that a job stops within a second after its user cancels it
+POLL_S = 0.1  # and sooner after the program has to stop
 
 log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """While the context lasts, a thread tells `service` that `worker` is alive and how far it is.
+    """While the context lasts, a thread renews the lease.
 
-    `is_set` becomes true when work is to stop: because `stop` is set, in which case the job is given back at once,
-    whatever the working thread is in the middle of; because the job was cancelled, deleted or taken over; or because
-    nothing was heard of the service for as long as the job is ours without that.
+    `is_set` becomes true when the work has to stop. There are three reasons: `stop` is set, and then the lease is
+    released at once, whatever the working thread is doing; the lease is lost, because the job was cancelled, deleted
+    or taken over; the session store hasn't answered for as long as a lease lasts.
     """
 
-    def __init__(self, session_id: str, service: Service, worker: str, stop: threading.Event) -> None:
-        self._session_id, self._service, self._worker, self._stop = session_id, service, worker, stop
-        self._over = threading.Event()
+    def __init__(self, lease: Lease, stop: threading.Event) -> None:
+        self._lease, self._stop = lease, stop
+        self._lost = threading.Event()
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._progress: tuple[float | None, str | None] = (None, None)
         self.duration_s: float | None = None
+        """Duration of the song, once known; sent with the next beat."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -44,37 +45,35 @@ class Heartbeat:
         self._thread.join()
 
     def is_set(self) -> bool:
-        """Whether to stop."""
-        return self._over.is_set() or self._stop.is_set()
+        """Return whether the work has to stop."""
+        return self._lost.is_set() or self._stop.is_set()
 
-    def tell(self, progress: float, stage: str) -> None:
-        """How far `stage` has brought the job, 0 to 1, for the next beat. Raises Cancelled when work is to stop."""
+    def report(self, progress: float, stage: str) -> None:
+        """Record progress (0 to 1) and stage for the next beat. Raises Cancelled when the work has to stop."""
         if self.is_set():
             raise Cancelled
         self._progress = (progress, stage)
 
-    def _beat(self) -> None:
-        lease_s = self._service.limits.lease_s
-        beat_s = min(BEAT_S, lease_s / 3)  # so that one may come late
-        heard = beaten = time.monotonic() - beat_s
-        while not self._left.wait(LISTEN_S):
+    def _run(self) -> None:
+        lease_s = self._lease.lease_s
+        beat_s = min(BEAT_S, lease_s / 3)  # one late beat doesn't lose the lease
+        answered = beaten = time.monotonic() - beat_s
+        while not self._left.wait(POLL_S):
             now = time.monotonic()
             try:
                 if self._stop.is_set():
-                    self._service.give_back(self._session_id, self._worker)
-                    self._over.set()
+                    self._lease.release()
+                    self._lost.set()
                     return
                 if now - beaten >= beat_s:
                     beaten = now
-                    if not self._service.alive(
-                        self._session_id, self._worker, *self._progress, duration_s=self.duration_s
-                    ):
-                        self._over.set()
+                    if not self._lease.renew_lease(*self._progress, self.duration_s):
+                        self._lost.set()
                         return
-                    heard = now
+                    answered = now
             except Exception:
-                # A database may be away for a moment; what we don't hold any more others may take up.
+                # A database may be away for a moment. After a lease's time another worker may have taken the job.
                 log.warning("the session store didn't answer", exc_info=True)
-                if now - heard > lease_s:
-                    self._over.set()
+                if now - answered > lease_s:
+                    self._lost.set()
                     return

@@ -1,4 +1,8 @@
-"""What the rules need of the world. Each port has one contract test (`tests/contract`) that every adapter passes."""
+"""The interfaces between the rules of sessions and storage, queues and e-mail, split by who needs them.
+
+`JobStore` and `ObjectStore` are what an adapter implements; each has one contract test (`tests/contract`) that every
+adapter passes. The smaller protocols are what a single caller needs.
+"""
 
 from __future__ import annotations
 
@@ -7,128 +11,219 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from unbraid.jobs.session import Session, State
+from unbraid.jobs.messages import Failure
+from unbraid.jobs.session import Choices, Output, Session, State
 
 
 class Changed(Exception):  # noqa: N818 - the ordinary outcome of a race
-    """Somebody else changed or deleted the record since it was read: read it again and decide anew."""
+    """Another process changed or deleted the record since it was read: read it again and decide anew."""
 
 
-class JobStore(Protocol):
-    """Keeps the sessions. Safe for any number of threads and processes at once."""
+class Records(Protocol):
+    """Read and write single records."""
 
     def add(self, session: Session) -> None:
-        """Keep a new session. Raises Changed where there is one with its id."""
+        """Store a new record. Raises Changed if its id exists."""
         ...
 
     def get(self, session_id: str) -> Session | None:
-        """The record as it is now; None: unknown."""
+        """Return the current record; None: unknown."""
         ...
 
     def get_many(self, session_ids: Sequence[str]) -> dict[str, Session]:
-        """Those of them that are known."""
+        """Return the records that exist, by id."""
         ...
 
     def save(self, session: Session) -> Session:
-        """Write `session` over the record with its version, and give it back with the next one. Raises Changed."""
+        """Replace the record with the same version; return it with the next version. Raises Changed."""
         ...
 
     def delete(self, session_id: str) -> bool:
-        """Forget it; whether it was there."""
+        """Delete the record; whether it existed."""
         ...
 
-    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
-        """The owner's sessions, newest first, created before that time."""
-        ...
+
+class QueueView(Protocol):
+    """Read the queue, and what shows how fast it moves."""
 
     def pending(self, limit: int) -> list[Session]:
-        """Those that wait for somebody to work on them, in the order of `queued_at`."""
+        """Return PENDING sessions, in the order of `queued_at`."""
         ...
 
     def ahead(self, session: Session) -> int:
-        """How many pending sessions were queued before it."""
-        ...
-
-    def lapsed(self, now: float) -> list[Session]:
-        """Sessions in progress whose lease has run out."""
+        """Count the PENDING sessions queued before `session`."""
         ...
 
     def in_progress(self) -> list[Session]:
-        """All that are worked on."""
+        """Return all sessions in progress."""
         ...
 
     def completed(self, limit: int) -> list[Session]:
-        """The last that were completed, newest first."""
+        """Return the latest completed sessions, newest first."""
         ...
 
-    def expired(self, now: float, limit: int) -> list[Session]:
-        """Sessions that have outlived their time."""
-        ...
+
+class Totals(Protocol):
+    """Numbers for monitoring."""
 
     def counts(self) -> Mapping[State, int]:
-        """How many sessions are in each state."""
+        """Count the sessions in each state."""
         ...
 
     def oldest_pending(self) -> float | None:
-        """When the longest-waiting session was queued."""
+        """Return when the longest-waiting session was queued."""
+        ...
+
+
+class Overdue(Protocol):
+    """Find records that upkeep has to handle."""
+
+    def lapsed(self, now: float) -> list[Session]:
+        """Return sessions in progress whose lease has expired."""
+        ...
+
+    def expired(self, now: float, limit: int) -> list[Session]:
+        """Return sessions past `expires_at`."""
         ...
 
     def known(self, session_ids: Iterable[str]) -> set[str]:
-        """Which of these ids have a record."""
+        """Return those ids that have a record."""
         ...
 
 
-class ObjectStore(Protocol):
-    """Keeps files under keys such as `inputs/ID/song.mp3`. What is written appears whole or not at all."""
+class JobStore(Records, QueueView, Totals, Overdue, Protocol):
+    """Stores sessions. Safe for any number of threads and processes."""
+
+    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
+        """Return the owner's sessions created before a time, newest first."""
+        ...
+
+
+class Links(Protocol):
+    """Make links that users upload to and download from."""
 
     def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """An address that takes one PUT of at most so many bytes with exactly that Content-Type."""
+        """Return a URL that accepts one PUT of at most `max_bytes` with exactly that Content-Type."""
         ...
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """An address that gives the file, whole or in ranges; with `filename`, to be saved under that name."""
+        """Return a URL of the file, with byte ranges. With `filename`, browsers save it under that name."""
         ...
 
+
+class ObjectStore(Links, Protocol):
+    """Stores files under keys such as `inputs/ID/song.mp3`. Writes are atomic."""
+
     def size(self, key: str) -> int | None:
-        """In bytes; None: not there."""
+        """Return the size in bytes; None: no such file."""
         ...
 
     def head(self, key: str, count: int) -> bytes:
-        """Its first bytes. Raises FileNotFoundError."""
+        """Return the first `count` bytes. Raises FileNotFoundError."""
         ...
 
     def local_file(self, key: str) -> AbstractContextManager[Path]:
-        """The file on this machine's disk, for as long as the context lasts. Raises FileNotFoundError."""
+        """Give the file on the local disk while the context lasts. Raises FileNotFoundError."""
         ...
 
     def put(self, file: Path, key: str, content_type: str) -> None:
-        """Keep a file that lies on this machine's disk; it may be moved away. Raises OutputError."""
+        """Store a local file, which may be moved away. Raises OutputError."""
         ...
 
     def delete(self, prefix: str) -> int:
-        """Delete all below a prefix that ends in `/`; how many files there were."""
+        """Delete all files below a prefix that ends in `/`; return how many there were."""
         ...
 
     def session_ids(self) -> Iterable[str]:
-        """Ids of the sessions that files lie here for: keys are KIND/ID/NAME."""
+        """Return the ids of sessions that have files: keys are KIND/ID/NAME."""
         ...
 
     def free_bytes(self) -> int | None:
-        """Room left; None: without end."""
+        """Return the free space; None: unlimited."""
         ...
 
 
 class Dispatcher(Protocol):
-    """Tells whoever works that there is something to do."""
+    """Sends sessions to the workers."""
 
     def dispatch(self, session: Session) -> None:
-        """`session` has become PENDING."""
+        """Announce that `session` is PENDING."""
         ...
 
 
 class Notifier(Protocol):
-    """Tells people."""
+    """Notifies users when their session ends."""
 
     def notify(self, session: Session) -> None:
-        """`session` has ended: write to its `choices.notify`, if there is one. Failing to do so must not fail it."""
+        """Send an e-mail to `choices.notify`, if set. Must not raise when that fails: the session is unaffected."""
+        ...
+
+
+class Lease(Protocol):
+    """A worker's exclusive, expiring right to work on one song.
+
+    Methods that return bool return False once the lease is lost, and then change nothing.
+    """
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds until the lease expires unless it is renewed."""
+        ...
+
+    def renew_lease(self, progress: float | None, stage: str | None, duration_s: float | None) -> bool:
+        """Renew the lease; record progress (0 to 1), stage and the song's duration in seconds, if known."""
+        ...
+
+    def complete(
+        self, outputs: Sequence[Output], duration_s: float, model_used: str, warnings: Sequence[str]
+    ) -> bool:
+        """End the work with these output files, all of them stored."""
+        ...
+
+    def fail(self, failure: Failure) -> bool:
+        """End the work without a result."""
+        ...
+
+    def release(self) -> bool:
+        """Return the song unfinished, for another worker."""
+        ...
+
+
+class Job(Lease, Protocol):
+    """What `run_job` needs of one leased song: the source, the options, and a place for the outputs."""
+
+    @property
+    def song_name(self) -> str:
+        """Name of the song in messages to its user."""
+        ...
+
+    @property
+    def choices(self) -> Choices:
+        """Options of the separation."""
+        ...
+
+    @property
+    def max_song_s(self) -> float:
+        """Longest duration allowed, in seconds."""
+        ...
+
+    @property
+    def previews(self) -> bool:
+        """Whether to make the files that the web page plays and draws."""
+        ...
+
+    def song(self) -> AbstractContextManager[Path]:
+        """Give the song on the local disk while the context lasts. Raises FileNotFoundError, InputError."""
+        ...
+
+    def put(self, file: Path) -> str:
+        """Store an output file; return its key. Raises OutputError."""
+        ...
+
+    def delete_outputs(self) -> None:
+        """Delete all outputs of this song. Only call it while the lease is held."""
+        ...
+
+    def delete_abandoned_outputs(self) -> bool:
+        """Delete the outputs unless the song is complete or another worker may be working on it."""
         ...

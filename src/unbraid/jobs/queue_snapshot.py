@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unbraid.jobs.estimates import Rates, seconds_left, seconds_of, waiting_times
-from unbraid.jobs.ports import JobStore
+from unbraid.jobs.ports import QueueView
 from unbraid.jobs.session import Session, State
 
 Clock = Callable[[], float]
@@ -33,7 +33,7 @@ class QueueSnapshot:
     """Seconds until work begins, by place."""
 
     @classmethod
-    def read(cls, jobs: JobStore, now: float) -> QueueSnapshot:
+    def read(cls, jobs: QueueView, now: float) -> QueueSnapshot:
         """As it is now."""
         waiting = jobs.pending(LONGEST_QUEUE)
         rates = Rates(jobs.completed(COMPLETED))
@@ -55,7 +55,7 @@ class QueueSnapshot:
 class QueueSnapshots:
     """The board, read anew when it is a second old. Safe for threads."""
 
-    def __init__(self, jobs: JobStore, clock: Clock) -> None:
+    def __init__(self, jobs: QueueView, clock: Clock) -> None:
         self._jobs, self._clock = jobs, clock
         self._board: QueueSnapshot | None = None
         self._reading = threading.Lock()

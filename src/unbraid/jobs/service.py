@@ -1,4 +1,4 @@
-"""Everything a user may do with a song: bring it, have it separated, look at it, stop it, take it away."""
+"""What users do with songs: upload one, start its separation, ask for its status, cancel it, delete it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from unbraid.errors import (
     UnsupportedMedia,
     UploadMissing,
 )
-from unbraid.jobs.choices import checked
+from unbraid.jobs.choices import validate_choices
+from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.queue_snapshot import QueueSnapshot
-from unbraid.jobs.records import ID
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
+from unbraid.jobs.sessions import ID, Sessions
 from unbraid.jobs.sniff import HEAD, looks_like_audio, may_be_audio
 from unbraid.jobs.status import Status, status_of
-from unbraid.jobs.upkeep import Upkeep
 
 _NAME_LENGTH = 255
+_NOT_MEDIA = "is not an audio or video file."
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where a song may be sent to."""
+    """A new session and the link that its song is uploaded to."""
 
     session: Session
     url: str
@@ -43,46 +44,59 @@ class Upload:
     max_bytes: int
 
 
-class Service(Upkeep):
-    """All rules of sessions. `owner` is who asks: `user:…` who has signed in, `browser:…`, or None.
+class Service:
+    """The use cases of users. `owner` is the caller: `user:…` if signed in, `browser:…`, or None.
 
-    Where people sign in, only its owner may use a session; elsewhere whoever knows its id. Raises JobError, each with
-    its HTTP status in `unbraid.errors`, and SettingError for what makes no sense.
+    With sign-in, only its owner may use a session; without, anyone who knows its id. Methods raise JobError, with the
+    HTTP status in `unbraid.errors`, and SettingError for invalid arguments.
     """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of all sessions."""
+        return self.sessions.limits
+
+    @property
+    def queue_snapshot(self) -> QueueSnapshot:
+        """The queue of all sessions, at most a second old."""
+        return self.sessions.queue_snapshot
 
     def upload(
         self, file_name: str, file_type: str, owner: str | None = None, batch: str | None = None
     ) -> Upload:
-        """A new session, and the address that takes its song. Raises UnsupportedMedia, StorageFull, SettingError."""
+        """Create a session and a link to upload its song to. Raises UnsupportedMedia, StorageFull, SettingError."""
         _check_type(file_type)
         if not may_be_audio(file_type):
-            raise UnsupportedMedia(f"{file_type} is neither sound nor film. Choose a song or a video.")
-        max_bytes = self.room()
-        now, session_id, name = self.clock(), new_id(), _shown(file_name)
+            raise UnsupportedMedia(f"{file_type} {_NOT_MEDIA} Choose a song or a video.")
+        max_bytes = self.max_upload_bytes()
+        now, session_id, name = self.sessions.clock(), new_id(), _display_name(file_name)
         session = Session(
             id=session_id,
             file_name=name,
             file_type=file_type,
-            input_key=f"inputs/{session_id}/song{_ending(name)}",
+            input_key=f"inputs/{session_id}/song{_suffix(name)}",
             created_at=now,
             updated_at=now,
             expires_at=now + self.limits.upload_s,
             owner=owner,
             batch=batch,
         )
-        self.jobs.add(session)
-        url = self.objects.upload_url(session.input_key, file_type, self.limits.link_s, max_bytes)
+        self.sessions.store.add(session)
+        url = self.sessions.objects.upload_url(session.input_key, file_type, self.limits.link_s, max_bytes)
         return Upload(session, url, self.limits.link_s, max_bytes)
 
     def upload_many(
         self, files: Sequence[tuple[str, str]], owner: str | None = None
     ) -> tuple[str, list[Upload]]:
-        """The same for (name, type) of many songs, all or none; and the id of the batch."""
+        """Create a session for each (name, type), or for none of them if one is refused; return the batch id too."""
         self._check_count(len(files), "files")
         for name, file_type in files:
             _check_type(file_type)
             if not may_be_audio(file_type):
-                raise UnsupportedMedia(f"{_shown(name)} is neither sound nor film. Leave it out.")
+                raise UnsupportedMedia(f"{_display_name(name)} {_NOT_MEDIA} Leave it out.")
         batch = new_id()
         return batch, [self.upload(name, file_type, owner, batch) for name, file_type in files]
 
@@ -93,49 +107,52 @@ class Service(Upkeep):
         choices: Choices | None = None,
         owner: str | None = None,
     ) -> Session:
-        """Have the song separated. Asking again with the same choices, or with none, is the same job.
+        """Queue the song for separation. A second call with the same choices, or with none, joins the first job.
 
         Raises SessionNotFound, Forbidden, UploadMissing, Busy, TooLarge, UnsupportedMedia, SettingError.
         """
         if choices is not None:
-            choices = checked(choices, self.limits)
+            choices = validate_choices(choices, self.limits)
         while True:
-            session = self._find(session_id, owner)
+            session = self.get(session_id, owner)
             if input_key not in (None, session.input_key):
-                raise SettingError("The key is not that of this session's upload.", "s3Key")
+                raise SettingError(
+                    "The key is not the one that POST /upload returned for this session.", "s3Key"
+                )
             if session.state in ACTIVE or session.state == State.COMPLETED:
                 if choices in (None, session.choices):
                     return session
                 raise Busy(
-                    "This song was separated with other choices. Upload it again for these."
+                    "This song was separated with other options. Upload it again for these."
                     if session.state == State.COMPLETED
-                    else "This song is being separated with other choices. Cancel it first."
+                    else "This song is being separated with other options. Cancel it first."
                 )
             self._check_active(session.owner)
-            size = self._checked_input(session)
-            now = self.clock()
+            size = self._check_input(session)
+            now = self.sessions.clock()
             queued = session.to(
                 State.PENDING,
                 now,
-                choices=choices or checked(session.choices, self.limits),
+                choices=choices or validate_choices(session.choices, self.limits),
                 size=size,
                 queued_at=now,
-                expires_at=self._active_until(),
+                expires_at=self.sessions.active_until(),
                 started_at=None,
                 finished_at=None,
                 progress=0.0,
                 attempts=0,
                 error_message=None,
+                error_fault=None,
             )
             try:
-                return self._queued(self.jobs.save(queued))
+                return self.sessions.dispatch(self.sessions.store.save(queued))
             except Changed:
                 continue
 
     def start_many(
         self, session_ids: Sequence[str], choices: Choices | None = None, owner: str | None = None
     ) -> dict[str, Session | UnbraidError]:
-        """The same for many, each on its own: its session, or why it could not be started."""
+        """Start many sessions independently; return the session or the error of each."""
         self._check_count(len(session_ids), "sessionIds")
         results: dict[str, Session | UnbraidError] = {}
         for session_id in session_ids:
@@ -146,119 +163,108 @@ class Service(Upkeep):
         return results
 
     def status(self, session_id: str, owner: str | None = None) -> Status:
-        """How it stands, with fresh links to what came of it. Raises SessionNotFound, Forbidden."""
-        return self._status(self._find(session_id, owner))
+        """Return progress, estimate and fresh links to the stems. Raises SessionNotFound, Forbidden."""
+        return self._status(self.get(session_id, owner))
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
-        """The same for those of them that are known and the owner's."""
+        """Return the status of many sessions. Unknown ones, and those of other owners, are left out."""
         self._check_count(len(session_ids), "session_ids")
-        found = self.jobs.get_many([session_id for session_id in session_ids if ID.fullmatch(session_id)])
-        places = self.board.places
+        valid = [session_id for session_id in session_ids if ID.fullmatch(session_id)]
+        records = self.sessions.store.get_many(valid)
+        places = self.queue_snapshot.places
         return {
             session_id: self._status(session, places.get(session_id))
-            for session_id, session in found.items()
-            if self._here(session) and self._may_use(session, owner)
+            for session_id, session in records.items()
+            if not self._expired(session) and _may_use(session, owner)
         }
 
     def history(self, owner: str | None, limit: int = 50, before: float | None = None) -> list[Status]:
-        """The owner's sessions, newest first, created before that time; none for nobody."""
+        """Return the owner's sessions created before a time, newest first; without an owner, none."""
         if owner is None:
             return []
-        places = self.board.places
+        places = self.queue_snapshot.places
         return [
             self._status(session, places.get(session.id))
-            for session in self.jobs.history(owner, limit, before)
-            if self._here(session)
+            for session in self.sessions.store.history(owner, limit, before)
+            if not self._expired(session)
         ]
 
     def cancel(self, session_id: str, owner: str | None = None) -> Session:
-        """Stop it; what has ended stays as it is. Raises SessionNotFound, Forbidden."""
-        self._find(session_id, owner)
+        """Cancel the session, unless it has ended. Raises SessionNotFound, Forbidden."""
+        self.get(session_id, owner)
 
         def step(session: Session) -> Session | None:
-            return self._ended(session, State.CANCELLED) if session.state in _STOPPABLE else None
+            return self.sessions.ended(session, State.CANCELLED) if session.state in _CANCELLABLE else None
 
-        cancelled = self._change(session_id, step)
+        cancelled = self.sessions.change(session_id, step)
         if cancelled is None:
-            return self._find(session_id, owner)
-        self.clear_outputs(
-            session_id
-        )  # of an attempt that was cut short; whoever works on it sees to its own
+            return self.get(session_id, owner)
+        # Of an earlier attempt; a worker that is still working deletes its own.
+        self.sessions.delete_abandoned_outputs(session_id)
         return cancelled
 
     def cleanup(self, session_id: str, owner: str | None = None) -> int:
-        """Delete record and files, whatever its state; how many there were, 0 the second time. Raises Forbidden."""
+        """Delete record and files, in any state; return how many there were: 0 the second time. Raises Forbidden."""
         if not ID.fullmatch(session_id):
             return 0
-        session = self.jobs.get(session_id)
-        if session is not None and not self._may_use(session, owner):
-            raise _not_yours()
-        # The record first: whoever works on it sees that and stops.
-        return self.jobs.delete(session_id) + self._delete_files(session_id)
+        store = self.sessions.store
+        session = store.get(session_id)
+        if session is not None and not _may_use(session, owner):
+            raise _forbidden()
+        # The record goes first: its worker sees that and stops.
+        return store.delete(session_id) + self.sessions.delete_files(session_id)
 
     def get(self, session_id: str, owner: str | None = None) -> Session:
-        """The bare record. Raises SessionNotFound, Forbidden."""
-        return self._find(session_id, owner)
+        """Return the record. Raises SessionNotFound, Forbidden."""
+        session = self.sessions.store.get(session_id) if ID.fullmatch(session_id) else None
+        if session is None or self._expired(session):
+            raise SessionNotFound("This song is unknown, or it has expired. Upload it again.")
+        if not _may_use(session, owner):
+            raise _forbidden()
+        return session
 
-    @property
-    def board(self) -> QueueSnapshot:
-        """What all sessions together are doing, at most a second old."""
-        return self.boards.fresh()
+    def max_upload_bytes(self) -> int:
+        """Return how large a new file may be now. Raises StorageFull."""
+        free = self.sessions.objects.free_bytes()
+        most = self.limits.max_bytes
+        if free is not None:
+            most = min(most, free - self.limits.keep_free_bytes)
+        if most <= 0:
+            raise StorageFull(
+                "There is no room for another song. Delete some that you no longer need, or try again later."
+            )
+        return most
 
     def _status(self, session: Session, ahead: int | None = None) -> Status:
         eta_s = position = None
         if session.state in ACTIVE:
-            eta_s = self.board.eta(session, self.clock())
+            eta_s = self.queue_snapshot.eta(session, self.sessions.clock())
         if session.state == State.PENDING:
-            position = 1 + (self.jobs.ahead(session) if ahead is None else ahead)
-        return status_of(session, self.objects, self.limits.link_s, eta_s, position)
+            position = 1 + (self.sessions.store.ahead(session) if ahead is None else ahead)
+        return status_of(session, self.sessions.objects, self.limits.link_s, eta_s, position)
 
-    def _find(self, session_id: str, owner: str | None) -> Session:
-        session = self.jobs.get(session_id) if ID.fullmatch(session_id) else None
-        if session is None or not self._here(session):
-            raise SessionNotFound("There is no such session, or it has expired. Upload the song again.")
-        if not self._may_use(session, owner):
-            raise _not_yours()
-        return session
+    def _expired(self, session: Session) -> bool:
+        return session.expires_at <= self.sessions.clock()
 
-    def _here(self, session: Session) -> bool:
-        return session.expires_at > self.clock()
-
-    def _may_use(self, session: Session, owner: str | None) -> bool:
-        return owner is None or not owner.startswith("user:") or session.owner == owner
-
-    def room(self) -> int:
-        """The most bytes that a new file may have now. Raises StorageFull."""
-        free = self.objects.free_bytes()
-        room = (
-            self.limits.max_bytes
-            if free is None
-            else min(self.limits.max_bytes, free - self.limits.keep_free_bytes)
-        )
-        if room <= 0:
-            raise StorageFull(
-                "There is no room for another song. Delete some that you no longer need, or try again later."
-            )
-        return room
-
-    def _checked_input(self, session: Session) -> int:
-        """Size of the song that was uploaded, in bytes."""
-        size = self.objects.size(session.input_key)
+    def _check_input(self, session: Session) -> int:
+        """Return the size of the uploaded song in bytes. Raises UploadMissing, UnsupportedMedia, TooLarge."""
+        objects = self.sessions.objects
+        size = objects.size(session.input_key)
         if size is None:
-            raise UploadMissing("The song is not here. Upload it first.")
+            raise UploadMissing("The song has not been uploaded. Upload it first.")
         if size == 0:
             raise UnsupportedMedia("The file is empty. Choose another.")
         if size > self.limits.max_bytes:
-            raise TooLarge(f"The file has {size} bytes, and at most {self.limits.max_bytes} are taken.")
-        if not looks_like_audio(self.objects.head(session.input_key, HEAD)):
-            raise UnsupportedMedia("The file is neither sound nor film. Choose a song or a video.")
+            raise TooLarge(f"The file has {size} bytes, and at most {self.limits.max_bytes} are allowed.")
+        if not looks_like_audio(objects.head(session.input_key, HEAD)):
+            raise UnsupportedMedia(f"The file {_NOT_MEDIA} Choose a song or a video.")
         return size
 
     def _check_active(self, owner: str | None) -> None:
         most = self.limits.per_owner_active
         if most is None or owner is None:
             return
-        if sum(session.state in ACTIVE for session in self.jobs.history(owner, 1000)) >= most:
+        if sum(session.state in ACTIVE for session in self.sessions.store.history(owner, 1000)) >= most:
             raise Busy(
                 f"{most} of your songs are waiting or being separated already. Wait until one is done."
             )
@@ -268,7 +274,11 @@ class Service(Upkeep):
             raise SettingError(f"A batch has 1 to {self.limits.max_batch} songs, not {count}.", field)
 
 
-_STOPPABLE = ACTIVE | {State.AWAITING_UPLOAD}
+_CANCELLABLE = ACTIVE | {State.AWAITING_UPLOAD}
+
+
+def _may_use(session: Session, owner: str | None) -> bool:
+    return owner is None or not owner.startswith("user:") or session.owner == owner
 
 
 def _check_type(file_type: str) -> None:
@@ -276,17 +286,17 @@ def _check_type(file_type: str) -> None:
         raise SettingError("The file's type is not a media type such as audio/mpeg.", "fileType")
 
 
-def _not_yours() -> Forbidden:
-    return Forbidden("This session is somebody else's. Sign in as whoever started it.")
+def _forbidden() -> Forbidden:
+    return Forbidden("This song belongs to another user. Sign in as the user who uploaded it.")
 
 
-def _shown(file_name: str) -> str:
-    """The name as it is shown: without folders and without what would disturb the line it stands in."""
+def _display_name(file_name: str) -> str:
+    """Return the name without folders and without control characters, which would break the line it is shown in."""
     name = PurePosixPath(file_name.replace("\\", "/")).name
     name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip()
     return name[-_NAME_LENGTH:] or "song"
 
 
-def _ending(file_name: str) -> str:
-    ending = PurePosixPath(file_name).suffix.lower()
-    return ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending) else ""
+def _suffix(file_name: str) -> str:
+    suffix = PurePosixPath(file_name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from unbraid.errors import Fault
+
 
 class State(StrEnum):
     """Where a session stands; the words are those of the HTTP API."""
@@ -100,6 +102,8 @@ class Session:
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
     error_message: str | None = None
+    error_fault: Fault | None = None
+    """Whether the song or this app caused the failure; None in records of older versions."""
     version: int = 0
     """Counts the changes. A store saves a record only over the version before it."""
 

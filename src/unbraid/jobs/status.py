@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unbraid.jobs.ports import ObjectStore
+from unbraid.jobs.ports import Links
 from unbraid.jobs.session import Output, Session
 
 
@@ -45,12 +45,12 @@ def title(session: Session) -> str:
 
 
 def status_of(
-    session: Session, objects: ObjectStore, link_s: int, eta_s: float | None, queue_position: int | None
+    session: Session, links: Links, link_s: int, eta_s: float | None, queue_position: int | None
 ) -> Status:
     """The status, with links that work for `link_s` seconds."""
 
     def url(key: str | None) -> str | None:
-        return None if key is None else objects.download_url(key, link_s)
+        return None if key is None else links.download_url(key, link_s)
 
     def link(output: Output) -> FileLink:
         save_as = f"{title(session)} - {output.filename}"
@@ -59,7 +59,7 @@ def status_of(
             output.filename,
             save_as,
             output.key,
-            objects.download_url(output.key, link_s, save_as),
+            links.download_url(output.key, link_s, save_as),
             output.size,
             output.duration_s,
             url(output.peaks_key),

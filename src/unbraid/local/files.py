@@ -19,7 +19,7 @@ from pathlib import Path
 from unbraid.errors import OutputError
 from unbraid.files.atomic import PART, AtomicFile
 from unbraid.files.oserrors import write_cause, write_problem
-from unbraid.jobs.records import FOLDER, KINDS
+from unbraid.jobs.sessions import FOLDER, KINDS
 from unbraid.local.links import Links
 
 KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)

@@ -1,4 +1,4 @@
-"""Letters to people who want to hear that their song is done, by any mail server (SMTP, RFC 5321)."""
+"""Send e-mail through any mail server (SMTP, RFC 5321) when a user's song is done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from unbraid.jobs.email import letter
+from unbraid.jobs.email import compose
 from unbraid.jobs.session import Session
 from unbraid.local.settings import Settings
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Mail:
-    """A Notifier. `settings` have to name a server and a sender."""
+    """A Notifier. `settings` must name a server and a sender."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.smtp_host is None or settings.mail_from is None:
@@ -26,14 +26,14 @@ class Mail:
         self._settings = settings
 
     def notify(self, session: Session) -> None:
-        """Write to `session.choices.notify`. Whatever fails is logged, without the address."""
+        """Send an e-mail to `session.choices.notify`. Failures are logged, without the address."""
         if session.choices.notify is None:
             return
         try:
-            self._send(letter(session, self._sender, self._settings.public_url))
+            self._send(compose(session, self._sender, self._settings.public_url))
         except (OSError, smtplib.SMTPException, ValueError) as error:
             reason = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
-            log.warning("a letter can't be sent: %s%s", type(error).__name__, reason)
+            log.warning("an e-mail can't be sent: %s%s", type(error).__name__, reason)
 
     def _send(self, message: EmailMessage) -> None:
         settings = self._settings

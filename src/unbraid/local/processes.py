@@ -1,4 +1,4 @@
-"""The worker processes of a server: started, watched, started again when one dies, and stopped with it."""
+"""Supervise the worker processes of a server: start them, replace those that die, and stop them with the server."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from dataclasses import dataclass
 
 from unbraid.local.settings import Settings
 
-LOOK_S = 0.25
-HEALTHY_S = 10.0  # who lived that long is replaced at once
-PAUSES_S = (0.5, 30.0)  # before a start after an early death, and what that grows to by doubling
-STOP_S = 10.0  # for workers to give their jobs back and leave
+POLL_S = 0.25
+HEALTHY_S = 10.0  # a worker that lived this long is replaced at once
+BACKOFF_S = (
+    0.5,
+    30.0,
+)  # pause before the start after an early death, and the limit that doubling takes it to
+GRACE_S = 10.0  # for workers to release their jobs and exit
 
 log = logging.getLogger(__name__)
 
 
-class Workers:
-    """`settings.worker_count` workers, which share the cores. `start` and `stop` once each."""
+class Supervisor:
+    """Runs `settings.worker_count` workers, which share the cores. Call `start` and `stop` once each."""
 
     def __init__(self, settings: Settings) -> None:
-        # As this interpreter was started: without the current folder and the user's own packages, where that is so.
+        # Isolated like this interpreter: without the current folder and the user's own packages, if it runs with -I.
         isolated = ["-I"] if sys.flags.isolated else []
         self._command = [sys.executable, *isolated, "-m", "unbraid.local.worker"]
         self._command += ["--parent", str(os.getpid()), "--workers", str(settings.worker_count)]
         self._environment = {**os.environ, **settings.environment()}
         self._slots = [_Slot() for _ in range(settings.worker_count)]
         self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="workers", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Start them, and a thread that watches them."""
+        """Start the workers, and a thread that supervises them."""
         for slot in self._slots:
             self._spawn(slot)
-        self._watcher.start()
+        self._thread.start()
 
-    def stop(self, within_s: float = STOP_S) -> None:
-        """Let them give back what they are at, and wait until they have left; who hasn't then is killed."""
+    def stop(self, within_s: float = GRACE_S) -> None:
+        """Let the workers release their jobs and exit; kill those still running after `within_s` seconds."""
         self._stopping.set()
-        self._watcher.join()
+        self._thread.join()
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.terminate()
@@ -55,35 +58,35 @@ class Workers:
                 process.wait()
 
     def pids(self) -> list[int]:
-        """Of those that live."""
+        """Return the process ids of the running workers."""
         running = [slot.process for slot in self._slots if slot.process is not None]
         return [process.pid for process in running if process.poll() is None]
 
-    def _watch(self) -> None:
-        while not self._stopping.wait(LOOK_S):
+    def _supervise(self) -> None:
+        while not self._stopping.wait(POLL_S):
             for slot in self._slots:
                 if slot.process is not None and slot.process.poll() is not None:
-                    self._bury(slot, slot.process.returncode)
+                    self._schedule_restart(slot, slot.process.returncode)
                 if slot.process is None and time.monotonic() >= slot.start_at:
                     self._spawn(slot)
 
-    def _bury(self, slot: _Slot, code: int) -> None:
+    def _schedule_restart(self, slot: _Slot, exit_code: int) -> None:
         lived = time.monotonic() - slot.started
-        slot.pause_s = 0.0 if lived >= HEALTHY_S else min(max(PAUSES_S[0], 2 * slot.pause_s), PAUSES_S[1])
+        slot.pause_s = 0.0 if lived >= HEALTHY_S else min(max(BACKOFF_S[0], 2 * slot.pause_s), BACKOFF_S[1])
         slot.start_at = time.monotonic() + slot.pause_s
         slot.process = None
-        log.warning("a worker ended by itself (%d); the next starts in %.1f s", code, slot.pause_s)
+        log.warning("a worker died (exit code %d); the next starts in %.1f s", exit_code, slot.pause_s)
 
     def _spawn(self, slot: _Slot) -> None:
         slot.started = time.monotonic()
         try:
-            # A session of its own, as Ctrl-C in a terminal goes to the server, which then stops its workers.
+            # A process session of its own: Ctrl-C in a terminal reaches the server alone, which then stops its workers.
             slot.process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
             )
         except OSError:
             log.exception("a worker can't be started")
-            slot.start_at = time.monotonic() + PAUSES_S[1]
+            slot.start_at = time.monotonic() + BACKOFF_S[1]
 
 
 @dataclass

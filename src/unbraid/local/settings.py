@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 
 from unbraid.cores import usable_cores
-from unbraid.environment import PREFIX, Seconds, Words, words
+from unbraid.environment import PREFIX, Names, Seconds, split_list
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.urls import LOOPBACK, secure_url
@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     insecure: bool = False
     public_url: Origin | None = None
-    origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(words)] = ()
-    proxies: Words = ()
+    origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split_list)] = ()
+    proxies: Names = ()
     log_level: Literal["debug", "info", "warning", "error"] | None = None
 
     # Where things are
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
 
     # The work
     workers: int | None = Field(None, ge=0)
-    models: Words = ()
+    models: Names = ()
     lease_s: Seconds = 15
     max_attempts: int = Field(3, ge=1)
 

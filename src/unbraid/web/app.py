@@ -28,7 +28,7 @@ from unbraid.web.static import FrontEnd
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
     """Create the app of one server. Its files are in a folder."""
-    store = service.objects
+    store = service.sessions.objects
     if not isinstance(store, FolderStore):
         raise TypeError("the web app serves files from a FolderStore")
     sign_in = None

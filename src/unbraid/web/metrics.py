@@ -59,7 +59,7 @@ class _Sessions:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; the registry calls this on each scrape."""
-        jobs = self._service.jobs
+        jobs = self._service.sessions.store
         counts = jobs.counts()
         by_state = GaugeMetricFamily("unbraid_sessions", "Sessions by state", labels=["state"])
         for state in State:
@@ -70,7 +70,7 @@ class _Sessions:
         yield GaugeMetricFamily(
             "unbraid_queue_age_seconds", "How long the first song in the queue has waited", age
         )
-        rates = self._service.board.rates
+        rates = self._service.queue_snapshot.rates
         pace = GaugeMetricFamily(
             "unbraid_seconds_per_song_second",
             "Seconds of work for a second of song, measured; estimated before the first song",
@@ -80,7 +80,7 @@ class _Sessions:
             pace.add_metric([entry.name, "one"], rates.of(entry.name, entry.sources[0]))
             pace.add_metric([entry.name, ALL], rates.of(entry.name, ALL))
         yield pace
-        free = self._service.objects.free_bytes()
+        free = self._service.sessions.objects.free_bytes()
         if free is not None:
             yield GaugeMetricFamily("unbraid_free_bytes", "Free disk space for songs and stems", free)
 

@@ -58,7 +58,7 @@ async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owne
     gains = _gains(session, mix_request)
     key = f"mixes/{session.id}/{_digest(gains)}.{mix_request.format}"
     if store.size(key) is None:
-        service.room()
+        service.max_upload_bytes()
         error: UnbraidError | None = None
         async with request.app.state.mix_slots.take():
             try:
@@ -66,7 +66,7 @@ async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owne
             except UnbraidError as raised:
                 error = raised
         # If the song was deleted meanwhile, delete the new mix too; that also explains any error.
-        if await to_thread.run_sync(service.jobs.get, session.id) is None:
+        if await to_thread.run_sync(service.sessions.store.get, session.id) is None:
             store.delete(f"mixes/{session.id}/")
             raise SessionNotFound("This song was deleted while it was mixed. Upload it again.")
         if error is not None:

@@ -15,9 +15,10 @@ import uvicorn
 
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
-from unbraid.local.factory import open_service
+from unbraid.jobs.sweeper import Sweeper
+from unbraid.local.factory import open_sessions
 from unbraid.local.files import FolderStore
-from unbraid.local.processes import Workers
+from unbraid.local.processes import Supervisor
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
 from unbraid.web.protocol import Protocol, SocketProtocol
@@ -37,11 +38,11 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
     with listener:
         # Other modules read these settings from the environment.
         os.environ.update(settings.environment())
-        service = open_service(settings)
+        sessions = open_sessions(settings)
         _allow_many_files()
-        with _workers(settings), _upkeep(service):
+        with _workers(settings), _upkeep(Sweeper(sessions)):
             config = uvicorn.Config(
-                create_app(service, settings),
+                create_app(Service(sessions), settings),
                 log_config=None,
                 access_log=False,
                 http=Protocol,
@@ -100,7 +101,7 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def _workers(settings: Settings) -> Iterator[None]:
-    workers = Workers(settings)
+    workers = Supervisor(settings)
     workers.start()
     try:
         yield
@@ -111,7 +112,7 @@ def _workers(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _upkeep(service: Service) -> Iterator[None]:
+def _upkeep(sweeper: Sweeper) -> Iterator[None]:
     """Run a thread that requeues the sessions of dead workers and deletes expired ones."""
     stopped = threading.Event()
 
@@ -119,10 +120,11 @@ def _upkeep(service: Service) -> Iterator[None]:
         rounds = int(SWEEP_INTERVAL_S / RECOVER_INTERVAL_S)
         for number in _count_until(stopped, RECOVER_INTERVAL_S):
             try:
-                service.recover()
+                sweeper.recover()
                 if number % rounds == 0:
-                    swept = service.sweep()
-                    parts = service.objects.clear_parts() if isinstance(service.objects, FolderStore) else 0
+                    swept = sweeper.sweep()
+                    objects = sweeper.sessions.objects
+                    parts = objects.clear_parts() if isinstance(objects, FolderStore) else 0
                     if any(swept) or parts:
                         log.info("swept", extra={**swept._asdict(), "parts": parts})
             except Exception:

@@ -19,7 +19,8 @@ from tests.simulators.moto_server import new_bucket, new_table
 
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.aws.dispatches import request_of
-from unbraid.aws.factory import open_service
+from unbraid.aws.factory import open_sessions
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 
@@ -44,7 +45,8 @@ class Room:
         }
         settings = {name.removeprefix("UNBRAID_").lower(): said for name, said in self.environment.items()}
         self.settings = ContainerSettings(**settings)  # type: ignore[arg-type]
-        self.service: Service = open_service(self.settings)
+        self.sessions = open_sessions(self.settings)
+        self.service, self.leases = Service(self.sessions), Leases(self.sessions)
 
     def bring(self, song: Path, choices: Choices = LITE) -> Session:
         """A session that waits, and is dispatched."""
@@ -63,7 +65,7 @@ class Room:
 
     def record(self, session_id: str) -> Session:
         """As it is now."""
-        session = self.service.jobs.get(session_id)
+        session = self.sessions.store.get(session_id)
         assert session is not None
         return session
 

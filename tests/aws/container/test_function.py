@@ -31,10 +31,12 @@ def environment(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name, said in {**room.environment, "TMPDIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, said)
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
-    monkeypatch.setattr(function.logs, "set_up", lambda: None)  # of the process, which is that of the tests
-    function._calls.cache_clear()
+    monkeypatch.setattr(
+        function.logs, "set_up", lambda service: None
+    )  # of the process, which is that of the tests
+    function._invocations.cache_clear()
     yield
-    function._calls.cache_clear()
+    function._invocations.cache_clear()
 
 
 def message(room: Room, session: Session, name: str = "m") -> dict[str, Any]:
@@ -60,7 +62,7 @@ def test_a_message_is_worked_on_once_however_often_it_comes(room: Room, short: P
 
 def test_what_somebody_else_is_at_and_what_was_deleted_is_left_alone(room: Room, short: Path) -> None:
     session, gone = room.bring(short), room.bring(short)
-    room.service.begin(session.id, "somebody else")
+    room.leases.begin(session.id, "somebody else")
     room.service.cleanup(gone.id)
     assert handle(message(room, session), message(room, gone)) == []
     assert room.record(session.id).worker == "somebody else"

@@ -17,9 +17,9 @@ from tests.aws.container.room import Container, Room
 
 from unbraid.aws.container import answers
 from unbraid.aws.container.answers import Answer
-from unbraid.aws.container.invocations import Calls
-from unbraid.aws.container.loading import Shared
-from unbraid.aws.container.requests import MOST_BYTES
+from unbraid.aws.container.invocations import Invocations
+from unbraid.aws.container.requests import MAX_BYTES
+from unbraid.aws.container.separators import ThreadSafeSeparators
 from unbraid.aws.container.server import create_app
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import State, new_id
@@ -72,7 +72,7 @@ def test_two_processes_do_the_work_once_and_one_that_is_killed_loses_nothing(
         first.process.kill()
         assert lost.exception() is not None
         assert record.worker is not None
-        assert room.service.lost(session.id, record.worker)
+        assert room.leases.reclaim(session.id, record.worker)
         assert asked.result()[0] == 200
     assert room.record(session.id).attempts == 2
 
@@ -101,16 +101,16 @@ def test_it_ends_with_a_word_where_it_cant_start(start: Start) -> None:
     assert "UNBRAID_OFFLINE is set" in container.said()
 
 
-class Stuck(Calls):
+class Stuck(Invocations):
     """In the middle of a segment that takes longer than there is time."""
 
     def __init__(self, released: threading.Event) -> None:
-        super().__init__(None, "", Limits(), None, Shared(), Path())
+        super().__init__(None, "", Limits(), None, ThreadSafeSeparators(), Path())
         self.released = released
 
     def answer(self, body: bytes) -> Answer:
         self.released.wait(30)
-        return answers.FAULT
+        return answers.INTERNAL_ERROR
 
 
 def test_what_doesnt_end_in_time_is_answered_without_it_and_from_then_on_ping_refuses() -> None:
@@ -130,6 +130,6 @@ def test_what_doesnt_end_in_time_is_answered_without_it_and_from_then_on_ping_re
 
 def test_a_song_in_the_request_itself_is_refused() -> None:
     client = TestClient(create_app(Stuck(threading.Event()), threading.Event()))
-    answer = client.post("/invocations", content=bytes(MOST_BYTES + 1))
+    answer = client.post("/invocations", content=bytes(MAX_BYTES + 1))
     assert answer.status_code == 413
-    assert "bucket" in answer.json()["error"]
+    assert "S3 address" in answer.json()["error"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.aws.functions import events
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 
 from unbraid.aws import handlers
 from unbraid.aws.settings import Settings
@@ -27,8 +27,8 @@ Set = Callable[..., None]
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def workspace() -> Workspace:
+    return Workspace()
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Set:
 
 
 @pytest.fixture(autouse=True)
-def opened(desk: Desk, configure: Set, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "service", lambda: desk.service)
+def opened(workspace: Workspace, configure: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "sessions", lambda: workspace.sessions)
     configure()
 
 

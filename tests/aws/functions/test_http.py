@@ -10,7 +10,7 @@ import pytest
 from tests.aws.functions.conftest import Set, ask, run
 from tests.aws.functions.events import http
 from tests.aws.functions.test_same_answers import FUNCTIONS
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 
 from unbraid.jobs.session import Choices
 
@@ -20,8 +20,8 @@ ANNA, BERT = ({"iss": ISSUER, "sub": name, "token_use": "id"} for name in ("anna
 PUBLIC = ("GET /config", "GET /healthz", "GET /models")
 
 
-def test_a_body_may_come_encoded(desk: Desk) -> None:
-    session_id = desk.brought("Für Elise.mp3")
+def test_a_body_may_come_encoded(workspace: Workspace) -> None:
+    session_id = workspace.brought("Für Elise.mp3")
     assert (
         ask("status", "POST /status", {"session_id": session_id}, encoded=True)[1]["session_id"] == session_id
     )
@@ -30,7 +30,7 @@ def test_a_body_may_come_encoded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("route", FUNCTIONS)
-def test_who_has_not_signed_in_is_let_in_nowhere(desk: Desk, configure: Set, route: str) -> None:
+def test_who_has_not_signed_in_is_let_in_nowhere(workspace: Workspace, configure: Set, route: str) -> None:
     """Also where a route lacks its authoriser, or has that of somebody else."""
     configure(**SIGN_IN)
     for claims in (None, {}, {"iss": ISSUER}, {"iss": "https://evil.example.org", "sub": "anna"}):
@@ -40,14 +40,16 @@ def test_who_has_not_signed_in_is_let_in_nowhere(desk: Desk, configure: Set, rou
         else:
             assert (answer["statusCode"], json.loads(answer["body"])["detail"]) == (401, "Please sign in.")
             assert answer["headers"]["www-authenticate"] == "Bearer"
-    assert not desk.jobs.records
+    assert not workspace.store.records
 
 
-def test_who_has_signed_in_sees_what_is_theirs_and_nobody_else_s(desk: Desk, configure: Set) -> None:
+def test_who_has_signed_in_sees_what_is_theirs_and_nobody_else_s(
+    workspace: Workspace, configure: Set
+) -> None:
     configure(**SIGN_IN)
     wanted = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
     session_id = ask("upload", "POST /upload", wanted, claims=ANNA)[1]["sessionId"]
-    assert desk.record(session_id).owner == f"user:{ISSUER} anna"
+    assert workspace.record(session_id).owner == f"user:{ISSUER} anna"
     asked = {"session_id": session_id}
     for name in ("status", "cancel", "cleanup"):
         assert ask(name, f"POST /{name}", asked, claims=BERT)[0] == 403
@@ -59,9 +61,9 @@ def test_who_has_signed_in_sees_what_is_theirs_and_nobody_else_s(desk: Desk, con
     assert len(ask("history", "GET /history", claims=ANNA)[1]["sessions"]) == 1
 
 
-def test_claims_count_for_nothing_where_nobody_signs_in(desk: Desk) -> None:
+def test_claims_count_for_nothing_where_nobody_signs_in(workspace: Workspace) -> None:
     ask("upload", "POST /upload", {"fileName": "a", "fileType": ""}, claims=ANNA, x_browser_token="m" * 32)
-    (record,) = desk.jobs.records.values()
+    (record,) = workspace.store.records.values()
     assert (record.owner or "").startswith("browser:")
 
 
@@ -78,19 +80,23 @@ def test_without_the_endpoint_nothing_sleeps(configure: Set) -> None:
     assert (told["wakes"], told["events"]) == (False, None)
 
 
-def test_letters_are_for_people_who_have_signed_in(desk: Desk, configure: Set) -> None:
-    session_id = desk.brought(owner=f"user:{ISSUER} anna")
-    asked = {"sessionId": session_id, "s3Key": desk.record(session_id).input_key, "notify": "a@example.org"}
+def test_letters_are_for_people_who_have_signed_in(workspace: Workspace, configure: Set) -> None:
+    session_id = workspace.brought(owner=f"user:{ISSUER} anna")
+    asked = {
+        "sessionId": session_id,
+        "s3Key": workspace.record(session_id).input_key,
+        "notify": "a@example.org",
+    }
     many = {"sessionIds": [session_id], "notify": "a@example.org"}
     configure(sender="unbraid@example.org")
     for route, body in (("POST /process", asked), ("POST /batch/process", many)):
         status, problem = ask("process", route, body)
         assert (status, problem["errors"][0]["pointer"]) == (422, "#/notify")
         assert "sign in" in problem["detail"]
-    assert desk.told.dispatched == []
+    assert workspace.outbox.dispatched == []
     configure(**SIGN_IN, sender="unbraid@example.org")
     assert ask("process", "POST /process", asked, claims=ANNA)[0] == 202
-    assert desk.record(session_id).choices == Choices(notify="a@example.org")
+    assert workspace.record(session_id).choices == Choices(notify="a@example.org")
 
 
 def test_models_are_at_hand_where_the_image_has_them(configure: Set) -> None:
@@ -100,12 +106,15 @@ def test_models_are_at_hand_where_the_image_has_them(configure: Set) -> None:
 
 
 def test_a_fault_is_told_without_its_cause(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    log: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("the table is on fire")
 
-    monkeypatch.setattr(desk.jobs, "get", broken)
+    monkeypatch.setattr(workspace.store, "get", broken)
     status, problem = ask("status", "POST /status", {"session_id": "x" * 32})
     assert (status, problem["title"]) == (500, "Internal Server Error")
     assert "fire" not in json.dumps(problem)
@@ -115,22 +124,22 @@ def test_a_fault_is_told_without_its_cause(
 
 
 def test_a_song_that_could_not_be_queued_is_not_left_waiting(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_session: Any) -> None:
         raise OSError("away")
 
-    monkeypatch.setattr(desk.told, "dispatch", away)
-    session_id = desk.brought()
-    asked = {"sessionId": session_id, "s3Key": desk.record(session_id).input_key}
+    monkeypatch.setattr(workspace.outbox, "dispatch", away)
+    session_id = workspace.brought()
+    asked = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
     assert ask("process", "POST /process", asked)[0] == 500
     assert ask("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"
 
 
-def test_an_address_that_is_none_of_this_function_s(desk: Desk) -> None:
+def test_an_address_that_is_none_of_this_function_s(workspace: Workspace) -> None:
     assert ask("upload", "POST /status", {"session_id": "x"})[0] == 404
 
 
-def test_answers_are_kept_by_nobody(desk: Desk) -> None:
+def test_answers_are_kept_by_nobody(workspace: Workspace) -> None:
     headers = run("config", http("GET /config"))["headers"]
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")

@@ -9,14 +9,14 @@ import secrets
 import pytest
 from tests.aws.functions.conftest import ask
 from tests.aws.functions.events import Context
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 
 from unbraid.aws.handlers import logger
 from unbraid.jobs.session import new_id
 
 
-def test_a_song_leaves_no_trace_in_the_log(desk: Desk, log: io.StringIO) -> None:
-    session_id = desk.completed(name="Secret Song.mp3")
+def test_a_song_leaves_no_trace_in_the_log(workspace: Workspace, log: io.StringIO) -> None:
+    session_id = workspace.completed(name="Secret Song.mp3")
     asked = {"session_id": session_id}
     ask("status", "POST /status", asked)
     ask("status", "GET /status/{sessionId}", path={"sessionId": session_id})

@@ -12,10 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 from tests.aws.functions.conftest import Set, run
 from tests.aws.functions.events import http
-from tests.jobs.memory import SONG, Desk
+from tests.jobs.memory import SONG, Workspace
 
 from unbraid.api.routes import ROUTES
-from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
@@ -32,8 +31,8 @@ FUNCTIONS = {route.key: route.function for route in ROUTES}
 class Both:
     """Functions and web app over one store of sessions."""
 
-    def __init__(self, desk: Desk, client: TestClient, store: FolderStore) -> None:
-        self.desk, self.client, self.store = desk, client, store
+    def __init__(self, workspace: Workspace, client: TestClient, store: FolderStore) -> None:
+        self.workspace, self.client, self.store = workspace, client, store
 
     def ask(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any, int, Any]:
         """Status and answer of the function, then of the web app."""
@@ -59,7 +58,7 @@ class Both:
 
     def song(self, name: str = "Song.mp3") -> tuple[str, str]:
         """Id and key of a song that has been sent."""
-        session = self.desk.service.upload(name, "audio/mpeg", None).session
+        session = self.workspace.service.upload(name, "audio/mpeg", None).session
         with self.store.write(session.input_key) as part:
             part.write(SONG)
             part.commit()
@@ -78,13 +77,13 @@ def plain(answer: Any) -> Any:
 
 
 @pytest.fixture
-def both(desk: Desk, tmp_path: Path) -> Iterator[Both]:
+def both(workspace: Workspace, tmp_path: Path) -> Iterator[Both]:
     store = FolderStore(tmp_path / "objects", Links(b"secret"))
-    desk.objects = store  # type: ignore[assignment]
-    desk.service = Service(desk.jobs, store, desk.told, desk.told, desk.service.limits, lambda: desk.now)
-    app = create_app(desk.service, Settings.load(data=tmp_path, keep_free_bytes=0, rate_burst=10_000))
+    workspace.objects = store  # type: ignore[assignment]
+    workspace.sessions.objects = store
+    app = create_app(workspace.service, Settings.load(data=tmp_path, keep_free_bytes=0, rate_burst=10_000))
     with TestClient(app, base_url=ADDRESS) as client:
-        yield Both(desk, client, store)
+        yield Both(workspace, client, store)
 
 
 def test_a_song_from_its_beginning_to_its_end(both: Both) -> None:
@@ -100,12 +99,12 @@ def test_a_song_from_its_beginning_to_its_end(both: Both) -> None:
     assert both.same("POST /process", process) == (202, {"sessionId": session_id, "status": "PENDING"})
     assert both.same("POST /process", process | {"stems": "drums"})[0] == 409
     assert both.same("POST /status", asked)[1]["queue_position"] == 1
-    both.desk.service.begin(session_id, "w")
-    both.desk.service.alive(session_id, "w", 0.4, "separating", 180.0)
+    both.workspace.leases.begin(session_id, "w")
+    both.workspace.leases.renew_lease(session_id, "w", 0.4, "separating", 180.0)
     told = both.same("GET /status/{sessionId}", path={"sessionId": session_id})[1]
     assert (told["status"], told["progress"], told["stage"]) == ("IN_PROGRESS", 0.4, "separating")
-    outputs = Desk().outputs(session_id)
-    both.desk.service.complete(session_id, "w", outputs, 180.0, "lite")
+    outputs = Workspace().outputs(session_id)
+    both.workspace.leases.complete(session_id, "w", outputs, 180.0, "lite")
     done = both.same("POST /status", asked)[1]
     assert [file["filename"] for file in done["output_files"]] == ["vocals.wav", "no_vocals.wav"]
     assert all(file["s3_url"] and file["peaks_url"] and file["play_url"] for file in done["output_files"])
@@ -178,10 +177,10 @@ def test_an_id_in_the_path_that_can_be_none(both: Both) -> None:
 
 def test_what_there_is(both: Both, configure: Set) -> None:
     session_id, _ = both.song()
-    both.desk.service.start(session_id, choices=Choices("lite"))
-    both.desk.service.begin(session_id, "w")
-    both.desk.now += 9
-    both.desk.service.complete(session_id, "w", Desk().outputs(session_id), 180.0, "lite")
+    both.workspace.service.start(session_id, choices=Choices("lite"))
+    both.workspace.leases.begin(session_id, "w")
+    both.workspace.now += 9
+    both.workspace.leases.complete(session_id, "w", Workspace().outputs(session_id), 180.0, "lite")
     assert both.same("GET /healthz")[0] == 200
     _, models, _, others = both.ask("GET /models")
     for one, other in zip(models["models"], others["models"], strict=True):

@@ -10,7 +10,7 @@ import pytest
 from tests.aws.functions import events, gateway
 from tests.aws.functions.conftest import Set, ask, run
 from tests.aws.functions.gateway import Gateway
-from tests.jobs.memory import Desk
+from tests.jobs.memory import Workspace
 from tests.simulators.moto_server import CONNECTIONS_TABLE, new_table
 from tests.web import issuer
 from tests.web.issuer import CLIENT
@@ -68,8 +68,8 @@ def age(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
-def test_each_session_is_told_at_once_and_when_it_changes(desk: Desk, page: Gateway) -> None:
-    one, other = desk.brought(), desk.brought()
+def test_each_session_is_told_at_once_and_when_it_changes(workspace: Workspace, page: Gateway) -> None:
+    one, other = workspace.brought(), workspace.brought()
     assert listen("a=", one, other, UNKNOWN, one) == {"statusCode": 200}
     say("a=")
     first = {told["session_id"]: told for told in page.sent.pop("a=")}
@@ -79,28 +79,28 @@ def test_each_session_is_told_at_once_and_when_it_changes(desk: Desk, page: Gate
         other: "AWAITING_UPLOAD",
         UNKNOWN: "UNKNOWN",
     }
-    desk.service.start(one)
+    workspace.service.start(one)
     change(("MODIFY", one))
     assert page.news("a=") == [(one, "PENDING")]
-    desk.service.cleanup(one)
+    workspace.service.cleanup(one)
     change(("REMOVE", one))
     assert page.sent.pop("a=") == [{"session_id": one, "status": "UNKNOWN"}]
 
 
-def test_of_several_changes_the_last_is_told(desk: Desk, page: Gateway) -> None:
-    one, other = desk.working(), desk.completed()
+def test_of_several_changes_the_last_is_told(workspace: Workspace, page: Gateway) -> None:
+    one, other = workspace.working(), workspace.completed()
     listen("a=", one, other)
     change(("INSERT", one), ("MODIFY", one), ("MODIFY", other), ("MODIFY", one))
     assert sorted(page.news("a=")) == sorted([(one, "IN_PROGRESS"), (other, "COMPLETED")])
-    desk.service.cleanup(one)
+    workspace.service.cleanup(one)
     change(("MODIFY", one))  # whose end comes in the next batch
     assert page.news("a=") == []
     change(("MODIFY", one), ("REMOVE", one))
     assert page.news("a=") == [(one, "UNKNOWN")]
 
 
-def test_two_pages_hear_the_same_and_others_nothing(desk: Desk, page: Gateway) -> None:
-    one, other = desk.waiting(), desk.waiting()
+def test_two_pages_hear_the_same_and_others_nothing(workspace: Workspace, page: Gateway) -> None:
+    one, other = workspace.waiting(), workspace.waiting()
     for connection_id, session_id in (("a=", one), ("b=", one), ("c=", other)):
         listen(connection_id, session_id)
     change(("MODIFY", one))
@@ -109,15 +109,17 @@ def test_two_pages_hear_the_same_and_others_nothing(desk: Desk, page: Gateway) -
 
 
 def test_where_nobody_listens_no_session_is_read(
-    desk: Desk, page: Gateway, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, page: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.jobs, "get_many", None)
-    change(("MODIFY", desk.waiting()))
+    monkeypatch.setattr(workspace.store, "get_many", None)
+    change(("MODIFY", workspace.waiting()))
     assert page.sent == {}
 
 
-def test_one_socket_that_fails_keeps_none_from_hearing(desk: Desk, page: Gateway, table: str) -> None:
-    session_id = desk.waiting()
+def test_one_socket_that_fails_keeps_none_from_hearing(
+    workspace: Workspace, page: Gateway, table: str
+) -> None:
+    session_id = workspace.waiting()
     for name in ("a=", "b=", "c="):
         listen(name, session_id)
     page.broken.add("a=")
@@ -127,9 +129,9 @@ def test_one_socket_that_fails_keeps_none_from_hearing(desk: Desk, page: Gateway
 
 
 def test_who_is_gone_is_forgotten(
-    desk: Desk, page: Gateway, table: str, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, page: Gateway, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = desk.waiting(), desk.waiting()
+    one, other = workspace.waiting(), workspace.waiting()
     listen("a=", one, other)
     page.gone.add("a=")
     change(("MODIFY", one))
@@ -139,9 +141,9 @@ def test_who_is_gone_is_forgotten(
     assert items(table) == []
 
 
-def test_who_leaves_is_forgotten(desk: Desk, page: Gateway, table: str) -> None:
-    one = desk.waiting()
-    listen("a=", one, desk.waiting())
+def test_who_leaves_is_forgotten(workspace: Workspace, page: Gateway, table: str) -> None:
+    one = workspace.waiting()
+    listen("a=", one, workspace.waiting())
     listen("b=", one)
     for _ in range(2):
         assert run("disconnect", events.socket("$disconnect", "a="))["statusCode"] == 200
@@ -150,14 +152,14 @@ def test_who_leaves_is_forgotten(desk: Desk, page: Gateway, table: str) -> None:
     assert "a=" not in page.sent
 
 
-def test_what_is_kept_of_a_connection_goes_by_itself(desk: Desk, page: Gateway, table: str) -> None:
-    listen("a=", desk.waiting())
+def test_what_is_kept_of_a_connection_goes_by_itself(workspace: Workspace, page: Gateway, table: str) -> None:
+    listen("a=", workspace.waiting())
     for item in items(table):
         assert float(item["ttl"]["N"]) == pytest.approx(float(item["since"]["N"]) + MAX_CONNECTION_S, abs=1)
 
 
-def test_a_page_may_listen_to_a_whole_batch(desk: Desk, page: Gateway) -> None:
-    ids = [desk.brought() for _ in range(100)]
+def test_a_page_may_listen_to_a_whole_batch(workspace: Workspace, page: Gateway) -> None:
+    ids = [workspace.brought() for _ in range(100)]
     assert listen("a=", *ids)["statusCode"] == 200
     say("a=")
     assert sorted(session_id for session_id, _ in page.news("a=")) == sorted(ids)
@@ -169,8 +171,8 @@ def test_what_makes_no_sense_is_refused(page: Gateway, table: str) -> None:
     assert items(table) == []
 
 
-def test_nobody_can_pass_for_another_connection(desk: Desk, page: Gateway) -> None:
-    session_id = desk.waiting()
+def test_nobody_can_pass_for_another_connection(workspace: Workspace, page: Gateway) -> None:
+    session_id = workspace.waiting()
     listen("b=", session_id)
     assert listen("a=", "connection:b=")["statusCode"] == 200
     say("b=")
@@ -198,14 +200,14 @@ def signed_in(page: Gateway) -> Iterator[Callable[..., str]]:
 
 
 def test_who_has_signed_in_hears_of_what_is_theirs(
-    desk: Desk, page: Gateway, signed_in: Callable[..., str], table: str
+    workspace: Workspace, page: Gateway, signed_in: Callable[..., str], table: str
 ) -> None:
     tokens = {name: f"bearer.{signed_in(sub=name)}" for name in ("anna", "bert")}
     first = listen("a=", UNKNOWN, sec_websocket_protocol=f"other, {tokens['anna']}")
     assert first == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": tokens["anna"]}}
     (owner,) = {item["owner"]["S"] for item in items(table)}
     assert owner.startswith("user:http") and owner.endswith(" anna")
-    session_id = desk.waiting(owner=owner)
+    session_id = workspace.waiting(owner=owner)
     for connection_id, name in (("b=", "anna"), ("c=", "bert")):
         listen(connection_id, session_id, sec_websocket_protocol=tokens[name])
     say("c=")

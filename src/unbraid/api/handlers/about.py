@@ -11,7 +11,7 @@ from unbraid.api.schemas import ConfigAnswer, HealthAnswer, ModelsAnswer
 def models(call: Call) -> ModelsAnswer:
     """List the models with their scores, and the seconds of work that each takes for a second of song here."""
     service = call.service
-    return models_answer(service.limits.models, service.board.rates, call.features.models)
+    return models_answer(service.limits.models, service.queue_snapshot.rates, call.features.models)
 
 
 def config(call: Call) -> ConfigAnswer:
@@ -21,5 +21,5 @@ def config(call: Call) -> ConfigAnswer:
 
 def healthz(call: Call) -> HealthAnswer:
     """Answer 200 while the server and its session store answer."""
-    call.service.jobs.get("healthz")
+    call.service.sessions.store.get("healthz")
     return HealthAnswer(version=__version__)

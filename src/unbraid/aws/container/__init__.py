@@ -1,1 +1,1 @@
-"""The inference container: an HTTP server for an endpoint, or a function fed by a queue; one image for both."""
+"""The inference container: one image that is an HTTP server for an endpoint, or a function that a queue feeds."""

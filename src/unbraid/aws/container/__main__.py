@@ -1,5 +1,8 @@
-"""What the image starts: `python -m unbraid.aws.container serve`, an endpoint's server; `function`, for AWS Lambda; or
-`ping`, which tells by its exit code whether the server beside it is ready."""
+"""The entry point of the image: `python -m unbraid.aws.container COMMAND`.
+
+`serve` runs an endpoint's server, `function` runs AWS Lambda's runtime, and `ping` exits with 0 if the server in the
+same container is ready.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ PING_S = 4.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked; the exit code."""
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="unbraid.aws.container", description=__doc__)
-    parser.add_argument("what", choices=("serve", "function", "ping"))
-    what = parser.parse_args(arguments).what
-    if what == "function":
+    parser.add_argument("command", choices=("serve", "function", "ping"))
+    command = parser.parse_args(arguments).command
+    if command == "function":
         os.execv(sys.executable, [sys.executable, "-m", "awslambdaric", HANDLER])
-    if what == "ping":
+    if command == "ping":
         return _ping()
     from unbraid.aws.container import server
 
@@ -31,8 +34,8 @@ def _ping() -> int:
     from unbraid.aws.container.settings import ContainerSettings
 
     try:
-        address = f"http://127.0.0.1:{ContainerSettings.load().port}/ping"
-        with urllib.request.urlopen(address, timeout=PING_S):
+        url = f"http://127.0.0.1:{ContainerSettings.load().port}/ping"
+        with urllib.request.urlopen(url, timeout=PING_S):
             return 0
     except OSError:
         return 1

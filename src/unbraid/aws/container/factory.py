@@ -1,4 +1,4 @@
-"""What an invocation needs of the world, put together from the environment: in the server, and in the function."""
+"""Build the invocation handler from the environment: for the server, and for the Lambda function."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import tempfile
 from pathlib import Path
 
 from unbraid.aws import clients
-from unbraid.aws.container.invocations import Calls
-from unbraid.aws.container.loading import Shared
-from unbraid.aws.factory import open_service
+from unbraid.aws.container.invocations import Invocations
+from unbraid.aws.container.separators import ThreadSafeSeparators
+from unbraid.aws.factory import open_sessions
 from unbraid.aws.settings import Settings
+from unbraid.jobs.leases import Leases
 from unbraid.jobs.runner import clear_scratch
 
 
-def open_calls(settings: Settings) -> Calls:
-    """Over the table and the bucket that `settings` name, or without them. Raises SettingError and OSError."""
+def open_invocations(settings: Settings) -> Invocations:
+    """Build the handler over the table and bucket of `settings`, or without them. Raises SettingError, OSError."""
     if region := os.environ.get("AWS_REGION"):
         os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the one that boto3 reads
     scratch = Path(tempfile.gettempdir(), "unbraid")
     clear_scratch(scratch)
-    service = open_service(settings, scratch) if settings.table else None
-    return Calls(service, settings.bucket or "", settings.limits, clients.client("s3"), Shared(), scratch)
+    leases = Leases(open_sessions(settings, scratch)) if settings.table else None
+    return Invocations(
+        leases, settings.bucket or "", settings.limits, clients.client("s3"), ThreadSafeSeparators(), scratch
+    )

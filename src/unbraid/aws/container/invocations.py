@@ -1,196 +1,177 @@
-"""Invocations, from what is asked to what is answered: each session's song is separated once, whoever asks.
+"""Handle invocations: separate each session's song once, however many clients ask for it, and answer all of them.
 
-What is known of a session stands in the table, if there is one and it knows the session; otherwise in this process.
+A session is looked up in the table first, if there is one. Any other session_id is an ad-hoc job of this process.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
-import time
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from unbraid.aws.container import answers
+from unbraid.aws.container.adhoc import AdhocJob, AdhocJobs
 from unbraid.aws.container.answers import Answer
-from unbraid.aws.container.given import GivenObjects, GivenSessions, Nobody
 from unbraid.aws.container.requests import BadRequest, Invocation
 from unbraid.aws.dispatches import Dispatch
 from unbraid.errors import SettingError
-from unbraid.jobs.choices import checked
+from unbraid.jobs.choices import validate_choices
+from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
-from unbraid.jobs.ports import Changed
+from unbraid.jobs.ports import Job
 from unbraid.jobs.runner import run_job
 from unbraid.jobs.separators import Separators
-from unbraid.jobs.service import Service
 from unbraid.jobs.session import ENDED, Choices, Session, State
 
-LOOK_S = 1.0  # between two looks at what somebody else is doing
-NEVER_S = 400 * 24 * 3600.0  # a time that no process lives to see
-
-log = logging.getLogger(__name__)
+POLL_S = 1.0  # between two looks at a session that another worker holds, and for a free slot
 
 
-class Calls:
-    """Does what invocations ask for. For any number of threads; at most `concurrency` separate at once.
+class Invocations:
+    """Answers invocations. For any number of threads; at most `concurrency` songs are separated at once.
 
-    `service` is that of the table, or None without one; `bucket` is where its files are.
+    `leases` are those of the table, or None without a table; `bucket` holds the files of its sessions.
     """
 
     def __init__(
         self,
-        service: Service | None,
+        leases: Leases | None,
         bucket: str,
         limits: Limits,
         s3: Any,
         separators: Separators,
         scratch: Path,
     ) -> None:
-        self.service, self._bucket, self._limits, self._s3 = service, bucket, limits, s3
+        self.leases = leases
+        self._bucket, self._limits, self._s3 = bucket, limits, s3
         self._separators, self._scratch = separators, scratch
-        self._given = GivenSessions()
-        self._places = threading.Semaphore(0)
-        self._answering, self._fewer = 0, threading.Condition()
+        self._adhoc = AdhocJobs()
+        self._slots = threading.Semaphore(0)
+        self._answering, self._answered = 0, threading.Condition()
         self.stop = threading.Event()
-        """When it is set, what is worked on is given back, and nothing is begun."""
+        """Set it to release running jobs and to begin no more."""
 
     def load(self, concurrency: int | None = None) -> int:
-        """Load the model of whoever names none, and begin to work: on so many songs at once, or on as many as suit
-        where it computes; how many. Raises UnbraidError where it can't be loaded."""
+        """Load the default model and begin to accept work; return how many songs are separated at once.
+
+        None: as many as suit the device. Raises UnbraidError if the model can't be loaded.
+        """
         from unbraid.separation.runtimes.choose import choose_gpu
 
-        loaded = self._separators.get(checked(Choices(), self._limits).model)
+        loaded = self._separators.get(validate_choices(Choices(), self._limits).model)
         if concurrency is None:
             # A graphics card waits while a song is decoded or encoded; a processor never does.
             concurrency = 1 if choose_gpu(loaded.separator.model, "auto") is None else 2
-        self._places.release(concurrency)
+        self._slots.release(concurrency)
         return concurrency
 
     def wait_until_idle(self, timeout_s: float) -> bool:
-        """Until nothing is being answered; False: it still is after that time."""
-        with self._fewer:
-            return self._fewer.wait_for(lambda: self._answering == 0, timeout_s)
+        """Wait until no invocation is being answered; False: one still is after `timeout_s`."""
+        with self._answered:
+            return self._answered.wait_for(lambda: self._answering == 0, timeout_s)
 
     def answer(self, body: bytes) -> Answer:
-        """Do what is asked, if nobody does it or has done it; wait for its end."""
-        with self._fewer:
+        """Separate the song, unless another worker does or has done it; wait for the result."""
+        with self._answered:
             self._answering += 1
         try:
             return self._answer(body)
         finally:
-            with self._fewer:
+            with self._answered:
                 self._answering -= 1
-                self._fewer.notify_all()
+                self._answered.notify_all()
 
     def _answer(self, body: bytes) -> Answer:
         try:
             invocation = Invocation.parse(body)
-            service, session = self._find(invocation)
+            if self.leases is not None:
+                session = self.leases.sessions.store.get(invocation.session_id)
+                if session is not None or invocation.dispatch is not None:
+                    return self._answer_session(session, invocation, self.leases)
+            return self._answer_adhoc(invocation)
         except (BadRequest, SettingError) as problem:
             return answers.error(400, problem.message)
-        if session is None:
-            return answers.DELETED
-        if service is self.service:
-            if not self._is_ours(session, invocation):
-                return answers.ELSEWHERE
-        elif not _same(session, invocation, self._limits):
-            return answers.ANOTHER
-        return self._end_of(invocation, service)
 
-    def _find(self, invocation: Invocation) -> tuple[Service, Session | None]:
-        """Whose session it is, and its record; None: it is gone. Raises SettingError for choices that make no sense."""
-        if self.service is not None:
-            session = self.service.jobs.get(invocation.session_id)
-            if session is not None or invocation.dispatch is not None:
-                return self.service, session
-        objects, nobody = GivenObjects(self._s3, invocation), Nobody()
-        with suppress(Changed):
-            self._given.add(_record(invocation, self._limits))
-        session = self._given.get(invocation.session_id)
-        if (
-            session is not None
-            and session.state == State.FAILED
-            and answers.is_ours(session.error_message or "")
-        ):
-            with suppress(Changed):  # whoever asks again has it tried again
-                session = self._given.save(session.to(State.PENDING, time.time()))
-        return Service(self._given, objects, nobody, nobody, self._limits), session
-
-    def _is_ours(self, session: Session, invocation: Invocation) -> bool:
-        """Whether the addresses are those that the session's files have."""
-        wanted = f"s3://{self._bucket}/{session.input_key}", f"s3://{self._bucket}/outputs"
-        return (invocation.input.uri, invocation.output.uri) == wanted
-
-    def _end_of(self, invocation: Invocation, service: Service) -> Answer:
-        """Work on the session whenever it waits, until it has ended."""
+    def _answer_session(self, session: Session | None, invocation: Invocation, leases: Leases) -> Answer:
+        """Work on a session of the table whenever it is PENDING, until it has ended."""
+        if session is not None and not self._owns_place(session, invocation):
+            return answers.WRONG_PLACE
         while True:
-            session = service.jobs.get(invocation.session_id)
+            session = leases.sessions.store.get(invocation.session_id)
             if session is None:
                 return answers.DELETED
             if session.state in ENDED:
-                return answers.of(session, invocation)
+                return answers.of_session(session, invocation)
             if session.state == State.AWAITING_UPLOAD:
                 return answers.NOT_STARTED
             if self.stop.is_set():
-                # What was sent here and waits is given back as well: it is dispatched anew.
-                begun = self.begin(invocation, service)
-                if begun is not None and begun.worker is not None:
-                    service.give_back(begun.id, begun.worker)
-                return answers.LEAVING
-            if session.state == State.PENDING and self._places.acquire(timeout=LOOK_S):
-                try:
-                    begun = None if self.stop.is_set() else self.begin(invocation, service)
-                    if begun is not None:
-                        self.run(begun, service, self.stop)
-                finally:
-                    self._places.release()
-                if begun is not None and self.stop.is_set() and not _ended(service, session.id):
-                    return answers.LEAVING  # it was given back
-            elif session.state == State.IN_PROGRESS:
-                self.stop.wait(LOOK_S)
+                # Take and release a session that waits for this container: that dispatches it again.
+                if (job := self.begin(invocation, leases)) is not None:
+                    job.release()
+                return answers.STOPPING
+            if session.state == State.PENDING:
+                with self._slot() as free:
+                    if not free or (job := self.begin(invocation, leases)) is None:
+                        continue
+                    self.run(job, self.stop)
+                if self.stop.is_set() and not _has_ended(leases, session.id):
+                    return answers.STOPPING  # the job was released
+            else:
+                self.stop.wait(POLL_S)
 
-    def begin(self, invocation: Invocation, service: Service) -> Session | None:
-        """Its session, taken by this process; None: it doesn't wait (any more)."""
-        waiting = service.jobs.get(invocation.session_id)
+    def _answer_adhoc(self, invocation: Invocation) -> Answer:
+        """Separate an ad-hoc song. Raises SettingError for invalid options."""
+        choices = validate_choices(invocation.choices, self._limits)
+        job = self._adhoc.get_or_add(AdhocJob(self._s3, invocation, choices, self._limits.max_song_s))
+        if not job.is_same(invocation, choices):
+            return answers.ID_IN_USE
+        first = job.answer is None
+        with job.lock:  # a second invocation waits for the first, and has its result
+            if job.answer is not None and (job.answer.status < 500 or first):
+                return job.answer
+            job.answer = None  # an internal error: a later invocation tries again
+            while not self.stop.is_set():
+                with self._slot() as free:
+                    if free:
+                        self.run(job, self.stop)
+                        return job.answer or answers.STOPPING
+            return answers.STOPPING
+
+    def begin(self, invocation: Invocation, leases: Leases) -> LeasedJob | None:
+        """Lease the session for this process; None: it isn't PENDING (any more)."""
+        waiting = leases.sessions.store.get(invocation.session_id)
         if waiting is None or waiting.state != State.PENDING:
             return None
-        # A worker's name is nobody else's. That of the dispatch, by which its loss is told, is for the record that it
-        # was sent for, as that can be begun but once; what comes later has a name without a meaning.
-        sent_for = invocation.dispatch == str(Dispatch.of(waiting))
-        worker = invocation.dispatch if sent_for and invocation.dispatch else secrets.token_hex(16)
-        return service.begin(invocation.session_id, worker)
+        # Use the dispatch as worker id, so that SageMaker's failure notice identifies the lease. If the session has
+        # been requeued since that dispatch, use a random id: a second delivery must not pass for the first.
+        current = invocation.dispatch == str(Dispatch.of(waiting))
+        worker = invocation.dispatch if current and invocation.dispatch else secrets.token_hex(16)
+        session = leases.begin(invocation.session_id, worker)
+        return None if session is None else LeasedJob(session, leases)
 
-    def run(self, session: Session, service: Service, stop: threading.Event) -> None:
-        """Separate the song of a session that `begin` gave, until its end or until `stop` is set."""
-        assert session.worker is not None
-        run_job(session, service, service.objects, self._separators, session.worker, self._scratch, stop)
+    def run(self, job: Job, stop: threading.Event) -> None:
+        """Separate the song of a job, until it ends or `stop` is set."""
+        run_job(job, self._separators, self._scratch, stop)
 
+    @contextmanager
+    def _slot(self) -> Iterator[bool]:
+        """Wait up to POLL_S for a free slot and hold it; False: none is free, or the container is stopping."""
+        if not self._slots.acquire(timeout=POLL_S):
+            yield False
+            return
+        try:
+            yield not self.stop.is_set()
+        finally:
+            self._slots.release()
 
-def _record(invocation: Invocation, limits: Limits) -> Session:
-    """What is known of a song that no table knows of. Raises SettingError."""
-    now = time.time()
-    return Session(
-        id=invocation.session_id,
-        file_name=invocation.song_name,
-        file_type="",
-        input_key=f"{invocation.input.uri}/song{PurePosixPath(invocation.input.key).suffix}",
-        created_at=now,
-        updated_at=now,
-        expires_at=now + NEVER_S,
-        state=State.PENDING,
-        choices=checked(invocation.choices, limits),
-        queued_at=now,
-    )
-
-
-def _same(session: Session, invocation: Invocation, limits: Limits) -> bool:
-    """Whether a session that was remembered is what is asked for now."""
-    asked = _record(invocation, limits)
-    return (session.input_key, session.choices) == (asked.input_key, asked.choices)
+    def _owns_place(self, session: Session, invocation: Invocation) -> bool:
+        """Return whether the addresses of the invocation are those of the session's files."""
+        expected = f"s3://{self._bucket}/{session.input_key}", f"s3://{self._bucket}/outputs"
+        return (invocation.input.uri, invocation.output.uri) == expected
 
 
-def _ended(service: Service, session_id: str) -> bool:
-    session = service.jobs.get(session_id)
+def _has_ended(leases: Leases, session_id: str) -> bool:
+    session = leases.sessions.store.get(session_id)
     return session is None or session.state in ENDED

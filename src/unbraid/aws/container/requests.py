@@ -1,4 +1,4 @@
-"""One invocation, as the container's contract has it: which song, where to, and what is wanted of it."""
+"""Parse the body of an invocation, as the container's contract defines it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 from unbraid.errors import UnbraidError
 from unbraid.jobs.session import Choices
 
-MOST_BYTES = 1 << 16
-"""Of a request: it names a song, and doesn't hold one."""
+MAX_BYTES = 1 << 16
+"""Size limit of a request: it holds the address of a song, not the song."""
 
-_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)  # part of the keys of what is written
-_URI = re.compile(
-    r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL
-)  # S3: rules for buckets' names
+_ID = re.compile(
+    r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII
+)  # it becomes part of the keys of output files
+_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)  # S3: bucket naming rules
 _CHOICES: Mapping[str, type] = {"model": str, "stems": str, "format": str, "video": bool}
 
 
 class BadRequest(UnbraidError):  # noqa: N818 - as HTTP calls it
-    """The request can't be understood."""
+    """The request is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A bucket and a key in it, or what keys begin with."""
+class S3Location:
+    """A bucket, and a key or a prefix of keys in it."""
 
     bucket: str
     key: str
@@ -40,66 +40,66 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a request says."""
+    """A parsed request."""
 
     session_id: str
-    input: Place
-    output: Place
-    """Files go to its key, the session's id and their names, joined by slashes."""
+    input: S3Location
+    output: S3Location
+    """Prefix of the output files: their keys are `PREFIX/session_id/filename`."""
     choices: Choices
     dispatch: str | None
-    """ID.VERSION where our own dispatcher asks; None for anybody else."""
+    """`ID.VERSION` from this application's dispatcher; None from other clients."""
 
     @classmethod
     def parse(cls, body: bytes) -> Invocation:
-        """The invocation that is described by JSON. Raises BadRequest."""
+        """Parse the JSON body. Raises BadRequest."""
         try:
-            said = json.loads(body)
+            fields = json.loads(body)
         except ValueError:
             raise BadRequest("The request is not JSON.") from None
-        if not isinstance(said, dict):
+        if not isinstance(fields, dict):
             raise BadRequest("The request is not a JSON object.")
-        session_id = _text(said, "session_id")
+        session_id = _text(fields, "session_id")
         if not _ID.fullmatch(session_id):
-            raise BadRequest("session_id has to be 1 to 128 letters, digits, dots, dashes and underscores.")
-        song = _place(said, "input_s3_uri")
+            raise BadRequest("session_id must be 1 to 128 letters, digits, dots, dashes and underscores.")
+        song = _location(fields, "input_s3_uri")
         if not song.key or song.key.endswith("/"):
-            raise BadRequest("input_s3_uri names no file. It has to look like s3://bucket/folder/song.mp3.")
-        given = {name: said[name] for name in _CHOICES if said.get(name) is not None}
-        for name, value in given.items():
+            raise BadRequest("input_s3_uri names no file. It must look like s3://bucket/folder/song.mp3.")
+        choices = {name: fields[name] for name in _CHOICES if fields.get(name) is not None}
+        for name, value in choices.items():
             if not isinstance(value, _CHOICES[name]):
                 raise BadRequest(f"{name} has the wrong type.")
-        dispatch = said.get("dispatch")
+        dispatch = fields.get("dispatch")
         return cls(
             session_id,
             song,
-            _place(said, "output_s3_prefix"),
-            Choices(**given),
+            _location(fields, "output_s3_prefix"),
+            Choices(**choices),
             dispatch if isinstance(dispatch, str) else None,
         )
 
     @property
     def song_name(self) -> str:
-        """What the song is called in messages."""
+        """Name of the song in messages."""
         return PurePosixPath(self.input.key).name
 
     def uri_of(self, filename: str) -> str:
-        """Where a file that came of the song stands."""
+        """Return the address of an output file."""
         return f"{self.output.uri}/{self.session_id}/{filename}"
 
 
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
     if value is None or value == "":
         raise BadRequest(f"{name} is missing.")
     if not isinstance(value, str):
-        raise BadRequest(f"{name} has to be a text.")
+        raise BadRequest(f"{name} must be a string.")
     return value
 
 
-def _place(said: Mapping[str, Any], name: str) -> Place:
-    found = _URI.fullmatch(_text(said, name))
-    if found is None:
-        raise BadRequest(f"{name} has to look like s3://bucket/key.")
-    bucket, key = found.groups()
-    return Place(bucket, key or "")
+def _location(fields: Mapping[str, Any], name: str) -> S3Location:
+    match = _URI.fullmatch(_text(fields, name))
+    if match is None:
+        raise BadRequest(f"{name} must look like s3://bucket/key.")
+    bucket, key = match.groups()
+    return S3Location(bucket, key or "")

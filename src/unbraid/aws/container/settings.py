@@ -1,4 +1,4 @@
-"""What can be set of the container besides what all parts of the application have in common."""
+"""Settings of the container, besides those that all parts of the application in AWS share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from unbraid.aws.settings import Settings
 
 
 class ContainerSettings(Settings):
-    """The settings, with those of the container alone."""
+    """The settings of `aws.settings`, and these."""
 
     host: str = "0.0.0.0"
     port: int = Field(8080, ge=0, le=65535)
     concurrency: int | None = Field(None, ge=1)
-    """Songs that are separated at once; None: as suits what computes."""
+    """Songs separated at once; None: as many as suit the device."""

@@ -1,9 +1,11 @@
-"""What the asynchronous endpoint tells of an invocation's end, by SNS: workers that died are replaced at once, without
-waiting for their lease; what nobody ever began is dispatched anew, or fails, instead of waiting for ever.
+"""React to the end of an invocation, which the asynchronous endpoint announces by SNS.
+
+The session of a worker that died is requeued at once, without waiting for its lease to expire. A session that no worker
+has begun is dispatched again, or fails after the last attempt.
 
 The message is JSON (Amazon SageMaker Developer Guide, "Check prediction results"): `invocationStatus` is `Completed` or
-`Failed`, `inferenceId` is what the dispatcher gave, `failureReason` says why. It may come twice, late and out of order:
-the dispatch's name says which attempt is meant, and any other is left alone.
+`Failed`, `inferenceId` is the id that the dispatcher set, `failureReason` is the cause. A message may come twice, late
+and out of order; the dispatch id identifies the attempt it is about, and later attempts are left alone.
 """
 
 from __future__ import annotations
@@ -14,30 +16,31 @@ from typing import Any
 from unbraid.aws import handlers
 from unbraid.aws.dispatches import Dispatch
 from unbraid.aws.handlers import Event, count, logger
+from unbraid.jobs.leases import Leases
+from unbraid.jobs.messages import NOT_BEGUN
 
-NOT_BEGUN = "No machine could begin with this song. Try again; if it stays so, tell whoever runs this app."
 
-
-def ended(event: Event, _context: Any) -> None:
-    """One notification a record. Raises what the stores raise: SNS then calls again."""
+def on_invocation_end(event: Event, _context: Any) -> None:
+    """Handle one notification per record. Raises what the stores raise; SNS then calls again."""
     for record in event["Records"]:
         try:
-            told = json.loads(record["Sns"]["Message"])
-            dispatch, failed = Dispatch.read(told["inferenceId"]), told["invocationStatus"] != "Completed"
+            message = json.loads(record["Sns"]["Message"])
+            dispatch = Dispatch.parse(message["inferenceId"])
+            failed = message["invocationStatus"] != "Completed"
         except (ValueError, KeyError, TypeError, AttributeError):
-            logger.warning("a notification that isn't of a song was left alone")
+            logger.warning("ignored a notification that isn't about a song")
             continue
-        _end(dispatch, failed, str(told.get("failureReason", "")))
+        _end(dispatch, failed, str(message.get("failureReason", "")))
 
 
 def _end(dispatch: Dispatch, failed: bool, reason: str) -> None:
-    service = handlers.service()
-    # Also after success: a worker that has answered and still has the session could not write down its end.
-    lost = service.lost(dispatch.session_id, str(dispatch))
-    refused = failed and not lost and service.refused(dispatch.session_id, dispatch.version, NOT_BEGUN)
+    leases = Leases(handlers.sessions())
+    # Also after success: a worker that has answered but still holds its lease was unable to save the result.
+    lost = leases.reclaim(dispatch.session_id, str(dispatch))
+    refused = failed and not lost and leases.redispatch(dispatch.session_id, dispatch.version, NOT_BEGUN)
     if lost or refused:
         count("SongsLost" if lost else "SongsRefused")
-        logger.warning("an invocation came to nothing", lost=lost, refused=refused, reason=reason[:500])
+        logger.warning("an invocation failed", lost=lost, refused=refused, reason=reason[:500])
 
 
-handler = handlers.watched(ended)
+handler = handlers.watched(on_invocation_end)

@@ -1,4 +1,4 @@
-"""What is done by the clock: every minute what is stuck is set going again, every hour what has expired is deleted."""
+"""Scheduled upkeep: every minute, requeue sessions that are stuck; every hour, delete expired ones."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from typing import Any
 
 from unbraid.aws import handlers
 from unbraid.aws.handlers import Event, count, logger
+from unbraid.jobs.sweeper import Sweeper
 
 REMIND_S = 1800.0
-"""After so long without anybody beginning, a song is dispatched once more. An instance of the endpoint that has to be
-started first takes minutes, not half an hour."""
+"""A song that no worker has begun is dispatched again after this time. Starting an instance of the endpoint takes
+minutes, not half an hour."""
 
 
 def upkeep(event: Event, _context: Any) -> None:
-    """`{"task": "recover"}` or `{"task": "sweep"}`, as the schedules of EventBridge send them."""
-    service = handlers.service()
+    """Handle `{"task": "recover"}` or `{"task": "sweep"}`, as the EventBridge schedules send them."""
+    sweeper = Sweeper(handlers.sessions())
     match event["task"]:
         case "recover":
-            recovered, reminded = service.recover(), service.remind(REMIND_S)
+            recovered, reminded = sweeper.recover(), sweeper.remind(REMIND_S)
             count("SongsRecovered", recovered)
             if recovered or reminded:
-                logger.warning("set going again", recovered=recovered, reminded=reminded)
+                logger.warning("requeued or dispatched again", recovered=recovered, reminded=reminded)
         case "sweep":
-            swept = service.sweep()
+            swept = sweeper.sweep()
             logger.info("swept", sessions=swept.sessions, orphans=swept.orphans)
         case other:
-            raise ValueError(f"there is no task {other!r}")
+            raise ValueError(f"unknown task {other!r}")
 
 
 handler = handlers.watched(upkeep)

@@ -15,17 +15,17 @@ import pytest
 from tests.aws.container.room import LITE, Room
 
 from unbraid.aws import clients
-from unbraid.aws.container import calls as module
-from unbraid.aws.container.invocations import Calls
-from unbraid.aws.container.loading import Shared
-from unbraid.jobs import heartbeat, runner
+from unbraid.aws.container import invocations as module
+from unbraid.aws.container.invocations import Invocations
+from unbraid.aws.container.separators import ThreadSafeSeparators
+from unbraid.jobs import heartbeat, messages
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.separators import Loaded
 from unbraid.jobs.session import Session, State
 from unbraid.separation import Separator
 
 
-class Counting(Shared):
+class Counting(ThreadSafeSeparators):
     """Counts the songs that are begun, and may have something happen then."""
 
     def __init__(self) -> None:
@@ -49,21 +49,21 @@ def shared() -> Counting:
 @pytest.fixture
 def separators(shared: Counting, monkeypatch: pytest.MonkeyPatch) -> Counting:
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
-    monkeypatch.setattr(module, "LOOK_S", 0.05)
+    monkeypatch.setattr(module, "POLL_S", 0.05)
     shared.begun, shared.happens = 0, None
     return shared
 
 
 @pytest.fixture
-def open_calls(room: Room, separators: Counting, tmp_path: Path) -> Iterator[Callable[..., Calls]]:
+def open_calls(room: Room, separators: Counting, tmp_path: Path) -> Iterator[Callable[..., Invocations]]:
     """Makes the calls of a process, ready to work; those without a table know of given addresses alone."""
     opened = []
 
-    def open_one(table: bool = True, at_once: int = 2) -> Calls:
-        service = room.service if table else None
+    def open_one(table: bool = True, at_once: int = 2) -> Invocations:
+        leases = room.leases if table else None
         limits = Limits(models=("lite",), keep_free_bytes=0)
         s3 = clients.client("s3")
-        opened.append(Calls(service, room.bucket, limits, s3, separators, tmp_path / "scratch"))
+        opened.append(Invocations(leases, room.bucket, limits, s3, separators, tmp_path / "scratch"))
         opened[-1].load(at_once)
         return opened[-1]
 
@@ -72,7 +72,7 @@ def open_calls(room: Room, separators: Counting, tmp_path: Path) -> Iterator[Cal
         calls.stop.set()
 
 
-def ask(calls: Calls, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def ask(calls: Invocations, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return calls.answer(json.dumps(request).encode())
 
 
@@ -93,7 +93,7 @@ def success(session_id: str, prefix: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_session_is_separated_and_the_answer_is_that_of_the_contract(
-    room: Room, open_calls: Callable[..., Calls], short: Path, tmp_path: Path
+    room: Room, open_calls: Callable[..., Invocations], short: Path, tmp_path: Path
 ) -> None:
     session = room.bring(short)
     status, answer = ask(open_calls(), room.request(session))
@@ -107,7 +107,7 @@ def test_a_session_is_separated_and_the_answer_is_that_of_the_contract(
 
 
 def test_given_addresses_alone_are_enough(
-    room: Room, open_calls: Callable[..., Calls], short: Path, tmp_path: Path
+    room: Room, open_calls: Callable[..., Invocations], short: Path, tmp_path: Path
 ) -> None:
     request = given(room, short)
     before = room.files("")
@@ -121,7 +121,7 @@ def test_given_addresses_alone_are_enough(
 
 @pytest.mark.parametrize("table", [True, False], ids=["through the table", "without a table"])
 def test_two_calls_with_one_session_do_the_work_once(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path, table: bool
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path, table: bool
 ) -> None:
     """One after the other, and at the same time; over processes where there is a table."""
     calls = open_calls(table)
@@ -135,21 +135,21 @@ def test_two_calls_with_one_session_do_the_work_once(
 
 
 def test_whoever_waits_for_another_goes_on_where_that_one_has_given_up(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     session = room.bring(short)
-    room.service.begin(session.id, "somebody else")
+    room.leases.begin(session.id, "somebody else")
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(ask, open_calls(), room.request(session))
         threading.Event().wait(0.3)
         assert separators.begun == 0
-        room.service.give_back(session.id, "somebody else")
+        room.leases.release(session.id, "somebody else")
         assert answer.result()[0] == 200
     assert room.record(session.id).attempts == 1
 
 
 def test_a_worker_has_the_name_of_its_dispatch_once(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     """By that name its loss is told; a second delivery of it must not pass for the first."""
     session, names = room.bring(short), []
@@ -157,7 +157,7 @@ def test_a_worker_has_the_name_of_its_dispatch_once(
     def look() -> None:
         names.append(room.record(session.id).worker)
         if len(names) == 1:
-            room.service.give_back(session.id, names[0] or "")
+            room.leases.release(session.id, names[0] or "")
 
     separators.happens = look
     assert ask(open_calls(), room.request(session))[0] == 200
@@ -167,7 +167,7 @@ def test_a_worker_has_the_name_of_its_dispatch_once(
 
 
 def test_no_more_songs_than_set_are_separated_at_once(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     at_work = most = 0
     lock = threading.Lock()
@@ -188,7 +188,7 @@ def test_no_more_songs_than_set_are_separated_at_once(
 
 @pytest.mark.parametrize("table", [True, False], ids=["through the table", "without a table"])
 def test_a_file_that_cant_be_separated_is_400_with_the_reason(
-    room: Room, open_calls: Callable[..., Calls], tmp_path: Path, table: bool
+    room: Room, open_calls: Callable[..., Invocations], tmp_path: Path, table: bool
 ) -> None:
     song = tmp_path / "Étude.wav"
     song.write_bytes(b"RIFF\x10\x00\x00\x00WAVEfmt nothing of the kind")
@@ -199,16 +199,18 @@ def test_a_file_that_cant_be_separated_is_400_with_the_reason(
     assert room.files("outputs/") == room.files("separated/") == []
 
 
-def test_a_song_that_isnt_there_is_400(room: Room, open_calls: Callable[..., Calls], short: Path) -> None:
+def test_a_song_that_isnt_there_is_400(
+    room: Room, open_calls: Callable[..., Invocations], short: Path
+) -> None:
     request = {**given(room, short), "input_s3_uri": f"s3://{room.bucket}/uploads/gone.mp3"}
     status, answer = ask(open_calls(False), request)
     assert status == 400
-    assert answer["error"].startswith("gone.mp3 can't be read from its place (404)")
+    assert answer["error"].startswith("gone.mp3 can't be downloaded (404)")
 
 
 @pytest.mark.parametrize("table", [True, False], ids=["through the table", "without a table"])
 def test_a_fault_of_ours_is_500_and_asked_again_without_a_table_it_is_tried_again(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path, table: bool
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path, table: bool
 ) -> None:
     def fault() -> None:
         separators.happens = None
@@ -217,14 +219,14 @@ def test_a_fault_of_ours_is_500_and_asked_again_without_a_table_it_is_tried_agai
     separators.happens = fault
     calls = open_calls(table)
     request = room.request(room.bring(short)) if table else given(room, short)
-    assert ask(calls, request) == (500, {"status": "error", "error": runner.OUR_FAULT})
+    assert ask(calls, request) == (500, {"status": "error", "error": messages.INTERNAL})
     assert ask(calls, request)[0] == (
         500 if table else 200
     )  # where there is a table, whoever has the session asks
 
 
 def test_stems_that_cant_be_put_are_a_fault_of_ours(
-    room: Room, open_calls: Callable[..., Calls], short: Path
+    room: Room, open_calls: Callable[..., Invocations], short: Path
 ) -> None:
     request = {**given(room, short), "output_s3_prefix": f"s3://nobodys-{uuid4()}/separated"}
     assert ask(open_calls(False), request)[0] == 500
@@ -239,24 +241,26 @@ def test_stems_that_cant_be_put_are_a_fault_of_ours(
     ],
 )
 def test_what_makes_no_sense_is_400(
-    room: Room, open_calls: Callable[..., Calls], short: Path, change: dict[str, Any], told: str
+    room: Room, open_calls: Callable[..., Invocations], short: Path, change: dict[str, Any], told: str
 ) -> None:
     request = {**given(room, short), **change}
     assert ask(open_calls(False), request) == (400, {"status": "error", "error": told})
 
 
-def test_one_id_for_two_songs_is_refused(room: Room, open_calls: Callable[..., Calls], short: Path) -> None:
+def test_one_id_for_two_songs_is_refused(
+    room: Room, open_calls: Callable[..., Invocations], short: Path
+) -> None:
     calls, request = open_calls(False), given(room, short)
     assert ask(calls, request)[0] == 200
     status, answer = ask(calls, {**request, "stems": "drums"})
     assert (status, answer["error"].split(".")[0]) == (
         400,
-        "This session_id stands for another song or other choices",
+        "This session_id was used for another song or other options",
     )
 
 
 def test_addresses_that_arent_the_sessions_are_refused(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     request = room.request(room.bring(short))
     assert ask(open_calls(), {**request, "output_s3_prefix": f"s3://{room.bucket}/elsewhere"})[0] == 400
@@ -264,7 +268,7 @@ def test_addresses_that_arent_the_sessions_are_refused(
 
 
 def test_a_session_that_is_cancelled_deleted_or_not_started_is_left_alone(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     calls, session = open_calls(), room.bring(short)
     request = room.request(session)
@@ -279,7 +283,7 @@ def test_a_session_that_is_cancelled_deleted_or_not_started_is_left_alone(
 
 
 def test_told_to_stop_what_is_worked_on_and_what_waits_is_dispatched_anew(
-    room: Room, open_calls: Callable[..., Calls], separators: Counting, short: Path
+    room: Room, open_calls: Callable[..., Invocations], separators: Counting, short: Path
 ) -> None:
     calls = open_calls(at_once=1)
     sessions = [room.bring(short) for _ in range(2)]
@@ -298,7 +302,7 @@ def test_told_to_stop_what_is_worked_on_and_what_waits_is_dispatched_anew(
     assert separators.begun == 1
 
 
-def test_choices_of_the_record_count(room: Room, open_calls: Callable[..., Calls], short: Path) -> None:
+def test_choices_of_the_record_count(room: Room, open_calls: Callable[..., Invocations], short: Path) -> None:
     session: Session = room.bring(short, replace(LITE, stems="drums", format="flac"))
     _, answer = ask(open_calls(), room.request(session))
     assert [file["filename"] for file in answer["output_files"]] == ["drums.flac", "no_drums.flac"]

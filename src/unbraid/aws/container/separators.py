@@ -1,4 +1,4 @@
-"""The model that songs which are separated at the same time have in common."""
+"""Loaded models, shared by all threads of the container."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import threading
 from unbraid.jobs.separators import Downloading, Loaded, Separators
 
 
-class Shared(Separators):
-    """Separators for any number of threads: one model is loaded at a time, and all who ask for it share it.
+class ThreadSafeSeparators(Separators):
+    """Separators for any number of threads. One model is loaded at a time, and all threads that ask for it share it.
 
-    Whoever works with another goes on with that one, which stays in memory until then.
+    A thread that works with an earlier model keeps that one in memory until it is done.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,229 @@
+"""What workers do with sessions: take one under a lease, renew the lease, and end the session.
+
+One worker at a time holds a session. A lease that isn't renewed expires, and the sweeper requeues the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unbraid.errors import Fault
+from unbraid.jobs.estimates import DOWNLOADING
+from unbraid.jobs.media import MEDIA_TYPES
+from unbraid.jobs.messages import Failure
+from unbraid.jobs.ports import Changed
+from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.jobs.sessions import Sessions
+
+# Pending sessions read at once: other workers may take the first ones in the meantime.
+CANDIDATES = 8
+
+
+class Leases:
+    """Take, renew and end leases. `worker` is an id that no other worker uses.
+
+    Methods that end or renew a lease return False, and change nothing, if the worker doesn't hold it any more.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+
+    def take(self, worker: str) -> Session | None:
+        """Lease the session that has waited longest; None: the queue is empty."""
+        store = self.sessions.store
+        while waiting := store.pending(CANDIDATES):
+            for session in waiting:
+                try:
+                    return store.save(self._leased(session, worker))
+                except Changed:
+                    continue
+        return None
+
+    def begin(self, session_id: str, worker: str) -> Session | None:
+        """Lease one given session; None: it isn't PENDING (any more)."""
+
+        def step(session: Session) -> Session | None:
+            return self._leased(session, worker) if session.state == State.PENDING else None
+
+        return self.sessions.change(session_id, step)
+
+    def renew_lease(
+        self,
+        session_id: str,
+        worker: str,
+        progress: float | None = None,
+        stage: str | None = None,
+        duration_s: float | None = None,
+    ) -> bool:
+        """Extend the lease and record progress (0 to 1), stage and the song's duration. On False, stop working."""
+        sessions = self.sessions
+
+        def step(session: Session) -> Session:
+            now = sessions.clock()
+            downloaded = session.stage == DOWNLOADING and stage not in (None, DOWNLOADING)
+            return replace(
+                session,
+                updated_at=now,
+                lease_until=now + sessions.limits.lease_s,
+                expires_at=sessions.active_until(),
+                started_at=now if downloaded else session.started_at,
+                progress=session.progress if progress is None else min(max(progress, 0.0), 1.0),
+                stage=stage or session.stage,
+                duration_s=session.duration_s if duration_s is None else duration_s,
+            )
+
+        return self._change_held(session_id, worker, step) is not None
+
+    def complete(
+        self,
+        session_id: str,
+        worker: str,
+        outputs: Sequence[Output],
+        duration_s: float,
+        model_used: str,
+        warnings: Sequence[str] = (),
+    ) -> bool:
+        """Complete the session. All output files must be in the object store already."""
+
+        def step(session: Session) -> Session:
+            return self.sessions.ended(
+                session,
+                State.COMPLETED,
+                progress=1.0,
+                outputs=tuple(outputs),
+                duration_s=duration_s,
+                model_used=model_used,
+                warnings=tuple(warnings),
+            )
+
+        return self._notify(self._change_held(session_id, worker, step))
+
+    def fail(self, session_id: str, worker: str, message: str, fault: Fault = Fault.OURS) -> bool:
+        """Fail the session; `message` tells its user why."""
+        return self._notify(
+            self._change_held(
+                session_id, worker, lambda session: self.sessions.failed(session, message, fault)
+            )
+        )
+
+    def release(self, session_id: str, worker: str) -> bool:
+        """Requeue the session because the worker has to stop. This attempt doesn't count."""
+        session = self._change_held(
+            session_id, worker, lambda session: self.sessions.requeued(session, session.attempts - 1)
+        )
+        if session is not None:
+            self.sessions.dispatch(session)
+        return session is not None
+
+    def reclaim(self, session_id: str, worker: str) -> bool:
+        """Requeue the session of a worker known to be dead, without waiting for its lease to expire."""
+        return self.sessions.follow_up(self._change_held(session_id, worker, self.sessions.retried))
+
+    def redispatch(self, session_id: str, version: int, message: str) -> bool:
+        """Dispatch again a session whose dispatch failed before any worker began; fail it after the last attempt.
+
+        The cause may be another session's song. `version` is the record's version at that dispatch; `message` is the
+        error if there was no attempt left. False: the record has changed since.
+        """
+        sessions = self.sessions
+
+        def step(session: Session) -> Session | None:
+            if session.state != State.PENDING or session.version != version:
+                return None
+            attempts = session.attempts + 1  # counts like an attempt that began
+            if attempts < sessions.limits.max_attempts:
+                return sessions.kept_waiting(session, attempts)
+            return sessions.failed(session, message, Fault.OURS)
+
+        return sessions.follow_up(sessions.change(session_id, step))
+
+    def _leased(self, session: Session, worker: str) -> Session:
+        now = self.sessions.clock()
+        return session.to(
+            State.IN_PROGRESS,
+            now,
+            worker=worker,
+            lease_until=now + self.sessions.limits.lease_s,
+            expires_at=self.sessions.active_until(),
+            started_at=now,
+            attempts=session.attempts + 1,
+            progress=0.0,
+            stage=None,
+        )
+
+    def _change_held(
+        self, session_id: str, worker: str, step: Callable[[Session], Session | None]
+    ) -> Session | None:
+        """Change the record if `worker` holds its lease; None: it doesn't."""
+
+        def checked(session: Session) -> Session | None:
+            held = session.state == State.IN_PROGRESS and session.worker == worker
+            return step(session) if held else None
+
+        return self.sessions.change(session_id, checked)
+
+    def _notify(self, session: Session | None) -> bool:
+        if session is not None:
+            self.sessions.notifier.notify(session)
+        return session is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedJob:
+    """A leased session as the Job that `run_job` separates."""
+
+    session: Session
+    leases: Leases
+    previews: bool = True
+
+    @property
+    def _worker(self) -> str:
+        assert self.session.worker is not None
+        return self.session.worker
+
+    @property
+    def song_name(self) -> str:
+        return self.session.file_name
+
+    @property
+    def choices(self) -> Choices:
+        return self.session.choices
+
+    @property
+    def max_song_s(self) -> float:
+        return self.leases.sessions.limits.max_song_s
+
+    @property
+    def lease_s(self) -> float:
+        return self.leases.sessions.limits.lease_s
+
+    def song(self) -> AbstractContextManager[Path]:
+        return self.leases.sessions.objects.local_file(self.session.input_key)
+
+    def put(self, file: Path) -> str:
+        key = f"outputs/{self.session.id}/{file.name}"
+        self.leases.sessions.objects.put(file, key, MEDIA_TYPES[file.suffix[1:]])
+        return key
+
+    def delete_outputs(self) -> None:
+        self.leases.sessions.objects.delete(f"outputs/{self.session.id}/")
+
+    def delete_abandoned_outputs(self) -> bool:
+        return self.leases.sessions.delete_abandoned_outputs(self.session.id)
+
+    def renew_lease(self, progress: float | None, stage: str | None, duration_s: float | None) -> bool:
+        return self.leases.renew_lease(self.session.id, self._worker, progress, stage, duration_s)
+
+    def complete(
+        self, outputs: Sequence[Output], duration_s: float, model_used: str, warnings: Sequence[str]
+    ) -> bool:
+        return self.leases.complete(self.session.id, self._worker, outputs, duration_s, model_used, warnings)
+
+    def fail(self, failure: Failure) -> bool:
+        return self.leases.fail(self.session.id, self._worker, failure.message, failure.fault)
+
+    def release(self) -> bool:
+        return self.leases.release(self.session.id, self._worker)

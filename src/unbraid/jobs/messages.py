@@ -1,0 +1,76 @@
+"""What users read when a session fails, and whose fault it was: the one place where errors become sentences."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from unbraid.errors import Fault, InputError, UnbraidError
+from unbraid.jobs.privacy import redact
+from unbraid.out_of_memory import is_out_of_memory
+
+INTERNAL = (
+    "Something went wrong here, and not with your song. Try again; if it happens again, tell the operator."
+)
+NO_MEMORY = (
+    "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
+)
+NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
+NOT_STORED = "The stems can't be stored. The operator of this app has to check its disk."
+NOT_QUEUED = "The song could not be queued. Try again."
+NOT_BEGUN = "No machine could start on this song. Try again; if it happens again, tell the operator."
+OVER_15_MINUTES = (
+    "Separating this song takes longer than the 15 minutes that are available here."
+    " Choose a smaller model, such as lite, or cut the song into parts."
+)
+NOT_DEPLOYED = (
+    "No machine here can separate songs yet. The operator has to finish the deployment; then try again."
+)
+SONG_GONE = "The song is no longer here. Upload it again."
+
+log = logging.getLogger(__name__)
+
+
+class Failure(NamedTuple):
+    """Why a song was not separated."""
+
+    message: str
+    fault: Fault
+
+
+def failure_of(error: Exception, song_name: str, model: str, *private: str) -> Failure:
+    """Describe `error` to the user who calls the song `song_name`. Bugs are logged, without `private` strings."""
+    from unbraid.models.download import (
+        DownloadError,  # loads an HTTP client, which processes that only answer don't need
+    )
+
+    if is_out_of_memory(error) or any(is_out_of_memory(cause) for cause in causes(error)):
+        return Failure(NO_MEMORY, Fault.OURS)
+    if isinstance(error, DownloadError):
+        message = f"{model} can't be downloaded: {error.cause}. Choose lite, which is always here, or try again later."
+        return Failure(message, Fault.OURS)
+    if isinstance(error, InputError):
+        return Failure(error.message_about(song_name), error.fault)
+    if isinstance(error, UnbraidError):
+        return Failure(error.message, error.fault)
+    trace = "".join(traceback.format_exception(error))
+    log.error("a job failed by an internal error:\n%s", redact(trace, song_name, *private))
+    return Failure(INTERNAL, Fault.OURS)
+
+
+def crashed(times: int) -> str:
+    """Return the message for a song whose separation has killed `times` workers."""
+    count = {1: "", 2: " twice", 3: " three times"}.get(times, f" {times} times")
+    return (
+        f"Separating this song made the program stop{count}. "
+        "Try another model, or convert the song to WAV or MP3 first."
+    )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over an error, its cause, the cause of that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -1,0 +1,154 @@
+"""Session records: one safe way to change them, and the transitions that users, workers and the sweeper share."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from unbraid.errors import Fault
+from unbraid.jobs import messages
+from unbraid.jobs.limits import Limits
+from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
+from unbraid.jobs.queue_snapshot import Clock, QueueSnapshot, QueueSnapshots
+from unbraid.jobs.session import Session, State
+
+ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+"""A valid session id. Other strings are never looked up and never become part of a key."""
+
+KINDS = ("inputs", "outputs", "mixes")
+"""A session's files have keys `KIND/ID/NAME`."""
+
+FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
+"""Prefix of all files of one kind and session."""
+
+
+class Sessions:
+    """The records and files of all sessions, the limits they live by, and the clock.
+
+    `Service`, `Leases` and `Sweeper` each work on one of these.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        objects: ObjectStore,
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        limits: Limits,
+        clock: Clock = time.time,
+    ) -> None:
+        self.store = store
+        self.objects = objects
+        self.dispatcher = dispatcher
+        self.notifier = notifier
+        self.limits = limits
+        self.clock = clock
+        self._snapshots = QueueSnapshots(store, clock)
+
+    @property
+    def queue_snapshot(self) -> QueueSnapshot:
+        """The queue of all sessions, at most a second old."""
+        return self._snapshots.fresh()
+
+    def change(self, session_id: str, step: Callable[[Session], Session | None]) -> Session | None:
+        """Apply `step` to the record and save the result, by compare-and-swap.
+
+        If another process saved the record in between, `step` runs again on the new one. Return the saved record, or
+        None if there is no record or `step` returned None for no change.
+        """
+        while (session := self.store.get(session_id)) is not None:
+            changed = step(session)
+            if changed is None:
+                return None
+            try:
+                return self.store.save(changed)
+            except Changed:
+                continue
+        return None
+
+    def dispatch(self, session: Session) -> Session:
+        """Send a PENDING session to the workers. If that fails, the session fails too instead of waiting for ever."""
+        try:
+            self.dispatcher.dispatch(session)
+        except Exception:
+            self.change(session.id, self._not_dispatched)
+            raise
+        return session
+
+    def _not_dispatched(self, session: Session) -> Session | None:
+        if session.state != State.PENDING:
+            return None
+        return self.failed(session, messages.NOT_QUEUED, Fault.OURS)
+
+    def ended(self, session: Session, state: State, **changes: object) -> Session:
+        """Return the record in a final state; it expires `results_s` from now."""
+        now = self.clock()
+        return session.to(
+            state,
+            now,
+            finished_at=now,
+            expires_at=now + self.limits.results_s,
+            stage=None,
+            worker=None,
+            lease_until=None,
+            **changes,
+        )
+
+    def failed(self, session: Session, message: str, fault: Fault) -> Session:
+        """Return the record as FAILED."""
+        return self.ended(session, State.FAILED, error_message=message, error_fault=fault)
+
+    def requeued(self, session: Session, attempts: int) -> Session:
+        """Return the record as PENDING again, with its old place in the queue."""
+        return session.to(
+            State.PENDING,
+            self.clock(),
+            worker=None,
+            lease_until=None,
+            started_at=None,
+            attempts=attempts,
+            progress=0.0,
+            stage=None,
+        )
+
+    def retried(self, session: Session) -> Session:
+        """Return the record of a session whose worker died: PENDING again, or FAILED after the last attempt."""
+        if session.attempts < self.limits.max_attempts:
+            return self.requeued(session, session.attempts)
+        return self.failed(session, messages.crashed(session.attempts), Fault.OURS)
+
+    def kept_waiting(self, session: Session, attempts: int) -> Session:
+        """Return the record of a PENDING session that is about to be dispatched once more."""
+        return replace(session, attempts=attempts, updated_at=self.clock(), expires_at=self.active_until())
+
+    def follow_up(self, session: Session | None) -> bool:
+        """Dispatch or announce a session after `retried`. False: there was nothing to do (`session` is None)."""
+        if session is None:
+            return False
+        if session.state == State.PENDING:
+            self.dispatch(session)
+        else:
+            self.delete_abandoned_outputs(session.id)  # the worker may have died while it stored them
+            self.notifier.notify(session)
+        return True
+
+    def active_until(self) -> float:
+        """Expiry of a queued or running session: never earlier than that of an upload."""
+        return self.clock() + max(self.limits.results_s, self.limits.upload_s)
+
+    def delete_abandoned_outputs(self, session_id: str) -> bool:
+        """Delete the outputs of a failed, cancelled or deleted session.
+
+        False, and nothing is deleted: the session is complete or another worker may be working on it.
+        """
+        session = self.store.get(session_id)
+        abandoned = session is None or session.state in (State.FAILED, State.CANCELLED)
+        if abandoned:
+            self.objects.delete(f"outputs/{session_id}/")
+        return abandoned
+
+    def delete_files(self, session_id: str) -> int:
+        """Delete all files of a session; return how many there were."""
+        return sum(self.objects.delete(f"{kind}/{session_id}/") for kind in KINDS)
