@@ -19,7 +19,7 @@ from training.songs.render import bank_from
 from training.songs.vocals import process_voice, render_vocals, write_vocals
 from training.sound import SAMPLE_RATE, SPLIT_SEED, Audio, Split, add_at, as_int16, save_int16
 from training.voices.part import panned
-from training.voices.recordings import RECORDED, clips, spoken
+from training.voices.recordings import RECORDED_SPEAKERS, clips, spoken
 from training.voices.sing import levelled
 
 SPOKEN_S = 40.0
@@ -59,7 +59,7 @@ def spoken_take(files: list[SoundFile], rng: np.random.Generator) -> Audio:
 
 def takes(out: Path, packages: Path, voices: Path, split: Split, seeds: range) -> Iterator[Path]:
     """Write the missing takes, and yield their paths."""
-    speakers = [speaker for speaker in RECORDED if speaker.split == split]
+    speakers = [speaker for speaker in RECORDED_SPEAKERS if speaker.split == split]
     names = {
         speaker: [f"spoken-{speaker.name}-{number}" for number in range(SPOKEN_EACH)] for speaker in speakers
     }

@@ -14,7 +14,7 @@ from scipy.io import wavfile
 from training import backings, takes
 from training.packages import SoundFile, fetch, sounds
 from training.voices import recordings
-from training.voices.recordings import Recorded
+from training.voices.recordings import RecordedSpeaker
 from training.voices.voice import Voice
 from unbraid.networks.lite import SAMPLE_RATE
 
@@ -113,7 +113,7 @@ def test_existing_spoken_takes_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
     out.mkdir()
     files = {f"usr/voices/ann/{number}.wav": wav(2, 16000, seed=number) for number in range(3)}
     make_package(packages, "game", {**files, "usr/voices/bob/1.wav": wav(2, 16000)})
-    monkeypatch.setattr(takes, "RECORDED", (Recorded("ann", "game", "/voices/ann/"),))
+    monkeypatch.setattr(takes, "RECORDED_SPEAKERS", (RecordedSpeaker("ann", "game", "/voices/ann/"),))
     monkeypatch.setattr(takes, "SPOKEN_S", 5.0)
     names = [path.name for path in takes.takes(out, packages, tmp_path, "train", range(0))]
     assert names == ["train-spoken-ann-0.npy", "train-spoken-ann-1.npy"]
@@ -136,7 +136,7 @@ def test_recorded_voice_is_saved_once(tmp_path: Path, monkeypatch: pytest.Monkey
     file = io.BytesIO()
     wavfile.write(file, rate, (vowels / np.abs(vowels).max() * 20000).astype(np.int16))
     make_package(packages, "game", {f"usr/ann/{number}.wav": file.getvalue() for number in range(10)})
-    monkeypatch.setattr(recordings, "RECORDED", (Recorded("ann", "game", "/ann/"),))
+    monkeypatch.setattr(recordings, "RECORDED_SPEAKERS", (RecordedSpeaker("ann", "game", "/ann/"),))
     (voice,) = recordings.record(bank, packages)
     assert voice.f0_hz == pytest.approx(150, rel=0.03)
     assert len(voice.syllables) == 30  # three swells in each of ten words

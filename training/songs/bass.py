@@ -115,10 +115,10 @@ def write_bass(rng: np.random.Generator, plan: Plan, hits: list[Hit]) -> tuple[l
             else:
                 steps = themes[key]
             root = floor + (span.chord.bass - floor) % 12
-            for place, length, semitones in steps:
-                at = span.start + place
+            for position, length, semitones in steps:
+                at = span.start + position
                 start = plan.clock.seconds(at) + float(np.clip(rng.normal(0, looseness), -0.015, 0.015))
-                length = min(length, span.length - place)
+                length = min(length, span.length - position)
                 end = plan.clock.seconds(at + length * float(rng.uniform(0.75, 1.0)))
                 pitch = root + semitones
                 while pitch > HIGHEST:
@@ -133,14 +133,16 @@ def write_bass(rng: np.random.Generator, plan: Plan, hits: list[Hit]) -> tuple[l
 
 def _follow_kicks(plan: Plan, span: Span, kicks: list[float]) -> Steps:
     """Place notes on the kicks during this chord, or on eighths if it has no kicks."""
-    places = np.arange(0.0, span.length, 0.25)
-    times = [plan.clock.seconds(span.start + float(place)) for place in places]
-    on = [float(p) for p, t in zip(places, times, strict=True) if any(abs(t - kick) < 0.03 for kick in kicks)]
+    positions = np.arange(0.0, span.length, 0.25)
+    times = [plan.clock.seconds(span.start + float(position)) for position in positions]
+    on = [
+        float(p) for p, t in zip(positions, times, strict=True) if any(abs(t - kick) < 0.03 for kick in kicks)
+    ]
     on = on or [float(p) for p in np.arange(0.0, span.length, 0.5)]
     if on[0] > 0:
         on.insert(0, 0.0)
     ends = [*on[1:], span.length]
-    return [(place, end - place, 0) for place, end in zip(on, ends, strict=True)]
+    return [(position, end - position, 0) for position, end in zip(on, ends, strict=True)]
 
 
 def _glide_curve(rng: np.random.Generator, notes: list[Note], seconds: float, glides: float) -> Curve:

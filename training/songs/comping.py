@@ -32,9 +32,9 @@ def rhythm(rng: np.random.Generator, manner: str, bar: float) -> list[Stroke]:
             if chance(rng, 0.6)
         ]
     if manner == "stabs":
-        places = [float(x) for x in np.arange(0.0, bar, 0.25) if chance(rng, 0.2)] or [0.5]
+        positions = [float(x) for x in np.arange(0.0, bar, 0.25) if chance(rng, 0.2)] or [0.5]
         length = float(pick(rng, [0.2, 0.4, 0.7]))
-        return [(place, length, 0.8) for place in places]
+        return [(position, length, 0.8) for position in positions]
     if manner == "charleston":
         return [(0.0, 0.9, 0.7), (1.5, 0.4, 0.65)] if chance(rng, 0.5) else [(0.5, 0.3, 0.6), (2.0, 0.8, 0.6)]
     if manner == "montuno":
@@ -44,13 +44,13 @@ def rhythm(rng: np.random.Generator, manner: str, bar: float) -> list[Stroke]:
 
 def _cut(rhythm_of_bar: list[Stroke], span: Span, bar: float) -> list[Stroke]:
     """Repeat the rhythm of a bar over a chord of any length, and cut it at the end of the chord."""
-    places = []
+    positions = []
     for number in range(int(np.ceil(span.length / bar - 1e-6))):
-        for place, length, velocity in rhythm_of_bar:
-            at = number * bar + place
+        for position, length, velocity in rhythm_of_bar:
+            at = number * bar + position
             if at < span.length - 1e-6:
-                places.append((at, min(length, span.length - at), velocity))
-    return sorted(places)
+                positions.append((at, min(length, span.length - at), velocity))
+    return sorted(positions)
 
 
 def chords(
@@ -72,13 +72,13 @@ def chords(
             previous = tones = voicing(span.chord, centre, previous, 6)
             if strum_s and len(tones) < 5:
                 tones = tuple(sorted({*tones, tones[0] + 12, tones[-1] - 12}))
-            for turn, (place, length, velocity) in enumerate(_cut(figure, span, plan.bar)):
-                start = plan.clock.seconds(span.start + place) + float(rng.normal(0.0, loose_s))
-                end = plan.clock.seconds(span.start + place + length * 0.95)
+            for turn, (position, length, velocity) in enumerate(_cut(figure, span, plan.bar)):
+                start = plan.clock.seconds(span.start + position) + float(rng.normal(0.0, loose_s))
+                end = plan.clock.seconds(span.start + position + length * 0.95)
                 loud = float(
                     np.clip(velocity * (0.7 + 0.4 * section.energy) + 0.05 * rng.standard_normal(), 0.15, 1.0)
                 )
-                order = tones if place % 1 == 0 else tones[::-1]
+                order = tones if position % 1 == 0 else tones[::-1]
                 for index, pitch in enumerate(order):
                     at = max(0.0, start + strum_s * index / len(order))
                     if at < plan.seconds and end > at:
@@ -135,21 +135,21 @@ def riff(
     """Write a riff: a figure of one or two bars that repeats its rhythm and adapts its pitches to each chord."""
     length = plan.bar * float(pick(rng, [1.0, 1.0, 2.0]))
     grid = float(pick(rng, [0.5, 0.25, 0.5]))
-    places = [float(x) for x in np.arange(0.0, length, grid) if x == 0 or chance(rng, 0.55)]
-    moves = [float(m) for m in rng.normal(0.0, 4.0, len(places))]
+    positions = [float(x) for x in np.arange(0.0, length, grid) if x == 0 or chance(rng, 0.55)]
+    moves = [float(m) for m in rng.normal(0.0, 4.0, len(positions))]
     scale = plan.key.pitch_classes()
     notes: list[Note] = []
     for section in sections:
         for number in range(int(np.ceil(section.length / length - 1e-6))):
-            for index, (place, move) in enumerate(zip(places, moves, strict=True)):
-                at = section.start + number * length + place
+            for index, (position, move) in enumerate(zip(positions, moves, strict=True)):
+                at = section.start + number * length + position
                 if at >= section.end:
                     break
                 chord = frozenset(plan.chord_at(at).pitch_classes())
                 pitch = nearest(chord if index % 2 == 0 else scale, centre + move)
-                until = places[index + 1] if index + 1 < len(places) else length
+                until = positions[index + 1] if index + 1 < len(positions) else length
                 start = max(0.0, plan.clock.seconds(at) + float(rng.normal(0.0, loose_s)))
-                end = plan.clock.seconds(at + 0.9 * min(until - place, 1.0))
+                end = plan.clock.seconds(at + 0.9 * min(until - position, 1.0))
                 if start < plan.seconds:
                     notes.append(
                         Note(

@@ -86,10 +86,10 @@ def _draw_strokes(
 
 
 _SOURCES = {
-    "acoustic": {"font": 8.0, "sample": 1.5, "own": 0.3, "recorded": 12.0},
-    "machine": {"font": 1.5, "sample": 4.0, "own": 6.0},
-    "mixed": {"font": 3.0, "sample": 3.0, "own": 3.0, "recorded": 4.0},
-    "loop": {"font": 2.0, "sample": 4.0, "own": 3.0, "recorded": 3.0},
+    "acoustic": {"font": 8.0, "sample": 1.5, "synth": 0.3, "recorded": 12.0},
+    "machine": {"font": 1.5, "sample": 4.0, "synth": 6.0},
+    "mixed": {"font": 3.0, "sample": 3.0, "synth": 3.0, "recorded": 4.0},
+    "loop": {"font": 2.0, "sample": 4.0, "synth": 3.0, "recorded": 3.0},
 }
 
 

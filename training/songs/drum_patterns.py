@@ -19,18 +19,18 @@ def _every(
     ]
 
 
-def _at(velocity: float, *places: float) -> list[tuple[float, float]]:
-    return [(place, velocity) for place in places]
+def _at(velocity: float, *positions: float) -> list[tuple[float, float]]:
+    return [(position, velocity) for position in positions]
 
 
 def _kicks(rng: np.random.Generator, bar: float, density: float) -> list[tuple[float, float]]:
     """Draw kicks: one on the first beat, others on eighths and sixteenths away from the snare."""
     hits = [(0.0, 0.95)]
-    for place in np.arange(0.5, bar, 0.25):
-        on_snare = bar == 4.0 and place in (1.0, 3.0)
-        weight = 0.9 if place == 2.0 else 0.35 if place % 0.5 == 0 else 0.16
+    for position in np.arange(0.5, bar, 0.25):
+        on_snare = bar == 4.0 and position in (1.0, 3.0)
+        weight = 0.9 if position == 2.0 else 0.35 if position % 0.5 == 0 else 0.16
         if not on_snare and chance(rng, weight * density):
-            hits.append((float(place), float(rng.uniform(0.7, 0.95))))
+            hits.append((float(position), float(rng.uniform(0.7, 0.95))))
     return hits
 
 
@@ -49,32 +49,32 @@ def _backbeat(bar: float) -> list[tuple[float, float]]:
 
 def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float) -> Pattern:
     """Draw one bar of a style. A bar of three quarters is a waltz or a 6/8 with the sounds of the style."""
-    p: Pattern = {}
+    pattern: Pattern = {}
     back = "clap" if style in ("four", "trap", "reggaeton") and chance(rng, 0.6) else "snare"
     if bar != 4.0:
-        p = {"kick": _at(0.9, 0.0), **_timekeeper(rng, bar, energy)}
-        p["rim" if style in ("brushes", "bossa") else "snare"] = (
+        pattern = {"kick": _at(0.9, 0.0), **_timekeeper(rng, bar, energy)}
+        pattern["rim" if style in ("brushes", "bossa") else "snare"] = (
             _at(0.8, 1.5) if chance(rng, 0.6) else _at(0.7, 1.0, 2.0)
         )
         if style in ("jazz", "brushes"):
-            p["ride"], p["pedal"] = _at(0.6, 0.0, 1.0, 1.5, 2.0), _at(0.4, 1.0)
-        return p
+            pattern["ride"], pattern["pedal"] = _at(0.6, 0.0, 1.0, 1.5, 2.0), _at(0.4, 1.0)
+        return pattern
     if style in ("rock", "pop"):
-        p = {"kick": _kicks(rng, bar, 0.7), back: _backbeat(bar), **_timekeeper(rng, bar, energy)}
+        pattern = {"kick": _kicks(rng, bar, 0.7), back: _backbeat(bar), **_timekeeper(rng, bar, energy)}
         if chance(rng, 0.3):
-            p.setdefault("tambourine" if chance(rng, 0.5) else "shaker", []).extend(
+            pattern.setdefault("tambourine" if chance(rng, 0.5) else "shaker", []).extend(
                 _every(0.5, bar, 0.35, 0.1)
             )
     elif style == "half":
-        p = {"kick": _kicks(rng, bar, 0.5), back: _at(0.95, 2.0), **_timekeeper(rng, bar, energy)}
+        pattern = {"kick": _kicks(rng, bar, 0.5), back: _at(0.95, 2.0), **_timekeeper(rng, bar, energy)}
     elif style == "punk":
-        p = {
+        pattern = {
             "kick": _at(0.95, 0.0, 1.0, 2.0, 3.0),
             "snare": _at(0.9, 0.5, 1.5, 2.5, 3.5),
             "hat": _every(0.5, bar, 0.6),
         }
         if chance(rng, 0.5):
-            p = {
+            pattern = {
                 "kick": _at(0.95, 0.0, 1.5, 2.0, 2.5),
                 "snare": _backbeat(bar),
                 "open": _every(0.5, bar, 0.6),
@@ -86,118 +86,122 @@ def draw_pattern(rng: np.random.Generator, style: str, bar: float, energy: float
             else _kicks(rng, bar, 1.2)
         )
         snares = _backbeat(bar) if chance(rng, 0.7) else _every(0.5, bar, 0.85, 0.0, 0.25)
-        p = {
+        pattern = {
             "kick": kicks,
             "snare": snares,
             pick(rng, ["ride", "open", "crash"]): _every(1.0 if chance(rng, 0.5) else 0.5, bar, 0.6),
         }
     elif style == "four":
-        p = {"kick": _every(1.0, bar, 0.95), "open": _at(0.6, 0.5, 1.5, 2.5, 3.5)}
+        pattern = {"kick": _every(1.0, bar, 0.95), "open": _at(0.6, 0.5, 1.5, 2.5, 3.5)}
         if energy > 0.3:
-            p[back] = _backbeat(bar)
+            pattern[back] = _backbeat(bar)
         if chance(rng, 0.6):
-            p["hat"] = _every(0.25, bar, 0.35, 0.15)
+            pattern["hat"] = _every(0.25, bar, 0.35, 0.15)
         if chance(rng, 0.5):
-            p["perc"] = [(float(x), 0.5) for x in np.arange(0, 4, 0.25) if chance(rng, 0.2)]
+            pattern["perc"] = [(float(x), 0.5) for x in np.arange(0, 4, 0.25) if chance(rng, 0.2)]
     elif style == "trap":
-        p = {"kick": _kicks(rng, bar, 0.45), back: _at(0.95, 2.0)}
+        pattern = {"kick": _kicks(rng, bar, 0.45), back: _at(0.95, 2.0)}
         hats: list[tuple[float, float]] = []
         for beat in np.arange(0.0, bar, 0.5):
             count = int(pick(rng, {1: 2, 2: 7, 3: 1.2, 4: 1, 6: 0.4}))
             hats.extend((float(beat + i * 0.5 / count), float(rng.uniform(0.4, 0.7))) for i in range(count))
-        p["hat"] = hats
+        pattern["hat"] = hats
         if chance(rng, 0.5):
-            p["open"] = _at(0.5, float(pick(rng, [1.5, 3.5, 2.75])))
+            pattern["open"] = _at(0.5, float(pick(rng, [1.5, 3.5, 2.75])))
     elif style == "breakbeat":
-        p = {
+        pattern = {
             "kick": _at(0.95, 0.0, 2.5) + ([(1.5, 0.7)] if chance(rng, 0.3) else []),
             "snare": _backbeat(bar),
             "hat": _every(0.5, bar, 0.5, 0.1),
         }
-        p["snare"] = p["snare"] + [(x, 0.3) for x in (1.75, 2.25, 3.75) if chance(rng, 0.5)]
+        pattern["snare"] = pattern["snare"] + [(x, 0.3) for x in (1.75, 2.25, 3.75) if chance(rng, 0.5)]
     elif style == "funk":
-        p = {"kick": _kicks(rng, bar, 1.0), "snare": _backbeat(bar), "hat": _every(0.25, bar, 0.45, 0.2)}
-        p["snare"] = p["snare"] + [
+        pattern = {
+            "kick": _kicks(rng, bar, 1.0),
+            "snare": _backbeat(bar),
+            "hat": _every(0.25, bar, 0.45, 0.2),
+        }
+        pattern["snare"] = pattern["snare"] + [
             (float(x), 0.22) for x in np.arange(0.25, 4, 0.25) if chance(rng, 0.3) and x not in (1.0, 3.0)
         ]
         if chance(rng, 0.5):
-            p["open"] = _at(0.6, float(pick(rng, [1.5, 3.5])))
+            pattern["open"] = _at(0.6, float(pick(rng, [1.5, 3.5])))
     elif style == "boombap":
-        p = {"kick": _kicks(rng, bar, 0.8), "snare": _backbeat(bar), "hat": _every(0.5, bar, 0.5, 0.1)}
+        pattern = {"kick": _kicks(rng, bar, 0.8), "snare": _backbeat(bar), "hat": _every(0.5, bar, 0.5, 0.1)}
     elif style == "ballad":
-        p = {
+        pattern = {
             "kick": _kicks(rng, bar, 0.3),
             pick(rng, {"snare": 3, "rim": 2}): _backbeat(bar),
             "hat": _every(0.5, bar, 0.4, 0.1),
         }
     elif style == "jazz":
-        p = {
+        pattern = {
             "ride": [(x, 0.62 if x % 1 == 0 else 0.45) for x in (0.0, 1.0, 1.5, 2.0, 3.0, 3.5)],
             "pedal": _at(0.5, 1.0, 3.0),
         }
-        p["kick"] = [(float(x), 0.35) for x in (0.0, 1.0, 2.0, 3.0) if chance(rng, 0.5)]
-        p["snare"] = [
+        pattern["kick"] = [(float(x), 0.35) for x in (0.0, 1.0, 2.0, 3.0) if chance(rng, 0.5)]
+        pattern["snare"] = [
             (float(x), float(rng.uniform(0.2, 0.5))) for x in np.arange(0.5, 4, 0.5) if chance(rng, 0.25)
         ]
     elif style == "brushes":
-        p = {
+        pattern = {
             "brush": _every(1.0, bar, 0.5) + _at(0.35, 1.5, 3.5),
             "pedal": _at(0.4, 1.0, 3.0),
             "kick": _at(0.4, 0.0),
         }
     elif style == "bossa":
-        p = {"rim": _at(0.6, 0.0, 1.5, 3.0) if chance(rng, 0.5) else _at(0.6, 1.0, 2.5), "hat": _every(0.5,
+        pattern = {"rim": _at(0.6, 0.0, 1.5, 3.0) if chance(rng, 0.5) else _at(0.6, 1.0, 2.5), "hat": _every(0.5,
             bar, 0.4),
              "kick": _at(0.6, 0.0, 1.5, 2.0, 3.5)}  # fmt: skip
     elif style == "shuffle":
-        p = {
+        pattern = {
             "kick": _at(0.85, 0.0, 2.0),
             "snare": _backbeat(bar),
             pick(rng, ["hat", "ride"]): _every(0.5, bar, 0.45, 0.2),
         }
     elif style == "train":
-        p = {
+        pattern = {
             "snare": _every(0.25, bar, 0.35) + _at(0.75, 0.5, 1.5, 2.5, 3.5),
             "kick": _at(0.8, 0.0, 1.0, 2.0, 3.0),
         }
     elif style == "onedrop":
-        p = {"kick": _at(0.9, 2.0), "rim": _at(0.85, 2.0), "hat": _every(0.5, bar, 0.5)}
+        pattern = {"kick": _at(0.9, 2.0), "rim": _at(0.85, 2.0), "hat": _every(0.5, bar, 0.5)}
         if chance(rng, 0.35):
-            p["kick"] = _every(1.0, bar, 0.85)
+            pattern["kick"] = _every(1.0, bar, 0.85)
     elif style == "reggaeton":
-        p = {
+        pattern = {
             "kick": _every(1.0, bar, 0.9),
             back: _at(0.85, 0.75, 1.5, 2.75, 3.5),
             "hat": _every(0.5, bar, 0.35),
         }
     elif style == "latin":
-        p = {"conga_high": _at(0.6, 0.5, 1.5, 2.5) + _at(0.35, 0.0, 2.0), "conga_low": _at(0.75, 3.0, 3.5),
+        pattern = {"conga_high": _at(0.6, 0.5, 1.5, 2.5) + _at(0.35, 0.0, 2.0), "conga_low": _at(0.75, 3.0, 3.5),
             "cowbell": _at(0.5, 0, 1, 2, 3),
              "rim": _at(0.7, 0.0, 0.75, 1.5, 2.5, 3.0), "kick": _at(0.6, 0.0, 1.5, 3.0),
              "shaker": _every(0.25, bar, 0.3, 0.1)}  # fmt: skip
     else:  # tribal
-        p = {"tom_low": [(0.0, 0.9)] + [(float(x), 0.7) for x in np.arange(0.5, 4, 0.5) if chance(rng, 0.5)],
+        pattern = {"tom_low": [(0.0, 0.9)] + [(float(x), 0.7) for x in np.arange(0.5, 4, 0.5) if chance(rng, 0.5)],
              "tom_mid": [(float(x), 0.6) for x in np.arange(0.5, 4, 0.25) if chance(rng, 0.2)],
              "kick": _at(0.9, 0.0, 2.0)}  # fmt: skip
         if chance(rng, 0.6):
-            p["snare"] = _at(0.85, 3.0)
-    return p
+            pattern["snare"] = _at(0.85, 3.0)
+    return pattern
 
 
 def fill(rng: np.random.Generator, bar: float) -> Pattern:
     """Draw a fill on toms and snare for the end of a bar."""
     start = bar - float(pick(rng, [1.0, 2.0, 1.5, 0.5]))
-    p: Pattern = {}
+    pattern: Pattern = {}
     step = float(pick(rng, [0.25, 0.25, 0.5, 1 / 3]))
-    places = np.arange(max(0.0, start), bar - 1e-6, step)
+    positions = np.arange(max(0.0, start), bar - 1e-6, step)
     order = pick(
         rng,
         [("snare",), ("tom_high", "tom_mid", "tom_low"), ("snare", "tom_high", "tom_low"), ("snare", "kick")],
     )
-    for index, place in enumerate(places):
-        kind = order[min(len(order) - 1, index * len(order) // max(1, places.size))]
-        p.setdefault(kind, []).append((float(place), 0.55 + 0.4 * index / max(1, places.size)))
-    return p
+    for index, position in enumerate(positions):
+        kind = order[min(len(order) - 1, index * len(order) // max(1, positions.size))]
+        pattern.setdefault(kind, []).append((float(position), 0.55 + 0.4 * index / max(1, positions.size)))
+    return pattern
 
 
 def _in_section(
@@ -205,24 +209,24 @@ def _in_section(
 ) -> list[tuple[float, str, float]]:
     pattern = draw_pattern(rng, style, plan.bar, section.energy)
     variation = draw_pattern(rng, style, plan.bar, section.energy) if chance(rng, 0.3) else pattern
-    sparse = section.energy < 0.4 and chance(rng, 0.6)
+    cymbals_only = section.energy < 0.4 and chance(rng, 0.6)
     played: list[tuple[float, str, float]] = []
     fills = chance(rng, 0.6)
     for number in range(section.bars):
         start = section.start + number * plan.bar
-        now = variation if number % 4 == 3 else pattern
+        current = variation if number % 4 == 3 else pattern
         ending = (
             fill(rng, plan.bar)
             if fills and (number == section.bars - 1 or (number % 4 == 3 and chance(rng, 0.25)))
             else {}
         )
-        cut = min((place for places in ending.values() for place, _ in places), default=plan.bar)
-        for kind, hits in now.items():
-            if sparse and kind in ("kick", "snare", "clap") and style != "four":
+        cut = min((position for positions in ending.values() for position, _ in positions), default=plan.bar)
+        for kind, hits in current.items():
+            if cymbals_only and kind in ("kick", "snare", "clap") and style != "four":
                 continue
-            played.extend((start + place, kind, velocity) for place, velocity in hits if place < cut)
+            played.extend((start + position, kind, velocity) for position, velocity in hits if position < cut)
         played.extend(
-            (start + place, kind, velocity) for kind, hits in ending.items() for place, velocity in hits
+            (start + position, kind, velocity) for kind, hits in ending.items() for position, velocity in hits
         )
     if section.energy > 0.6 and chance(rng, 0.75):
         played.append((section.start, "crash", 0.85))
@@ -243,9 +247,9 @@ def write_drums(rng: np.random.Generator, plan: Plan) -> list[Hit]:
             continue
         chosen = styles.setdefault(section.kind, style if chance(rng, 0.8) else other)
         loud = 0.75 + 0.3 * section.energy
-        for place, kind, velocity in _in_section(rng, plan, section, chosen):
+        for position, kind, velocity in _in_section(rng, plan, section, chosen):
             at = (
-                plan.clock.seconds(place)
+                plan.clock.seconds(position)
                 + delay_s.get(kind, 0.0)
                 + float(np.clip(rng.normal(0.0, timing_s), -0.02, 0.02))
             )

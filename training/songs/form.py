@@ -121,11 +121,16 @@ def _progression(
 
 
 def _parts(rng: np.random.Generator, kind: str, instruments: frozenset[str]) -> frozenset[str]:
-    odds = {"vocals": _SINGS[kind], "drums": _DRUMS[kind], "bass": _BASS[kind], "other": _OTHER[kind]}
+    probabilities = {
+        "vocals": _SINGS[kind],
+        "drums": _DRUMS[kind],
+        "bass": _BASS[kind],
+        "other": _OTHER[kind],
+    }
     playing = frozenset(
         part
         for part in ("drums", "bass", "other", "vocals")
-        if part in instruments and chance(rng, odds[part])
+        if part in instruments and chance(rng, probabilities[part])
     )
     return playing or frozenset({"other"} & instruments) or instruments
 

@@ -45,8 +45,10 @@ def render_lead(
         return np.zeros((2, total), dtype=np.float32)
     player = draw_player(rng)
     seconds = total / SAMPLE_RATE
-    own = (name == "lead_synth" and chance(rng, 0.8)) or chance(rng, 0.08) or not sounds.have_fonts(split)
-    if own:
+    use_synth = (
+        (name == "lead_synth" and chance(rng, 0.8)) or chance(rng, 0.08) or not sounds.have_fonts(split)
+    )
+    if use_synth:
         curve = pitch_curve(rng, notes, player, seconds)
         patch = make_patch("lead", sounds.preset(rng, split))
         return play_line(patch, notes, curve, swell_curve(rng, notes, player, seconds), total, rng)

@@ -14,9 +14,9 @@ def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) 
         return None
     names = []
     for name in sounds.in_split(tuple(sounds.LOOPS), split):
-        own = sounds.LOOPS[name] * 60.0 * SAMPLE_RATE / sounds.sample(name).shape[1]
-        if 0.72 < plan.clock.tempo_bpm / own < 1.4:
-            names.append((name, plan.clock.tempo_bpm / own))
+        loop_bpm = sounds.LOOPS[name] * 60.0 * SAMPLE_RATE / sounds.sample(name).shape[1]
+        if 0.72 < plan.clock.tempo_bpm / loop_bpm < 1.4:
+            names.append((name, plan.clock.tempo_bpm / loop_bpm))
     if not names:
         return None
     name, speed = pick(rng, names)
@@ -29,12 +29,12 @@ def render_loop(rng: np.random.Generator, plan: Plan, total: int, split: Split) 
     for section in plan.sections:
         if "drums" not in section.parts:
             continue
-        place = plan.clock.seconds(section.start)
-        end = plan.clock.seconds(section.end)
-        while place < end - 0.05:
-            fits = min(loop.shape[1], int((end - place) * SAMPLE_RATE))
-            add_at(track, loop[:, :fits], int(place * SAMPLE_RATE))
-            place += length / SAMPLE_RATE
+        start_s = plan.clock.seconds(section.start)
+        end_s = plan.clock.seconds(section.end)
+        while start_s < end_s - 0.05:
+            fits = min(loop.shape[1], int((end_s - start_s) * SAMPLE_RATE))
+            add_at(track, loop[:, :fits], int(start_s * SAMPLE_RATE))
+            start_s += length / SAMPLE_RATE
     return track
 
 

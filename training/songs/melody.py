@@ -39,17 +39,17 @@ def _figure(rng: np.random.Generator, style: MelodyStyle, length: float, triple:
     grid = 0.5 if not style.sixteenths else 0.25
     sounding = length * float(np.clip(1.0 - style.rest + 0.15 * rng.standard_normal(), 0.25, 0.97))
     onsets: list[float] = []
-    place = float(pick(rng, {0.0: 5, 0.5: 3, 1.0: 2, 1.5: 1} if not triple else {0.0: 5, 0.5: 2, 1.0: 2}))
+    position = float(pick(rng, {0.0: 5, 0.5: 3, 1.0: 2, 1.5: 1} if not triple else {0.0: 5, 0.5: 2, 1.0: 2}))
     durations = {
         grid: 2.0 + 6.0 * style.busy,
         2 * grid: 3.0,
         3 * grid: 1.2,
         4 * grid: 2.0 * (1.0 - style.busy) + 0.2,
     }
-    sounding = max(sounding, place + grid)  # at least one note
-    while place < sounding:
-        onsets.append(place)
-        place += float(pick(rng, durations))
+    sounding = max(sounding, position + grid)  # at least one note
+    while position < sounding:
+        onsets.append(position)
+        position += float(pick(rng, durations))
     ends = [*onsets[1:], max(sounding, onsets[-1] + grid)]
     if chance(rng, style.held):
         ends[-1] = min(length - grid, onsets[-1] + float(pick(rng, [1.0, 1.5, 2.0, 3.0])))
@@ -73,11 +73,11 @@ def _fit_to_chords(
     for index, (onset, length, contour) in enumerate(
         zip(figure.onsets, figure.lengths, figure.contour, strict=True)
     ):
-        place = start + onset
-        chord = frozenset(plan.chord_at(place).pitch_classes())
+        position = start + onset
+        chord = frozenset(plan.chord_at(position).pitch_classes())
         target = float(np.clip(centre + contour, style.low, style.high))
         strong = (
-            abs((place / accent) - round(place / accent)) < 1e-6
+            abs((position / accent) - round(position / accent)) < 1e-6
             or length >= 1.0
             or index == len(figure.onsets) - 1
         )
@@ -87,7 +87,7 @@ def _fit_to_chords(
             pitch -= 12
         while pitch < style.low:
             pitch += 12
-        begins, ends = plan.clock.seconds(place), plan.clock.seconds(place + length)
+        begins, ends = plan.clock.seconds(position), plan.clock.seconds(position + length)
         legato = float(rng.uniform(0.8, 1.0))
         velocity = float(np.clip(0.7 + 0.1 * strong + 0.08 * rng.standard_normal(), 0.3, 1.0))
         notes.append(Note(begins, max(0.05, (ends - begins) * legato), float(pitch), velocity))
@@ -112,12 +112,12 @@ def write_melody(
         span = max(
             plan.bar, round((max(figures[0].onsets[-1], figures[1].onsets[-1]) + 0.5) / plan.bar) * plan.bar
         )
-        place, turn = section.start, 0
-        while place < section.end - 1e-6:
+        position, turn = section.start, 0
+        while position < section.end - 1e-6:
             figure = figures[turn % 4]
-            if place + figure.onsets[-1] < section.end and not (turn > 0 and chance(rng, 0.06)):
-                notes.extend(_fit_to_chords(rng, plan, figure, place, centre, style))
-            place += span
+            if position + figure.onsets[-1] < section.end and not (turn > 0 and chance(rng, 0.06)):
+                notes.extend(_fit_to_chords(rng, plan, figure, position, centre, style))
+            position += span
             turn += 1
     return [note for note in monophonic(notes) if note.start_s < plan.seconds - 0.1]
 

@@ -22,7 +22,7 @@ class Part:
     """Register, as a MIDI pitch."""
     role: str = "stab"
     """Role of the synthesiser preset."""
-    own: float = 0.0
+    synth: float = 0.0
     """Probability that a synthesiser replaces the soundfont."""
     pan: float = 0.4
     """Standard deviation of the pan position."""
@@ -76,7 +76,7 @@ def _notes(rng: np.random.Generator, plan: Plan, part: Part, playing: list[Secti
 def _render_part(
     rng: np.random.Generator, plan: Plan, name: str, part: Part, notes: list[Note], total: int, split: Split
 ) -> Audio:
-    if chance(rng, part.own) or not sounds.have_fonts(split):
+    if chance(rng, part.synth) or not sounds.have_fonts(split):
         patch = make_patch(part.role, sounds.preset(rng, split))
         if name == "organ":
             patch = replace(

@@ -89,18 +89,18 @@ def make_patch(role: str, number: int) -> Patch:
 def string(frequency: float, samples: int, brightness: float, seed: int) -> Audio:
     """Plucked string (Karplus and Strong, 1983): noise in a delay line with a loss filter."""
     period = SAMPLE_RATE / frequency - 0.5
-    whole = max(2, int(period))
-    part = period - whole
-    rng = np.random.default_rng([seed, whole, 3])
+    delay = max(2, int(period))
+    fraction = period - delay
+    rng = np.random.default_rng([seed, delay, 3])
     burst = np.zeros(samples)
-    pluck = rng.uniform(-1.0, 1.0, min(whole, samples))
+    pluck = rng.uniform(-1.0, 1.0, min(delay, samples))
     burst[: pluck.size] = lfilter([brightness], [1.0, brightness - 1.0], pluck)
     loss = 0.5 ** (1.0 / max(1.0, frequency * (0.4 + 200.0 / frequency)))
-    feedback = np.zeros(whole + 3)
+    feedback = np.zeros(delay + 3)
     feedback[0] = 1.0
     # The loop delay includes half a sample of the two-point average, and a linear fractional delay for tuning.
-    for tap, weight in ((0, 0.5 * (1 - part)), (1, 0.5), (2, 0.5 * part)):
-        feedback[whole + tap] -= loss * weight
+    for tap, weight in ((0, 0.5 * (1 - fraction)), (1, 0.5), (2, 0.5 * fraction)):
+        feedback[delay + tap] -= loss * weight
     sound = lfilter([1.0], feedback, burst)
     return np.asarray(sound / max(1e-6, float(np.abs(sound).max())), dtype=np.float32)
 

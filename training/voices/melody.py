@@ -20,9 +20,8 @@ def smooth_noise(frames: int, corner_hz: float, rng: np.random.Generator) -> NDA
     run_in = FRAME_RATE
     b, a = signal.butter(2, corner_hz / (FRAME_RATE / 2))
     noise: NDArray[np.float64] = signal.lfilter(b, a, rng.standard_normal(frames + run_in))[run_in:]
-    scaled: NDArray[np.float64] = noise / np.sqrt(
-        corner_hz * 1.11 / (FRAME_RATE / 2)
-    )  # 1.11: equivalent noise bandwidth of this filter
+    # 1.11 times the corner frequency is the equivalent noise bandwidth of this filter.
+    scaled: NDArray[np.float64] = noise / np.sqrt(corner_hz * 1.11 / (FRAME_RATE / 2))
     return scaled
 
 

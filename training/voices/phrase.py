@@ -73,6 +73,7 @@ def _path(unit: Unit, head: int, body: int, tail: int, rng: np.random.Generator)
 
 
 def _interpolate_rows(rows: FloatArray, path: NDArray[np.float64]) -> FloatArray:
+    """Interpolate rows (frames, ...) linearly at fractional frames."""
     low = np.clip(path.astype(int), 0, len(rows) - 1)
     high = np.minimum(low + 1, len(rows) - 1)
     share = (path - low).astype(np.float32)
@@ -174,10 +175,10 @@ def _sung_noise(noise: FloatArray, f0: FloatArray, singer: Singer) -> FloatArray
     above 2 kHz. There is almost no noise below the first partial.
     """
     hz = GRID_HZ[None, :]
-    most = np.interp(
+    limit = np.interp(
         GRID_HZ, [0, 1000, 3000, 6000, 10000, 16000, 22050], [0.04, 0.06, 0.16, 0.32, 0.55, 0.8, 0.9]
     )
-    sung = np.minimum(noise**singer.periodicity, most * 1.6 / singer.periodicity) + singer.breath * np.clip(
+    sung = np.minimum(noise**singer.periodicity, limit * 1.6 / singer.periodicity) + singer.breath * np.clip(
         hz / 3000, 0, 1
     )
     return single(np.clip(sung * np.clip((hz / f0[:, None]) ** 2, 0.05, 1.0), 0.005, 0.98))

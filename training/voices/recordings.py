@@ -29,7 +29,7 @@ _SHORTEST_CORE = 8  # frames
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedSpeaker:
     """A recorded person: the Debian package, the pattern of their file paths, and their split."""
 
     name: str
@@ -38,49 +38,52 @@ class Recorded:
     split: Split = "train"
 
 
-def _hedgewars(*names: str) -> tuple[Recorded, ...]:
-    return tuple(Recorded(f"hedgewars-{name}", "hedgewars-data", f"/voices/{name}/") for name in names)
+def _hedgewars(*names: str) -> tuple[RecordedSpeaker, ...]:
+    return tuple(RecordedSpeaker(f"hedgewars-{name}", "hedgewars-data", f"/voices/{name}/") for name in names)
 
 
-def _ktuberling(*languages: str) -> tuple[Recorded, ...]:
+def _ktuberling(*languages: str) -> tuple[RecordedSpeaker, ...]:
     return tuple(
-        Recorded(f"ktuberling-{language}", "ktuberling-data", f"/sounds/{language}/")
+        RecordedSpeaker(f"ktuberling-{language}", "ktuberling-data", f"/sounds/{language}/")
         for language in languages
     )
 
 
-def _asterisk(*languages: str) -> tuple[Recorded, ...]:
+def _asterisk(*languages: str) -> tuple[RecordedSpeaker, ...]:
+    pattern = r"/sounds/[a-z]+_[^/]+/[a-z-]+\."
     return tuple(
-        Recorded(f"asterisk-{language}", f"asterisk-core-sounds-{language}-g722", r"/sounds/[a-z]+_[^/]+/[a-z-]+\.")
+        RecordedSpeaker(f"asterisk-{language}", f"asterisk-core-sounds-{language}-g722", pattern)
         for language in languages
-    )  # fmt: skip
+    )
 
 
-RECORDED: tuple[Recorded, ...] = (
+RECORDED_SPEAKERS: tuple[RecordedSpeaker, ...] = (
     *_hedgewars("British", "Classic", "Default", "Default_es", "Default_pl", "Default_ru", "HillBilly", "Mobster"),
     *_hedgewars("Pirate", "Russian", "Singer", "Surfer"),
     *_ktuberling("ca", "da", "de", "el", "en", "fr", "lt", "nn", "ru", "uk", "wa"),
     *_asterisk("en", "es", "fr", "ru"),
-    Recorded("fillets-cs-small", "fillets-ng-data-cs", r"/cs/\w+-m-"),
-    Recorded("fillets-cs-big", "fillets-ng-data-cs", r"/cs/\w+-v-"),
-    Recorded("fillets-nl-small", "fillets-ng-data-nl", r"/nl/\w+-m-"),
-    Recorded("fillets-nl-big", "fillets-ng-data-nl", r"/nl/\w+-v-"),
+    RecordedSpeaker("fillets-cs-small", "fillets-ng-data-cs", r"/cs/\w+-m-"),
+    RecordedSpeaker("fillets-cs-big", "fillets-ng-data-cs", r"/cs/\w+-v-"),
+    RecordedSpeaker("fillets-nl-small", "fillets-ng-data-nl", r"/nl/\w+-m-"),
+    RecordedSpeaker("fillets-nl-big", "fillets-ng-data-nl", r"/nl/\w+-v-"),
     *(replace(speaker, split="test") for speaker in (
         *_hedgewars("Default_uk", "Russian_pl"), *_ktuberling("gl", "sl"), *_asterisk("it"))),
 )  # fmt: skip
 
 
-def clips(speakers: Sequence[Recorded], packages: Path) -> Iterator[tuple[Recorded, list[SoundFile]]]:
+def clips(
+    speakers: Sequence[RecordedSpeaker], packages: Path
+) -> Iterator[tuple[RecordedSpeaker, list[SoundFile]]]:
     """Yield each speaker with their files. Raises RuntimeError if a package is unavailable."""
     for package in dict.fromkeys(speaker.package for speaker in speakers):
         in_package = [speaker for speaker in speakers if speaker.package == package]
-        found: dict[str, list[SoundFile]] = {speaker.name: [] for speaker in in_package}
+        files: dict[str, list[SoundFile]] = {speaker.name: [] for speaker in in_package}
         for file in sounds(fetch(package, packages)):
             for speaker in in_package:
                 if re.search(speaker.pattern, f"/{file.path}"):
-                    found[speaker.name].append(file)
+                    files[speaker.name].append(file)
         for speaker in in_package:
-            yield speaker, found[speaker.name]
+            yield speaker, files[speaker.name]
 
 
 def spoken(files: Sequence[SoundFile], rng: np.random.Generator) -> Iterator[tuple[NDArray[np.float64], int]]:
@@ -97,15 +100,15 @@ def spoken(files: Sequence[SoundFile], rng: np.random.Generator) -> Iterator[tup
 def record(folder: Path, packages: Path) -> Iterator[Voice]:
     """Write one file per speaker into a folder, except existing ones, and yield the new voices."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [speaker for speaker in RECORDED if not (folder / f"{speaker.name}.npz").exists()]
-    for speaker, files in clips(wanted, packages):
+    missing = [speaker for speaker in RECORDED_SPEAKERS if not (folder / f"{speaker.name}.npz").exists()]
+    for speaker, files in clips(missing, packages):
         voice = recorded_voice(speaker, files)
         if voice is not None:
             voice.save(folder / f"{speaker.name}.npz")
             yield voice
 
 
-def recorded_voice(speaker: Recorded, files: Sequence[SoundFile]) -> Voice | None:
+def recorded_voice(speaker: RecordedSpeaker, files: Sequence[SoundFile]) -> Voice | None:
     """Build a voice from the syllables of the recorded words. None if there are too few."""
     rng = np.random.default_rng(sum(map(ord, speaker.name)))
     phrases: list[Unit] = []
@@ -143,7 +146,7 @@ def cut(unit: Unit) -> list[Unit]:
         if all(loud[slice(*sorted((frame, other)))].min() < loud[frame] - _DIP_DB for other in peaks):
             peaks.append(frame)
     peaks.sort()
-    found = []
+    syllables = []
     for index, peak in enumerate(peaks):
         before = peaks[index - 1] if index else 0
         after = peaks[index + 1] if index + 1 < len(peaks) else len(loud) - 1
@@ -160,12 +163,12 @@ def cut(unit: Unit) -> list[Unit]:
         if stop - start < _SHORTEST_CORE:
             continue
         span = slice(max(first, start - _CONSONANTS), min(end, stop + _CONSONANTS))
-        found.append(_part(unit, span, start, stop))
-    return found
+        syllables.append(_syllable(unit, span, start, stop))
+    return syllables
 
 
-def _part(unit: Unit, span: slice, start: int, stop: int) -> Unit:
-    """One syllable of a phrase: its frames `span`, with the vowel from `start` to `stop`, at 0 dB."""
+def _syllable(unit: Unit, span: slice, start: int, stop: int) -> Unit:
+    """Return the syllable with the frames `span` of a phrase; its vowel, from `start` to `stop`, has 0 dB."""
     core = unit.envelope_db[start:stop]
     level = 10 * np.log10(np.mean(10 ** (power_db(core) / 10)))
     return Unit(

@@ -32,7 +32,7 @@ WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # look for new songs
-SHUFFLES = 5  # more batches of mixtures from the same stems
+REMIXES = 5  # more batches of mixtures from the same stems
 WAVEFORM_WEIGHT = 0.25
 GRADIENT_NORM = 5.0
 
@@ -90,7 +90,7 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
                 draw = batches.draw()
                 stems = Stems(torch.from_numpy(draw.stems).to(device), draw.backed)
                 ready.put(stems.mix())
-                for _ in range(SHUFFLES):
+                for _ in range(REMIXES):
                     ready.put(stems.mix(Remix.random(draw.backed, len(SOURCES), batches.rng)))
         except BaseException as error:
             ready.put(error)

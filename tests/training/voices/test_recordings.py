@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.voices.grid import GRID_HZ, POINTS
-from training.voices.recordings import RECORDED, cut
+from training.voices.recordings import RECORDED_SPEAKERS, cut
 from training.voices.voice import Unit
 
 
@@ -39,6 +39,6 @@ def test_cuts_words_between_vowels() -> None:
 
 
 def test_splits_share_no_speaker() -> None:
-    names = [speaker.name for speaker in RECORDED]
+    names = [speaker.name for speaker in RECORDED_SPEAKERS]
     assert len(names) == len(set(names))
-    assert {speaker.split for speaker in RECORDED} == {"train", "test"}
+    assert {speaker.split for speaker in RECORDED_SPEAKERS} == {"train", "test"}
