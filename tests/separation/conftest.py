@@ -1,4 +1,4 @@
-"""Models and songs that the tests of the engine share."""
+"""Models and songs for the tests of the separation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def gains_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loudness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder whose stems depend on how the song is cut."""
+    """A model folder whose stems depend on how the song is split into segments."""
     return loudness_model(tmp_path_factory.mktemp("models") / "loudness")
 
 
 @pytest.fixture(scope="session")
 def separator(gains_folder: Path) -> Separator:
-    """The separator most tests use; it is reusable, so one serves all."""
+    """A separator shared by most tests."""
     return Separator(gains_folder, threads=1)
 
 
@@ -48,17 +48,17 @@ def write_song(tmp_path: Path) -> WriteSong:
 
 
 def read(path: Path) -> np.ndarray:
-    """All samples of a file, (channels, n)."""
+    """Read all samples of a file, (channels, n)."""
     with Decoder(path) as decoder:
         return np.concatenate(list(decoder), axis=1)
 
 
 def noise(channels: int, samples: int, seed: int = 0, peak: float = 0.5) -> np.ndarray:
-    """Seeded noise, (channels, samples) float32, with that peak."""
-    drawn = np.random.default_rng(seed).standard_normal((channels, samples))
-    return (peak * drawn / np.abs(drawn).max()).astype(np.float32)
+    """Return seeded noise with that peak, (channels, samples), float32."""
+    values = np.random.default_rng(seed).standard_normal((channels, samples))
+    return (peak * values / np.abs(values).max()).astype(np.float32)
 
 
 def level_db(error: np.ndarray, reference: np.ndarray) -> float:
-    """Level of the largest error below the largest sample of the reference, in dB."""
+    """Return the level of the largest error relative to the largest sample of the reference, in dB."""
     return float(20 * np.log10(np.abs(error).max() / np.abs(reference).max() + 1e-30))

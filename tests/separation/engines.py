@@ -1,4 +1,4 @@
-"""Which engine computes HTDemucs on the processor, and a model whose answer is known that either can compute."""
+"""Choose the engine for HTDemucs on the processor, and build a model with known output for both engines."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ENGINES = [
 
 
 def choose(engine: str, patch: pytest.MonkeyPatch) -> None:
-    """Have HTDemucs computed by that one."""
+    """Make `engine` compute HTDemucs."""
     if engine == "openvino":
         patch.setattr(native, "native_library", lambda: None)
 
 
 def folder_of(network: HTDemucs, folder: Path, **described: object) -> Model:
-    """The network as a package is converted."""
+    """Convert the network like a published package."""
     folder.mkdir(parents=True)
     arguments = HTDEMUCS if network.bottom_channels else HTDEMUCS_6S
     state = {name: value.half().numpy() for name, value in network.state_dict().items()}
@@ -48,16 +48,16 @@ def folder_of(network: HTDemucs, folder: Path, **described: object) -> Model:
 
 
 def describe(folder: Path, changes: Mapping[str, object]) -> None:
-    """Change what a model says of itself."""
+    """Change the description of a model."""
     path = folder / "model.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def passing_on(gains: tuple[float, ...]) -> HTDemucs:
-    """A network whose waveforms are the mixture times these gains, and whose spectra are next to nothing.
+def gain_network(gains: tuple[float, ...]) -> HTDemucs:
+    """Return a network whose waveforms are the mixture times `gains`, and whose spectra are almost zero.
 
-    GELU(x) - GELU(-x) is x: the first encoder keeps four samples of two channels, with either sign, side by side; the
-    last decoder takes the difference. All gates are open; all other layers give zero.
+    It uses GELU(x) - GELU(-x) = x: the first encoder outputs four samples of two channels with both signs, and the last
+    decoder takes the difference. All gates are open; all other layers output zero.
     """
     network = HTDemucs(len(gains), bottom_channels=0 if len(gains) == 6 else 512).eval()
     with torch.no_grad():
@@ -71,7 +71,7 @@ def passing_on(gains: tuple[float, ...]) -> HTDemucs:
         for place in range(8):
             sample, channel = divmod(place, 2)
             for sign in (0, 1):
-                # What is kept are the four samples in the middle of the eight that it sees.
+                # Of the eight samples that the filter sees, the four in the middle are used.
                 encoder.conv.weight[2 * place + sign, channel, 2 + sample] = 1 - 2 * sign
                 encoder.rewrite.weight[2 * place + sign, 2 * place + sign, 0] = 1
                 decoder.rewrite.weight[place, 2 * place + sign, 1] = 1 - 2 * sign

@@ -1,4 +1,4 @@
-"""Small models whose answer is known: real graphs for the real runtime, built on the spot."""
+"""Small models with known output: real graphs for the real runtime."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 SOURCES = ("drums", "bass", "other", "vocals")
-# Adds up to 1, as a mask does.
+# The gains add up to 1, like masks.
 GAINS = (0.4, 0.3, 0.2, 0.1)
 N_FFT, HOP = 512, 128
 BINS = N_FFT // 2 + 1
@@ -23,7 +23,7 @@ SEGMENT = 6000
 def spectral_model(
     folder: Path, masks: Any = GAINS, sources: Sequence[str] = SOURCES, **described: Any
 ) -> Path:
-    """Masks (sources,) or (sources, bins) on the spectrum, in float16 beside the graph, as shipped models do."""
+    """Write a model that multiplies the spectrum by `masks`, (sources,) or (sources, bins), stored in float16."""
     masks = np.broadcast_to(np.asarray(masks, np.float16).reshape(len(sources), -1), (len(sources), BINS))
     nodes = [
         helper.make_node("Cast", ["masks16"], ["masks"], to=TensorProto.FLOAT),
@@ -40,7 +40,10 @@ def spectral_model(
 
 
 def loudness_model(folder: Path, gains: Sequence[float] = GAINS, **described: Any) -> Path:
-    """Waveform in, waveforms out: the mixture times its mean magnitude in the segment: every cut shows."""
+    """Write a model that multiplies the mixture by its mean magnitude in the segment.
+
+    Its output shows how the song was split.
+    """
     nodes = [
         helper.make_node("Abs", ["mixture"], ["magnitude"]),
         helper.make_node("ReduceMean", ["magnitude", "last"], ["level"], keepdims=1),
@@ -63,7 +66,7 @@ def bag_of(
     make: Callable[..., Path] = spectral_model,
     **described: Any,
 ) -> Path:
-    """A bag of networks that `make` writes into folders of these names, with a weight for each of SOURCES."""
+    """Write a bag of networks made by `make`: `weights` maps the folder of each to its weights for SOURCES."""
     for name in weights:
         make(folder / name, **described)
     description = json.loads((folder / name / "model.json").read_text(encoding="utf-8"))
@@ -82,15 +85,15 @@ def _write(
     shapes: dict[str, list[Any]],
     described: dict[str, Any],
 ) -> Path:
-    (given, taken) = shapes
+    input_name, output_name = shapes
     graph = helper.make_graph(
         nodes,
         "known",
-        [helper.make_tensor_value_info(given, TensorProto.FLOAT, shapes[given])],
-        [helper.make_tensor_value_info(taken, TensorProto.FLOAT, shapes[taken])],
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, shapes[input_name])],
+        [helper.make_tensor_value_info(output_name, TensorProto.FLOAT, shapes[output_name])],
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
     )
-    # Opset 18 with IR version 10: what every current ONNX reader takes.
+    # Every current ONNX reader supports opset 18 with IR version 10.
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save_model(
@@ -104,8 +107,8 @@ def _write(
         "segment": SEGMENT,
         "overlap": 0.25,
         "normalise": True,
-        "inputs": [given],
-        "outputs": [taken],
+        "inputs": [input_name],
+        "outputs": [output_name],
         "licence": "MIT",
         "sha256": {
             name: hashlib.sha256((folder / name).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Folders of published networks with seeded weights, as the package converts them."""
+"""Published networks with seeded weights, converted to model folders."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SMALL = {**HTDEMUCS, "channels": 8, "bottom_channels": 32, "segment": 0.25}
 
 @contextmanager
 def small_model(folder: Path) -> Iterator[Model]:
-    """A small HTDemucs; inside, it counts as one of those that are published.
+    """Write a small HTDemucs, which counts as a published model within the context.
 
-    Its graph is only a name: PyTorch reads weights alone.
+    Its graph is a placeholder, because PyTorch reads only the weights.
     """
     torch.manual_seed(0)
     network = HTDemucs(4, SMALL["channels"], SMALL["bottom_channels"])
@@ -49,7 +49,7 @@ def small_model(folder: Path) -> Iterator[Model]:
 
 
 def real_model(folder: Path) -> Model:
-    """htdemucs_6s, the smallest of the published models, with its own graph."""
+    """Write htdemucs_6s, the smallest published model, with its own graph."""
     torch.manual_seed(0)
     return _converted(folder, HTDemucs(6, bottom_channels=0), HTDEMUCS_6S)
 

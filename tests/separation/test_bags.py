@@ -1,4 +1,4 @@
-"""A bag of networks: one in memory at a time, only those that are needed, and nothing left behind."""
+"""Bags of networks: load only the needed ones, one at a time, and leave no temporary files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE_EACH = {name: tuple(float(name == source) for source in SOURCES) for name in
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network for each source, each with gains of its own."""
+    """A bag with one network for each source, each with its own gains."""
     folder = bag_of(tmp_path_factory.mktemp("models"), ONE_EACH, loudness_model)
     for number, name in enumerate(ONE_EACH, start=1):
         loudness_model(folder / name, (0.1 * number, 0.2 * number, 0.3 * number, 0.4 * number))
@@ -29,19 +29,19 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the folders whose networks were loaded."""
+    """The folder names of the loaded networks."""
     names: list[str] = []
 
-    class Counted(Network):
+    class RecordingNetwork(Network):
         def __init__(self, model, length, load):  # type: ignore[no-untyped-def]
             names.append(model.folder.name)
             super().__init__(model, length, load)
 
-    monkeypatch.setattr(separator, "Network", Counted)
+    monkeypatch.setattr(separator, "Network", RecordingNetwork)
     return names
 
 
-def test_only_the_networks_that_have_a_say_are_loaded(bag: Path, loaded: list[str]) -> None:
+def test_loads_only_networks_that_contribute_to_the_chosen_stems(bag: Path, loaded: list[str]) -> None:
     separator = Separator(bag, threads=1)
     separator.separate(noise(2, 2 * SEGMENT), stems="vocals")
     separator.separate(noise(2, 2 * SEGMENT), stems="vocals")
@@ -51,7 +51,7 @@ def test_only_the_networks_that_have_a_say_are_loaded(bag: Path, loaded: list[st
 
 
 @pytest.mark.parametrize("shifts", [0, 2])
-def test_a_stem_alone_is_the_same_to_the_bit(bag: Path, shifts: int) -> None:
+def test_a_single_stem_equals_the_stem_among_all(bag: Path, shifts: int) -> None:
     song = noise(2, 5 * SEGMENT + 11)
     separator = Separator(bag, shifts=shifts, threads=1)
     stems = separator.separate(song)
@@ -59,7 +59,7 @@ def test_a_stem_alone_is_the_same_to_the_bit(bag: Path, shifts: int) -> None:
         assert np.array_equal(separator.separate(song, stems=name)[name], stems[name])
 
 
-def test_files_hold_what_arrays_do_and_the_sums_are_gone(
+def test_files_equal_the_arrays_and_temporary_files_are_removed(
     bag: Path, write_song: WriteSong, tmp_path: Path
 ) -> None:
     song = write_song(noise(2, 5 * SEGMENT), 48000)
@@ -71,7 +71,7 @@ def test_files_hold_what_arrays_do_and_the_sums_are_gone(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["song"]
 
 
-def test_progress_rises_through_all_networks(bag: Path, write_song: WriteSong, tmp_path: Path) -> None:
+def test_progress_increases_through_all_networks(bag: Path, write_song: WriteSong, tmp_path: Path) -> None:
     reports: list[Progress] = []
     song = write_song(noise(2, 10 * SEGMENT))
     Separator(bag, threads=1).separate_to_files(song, tmp_path, stems="all", progress=reports.append)
@@ -82,9 +82,7 @@ def test_progress_rises_through_all_networks(bag: Path, write_song: WriteSong, t
     assert max(report.seconds_done for report in reports) == pytest.approx(10 * SEGMENT / 44100)
 
 
-def test_a_bag_can_be_cancelled_in_the_midst_of_any_network(
-    bag: Path, write_song: WriteSong, tmp_path: Path
-) -> None:
+def test_a_bag_can_be_cancelled_during_any_network(bag: Path, write_song: WriteSong, tmp_path: Path) -> None:
     song = write_song(noise(2, 10 * SEGMENT))
     separator = Separator(bag, threads=1)
     for share in (0.2, 0.5, 0.8):
@@ -99,10 +97,10 @@ def test_a_bag_can_be_cancelled_in_the_midst_of_any_network(
         assert not (tmp_path / "out").exists()
 
 
-def test_a_disk_that_is_full_before_the_last_network_is_an_output_error(
+def test_a_disk_full_before_the_last_network_is_an_output_error(
     bag: Path, write_song: WriteSong, tmp_path: Path
 ) -> None:
-    """A limit on the size of files stands for the disk."""
+    """A limit on the file size simulates a full disk."""
     resource = pytest.importorskip("resource")
     song = write_song(noise(2, 300000))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -115,7 +113,7 @@ def test_a_disk_that_is_full_before_the_last_network_is_an_output_error(
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
-def test_songs_separated_at_the_same_time_come_out_as_alone(bag: Path) -> None:
+def test_concurrent_songs_give_the_same_stems_as_single_songs(bag: Path) -> None:
     separator = Separator(bag, threads=1)
     songs = [noise(2, 3 * SEGMENT, seed=seed) for seed in range(3)]
     alone = [separator.separate(song) for song in songs]
@@ -129,5 +127,5 @@ def test_songs_separated_at_the_same_time_come_out_as_alone(bag: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    for expected, found in zip(alone, together, strict=True):
-        assert all(np.array_equal(expected[name], found[name]) for name in SOURCES)  # type: ignore[index]
+    for expected, actual in zip(alone, together, strict=True):
+        assert all(np.array_equal(expected[name], actual[name]) for name in SOURCES)  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Stems as files: whole or not at all, loud songs treated as asked, names that never clash or escape."""
+"""Stems as files: atomic output, clip modes, file names, options."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from unbraid.separation.stems import CLAMP, HEADROOM
 
 @pytest.fixture(scope="module")
 def loud(tmp_path_factory: pytest.TempPathFactory) -> Separator:
-    """Its `up` is three times the song and its `down` minus twice: both clip, their sum doesn't."""
+    """A model with the stems `up`, 3 times the song, and `down`, -2 times. Both clip, but not their sum."""
     folder = tmp_path_factory.mktemp("models") / "loud"
     return Separator(spectral_model(folder, (3.0, -2.0), sources=["up", "down"], normalise=False), threads=1)
 
 
-def test_two_stems_stand_in_a_folder_named_after_the_song(
+def test_writes_two_stems_into_a_folder_named_after_the_song(
     separator: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
     song = noise(2, 60000)
@@ -38,16 +38,14 @@ def test_two_stems_stand_in_a_folder_named_after_the_song(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["My song.live"]
 
 
-def test_sixteen_bits_still_add_up_to_the_song(
-    separator: Separator, write_song: WriteSong, tmp_path: Path
-) -> None:
+def test_16_bit_stems_add_up_to_the_song(separator: Separator, write_song: WriteSong, tmp_path: Path) -> None:
     song = noise(2, 60000)
     files = separator.separate_to_files(write_song(song), tmp_path).files
     assert level_db(read(files["vocals"]) + read(files["no_vocals"]) - song, song) < -60
 
 
 @pytest.mark.parametrize("clip_mode", ["rescale", "clamp", "none"])
-def test_all_stems_are_written_in_every_clip_mode(
+def test_writes_all_stems_in_every_clip_mode(
     separator: Separator, write_song: WriteSong, tmp_path: Path, clip_mode: str
 ) -> None:
     song = noise(1, 60000)
@@ -61,9 +59,7 @@ def test_all_stems_are_written_in_every_clip_mode(
         assert probe(path).channels == 1
 
 
-def test_rescaling_lowers_all_stems_alike_so_that_they_add_up(
-    loud: Separator, write_song: WriteSong, tmp_path: Path
-) -> None:
+def test_rescale_lowers_all_stems_equally(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
     song = noise(2, 60000, peak=0.9)
     result = loud.separate_to_files(write_song(song), tmp_path, stems="all", subtype="float")
     up, down = read(result.files["up"]), read(result.files["down"])
@@ -72,16 +68,16 @@ def test_rescaling_lowers_all_stems_alike_so_that_they_add_up(
     assert level_db(up + down - result.gain * song, song) < -110
 
 
-def test_nothing_is_rescaled_that_fits(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
+def test_rescale_changes_nothing_below_full_scale(
+    loud: Separator, write_song: WriteSong, tmp_path: Path
+) -> None:
     song = noise(2, 20000, peak=0.3)
     result = loud.separate_to_files(write_song(song), tmp_path, stems="all", subtype="float")
     assert result.gain == 1
     assert level_db(read(result.files["up"]) - 3 * song, song) < -100
 
 
-def test_clamping_cuts_peaks_and_leaves_the_rest(
-    loud: Separator, write_song: WriteSong, tmp_path: Path
-) -> None:
+def test_clamp_clips_only_the_peaks(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
     song = noise(2, 20000, peak=0.9)
     files = loud.separate_to_files(
         write_song(song), tmp_path, stems="all", subtype="float", clip_mode="clamp"
@@ -89,7 +85,7 @@ def test_clamping_cuts_peaks_and_leaves_the_rest(
     assert np.allclose(read(files["up"]), np.clip(3 * song, -CLAMP, CLAMP), atol=1e-5)
 
 
-def test_no_clip_mode_keeps_what_is_too_loud_where_the_format_can(
+def test_clip_mode_none_keeps_peaks_that_the_format_can_store(
     loud: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
     song = write_song(noise(2, 20000, peak=0.9))
@@ -100,7 +96,7 @@ def test_no_clip_mode_keeps_what_is_too_loud_where_the_format_can(
 
 
 @pytest.mark.parametrize(("complement", "names"), [("sum", ["no_vocals", "vocals"]), ("none", ["vocals"])])
-def test_the_complement_can_be_the_sum_of_the_other_stems_or_left_out(
+def test_complement_sum_adds_the_other_stems_and_none_omits_it(
     separator: Separator, write_song: WriteSong, tmp_path: Path, complement: str, names: list[str]
 ) -> None:
     song = write_song(noise(2, 60000) + np.float32(0.1))
@@ -115,34 +111,34 @@ def test_the_complement_can_be_the_sum_of_the_other_stems_or_left_out(
 
 @pytest.mark.parametrize("complement", ["rest", "sum"])
 @pytest.mark.parametrize("rate", [44100, 48000, 16000])
-@pytest.mark.parametrize(("channels", "wanted"), [(1, 2), (2, 1), (2, 2)])
-def test_stems_have_the_rate_and_the_channels_that_were_asked_for(
+@pytest.mark.parametrize(("channels", "stem_channels"), [(1, 2), (2, 1), (2, 2)])
+def test_stems_have_the_chosen_rate_and_channels(
     separator: Separator,
     write_song: WriteSong,
     tmp_path: Path,
     complement: str,
     rate: int,
     channels: int,
-    wanted: int,
+    stem_channels: int,
 ) -> None:
     time_s = np.arange(48000) / 48000
     tones = np.stack([np.sin(2 * np.pi * hertz * time_s) * np.hanning(48000) for hertz in (440, 554)])
     song = write_song(0.5 * tones[:channels], 48000)
     result = separator.separate_to_files(
-        song, tmp_path, sample_rate=rate, channels=wanted, complement=complement, subtype="float"
+        song, tmp_path, sample_rate=rate, channels=stem_channels, complement=complement, subtype="float"
     )
     assert (result.sample_rate, result.duration_s) == (rate, 1.0)
     time_s = np.arange(rate) / rate
     tones = np.stack([np.sin(2 * np.pi * hertz * time_s) * np.hanning(rate) for hertz in (440, 554)])
-    heard = tones[:channels] if wanted == 2 else tones[:channels].mean(axis=0, keepdims=True)
-    expected = 0.5 * np.broadcast_to(heard, (wanted, rate))
+    mixed = tones[:channels] if stem_channels == 2 else tones[:channels].mean(axis=0, keepdims=True)
+    expected = 0.5 * np.broadcast_to(mixed, (stem_channels, rate))
     vocals, rest = read(result.files["vocals"]), read(result.files["no_vocals"])
     assert vocals.shape == rest.shape == expected.shape
     assert level_db(vocals - np.float32(np.float16(0.1)) * expected, expected) < -60
     assert level_db(vocals + rest - expected, expected) < -60
 
 
-def test_separating_again_replaces_the_stems_and_nothing_else(
+def test_separating_again_replaces_only_the_stems(
     separator: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
     song = write_song(noise(1, 10000))
@@ -169,7 +165,7 @@ def test_separating_again_replaces_the_stems_and_nothing_else(
         ({"channels": 3}, SettingError),
     ],
 )
-def test_options_that_make_no_sense_are_refused_and_leave_nothing(
+def test_rejects_invalid_options_and_leaves_no_files(
     separator: Separator,
     write_song: WriteSong,
     tmp_path: Path,
@@ -182,7 +178,7 @@ def test_options_that_make_no_sense_are_refused_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
-def test_a_song_that_cannot_be_read_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
+def test_an_unreadable_song_leaves_no_files(separator: Separator, tmp_path: Path) -> None:
     text = tmp_path / "song.mp3"
     text.write_text("no music", encoding="utf-8")
     for path in (text, tmp_path / "missing.wav", tmp_path):
@@ -191,24 +187,24 @@ def test_a_song_that_cannot_be_read_leaves_nothing(separator: Separator, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["song.mp3"]
 
 
-def test_a_file_where_a_folder_should_be_is_an_output_error(
+def test_a_file_in_place_of_a_folder_is_an_output_error(
     separator: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
     song = write_song(noise(1, 1000))
-    in_the_way = tmp_path / "way"
-    in_the_way.write_bytes(b"")
-    for out_dir, name in ((in_the_way, "song"), (in_the_way / "deeper", "song"), (tmp_path, "way")):
+    file = tmp_path / "way"
+    file.write_bytes(b"")
+    for out_dir, name in ((file, "song"), (file / "deeper", "song"), (tmp_path, "way")):
         with pytest.raises(OutputError):
             separator.separate_to_files(song, out_dir, name=name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "way"]
 
 
 def test_a_full_disk_is_an_output_error(separator: Separator, write_song: WriteSong, tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: both make a write fail half-way."""
+    """A limit on the file size simulates a full disk: both make a write fail half-way."""
     resource = pytest.importorskip("resource")
     song = write_song(noise(2, 400000))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))  # 1 MiB; the detour needs 6.4 MB
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))  # 1 MiB; the temporary file needs 6.4 MB
     try:
         with pytest.raises(OutputError, match=r"too large for the disk\. Choose another output folder"):
             separator.separate_to_files(song, tmp_path / "out")
@@ -219,16 +215,14 @@ def test_a_full_disk_is_an_output_error(separator: Separator, write_song: WriteS
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
-def test_very_long_and_foreign_names_work(
-    separator: Separator, write_song: WriteSong, tmp_path: Path
-) -> None:
+def test_writes_long_and_non_ascii_names(separator: Separator, write_song: WriteSong, tmp_path: Path) -> None:
     song = write_song(noise(1, 1000), name="ж" * 125 + ".wav")
     files = separator.separate_to_files(song, tmp_path).files
     assert files["vocals"] == tmp_path / ("ж" * 125) / "vocals.wav"
     assert files["vocals"].is_file()
 
 
-def test_writes_the_video_without_the_voice_beside_the_stems(separator: Separator, tmp_path: Path) -> None:
+def test_writes_the_video_without_the_vocals_beside_the_stems(separator: Separator, tmp_path: Path) -> None:
     kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
     song = write(tmp_path / "song.mp4", bursts(44100, 2, 44100), 44100, kind)
     result = separator.separate_to_files(song, tmp_path / "out", video=True)

@@ -1,4 +1,4 @@
-"""Memory does not grow with the song (`benchmarks/memory.py` measures the whole process, up to an hour)."""
+"""Memory is constant. `benchmarks/memory.py` measures the whole process with songs of up to an hour."""
 
 import tracemalloc
 from pathlib import Path
@@ -12,7 +12,7 @@ from unbraid.audio.encode import Encoder
 
 
 def peak_bytes(separator: Separator, song: Path, out: Path) -> int:
-    """Peak of what Python and numpy hold while `song` is separated."""
+    """Return the peak memory of Python and NumPy while `song` is separated."""
     tracemalloc.start()
     try:
         separator.separate_to_files(song, out, stems="all")
@@ -22,7 +22,7 @@ def peak_bytes(separator: Separator, song: Path, out: Path) -> int:
 
 
 @pytest.mark.parametrize("sample_rate", [44100, 48000])
-def test_memory_is_the_same_for_a_song_six_times_as_long(
+def test_a_song_six_times_as_long_takes_no_more_memory(
     loudness_folder: Path, tmp_path: Path, sample_rate: int
 ) -> None:
     separator = Separator(loudness_folder, segment_s=2, shifts=1, threads=1)
@@ -35,7 +35,7 @@ def test_memory_is_the_same_for_a_song_six_times_as_long(
                 encoder.write(second)
         peaks.append(peak_bytes(separator, song, tmp_path))
     whole = 90 * sample_rate * 2 * np.dtype(np.float32).itemsize
-    # Which blocks meet in memory is up to the threads, so some is left to chance; the song and its stems would
-    # be five times `whole`.
+    # Some variation remains, because threads decide which blocks are in memory together. The song and its stems would
+    # take five times `whole`.
     assert peaks[1] < 1.5 * peaks[0]
     assert peaks[1] < whole

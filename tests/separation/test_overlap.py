@@ -1,4 +1,4 @@
-"""Cutting a song and adding it up again loses nothing, and borders are treated as Demucs treats them."""
+"""Overlap-add reconstructs the song, and borders are handled as in Demucs."""
 
 import numpy as np
 import pytest
@@ -16,32 +16,30 @@ from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, plan_segments,
     overlap=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75]),
     shift=st.integers(0, 700),
 )
-def test_cutting_and_adding_up_gives_the_song_back(
-    samples: int, length: int, overlap: float, shift: int
-) -> None:
+def test_overlap_add_reconstructs_the_song(samples: int, length: int, overlap: float, shift: int) -> None:
     song = noise(2, samples)
     buffer = MixtureBuffer(2)
     buffer.append(song)
-    added = OverlapAdd(1, 2, length, length)
+    overlap_add = OverlapAdd(1, 2, length, length)
     parts = []
     done = 0
     for segment in plan_segments(samples, length, overlap, shift):
         read = buffer.read(segment.read_start, length)
-        added.add(segment, read[None, :, segment.inner])
+        overlap_add.add(segment, read[None, :, segment.inner])
         if segment.next_start > done:
-            parts.append(added.take(segment.next_start))
+            parts.append(overlap_add.take(segment.next_start))
             done = segment.next_start
     assert np.allclose(np.concatenate(parts, axis=-1)[0], song, atol=1e-6)
 
 
-def test_segments_start_every_stride_and_the_last_is_centred_in_what_is_read() -> None:
+def test_segments_start_every_stride_and_the_last_is_centred_in_its_input() -> None:
     segments = list(plan_segments(samples=250, length=100, overlap=0.25))
     assert [segment.start for segment in segments] == [0, 75, 150, 225]
     assert [segment.length for segment in segments] == [100, 100, 100, 25]
     assert [segment.read_start for segment in segments] == [0, 75, 150, 225 - 37]
 
 
-def test_a_song_shorter_than_a_segment_is_read_with_zeros_on_both_sides() -> None:
+def test_a_short_song_is_padded_with_zeros_on_both_sides() -> None:
     (segment,) = plan_segments(samples=10, length=100, overlap=0.0)
     buffer = MixtureBuffer(1)
     buffer.append(np.ones((1, 10), np.float32))
@@ -57,7 +55,7 @@ def test_the_weight_is_a_triangle(length: int, expected: list[float]) -> None:
     assert np.allclose(triangle(length), expected)
 
 
-def test_the_buffer_forgets_whole_blocks_only() -> None:
+def test_the_buffer_forgets_only_whole_blocks() -> None:
     buffer = MixtureBuffer(1)
     for start in range(0, 40, 10):
         buffer.append(np.arange(start, start + 10, dtype=np.float32)[None])

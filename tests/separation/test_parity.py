@@ -1,4 +1,4 @@
-"""From a published file to stems, all gives what demucs 4.1.0 gives (`benchmarks/parity.py` tries all models)."""
+"""Published files give the stems of demucs 4.1.0. `benchmarks/parity.py` compares all models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
-def test_a_network_without_transformer_gives_the_stems_that_demucs_gives_for_cuts_of_any_length(
+def test_hdemucs_gives_the_stems_of_demucs_for_segments_of_any_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
@@ -35,27 +35,26 @@ def test_a_network_without_transformer_gives_the_stems_that_demucs_gives_for_cut
     state = {name: value.half().numpy() for name, value in network.state_dict().items()}
     (tmp_path / "repo").mkdir()
     published(tmp_path / "repo" / "75fc33f5.th", state, HDEMUCS_MMI, "HDemucs")
-    song = music(110_000)[0].numpy()  # one cut of 2 s, and a shorter one
+    song = music(110_000)[0].numpy()  # one segment of 2 s and a shorter one
     mix = song.mean(axis=0)
     mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
     with torch.no_grad():
-        heard = torch.from_numpy((song - mean) / deviation)[None]
+        normalised = torch.from_numpy((song - mean) / deviation)[None]
         expected = (
-            apply_model(network, heard, shifts=0, overlap=0.25, segment=2.0)[0].numpy() * deviation + mean
+            apply_model(network, normalised, shifts=0, overlap=0.25, segment=2.0)[0].numpy() * deviation
+            + mean
         )
     separator = Separator("75fc33f5", repo=tmp_path / "repo", device="cpu", segment_s=2)
-    for found, true in zip(separator.separate(song).values(), expected, strict=True):
-        assert level_db(found - true, true) < -80
+    for actual, true in zip(separator.separate(song).values(), expected, strict=True):
+        assert level_db(actual - true, true) < -80
 
 
-# Of the largest error in a stem. OpenVINO computes in float32. The native library multiplies integers of 16 bits, with
-# an error that depends on the network; -77 is measured with these weights, and tests/native has others.
+# Limits of the largest error in a stem. OpenVINO computes in float32. The native library multiplies 16-bit integers:
+# -77 dB was measured with these weights, but the error depends on the network; tests/native has more.
 LIMITS_DB = {"native": -74, "openvino": -80}
 
 
-def test_a_published_network_gives_the_stems_that_demucs_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_htdemucs_gives_the_stems_of_demucs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
     network = seeded(HTDemucs(**ARGUMENTS))
     state = {name: value.half() for name, value in network.state_dict().items()}
@@ -66,13 +65,13 @@ def test_a_published_network_gives_the_stems_that_demucs_gives(
     mix = song.mean(axis=0)
     mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8
     with torch.no_grad():
-        heard = torch.from_numpy((song - mean) / deviation)[None]
-        expected = apply_model(network, heard, shifts=0, overlap=0.25)[0].numpy() * deviation + mean
+        normalised = torch.from_numpy((song - mean) / deviation)[None]
+        expected = apply_model(network, normalised, shifts=0, overlap=0.25)[0].numpy() * deviation + mean
     engines = ["openvino"] if native_library() is None else ["native", "openvino"]
     for engine in engines:
         with monkeypatch.context() as patch:
             choose(engine, patch)
             stems = Separator("0123abcd", repo=tmp_path / "repo", device="cpu").separate(song)
         assert tuple(stems) == tuple(SIX)
-        for found, true in zip(stems.values(), expected, strict=True):
-            assert level_db(found - true, true) < LIMITS_DB[engine]
+        for actual, true in zip(stems.values(), expected, strict=True):
+            assert level_db(actual - true, true) < LIMITS_DB[engine]

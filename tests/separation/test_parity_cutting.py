@@ -1,7 +1,7 @@
-"""Songs are cut, shifted, added up and mixed over the networks of a bag as `apply_model` of demucs 4.1.0 does it.
+"""Segments, shifts, overlap-add and bags equal `apply_model` of demucs 4.1.0.
 
-Its classes decide what a network reads, so stubs of them stand in: their answer depends on the loudness of all they
-read, and any other cut shows.
+`apply_model` pads the input by the class of the network, so the tests use stubs of these classes. The output of a stub
+depends on the loudness of its input, so any other segment gives other stems.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def loud(mixture: torch.Tensor) -> torch.Tensor:
 
 
 class Stub(torch.nn.Module):
-    """What `apply_model` looks at in a network."""
+    """The attributes that `apply_model` reads."""
 
     sources, samplerate, audio_channels, use_train_segment = SOURCES, RATE, 2, True
 
@@ -44,7 +44,7 @@ class Stub(torch.nn.Module):
 
 
 class FixedLength(Stub, HTDemucs):  # type: ignore[misc]
-    """As HTDemucs, it fills up what is shorter than its segment."""
+    """Pads short input to the segment length, like HTDemucs."""
 
     def forward(self, mixture: torch.Tensor) -> torch.Tensor:
         samples = mixture.shape[-1]
@@ -52,7 +52,7 @@ class FixedLength(Stub, HTDemucs):  # type: ignore[misc]
 
 
 class AnyLength(Stub, HDemucs):  # type: ignore[misc]
-    """As HDemucs, it takes what it gets."""
+    """Accepts input of any length, like HDemucs."""
 
     def forward(self, mixture: torch.Tensor) -> torch.Tensor:
         return loud(mixture)
@@ -66,27 +66,27 @@ KINDS: Mapping[str, tuple[Callable[[], Stub], bool]] = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stub, Path]:
-    """A network of the peer's, and ours."""
+    """The same network for demucs and for Unbraid."""
     stub, fixed = KINDS[request.param]
     folder = tmp_path_factory.mktemp("models") / request.param
     return stub(), loudness_model(folder, fixed_length=fixed)
 
 
-def peers(
+def demucs_stems(
     network: torch.nn.Module, song: np.ndarray, overlap: float, shifts: int, segment: float | None
 ) -> np.ndarray:
-    """The peer's stems (sources, channels, n), its shifts drawn from seed 7; normalised as its `Separator` does."""
+    """Return the stems of demucs, (sources, channels, n), normalised as in its `Separator`, with shifts from seed 7."""
     mix = song.mean(axis=0)
     mean, deviation = mix.mean(), mix.std(ddof=1) + 1e-8 if song.shape[1] > 1 else np.float32(1e-8)
-    heard = torch.from_numpy((song - mean) / deviation)[None]
+    normalised = torch.from_numpy((song - mean) / deviation)[None]
     random.seed(7)
     with torch.no_grad():
-        stems = apply_model(network, heard, shifts=shifts, overlap=overlap, segment=segment)
+        stems = apply_model(network, normalised, shifts=shifts, overlap=overlap, segment=segment)
     return stems[0].numpy() * deviation + mean
 
 
-def ours(folder: Path, song: np.ndarray, **settings: object) -> np.ndarray:
-    """Our stems, likewise."""
+def our_stems(folder: Path, song: np.ndarray, **settings: object) -> np.ndarray:
+    """Return the stems of Unbraid, (sources, channels, n), with shifts from seed 7."""
     stems = Separator(folder, threads=1, seed=7, **settings).separate(song)  # type: ignore[arg-type]
     return np.stack([stems[name] for name in SOURCES])
 
@@ -94,18 +94,18 @@ def ours(folder: Path, song: np.ndarray, **settings: object) -> np.ndarray:
 @pytest.mark.parametrize("samples", LENGTHS)
 @pytest.mark.parametrize("segment", [None, 0.05])
 @pytest.mark.parametrize(("overlap", "shifts"), [(0.25, 0), (0.0, 0), (0.8, 0), (0.5, 2)])
-def test_stems_are_those_of_the_peer(
+def test_stems_equal_those_of_demucs(
     pair: tuple[Stub, Path], samples: int, segment: float | None, overlap: float, shifts: int
 ) -> None:
     network, folder = pair
     song = noise(2, samples, seed=samples) + np.float32(0.01)
-    expected = peers(network, song, overlap, shifts, segment)
-    found = ours(folder, song, overlap=overlap, shifts=shifts, segment_s=segment)
-    assert level_db(found - expected, expected) < -100
+    expected = demucs_stems(network, song, overlap, shifts, segment)
+    actual = our_stems(folder, song, overlap=overlap, shifts=shifts, segment_s=segment)
+    assert level_db(actual - expected, expected) < -100
 
 
-def test_a_song_of_one_sample_is_one(pair: tuple[Stub, Path]) -> None:
-    assert ours(pair[1], np.full((2, 1), 0.5, np.float32)).shape == (4, 2, 1)
+def test_a_song_of_one_sample_has_one_sample(pair: tuple[Stub, Path]) -> None:
+    assert our_stems(pair[1], np.full((2, 1), 0.5, np.float32)).shape == (4, 2, 1)
 
 
 @pytest.mark.parametrize("shifts", [0, 2])
@@ -116,7 +116,7 @@ def test_a_song_of_one_sample_is_one(pair: tuple[Stub, Path]) -> None:
         [(1.0, 2.0, 0.0, 0.5), (3.0, 1.0, 0.0, 0.5), (0.0, 0.25, 1.0, 0.5)],
     ],
 )
-def test_a_bag_weighs_its_networks_as_the_peers(
+def test_a_bag_weights_its_networks_like_demucs(
     tmp_path: Path, weights: Sequence[Sequence[float]], shifts: int
 ) -> None:
     gains = (GAINS, tuple(reversed(GAINS)), (1.0, 0.5, 0.25, 0.125))
@@ -134,5 +134,5 @@ def test_a_bag_weighs_its_networks_as_the_peers(
 
     bag = BagOfModels([Member(part) for part in gains], [list(part) for part in weights])
     song = noise(2, 3 * SEGMENT + 100)
-    expected = peers(bag, song, 0.25, shifts, None)
-    assert level_db(ours(folder, song, shifts=shifts) - expected, expected) < -100
+    expected = demucs_stems(bag, song, 0.25, shifts, None)
+    assert level_db(our_stems(folder, song, shifts=shifts) - expected, expected) < -100

@@ -1,4 +1,4 @@
-"""What a song becomes: every stem exact, as long as the song, at its rate and with its channels."""
+"""Stems as arrays: exact, with the length, the rate and the channels of the song; invalid input and settings."""
 
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ RATES = [8000, 22050, 44100, 48000, 96000, 192000]
 
 
 def as_stored(gain: float) -> np.float32:
-    """The gain as the model holds it, in float16."""
+    """Return the gain in float16, as the model stores it."""
     return np.float32(np.float16(gain))
 
 
 @settings(max_examples=40, deadline=None)
 @given(samples=st.one_of(st.integers(1, 20), st.integers(1, 5 * SEGMENT)), channels=st.integers(1, 2))
-def test_every_stem_is_exact_for_any_length(separator: Separator, samples: int, channels: int) -> None:
+def test_stems_are_exact_for_any_length(separator: Separator, samples: int, channels: int) -> None:
     song = noise(channels, samples)
     stems = separator.separate(song)
     assert tuple(stems) == SOURCES
@@ -35,7 +35,7 @@ def test_every_stem_is_exact_for_any_length(separator: Separator, samples: int, 
 
 @settings(max_examples=30, deadline=None)
 @given(samples=st.integers(1, 30000), channels=st.integers(1, 2), rate=st.sampled_from(RATES))
-def test_two_stems_have_the_songs_rate_and_length_and_add_up_to_it(
+def test_two_stems_add_up_to_the_song_at_its_rate_and_length(
     separator: Separator, samples: int, channels: int, rate: int
 ) -> None:
     song = noise(channels, samples)
@@ -47,15 +47,15 @@ def test_two_stems_have_the_songs_rate_and_length_and_add_up_to_it(
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_stems_stay_aligned_with_the_song_at_other_rates(separator: Separator, rate: int) -> None:
+def test_stems_are_aligned_with_the_song_at_other_rates(separator: Separator, rate: int) -> None:
     time_s = np.arange(rate) / rate
-    # Fades in and out: a resampler may ring at an edge.
+    # Fade in and out, because resamplers may ring at edges.
     song = (np.sin(2 * np.pi * 1000 * time_s) * np.hanning(rate))[None].astype(np.float32)
     stems = separator.separate(song, rate)
     assert level_db(stems["drums"] - as_stored(GAINS[0]) * song, song) < -70
 
 
-def test_what_lies_above_the_models_bandwidth_stays_in_the_accompaniment(separator: Separator) -> None:
+def test_frequencies_above_the_models_bandwidth_stay_in_the_accompaniment(separator: Separator) -> None:
     rate = 96000
     song = (0.5 * np.sin(2 * np.pi * 30000 * np.arange(rate) / rate) * np.hanning(rate))[None].astype(
         np.float32
@@ -65,11 +65,11 @@ def test_what_lies_above_the_models_bandwidth_stays_in_the_accompaniment(separat
     assert level_db(stems["no_vocals"] - song, song) < -60
 
 
-def test_masks_that_differ_by_frequency_take_tones_apart(tmp_path: Path) -> None:
+def test_frequency_masks_separate_tones(tmp_path: Path) -> None:
     low = np.arange(BINS) < BINS // 2
     model = spectral_model(tmp_path, np.stack([low, ~low]), sources=["low", "high"], normalise=False)
     time_s = np.arange(44100) / 44100
-    # Each in the middle of a bin far from the border between the masks.
+    # Each tone is in the middle of a bin, far from the border between the masks.
     tones = [np.sin(2 * np.pi * bin_ * 44100 / N_FFT * time_s) * np.hanning(44100) for bin_ in (20, 200)]
     song = np.stack([tones[0] + tones[1], tones[0] - tones[1]]).astype(np.float32) / 2
     stems = Separator(tmp_path, threads=1).separate(song)
@@ -78,7 +78,7 @@ def test_masks_that_differ_by_frequency_take_tones_apart(tmp_path: Path) -> None
     assert level_db(stems["high"] - np.stack([tones[1], -tones[1]]) / 2, song) < -60
 
 
-def test_a_file_gives_what_its_samples_give(separator: Separator, write_song: WriteSong) -> None:
+def test_a_file_gives_the_same_stems_as_its_samples(separator: Separator, write_song: WriteSong) -> None:
     song = noise(2, 50000)
     from_file = separator.separate(write_song(song, 48000))
     from_array = separator.separate(song, 48000)
@@ -94,14 +94,14 @@ def test_silence_gives_silence(folder: str, samples: int, request: pytest.Fixtur
     assert all(not stem.any() for stem in stems.values())
 
 
-def test_an_offset_is_shared_between_the_stems(separator: Separator) -> None:
+def test_a_dc_offset_is_shared_between_the_stems(separator: Separator) -> None:
     song = noise(2, 20000) * np.float32(0.5) + np.float32(0.2)
     stems = separator.separate(song)
     total = sum(stems.values())
     assert level_db(total - np.float32(sum(map(as_stored, GAINS))) * song, song) < -110
 
 
-def test_demucs_normalisation_takes_the_mean_out_and_puts_it_back(loudness_folder: Path) -> None:
+def test_demucs_normalisation_removes_and_restores_the_mean(loudness_folder: Path) -> None:
     song = noise(2, SEGMENT - 100) + np.float32(0.1)
     stems = Separator(loudness_folder, overlap=0, threads=1).separate(song)
     mix = song.mean(axis=0, dtype=np.float64)
@@ -112,7 +112,7 @@ def test_demucs_normalisation_takes_the_mean_out_and_puts_it_back(loudness_folde
         assert np.allclose(stems[name], gain * level * normalised * deviation + mean, atol=1e-5)
 
 
-def test_no_number_becomes_silence(separator: Separator) -> None:
+def test_nan_and_infinity_become_silence(separator: Separator) -> None:
     song = noise(1, 5000)
     song[0, 100], song[0, 200] = np.nan, np.inf
     stems = separator.separate(song)
@@ -120,7 +120,7 @@ def test_no_number_becomes_silence(separator: Separator) -> None:
     assert stems["drums"][0, 100] == pytest.approx(0, abs=1e-6)
 
 
-def test_one_dimension_is_mono(separator: Separator) -> None:
+def test_a_one_dimensional_array_is_mono(separator: Separator) -> None:
     assert separator.separate(noise(1, 500)[0])["bass"].shape == (1, 500)
 
 
@@ -132,12 +132,12 @@ def test_a_song_without_samples_is_an_input_error(separator: Separator) -> None:
 @pytest.mark.parametrize(
     "song", [np.zeros((3, 100), np.float32), np.zeros((2, 100), np.int16), np.zeros((1, 2, 100), np.float32)]
 )
-def test_arrays_that_are_no_song_are_refused(separator: Separator, song: np.ndarray) -> None:
+def test_rejects_invalid_arrays(separator: Separator, song: np.ndarray) -> None:
     with pytest.raises(SettingError, match="has to be float"):
         separator.separate(song)
 
 
-def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> None:
+def test_an_unknown_stem_lists_the_stems_of_the_model(separator: Separator) -> None:
     with pytest.raises(SettingError, match=r"'guitar'.*all, drums, bass, other, vocals"):
         separator.separate(noise(1, 100), stems="guitar")
 
@@ -160,21 +160,19 @@ def test_an_unknown_stem_is_named_with_those_there_are(separator: Separator) -> 
         ({"quality": "perfect"}, "Choose fast, balanced, best"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(
-    gains_folder: Path, settings: dict[str, object], message: str
-) -> None:
+def test_rejects_invalid_settings(gains_folder: Path, settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         Separator(gains_folder, **settings)  # type: ignore[arg-type]
 
 
-def test_networks_of_a_fixed_length_take_no_longer_segments(tmp_path: Path) -> None:
+def test_fixed_length_networks_reject_longer_segments(tmp_path: Path) -> None:
     folder = spectral_model(tmp_path, fixed_length=True)
     with pytest.raises(SettingError, match=r"at most 0\.136 s, not 0\.2"):
         Separator(folder, segment_s=0.2)
     Separator(folder, segment_s=0.1, threads=1)
 
 
-def test_a_preset_is_a_way_of_cutting_and_what_is_said_besides_wins(loudness_folder: Path) -> None:
+def test_quality_presets_set_overlap_and_shifts_unless_given(loudness_folder: Path) -> None:
     song = noise(2, 4 * SEGMENT) * np.linspace(0, 1, 4 * SEGMENT, dtype=np.float32)
 
     def vocals(**settings: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What is found out about a song before it is separated."""
+"""The first pass over a song."""
 
 from dataclasses import replace
 
@@ -14,11 +14,11 @@ from unbraid.separation.song import SILENT_DEVIATION, ArraySong, analyse
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", [44100, 48000, 22050])
-def test_a_song_is_normalised_by_its_mono_mix_at_the_rate_of_the_model(rate: int, channels: int) -> None:
-    song = noise(channels, 200_000) + np.float32(0.25)  # several blocks, and not around zero
+def test_measures_the_mono_mix_at_the_rate_of_the_model(rate: int, channels: int) -> None:
+    song = noise(channels, 200_000) + np.float32(0.25)  # several blocks, with a DC offset
     model = replace(find_installed("lite"), normalise=True)
     analysis = analyse(ArraySong(song, rate), model, Reporter(None, None))
-    heard = Resampler(rate, 44100, channels).push(song, last=True).astype(np.float64).mean(axis=0)
-    assert analysis.model_samples == heard.size
-    assert analysis.mean == pytest.approx(heard.mean(), rel=1e-6)
-    assert analysis.deviation - SILENT_DEVIATION == pytest.approx(heard.std(ddof=1), rel=1e-6)
+    mono = Resampler(rate, 44100, channels).push(song, last=True).astype(np.float64).mean(axis=0)
+    assert analysis.model_samples == mono.size
+    assert analysis.mean == pytest.approx(mono.mean(), rel=1e-6)
+    assert analysis.deviation - SILENT_DEVIATION == pytest.approx(mono.std(ddof=1), rel=1e-6)

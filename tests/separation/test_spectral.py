@@ -1,4 +1,4 @@
-"""The STFT pair: the right convention, and an exact inverse."""
+"""The STFT: its conventions, and its exact inverse."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from unbraid.separation.spectral import Spectral
     extra=st.integers(1, 3000),
     channels=st.integers(1, 3),
 )
-def test_the_inverse_gives_back_every_sample(hop: int, ratio: int, extra: int, channels: int) -> None:
+def test_the_inverse_reconstructs_every_sample(hop: int, ratio: int, extra: int, channels: int) -> None:
     spectral = Spectral(hop * ratio, hop)
     signal = noise(channels, hop * ratio // 2 + extra)
     assert level_db(spectral.inverse(spectral.forward(signal), signal.shape[1]) - signal, signal) < -110
@@ -48,7 +48,7 @@ def test_the_spectrum_is_the_windowed_transform_of_mirrored_frames() -> None:
         assert np.allclose(spectrum[0, :, frame, 0] + 1j * spectrum[0, :, frame, 1], expected, atol=1e-6)
 
 
-def test_leading_dimensions_are_kept() -> None:
+def test_keeps_leading_dimensions() -> None:
     spectral = Spectral(256, 64)
     signals = noise(6, 1000).reshape(3, 2, 1000)
     spectrum = spectral.forward(signals)
@@ -57,23 +57,23 @@ def test_leading_dimensions_are_kept() -> None:
     assert level_db(spectral.inverse(spectrum, 1000) - signals, signals) < -110
 
 
-def test_a_spectrum_of_another_length_is_refused() -> None:
+def test_rejects_a_spectrum_of_another_length() -> None:
     spectral = Spectral(256, 64)
     with pytest.raises(ValueError, match="1000 samples need"):
         spectral.inverse(spectral.forward(noise(1, 2000)), 1000)
 
 
 @pytest.mark.parametrize("edges", ["centred", "demucs"])
-def test_a_spectrum_goes_where_it_is_wanted(edges: Edges) -> None:
+def test_writes_the_spectrum_into_out(edges: Edges) -> None:
     spectral = Spectral(256, 64, edges)
     signal = noise(2, 3000)
-    room = np.full((2, spectral.bins, spectral.frames(3000), 2), np.nan, np.float32)
-    assert spectral.forward(signal, out=room) is room
-    assert np.array_equal(room, spectral.forward(signal))
+    out = np.full((2, spectral.bins, spectral.frames(3000), 2), np.nan, np.float32)
+    assert spectral.forward(signal, out=out) is out
+    assert np.array_equal(out, spectral.forward(signal))
 
 
 @pytest.mark.parametrize("edges", ["centred", "demucs"])
-def test_the_beginning_of_an_inverse_is_added_to_what_is_there(edges: Edges) -> None:
+def test_add_inverse_adds_the_start_of_the_signal(edges: Edges) -> None:
     spectral = Spectral(256, 64, edges)
     spectrum = spectral.forward(noise(2, 3000))
     whole = spectral.inverse(spectrum, 3000)
@@ -84,17 +84,17 @@ def test_the_beginning_of_an_inverse_is_added_to_what_is_there(edges: Edges) -> 
         assert np.array_equal(total, before + whole[:, :samples])
 
 
-def test_between_signal_and_spectrum_there_is_no_second_spectrogram() -> None:
+def test_allocates_no_second_spectrogram() -> None:
     spectral = Spectral(4096, 1024)
     signal = noise(2, 441000)
     spectrum = spectral.forward(signal)
-    room = np.zeros_like(spectrum)
-    assert taken(lambda: spectral.forward(signal, out=room)) < 0.5 * spectrum.nbytes
-    assert taken(lambda: spectral.add_inverse(spectrum, 441000, signal)) < 0.2 * spectrum.nbytes
+    out = np.zeros_like(spectrum)
+    assert peak_bytes(lambda: spectral.forward(signal, out=out)) < 0.5 * spectrum.nbytes
+    assert peak_bytes(lambda: spectral.add_inverse(spectrum, 441000, signal)) < 0.2 * spectrum.nbytes
 
 
-def taken(work: Callable[[], object]) -> int:
-    """Bytes that `work` holds at its peak, besides what was there."""
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return the peak memory that `work` allocates."""
     tracemalloc.start()
     try:
         work()
@@ -103,37 +103,39 @@ def taken(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-class Peer:
-    """What demucs' `_spec` and `_ispec` look at in a network."""
+class DemucsNetwork:
+    """The attributes of a network that `_spec` and `_ispec` of demucs read."""
 
     nfft, hop_length = 512, 128
 
 
-# From a single sample, where there is nothing to mirror, past all borders of what is mirrored.
+# From a single sample, where nothing can be mirrored, to lengths beyond all borders of the mirrored part.
 LENGTHS = [1, 2, 100, 127, 128, 129, 191, 192, 193, 320, 321, 512, 1000, 12345]
 
 
 @pytest.mark.parametrize("samples", LENGTHS)
-def test_demucs_edges_give_the_spectrum_that_demucs_computes(samples: int) -> None:
+def test_demucs_edges_give_the_spectrum_of_demucs(samples: int) -> None:
     signal = noise(2, samples)
-    expected = torch.view_as_real(HTDemucs._spec(Peer, torch.from_numpy(signal)[None])[0]).numpy()
+    expected = torch.view_as_real(HTDemucs._spec(DemucsNetwork, torch.from_numpy(signal)[None])[0]).numpy()
     spectral = Spectral(512, 128, "demucs")
-    found = spectral.forward(signal)
-    assert found.dtype == np.float32
-    assert found.shape == expected.shape == (2, 256, spectral.frames(samples), 2)
-    assert level_db(found - expected, expected) < -120
+    actual = spectral.forward(signal)
+    assert actual.dtype == np.float32
+    assert actual.shape == expected.shape == (2, 256, spectral.frames(samples), 2)
+    assert level_db(actual - expected, expected) < -120
 
 
 @pytest.mark.parametrize("samples", LENGTHS)
-def test_demucs_edges_give_the_signal_that_demucs_computes(samples: int) -> None:
+def test_demucs_edges_give_the_signal_of_demucs(samples: int) -> None:
     spectral = Spectral(512, 128, "demucs")
     shape = (3, 2, 256, spectral.frames(samples), 2)
     spectra = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    expected = HTDemucs._ispec(Peer, torch.view_as_complex(torch.from_numpy(spectra)), samples).numpy()
-    found = spectral.inverse(spectra, samples)
-    assert found.dtype == np.float32
-    assert found.shape == expected.shape == (3, 2, samples)
-    assert level_db(found - expected, expected) < -120
+    expected = HTDemucs._ispec(
+        DemucsNetwork, torch.view_as_complex(torch.from_numpy(spectra)), samples
+    ).numpy()
+    actual = spectral.inverse(spectra, samples)
+    assert actual.dtype == np.float32
+    assert actual.shape == expected.shape == (3, 2, samples)
+    assert level_db(actual - expected, expected) < -120
 
 
 def test_demucs_edges_need_a_hop_of_a_quarter() -> None:

@@ -1,4 +1,4 @@
-"""Streaming gives what the same rules give with the whole song in memory, whatever the cut, the shifts and the jobs."""
+"""Streaming equals a reference that holds the whole song in memory, for any overlap, shifts and jobs."""
 
 import random
 from pathlib import Path
@@ -21,7 +21,7 @@ def network(mixture: np.ndarray) -> np.ndarray:
 
 
 def whole_song(song: np.ndarray, overlap: float, shifts: int, seed: int) -> np.ndarray:
-    """Demucs' procedure as its paper and options describe it, everything in memory and in float64."""
+    """Reference: the procedure of Demucs by its paper and options, in memory and in float64."""
     mix = song.mean(axis=0, dtype=np.float64)
     mean, deviation = mix.mean(), mix.std(ddof=1)
     normalised = (song - mean) / deviation
@@ -40,11 +40,11 @@ def one_pass(song: np.ndarray, overlap: float) -> np.ndarray:
     ramp = np.minimum(np.arange(1, SEGMENT + 1), np.arange(SEGMENT, 0, -1)).astype(float)
     total, weights = np.zeros((len(GAINS), *song.shape)), np.zeros(length)
     for start in range(0, length, int((1 - overlap) * SEGMENT)):
-        kept = min(SEGMENT, length - start)
-        before = (SEGMENT - kept) // 2
-        estimate = network(around[:, SEGMENT + start - before :][:, :SEGMENT])[..., before : before + kept]
-        total[..., start : start + kept] += ramp[:kept] * estimate
-        weights[start : start + kept] += ramp[:kept]
+        size = min(SEGMENT, length - start)
+        before = (SEGMENT - size) // 2
+        estimate = network(around[:, SEGMENT + start - before :][:, :SEGMENT])[..., before : before + size]
+        total[..., start : start + size] += ramp[:size] * estimate
+        weights[start : start + size] += ramp[:size]
     return total / weights
 
 
@@ -55,7 +55,7 @@ def one_pass(song: np.ndarray, overlap: float) -> np.ndarray:
     shifts=st.sampled_from([0, 0, 1, 3]),
     jobs=st.integers(1, 3),
 )
-def test_streaming_equals_the_whole_song(
+def test_streaming_equals_the_reference(
     loudness_folder: Path, samples: int, overlap: float, shifts: int, jobs: int
 ) -> None:
     song = noise(2, samples, seed=samples) + np.float32(0.01)
@@ -65,7 +65,7 @@ def test_streaming_equals_the_whole_song(
     assert level_db(stems - expected, expected) < -100
 
 
-def test_the_same_seed_gives_the_same_stems_and_another_gives_others(loudness_folder: Path) -> None:
+def test_the_seed_decides_the_stems(loudness_folder: Path) -> None:
     song = noise(2, 4 * SEGMENT)
     first, again, other = (
         Separator(loudness_folder, shifts=2, seed=seed, threads=1).separate(song)["vocals"]
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_stems_and_another_gives_others(loudness_fo
 
 
 @pytest.mark.parametrize("segment_s", [0.05, 0.2, 1.0])
-def test_the_length_of_a_segment_can_be_chosen(gains_folder: Path, segment_s: float) -> None:
+def test_stems_are_exact_for_any_segment_length(gains_folder: Path, segment_s: float) -> None:
     song = noise(2, 30000)
     stems = Separator(gains_folder, segment_s=segment_s, threads=1).separate(song)
     assert level_db(stems["other"] - np.float32(np.float16(0.2)) * song, song) < -110

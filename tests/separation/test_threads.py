@@ -1,4 +1,4 @@
-"""One separator serves several threads; progress only rises; a cancelled song stops within a segment."""
+"""Threads that share a separator, progress, and cancellation."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +14,17 @@ from unbraid.errors import Cancelled
 from unbraid.separation import Progress
 
 
-def test_songs_separated_at_the_same_time_come_out_as_alone(loudness_folder: Path) -> None:
+def test_concurrent_songs_give_the_same_stems_as_single_songs(loudness_folder: Path) -> None:
     separator = Separator(loudness_folder, jobs=2)
     songs = [noise(2, 8 * SEGMENT + index, seed=index) for index in range(6)]
     alone = [separator.separate(song)["vocals"] for song in songs]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda song: separator.separate(song)["vocals"], songs))
-    for expected, found in zip(alone, together, strict=True):
-        assert np.array_equal(expected, found)
+    for expected, actual in zip(alone, together, strict=True):
+        assert np.array_equal(expected, actual)
 
 
-def test_progress_rises_through_the_stages_to_one(
+def test_progress_increases_through_all_stages_to_one(
     separator: Separator, write_song: WriteSong, tmp_path: Path
 ) -> None:
     reports: list[Progress] = []
@@ -38,14 +38,14 @@ def test_progress_rises_through_the_stages_to_one(
 
 
 @pytest.mark.parametrize("stage", ["analysing", "separating", "writing"])
-def test_a_cancelled_song_leaves_nothing(
+def test_a_cancelled_song_leaves_no_files(
     separator: Separator, write_song: WriteSong, tmp_path: Path, stage: str
 ) -> None:
     cancel = threading.Event()
-    heard: list[Progress] = []
+    reports: list[Progress] = []
 
     def stop(report: Progress) -> None:
-        heard.append(report)
+        reports.append(report)
         if report.stage == stage:
             cancel.set()
 
@@ -53,10 +53,10 @@ def test_a_cancelled_song_leaves_nothing(
     with pytest.raises(Cancelled):
         separator.separate_to_files(song, tmp_path / "a" / "out", progress=stop, cancel=cancel)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav"]
-    assert len([report for report in heard if report.stage == stage]) == 1
+    assert len([report for report in reports if report.stage == stage]) == 1
 
 
-def test_an_error_in_the_callback_stops_the_work_too(separator: Separator) -> None:
+def test_an_exception_in_the_callback_stops_the_work(separator: Separator) -> None:
     def fail(report: Progress) -> None:
         raise KeyboardInterrupt
 

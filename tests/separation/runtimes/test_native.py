@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.native.networks import audible_network, needs_library
 from tests.separation.conftest import noise
-from tests.separation.engines import ENGINES, choose, describe, folder_of, passing_on
+from tests.separation.engines import ENGINES, choose, describe, folder_of, gain_network
 
 from unbraid import Separator
 from unbraid.errors import ModelError
@@ -31,7 +31,7 @@ SHAPES = {"mixture": (1, 2, 4096), "spectrum": (1, 2, 2048, 4, 2)}
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """htdemucs with stems that are GAINS times the mixture."""
-    return folder_of(passing_on(GAINS), tmp_path_factory.mktemp("known") / "four")
+    return folder_of(gain_network(GAINS), tmp_path_factory.mktemp("known") / "four")
 
 
 @pytest.fixture(scope="module")
