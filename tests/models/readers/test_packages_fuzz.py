@@ -83,14 +83,16 @@ def good(package_path: Path) -> bytes:
 
 @FUZZ
 @given(edits=EDITS)
-def test_edited_file(package_path: Path, good: bytes, edits: Edits) -> None:
+def test_edited_file_is_read_correctly_or_rejected(package_path: Path, good: bytes, edits: Edits) -> None:
     package_path.write_bytes(edited(good, edits))
     check(package_path, good)
 
 
 @FUZZ
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_flipped_bit(package_path: Path, good: bytes, position: float, bit: int) -> None:
+def test_flipped_bit_is_detected_or_harmless(
+    package_path: Path, good: bytes, position: float, bit: int
+) -> None:
     changed = bytearray(good)
     changed[int(position * len(good))] ^= 1 << bit
     package_path.write_bytes(changed)
@@ -114,7 +116,7 @@ def check(path: Path, good: bytes) -> None:
 @FUZZ
 @given(edits=EDITS)
 @example(edits=[(0.5, 0, b"cos\nsystem\n")])
-def test_edited_pickle(edits: Edits) -> None:
+def test_edited_pickle_is_read_or_rejected(edits: Edits) -> None:
     """Edit the pickle alone: the checksum of the file would reject most edits."""
     try:
         read_pickle(edited(PICKLE, edits))
@@ -124,7 +126,9 @@ def test_edited_pickle(edits: Edits) -> None:
 
 @FUZZ
 @given(edits=EDITS)
-def test_package_with_edited_pickle(tmp_path_factory: pytest.TempPathFactory, edits: Edits) -> None:
+def test_package_with_edited_pickle_has_only_saved_weights(
+    tmp_path_factory: pytest.TempPathFactory, edits: Edits
+) -> None:
     path = tmp_path_factory.getbasetemp() / "edited.th"
     path.write_bytes(archive(edited(PICKLE, edits), STATE))
     try:
@@ -140,7 +144,7 @@ def test_package_with_edited_pickle(tmp_path_factory: pytest.TempPathFactory, ed
 
 @FUZZ
 @given(content=st.binary(max_size=200), protocol=st.sampled_from([b"", b"\x80\x02"]))
-def test_random_pickle(content: bytes, protocol: bytes) -> None:
+def test_random_pickle_is_read_or_rejected(content: bytes, protocol: bytes) -> None:
     try:
         read_pickle(protocol + content)
     except PackageError as error:
