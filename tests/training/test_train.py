@@ -86,8 +86,10 @@ def backings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_some_items_are_voices_over_backings(songs: Path, backings: Path) -> None:
-    recorded = BackingMix(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
-    batches = Batches(SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), recorded=recorded)
+    backing_mix = BackingMix(SoundPool(backings, "train"), SoundPool(backings, "train"), share=0.5)
+    batches = Batches(
+        SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), backing_mix=backing_mix
+    )
     draws = [batches.draw() for _ in range(4)]
     backed = np.concatenate([draw.backed for draw in draws])
     stems = np.concatenate([draw.stems for draw in draws])[backed]

@@ -123,17 +123,17 @@ class Batches:
         seed: int,
         augmentation: Augmentation,
         remixed: float = 0.5,
-        recorded: BackingMix | None = None,
+        backing_mix: BackingMix | None = None,
     ) -> None:
         self.pool, self.batch, self.samples, self.remixed = pool, batch, samples, remixed
-        self.augmentation, self.recorded = augmentation, recorded
+        self.augmentation, self.backing_mix = augmentation, backing_mix
         self.rng = np.random.default_rng(seed)
 
     def refresh(self) -> None:
         """Add songs and sounds that have been written since."""
         self.pool.refresh()
-        if self.recorded is not None:
-            self.recorded.refresh()
+        if self.backing_mix is not None:
+            self.backing_mix.refresh()
 
     def _stem(self, source: int, song: int, position: float, speed: float) -> Audio:
         """Return one augmented stem (2, samples) from `position` (0 to 1) in `song`."""
@@ -173,16 +173,16 @@ class Batches:
         speed = self.augmentation.speed(self.rng)
         return self.augmentation.stem(pool.crop(self.rng, self._needed(speed)), self.samples, speed, self.rng)
 
-    def _voice(self, recorded: BackingMix) -> Audio:
-        if recorded.voices is not None and self.rng.random() < recorded.voices_share:
-            return self.augmentation.voice(self._sound(recorded.voices), self.rng)
+    def _voice(self, backing_mix: BackingMix) -> Audio:
+        if backing_mix.voices is not None and self.rng.random() < backing_mix.voices_share:
+            return self.augmentation.voice(self._sound(backing_mix.voices), self.rng)
         return self._stem(VOCALS, *self._place())
 
-    def _voice_over_backing(self, recorded: BackingMix) -> Audio:
+    def _voice_over_backing(self, backing_mix: BackingMix) -> Audio:
         """Draw a voice over a backing, at a random level."""
-        backing, voice = self._sound(recorded.backings), self._voice(recorded)
+        backing, voice = self._sound(backing_mix.backings), self._voice(backing_mix)
         if not voice.any() and self.rng.random() >= SILENT_SHARE:
-            voice = self._voice(recorded)
+            voice = self._voice(backing_mix)
         level_db = np.clip(self.rng.normal(*VOICE_DB), -18, 6)
         level, target = float(voice.std()), float(backing.std()) * 10 ** (level_db / 20)
         stems = np.zeros((len(SOURCES), *voice.shape), np.float32)
@@ -195,15 +195,12 @@ class Batches:
         mixtures: list[Audio] = []
         backed: list[bool] = []
         while len(mixtures) < self.batch:
-            over = self.recorded is not None and self.rng.random() < self.recorded.share
-            stems = (
-                self._voice_over_backing(self.recorded)
-                if over and self.recorded is not None
-                else self._song()
-            )
+            mix = self.backing_mix
+            over_backing = mix is not None and self.rng.random() < mix.share
+            stems = self._voice_over_backing(mix) if mix is not None and over_backing else self._song()
             mixture = self.augmentation.mixture(stems, self.rng)
             deviation = mixture.sum(0).std()
             if deviation > 1e-4:  # silent mixtures teach nothing
                 mixtures.append(mixture / deviation * self.augmentation.level(self.rng))
-                backed.append(over)
+                backed.append(over_backing)
         return Batch(np.stack(mixtures), np.array(backed))

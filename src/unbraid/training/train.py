@@ -170,10 +170,10 @@ def train(recipe: Recipe) -> Path:
         SongPool(recipe.songs, "test"), load_sounds(backings, "test"), load_sounds(voices, "test")
     )
     backing_sounds = load_sounds(backings, "train")
-    recorded = None if backing_sounds is None else BackingMix(backing_sounds, load_sounds(voices, "train"))
+    backing_mix = None if backing_sounds is None else BackingMix(backing_sounds, load_sounds(voices, "train"))
     seed = recipe.seed + 1000 * progress.resumed  # a resumed run draws new mixtures
     samples = (FRAMES - 1) * HOP
-    batches = Batches(pool, recipe.batch, samples, seed, Augmentation(), recorded=recorded)
+    batches = Batches(pool, recipe.batch, samples, seed, Augmentation(), backing_mix=backing_mix)
     targets = prefetch(batches, run.device)
     losses: list[float] = []
     last_save = last_validation = progress.seconds
