@@ -1,5 +1,6 @@
 /** Vite plugin for a static host: writes config.json with the API's address, and _headers with the security headers. */
 import type { Plugin } from 'vite'
+import page from '../src/unbraid/api/page_headers.json'
 
 type Environment = Record<string, string | undefined>
 
@@ -23,35 +24,19 @@ export function staticHost(env: Environment): Plugin {
 }
 
 /**
- * The same headers as the web app's (`page_policy` in src/unbraid; tests/infra/test_netlify.py compares them), in
- * Netlify's format, which other static hosts read too. No header may be in two rules: the host would send both values.
+ * The headers of the web app (src/unbraid/api/page_headers.json) in Netlify's format, which other static hosts read too.
+ * No header may be in two rules: the host would send both values.
  */
 function headers(connect: readonly string[]): string {
-  const policy = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data: blob:",
-    "font-src 'self'",
-    "media-src 'self' blob:",
-    "manifest-src 'self'",
-    "worker-src 'self'",
-    `connect-src ${["'self'", ...connect].join(' ')}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ]
-  return `/*
-  Content-Security-Policy: ${policy.join('; ')}
-  Strict-Transport-Security: max-age=31536000
-  X-Content-Type-Options: nosniff
-  X-Frame-Options: DENY
-  Referrer-Policy: no-referrer
-  Cross-Origin-Opener-Policy: same-origin
-  Permissions-Policy: camera=(), microphone=(), geolocation=(), payment=(), usb=()
-/assets/*
-  Cache-Control: public, max-age=31536000, immutable
-`
+  const directives = { ...page['content-security-policy'] }
+  directives['connect-src'] = [directives['connect-src'], ...connect].join(' ')
+  const policy = Object.entries(directives).map((directive) => directive.join(' '))
+  const lines = Object.entries({
+    'content-security-policy': policy.join('; '),
+    'strict-transport-security': page['strict-transport-security'],
+    ...page.headers,
+  }).map(([name, value]) => `  ${name}: ${value}`)
+  return `/*\n${lines.join('\n')}\n/assets/*\n  Cache-Control: public, max-age=31536000, immutable\n`
 }
 
 function readUrl(env: Environment, name: string, protocols: readonly string[]): URL | null {

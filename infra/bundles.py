@@ -46,7 +46,7 @@ def bundle(path: Path, made: Path = MADE) -> Path:
 
 
 def own_files() -> list[Path]:
-    """The modules that the functions import, and the TOML tables in their folders."""
+    """The modules that the functions import, and the TOML and JSON tables in their folders."""
     modules: dict[str, Path] = {}
     waiting = [START, *(f"{START}.{file.stem}" for file in _file(START).parent.glob("*.py"))]
     while waiting:
@@ -58,7 +58,10 @@ def own_files() -> list[Path]:
         waiting += _imports(ast.parse(file.read_text("utf-8")), name.startswith(FOLLOWED))
         if "." in name:
             waiting.append(name.rpartition(".")[0])
-    tables = {table for file in modules.values() for table in file.parent.glob("*.toml")}
+    folders = {file.parent for file in modules.values()}
+    tables = {
+        table for folder in folders for ending in ("toml", "json") for table in folder.glob(f"*.{ending}")
+    }
     return sorted({*modules.values(), *tables})
 
 

@@ -16,6 +16,7 @@ from unbraid.api.headers import ALWAYS, HSTS, page_policy
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "netlify.toml").read_text("utf-8"))
 BUILD = SETTINGS["build"]
+HEADERS = "src/unbraid/api/page_headers.json"
 
 API = "https://api123.execute-api.eu-west-1.amazonaws.com"
 SOCKET = "wss://socket456.execute-api.eu-west-1.amazonaws.com"
@@ -25,8 +26,10 @@ TOKENS = "https://music.auth.eu-west-1.amazoncognito.com"
 
 
 def build(place: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run the build as Netlify does, in a copy of the base folder. Return the process and the published folder."""
+    """Run the build as Netlify does, in a copy of the files it reads. Return the process and the published folder."""
     base = place / BUILD["base"]
+    (place / HEADERS).parent.mkdir(parents=True)
+    shutil.copy(ROOT / HEADERS, place / HEADERS)
     shutil.copytree(ROOT / BUILD["base"], base, ignore=shutil.ignore_patterns("node_modules", "dist"))
     (base / "node_modules").symlink_to(ROOT / BUILD["base"] / "node_modules")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("UNBRAID_", "VITE_"))}

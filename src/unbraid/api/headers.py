@@ -1,37 +1,23 @@
-"""Response headers that tell browsers what a page may do. The web app and the CloudFront distribution send them.
+"""Response headers that tell browsers what a page may do: `page_headers.json`, read here and by `frontend/site.ts`.
 
-`frontend/site.ts` writes the same headers for a static host; `tests/infra/test_netlify.py` compares them.
+The web app and the CloudFront distribution send them. `referrer-policy` matters because a URL may hold a session's id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-ALWAYS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",  # a URL may hold a session's id
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-}
-HSTS = "max-age=31536000"
+_TABLE: Mapping[str, Any] = json.loads(Path(__file__).with_name("page_headers.json").read_text("utf-8"))
+
+ALWAYS: Mapping[str, str] = _TABLE["headers"]
+HSTS: str = _TABLE["strict-transport-security"]
 
 
 def page_policy(connect: Sequence[str] = ()) -> str:
-    """Content-Security-Policy of the app's page. `connect`: other origins that its script may call."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data: blob:",
-            "font-src 'self'",
-            "media-src 'self' blob:",
-            "manifest-src 'self'",
-            "worker-src 'self'",
-            " ".join(("connect-src 'self'", *connect)),
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
+    """Return the Content-Security-Policy of the app's page. `connect`: other origins that its script may call."""
+    policy: dict[str, str] = dict(_TABLE["content-security-policy"])
+    policy["connect-src"] = " ".join((policy["connect-src"], *connect))
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
