@@ -99,11 +99,11 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
     )
 
 
-def statuses_answer(request: BatchStatusRequest, known: Mapping[str, StatusAnswer]) -> StatusesAnswer:
-    """The statuses in the order of the request; `UNKNOWN` for ids that are not in `known`."""
+def statuses_answer(request: BatchStatusRequest, answers: Mapping[str, StatusAnswer]) -> StatusesAnswer:
+    """The statuses in the order of the request; `UNKNOWN` for ids that are not in `answers`."""
     return StatusesAnswer(
         sessions=[
-            known[one] if one in known else UnknownStatus(session_id=one) for one in request.session_ids
+            answers[one] if one in answers else UnknownStatus(session_id=one) for one in request.session_ids
         ]
     )
 

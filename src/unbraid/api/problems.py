@@ -57,14 +57,16 @@ def of_error(error: UnbraidError) -> Problem:
     return make_problem(http_status(error), error.message, fields)
 
 
-def of_fields(found: Sequence[Mapping[str, Any]]) -> Problem:
+def of_fields(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """The problem for pydantic's validation errors, whose `loc` begins with `body`, `query` or `path`."""
     if any(
         item["type"] in MALFORMED or (item["type"] == "missing" and tuple(item["loc"]) == ("body",))
-        for item in found
+        for item in errors
     ):
         return make_problem(400, UNREADABLE)
-    fields = [FieldProblem(pointer=_pointer(item["loc"][1:]), detail=_lowered(item["msg"])) for item in found]
+    fields = [
+        FieldProblem(pointer=_pointer(item["loc"][1:]), detail=_lowered(item["msg"])) for item in errors
+    ]
     detail = "; ".join(f"{field.pointer.removeprefix('#/')}: {field.detail}" for field in fields)
     return make_problem(422, detail, fields)
 

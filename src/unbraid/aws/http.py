@@ -139,11 +139,11 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
 def _request(place: Place, schema: type[BaseModel], event: Event) -> BaseModel:
     """Parse the request. Raises Refused (400, 413, 422)."""
     if place == "body":
-        found = _body(event)
+        fields = _body(event)
     else:
-        found = event.get("pathParameters" if place == "path" else "queryStringParameters") or {}
+        fields = event.get("pathParameters" if place == "path" else "queryStringParameters") or {}
     try:
-        return schema.model_validate(found)
+        return schema.model_validate(fields)
     except ValidationError as error:
         wrong = [
             {**one, "loc": (place, *one["loc"])}

@@ -23,7 +23,7 @@ from unbraid.web.email import EmailQuota
 from unbraid.web.metrics import Metrics
 
 ZIPS = "zips"
-"""First part of the keys under which archives are linked. They are made while they are sent."""
+"""First part of the link keys of archives, which exist only while they are sent."""
 
 
 @dataclass(frozen=True)

@@ -80,32 +80,32 @@ class StatusWatcher:
     async def _run(self) -> None:
         while self._subscribers:
             await asyncio.sleep(POLL_INTERVAL_S)
-            session_ids_of_all = list(frozenset().union(*self._subscribers.values()))
+            polled = list(frozenset().union(*self._subscribers.values()))
             try:
-                found = await to_thread.run_sync(self._statuses, session_ids_of_all)
+                statuses = await to_thread.run_sync(self._statuses, polled)
             except Exception:
                 log.warning("the session store didn't answer", exc_info=True)
                 continue
             for subscriber, session_ids in list(self._subscribers.items()):
                 # Sessions of sockets that were added during this poll are in the next one.
-                self.send_changes(subscriber, [one for one in session_ids if one in found], found)
+                self.send_changes(subscriber, [one for one in session_ids if one in statuses], statuses)
 
     def send_changes(
-        self, subscriber: _Subscriber, session_ids: Iterable[str], found: dict[str, Status | None]
+        self, subscriber: _Subscriber, session_ids: Iterable[str], statuses: dict[str, Status | None]
     ) -> None:
         """Queue the statuses that have changed since `subscriber` last got them."""
         for session_id in session_ids:
-            status = found.get(session_id)
+            status = statuses.get(session_id)
             state = _state(status)
             if session_id not in subscriber.sent or subscriber.sent[session_id] != state:
                 subscriber.queue(session_id, state, self._text(session_id, status, subscriber.base))
 
     def _statuses(self, session_ids: list[str]) -> dict[str, Status | None]:
         service, size = self._context.service, self._context.service.limits.max_batch
-        found: dict[str, Status] = {}
+        statuses: dict[str, Status] = {}
         for start in range(0, len(session_ids), size):
-            found.update(service.status_many(session_ids[start : start + size]))
-        return {session_id: found.get(session_id) for session_id in session_ids}
+            statuses.update(service.status_many(session_ids[start : start + size]))
+        return {session_id: statuses.get(session_id) for session_id in session_ids}
 
     def _text(self, session_id: str, status: Status | None, base: str) -> str:
         if status is None:
@@ -149,9 +149,9 @@ async def events(
             await socket.close(UNAUTHORIZED, NOT_SIGNED_IN)
         return
     subscriber = _Subscriber(context.base(socket), client)
-    known = await to_thread.run_sync(context.service.status_many, session_id, owner)
-    watcher.send_changes(subscriber, session_id, {one: known.get(one) for one in session_id})
-    watcher.add(subscriber, known)
+    statuses = await to_thread.run_sync(context.service.status_many, session_id, owner)
+    watcher.send_changes(subscriber, session_id, {one: statuses.get(one) for one in session_id})
+    watcher.add(subscriber, statuses)
     sending = asyncio.create_task(_send(socket, subscriber))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":

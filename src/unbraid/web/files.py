@@ -72,9 +72,9 @@ def _check_link(key: str, request: Request, context: Context) -> Grant:
     try:
         return context.store.links.check(request.method, key, request.query_params)
     except LinkAltered:
-        raise Forbidden("This link is incomplete or was changed. Get a new one from POST /status.") from None
+        raise Forbidden("This link is incomplete or was changed. Reload the song to get a new one.") from None
     except LinkExpired:
-        raise SessionNotFound("This link has expired. Get a new one from POST /status.") from None
+        raise SessionNotFound("This link has expired. Reload the song to get a new one.") from None
 
 
 def _file(grant: Grant, context: Context) -> Response:
@@ -82,11 +82,11 @@ def _file(grant: Grant, context: Context) -> Response:
         raise SessionNotFound(GONE)
     path = context.store.path(grant.key)
     try:
-        found = path.stat()
+        file_stat = path.stat()
     except FileNotFoundError:
         raise SessionNotFound(GONE) from None
     media_type = MEDIA_TYPES.get(path.suffix[1:], OTHER)
-    return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=found)
+    return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=file_stat)
 
 
 async def _receive(grant: Grant, request: Request, context: Context) -> None:
@@ -136,10 +136,8 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 async def _drain(request: Request) -> None:
     """Read the rest of a refused upload: closing while the client still sends would lose the answer."""
-    if (
-        request.headers.get("expect", "").lower() == "100-continue"
-    ):  # the client waits for the answer before it sends
-        return
+    if request.headers.get("expect", "").lower() == "100-continue":
+        return  # the client waits for the answer before it sends
     left = MAX_DRAIN_BYTES
     try:
         async for chunk in _chunks(request):

@@ -37,5 +37,5 @@ def install(app: FastAPI) -> None:
         return _answer(of_fields(error.errors()))
 
 
-def _answer(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(found.model_dump(exclude_none=True), found.status, headers, MEDIA_TYPE)
+def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(problem.model_dump(exclude_none=True), problem.status, headers, MEDIA_TYPE)

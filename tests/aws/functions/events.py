@@ -1,5 +1,4 @@
-"""What AWS calls functions with, as its documentation shows it: API Gateway (HTTP, payload 2.0, and WebSocket), SNS,
-streams of DynamoDB."""
+"""Events of API Gateway (HTTP payload 2.0, WebSocket), SNS and DynamoDB streams, as in the AWS documentation."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ GATEWAY = "abcde12345.execute-api.eu-central-1.amazonaws.com"
 
 @dataclass
 class Context:
-    """What a function is told of itself."""
+    """The context object of a Lambda function."""
 
     function_name: str = "unbraid-test"
     memory_limit_in_mb: int = 512
@@ -31,19 +30,19 @@ def http(
     encoded: bool = False,
     **headers: str,
 ) -> dict[str, Any]:
-    """A call of `POST /status`; header names have `_` for `-`."""
-    method, _, place = route.partition(" ")
-    told = {"host": GATEWAY, "user-agent": "test", "x-forwarded-proto": "https"}
+    """An HTTP event for a route such as `POST /status`. Header names have `_` for `-`."""
+    method, _, raw_path = route.partition(" ")
+    all_headers = {"host": GATEWAY, "user-agent": "test", "x-forwarded-proto": "https"}
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route,
-        "rawPath": place,
+        "rawPath": raw_path,
         "rawQueryString": query,
         "requestContext": {
             "accountId": "111122223333",
             "apiId": "abcde12345",
             "domainName": GATEWAY,
-            "http": {"method": method, "path": place, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
             "requestId": "JKJaXmPLvHcESHA=",
             "routeKey": route,
             "stage": "$default",
@@ -52,7 +51,7 @@ def http(
         "isBase64Encoded": encoded,
     }
     if body is not None:
-        told["content-type"] = "application/json"
+        all_headers["content-type"] = "application/json"
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         event["body"] = base64.b64encode(data).decode() if encoded else data.decode()
     if path is not None:
@@ -61,14 +60,14 @@ def http(
         event["queryStringParameters"] = dict(parse_qsl(query))
     if claims is not None:
         event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
-    event["headers"] = told | {name.replace("_", "-"): value for name, value in headers.items()}
+    event["headers"] = all_headers | {name.replace("_", "-"): value for name, value in headers.items()}
     return event
 
 
 def socket(
     route: str, connection_id: str, session_ids: tuple[str, ...] = (), **headers: str
 ) -> dict[str, Any]:
-    """A call of `$connect`, `$default` or `$disconnect`."""
+    """A WebSocket event for `$connect`, `$default` or `$disconnect`."""
     kind = {"$connect": "CONNECT", "$default": "MESSAGE", "$disconnect": "DISCONNECT"}[route]
     event: dict[str, Any] = {
         "requestContext": {
@@ -88,11 +87,14 @@ def socket(
     if kind == "MESSAGE":
         event["body"] = '{"action": "status"}'
     if kind == "CONNECT":
-        told = {"Host": GATEWAY, "Sec-WebSocket-Version": "13"} | {
+        all_headers = {"Host": GATEWAY, "Sec-WebSocket-Version": "13"} | {
             "-".join(part.capitalize() for part in name.split("_")).replace("Websocket", "WebSocket"): value
             for name, value in headers.items()
         }
-        event |= {"headers": told, "multiValueHeaders": {name: [value] for name, value in told.items()}}
+        event |= {
+            "headers": all_headers,
+            "multiValueHeaders": {name: [value] for name, value in all_headers.items()},
+        }
         if session_ids:
             event["queryStringParameters"] = {"session_id": session_ids[-1]}
             event["multiValueQueryStringParameters"] = {"session_id": list(session_ids)}
@@ -100,7 +102,7 @@ def socket(
 
 
 def changes(*changed: tuple[str, str]) -> dict[str, Any]:
-    """A batch of a stream: `MODIFY` of a session, and so on."""
+    """A batch of stream records, each with its kind (such as `MODIFY`) and session id."""
     return {
         "Records": [
             {
@@ -125,7 +127,7 @@ def changes(*changed: tuple[str, str]) -> dict[str, Any]:
 
 
 def notice(status: str, inference_id: str, reason: str | None = None) -> dict[str, Any]:
-    """What the topics of an asynchronous endpoint tell."""
+    """A notification of the topics of an asynchronous endpoint."""
     message: dict[str, Any] = {
         "awsRegion": "eu-central-1",
         "eventTime": "2022-01-25T22:46:00.608Z",
@@ -148,11 +150,11 @@ def notice(status: str, inference_id: str, reason: str | None = None) -> dict[st
         }
     if reason is not None:
         message["failureReason"] = reason
-    return told(json.dumps(message))
+    return sns(json.dumps(message))
 
 
-def told(message: str) -> dict[str, Any]:
-    """A message of SNS."""
+def sns(message: str) -> dict[str, Any]:
+    """An SNS event with this message."""
     topic = "arn:aws:sns:eu-central-1:111122223333:unbraid-errors"
     return {
         "Records": [

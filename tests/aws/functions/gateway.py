@@ -1,4 +1,4 @@
-"""The part of the WebSocket API that functions talk to: `POST /events/@connections/ID`."""
+"""A fake of the API Gateway management API: `POST /events/@connections/ID`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from urllib.parse import unquote
 
 
 class Gateway:
-    """Remembers what was sent; `gone` are connections that have ended, `broken` those that fail."""
+    """Records messages. `gone`: closed connections (410); `broken`: connections that fail (403)."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.gone: set[str] = set()
         self.broken: set[str] = set()
         self.sent: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    def news(self, connection_id: str) -> list[tuple[str, str]]:
-        """Session and status of what it was sent since it was last asked."""
+    def take_statuses(self, connection_id: str) -> list[tuple[str, str]]:
+        """Session and status of each message since the last call."""
         return [(one["session_id"], one["status"]) for one in self.sent.pop(connection_id, [])]
 
 
 @contextmanager
 def running() -> Iterator[Gateway]:
-    """A gateway at a free port."""
+    """Run a gateway on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -20,7 +20,7 @@ def started(workspace: Workspace) -> tuple[str, str]:
     return session_id, str(Dispatch.of(workspace.outbox.dispatched[-1]))
 
 
-def test_a_worker_that_died_is_replaced_at_once(workspace: Workspace) -> None:
+def test_requeues_session_of_dead_worker_at_once(workspace: Workspace) -> None:
     session_id, dispatch = started(workspace)
     workspace.leases.begin(session_id, dispatch)
     run("on_invocation_end", events.notice("Failed", dispatch, "The model container died."))
@@ -32,7 +32,7 @@ def test_a_worker_that_died_is_replaced_at_once(workspace: Workspace) -> None:
     assert len(workspace.outbox.dispatched) == 2
 
 
-def test_a_song_that_kills_every_worker_fails(workspace: Workspace) -> None:
+def test_song_fails_after_three_dead_workers(workspace: Workspace) -> None:
     session_id, _ = started(workspace)
     for _ in range(3):
         dispatch = str(Dispatch.of(workspace.outbox.dispatched[-1]))
@@ -42,9 +42,7 @@ def test_a_song_that_kills_every_worker_fails(workspace: Workspace) -> None:
     assert "three times" in (workspace.record(session_id).error_message or "")
 
 
-def test_what_nobody_began_is_dispatched_anew_and_fails_at_last(
-    workspace: Workspace, log: io.StringIO
-) -> None:
+def test_redispatches_unstarted_song_then_fails_it(workspace: Workspace, log: io.StringIO) -> None:
     session_id, _ = started(workspace)
     for state in (State.PENDING, State.PENDING, State.FAILED):
         dispatch = str(Dispatch.of(workspace.outbox.dispatched[-1]))
@@ -57,7 +55,7 @@ def test_what_nobody_began_is_dispatched_anew_and_fails_at_last(
     assert session_id not in log.getvalue()
 
 
-def test_another_attempt_is_left_alone(workspace: Workspace) -> None:
+def test_ignores_notice_of_another_attempt(workspace: Workspace) -> None:
     session_id, dispatch = started(workspace)
     workspace.leases.begin(session_id, "another")
     for status in ("Failed", "Completed"):
@@ -67,7 +65,7 @@ def test_another_attempt_is_left_alone(workspace: Workspace) -> None:
     assert workspace.state(session_id) == State.IN_PROGRESS
 
 
-def test_after_success_there_is_nothing_to_do_unless_the_end_was_not_written_down(
+def test_success_requeues_only_a_session_whose_end_was_not_saved(
     workspace: Workspace,
 ) -> None:
     session_id, dispatch = started(workspace)
@@ -81,7 +79,7 @@ def test_after_success_there_is_nothing_to_do_unless_the_end_was_not_written_dow
     assert workspace.state(other) == State.PENDING
 
 
-def test_success_of_one_that_waits_again_says_nothing(workspace: Workspace) -> None:
+def test_success_of_a_requeued_session_changes_nothing(workspace: Workspace) -> None:
     session_id, dispatch = started(workspace)
     run("on_invocation_end", events.notice("Completed", dispatch))
     assert workspace.state(session_id) == State.PENDING
@@ -100,12 +98,12 @@ def test_success_of_one_that_waits_again_says_nothing(workspace: Workspace) -> N
         '{"inferenceId": "x.1"}',
     ],
 )
-def test_what_is_no_notice_is_written_down_and_not_tried_again(message: str, log: io.StringIO) -> None:
-    run("on_invocation_end", events.told(message))
+def test_logs_malformed_notice_and_does_not_retry(message: str, log: io.StringIO) -> None:
+    run("on_invocation_end", events.sns(message))
     assert "isn't about a song" in log.getvalue()
 
 
-def test_what_the_store_refuses_is_tried_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raises_store_errors_for_a_retry(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_session_id: str) -> None:
         raise OSError("away")
 
@@ -115,7 +113,7 @@ def test_what_the_store_refuses_is_tried_again(workspace: Workspace, monkeypatch
         run("on_invocation_end", events.notice("Failed", dispatch))
 
 
-def test_every_minute_what_is_stuck_goes_on(workspace: Workspace) -> None:
+def test_recover_requeues_expired_leases_and_redispatches_waiting_songs(workspace: Workspace) -> None:
     lapsed, waiting = workspace.working(), workspace.waiting()
     workspace.now += 60
     run("upkeep", {"task": "recover"})
@@ -126,7 +124,7 @@ def test_every_minute_what_is_stuck_goes_on(workspace: Workspace) -> None:
     assert [session.id for session in workspace.outbox.dispatched].count(waiting) == 2
 
 
-def test_every_hour_what_has_expired_goes(workspace: Workspace) -> None:
+def test_sweep_deletes_expired_sessions(workspace: Workspace) -> None:
     session_id = workspace.completed()
     run("upkeep", {"task": "sweep"})
     assert session_id in workspace.store.records
@@ -135,6 +133,6 @@ def test_every_hour_what_has_expired_goes(workspace: Workspace) -> None:
     assert (workspace.store.records, workspace.objects.files) == ({}, {})
 
 
-def test_a_task_that_does_not_exist_is_a_fault() -> None:
+def test_unknown_task_raises() -> None:
     with pytest.raises(ValueError, match="unknown task"):
         run("upkeep", {"task": "x"})

@@ -46,7 +46,7 @@ print(*sys.modules)
     return done.stdout.splitlines()
 
 
-def test_no_function_loads_what_is_heavy(started: list[str]) -> None:
+def test_functions_import_no_heavy_packages(started: list[str]) -> None:
     loaded = set(started[-1].split())
     assert len(FUNCTIONS) == 13
     assert {f"unbraid.aws.functions.{name}" for name in FUNCTIONS} <= loaded
@@ -54,10 +54,10 @@ def test_no_function_loads_what_is_heavy(started: list[str]) -> None:
     assert {name for name in loaded if name.startswith("unbraid.audio.")} == {"unbraid.audio.formats"}
 
 
-def test_the_first_client_is_made_while_there_is_a_whole_processor(started: list[str]) -> None:
+def test_creates_first_client_during_the_cold_start(started: list[str]) -> None:
     assert started[-2] == "True"
 
 
-def test_all_of_the_package_writes_into_the_same_log(started: list[str]) -> None:
+def test_all_loggers_of_the_package_share_one_log(started: list[str]) -> None:
     (line,) = started[:-2]
     assert json.loads(line)["message"] == "not sent to …"

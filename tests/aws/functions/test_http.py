@@ -20,7 +20,7 @@ ANNA, BERT = ({"iss": ISSUER, "sub": name, "token_use": "id"} for name in ("anna
 PUBLIC = ("GET /config", "GET /healthz", "GET /models")
 
 
-def test_a_body_may_come_encoded(workspace: Workspace) -> None:
+def test_decodes_base64_body(workspace: Workspace) -> None:
     session_id = workspace.brought("Für Elise.mp3")
     assert (
         ask("status", "POST /status", {"session_id": session_id}, encoded=True)[1]["session_id"] == session_id
@@ -30,7 +30,7 @@ def test_a_body_may_come_encoded(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("route", FUNCTIONS)
-def test_who_has_not_signed_in_is_let_in_nowhere(workspace: Workspace, configure: Set, route: str) -> None:
+def test_rejects_calls_without_valid_claims(workspace: Workspace, configure: Set, route: str) -> None:
     """Also where a route lacks its authoriser, or has that of somebody else."""
     configure(**SIGN_IN)
     for claims in (None, {}, {"iss": ISSUER}, {"iss": "https://evil.example.org", "sub": "anna"}):
@@ -43,9 +43,7 @@ def test_who_has_not_signed_in_is_let_in_nowhere(workspace: Workspace, configure
     assert not workspace.store.records
 
 
-def test_who_has_signed_in_sees_what_is_theirs_and_nobody_else_s(
-    workspace: Workspace, configure: Set
-) -> None:
+def test_users_see_only_their_own_sessions(workspace: Workspace, configure: Set) -> None:
     configure(**SIGN_IN)
     wanted = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
     session_id = ask("upload", "POST /upload", wanted, claims=ANNA)[1]["sessionId"]
@@ -61,26 +59,26 @@ def test_who_has_signed_in_sees_what_is_theirs_and_nobody_else_s(
     assert len(ask("history", "GET /history", claims=ANNA)[1]["sessions"]) == 1
 
 
-def test_claims_count_for_nothing_where_nobody_signs_in(workspace: Workspace) -> None:
+def test_ignores_claims_without_sign_in(workspace: Workspace) -> None:
     ask("upload", "POST /upload", {"fileName": "a", "fileType": ""}, claims=ANNA, x_browser_token="m" * 32)
     (record,) = workspace.store.records.values()
     assert (record.owner or "").startswith("browser:")
 
 
-def test_the_page_is_told_how_to_sign_in(configure: Set) -> None:
+def test_config_names_the_sign_in_provider(configure: Set) -> None:
     configure(**SIGN_IN, sender="unbraid@example.org")
     told = ask("config", "GET /config")[1]
     assert told["signIn"] == {"issuer": ISSUER, "clientId": "app", "scopes": "openid"}
     assert told["mail"] is True
 
 
-def test_without_the_endpoint_nothing_sleeps(configure: Set) -> None:
+def test_config_without_endpoint_does_not_wake(configure: Set) -> None:
     configure(endpoint=None, queue_url="https://sqs.example.org/q", socket_url=None)
     told = ask("config", "GET /config")[1]
     assert (told["wakes"], told["events"]) == (False, None)
 
 
-def test_letters_are_for_people_who_have_signed_in(workspace: Workspace, configure: Set) -> None:
+def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: Set) -> None:
     session_id = workspace.brought(owner=f"user:{ISSUER} anna")
     asked = {
         "sessionId": session_id,
@@ -99,13 +97,13 @@ def test_letters_are_for_people_who_have_signed_in(workspace: Workspace, configu
     assert workspace.record(session_id).choices == Choices(notify="a@example.org")
 
 
-def test_models_are_at_hand_where_the_image_has_them(configure: Set) -> None:
+def test_models_in_the_image_are_installed(configure: Set) -> None:
     configure(models="lite htdemucs")
     models = ask("models", "GET /models")[1]["models"]
     assert {one["name"] for one in models if one["installed"]} == {"lite", "htdemucs"}
 
 
-def test_a_fault_is_told_without_its_cause(
+def test_internal_error_is_logged_and_hides_its_cause(
     workspace: Workspace,
     monkeypatch: pytest.MonkeyPatch,
     log: io.StringIO,
@@ -123,9 +121,7 @@ def test_a_fault_is_told_without_its_cause(
     assert numbers["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Unbraid"
 
 
-def test_a_song_that_could_not_be_queued_is_not_left_waiting(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_song_fails_if_it_cannot_be_dispatched(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_session: Any) -> None:
         raise OSError("away")
 
@@ -136,10 +132,10 @@ def test_a_song_that_could_not_be_queued_is_not_left_waiting(
     assert ask("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"
 
 
-def test_an_address_that_is_none_of_this_function_s(workspace: Workspace) -> None:
+def test_route_of_another_function_is_404(workspace: Workspace) -> None:
     assert ask("upload", "POST /status", {"session_id": "x"})[0] == 404
 
 
-def test_answers_are_kept_by_nobody(workspace: Workspace) -> None:
+def test_answers_are_not_cached(workspace: Workspace) -> None:
     headers = run("config", http("GET /config"))["headers"]
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")

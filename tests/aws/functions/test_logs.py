@@ -15,7 +15,7 @@ from unbraid.aws.handlers import logger
 from unbraid.jobs.session import new_id
 
 
-def test_a_song_leaves_no_trace_in_the_log(workspace: Workspace, log: io.StringIO) -> None:
+def test_log_has_no_song_names_or_session_ids(workspace: Workspace, log: io.StringIO) -> None:
     session_id = workspace.completed(name="Secret Song.mp3")
     asked = {"session_id": session_id}
     ask("status", "POST /status", asked)
@@ -37,7 +37,7 @@ def test_a_song_leaves_no_trace_in_the_log(workspace: Workspace, log: io.StringI
 
 
 @pytest.mark.parametrize("around", ["{}", "inputs/{}/song.mp3", "{}.7", "'{}'", "é{}"])
-def test_no_id_is_written_down_wherever_it_stands(around: str, log: io.StringIO) -> None:
+def test_redacts_session_id_in_any_context(around: str, log: io.StringIO) -> None:
     for _ in range(30):
         session_id = new_id()
         try:
@@ -47,7 +47,7 @@ def test_no_id_is_written_down_wherever_it_stands(around: str, log: io.StringIO)
         assert session_id not in log.getvalue()
 
 
-def test_links_and_addresses_are_not_written_down(log: io.StringIO) -> None:
+def test_redacts_links_and_email_addresses(log: io.StringIO) -> None:
     word = secrets.token_hex(8)
     logger.warning(
         f"https://b.s3.amazonaws.com/k?X-Amz-Algorithm=A&X-Amz-Signature={word}&x=Song {word}@example.org"

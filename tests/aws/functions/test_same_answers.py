@@ -86,7 +86,7 @@ def both(workspace: Workspace, tmp_path: Path) -> Iterator[Both]:
         yield Both(workspace, client, store)
 
 
-def test_a_song_from_its_beginning_to_its_end(both: Both) -> None:
+def test_upload_process_status_cleanup(both: Both) -> None:
     status, answer = both.same(
         "POST /upload", {"fileName": "My Song.mp3", "fileType": "audio/mpeg"}, **BROWSER
     )
@@ -113,7 +113,7 @@ def test_a_song_from_its_beginning_to_its_end(both: Both) -> None:
     assert both.ask("POST /cleanup", asked) == (200, {"deleted": 2}, 200, {"deleted": 0})
 
 
-def test_many_songs_at_once(both: Both) -> None:
+def test_batches(both: Both) -> None:
     files = [{"fileName": f"{one}.mp3", "fileType": ""} for one in range(3)]
     status, answer = both.same("POST /batch", {"files": files})
     assert (status, len(answer["uploads"])) == (200, 3)
@@ -155,27 +155,27 @@ REFUSED: list[tuple[str, Any, int]] = [
 
 
 @pytest.mark.parametrize(("route", "body", "status"), REFUSED)
-def test_what_is_refused_is_refused_in_the_same_words(both: Both, route: str, body: Any, status: int) -> None:
+def test_errors(both: Both, route: str, body: Any, status: int) -> None:
     assert both.same(route, body)[0] == status
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=nan", "limit=201&before=x"])
-def test_questions_that_make_no_sense(both: Both, query: str) -> None:
+def test_invalid_query(both: Both, query: str) -> None:
     assert both.same("GET /history", query=query)[0] == 422
 
 
-def test_a_form_of_any_page_is_no_call(both: Both) -> None:
+def test_content_types_of_html_forms(both: Both) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         body = b'{"fileName": "a.mp3", "fileType": ""}'
         assert both.same("POST /upload", body, content_type=kind)[0] == 400
 
 
-def test_an_id_in_the_path_that_can_be_none(both: Both) -> None:
+def test_invalid_id_in_the_path(both: Both) -> None:
     assert both.same("GET /status/{sessionId}", path={"sessionId": UNKNOWN})[0] == 404
     assert both.same("GET /status/{sessionId}", path={"sessionId": "é"})[0] == 422
 
 
-def test_what_there_is(both: Both, configure: Set) -> None:
+def test_models_config_and_health(both: Both, configure: Set) -> None:
     session_id, _ = both.song()
     both.workspace.service.start(session_id, choices=Choices("lite"))
     both.workspace.leases.begin(session_id, "w")

@@ -36,7 +36,7 @@ def page(table: str, configure: Set) -> Iterator[Gateway]:
         def reconfigure(**settings: Any) -> None:
             for opened in (push.connections, push.sockets, connect._sign_in):
                 opened.cache_clear()
-            configure(connections=table, socket_api=one.address, site=SITE, **settings)
+            configure(connections=table, socket_api=one.url, site=SITE, **settings)
 
         reconfigure()
         one.configure = reconfigure  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ def age(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
-def test_each_session_is_told_at_once_and_when_it_changes(workspace: Workspace, page: Gateway) -> None:
+def test_sends_status_at_once_and_after_each_change(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.brought(), workspace.brought()
     assert listen("a=", one, other, UNKNOWN, one) == {"statusCode": 200}
     say("a=")
@@ -81,25 +81,25 @@ def test_each_session_is_told_at_once_and_when_it_changes(workspace: Workspace, 
     }
     workspace.service.start(one)
     change(("MODIFY", one))
-    assert page.news("a=") == [(one, "PENDING")]
+    assert page.take_statuses("a=") == [(one, "PENDING")]
     workspace.service.cleanup(one)
     change(("REMOVE", one))
     assert page.sent.pop("a=") == [{"session_id": one, "status": "UNKNOWN"}]
 
 
-def test_of_several_changes_the_last_is_told(workspace: Workspace, page: Gateway) -> None:
+def test_sends_only_the_last_of_several_changes(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.working(), workspace.completed()
     listen("a=", one, other)
     change(("INSERT", one), ("MODIFY", one), ("MODIFY", other), ("MODIFY", one))
-    assert sorted(page.news("a=")) == sorted([(one, "IN_PROGRESS"), (other, "COMPLETED")])
+    assert sorted(page.take_statuses("a=")) == sorted([(one, "IN_PROGRESS"), (other, "COMPLETED")])
     workspace.service.cleanup(one)
     change(("MODIFY", one))  # whose end comes in the next batch
-    assert page.news("a=") == []
+    assert page.take_statuses("a=") == []
     change(("MODIFY", one), ("REMOVE", one))
-    assert page.news("a=") == [(one, "UNKNOWN")]
+    assert page.take_statuses("a=") == [(one, "UNKNOWN")]
 
 
-def test_two_pages_hear_the_same_and_others_nothing(workspace: Workspace, page: Gateway) -> None:
+def test_sends_to_all_subscribers_of_a_session_only(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.waiting(), workspace.waiting()
     for connection_id, session_id in (("a=", one), ("b=", one), ("c=", other)):
         listen(connection_id, session_id)
@@ -108,7 +108,7 @@ def test_two_pages_hear_the_same_and_others_nothing(workspace: Workspace, page: 
     assert "c=" not in page.sent
 
 
-def test_where_nobody_listens_no_session_is_read(
+def test_reads_no_session_without_subscribers(
     workspace: Workspace, page: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workspace.store, "get_many", None)
@@ -116,19 +116,17 @@ def test_where_nobody_listens_no_session_is_read(
     assert page.sent == {}
 
 
-def test_one_socket_that_fails_keeps_none_from_hearing(
-    workspace: Workspace, page: Gateway, table: str
-) -> None:
+def test_failing_socket_does_not_stop_others(workspace: Workspace, page: Gateway, table: str) -> None:
     session_id = workspace.waiting()
     for name in ("a=", "b=", "c="):
         listen(name, session_id)
     page.broken.add("a=")
     page.gone.add("b=")
     change(("MODIFY", session_id))
-    assert page.news("c=") == [(session_id, "PENDING")]
+    assert page.take_statuses("c=") == [(session_id, "PENDING")]
 
 
-def test_who_is_gone_is_forgotten(
+def test_removes_closed_connection_when_sending_fails(
     workspace: Workspace, page: Gateway, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = workspace.waiting(), workspace.waiting()
@@ -141,7 +139,7 @@ def test_who_is_gone_is_forgotten(
     assert items(table) == []
 
 
-def test_who_leaves_is_forgotten(workspace: Workspace, page: Gateway, table: str) -> None:
+def test_disconnect_removes_the_connection(workspace: Workspace, page: Gateway, table: str) -> None:
     one = workspace.waiting()
     listen("a=", one, workspace.waiting())
     listen("b=", one)
@@ -152,41 +150,41 @@ def test_who_leaves_is_forgotten(workspace: Workspace, page: Gateway, table: str
     assert "a=" not in page.sent
 
 
-def test_what_is_kept_of_a_connection_goes_by_itself(workspace: Workspace, page: Gateway, table: str) -> None:
+def test_items_have_a_time_to_live(workspace: Workspace, page: Gateway, table: str) -> None:
     listen("a=", workspace.waiting())
     for item in items(table):
         assert float(item["ttl"]["N"]) == pytest.approx(float(item["since"]["N"]) + MAX_CONNECTION_S, abs=1)
 
 
-def test_a_page_may_listen_to_a_whole_batch(workspace: Workspace, page: Gateway) -> None:
+def test_page_may_subscribe_to_a_whole_batch(workspace: Workspace, page: Gateway) -> None:
     ids = [workspace.brought() for _ in range(100)]
     assert listen("a=", *ids)["statusCode"] == 200
     say("a=")
-    assert sorted(session_id for session_id, _ in page.news("a=")) == sorted(ids)
+    assert sorted(session_id for session_id, _ in page.take_statuses("a=")) == sorted(ids)
 
 
-def test_what_makes_no_sense_is_refused(page: Gateway, table: str) -> None:
+def test_rejects_invalid_session_ids(page: Gateway, table: str) -> None:
     for ids in ((), ("a\0b",), ("",), tuple(f"{number:032}" for number in range(101))):
         assert listen("a=", *ids)["statusCode"] == 422
     assert items(table) == []
 
 
-def test_nobody_can_pass_for_another_connection(workspace: Workspace, page: Gateway) -> None:
+def test_session_id_cannot_name_another_connection(workspace: Workspace, page: Gateway) -> None:
     session_id = workspace.waiting()
     listen("b=", session_id)
     assert listen("a=", "connection:b=")["statusCode"] == 200
     say("b=")
-    assert page.news("b=") == [(session_id, "PENDING")]
+    assert page.take_statuses("b=") == [(session_id, "PENDING")]
     assert "a=" not in page.sent
 
 
-def test_pages_of_other_origins_may_not_listen(page: Gateway) -> None:
+def test_rejects_other_origins(page: Gateway) -> None:
     assert listen("a=", UNKNOWN, origin=SITE)["statusCode"] == 200
     for origin in ("https://evil.example.org", "http://music.example.org", "null"):
         assert listen("a=", UNKNOWN, origin=origin)["statusCode"] == 403
 
 
-def test_a_fault_is_an_answer(page: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_is_500(page: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push.connections(), "add", None)
     assert listen("a=", UNKNOWN) == {"statusCode": 500}
 
@@ -199,7 +197,7 @@ def signed_in(page: Gateway) -> Iterator[Callable[..., str]]:
         yield one.token
 
 
-def test_who_has_signed_in_hears_of_what_is_theirs(
+def test_sends_users_only_their_own_sessions(
     workspace: Workspace, page: Gateway, signed_in: Callable[..., str], table: str
 ) -> None:
     tokens = {name: f"bearer.{signed_in(sub=name)}" for name in ("anna", "bert")}
@@ -211,13 +209,13 @@ def test_who_has_signed_in_hears_of_what_is_theirs(
     for connection_id, name in (("b=", "anna"), ("c=", "bert")):
         listen(connection_id, session_id, sec_websocket_protocol=tokens[name])
     say("c=")
-    assert page.news("c=") == [(session_id, "UNKNOWN")]
+    assert page.take_statuses("c=") == [(session_id, "UNKNOWN")]
     change(("MODIFY", session_id))
-    assert page.news("b=") == [(session_id, "PENDING")]
-    assert page.news("c=") == []
+    assert page.take_statuses("b=") == [(session_id, "PENDING")]
+    assert page.take_statuses("c=") == []
 
 
-def test_without_a_good_token_nobody_listens(
+def test_rejects_connection_without_valid_token(
     page: Gateway, signed_in: Callable[..., str], table: str
 ) -> None:
     for protocols in ("", "other", "bearer.", "bearer.x.y.z", f"bearer.{signed_in(aud='another')}"):
@@ -226,6 +224,6 @@ def test_without_a_good_token_nobody_listens(
     assert items(table) == []
 
 
-def test_while_the_issuer_is_away_pages_ask_later(page: Gateway, signed_in: Callable[..., str]) -> None:
+def test_unavailable_issuer_is_503(page: Gateway, signed_in: Callable[..., str]) -> None:
     page.configure(oidc_issuer="http://127.0.0.1:9", oidc_client_id=CLIENT)  # type: ignore[attr-defined]
     assert listen("a=", UNKNOWN, sec_websocket_protocol=f"bearer.{signed_in()}") == {"statusCode": 503}

@@ -36,6 +36,6 @@ def status(call: Call, request: BatchStatusRequest) -> StatusesAnswer:
 
     The status is `UNKNOWN` for a song that does not exist, has expired or belongs to another user.
     """
-    found = call.service.status_many(request.session_ids, call.owner)
-    known = {one: status_answer(found[one], call.base, call.zip_url(found[one])) for one in found}
-    return statuses_answer(request, known)
+    statuses = call.service.status_many(request.session_ids, call.owner)
+    answers = {id_: status_answer(one, call.base, call.zip_url(one)) for id_, one in statuses.items()}
+    return statuses_answer(request, answers)

@@ -56,10 +56,10 @@ def cleanup(call: Call, request: SessionRequest) -> CleanupAnswer:
 
 def history(call: Call, request: HistoryQuery) -> HistoryAnswer:
     """List the songs of the signed-in user, or of this browser (header `X-Browser-Token`), newest first."""
-    found = call.service.history(call.owner, request.limit, request.before)
-    return HistoryAnswer(sessions=[status_answer(one, call.base, call.zip_url(one)) for one in found])
+    statuses = call.service.history(call.owner, request.limit, request.before)
+    return HistoryAnswer(sessions=[status_answer(one, call.base, call.zip_url(one)) for one in statuses])
 
 
 def _status(call: Call, session_id: str) -> StatusAnswer:
-    found = call.service.status(session_id, call.owner)
-    return status_answer(found, call.base, call.zip_url(found))
+    status = call.service.status(session_id, call.owner)
+    return status_answer(status, call.base, call.zip_url(status))

@@ -75,9 +75,9 @@ def _send_statuses(connection_id: str) -> None:
     """Send the current status of every session of a connection."""
     subscriber = push.connections().get(connection_id)
     if subscriber is not None:
-        known = push.statuses(subscriber.session_ids, subscriber.owner)
+        statuses = push.statuses(subscriber.session_ids, subscriber.owner)
         push.sockets().send(
-            [(subscriber, known.get(one) or push.unknown(one)) for one in subscriber.session_ids]
+            [(subscriber, statuses.get(one) or push.unknown(one)) for one in subscriber.session_ids]
         )
 
 
