@@ -1,8 +1,9 @@
-"""Imports go one way: no part of the package knows of those above it."""
+"""Imports go one way, as the table in docs/architecture.md says, and no modules import each other in a circle."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,45 +11,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "unbraid"
 
-# Part -> the parts it may import, from the bottom up.
-MAY_IMPORT = {
-    "errors": set(),
-    "urls": set(),
-    "environment": set(),
-    "cores": set(),
-    "out_of_memory": {"errors"},
-    "files": {"errors"},
-    "audio": {"errors", "files"},
-    "models": {"errors", "files"},
-    "networks": {"errors", "files", "models"},
-    "native": {"errors"},
-    "separation": {"cores", "errors", "out_of_memory", "files", "audio", "models", "native", "networks"},
-    "evaluation": {"errors", "audio", "separation"},
-    "training": {"evaluation", "networks"},
-    "jobs": {"cores", "errors", "out_of_memory", "files", "audio", "models", "separation"},
-    "api": {"urls", "errors", "audio", "models", "jobs"},
-    "local": {"urls", "cores", "environment", "errors", "out_of_memory", "files", "audio", "models", "jobs"},
-    "web": {"urls", "errors", "models", "jobs", "api", "local"},
-    "aws": {"environment", "errors", "files", "models", "separation", "jobs", "api"},
-    "cli": {
-        "errors",
-        "out_of_memory",
-        "files",
-        "audio",
-        "models",
-        "separation",
-        "evaluation",
-        "jobs",
-        "local",
-        "web",
-    },
-    "__init__": {"errors", "separation"},
-    "__main__": {"cli"},
-}
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
+
+
+def table() -> dict[str, set[str]]:
+    """Read which parts each part may import from the table of packages in docs/architecture.md."""
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", ARCHITECTURE.read_text("utf-8"), re.MULTILINE)
+    return {part: set(re.findall(r"\w+", imported)) for part, imported in rows}
+
+
+MAY_IMPORT = table()
 
 
 def imports(part: Path) -> Iterator[tuple[str, str]]:
-    """The file, and the part of the package that it imports, for every import anywhere in it."""
+    """Yield each file of a part with each part of the package that it imports, also inside functions."""
     for file in [part] if part.is_file() else sorted(part.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names: list[str] = []
@@ -63,15 +39,20 @@ def imports(part: Path) -> Iterator[tuple[str, str]]:
                     yield str(file.relative_to(PACKAGE)), rest.split(".")[0]
 
 
-def test_every_part_has_its_place() -> None:
+def test_the_table_lists_every_part() -> None:
     parts = {
         path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     assert parts == MAY_IMPORT.keys()
 
 
+def test_the_table_has_no_cycles() -> None:
+    assert MAY_IMPORT["audio"] == {"errors", "files"}
+    assert cycles_in(MAY_IMPORT) == []
+
+
 @pytest.mark.parametrize("part", MAY_IMPORT)
-def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
+def test_a_part_imports_only_what_the_table_allows(part: str) -> None:
     folder = PACKAGE / part
     allowed = MAY_IMPORT[part] | {part, "__version__"}
     found = imports(folder if folder.is_dir() else folder.with_suffix(".py"))
