@@ -45,9 +45,8 @@ def spoken_take(files: list[SoundFile], rng: np.random.Generator) -> Audio:
     """Join lines with short rests between them: (2, samples)."""
     dry = np.zeros(int(SPOKEN_S * SAMPLE_RATE), np.float32)
     at_s = 0.0
-    pace = 2 ** float(
-        rng.normal(0, 0.12)
-    )  # like tape, with pitch and formants, so that it sounds like another person
+    # A change of speed moves pitch and formants too, so that it sounds like another person.
+    pace = 2 ** float(rng.normal(0, 0.12))
     for sound, rate in spoken(files, rng):
         line = soxr.resample(sound, rate * pace, SAMPLE_RATE).astype(np.float32)
         add_at(dry, levelled(line), int(at_s * SAMPLE_RATE))

@@ -70,12 +70,6 @@ class Plan:
                 return span.chord
         return self.spans[-1].chord
 
-    def section_at(self, quarters: float) -> Section:
-        for section in self.sections:
-            if section.start - 1e-6 <= quarters < section.end - 1e-6:
-                return section
-        return self.sections[-1]
-
     def spans_in(self, section: Section) -> list[Span]:
         return [span for span in self.spans if section.start - 1e-6 <= span.start < section.end - 1e-6]
 

@@ -74,7 +74,7 @@ def _notes(rng: np.random.Generator, plan: Plan, part: Part, playing: list[Secti
 
 
 def _render_part(
-    rng: np.random.Generator, plan: Plan, name: str, part: Part, notes: list[Note], total: int, split: Split
+    rng: np.random.Generator, name: str, part: Part, notes: list[Note], total: int, split: Split
 ) -> Audio:
     if chance(rng, part.synth) or not sounds.have_fonts(split):
         patch = make_patch(part.role, sounds.preset(rng, split))
@@ -138,9 +138,7 @@ def _power_plan(plan: Plan) -> Plan:
     return replace(plan, spans=spans)
 
 
-def _draw_sections(
-    rng: np.random.Generator, plan: Plan, index: int, count: int, lead: bool, sung: bool
-) -> list[Section]:
+def _draw_sections(rng: np.random.Generator, plan: Plan, index: int, lead: bool, sung: bool) -> list[Section]:
     """Draw the sections in which a layer plays.
 
     The first layer plays almost always, others join with rising energy, and leads prefer sections without vocals.
@@ -152,8 +150,8 @@ def _draw_sections(
             continue
         if section.kind not in chosen:
             if lead:
-                free = "vocals" not in section.parts
-                chosen[section.kind] = chance(rng, 0.85 if free else 0.25 if sung else 0.9)
+                instrumental = "vocals" not in section.parts
+                chosen[section.kind] = chance(rng, 0.85 if instrumental else 0.25 if sung else 0.9)
             else:
                 chosen[section.kind] = (index == 0 and chance(rng, 0.93)) or chance(
                     rng, 0.25 + 0.7 * section.energy
@@ -197,7 +195,7 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
     send = np.zeros((2, total), dtype=np.float32)
     for index, name in enumerate(names):
         lead = name.startswith("lead_") or name == "harmonica"
-        playing = _draw_sections(rng, plan, index, len(names), lead, plan.vocals != "none")
+        playing = _draw_sections(rng, plan, index, lead, plan.vocals != "none")
         if not playing:
             continue
         part = PARTS.get(name, Part({"held": 1}, 60, pan=0.15, wet=0.5))
@@ -210,7 +208,7 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
         elif name == "riff":
             sound = leads.render_riff(rng, plan, playing, total, split)
         else:
-            sound = _render_part(rng, plan, name, part, _notes(rng, plan, part, playing), total, split)
+            sound = _render_part(rng, name, part, _notes(rng, plan, part, playing), total, split)
         level = _level(sound)
         if level < 1e-6:
             continue

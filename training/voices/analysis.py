@@ -19,9 +19,8 @@ def analyse(sound: NDArray[np.float64], rate: int, text: str, *, phrase: bool = 
     """Analyse a syllable, or a phrase, from samples (n,) at `rate`. None if it has no vowel of 30 ms or more."""
     import pyworld
 
-    sound = sound + 1e-5 * np.random.default_rng(0).standard_normal(
-        len(sound)
-    )  # WORLD divides by digital silence
+    # Add quiet noise, because WORLD divides by the power.
+    sound = sound + 1e-5 * np.random.default_rng(0).standard_normal(len(sound))
     f0, times = pyworld.dio(sound, rate, f0_floor=60.0, f0_ceil=500.0, frame_period=_FRAME_MS)
     f0 = pyworld.stonemask(sound, f0, times, rate)
     voiced = signal.medfilt((f0 > 0).astype(float), 5) > 0.5

@@ -145,8 +145,8 @@ class Tract:
         _formant_transition(formants, head, 9 if onset else 0)
         _formant_transition(formants[::-1], tail, 9 if coda else 0)
         core = self._normal(self.envelope_db(formants.astype(np.float32)))
-        opening = self._consonant(head, formants[0], core[0])
-        closing = self._consonant(tail, formants[-1], core[-1])
+        opening = self._consonant(head, core[0])
+        closing = self._consonant(tail, core[-1])
         envelope = np.concatenate([opening[0], core, closing[0]])
         voiced = np.concatenate([opening[1], np.ones(len(core), np.float32), closing[1]])
         noise = np.concatenate(
@@ -169,7 +169,7 @@ class Tract:
         return single(np.clip(self.breath + 0.75 * (NOISE_HZ / 14000.0), 0.02, 0.95))
 
     def _consonant(
-        self, consonant: _Consonant, vowel_hz: np.ndarray, vowel_db: FloatArray
+        self, consonant: _Consonant, vowel_db: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Envelope, voicing and noise of a consonant next to a vowel."""
         count = consonant.frames

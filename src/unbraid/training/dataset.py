@@ -163,9 +163,8 @@ class Batches:
                 song, position, speed = self._place()
             stem = self._stem(source, song, position, speed)
             if not together and not stem.any() and self.rng.random() >= SILENT_SHARE:
-                stem = self._stem(
-                    source, song, float(self.rng.random()), speed
-                )  # try another position of the song
+                # Try another position of the song.
+                stem = self._stem(source, song, float(self.rng.random()), speed)
             stems.append(stem)
         return np.stack(stems)
 

@@ -87,11 +87,11 @@ def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator
     def produce() -> None:
         try:
             while True:
-                draw = batches.draw()
-                stems = Stems(torch.from_numpy(draw.stems).to(device), draw.backed)
+                batch = batches.draw()
+                stems = Stems(torch.from_numpy(batch.stems).to(device), batch.backed)
                 ready.put(stems.mix())
                 for _ in range(REMIXES):
-                    ready.put(stems.mix(Remix.random(draw.backed, len(SOURCES), batches.rng)))
+                    ready.put(stems.mix(Remix.random(batch.backed, len(SOURCES), batches.rng)))
         except BaseException as error:
             ready.put(error)
 
