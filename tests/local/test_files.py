@@ -1,4 +1,4 @@
-"""The folder of songs and stems: whole files or none, and nothing outside of it."""
+"""The folder of songs and stems: atomic writes, and no access outside the folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> FolderStore:
         "inputs/abc/ünsong.mp3",
     ],
 )
-def test_nothing_but_a_key_names_a_file(store: FolderStore, key: str) -> None:
+def test_rejects_invalid_keys(store: FolderStore, key: str) -> None:
     for use in (store.size, store.write, lambda key: store.head(key, 1), store.path):
         with pytest.raises(ValueError, match="not a key"):
             use(key)
@@ -54,12 +54,12 @@ def test_nothing_but_a_key_names_a_file(store: FolderStore, key: str) -> None:
 @pytest.mark.parametrize(
     "prefix", ["", "/", "inputs/", "inputs/abc", "inputs/../", "inputs/abc/x/", "../abc/"]
 )
-def test_nothing_but_the_folder_of_a_session_can_be_deleted(store: FolderStore, prefix: str) -> None:
+def test_deletes_only_folders_of_sessions(store: FolderStore, prefix: str) -> None:
     with pytest.raises(ValueError, match="not a folder"):
         store.delete(prefix)
 
 
-def test_a_file_is_not_there_before_it_is_complete(store: FolderStore) -> None:
+def test_a_file_appears_when_it_is_complete(store: FolderStore) -> None:
     with store.write(KEY) as part:
         part.write(b"half")
         assert store.size(KEY) is None
@@ -69,14 +69,14 @@ def test_a_file_is_not_there_before_it_is_complete(store: FolderStore) -> None:
     assert everything_in(store.root) == ["inputs", "inputs/abc", KEY]
 
 
-def test_what_is_not_committed_leaves_nothing(store: FolderStore) -> None:
+def test_an_uncommitted_file_leaves_nothing(store: FolderStore) -> None:
     with pytest.raises(RuntimeError), store.write(KEY) as part:
         part.write(b"half")
         raise RuntimeError
     assert everything_in(store.root) == ["inputs"]
 
 
-def test_a_session_deleted_while_a_file_is_written_stays_deleted(store: FolderStore) -> None:
+def test_a_session_deleted_during_a_write_stays_deleted(store: FolderStore) -> None:
     with pytest.raises(FileNotFoundError), store.write(KEY) as part:
         part.write(b"half")
         assert store.delete("inputs/abc/") == 0
@@ -84,7 +84,7 @@ def test_a_session_deleted_while_a_file_is_written_stays_deleted(store: FolderSt
     assert everything_in(store.root) == ["inputs"]
 
 
-def test_uploads_that_end_do_not_take_the_folder_from_those_that_begin(store: FolderStore) -> None:
+def test_concurrent_uploads_do_not_remove_each_others_folder(store: FolderStore) -> None:
     failures: list[BaseException] = []
 
     def upload() -> None:
@@ -104,14 +104,14 @@ def test_uploads_that_end_do_not_take_the_folder_from_those_that_begin(store: Fo
     assert everything_in(store.root) == ["inputs"]
 
 
-def test_a_stem_made_on_another_disk_is_copied_whole(store: FolderStore, tiny_disk: Path) -> None:
+def test_copies_a_stem_from_another_disk(store: FolderStore, tiny_disk: Path) -> None:
     stem = tiny_disk / "vocals.wav"
     stem.write_bytes(bytes(100_000))
     store.put(stem, "outputs/abc/vocals.wav", "audio/wav")
     assert store.size("outputs/abc/vocals.wav") == 100_000
 
 
-def test_a_full_disk_is_told_in_words_and_leaves_nothing(tiny_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_output_error_and_leaves_no_files(tiny_disk: Path, tmp_path: Path) -> None:
     store = FolderStore(tiny_disk / "objects", Links(b"secret"))
     with pytest.raises(OutputError, match=r"^There is no room left"), store.write(KEY) as part:
         part.write(bytes(1_000_000))
@@ -122,20 +122,20 @@ def test_a_full_disk_is_told_in_words_and_leaves_nothing(tiny_disk: Path, tmp_pa
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_reports_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="can't be stored"):
         FolderStore(tmp_path / "file" / "objects", Links(b"secret"))
 
 
-def test_only_this_user_may_look_inside(store: FolderStore) -> None:
+def test_only_the_owner_can_read_the_folder(store: FolderStore) -> None:
     with store.write(KEY) as part:
         part.commit()
     for folder in (store.root, store.root / "inputs" / "abc"):
         assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
 
 
-def test_what_killed_processes_left_is_cleared_once_it_is_old(store: FolderStore) -> None:
+def test_clears_old_files_of_killed_processes(store: FolderStore) -> None:
     old, new = store.write("inputs/old/song.mp3"), store.write("inputs/new/song.mp3")
     part = next((store.root / "inputs" / "old").iterdir())
     os.utime(part, (1, 1))
@@ -151,7 +151,7 @@ def test_what_killed_processes_left_is_cleared_once_it_is_old(store: FolderStore
     old.file.close()
 
 
-def test_only_the_newest_of_a_folder_are_kept(store: FolderStore) -> None:
+def test_keep_newest_removes_older_files(store: FolderStore) -> None:
     for number in range(4):
         key = f"mixes/abc/{number}.mp3"
         with store.write(key) as part:
@@ -162,7 +162,7 @@ def test_only_the_newest_of_a_folder_are_kept(store: FolderStore) -> None:
     store.keep_newest("mixes/unknown/", 2)
 
 
-def test_a_deletion_counts_what_users_know_of(store: FolderStore) -> None:
+def test_delete_counts_only_complete_files(store: FolderStore) -> None:
     unfinished = store.write("outputs/abc/drums.wav")
     with store.write("outputs/abc/vocals.wav") as part:
         part.commit()
@@ -170,12 +170,12 @@ def test_a_deletion_counts_what_users_know_of(store: FolderStore) -> None:
     unfinished.file.close()
 
 
-def test_files_of_others_beside_ours_belong_to_no_session(store: FolderStore) -> None:
+def test_ignores_foreign_folders(store: FolderStore) -> None:
     (store.root / "inputs" / "lost+found.d").mkdir(parents=True)
     assert list(store.session_ids()) == []
 
 
-def test_other_troubles_keep_the_systems_words(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_keep_the_systems_message(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -185,17 +185,17 @@ def test_other_troubles_keep_the_systems_words(store: FolderStore, monkeypatch: 
             part.commit()
 
 
-def test_what_the_sweeper_takes_for_a_left_over_is_deleted_all_the_same(
+def test_delete_works_while_the_sweeper_removes_the_folder(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with store.write(KEY) as part:
         part.commit()
     real = Path.iterdir
 
-    def swept(folder: Path) -> Iterator[Path]:
+    def sweep_first(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
         return real(folder)
 
-    monkeypatch.setattr(Path, "iterdir", swept)
+    monkeypatch.setattr(Path, "iterdir", sweep_first)
     assert store.delete("inputs/abc/") == 0
     assert everything_in(store.root / "inputs") == []

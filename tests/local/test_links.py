@@ -1,4 +1,4 @@
-"""Signed links: they allow what they say, for as long as they say, and nothing else."""
+"""Signed links: they allow exactly their method, key and parameters, until they expire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = "outputs/abc/vocals.wav"
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A fake clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -26,27 +26,27 @@ class Clock:
         return self.now
 
 
-def opened(link: str) -> tuple[str, dict[str, str]]:
-    """Key and parameters, as a server gets them."""
+def parse(link: str) -> tuple[str, dict[str, str]]:
+    """Return key and parameters, as a server receives them."""
     parts = urlsplit(link)
     return unquote(parts.path).removeprefix(PREFIX), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
-def test_a_link_says_what_it_allows() -> None:
+def test_a_link_grants_what_it_was_signed_for() -> None:
     links = Links(b"secret")
-    assert links.check("PUT", *opened(links.upload(KEY, "audio/mpeg", 60, 500))) == Grant(
+    assert links.check("PUT", *parse(links.upload(KEY, "audio/mpeg", 60, 500))) == Grant(
         KEY, "audio/mpeg", 500
     )
-    assert links.check("PUT", *opened(links.upload(KEY, "", 60, 500))) == Grant(KEY, "", 500)
-    assert links.check("GET", *opened(links.download(KEY, 60))) == Grant(KEY)
+    assert links.check("PUT", *parse(links.upload(KEY, "", 60, 500))) == Grant(KEY, "", 500)
+    assert links.check("GET", *parse(links.download(KEY, 60))) == Grant(KEY)
     named = links.download(KEY, 60, "A song – vocals.wav")
     for method in ("GET", "HEAD"):
-        assert links.check(method, *opened(named)) == Grant(KEY, filename="A song – vocals.wav")
+        assert links.check(method, *parse(named)) == Grant(KEY, filename="A song – vocals.wav")
 
 
-def test_a_link_ends_when_it_says() -> None:
+def test_a_link_expires() -> None:
     links = Links(b"secret", clock := Clock())
-    link = opened(links.download(KEY, 60))
+    link = parse(links.download(KEY, 60))
     clock.now += 60
     links.check("GET", *link)
     clock.now += 0.001
@@ -54,9 +54,9 @@ def test_a_link_ends_when_it_says() -> None:
         links.check("GET", *link)
 
 
-def test_no_part_of_a_link_can_be_altered() -> None:
+def test_rejects_altered_links() -> None:
     links = Links(b"secret")
-    key, query = opened(links.upload(KEY, "audio/mpeg", 60, 500))
+    key, query = parse(links.upload(KEY, "audio/mpeg", 60, 500))
     altered = [
         ("GET", key, query),
         ("POST", key, query),
@@ -78,16 +78,14 @@ def test_no_part_of_a_link_can_be_altered() -> None:
         Links(b"other secret").check("PUT", key, query)
 
 
-def test_a_download_never_allows_an_upload() -> None:
+def test_a_download_link_allows_no_upload() -> None:
     links = Links(b"secret")
     with pytest.raises(LinkAltered):
-        links.check("PUT", *opened(links.download(KEY, 60)))
+        links.check("PUT", *parse(links.download(KEY, 60)))
 
 
 @given(content_type=st.text(), other=st.text(), filename=st.text(min_size=1))
-def test_words_can_not_be_moved_from_one_field_to_another(
-    content_type: str, other: str, filename: str
-) -> None:
+def test_values_cannot_move_between_fields(content_type: str, other: str, filename: str) -> None:
     links = Links(b"secret")
     key, query = KEY, {"expires": "99999999999", "type": content_type, "max": "1", "name": filename}
     signed = links._sign("PUT", key, query)
@@ -95,7 +93,7 @@ def test_words_can_not_be_moved_from_one_field_to_another(
     assert links._sign("PUT", key, moved) != signed or moved == query
 
 
-def test_the_secret_is_made_once_and_for_this_user_alone(tmp_path: Path) -> None:
+def test_creates_the_secret_once_readable_only_by_the_owner(tmp_path: Path) -> None:
     path = tmp_path / "data" / "secret"
     secret = read_secret(path)
     assert len(secret) == 32
@@ -105,20 +103,20 @@ def test_the_secret_is_made_once_and_for_this_user_alone(tmp_path: Path) -> None
     assert [file.name for file in path.parent.iterdir()] == ["secret"]
 
 
-def test_processes_that_start_at_once_agree_on_it(tmp_path: Path) -> None:
-    found: list[bytes] = []
+def test_concurrent_starts_agree_on_the_secret(tmp_path: Path) -> None:
+    secrets: list[bytes] = []
     threads = [
-        threading.Thread(target=lambda: found.append(read_secret(tmp_path / "secret"))) for _ in range(8)
+        threading.Thread(target=lambda: secrets.append(read_secret(tmp_path / "secret"))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    assert len(set(found)) == 1
+    assert len(secrets) == 8
+    assert len(set(secrets)) == 1
 
 
-def test_a_damaged_secret_is_told(tmp_path: Path) -> None:
+def test_reports_a_damaged_secret(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"short")
     with pytest.raises(OSError, match="damaged"):
         read_secret(tmp_path / "secret")

@@ -1,4 +1,4 @@
-"""Letters reach a real mail server, say what came of the song, and never keep a session from ending."""
+"""E-mails reach a real mail server, and a failing e-mail doesn't stop a session from ending."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ from unbraid.local.settings import Settings
 
 
 @dataclass
-class PostOffice:
-    """Keeps what arrives."""
+class Mailbox:
+    """Collects the e-mails that arrive."""
 
     arrived: list[tuple[Envelope, EmailMessage]] = field(default_factory=list)
 
     async def handle_DATA(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
-        letter = email.message_from_bytes(content, policy=email.policy.default)
-        assert isinstance(letter, EmailMessage)
-        self.arrived.append((envelope, letter))
+        message = email.message_from_bytes(content, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        self.arrived.append((envelope, message))
         return "250 OK"
 
 
-Open = Callable[..., int]
+StartServer = Callable[..., int]
 
 
 @pytest.fixture
-def office() -> PostOffice:
-    return PostOffice()
+def mailbox() -> Mailbox:
+    return Mailbox()
 
 
 @pytest.fixture
-def open_office(office: PostOffice) -> Iterator[Open]:
-    """Opens the office at a port, with these options of aiosmtpd."""
+def start_server(mailbox: Mailbox) -> Iterator[StartServer]:
+    """Start a mail server for the mailbox with options of aiosmtpd, and return its port."""
     controllers: list[Controller] = []
 
     def start(**options: Any) -> int:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
-        controller = Controller(office, hostname="127.0.0.1", port=port, **options)
+        controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
         controllers.append(controller)
         controller.start()
         return port
@@ -68,11 +68,11 @@ def open_office(office: PostOffice) -> Iterator[Open]:
 
 
 def mail(port: int, **settings: Any) -> Mail:
-    given = {"smtp_host": "localhost", "smtp_security": "none", "mail_from": "Unbraid <songs@example.org>"}
-    return Mail(Settings.load(**{**given, "smtp_port": port, **settings}))
+    defaults = {"smtp_host": "localhost", "smtp_security": "none", "mail_from": "Unbraid <songs@example.org>"}
+    return Mail(Settings.load(**{**defaults, "smtp_port": port, **settings}))
 
 
-def ended(state: State = State.COMPLETED, name: str = "My Song.mp3", **changes: Any) -> Session:
+def ended_session(state: State = State.COMPLETED, name: str = "My Song.mp3", **changes: Any) -> Session:
     stems = [Output(stem, f"{stem}.wav", f"outputs/x/{stem}.wav", 1, 1.0) for stem in ("vocals", "no_vocals")]
     return Session(
         id="the-key-of-it",
@@ -89,47 +89,45 @@ def ended(state: State = State.COMPLETED, name: str = "My Song.mp3", **changes: 
     )
 
 
-def test_a_finished_song_is_told_with_a_link_to_it(office: PostOffice, open_office: Open) -> None:
-    mail(open_office(), public_url="https://songs.example.org").notify(ended())
-    [(envelope, letter)] = office.arrived
+def test_a_finished_song_sends_a_link(mailbox: Mailbox, start_server: StartServer) -> None:
+    mail(start_server(), public_url="https://songs.example.org").notify(ended_session())
+    [(envelope, message)] = mailbox.arrived
     assert (envelope.mail_from, envelope.rcpt_tos) == ("songs@example.org", ["me@example.org"])
-    assert (letter["From"], letter["To"]) == ("Unbraid <songs@example.org>", "me@example.org")
-    assert letter["Subject"] == "My Song.mp3 is separated"
-    assert letter["Message-ID"].endswith("@example.org>")
-    assert letter["Date"]
-    text = letter.get_content()
+    assert (message["From"], message["To"]) == ("Unbraid <songs@example.org>", "me@example.org")
+    assert message["Subject"] == "My Song.mp3 is separated"
+    assert message["Message-ID"].endswith("@example.org>")
+    assert message["Date"]
+    text = message.get_content()
     assert "vocals and no_vocals" in text
     assert "https://songs.example.org/#/s/the-key-of-it" in text.split()
 
 
-def test_without_an_address_of_the_app_there_is_no_link(office: PostOffice, open_office: Open) -> None:
-    mail(open_office()).notify(ended())
-    assert "the-key" not in office.arrived[0][1].get_content()
+def test_without_a_public_url_there_is_no_link(mailbox: Mailbox, start_server: StartServer) -> None:
+    mail(start_server()).notify(ended_session())
+    assert "the-key" not in mailbox.arrived[0][1].get_content()
 
 
-def test_a_song_that_failed_is_told_with_the_reason(office: PostOffice, open_office: Open) -> None:
-    mail(open_office()).notify(ended(State.FAILED, error_message="My Song.mp3 is empty."))
-    letter = office.arrived[0][1]
-    assert letter["Subject"] == "My Song.mp3 could not be separated"
-    assert "My Song.mp3 is empty." in letter.get_content()
+def test_a_failed_song_sends_the_reason(mailbox: Mailbox, start_server: StartServer) -> None:
+    mail(start_server()).notify(ended_session(State.FAILED, error_message="My Song.mp3 is empty."))
+    message = mailbox.arrived[0][1]
+    assert message["Subject"] == "My Song.mp3 could not be separated"
+    assert "My Song.mp3 is empty." in message.get_content()
 
 
 @pytest.mark.parametrize(
     "name", ["Über den Wolken – 雲.mp3", "a\r\nBcc: all@example.org\r\n\r\nbody.mp3", "x" * 300]
 )
-def test_whatever_a_song_is_called_it_stays_in_its_place(
-    office: PostOffice, open_office: Open, name: str
-) -> None:
-    mail(open_office()).notify(ended(name=name))
-    [(envelope, letter)] = office.arrived
+def test_song_names_cannot_inject_headers(mailbox: Mailbox, start_server: StartServer, name: str) -> None:
+    mail(start_server()).notify(ended_session(name=name))
+    [(envelope, message)] = mailbox.arrived
     assert envelope.rcpt_tos == ["me@example.org"]
-    assert letter["Bcc"] is None
-    assert letter["Subject"] == f"{' '.join(name.split())} is separated"
+    assert message["Bcc"] is None
+    assert message["Subject"] == f"{' '.join(name.split())} is separated"
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_it_signs_in_over_a_connection_that_nobody_reads(
-    office: PostOffice, open_office: Open, certificate: Path, security: str
+def test_logs_in_over_an_encrypted_connection(
+    mailbox: Mailbox, start_server: StartServer, certificate: Path, security: str
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
@@ -141,40 +139,40 @@ def test_it_signs_in_over_a_connection_that_nobody_reads(
         signed_in.append((data.login, data.password))
         return AuthResult(success=True)
 
-    if security == "tls":  # the whole connection, which aiosmtpd doesn't count as encrypted
-        port = open_office(authenticator=check, ssl_context=context, auth_require_tls=False)
+    if security == "tls":  # aiosmtpd doesn't count this connection as encrypted
+        port = start_server(authenticator=check, ssl_context=context, auth_require_tls=False)
     else:
-        port = open_office(authenticator=check, tls_context=context, auth_required=True)
-    mail(port, smtp_security=security, smtp_user="unbraid", smtp_password="secret").notify(ended())
+        port = start_server(authenticator=check, tls_context=context, auth_required=True)
+    mail(port, smtp_security=security, smtp_user="unbraid", smtp_password="secret").notify(ended_session())
     assert signed_in == [(b"unbraid", b"secret")]
-    assert len(office.arrived) == 1
+    assert len(mailbox.arrived) == 1
 
 
-def test_a_server_that_cant_prove_who_it_is_gets_nothing(
-    office: PostOffice, open_office: Open, certificate: Path, monkeypatch: pytest.MonkeyPatch
+def test_sends_nothing_to_an_untrusted_server(
+    mailbox: Mailbox, start_server: StartServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    mail(open_office(tls_context=context), smtp_security="starttls").notify(ended())
-    assert office.arrived == []
+    mail(start_server(tls_context=context), smtp_security="starttls").notify(ended_session())
+    assert mailbox.arrived == []
 
 
 @pytest.mark.parametrize("address", ["me@example.org", "no address", "a@b\nBcc: c@d"])
-def test_a_letter_that_cant_be_sent_is_logged_without_whose_it_is(
+def test_logs_an_undeliverable_e_mail_without_its_address(
     address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nobody_there = 1
-    mail(nobody_there).notify(ended(choices=Choices(notify=address)))
+    unused_port = 1
+    mail(unused_port).notify(ended_session(choices=Choices(notify=address)))
     [record] = caplog.records
     assert record.getMessage().startswith("an e-mail can't be sent")
     assert "example" not in caplog.text
     assert "Bcc" not in caplog.text
 
 
-def test_who_wants_no_letter_gets_none(office: PostOffice, open_office: Open) -> None:
-    mail(open_office()).notify(ended(choices=Choices()))
-    assert office.arrived == []
+def test_sends_nothing_without_notify(mailbox: Mailbox, start_server: StartServer) -> None:
+    mail(start_server()).notify(ended_session(choices=Choices()))
+    assert mailbox.arrived == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A mix is made in a process of its own, whole or not at all."""
+"""Mixes are made in a separate process and written atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unbraid.local.mixdown import mix
 
 @pytest.fixture(autouse=True)
 def source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the process finds the package."""
+    """Let the process import the package."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
 
 
@@ -28,7 +28,7 @@ def stem(path: Path, samples: int = 30_000, seed: int = 0, **options: object) ->
     return path
 
 
-def test_stems_are_mixed_at_their_levels_and_silent_ones_are_not_even_read(tmp_path: Path) -> None:
+def test_mixes_stems_by_their_gains_without_reading_silent_ones(tmp_path: Path) -> None:
     one, two = stem(tmp_path / "a.wav", seed=1), stem(tmp_path / "b.wav", seed=2)
     out = tmp_path / "mix.flac"
     asyncio.run(mix([(one, 0.25), (two, 1.5), (tmp_path / "missing.wav", 0.0)], out, "flac"))
@@ -40,13 +40,13 @@ def test_stems_are_mixed_at_their_levels_and_silent_ones_are_not_even_read(tmp_p
     ("gains", "words"),
     [([0.0, 0.0], "silent"), ([2.5, 1.0], "level"), ([-1.0, 1.0], "level"), ([float("nan"), 1], "level")],
 )
-def test_levels_that_make_no_sense_are_refused(tmp_path: Path, gains: list[float], words: str) -> None:
+def test_rejects_invalid_gains(tmp_path: Path, gains: list[float], words: str) -> None:
     stems = [(tmp_path / "a.wav", gains[0]), (tmp_path / "b.wav", gains[1])]
     with pytest.raises(SettingError, match=words):
         asyncio.run(mix(stems, tmp_path / "mix.wav", "wav"))
 
 
-def test_a_full_disk_is_told_without_its_folder(tmp_path: Path, tiny_disk: Path) -> None:
+def test_reports_a_full_disk_without_its_path(tmp_path: Path, tiny_disk: Path) -> None:
     long = stem(tmp_path / "a.wav", 300_000)
     with pytest.raises(OutputError, match="no room left") as error:
         asyncio.run(mix([(long, 1.0)], tiny_disk / "mix.wav", "wav"))
@@ -54,7 +54,7 @@ def test_a_full_disk_is_told_without_its_folder(tmp_path: Path, tiny_disk: Path)
     assert list(tiny_disk.iterdir()) == []
 
 
-def test_a_mix_that_nobody_waits_for_ends_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_cancelled_mix_stops_and_leaves_no_files(tmp_path: Path) -> None:
     long = stem(tmp_path / "a.wav", 8000 * 600)
     out = tmp_path / "out"
     out.mkdir()
@@ -71,7 +71,7 @@ def test_a_mix_that_nobody_waits_for_ends_and_leaves_nothing(tmp_path: Path) -> 
     assert list(out.iterdir()) == []
 
 
-def test_a_fault_of_ours_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_an_internal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(UnbraidError, match="could not be made") as error:
         asyncio.run(mix([(stem(tmp_path / "a.wav"), 1.0)], tmp_path / "mix.wav", "wav"))

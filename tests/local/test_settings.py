@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, and that each is in the manual."""
+"""Settings: their sources, invalid values, and the manual."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MANUAL = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the environment nor the current folder says anything, and the data folder is a new one."""
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset all variables, and use empty current and data folders."""
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
@@ -26,7 +26,7 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "here")
 
 
-def test_nothing_has_to_be_set() -> None:
+def test_no_setting_is_required() -> None:
     settings = Settings.load()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.data.name == "unbraid"
@@ -35,7 +35,7 @@ def test_nothing_has_to_be_set() -> None:
     assert settings.limits == Limits()
 
 
-def test_flags_win_over_the_environment_and_that_over_files(
+def test_options_override_the_environment_which_overrides_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(".env").write_text(f"UNBRAID_DATA={tmp_path}/data\nUNBRAID_PORT=1\nUNBRAID_LINK_S=11\nOTHER=x\n")
@@ -50,12 +50,12 @@ def test_flags_win_over_the_environment_and_that_over_files(
     assert Settings.load().link_s == 11
 
 
-def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_PORT", "")
     assert Settings.load().port == 8000
 
 
-def test_lists_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_are_separated_by_spaces_or_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_ORIGINS", "https://A.example.org, http://localhost:5173/")
     monkeypatch.setenv("UNBRAID_MODELS", "lite htdemucs")
     settings = Settings.load()
@@ -63,7 +63,7 @@ def test_lists_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.limits.models == ("lite", "htdemucs")
 
 
-def test_relative_folders_are_those_of_the_start(tmp_path: Path) -> None:
+def test_relative_folders_start_at_the_current_folder(tmp_path: Path) -> None:
     assert Settings.load(data=Path("songs")).data == tmp_path / "here" / "songs"
 
 
@@ -85,20 +85,18 @@ def test_relative_folders_are_those_of_the_start(tmp_path: Path) -> None:
         ("RATE", "0"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_name(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejects_invalid_values_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, value)
-    with pytest.raises(SettingError, match=f"^{PREFIX}{name} can't be used: [a-z].*settings.md") as refused:
+    with pytest.raises(SettingError, match=f"^{PREFIX}{name} can't be used: [a-z].*settings.md") as error:
         Settings.load()
-    assert "\n" not in refused.value.message
+    assert "\n" not in error.value.message
 
 
-def test_a_refusal_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_messages_do_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_ORIGINS", "hunter2")
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as error:
         Settings.load()
-    assert "hunter2" not in refused.value.message
+    assert "hunter2" not in error.value.message
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_a_refusal_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) ->
         ({"HOST": "::"}, "--insecure"),
     ],
 )
-def test_settings_that_need_others_say_so(
+def test_names_missing_related_settings(
     variables: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
@@ -121,7 +119,7 @@ def test_settings_that_need_others_say_so(
         Settings.load()
 
 
-def test_the_network_is_let_in_by_sign_in_or_on_demand() -> None:
+def test_network_access_needs_sign_in_or_insecure() -> None:
     assert Settings.load(host="0.0.0.0", insecure=True).on_loopback is False
     signed_in = Settings.load(host="::", oidc_issuer="https://accounts.example.org", oidc_client_id="app")
     assert signed_in.signs_in
@@ -129,7 +127,7 @@ def test_the_network_is_let_in_by_sign_in_or_on_demand() -> None:
         assert Settings.load(host=host).on_loopback
 
 
-def test_child_processes_get_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_processes_get_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.load(
         data=tmp_path,
         origins=["https://a.example.org", "https://b.example.org"],
@@ -149,24 +147,24 @@ def test_child_processes_get_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Settings.load() == settings
 
 
-def test_workers_are_as_many_as_a_container_has_cores_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_follows_the_usable_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unbraid.local.settings.usable_cores", lambda: 9)
     assert Settings.load().worker_count == 2
 
 
-def test_secrets_are_not_shown() -> None:
+def test_repr_hides_secrets() -> None:
     settings = Settings.load(database_url="postgresql://u:hunter2@db/x", smtp_password="hunter2")
     assert "hunter2" not in repr(settings) + str(settings)
 
 
 def described() -> dict[str, str]:
-    """What the manual's tables say: name to default."""
+    """Map each variable in the manual to its default."""
     rows = re.findall(r"^\| `(UNBRAID_[A-Z_]+)` \| (.*?) \|", MANUAL.read_text("utf-8"), re.MULTILINE)
     assert len(rows) == len(dict(rows)), "a setting is described twice"
     return dict(rows)
 
 
-def test_every_setting_is_in_the_manual_and_no_other() -> None:
+def test_the_manual_has_exactly_the_settings() -> None:
     assert described().keys() == {PREFIX + name.upper() for name in Settings.model_fields}
 
 
@@ -179,5 +177,5 @@ def test_the_manual_has_the_defaults() -> None:
             assert shown == f"`{int(default)}`", name
         elif isinstance(default, int | float | str) and not isinstance(default, bool):
             assert shown == f"`{default:g}`" if isinstance(default, float) else shown == f"`{default}`", name
-        else:  # nothing, or what depends on the machine, in words
+        else:  # no default, or one that depends on the machine, described in words
             assert not re.fullmatch("`[^`]*`", shown), name

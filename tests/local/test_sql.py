@@ -1,4 +1,4 @@
-"""The database of sessions: how it comes about, what it outlives, and what is said when it can't be had."""
+"""The database of sessions: creation, upgrades, durability, and error messages."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     )
 
 
-def test_what_was_kept_is_there_when_it_is_opened_again(url: str) -> None:
-    first, kept = SqlStore(url), session()
-    first.add(kept)
+def test_sessions_are_there_after_reopening(url: str) -> None:
+    first, saved_session = SqlStore(url), session()
+    first.add(saved_session)
     first.close()
     second = SqlStore(url)
-    assert second.get(kept.id) == kept
+    assert second.get(saved_session.id) == saved_session
     second.close()
 
 
-def test_a_file_that_its_owner_alone_can_read_is_made_with_its_folder(tmp_path: Path) -> None:
+def test_creates_the_database_readable_only_by_the_owner(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path}/new/folder/jobs.db")
     store.add(session())
     folder = tmp_path / "new" / "folder"
@@ -63,18 +63,18 @@ def test_the_data_folder_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
-    store, kept = SqlStore(f"sqlite:///{tmp_path}/jobs.db"), session()
-    store.add(kept)
+    store, saved_session = SqlStore(f"sqlite:///{tmp_path}/jobs.db"), session()
+    store.add(saved_session)
     writer = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("DELETE FROM sessions")
-    assert store.get(kept.id) == kept
+    assert store.get(saved_session.id) == saved_session
     writer.execute("ROLLBACK")
     writer.close()
     store.close()
 
 
-def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+def test_rejects_a_database_of_a_newer_version(url: str) -> None:
     store = SqlStore(url)
     with store._engine.connect() as db:
         db.execute(text("UPDATE schema_version SET version = 99"))
@@ -83,26 +83,24 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
         SqlStore(url)
 
 
-def test_a_database_of_an_older_version_is_brought_up_to_date(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once, and with all that is in it."""
-    store, kept = SqlStore(url), session()
-    store.add(kept)
+def test_upgrades_a_database_of_an_older_version(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upgrade runs once and keeps all records."""
+    store, saved_session = SqlStore(url), session()
+    store.add(saved_session)
     store.close()
     steps = [*sql_schema.STEPS, lambda db: db.execute(text("ALTER TABLE sessions ADD COLUMN later TEXT"))]
     monkeypatch.setattr(sql_schema, "STEPS", tuple(steps))
     for _ in range(2):
         newer = SqlStore(url)
-        assert newer.get(kept.id) == kept
+        assert newer.get(saved_session.id) == saved_session
         with newer._engine.connect() as db:
             assert db.execute(text("SELECT later FROM sessions")).all() == [(None,)]
         newer.close()
 
 
-def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, kept = SqlStore(url), session()
-    store.add(kept)
+def test_a_failing_upgrade_leaves_the_database_unchanged(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, saved_session = SqlStore(url), session()
+    store.add(saved_session)
 
     def half(db: object) -> None:
         db.execute(text("DELETE FROM sessions"))  # type: ignore[attr-defined]
@@ -112,42 +110,42 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: 
         patch.setattr(sql_schema, "STEPS", (*sql_schema.STEPS, half))
         with pytest.raises(RuntimeError):
             SqlStore(url)
-    assert store.get(kept.id) == kept
+    assert store.get(saved_session.id) == saved_session
     store.close()
     SqlStore(url).close()
 
 
-def test_a_record_that_lacks_a_field_of_today_has_its_default(url: str) -> None:
-    store, kept = SqlStore(url), session()
-    store.add(kept)
+def test_a_missing_field_has_its_default(url: str) -> None:
+    store, saved_session = SqlStore(url), session()
+    store.add(saved_session)
     with store._engine.connect() as db:
         record = db.scalar(text("SELECT record FROM sessions"))
         assert '"batch":null,' in record
         db.execute(
             text("UPDATE sessions SET record = :record"), {"record": record.replace('"batch":null,', "")}
         )
-    assert store.get(kept.id) == kept
+    assert store.get(saved_session.id) == saved_session
     store.close()
-    assert "batch" in to_dict(kept)
+    assert "batch" in to_dict(saved_session)
 
 
-def test_connections_that_the_server_has_cut_are_made_anew(postgres_url: str) -> None:
-    store, kept = SqlStore(postgres_url), session()
-    store.add(kept)
-    cut = (
+def test_reconnects_after_the_server_closed_connections(postgres_url: str) -> None:
+    store, saved_session = SqlStore(postgres_url), session()
+    store.add(saved_session)
+    disconnect = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     killer = SqlStore(postgres_url)
     with killer._engine.connect() as db:
-        assert db.execute(text(cut)).all()
-    assert store.get(kept.id) == kept
+        assert db.execute(text(disconnect)).all()
+    assert store.get(saved_session.id) == saved_session
     store.close()
     killer.close()
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("sqlite:///{folder}/garbage.db", "file is not a database"),
         ("sqlite:///{folder}", "can't be used"),
@@ -158,13 +156,13 @@ def test_connections_that_the_server_has_cut_are_made_anew(postgres_url: str) ->
         ("postgresql://me:secret@localhost/name?host={folder}", "No such file"),
     ],
 )
-def test_what_can_not_be_opened_is_told_in_one_line_without_the_password(
-    tmp_path: Path, url: str, told: str
+def test_reports_an_unusable_database_in_one_line_without_the_password(
+    tmp_path: Path, url: str, message: str
 ) -> None:
     (tmp_path / "garbage.db").write_bytes(b"garbage" * 1000)
     with pytest.raises(SettingError) as caught:
         SqlStore(url.format(folder=tmp_path))
-    assert told in caught.value.message
+    assert message in caught.value.message
     assert "secret" not in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -182,23 +180,23 @@ while True:
 """
 
 
-def test_what_was_saved_outlives_the_process_being_killed(url: str) -> None:
-    store, kept = SqlStore(url), session()
-    store.add(kept)
+def test_saved_sessions_survive_a_killed_process(url: str) -> None:
+    store, saved_session = SqlStore(url), session()
+    store.add(saved_session)
     for _ in range(2):
-        command = [sys.executable, "-c", COUNT_UP, url, kept.id]
+        command = [sys.executable, "-c", COUNT_UP, url, saved_session.id]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(SOURCE)}
         )
         assert process.stdout is not None
-        said = [int(process.stdout.readline()) for _ in range(20)]
+        printed = [int(process.stdout.readline()) for _ in range(20)]
         process.send_signal(signal.SIGKILL)
-        said += map(int, process.stdout.read().split())
+        printed += map(int, process.stdout.read().split())
         process.wait()
         process.stdout.close()
-        found = store.get(kept.id)
-        assert found is not None
-        # Of a change that was never answered either may be true.
-        assert found.attempts in (said[-1], said[-1] + 1)
-        assert found.version == found.attempts
+        saved = store.get(saved_session.id)
+        assert saved is not None
+        # The last change may have been saved without being printed.
+        assert saved.attempts in (printed[-1], printed[-1] + 1)
+        assert saved.version == saved.attempts
     store.close()

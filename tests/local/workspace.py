@@ -1,4 +1,4 @@
-"""The web app's back rooms: a service in a folder of its own, songs in it, and workers."""
+"""A data folder with its database, sessions and worker processes, as in the web app."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from unbraid.jobs.sweeper import Sweeper
 from unbraid.local.factory import open_sessions
 from unbraid.local.settings import Settings
 
-PATIENCE_S = 60.0  # on a busy machine
+TIMEOUT_S = 60.0  # enough on a busy machine
 T = TypeVar("T")
 LITE = Choices(model="lite")
 
 
-class House:
-    """`service` over a database and files in `folder`, as the server has them."""
+class Workspace:
+    """The sessions of a server with its data in `folder`."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.settings = Settings.load(data=folder / "data", keep_free_bytes=0, **settings)
@@ -31,16 +31,16 @@ class House:
         self.service = Service(self.sessions)
         self.scratch = self.settings.data / "scratch"
 
-    def bring(self, song: Path, choices: Choices = LITE) -> str:
-        """Id of a session that waits to be worked on."""
+    def add_song(self, song: Path, choices: Choices = LITE) -> str:
+        """Upload and start `song`; return the id of its pending session."""
         session = self.service.upload(song.name, "audio/wav").session
         copy = self.settings.data / "upload"
         copy.write_bytes(song.read_bytes())
         self.sessions.objects.put(copy, session.input_key, "audio/wav")
         return self.service.start(session.id, choices=choices).id
 
-    def worker(self, *, parent: int | None = None) -> subprocess.Popen[bytes]:
-        """A worker process."""
+    def start_worker(self, *, parent: int | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker process."""
         return subprocess.Popen(self.command(parent), env={**os.environ, **self.environment()})
 
     def command(self, parent: int | None = None) -> list[str]:
@@ -52,43 +52,45 @@ class House:
         return {**self.settings.environment(), "PYTHONPATH": str(source)}
 
     def recover(self) -> int:
-        """As if every lease had run out."""
+        """Run the sweeper as if every lease had expired."""
         self.sessions.clock = lambda: time.time() + 3600
         try:
             return Sweeper(self.sessions).recover()
         finally:
             self.sessions.clock = time.time
 
-    def until(self, session_id: str, state: State, begun: bool = False) -> Session:
-        """The record once it is in that state; with `begun`, and some of the work is done."""
-        return wait(lambda: self._in(session_id, state, begun))
+    def wait_for(self, session_id: str, state: State, with_progress: bool = False) -> Session:
+        """Wait until the session has that state and, `with_progress`, until some of the work is done."""
+        return wait(lambda: self._session_in(session_id, state, with_progress))
 
-    def _in(self, session_id: str, state: State, begun: bool) -> Session | None:
+    def _session_in(self, session_id: str, state: State, with_progress: bool) -> Session | None:
         session = self.sessions.store.get(session_id)
         assert session is not None
-        return session if session.state == state and (session.progress > 0 or not begun) else None
+        return session if session.state == state and (session.progress > 0 or not with_progress) else None
 
-    def until_left(self, *names: str) -> None:
-        """Wait until these are all files, which they are once the next worker has come: one that is in a long segment
-        when it has to end doesn't tidy up."""
+    def wait_until_only(self, *names: str) -> None:
+        """Wait until only these files are left, and clear the scratch folder as the next worker would.
 
-        def left() -> bool:
+        A worker that is killed during a long segment doesn't remove its own files.
+        """
+
+        def cleared() -> bool:
             clear_scratch(self.scratch)
             return self.files() == sorted(names)
 
-        wait(left)
+        wait(cleared)
 
     def files(self) -> list[str]:
-        """Names of all files besides the database and the secret."""
-        places = (self.settings.objects, self.scratch)
-        return sorted(path.name for place in places for path in place.rglob("*") if path.is_file())
+        """Return the names of all files except the database and the secret."""
+        folders = (self.settings.objects, self.scratch)
+        return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
 
 
-def wait(look: Callable[[], T | None]) -> T:
-    """What `look` gives as soon as it gives something true."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if found := look():
-            return found
+def wait(check: Callable[[], T | None]) -> T:
+    """Call `check` until its result is true, and return that."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        if result := check():
+            return result
         time.sleep(0.02)
     raise TimeoutError

@@ -1,4 +1,4 @@
-"""Processes that do the same at the same moment. Each is this file: it reads what to do, gets ready, and waits."""
+"""Processes that run calls at the same moment. Each one runs this file: it reads a call, prepares it and waits."""
 
 from __future__ import annotations
 
@@ -25,49 +25,49 @@ LEASE_S = 3600
 
 
 def open_sessions(url: str) -> Sessions:
-    """Sessions whose records alone are shared between processes."""
+    """Open sessions of which only the records are shared between processes."""
     outbox = Outbox()
     return Sessions(SqlStore(url), MemoryObjects(), outbox, outbox, Limits(lease_s=LEASE_S))
 
 
-def look(url: str) -> Callable[[], int]:
-    """How many sessions there are; the database is opened in the race."""
+def count_sessions(url: str) -> Callable[[], int]:
+    """Count the sessions. The database is opened during the race."""
     return lambda: sum(open_sessions(url).store.counts().values())
 
 
 def take_all(url: str, worker: str) -> Callable[[], list[str]]:
-    """Ids of those that this worker got."""
+    """Take all pending sessions, and return the ids that this worker got."""
     leases = Leases(open_sessions(url))
     return lambda: [session.id for session in iter(lambda: leases.take(worker), None)]
 
 
 def begin_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[str]]:
-    """Those of `ids` that this worker got."""
+    """Begin the sessions `ids`, and return those that this worker got."""
     leases = Leases(open_sessions(url))
     return lambda: [one for one in ids if leases.begin(one, worker) is not None]
 
 
 def recover(url: str) -> Callable[[], int]:
-    """How many it put back, long after their leases."""
+    """Requeue sessions long after their leases expired, and return how many."""
     sessions = open_sessions(url)
     sessions.clock = lambda: time.time() + 2 * LEASE_S
     return Sweeper(sessions).recover
 
 
 def complete_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[bool]]:
-    """What the worker is told of each."""
+    """Complete the sessions `ids`, and return whether each was accepted."""
     leases = Leases(open_sessions(url))
     return lambda: [leases.complete(one, worker, [], 1.0, "lite") for one in ids]
 
 
 def cancel_all(url: str, ids: list[str]) -> Callable[[], list[str]]:
-    """In which state the user finds each."""
+    """Cancel the sessions `ids`, and return their states."""
     service = Service(open_sessions(url))
     return lambda: [service.cancel(one).state for one in ids]
 
 
 class Racers:
-    """Some processes, which stay for one race after the other."""
+    """Processes for one race after another."""
 
     def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
         self._processes = processes
@@ -76,7 +76,7 @@ class Racers:
         return len(self._processes)
 
     def race(self, *calls: tuple[Callable[..., Any], dict[str, Any]]) -> list[Any]:
-        """What each call gives, one for each process; they begin when all are ready."""
+        """Run one call in each process, started when all are ready, and return their results."""
         for process, (function, arguments) in zip(self._processes, calls, strict=True):
             _write(process, json.dumps([function.__name__, arguments]))
         assert [_read(process) for process in self._processes] == ["ready"] * len(self)
@@ -86,11 +86,11 @@ class Racers:
 
 
 @contextmanager
-def racers(count: int) -> Iterator[Racers]:
-    """So many of them."""
+def start_racers(count: int) -> Iterator[Racers]:
+    """Start `count` processes."""
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
-    command = [sys.executable, "-m", "tests.local.racers"]
+    command = [sys.executable, "-m", "tests.local.race"]
     processes = [
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=root
@@ -101,7 +101,7 @@ def racers(count: int) -> Iterator[Racers]:
         yield Racers(processes)
     finally:
         for process in processes:
-            process.communicate(timeout=60)  # they end when nothing is asked any more
+            process.communicate(timeout=60)  # closing their input ends them
 
 
 def _write(process: subprocess.Popen[str], line: str) -> None:
@@ -116,14 +116,14 @@ def _read(process: subprocess.Popen[str]) -> str:
 
 
 def main() -> None:
-    """Do what is asked for, until nothing is."""
+    """Run the calls from standard input until it is closed."""
     for line in sys.stdin:
         name, arguments = json.loads(line)
-        do = globals()[name](**arguments)
+        call = globals()[name](**arguments)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()
-        sys.stdout.write(json.dumps(do()) + "\n")
+        sys.stdout.write(json.dumps(call()) + "\n")
         sys.stdout.flush()
 
 
