@@ -46,16 +46,16 @@ class Functions(Construct):
         self.dead_letters = dead_letters
         self.storage = storage
         rights = Rights(storage)
-        board = rights.indexes("by-state")
-        links = rights.files("GetObject", "outputs")
-        put_back: Statements = [
+        read_queue = rights.indexes("by-state")
+        sign_links = rights.files("GetObject", "outputs")
+        requeue: Statements = [
             rights.sessions("GetItem", "PutItem"),
             rights.list_files(),
             rights.files("DeleteObject", "outputs"),
             *dispatch,
             *notify,
         ]
-        duties: dict[str, Statements] = {
+        foreground: dict[str, Statements] = {
             "upload": [rights.sessions("PutItem"), rights.files("PutObject", "inputs")],
             "process": [
                 rights.sessions("GetItem", "PutItem"),
@@ -63,26 +63,26 @@ class Functions(Construct):
                 rights.list_files(),
                 *dispatch,
             ],
-            "status": [rights.sessions("GetItem", "BatchGetItem"), board, links],
+            "status": [rights.sessions("GetItem", "BatchGetItem"), read_queue, sign_links],
             "cleanup": [
                 rights.sessions("GetItem", "DeleteItem"),
                 rights.list_files(),
                 rights.files("DeleteObject", "inputs", "outputs"),
             ],
-            "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), links],
+            "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), sign_links],
             "cancel": [
                 rights.sessions("GetItem", "PutItem"),
-                board,
-                links,
+                read_queue,
+                sign_links,
                 rights.list_files(),
                 rights.files("DeleteObject", "outputs"),
             ],
-            "models": [board],
-            "config": [rights.sessions("GetItem")],  # health is that of the table too
+            "models": [read_queue],
+            "config": [rights.sessions("GetItem")],  # the health check reads the table
             "connect": [
                 rights.sessions("BatchGetItem"),
-                board,
-                links,
+                read_queue,
+                sign_links,
                 rights.connections("PutItem", "Query", "DeleteItem"),
                 push,
             ],
@@ -92,23 +92,23 @@ class Functions(Construct):
             "push": [
                 rights.stream(),
                 rights.sessions("BatchGetItem"),
-                board,
-                links,
+                read_queue,
+                sign_links,
                 rights.connections("Query", "DeleteItem"),
                 push,
             ],
             "upkeep": [
-                *put_back,
+                *requeue,
                 rights.sessions("BatchGetItem", "DeleteItem"),
                 rights.indexes("by-state", "by-expiry"),
                 rights.files("DeleteObject", "inputs"),
             ],
         }
         if self.has_endpoint(environment):
-            background["on_invocation_end"] = put_back
+            background["on_invocation_end"] = requeue
         self.by_name = {
             name: Function(self, name, code=code, environment=environment, rights=statements).function
-            for name, statements in duties.items()
+            for name, statements in foreground.items()
         }
         for name, statements in background.items():
             self.by_name[name] = Function(
@@ -126,7 +126,7 @@ class Functions(Construct):
 
     @staticmethod
     def has_endpoint(environment: Mapping[str, str]) -> bool:
-        """Whether songs go to the asynchronous endpoint, whose notices somebody has to read."""
+        """Whether the asynchronous endpoint separates songs, so that a function must receive its notifications."""
         return "UNBRAID_ENDPOINT" in environment
 
     def _schedule(self, task: str, every: Duration) -> None:
@@ -139,7 +139,7 @@ class Functions(Construct):
                 targets.LambdaFunction(
                     self.by_name["upkeep"],
                     event=events.RuleTargetInput.from_object({"task": task}),
-                    # The next one comes soon; what fails in the function is tried again by Lambda.
+                    # The next event comes soon, and Lambda itself retries a failed invocation.
                     retry_attempts=0,
                     max_event_age=Duration.minutes(1),
                 )
@@ -147,7 +147,7 @@ class Functions(Construct):
         )
 
     def _follow_sessions(self) -> None:
-        """Every change of a session goes to `tell`, in order. News that can't be told is put aside after some tries."""
+        """Send every change of a session to `push`, in order. After some retries it goes to the dead-letter queue."""
         lambda_.EventSourceMapping(
             self,
             "Changes",
@@ -162,7 +162,7 @@ class Functions(Construct):
         )
 
     def subscribe(self, *topics: sns.ITopic) -> None:
-        """The endpoint's notices go to `ended`; those that can't be delivered are put aside."""
+        """Send the endpoint's notifications to `on_invocation_end`, or if undeliverable to the dead-letter queue."""
         for topic in topics:
             topic.add_subscription(
                 subscriptions.LambdaSubscription(

@@ -1,8 +1,9 @@
-/** Address of the API: from `config.json` beside the page, else from the build's VITE_API_URL, else the page's own folder. */
+/** Address of the API: from config.json beside the page, or the build's VITE_API_URL, or else the page's own folder. */
 
 export async function apiBase(): Promise<URL> {
   const page = new URL('.', document.baseURI)
-  return new URL(withSlash((await fromConfigFile(page)) || (import.meta.env.VITE_API_URL as string | undefined) || ''), page)
+  const configured = (await fromConfigFile(page)) || (import.meta.env.VITE_API_URL as string | undefined)
+  return new URL(withSlash(configured ?? ''), page)
 }
 
 async function fromConfigFile(page: URL): Promise<string> {

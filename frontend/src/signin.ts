@@ -1,4 +1,4 @@
-/** Sign-in with OpenID Connect: authorisation code with PKCE. The library is loaded only where sign-in is configured. */
+/** Sign-in with OpenID Connect: authorisation code with PKCE. Its library is loaded only if configured. */
 import type { User, UserManager } from 'oidc-client-ts'
 import type { ServerConfig } from './api/types'
 

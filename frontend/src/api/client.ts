@@ -85,7 +85,7 @@ export class Client {
     return new URL(url, this.connection.base).href
   }
 
-  /** Make the links of a status absolute: they may be relative to the API, which can be on another host than the page. */
+  /** Resolve links that are relative to the API, which can be on another host than the page. */
   absoluteLinks(status: Status): Status {
     const link = (url: string | null | undefined) => (url == null ? null : this.link(url))
     return {

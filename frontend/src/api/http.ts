@@ -32,7 +32,7 @@ export async function call<T>(connection: Connection, method: 'GET' | 'POST', pa
         return JSON.parse(text) as T
       } catch {
         // A static host may answer every path with its index page.
-        throw new Problem(response.status, 'There is no Unbraid server at the address that this page is configured with.')
+        throw new Problem(response.status, 'There is no Unbraid server at the configured address.')
       }
     }
     if (response.status !== 429 || retries >= MAX_RETRIES) throw problemFrom(response.status, text)

@@ -1,4 +1,4 @@
-/** Whether the server answers. While it doesn't, `probe` is called every two seconds, and waiting code resumes when it does. */
+/** Whether the server answers. While it doesn't, a probe is sent every two seconds. */
 
 const PROBE_MS = 2000
 

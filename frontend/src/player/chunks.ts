@@ -75,7 +75,7 @@ export class ChunkCache {
         if (signal.aborted) throw error
         lastError = error
         await sleep(500 * 2 ** tries, signal)
-        // The connection is down, or the link has expired on a host of another origin, whose refusal the page can't read.
+        // The connection is down, or the link has expired: the page can't read the refusal of another origin.
         await this.refreshUrls().catch(() => undefined)
       }
     }

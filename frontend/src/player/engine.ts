@@ -213,7 +213,7 @@ export class Engine {
   }
 }
 
-/** A context at the song's sample rate, so that nothing is resampled. Without browser support, each chunk is resampled. */
+/** A context at the song's sample rate, so that nothing is resampled. Without browser support each chunk is. */
 function contextAt(sampleRate: number): AudioContext {
   try {
     return new AudioContext({ sampleRate, latencyHint: 'playback' })

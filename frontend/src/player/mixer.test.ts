@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultMix, gains, withChannel } from './mixer'
+import { defaultMix, gains, toggled, withChannel } from './mixer'
 
 const mix = defaultMix(['vocals', 'drums', 'bass'])
 
@@ -14,6 +14,12 @@ test('with solo stems only these sound, each at its volume', () => {
 
 test('mute overrides solo', () => {
   expect(gains(withChannel(mix, 'drums', { solo: true, muted: true }))).toEqual({ vocals: 0, drums: 0, bass: 0 })
+})
+
+test('mute and solo are switched on and off', () => {
+  const muted = toggled(mix, 'drums', 'muted')
+  expect(muted.drums).toEqual({ volume: 1, muted: true, solo: false })
+  expect(toggled(toggled(muted, 'drums', 'muted'), 'drums', 'solo').drums).toEqual({ volume: 1, muted: false, solo: true })
 })
 
 test('an unknown stem changes nothing', () => expect(withChannel(mix, 'piano', { muted: true })).toBe(mix))

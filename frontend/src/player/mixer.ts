@@ -23,6 +23,11 @@ export function gains(mix: Mix): Record<string, number> {
   )
 }
 
+/** The mix with a stem's mute or solo switched. */
+export function toggled(mix: Mix, stem: string, control: 'muted' | 'solo'): Mix {
+  return withChannel(mix, stem, { [control]: mix[stem]?.[control] !== true })
+}
+
 export function withChannel(mix: Mix, stem: string, changes: Partial<Channel>): Mix {
   const channel = mix[stem]
   return channel === undefined ? mix : { ...mix, [stem]: { ...channel, ...changes } }

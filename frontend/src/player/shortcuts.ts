@@ -1,5 +1,9 @@
 /** Keyboard shortcuts while a song is open. */
 
+/** Seconds that an arrow key moves the playhead, without and with Shift. */
+export const SEEK_S = 5
+export const FINE_SEEK_S = 1
+
 export type Command =
   | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'help' }
   | { do: 'move'; seconds: number }
@@ -8,7 +12,7 @@ export type Command =
 /** Keys and their descriptions, for the help dialog. */
 export const SHORTCUTS: readonly (readonly [string, string])[] = [
   ['Space', 'Play or pause'],
-  ['← →', 'Back or forward 5 seconds, with Shift 1 second'],
+  ['← →', `Back or forward ${SEEK_S} seconds, with Shift ${FINE_SEEK_S} second`],
   ['Home, End', 'Go to the beginning or the end'],
   ['[ ]', 'Set the start or the end of the loop'],
   ['L', 'Turn the loop on or off'],
@@ -34,9 +38,9 @@ export function commandOf(press: KeyPress): Command | null {
     case ' ':
       return { do: 'toggle' }
     case 'ArrowLeft':
-      return { do: 'move', seconds: press.shiftKey ? -1 : -5 }
+      return { do: 'move', seconds: press.shiftKey ? -FINE_SEEK_S : -SEEK_S }
     case 'ArrowRight':
-      return { do: 'move', seconds: press.shiftKey ? 1 : 5 }
+      return { do: 'move', seconds: press.shiftKey ? FINE_SEEK_S : SEEK_S }
     case 'Home':
       return { do: 'start' }
     case 'End':

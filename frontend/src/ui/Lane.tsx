@@ -4,7 +4,7 @@ import { formatSize } from '../lib/format'
 import { stemClass, stemName } from '../lib/stems'
 import type { OutputFile } from '../api/types'
 import type { Engine } from '../player/engine'
-import { type Channel, DEFAULT_CHANNEL, gains, type Mix, withChannel } from '../player/mixer'
+import { DEFAULT_CHANNEL, gains, type Mix, toggled, withChannel } from '../player/mixer'
 import { columns, type Peaks } from '../player/peaks'
 import type { Loop } from '../player/schedule'
 import { Icon } from './Icon'
@@ -29,7 +29,7 @@ export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props
   const channel = mix[stem.name] ?? DEFAULT_CHANNEL
   const silent = (gains(mix)[stem.name] ?? 0) === 0
   const volume = `${Math.round(channel.volume * 100)} %`
-  const set = (changes: Partial<Channel>) => setMix(withChannel(mix, stem.name, changes))
+  const setVolume = (volume: number) => setMix(withChannel(mix, stem.name, { volume }))
   const wave = useScrub((fraction) => engine.seek(fraction * engine.layout.samples))
   return (
     <div className={`lane ${stemClass(stem.name)}${silent ? ' silent' : ''}`} role="group" aria-label={name}>
@@ -41,7 +41,7 @@ export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props
           aria-pressed={channel.muted}
           aria-label={`Mute ${name}`}
           title="Mute"
-          onClick={() => set({ muted: !channel.muted })}
+          onClick={() => setMix(toggled(mix, stem.name, 'muted'))}
         >
           M
         </button>
@@ -51,7 +51,7 @@ export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props
           aria-pressed={channel.solo}
           aria-label={`Solo ${name}`}
           title="Solo"
-          onClick={() => set({ solo: !channel.solo })}
+          onClick={() => setMix(toggled(mix, stem.name, 'solo'))}
         >
           S
         </button>
@@ -65,8 +65,8 @@ export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props
           aria-label={`Volume of ${name}`}
           aria-valuetext={volume}
           title={`Volume: ${volume}. Double-click to reset it to 100 %.`}
-          onChange={(event) => set({ volume: Number(event.target.value) / 100 })}
-          onDoubleClick={() => set({ volume: 1 })}
+          onChange={(event) => setVolume(Number(event.target.value) / 100)}
+          onDoubleClick={() => setVolume(1)}
         />
         <a className="download" href={file.s3_url} download aria-label={`Download ${file.filename}, ${formatSize(file.size)}`}>
           <Icon name="download" />

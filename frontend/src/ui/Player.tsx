@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react'
 import type { ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
 import { stemClass, stemName } from '../lib/stems'
-import { withChannel } from '../player/mixer'
+import { toggled } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
 import { loopBetween } from '../player/schedule'
 import type { SongList } from '../songs/list'
@@ -31,7 +31,9 @@ export function Player({ title, status, list, config, onDelete }: Props) {
       {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} />}
       {player === null && <LoadingLanes status={status} />}
       {player === 'failed' && (
-        <p className="problem">The waveforms could not be loaded, so the stems can’t be played here. Reload the page to try again.</p>
+        <p className="problem">
+          The waveforms could not be loaded, so the stems can’t be played here. Reload the page to try again.
+        </p>
       )}
       {(status.warnings ?? []).map((warning) => (
         <p key={warning} className="warning">
@@ -85,14 +87,8 @@ function Timeline({ title, player, status }: { title: string; player: LoadedPlay
     loop: toggleLoop,
     loopStart: () => setLoop(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), engine.layout)),
     loopEnd: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, engine.layout)),
-    mute: (index) => {
-      const name = stems[index]?.name
-      if (name !== undefined) setMix(withChannel(mix, name, { muted: mix[name]?.muted !== true }))
-    },
-    solo: (index) => {
-      const name = stems[index]?.name
-      if (name !== undefined) setMix(withChannel(mix, name, { solo: mix[name]?.solo !== true }))
-    },
+    mute: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'muted')),
+    solo: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'solo')),
   })
 
   // Move the playhead 60 times a second by writing to the DOM directly, without rendering in React.
@@ -122,11 +118,7 @@ function Timeline({ title, player, status }: { title: string; player: LoadedPlay
           <span ref={timeText}>0:00</span>
           <small> / {formatTime(samples / sampleRate)}</small>
         </p>
-        <button
-          type="button"
-          aria-pressed={loop !== null}
-          onClick={toggleLoop}
-        >
+        <button type="button" aria-pressed={loop !== null} onClick={toggleLoop}>
           <Icon name="loop" /> Loop
         </button>
         <span className="buffering" role="status">

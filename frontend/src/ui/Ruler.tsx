@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { formatTime } from '../lib/format'
 import type { Engine } from '../player/engine'
 import { type Loop, loopBetween } from '../player/schedule'
+import { FINE_SEEK_S, SEEK_S } from '../player/shortcuts'
 import { LoopShade } from './Lane'
 import { ticks } from './ticks'
 import { useScrub } from './useScrub'
@@ -44,9 +45,10 @@ export function Ruler({ engine, loop, setLoop }: Props) {
   }, [engine, sampleRate, seconds])
 
   const move = (event: KeyboardEvent) => {
+    const seek = event.shiftKey ? FINE_SEEK_S : SEEK_S
     const steps: Record<string, number> = {
-      ArrowLeft: event.shiftKey ? -1 : -5, ArrowDown: -5, PageDown: -30,
-      ArrowRight: event.shiftKey ? 1 : 5, ArrowUp: 5, PageUp: 30,
+      ArrowLeft: -seek, ArrowDown: -SEEK_S, PageDown: -30,
+      ArrowRight: seek, ArrowUp: SEEK_S, PageUp: 30,
       Home: -seconds, End: seconds,
     } // prettier-ignore
     const step = steps[event.key]

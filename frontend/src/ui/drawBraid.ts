@@ -86,12 +86,12 @@ export function draw(context: CanvasRenderingContext2D, picture: Picture, colour
 }
 
 /** A strand has the braid's colour, and its own colour where it is apart. */
-function strandStyle(context: CanvasRenderingContext2D, picture: Picture, ownColour: string, braidColour: string): CanvasGradient {
+function strandStyle(context: CanvasRenderingContext2D, picture: Picture, own: string, braided: string): CanvasGradient {
   const { width, height } = picture
   const stop = (x: number) => Math.max(0, Math.min(1, x / width))
   const gradient = context.createLinearGradient(0, 0, width, 0)
-  gradient.addColorStop(stop(frontOf(picture) - height * 0.3), ownColour)
-  gradient.addColorStop(stop(frontOf(picture) + height * 0.5), braidColour)
+  gradient.addColorStop(stop(frontOf(picture) - height * 0.3), own)
+  gradient.addColorStop(stop(frontOf(picture) + height * 0.5), braided)
   return gradient
 }
 
