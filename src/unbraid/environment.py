@@ -1,4 +1,4 @@
-"""What settings that come by the environment have in common, wherever the application runs."""
+"""Shared parts of settings that are read from environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "UNBRAID_"
 
 
 def split_list(value: object) -> object:
-    """`a, b c` as a list of three."""
+    """Split `a, b c` into three names."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 

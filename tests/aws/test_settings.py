@@ -1,4 +1,4 @@
-"""The environment that the deployment makes says everything; what makes no sense is told at the start, by its name."""
+"""Settings come from the environment of the deployment; invalid ones are reported at the start, by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from unbraid.jobs.limits import Limits
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("UNBRAID_")]:
         monkeypatch.delenv(name)
 
 
-def test_the_environment_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {
+def test_reads_all_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
         "bucket": "songs",
         "table": "sessions",
         "connections": "sockets",
@@ -31,15 +31,15 @@ def test_the_environment_says_where_everything_is(monkeypatch: pytest.MonkeyPatc
         "oidc_issuer": "https://accounts.example.org",
         "oidc_client_id": "page",
     }
-    for name, value in given.items():
+    for name, value in values.items():
         monkeypatch.setenv(f"UNBRAID_{name.upper()}", value)
     settings = Settings.load()
-    assert {name: getattr(settings, name) for name in given} == given
+    assert {name: getattr(settings, name) for name in values} == values
     assert settings.signs_in
     assert settings.sends_mail
 
 
-def test_limits_are_those_of_the_app_but_for_a_longer_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_equal_the_apps_except_for_a_longer_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load().limits == Limits(lease_s=60)
     monkeypatch.setenv("UNBRAID_MODELS", "lite, htdemucs")
     monkeypatch.setenv("UNBRAID_MAX_ATTEMPTS", "5")
@@ -48,19 +48,19 @@ def test_limits_are_those_of_the_app_but_for_a_longer_lease(monkeypatch: pytest.
     assert (limits.models, limits.max_attempts, limits.per_owner_active) == (("lite", "htdemucs"), 5, 2)
 
 
-def test_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SENDER", "ENDPOINT", "QUEUE_URL", "MODELS", "PER_OWNER_ACTIVE", "OIDC_ISSUER", "LINK_S"):
         monkeypatch.setenv(f"UNBRAID_{name}", "")
     assert Settings.load() == Settings()
 
 
-def test_strangers_have_no_letters_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sends_no_email_without_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_SENDER", "songs@example.org")
     assert not Settings.load().sends_mail
 
 
 @pytest.mark.parametrize(
-    "given",
+    "variables",
     [
         {"UNBRAID_LINK_S": "an hour"},
         {"UNBRAID_MAX_BYTES": str(6 << 30)},
@@ -69,12 +69,12 @@ def test_strangers_have_no_letters_sent(monkeypatch: pytest.MonkeyPatch) -> None
         {"UNBRAID_ENDPOINT": "songs", "UNBRAID_QUEUE_URL": "https://sqs.example.org/songs"},
     ],
 )
-def test_what_makes_no_sense_is_told_by_its_name(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+def test_rejects_invalid_value_and_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    for name, value in given.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingError) as caught:
         Settings.load()
-    assert all(name in caught.value.message for name in given)
+    assert all(name in caught.value.message for name in variables)
     assert "\n" not in caught.value.message

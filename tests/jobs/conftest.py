@@ -1,4 +1,4 @@
-"""What tests of the rules share."""
+"""Fixtures of the session tests."""
 
 from __future__ import annotations
 

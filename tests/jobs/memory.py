@@ -1,4 +1,4 @@
-"""Ports that keep everything in memory: what the rules of sessions are tested on."""
+"""In-memory adapters of all ports, for tests of the session rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unbraid.jobs.sessions import Sessions
 from unbraid.jobs.sweeper import Sweeper
 
 SONG = b"ID3" + bytes(100)
-"""What begins like an MP3."""
+"""Bytes that begin like an MP3 file."""
 
 
 class MemoryStore:
@@ -43,8 +43,8 @@ class MemoryStore:
 
     def save(self, session: Session) -> Session:
         with self._lock:
-            kept = self.records.get(session.id)
-            if kept is None or kept.version != session.version:
+            current = self.records.get(session.id)
+            if current is None or current.version != session.version:
                 raise Changed
             saved = self.records[session.id] = replace(session, version=session.version + 1)
             return saved
@@ -54,8 +54,8 @@ class MemoryStore:
             return self.records.pop(session_id, None) is not None
 
     def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
-        theirs = [s for s in self._all() if s.owner == owner and (before is None or s.created_at < before)]
-        return sorted(theirs, key=lambda s: (-s.created_at, s.id))[:limit]
+        owned = [s for s in self._all() if s.owner == owner and (before is None or s.created_at < before)]
+        return sorted(owned, key=lambda s: (-s.created_at, s.id))[:limit]
 
     def pending(self, limit: int) -> list[Session]:
         return sorted(self._in(State.PENDING), key=_place)[:limit]
@@ -129,10 +129,10 @@ class MemoryObjects:
         self.files[key] = file.read_bytes()
 
     def delete(self, prefix: str) -> int:
-        gone = [key for key in self.files if key.startswith(prefix)]
-        for key in gone:
+        keys = [key for key in self.files if key.startswith(prefix)]
+        for key in keys:
             del self.files[key]
-        return len(gone)
+        return len(keys)
 
     def session_ids(self) -> Iterable[str]:
         return {key.split("/")[1] for key in self.files}
@@ -169,29 +169,29 @@ class Workspace:
         self.sweeper = Sweeper(self.sessions)
 
     def brought(self, name: str = "Song.mp3", owner: str | None = None, data: bytes = SONG) -> str:
-        """The id of a session whose song has arrived."""
+        """Create a session whose song is uploaded; return its id."""
         session = self.service.upload(name, "audio/mpeg", owner).session
         self.objects.files[session.input_key] = data
         return session.id
 
     def waiting(self, choices: Choices | None = None, **brought: Any) -> str:
-        """The id of one that waits to be worked on."""
+        """Create a PENDING session; return its id."""
         return self.service.start(self.brought(**brought), choices=choices).id
 
     def working(self, worker: str = "w", choices: Choices | None = None, **brought: Any) -> str:
-        """The id of one that `worker` has taken."""
+        """Create a session that `worker` has leased; return its id."""
         session = self.leases.begin(self.waiting(choices, **brought), worker)
         assert session is not None
         return session.id
 
     def completed(self, choices: Choices | None = None, **brought: Any) -> str:
-        """The id of one that is done, with two stems."""
+        """Create a completed session with two stems; return its id."""
         session_id = self.working("w", choices, **brought)
         assert self.leases.complete(session_id, "w", self.outputs(session_id), 180.0, "lite")
         return session_id
 
     def outputs(self, session_id: str) -> list[Output]:
-        """Two stems, in the object store."""
+        """Store two stems; return their records."""
         outputs = []
         for stem in ("vocals", "no_vocals"):
             base = f"outputs/{session_id}/{stem}"
@@ -203,11 +203,11 @@ class Workspace:
         return outputs
 
     def state(self, session_id: str) -> State:
-        """Where it stands."""
+        """Return the state of a session."""
         return self.record(session_id).state
 
     def record(self, session_id: str) -> Session:
-        """The record as it is kept."""
+        """Return the stored record."""
         session = self.store.get(session_id)
         assert session is not None
         return session

@@ -1,4 +1,4 @@
-"""Whatever users and workers do in whatever order, sessions go only where the table allows, and come to an end."""
+"""In any order of actions, sessions only make allowed transitions, and all of them end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHOICES = st.sampled_from([None, Choices(), Choices(stems="all", notify="me@exam
 
 
 class StrictStore(MemoryStore):
-    """Sees each change that is saved."""
+    """Checks every change that is saved."""
 
     def save(self, session: Session) -> Session:
         before = self.records.get(session.id)
@@ -30,7 +30,7 @@ class StrictStore(MemoryStore):
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Three workers, of which each may die, sleep or be told to stop at any moment, and users without patience."""
+    """Three workers that may die, sleep or stop at any moment, and impatient users."""
 
     ids = Bundle("ids")
 
@@ -51,7 +51,7 @@ class AnyOrder(RuleBasedStateMachine):
         return session.id
 
     @rule(target=ids, choices=CHOICES)
-    def bring_and_start(self, choices: Choices | None) -> Any:
+    def upload_and_start(self, choices: Choices | None) -> Any:
         return self.workspace.waiting(choices)
 
     @rule(session_id=ids, choices=CHOICES)
@@ -75,26 +75,26 @@ class AnyOrder(RuleBasedStateMachine):
             self.begun[session.id] += 1
 
     @rule(session_id=ids, worker=WORKERS, progress=st.floats(0, 1))
-    def alive(self, session_id: str, worker: str, progress: float) -> None:
-        theirs = self.is_theirs(session_id, worker)
-        assert self.leases.renew_lease(session_id, worker, progress, "separating", 100.0) == theirs
+    def renew_lease(self, session_id: str, worker: str, progress: float) -> None:
+        held = self.holds_lease(session_id, worker)
+        assert self.leases.renew_lease(session_id, worker, progress, "separating", 100.0) == held
 
     @rule(session_id=ids, worker=WORKERS)
     def complete(self, session_id: str, worker: str) -> None:
-        theirs = self.is_theirs(session_id, worker)
-        outputs = self.workspace.outputs(session_id) if theirs else []
-        assert self.leases.complete(session_id, worker, outputs, 100.0, "lite") == theirs
+        held = self.holds_lease(session_id, worker)
+        outputs = self.workspace.outputs(session_id) if held else []
+        assert self.leases.complete(session_id, worker, outputs, 100.0, "lite") == held
 
     @rule(session_id=ids, worker=WORKERS)
     def fail(self, session_id: str, worker: str) -> None:
-        theirs = self.is_theirs(session_id, worker)
-        assert self.leases.fail(session_id, worker, "No.") == theirs
+        held = self.holds_lease(session_id, worker)
+        assert self.leases.fail(session_id, worker, "No.") == held
 
     @rule(session_id=ids, worker=WORKERS)
-    def give_back(self, session_id: str, worker: str) -> None:
-        theirs = self.is_theirs(session_id, worker)
-        assert self.leases.release(session_id, worker) == theirs
-        self.begun[session_id] -= theirs
+    def release(self, session_id: str, worker: str) -> None:
+        held = self.holds_lease(session_id, worker)
+        assert self.leases.release(session_id, worker) == held
+        self.begun[session_id] -= held
 
     @rule(session_id=ids)
     def cancel(self, session_id: str) -> None:
@@ -110,7 +110,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert not [key for key in self.workspace.objects.files if session_id in key]
 
     @rule(seconds=st.sampled_from([1.0, 14.0, 16.0, 3600.0, 90_000.0, 700_000.0]))
-    def time_passes(self, seconds: float) -> None:
+    def advance_clock(self, seconds: float) -> None:
         self.workspace.now += seconds
 
     @rule()
@@ -127,7 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
         } <= self.workspace.store.records.keys()
 
     @rule(session_id=ids)
-    def look(self, session_id: str) -> None:
+    def status(self, session_id: str) -> None:
         try:
             status = self.service.status(session_id)
         except JobError:
@@ -137,10 +137,10 @@ class AnyOrder(RuleBasedStateMachine):
             assert (status.queue_position is not None) == (status.session.state == State.PENDING)
 
     @invariant()
-    def every_record_makes_sense(self) -> None:
+    def every_record_is_consistent(self) -> None:
         for session in self.workspace.store.records.values():
-            at_work = session.state == State.IN_PROGRESS
-            assert (session.worker is not None) == (session.lease_until is not None) == at_work
+            running = session.state == State.IN_PROGRESS
+            assert (session.worker is not None) == (session.lease_until is not None) == running
             assert (session.finished_at is not None) == (session.state in ENDED)
             assert (session.error_message is not None) == (session.state == State.FAILED)
             assert bool(session.outputs) == (session.state == State.COMPLETED)
@@ -150,14 +150,14 @@ class AnyOrder(RuleBasedStateMachine):
                 assert session.attempts == self.begun[session.id]
 
     def teardown(self) -> None:
-        """If all users leave and one worker that always dies stays, whatever waits fails in the end."""
+        """With one worker that always dies, all waiting sessions fail in the end."""
         for _ in range(3 * len(self.workspace.store.records) + 1):
             self.leases.take("dying")
             self.workspace.now += 16
             self.sweeper.recover()
         assert not [s for s in self.workspace.store.records.values() if s.state in ACTIVE]
 
-    def is_theirs(self, session_id: str, worker: str) -> bool:
+    def holds_lease(self, session_id: str, worker: str) -> bool:
         session = self.workspace.store.get(session_id)
         return session is not None and (session.state, session.worker) == (State.IN_PROGRESS, worker)
 

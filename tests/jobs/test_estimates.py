@@ -1,4 +1,4 @@
-"""How long a song will take."""
+"""Estimates of the time that songs take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def learn(
     choices: Choices = LITE,
     used: str = "lite",
 ) -> None:
-    """A song of so many seconds that took so many."""
+    """Complete a song of `duration_s` that took `seconds`."""
     session_id = workspace.working(choices=choices)
     workspace.now += seconds
     assert workspace.leases.complete(session_id, "w", [], duration_s, used)
@@ -33,7 +33,7 @@ def eta(workspace: Workspace, session_id: str) -> float | None:
     return workspace.service.status(session_id).eta_s
 
 
-def test_each_model_has_a_rate_before_it_was_ever_used() -> None:
+def test_unused_models_have_the_catalogues_rate() -> None:
     assert all(entry.speed.all_stems >= entry.speed.one_stem > 0 for entry in catalog().values())
     rates = Rates(cores=2)
     assert rates.of("lite", "vocals") == 0.035
@@ -41,14 +41,14 @@ def test_each_model_has_a_rate_before_it_was_ever_used() -> None:
     assert Rates(cores=8).of("htdemucs", "all") == 0.12
 
 
-def test_what_songs_took_is_the_rate(workspace: Workspace) -> None:
+def test_rate_is_measured_from_completed_songs(workspace: Workspace) -> None:
     learn(workspace, 7.0)
     learn(workspace, 9.0, choices=Choices("lite", "all"))
     assert workspace.service.queue_snapshot.rates.of("lite", "drums") == 0.07
     assert workspace.service.queue_snapshot.rates.of("lite", "all") == 0.09
 
 
-def test_long_songs_say_more_than_short_ones_and_the_last_more_than_old_ones(workspace: Workspace) -> None:
+def test_rate_prefers_long_and_recent_songs(workspace: Workspace) -> None:
     learn(workspace, 10.0, duration_s=200.0)
     for _ in range(5):
         learn(workspace, 3.0, duration_s=2.0)
@@ -58,7 +58,7 @@ def test_long_songs_say_more_than_short_ones_and_the_last_more_than_old_ones(wor
     assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == 0.01
 
 
-def test_auto_costs_what_the_model_costs_that_it_came_to(workspace: Workspace) -> None:
+def test_auto_has_the_rate_of_the_model_it_used(workspace: Workspace) -> None:
     assert workspace.service.queue_snapshot.rates.of(
         "auto", "vocals"
     ) == workspace.service.queue_snapshot.rates.of("lite", "vocals")
@@ -66,14 +66,14 @@ def test_auto_costs_what_the_model_costs_that_it_came_to(workspace: Workspace) -
     assert workspace.service.queue_snapshot.rates.of("auto", "vocals") == 0.5
 
 
-def test_before_it_moves_a_song_takes_what_is_usual(workspace: Workspace) -> None:
+def test_without_progress_the_usual_rate_counts(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     session_id = workspace.working(choices=LITE)
     workspace.leases.renew_lease(session_id, "w", 0.0, "analysing", 300.0)
     assert eta(workspace, session_id) == pytest.approx(30.0)
 
 
-def test_once_it_moves_its_own_pace_counts(workspace: Workspace) -> None:
+def test_with_progress_the_songs_own_pace_counts(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     session_id = workspace.working(choices=LITE)
     workspace.now += 10
@@ -87,7 +87,7 @@ def test_once_it_moves_its_own_pace_counts(workspace: Workspace) -> None:
     assert eta(workspace, session_id) == pytest.approx(5.0)
 
 
-def test_while_a_model_is_downloaded_its_time_and_then_the_songs_is_left(workspace: Workspace) -> None:
+def test_download_time_is_added_to_the_songs(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     session_id = workspace.working(choices=LITE)
     workspace.leases.renew_lease(session_id, "w", 0.0, "downloading", 300.0)
@@ -97,20 +97,22 @@ def test_while_a_model_is_downloaded_its_time_and_then_the_songs_is_left(workspa
     assert eta(workspace, session_id) == pytest.approx(20.0 + 30.0)
 
 
-def test_a_song_that_waits_takes_its_own_time_and_that_of_those_before_it(workspace: Workspace) -> None:
+def test_waiting_song_adds_the_time_of_songs_ahead(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     song = bytes(24_000 * 300)  # five minutes at 192 kbit/s
     at_work = [workspace.working(f"w{n}", choices=LITE, data=song) for n in (1, 2)]
     waiting = [workspace.waiting(choices=LITE, data=song) for _ in range(3)]
     workspace.now += 15
-    workspace.leases.renew_lease(at_work[0], "w1", 0.5, "separating", 300.0)  # 15 s left, the other 30
-    waiting.sort()  # asked for in the same moment, so their order is that of the ids
+    workspace.leases.renew_lease(
+        at_work[0], "w1", 0.5, "separating", 300.0
+    )  # 15 s left; the other song has 30 s left
+    waiting.sort()  # queued at the same moment, so they are ordered by id
     assert [eta(workspace, one) for one in waiting] == pytest.approx([45.0, 60.0, 75.0])
     workspace.now += 0.5
     assert eta(workspace, waiting[0]) == pytest.approx(44.5)
 
 
-def test_who_asks_within_the_same_second_is_behind_all(workspace: Workspace) -> None:
+def test_song_queued_since_the_snapshot_is_behind_all_others(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     song = bytes(24_000 * 300)
     first = workspace.waiting(choices=LITE, data=song)
@@ -122,35 +124,37 @@ def test_who_asks_within_the_same_second_is_behind_all(workspace: Workspace) -> 
     assert later >= 29.5
 
 
-def test_nobody_knows_of_a_film_nor_of_what_is_not_started_or_has_ended(workspace: Workspace) -> None:
-    film = workspace.service.upload("film.mp4", "video/mp4").session
-    workspace.objects.files[film.input_key] = bytes(1000)
-    workspace.service.start(film.id)
-    for session_id in (film.id, workspace.brought(), workspace.completed()):
+def test_no_estimate_for_videos_of_unknown_duration_and_inactive_sessions(workspace: Workspace) -> None:
+    video = workspace.service.upload("video.mp4", "video/mp4").session
+    workspace.objects.files[video.input_key] = bytes(1000)
+    workspace.service.start(video.id)
+    for session_id in (video.id, workspace.brought(), workspace.completed()):
         assert eta(workspace, session_id) is None
 
 
-def test_many_who_ask_at_once_cost_one_look(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others take the look before, or wait for the very first."""
-    looks, go = [], threading.Event()
+def test_concurrent_requests_share_one_snapshot(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other threads use the previous snapshot, or wait for the first one."""
+    reads, go = [], threading.Event()
     read = QueueSnapshot.read
 
     def slow(jobs: object, now: float) -> QueueSnapshot:
-        looks.append(now)
+        reads.append(now)
         go.wait(10)
         return read(workspace.store, now)
 
     monkeypatch.setattr(QueueSnapshot, "read", slow)
-    boards = QueueSnapshots(workspace.store, lambda: workspace.now)
+    snapshots = QueueSnapshots(workspace.store, lambda: workspace.now)
     for _ in range(2):
         go.clear()
-        found: list[QueueSnapshot] = []
-        threads = [threading.Thread(target=lambda: found.append(boards.fresh())) for _ in range(8)]  # noqa: B023
+        results: list[QueueSnapshot] = []
+        threads = [threading.Thread(target=lambda: results.append(snapshots.fresh())) for _ in range(8)]  # noqa: B023
         for thread in threads:
             thread.start()
         go.set()
         for thread in threads:
             thread.join()
-        assert len(found) == 8
+        assert len(results) == 8
         workspace.now += 1
-    assert len(looks) == 2
+    assert len(reads) == 2

@@ -1,4 +1,4 @@
-"""A page plays and draws a stem from two small files: nothing of the sound is lost, moved or drawn wrongly."""
+"""Previews: the chunks are exact to the sample, and the waveform matches audiowaveform's format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unbraid.jobs import preview
 def make(
     folder: Path, sound: Sound, rate: int = 8000, format: str = "wav"
 ) -> tuple[Path, bytes, dict[str, Any]]:
-    """The stem, what is played of it, and its description."""
+    """Write a stem and its previews; return the stem, the chunks and the JSON."""
     stem = folder / f"vocals.{format}"
     with Encoder(
         stem, sample_rate=rate, channels=sound.shape[0], format=format, samples=sound.shape[1]
@@ -31,8 +31,8 @@ def make(
     return stem, (folder / "vocals.play").read_bytes(), json.loads((folder / "vocals.peaks.json").read_text())
 
 
-def played(flac: bytes) -> Sound:
-    """(channels, n) of a FLAC file, at full scale 1."""
+def decode_flac(flac: bytes) -> Sound:
+    """Return the samples of a FLAC file, (channels, n), at full scale 1."""
     with av.open(io.BytesIO(flac)) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
         channels = container.streams.audio[0].channels
@@ -41,12 +41,12 @@ def played(flac: bytes) -> Sound:
 
 @pytest.mark.parametrize("samples", [1, 39_999, 40_000, 40_001, 90_123])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_the_pieces_are_the_stem_to_the_sample(tmp_path: Path, samples: int, channels: int) -> None:
+def test_chunks_equal_the_stem_exactly(tmp_path: Path, samples: int, channels: int) -> None:
     sound = noise(samples, channels)
     stem, blob, described = make(tmp_path, sound)
     play = described["play"]
     offsets = play["offsets"]
-    pieces = [played(blob[begin:end]) for begin, end in pairwise(offsets)]
+    pieces = [decode_flac(blob[begin:end]) for begin, end in pairwise(offsets)]
     assert play["chunk_samples"] == 5 * 8000
     assert play["samples"] == samples
     assert offsets[0] == 0
@@ -56,19 +56,19 @@ def test_the_pieces_are_the_stem_to_the_sample(tmp_path: Path, samples: int, cha
 
 
 @pytest.mark.parametrize("format", ["flac", "mp3", "m4a", "opus"])
-def test_stems_of_every_format_are_as_long_as_they_are(tmp_path: Path, format: str) -> None:
+def test_preview_length_equals_stem_length_in_every_format(tmp_path: Path, format: str) -> None:
     stem, _, described = make(tmp_path, noise(100_000, 2), 44100, format)
     assert described["play"]["samples"] == decode(stem).shape[1]
 
 
-def test_rates_that_browsers_cant_play_are_changed(tmp_path: Path) -> None:
+def test_resamples_rates_that_browsers_cannot_play(tmp_path: Path) -> None:
     _, blob, described = make(tmp_path, noise(4000, 1), 4000)
     assert described["sample_rate"] == 8000
-    assert played(blob).shape == (1, 8000)
+    assert decode_flac(blob).shape == (1, 8000)
 
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 6400, 4000 * 64 - 1, 4000 * 64, 700_001])
-def test_the_waveform_is_that_of_audiowaveform(tmp_path: Path, samples: int) -> None:
+def test_waveform_follows_the_format_of_audiowaveform(tmp_path: Path, samples: int) -> None:
     sound = noise(samples, 2)
     sound[:, samples // 2] = 0.9, -0.9  # opposite channels don't cancel out
     _, _, described = make(tmp_path, sound)
@@ -92,13 +92,13 @@ def test_the_waveform_is_that_of_audiowaveform(tmp_path: Path, samples: int) -> 
         assert described["data"][row::2] == np.clip(expected, -128, 127).tolist()
 
 
-def test_hours_have_no_more_pairs_than_minutes() -> None:
+def test_long_songs_have_no_more_pairs_than_short_ones() -> None:
     waveform = preview.Waveform()
     silence, tick = np.zeros((2, 441_000), np.float32), np.zeros((2, 441_000), np.float32)
     tick[0, 5] = 0.5
     for number in range(360):  # an hour at 44.1 kHz
         waveform.add(tick if number == 180 else silence)
-    described = waveform.described(44100)
+    described = waveform.to_json(44100)
     highest = np.array(described["data"][1::2])
     per = described["samples_per_pixel"]
     assert preview.MOST_PAIRS / 2 <= described["length"] <= preview.MOST_PAIRS
@@ -106,17 +106,17 @@ def test_hours_have_no_more_pairs_than_minutes() -> None:
     assert highest.max() == 64
 
 
-def test_stopping_leaves_nothing(tmp_path: Path) -> None:
+def test_stopping_leaves_no_files(tmp_path: Path) -> None:
     stem, *_ = make(tmp_path, noise(90_000, 1))
-    said = []
+    reported = []
 
     def stop(seconds: float) -> None:
-        said.append(seconds)
+        reported.append(seconds)
         raise Cancelled
 
     with pytest.raises(Cancelled):
         preview.make(stem, tmp_path / "a.play", tmp_path / "a.peaks.json", stop)
-    assert said == [5.0]
+    assert reported == [5.0]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "vocals.peaks.json",
         "vocals.play",
@@ -124,7 +124,7 @@ def test_stopping_leaves_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, tiny_disk: Path) -> None:
+def test_full_disk_raises_and_leaves_no_files(tmp_path: Path, tiny_disk: Path) -> None:
     stem, *_ = make(tmp_path, noise(2_000_000, 1, seed=1), 44100)
     with pytest.raises(OutputError, match="full"):
         preview.make(stem, tiny_disk / "a.play", tiny_disk / "a.peaks.json")

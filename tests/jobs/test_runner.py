@@ -1,4 +1,4 @@
-"""Whatever happens to a job, it ends completed, failed in words, or given back; its files are whole or not there."""
+"""Every job ends completed, failed with a message, or released; its files are complete or absent."""
 
 from __future__ import annotations
 
@@ -44,21 +44,23 @@ class InterruptedLeases(Leases):
         return ours
 
 
-class World:
-    """Everything a job needs; the store of files is in memory unless another is given."""
+class JobWorkspace:
+    """Sessions, models and folders for jobs. Files are in memory unless another object store is given."""
 
     def __init__(self, folder: Path, separators: Separators, objects: ObjectStore | None = None) -> None:
-        self.jobs, self.told = MemoryStore(), Outbox()
+        self.store, self.outbox = MemoryStore(), Outbox()
         self.memory = MemoryObjects()
         self.objects: ObjectStore = objects or self.memory
         self.separators = separators
         self.scratch = folder / "scratch"
         self.stop = threading.Event()
-        self.sessions = Sessions(self.jobs, self.objects, self.told, self.told, Limits(keep_free_bytes=0))
+        self.sessions = Sessions(
+            self.store, self.objects, self.outbox, self.outbox, Limits(keep_free_bytes=0)
+        )
         self.service, self.leases = Service(self.sessions), InterruptedLeases(self.sessions)
 
-    def bring(self, song: Path, name: str = "My Song.wav", choices: Choices = LITE) -> Session:
-        """A session whose song is here, taken by the worker `me`."""
+    def lease(self, song: Path, name: str = "My Song.wav", choices: Choices = LITE) -> Session:
+        """Upload a song and lease its session to the worker `me`."""
         upload = self.service.upload(name, "audio/wav")
         copy = song.with_name("copy")
         copy.write_bytes(song.read_bytes())
@@ -69,13 +71,13 @@ class World:
         return session
 
     def run(self, session: Session) -> Session:
-        """The record when the job has ended; nothing may be left of the work."""
+        """Run the job and return its record; no temporary file may remain."""
         runner.run_job(LeasedJob(session, self.leases), self.separators, self.scratch, self.stop)
         assert [path for path in self.scratch.rglob("*") if self.scratch.is_dir()] == []
-        return self.jobs.get(session.id) or session
+        return self.store.get(session.id) or session
 
     def outputs(self, session: Session) -> list[str]:
-        """Names of what lies in the session's place."""
+        """Return the names of the session's output files."""
         return sorted(
             key.rsplit("/", 1)[1] for key in self.memory.files if key.startswith(f"outputs/{session.id}/")
         )
@@ -87,245 +89,245 @@ def separators() -> Separators:
 
 
 @pytest.fixture(autouse=True)
-def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Songs as short as these are done between two."""
+def quick_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beat more often: these songs are short."""
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
 
 
 @pytest.fixture
-def world(tmp_path: Path, separators: Separators) -> World:
-    return World(tmp_path, separators)
+def workspace(tmp_path: Path, separators: Separators) -> JobWorkspace:
+    return JobWorkspace(tmp_path, separators)
 
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
-    """A song of two seconds."""
+    """A two-second song."""
     return write_wave(tmp_path_factory.mktemp("short") / "short.wav")
 
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
-    """A song that takes a few seconds."""
+    """A song that takes a few seconds to separate."""
     return write_wave(tmp_path_factory.mktemp("long") / "long.wav", 40.0)
 
 
-def test_stems_are_those_of_the_command_line_with_what_plays_and_draws_them(
-    world: World, short: Path, tmp_path: Path
+def test_stems_equal_the_command_lines_and_have_previews(
+    workspace: JobWorkspace, short: Path, tmp_path: Path
 ) -> None:
-    session = world.run(world.bring(short))
+    session = workspace.run(workspace.lease(short))
     assert (session.state, session.model_used, session.duration_s) == (State.COMPLETED, "lite", 2.0)
     assert [output.type for output in session.outputs] == ["vocals", "no_vocals"]
     expected = Separator("lite").separate_to_files(short, tmp_path, name="direct").files
     for output in session.outputs:
         assert output.filename == f"{output.type}.wav"
-        assert world.memory.files[output.key] == expected[output.type].read_bytes()
-        assert output.size == len(world.memory.files[output.key])
+        assert workspace.memory.files[output.key] == expected[output.type].read_bytes()
+        assert output.size == len(workspace.memory.files[output.key])
         assert output.duration_s == 2.0
         assert output.play_key is not None
         assert output.peaks_key is not None
-        play = json.loads(world.memory.files[output.peaks_key])["play"]
+        play = json.loads(workspace.memory.files[output.peaks_key])["play"]
         assert play["samples"] == 88_200
-        assert play["offsets"][-1] == len(world.memory.files[output.play_key])
-    assert len(world.outputs(session)) == 6
+        assert play["offsets"][-1] == len(workspace.memory.files[output.play_key])
+    assert len(workspace.outputs(session)) == 6
 
 
-def test_all_stems_in_another_format(world: World, short: Path) -> None:
-    session = world.run(world.bring(short, choices=Choices("lite", "all", "mp3")))
+def test_separates_all_stems_in_another_format(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.run(workspace.lease(short, choices=Choices("lite", "all", "mp3")))
     assert [output.filename for output in session.outputs] == [
         *("drums.mp3", "bass.mp3", "other.mp3", "vocals.mp3")
     ]
 
 
-def test_a_film_comes_with_its_accompaniment(world: World, tmp_path: Path) -> None:
+def test_video_gets_the_accompaniment(workspace: JobWorkspace, tmp_path: Path) -> None:
     kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
-    film = write(tmp_path / "film.mp4", bursts(44100, 2, 44100), 44100, kind)
-    session = world.run(world.bring(film, "Film.mp4", Choices("lite", video=True)))
+    clip = write(tmp_path / "clip.mp4", bursts(44100, 2, 44100), 44100, kind)
+    session = workspace.run(workspace.lease(clip, "Clip.mp4", Choices("lite", video=True)))
     *_, video = session.outputs
     assert (video.type, video.filename, video.peaks_key) == ("video", "no_vocals.mp4", None)
-    assert world.memory.files[video.key][4:8] == b"ftyp"
-    assert video.size == len(world.memory.files[video.key])
+    assert workspace.memory.files[video.key][4:8] == b"ftyp"
+    assert video.size == len(workspace.memory.files[video.key])
 
 
-def test_a_film_of_a_song_without_pictures_fails_before_the_work(world: World, short: Path) -> None:
-    session = world.run(world.bring(short, choices=Choices("lite", video=True)))
+def test_video_option_fails_for_a_song_without_pictures(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.run(workspace.lease(short, choices=Choices("lite", video=True)))
     assert session.state == State.FAILED
     assert (session.error_message or "").startswith("My Song.wav is not a video")
 
 
-def test_progress_is_told_while_it_goes_on(world: World, long: Path) -> None:
-    session = world.bring(long)
+def test_reports_progress(workspace: JobWorkspace, long: Path) -> None:
+    session = workspace.lease(long)
     seen: list[tuple[str | None, float, float | None]] = []
 
     def look(session_id: str) -> None:
-        record = world.service.get(session_id)
+        record = workspace.service.get(session_id)
         seen.append((record.stage, record.progress, record.duration_s))
-        world.stop.set()
+        workspace.stop.set()
 
-    world.leases.happens = look
-    world.run(session)
+    workspace.leases.happens = look
+    workspace.run(session)
     [(stage, progress, duration_s)] = seen
     assert stage == "separating"
     assert 0 < progress < 1
     assert duration_s == 40.0
 
 
-def test_a_song_that_cant_be_read_fails_by_its_users_name(world: World, tmp_path: Path) -> None:
+def test_unreadable_song_fails_with_the_users_file_name(workspace: JobWorkspace, tmp_path: Path) -> None:
     song = tmp_path / "song.wav"
     song.write_bytes(b"RIFF\x10\x00\x00\x00WAVEfmt nothing of the kind")
-    session = world.run(world.bring(song, "Étude (live).wav"))
+    session = workspace.run(workspace.lease(song, "Étude (live).wav"))
     assert session.state == State.FAILED
     assert session.error_message is not None
     assert session.error_message.startswith("Étude (live).wav can't be read as audio")
-    assert world.outputs(session) == []
+    assert workspace.outputs(session) == []
 
 
-def test_warnings_name_the_song_as_its_user_does(world: World, short: Path, tmp_path: Path) -> None:
+def test_warnings_have_the_users_file_name(workspace: JobWorkspace, short: Path, tmp_path: Path) -> None:
     song = tmp_path / "song.wav"
     song.write_bytes(short.read_bytes()[:200_000])
-    session = world.run(world.bring(song, "Cut.wav"))
+    session = workspace.run(workspace.lease(song, "Cut.wav"))
     assert [warning.split(";")[0] for warning in session.warnings] == ["Cut.wav is cut off"]
 
 
-def test_fails_if_song_is_longer_than_limit(world: World, short: Path) -> None:
-    world.sessions.limits = Limits(max_song_s=2)
-    assert world.run(world.bring(short)).state == State.COMPLETED
-    world.sessions.limits = Limits(max_song_s=1.9)
-    session = world.run(world.bring(short))
+def test_fails_if_song_is_longer_than_limit(workspace: JobWorkspace, short: Path) -> None:
+    workspace.sessions.limits = Limits(max_song_s=2)
+    assert workspace.run(workspace.lease(short)).state == State.COMPLETED
+    workspace.sessions.limits = Limits(max_song_s=1.9)
+    session = workspace.run(workspace.lease(short))
     assert (session.state, session.error_fault) == (State.FAILED, Fault.SONG)
     assert session.error_message == (
         "My Song.wav is longer than 0 minutes, the most that is taken. Cut it into parts."
     )
 
 
-def test_auto_says_in_a_warning_what_it_came_to(world: World, short: Path) -> None:
-    world.separators = Separators()
-    session = world.run(world.bring(short, choices=Choices("auto")))
+def test_auto_warns_which_model_it_used(workspace: JobWorkspace, short: Path) -> None:
+    workspace.separators = Separators()
+    session = workspace.run(workspace.lease(short, choices=Choices("auto")))
     assert session.model_used == "lite"
     assert "Using lite" in session.warnings[0]
 
 
-def test_a_model_that_cant_be_had_fails_with_what_else_there_is(world: World, short: Path) -> None:
-    session = world.run(world.bring(short, choices=Choices("htdemucs")))
+def test_unavailable_model_fails_and_suggests_another(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.run(workspace.lease(short, choices=Choices("htdemucs")))
     assert session.state == State.FAILED
     assert session.error_message == (
         "htdemucs can't be downloaded: UNBRAID_OFFLINE is set. Choose lite, which is always here, or try again later."
     )
 
 
-def test_a_song_that_was_deleted_before_is_asked_for_again(world: World, short: Path) -> None:
-    session = world.bring(short)
-    world.memory.files.clear()
-    assert world.run(session).error_message == messages.SONG_GONE
+def test_missing_song_fails_and_asks_for_a_new_upload(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.lease(short)
+    workspace.memory.files.clear()
+    assert workspace.run(session).error_message == messages.SONG_GONE
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Cannot allocate memory")])
-def test_too_little_memory_is_told(world: World, short: Path, error: Exception) -> None:
+def test_out_of_memory_fails_with_advice(workspace: JobWorkspace, short: Path, error: Exception) -> None:
     class Greedy(Separators):
         def get(self, name: str, downloading: Any = None) -> Loaded:
             raise error
 
-    world.separators = Greedy()
-    assert world.run(world.bring(short)).error_message == messages.NO_MEMORY
+    workspace.separators = Greedy()
+    assert workspace.run(workspace.lease(short)).error_message == messages.NO_MEMORY
 
 
-def test_a_fault_of_ours_is_logged_without_whose_song_it_was(
-    world: World, short: Path, caplog: pytest.LogCaptureFixture
+def test_internal_error_is_logged_without_the_song(
+    workspace: JobWorkspace, short: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(file: Path, key: str, content_type: str) -> None:
-        raise RuntimeError(f"no way to {key}")
+        raise RuntimeError(f"no path to {key}")
 
-    session = world.bring(short, "Secret.wav")
-    world.memory.put = broken  # type: ignore[method-assign]
+    session = workspace.lease(short, "Secret.wav")
+    workspace.memory.put = broken  # type: ignore[method-assign]
     with caplog.at_level(logging.ERROR):
-        ended = world.run(session)
+        ended = workspace.run(session)
     assert (ended.state, ended.error_message) == (State.FAILED, messages.INTERNAL)
-    assert "RuntimeError: no way to …" in caplog.text
+    assert "RuntimeError: no path to …" in caplog.text
     assert session.id not in caplog.text
     assert "Secret" not in caplog.text
 
 
-@pytest.mark.parametrize("early", [False, True], ids=["while it is separated", "before it has begun"])
-def test_told_to_stop_it_gives_the_job_back(world: World, long: Path, early: bool) -> None:
-    session = world.bring(long)
+@pytest.mark.parametrize("early", [False, True], ids=["while separating", "before the start"])
+def test_stop_releases_the_job(workspace: JobWorkspace, long: Path, early: bool) -> None:
+    session = workspace.lease(long)
     if early:
-        world.stop.set()
+        workspace.stop.set()
     else:
-        world.leases.happens = lambda _: world.stop.set()
-    ended = world.run(session)
+        workspace.leases.happens = lambda _: workspace.stop.set()
+    ended = workspace.run(session)
     assert (ended.state, ended.attempts, ended.worker) == (State.PENDING, 0, None)
-    assert world.outputs(session) == []
+    assert workspace.outputs(session) == []
 
 
-def test_a_cancelled_job_stops_within_about_a_second(world: World, long: Path) -> None:
-    session = world.bring(long)
+def test_cancelled_job_stops_within_two_seconds(workspace: JobWorkspace, long: Path) -> None:
+    session = workspace.lease(long)
     cancelled_at = 0.0
 
     def cancel(session_id: str) -> None:
         nonlocal cancelled_at
         cancelled_at = time.process_time()
-        world.service.cancel(session_id)
+        workspace.service.cancel(session_id)
 
-    world.leases.happens = cancel
-    ended = world.run(session)
-    assert time.process_time() - cancelled_at < 2  # a beat and a segment, of two cores
+    workspace.leases.happens = cancel
+    ended = workspace.run(session)
+    assert time.process_time() - cancelled_at < 2  # one heartbeat and one segment, on two cores
     assert ended.state == State.CANCELLED
-    assert world.outputs(session) == []
+    assert workspace.outputs(session) == []
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["while it is separated", "when its stems are put"])
-def test_a_deleted_job_leaves_nothing(world: World, long: Path, short: Path, late: bool) -> None:
-    session = world.bring(short if late else long)
-    put = world.memory.put
+@pytest.mark.parametrize("late", [False, True], ids=["while separating", "while storing stems"])
+def test_deleted_job_leaves_no_files(workspace: JobWorkspace, long: Path, short: Path, late: bool) -> None:
+    session = workspace.lease(short if late else long)
+    put = workspace.memory.put
 
     def delete_then_put(file: Path, key: str, content_type: str) -> None:
-        world.service.cleanup(session.id)
+        workspace.service.cleanup(session.id)
         put(file, key, content_type)
 
     if late:
-        world.memory.put = delete_then_put  # type: ignore[method-assign]
+        workspace.memory.put = delete_then_put  # type: ignore[method-assign]
     else:
-        world.leases.happens = world.service.cleanup
-    world.run(session)
-    assert world.jobs.get(session.id) is None
-    assert world.memory.files == {}
+        workspace.leases.happens = workspace.service.cleanup
+    workspace.run(session)
+    assert workspace.store.get(session.id) is None
+    assert workspace.memory.files == {}
 
 
-def test_a_job_cancelled_while_its_stems_are_put_leaves_none(world: World, short: Path) -> None:
-    session, put = world.bring(short), world.memory.put
+def test_job_cancelled_while_storing_stems_leaves_none(workspace: JobWorkspace, short: Path) -> None:
+    session, put = workspace.lease(short), workspace.memory.put
 
     def cancel_then_put(file: Path, key: str, content_type: str) -> None:
-        world.service.cancel(session.id)
+        workspace.service.cancel(session.id)
         put(file, key, content_type)
 
-    world.memory.put = cancel_then_put  # type: ignore[method-assign]
-    assert world.run(session).state == State.CANCELLED
-    assert world.outputs(session) == []
+    workspace.memory.put = cancel_then_put  # type: ignore[method-assign]
+    assert workspace.run(session).state == State.CANCELLED
+    assert workspace.outputs(session) == []
 
 
-def test_a_job_that_somebody_else_has_taken_is_left_alone(world: World, long: Path) -> None:
-    session = world.bring(long)
-    theirs = f"outputs/{session.id}/vocals.wav"
+def test_job_taken_over_by_another_worker_is_left_alone(workspace: JobWorkspace, long: Path) -> None:
+    session = workspace.lease(long)
+    other_output = f"outputs/{session.id}/vocals.wav"
 
     def taken_over(session_id: str) -> None:
-        world.leases.release(session_id, "me")
-        world.leases.begin(session_id, "somebody else")
-        world.memory.files[theirs] = b"theirs"
+        workspace.leases.release(session_id, "me")
+        workspace.leases.begin(session_id, "another worker")
+        workspace.memory.files[other_output] = b"other"
 
-    world.leases.happens = taken_over
-    ended = world.run(session)
-    assert (ended.state, ended.worker) == (State.IN_PROGRESS, "somebody else")
-    assert world.memory.files[theirs] == b"theirs"
-
-
-def test_what_an_attempt_left_that_was_cut_short_goes(world: World, short: Path) -> None:
-    session = world.bring(short)
-    world.memory.files[f"outputs/{session.id}/drums.flac"] = b"half"
-    assert "drums.flac" not in world.outputs(world.run(session))
+    workspace.leases.happens = taken_over
+    ended = workspace.run(session)
+    assert (ended.state, ended.worker) == (State.IN_PROGRESS, "another worker")
+    assert workspace.memory.files[other_output] == b"other"
 
 
-def test_a_store_that_is_away_for_a_moment_costs_nothing(world: World, short: Path) -> None:
-    session = world.bring(short)
-    get, failing = world.jobs.get, 2
+def test_deletes_outputs_of_an_earlier_attempt(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.lease(short)
+    workspace.memory.files[f"outputs/{session.id}/drums.flac"] = b"half"
+    assert "drums.flac" not in workspace.outputs(workspace.run(session))
+
+
+def test_survives_a_short_outage_of_the_session_store(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.lease(short)
+    get, failing = workspace.store.get, 2
 
     def sometimes(session_id: str) -> Session | None:
         nonlocal failing
@@ -334,40 +336,42 @@ def test_a_store_that_is_away_for_a_moment_costs_nothing(world: World, short: Pa
             raise ConnectionError
         return get(session_id)
 
-    world.jobs.get = sometimes  # type: ignore[method-assign]
-    assert world.run(session).state == State.COMPLETED
+    workspace.store.get = sometimes  # type: ignore[method-assign]
+    assert workspace.run(session).state == State.COMPLETED
     assert failing == 0
 
 
-def test_a_store_that_stays_away_ends_the_work(
-    world: World, long: Path, monkeypatch: pytest.MonkeyPatch
+def test_stops_when_the_session_store_stays_unavailable(
+    workspace: JobWorkspace, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "RETRY_S", 0.0)
-    world.sessions.limits = Limits(lease_s=0.5)
-    session = world.bring(long)
+    workspace.sessions.limits = Limits(lease_s=0.5)
+    session = workspace.lease(long)
 
-    def away(session_id: str) -> None:
+    def fail_from_now_on(session_id: str) -> None:
         def get(session_id: str) -> Session | None:
             raise ConnectionError
 
-        world.jobs.get = get  # type: ignore[method-assign]
+        workspace.store.get = get  # type: ignore[method-assign]
 
-    world.leases.happens = away
-    runner.run_job(LeasedJob(session, world.leases), world.separators, world.scratch, world.stop)
-    assert world.outputs(session) == []
-    assert world.jobs.records[session.id].state == State.IN_PROGRESS  # until its lease runs out
+    workspace.leases.happens = fail_from_now_on
+    runner.run_job(
+        LeasedJob(session, workspace.leases), workspace.separators, workspace.scratch, workspace.stop
+    )
+    assert workspace.outputs(session) == []
+    assert workspace.store.records[session.id].state == State.IN_PROGRESS  # until its lease expires
 
 
 @pytest.mark.parametrize("where", ["scratch", "outputs"])
-def test_a_full_disk_is_told_in_words_and_nothing_stays(
+def test_full_disk_fails_with_advice_and_leaves_no_files(
     tmp_path: Path, tiny_disk: Path, separators: Separators, short: Path, where: str
 ) -> None:
     store = FolderStore(tiny_disk if where == "outputs" else tmp_path / "objects", Links(bytes(32)))
-    world = World(tmp_path, separators, store)
+    workspace = JobWorkspace(tmp_path, separators, store)
     if where == "scratch":
-        world.scratch = tiny_disk
-    session = world.bring(short)  # 350 kB each, song and stems, on a disk of 512 kB
-    ended = world.run(session)
+        workspace.scratch = tiny_disk
+    session = workspace.lease(short)  # 350 kB each, song and stems, on a disk of 512 kB
+    ended = workspace.run(session)
     assert ended.state == State.FAILED
     assert ended.error_message is not None
     assert "no room left" in ended.error_message
@@ -375,7 +379,7 @@ def test_a_full_disk_is_told_in_words_and_nothing_stays(
     assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["song.wav"]
 
 
-def test_models_are_kept_until_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_separators_keep_the_model_until_another_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     separators = Separators()
     lite = separators.get("lite")
     assert separators.get("lite") is lite
@@ -384,6 +388,6 @@ def test_models_are_kept_until_another_is_asked_for(monkeypatch: pytest.MonkeyPa
     assert separators.get("auto") is auto
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 3600)
-    assert separators.get("auto") is not auto  # the network may be back
+    assert separators.get("auto") is not auto  # tries the download of the first choice again
     with pytest.raises(UnbraidError):
         separators.get("htdemucs")

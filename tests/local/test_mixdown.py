@@ -73,6 +73,6 @@ def test_a_cancelled_mix_stops_and_leaves_no_files(tmp_path: Path) -> None:
 
 def test_reports_an_internal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(UnbraidError, match="could not be made") as error:
+    with pytest.raises(UnbraidError, match="The mix failed") as error:
         asyncio.run(mix([(stem(tmp_path / "a.wav"), 1.0)], tmp_path / "mix.wav", "wav"))
     assert http_status(error.value) == 500

@@ -87,7 +87,7 @@ def test_relative_folders_start_at_the_current_folder(tmp_path: Path) -> None:
 )
 def test_rejects_invalid_values_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, value)
-    with pytest.raises(SettingError, match=f"^{PREFIX}{name} can't be used: [a-z].*settings.md") as error:
+    with pytest.raises(SettingError, match=f"^{PREFIX}{name} is invalid: [a-z].*settings.md") as error:
         Settings.load()
     assert "\n" not in error.value.message
 

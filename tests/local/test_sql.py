@@ -88,8 +88,11 @@ def test_upgrades_a_database_of_an_older_version(url: str, monkeypatch: pytest.M
     store, saved_session = SqlStore(url), session()
     store.add(saved_session)
     store.close()
-    steps = [*sql_schema.STEPS, lambda db: db.execute(text("ALTER TABLE sessions ADD COLUMN later TEXT"))]
-    monkeypatch.setattr(sql_schema, "STEPS", tuple(steps))
+    steps = [
+        *sql_schema.MIGRATIONS,
+        lambda db: db.execute(text("ALTER TABLE sessions ADD COLUMN later TEXT")),
+    ]
+    monkeypatch.setattr(sql_schema, "MIGRATIONS", tuple(steps))
     for _ in range(2):
         newer = SqlStore(url)
         assert newer.get(saved_session.id) == saved_session
@@ -107,7 +110,7 @@ def test_a_failing_upgrade_leaves_the_database_unchanged(url: str, monkeypatch: 
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(sql_schema, "STEPS", (*sql_schema.STEPS, half))
+        patch.setattr(sql_schema, "MIGRATIONS", (*sql_schema.MIGRATIONS, half))
         with pytest.raises(RuntimeError):
             SqlStore(url)
     assert store.get(saved_session.id) == saved_session

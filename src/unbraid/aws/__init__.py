@@ -1,1 +1,1 @@
-"""The same application in an account of Amazon Web Services."""
+"""Adapters, functions and container for an account of Amazon Web Services."""

@@ -1,6 +1,6 @@
-"""Clients of AWS's services: one way to make them, with time limits and retries.
+"""Make clients of AWS services, with timeouts and retries.
 
-Where they are and who we are is botocore's business (AWS_REGION, roles, AWS_ENDPOINT_URL and its like).
+botocore finds region, endpoints and credentials itself (AWS_REGION, roles, AWS_ENDPOINT_URL and so on).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-PAGES_AT_ONCE = 8  # messages to sockets that are on their way at the same time
+PAGES_AT_ONCE = 8  # messages to WebSocket connections in flight at the same time
 
-# All attempts together stay below the 29 s that API Gateway waits. Throttling and faults of the network are retried,
-# with growing pauses ("standard" mode).
+# All attempts together take less than the 29 s that API Gateway waits. Throttling and network errors are retried with
+# growing pauses ("standard" mode).
 _ANSWERS = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-# Records are written under load by many at once.
+# Many processes write records at once.
 _RECORDS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 5})
-# Addresses name the region: without it, those of new buckets outside of Virginia are redirected for hours, which ends a
-# page's upload. Links have the signature that every region takes.
+# URLs name the region. Without it, S3 redirects those of new buckets outside Virginia for hours, and a redirect breaks
+# a page's upload. Links have the signature version that every region accepts.
 _FILES = Config(
     connect_timeout=3,
     read_timeout=20,
@@ -30,7 +30,7 @@ _FILES = Config(
     signature_version="s3v4",
     s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
 )
-# Many pages are told at the same time, and one that is slow is told again with the next news.
+# Messages go to many pages at once; a page that is slow gets the next status anyway.
 _PAGES = Config(
     connect_timeout=2,
     read_timeout=3,
@@ -39,26 +39,24 @@ _PAGES = Config(
 )
 _CONFIGS: Mapping[str, Config] = {"s3": _FILES, "dynamodb": _RECORDS, "apigatewaymanagementapi": _PAGES}
 
-# Making a client is not safe for threads; using it is.
+# Creating a client is not thread-safe; using it is.
 _making = threading.Lock()
-_make: Any = boto3.client  # whose types name every service there is
+_make: Any = boto3.client  # Any: its type stubs list every AWS service
 
 
-def client(service: str, address: str | None = None) -> Any:
-    """A client of the service with that name: `s3`, `sagemaker-runtime`; at `address`, where that is our own."""
+def client(service: str, url: str | None = None) -> Any:
+    """Return a client of a service such as `s3` or `sagemaker-runtime`; `url` is an endpoint of this deployment."""
     with _making:
-        return _make(service, endpoint_url=address, config=_CONFIGS.get(service, _ANSWERS))
+        return _make(service, endpoint_url=url, config=_CONFIGS.get(service, _ANSWERS))
 
 
 def code_of(error: ClientError) -> str:
-    """What a service calls the reason of its refusal: `NoSuchKey`; `404` where the answer had no body."""
+    """Return the error code of a service, such as `NoSuchKey`, or `404` if the answer had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def reason(error: BaseException) -> str:
-    """Why AWS wasn't there or didn't want, without what else it says: addresses of people, keys of songs."""
-    if (
-        isinstance(error, Boto3Error) and error.__context__ is not None
-    ):  # of a transfer, which wraps the cause
+    """Return the error code or type without the message, which may contain e-mail addresses and keys of songs."""
+    if isinstance(error, Boto3Error) and error.__context__ is not None:  # s3transfer wraps the cause
         return reason(error.__context__)
     return code_of(error) if isinstance(error, ClientError) else type(error).__name__

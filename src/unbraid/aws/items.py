@@ -1,9 +1,12 @@
-"""A session as an item of DynamoDB: its record by `jobs.codec`, and besides what it is found by.
+"""A session as a DynamoDB item: its record by `jobs.codec`, and attributes for the indexes.
 
-Attributes that are None are left out. Numbers are exact: DynamoDB keeps 38 digits, and the shortest decimal that stands
-for a float (17 at most) becomes that float again. Besides: `ttl`, when DynamoDB may delete the item, in whole seconds;
-`at`, the time that counts in its state, for the index `by-state`; `all`, the same in every item, for `by-expiry`, which
-finds what has expired wherever it stands; `write`, drawn anew for each write.
+Attributes that are None are left out. Numbers are exact: DynamoDB stores 38 digits, and the shortest decimal of a float
+(17 digits at most) converts back to the same float. Additional attributes:
+
+- `ttl`: when DynamoDB may delete the item, in whole seconds.
+- `at`: the time that orders sessions of one state, for the index `by-state`.
+- `all`: the same value in every item, so that the index `by-expiry` covers all states.
+- `write`: a random id of each write.
 """
 
 from __future__ import annotations
@@ -21,26 +24,26 @@ from unbraid.jobs.codec import from_dict, to_dict
 from unbraid.jobs.session import Output, Session, State
 
 BY_OWNER = "by-owner"
-"""owner, created_at; keys alone."""
+"""Keys owner and created_at; projects keys only."""
 BY_STATE = "by-state"
-"""state, at; the whole record."""
+"""Keys state and at; projects the whole record."""
 BY_EXPIRY = "by-expiry"
-"""all, expires_at; keys alone."""
+"""Keys all and expires_at; projects keys only."""
 
 ALL = "all"
 WRITE = "write"
 
 Item = Mapping[str, Any]
-"""Attributes as the API and streams have them: `{"id": {"S": "…"}, …}`."""
+"""Attributes in the form of the API and of streams: `{"id": {"S": "…"}, …}`."""
 
 _to_item, _of_item = TypeSerializer(), TypeDeserializer()
 _RECORD = {field.name for field in fields(Session)}
-# Whose numbers are floats, whole ones too. No name stands for both in session and output.
+# Names of float fields, whose whole numbers are floats too. No name is a float in Session and an int in Output.
 _FLOATS = {field.name for kind in (Session, Output) for field in fields(kind) if "float" in str(field.type)}
 
 
 def item_of(session: Session, write: str) -> dict[str, Any]:
-    """The item of a session. `write`: a name for this write alone."""
+    """Return the item of a session. `write` is a random id of this write."""
     own = {
         "ttl": math.ceil(session.expires_at),
         "at": _time_of(session),
@@ -51,7 +54,7 @@ def item_of(session: Session, write: str) -> dict[str, Any]:
 
 
 def session_of(item: Item) -> Session:
-    """The session of an item, also of one that a stream tells."""
+    """Return the session of an item, read from the table or from a stream."""
     plain = {
         name: _restored(name, _of_item.deserialize(value)) for name, value in item.items() if name in _RECORD
     }
@@ -59,12 +62,12 @@ def session_of(item: Item) -> Session:
 
 
 def value_of(value: Any) -> Any:
-    """A plain value as DynamoDB's API has it."""
+    """Convert a plain value to the form of DynamoDB's API."""
     return _to_item.serialize(_exact(value))
 
 
 def number_of(value: Any) -> Decimal:
-    """The number of an attribute."""
+    """Return the number of an attribute."""
     number: Decimal = _of_item.deserialize(value)
     return number
 
@@ -80,7 +83,7 @@ def _time_of(session: Session) -> float:
 
 
 def _exact(value: Any) -> Any:
-    """With decimals for floats, and without what is None in dictionaries."""
+    """Replace floats by decimals, and drop None from dictionaries."""
     if isinstance(value, float):
         return Decimal(repr(value))
     if isinstance(value, dict):
@@ -94,7 +97,7 @@ def _restored(name: str, value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value) if name in _FLOATS else int(value)
     if isinstance(value, dict):
-        return {inner: _restored(inner, of_it) for inner, of_it in value.items()}
+        return {inner: _restored(inner, item) for inner, item in value.items()}
     if isinstance(value, list):
-        return [_restored(name, of_it) for of_it in value]
+        return [_restored(name, item) for item in value]
     return value

@@ -1,9 +1,8 @@
-"""The job store in a table of DynamoDB.
+"""The job store in a DynamoDB table.
 
-A session is one item (see `items`). Every change is one conditional write, so it happens whole or not at all, and only
-over the version that it was made from. Single records are read as they are at that moment (strongly consistent).
-Indexes follow their table a little later: whoever acts on what they tell reads the record again, or saves only over the
-version found there.
+A session is one item (see `items`). Every change is one conditional write, so it is atomic, and succeeds only over the
+version it was made from. Single records are read strongly consistent. Indexes lag behind their table: callers that act
+on their results read the record again, or save only over the version found there.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ from unbraid.aws.items import (
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.session import Session, State
 
-AT_ONCE = 100  # keys that BatchGetItem takes
+AT_ONCE = 100  # limit of keys of BatchGetItem
 LONGEST_KEY = 2048  # bytes
 
 
 class DynamoStore:
-    """The JobStore, whose methods `jobs.ports` describes, in the table of that name. Raises what botocore raises."""
+    """The JobStore (see `jobs.ports`) in the table of that name. Raises what botocore raises."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -75,7 +74,7 @@ class DynamoStore:
         except ClientError as error:
             if clients.code_of(error) != "ConditionalCheckFailedException":
                 raise
-            # The answer to the first attempt may have been lost on the way, and the second met what the first wrote.
+            # botocore may have retried after a lost answer, and the second attempt met the item of the first.
             there: Any = error.response.get("Item", {})
             if there.get(WRITE) != value_of(write):
                 raise Changed from error
@@ -111,7 +110,7 @@ class DynamoStore:
         return sorted(theirs, key=lambda session: (-session.created_at, session.id))[:limit]
 
     def pending(self, limit: int) -> list[Session]:
-        items = _whole_ties(self._in(State.PENDING, limit + 1), "at", limit)
+        items = _whole_ties(self._in_state(State.PENDING, limit + 1), "at", limit)
         waiting = [session_of(item) for _, item in items]
         return sorted(waiting, key=lambda session: (session.queued_at or 0.0, session.id))[:limit]
 
@@ -119,21 +118,23 @@ class DynamoStore:
         if session.queued_at is None:
             return 0
         at = session.queued_at
-        sooner = self._count(State.PENDING, "< :at", at)
-        same = [str(item["id"]["S"]) for item in self._query(*_place(State.PENDING, "= :at", at))]
-        return sooner + sum(session_id < session.id for session_id in same)
+        earlier = self._count(State.PENDING, "< :at", at)
+        ties = [str(item["id"]["S"]) for item in self._query(*_condition(State.PENDING, "= :at", at))]
+        return earlier + sum(session_id < session.id for session_id in ties)
 
     def lapsed(self, now: float) -> list[Session]:
-        return [session_of(item) for item in self._query(*_place(State.IN_PROGRESS, "<= :at", now))]
+        return [session_of(item) for item in self._query(*_condition(State.IN_PROGRESS, "<= :at", now))]
 
     def in_progress(self) -> list[Session]:
-        return [session_of(item) for item in self._in(State.IN_PROGRESS)]
+        return [session_of(item) for item in self._in_state(State.IN_PROGRESS)]
 
     def completed(self, limit: int) -> list[Session]:
-        return [session_of(item) for item in _first(self._in(State.COMPLETED, limit, backwards=True), limit)]
+        return [
+            session_of(item) for item in _first(self._in_state(State.COMPLETED, limit, backwards=True), limit)
+        ]
 
     def expired(self, now: float, limit: int) -> list[Session]:
-        # Read again: what is deleted, or has been given more time since, mustn't come a second time.
+        # Read the records again: one that was deleted, or whose expiry has moved, mustn't come a second time.
         names: dict[str, str] = {"#all": "all", "#expires": "expires_at"}
         values: dict[str, Any] = {":all": ALL, ":now": now}
         found: dict[str, Session] = {}
@@ -152,7 +153,7 @@ class DynamoStore:
         return {state: self._count(state) for state in State}
 
     def oldest_pending(self) -> float | None:
-        for item in self._in(State.PENDING, 1):
+        for item in self._in_state(State.PENDING, 1):
             return session_of(item).queued_at
         return None
 
@@ -162,23 +163,23 @@ class DynamoStore:
         return {key["id"]["S"] for key in keys}
 
     def _items(self, session_ids: Iterable[str], **projection: Any) -> Iterator[Item]:
-        """The items with these ids, in no order; what the database puts off for being busy is asked for again."""
+        """Yield the items with these ids, in any order. Request again what a busy database leaves unprocessed."""
         ids = [session_id for session_id in dict.fromkeys(session_ids) if _may_be_key(session_id)]
         for first in range(0, len(ids), AT_ONCE):
             keys = [{"id": value_of(session_id)} for session_id in ids[first : first + AT_ONCE]]
-            asked: Any = {self.table: {"Keys": keys, "ConsistentRead": True, **projection}}
+            request: Any = {self.table: {"Keys": keys, "ConsistentRead": True, **projection}}
             pause_s = 0.05
-            while asked:
-                answer = self._db.batch_get_item(RequestItems=asked)
+            while request:
+                answer = self._db.batch_get_item(RequestItems=request)
                 yield from answer["Responses"].get(self.table, [])
-                asked = answer.get("UnprocessedKeys")
-                if asked:
+                request = answer.get("UnprocessedKeys")
+                if request:
                     time.sleep(random.uniform(0, pause_s))
                     pause_s = min(2 * pause_s, 2.0)
 
-    def _in(self, state: State, page: int | None = None, backwards: bool = False) -> Iterator[Item]:
-        """Items in that state by their time."""
-        return self._query(*_place(state), page, backwards)
+    def _in_state(self, state: State, page: int | None = None, backwards: bool = False) -> Iterator[Item]:
+        """Yield the items in a state, ordered by time."""
+        return self._query(*_condition(state), page, backwards)
 
     def _query(
         self,
@@ -189,12 +190,12 @@ class DynamoStore:
         page: int | None = None,
         backwards: bool = False,
     ) -> Iterator[Item]:
-        """Items of an index, read `page` at a time as they are asked for."""
+        """Yield the items of an index, read in pages of `page` items on demand."""
         for answer in self._pages(index, where, names, values, backwards, {"Limit": page} if page else {}):
             yield from answer.get("Items", [])
 
     def _count(self, state: State, when: str = "", at: float = 0.0) -> int:
-        pages = self._pages(*_place(state, when, at), False, {"Select": "COUNT"})
+        pages = self._pages(*_condition(state, when, at), False, {"Select": "COUNT"})
         return sum(int(answer["Count"]) for answer in pages)
 
     def _pages(
@@ -219,10 +220,10 @@ class DynamoStore:
         )
 
 
-def _place(
+def _condition(
     state: State, when: str = "", at: float = 0.0
 ) -> tuple[str, str, Mapping[str, str], Mapping[str, Any]]:
-    """Index, condition, names and values for sessions in `state`; of those only `when` (`< :at`)."""
+    """Return index, condition, names and values for sessions in `state`, optionally only `when` (`< :at`)."""
     if not when:
         return BY_STATE, "#state = :state", {"#state": "state"}, {":state": state.value}
     names, values = {"#state": "state", "#at": "at"}, {":state": state.value, ":at": at}
@@ -234,13 +235,13 @@ def _may_be_key(session_id: str) -> bool:
 
 
 def _first(items: Iterator[Item], count: int) -> Iterator[Item]:
-    """Not one more is read."""
+    """Yield the first `count` items without reading one more."""
     for _, item in zip(range(count), items, strict=False):
         yield item
 
 
 def _whole_ties(items: Iterator[Item], time_of: str, count: int) -> Iterator[tuple[str, Item]]:
-    """Id and item of the first `count`, and of all with the same time as the last, which the index has in any order."""
+    """Yield id and item of the first `count`, and of all with the last one's time: the index orders ties freely."""
     last = None
     for number, item in enumerate(items):
         at = number_of(item[time_of])

@@ -1,5 +1,7 @@
-"""What functions and container are told by their environment, as the deployment sets it: names in capitals, after
-`UNBRAID_`. AWS's own variables (AWS_REGION, AWS_ENDPOINT_URL …) are read by botocore.
+"""Settings of functions and container, from environment variables that the deployment sets.
+
+Variable names are the field names in capitals after `UNBRAID_`. botocore reads AWS's own variables (AWS_REGION,
+AWS_ENDPOINT_URL, …).
 """
 
 from __future__ import annotations
@@ -18,33 +20,33 @@ Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
 
 
 class Settings(BaseSettings):
-    """Every setting with its default. What is None is not there; empty counts as not set."""
+    """Every setting with its default. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    # Where things are kept
+    # Storage
     bucket: str | None = None
     table: str | None = None
     connections: str | None = None
-    """Table of the open sockets."""
+    """Table of the open WebSocket connections."""
 
-    # Who separates songs: an asynchronous endpoint, or those who read a queue
+    # Separation: an asynchronous endpoint, or a queue with a function
     endpoint: str | None = None
     queue_url: str | None = None
 
-    # Who is told
+    # Notifications
     topic: str | None = None
-    """ARN of the topic that hears of songs that ended."""
+    """ARN of the topic for the end of songs."""
     sender: str | None = None
-    """Address that letters come from; None: there are no letters."""
+    """Sender address of e-mails; None: no e-mails."""
 
-    # Addresses
+    # URLs
     site: Address | None = None
-    """Of the page, which letters link to."""
+    """URL of the page, which e-mails link to."""
     socket_url: str | None = None
-    """wss://…, told to pages."""
+    """wss://… URL that pages connect to."""
     socket_api: str | None = None
-    """https://…, where sockets are written to."""
+    """https://… URL for messages to WebSocket connections."""
 
     # Sign-in
     oidc_issuer: str | None = None
@@ -52,14 +54,12 @@ class Settings(BaseSettings):
 
     # Limits
     models: Names = ()
-    """Those that the image has; none named: all of the catalogue."""
+    """Models in the image; empty: all of the catalogue."""
     link_s: Seconds = HOUR
     upload_s: Seconds = DAY
     results_s: Seconds = 7 * DAY
-    lease_s: Seconds = (
-        60  # instances may be short of breath while they start; a lost one is mostly told of by SageMaker
-    )
-    max_bytes: int = Field(default=2 << 30, ge=1, le=5 << 30)  # S3 takes no more in one PUT
+    lease_s: Seconds = 60  # instances may be slow while they start; SageMaker reports most that die
+    max_bytes: int = Field(default=2 << 30, ge=1, le=5 << 30)  # limit of one PUT to S3
     max_song_s: Seconds = 4 * HOUR
     max_attempts: int = Field(default=3, ge=1)
     per_owner_active: int | None = Field(default=None, ge=1)
@@ -67,13 +67,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Those of the environment. Raises SettingError."""
+        """Read the environment. Raises SettingError."""
         try:
             settings = cls()
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
-            raise SettingError(f"{PREFIX}{name.upper()} can't be used: {first['msg']}.") from None
+            raise SettingError(f"{PREFIX}{name.upper()} is invalid: {first['msg']}.") from None
         if (settings.oidc_issuer is None) != (settings.oidc_client_id is None):
             raise SettingError(f"Sign-in needs both {PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID.")
         if settings.endpoint is not None and settings.queue_url is not None:
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """Those that the rules of sessions know of, which have the same names there."""
+        """The limits of sessions, from the settings of the same names."""
         named = {
             field.name: getattr(self, field.name) for field in fields(Limits) if hasattr(self, field.name)
         }
@@ -95,5 +95,5 @@ class Settings(BaseSettings):
 
     @property
     def sends_mail(self) -> bool:
-        """Whether people may have letters sent: never strangers, who could have them sent to anybody."""
+        """Whether users may ask for e-mails. Strangers may not: they could send e-mails to any address."""
         return self.sender is not None and self.signs_in

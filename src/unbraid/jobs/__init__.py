@@ -1,1 +1,1 @@
-"""What a session is, what may be done with it, and how its song is separated: the same rules wherever it runs."""
+"""Sessions: their records, the rules that change them, and the job that separates a song. The same everywhere."""

@@ -1,4 +1,4 @@
-"""Checks what is asked of a song before it waits for hours to be refused."""
+"""Validate the options of a separation before the song waits in the queue."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from unbraid.models.catalog import catalog
 
 ALL = "all"
 
-# Enough to catch slips and line breaks; whether an address exists only its server knows.
+# Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
-_ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the brackets
+_ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
-    """The stems that a model of the catalogue, or `auto`, can take out of a song."""
+    """Return the stems of a model in the catalogue, or of `auto`."""
     return catalog()[FIRST_CHOICE if model == AUTO else model].sources
 
 
 def allowed_models(limits: Limits) -> list[str]:
-    """Names that may be asked for, the default first."""
+    """Return the names of the models that users may choose, the default first."""
     return [name for name in (AUTO, *catalog()) if limits.models is None or name in limits.models]
 
 
 def validate_choices(choices: Choices, limits: Limits) -> Choices:
-    """The choices, once it is sure that they can be had. Raises SettingError.
+    """Return the choices if they are valid and available. Raises SettingError.
 
-    Where `auto` is not among the models allowed, the first that is stands for it: whoever says nothing of a model gets
-    one.
+    If `auto` is not allowed, the first allowed model replaces it, so that requests without a model work.
     """
     allowed = allowed_models(limits)
     if choices.model == AUTO and AUTO not in allowed:

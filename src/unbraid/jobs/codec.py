@@ -1,4 +1,4 @@
-"""Session records as plain values, for stores that keep JSON or the like."""
+"""Convert session records to and from plain values, for stores that keep JSON or similar."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unbraid.jobs.session import Choices, Output, Session, State
 
 
 def to_dict(session: Session) -> dict[str, Any]:
-    """The record as dictionaries, lists, strings and numbers."""
+    """Return the record as dictionaries, lists, strings and numbers."""
     return asdict(session)
 
 
 def from_dict(record: Mapping[str, Any]) -> Session:
-    """The record of `to_dict`, also after a trip through JSON. Fields that it lacks have their defaults."""
+    """Return the record of `to_dict`, also after JSON. Fields missing in records of older versions get defaults."""
     fault = record.get("error_fault")
     return Session(
         **{

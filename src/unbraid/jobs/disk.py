@@ -1,4 +1,4 @@
-"""The disk that is worked on: folders that go by themselves, and what it refuses, told without naming its folders."""
+"""Temporary folders for jobs, and errors of the disk without the names of its folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def in_users_words() -> Iterator[None]:
-    """Inside, an OutputError of the command line, with its folders and options, becomes one without."""
+    """Replace an OutputError of the command line, which names folders and options, by one for users of the app."""
     try:
         yield
     except OutputError as error:
@@ -27,15 +27,15 @@ def in_users_words() -> Iterator[None]:
 
 
 def storage_error(problem: WriteProblem) -> OutputError:
-    """Return the error that a user of the app reads, without its folders."""
+    """Return the error for users of the app, without folders."""
     return OutputError(NO_ROOM if problem.is_lack_of_space else NOT_STORED, problem=problem)
 
 
 @contextmanager
 def work_folder(scratch: Path) -> Iterator[Path]:
-    """A folder of its own in `scratch`, which is made. It goes at the end, or, after a kill, before the next is made.
+    """Create a temporary folder in `scratch`, and remove it at the end. Raises OutputError.
 
-    Raises OutputError.
+    If the process is killed, the next work folder's creation removes the old one.
     """
     with in_users_words(), report_output_errors(scratch):
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What people may ask for, and how long things are kept. Every number can be set."""
+"""Limits on requests, and expiry times. Every number is a setting."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times are in seconds, sizes in bytes."""
+    """Times in seconds, sizes in bytes."""
 
     link_s: int = HOUR
-    """How long a link works."""
+    """Lifetime of a link."""
     upload_s: int = DAY
-    """How long an upload may wait to be started."""
+    """Lifetime of a session that has not been started."""
     results_s: int = 7 * DAY
-    """How long everything is kept after its end."""
+    """Lifetime of a session after its end."""
     lease_s: float = 15
-    """How long a session is a worker's after its last sign of life."""
+    """How long a worker holds a session after its last heartbeat."""
     max_bytes: int = 2 << 30
     max_song_s: float = 4 * HOUR
     keep_free_bytes: int = 512 << 20
-    """Uploads are refused that would leave less room than this, which stems are written to."""
+    """Free disk space that uploads must leave, for the stems."""
     max_attempts: int = 3
-    """How many times work on a session begins before it is given up."""
+    """Attempts at a session before it fails."""
     per_owner_active: int | None = None
-    """How many sessions of one owner may wait or be worked on at once; None: any number."""
+    """Sessions of one owner that may wait or run at once; None: any number."""
     max_batch: int = 100
     models: tuple[str, ...] | None = None
-    """Those that may be asked for; None: all that the catalogue has."""
+    """Models that users may choose; None: all of the catalogue."""

@@ -1,4 +1,4 @@
-"""What kinds of files a session has, as HTTP names them."""
+"""Media types of a session's files."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ MEDIA_TYPES = {
     "webm": "video/webm",
     "mkv": "video/x-matroska",
 }
-"""By the ending of a file's name."""
+"""By file name extension."""

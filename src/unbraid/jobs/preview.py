@@ -1,9 +1,9 @@
-"""What a page needs to show and play a stem without fetching all of it: its waveform, and the sound in short pieces.
+"""Make the files that let a page draw and play a stem without downloading all of it.
 
-The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), for both channels as one.
-The sound is one file of complete FLAC files of CHUNK_S, one after the other; each can be fetched by its range of bytes
-and decoded by itself, to the sample. Where they begin stands in the JSON too, under `play`:
-`chunk_samples` in each but the last, `samples` in all, and `offsets` in bytes, the last one being the end.
+The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), with both channels merged.
+The sound is a sequence of complete FLAC files of CHUNK_S each, in one file. A page can fetch each one by its byte range
+and decode it alone, exact to the sample. The JSON lists them under `play`: `chunk_samples` in each but the last,
+`samples` in total, and `offsets` in bytes, of which the last is the end of the file.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from unbraid.audio.decode import Decoder
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.samples import to_integers
 
-CHUNK_S = 5  # a seek waits for one of these: at most 0.9 MB
-MOST_PAIRS = 4000  # more than any screen has columns
-FINEST = 64  # samples; what the first pairs stand for
-RATES = (8000, 192_000)  # Hz; lowest and highest that browsers have to play (Web Audio), with room above
+CHUNK_S = 5  # a seek downloads one chunk: at most 0.9 MB
+MOST_PAIRS = 4000  # more columns than any screen has
+FINEST = 64  # samples per pair at first
+RATES = (8000, 192_000)  # Hz; lowest and highest that browsers must play (Web Audio), with a margin above
 
 Floats = NDArray[np.float32]
 
 
 def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] | None = None) -> None:
-    """Read the file `stem` once and write `play` and `peaks`, whole or not at all.
+    """Read the file `stem` once and write `play` and `peaks`, both atomically. Raises InputError, OutputError.
 
-    `report` is told the seconds that are done, several times a second; what it raises ends the work. Raises InputError
-    and OutputError.
+    `report` receives the seconds done, several times a second; it may raise to stop the work.
     """
     with Decoder(stem) as decoder:
         rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
@@ -53,7 +52,7 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
                 if report is not None:
                     report(samples / rate)
         part.commit()
-    described = waveform.described(rate)
+    described = waveform.to_json(rate)
     described["play"] = {"chunk_samples": chunk, "samples": samples, "offsets": offsets}
     text = OutputFile(peaks)
     with text.discard_on_error():
@@ -62,15 +61,15 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
 
 
 class Waveform:
-    """Lowest and highest sample of stretches of a sound that grow with it, so that there are never too many."""
+    """Minimum and maximum of equal stretches of a sound. Stretches double in length when there are too many."""
 
     def __init__(self) -> None:
-        self._per = FINEST  # samples that a pair stands for
-        self._pairs = np.zeros((2, 0), np.float32)  # lowest and highest
-        self._rest = np.zeros((2, 0), np.float32)  # the same of single samples, too few for a pair
+        self._per = FINEST  # samples per pair
+        self._pairs = np.zeros((2, 0), np.float32)  # (minimum and maximum, pairs)
+        self._rest = np.zeros((2, 0), np.float32)  # the same for samples that don't fill a pair yet
 
     def add(self, block: Floats) -> None:
-        """The next samples, (channels, n)."""
+        """Add the next samples, (channels, n)."""
         rest = np.concatenate([self._rest, [block.min(axis=0), block.max(axis=0)]], axis=1)
         whole = rest.shape[1] // self._per * self._per
         self._rest = rest[:, whole:]
@@ -82,8 +81,8 @@ class Waveform:
             self._pairs = _merged(self._pairs[:, :even], 2)
             self._per *= 2
 
-    def described(self, sample_rate: int) -> dict[str, object]:
-        """As audiowaveform writes it."""
+    def to_json(self, sample_rate: int) -> dict[str, object]:
+        """Return the waveform as audiowaveform's JSON."""
         pairs = self._pairs
         if self._rest.shape[1]:
             pairs = np.concatenate([pairs, _merged(self._rest, self._rest.shape[1])], axis=1)
@@ -100,17 +99,17 @@ class Waveform:
 
 
 def _merged(pairs: Floats, count: int) -> Floats:
-    """(2, n * count) lowest and highest as (2, n)."""
+    """Merge each `count` pairs: (2, n * count) to (2, n)."""
     lowest, highest = pairs.reshape(2, -1, count)
     merged: Floats = np.stack([lowest.min(axis=1), highest.max(axis=1)])
     return merged
 
 
 def _flac(piece: Floats, rate: int) -> bytes:
-    """A FLAC file of (channels, n), 16 bits."""
+    """Encode (channels, n) samples as a 16-bit FLAC file."""
     file = io.BytesIO()
     layout = "mono" if piece.shape[0] == 1 else "stereo"
-    # FFmpeg would leave 8 KiB for tags in each.
+    # Otherwise FFmpeg reserves 8 KiB for tags in each file.
     with av.open(file, "w", format="flac", options={"metadata_header_padding": "0"}) as container:
         stream = container.add_stream("flac", rate=rate)
         assert isinstance(stream, AudioStream)

@@ -1,4 +1,4 @@
-"""What all sessions together are doing, read once for many who ask."""
+"""A snapshot of the whole queue, read once for many requests."""
 
 from __future__ import annotations
 
@@ -15,63 +15,64 @@ Clock = Callable[[], float]
 
 FRESH_S = 1.0
 
-# A longer queue than this isn't read to its end: estimates beyond are too low, which hours from now matters little.
+# A longer queue isn't read to its end. Estimates beyond are too low, which matters little hours ahead.
 LONGEST_QUEUE = 500
-# Completed sessions that tell how fast this machine is.
+# Completed sessions that measure the speed of this machine.
 COMPLETED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """As it was at one time."""
+    """The queue at one time."""
 
     at: float
+    """Time of the snapshot."""
     rates: Rates
     places: Mapping[str, int]
-    """Of those that wait, by id: how many are before them."""
+    """Number of sessions ahead of each waiting session, by id."""
     begins: Sequence[float]
-    """Seconds until work begins, by place."""
+    """Estimated seconds until work begins, by place."""
 
     @classmethod
     def read(cls, jobs: QueueView, now: float) -> QueueSnapshot:
-        """As it is now."""
+        """Read the current queue."""
         waiting = jobs.pending(LONGEST_QUEUE)
         rates = Rates(jobs.completed(COMPLETED))
         places = {session.id: place for place, session in enumerate(waiting)}
         return cls(now, rates, places, waiting_times(jobs.in_progress(), waiting, now, rates))
 
     def eta(self, session: Session, now: float) -> float | None:
-        """Seconds until `session` is done; None: not known, or nothing to wait for."""
+        """Estimate the seconds until `session` is done; None: unknown, or it isn't active."""
         if session.state == State.IN_PROGRESS:
             return seconds_left(session, now, self.rates)
         own = seconds_of(session, self.rates)
         if session.state != State.PENDING or own is None:
             return None
-        place = self.places.get(session.id, len(self.begins))  # behind them all, if it came later
+        place = self.places.get(session.id, len(self.begins))  # a session queued later is behind them all
         begins = [*self.begins, max(self.begins, default=0.0)][place]
         return max(begins - (now - self.at), 0.0) + own
 
 
 class QueueSnapshots:
-    """The board, read anew when it is a second old. Safe for threads."""
+    """Caches the snapshot for a second. Thread-safe."""
 
     def __init__(self, jobs: QueueView, clock: Clock) -> None:
         self._jobs, self._clock = jobs, clock
-        self._board: QueueSnapshot | None = None
+        self._latest: QueueSnapshot | None = None
         self._reading = threading.Lock()
 
     def fresh(self) -> QueueSnapshot:
-        """At most a second old, or a little more while another thread is reading the next."""
-        board = self._board
-        if board is not None and 0 <= self._clock() - board.at < FRESH_S:
-            return board
-        if not self._reading.acquire(blocking=board is None):
-            assert board is not None
-            return board
+        """Return a snapshot at most a second old, or slightly older while another thread reads the next one."""
+        latest = self._latest
+        if latest is not None and 0 <= self._clock() - latest.at < FRESH_S:
+            return latest
+        if not self._reading.acquire(blocking=latest is None):
+            assert latest is not None
+            return latest
         try:
-            if self._board is board:  # nobody else has read it while this thread waited
-                self._board = QueueSnapshot.read(self._jobs, self._clock())
-            assert self._board is not None
-            return self._board
+            if self._latest is latest:  # no other thread has read it in the meantime
+                self._latest = QueueSnapshot.read(self._jobs, self._clock())
+            assert self._latest is not None
+            return self._latest
         finally:
             self._reading.release()

@@ -1,4 +1,4 @@
-"""Loaded models, kept from one song to the next; one at a time, as some take two gigabytes."""
+"""Keep the loaded model from one song to the next. Only one at a time: some models take two gigabytes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from unbraid.cores import usable_cores
 from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.separation import Separator
 
-# So long `auto` stays with what it came to because of a network that didn't answer; then it is tried again.
-TRY_AGAIN_S = 600.0
+# If `auto` fell back to another model because a download failed, it tries again after this time.
+RETRY_AUTO_S = 600.0
 
 Downloading = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A Separator, and what was said while it was loaded, a line each."""
+    """A Separator, and the notices of its loading, one line each."""
 
     separator: Separator
     notices: tuple[str, ...]
 
 
 class Separators:
-    """Gives a Separator for the name of a model. For one thread at a time.
+    """Loads Separators by model name. Not thread-safe.
 
-    `sharing` processes have the processor's cores between them; `threads` is what that leaves to this one.
+    `sharing` is the number of processes that share the cores; `threads` is this process's part.
     """
 
     def __init__(self, sharing: int = 1) -> None:
@@ -37,19 +37,19 @@ class Separators:
         self._until = float("inf")
 
     def get(self, name: str, downloading: Downloading | None = None) -> Loaded:
-        """The model `name`, downloaded if need be. `downloading` is told bytes done and in all, and may raise to stop.
+        """Return the model `name`, downloaded if necessary. Raises what Separator raises.
 
-        Raises ModelError, SettingError and UnbraidError as Separator does.
+        `downloading` receives the bytes done and in total; it may raise to stop the download.
         """
         if self._loaded is None or name != self._name or time.monotonic() > self._until:
-            self.forget()  # before the next is loaded: both may not fit
+            self.forget()  # first, because two models may not fit into memory
             notices: list[str] = []
             separator = Separator(name, threads=self.threads, notice=notices.append, downloading=downloading)
             self._name, self._loaded = name, Loaded(separator, tuple(notices))
-            instead = name == AUTO and separator.model.name != FIRST_CHOICE
-            self._until = time.monotonic() + TRY_AGAIN_S if instead else float("inf")
+            fell_back = name == AUTO and separator.model.name != FIRST_CHOICE
+            self._until = time.monotonic() + RETRY_AUTO_S if fell_back else float("inf")
         return self._loaded
 
     def forget(self) -> None:
-        """Release what is loaded."""
+        """Unload the model."""
         self._loaded = None

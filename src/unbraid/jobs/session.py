@@ -1,4 +1,4 @@
-"""The session: one song that somebody brought, what is to be done with it, and how far that has come."""
+"""The session: one uploaded song, the options of its separation, and its state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unbraid.errors import Fault
 
 
 class State(StrEnum):
-    """Where a session stands; the words are those of the HTTP API."""
+    """State of a session, in the words of the HTTP API."""
 
     AWAITING_UPLOAD = "AWAITING_UPLOAD"
     PENDING = "PENDING"
@@ -22,14 +22,14 @@ class State(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-# What may follow what; everything else is refused. A session in any state may be deleted.
+# Allowed transitions. A session in any state may be deleted.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.AWAITING_UPLOAD: frozenset({State.PENDING, State.CANCELLED}),
     State.PENDING: frozenset({State.IN_PROGRESS, State.FAILED, State.CANCELLED}),
-    # back to PENDING when whoever worked on it is gone, or is told to stop
+    # back to PENDING when its worker dies or has to stop
     State.IN_PROGRESS: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.PENDING}),
     State.COMPLETED: frozenset(),
-    State.FAILED: frozenset({State.PENDING}),  # asked for once more
+    State.FAILED: frozenset({State.PENDING}),  # when the user starts it again
     State.CANCELLED: frozenset({State.PENDING}),
 }
 ACTIVE = frozenset({State.PENDING, State.IN_PROGRESS})
@@ -38,66 +38,68 @@ ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the user wants of the song. The words are those of the command line."""
+    """Options of a separation, with the values of the command line."""
 
     model: str = "auto"
     stems: str = "vocals"
     format: str = "wav"
     video: bool = False
-    """Also a film: the input's pictures with the accompaniment as its sound."""
+    """Also make a video: the pictures of the input with the accompaniment as its sound."""
     notify: str | None = None
-    """E-mail address that hears of the end."""
+    """E-mail address to notify at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file that came of the song."""
+    """One output file."""
 
     type: str
     """The stem's name, or `video`."""
     filename: str
     key: str
-    """Where it lies in the object store."""
+    """Key in the object store."""
     size: int
     duration_s: float
     peaks_key: str | None = None
-    """Its waveform and where to play from (see `jobs.preview`); None for a video."""
+    """Key of the waveform (see `jobs.preview`); None for a video."""
     play_key: str | None = None
+    """Key of the file that the page plays; None for a video."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The whole record. Times are seconds since 1970 (UTC). Changed only by making another (`dataclasses.replace`)."""
+    """The record of a session. Times are seconds since 1970 (UTC). Immutable: changes make a new record."""
 
     id: str
-    """Its key: whoever knows it may use the session. 128 random bits or more."""
+    """At least 128 random bits. The id is the key: anyone who knows it may use the session."""
     file_name: str
     file_type: str
     input_key: str
     created_at: float
     updated_at: float
     expires_at: float
-    """When the sweeper takes it, and all its files."""
+    """When the sweeper deletes the record and all its files."""
     state: State = State.AWAITING_UPLOAD
     owner: str | None = None
-    """Who sees it in a history: the subject of a sign-in (`user:…`) or a browser's own token (`browser:…`)."""
+    """Whose history lists it: the subject of a sign-in (`user:…`) or the token of a browser (`browser:…`)."""
     batch: str | None = None
     choices: Choices = field(default_factory=Choices)
     size: int | None = None
-    """Bytes of the input, once it is here."""
+    """Bytes of the input, once started."""
     duration_s: float | None = None
-    """Of the song, once that is known."""
+    """Duration of the song in seconds, once known."""
     queued_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
     progress: float = 0.0
     stage: str | None = None
-    """Downloading, analysing, separating, writing; None while nobody works on it."""
+    """`downloading`, `analysing`, `separating` or `writing`; None while no worker holds the session."""
     worker: str | None = None
-    """Who works on it, and until when it is theirs unless they say that they are alive."""
+    """Worker that holds the lease."""
     lease_until: float | None = None
+    """When the lease expires unless a heartbeat renews it."""
     attempts: int = 0
-    """How many times work on it has begun."""
+    """Number of attempts that have begun."""
     model_used: str | None = None
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -105,15 +107,15 @@ class Session:
     error_fault: Fault | None = None
     """Whether the song or this app caused the failure; None in records of older versions."""
     version: int = 0
-    """Counts the changes. A store saves a record only over the version before it."""
+    """Number of changes. A store only saves a record over the version before it (compare-and-swap)."""
 
     def to(self, state: State, now: float, **changes: Any) -> Session:
-        """The record in its next state. Raises ValueError for a transition that the table doesn't have."""
+        """Return the record in its next state. Raises ValueError for a transition that isn't in the table."""
         if state not in TRANSITIONS[self.state]:
             raise ValueError(f"a session can't go from {self.state} to {state}")
         return replace(self, state=state, updated_at=now, **changes)
 
 
 def new_id() -> str:
-    """An id that can't be guessed: 192 random bits, in the letters of a URL."""
+    """Return an unguessable id: 192 random bits as URL-safe text."""
     return secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""Whether a file could be sound or film, judged before anything parses it: by its type and by its first bytes."""
+"""Recognise files that are clearly not audio or video, by media type and first bytes, before any decoder runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 import filetype  # type: ignore[import-untyped]
 
 HEAD = 8192
-"""Bytes that are looked at."""
+"""Number of bytes needed."""
 
-# What `filetype` doesn't know: pages, vector pictures, scripts, lists of songs that are elsewhere. "#!AMR" is sound.
+# Formats that `filetype` doesn't know: HTML, SVG, scripts, playlists. "#!AMR" begins an audio file.
 _TEXT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<svg|<script|#!\s*/|#extm3u|ffconcat)", re.IGNORECASE
 )
@@ -18,8 +18,10 @@ _APPLICATION = re.compile(r"(?:x-)?(?:ogg|mp4|mpeg|vnd\.rn-realmedia|octet-strea
 
 
 def looks_like_audio(head: bytes) -> bool:
-    """False for what is plainly something else: a picture, a document, an archive, a program, a page. What nothing
-    recognises passes: FFmpeg reads more formats than any list has."""
+    """Return False for a picture, document, archive, program or web page.
+
+    Unknown formats pass, because FFmpeg reads more formats than `filetype` lists.
+    """
     if _TEXT.match(head):
         return False
     kind = filetype.guess(head)
@@ -27,6 +29,6 @@ def looks_like_audio(head: bytes) -> bool:
 
 
 def may_be_audio(content_type: str) -> bool:
-    """The same of a Content-Type as browsers name it; empty for a file that they don't know."""
+    """Return False for a Content-Type of other media. Browsers send an empty one for files they don't know."""
     main, _, sub = content_type.partition(";")[0].strip().lower().partition("/")
     return main in ("", "audio", "video") or (main == "application" and bool(_APPLICATION.fullmatch(sub)))

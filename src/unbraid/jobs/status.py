@@ -1,4 +1,4 @@
-"""What is told of a session: how far it is, how long it will take, and links to what came of it."""
+"""The status of a session as users see it: progress, estimate, and links to its files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from unbraid.jobs.session import Output, Session
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """One file of a session, to be got for as long as links work."""
+    """One output file of a session, with links that expire."""
 
     type: str
     filename: str
-    """Its name in the API: `vocals.wav`."""
+    """Name in the API: `vocals.wav`."""
     save_as: str
-    """What a browser saves it as: `Song - vocals.wav`."""
+    """Name under which browsers save it: `Song - vocals.wav`."""
     key: str
     url: str
     size: int
@@ -27,19 +27,19 @@ class FileLink:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A session and what follows from it now."""
+    """A session with its estimate, place in the queue, and links."""
 
     session: Session
     eta_s: float | None
     queue_position: int | None
-    """1: next; None unless it waits."""
+    """1 is next; None unless the session is PENDING."""
     files: tuple[FileLink, ...]
     zip_name: str
-    """What all files in one archive are saved as."""
+    """Name under which browsers save the archive of all files."""
 
 
 def title(session: Session) -> str:
-    """The song's name without its ending."""
+    """Return the song's name without its extension."""
     name, dot, _ = session.file_name.rpartition(".")
     return name if dot and name else session.file_name
 
@@ -47,7 +47,7 @@ def title(session: Session) -> str:
 def status_of(
     session: Session, links: Links, link_s: int, eta_s: float | None, queue_position: int | None
 ) -> Status:
-    """The status, with links that work for `link_s` seconds."""
+    """Return the status, with links that expire after `link_s` seconds."""
 
     def url(key: str | None) -> str | None:
         return None if key is None else links.download_url(key, link_s)

@@ -1,1 +1,1 @@
-"""The world on one machine: a folder, a database, worker processes, mail."""
+"""Adapters for one machine: a folder, a database, worker processes, e-mail by SMTP."""

@@ -1,6 +1,6 @@
-"""Links that carry their own permission: what may be done, with which file and until when, under a signature.
+"""Signed links: each carries a method, a file and an expiry time.
 
-The signature is HMAC-SHA-256 (RFC 2104) over the method, the key and every parameter, so that none can be altered.
+The signature is HMAC-SHA-256 (RFC 2104) over the method, the key and every parameter, so that none can be changed.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ SECRET_BYTES = 32
 
 
 class LinkAltered(Exception):  # noqa: N818 - an answer, not a fault
-    """The link was never given out: a part of it, or its signature, is another."""
+    """The signature doesn't match the link."""
 
 
 class LinkExpired(Exception):  # noqa: N818
-    """The link was valid once."""
+    """The link has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a link allows."""
+    """What a valid link allows."""
 
     key: str
     content_type: str = ""
-    """Of what is uploaded; empty: any."""
+    """Content type of the upload; empty: any."""
     max_bytes: int = 0
     filename: str | None = None
-    """What a download is saved as; None: shown, not saved."""
+    """Name under which a browser saves the file; None: the browser shows it."""
 
 
 class Links:
-    """Makes links, and tells which were made here. They are paths: whoever answers puts scheme and host before them."""
+    """Makes and verifies links. A link is a path; the caller prepends scheme and host."""
 
     def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
         self._secret = secret
         self._clock = clock
 
     def upload(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """A link that takes one PUT."""
+        """Return a link for one PUT."""
         return self._link("PUT", key, expires_s, {"type": content_type, "max": str(max_bytes)})
 
     def download(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """A link for GET and HEAD."""
+        """Return a link for GET and HEAD."""
         return self._link("GET", key, expires_s, {} if filename is None else {"name": filename})
 
     def check(self, method: str, key: str, query: Mapping[str, str]) -> Grant:
-        """What a link allows, of which the path gave `key`. Raises LinkAltered, LinkExpired."""
+        """Return what a link allows; `key` is from its path. Raises LinkAltered, LinkExpired."""
         signed = {name: value for name, value in query.items() if name != "signature"}
         expected = self._sign("GET" if method == "HEAD" else method, key, signed)
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode("utf-8", "replace")):
@@ -72,14 +72,14 @@ class Links:
         return f"{PREFIX}{quote(key)}?{query}"
 
     def _sign(self, method: str, key: str, signed: Mapping[str, str]) -> str:
-        # Sorted, so that the order in the address doesn't matter; encoded, so that no two sets look alike.
+        # Sorted, so that the order in the URL doesn't matter; encoded, so that no two sets give the same text.
         text = "\n".join((method, key, urlencode(sorted(signed.items()))))
         digest = hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def read_secret(path: Path) -> bytes:
-    """The secret kept in `path`, which only this user may read; made when it isn't there. Raises OSError."""
+    """Read the secret in `path`, a file for its owner only; create it if missing. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         # Of two processes that start at once, the first one's secret stays, and both read it.
@@ -87,5 +87,5 @@ def read_secret(path: Path) -> bytes:
             file.write(secrets.token_bytes(SECRET_BYTES))
     secret = path.read_bytes()
     if len(secret) < SECRET_BYTES:
-        raise OSError(f"{path} is damaged; delete it to get another (links that were given out end with it)")
+        raise OSError(f"{path} is damaged; delete it to create a new one (existing links then stop working)")
     return secret

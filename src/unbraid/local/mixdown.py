@@ -1,8 +1,8 @@
-"""The current mix of a song's stems as one file, made in a process of its own: `python -m unbraid.local.mixdown`.
+"""Mix a song's stems into one file, in a process of its own: `python -m unbraid.local.mixdown`.
 
-That process reads what to do from standard input, as JSON, and leaves 0 with the file in its place, or TOLD with a line
-that says what was wrong. So the server stays small, doesn't parse what a stranger has brought, and stops a mix that
-nobody waits for any more by ending its process.
+The process reads its task from standard input as JSON. It exits with 0 if the file is complete, or with USER_ERROR and
+a line on standard error. In its own process, a mix doesn't add to the server's memory, strangers' files aren't parsed
+in the server, and a mix that is no longer needed stops with its process.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from pathlib import Path
 from unbraid.audio.formats import FORMATS
 from unbraid.errors import OutputError, SettingError, UnbraidError
 
-TOLD = 3  # the exit code of an error that standard error tells in a line; other codes are faults
-LOUDEST = 2.0  # gain, +6 dB
-NICE = 5  # the server answers first
-FAILED = "The mix could not be made. Try again; if it stays so, tell whoever runs this app."
+USER_ERROR = 3  # exit code: standard error has one line for the user; other codes are internal errors
+MAX_GAIN = 2.0  # +6 dB
+NICE = 5  # the server has priority
+FAILED = "The mix failed. Try again; if it happens again, tell the operator."
 
 log = logging.getLogger(__name__)
 
 
 async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> None:
-    """Write the sum of `stems`, (file, gain from 0 to 2) each, to `out` in `format`; quieter where it would clip.
+    """Write the sum of `stems`, (file, gain from 0 to 2) each, to `out` in `format`; quieter if it would clip.
 
-    It appears whole or not at all, and cancelling ends the work. Raises SettingError, OutputError, and
-    UnbraidError for a fault of ours.
+    The file is written atomically; cancelling stops the work. Raises SettingError, OutputError, and UnbraidError for an
+    internal error.
     """
-    heard = [(str(path), gain) for path, gain in stems if gain != 0]
-    if not all(0 <= gain <= LOUDEST for _, gain in stems):
-        raise SettingError(f"A stem's level goes from 0 to {LOUDEST:g}.", "gains")
-    if not heard:
+    audible = [(str(path), gain) for path, gain in stems if gain != 0]
+    if not all(0 <= gain <= MAX_GAIN for _, gain in stems):
+        raise SettingError(f"A stem's level goes from 0 to {MAX_GAIN:g}.", "gains")
+    if not audible:
         raise SettingError("All stems are silent. Turn up at least one of them.", "gains")
     if format not in FORMATS:
         raise SettingError(f"There is no format {format!r}. Choose one of {', '.join(FORMATS)}.", "format")
-    task = {"stems": heard, "out": str(out), "format": format, "parent": os.getpid()}
+    task = {"stems": audible, "out": str(out), "format": format, "parent": os.getpid()}
     isolated = ["-I"] if sys.flags.isolated else []
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *isolated, "-m", "unbraid.local.mixdown"),
@@ -49,22 +49,22 @@ async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> No
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, said = await process.communicate(json.dumps(task).encode())
+        _, stderr = await process.communicate(json.dumps(task).encode())
     except BaseException:
         with suppress(ProcessLookupError):
-            process.terminate()  # it removes what it has written so far
+            process.terminate()  # it removes its unfinished file
         await process.wait()
         raise
-    reason = said.decode("utf-8", "replace").strip()
-    if process.returncode == TOLD:
+    reason = stderr.decode("utf-8", "replace").strip()
+    if process.returncode == USER_ERROR:
         raise OutputError(reason)
     if process.returncode != 0:
-        log.error("a mix ended with %d: %s", process.returncode, reason)
+        log.error("a mix failed with exit code %d: %s", process.returncode, reason)
         raise UnbraidError(FAILED)
 
 
 def main() -> int:
-    """Do what standard input says; the exit code."""
+    """Run the task on standard input; return the exit code."""
     with suppress(OSError):
         os.nice(NICE)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -78,23 +78,23 @@ def main() -> int:
         )
     except UnbraidError as error:
         sys.stderr.write(error.message + "\n")
-        return TOLD
+        return USER_ERROR
     return 0
 
 
 def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: int) -> None:
-    # Only in this process, as they bring numpy and FFmpeg.
+    # Imported here: the server imports this module too, and doesn't need numpy and FFmpeg.
     from unbraid.audio.encode import Encoder
     from unbraid.audio.mixing import Mix
     from unbraid.jobs.disk import in_users_words, work_folder
 
-    def wanted(_: object = None) -> None:
+    def stop_if_orphaned(_: object = None) -> None:
         if os.getppid() != parent:
-            sys.exit(1)  # nobody waits any more
+            sys.exit(1)
 
     with in_users_words(), work_folder(out.parent) as work:
         mixture = Mix(stems)
-        mixture.measure(wanted)
+        mixture.measure(stop_if_orphaned)
         info = mixture.info
         with Encoder(
             work / out.name,
@@ -107,7 +107,7 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
             samples=mixture.samples,
         ) as encoder:
             for block in mixture.blocks():
-                wanted()
+                stop_if_orphaned()
                 encoder.write(block)
         (work / out.name).replace(out)
 

@@ -1,6 +1,6 @@
-"""All that can be set of the app on one machine: by flags of `unbraid serve`, by the environment, by files `.env`.
+"""Settings of the app on one machine: from flags of `unbraid serve`, environment variables and `.env` files.
 
-`docs/settings.md` describes each; the environment has the names in capitals after `UNBRAID_`.
+`docs/settings.md` describes each. Variable names are the field names in capitals after `UNBRAID_`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.urls import LOOPBACK, secure_url
 
-CORES_A_WORKER = 4  # separating gains little from more
+CORES_PER_WORKER = 4  # more cores speed up one song only a little
 
 
 def _origin(value: str) -> str:
-    """Scheme, host and port of an address, and nothing else, as browsers send it."""
+    """Validate an origin: scheme, host and port only, as browsers send it."""
     parts = urlsplit(value.rstrip("/"))
     if (
         parts.scheme not in ("http", "https")
@@ -58,14 +58,14 @@ class Settings(BaseSettings):
     proxies: Names = ()
     log_level: Literal["debug", "info", "warning", "error"] | None = None
 
-    # Where things are
+    # Storage and models
     data: Path = Field(default_factory=lambda: user_data_path("unbraid"))
     database_url: SecretStr | None = None
     cache: Path | None = None
     offline: bool = False
     mirror: str | None = None
 
-    # The work
+    # Separation
     workers: int | None = Field(None, ge=0)
     models: Names = ()
     lease_s: Seconds = 15
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     rate: float = Field(20.0, gt=0)
     rate_burst: int = Field(30, ge=1)
 
-    # How long things are kept
+    # Expiry
     link_s: Seconds = 3600
     upload_s: Seconds = 24 * 3600
     results_s: Seconds = 7 * 24 * 3600
@@ -101,36 +101,35 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **flags: object) -> Settings:
-        """The settings. A flag that is None was not given. Raises SettingError.
+        """Load the settings. A flag of None counts as not set. Raises SettingError.
 
-        Of two places the first that says something counts: flags, the environment, `.env` in the data folder, `.env` in
-        the current folder.
+        Precedence: flags, environment variables, `.env` in the data folder, `.env` in the current folder.
         """
-        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
-        here = Path(".env")
+        values: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        dotenv = Path(".env")
         try:
-            given["data"] = cls(_env_file=here, **given).data.absolute()  # type: ignore[call-arg]
-            settings = cls(_env_file=(here, given["data"] / ".env"), **given)  # type: ignore[call-arg]
+            values["data"] = cls(_env_file=dotenv, **values).data.absolute()  # type: ignore[call-arg]
+            settings = cls(_env_file=(dotenv, values["data"] / ".env"), **values)  # type: ignore[call-arg]
         except ValidationError as error:
-            raise SettingError(_told(error)) from None
+            raise SettingError(_message(error)) from None
         settings._check()
         return settings
 
     def _check(self) -> None:
-        """What several settings say together. Raises SettingError."""
+        """Check settings that depend on each other. Raises SettingError."""
         if (self.oidc_issuer is None) != (self.oidc_client_id is None):
             raise SettingError("Sign-in needs both UNBRAID_OIDC_ISSUER and UNBRAID_OIDC_CLIENT_ID.")
         if self.smtp_host is not None and self.mail_from is None:
             raise SettingError("E-mail needs a sender: set UNBRAID_MAIL_FROM.")
         if not self.on_loopback and not self.signs_in and not self.insecure:
             raise SettingError(
-                f"On {self.host} everybody in the network could use this. Set up sign-in (docs/settings.md), or say"
-                " --insecure if that is what you want."
+                f"On {self.host} anyone on the network could use this server. Set up sign-in (docs/settings.md), or"
+                " allow it with --insecure."
             )
 
     @property
     def limits(self) -> Limits:
-        """Those that the rules of sessions know of, which have the same names there."""
+        """The limits of sessions, from the settings of the same names."""
         limits = {field.name: getattr(self, field.name) for field in fields(Limits)}
         return Limits(**{**limits, "models": self.models or None})
 
@@ -146,36 +145,36 @@ class Settings(BaseSettings):
 
     @property
     def sends_mail(self) -> bool:
-        """Whether people may have letters sent: not by an app that strangers can reach without signing in."""
-        known = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
-        return self.smtp_host is not None and known
+        """Whether users may ask for e-mails: not if strangers can reach the app without signing in."""
+        trusted = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
+        return self.smtp_host is not None and trusted
 
     @property
     def database(self) -> str | URL:
-        """The database's address; a file in the data folder unless another is set."""
+        """URL of the database; by default a file in the data folder."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return URL.create("sqlite", database=str(self.data / "unbraid.db"))
 
     @property
     def objects(self) -> Path:
-        """The folder of all songs and stems."""
+        """Folder of all songs and stems."""
         return self.data / "objects"
 
     @property
     def secret(self) -> Path:
-        """The file of the secret that signs links."""
+        """File of the secret that signs links."""
         return self.data / "secret"
 
     @property
     def worker_count(self) -> int:
-        """How many songs are separated at once."""
+        """Number of songs separated at once."""
         if self.workers is not None:
             return self.workers
-        return max(1, usable_cores() // CORES_A_WORKER)
+        return max(1, usable_cores() // CORES_PER_WORKER)
 
     def environment(self) -> dict[str, str]:
-        """All of them as variables of the environment, for child processes: `load()` there gives the same."""
+        """Return the settings as environment variables: `load()` in a child process gives the same settings."""
         return {PREFIX + name.upper(): _text(value) for name, value in self if value is not None}
 
 
@@ -187,9 +186,11 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _told(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line. Values are not repeated: one of them may be a password."""
+def _message(error: ValidationError) -> str:
+    """Describe the first error in one line, without the value, which may be a password."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     reason = first["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{name.upper()} can't be used: {reason[:1].lower()}{reason[1:]}. docs/settings.md describes it."
+    return (
+        f"{PREFIX}{name.upper()} is invalid: {reason[:1].lower()}{reason[1:]}. docs/settings.md describes it."
+    )

@@ -1,8 +1,7 @@
 """The job store in a database: SQLite, a file that needs no server, or PostgreSQL.
 
-A session is one row: its whole record as JSON, and beside it the columns that sessions are found by. Every change is
-one statement, so it happens whole or not at all, and only over the version that it was made from: of two who change
-a session at once, one succeeds.
+A session is one row: its record as JSON, and the columns that queries need. Every change is one statement, so it is
+atomic, and succeeds only over the version it was made from: of two concurrent changes, one succeeds.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _WORKING = sessions.c.state == State.IN_PROGRESS
 
 
 class SqlStore:
-    """The JobStore, whose methods `jobs.ports` describes.
+    """The JobStore (see `jobs.ports`) in the database at a URL.
 
-    It is opened by a URL: `sqlite:////var/lib/unbraid/unbraid.db`, `postgresql://user@host/name`. The tables are made,
-    or brought up to date, at that moment. Raises SettingError where that can't be done.
+    Examples: `sqlite:////var/lib/unbraid/unbraid.db`, `postgresql://user@host/name`. The constructor creates the tables
+    or migrates them. Raises SettingError.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -76,12 +75,12 @@ class SqlStore:
         )
 
     def ahead(self, session: Session) -> int:
-        # Written out, as SQLite compares rows of more than one column without the index.
-        sooner = or_(
+        # Not as a row comparison: SQLite evaluates those without the index.
+        earlier = or_(
             sessions.c.queued_at < session.queued_at,
             and_(sessions.c.queued_at == session.queued_at, sessions.c.id < session.id),
         )
-        return int(self._number(select(func.count()).select_from(sessions).where(_WAITING, sooner)) or 0)
+        return int(self._number(select(func.count()).select_from(sessions).where(_WAITING, earlier)) or 0)
 
     def lapsed(self, now: float) -> list[Session]:
         return self._all(_records().where(_WORKING, sessions.c.lease_until <= now))

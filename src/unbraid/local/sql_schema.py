@@ -1,4 +1,4 @@
-"""The database of the job store: how it is opened, its one table, and how that came about, version by version."""
+"""The database of the job store: its connection, its one table, and the migrations."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from unbraid.errors import SettingError
 from unbraid.files.oserrors import read_cause
 
-# How long a write waits for others'. They take milliseconds; a backup may take longer.
-PATIENCE_S = 30.0
+# How long a write waits for a lock. Other writes take milliseconds; a backup may take longer.
+LOCK_TIMEOUT_S = 30.0
 
-# Connections that are kept, and those made besides when many threads ask at once (a web server has 40).
-KEPT, MORE = 5, 45
+# Open connections, and additional ones when many threads need one at once (a web server has 40 threads).
+POOL_SIZE, POOL_OVERFLOW = 5, 45
 
-# Anything that only this package locks in a PostgreSQL server: "unbraid" in ASCII.
+# Key of a PostgreSQL advisory lock that no other program uses: "unbraid" in ASCII.
 _LOCK = 0x756E6272616964
 
 _metadata = MetaData()
@@ -61,16 +61,16 @@ sessions = Table(
 )
 
 
-def _first(db: Connection) -> None:
+def _create(db: Connection) -> None:
     _metadata.create_all(db)
 
 
-# What brings a database from each version to the next. A step that has been published is never changed.
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+# Migrations from each version to the next. Never change a released one.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create,)
 
 
 def connect(url: str | URL) -> Engine:
-    """The database at `url`, each statement a transaction of its own. Raises SettingError."""
+    """Connect to the database at `url`; each statement is its own transaction. Raises SettingError."""
     try:
         address = make_url(url)
         backend = address.drivername.partition("+")[0]
@@ -84,15 +84,15 @@ def connect(url: str | URL) -> Engine:
         engine = create_engine(
             address,
             isolation_level="AUTOCOMMIT",
-            pool_size=KEPT,
-            max_overflow=MORE,
-            pool_pre_ping=backend == "postgresql",  # outlives a restart of its server
-            connect_args={"timeout": PATIENCE_S} if backend == "sqlite" else {"connect_timeout": 10},
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_pre_ping=backend == "postgresql",  # survives a restart of the database server
+            connect_args={"timeout": LOCK_TIMEOUT_S} if backend == "sqlite" else {"connect_timeout": 10},
         )
     except (ArgumentError, NoSuchModuleError):
-        # The address is not repeated: there may be a password in it.
+        # The message doesn't repeat the URL, which may contain a password.
         raise SettingError(
-            "The database's address can't be read; write it like postgresql://user:password@host/name."
+            "UNBRAID_DATABASE_URL is not a valid URL. Write it like postgresql://user:password@host/name."
         ) from None
     except ModuleNotFoundError as error:
         raise SettingError("PostgreSQL needs one more package: pip install 'unbraid[postgres]'") from error
@@ -102,11 +102,9 @@ def connect(url: str | URL) -> Engine:
 
 
 def _make_file(database: str | None) -> None:
-    """An empty database that its owner alone can read: names of songs, and e-mail addresses, are in it."""
+    """Create an empty database that only its owner can read: it holds song names and e-mail addresses."""
     if database in (None, "", ":memory:"):
-        raise SettingError(
-            "SQLite needs a file: write its address like sqlite:////var/lib/unbraid/unbraid.db."
-        )
+        raise SettingError("SQLite needs a file. Write its URL like sqlite:////var/lib/unbraid/unbraid.db.")
     try:
         Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(database).touch(mode=0o600)
@@ -115,15 +113,15 @@ def _make_file(database: str | None) -> None:
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Readers and a writer at once (WAL); what was committed outlives the process, and but for the last moments a
-    failure of the machine's power."""
-    until = time.monotonic() + PATIENCE_S
+    """Let readers and a writer work at once (WAL). Commits survive a crash of the process; a power failure may lose the
+    last ones."""
+    until = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             break
         except sqlite3.OperationalError as error:
-            # While others open a new database at the same moment SQLite gives up at once instead of waiting.
+            # If other processes open a new database at the same moment, SQLite fails at once instead of waiting.
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(0.01)
@@ -131,18 +129,18 @@ def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Make the tables, or bring them up to date. Any number of processes may at the same time. Raises SettingError."""
+    """Create the tables or migrate them. Any number of processes may do so at once. Raises SettingError."""
     shown = engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as db:
-            if _version(db) == len(STEPS):
+            if _version(db) == len(MIGRATIONS):
                 return
             sqlite = engine.dialect.name == "sqlite"
             db.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
             try:
                 if not sqlite:
                     db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-                _bring_up_to_date(db)
+                _migrate(db)
                 db.exec_driver_sql("COMMIT")
             except BaseException:
                 db.exec_driver_sql("ROLLBACK")
@@ -153,20 +151,20 @@ def migrate(engine: Engine) -> None:
 
 
 def _version(db: Connection) -> int:
-    """How many of the steps were made."""
+    """Return the number of migrations done."""
     if not inspect(db).has_table("schema_version"):
         return 0
     return int(db.scalar(text("SELECT version FROM schema_version")) or 0)
 
 
-def _bring_up_to_date(db: Connection) -> None:
-    version = _version(db)  # once more, as others may have been quicker
-    if version > len(STEPS):
-        raise SettingError("The database was made by a newer version of unbraid; update this one.")
-    for step in STEPS[version:]:
-        step(db)
+def _migrate(db: Connection) -> None:
+    version = _version(db)  # again, because another process may have migrated in between
+    if version > len(MIGRATIONS):
+        raise SettingError("A newer version of unbraid created this database. Update unbraid.")
+    for migration in MIGRATIONS[version:]:
+        migration(db)
     if version == 0:
         db.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"))
-        db.execute(text("INSERT INTO schema_version VALUES (:version)"), {"version": len(STEPS)})
+        db.execute(text("INSERT INTO schema_version VALUES (:version)"), {"version": len(MIGRATIONS)})
     else:
-        db.execute(text("UPDATE schema_version SET version = :version"), {"version": len(STEPS)})
+        db.execute(text("UPDATE schema_version SET version = :version"), {"version": len(MIGRATIONS)})

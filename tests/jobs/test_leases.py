@@ -1,4 +1,4 @@
-"""What whoever works on sessions can count on, and what others can count on of them."""
+"""Leases of workers, and the sweeper that handles dead ones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 from tests.jobs.memory import Workspace
 
+from unbraid.errors import Fault
 from unbraid.jobs.session import Choices, State
 
 MINUTE = 60
 NOTIFY = Choices(notify="me@example.org")
 
 
-def test_who_waits_longest_is_taken_first(workspace: Workspace) -> None:
+def test_takes_the_longest_waiting_session_first(workspace: Workspace) -> None:
     ids = []
     for _ in range(12):
         ids.append(workspace.waiting())
@@ -26,7 +27,7 @@ def test_who_waits_longest_is_taken_first(workspace: Workspace) -> None:
     assert (first.started_at, first.lease_until) == (workspace.now, workspace.now + 15)
 
 
-def test_one_session_can_be_begun_once(workspace: Workspace) -> None:
+def test_session_can_be_leased_once(workspace: Workspace) -> None:
     session_id = workspace.waiting()
     begun = workspace.leases.begin(session_id, "a")
     assert begun is not None
@@ -37,10 +38,10 @@ def test_one_session_can_be_begun_once(workspace: Workspace) -> None:
     assert workspace.record(session_id) == begun
 
 
-def test_what_another_takes_in_between_is_left_to_it(
+def test_take_skips_sessions_that_another_worker_took(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both read the same queue; the other is quicker with the first."""
+    """Both workers read the same queue, and the other one takes the first session."""
     first, second = workspace.waiting(), None
     workspace.now += 1
     second = workspace.waiting()
@@ -55,7 +56,7 @@ def test_what_another_takes_in_between_is_left_to_it(
     assert workspace.record(first).worker == "quick"
 
 
-def test_a_sign_of_life_tells_how_far_it_is_and_keeps_the_lease(workspace: Workspace) -> None:
+def test_renewal_extends_the_lease_and_records_progress(workspace: Workspace) -> None:
     session_id = workspace.working()
     workspace.now += 10
     assert workspace.leases.renew_lease(session_id, "w", 0.25, "separating", 180.0)
@@ -67,14 +68,14 @@ def test_a_sign_of_life_tells_how_far_it_is_and_keeps_the_lease(workspace: Works
     assert (again.progress, again.stage, again.duration_s) == (0.25, "separating", 180.0)
 
 
-@pytest.mark.parametrize(("told", "kept"), [(-0.5, 0.0), (1.5, 1.0)])
-def test_progress_stays_between_none_and_all(workspace: Workspace, told: float, kept: float) -> None:
+@pytest.mark.parametrize(("reported", "recorded"), [(-0.5, 0.0), (1.5, 1.0)])
+def test_progress_is_clamped_to_0_and_1(workspace: Workspace, reported: float, recorded: float) -> None:
     session_id = workspace.working()
-    workspace.leases.renew_lease(session_id, "w", told, "separating")
-    assert workspace.record(session_id).progress == kept
+    workspace.leases.renew_lease(session_id, "w", reported, "separating")
+    assert workspace.record(session_id).progress == recorded
 
 
-def test_the_time_of_a_download_is_not_the_songs(workspace: Workspace) -> None:
+def test_download_time_does_not_count_for_the_song(workspace: Workspace) -> None:
     session_id = workspace.working()
     workspace.leases.renew_lease(session_id, "w", 0.0, "downloading")
     workspace.now += 100
@@ -87,7 +88,7 @@ def test_the_time_of_a_download_is_not_the_songs(workspace: Workspace) -> None:
     assert workspace.record(session_id).started_at == workspace.now - 10
 
 
-def test_nobody_but_its_worker_can_change_it(workspace: Workspace) -> None:
+def test_only_the_leaseholder_can_change_a_session(workspace: Workspace) -> None:
     session_id = workspace.working("a")
     before = workspace.record(session_id)
     assert not workspace.leases.renew_lease(session_id, "b", 0.5)
@@ -97,14 +98,14 @@ def test_nobody_but_its_worker_can_change_it(workspace: Workspace) -> None:
     assert workspace.record(session_id) == before
 
 
-@pytest.mark.parametrize("end", ["complete", "fail", "cancel", "cleanup", "give_back"])
-def test_after_the_end_nothing_changes_any_more(workspace: Workspace, end: str) -> None:
+@pytest.mark.parametrize("end", ["complete", "fail", "cancel", "cleanup", "release"])
+def test_worker_cannot_change_an_ended_session(workspace: Workspace, end: str) -> None:
     session_id = workspace.working()
     if end == "complete":
         assert workspace.leases.complete(session_id, "w", workspace.outputs(session_id), 180.0, "lite")
     elif end == "fail":
         assert workspace.leases.fail(session_id, "w", "No.")
-    elif end == "give_back":
+    elif end == "release":
         assert workspace.leases.release(session_id, "w")
     else:
         getattr(workspace.service, end)(session_id)
@@ -116,7 +117,7 @@ def test_after_the_end_nothing_changes_any_more(workspace: Workspace, end: str) 
     assert workspace.store.get(session_id) == before
 
 
-def test_a_completed_session_has_its_files_and_seven_days(workspace: Workspace) -> None:
+def test_completed_session_has_outputs_and_expires_after_seven_days(workspace: Workspace) -> None:
     session_id = workspace.working()
     workspace.now += MINUTE
     outputs = workspace.outputs(session_id)
@@ -128,7 +129,7 @@ def test_a_completed_session_has_its_files_and_seven_days(workspace: Workspace) 
     assert (record.worker, record.lease_until, record.stage) == (None, None, None)
 
 
-def test_what_is_given_back_waits_again_in_its_place_and_did_not_count(workspace: Workspace) -> None:
+def test_released_session_keeps_its_place_and_its_attempts(workspace: Workspace) -> None:
     first = workspace.waiting()
     workspace.now += 1
     workspace.waiting()
@@ -144,7 +145,7 @@ def test_what_is_given_back_waits_again_in_its_place_and_did_not_count(workspace
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
-def test_an_end_is_told_once_whether_or_not_somebody_wants_a_letter(workspace: Workspace, end: str) -> None:
+def test_end_is_notified_once_with_or_without_email_address(workspace: Workspace, end: str) -> None:
     for choices in (NOTIFY, Choices()):
         session_id = workspace.working(choices=choices)
         for worker in ("w", "w", "other"):
@@ -152,13 +153,13 @@ def test_an_end_is_told_once_whether_or_not_somebody_wants_a_letter(workspace: W
                 workspace.leases.complete(session_id, worker, [], 1.0, "lite")
             else:
                 workspace.leases.fail(session_id, worker, "No.")
-    assert [told.choices for told in workspace.outbox.notified] == [NOTIFY, Choices()]
+    assert [session.choices for session in workspace.outbox.notified] == [NOTIFY, Choices()]
 
 
-# Upkeep
+# Sweeper
 
 
-def test_a_living_worker_keeps_its_session(workspace: Workspace) -> None:
+def test_renewed_lease_is_not_recovered(workspace: Workspace) -> None:
     session_id = workspace.working()
     for _ in range(10):
         workspace.now += 14.9
@@ -166,7 +167,7 @@ def test_a_living_worker_keeps_its_session(workspace: Workspace) -> None:
         assert workspace.leases.renew_lease(session_id, "w")
 
 
-def test_the_session_of_a_dead_worker_is_taken_up_by_another(workspace: Workspace) -> None:
+def test_expired_lease_goes_to_another_worker(workspace: Workspace) -> None:
     session_id = workspace.working("dead")
     workspace.leases.renew_lease(session_id, "dead", 0.5, "separating")
     workspace.now += 15
@@ -175,12 +176,12 @@ def test_the_session_of_a_dead_worker_is_taken_up_by_another(workspace: Workspac
     session = workspace.leases.take("next")
     assert session is not None
     assert (session.id, session.attempts, session.progress) == (session_id, 2, 0.0)
-    assert not workspace.leases.renew_lease(session_id, "dead")  # should it only have slept
+    assert not workspace.leases.renew_lease(session_id, "dead")  # in case it was only suspended
     assert not workspace.leases.complete(session_id, "dead", [], 1.0, "lite")
     assert workspace.leases.renew_lease(session_id, "next")
 
 
-def test_a_song_that_kills_three_workers_fails_and_says_so(workspace: Workspace) -> None:
+def test_session_fails_after_killing_three_workers(workspace: Workspace) -> None:
     session_id = workspace.waiting(NOTIFY)
     for attempt in (1, 2, 3):
         session = workspace.leases.take("w")
@@ -194,23 +195,24 @@ def test_a_song_that_kills_three_workers_fails_and_says_so(workspace: Workspace)
         "Separating this song made the program stop three times. "
         "Try another model, or convert the song to WAV or MP3 first."
     )
+    assert record.error_fault == Fault.OURS
     assert workspace.outbox.notified == [record]
     assert workspace.sweeper.recover() == 0
-    assert workspace.service.start(session_id).attempts == 0  # the user may insist
+    assert workspace.service.start(session_id).attempts == 0  # the user may start it again
 
 
-def test_a_worker_known_to_be_gone_loses_its_session_at_once(workspace: Workspace) -> None:
+def test_reclaim_requeues_the_session_of_a_dead_worker_at_once(workspace: Workspace) -> None:
     session_id = workspace.working("dead")
     assert not workspace.leases.reclaim(session_id, "another")
     assert workspace.leases.reclaim(session_id, "dead")
     assert workspace.outbox.dispatched[-1] == workspace.record(session_id)
-    assert not workspace.leases.reclaim(session_id, "dead")  # told twice
+    assert not workspace.leases.reclaim(session_id, "dead")  # duplicate notice
     assert workspace.leases.begin(session_id, "next")
-    assert not workspace.leases.reclaim(session_id, "dead")  # told late
+    assert not workspace.leases.reclaim(session_id, "dead")  # late notice
     assert workspace.state(session_id) == State.IN_PROGRESS
 
 
-def test_a_worker_lost_three_times_ends_the_session(workspace: Workspace) -> None:
+def test_session_fails_after_three_reclaims(workspace: Workspace) -> None:
     session_id = workspace.waiting(NOTIFY)
     for attempt in ("one", "two", "three"):
         assert workspace.leases.begin(session_id, attempt)
@@ -223,35 +225,35 @@ def test_a_worker_lost_three_times_ends_the_session(workspace: Workspace) -> Non
     assert {key.split("/")[0] for key in workspace.objects.files} == {"inputs"}
 
 
-def test_what_nobody_will_begin_is_dispatched_anew_and_fails_in_the_end(workspace: Workspace) -> None:
+def test_redispatch_fails_the_session_after_the_last_attempt(workspace: Workspace) -> None:
     session_id = workspace.waiting(NOTIFY)
     first = workspace.record(session_id).version
     assert workspace.leases.begin(session_id, "w")
-    assert not workspace.leases.redispatch(session_id, first, "No.")  # it has begun
+    assert not workspace.leases.redispatch(session_id, first, "No.")  # a worker has begun
     assert workspace.leases.release(session_id, "w")
-    assert not workspace.leases.redispatch(session_id, first, "No.")  # that was the time before
+    assert not workspace.leases.redispatch(session_id, first, "No.")  # that was the previous dispatch
     for dispatched in (3, 4):
         last = workspace.record(session_id).version
         assert workspace.leases.redispatch(session_id, last, "No.")
-        assert not workspace.leases.redispatch(session_id, last, "No.")  # told twice
+        assert not workspace.leases.redispatch(session_id, last, "No.")  # duplicate notice
         assert (workspace.state(session_id), len(workspace.outbox.dispatched)) == (State.PENDING, dispatched)
     assert workspace.leases.redispatch(session_id, workspace.record(session_id).version, "No.")
     record = workspace.record(session_id)
     assert (record.state, record.error_message, workspace.outbox.notified) == (State.FAILED, "No.", [record])
 
 
-def test_what_waits_unchanged_for_long_is_dispatched_anew(workspace: Workspace) -> None:
+def test_remind_dispatches_sessions_that_wait_unchanged(workspace: Workspace) -> None:
     waiting, working = workspace.waiting(), workspace.working()
-    told = len(workspace.outbox.dispatched)
+    before = len(workspace.outbox.dispatched)
     workspace.now += 59
     assert workspace.sweeper.remind(60) == 0
     workspace.now += 1
     assert (workspace.sweeper.remind(60), workspace.sweeper.remind(60)) == (1, 0)
-    assert workspace.outbox.dispatched[told:] == [workspace.record(waiting)]
+    assert workspace.outbox.dispatched[before:] == [workspace.record(waiting)]
     assert workspace.state(working) == State.IN_PROGRESS
 
 
-def test_what_failed_or_was_cancelled_keeps_no_half_of_its_stems(workspace: Workspace) -> None:
+def test_failed_and_cancelled_sessions_keep_no_outputs(workspace: Workspace) -> None:
     failed, cancelled, waiting = (workspace.waiting() for _ in range(3))
     for session_id in (failed, cancelled):
         for _ in range(workspace.service.limits.max_attempts if session_id == failed else 1):
@@ -268,9 +270,7 @@ def test_what_failed_or_was_cancelled_keeps_no_half_of_its_stems(workspace: Work
     assert len(workspace.objects.files) == 3 + 6
 
 
-def test_a_worker_that_wakes_in_the_moment_of_recovery_keeps_its_session(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lease_renewed_during_recovery_is_kept(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = workspace.working()
     workspace.now += 15
     lapsed = workspace.store.lapsed(workspace.now)
@@ -280,7 +280,7 @@ def test_a_worker_that_wakes_in_the_moment_of_recovery_keeps_its_session(
     assert workspace.state(session_id) == State.IN_PROGRESS
 
 
-def test_uploads_never_started_go_after_a_day_results_after_seven(workspace: Workspace) -> None:
+def test_sweeps_uploads_after_a_day_and_results_after_seven(workspace: Workspace) -> None:
     day = 86400
     upload, done = workspace.brought(), workspace.completed()
     failed = workspace.working()
@@ -301,7 +301,7 @@ def test_uploads_never_started_go_after_a_day_results_after_seven(workspace: Wor
     )
 
 
-def test_what_is_worked_on_does_not_expire() -> None:
+def test_running_session_does_not_expire() -> None:
     workspace = Workspace(results_s=1, upload_s=2)
     session_id = workspace.working()
     for _ in range(5):
@@ -310,7 +310,7 @@ def test_what_is_worked_on_does_not_expire() -> None:
         assert workspace.sweeper.sweep() == (0, 0)
 
 
-def test_many_expire_at_once(workspace: Workspace) -> None:
+def test_sweeps_more_sessions_than_one_batch(workspace: Workspace) -> None:
     for _ in range(250):
         workspace.brought()
     workspace.now += 86400
@@ -318,17 +318,17 @@ def test_many_expire_at_once(workspace: Workspace) -> None:
     assert workspace.objects.files == {}
 
 
-def test_files_without_a_session_are_swept_and_others_files_are_not(workspace: Workspace) -> None:
+def test_sweeps_files_without_a_session_but_not_foreign_files(workspace: Workspace) -> None:
     kept, gone = workspace.completed(), workspace.completed()
     workspace.store.delete(gone)
     workspace.objects.files[f"mixes/{gone}/mix.wav"] = b"RIFF"
-    workspace.objects.files["inputs/lost+found/x"] = b"x"  # no name of ours
+    workspace.objects.files["inputs/lost+found/x"] = b"x"  # not a session id
     assert workspace.sweeper.sweep() == (0, 8)
     assert {key.split("/")[1] for key in workspace.objects.files} == {kept, "lost+found"}
     assert workspace.sweeper.sweep() == (0, 0)
 
 
-def test_states_follow_each_other_only_as_the_table_says(workspace: Workspace) -> None:
+def test_only_transitions_in_the_table_are_allowed(workspace: Workspace) -> None:
     record = workspace.record(workspace.completed())
     for state in State:
         with pytest.raises(ValueError, match="can't go from COMPLETED"):
