@@ -64,7 +64,7 @@ class NativeHTDemucs:
         names = (c_char_p * len(values))(*[name.encode() for name in values])
         pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
         if library.htdemucs_pack(self._sizes, len(values), names, pointers, self._weights.ctypes.data) != 0:
-            raise ModelError("the weights lack a tensor of HTDemucs")
+            raise ModelError("The weights lack a tensor of HTDemucs. Install the model again.")
 
     def workspace(self) -> Workspace:
         """Allocate memory for calls, one at a time. Raises MemoryError."""
