@@ -1,4 +1,4 @@
-"""What tests of the application in AWS share."""
+"""Fixtures for tests of the AWS application."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.simulators.moto_server import new_bucket, new_table
 
 @pytest.fixture
 def bucket(aws: str) -> str:
-    """A bucket of the test's own."""
+    """Name of a new bucket."""
     return new_bucket()
 
 
 @pytest.fixture
 def table(aws: str) -> str:
-    """A table of sessions of the test's own."""
+    """Name of a new table of sessions."""
     return new_table()

@@ -1,6 +1,6 @@
-"""Emails that SES takes as they are, and a topic that tells programs nothing which opens a song.
+"""E-mail through SES, and the SNS topic, which publishes nothing that gives access to a song.
 
-What all notifiers have in common is in `tests/contract`.
+`tests/contract` tests what all notifiers have in common.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.aws.records import ended
+from tests.aws.sessions import ended_session
 from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.email import Emails
@@ -24,11 +24,11 @@ from unbraid.jobs.session import State
 
 SENDER = "Unbraid <songs@example.org>"
 SITE = "https://songs.example.org"
-NOWHERE = "arn:aws:sns:eu-central-1:123456789012:nowhere"
+MISSING_TOPIC = "arn:aws:sns:eu-central-1:123456789012:nowhere"
 
 
-class Post:
-    """SES: keeps what it is asked to send, or answers `instead`."""
+class FakeSes:
+    """SES that records its calls, and answers `instead` if that is set."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -40,18 +40,18 @@ class Post:
 
     @property
     def sent(self) -> tuple[dict[str, Any], EmailMessage, bytes]:
-        """The one call, and the letter in it."""
+        """The request of the only call, and its e-mail: parsed and raw."""
         [call] = self.calls
-        said = json.loads(call.body)
-        raw = base64.b64decode(said["Content"]["Raw"]["Data"])
-        letter = email.message_from_bytes(raw, policy=email.policy.default)
-        assert isinstance(letter, EmailMessage)
-        return said, letter, raw
+        request = json.loads(call.body)
+        raw = base64.b64decode(request["Content"]["Raw"]["Data"])
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        return request, message, raw
 
 
 @pytest.fixture
-def post(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
-    service = Post()
+def ses(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
+    service = FakeSes()
     with server(service.respond) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", url)
         yield service
@@ -59,12 +59,12 @@ def post(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 @pytest.fixture
 def topic(aws: str) -> str:
-    return str(boto3.client("sns").create_topic(Name="songs-that-ended")["TopicArn"])
+    return str(boto3.client("sns").create_topic(Name="ended-sessions")["TopicArn"])
 
 
 @pytest.fixture
 def inbox(topic: str) -> Iterator[str]:
-    """URL of a queue that hears what the topic is told."""
+    """URL of a queue that is subscribed to the topic."""
     sqs, sns = boto3.client("sqs"), boto3.client("sns")
     url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -74,35 +74,38 @@ def inbox(topic: str) -> Iterator[str]:
     sqs.delete_queue(QueueUrl=url)
 
 
-def heard(inbox: str) -> list[dict[str, Any]]:
-    """What SNS put there."""
+def receive(inbox: str) -> list[dict[str, Any]]:
+    """Messages that SNS put into the queue."""
     messages = boto3.client("sqs").receive_message(QueueUrl=inbox, MaxNumberOfMessages=10).get("Messages", [])
     return [json.loads(message["Body"]) for message in messages]
 
 
-def test_a_name_in_any_script_arrives_in_letters_that_every_server_passes_on(post: Post) -> None:
+def test_sends_any_name_in_ascii_with_short_lines(ses: FakeSes) -> None:
     name = "Über den Wolken – 雲 " + "x" * 200 + ".mp3"
-    Emails(None, SENDER, SITE).notify(ended(file_name=name))
-    said, letter, raw = post.sent
-    assert (said["FromEmailAddress"], said["Destination"]) == (SENDER, {"ToAddresses": ["me@example.org"]})
-    assert letter["Subject"] == f"{name} is separated"
-    assert name in letter.get_content().replace("\n", "")
+    Emails(None, SENDER, SITE).notify(ended_session(file_name=name))
+    request, message, raw = ses.sent
+    assert (request["FromEmailAddress"], request["Destination"]) == (
+        SENDER,
+        {"ToAddresses": ["me@example.org"]},
+    )
+    assert message["Subject"] == f"{name} is separated"
+    assert name in message.get_content().replace("\n", "")
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 998  # RFC 5322, 2.1.1
     assert b"\n" not in raw.replace(b"\r\n", b"")
 
 
-def test_without_a_sender_there_are_no_letters(post: Post) -> None:
-    Emails(None, None, SITE).notify(ended())
-    assert post.calls == []
+def test_sends_no_email_without_a_sender(ses: FakeSes) -> None:
+    Emails(None, None, SITE).notify(ended_session())
+    assert ses.calls == []
 
 
-def test_programs_hear_of_the_end_but_not_of_what_opens_the_song(topic: str, inbox: str) -> None:
-    one = ended(owner="user:https://accounts.example.org 42")
-    Emails(topic, None, SITE).notify(one)
-    [message] = heard(inbox)
+def test_publishes_the_end_of_a_session_with_a_hashed_id(topic: str, inbox: str) -> None:
+    session = ended_session(owner="user:https://accounts.example.org 42")
+    Emails(topic, None, SITE).notify(session)
+    [message] = receive(inbox)
     assert json.loads(message["Message"]) == {
-        "session": hashlib.sha256(one.id.encode()).hexdigest(),
+        "session": hashlib.sha256(session.id.encode()).hexdigest(),
         "state": "COMPLETED",
         "finished_at": 1_800_000_040.5,
         "model": "htdemucs",
@@ -112,22 +115,22 @@ def test_programs_hear_of_the_end_but_not_of_what_opens_the_song(topic: str, inb
         "work_s": 30.5,
         "attempts": 1,
     }
-    assert message["MessageAttributes"]["state"]["Value"] == "COMPLETED"  # which subscriptions can filter by
+    assert message["MessageAttributes"]["state"]["Value"] == "COMPLETED"  # for the filters of subscriptions
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
-def test_nothing_of_whose_song_it_is_is_published(topic: str, inbox: str, state: State) -> None:
-    one = ended(state, owner="browser:token", file_name="My Song.mp3")
-    Emails(topic, None, SITE).notify(one)
-    text = json.dumps(heard(inbox))
+def test_publishes_nothing_that_identifies_the_user_or_the_song(topic: str, inbox: str, state: State) -> None:
+    session = ended_session(state, owner="browser:token", file_name="My Song.mp3")
+    Emails(topic, None, SITE).notify(session)
+    text = json.dumps(receive(inbox))
     assert state.value in text
-    for secret in (one.id, "My Song", "me@example.org", "browser:token", SITE):
+    for secret in (session.id, "My Song", "me@example.org", "browser:token", SITE):
         assert secret not in text
 
 
-def test_a_failure_of_one_does_not_keep_the_other(topic: str, inbox: str, post: Post) -> None:
-    Emails(NOWHERE, SENDER, SITE).notify(ended())
-    assert len(post.calls) == 1
-    post.instead = refusal(400, "MessageRejected")
-    Emails(topic, SENDER, SITE).notify(ended())
-    assert len(heard(inbox)) == 1
+def test_failing_topic_does_not_stop_the_email_nor_the_reverse(topic: str, inbox: str, ses: FakeSes) -> None:
+    Emails(MISSING_TOPIC, SENDER, SITE).notify(ended_session())
+    assert len(ses.calls) == 1
+    ses.instead = refusal(400, "MessageRejected")
+    Emails(topic, SENDER, SITE).notify(ended_session())
+    assert len(receive(inbox)) == 1

@@ -1,4 +1,4 @@
-"""A song that waits becomes one call of the endpoint, as SageMaker's API describes it, or one message in the queue."""
+"""Dispatching a song: one call of SageMaker's asynchronous API, or one SQS message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.aws.records import session
+from tests.aws.sessions import new_session
 from tests.jobs.memory import SONG, MemoryObjects, MemoryStore, Outbox
 from tests.simulators.relay import Answer, Call, refusal, server
 
@@ -25,8 +25,8 @@ from unbraid.jobs.session import Choices, State
 from unbraid.jobs.sessions import Sessions
 
 
-class SageMaker:
-    """Takes every call, or answers `instead`."""
+class FakeSageMaker:
+    """SageMaker that accepts every call, or gives the answers in `instead` first."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -40,19 +40,20 @@ class SageMaker:
 
 
 @pytest.fixture
-def sagemaker(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMaker]:
-    service = SageMaker()
+def sagemaker(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSageMaker]:
+    service = FakeSageMaker()
     with server(service.respond) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", url)
         yield service
 
 
-def expected(one: str, version: int, key: str, bucket: str) -> dict[str, object]:
+def expected_request(session_id: str, version: int, key: str, bucket: str) -> dict[str, object]:
+    """Request for a song with all options set."""
     return {
         "input_s3_uri": f"s3://{bucket}/{key}",
         "output_s3_prefix": f"s3://{bucket}/outputs",
-        "session_id": one,
-        "dispatch": f"{one}.{version}",
+        "session_id": session_id,
+        "dispatch": f"{session_id}.{version}",
         "model": "htdemucs",
         "stems": "all",
         "format": "flac",
@@ -60,41 +61,42 @@ def expected(one: str, version: int, key: str, bucket: str) -> dict[str, object]
     }
 
 
-def test_a_song_becomes_a_request_in_the_bucket_and_a_call(sagemaker: SageMaker, bucket: str) -> None:
-    one = session(version=3, choices=Choices("htdemucs", "all", "flac", True, "me@example.org"))
-    Endpoint("unbraid-songs", bucket).dispatch(one)
+def test_stores_the_request_and_invokes_the_endpoint_once(sagemaker: FakeSageMaker, bucket: str) -> None:
+    session = new_session(version=3, choices=Choices("htdemucs", "all", "flac", True, "me@example.org"))
+    Endpoint("unbraid-songs", bucket).dispatch(session)
     [call] = sagemaker.calls
     assert (call.method, call.path) == ("POST", "/endpoints/unbraid-songs/async-invocations")
-    said = {name: value for name, value in call.headers.items() if name.startswith("x-amzn-sagemaker")}
-    location = f"s3://{bucket}/requests/{one.id}/{one.id}.3.json"
-    assert said == {
+    headers = {name: value for name, value in call.headers.items() if name.startswith("x-amzn-sagemaker")}
+    location = f"s3://{bucket}/requests/{session.id}/{session.id}.3.json"
+    assert headers == {
         "x-amzn-sagemaker-content-type": "application/json",
         "x-amzn-sagemaker-accept": "application/json",
         "x-amzn-sagemaker-inputlocation": location,
-        "x-amzn-sagemaker-inference-id": f"{one.id}.3",
+        "x-amzn-sagemaker-inference-id": f"{session.id}.3",
         "x-amzn-sagemaker-invocationtimeoutseconds": "3600",
         "x-amzn-sagemaker-requestttlseconds": "21600",
     }
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=location.removeprefix(f"s3://{bucket}/"))
-    assert json.loads(stored["Body"].read()) == expected(one.id, 3, one.input_key, bucket)
+    assert json.loads(stored["Body"].read()) == expected_request(session.id, 3, session.input_key, bucket)
     assert stored["ContentType"] == "application/json"
 
 
-def test_the_queue_gets_the_same_request(bucket: str) -> None:
+def test_queue_receives_the_same_request(bucket: str) -> None:
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=bucket)["QueueUrl"]
-    one = session(version=3, choices=Choices("htdemucs", "all", "flac", True))
-    Queue(url, bucket).dispatch(one)
+    session = new_session(version=3, choices=Choices("htdemucs", "all", "flac", True))
+    Queue(url, bucket).dispatch(session)
     [message] = sqs.receive_message(QueueUrl=url)["Messages"]
-    assert json.loads(message["Body"]) == expected(one.id, 3, one.input_key, bucket)
+    assert json.loads(message["Body"]) == expected_request(session.id, 3, session.input_key, bucket)
 
 
-def started(dispatcher: Dispatcher) -> tuple[Service, str]:
+def upload_song(dispatcher: Dispatcher) -> tuple[Service, str]:
+    """Return a service in memory that uses `dispatcher`, and the id of an uploaded song."""
     objects = MemoryObjects()
     service = Service(Sessions(MemoryStore(), objects, dispatcher, Outbox(), Limits()))
-    one = service.upload("Song.mp3", "audio/mpeg").session
-    objects.files[one.input_key] = SONG
-    return service, one.id
+    session = service.upload("Song.mp3", "audio/mpeg").session
+    objects.files[session.input_key] = SONG
+    return service, session.id
 
 
 @pytest.mark.parametrize(
@@ -105,42 +107,42 @@ def started(dispatcher: Dispatcher) -> tuple[Service, str]:
         refusal(403, "AccessDeniedException"),
     ],
 )
-def test_a_song_that_no_endpoint_takes_fails_rather_than_wait_for_ever(
-    sagemaker: SageMaker, bucket: str, answer: Answer
+def test_session_fails_if_the_endpoint_refuses_it(
+    sagemaker: FakeSageMaker, bucket: str, answer: Answer
 ) -> None:
-    service, session_id = started(Endpoint("unbraid-songs", bucket))
+    service, session_id = upload_song(Endpoint("unbraid-songs", bucket))
     sagemaker.instead = [answer]
     with pytest.raises(Exception, match=r"deployment|ValidationError|AccessDenied") as caught:
         service.start(session_id)
     assert isinstance(caught.value, JobError) == (b"not found" in answer.body)
     assert service.get(session_id).state == State.FAILED
-    assert service.start(session_id).state == State.PENDING  # once it is there
+    assert service.start(session_id).state == State.PENDING  # once the endpoint exists
 
 
-def test_a_busy_endpoint_is_asked_again(sagemaker: SageMaker, bucket: str) -> None:
+def test_retries_a_busy_endpoint(sagemaker: FakeSageMaker, bucket: str) -> None:
     sagemaker.instead = [refusal(429, "ThrottlingException"), refusal(503, "ServiceUnavailable")]
-    Endpoint("unbraid-songs", bucket).dispatch(session())
+    Endpoint("unbraid-songs", bucket).dispatch(new_session())
     assert len(sagemaker.calls) == 3
 
 
-def test_each_time_a_song_waits_has_a_name_of_its_own(sagemaker: SageMaker, bucket: str) -> None:
-    service, session_id = started(Endpoint("unbraid-songs", bucket))
+def test_each_dispatch_has_its_own_inference_id(sagemaker: FakeSageMaker, bucket: str) -> None:
+    service, session_id = upload_song(Endpoint("unbraid-songs", bucket))
     first, leases = service.start(session_id), Leases(service.sessions)
     leases.begin(session_id, str(Dispatch.of(first)))
     leases.release(session_id, str(Dispatch.of(first)))
     names = [call.headers["x-amzn-sagemaker-inference-id"] for call in sagemaker.calls]
     assert names == [f"{session_id}.{first.version}", f"{session_id}.{first.version + 2}"]
     assert [Dispatch.parse(name).session_id for name in names] == [session_id] * 2
-    assert all(len(name) <= 64 for name in names)  # InferenceId
+    assert all(len(name) <= 64 for name in names)  # limit of InferenceId
 
 
 @given(
     st.text(st.characters(codec="ascii"), max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{16,64}\.[0-9]{1,9}")
 )
-def test_what_isnt_a_dispatch_is_not_taken_for_one(text: str) -> None:
+def test_parses_only_dispatch_ids(text: str) -> None:
     try:
-        read = Dispatch.parse(text)
+        dispatch = Dispatch.parse(text)
     except ValueError:
         return
-    assert 16 <= len(read.session_id) <= 64
-    assert Dispatch.parse(str(read)) == read
+    assert 16 <= len(dispatch.session_id) <= 64
+    assert Dispatch.parse(str(dispatch)) == dispatch

@@ -1,4 +1,4 @@
-"""The rules of sessions over the adapters of AWS, from the upload of a song to its deletion."""
+"""The service over the AWS adapters, from the upload of a song to its deletion."""
 
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ from unbraid.jobs.session import Output, State
 from unbraid.jobs.sweeper import Sweeper
 
 
-def test_a_song_goes_all_the_way(bucket: str, table: str, tmp_path: Path) -> None:
+def test_song_goes_from_upload_to_deletion(bucket: str, table: str, tmp_path: Path) -> None:
     sqs = boto3.client("sqs")
     queue_url = sqs.create_queue(QueueName=bucket)["QueueUrl"]
     sessions = open_sessions(Settings(bucket=bucket, table=table, queue_url=queue_url), tmp_path)
     service, leases = Service(sessions), Leases(sessions)
     upload = service.upload("Für Elise.mp3", "audio/mpeg", "browser:me")
-    sent = urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
-    assert sent.status == 200
+    response = urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
+    assert response.status == 200
     assert service.start(upload.session.id).state == State.PENDING
     assert service.status(upload.session.id).queue_position == 1
 
     [message] = sqs.receive_message(QueueUrl=queue_url)["Messages"]
-    asked = json.loads(message["Body"])
-    assert leases.begin(asked["session_id"], asked["dispatch"]) is not None
-    assert leases.begin(asked["session_id"], asked["dispatch"]) is None
-    assert asked["input_s3_uri"] == f"s3://{bucket}/{upload.session.input_key}"
+    request = json.loads(message["Body"])
+    assert leases.begin(request["session_id"], request["dispatch"]) is not None
+    assert leases.begin(request["session_id"], request["dispatch"]) is None
+    assert request["input_s3_uri"] == f"s3://{bucket}/{upload.session.input_key}"
     with sessions.objects.local_file(upload.session.input_key) as song:
         assert song.read_bytes() == SONG
     stem, key = tmp_path / "vocals.wav", f"outputs/{upload.session.id}/vocals.wav"
     stem.write_bytes(b"RIFF")
     sessions.objects.put(stem, key, "audio/wav")
     outputs = [Output("vocals", "vocals.wav", key, 4, 180.0)]
-    assert leases.complete(asked["session_id"], asked["dispatch"], outputs, 180.0, "lite")
+    assert leases.complete(request["session_id"], request["dispatch"], outputs, 180.0, "lite")
 
     [status] = service.history("browser:me")
-    got = urllib3.request("GET", status.files[0].url)
-    assert (status.session.state, got.data) == (State.COMPLETED, b"RIFF")
+    download = urllib3.request("GET", status.files[0].url)
+    assert (status.session.state, download.data) == (State.COMPLETED, b"RIFF")
     assert Sweeper(sessions).sweep() == (0, 0)
     assert service.cleanup(upload.session.id) == 3
     assert service.cleanup(upload.session.id) == 0
     assert urllib3.request("GET", status.files[0].url).status in (403, 404)
 
 
-def test_what_expires_is_swept_with_its_files(bucket: str, table: str) -> None:
+def test_sweeps_expired_sessions_and_orphaned_files(bucket: str, table: str) -> None:
     sessions = open_sessions(Settings(bucket=bucket, table=table))
     service = Service(sessions)
     upload = service.upload("Song.mp3", "audio/mpeg")
     urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
-    left = sessions.objects
-    boto3.client("s3").put_object(Bucket=bucket, Key=f"outputs/{'x' * 32}/vocals.wav", Body=b"of nobody")
+    objects = sessions.objects
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"outputs/{'x' * 32}/vocals.wav", Body=b"no session")
     sessions.clock = lambda: upload.session.expires_at + 1
     assert Sweeper(sessions).sweep() == (1, 1)
-    assert list(left.session_ids()) == []
+    assert list(objects.session_ids()) == []
 
 
-def test_before_there_is_anything_that_separates_songs_that_is_told(bucket: str, table: str) -> None:
+def test_asks_to_finish_the_deployment_while_there_is_no_dispatcher(bucket: str, table: str) -> None:
     sessions = open_sessions(Settings(bucket=bucket, table=table))
     service = Service(sessions)
     upload = service.upload("Song.mp3", "audio/mpeg")
@@ -76,19 +76,19 @@ def test_before_there_is_anything_that_separates_songs_that_is_told(bucket: str,
     assert service.get(upload.session.id).state == State.FAILED
 
 
-def test_a_service_needs_a_bucket_and_a_table() -> None:
+def test_requires_a_bucket_and_a_table() -> None:
     with pytest.raises(SettingError, match="UNBRAID_BUCKET and UNBRAID_TABLE"):
         open_sessions(Settings(table="sessions"))
 
 
-def test_functions_load_nothing_that_separates_or_serves() -> None:
-    """Which their bundles don't have."""
+def test_imports_no_package_missing_from_the_bundles() -> None:
+    """Keep what the bundles of the functions leave out from being imported."""
     code = "import sys, unbraid.aws.factory; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "boto3" in loaded
-    unwanted = {
+    not_in_bundles = {
         "numpy",
         "av",
         "openvino",
@@ -99,4 +99,4 @@ def test_functions_load_nothing_that_separates_or_serves() -> None:
         "sqlalchemy",
         "unbraid.local",
     }
-    assert unwanted & set(loaded) == set()
+    assert not_in_bundles & set(loaded) == set()

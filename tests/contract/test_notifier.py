@@ -16,7 +16,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
-from tests.aws.records import ended
+from tests.aws.sessions import ended_session
 from tests.simulators.relay import Answer, Call, refusal, server
 
 from unbraid.aws.email import Emails
@@ -44,7 +44,7 @@ class Post:
 
     def notify(self, *args: object, **fields: object) -> None:
         assert self.notifier is not None
-        self.notifier.notify(ended(*args, **fields))  # type: ignore[arg-type]
+        self.notifier.notify(ended_session(*args, **fields))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.aws.container.room import Container, Room, wait
+from tests.aws.container.workspace import AwsWorkspace, LocalContainer, wait_for
 from tests.conftest import WriteWave
 from tests.image.chroot import chroot_command, debian, mirror
 from tests.image.steps import PATH, Stage, Steps
@@ -51,8 +51,8 @@ def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def room(aws: str) -> Room:
-    return Room()
+def workspace(aws: str) -> AwsWorkspace:
+    return AwsWorkspace()
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ def song(tmp_path: Path, write_wave: WriteWave) -> Path:
     return write_wave(tmp_path / "song.wav", 3.0)
 
 
-def environment(image: Stage, room: Room) -> dict[str, str]:
+def environment(image: Stage, workspace: AwsWorkspace) -> dict[str, str]:
     """Return the environment of a container: the image's variables and those that the deployment sets."""
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    return {"PATH": PATH, **image.environment, **aws, **room.environment, "UNBRAID_PORT": "0"}
+    return {"PATH": PATH, **image.environment, **aws, **workspace.environment, "UNBRAID_PORT": "0"}
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 def first_process(process: subprocess.Popen[bytes]) -> int:
     """Return the id, outside the namespace, of process 1 of the namespace."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return int(wait(lambda: children.read_text().split())[0])
+    return int(wait_for(lambda: children.read_text().split())[0])
 
 
 def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) -> None:
@@ -107,57 +107,66 @@ def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) 
 
 
 def test_the_server_writes_the_same_stems_and_stops_on_sigterm(
-    image: Stage, room: Room, song: Path, tmp_path: Path
+    image: Stage, workspace: AwsWorkspace, song: Path, tmp_path: Path
 ) -> None:
-    variables = environment(image, room)
+    variables = environment(image, workspace)
     command = chroot_command(
         image.root, [*image.entry, "serve"], variables, user=image.user, folder=image.folder, read_only=True
     )
     with running(command, tmp_path / "log") as process:
-        container = Container(process, tmp_path / "log")
-        container.until_ready()
+        container = LocalContainer(process, tmp_path / "log")
+        container.wait_until_ready()
         inside = first_process(process)
         status = Path(f"/proc/{inside}/status").read_text()
         assert "Uid:\t1000\t1000\t1000\t1000" in status
         port = container.url.rpartition(":")[2]
         health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
         assert subprocess.run(health, check=False).returncode == 0
-        session = room.bring(song)
-        answer = container.invoke(room.request(session))
-        assert answer[0] == 200, container.said()
-        assert compare(room, answer[1]["output_files"], song, tmp_path)
+        session = workspace.submit(song)
+        answer = container.invoke(workspace.request_for(session))
+        assert answer[0] == 200, container.log()
+        assert compare(workspace, answer[1]["output_files"], song, tmp_path)
         os.kill(inside, signal.SIGTERM)
         assert process.wait(15) == 0
         health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
         assert subprocess.run(health, check=False).returncode == 1
 
 
-def test_the_function_answers_lambda(image: Stage, room: Room, song: Path, tmp_path: Path) -> None:
-    session = room.bring(song)
-    record = {"messageId": "one", "body": json.dumps(room.request(session)), "eventSource": "aws:sqs"}
+def test_the_function_answers_lambda(
+    image: Stage, workspace: AwsWorkspace, song: Path, tmp_path: Path
+) -> None:
+    session = workspace.submit(song)
+    record = {
+        "messageId": "one",
+        "body": json.dumps(workspace.request_for(session)),
+        "eventSource": "aws:sqs",
+    }
     with runtime({"Records": [record]}) as (address, answers):
-        variables = {**environment(image, room), "AWS_LAMBDA_RUNTIME_API": address}
+        variables = {**environment(image, workspace), "AWS_LAMBDA_RUNTIME_API": address}
         command = chroot_command(
             image.root, [*image.entry, "function"], variables, user=LAMBDA_USER, read_only=True
         )
         with running(command, tmp_path / "log"):
-            wait(lambda: answers or None)
+            wait_for(lambda: answers or None)
     assert answers == {"/2018-06-01/runtime/invocation/1/response": {"batchItemFailures": []}}, (
         tmp_path / "log"
     ).read_text()
-    assert room.record(session.id).state == State.COMPLETED
+    assert workspace.session(session.id).state == State.COMPLETED
     files = [
-        {"filename": name, "s3_uri": f"s3://{room.bucket}/outputs/{session.id}/{name}"}
+        {"filename": name, "s3_uri": f"s3://{workspace.bucket}/outputs/{session.id}/{name}"}
         for name in ("vocals.wav", "no_vocals.wav")
     ]
-    assert compare(room, files, song, tmp_path)
+    assert compare(workspace, files, song, tmp_path)
 
 
-def compare(room: Room, files: list[dict[str, str]], song: Path, folder: Path) -> bool:
+def compare(workspace: AwsWorkspace, files: list[dict[str, str]], song: Path, folder: Path) -> bool:
     """Whether the files equal, byte for byte, those that this machine separates from the song."""
     local = Separator("lite").separate_to_files(song, folder / "local").files
     assert [file["filename"] for file in files] == ["vocals.wav", "no_vocals.wav"]
-    return all(room.read(file["s3_uri"]) == local[Path(file["filename"]).stem].read_bytes() for file in files)
+    return all(
+        workspace.download(file["s3_uri"]) == local[Path(file["filename"]).stem].read_bytes()
+        for file in files
+    )
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""Ad-hoc jobs leave the caller's other files alone, and only finished ones are forgotten."""
+"""Ad-hoc jobs keep the caller's other files, and only finished jobs are forgotten."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from tests.aws.container.room import Room
+from tests.aws.container.workspace import AwsWorkspace
 
 from unbraid.aws import clients
 from unbraid.aws.container import answers
@@ -19,20 +19,20 @@ def job(session_id: str, bucket: str = "bucket", s3: Any = None) -> AdhocJob:
     return AdhocJob(s3, Invocation(session_id, song, output, Choices(), None), Choices(), 60.0)
 
 
-def test_deletes_only_files_that_it_stored(room: Room, short: Path, tmp_path: Path) -> None:
-    callers = [room.put(short, "place/id/song.wav"), room.put(short, "place/id/vocals.wav")]
+def test_deletes_only_files_that_it_stored(workspace: AwsWorkspace, short: Path, tmp_path: Path) -> None:
+    uris = [workspace.upload(short, "place/id/song.wav"), workspace.upload(short, "place/id/vocals.wav")]
     s3 = clients.client("s3")
-    one, other = job("id", room.bucket, s3), job("other", room.bucket, s3)
+    one, other = job("id", workspace.bucket, s3), job("other", workspace.bucket, s3)
     one.delete_outputs()
-    assert room.files("place/") == [uri.split("/", 3)[3] for uri in callers]
+    assert workspace.list_keys("place/") == [uri.split("/", 3)[3] for uri in uris]
     stem = tmp_path / "drums.wav"
     stem.write_bytes(short.read_bytes())
     assert one.put(stem) == "place/id/drums.wav"
-    assert "place/id/drums.wav" in room.files("place/")
+    assert "place/id/drums.wav" in workspace.list_keys("place/")
     other.delete_outputs()
-    assert "place/id/drums.wav" in room.files("place/")
+    assert "place/id/drums.wav" in workspace.list_keys("place/")
     one.delete_outputs()
-    assert room.files("place/") == [uri.split("/", 3)[3] for uri in callers]
+    assert workspace.list_keys("place/") == [uri.split("/", 3)[3] for uri in uris]
 
 
 def test_forgets_the_oldest_finished_job_first_and_never_an_unfinished_one() -> None:

@@ -1,4 +1,4 @@
-"""What an invocation says is understood, or refused by the name of what is wrong."""
+"""Requests of invocations are parsed, or refused with the name of the wrong field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse(**changes: Any) -> Invocation:
     return Invocation.parse(json.dumps({**GOOD, **changes}).encode())
 
 
-def test_the_three_fields_of_the_contract_are_enough() -> None:
+def test_requires_only_the_three_fields_of_the_contract() -> None:
     invocation = parse()
     assert invocation.song_name == "My Song (live).mp3"
     assert (invocation.input.bucket, invocation.input.key) == ("songs", "uploads/9b2e/My Song (live).mp3")
@@ -30,22 +30,22 @@ def test_the_three_fields_of_the_contract_are_enough() -> None:
     assert invocation.dispatch is None
 
 
-def test_outputs_may_go_to_the_top_of_a_bucket() -> None:
+def test_allows_outputs_at_the_top_of_a_bucket() -> None:
     invocation = parse(output_s3_prefix="s3://stems", session_id="a")
     assert invocation.uri_of("vocals.wav") == "s3://stems/a/vocals.wav"
 
 
-def test_choices_are_those_of_process_and_other_fields_are_none_of_ours() -> None:
+def test_reads_choices_and_ignores_other_fields() -> None:
     invocation = parse(model="lite", stems="all", format="mp3", video=True, notify=None, priority=3)
     assert invocation.choices == Choices("lite", "all", "mp3", True)
 
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("missing", [None, ""])
-def test_a_missing_field_is_named(name: str, missing: str | None) -> None:
-    with pytest.raises(BadRequest) as refused:
+def test_error_names_the_missing_field(name: str, missing: str | None) -> None:
+    with pytest.raises(BadRequest) as caught:
         parse(**{name: missing})
-    assert refused.value.message == f"{name} is missing."
+    assert caught.value.message == f"{name} is missing."
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_missing_field_is_named(name: str, missing: str | None) -> None:
         {"video": "yes"},
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_name(changes: dict[str, Any]) -> None:
-    with pytest.raises(BadRequest) as refused:
+def test_error_names_the_invalid_field(changes: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest) as caught:
         parse(**changes)
-    assert refused.value.message.startswith(next(iter(changes)))
+    assert caught.value.message.startswith(next(iter(changes)))
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[1]", b"null", b'{"session_id": '])
-def test_a_body_that_is_no_object_of_json_is_refused(body: bytes) -> None:
+def test_rejects_a_body_that_is_not_a_json_object(body: bytes) -> None:
     with pytest.raises(BadRequest):
         Invocation.parse(body)

@@ -1,4 +1,4 @@
-"""A container and what it works with: table, bucket and queue of a test's own, and songs in them."""
+"""A container as a local process, and the table, bucket and queue that it works with."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from unbraid.jobs.leases import Leases
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 
-PATIENCE_S = 60.0  # on a busy machine
+TIMEOUT_S = 60.0  # enough on a busy machine
 LITE = Choices(model="lite")
-HERE = {"UNBRAID_HOST": "127.0.0.1", "UNBRAID_PORT": "0"}
+LOCAL_ADDRESS = {"UNBRAID_HOST": "127.0.0.1", "UNBRAID_PORT": "0"}
 T = TypeVar("T")
 
 
-class Room:
-    """Table, bucket, and the queue that songs are dispatched to."""
+class AwsWorkspace:
+    """New table, bucket and dispatch queue, and a service over them."""
 
     def __init__(self) -> None:
         self.bucket = new_bucket()
@@ -43,93 +43,98 @@ class Room:
             "UNBRAID_QUEUE_URL": self.queue,
             "UNBRAID_MODELS": "lite",
         }
-        settings = {name.removeprefix("UNBRAID_").lower(): said for name, said in self.environment.items()}
+        settings = {name.removeprefix("UNBRAID_").lower(): value for name, value in self.environment.items()}
         self.settings = ContainerSettings(**settings)  # type: ignore[arg-type]
         self.sessions = open_sessions(self.settings)
         self.service, self.leases = Service(self.sessions), Leases(self.sessions)
 
-    def bring(self, song: Path, choices: Choices = LITE) -> Session:
-        """A session that waits, and is dispatched."""
+    def submit(self, song: Path, choices: Choices = LITE) -> Session:
+        """Upload a song and start its session, which dispatches it."""
         session = self.service.upload(song.name, "audio/wav").session
-        self.put(song, session.input_key)
+        self.upload(song, session.input_key)
         return self.service.start(session.id, choices=choices)
 
-    def put(self, song: Path, key: str) -> str:
-        """A file in the bucket; its address."""
+    def upload(self, song: Path, key: str) -> str:
+        """Upload a file to the bucket and return its URI."""
         self._s3.upload_file(str(song), self.bucket, key)
         return f"s3://{self.bucket}/{key}"
 
-    def request(self, session: Session) -> dict[str, Any]:
-        """What is dispatched for it."""
+    def request_for(self, session: Session) -> dict[str, Any]:
+        """Return the request that a dispatch of the session sends."""
         return request_of(session, self.bucket)
 
-    def record(self, session_id: str) -> Session:
-        """As it is now."""
+    def session(self, session_id: str) -> Session:
+        """Return the session as it is in the table now."""
         session = self.sessions.store.get(session_id)
         assert session is not None
         return session
 
-    def until(self, session_id: str, state: State, begun: bool = False) -> Session:
-        """The record once it is in that state; with `begun`, and some of the work is done."""
+    def wait_for_state(self, session_id: str, state: State, begun: bool = False) -> Session:
+        """Wait for a session to be in `state`, and to have made progress if `begun`."""
 
-        def look() -> Session | None:
-            session = self.record(session_id)
+        def matching() -> Session | None:
+            session = self.session(session_id)
             return session if session.state == state and (session.progress > 0 or not begun) else None
 
-        return wait(look)
+        return wait_for(matching)
 
-    def dispatched(self) -> list[dict[str, Any]]:
-        """What has been dispatched since this was asked last."""
+    def receive_dispatches(self) -> list[dict[str, Any]]:
+        """Receive and delete the requests in the dispatch queue."""
         messages = self._sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
         for message in messages:
             self._sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
-    def files(self, prefix: str = "outputs/") -> list[str]:
-        """Keys in the bucket."""
+    def list_keys(self, prefix: str = "outputs/") -> list[str]:
+        """List the keys in the bucket."""
         listed = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
         return [file["Key"] for file in listed.get("Contents", [])]
 
-    def read(self, uri: str) -> bytes:
-        """What lies at an address."""
+    def download(self, uri: str) -> bytes:
+        """Download the file at a URI."""
         bucket, key = uri.removeprefix("s3://").split("/", 1)
         body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
 
-class Container:
-    """The server, as a process that writes to `log`, at a port of its own."""
+class LocalContainer:
+    """The container's server as a local process on a free port, logging to a file."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process, self._log = process, log
-        port = wait(lambda: re.search(r'"address": ?"http://[\d.]+:(\d+)"', self.said()))[1]
+        self.process, self._log_file = process, log
+        port = wait_for(lambda: re.search(r'"address": ?"http://[\d.]+:(\d+)"', self.log()))[1]
         self.url = f"http://127.0.0.1:{port}"
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], log: Path) -> Container:
-        """One that runs from the source."""
+    def start(cls, environment: Mapping[str, str], log: Path) -> LocalContainer:
+        """Start a server from the source tree."""
         command = [sys.executable, "-m", "unbraid.aws.container", "serve"]
-        here = {**os.environ, **HERE, **environment, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+        variables = {
+            **os.environ,
+            **LOCAL_ADDRESS,
+            **environment,
+            "PYTHONPATH": str(Path(__file__).parents[3] / "src"),
+        }
         with log.open("wb") as file:
-            return cls(subprocess.Popen(command, env=here, stderr=file), log)
+            return cls(subprocess.Popen(command, env=variables, stderr=file), log)
 
-    def said(self) -> str:
-        """What it has written down."""
-        return self._log.read_text()
+    def log(self) -> str:
+        """Return the log so far."""
+        return self._log_file.read_text()
 
     def ping(self) -> int:
-        """The status."""
+        """Return the HTTP status of `/ping`."""
         return urllib3.request("GET", f"{self.url}/ping", retries=False).status
 
-    def until_ready(self) -> Container:
-        wait(lambda: self.ping() == 200)
+    def wait_until_ready(self) -> LocalContainer:
+        wait_for(lambda: self.ping() == 200)
         return self
 
     def invoke(self, request: object) -> tuple[int, dict[str, Any]]:
-        """The answer to an invocation."""
+        """Return the HTTP status and the JSON answer of an invocation."""
         body = request if isinstance(request, bytes) else json.dumps(request).encode()
         answer = urllib3.request(
-            "POST", f"{self.url}/invocations", body=body, timeout=PATIENCE_S, retries=False
+            "POST", f"{self.url}/invocations", body=body, timeout=TIMEOUT_S, retries=False
         )
         return answer.status, answer.json()
 
@@ -138,11 +143,11 @@ class Container:
         self.process.wait()
 
 
-def wait(look: Callable[[], T | None]) -> T:
-    """What `look` gives as soon as it gives something true."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if found := look():
-            return found
+def wait_for(condition: Callable[[], T | None]) -> T:
+    """Call `condition` until it returns a true value, and return that."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
         time.sleep(0.02)
     raise TimeoutError
