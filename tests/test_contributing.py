@@ -25,6 +25,12 @@ def steps(text: str) -> list[str]:
     return re.findall(r"^\d+\. (.+(?:\n {3}.+)*)", text, re.MULTILINE)
 
 
+def step_paths(recipe: str) -> set[str]:
+    """Source files that the numbered steps of a recipe name."""
+    found = PATH.findall("\n".join(steps(RECIPES[recipe])))
+    return {path for path in found if path.startswith("src/")}
+
+
 RECIPES = {title: body for title, body in sections(CONTRIBUTING, "###").items() if title.startswith("Add ")}
 FLOWS = sections(ARCHITECTURE, "###")
 
@@ -47,14 +53,13 @@ def test_every_path_of_a_recipe_exists(title: str) -> None:
 
 
 def test_a_model_family_needs_at_most_three_source_files() -> None:
-    paths = {path for path in PATH.findall(RECIPES["Add a model family"]) if path.startswith("src/")}
+    paths = step_paths("Add a model family")
     assert 1 <= len(paths) <= 3
 
 
 def test_an_endpoint_needs_at_most_three_source_files_and_the_manual() -> None:
-    paths = set(PATH.findall(RECIPES["Add an API endpoint"]))
-    assert len({path for path in paths if path.startswith("src/")}) <= 3
-    assert "docs/api.md" in paths
+    assert len(step_paths("Add an API endpoint")) <= 3
+    assert "docs/api.md" in PATH.findall(RECIPES["Add an API endpoint"])
 
 
 @pytest.mark.parametrize(

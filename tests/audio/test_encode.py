@@ -14,11 +14,10 @@ from tests.audio.sounds import KINDS, Kind, Sound, bursts, decode, lag, noise, w
 
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
+from unbraid.audio.formats import FORMATS
 from unbraid.audio.probe import probe
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import SettingError
-
-FORMATS = ["wav", "flac", "mp3", "m4a", "opus"]
 
 
 def encode(path: Path, sound: Sound, rate: int, **options: object) -> Path:
@@ -28,6 +27,10 @@ def encode(path: Path, sound: Sound, rate: int, **options: object) -> Path:
         for start in range(0, sound.shape[1], 10_000):
             encoder.write(sound[:, start : start + 10_000])
     return path
+
+
+def test_lists_the_formats_of_the_api_contract() -> None:
+    assert FORMATS == ("wav", "flac", "mp3", "m4a", "opus")
 
 
 @pytest.mark.parametrize("format", FORMATS)

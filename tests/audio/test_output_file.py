@@ -12,11 +12,10 @@ import pytest
 from tests.audio.sounds import as_an_ordinary_user, decode, noise
 
 from unbraid.audio.encode import Encoder
+from unbraid.audio.formats import FORMATS
 from unbraid.errors import OutputError
 from unbraid.files.atomic import PART
 from unbraid.files.oserrors import output_error
-
-FORMATS = ["wav", "flac", "mp3", "m4a", "opus"]
 
 
 def encoder(path: Path, format: str = "wav") -> Encoder:

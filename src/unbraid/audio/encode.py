@@ -89,9 +89,9 @@ class Encoder:
                 self._stream.bit_rate = bitrate
             self._stream.codec_context.options = self.format.codec_options(bitrate, subtype)
             self._container.metadata.update(tags or {})
-            if cover and format == "opus":
+            if cover and self.format.cover == "tag":
                 self._container.metadata.update(cover_tags(cover, cover_mime))
-            elif cover and format != "wav":
+            elif cover and self.format.cover == "picture":
                 add_cover(self._container, cover, cover_mime)
             self._container.start_encoding()
             self._encode(np.zeros((channels, -self._encoded), np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from unbraid.errors import SettingError
 
@@ -15,6 +16,7 @@ class OutputFormat:
     """An output format."""
 
     name: str
+    """Also the ending of its files."""
     container: str
     codec: str
     sample_format: str
@@ -22,6 +24,8 @@ class OutputFormat:
     """Sample rates in Hz, ascending; empty: any."""
     bitrates: tuple[int, int, int] | None = None
     """Lowest, default and highest bit rate in bit/s, of all channels together; None: lossless."""
+    cover: Literal["picture", "tag"] | None = "picture"
+    """Store the cover as an attached picture or as a tag; None: the format has no cover."""
 
     def container_options(self, sample_rate: int) -> dict[str, str]:
         """Options of FFmpeg's muxer."""
@@ -53,7 +57,7 @@ class OutputFormat:
         if self.bitrates is None:
             if bitrate is not None:
                 raise SettingError(
-                    f"{self.name} is lossless and takes no bit rate. Leave it out, or choose mp3, m4a or opus."
+                    f"{self.name} is lossless and takes no bit rate. Leave it out, or choose {', '.join(_LOSSY)}."
                 )
             return None
         lowest, default, highest = self.bitrates
@@ -77,7 +81,7 @@ _LOSSY = {
     "m4a": OutputFormat(
         "m4a", "mp4", "aac", "fltp", (7350, *MPEG_RATES, 64000, 88200, 96000), (16_000, 256_000, 512_000)
     ),
-    "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000)),
+    "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000), "tag"),
 }
 FORMATS = ("wav", "flac", *_LOSSY)
 
@@ -105,4 +109,4 @@ def output_format(name: str, subtype: str) -> OutputFormat:
     if subtype not in choices:
         raise SettingError(f"{name} has no {subtype} samples. Choose one of {', '.join(choices)}.")
     codec, sample_format = choices[subtype]
-    return OutputFormat(name, name, codec, sample_format)
+    return OutputFormat(name, name, codec, sample_format, cover=None if name == "wav" else "picture")
