@@ -1,4 +1,4 @@
-"""The app as it runs, but for its workers: in a folder of the test, asked by a client in the same process."""
+"""The web app without workers, in a temporary folder, with a client in the same process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OCTETS = bytes(range(256)) * 40
 
 @dataclass
 class App:
-    """A running app, and what it stands on."""
+    """A running app with its client, stores and settings."""
 
     client: TestClient
     sessions: Sessions
@@ -37,30 +37,32 @@ class App:
     settings: Settings
     names: list[str] = field(default_factory=lambda: ["vocals", "no_vocals"])
 
-    def begin(self, name: str = "song.mp3", kind: str = "audio/mpeg", **headers: str) -> dict[str, Any]:
-        """The answer to POST /upload."""
+    def create_upload(
+        self, name: str = "song.mp3", kind: str = "audio/mpeg", **headers: str
+    ) -> dict[str, Any]:
+        """POST /upload, and return the answer."""
         answer = self.client.post("/upload", json={"fileName": name, "fileType": kind}, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()  # type: ignore[no-any-return]
 
-    def send(self, upload: dict[str, Any], song: bytes = SONG, kind: str = "audio/mpeg") -> None:
-        """PUT the song."""
+    def put_song(self, upload: dict[str, Any], song: bytes = SONG, kind: str = "audio/mpeg") -> None:
+        """PUT the song to the upload URL."""
         answer = self.client.put(upload["uploadUrl"], content=song, headers={"Content-Type": kind})
         assert answer.status_code == 200, answer.text
 
-    def ask(self, upload: dict[str, Any], **choices: Any) -> Any:
+    def process(self, upload: dict[str, Any], **choices: Any) -> Any:
         """POST /process."""
         body = {"s3Key": upload["s3Key"], "sessionId": upload["sessionId"], **choices}
         return self.client.post("/process", json=body)
 
     def status(self, upload: dict[str, Any]) -> dict[str, Any]:
-        """The answer to POST /status."""
+        """POST /status, and return the answer."""
         answer = self.client.post("/status", json={"session_id": upload["sessionId"]})
         assert answer.status_code == 200, answer.text
         return answer.json()  # type: ignore[no-any-return]
 
-    def finish(self, upload: dict[str, Any]) -> None:
-        """Do what a worker does, with made-up stems."""
+    def complete(self, upload: dict[str, Any]) -> None:
+        """Complete the session as a worker does, with fake stems."""
         session_id = upload["sessionId"]
         assert self.leases.begin(session_id, "worker")
         outputs = []
@@ -73,24 +75,24 @@ class App:
             outputs.append(Output(name, f"{name}.wav", keys[0], len(OCTETS), 1.5, keys[1], keys[2]))
         assert self.leases.complete(session_id, "worker", outputs, 1.5, "lite")
 
-    def done(self, name: str = "song.mp3") -> dict[str, Any]:
-        """A song that is all the way through."""
-        upload = self.begin(name)
-        self.send(upload)
-        assert self.ask(upload).status_code == 202
-        self.finish(upload)
+    def completed(self, name: str = "song.mp3") -> dict[str, Any]:
+        """Upload, process and complete a song, and return its upload."""
+        upload = self.create_upload(name)
+        self.put_song(upload)
+        assert self.process(upload).status_code == 202
+        self.complete(upload)
         return upload
 
 
-class Open(Protocol):
-    """Opens an app with these settings."""
+class OpenApp(Protocol):
+    """Open an app with these settings."""
 
     def __call__(self, **settings: Any) -> App: ...
 
 
 @pytest.fixture
-def open_app(tmp_path: Path) -> Iterator[Open]:
-    with ExitStack() as stack:  # which closes what was opened last first
+def open_app(tmp_path: Path) -> Iterator[OpenApp]:
+    with ExitStack() as stack:  # closes clients before stores
 
         def open_one(**settings: Any) -> App:
             settings = {"data": tmp_path / "data", "keep_free_bytes": 0, "rate_burst": 1000, **settings}
@@ -106,5 +108,5 @@ def open_app(tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def app(open_app: Open) -> App:
+def app(open_app: OpenApp) -> App:
     return open_app()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.web.conftest import App, Open
+from tests.web.conftest import App, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid import __version__
@@ -32,17 +32,17 @@ def test_models_have_sizes_scores_and_costs(app: App) -> None:
     assert 0 < lite["secondsPerSecond"]["all"] < ft["secondsPerSecond"]["one"] < ft["secondsPerSecond"]["all"]
 
 
-def test_lists_and_accepts_only_allowed_models(open_app: Open) -> None:
+def test_lists_and_accepts_only_allowed_models(open_app: OpenApp) -> None:
     app = open_app(models=["lite"])
     answer = app.client.get("/models").json()
     assert ([model["name"] for model in answer["models"]], answer["default"]) == (["lite"], "lite")
-    upload = app.begin()
-    app.send(upload)
-    assert_problem(app.ask(upload, model="htdemucs"), 422)
-    assert app.ask(upload, model="lite").status_code == 202
+    upload = app.create_upload()
+    app.put_song(upload)
+    assert_problem(app.process(upload, model="htdemucs"), 422)
+    assert app.process(upload, model="lite").status_code == 202
 
 
-def test_config_has_limits_and_features(open_app: Open) -> None:
+def test_config_has_limits_and_features(open_app: OpenApp) -> None:
     app = open_app(max_bytes=1000, max_song_s=60, smtp_host="localhost", mail_from="unbraid@example.org")
     assert app.client.get("/config").json() == {
         "signIn": None,
@@ -80,10 +80,10 @@ def metrics(app: App) -> dict[tuple[str, ...], float]:
 
 
 def test_metrics_parse_and_are_correct(app: App) -> None:
-    app.done()
-    waiting = app.begin()
-    app.send(waiting)
-    app.ask(waiting)
+    app.completed()
+    waiting = app.create_upload()
+    app.put_song(waiting)
+    app.process(waiting)
     app.client.post("/status", json={"session_id": "x" * 32})
     app.client.get("/no/such/place")
     app.client.request("MADEUP", "/upload")
@@ -157,7 +157,7 @@ def test_log_has_no_song_names_or_session_ids(
     app: App, root_logger: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up("debug")
-    upload = app.done("Secret Song.mp3")
+    upload = app.completed("Secret Song.mp3")
     session_id = upload["sessionId"]
     status = app.status(upload)
     app.client.get(f"/status/{session_id}", headers={"X-Browser-Token": "b" * 32})

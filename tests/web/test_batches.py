@@ -15,12 +15,12 @@ def test_batch_upload_process_and_status(app: App) -> None:
     ids = [upload["sessionId"] for upload in uploads]
     assert len(set(ids)) == 3
     for upload in uploads[:2]:
-        app.send(upload, SONG)
+        app.put_song(upload, SONG)
 
     unknown = "x" * 32
-    asked = app.client.post("/batch/process", json={"sessionIds": [*ids, unknown], "stems": "all"})
-    assert asked.status_code == 202
-    results = asked.json()["results"]
+    answer = app.client.post("/batch/process", json={"sessionIds": [*ids, unknown], "stems": "all"})
+    assert answer.status_code == 202
+    results = answer.json()["results"]
     assert [result["sessionId"] for result in results] == [*ids, unknown]
     assert [result.get("status") for result in results] == ["PENDING", "PENDING", None, None]
     assert [result["problem"]["status"] for result in results[2:]] == [409, 404]
@@ -47,8 +47,8 @@ def test_one_refused_file_refuses_the_batch(app: App) -> None:
 
 
 def test_invalid_options_start_no_song(app: App) -> None:
-    upload = app.begin()
-    app.send(upload)
+    upload = app.create_upload()
+    app.put_song(upload)
     answer = app.client.post("/batch/process", json={"sessionIds": [upload["sessionId"]], "format": "ogg"})
     assert_problem(answer, 422)
     assert app.status(upload)["status"] == "AWAITING_UPLOAD"

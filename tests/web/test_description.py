@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from tests.web.conftest import App, Open
+from tests.web.conftest import App, OpenApp
 
 from unbraid.api.routes import ROUTES
 
@@ -92,7 +92,7 @@ def test_error_responses_are_problem_json(document: dict[str, Any]) -> None:
 
 
 def test_answers_match_their_schemas(app: App, document: dict[str, Any]) -> None:
-    upload = app.done()
+    upload = app.completed()
     body = {"session_id": upload["sessionId"]}
     calls: list[tuple[str, str, Any]] = [
         ("post", "/upload", {"fileName": "a.mp3", "fileType": ""}),
@@ -117,7 +117,7 @@ def test_answers_match_their_schemas(app: App, document: dict[str, Any]) -> None
     check(document, {"$ref": "#/components/schemas/Problem"}, refused.json())
 
 
-def test_security_scheme_appears_only_with_sign_in(open_app: Open) -> None:
+def test_security_scheme_appears_only_with_sign_in(open_app: OpenApp) -> None:
     app = open_app(oidc_issuer="https://accounts.example.org", oidc_client_id="app")
     document = app.client.get("/openapi.json").json()
     assert document["paths"]["/upload"]["post"]["security"] == [{"HTTPBearer": []}]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.web.conftest import Open
+from tests.web.conftest import OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.jobs.session import Choices
@@ -13,9 +13,9 @@ MAIL = {"smtp_host": "localhost", "mail_from": "unbraid@example.org"}
 PUBLIC = {"public_url": "https://music.example.org"}
 
 
-def test_public_server_sends_no_email_without_sign_in(open_app: Open) -> None:
+def test_public_server_sends_no_email_without_sign_in(open_app: OpenApp) -> None:
     app = open_app(**MAIL, **PUBLIC)
-    upload = app.begin()
+    upload = app.create_upload()
     answer = app.client.post(
         "/process",
         json={"sessionId": upload["sessionId"], "s3Key": upload["s3Key"], "notify": "you@example.org"},
@@ -24,16 +24,16 @@ def test_public_server_sends_no_email_without_sign_in(open_app: Open) -> None:
     assert app.client.get("/config").json()["mail"] is False
 
 
-def test_private_server_sends_email(open_app: Open) -> None:
+def test_private_server_sends_email(open_app: OpenApp) -> None:
     for number, more in enumerate(({}, {**PUBLIC, "insecure": True})):
         app = open_app(**MAIL, **more)
         assert app.client.get("/config").json()["mail"] is True
-        upload = app.begin()
-        app.send(upload)
-        assert app.ask(upload, notify=f"you{number}@example.org").status_code == 202
+        upload = app.create_upload()
+        app.put_song(upload)
+        assert app.process(upload, notify=f"you{number}@example.org").status_code == 202
 
 
-def test_limits_emails_per_client(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_emails_per_client(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(email, "BURST", 3)
     app = open_app(**MAIL)
     body = {"sessionIds": ["x" * 32], "notify": "you@example.org"}
@@ -46,7 +46,7 @@ def test_limits_emails_per_client(open_app: Open, monkeypatch: pytest.MonkeyPatc
     assert_problem(other.client.post("/batch/process", json={**body, "sessionIds": ["x" * 32] * 4}), 429)
 
 
-def test_limits_emails_per_address(monkeypatch: pytest.MonkeyPatch, open_app: Open) -> None:
+def test_limits_emails_per_address(monkeypatch: pytest.MonkeyPatch, open_app: OpenApp) -> None:
     monkeypatch.setattr(email, "BURST", 2)
     quota = email.EmailQuota(open_app(**MAIL).settings)
     quota.take(Choices(notify="you@example.org"), "one", 1)

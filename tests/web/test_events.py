@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
-from tests.web.conftest import App, Open
+from tests.web.conftest import App, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.web import events
@@ -21,18 +21,18 @@ def subscribe(app: App, *ids: str, **more: Any) -> Any:
 
 
 def test_sends_status_at_once_and_after_each_change(app: App) -> None:
-    one, other = app.begin(), app.begin()
+    one, other = app.create_upload(), app.create_upload()
     ids = [one["sessionId"], other["sessionId"]]
-    app.send(one)
+    app.put_song(one)
     with subscribe(app, *ids, UNKNOWN) as socket:
         first = [socket.receive_json() for _ in range(3)]
         assert [told["session_id"] for told in first] == [*ids, UNKNOWN]
         assert [told["status"] for told in first] == ["AWAITING_UPLOAD", "AWAITING_UPLOAD", "UNKNOWN"]
         assert first[0] == app.status(one)
-        app.ask(one)
+        app.process(one)
         told = socket.receive_json()
         assert (told["session_id"], told["status"], told["queue_position"]) == (ids[0], "PENDING", 1)
-        app.finish(one)
+        app.complete(one)
         told = socket.receive_json()
         assert (told["status"], len(told["output_files"])) == ("COMPLETED", 2)
         assert app.client.get(told["output_files"][0]["s3_url"]).status_code == 200
@@ -43,10 +43,10 @@ def test_sends_status_at_once_and_after_each_change(app: App) -> None:
 
 
 def test_sends_changed_queue_position(app: App) -> None:
-    first, second = app.begin(), app.begin()
+    first, second = app.create_upload(), app.create_upload()
     for upload in (first, second):
-        app.send(upload)
-        app.ask(upload)
+        app.put_song(upload)
+        app.process(upload)
     with subscribe(app, second["sessionId"]) as socket:
         assert socket.receive_json()["queue_position"] == 2
         app.leases.begin(first["sessionId"], "worker")
@@ -54,7 +54,7 @@ def test_sends_changed_queue_position(app: App) -> None:
 
 
 def test_sends_every_subscriber_the_same(app: App) -> None:
-    upload = app.begin()
+    upload = app.create_upload()
     with subscribe(app, upload["sessionId"]) as one, subscribe(app, upload["sessionId"]) as other:
         assert one.receive_json() == other.receive_json()
         app.service.cancel(upload["sessionId"])
@@ -65,7 +65,7 @@ def test_sends_every_subscriber_the_same(app: App) -> None:
 
 
 def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = app.begin()
+    upload = app.create_upload()
     real, failures = app.sessions.store.get_many, [OSError("away")]
 
     def sometimes(ids: list[str]) -> Any:
@@ -82,9 +82,9 @@ def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) ->
     assert failures == []
 
 
-def test_rejects_other_origins(open_app: Open) -> None:
+def test_rejects_other_origins(open_app: OpenApp) -> None:
     app = open_app(origins=["https://app.example.org"])
-    one = app.begin()["sessionId"]
+    one = app.create_upload()["sessionId"]
     for origin in ("http://127.0.0.1:8000", "https://app.example.org"):
         with subscribe(app, one, headers={"Origin": origin}) as socket:
             assert socket.receive_json()["session_id"] == one
@@ -107,7 +107,7 @@ def test_rejects_foreign_host_name(app: App) -> None:
     assert refused.value.status_code == 421
 
 
-def test_rejects_invalid_session_ids(open_app: Open) -> None:
+def test_rejects_invalid_session_ids(open_app: OpenApp) -> None:
     app = open_app(max_batch=2)
     for ids in ((), ("a%00b",), ("a", "b", "c")):
         with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), subscribe(app, *ids) as socket:
@@ -126,7 +126,7 @@ def test_limits_sockets_per_client(app: App, monkeypatch: pytest.MonkeyPatch) ->
         second.receive_json()
 
 
-def test_opening_sockets_counts_for_the_rate_limit(open_app: Open) -> None:
+def test_opening_sockets_counts_for_the_rate_limit(open_app: OpenApp) -> None:
     app = open_app(rate=0.01, rate_burst=2)
     for _ in range(2):
         with subscribe(app, UNKNOWN) as socket:

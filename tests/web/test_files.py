@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.conftest import OCTETS, SONG, App, Open
+from tests.web.conftest import OCTETS, SONG, App, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.web import files
@@ -30,7 +30,7 @@ def link(app: App, upload: dict[str, Any], stem: int = 0) -> str:
 
 
 def test_rejects_upload_of_another_type(app: App) -> None:
-    upload = app.begin(kind="audio/mpeg")
+    upload = app.create_upload(kind="audio/mpeg")
     for headers in ({"Content-Type": "audio/wav"}, {"Content-Type": "audio/mpeg; charset=x"}, {}):
         assert_problem(app.client.put(upload["uploadUrl"], content=SONG, headers=headers), 415)
     assert stored_files(app) == []
@@ -38,7 +38,7 @@ def test_rejects_upload_of_another_type(app: App) -> None:
 
 @pytest.mark.parametrize("sent", [{}, {"Content-Type": ""}, {"Content-Type": "application/octet-stream"}])
 def test_upload_of_unknown_type_takes_any_type(app: App, sent: dict[str, str]) -> None:
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     assert app.client.put(upload["uploadUrl"], content=SONG, headers=sent).status_code == 200
     assert stored_files(app) == ["song.mp3"]
 
@@ -49,26 +49,26 @@ def chunks(size: int) -> Iterator[bytes]:
         yield bytes(100)
 
 
-def test_rejects_too_large_content_length_before_reading(open_app: Open) -> None:
+def test_rejects_too_large_content_length_before_reading(open_app: OpenApp) -> None:
     app = open_app(max_bytes=1000)
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     problem = assert_problem(app.client.put(upload["uploadUrl"], content=bytes(1001)), 413)
     assert "too large" in problem["detail"]
     assert stored_files(app) == []
     assert app.client.put(upload["uploadUrl"], content=bytes(1000)).status_code == 200
 
 
-def test_rejects_too_large_body_without_content_length(open_app: Open) -> None:
+def test_rejects_too_large_body_without_content_length(open_app: OpenApp) -> None:
     app = open_app(max_bytes=1000)
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     assert_problem(app.client.put(upload["uploadUrl"], content=chunks(1100)), 413)
     assert stored_files(app) == []
     assert app.client.put(upload["uploadUrl"], content=chunks(1000)).status_code == 200
 
 
-def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: Open) -> None:
+def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: OpenApp) -> None:
     app = open_app(data=tiny_disk / "data")
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     assert_problem(app.client.put(upload["uploadUrl"], content=bytes(600_000)), 507)
     filler = tiny_disk / "filler"
     filler.write_bytes(bytes(app.store.free_bytes() - 50_000))
@@ -79,28 +79,28 @@ def test_full_disk_refuses_upload_and_leaves_no_file(tiny_disk: Path, open_app: 
     assert app.client.put(upload["uploadUrl"], content=bytes(10_000)).status_code == 200
 
 
-def test_refuses_upload_when_no_space_for_stems_is_left(open_app: Open) -> None:
+def test_refuses_upload_when_no_space_for_stems_is_left(open_app: OpenApp) -> None:
     app = open_app(keep_free_bytes=2**60)
     assert_problem(app.client.post("/upload", json={"fileName": "a.mp3", "fileType": ""}), 507)
 
 
 def test_cannot_replace_song_in_work(app: App) -> None:
-    upload = app.begin(kind="")
-    app.send(upload)
-    app.ask(upload)
+    upload = app.create_upload(kind="")
+    app.put_song(upload)
+    app.process(upload)
     assert_problem(app.client.put(upload["uploadUrl"], content=b"other"), 409)
     assert app.store.head(upload["s3Key"], 3) == SONG[:3]
 
 
 def test_cannot_upload_to_deleted_session(app: App) -> None:
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     app.client.post("/cleanup", json={"session_id": upload["sessionId"]})
     assert_problem(app.client.put(upload["uploadUrl"], content=SONG), 404)
     assert stored_files(app) == []
 
 
 def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
 
     def song() -> Iterator[bytes]:
         yield bytes(files.BLOCK)
@@ -112,7 +112,7 @@ def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
 
 
 def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = app.begin(kind="")
+    upload = app.create_upload(kind="")
     free = files.BLOCK  # which other uploads use up meanwhile
     monkeypatch.setattr(app.store, "free_bytes", lambda: free)
 
@@ -130,7 +130,7 @@ def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.
 def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
     """Single bytes don't reset the timeout."""
     monkeypatch.setattr(files, "IDLE_S", 0.05)
-    path, _, query = app.begin(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
+    path, _, query = app.create_upload(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
     scope = {
         "type": "http",
         "method": "PUT",
@@ -163,10 +163,10 @@ def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: 
 # Links
 
 
-def test_link_expires(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_expires(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_app(link_s=60)
-    upload = app.done()
-    address, other = link(app, upload), app.begin(kind="")
+    upload = app.completed()
+    address, other = link(app, upload), app.create_upload(kind="")
     assert app.client.get(address).status_code == 200
     now = app.store.links._clock() + 61
     monkeypatch.setattr(app.store.links, "_clock", lambda: now)
@@ -175,7 +175,7 @@ def test_link_expires(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rejects_altered_link(app: App) -> None:
-    upload, other = app.done(), app.done()
+    upload, other = app.completed(), app.completed()
     address = link(app, upload)
     bare = address.partition("?")[0]
     for altered in (
@@ -227,20 +227,20 @@ def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
     ],
 )
 def test_downloads_ranges(app: App, range_: str, status: int, first: int, end: int) -> None:
-    answer = app.client.get(link(app, app.done()), headers={"Range": range_})
+    answer = app.client.get(link(app, app.completed()), headers={"Range": range_})
     assert answer.status_code == status
     assert answer.content == OCTETS[first:end]
     assert answer.headers["content-range"] == f"bytes {first}-{end - 1}/{len(OCTETS)}"
 
 
 def test_rejects_range_beyond_the_end(app: App) -> None:
-    answer = app.client.get(link(app, app.done()), headers={"Range": f"bytes={len(OCTETS)}-"})
+    answer = app.client.get(link(app, app.completed()), headers={"Range": f"bytes={len(OCTETS)}-"})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(OCTETS)}"
 
 
 def test_if_range_compares_the_etag(app: App) -> None:
-    address = link(app, app.done())
+    address = link(app, app.completed())
     etag = app.client.head(address).headers["etag"]
     same = app.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
     assert (same.status_code, len(same.content)) == (206, 10)
@@ -249,7 +249,7 @@ def test_if_range_compares_the_etag(app: App) -> None:
 
 
 def test_head_has_content_length(app: App) -> None:
-    upload = app.done()
+    upload = app.completed()
     for address in (link(app, upload), app.status(upload)["zip_url"]):
         whole = app.client.get(address)
         head = app.client.head(address)
@@ -259,7 +259,7 @@ def test_head_has_content_length(app: App) -> None:
 
 def test_archive_has_all_stems(app: App) -> None:
     app.names = ["drums", "vocals"]
-    upload = app.done("Für Elise.mp3")
+    upload = app.completed("Für Elise.mp3")
     answer = app.client.get(app.status(upload)["zip_url"])
     assert answer.headers["content-type"] == "application/zip"
     assert "F%C3%BCr%20Elise%20-%20stems.zip" in answer.headers["content-disposition"]
@@ -270,15 +270,15 @@ def test_archive_has_all_stems(app: App) -> None:
 
 
 def test_archive_exists_only_between_completion_and_deletion(app: App) -> None:
-    assert app.status(app.begin())["zip_url"] is None
-    upload = app.done()
+    assert app.status(app.create_upload())["zip_url"] is None
+    upload = app.completed()
     address = app.status(upload)["zip_url"]
     app.client.post("/cleanup", json={"session_id": upload["sessionId"]})
     assert_problem(app.client.get(address), 404)
 
 
 def test_stem_deleted_during_download_is_no_internal_error(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = app.done()
+    upload = app.completed()
     address = link(app, upload)
     real = Path.stat
 
@@ -297,7 +297,7 @@ def test_stem_deleted_during_download_is_no_internal_error(app: App, monkeypatch
 
 
 def test_user_files_are_never_rendered_as_pages(app: App) -> None:
-    answer = app.client.get(link(app, app.done()))
+    answer = app.client.get(link(app, app.completed()))
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "sandbox" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"

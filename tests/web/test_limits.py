@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Scope
-from tests.web.conftest import SONG, Open
+from tests.web.conftest import SONG, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.web import bodies
@@ -66,7 +66,7 @@ def test_client_is_ipv4_address_or_ipv6_network() -> None:
     assert client_of({"type": "http"}) == ""
 
 
-def test_answers_429_with_retry_after(open_app: Open) -> None:
+def test_answers_429_with_retry_after(open_app: OpenApp) -> None:
     app = open_app(rate=0.5, rate_burst=30)
     statuses = [app.client.get("/models").status_code for _ in range(30)]
     assert statuses == [200] * 30
@@ -77,18 +77,18 @@ def test_answers_429_with_retry_after(open_app: Open) -> None:
     assert app.client.get("/").status_code == 200
 
 
-def test_signed_links_have_no_rate_limit(open_app: Open) -> None:
+def test_signed_links_have_no_rate_limit(open_app: OpenApp) -> None:
     app = open_app(rate=0.001, rate_burst=5)
-    upload = app.begin(kind="")
-    app.send(upload, SONG)
-    app.ask(upload)
-    app.finish(upload)
+    upload = app.create_upload(kind="")
+    app.put_song(upload, SONG)
+    app.process(upload)
+    app.complete(upload)
     address = app.status(upload)["output_files"][0]["s3_url"]
     for _ in range(20):
         assert app.client.get(address, headers={"Range": "bytes=0-9"}).status_code == 206
 
 
-def test_limits_body_size(open_app: Open) -> None:
+def test_limits_body_size(open_app: OpenApp) -> None:
     app = open_app()
     for body in (bytes(bodies.MAX_BODY_BYTES + 1), iter([bytes(bodies.MAX_BODY_BYTES), b"x"])):
         answer = app.client.post("/upload", content=body, headers={"Content-Type": "application/json"})
@@ -98,7 +98,7 @@ def test_limits_body_size(open_app: Open) -> None:
     assert answer.status_code == 200
 
 
-def test_times_out_slow_body(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_out_slow_body(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.05)
     sent: list[Message] = []
 
@@ -116,7 +116,7 @@ def test_times_out_slow_body(open_app: Open, monkeypatch: pytest.MonkeyPatch) ->
     assert sent[0]["status"] == 408
 
 
-def test_limits_batch_size(open_app: Open) -> None:
+def test_limits_batch_size(open_app: OpenApp) -> None:
     app = open_app(max_batch=2)
     file = {"fileName": "a.mp3", "fileType": ""}
     assert app.client.post("/batch", json={"files": [file] * 2}).status_code == 200

@@ -21,7 +21,7 @@ def song(app: App, write_wave: WriteWave, monkeypatch: pytest.MonkeyPatch) -> st
     """Id of a completed song with two identical stems."""
     path = write_wave(app.settings.data / "stem.wav", 0.5)
     monkeypatch.setattr(conftest, "OCTETS", path.read_bytes())
-    return str(app.done("My Song.mp3")["sessionId"])
+    return str(app.completed("My Song.mp3")["sessionId"])
 
 
 def samples(data: bytes) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_explains_invalid_mix_requests(app: App, song: str) -> None:
     ):
         body = {"session_id": song, "gains": gains, "format": "wav"}
         assert word in assert_problem(app.client.post("/mix", json=body), 422)["detail"]
-    waiting = app.begin()
+    waiting = app.create_upload()
     body = {"session_id": waiting["sessionId"], "gains": {"vocals": 1}}
     assert_problem(app.client.post("/mix", json=body), 409)
     assert_problem(app.client.post("/mix", json={**body, "session_id": "x" * 32}), 404)

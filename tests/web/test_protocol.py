@@ -137,7 +137,7 @@ def test_invalid_frame_closes_websocket_without_error(
 def test_file_deleted_during_download_closes_connection_without_error(
     port: int, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    target = app.status(app.done())["zip_url"].partition("8000")[2]
+    target = app.status(app.completed())["zip_url"].partition("8000")[2]
 
     def interrupted(_: object) -> Iterator[bytes]:
         yield b"PK"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.web.conftest import SONG, App, Open
+from tests.web.conftest import SONG, App, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.web.app import create_app
@@ -22,7 +22,7 @@ ALWAYS = {
 
 def all_kinds_of_answers(app: App) -> list[Any]:
     """A page, an asset, an API answer, a file, and an error of each layer."""
-    client, upload = app.client, app.done()
+    client, upload = app.client, app.completed()
     stem = app.status(upload)["output_files"][0]["s3_url"]
     return [
         client.get("/"),
@@ -71,7 +71,7 @@ def test_internal_error_has_security_headers_and_no_details(
 
 
 def test_api_answers_are_not_cached(app: App) -> None:
-    upload = app.begin()
+    upload = app.create_upload()
     answer = app.client.get(f"/status/{upload['sessionId']}")
     assert answer.headers["cache-control"] == "no-store"
 
@@ -88,7 +88,7 @@ def preflight(app: App, path: str, method: str, headers: str, origin: str = ORIG
     return app.client.options(path, headers=headers_)
 
 
-def test_configured_origin_may_upload_process_and_download(open_app: Open) -> None:
+def test_configured_origin_may_upload_process_and_download(open_app: OpenApp) -> None:
     app = open_app(origins=[ORIGIN])
     allowed = preflight(app, "/upload", "POST", "content-type,x-browser-token,authorization")
     assert allowed.status_code == 200
@@ -104,8 +104,8 @@ def test_configured_origin_may_upload_process_and_download(open_app: Open) -> No
     assert "PUT" in allowed.headers["access-control-allow-methods"]
     sent = app.client.put(path, content=SONG, headers={"Origin": ORIGIN, "Content-Type": "audio/mpeg"})
     assert sent.headers["access-control-allow-origin"] == ORIGIN
-    app.ask(upload)
-    app.finish(upload)
+    app.process(upload)
+    app.complete(upload)
     stem = app.status(upload)["output_files"][0]["s3_url"]
     assert preflight(app, stem.partition(":8000")[2], "GET", "range").status_code == 200
     downloaded = app.client.get(stem, headers={"Origin": ORIGIN, "Range": "bytes=0-9"})
@@ -115,7 +115,7 @@ def test_configured_origin_may_upload_process_and_download(open_app: Open) -> No
     assert refused.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_other_origins_get_no_cors_headers(open_app: Open) -> None:
+def test_other_origins_get_no_cors_headers(open_app: OpenApp) -> None:
     app = open_app(origins=[ORIGIN])
     for origin in ("https://evil.example.org", "http://app.example.org", ORIGIN + ".evil.org", "null"):
         for path, method in (("/upload", "POST"), ("/files/inputs/x/song", "PUT")):
@@ -135,7 +135,7 @@ def test_no_cors_headers_without_configured_origins(app: App) -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "music.example.org"]
 )
-def test_accepts_loopback_and_public_host_names(open_app: Open, host: str) -> None:
+def test_accepts_loopback_and_public_host_names(open_app: OpenApp, host: str) -> None:
     app = open_app(public_url="http://music.example.org")
     assert app.client.get("/healthz", headers={"Host": host}).status_code == 200
 
@@ -149,7 +149,7 @@ def test_rejects_other_host_names(app: App, host: str) -> None:
         assert_problem(app.client.get(path, headers={"Host": host}), 421)
 
 
-def test_server_on_all_interfaces_accepts_any_host_name(open_app: Open) -> None:
+def test_server_on_all_interfaces_accepts_any_host_name(open_app: OpenApp) -> None:
     app = open_app(host="0.0.0.0", insecure=True)
     assert app.client.get("/healthz", headers={"Host": "192.0.2.1:8000"}).status_code == 200
 

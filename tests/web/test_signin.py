@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
-from tests.web.conftest import SONG, App, Open
+from tests.web.conftest import SONG, App, OpenApp
 from tests.web.issuer import CLIENT, Issuer, running
 from tests.web.test_songs import assert_problem
 
@@ -20,7 +20,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def app(open_app: Open, issuer: Issuer) -> App:
+def app(open_app: OpenApp, issuer: Issuer) -> App:
     return open_app(oidc_issuer=issuer.address, oidc_client_id=CLIENT, oidc_scopes="openid email")
 
 
@@ -69,13 +69,13 @@ def test_page_config_and_health_need_no_sign_in(app: App, issuer: Issuer) -> Non
 
 def test_only_the_owner_may_use_a_session(app: App, issuer: Issuer) -> None:
     anna, berta = bearer(issuer.token()), bearer(issuer.token("two", sub="berta"))
-    upload = app.begin(**anna)
-    app.send(upload)
+    upload = app.create_upload(**anna)
+    app.put_song(upload)
     one = {"session_id": upload["sessionId"]}
     start = {"sessionId": upload["sessionId"], "s3Key": upload["s3Key"]}
     assert_problem(app.client.post("/process", json=start, headers=berta), 403)
     assert app.client.post("/process", json=start, headers=anna).status_code == 202
-    app.finish(upload)
+    app.complete(upload)
     for path, body in (
         ("/status", one),
         ("/cancel", one),
@@ -103,7 +103,7 @@ def test_unavailable_issuer_is_503(app: App, issuer: Issuer) -> None:
 
 def test_websocket_takes_token_as_subprotocol_or_first_message(app: App, issuer: Issuer) -> None:
     token = issuer.token()
-    session_id = app.begin(**bearer(token))["sessionId"]
+    session_id = app.create_upload(**bearer(token))["sessionId"]
     address = f"ws://127.0.0.1:8000/events?session_id={session_id}"
     with app.client.websocket_connect(address, subprotocols=[f"bearer.{token}"]) as socket:
         assert socket.accepted_subprotocol == f"bearer.{token}"
@@ -114,7 +114,7 @@ def test_websocket_takes_token_as_subprotocol_or_first_message(app: App, issuer:
 
 
 def test_websocket_hides_sessions_of_other_users(app: App, issuer: Issuer) -> None:
-    session_id = app.begin(**bearer(issuer.token()))["sessionId"]
+    session_id = app.create_upload(**bearer(issuer.token()))["sessionId"]
     address = f"ws://127.0.0.1:8000/events?session_id={session_id}"
     with app.client.websocket_connect(address) as socket:
         socket.send_text(issuer.token(sub="berta"))
@@ -135,6 +135,6 @@ def test_closes_websocket_without_valid_token(
 
 
 def test_upload_link_needs_no_token(app: App, issuer: Issuer) -> None:
-    upload = app.begin(**bearer(issuer.token()))
+    upload = app.create_upload(**bearer(issuer.token()))
     answer = app.client.put(upload["uploadUrl"], content=SONG, headers={"Content-Type": "audio/mpeg"})
     assert answer.status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.folders import everything_in
-from tests.web.conftest import ADDRESS, OCTETS, SONG, App, Open
+from tests.web.conftest import ADDRESS, OCTETS, SONG, App, OpenApp
 
 CONTRACT = {
     "session_id",
@@ -20,23 +20,23 @@ CONTRACT = {
 
 
 def test_upload_process_status_cleanup(app: App) -> None:
-    upload = app.begin("My Song.mp3")
+    upload = app.create_upload("My Song.mp3")
     assert upload.keys() == {"sessionId", "uploadUrl", "s3Key", "expiresIn", "maxBytes"}
     assert len(upload["sessionId"]) >= 22  # 128 bits in base64
     assert upload["uploadUrl"].startswith(f"{ADDRESS}/files/inputs/")
     assert (upload["expiresIn"], upload["maxBytes"]) == (3600, 2**31)
     assert app.status(upload)["status"] == "AWAITING_UPLOAD"
 
-    app.send(upload)
-    asked = app.ask(upload)
-    assert asked.status_code == 202
-    assert asked.json() == {"sessionId": upload["sessionId"], "status": "PENDING"}
+    app.put_song(upload)
+    answer = app.process(upload)
+    assert answer.status_code == 202
+    assert answer.json() == {"sessionId": upload["sessionId"], "status": "PENDING"}
     waiting = app.status(upload)
     assert waiting.keys() >= CONTRACT
     assert (waiting["status"], waiting["progress"], waiting["queue_position"]) == ("PENDING", 0.0, 1)
     assert waiting["output_files"] == []
 
-    app.finish(upload)
+    app.complete(upload)
     done = app.status(upload)
     assert (done["status"], done["progress"], done["error_message"]) == ("COMPLETED", 1.0, None)
     assert (done["file_name"], done["model"], done["duration"]) == ("My Song.mp3", "lite", 1.5)
@@ -61,38 +61,38 @@ def test_upload_process_status_cleanup(app: App) -> None:
 
 
 def test_status_by_path_equals_status_by_body(app: App) -> None:
-    upload = app.begin()
+    upload = app.create_upload()
     answer = app.client.get(f"/status/{upload['sessionId']}")
     assert answer.status_code == 200
     assert answer.json() == app.status(upload)
 
 
 def test_repeated_process_starts_one_job(app: App) -> None:
-    upload = app.begin()
-    app.send(upload)
+    upload = app.create_upload()
+    app.put_song(upload)
     for choices in ({"stems": "all"}, {"stems": "all"}, {}):
-        answer = app.ask(upload, **choices)
+        answer = app.process(upload, **choices)
         assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
-    assert app.ask(upload, stems="drums").status_code == 409
-    app.finish(upload)
-    assert app.ask(upload).json()["status"] == "COMPLETED"
+    assert app.process(upload, stems="drums").status_code == 409
+    app.complete(upload)
+    assert app.process(upload).json()["status"] == "COMPLETED"
 
 
 def test_cancelled_song_can_be_processed_again(app: App) -> None:
-    upload = app.begin()
-    app.send(upload)
-    app.ask(upload, format="mp3")
+    upload = app.create_upload()
+    app.put_song(upload)
+    app.process(upload, format="mp3")
     for _ in range(2):
         answer = app.client.post("/cancel", json={"session_id": upload["sessionId"]})
         assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
-    assert app.ask(upload).json()["status"] == "PENDING"
+    assert app.process(upload).json()["status"] == "PENDING"
     assert app.status(upload)["format"] == "mp3"
 
 
 def test_failed_song_has_error_message(app: App) -> None:
-    upload = app.begin()
-    app.send(upload)
-    app.ask(upload)
+    upload = app.create_upload()
+    app.put_song(upload)
+    app.process(upload)
     app.leases.begin(upload["sessionId"], "worker")
     app.leases.fail(upload["sessionId"], "worker", "the song breaks off after 3 seconds")
     failed = app.status(upload)
@@ -166,35 +166,35 @@ def test_lists_every_invalid_field(app: App) -> None:
 
 
 def test_explains_invalid_options(app: App) -> None:
-    upload = app.begin()
-    app.send(upload)
+    upload = app.create_upload()
+    app.put_song(upload)
     for choices, word in (
         ({"model": "no-such"}, "no-such"),
         ({"stems": "kazoo"}, "kazoo"),
         ({"notify": "a@example.org"}, "e-mail"),
     ):
-        problem = assert_problem(app.ask(upload, **choices), 422)
+        problem = assert_problem(app.process(upload, **choices), 422)
         assert word in problem["detail"]
         assert problem["errors"] == [{"pointer": f"#/{next(iter(choices))}", "detail": problem["detail"]}]
     assert app.status(upload)["status"] == "AWAITING_UPLOAD"
 
 
 def test_cannot_process_before_upload(app: App) -> None:
-    assert_problem(app.ask(app.begin()), 409)
+    assert_problem(app.process(app.create_upload()), 409)
 
 
 def test_rejects_uploaded_file_that_is_not_audio(app: App) -> None:
     for song in (b"%PDF-1.7" + bytes(500), b""):
-        upload = app.begin()
-        app.send(upload, song)
-        assert_problem(app.ask(upload), 415)
+        upload = app.create_upload()
+        app.put_song(upload, song)
+        assert_problem(app.process(upload), 415)
 
 
 def test_rejects_key_of_another_session(app: App) -> None:
-    one, other = app.begin(), app.begin()
-    app.send(one)
-    app.send(other)
-    problem = assert_problem(app.ask({**one, "s3Key": other["s3Key"]}), 422)
+    one, other = app.create_upload(), app.create_upload()
+    app.put_song(one)
+    app.put_song(other)
+    problem = assert_problem(app.process({**one, "s3Key": other["s3Key"]}), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["#/s3Key"]
 
 
@@ -206,12 +206,14 @@ def test_any_file_name_is_kept_and_never_used_as_path(app: App) -> None:
         "a\u202eb.mp3",
         "." * 300,
     ):
-        upload = app.begin(name)
+        upload = app.create_upload(name)
         assert re.fullmatch(r"inputs/[\w-]{32}/song(\.[a-z0-9]+)?", upload["s3Key"], re.ASCII)
         shown = app.status(upload)["file_name"]
         assert "/" not in shown
         assert "\\" not in shown
-    assert app.status(app.begin("Für Elise – „live“ 🎹.mp3"))["file_name"] == "Für Elise – „live“ 🎹.mp3"
+    assert (
+        app.status(app.create_upload("Für Elise – „live“ 🎹.mp3"))["file_name"] == "Für Elise – „live“ 🎹.mp3"
+    )
 
 
 def test_rejects_lone_surrogate(app: App) -> None:
@@ -223,9 +225,9 @@ def test_rejects_lone_surrogate(app: App) -> None:
 
 def test_history_lists_songs_of_the_browser_token(app: App) -> None:
     mine, theirs = {"X-Browser-Token": "m" * 32}, {"X-Browser-Token": "t" * 32}
-    ids = [app.begin(f"{number}.mp3", **mine)["sessionId"] for number in range(3)]
-    app.begin("theirs.mp3", **theirs)
-    app.begin("without-owner.mp3")
+    ids = [app.create_upload(f"{number}.mp3", **mine)["sessionId"] for number in range(3)]
+    app.create_upload("theirs.mp3", **theirs)
+    app.create_upload("without-owner.mp3")
     seen = app.client.get("/history", headers=mine).json()["sessions"]
     assert [one["session_id"] for one in seen] == ids[::-1]
     page = app.client.get("/history", params={"limit": 2}, headers=mine).json()["sessions"]
@@ -238,16 +240,16 @@ def test_history_lists_songs_of_the_browser_token(app: App) -> None:
     assert "m" * 32 not in repr(app.service.get(ids[0]))
 
 
-def test_links_begin_with_the_public_url(open_app: Open) -> None:
+def test_links_begin_with_the_public_url(open_app: OpenApp) -> None:
     app = open_app(public_url="https://music.example.org")
-    assert app.begin()["uploadUrl"].startswith("https://music.example.org/files/inputs/")
+    assert app.create_upload()["uploadUrl"].startswith("https://music.example.org/files/inputs/")
     answer = app.client.get("/healthz", headers={"Host": "music.example.org"})
     assert answer.status_code == 200
     assert "max-age=" in answer.headers["strict-transport-security"]
 
 
 def test_second_upload_replaces_the_first_before_start(app: App) -> None:
-    upload = app.begin()
-    app.send(upload, SONG[:100])
-    app.send(upload, SONG)
+    upload = app.create_upload()
+    app.put_song(upload, SONG[:100])
+    app.put_song(upload, SONG)
     assert app.store.size(upload["s3Key"]) == len(SONG)

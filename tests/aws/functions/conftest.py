@@ -1,4 +1,4 @@
-"""Functions over a service in memory: the seam is what `unbraid.aws.handlers` opens once for each process."""
+"""Lambda functions over stores in memory, which replace those that `unbraid.aws.handlers` opens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS = {
     "socket_url": "wss://events.example.org/events",
 }
 
-Set = Callable[..., None]
+Configure = Callable[..., None]
 
 
 @pytest.fixture
@@ -32,46 +32,46 @@ def workspace() -> Workspace:
 
 
 @pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Set:
-    """Sets what the functions' environment says."""
+def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Set the settings of the functions."""
 
     def configure(**settings: Any) -> None:
-        found = Settings(**{**SETTINGS, **settings})
-        monkeypatch.setattr(handlers, "settings", lambda: found)
+        loaded = Settings(**{**SETTINGS, **settings})
+        monkeypatch.setattr(handlers, "settings", lambda: loaded)
 
     return configure
 
 
 @pytest.fixture(autouse=True)
-def opened(workspace: Workspace, configure: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+def memory_stores(workspace: Workspace, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "sessions", lambda: workspace.sessions)
     configure()
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the functions' logger writes."""
+    """The output of the functions' logger."""
     handler = handlers.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
-    written = io.StringIO()
-    before = handler.setStream(written)
-    yield written
+    output = io.StringIO()
+    before = handler.setStream(output)
+    yield output
     handler.setStream(before)
 
 
-def run(name: str, event: Any) -> Any:
-    """What the function of that name answers."""
+def invoke(name: str, event: Any) -> Any:
+    """Call the handler of a function and return its answer."""
     return import_module(f"unbraid.aws.functions.{name}").handler(event, events.Context())
 
 
-def ask(name: str, route: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-    """Status and JSON of the answer."""
-    answer = run(name, events.http(route, body, **more))
+def call(name: str, route: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+    """Call a function with an HTTP event; return status and JSON of the answer."""
+    answer = invoke(name, events.http(route, body, **more))
     kind = "application/json" if answer["statusCode"] < 400 else "application/problem+json"
     assert answer["headers"]["content-type"] == kind
     return answer["statusCode"], json.loads(answer["body"])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Of most calls there is nothing to count."""
+    """Ignore the warning of Powertools about calls that count nothing."""
     item.add_marker(pytest.mark.filterwarnings("ignore:No application metrics"))

@@ -1,4 +1,4 @@
-"""Functions that nobody waits for: of ended invocations, and of the clock."""
+"""The functions `on_invocation_end` and `upkeep`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 import pytest
 from tests.aws.functions import events
-from tests.aws.functions.conftest import run
+from tests.aws.functions.conftest import invoke
 from tests.jobs.memory import Workspace
 
 from unbraid.aws.dispatches import Dispatch
@@ -14,40 +14,40 @@ from unbraid.aws.functions.upkeep import REMIND_S
 from unbraid.jobs.session import State
 
 
-def started(workspace: Workspace) -> tuple[str, str]:
-    """A session that waits, and the name of its dispatch."""
+def dispatched(workspace: Workspace) -> tuple[str, str]:
+    """A pending session and the id of its dispatch."""
     session_id = workspace.waiting()
     return session_id, str(Dispatch.of(workspace.outbox.dispatched[-1]))
 
 
 def test_requeues_session_of_dead_worker_at_once(workspace: Workspace) -> None:
-    session_id, dispatch = started(workspace)
+    session_id, dispatch = dispatched(workspace)
     workspace.leases.begin(session_id, dispatch)
-    run("on_invocation_end", events.notice("Failed", dispatch, "The model container died."))
+    invoke("on_invocation_end", events.notice("Failed", dispatch, "The model container died."))
     assert workspace.state(session_id) == State.PENDING
     assert str(Dispatch.of(workspace.outbox.dispatched[-1])) != dispatch
-    # Late, and once more: that attempt is over.
-    run("on_invocation_end", events.notice("Failed", dispatch))
+    # A late duplicate: that attempt is over.
+    invoke("on_invocation_end", events.notice("Failed", dispatch))
     assert workspace.state(session_id) == State.PENDING
     assert len(workspace.outbox.dispatched) == 2
 
 
 def test_song_fails_after_three_dead_workers(workspace: Workspace) -> None:
-    session_id, _ = started(workspace)
+    session_id, _ = dispatched(workspace)
     for _ in range(3):
         dispatch = str(Dispatch.of(workspace.outbox.dispatched[-1]))
         workspace.leases.begin(session_id, dispatch)
-        run("on_invocation_end", events.notice("Failed", dispatch, "ModelError"))
+        invoke("on_invocation_end", events.notice("Failed", dispatch, "ModelError"))
     assert workspace.state(session_id) == State.FAILED
     assert "three times" in (workspace.record(session_id).error_message or "")
 
 
 def test_redispatches_unstarted_song_then_fails_it(workspace: Workspace, log: io.StringIO) -> None:
-    session_id, _ = started(workspace)
+    session_id, _ = dispatched(workspace)
     for state in (State.PENDING, State.PENDING, State.FAILED):
         dispatch = str(Dispatch.of(workspace.outbox.dispatched[-1]))
-        for _ in range(2):  # it may come twice
-            run("on_invocation_end", events.notice("Failed", dispatch, "Request TTL expired"))
+        for _ in range(2):  # SNS may deliver twice
+            invoke("on_invocation_end", events.notice("Failed", dispatch, "Request TTL expired"))
         assert workspace.state(session_id) == state
     assert "Try again" in (workspace.record(session_id).error_message or "")
     assert len(workspace.outbox.dispatched) == 3
@@ -56,32 +56,32 @@ def test_redispatches_unstarted_song_then_fails_it(workspace: Workspace, log: io
 
 
 def test_ignores_notice_of_another_attempt(workspace: Workspace) -> None:
-    session_id, dispatch = started(workspace)
+    session_id, dispatch = dispatched(workspace)
     workspace.leases.begin(session_id, "another")
     for status in ("Failed", "Completed"):
-        run("on_invocation_end", events.notice(status, dispatch))
-        run("on_invocation_end", events.notice(status, f"{session_id}.99"))
-        run("on_invocation_end", events.notice(status, f"{'x' * 32}.1"))
+        invoke("on_invocation_end", events.notice(status, dispatch))
+        invoke("on_invocation_end", events.notice(status, f"{session_id}.99"))
+        invoke("on_invocation_end", events.notice(status, f"{'x' * 32}.1"))
     assert workspace.state(session_id) == State.IN_PROGRESS
 
 
 def test_success_requeues_only_a_session_whose_end_was_not_saved(
     workspace: Workspace,
 ) -> None:
-    session_id, dispatch = started(workspace)
+    session_id, dispatch = dispatched(workspace)
     workspace.leases.begin(session_id, dispatch)
     workspace.leases.complete(session_id, dispatch, workspace.outputs(session_id), 180.0, "lite")
-    run("on_invocation_end", events.notice("Completed", dispatch))
+    invoke("on_invocation_end", events.notice("Completed", dispatch))
     assert workspace.state(session_id) == State.COMPLETED
-    other, dispatch = started(workspace)
+    other, dispatch = dispatched(workspace)
     workspace.leases.begin(other, dispatch)
-    run("on_invocation_end", events.notice("Completed", dispatch))
+    invoke("on_invocation_end", events.notice("Completed", dispatch))
     assert workspace.state(other) == State.PENDING
 
 
 def test_success_of_a_requeued_session_changes_nothing(workspace: Workspace) -> None:
-    session_id, dispatch = started(workspace)
-    run("on_invocation_end", events.notice("Completed", dispatch))
+    session_id, dispatch = dispatched(workspace)
+    invoke("on_invocation_end", events.notice("Completed", dispatch))
     assert workspace.state(session_id) == State.PENDING
 
 
@@ -99,7 +99,7 @@ def test_success_of_a_requeued_session_changes_nothing(workspace: Workspace) -> 
     ],
 )
 def test_logs_malformed_notice_and_does_not_retry(message: str, log: io.StringIO) -> None:
-    run("on_invocation_end", events.sns(message))
+    invoke("on_invocation_end", events.sns(message))
     assert "isn't about a song" in log.getvalue()
 
 
@@ -107,32 +107,32 @@ def test_raises_store_errors_for_a_retry(workspace: Workspace, monkeypatch: pyte
     def away(_session_id: str) -> None:
         raise OSError("away")
 
-    _, dispatch = started(workspace)
+    _, dispatch = dispatched(workspace)
     monkeypatch.setattr(workspace.store, "get", away)
     with pytest.raises(OSError, match="away"):
-        run("on_invocation_end", events.notice("Failed", dispatch))
+        invoke("on_invocation_end", events.notice("Failed", dispatch))
 
 
 def test_recover_requeues_expired_leases_and_redispatches_waiting_songs(workspace: Workspace) -> None:
-    lapsed, waiting = workspace.working(), workspace.waiting()
+    expired, waiting = workspace.working(), workspace.waiting()
     workspace.now += 60
-    run("upkeep", {"task": "recover"})
-    assert workspace.state(lapsed) == State.PENDING
+    invoke("upkeep", {"task": "recover"})
+    assert workspace.state(expired) == State.PENDING
     assert [session.id for session in workspace.outbox.dispatched].count(waiting) == 1
     workspace.now += REMIND_S
-    run("upkeep", {"task": "recover"})
+    invoke("upkeep", {"task": "recover"})
     assert [session.id for session in workspace.outbox.dispatched].count(waiting) == 2
 
 
 def test_sweep_deletes_expired_sessions(workspace: Workspace) -> None:
     session_id = workspace.completed()
-    run("upkeep", {"task": "sweep"})
+    invoke("upkeep", {"task": "sweep"})
     assert session_id in workspace.store.records
     workspace.now += workspace.service.limits.results_s + 1
-    run("upkeep", {"task": "sweep"})
+    invoke("upkeep", {"task": "sweep"})
     assert (workspace.store.records, workspace.objects.files) == ({}, {})
 
 
 def test_unknown_task_raises() -> None:
     with pytest.raises(ValueError, match="unknown task"):
-        run("upkeep", {"task": "x"})
+        invoke("upkeep", {"task": "x"})

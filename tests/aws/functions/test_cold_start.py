@@ -1,4 +1,4 @@
-"""Functions start quickly: what is heavy, or isn't in their bundle, is loaded by none of them."""
+"""Cold starts: functions import no heavy packages and none outside their bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What functions behind the HTTP API promise besides the answers they have in common with the web app."""
+"""Lambda functions behind the HTTP API: what differs from the web app."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.aws.functions.conftest import Set, ask, run
+from tests.aws.functions.conftest import Configure, call, invoke
 from tests.aws.functions.events import http
 from tests.aws.functions.test_same_answers import FUNCTIONS
 from tests.jobs.memory import Workspace
@@ -23,18 +23,19 @@ PUBLIC = ("GET /config", "GET /healthz", "GET /models")
 def test_decodes_base64_body(workspace: Workspace) -> None:
     session_id = workspace.brought("Für Elise.mp3")
     assert (
-        ask("status", "POST /status", {"session_id": session_id}, encoded=True)[1]["session_id"] == session_id
+        call("status", "POST /status", {"session_id": session_id}, encoded=True)[1]["session_id"]
+        == session_id
     )
     body = b'{"fileName": "\xff", "fileType": ""}'
-    assert ask("upload", "POST /upload", body, encoded=True)[0] == 400
+    assert call("upload", "POST /upload", body, encoded=True)[0] == 400
 
 
 @pytest.mark.parametrize("route", FUNCTIONS)
-def test_rejects_calls_without_valid_claims(workspace: Workspace, configure: Set, route: str) -> None:
-    """Also where a route lacks its authoriser, or has that of somebody else."""
+def test_rejects_calls_without_valid_claims(workspace: Workspace, configure: Configure, route: str) -> None:
+    """Also if a route has no authorizer or the authorizer of another issuer."""
     configure(**SIGN_IN)
     for claims in (None, {}, {"iss": ISSUER}, {"iss": "https://evil.example.org", "sub": "anna"}):
-        answer = run(FUNCTIONS[route], http(route, claims=claims, x_browser_token="m" * 32))
+        answer = invoke(FUNCTIONS[route], http(route, claims=claims, x_browser_token="m" * 32))
         if route in PUBLIC:
             assert answer["statusCode"] == 200
         else:
@@ -43,63 +44,63 @@ def test_rejects_calls_without_valid_claims(workspace: Workspace, configure: Set
     assert not workspace.store.records
 
 
-def test_users_see_only_their_own_sessions(workspace: Workspace, configure: Set) -> None:
+def test_users_see_only_their_own_sessions(workspace: Workspace, configure: Configure) -> None:
     configure(**SIGN_IN)
-    wanted = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
-    session_id = ask("upload", "POST /upload", wanted, claims=ANNA)[1]["sessionId"]
+    upload = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
+    session_id = call("upload", "POST /upload", upload, claims=ANNA)[1]["sessionId"]
     assert workspace.record(session_id).owner == f"user:{ISSUER} anna"
-    asked = {"session_id": session_id}
+    body = {"session_id": session_id}
     for name in ("status", "cancel", "cleanup"):
-        assert ask(name, f"POST /{name}", asked, claims=BERT)[0] == 403
-    assert ask("history", "GET /history", claims=BERT)[1] == {"sessions": []}
-    assert ask("status", "POST /batch/status", {"session_ids": [session_id]}, claims=BERT)[1] == {
+        assert call(name, f"POST /{name}", body, claims=BERT)[0] == 403
+    assert call("history", "GET /history", claims=BERT)[1] == {"sessions": []}
+    assert call("status", "POST /batch/status", {"session_ids": [session_id]}, claims=BERT)[1] == {
         "sessions": [{"session_id": session_id, "status": "UNKNOWN"}]
     }
-    assert ask("status", "POST /status", asked, claims=ANNA)[0] == 200
-    assert len(ask("history", "GET /history", claims=ANNA)[1]["sessions"]) == 1
+    assert call("status", "POST /status", body, claims=ANNA)[0] == 200
+    assert len(call("history", "GET /history", claims=ANNA)[1]["sessions"]) == 1
 
 
 def test_ignores_claims_without_sign_in(workspace: Workspace) -> None:
-    ask("upload", "POST /upload", {"fileName": "a", "fileType": ""}, claims=ANNA, x_browser_token="m" * 32)
+    call("upload", "POST /upload", {"fileName": "a", "fileType": ""}, claims=ANNA, x_browser_token="m" * 32)
     (record,) = workspace.store.records.values()
     assert (record.owner or "").startswith("browser:")
 
 
-def test_config_names_the_sign_in_provider(configure: Set) -> None:
+def test_config_names_the_sign_in_provider(configure: Configure) -> None:
     configure(**SIGN_IN, sender="unbraid@example.org")
-    told = ask("config", "GET /config")[1]
-    assert told["signIn"] == {"issuer": ISSUER, "clientId": "app", "scopes": "openid"}
-    assert told["mail"] is True
+    config = call("config", "GET /config")[1]
+    assert config["signIn"] == {"issuer": ISSUER, "clientId": "app", "scopes": "openid"}
+    assert config["mail"] is True
 
 
-def test_config_without_endpoint_does_not_wake(configure: Set) -> None:
+def test_config_without_endpoint_does_not_wake(configure: Configure) -> None:
     configure(endpoint=None, queue_url="https://sqs.example.org/q", socket_url=None)
-    told = ask("config", "GET /config")[1]
-    assert (told["wakes"], told["events"]) == (False, None)
+    config = call("config", "GET /config")[1]
+    assert (config["wakes"], config["events"]) == (False, None)
 
 
-def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: Set) -> None:
+def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: Configure) -> None:
     session_id = workspace.brought(owner=f"user:{ISSUER} anna")
-    asked = {
+    single = {
         "sessionId": session_id,
         "s3Key": workspace.record(session_id).input_key,
         "notify": "a@example.org",
     }
     many = {"sessionIds": [session_id], "notify": "a@example.org"}
     configure(sender="unbraid@example.org")
-    for route, body in (("POST /process", asked), ("POST /batch/process", many)):
-        status, problem = ask("process", route, body)
+    for route, body in (("POST /process", single), ("POST /batch/process", many)):
+        status, problem = call("process", route, body)
         assert (status, problem["errors"][0]["pointer"]) == (422, "#/notify")
         assert "sign in" in problem["detail"]
     assert workspace.outbox.dispatched == []
     configure(**SIGN_IN, sender="unbraid@example.org")
-    assert ask("process", "POST /process", asked, claims=ANNA)[0] == 202
+    assert call("process", "POST /process", single, claims=ANNA)[0] == 202
     assert workspace.record(session_id).choices == Choices(notify="a@example.org")
 
 
-def test_models_in_the_image_are_installed(configure: Set) -> None:
+def test_models_in_the_image_are_installed(configure: Configure) -> None:
     configure(models="lite htdemucs")
-    models = ask("models", "GET /models")[1]["models"]
+    models = call("models", "GET /models")[1]["models"]
     assert {one["name"] for one in models if one["installed"]} == {"lite", "htdemucs"}
 
 
@@ -113,7 +114,7 @@ def test_internal_error_is_logged_and_hides_its_cause(
         raise RuntimeError("the table is on fire")
 
     monkeypatch.setattr(workspace.store, "get", broken)
-    status, problem = ask("status", "POST /status", {"session_id": "x" * 32})
+    status, problem = call("status", "POST /status", {"session_id": "x" * 32})
     assert (status, problem["title"]) == (500, "Internal Server Error")
     assert "fire" not in json.dumps(problem)
     assert any("on fire" in json.loads(line).get("exception", "") for line in log.getvalue().splitlines())
@@ -127,15 +128,15 @@ def test_song_fails_if_it_cannot_be_dispatched(workspace: Workspace, monkeypatch
 
     monkeypatch.setattr(workspace.outbox, "dispatch", away)
     session_id = workspace.brought()
-    asked = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
-    assert ask("process", "POST /process", asked)[0] == 500
-    assert ask("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"
+    body = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
+    assert call("process", "POST /process", body)[0] == 500
+    assert call("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"
 
 
 def test_route_of_another_function_is_404(workspace: Workspace) -> None:
-    assert ask("upload", "POST /status", {"session_id": "x"})[0] == 404
+    assert call("upload", "POST /status", {"session_id": "x"})[0] == 404
 
 
 def test_answers_are_not_cached(workspace: Workspace) -> None:
-    headers = run("config", http("GET /config"))["headers"]
+    headers = invoke("config", http("GET /config"))["headers"]
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")

@@ -1,4 +1,4 @@
-"""What functions write down leads neither to a song nor to whoever brought it."""
+"""The log of functions identifies no song and no user."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import secrets
 
 import pytest
-from tests.aws.functions.conftest import ask
+from tests.aws.functions.conftest import call
 from tests.aws.functions.events import Context
 from tests.jobs.memory import Workspace
 
@@ -17,16 +17,16 @@ from unbraid.jobs.session import new_id
 
 def test_log_has_no_song_names_or_session_ids(workspace: Workspace, log: io.StringIO) -> None:
     session_id = workspace.completed(name="Secret Song.mp3")
-    asked = {"session_id": session_id}
-    ask("status", "POST /status", asked)
-    ask("status", "GET /status/{sessionId}", path={"sessionId": session_id})
-    ask("upload", "POST /upload", {"fileName": "Secret Song.mp3", "fileType": ""})
-    ask("cleanup", "POST /cleanup", asked)
-    written = log.getvalue()
-    assert session_id not in written
-    assert "Secret" not in written
-    assert "memory:" not in written
-    answered = [json.loads(line) for line in written.splitlines() if '"answered"' in line]
+    body = {"session_id": session_id}
+    call("status", "POST /status", body)
+    call("status", "GET /status/{sessionId}", path={"sessionId": session_id})
+    call("upload", "POST /upload", {"fileName": "Secret Song.mp3", "fileType": ""})
+    call("cleanup", "POST /cleanup", body)
+    output = log.getvalue()
+    assert session_id not in output
+    assert "Secret" not in output
+    assert "memory:" not in output
+    answered = [json.loads(line) for line in output.splitlines() if '"answered"' in line]
     assert [(one["route"], one["status"]) for one in answered] == [
         ("POST /status", 200),
         ("GET /status/{sessionId}", 200),

@@ -1,4 +1,4 @@
-"""The functions answer as the web app does: both are asked the same over the same sessions."""
+"""Lambda functions and web app answer alike. Both get the same requests over the same sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.aws.functions.conftest import Set, run
+from tests.aws.functions.conftest import Configure, invoke
 from tests.aws.functions.events import http
 from tests.jobs.memory import SONG, Workspace
 
@@ -28,16 +28,16 @@ BROWSER = {"x_browser_token": "m" * 32}
 FUNCTIONS = {route.key: route.function for route in ROUTES}
 
 
-class Both:
-    """Functions and web app over one store of sessions."""
+class BothApis:
+    """Lambda functions and web app over one session store."""
 
     def __init__(self, workspace: Workspace, client: TestClient, store: FolderStore) -> None:
         self.workspace, self.client, self.store = workspace, client, store
 
-    def ask(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any, int, Any]:
+    def call_both(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any, int, Any]:
         """Status and answer of the function, then of the web app."""
         event = http(route, body, **more)
-        answer = run(FUNCTIONS[route], event)
+        answer = invoke(FUNCTIONS[route], event)
         method, _, path = route.partition(" ")
         for name, value in event.get("pathParameters", {}).items():
             path = path.replace(f"{{{name}}}", value)
@@ -50,14 +50,14 @@ class Both:
         assert answer["headers"]["content-type"] == other.headers["content-type"]
         return answer["statusCode"], json.loads(answer["body"]), other.status_code, other.json()
 
-    def same(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        """The answer of both; links may differ, and each makes ids of its own."""
-        status, answer, other_status, other = self.ask(route, body, **more)
-        assert (status, plain(answer)) == (other_status, plain(other))
+    def call_same(self, route: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """Call both, check that the answers are equal except for links and new ids, and return one."""
+        status, answer, other_status, other = self.call_both(route, body, **more)
+        assert (status, normalized(answer)) == (other_status, normalized(other))
         return status, answer
 
-    def song(self, name: str = "Song.mp3") -> tuple[str, str]:
-        """Id and key of a song that has been sent."""
+    def uploaded_song(self, name: str = "Song.mp3") -> tuple[str, str]:
+        """Session id and key of an uploaded song."""
         session = self.workspace.service.upload(name, "audio/mpeg", None).session
         with self.store.write(session.input_key) as part:
             part.write(SONG)
@@ -65,8 +65,8 @@ class Both:
         return session.id, session.input_key
 
 
-def plain(answer: Any) -> Any:
-    """Without what differs: links (one has its own address before them, and archives) and new ids."""
+def normalized(answer: Any) -> Any:
+    """The answer without links, archives and new ids, which differ."""
     text = re.sub(r"(\"uploadUrl\": \")[^\"]*", r"\1", json.dumps(answer))
     text = text.replace(ADDRESS, "")
     text = re.sub(r"expires=\d+|signature=[\w-]+", "", text)
@@ -77,56 +77,56 @@ def plain(answer: Any) -> Any:
 
 
 @pytest.fixture
-def both(workspace: Workspace, tmp_path: Path) -> Iterator[Both]:
+def both(workspace: Workspace, tmp_path: Path) -> Iterator[BothApis]:
     store = FolderStore(tmp_path / "objects", Links(b"secret"))
     workspace.objects = store  # type: ignore[assignment]
     workspace.sessions.objects = store
     app = create_app(workspace.service, Settings.load(data=tmp_path, keep_free_bytes=0, rate_burst=10_000))
     with TestClient(app, base_url=ADDRESS) as client:
-        yield Both(workspace, client, store)
+        yield BothApis(workspace, client, store)
 
 
-def test_upload_process_status_cleanup(both: Both) -> None:
-    status, answer = both.same(
+def test_upload_process_status_cleanup(both: BothApis) -> None:
+    status, answer = both.call_same(
         "POST /upload", {"fileName": "My Song.mp3", "fileType": "audio/mpeg"}, **BROWSER
     )
     assert (status, answer["expiresIn"], answer["maxBytes"]) == (200, 3600, 2**31)
     assert answer["uploadUrl"].startswith(f"/files/{answer['s3Key']}")
-    session_id, key = both.song()
-    asked = {"session_id": session_id}
+    session_id, key = both.uploaded_song()
+    body = {"session_id": session_id}
     process = {"sessionId": session_id, "s3Key": key, "stems": "all", "format": "flac"}
-    assert both.same("POST /status", asked)[1]["status"] == "AWAITING_UPLOAD"
-    assert both.same("POST /process", process) == (202, {"sessionId": session_id, "status": "PENDING"})
-    assert both.same("POST /process", process | {"stems": "drums"})[0] == 409
-    assert both.same("POST /status", asked)[1]["queue_position"] == 1
+    assert both.call_same("POST /status", body)[1]["status"] == "AWAITING_UPLOAD"
+    assert both.call_same("POST /process", process) == (202, {"sessionId": session_id, "status": "PENDING"})
+    assert both.call_same("POST /process", process | {"stems": "drums"})[0] == 409
+    assert both.call_same("POST /status", body)[1]["queue_position"] == 1
     both.workspace.leases.begin(session_id, "w")
     both.workspace.leases.renew_lease(session_id, "w", 0.4, "separating", 180.0)
-    told = both.same("GET /status/{sessionId}", path={"sessionId": session_id})[1]
-    assert (told["status"], told["progress"], told["stage"]) == ("IN_PROGRESS", 0.4, "separating")
+    answer = both.call_same("GET /status/{sessionId}", path={"sessionId": session_id})[1]
+    assert (answer["status"], answer["progress"], answer["stage"]) == ("IN_PROGRESS", 0.4, "separating")
     outputs = Workspace().outputs(session_id)
     both.workspace.leases.complete(session_id, "w", outputs, 180.0, "lite")
-    done = both.same("POST /status", asked)[1]
+    done = both.call_same("POST /status", body)[1]
     assert [file["filename"] for file in done["output_files"]] == ["vocals.wav", "no_vocals.wav"]
     assert all(file["s3_url"] and file["peaks_url"] and file["play_url"] for file in done["output_files"])
-    assert both.same("GET /history", query="limit=5", **BROWSER)[1]["sessions"] != []
-    both.same("POST /cancel", asked)
-    assert both.ask("POST /cleanup", asked) == (200, {"deleted": 2}, 200, {"deleted": 0})
+    assert both.call_same("GET /history", query="limit=5", **BROWSER)[1]["sessions"] != []
+    both.call_same("POST /cancel", body)
+    assert both.call_both("POST /cleanup", body) == (200, {"deleted": 2}, 200, {"deleted": 0})
 
 
-def test_batches(both: Both) -> None:
+def test_batches(both: BothApis) -> None:
     files = [{"fileName": f"{one}.mp3", "fileType": ""} for one in range(3)]
-    status, answer = both.same("POST /batch", {"files": files})
+    status, answer = both.call_same("POST /batch", {"files": files})
     assert (status, len(answer["uploads"])) == (200, 3)
-    ids = [both.song()[0], UNKNOWN, answer["uploads"][0]["sessionId"]]
-    status, results = both.same("POST /batch/process", {"sessionIds": ids, "stems": "all"})
+    ids = [both.uploaded_song()[0], UNKNOWN, answer["uploads"][0]["sessionId"]]
+    status, results = both.call_same("POST /batch/process", {"sessionIds": ids, "stems": "all"})
     assert status == 202
     assert [one.get("status") or one["problem"]["status"] for one in results["results"]] == [
         "PENDING",
         404,
         409,
     ]
-    told = both.same("POST /batch/status", {"session_ids": ids})[1]["sessions"]
-    assert [one["status"] for one in told] == ["PENDING", "UNKNOWN", "AWAITING_UPLOAD"]
+    status_answer = both.call_same("POST /batch/status", {"session_ids": ids})[1]["sessions"]
+    assert [one["status"] for one in status_answer] == ["PENDING", "UNKNOWN", "AWAITING_UPLOAD"]
 
 
 REFUSED: list[tuple[str, Any, int]] = [
@@ -155,36 +155,36 @@ REFUSED: list[tuple[str, Any, int]] = [
 
 
 @pytest.mark.parametrize(("route", "body", "status"), REFUSED)
-def test_errors(both: Both, route: str, body: Any, status: int) -> None:
-    assert both.same(route, body)[0] == status
+def test_errors(both: BothApis, route: str, body: Any, status: int) -> None:
+    assert both.call_same(route, body)[0] == status
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=nan", "limit=201&before=x"])
-def test_invalid_query(both: Both, query: str) -> None:
-    assert both.same("GET /history", query=query)[0] == 422
+def test_invalid_query(both: BothApis, query: str) -> None:
+    assert both.call_same("GET /history", query=query)[0] == 422
 
 
-def test_content_types_of_html_forms(both: Both) -> None:
+def test_content_types_of_html_forms(both: BothApis) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         body = b'{"fileName": "a.mp3", "fileType": ""}'
-        assert both.same("POST /upload", body, content_type=kind)[0] == 400
+        assert both.call_same("POST /upload", body, content_type=kind)[0] == 400
 
 
-def test_invalid_id_in_the_path(both: Both) -> None:
-    assert both.same("GET /status/{sessionId}", path={"sessionId": UNKNOWN})[0] == 404
-    assert both.same("GET /status/{sessionId}", path={"sessionId": "é"})[0] == 422
+def test_invalid_id_in_the_path(both: BothApis) -> None:
+    assert both.call_same("GET /status/{sessionId}", path={"sessionId": UNKNOWN})[0] == 404
+    assert both.call_same("GET /status/{sessionId}", path={"sessionId": "é"})[0] == 422
 
 
-def test_models_config_and_health(both: Both, configure: Set) -> None:
-    session_id, _ = both.song()
+def test_models_config_and_health(both: BothApis, configure: Configure) -> None:
+    session_id, _ = both.uploaded_song()
     both.workspace.service.start(session_id, choices=Choices("lite"))
     both.workspace.leases.begin(session_id, "w")
     both.workspace.now += 9
     both.workspace.leases.complete(session_id, "w", Workspace().outputs(session_id), 180.0, "lite")
-    assert both.same("GET /healthz")[0] == 200
-    _, models, _, others = both.ask("GET /models")
+    assert both.call_same("GET /healthz")[0] == 200
+    _, models, _, others = both.call_both("GET /models")
     for one, other in zip(models["models"], others["models"], strict=True):
         assert one | {"installed": 0, "sizeBytes": 0} == other | {"installed": 0, "sizeBytes": 0}
-    _, config, _, other = both.ask("GET /config")
+    _, config, _, other = both.call_both("GET /config")
     expected = {"mixes": False, "events": "wss://events.example.org/events", "wakes": True, "mail": False}
     assert config == other | expected

@@ -1,4 +1,4 @@
-"""Pages listen to their songs, and are told what changes."""
+"""WebSockets: `connect`, `disconnect` and `push`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.aws.functions import events, gateway
-from tests.aws.functions.conftest import Set, ask, run
+from tests.aws.functions.conftest import Configure, call, invoke
 from tests.aws.functions.gateway import Gateway
 from tests.jobs.memory import Workspace
 from tests.simulators.moto_server import CONNECTIONS_TABLE, new_table
@@ -29,8 +29,8 @@ def table(aws: str) -> str:
 
 
 @pytest.fixture
-def page(table: str, configure: Set) -> Iterator[Gateway]:
-    """What pages hear."""
+def page(table: str, configure: Configure) -> Iterator[Gateway]:
+    """The fake gateway, which records the messages to pages."""
     with gateway.running() as one:
 
         def reconfigure(**settings: Any) -> None:
@@ -44,37 +44,39 @@ def page(table: str, configure: Set) -> Iterator[Gateway]:
         reconfigure()
 
 
-def listen(connection_id: str, *session_ids: str, **headers: str) -> dict[str, Any]:
-    answer: dict[str, Any] = run("connect", events.socket("$connect", connection_id, session_ids, **headers))
+def subscribe(connection_id: str, *session_ids: str, **headers: str) -> dict[str, Any]:
+    answer: dict[str, Any] = invoke(
+        "connect", events.socket("$connect", connection_id, session_ids, **headers)
+    )
     return answer
 
 
-def say(connection_id: str) -> None:
-    """What a page does once its socket stands."""
-    assert run("connect", events.socket("$default", connection_id)) == {"statusCode": 200}
+def send_message(connection_id: str) -> None:
+    """Send a message from a page, as it does once its socket is open."""
+    assert invoke("connect", events.socket("$default", connection_id)) == {"statusCode": 200}
 
 
 def change(*changed: tuple[str, str]) -> None:
-    run("push", events.changes(*changed))
+    invoke("push", events.changes(*changed))
 
 
 def items(table: str) -> list[dict[str, Any]]:
     return boto3.client("dynamodb").scan(TableName=table)["Items"]  # type: ignore[return-value]
 
 
-def age(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let time pass until a connection stands for certain."""
+def wait_until_open(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advance the clock until a connection must be open."""
     later = push.sockets()._clock() + OPEN_AFTER_S + 1
     monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
 def test_sends_status_at_once_and_after_each_change(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.brought(), workspace.brought()
-    assert listen("a=", one, other, UNKNOWN, one) == {"statusCode": 200}
-    say("a=")
-    first = {told["session_id"]: told for told in page.sent.pop("a=")}
-    assert first[one] == ask("status", "POST /status", {"session_id": one})[1]
-    assert {key: told["status"] for key, told in first.items()} == {
+    assert subscribe("a=", one, other, UNKNOWN, one) == {"statusCode": 200}
+    send_message("a=")
+    first = {message["session_id"]: message for message in page.sent.pop("a=")}
+    assert first[one] == call("status", "POST /status", {"session_id": one})[1]
+    assert {key: message["status"] for key, message in first.items()} == {
         one: "AWAITING_UPLOAD",
         other: "AWAITING_UPLOAD",
         UNKNOWN: "UNKNOWN",
@@ -89,11 +91,11 @@ def test_sends_status_at_once_and_after_each_change(workspace: Workspace, page: 
 
 def test_sends_only_the_last_of_several_changes(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.working(), workspace.completed()
-    listen("a=", one, other)
+    subscribe("a=", one, other)
     change(("INSERT", one), ("MODIFY", one), ("MODIFY", other), ("MODIFY", one))
     assert sorted(page.take_statuses("a=")) == sorted([(one, "IN_PROGRESS"), (other, "COMPLETED")])
     workspace.service.cleanup(one)
-    change(("MODIFY", one))  # whose end comes in the next batch
+    change(("MODIFY", one))  # the REMOVE comes in the next batch
     assert page.take_statuses("a=") == []
     change(("MODIFY", one), ("REMOVE", one))
     assert page.take_statuses("a=") == [(one, "UNKNOWN")]
@@ -102,7 +104,7 @@ def test_sends_only_the_last_of_several_changes(workspace: Workspace, page: Gate
 def test_sends_to_all_subscribers_of_a_session_only(workspace: Workspace, page: Gateway) -> None:
     one, other = workspace.waiting(), workspace.waiting()
     for connection_id, session_id in (("a=", one), ("b=", one), ("c=", other)):
-        listen(connection_id, session_id)
+        subscribe(connection_id, session_id)
     change(("MODIFY", one))
     assert page.sent["a="] == page.sent["b="] != []
     assert "c=" not in page.sent
@@ -119,7 +121,7 @@ def test_reads_no_session_without_subscribers(
 def test_failing_socket_does_not_stop_others(workspace: Workspace, page: Gateway, table: str) -> None:
     session_id = workspace.waiting()
     for name in ("a=", "b=", "c="):
-        listen(name, session_id)
+        subscribe(name, session_id)
     page.broken.add("a=")
     page.gone.add("b=")
     change(("MODIFY", session_id))
@@ -130,68 +132,68 @@ def test_removes_closed_connection_when_sending_fails(
     workspace: Workspace, page: Gateway, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = workspace.waiting(), workspace.waiting()
-    listen("a=", one, other)
+    subscribe("a=", one, other)
     page.gone.add("a=")
     change(("MODIFY", one))
-    assert len(items(table)) == 3  # it may not stand yet
-    age("a=", monkeypatch)
+    assert len(items(table)) == 3  # it may not be open yet
+    wait_until_open("a=", monkeypatch)
     change(("MODIFY", one))
     assert items(table) == []
 
 
 def test_disconnect_removes_the_connection(workspace: Workspace, page: Gateway, table: str) -> None:
     one = workspace.waiting()
-    listen("a=", one, workspace.waiting())
-    listen("b=", one)
+    subscribe("a=", one, workspace.waiting())
+    subscribe("b=", one)
     for _ in range(2):
-        assert run("disconnect", events.socket("$disconnect", "a="))["statusCode"] == 200
+        assert invoke("disconnect", events.socket("$disconnect", "a="))["statusCode"] == 200
     assert {item["connection_id"]["S"] for item in items(table)} == {"b="}
-    say("a=")
+    send_message("a=")
     assert "a=" not in page.sent
 
 
 def test_items_have_a_time_to_live(workspace: Workspace, page: Gateway, table: str) -> None:
-    listen("a=", workspace.waiting())
+    subscribe("a=", workspace.waiting())
     for item in items(table):
         assert float(item["ttl"]["N"]) == pytest.approx(float(item["since"]["N"]) + MAX_CONNECTION_S, abs=1)
 
 
 def test_page_may_subscribe_to_a_whole_batch(workspace: Workspace, page: Gateway) -> None:
     ids = [workspace.brought() for _ in range(100)]
-    assert listen("a=", *ids)["statusCode"] == 200
-    say("a=")
+    assert subscribe("a=", *ids)["statusCode"] == 200
+    send_message("a=")
     assert sorted(session_id for session_id, _ in page.take_statuses("a=")) == sorted(ids)
 
 
 def test_rejects_invalid_session_ids(page: Gateway, table: str) -> None:
     for ids in ((), ("a\0b",), ("",), tuple(f"{number:032}" for number in range(101))):
-        assert listen("a=", *ids)["statusCode"] == 422
+        assert subscribe("a=", *ids)["statusCode"] == 422
     assert items(table) == []
 
 
 def test_session_id_cannot_name_another_connection(workspace: Workspace, page: Gateway) -> None:
     session_id = workspace.waiting()
-    listen("b=", session_id)
-    assert listen("a=", "connection:b=")["statusCode"] == 200
-    say("b=")
+    subscribe("b=", session_id)
+    assert subscribe("a=", "connection:b=")["statusCode"] == 200
+    send_message("b=")
     assert page.take_statuses("b=") == [(session_id, "PENDING")]
     assert "a=" not in page.sent
 
 
 def test_rejects_other_origins(page: Gateway) -> None:
-    assert listen("a=", UNKNOWN, origin=SITE)["statusCode"] == 200
+    assert subscribe("a=", UNKNOWN, origin=SITE)["statusCode"] == 200
     for origin in ("https://evil.example.org", "http://music.example.org", "null"):
-        assert listen("a=", UNKNOWN, origin=origin)["statusCode"] == 403
+        assert subscribe("a=", UNKNOWN, origin=origin)["statusCode"] == 403
 
 
 def test_internal_error_is_500(page: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push.connections(), "add", None)
-    assert listen("a=", UNKNOWN) == {"statusCode": 500}
+    assert subscribe("a=", UNKNOWN) == {"statusCode": 500}
 
 
 @pytest.fixture
 def signed_in(page: Gateway) -> Iterator[Callable[..., str]]:
-    """Makes tokens, where people sign in."""
+    """A factory of tokens, with sign-in configured."""
     with issuer.running() as one:
         page.configure(oidc_issuer=one.address, oidc_client_id=CLIENT)  # type: ignore[attr-defined]
         yield one.token
@@ -201,14 +203,14 @@ def test_sends_users_only_their_own_sessions(
     workspace: Workspace, page: Gateway, signed_in: Callable[..., str], table: str
 ) -> None:
     tokens = {name: f"bearer.{signed_in(sub=name)}" for name in ("anna", "bert")}
-    first = listen("a=", UNKNOWN, sec_websocket_protocol=f"other, {tokens['anna']}")
+    first = subscribe("a=", UNKNOWN, sec_websocket_protocol=f"other, {tokens['anna']}")
     assert first == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": tokens["anna"]}}
     (owner,) = {item["owner"]["S"] for item in items(table)}
     assert owner.startswith("user:http") and owner.endswith(" anna")
     session_id = workspace.waiting(owner=owner)
     for connection_id, name in (("b=", "anna"), ("c=", "bert")):
-        listen(connection_id, session_id, sec_websocket_protocol=tokens[name])
-    say("c=")
+        subscribe(connection_id, session_id, sec_websocket_protocol=tokens[name])
+    send_message("c=")
     assert page.take_statuses("c=") == [(session_id, "UNKNOWN")]
     change(("MODIFY", session_id))
     assert page.take_statuses("b=") == [(session_id, "PENDING")]
@@ -220,10 +222,10 @@ def test_rejects_connection_without_valid_token(
 ) -> None:
     for protocols in ("", "other", "bearer.", "bearer.x.y.z", f"bearer.{signed_in(aud='another')}"):
         headers = {"sec_websocket_protocol": protocols} if protocols else {}
-        assert listen("a=", UNKNOWN, **headers) == {"statusCode": 401}
+        assert subscribe("a=", UNKNOWN, **headers) == {"statusCode": 401}
     assert items(table) == []
 
 
 def test_unavailable_issuer_is_503(page: Gateway, signed_in: Callable[..., str]) -> None:
     page.configure(oidc_issuer="http://127.0.0.1:9", oidc_client_id=CLIENT)  # type: ignore[attr-defined]
-    assert listen("a=", UNKNOWN, sec_websocket_protocol=f"bearer.{signed_in()}") == {"statusCode": 503}
+    assert subscribe("a=", UNKNOWN, sec_websocket_protocol=f"bearer.{signed_in()}") == {"statusCode": 503}
