@@ -1,4 +1,4 @@
-"""A song in, its stems out, in constant memory."""
+"""Separate songs into stems, in constant memory."""
 
 from unbraid.separation.output import output_folder_names
 from unbraid.separation.progress import Progress

@@ -1,4 +1,4 @@
-"""The one array type of the engine: float32 numpy arrays; shapes are said where they are used."""
+"""The array type of the engine: float32 NumPy arrays. Docstrings give the shapes."""
 
 from __future__ import annotations
 

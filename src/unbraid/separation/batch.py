@@ -1,4 +1,4 @@
-"""Many songs: the next one is read and computed while the stems of the one before are still being encoded."""
+"""Overlap songs: read and compute the next song while the stems of the one before are being encoded."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Songs under way at once: one is computed, the other is being read for that, or written.
-UNDER_WAY = 2
+# Songs at once: one is computed while the other is read or written.
+CONCURRENT_SONGS = 2
 
-# Short songs may overtake one that takes long to be written; so many may be done that are not handed out yet.
-AHEAD = 3
+# Short songs may finish before an earlier one that takes long to write. At most this many results wait for it.
+MAX_WAITING = 3
 
-Begun = Callable[[], object]
-"""What a song calls when it is being computed, so that the next may begin to be read."""
+Started = Callable[[], object]
+"""A song calls this when it starts to compute, so that the next song starts to be read."""
 
 
-def overlapped(work: Iterable[Callable[[Begun], T]], give_up: Callable[[], object]) -> Generator[T]:
-    """What the calls in `work` give, in their order. They run in threads of their own, UNDER_WAY at once.
+def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], object]) -> Generator[T]:
+    """Run the calls in `work` in CONCURRENT_SONGS threads and yield their results in order.
 
-    Each is begun when the one before has called what it was given, or has ended, so that they compute in their order.
-    What a call raises is raised here when its result is due. When others run then, or when the generator is left,
-    `give_up` is called, which has to end them, and they are waited for.
+    A call starts when the one before has called its argument or ended, so songs compute in order. An exception of a
+    call is raised here when its result is due. On an exception, or if the generator is closed early, `cancel` is
+    called, which must end the running calls; then they are awaited.
     """
-    pool = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="song")
+    pool = ThreadPoolExecutor(CONCURRENT_SONGS, thread_name_prefix="song")
     pending: deque[Future[T]] = deque()
     before = Event()
     before.set()
     try:
         for call in work:
-            begun = Event()
-            pending.append(pool.submit(_after, before, call, begun))
-            before = begun
-            if len(pending) > AHEAD:
+            started = Event()
+            pending.append(pool.submit(_after, before, call, started))
+            before = started
+            if len(pending) > MAX_WAITING:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
         if pending:
-            give_up()
+            cancel()
         pool.shutdown(cancel_futures=True)
 
 
-def _after(before: Event, call: Callable[[Begun], T], begun: Event) -> T:
-    """Wait for `before`, then do `call`."""
+def _after(before: Event, call: Callable[[Started], T], started: Event) -> T:
+    """Wait for `before`, then call."""
     before.wait()
     try:
-        return call(begun.set)
+        return call(started.set)
     finally:
-        begun.set()
+        started.set()

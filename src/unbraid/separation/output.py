@@ -1,4 +1,4 @@
-"""Stems on their way to disk: all of a song's files appear at once and whole, or nothing does."""
+"""Publish the stems of a song together, and choose the name of their folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from unbraid.files.atomic import LONGEST_NAME
 from unbraid.files.oserrors import output_error
 from unbraid.files.workfolder import WorkFolder
 
-# Folders that this process had to make for stems -> how many StemFolders are at work in each. The last one that leaves
-# removes it if nothing has come of any.
-_made: dict[Path, int] = {}
-_making = Lock()
+# Folders that this process created for stems -> number of StemFolders that use each. The last user removes the folder
+# if it is empty.
+_created: dict[Path, int] = {}
+_lock = Lock()
 
 
 class StemFolder:
-    """Context manager: a hidden folder in `out_dir` to write into, which `publish` turns into `out_dir/name`.
+    """Context manager for a hidden folder in `out_dir`; `publish` moves its stems to `out_dir/name`.
 
-    When it is left without that, nothing stays, neither of its contents nor of folders that had to be made.
-    Raises OutputError when a folder can't be made or renamed.
+    Without `publish` everything is removed, with the folders that were created for it. Raises OutputError.
     """
 
     def __init__(self, out_dir: Path, name: str) -> None:
@@ -36,16 +35,16 @@ class StemFolder:
 
     def __enter__(self) -> StemFolder:
         try:
-            with _making:
-                self._make_folders()
+            with _lock:
+                self._create_folders()
                 self._work = WorkFolder(self._out_dir)
         except OSError as error:
-            self._leave_folders()
+            self._remove_folders()
             raise output_error(self._out_dir, error) from error
         except OutputError:
-            self._leave_folders()
+            self._remove_folders()
             raise
-        # A folder of its own inside: the hidden one is closed to others, the stems should not be.
+        # Other users can't open the work folder, but they may open the stems.
         self.stems = self._work.path / "stems"
         try:
             self.stems.mkdir()
@@ -55,11 +54,11 @@ class StemFolder:
         return self
 
     def spool(self, name: str) -> Path:
-        """Path of a file that is needed while working and then goes."""
+        """Return the path of a temporary file."""
         return self._work.path / name
 
     def publish(self) -> None:
-        """Bring the files in `stems` into place, over older ones of their names."""
+        """Move the files in `stems` to their places, over older files."""
         try:
             if self.target.is_dir():
                 for path in sorted(self.stems.iterdir()):
@@ -73,41 +72,40 @@ class StemFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._work.remove()
-        self._leave_folders()
+        self._remove_folders()
         if isinstance(error, OutputError) and error.path and error.path.is_relative_to(self._work.path):
-            # The user doesn't know the hidden folder.
+            # Name the place that the user knows instead of the hidden folder.
             is_stem = error.path.parent == self.stems
             raise error.moved_to(self.target / error.path.name if is_stem else self._out_dir) from error
 
-    def _make_folders(self) -> None:
+    def _create_folders(self) -> None:
         out_dir = self._out_dir.absolute()
         folders = (out_dir, *out_dir.parents)
         try:
             for path in reversed([path for path in folders if not path.exists()]):
                 path.mkdir(exist_ok=True)
-                _made.setdefault(path, 0)
+                _created.setdefault(path, 0)
         finally:
-            self._within = [path for path in folders if path in _made]
+            self._within = [path for path in folders if path in _created]
             for path in self._within:
-                _made[path] += 1
+                _created[path] += 1
         if self.target.exists() and not self.target.is_dir():
             raise output_error(self.target, NotADirectoryError(errno.ENOTDIR, ""))
 
-    def _leave_folders(self) -> None:
-        with _making:
+    def _remove_folders(self) -> None:
+        with _lock:
             for path in self._within:
-                _made[path] -= 1
-                if not _made[path]:
-                    del _made[path]
-                    with suppress(OSError):  # there is something in it
+                _created[path] -= 1
+                if not _created[path]:
+                    del _created[path]
+                    with suppress(OSError):  # not empty
                         path.rmdir()
 
 
 def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """A folder name for each song: its file's name without the ending; a second one of that name gets ` (2)`.
+    """Choose a folder name for each song: its file's name without suffix; a second song of that name gets ` (2)`.
 
-    Names that differ only in case or in how accents are encoded count as one, as file systems may treat them
-    so.
+    Names that differ only in case or in the encoding of accents count as equal, as on some file systems.
     """
     taken: set[str] = set()
     names = []
@@ -123,14 +121,14 @@ def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 
 def output_folder_name(path: str | os.PathLike[str]) -> str:
-    """Name of the folder for the stems of `path`: the file's name without its ending.
+    """Return the name of the folder for the stems of `path`: the file's name without its suffix.
 
     >>> output_folder_name("music/song.live.mp3")
     'song.live'
     """
     name = Path(path).name
     stem = name.rpartition(".")[0]
-    # "..." and the like would point out of the output folder; a name that is all ending is better than none.
+    # A name such as "..." would point out of the output folder. A name that is all suffix is better than none.
     return _shortened(stem if stem.strip(". ") else name.strip(". ") or "song", "")
 
 
@@ -139,7 +137,7 @@ def _key(name: str) -> str:
 
 
 def _shortened(name: str, suffix: str) -> str:
-    """`name` and `suffix`, the name cut so that both fit a file system's limit."""
-    room = LONGEST_NAME - len(suffix)
+    """Append `suffix` to `name`, shortened so that both fit the limit of file systems."""
+    limit = LONGEST_NAME - len(suffix)
     encoded = os.fsencode(name)
-    return (encoded[:room].decode("utf-8", "ignore") if len(encoded) > room else name) + suffix
+    return (encoded[:limit].decode("utf-8", "ignore") if len(encoded) > limit else name) + suffix

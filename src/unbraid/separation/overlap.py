@@ -1,10 +1,9 @@
-"""Cut a song into overlapping segments and add the estimates up again, holding only what is unfinished.
+"""Cut a song into overlapping segments, and overlap-add the estimates in constant memory.
 
-The rules are those of Demucs (`apply_model`), so that its networks give here what they give there: a segment
-starts every `(1 - overlap) * length` samples until the song is over, and the end of the song cuts the last ones
-short. For these some networks read as much as for any other: real music on both sides where there is any, and
-zeros beyond the ends of the song; others read just the cut. Estimates are weighted with a triangle that peaks in
-the middle of the segment, and divided by the sum of the weights.
+The rules are those of Demucs (`apply_model`), so that its networks give the same results. A segment starts every
+`(1 - overlap) * length` samples; the end of the song shortens the last segments. For short segments, some networks read
+a full length, with the music around the segment and zeros beyond the ends of the song; others read only the segment.
+Estimates are weighted with a triangle that peaks in the middle of the segment, and divided by the sum of the weights.
 """
 
 from __future__ import annotations
@@ -19,32 +18,32 @@ from unbraid.separation.arrays import Floats
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One cut, in samples of the song; `start` is negative where a shift moved it before the first sample."""
+    """A segment, in samples of the song. `start` is negative if a shift moved it before the first sample."""
 
     start: int
-    """First sample it estimates."""
+    """First estimated sample."""
     length: int
-    """How many samples it estimates."""
+    """Number of estimated samples."""
     read_start: int
-    """First sample the network reads for that (maybe before the song)."""
+    """First sample that the network reads; may be before the song."""
     read_length: int
-    """How many samples it reads."""
+    """Number of samples that the network reads."""
     next_start: int
-    """Where the next segment starts: what lies before is finished with this one."""
+    """Start of the next segment: all samples before it are final once this segment is added."""
 
     @property
     def stop(self) -> int:
-        """End of what it estimates."""
+        """End of the estimated samples."""
         return self.start + self.length
 
     @property
     def read_stop(self) -> int:
-        """End of what the network reads (maybe after the song)."""
+        """End of the samples that the network reads; may be after the song."""
         return self.read_start + self.read_length
 
     @property
     def inner(self) -> slice:
-        """Where the estimated samples stand in what the network reads."""
+        """Position of the estimated samples within the samples that the network reads."""
         offset = self.start - self.read_start
         return slice(offset, offset + self.length)
 
@@ -52,9 +51,9 @@ class Segment:
 def plan_segments(
     samples: int, length: int, overlap: float, shift: int = 0, *, surrounded: bool = True
 ) -> Iterator[Segment]:
-    """Segments of `length` over a song of `samples` that is preceded by `shift` zeros.
+    """Plan segments of `length` for a song of `samples`, preceded by `shift` zeros.
 
-    `surrounded`: for those that the end of the song cuts short, the network reads what lies around them too.
+    `surrounded`: for segments that the end of the song shortens, the network also reads the samples around them.
     """
     stride = int((1 - overlap) * length)
     if stride < 1:
@@ -67,7 +66,7 @@ def plan_segments(
 
 
 def triangle(length: int) -> Floats:
-    """Weight of each sample of a segment: 1, 2 ... up to its middle and back down, over the maximum."""
+    """Return the weight of each sample of a segment: 1, 2 ... up to the middle and back, divided by the maximum."""
     half = length // 2
     ramp = np.concatenate([np.arange(1, half + 1), np.arange(length - half, 0, -1)])
     weight: Floats = (ramp / ramp.max()).astype(np.float32)
@@ -75,27 +74,27 @@ def triangle(length: int) -> Floats:
 
 
 class MixtureBuffer:
-    """The stretch of a song that still has to be read; before its start and after its end are zeros."""
+    """Holds the part of a song that segments still read. Before and after the song are zeros."""
 
     def __init__(self, channels: int) -> None:
         self._blocks: list[Floats] = []
         self._channels = channels
         self._first = 0
         self.stop = 0
-        """Samples of the song taken in so far."""
+        """Number of samples appended so far."""
 
     def append(self, block: Floats) -> None:
-        """Take in the next samples, (channels, samples)."""
+        """Append the next samples, (channels, samples)."""
         self._blocks.append(block)
         self.stop += block.shape[1]
 
     def forget(self, before: int) -> None:
-        """Drop whole blocks that lie before sample `before`."""
+        """Drop blocks that end before sample `before`."""
         while self._blocks and self._first + self._blocks[0].shape[1] <= before:
             self._first += self._blocks.pop(0).shape[1]
 
     def read(self, start: int, length: int) -> Floats:
-        """Copy of samples `start` to `start + length`, (channels, length)."""
+        """Copy samples from `start` to `start + length`: (channels, length)."""
         result = np.zeros((self._channels, length), np.float32)
         position = self._first
         for block in self._blocks:
@@ -107,10 +106,10 @@ class MixtureBuffer:
 
 
 class OverlapAdd:
-    """Weighted sum of the estimates of one network; hands out what no further segment will touch.
+    """Weighted sum of one network's estimates. Final samples can be taken while later segments are added.
 
-    `length` of a segment; `capacity`: samples between the first one not taken yet and the end of the newest
-    segment.
+    `length` is the length of a segment. `capacity` is the maximum number of samples from the first one not yet taken
+    to the end of the newest segment.
     """
 
     def __init__(self, sources: int, channels: int, length: int, capacity: int) -> None:
@@ -118,16 +117,16 @@ class OverlapAdd:
         self._sum = np.empty((sources, channels, capacity), np.float32)
         self._weights = np.empty(capacity, np.float32)
         self._first = 0
-        self._filled = 0  # samples from there on that hold something
+        self._filled = 0  # number of samples from `_first` on with estimates
 
     def add(self, segment: Segment, estimate: Floats) -> None:
-        """Add `estimate` (sources, channels, segment.length); segments come in the order of their starts."""
-        # What a shift puts before the song is dropped: nobody hears it.
-        unheard = min(max(0, -segment.start), segment.length)
-        weight = self._weight[unheard : segment.length]
-        estimate = estimate[..., unheard:]
-        start, stop = segment.start + unheard - self._first, max(segment.stop, 0) - self._first
-        # No segment starts after the end of the one before, so that nothing is left out between both.
+        """Add `estimate` (sources, channels, segment.length). Segments must be added in order of their starts."""
+        # Samples that a shift puts before the song are dropped.
+        before_song = min(max(0, -segment.start), segment.length)
+        weight = self._weight[before_song : segment.length]
+        estimate = estimate[..., before_song:]
+        start, stop = segment.start + before_song - self._first, max(segment.stop, 0) - self._first
+        # No segment starts after the end of the one before, so there are no gaps.
         shared = min(max(0, self._filled - start), weight.size)
         both, new = slice(start, start + shared), slice(start + shared, stop)
         self._sum[..., both] += weight[:shared] * estimate[..., :shared]
@@ -137,7 +136,7 @@ class OverlapAdd:
         self._filled = max(self._filled, stop)
 
     def take(self, before: int) -> Floats:
-        """Finished samples up to `before`, (sources, channels, samples), and forget them."""
+        """Return and drop the final samples up to `before`: (sources, channels, samples)."""
         count = before - self._first
         finished: Floats = self._sum[..., :count] / self._weights[:count]
         for held in (self._sum, self._weights):

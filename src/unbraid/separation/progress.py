@@ -1,4 +1,4 @@
-"""What a caller is told while a song is being separated, and how it says stop."""
+"""Progress callbacks and cancellation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from unbraid.errors import Cancelled
 
 Stage = Literal["analysing", "separating", "writing"]
 
-# Where each stage begins and ends, as a share of the work: decoding once and encoding take a few hundredths
-# of it.
+# Start and end of each stage as a share of the work. Decoding once and encoding take a few hundredths of it.
 SHARES: dict[Stage, tuple[float, float]] = {
     "analysing": (0.0, 0.03),
     "separating": (0.03, 0.96),
@@ -22,12 +21,14 @@ SHARES: dict[Stage, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One report. `fraction` of all the work, never falling; `seconds_done` of the song in this stage."""
+    """One progress report."""
 
     fraction: float
+    """Share of all work that is done; never decreases."""
     seconds_done: float
+    """Seconds of the song done in this stage."""
     seconds_total: float | None
-    """Length of the song; what its header claims while it is analysed, None where it claims nothing."""
+    """Length of the song. While it is analysed, the length by its header, or None if it has none."""
     stage: Stage
 
 
@@ -35,39 +36,39 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class CancelToken(Protocol):
-    """Anything like `threading.Event`: set it, and the work stops with `Cancelled` within a segment."""
+    """Anything like `threading.Event`. Once it is set, the work stops with `Cancelled` within a segment."""
 
     def is_set(self) -> bool:
-        """Whether to stop."""
+        """Whether to cancel."""
         ...
 
 
-class Leaving(Event):
-    """Set when work is given up, or when the token `asked` is."""
+class CancelAll(Event):
+    """Cancels all songs of a batch. Set by itself, or when the caller's `cancel` is set."""
 
-    def __init__(self, asked: CancelToken | None) -> None:
+    def __init__(self, cancel: CancelToken | None) -> None:
         super().__init__()
-        self._asked = asked
+        self._cancel = cancel
 
     def is_set(self) -> bool:
         """See `CancelToken`."""
-        return super().is_set() or (self._asked is not None and self._asked.is_set())
+        return super().is_set() or (self._cancel is not None and self._cancel.is_set())
 
 
 class Reporter:
-    """Turns seconds done into reports and a set token into `Cancelled`, in the thread that works."""
+    """Calls the progress callback, and raises `Cancelled` once the token is set."""
 
     def __init__(self, callback: ProgressCallback | None, cancel: CancelToken | None) -> None:
         self._callback = callback
         self._cancel = cancel
 
     def check(self) -> None:
-        """Raise Cancelled when asked to stop."""
+        """Raise Cancelled if the token is set."""
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled
 
     def report(self, stage: Stage, done_s: float, total_s: float | None) -> None:
-        """Tell that `done_s` of `total_s` went through `stage`."""
+        """Report that `stage` has done `done_s` of `total_s` seconds. Raises Cancelled."""
         self.check()
         if self._callback is None:
             return

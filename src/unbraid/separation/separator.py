@@ -1,4 +1,4 @@
-"""The public face: load a model once, separate as many songs with it as you like."""
+"""The public API: load a model once, then separate any number of songs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from unbraid.audio.video import check_video, write_without
 from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.out_of_memory import report_out_of_memory
-from unbraid.separation.batch import Begun, overlapped
+from unbraid.separation.batch import Started, overlapped
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
 from unbraid.separation.pipeline import Pipeline, Task
-from unbraid.separation.progress import CancelToken, Leaving, Progress, ProgressCallback, Reporter
+from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
@@ -35,34 +35,42 @@ VIDEO = "video"  # key of the video in Result.files
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one song."""
+    """The stems of one song on disk, and how they were made."""
 
     files: dict[str, Path]
-    """Stem name -> file; `video` -> the video without the voice, where the call asked for one."""
+    """Stem name -> file; with `video=True` also "video" -> the video with the accompaniment as its sound."""
     duration_s: float
+    """Length of the song."""
     sample_rate: int
-    """Of the files, Hz."""
+    """Of the files, in Hz."""
     warnings: tuple[SongWarning, ...]
-    """What was wrong with the song but could be coped with, one line each."""
+    """Problems of the song that didn't stop the work; `str()` gives a line for each."""
     seconds: float
-    """Time it took, without waiting for its turn where several songs are separated at once."""
+    """Time it took, without waiting for other songs that were separated at the same time."""
     model: str
+    """Name of the model."""
     gain: float
-    """What all stems were multiplied by so that none clips; 1 where none would have."""
+    """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
 
 
 class Separator:
-    """Takes songs apart. Loads its model when made; may be used by several threads at once, which compute in turn.
+    """Separates songs into stems. Loads its model when created. Thread-safe; one song computes at a time.
 
-    `model`: a name of the catalogue, `auto` (the best that can be had) or the path of a model folder; with `repo`,
-    a folder of published weights, a name in that. A model that is not here is downloaded; `downloading` is told
-    bytes done and bytes in all (0: not known), and `notice` what `auto` came to, in a line. `device`: cpu, cuda, mps
-    or auto, a graphics card where one can be used. `overlap`: share of a segment that the next reads again (0 to
-    below 1), `segment_s`: its length in seconds; `shifts`: average over that many random shifts of up to half a
-    second (0: none), drawn from `seed`; where they are None, `quality` (fast, balanced, best) and the model decide.
-    `threads`: CPU threads in all; `jobs`: segments computed at once (None: two, one on a single core or where they are
-    long, eight on a graphics card). Raises ModelError, SettingError, and UnbraidError for a graphics card without
-    enough memory.
+    Args:
+        model: a name of the catalogue, `auto` (the best available), or the path of a model folder.
+        device: `cpu`, `cuda`, `mps`, or `auto` (a graphics card if one is usable).
+        overlap: share of a segment that the next one reads again, from 0 to below 1.
+        segment_s: length of a segment in seconds.
+        shifts: number of random shifts of up to half a second to average over; 0: none.
+        seed: of the random shifts.
+        threads: CPU threads in all.
+        jobs: segments computed at once. None: two; one on a single core or with long segments; eight on a GPU.
+        quality: `fast`, `balanced` or `best`: sets `overlap` and `shifts` where they are None.
+        repo: folder of published weights; `model` is then a name in it.
+        notice: called with a line about the model that `auto` chose.
+        downloading: called with the bytes done and the bytes in all (0: unknown) while the model is downloaded.
+
+    Raises ModelError, SettingError, and OutOfMemory if the graphics card has too little memory.
     """
 
     def __init__(
@@ -98,12 +106,12 @@ class Separator:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Names of the stems that the model knows."""
+        """Names of the stems that the model separates."""
         return self.model.sources
 
     @property
     def sample_rate(self) -> int:
-        """The model's, in Hz; songs of other rates are resampled for it and back."""
+        """The model's sample rate in Hz. Songs with other rates are resampled, and their stems resampled back."""
         return self.model.sample_rate
 
     def separate(
@@ -116,11 +124,11 @@ class Separator:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Stems:
-        """Stems of a file, or of an array (1 or 2 channels, samples) at `sample_rate` (None: the model's).
+        """Separate a file, or an array (1 or 2 channels, samples) at `sample_rate` (None: the model's).
 
-        They have the rate, the channels and exactly the length of the song, and are not limited to full
-        scale. `stems`: all (None), or the name of one, which comes with its complement. Raises InputError,
-        SettingError, Cancelled.
+        The stems have the sample rate, the channels and exactly the length of the song. They may exceed full scale.
+        `stems`: None for all, or the name of one, which is returned with its complement. `audio_stream` is the number
+        of the file's audio stream, from 0. Raises InputError, SettingError, Cancelled.
         """
         choice = choose_stems(stems or ALL, self.sources)
         source: Song
@@ -129,7 +137,7 @@ class Separator:
         elif sample_rate is None:
             source = FileSong(song, audio_stream)
         else:
-            raise SettingError("sample_rate is that of an array; a file says its own")
+            raise SettingError("sample_rate is for arrays. Leave it out for a file, which has its own.")
         reporter = Reporter(progress, cancel)
         analysis = analyse(source, self.model, reporter)
         task = Task(source, analysis, choice, source.sample_rate, source.channels, reporter)
@@ -157,24 +165,34 @@ class Separator:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Result:
-        """Write `out_dir/SONG/STEM.format`; SONG is `name`, or the file's name without its ending.
+        """Separate a song and write `out_dir/NAME/STEM.FORMAT`. Memory does not grow with the song's length.
 
-        All files appear at the end, at once and whole; on any error or when cancelled, none does. `complement`, for a
-        single stem, is what `no_STEM` is: the rest of the song, the sum of the model's other stems, or none.
-        `subtype`: 16, 24 or float (WAV), `bitrate` in bit/s (MP3, M4A, Opus); `sample_rate` and
-        `channels` (1 or 2) are the song's unless given. `clip_mode` for stems beyond full scale: rescale (all stems by
-        one gain, so that they still add up), clamp, or none. `video`: also copy the song's video with the accompaniment
-        as its sound; the file is `files["video"]` of the result. Memory does not grow with the song. Raises
-        InputError, OutputError, SettingError, Cancelled.
+        All files appear together at the end. After an error or a cancellation, none does.
+
+        Args:
+            stems: `all`, or the name of one stem, which is written with its complement.
+            complement: for a single stem, what `no_STEM` is: the `rest` of the song, the `sum` of the model's other
+                stems, or `none`.
+            format: wav, flac, mp3, m4a or opus.
+            subtype: `16`, `24` (WAV, FLAC) or `float` (WAV).
+            bitrate: in bit/s, for MP3, M4A and Opus.
+            sample_rate, channels: of the files; None: as in the song.
+            clip_mode: for stems beyond full scale: `rescale` (one gain for all stems, so that they still add up),
+                `clamp`, or `none`.
+            name: name of the song's folder; None: the file's name without its suffix.
+            audio_stream: number of the file's audio stream, from 0.
+            video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
+
+        Raises InputError, OutputError, SettingError, Cancelled.
         """
         started = time.monotonic()
         choice = choose_stems(stems, self.sources, complement)
         if clip_mode not in CLIP_MODES:
-            raise SettingError(f"there is no clip mode {clip_mode!r}; there is {', '.join(CLIP_MODES)}")
+            raise SettingError(f"There is no clip mode {clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}.")
         if sample_rate is not None and sample_rate < 1:
-            raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
+            raise SettingError(f"The sample rate has to be above 0 Hz, not {sample_rate}.")
         if channels not in (None, 1, STEREO):
-            raise SettingError(f"stems have 1 or 2 channels, not {channels}")
+            raise SettingError(f"Stems have 1 or 2 channels, not {channels}.")
         if video:
             check_video(song)
         source = FileSong(song, audio_stream)
@@ -248,21 +266,21 @@ class Separator:
         When `cancel` is set, each song under way is yielded with Cancelled, and then Cancelled is raised. Closing the
         generator early cancels the songs under way.
         """
-        left = Leaving(cancel)
+        cancel_all = CancelAll(cancel)
 
-        def separate(song: str | PathLike[str], name: str, begun: Begun) -> Result | UnbraidError | None:
+        def separate(song: str | PathLike[str], name: str, started: Started) -> Result | UnbraidError | None:
             def report(update: Progress) -> None:
                 if update.stage != "analysing":
-                    begun()
+                    started()
                 if progress:
                     progress(song, update)
 
-            if left.is_set():
+            if cancel_all.is_set():
                 return None
             try:
                 with report_out_of_memory():
                     return self.separate_to_files(
-                        song, out_dir, name=name, progress=report, cancel=left, **options
+                        song, out_dir, name=name, progress=report, cancel=cancel_all, **options
                     )
             except UnbraidError as error:
                 return error
@@ -273,7 +291,7 @@ class Separator:
             for song, name in zip(songs, output_folder_names(songs), strict=True)
         ]
         cancelled = False
-        with closing(overlapped(work, left.set)) as outcomes:
+        with closing(overlapped(work, cancel_all.set)) as outcomes:
             for song, outcome in zip(songs, outcomes, strict=True):
                 if outcome is None:
                     raise Cancelled

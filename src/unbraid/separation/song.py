@@ -1,4 +1,4 @@
-"""A song as something that can be read from its beginning again and again: a file, or an array in memory."""
+"""A song that can be read several times: a file, or an array in memory."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from unbraid.models import Model
 from unbraid.separation.arrays import Floats
 from unbraid.separation.progress import Reporter
 
-# NetworkCache read stereo; a mono song is given to them on both sides.
+# Networks read stereo. A mono song is copied to both sides.
 STEREO = 2
 
-# Added to the deviation, as Demucs does, so that silence is not divided by zero.
+# Added to the deviation, as in Demucs, to avoid dividing silence by zero.
 SILENT_DEVIATION = 1e-8
 
-# Samples of an in-memory song that are handed on at once (1.5 s at 44.1 kHz).
+# Samples in a block of an in-memory song (1.5 s at 44.1 kHz).
 ARRAY_BLOCK = 65536
 
 
 class Song(Protocol):
-    """Sound of one or two channels."""
+    """A song of one or two channels."""
 
     name: str
     sample_rate: int
     channels: int
     claimed_samples: int | None
-    """Length according to the header, which may be wrong; None where it says nothing."""
+    """Length by the header, which may be wrong; None if it has none."""
     warnings: list[SongWarning]
-    """What the last complete reading found wrong."""
+    """Problems that the last complete reading found."""
 
     def blocks(self) -> Iterator[Floats]:
-        """The song from its beginning, as blocks (channels, n)."""
+        """Yield the song from its start, as blocks (channels, n)."""
         ...
 
 
 class FileSong:
-    """One sound stream of a file; surround sound is read as stereo."""
+    """One audio stream of a file. Surround sound is mixed to stereo."""
 
     def __init__(self, path: str | PathLike[str], stream: int | None = None) -> None:
         self.info = probe(path, stream)
@@ -80,10 +80,10 @@ class ArraySong:
             or not np.issubdtype(samples.dtype, np.floating)
         ):
             raise SettingError(
-                f"a song has to be float (1 or 2 channels, samples), not {samples.dtype} {samples.shape}"
+                f"An array has to be float (1 or 2 channels, samples), not {samples.dtype} {samples.shape}."
             )
         if sample_rate < 1:
-            raise SettingError(f"the sample rate has to be above 0 Hz, not {sample_rate}")
+            raise SettingError(f"The sample rate has to be above 0 Hz, not {sample_rate}.")
         self.sample_rate = sample_rate
         self.channels, self.claimed_samples = samples.shape
         self.warnings: list[SongWarning] = []
@@ -98,22 +98,23 @@ class ArraySong:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the first pass over a song finds out."""
+    """Results of the first pass over a song."""
 
     samples: int
-    """Exact length at the song's own rate."""
+    """Exact length at the song's sample rate."""
     model_samples: int
-    """The same at the model's rate."""
+    """Length at the model's sample rate."""
     mean: float
+    """Mean of the mono mix at the model's rate; 0 if the model doesn't subtract it."""
     deviation: float
-    """Of the mono mix at the model's rate; 0 and 1 where the model doesn't want them."""
+    """Standard deviation of the mono mix at the model's rate; 1 if the model doesn't normalise."""
     warnings: tuple[SongWarning, ...]
 
 
 def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
-    """Read the whole song once: its length, what is wrong with it, and the figures `model` normalises it with.
+    """Read the whole song once: its exact length, its problems, and mean and deviation if `model` normalises.
 
-    Raises InputError for a song that can't be read or has no samples.
+    Raises InputError if the song is unreadable or has no samples.
     """
     samples = 0
     claimed_s = song.claimed_samples / song.sample_rate if song.claimed_samples else None
@@ -126,7 +127,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
             reporter.report("analysing", samples / song.sample_rate, claimed_s)
             yield block.mean(axis=0, keepdims=True)
 
-    # Mixed before it is resampled, which gives the same: resampling is linear, and half the work for one channel.
+    # Mixing before resampling halves the work. The result is the same, as resampling is linear.
     blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if model.normalise else mono()
     for block in blocks:
         moments.add(block[0])
@@ -134,7 +135,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
         raise InputError("has no audio: it is 0 samples long. Choose another file.", subject=song.name)
     return Analysis(
         samples=samples,
-        # At least one: a single sample at 192 kHz rounds to none.
+        # At least 1: a single sample at 192 kHz would round to 0.
         model_samples=max(1, resampled_length(samples, song.sample_rate, model.sample_rate)),
         mean=moments.mean if model.normalise is True else 0.0,
         deviation=moments.deviation + SILENT_DEVIATION if model.normalise else 1.0,
@@ -143,7 +144,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
 
 
 def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Floats]:
-    """Blocks (channels, n) brought to `samples` in all: what is too much dropped, what is missing zeros."""
+    """Cut blocks (channels, n) to `samples` in all, or append zeros."""
     left = samples
     for block in blocks:
         if block.shape[1] > left:
@@ -156,7 +157,7 @@ def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Fl
 
 
 class _Moments:
-    """Mean and deviation of a stream, in float64 and free of cancellation (Chan, Golub and LeVeque, 1983)."""
+    """Mean and standard deviation of a stream, in float64, without cancellation (Chan, Golub and LeVeque, 1983)."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -176,5 +177,5 @@ class _Moments:
 
     @property
     def deviation(self) -> float:
-        """Square root of the unbiased variance (divided by n - 1, as torch does), 0 for a single sample."""
+        """Square root of the unbiased variance (divided by n - 1, as in torch); 0 for a single sample."""
         return (self._squares / (self._count - 1)) ** 0.5 if self._count > 1 else 0.0

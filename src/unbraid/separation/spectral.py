@@ -1,17 +1,17 @@
-"""Short-time Fourier transform and its exact inverse, in numpy, a few frames at a time.
+"""Short-time Fourier transform and its exact inverse, in NumPy, a few frames at a time.
 
 The transform is that of `torch.stft(x, n_fft, hop, hann_window(n_fft), normalized=True, center=False)`: periodic Hann
 window, scaled by 1 / sqrt(n_fft). The inverse is the least-squares one (Griffin and Lim, 1984): windowed overlap-add
-divided by the sum of squared windows. Conventions differ in what they do at the ends of the signal:
+divided by the sum of squared windows. There are two conventions for the ends of the signal:
 
-    centred   the signal is filled up with zeros to a multiple of the hop and mirrored at both ends, so that frames
-              are centred on the multiples of the hop, both ends included: ceil(samples / hop) + 1 frames
-    demucs    that of Hybrid Demucs (arXiv 2111.03600), where a frame is what a convolution with that stride would see:
-              1.5 hops are mirrored on the left, the same and what is missing to a multiple of the hop on the right, so
-              that there are ceil(samples / hop) frames; the uppermost bin is left out, and zero for the inverse
+    centred   The signal is zero-padded to a multiple of the hop and mirrored at both ends. Frames are centred on the
+              multiples of the hop, both ends included: ceil(samples / hop) + 1 frames.
+    demucs    As in Hybrid Demucs (arXiv 2111.03600), frames align with a convolution of that stride. 1.5 hops are
+              mirrored on the left, and 1.5 hops plus the rest to a multiple of the hop on the right:
+              ceil(samples / hop) frames. The highest bin is dropped, and zero in the inverse.
 
-Everything between the signal and its spectrum stays in the processor's cache: as many frames are windowed, transformed
-and turned round at once as fit there. Whole spectrograms in between would cost more than the transform does.
+Intermediate results stay in the processor's cache: only as many frames are windowed, transformed and transposed at once
+as fit there. Writing whole spectrograms in between would take longer than the transform.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from unbraid.models.folder import Edges
 from unbraid.separation.arrays import Floats
 
-# Frames that are dealt with at once: for a window of 4096 a megabyte with their spectra, which fits into a core's own
-# cache. Fewer would touch the spectrogram's memory in smaller pieces.
-AT_ONCE = 32
+# For a window of 4096 these frames and their spectra take a megabyte, which fits into a core's own cache. Fewer would
+# access the spectrogram's memory in smaller pieces.
+FRAMES_AT_ONCE = 32
 
 
 class Spectral:
-    """STFT pair of one window length, hop and convention; immutable, so threads may share it."""
+    """STFT and inverse for one window length, hop and convention. Immutable, so threads may share it."""
 
     def __init__(self, n_fft: int, hop: int, edges: Edges = "centred") -> None:
         if hop < 1 or n_fft % hop or n_fft // hop < 2:
@@ -44,8 +44,7 @@ class Spectral:
         self._centred = edges == "centred"
         self.bins = n_fft // 2 + 1 if self._centred else n_fft // 2
         self._before = n_fft // 2 if self._centred else hop // 2 * 3
-        # Periodic Hann: sin^2 sampled at n_fft points of one period, so that shifted windows sum to a
-        # constant.
+        # Periodic Hann: sin^2 at n_fft points of one period, so that shifted windows sum to a constant.
         window = np.sin(np.pi * np.arange(n_fft) / n_fft) ** 2
         # A frame is `ratio` blocks of one hop; the squares of all windows over a block add up to `full`.
         self._power = (window**2).reshape(self._ratio, hop)
@@ -54,14 +53,14 @@ class Spectral:
         self._synthesis = (window / np.tile(self._full, self._ratio)).astype(np.float32)
 
     def frames(self, samples: int) -> int:
-        """How many frames `samples` give."""
+        """Return the number of frames for a signal of `samples`."""
         return -(-samples // self.hop) + self._centred
 
     def forward(self, signal: Floats, out: Floats | None = None) -> Floats:
-        """Spectrum of `signal` (..., samples) as float32 (..., bins, frames, 2): real and imaginary part.
+        """Transform `signal` (..., samples) to float32 (..., bins, frames, 2): real and imaginary parts.
 
-        `out`, of that shape and in C order, is where it goes. Centred, `samples` has to exceed n_fft / 2, or there is
-        nothing to mirror at the ends.
+        `out` receives the result; it has that shape and C order. With centred edges, `samples` has to exceed n_fft / 2,
+        as the ends are mirrored.
         """
         frames = self.frames(signal.shape[-1])
         if out is None:
@@ -71,24 +70,24 @@ class Spectral:
         windowed, transformed = self._scratch(frames)
         for channel in np.ndindex(signal.shape[:-1]):
             framed = sliding_window_view(padded[channel], self.n_fft)[:: self.hop]
-            for first in range(0, frames, AT_ONCE):
-                now = slice(first, first + AT_ONCE)
+            for first in range(0, frames, FRAMES_AT_ONCE):
+                now = slice(first, first + FRAMES_AT_ONCE)
                 count = len(framed[now])
                 np.multiply(framed[now], self._analysis, out=windowed[:count])
-                # In double precision, as numpy does without a scale; its hints know no other. Single takes half the
-                # time, but leaves errors in quiet bins beside loud ones, which lite raises to -113 dB in its stems.
+                # In double precision, NumPy's default and the only one in its type hints. Single precision takes half
+                # the time, but its errors in quiet bins beside loud ones reach -113 dB in the stems of `lite`.
                 np.fft.rfft(windowed[:count], out=transformed[:count])  # type: ignore[arg-type]
                 spectra[channel][:, now] = transformed[:count, : self.bins].T
         return out
 
     def inverse(self, spectrum: Floats, samples: int) -> Floats:
-        """Signal float32 (..., samples) of a spectrum (..., bins, frames, 2); undoes `forward`."""
+        """Transform a spectrum (..., bins, frames, 2) back to a signal, float32 (..., samples)."""
         signal: Floats = np.zeros((*spectrum.shape[:-3], samples), np.float32)
         self.add_inverse(spectrum, samples, signal)
         return signal
 
     def add_inverse(self, spectrum: Floats, samples: int, to: Floats) -> None:
-        """Add to `to` (..., n) the first n of the `samples` that `inverse` gives."""
+        """Add the first n samples of the `inverse` of `samples` samples to `to` (..., n)."""
         frames = self.frames(samples)
         if spectrum.shape[-3:] != (self.bins, frames, 2):
             raise ValueError(f"{samples} samples need {(self.bins, frames, 2)}, not {spectrum.shape[-3:]}")
@@ -97,23 +96,23 @@ class Spectral:
         sums = np.empty((len(framed) + self._ratio - 1, self.hop), np.float32)
         for channel in np.ndindex(spectra.shape[:-2]):
             sums[:] = 0
-            for first in range(0, frames, AT_ONCE):
-                count = min(AT_ONCE, frames - first)
-                # The bin that demucs' convention leaves out stays zero.
+            for first in range(0, frames, FRAMES_AT_ONCE):
+                count = min(FRAMES_AT_ONCE, frames - first)
+                # The bin that the demucs convention drops stays zero.
                 transformed[:count, : self.bins] = spectra[channel][:, first : first + count].T
                 np.fft.irfft(transformed[:count], self.n_fft, norm="ortho", out=framed[:count])  # type: ignore[arg-type]
                 np.multiply(framed[:count], self._synthesis, out=framed[:count])
-                # Block k of a frame lands on the k-th block of one hop after the frame's first.
+                # Block k of a frame is added k hops after the start of the frame.
                 for k in range(self._ratio):
                     block = slice(k * self.hop, (k + 1) * self.hop)
                     sums[k : k + count] += framed[:count, block]
                 finished = count if first + count < frames else count + self._ratio - 1
-                self._hand_out(sums[:finished], first, frames, to[channel])
+                self._add_blocks(sums[:finished], first, frames, to[channel])
                 sums[: self._ratio - 1] = sums[count : count + self._ratio - 1].copy()
                 sums[self._ratio - 1 :] = 0
 
-    def _hand_out(self, blocks: Floats, first: int, frames: int, to: Floats) -> None:
-        """Add the finished `blocks` (n, hop), of which the first is number `first`, where they belong in a signal."""
+    def _add_blocks(self, blocks: Floats, first: int, frames: int, to: Floats) -> None:
+        """Add final `blocks` (n, hop), numbered from `first`, to their places in the signal."""
         if self._centred and (first < self._ratio - 1 or first + len(blocks) > frames):
             blocks *= self._correction(first, len(blocks), frames)
         start = first * self.hop - self._before
@@ -122,24 +121,24 @@ class Spectral:
             to[begin:end] += blocks.reshape(-1)[begin - start : end - start]
 
     def _correction(self, first: int, count: int, frames: int) -> Floats:
-        """What blocks at the ends of a signal, where fewer windows overlap, have to be multiplied by: (count, hop)."""
+        """Return the factors (count, hop) for blocks at the ends of a signal, where fewer windows overlap."""
         weight = np.zeros((count, self.hop))
         for k, power in enumerate(self._power):
             weight[max(0, k - first) : max(0, frames + k - first)] += power
-        # Where no window reaches is nothing that is handed out.
+        # Samples that no window covers lie outside the signal.
         correction: Floats = np.divide(self._full, weight, out=np.ones_like(weight), where=weight > 0).astype(
             np.float32
         )
         return correction
 
     def _scratch(self, frames: int) -> tuple[Floats, NDArray[np.complex64]]:
-        """Room for frames (n, n_fft) and for their spectra (n, n_fft / 2 + 1), which are zero."""
-        count = min(AT_ONCE, frames)
+        """Allocate frames (n, n_fft) and zeroed spectra (n, n_fft / 2 + 1)."""
+        count = min(FRAMES_AT_ONCE, frames)
         framed = np.empty((count, self.n_fft), np.float32)
         return framed, np.zeros((count, self.n_fft // 2 + 1), np.complex64)
 
     def _padded(self, signal: Floats) -> Floats:
-        """`signal` with what its convention puts before and after it."""
+        """Pad `signal` at both ends by its convention."""
         samples = signal.shape[-1]
         missing = -samples % self.hop
         if self._centred:
@@ -147,7 +146,7 @@ class Spectral:
             before = after = self._before
         else:
             before, after = self._before, self._before + missing
-            # Where there is too little to mirror, zeros come first: after the signal as many as can, the others before.
+            # If the signal is too short to mirror, add zeros first: as many as possible after it, the rest before it.
             zeros = max(0, max(before, after) - samples + 1)
             zeros_after = min(after, zeros)
             zeros_before = zeros - zeros_after

@@ -1,4 +1,4 @@
-"""The heart of the engine: a stream of mixture in, a stream of estimates out, a few segments in memory."""
+"""The core of the engine: turn a stream of mixture into a stream of estimates, with a few segments in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way through the song: how it is cut, and how far it is shifted first (samples); see `plan_segments`."""
+    """One pass over the song with its segments and its shift in samples; see `plan_segments`."""
 
     length: int
     overlap: float
@@ -36,12 +36,11 @@ def stream_estimates(
     jobs: int = 1,
     check: Callable[[], None] = lambda: None,
 ) -> Generator[Floats]:
-    """Mean of the estimates of `network` in all `runs`, as blocks (sources, channels, n) that follow each other.
+    """Yield the mean of the estimates of `network` over all `runs`, as consecutive blocks (sources, channels, n).
 
-    `mixture` yields blocks (channels, n) of the song, `samples` long in all. Where nothing that the network would
-    read for a segment is louder than `silence`, all estimates are zeros. `jobs` segments are computed at once,
-    while this thread reads ahead and adds up. `check` is called before every segment and stops the work by
-    raising.
+    `mixture` yields blocks (channels, n) of the song, `samples` in all. If no sample that the network would read for a
+    segment exceeds `silence`, the estimates are zeros. `jobs` segments are computed at once, while this thread reads
+    ahead and adds up. `check` is called before every segment; it stops the work by raising.
     """
     longest = max(run.length for run in runs)
     first = next(mixture)
@@ -50,14 +49,13 @@ def stream_estimates(
     progress = [
         _Unfinished(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs
     ]
-    # In the order in which the music they read arrives. No run gets ahead of another by more than a segment
-    # then.
+    # Ordered by the end of the samples they read, so no run is ahead of another by more than a segment.
     plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.segment.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
     emitted = 0
 
     def oldest() -> Iterator[Floats]:
-        """Add up the oldest estimate that is computed or being so; what it finishes, if anything."""
+        """Add the oldest pending estimate, and yield the samples that are final then, if any."""
         nonlocal emitted
         _add_up(*pending.popleft())
         finished = min(one.finished for one in progress)
@@ -74,7 +72,7 @@ def stream_estimates(
                 buffer.append(next(mixture))
             buffer.forget(segment.read_stop - longest)
             read = buffer.read(segment.read_start, segment.read_length)
-            estimate = _nothing if np.abs(read).max() <= silence else network.estimate
+            estimate = _silence if np.abs(read).max() <= silence else network.estimate
             pending.append((task, pool.submit(estimate, read, sources)))
             if len(pending) > jobs:
                 yield from oldest()
@@ -104,8 +102,8 @@ def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
         yield _Task(owner, segment)
 
 
-def _nothing(mixture: Floats, sources: Sequence[int]) -> Floats:
-    """What a network would say of silence, but for residues as quiet; see `Network.estimate`."""
+def _silence(mixture: Floats, sources: Sequence[int]) -> Floats:
+    """Estimate silence as zeros, where a network would give residues as quiet. See `Network.estimate`."""
     return np.zeros((len(sources), *mixture.shape), np.float32)
 
 

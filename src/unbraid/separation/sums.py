@@ -1,4 +1,4 @@
-"""The sums of several networks' estimates, which wait on disk while one after the other goes through the song."""
+"""Sums of the estimates of several networks, on disk while each network in turn processes the song."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from unbraid.separation.arrays import Floats
 
 
 class Sums:
-    """Context manager: sums (sources, channels, samples), zero at first, in the file `path`; in memory without one.
+    """Context manager for sums (sources, channels, samples) in the file `path` (None: in memory). Initially zero.
 
-    Every source and channel has its stretch of the file, so that one that nothing is added to takes no space on most
-    disks. Raises OutputError when the disk fails.
+    Each channel of each source has its own range of the file. On most disks, ranges that are never written take no
+    space. Raises OutputError.
     """
 
     def __init__(self, path: Path | None, sources: int, channels: int, samples: int) -> None:
         self._path = path
         self._channels = channels
         self._samples = samples
-        self._touched = [False] * sources
+        self._written = [False] * sources
 
     def __enter__(self) -> Sums:
         with self._reporting():
@@ -40,29 +40,29 @@ class Sums:
         self._file.close()
 
     def add(self, start: int, sources: Sequence[int], estimates: Floats) -> None:
-        """Add `estimates` (len(sources), channels, n) to those of `sources` from sample `start` on."""
+        """Add `estimates` (len(sources), channels, n) to the sums of `sources`, from sample `start` on."""
         for source, estimate in zip(sources, estimates, strict=True):
-            found = self.read(start, estimate.shape[-1], source)
-            found += estimate
-            self._touched[source] = True
+            sums = self.read(start, estimate.shape[-1], source)
+            sums += estimate
+            self._written[source] = True
             with self._reporting():
-                for channel, values in enumerate(found):
+                for channel, values in enumerate(sums):
                     self._seek(source, channel, start)
                     rest = values.view(np.uint8).data
                     while rest:  # an unbuffered file may write a part only
                         rest = rest[self._file.write(rest) :]
 
     def read(self, start: int, samples: int, source: int) -> Floats:
-        """The sum (channels, samples) for `source` from sample `start` on."""
-        found = np.zeros((self._channels, samples), np.float32)
-        if self._touched[source]:
+        """Read the sum (channels, samples) of `source` from sample `start` on."""
+        sums = np.zeros((self._channels, samples), np.float32)
+        if self._written[source]:
             with self._reporting():
-                for channel, values in enumerate(found):
+                for channel, values in enumerate(sums):
                     self._seek(source, channel, start)
                     # Samples that were never written are zero, or beyond the end of the file.
                     content = np.frombuffer(self._file.read(values.nbytes), np.float32)
                     values[: content.size] = content
-        return found
+        return sums
 
     def _seek(self, source: int, channel: int, start: int) -> None:
         position = (source * self._channels + channel) * self._samples + start

@@ -1,4 +1,4 @@
-"""Where finished stems go: arrays, encoders, or encoders by way of the disk when the peak decides."""
+"""Write finished stems to arrays or encoders, or to disk first if the gain depends on the song's peak."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.arrays import Floats
 from unbraid.separation.stems import CLAMP, rescale_gain
 
-# Samples read back and encoded at once (1.5 s at 44.1 kHz).
+# Samples per block that is read back and encoded (1.5 s at 44.1 kHz).
 SPOOL_BLOCK = 1 << 16
 
 OpenEncoder = Callable[[str], Encoder]
-"""Makes the encoder of the stem of that name."""
+"""Creates the encoder of the stem with that name."""
 
 
 class StemWriter(Protocol):
-    """Takes in a song's stems from start to end."""
+    """Receives the stems of a song from start to end."""
 
     gain: float
-    """What the stems were multiplied by; final after `finish`."""
+    """Factor that the stems were multiplied by; final after `finish`."""
 
     def write(self, stems: Floats) -> None:
-        """The next samples, (stems, channels, n)."""
+        """Write the next samples, (stems, channels, n)."""
         ...
 
-    def finish(self, written: Callable[[int], None]) -> None:
-        """Complete everything; `written` is told how many samples have been."""
+    def finish(self, progress: Callable[[int], None]) -> None:
+        """Complete the stems. `progress` is called with the number of samples written."""
         ...
 
 
@@ -52,20 +52,20 @@ class ArrayWriter:
         self.stems[..., self._position : self._position + stems.shape[-1]] = stems
         self._position += stems.shape[-1]
 
-    def finish(self, written: Callable[[int], None]) -> None:
+    def finish(self, progress: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""
-        written(self._position)
+        progress(self._position)
 
 
 class DirectWriter:
-    """Encodes while the song is being separated; `clamp` limits what is too loud, else the format does."""
+    """Encodes stems while the song is being separated. `clamp` limits samples beyond full scale."""
 
     gain = 1.0
 
     def __init__(
         self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, *, clamp: bool
     ) -> None:
-        # Encoders leave through the stack: closed when all went well, aborted when not.
+        # The stack closes the encoders on success and aborts them on an error.
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._clamp = clamp
         self._position = 0
@@ -78,24 +78,23 @@ class DirectWriter:
             encoder.write(stem)
         self._position += stems.shape[-1]
 
-    def finish(self, written: Callable[[int], None]) -> None:
+    def finish(self, progress: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""
-        written(self._position)
+        progress(self._position)
 
 
 class RescalingWriter:
-    """Keeps the stems as float32 in the file `spool` and encodes them once the song's peak is known.
+    """Writes stems as float32 to the file `spool`, and encodes them once the song's peak is known.
 
-    One gain for all stems, so that they still add up to the (quieter) song. The detour costs disk, 4 bytes
-    per stem, channel and sample, and hardly any time; encoding at once would mean separating a second time
-    for every song that gets too loud.
+    All stems get the same gain, so they still add up to the (quieter) song. The spool takes 4 bytes of disk per stem,
+    channel and sample, and almost no time. Without it, a song that turns out too loud would have to be separated again.
     """
 
     def __init__(
         self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, spool: Path
     ) -> None:
         self.gain = 1.0
-        # Opened now, so that what can't be written is found before the work and not after it.
+        # Opened first, so that a failure is found before the work and not after it.
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._peak = 0.0
         self._shapes: list[tuple[int, ...]] = []
@@ -113,16 +112,16 @@ class RescalingWriter:
             while rest:  # an unbuffered file may write a part only
                 rest = rest[self._spool.write(rest) :]
 
-    def finish(self, written: Callable[[int], None]) -> None:
+    def finish(self, progress: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""
         self.gain = rescale_gain(self._peak)
         position = 0
         with ThreadPoolExecutor(len(self._encoders), thread_name_prefix="encode") as pool:
             for block in self._spooled():
-                # A stem each; list() waits for all and passes on what they raise.
+                # One stem per thread. list() waits for all and re-raises exceptions.
                 list(pool.map(self._encode, self._encoders, block))
                 position += block.shape[-1]
-                written(position)
+                progress(position)
 
     def _encode(self, encoder: Encoder, stem: Floats) -> None:
         if self.gain < 1:
@@ -130,12 +129,12 @@ class RescalingWriter:
         encoder.write(stem)
 
     def _spooled(self) -> Iterator[Floats]:
-        """The stems from their beginning, as blocks (stems, channels, n)."""
+        """Read the stems from the start, as blocks (stems, channels, n)."""
         before = 0
         for *rows, samples in self._shapes:
             for start in range(0, samples, SPOOL_BLOCK):
                 block = np.empty((*rows, min(SPOOL_BLOCK, samples - start)), np.float32)
-                # Stems and channels lie one after the other, as they were written.
+                # The file has the rows of stems and channels one after the other.
                 for row, values in enumerate(block.reshape(prod(rows), -1)):
                     self._spool.seek((before + row * samples + start) * values.itemsize)
                     self._spool.readinto(values.data)
