@@ -23,7 +23,7 @@ class Gateway:
 
     def take_statuses(self, connection_id: str) -> list[tuple[str, str]]:
         """Session and status of each message since the last call."""
-        return [(one["session_id"], one["status"]) for one in self.sent.pop(connection_id, [])]
+        return [(message["session_id"], message["status"]) for message in self.sent.pop(connection_id, [])]
 
 
 @contextmanager

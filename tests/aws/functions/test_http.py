@@ -101,7 +101,7 @@ def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: C
 def test_models_in_the_image_are_installed(configure: Configure) -> None:
     configure(models="lite htdemucs")
     models = call("models", "GET /models")[1]["models"]
-    assert {one["name"] for one in models if one["installed"]} == {"lite", "htdemucs"}
+    assert {model["name"] for model in models if model["installed"]} == {"lite", "htdemucs"}
 
 
 def test_internal_error_is_logged_and_hides_its_cause(

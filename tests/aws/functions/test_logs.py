@@ -27,7 +27,7 @@ def test_log_has_no_song_names_or_session_ids(workspace: Workspace, log: io.Stri
     assert "Secret" not in output
     assert "memory:" not in output
     answered = [json.loads(line) for line in output.splitlines() if '"answered"' in line]
-    assert [(one["route"], one["status"]) for one in answered] == [
+    assert [(line["route"], line["status"]) for line in answered] == [
         ("POST /status", 200),
         ("GET /status/{sessionId}", 200),
         ("POST /upload", 200),

@@ -114,19 +114,19 @@ def test_upload_process_status_cleanup(both: BothApis) -> None:
 
 
 def test_batches(both: BothApis) -> None:
-    files = [{"fileName": f"{one}.mp3", "fileType": ""} for one in range(3)]
+    files = [{"fileName": f"{number}.mp3", "fileType": ""} for number in range(3)]
     status, answer = both.call_same("POST /batch", {"files": files})
     assert (status, len(answer["uploads"])) == (200, 3)
     ids = [both.uploaded_song()[0], UNKNOWN, answer["uploads"][0]["sessionId"]]
     status, results = both.call_same("POST /batch/process", {"sessionIds": ids, "stems": "all"})
     assert status == 202
-    assert [one.get("status") or one["problem"]["status"] for one in results["results"]] == [
+    assert [result.get("status") or result["problem"]["status"] for result in results["results"]] == [
         "PENDING",
         404,
         409,
     ]
     status_answer = both.call_same("POST /batch/status", {"session_ids": ids})[1]["sessions"]
-    assert [one["status"] for one in status_answer] == ["PENDING", "UNKNOWN", "AWAITING_UPLOAD"]
+    assert [session["status"] for session in status_answer] == ["PENDING", "UNKNOWN", "AWAITING_UPLOAD"]
 
 
 REFUSED: list[tuple[str, Any, int]] = [
@@ -183,8 +183,8 @@ def test_models_config_and_health(both: BothApis, configure: Configure) -> None:
     both.workspace.leases.complete(session_id, "w", Workspace().outputs(session_id), 180.0, "lite")
     assert both.call_same("GET /healthz")[0] == 200
     _, models, _, others = both.call_both("GET /models")
-    for one, other in zip(models["models"], others["models"], strict=True):
-        assert one | {"installed": 0, "sizeBytes": 0} == other | {"installed": 0, "sizeBytes": 0}
+    for model, other in zip(models["models"], others["models"], strict=True):
+        assert model | {"installed": 0, "sizeBytes": 0} == other | {"installed": 0, "sizeBytes": 0}
     _, config, _, other = both.call_both("GET /config")
     expected = {"mixes": False, "events": "wss://events.example.org/events", "wakes": True, "mail": False}
     assert config == other | expected

@@ -31,16 +31,16 @@ def table(aws: str) -> str:
 @pytest.fixture
 def page(table: str, configure: Configure) -> Iterator[Gateway]:
     """The fake gateway, which records the messages to pages."""
-    with gateway.running() as one:
+    with gateway.running() as fake:
 
         def reconfigure(**settings: Any) -> None:
             for opened in (push.connections, push.sockets, connect._sign_in):
                 opened.cache_clear()
-            configure(connections=table, socket_api=one.url, site=SITE, **settings)
+            configure(connections=table, socket_api=fake.url, site=SITE, **settings)
 
         reconfigure()
-        one.configure = reconfigure  # type: ignore[attr-defined]
-        yield one
+        fake.configure = reconfigure  # type: ignore[attr-defined]
+        yield fake
         reconfigure()
 
 
@@ -71,41 +71,41 @@ def wait_until_open(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_sends_status_at_once_and_after_each_change(workspace: Workspace, page: Gateway) -> None:
-    one, other = workspace.brought(), workspace.brought()
-    assert subscribe("a=", one, other, UNKNOWN, one) == {"statusCode": 200}
+    session_id, other = workspace.brought(), workspace.brought()
+    assert subscribe("a=", session_id, other, UNKNOWN, session_id) == {"statusCode": 200}
     send_message("a=")
-    first = {message["session_id"]: message for message in page.sent.pop("a=")}
-    assert first[one] == call("status", "POST /status", {"session_id": one})[1]
-    assert {key: message["status"] for key, message in first.items()} == {
-        one: "AWAITING_UPLOAD",
+    messages = {message["session_id"]: message for message in page.sent.pop("a=")}
+    assert messages[session_id] == call("status", "POST /status", {"session_id": session_id})[1]
+    assert {key: message["status"] for key, message in messages.items()} == {
+        session_id: "AWAITING_UPLOAD",
         other: "AWAITING_UPLOAD",
         UNKNOWN: "UNKNOWN",
     }
-    workspace.service.start(one)
-    change(("MODIFY", one))
-    assert page.take_statuses("a=") == [(one, "PENDING")]
-    workspace.service.cleanup(one)
-    change(("REMOVE", one))
-    assert page.sent.pop("a=") == [{"session_id": one, "status": "UNKNOWN"}]
+    workspace.service.start(session_id)
+    change(("MODIFY", session_id))
+    assert page.take_statuses("a=") == [(session_id, "PENDING")]
+    workspace.service.cleanup(session_id)
+    change(("REMOVE", session_id))
+    assert page.sent.pop("a=") == [{"session_id": session_id, "status": "UNKNOWN"}]
 
 
 def test_sends_only_the_last_of_several_changes(workspace: Workspace, page: Gateway) -> None:
-    one, other = workspace.working(), workspace.completed()
-    subscribe("a=", one, other)
-    change(("INSERT", one), ("MODIFY", one), ("MODIFY", other), ("MODIFY", one))
-    assert sorted(page.take_statuses("a=")) == sorted([(one, "IN_PROGRESS"), (other, "COMPLETED")])
-    workspace.service.cleanup(one)
-    change(("MODIFY", one))  # the REMOVE comes in the next batch
+    session_id, other = workspace.working(), workspace.completed()
+    subscribe("a=", session_id, other)
+    change(("INSERT", session_id), ("MODIFY", session_id), ("MODIFY", other), ("MODIFY", session_id))
+    assert sorted(page.take_statuses("a=")) == sorted([(session_id, "IN_PROGRESS"), (other, "COMPLETED")])
+    workspace.service.cleanup(session_id)
+    change(("MODIFY", session_id))  # the REMOVE comes in the next batch
     assert page.take_statuses("a=") == []
-    change(("MODIFY", one), ("REMOVE", one))
-    assert page.take_statuses("a=") == [(one, "UNKNOWN")]
+    change(("MODIFY", session_id), ("REMOVE", session_id))
+    assert page.take_statuses("a=") == [(session_id, "UNKNOWN")]
 
 
 def test_sends_to_all_subscribers_of_a_session_only(workspace: Workspace, page: Gateway) -> None:
-    one, other = workspace.waiting(), workspace.waiting()
-    for connection_id, session_id in (("a=", one), ("b=", one), ("c=", other)):
-        subscribe(connection_id, session_id)
-    change(("MODIFY", one))
+    session_id, other = workspace.waiting(), workspace.waiting()
+    for connection_id, subscribed_id in (("a=", session_id), ("b=", session_id), ("c=", other)):
+        subscribe(connection_id, subscribed_id)
+    change(("MODIFY", session_id))
     assert page.sent["a="] == page.sent["b="] != []
     assert "c=" not in page.sent
 
@@ -131,20 +131,20 @@ def test_failing_socket_does_not_stop_others(workspace: Workspace, page: Gateway
 def test_removes_closed_connection_when_sending_fails(
     workspace: Workspace, page: Gateway, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = workspace.waiting(), workspace.waiting()
-    subscribe("a=", one, other)
+    session_id, other = workspace.waiting(), workspace.waiting()
+    subscribe("a=", session_id, other)
     page.gone.add("a=")
-    change(("MODIFY", one))
+    change(("MODIFY", session_id))
     assert len(items(table)) == 3  # it may not be open yet
     wait_until_open("a=", monkeypatch)
-    change(("MODIFY", one))
+    change(("MODIFY", session_id))
     assert items(table) == []
 
 
 def test_disconnect_removes_the_connection(workspace: Workspace, page: Gateway, table: str) -> None:
-    one = workspace.waiting()
-    subscribe("a=", one, workspace.waiting())
-    subscribe("b=", one)
+    session_id = workspace.waiting()
+    subscribe("a=", session_id, workspace.waiting())
+    subscribe("b=", session_id)
     for _ in range(2):
         assert invoke("disconnect", events.socket("$disconnect", "a="))["statusCode"] == 200
     assert {item["connection_id"]["S"] for item in items(table)} == {"b="}
@@ -194,9 +194,9 @@ def test_internal_error_is_500(page: Gateway, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def signed_in(page: Gateway) -> Iterator[Callable[..., str]]:
     """A factory of tokens, with sign-in configured."""
-    with issuer.running() as one:
-        page.configure(oidc_issuer=one.address, oidc_client_id=CLIENT)  # type: ignore[attr-defined]
-        yield one.token
+    with issuer.running() as provider:
+        page.configure(oidc_issuer=provider.address, oidc_client_id=CLIENT)  # type: ignore[attr-defined]
+        yield provider.token
 
 
 def test_sends_users_only_their_own_sessions(
