@@ -1,4 +1,4 @@
-"""What the rules of sessions count on in whatever tells workers that there is something to do."""
+"""Contract of every Dispatcher."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from unbraid.local.settings import Settings
 
 
 @dataclass
-class Works:
+class Setup:
     """A dispatcher under test, and the workers that it dispatches to."""
 
     sessions: Sessions
-    heard: Callable[[], list[str]]
+    dispatched: Callable[[], list[str]]
     """Return the ids of sessions dispatched since the last call, or those that a polling worker finds waiting."""
     song: Path
     """Path for a temporary song."""
@@ -46,7 +46,7 @@ class Works:
         return Leases(self.sessions)
 
     def waiting(self) -> str:
-        """The id of a new session that waits."""
+        """Create a PENDING session; return its id."""
         session = self.service.upload("Song.mp3", "audio/mpeg").session
         self.song.write_bytes(SONG)
         self.sessions.objects.put(self.song, session.input_key, "audio/mpeg")
@@ -58,17 +58,17 @@ def over_memory(dispatcher: Dispatcher) -> Sessions:
 
 
 @pytest.fixture(params=["local", "endpoint", "queue"])
-def works(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works]:
-    if request.param == "local":  # workers look into the database
+def setup(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
+    if request.param == "local":  # workers poll the database
         sessions = open_sessions(Settings(data=tmp_path))
-        yield Works(
+        yield Setup(
             sessions, lambda: [session.id for session in sessions.store.pending(100)], tmp_path / "song"
         )
         return
     request.getfixturevalue("aws")
     if request.param == "endpoint":
-        with sagemaker(monkeypatch) as heard:
-            yield Works(over_memory(Endpoint("songs", new_bucket())), heard, tmp_path / "song")
+        with sagemaker(monkeypatch) as dispatched:
+            yield Setup(over_memory(Endpoint("songs", new_bucket())), dispatched, tmp_path / "song")
         return
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"]
@@ -77,49 +77,52 @@ def works(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [json.loads(message["Body"])["session_id"] for message in got]
 
-    yield Works(over_memory(Queue(url, "songs")), messages, tmp_path / "song")
+    yield Setup(over_memory(Queue(url, "songs")), messages, tmp_path / "song")
 
 
 @contextmanager
 def sagemaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
-    """An endpoint that reads what it is pointed to in the bucket."""
-    places: list[str] = []
+    """Simulate an endpoint that reads its requests from the bucket."""
+    locations: list[str] = []
 
     def take(call: Call) -> Answer:
-        places.append(call.headers["x-amzn-sagemaker-inputlocation"])
+        locations.append(call.headers["x-amzn-sagemaker-inputlocation"])
         return Answer(202, b"{}", {"content-type": "application/json"})
 
-    def heard() -> list[str]:
-        found = []
-        while places:
-            bucket, _, key = places.pop(0).removeprefix("s3://").partition("/")
+    def dispatched() -> list[str]:
+        ids = []
+        while locations:
+            bucket, _, key = locations.pop(0).removeprefix("s3://").partition("/")
             body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-            found.append(json.loads(body)["session_id"])
-        return found
+            ids.append(json.loads(body)["session_id"])
+        return ids
 
     with server(take) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", url)
-        yield heard
+        yield dispatched
 
 
-def test_whoever_works_hears_of_each_song_that_waits(works: Works) -> None:
-    assert works.heard() == []
-    ids = [works.waiting() for _ in range(3)]
-    assert sorted(works.heard()) == sorted(ids)
+def test_workers_receive_each_waiting_session(setup: Setup) -> None:
+    assert setup.dispatched() == []
+    ids = [setup.waiting() for _ in range(3)]
+    assert sorted(setup.dispatched()) == sorted(ids)
 
 
-def test_a_song_that_was_given_back_is_heard_of_again(works: Works) -> None:
-    session_id = works.waiting()
-    assert works.heard() == [session_id]
-    assert works.leases.begin(session_id, "w") is not None
-    assert works.heard() == []
-    assert works.leases.release(session_id, "w")
-    assert works.heard() == [session_id]
+def test_released_session_is_dispatched_again(setup: Setup) -> None:
+    session_id = setup.waiting()
+    assert setup.dispatched() == [session_id]
+    assert setup.leases.begin(session_id, "w") is not None
+    assert setup.dispatched() == []
+    assert setup.leases.release(session_id, "w")
+    assert setup.dispatched() == [session_id]
 
 
-def test_hearing_of_a_song_twice_is_one_job(works: Works) -> None:
-    session_id = works.waiting()
-    works.sessions.dispatcher.dispatch(works.service.get(session_id))
-    begun = [works.leases.begin(heard, f"worker {number}") for number, heard in enumerate(works.heard())]
+def test_duplicate_dispatch_is_one_job(setup: Setup) -> None:
+    session_id = setup.waiting()
+    setup.sessions.dispatcher.dispatch(setup.service.get(session_id))
+    begun = [
+        setup.leases.begin(dispatched, f"worker {number}")
+        for number, dispatched in enumerate(setup.dispatched())
+    ]
     assert [session.id for session in begun if session is not None] == [session_id]
-    assert works.service.get(session_id).state == State.IN_PROGRESS
+    assert setup.service.get(session_id).state == State.IN_PROGRESS

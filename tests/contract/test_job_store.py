@@ -1,4 +1,4 @@
-"""What the rules of sessions count on in whatever keeps the records."""
+"""Contract of every JobStore."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.jobs.memory import MemoryStore
 from tests.simulators.moto_server import new_table
 
 from unbraid.aws.jobs import DynamoStore
+from unbraid.errors import Fault
 from unbraid.jobs.ports import Changed, JobStore
 from unbraid.jobs.session import Choices, Output, Session, State, new_id
 from unbraid.local.sql import SqlStore
@@ -28,15 +29,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
         yield DynamoStore(new_table())
         return
     sqlite = request.param == "sqlite"
-    kept = SqlStore(f"sqlite:///{tmp_path}/jobs.db" if sqlite else request.getfixturevalue("postgres_url"))
-    yield kept
-    kept.close()
+    sql = SqlStore(f"sqlite:///{tmp_path}/jobs.db" if sqlite else request.getfixturevalue("postgres_url"))
+    yield sql
+    sql.close()
 
 
 def session(state: State = State.AWAITING_UPLOAD, **fields: object) -> Session:
-    """A record with an id of its own."""
+    """Return a record with a new id."""
     session_id = new_id()
-    usual = {
+    defaults = {
         "id": session_id,
         "file_name": "song.mp3",
         "file_type": "audio/mpeg",
@@ -45,7 +46,7 @@ def session(state: State = State.AWAITING_UPLOAD, **fields: object) -> Session:
         "updated_at": 1.0,
         "expires_at": 100.0,
     }
-    return Session(**(usual | {"state": state} | fields))  # type: ignore[arg-type]
+    return Session(**(defaults | {"state": state} | fields))  # type: ignore[arg-type]
 
 
 def added(store: JobStore, state: State = State.AWAITING_UPLOAD, **fields: object) -> Session:
@@ -54,7 +55,7 @@ def added(store: JobStore, state: State = State.AWAITING_UPLOAD, **fields: objec
     return new
 
 
-def test_a_record_comes_back_as_it_was(store: JobStore) -> None:
+def test_record_round_trips(store: JobStore) -> None:
     full = session(
         State.COMPLETED,
         file_name="Für Elise – „live“ 🎹 \\ % '\".mp3",
@@ -79,6 +80,7 @@ def test_a_record_comes_back_as_it_was(store: JobStore) -> None:
         ),
         warnings=("one", "two"),
         error_message="no",
+        error_fault=Fault.SONG,
         version=7,
     )
     bare = session()
@@ -89,21 +91,21 @@ def test_a_record_comes_back_as_it_was(store: JobStore) -> None:
     assert store.get_many([]) == {}
 
 
-def test_an_unknown_id_is_none(store: JobStore) -> None:
+def test_unknown_id_returns_none(store: JobStore) -> None:
     added(store)
     for unknown in (new_id(), "", "x" * 1000, "' OR 1 = 1 --", "%"):
         assert store.get(unknown) is None
         assert store.delete(unknown) is False
 
 
-def test_an_id_is_given_once(store: JobStore) -> None:
+def test_add_rejects_existing_id(store: JobStore) -> None:
     first = added(store)
     with pytest.raises(Changed):
         store.add(replace(first, file_name="other.mp3"))
     assert store.get(first.id) == first
 
 
-def test_a_save_counts_the_version_up(store: JobStore) -> None:
+def test_save_increments_the_version(store: JobStore) -> None:
     first = added(store)
     second = store.save(replace(first, progress=0.5))
     assert second == replace(first, progress=0.5, version=1) == store.get(first.id)
@@ -112,7 +114,7 @@ def test_a_save_counts_the_version_up(store: JobStore) -> None:
     assert store.pending(10) == [third]
 
 
-def test_a_save_over_another_version_is_refused(store: JobStore) -> None:
+def test_save_rejects_another_version(store: JobStore) -> None:
     first = added(store)
     second = store.save(replace(first, progress=0.5))
     with pytest.raises(Changed):
@@ -122,7 +124,7 @@ def test_a_save_over_another_version_is_refused(store: JobStore) -> None:
     assert store.get(first.id) == second
 
 
-def test_what_was_deleted_is_gone_and_can_not_be_saved(store: JobStore) -> None:
+def test_deleted_record_is_gone_and_cannot_be_saved(store: JobStore) -> None:
     first, other = added(store), added(store)
     assert store.delete(first.id) is True
     assert store.delete(first.id) is False
@@ -132,20 +134,20 @@ def test_what_was_deleted_is_gone_and_can_not_be_saved(store: JobStore) -> None:
     assert store.get(other.id) == other
 
 
-def test_a_history_is_the_owners_newest_first(store: JobStore) -> None:
+def test_history_is_the_owners_sessions_newest_first(store: JobStore) -> None:
     times = [3.0, 1.0, 5.0, 2.0, 4.0]
-    theirs = [added(store, created_at=time, owner="browser:a") for time in times]
+    owned = [added(store, created_at=time, owner="browser:a") for time in times]
     added(store, created_at=3.5, owner="browser:b")
     added(store, created_at=3.5)
-    newest_first = sorted(theirs, key=lambda s: -s.created_at)
+    newest_first = sorted(owned, key=lambda s: -s.created_at)
     assert store.history("browser:a", 10) == newest_first
     assert store.history("browser:a", 2) == newest_first[:2]
     assert store.history("browser:a", 10, before=3.0) == newest_first[3:]
-    assert store.history("nobody", 10) == []
+    assert store.history("browser:c", 10) == []
 
 
-def test_the_queue_is_in_the_order_of_asking(store: JobStore) -> None:
-    times = [5.0, 3.0, 4.0, 3.0]  # two at the same moment have some order, and keep it
+def test_queue_is_ordered_by_queued_at(store: JobStore) -> None:
+    times = [5.0, 3.0, 4.0, 3.0]  # two of the same time have a stable order
     waiting = [added(store, State.PENDING, queued_at=time) for time in times]
     for state in State:
         if state != State.PENDING:
@@ -157,28 +159,28 @@ def test_the_queue_is_in_the_order_of_asking(store: JobStore) -> None:
     assert store.oldest_pending() == 3.0
 
 
-def test_nobody_waits_in_an_empty_queue(store: JobStore) -> None:
+def test_empty_queue(store: JobStore) -> None:
     done = added(store, State.COMPLETED, queued_at=1.0)
     assert (store.pending(1), store.oldest_pending(), store.ahead(done)) == ([], None, 0)
 
 
-def test_a_lease_lapses_only_while_it_is_worked_on(store: JobStore) -> None:
-    out = added(store, State.IN_PROGRESS, lease_until=10.0)
+def test_only_sessions_in_progress_lapse(store: JobStore) -> None:
+    lapsed = added(store, State.IN_PROGRESS, lease_until=10.0)
     added(store, State.IN_PROGRESS, lease_until=10.5)
     added(store, State.FAILED, lease_until=1.0)
     added(store, State.PENDING, queued_at=1.0)
     assert store.lapsed(9.9) == []
-    assert store.lapsed(10.0) == [out]
+    assert store.lapsed(10.0) == [lapsed]
     assert len(store.lapsed(11.0)) == len(store.in_progress()) == 2
 
 
-def test_the_last_completed_come_first(store: JobStore) -> None:
+def test_completed_sessions_are_newest_first(store: JobStore) -> None:
     done = [added(store, State.COMPLETED, finished_at=time) for time in (1.0, 3.0, 2.0)]
     added(store, State.FAILED, finished_at=9.0)
     assert store.completed(2) == [done[1], done[2]]
 
 
-def test_what_has_outlived_its_time_is_found_in_any_state(store: JobStore) -> None:
+def test_expired_sessions_are_found_in_any_state(store: JobStore) -> None:
     old = {added(store, state, expires_at=50.0).id for state in State}
     added(store, expires_at=50.5)
     assert {record.id for record in store.expired(50.0, 100)} == old
@@ -193,15 +195,15 @@ def test_sessions_are_counted_by_state(store: JobStore) -> None:
     assert store.counts() == dict.fromkeys(State, 0) | {State.PENDING: 2, State.FAILED: 1}
 
 
-def test_known_ids_are_told_from_others(store: JobStore) -> None:
+def test_known_returns_ids_with_a_record(store: JobStore) -> None:
     ids = {added(store).id for _ in range(3)}
-    strangers = [new_id() for _ in range(300)]
-    assert store.known([*ids, *strangers]) == ids
+    unknown = [new_id() for _ in range(300)]
+    assert store.known([*ids, *unknown]) == ids
     assert store.known(iter(ids)) == ids
     assert store.known([]) == set()
 
 
-def test_of_many_who_change_a_record_at_once_one_succeeds(store: JobStore) -> None:
+def test_of_concurrent_changes_one_succeeds(store: JobStore) -> None:
     """Each of 8 threads adds to a sum 5 times; none of the 40 additions is lost, and none is made twice."""
     record, changed = added(store), []
 

@@ -1,4 +1,4 @@
-"""What the rules of sessions count on in whatever writes to people that their song is done."""
+"""Contract of every Notifier."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SENDER, SITE = "Unbraid <songs@example.org>", "https://songs.example.org"
 
 
 @dataclass
-class Post:
-    """What a notifier hands its letters to, and what became of them."""
+class Mailbox:
+    """A notifier under test, and the e-mails that arrived."""
 
     notifier: Notifier | None = None
     refuses: bool = False
     arrived: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
-    """To whom, and the letter."""
+    """Recipients, and the e-mail."""
 
-    def take(self, to: list[str], letter: bytes) -> None:
-        read = email.message_from_bytes(letter, policy=email.policy.default)
+    def take(self, to: list[str], message: bytes) -> None:
+        read = email.message_from_bytes(message, policy=email.policy.default)
         assert isinstance(read, EmailMessage)
         self.arrived.append((to, read))
 
@@ -48,33 +48,33 @@ class Post:
 
 
 @contextmanager
-def mail(post: Post) -> Iterator[Notifier]:
-    class Office:
+def mail(mailbox: Mailbox) -> Iterator[Notifier]:
+    class Server:
         async def handle_DATA(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
-            if post.refuses:
+            if mailbox.refuses:
                 return "554 no"
             assert isinstance(envelope.content, bytes)
-            post.take(envelope.rcpt_tos, envelope.content)
+            mailbox.take(envelope.rcpt_tos, envelope.content)
             return "250 OK"
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    controller = Controller(Office(), hostname="127.0.0.1", port=port)
+    controller = Controller(Server(), hostname="127.0.0.1", port=port)
     controller.start()
-    given = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none"}
+    settings = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none"}
     try:
-        yield Mail(Settings.load(**given, mail_from=SENDER, public_url=SITE))
+        yield Mail(Settings.load(**settings, mail_from=SENDER, public_url=SITE))
     finally:
         controller.stop()
 
 
 @contextmanager
-def ses(post: Post, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
+def ses(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
     def send(call: Call) -> Answer:
-        if post.refuses:
+        if mailbox.refuses:
             return refusal(400, "MessageRejected")
-        said = json.loads(call.body)
-        post.take(said["Destination"]["ToAddresses"], base64.b64decode(said["Content"]["Raw"]["Data"]))
+        body = json.loads(call.body)
+        mailbox.take(body["Destination"]["ToAddresses"], base64.b64decode(body["Content"]["Raw"]["Data"]))
         return Answer(200, b'{"MessageId": "1"}', {"content-type": "application/json"})
 
     with server(send) as url:
@@ -83,47 +83,47 @@ def ses(post: Post, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
 
 
 @pytest.fixture(params=["mail", "ses"])
-def post(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
-    post = Post()
+def mailbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    mailbox = Mailbox()
     if request.param == "ses":
         request.getfixturevalue("aws")
-    with mail(post) if request.param == "mail" else ses(post, monkeypatch) as post.notifier:
-        yield post
+    with mail(mailbox) if request.param == "mail" else ses(mailbox, monkeypatch) as mailbox.notifier:
+        yield mailbox
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED])
-def test_who_asked_for_a_letter_gets_one_that_says_what_became_of_the_song(post: Post, state: State) -> None:
-    post.notify(state)
-    [(to, letter)] = post.arrived
+def test_email_reports_the_result_of_the_song(mailbox: Mailbox, state: State) -> None:
+    mailbox.notify(state)
+    [(to, message)] = mailbox.arrived
     assert to == ["me@example.org"]
-    assert (letter["From"], letter["To"]) == (SENDER, "me@example.org")
-    text = letter.get_content()
+    assert (message["From"], message["To"]) == (SENDER, "me@example.org")
+    text = message.get_content()
     assert f"{SITE}/#/s/" in text
     assert ("vocals and no_vocals" in text) == (state == State.COMPLETED)
     assert ("My Song.mp3 is empty." in text) == (state == State.FAILED)
 
 
-def test_who_did_not_ask_gets_none(post: Post) -> None:
-    post.notify(notify=None)
-    assert post.arrived == []
+def test_no_email_without_address(mailbox: Mailbox) -> None:
+    mailbox.notify(notify=None)
+    assert mailbox.arrived == []
 
 
 @pytest.mark.parametrize("name", ["Über den Wolken – 雲.mp3", "a\r\nBcc: all@example.org\r\n\r\nbody.mp3"])
-def test_whatever_a_song_is_called_it_stays_in_its_place(post: Post, name: str) -> None:
-    post.notify(file_name=name)
-    [(to, letter)] = post.arrived
+def test_song_name_cannot_add_headers(mailbox: Mailbox, name: str) -> None:
+    mailbox.notify(file_name=name)
+    [(to, message)] = mailbox.arrived
     assert to == ["me@example.org"]
-    assert letter["Bcc"] is None
-    assert letter["Subject"] == f"{' '.join(name.split())} is separated"
+    assert message["Bcc"] is None
+    assert message["Subject"] == f"{' '.join(name.split())} is separated"
 
 
 @pytest.mark.parametrize("address", ["me@example.org", "no address", "a@b\nBcc: c@example.com"])
-def test_a_letter_that_is_not_taken_changes_nothing_and_is_logged_without_whose_it_is(
-    post: Post, address: str, caplog: pytest.LogCaptureFixture
+def test_rejected_email_is_logged_without_the_address(
+    mailbox: Mailbox, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    post.refuses = True
-    post.notify(notify=address)
-    assert post.arrived == []
+    mailbox.refuses = True
+    mailbox.notify(notify=address)
+    assert mailbox.arrived == []
     [record] = [record for record in caplog.records if record.name.startswith("unbraid")]
     assert record.getMessage().startswith("an e-mail can't be sent")
     assert "example.org" not in record.getMessage()

@@ -1,4 +1,4 @@
-"""What the rules of sessions count on in whatever keeps the files."""
+"""Contract of every ObjectStore."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def put(store: ObjectStore, tmp_path: Path) -> Put:
-    """Puts bytes under a key."""
+    """Return a function that stores bytes under a key."""
 
     def put_bytes(key: str, data: bytes = b"stem") -> None:
-        file = tmp_path / "made-elsewhere"
+        file = tmp_path / "source"
         file.write_bytes(data)
         store.put(file, key, "audio/wav")
 
     return put_bytes
 
 
-def test_what_is_put_can_be_read(store: ObjectStore, put: Put) -> None:
+def test_stored_file_can_be_read(store: ObjectStore, put: Put) -> None:
     key = f"outputs/{new_id()}/vocals.wav"
     put(key, b"0123456789")
     assert store.size(key) == 10
@@ -50,14 +50,14 @@ def test_what_is_put_can_be_read(store: ObjectStore, put: Put) -> None:
         assert file.read_bytes() == b"0123456789"
 
 
-def test_putting_again_replaces_it(store: ObjectStore, put: Put) -> None:
+def test_put_replaces_existing_file(store: ObjectStore, put: Put) -> None:
     key = f"outputs/{new_id()}/vocals.wav"
     put(key, b"first, and longer")
     put(key, b"second")
     assert store.head(key, 100) == b"second"
 
 
-def test_what_is_not_there_is_told(store: ObjectStore) -> None:
+def test_missing_file_is_reported(store: ObjectStore) -> None:
     key = f"outputs/{new_id()}/vocals.wav"
     assert store.size(key) is None
     with pytest.raises(FileNotFoundError):
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_told(store: ObjectStore) -> None:
         pass
 
 
-def test_a_session_is_deleted_and_no_other(store: ObjectStore, put: Put) -> None:
+def test_deletes_only_the_given_folder(store: ObjectStore, put: Put) -> None:
     one, other = new_id(), new_id()
     for key in (f"outputs/{one}/vocals.wav", f"outputs/{one}/drums.wav", f"inputs/{one}/song.mp3"):
         put(key)
@@ -77,7 +77,7 @@ def test_a_session_is_deleted_and_no_other(store: ObjectStore, put: Put) -> None
     assert store.delete(f"outputs/{one}/") == 0
 
 
-def test_it_tells_whose_files_lie_here(store: ObjectStore, put: Put) -> None:
+def test_lists_sessions_that_have_files(store: ObjectStore, put: Put) -> None:
     one, other = new_id(), new_id()
     assert set(store.session_ids()) == set()
     put(f"inputs/{one}/song.mp3")
@@ -88,7 +88,7 @@ def test_it_tells_whose_files_lie_here(store: ObjectStore, put: Put) -> None:
     assert set(store.session_ids()) == {one}
 
 
-def test_links_are_given_out_before_there_is_a_file(store: ObjectStore) -> None:
+def test_links_do_not_need_an_existing_file(store: ObjectStore) -> None:
     key = f"inputs/{new_id()}/song.mp3"
     links = {
         store.upload_url(key, "audio/mpeg", 3600, 100),
@@ -100,6 +100,6 @@ def test_links_are_given_out_before_there_is_a_file(store: ObjectStore) -> None:
     assert all(key in link for link in links)
 
 
-def test_room_is_a_number_or_without_end(store: ObjectStore) -> None:
+def test_free_space_is_positive_or_unlimited(store: ObjectStore) -> None:
     free = store.free_bytes()
     assert free is None or free > 0
