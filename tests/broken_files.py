@@ -25,7 +25,7 @@ LENGTH = 2 * RATE
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A broken file, and what is expected of it."""
+    """A broken file, and the expected error, warning and length."""
 
     path: Path
     error: str | None = None

@@ -50,26 +50,26 @@ from unbraid.errors import (
         (StorageFull("x"), 1, 507),
     ],
 )
-def test_each_error_has_its_codes(error: UnbraidError, code: int, status: int) -> None:
+def test_each_error_has_its_exit_code_and_status(error: UnbraidError, code: int, status: int) -> None:
     assert (exit_code(error), http_status(error)) == (code, status)
 
 
-def test_the_tables_cover_all_errors() -> None:
+def test_tables_cover_all_errors() -> None:
     kinds = {kind for kind in UnbraidError.__subclasses__() if kind.__module__ == UnbraidError.__module__}
     assert set(EXIT_CODES) == {UnbraidError, *kinds}
-    # What is refused over HTTP has a status of its own; on the command line it is a failure like others.
+    # A JobError has a status of its own. The command line has no sessions, so one exit code is enough.
     assert set(HTTP_STATUS) == {UnbraidError, *kinds, *JobError.__subclasses__()}
 
 
-def test_a_more_special_error_has_the_codes_of_its_kind() -> None:
-    class NoSoundError(InputError):
+def test_subclass_has_the_codes_of_its_base() -> None:
+    class SilentSongError(InputError):
         pass
 
-    assert exit_code(NoSoundError("x")) == 1
-    assert http_status(NoSoundError("x")) == 400
+    assert exit_code(SilentSongError("x")) == 1
+    assert http_status(SilentSongError("x")) == 400
 
 
-def test_the_message_is_what_is_shown() -> None:
+def test_message_equals_str() -> None:
     assert (
         InputError("song.mp3 is empty").message == str(InputError("song.mp3 is empty")) == "song.mp3 is empty"
     )
@@ -84,7 +84,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert found.stdout.split() == []
 
 
-def test_what_the_package_lacks_is_an_attribute_error() -> None:
+def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Joiner'"):
         unbraid.Joiner  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""Imports go one way, as the table in docs/architecture.md says, and no modules import each other in a circle."""
+"""Imports go one way, as the table in docs/architecture.md says, and there are no import cycles."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def module_graph() -> dict[str, set[str]]:
 
 
 def cycles_in(graph: dict[str, set[str]]) -> list[set[str]]:
-    """The groups of modules that import each other, directly or through others."""
+    """Return the groups of modules that import each other, directly or indirectly."""
     reach = {}
     for start in graph:
         seen: set[str] = set()

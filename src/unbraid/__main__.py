@@ -1,4 +1,4 @@
-"""`python -m unbraid` is the same command as `unbraid`."""
+"""Run the command `unbraid` as `python -m unbraid`."""
 
 import sys
 

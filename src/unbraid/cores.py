@@ -1,4 +1,4 @@
-"""How many cores this process has, also where a container gives it a share of the machine's."""
+"""Count the cores that this process may use, also in a container with a CPU quota."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(limit: Path = CPU_LIMIT) -> int:
-    """Those that it may run on, and no more than its quota amounts to."""
+    """Return the number of cores that the process may run on, at most its CPU quota."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(own, cpu_quota(limit) or own)
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:
-    """How many cores a container's quota of CPU time amounts to; None without one.
+    """Return the CPU quota of the container in cores; None without a quota.
 
-    Which cores there are, and which of them the process is bound to, a runtime finds out by itself.
+    Runtimes find the cores and the process's affinity by themselves, but not the quota.
     """
     try:
         quota, period = limit.read_text(encoding="ascii").split()

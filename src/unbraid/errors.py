@@ -17,7 +17,7 @@ class Fault(StrEnum):
     """Where the cause of an error lies: decides between 400 and 500, and whether a retry can succeed."""
 
     SONG = "song"
-    """In the song or in what was asked for: the same request fails again."""
+    """In the song or in the request: the same request fails again."""
     OURS = "ours"
     """In this machine or this program: the same request may succeed later."""
 
@@ -160,7 +160,7 @@ class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong
 
 
 class JobError(UnbraidError):
-    """A session is unable to do what was asked. Subclasses are named for the answer, not for an error."""
+    """A session can't do what the request asks for. Subclasses are named after the answer, not after an error."""
 
     fault = Fault.SONG
 

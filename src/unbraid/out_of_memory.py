@@ -1,4 +1,4 @@
-"""Recognises that memory ran out, whatever the library that noticed calls it, and says so in the user's words."""
+"""Recognise the out-of-memory errors of all libraries, and report them as OutOfMemory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _SIGNS = (
     "can't alloc",  # oneDNN
     "Failed to allocate",  # OpenVINO
     "Cannot allocate memory",  # ENOMEM
-    "failed to map segment",  # the dynamic linker, for a library that is being imported
-    "Resource temporarily unavailable",  # EAGAIN, for a thread's stack
-    "can't start new thread",  # the same by Python
+    "failed to map segment",  # the dynamic linker, while a library is imported
+    "Resource temporarily unavailable",  # EAGAIN, for the stack of a thread
+    "can't start new thread",  # Python, for the same reason
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` means that there was not enough memory."""
+    """Whether `error` means that there is not enough memory."""
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in _SIGNS)
 
 
 def probe_memory(count: int) -> None:
-    """Raise MemoryError where the process can't have `count` bytes more, for a library that doesn't notice."""
+    """Raise MemoryError if the process can't allocate `count` bytes more, for a library that doesn't check."""
     try:
         mmap.mmap(-1, count).close()
     except OSError as error:
@@ -34,12 +34,12 @@ def probe_memory(count: int) -> None:
 
 @contextmanager
 def report_out_of_memory() -> Iterator[None]:
-    """Inside, running out of memory is an OutOfMemory; all other errors stay what they are."""
+    """Turn out-of-memory errors raised inside into OutOfMemory. Other errors are unchanged."""
     try:
         yield
     except (MemoryError, ImportError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            "there is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
+            "There is not enough memory. Close other programs, or use a shorter --segment and fewer --jobs."
         ) from error

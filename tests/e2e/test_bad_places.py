@@ -157,7 +157,7 @@ def test_too_little_memory_is_one_line(
         pytest.skip("this is enough memory here")
     assert code == 1
     (line,) = lines
-    assert "there is not enough memory. Close other programs" in line
+    assert "There is not enough memory. Close other programs" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -1,7 +1,6 @@
-"""The object store of one machine: a folder, and links that the web app takes (see `links`).
+"""The object store of one machine: a folder, with signed links to the web app (see `links`).
 
-A key is KIND/ID/NAME, made by `jobs`; nothing of a user's own words is in it. Files are written beside their place and
-renamed when they are complete.
+A key is KIND/ID/NAME, made by `jobs`, and contains no text of a user. Files are written atomically.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class FolderStore:
-    """An ObjectStore in the folder `root`, which is made. Raises OutputError where that can't be written."""
+    """An ObjectStore in the folder `root`, which is created. Raises OutputError if that fails."""
 
     def __init__(self, root: Path, links: Links) -> None:
         self.root = root
@@ -38,45 +37,44 @@ class FolderStore:
             raise _explain(error) from error
 
     def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """A path of the web app; see `links`."""
+        """Return a signed path of the web app; see `links`."""
         return self.links.upload(key, content_type, expires_s, max_bytes)
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """A path of the web app; see `links`."""
+        """Return a signed path of the web app; see `links`."""
         return self.links.download(key, expires_s, filename)
 
     def path(self, key: str) -> Path:
-        """Where the file of that key lies or would. Raises ValueError for what can't be a key."""
+        """Return the path for `key`, whether or not the file exists. Raises ValueError for an invalid key."""
         if not KEY.fullmatch(key):
             raise ValueError("not a key")
         return self.root / key
 
     def size(self, key: str) -> int | None:
-        """In bytes; None: not there."""
+        """Return the size in bytes; None if there is no such file."""
         try:
             return self.path(key).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def head(self, key: str, count: int) -> bytes:
-        """Its first bytes. Raises FileNotFoundError."""
+        """Read the first `count` bytes. Raises FileNotFoundError."""
         with self.path(key).open("rb") as file:
             return file.read(count)
 
     @contextlib.contextmanager
     def local_file(self, key: str) -> Iterator[Path]:
-        """The file itself. Raises FileNotFoundError."""
+        """Yield the path of the file. Raises FileNotFoundError."""
         path = self.path(key)
         path.stat()
         yield path
 
     def put(self, file: Path, key: str, content_type: str) -> None:
-        """Move `file` to its place; over the border of a file system it is copied. Raises OutputError."""
+        """Move `file` into the store, or copy it from another file system. Raises OutputError."""
         place = self.path(key)
         try:
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # the folder isn't there yet, or is deleted at this moment
+            # The folder doesn't exist yet, or is being deleted.
+            with contextlib.suppress(FileNotFoundError):
                 file.replace(place)
                 return
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,40 +88,40 @@ class FolderStore:
                 part.commit()
 
     def write(self, key: str) -> Part:
-        """Begin to write the file of that key; it is there once that is committed. Raises OutputError."""
+        """Start to write the file for `key`; it appears when it is committed. Raises OutputError."""
         return Part(self.path(key))
 
     def delete(self, prefix: str) -> int:
-        """Delete all of a folder `KIND/ID/`; how many complete files there were."""
+        """Delete a folder `KIND/ID/` and return its number of complete files."""
         if not FOLDER.fullmatch(prefix):
             raise ValueError("not a folder of keys")
         folder = self.root / prefix
-        # Renamed first: from then on nobody finds a file there, and nobody else counts them.
-        grave = self.root / f"{PART}{secrets.token_hex(8)}"
+        # Rename it first, so that its files are unavailable at once and no concurrent call counts them.
+        deleted = self.root / f"{PART}{secrets.token_hex(8)}"
         try:
-            folder.replace(grave)
+            folder.replace(deleted)
         except FileNotFoundError:
             return 0
         count = 0
-        with contextlib.suppress(FileNotFoundError):  # whoever clears parts took it for one
-            count = sum(not path.name.startswith(PART) for path in grave.iterdir())
-        shutil.rmtree(grave, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # removed by `clear_parts` meanwhile
+            count = sum(not path.name.startswith(PART) for path in deleted.iterdir())
+        shutil.rmtree(deleted, ignore_errors=True)
         return count
 
     def session_ids(self) -> Iterator[str]:
-        """Ids of the sessions that files lie here for."""
+        """Return the ids of all sessions with files in the store."""
         seen: set[str] = set()
         for kind in KINDS:
             with contextlib.suppress(FileNotFoundError):
                 seen.update(path.name for path in (self.root / kind).iterdir())
-        return (name for name in seen if ID.fullmatch(name))  # nobody else's files are touched
+        return (name for name in seen if ID.fullmatch(name))  # ignore foreign files
 
     def free_bytes(self) -> int:
-        """Room left on the file system for this user."""
+        """Return the free space of the file system."""
         return shutil.disk_usage(self.root).free
 
     def clear_parts(self, older_than_s: float = 3600) -> int:
-        """Remove what was half-written by processes that were killed; how many."""
+        """Remove unfinished files and folders of killed processes, and return their number."""
         before, count = time.time() - older_than_s, 0
         for part in [*self.root.glob(f"{PART}*"), *self.root.glob(f"*/*/{PART}*")]:
             with contextlib.suppress(OSError):
@@ -135,11 +133,11 @@ class FolderStore:
         return count
 
     def scratch(self) -> tempfile.TemporaryDirectory[str]:
-        """A folder on the same disk for what is being made. Those of killed processes are cleared as parts are."""
+        """Create a temporary folder on the same disk. `clear_parts` removes those of killed processes."""
         return tempfile.TemporaryDirectory(prefix=PART, dir=self.root)
 
     def keep_newest(self, prefix: str, count: int) -> None:
-        """Delete all but the newest files of a folder `KIND/ID/`."""
+        """Delete all but the newest `count` files of a folder `KIND/ID/`."""
         if not FOLDER.fullmatch(prefix):
             raise ValueError("not a folder of keys")
         with contextlib.suppress(FileNotFoundError):
@@ -188,7 +186,7 @@ class Part(AtomicFile):
 
 
 def _drop_empty(folder: Path) -> None:
-    """Remove a session's folder when nothing is left in it."""
+    """Remove a session's folder if it is empty."""
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -202,11 +200,11 @@ def _explained() -> Iterator[None]:
 
 
 def _explain(error: OSError) -> OutputError:
-    """In the words of somebody who uses the app, not of whoever runs it: nothing of its folders."""
+    """Return the error for a user of the app: it doesn't name the server's folders."""
     if write_problem(error).is_lack_of_space:
         return OutputError(
             "There is no room left for this. Delete songs that you no longer need, or try again later."
         )
     return OutputError(
-        f"This can't be stored: {write_cause(error)}. Whoever runs this app has to look at its disk."
+        f"This can't be stored: {write_cause(error)}. The administrator of this app has to check its disk."
     )
