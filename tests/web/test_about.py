@@ -87,21 +87,21 @@ def test_metrics_parse_and_are_correct(app: App) -> None:
     app.client.post("/status", json={"session_id": "x" * 32})
     app.client.get("/no/such/place")
     app.client.request("MADEUP", "/upload")
-    found = metrics(app)
-    assert found["unbraid_sessions", "COMPLETED"] == 1
-    assert found["unbraid_sessions", "PENDING"] == 1
-    assert found["unbraid_sessions", "FAILED"] == 0
-    assert 0 <= found["unbraid_queue_age_seconds",] < 60
-    assert found["unbraid_seconds_per_song_second", "lite", "one"] > 0
-    assert found["unbraid_free_bytes",] > 0
-    assert found["process_resident_memory_bytes",] > 1e6
-    assert found["unbraid_http_responses_total", "POST", "/upload", "200"] == 2
-    assert found["unbraid_http_responses_total", "PUT", "/files/{key:path}", "200"] == 2
-    assert found["unbraid_http_responses_total", "POST", "/status", "404"] == 1
-    assert found["unbraid_http_responses_total", "GET", "other", "404"] == 1
-    assert found["unbraid_http_responses_total", "other", "/upload", "405"] == 1
-    assert found["unbraid_http_request_seconds_count", "POST", "/upload"] == 2
-    assert found["unbraid_http_faults_total",] == 0
+    values = metrics(app)
+    assert values["unbraid_sessions", "COMPLETED"] == 1
+    assert values["unbraid_sessions", "PENDING"] == 1
+    assert values["unbraid_sessions", "FAILED"] == 0
+    assert 0 <= values["unbraid_queue_age_seconds",] < 60
+    assert values["unbraid_seconds_per_song_second", "lite", "one"] > 0
+    assert values["unbraid_free_bytes",] > 0
+    assert values["process_resident_memory_bytes",] > 1e6
+    assert values["unbraid_http_responses_total", "POST", "/upload", "200"] == 2
+    assert values["unbraid_http_responses_total", "PUT", "/files/{key:path}", "200"] == 2
+    assert values["unbraid_http_responses_total", "POST", "/status", "404"] == 1
+    assert values["unbraid_http_responses_total", "GET", "other", "404"] == 1
+    assert values["unbraid_http_responses_total", "other", "/upload", "405"] == 1
+    assert values["unbraid_http_request_seconds_count", "POST", "/upload"] == 2
+    assert values["unbraid_http_faults_total",] == 0
 
 
 def test_counts_internal_errors(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,16 +26,16 @@ def test_sends_status_at_once_and_after_each_change(app: App) -> None:
     app.put_song(one)
     with subscribe(app, *ids, UNKNOWN) as socket:
         first = [socket.receive_json() for _ in range(3)]
-        assert [told["session_id"] for told in first] == [*ids, UNKNOWN]
-        assert [told["status"] for told in first] == ["AWAITING_UPLOAD", "AWAITING_UPLOAD", "UNKNOWN"]
+        assert [status["session_id"] for status in first] == [*ids, UNKNOWN]
+        assert [status["status"] for status in first] == ["AWAITING_UPLOAD", "AWAITING_UPLOAD", "UNKNOWN"]
         assert first[0] == app.status(one)
         app.process(one)
-        told = socket.receive_json()
-        assert (told["session_id"], told["status"], told["queue_position"]) == (ids[0], "PENDING", 1)
+        status = socket.receive_json()
+        assert (status["session_id"], status["status"], status["queue_position"]) == (ids[0], "PENDING", 1)
         app.complete(one)
-        told = socket.receive_json()
-        assert (told["status"], len(told["output_files"])) == ("COMPLETED", 2)
-        assert app.client.get(told["output_files"][0]["s3_url"]).status_code == 200
+        status = socket.receive_json()
+        assert (status["status"], len(status["output_files"])) == ("COMPLETED", 2)
+        assert app.client.get(status["output_files"][0]["s3_url"]).status_code == 200
         app.service.cleanup(ids[0])
         assert socket.receive_json() == {"session_id": ids[0], "status": "UNKNOWN"}
         app.service.cancel(ids[1])
@@ -69,13 +69,13 @@ def test_retries_after_store_error(app: App, monkeypatch: pytest.MonkeyPatch) ->
     real, failures = app.sessions.store.get_many, [OSError("away")]
 
     def sometimes(ids: list[str]) -> Any:
-        if failures and len(told) == 1:
+        if failures and len(received) == 1:
             raise failures.pop()
         return real(ids)
 
-    told: list[Any] = []
+    received: list[Any] = []
     with subscribe(app, upload["sessionId"]) as socket:
-        told.append(socket.receive_json())
+        received.append(socket.receive_json())
         monkeypatch.setattr(app.sessions.store, "get_many", sometimes)
         app.service.cancel(upload["sessionId"])
         assert socket.receive_json()["status"] == "CANCELLED"

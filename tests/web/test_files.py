@@ -283,10 +283,10 @@ def test_stem_deleted_during_download_is_no_internal_error(app: App, monkeypatch
     real = Path.stat
 
     def stat_then_delete(path: Path, **options: Any) -> Any:
-        found = real(path, **options)
+        stat_result = real(path, **options)
         if path.name == "vocals.wav":
             path.unlink()
-        return found
+        return stat_result
 
     monkeypatch.setattr(Path, "stat", stat_then_delete)
     answer = app.client.get(

@@ -1,7 +1,5 @@
 """Lambda function `history`: GET /history."""
 
-from __future__ import annotations
-
 from unbraid.aws.http import handler_of
 
 handler = handler_of("history")

@@ -1,7 +1,5 @@
 """Lambda function `process`: POST /process and POST /batch/process."""
 
-from __future__ import annotations
-
 from unbraid.aws.http import handler_of
 
 handler = handler_of("process")
