@@ -6,14 +6,14 @@ import errno
 import os
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
 from unbraid.errors import OutputError
 from unbraid.files.atomic import LONGEST_NAME
-from unbraid.files.oserrors import output_error
+from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
 
 # Folders that this process created for stems -> number of StemFolders that use each. The last user removes the folder
@@ -34,23 +34,17 @@ class StemFolder:
         self._within: list[Path] = []
 
     def __enter__(self) -> StemFolder:
-        try:
-            with _lock:
-                self._create_folders()
-                self._work = WorkFolder(self._out_dir)
-        except OSError as error:
-            self._remove_folders()
-            raise output_error(self._out_dir, error) from error
-        except OutputError:
-            self._remove_folders()
-            raise
-        # Other users can't open the work folder, but they may open the stems.
-        self.stems = self._work.path / "stems"
-        try:
-            self.stems.mkdir()
-        except OSError as error:
-            self.__exit__(None, None, None)
-            raise output_error(self._out_dir, error) from error
+        with ExitStack() as undo:
+            undo.callback(self._remove_folders)
+            with report_output_errors(self._out_dir):
+                with _lock:
+                    self._create_folders()
+                    self._work = WorkFolder(self._out_dir)
+                undo.callback(self._work.remove)
+                # Other users can't open the work folder, but they may open the stems.
+                self.stems = self._work.path / "stems"
+                self.stems.mkdir()
+            undo.pop_all()
         return self
 
     def spool(self, name: str) -> Path:
@@ -59,14 +53,12 @@ class StemFolder:
 
     def publish(self) -> None:
         """Move the files in `stems` to their places, over older files."""
-        try:
+        with report_output_errors(self.target):
             if self.target.is_dir():
                 for path in sorted(self.stems.iterdir()):
                     path.replace(self.target / path.name)
             else:
                 self.stems.rename(self.target)
-        except OSError as error:
-            raise output_error(self.target, error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,7 +82,8 @@ class StemFolder:
             for path in self._within:
                 _created[path] += 1
         if self.target.exists() and not self.target.is_dir():
-            raise output_error(self.target, NotADirectoryError(errno.ENOTDIR, ""))
+            with report_output_errors(self.target):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
     def _remove_folders(self) -> None:
         with _lock:
