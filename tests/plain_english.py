@@ -29,9 +29,11 @@ PHRASES = {
     r"\bha(?:s|ve|d) a say\b": "decides",
     r"\bneither (?:sound|audio) nor (?:film|video)\b": "not an audio or video file",
     r"\bfilms?\b": "video",
-    r"\bletters? (?:is|are|was|were|go|goes|can|may|to|of|for|that|sent)\b|\ba letter\b(?! of| in)": "e-mail",
+    r"\bletters? (?:is|are|was|were|go|goes|can|may|to|that|sent)\b|\ba letter\b(?! of| in)": "e-mail",
     r"\bsigns? of life\b": "heartbeat",
-    r"\b(?:this|that|it|which|file|request|network|model|song) (?:is|are|was|were) none\b": ("isn't one"),
+    r"\b(?:this|that|it|which|file|request|network|model|song) (?:is|are|was|were) (?-i:none)\b": (
+        "isn't one"
+    ),
     r"\bis no (?:number|song|sound|film|video|folder|file|key|request|address)\b": "is not a; NaN",
     r"\bwhat is (?:[a-z]+ed|written|read|known|given|kept|taken|sent|made|done|put|said|left|shown|cut|wanted)\b": (
         "name the thing: output files, the option, unfinished stems"

@@ -35,6 +35,7 @@ def test_finds_the_old_idiom(text: str, line: int) -> None:
         "# The worker renews its lease every second.",
         "if value is None:\n    return nobody_at_home",
         "An ID has 32 letters and digits.",
+        "Fields that are None are left out.",
         "Reject a header of more than 64 KiB.",
     ],
 )

@@ -132,7 +132,7 @@ def test_rejects_file_larger_than_limit() -> None:
         (Choices(model="/etc"), "no model"),
         (Choices(stems="piano"), "no stem 'piano'. Choose one of all, drums, bass, other, vocals"),
         (Choices(format="aiff"), "no format 'aiff'. Choose one of wav, flac, mp3, m4a, opus"),
-        (Choices(notify="nobody"), "e-mail"),
+        (Choices(notify="anna"), "e-mail"),
         (Choices(notify="a@b.c\r\nBcc: d@e.f"), "e-mail"),
         (Choices(notify="a" * 300 + "@b.c"), "e-mail"),
     ],

@@ -19,7 +19,7 @@ _PRIVATE = re.compile(
     re.ASCII,
 )
 
-# Fields of a log record that hold long ids which are nobody's key: they join the lines of one request.
+# Fields with long ids that open nothing: they join the log lines of one request.
 _TRACING = frozenset(
     {"request_id", "function_request_id", "xray_trace_id", "function_name", "function_arn", "correlation_id"}
 )
