@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from unbraid.errors import ModelError
+from unbraid.files.oserrors import read_cause
+from unbraid.files.resumable import ResumableFile
 from unbraid.models.cache import locked, report_cache_errors
 from unbraid.models.http import PermanentFailure, RangeUnavailable, TemporaryFailure, Timeouts, get
 
@@ -127,16 +129,14 @@ def _problem_of(target: Path, file: ModelFile) -> str:
     try:
         digest = checksum(target)
     except OSError as error:
-        return f"{target} can't be read ({error.strerror}), and "
+        return f"{target} can't be read ({read_cause(error)}), and "
     return "" if digest == file.sha256 else f"{target} is a different file (its SHA-256 is {digest}), and "
 
 
 def bytes_here(file: ModelFile, into: Path) -> int:
     """Return how many bytes of the file are in the folder."""
-    for path in (into / file.name, _part_of(into / file.name)):
-        if path.is_file():
-            return path.stat().st_size
-    return 0
+    path = into / file.name
+    return path.stat().st_size if path.is_file() else ResumableFile(path).size
 
 
 def checksum(path: Path) -> str:
@@ -145,20 +145,15 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _part_of(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part")
-
-
 class _Download:
-    """A download in progress. FILE.part has the bytes so far, FILE.part.version the server's version of the file."""
+    """A download in progress."""
 
     def __init__(
         self, file: ModelFile, target: Path, progress: DownloadProgress | None, patience: Patience
     ) -> None:
         self._file = file
         self._target = target
-        self._part = _part_of(target)
-        self._version = target.with_name(f"{target.name}.part.version")
+        self._part = ResumableFile(target)
         self._progress = progress
         self._patience = patience
         self._timeouts = Timeouts(patience.connect_s, patience.read_s)
@@ -168,7 +163,7 @@ class _Download:
 
         Raises TemporaryFailure and PermanentFailure, and ModelError for errors of the disk.
         """
-        tries, farthest, wrong = 0, self._size(), 0
+        tries, farthest, wrong = 0, self._part.size, 0
         while True:
             try:
                 # The part may be complete: its process was killed just then, or the server cut after the last byte.
@@ -176,45 +171,36 @@ class _Download:
                     self._transfer()
                 if self._complete():
                     with self._on_disk():
-                        self._part.replace(self._target)
-                        self._version.unlink(missing_ok=True)
+                        self._part.commit()
                     return
-                digest = checksum(self._part)
-                self._discard()
+                digest = checksum(self._part.part)
+                self._part.discard()
                 wrong += 1
                 if wrong == 2:
                     raise PermanentFailure(
                         f"{self._file.address} is a different file (its SHA-256 is {digest})"
                     )
             except RangeUnavailable:
-                self._discard()  # the next try requests the whole file
+                self._part.discard()  # the next try requests the whole file
             except TemporaryFailure as failure:
-                tries = 1 if self._size() >= farthest + PROGRESS_BYTES else tries + 1
-                farthest = max(farthest, self._size())
+                tries = 1 if self._part.size >= farthest + PROGRESS_BYTES else tries + 1
+                farthest = max(farthest, self._part.size)
                 if tries >= self._patience.tries:
                     raise
                 self._pause(max(self._patience.pause_s * 2 ** (tries - 1), failure.retry_after_s))
 
-    def _size(self) -> int:
-        return self._part.stat().st_size if self._part.is_file() else 0
-
     def _complete(self) -> bool:
         with self._on_disk():
-            return self._size() > 0 and checksum(self._part) == self._file.sha256
+            return self._part.size > 0 and checksum(self._part.part) == self._file.sha256
 
     def _transfer(self) -> None:
-        start = self._size()
-        version = self._version.read_text("utf-8", "replace") if self._version.is_file() else ""
-        if not version.isprintable():  # a crash of the machine may leave any bytes
-            version = ""
+        start, version = self._part.size, self._part.version
         self._report(start, self._file.size)
         with get(self._file.address, start, version, self._timeouts) as answer:
-            if answer.start == 0:
-                self._discard()
             with self._on_disk():
-                if answer.start == 0 and answer.validator:
-                    self._version.write_text(answer.validator, "utf-8")
-                part = self._part.open("ab")
+                if answer.start == 0:
+                    self._part.restart(answer.validator)
+                part = self._part.append()
             done, total = answer.start, self._file.size or answer.total or 0
             try:
                 for chunk in answer.chunks:
@@ -223,7 +209,7 @@ class _Download:
                     done += len(chunk)
                     self._report(done, total)
                     if done > LARGEST:
-                        self._discard()
+                        self._part.discard()
                         raise PermanentFailure(f"{self._file.address} is larger than any model")
             finally:
                 with self._on_disk():
@@ -242,7 +228,7 @@ class _Download:
                 yield
         except ModelError:
             with suppress(OSError):
-                self._discard()
+                self._part.discard()
             raise
 
     def _report(self, done: int, total: int) -> None:
@@ -253,9 +239,5 @@ class _Download:
         """Wait, and report progress so that the caller can stop the download."""
         end = time.monotonic() + min(seconds, LONGEST_WAIT_S)
         while (left := end - time.monotonic()) > 0:
-            self._report(self._size(), self._file.size)
+            self._report(self._part.size, self._file.size)
             time.sleep(min(left, 0.2))
-
-    def _discard(self) -> None:
-        self._part.unlink(missing_ok=True)
-        self._version.unlink(missing_ok=True)
