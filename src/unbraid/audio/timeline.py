@@ -2,7 +2,7 @@
 
 Encoders put silence before the sound (their delay) and after it (to fill the last frame). FFmpeg drops the padding that
 LAME, Opus and Matroska headers and MP4 edit lists declare at the start, and most of the padding at the end. This module
-drops the rest, and keeps the rest of a damaged file in sync.
+removes the remaining padding, and keeps a damaged file in sync.
 """
 
 from __future__ import annotations
