@@ -195,7 +195,7 @@ def test_fails_if_song_is_longer_than_limit(workspace: JobWorkspace, short: Path
     session = workspace.run(workspace.lease(short))
     assert (session.state, session.error_fault) == (State.FAILED, Fault.SONG)
     assert session.error_message == (
-        "My Song.wav is longer than 0 minutes, the most that is taken. Cut it into parts."
+        "My Song.wav is longer than 0 minutes, the limit here. Cut it into parts."
     )
 
 

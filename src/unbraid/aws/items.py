@@ -1,6 +1,6 @@
 """A session as a DynamoDB item: its record by `jobs.codec`, and attributes for the indexes.
 
-Attributes that are None are left out. Numbers are exact: DynamoDB stores 38 digits, and the shortest decimal of a float
+Attributes of None are left out. Numbers are exact: DynamoDB stores 38 digits, and the shortest decimal of a float
 (17 digits at most) converts back to the same float. Additional attributes:
 
 - `ttl`: when DynamoDB may delete the item, in whole seconds.

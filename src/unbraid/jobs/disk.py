@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def in_users_words() -> Iterator[None]:
+def hide_folders() -> Iterator[None]:
     """Replace an OutputError of the command line, which names folders and options, by one for users of the app."""
     try:
         yield
@@ -37,7 +37,7 @@ def work_folder(scratch: Path) -> Iterator[Path]:
 
     If the process is killed, the next work folder's creation removes the old one.
     """
-    with in_users_words(), report_output_errors(scratch):
+    with hide_folders(), report_output_errors(scratch):
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         work = WorkFolder(scratch)
     with work as path:

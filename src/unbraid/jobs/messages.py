@@ -11,22 +11,21 @@ from unbraid.errors import Fault, InputError, UnbraidError
 from unbraid.jobs.privacy import redact
 from unbraid.out_of_memory import is_out_of_memory
 
-INTERNAL = (
-    "Something went wrong here, and not with your song. Try again; if it happens again, tell the operator."
-)
+INTERNAL = "Something went wrong here, and not with your song. Try again; if it happens again, tell the administrator."
 NO_MEMORY = (
     "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
 )
 NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
-NOT_STORED = "The stems can't be stored. The operator of this app has to check its disk."
+DISK_FULL = "There is no room left for this. Delete songs that you no longer need, or try again later."
+NOT_STORED = "The stems can't be stored. The administrator of this app has to check its disk."
 NOT_QUEUED = "The song could not be queued. Try again."
-NOT_BEGUN = "No machine could start on this song. Try again; if it happens again, tell the operator."
+NOT_BEGUN = "No machine could start on this song. Try again; if it happens again, tell the administrator."
 OVER_15_MINUTES = (
     "Separating this song takes longer than the 15 minutes that are available here."
     " Choose a smaller model, such as lite, or cut the song into parts."
 )
 NOT_DEPLOYED = (
-    "No machine here can separate songs yet. The operator has to finish the deployment; then try again."
+    "No machine here can separate songs yet. The administrator has to finish the deployment; then try again."
 )
 SONG_GONE = "The song is no longer here. Upload it again."
 
@@ -58,6 +57,11 @@ def failure_of(error: Exception, song_name: str, model: str, *private: str) -> F
     trace = "".join(traceback.format_exception(error))
     log.error("a job failed by an internal error:\n%s", redact(trace, song_name, *private))
     return Failure(INTERNAL, Fault.OURS)
+
+
+def file_not_stored(cause: str) -> str:
+    """Return the message for a file that can't be written, with the cause from the operating system."""
+    return f"This can't be stored: {cause}. The administrator of this app has to check its disk."
 
 
 def crashed(times: int) -> str:

@@ -15,7 +15,7 @@ from unbraid.audio import video
 from unbraid.errors import Cancelled, InputError
 from unbraid.files.workfolder import clear_abandoned
 from unbraid.jobs import messages, preview
-from unbraid.jobs.disk import in_users_words, work_folder
+from unbraid.jobs.disk import hide_folders, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.heartbeat import Heartbeat
 from unbraid.jobs.ports import Job
@@ -80,7 +80,7 @@ class _Attempt:
         _delete_outputs(self.job)  # of an earlier attempt whose worker was killed
         with _song(self.job) as song, work_folder(scratch) as work:
             result = self._separate(song, work, heartbeat)
-            with in_users_words():
+            with hide_folders():
                 previews = self._make_previews(result, work, heartbeat) if self.job.previews else {}
                 silent_video = self._make_video(song, result, work, heartbeat)
 
@@ -108,7 +108,7 @@ class _Attempt:
             if progress.seconds_done > self.job.max_song_s:
                 minutes = f"{self.job.max_song_s / 60:.0f}"
                 raise InputError(
-                    f"is longer than {minutes} minutes, the most that is taken. Cut it into parts.",
+                    f"is longer than {minutes} minutes, the limit here. Cut it into parts.",
                     subject=song.name,
                 )
             if progress.stage != "analysing":
@@ -119,7 +119,7 @@ class _Attempt:
         if choices.video:
             video.check_video(song)
         loaded = self.separators.get(choices.model, downloading)
-        with in_users_words():
+        with hide_folders():
             result = loaded.separator.separate_to_files(
                 song,
                 work,

@@ -293,7 +293,7 @@ def _forbidden() -> Forbidden:
 def _display_name(file_name: str) -> str:
     """Return the name without folders and without control characters, which would break the line it is shown in."""
     name = PurePosixPath(file_name.replace("\\", "/")).name
-    name = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip()
+    name = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip()
     return name[-_NAME_LENGTH:] or "song"
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from unbraid.errors import OutputError
 from unbraid.files.atomic import PART, AtomicFile
 from unbraid.files.oserrors import write_cause, write_problem
+from unbraid.jobs import messages
 from unbraid.jobs.sessions import FOLDER, KINDS
 from unbraid.local.links import Links
 
@@ -201,10 +202,5 @@ def _explained() -> Iterator[None]:
 
 def _explain(error: OSError) -> OutputError:
     """Return the error for a user of the app: it doesn't name the server's folders."""
-    if write_problem(error).is_lack_of_space:
-        return OutputError(
-            "There is no room left for this. Delete songs that you no longer need, or try again later."
-        )
-    return OutputError(
-        f"This can't be stored: {write_cause(error)}. The administrator of this app has to check its disk."
-    )
+    full = write_problem(error).is_lack_of_space
+    return OutputError(messages.DISK_FULL if full else messages.file_not_stored(write_cause(error)))

@@ -23,7 +23,7 @@ from unbraid.errors import OutputError, SettingError, UnbraidError
 USER_ERROR = 3  # exit code: standard error has one line for the user; other codes are internal errors
 MAX_GAIN = 2.0  # +6 dB
 NICE = 5  # the server has priority
-FAILED = "The mix failed. Try again; if it happens again, tell the operator."
+FAILED = "The mix failed. Try again; if it happens again, tell the administrator."
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,13 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
     # Imported here: the server imports this module too, and doesn't need numpy and FFmpeg.
     from unbraid.audio.encode import Encoder
     from unbraid.audio.mixing import Mix
-    from unbraid.jobs.disk import in_users_words, work_folder
+    from unbraid.jobs.disk import hide_folders, work_folder
 
     def stop_if_orphaned(_: object = None) -> None:
         if os.getppid() != parent:
             sys.exit(1)
 
-    with in_users_words(), work_folder(out.parent) as work:
+    with hide_folders(), work_folder(out.parent) as work:
         mixture = Mix(stems)
         mixture.measure(stop_if_orphaned)
         info = mixture.info
