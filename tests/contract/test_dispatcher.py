@@ -28,7 +28,7 @@ from unbraid.local.settings import Settings
 
 
 @dataclass
-class Setup:
+class DispatcherSetup:
     """A dispatcher under test, and the workers that it dispatches to."""
 
     sessions: Sessions
@@ -58,17 +58,19 @@ def over_memory(dispatcher: Dispatcher) -> Sessions:
 
 
 @pytest.fixture(params=["local", "endpoint", "queue"])
-def setup(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
+def setup(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DispatcherSetup]:
     if request.param == "local":  # workers poll the database
         sessions = open_sessions(Settings(data=tmp_path))
-        yield Setup(
+        yield DispatcherSetup(
             sessions, lambda: [session.id for session in sessions.store.pending(100)], tmp_path / "song"
         )
         return
     request.getfixturevalue("aws")
     if request.param == "endpoint":
         with sagemaker(monkeypatch) as dispatched:
-            yield Setup(over_memory(Endpoint("songs", new_bucket())), dispatched, tmp_path / "song")
+            yield DispatcherSetup(over_memory(Endpoint("songs", new_bucket())), dispatched, tmp_path / "song")
         return
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"]
@@ -77,7 +79,7 @@ def setup(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [json.loads(message["Body"])["session_id"] for message in got]
 
-    yield Setup(over_memory(Queue(url, "songs")), messages, tmp_path / "song")
+    yield DispatcherSetup(over_memory(Queue(url, "songs")), messages, tmp_path / "song")
 
 
 @contextmanager
@@ -102,13 +104,13 @@ def sagemaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str
         yield dispatched
 
 
-def test_workers_receive_each_waiting_session(setup: Setup) -> None:
+def test_workers_receive_each_waiting_session(setup: DispatcherSetup) -> None:
     assert setup.dispatched() == []
     ids = [setup.waiting() for _ in range(3)]
     assert sorted(setup.dispatched()) == sorted(ids)
 
 
-def test_released_session_is_dispatched_again(setup: Setup) -> None:
+def test_released_session_is_dispatched_again(setup: DispatcherSetup) -> None:
     session_id = setup.waiting()
     assert setup.dispatched() == [session_id]
     assert setup.leases.begin(session_id, "w") is not None
@@ -117,7 +119,7 @@ def test_released_session_is_dispatched_again(setup: Setup) -> None:
     assert setup.dispatched() == [session_id]
 
 
-def test_duplicate_dispatch_is_one_job(setup: Setup) -> None:
+def test_duplicate_dispatch_is_one_job(setup: DispatcherSetup) -> None:
     session_id = setup.waiting()
     setup.sessions.dispatcher.dispatch(setup.service.get(session_id))
     begun = [

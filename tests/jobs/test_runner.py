@@ -32,16 +32,16 @@ LITE = Choices(model="lite")
 
 
 class InterruptedLeases(Leases):
-    """Calls `happens` once, when the song is being separated."""
+    """Leases that call `on_separating` once, when the worker reports that stage."""
 
-    happens: Callable[[str], object] | None = None
+    on_separating: Callable[[str], object] | None = None
 
     def renew_lease(self, session_id: str, worker: str, *arguments: Any, **named: Any) -> bool:
-        ours = super().renew_lease(session_id, worker, *arguments, **named)
-        if self.happens is not None and "separating" in arguments:
-            happens, self.happens = self.happens, None
-            happens(session_id)
-        return ours
+        renewed = super().renew_lease(session_id, worker, *arguments, **named)
+        if self.on_separating is not None and "separating" in arguments:
+            callback, self.on_separating = self.on_separating, None
+            callback(session_id)
+        return renewed
 
 
 class JobWorkspace:
@@ -158,12 +158,12 @@ def test_reports_progress(workspace: JobWorkspace, long: Path) -> None:
     session = workspace.lease(long)
     seen: list[tuple[str | None, float, float | None]] = []
 
-    def look(session_id: str) -> None:
+    def record_progress(session_id: str) -> None:
         record = workspace.service.get(session_id)
         seen.append((record.stage, record.progress, record.duration_s))
         workspace.stop.set()
 
-    workspace.leases.happens = look
+    workspace.leases.on_separating = record_progress
     workspace.run(session)
     [(stage, progress, duration_s)] = seen
     assert stage == "separating"
@@ -252,7 +252,7 @@ def test_stop_releases_the_job(workspace: JobWorkspace, long: Path, early: bool)
     if early:
         workspace.stop.set()
     else:
-        workspace.leases.happens = lambda _: workspace.stop.set()
+        workspace.leases.on_separating = lambda _: workspace.stop.set()
     ended = workspace.run(session)
     assert (ended.state, ended.attempts, ended.worker) == (State.PENDING, 0, None)
     assert workspace.outputs(session) == []
@@ -267,7 +267,7 @@ def test_cancelled_job_stops_within_two_seconds(workspace: JobWorkspace, long: P
         cancelled_at = time.process_time()
         workspace.service.cancel(session_id)
 
-    workspace.leases.happens = cancel
+    workspace.leases.on_separating = cancel
     ended = workspace.run(session)
     assert time.process_time() - cancelled_at < 2  # one heartbeat and one segment, on two cores
     assert ended.state == State.CANCELLED
@@ -286,7 +286,7 @@ def test_deleted_job_leaves_no_files(workspace: JobWorkspace, long: Path, short:
     if late:
         workspace.memory.put = delete_then_put  # type: ignore[method-assign]
     else:
-        workspace.leases.happens = workspace.service.cleanup
+        workspace.leases.on_separating = workspace.service.cleanup
     workspace.run(session)
     assert workspace.store.get(session.id) is None
     assert workspace.memory.files == {}
@@ -308,12 +308,12 @@ def test_job_taken_over_by_another_worker_is_left_alone(workspace: JobWorkspace,
     session = workspace.lease(long)
     other_output = f"outputs/{session.id}/vocals.wav"
 
-    def taken_over(session_id: str) -> None:
+    def take_over(session_id: str) -> None:
         workspace.leases.release(session_id, "me")
         workspace.leases.begin(session_id, "another worker")
         workspace.memory.files[other_output] = b"other"
 
-    workspace.leases.happens = taken_over
+    workspace.leases.on_separating = take_over
     ended = workspace.run(session)
     assert (ended.state, ended.worker) == (State.IN_PROGRESS, "another worker")
     assert workspace.memory.files[other_output] == b"other"
@@ -354,7 +354,7 @@ def test_stops_when_the_session_store_stays_unavailable(
 
         workspace.store.get = get  # type: ignore[method-assign]
 
-    workspace.leases.happens = fail_from_now_on
+    workspace.leases.on_separating = fail_from_now_on
     runner.run_job(
         LeasedJob(session, workspace.leases), workspace.separators, workspace.scratch, workspace.stop
     )

@@ -44,7 +44,7 @@ def take_all(url: str, worker: str) -> Callable[[], list[str]]:
 def begin_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[str]]:
     """Begin the sessions `ids`, and return those that this worker got."""
     leases = Leases(open_sessions(url))
-    return lambda: [one for one in ids if leases.begin(one, worker) is not None]
+    return lambda: [session_id for session_id in ids if leases.begin(session_id, worker) is not None]
 
 
 def recover(url: str) -> Callable[[], int]:
@@ -57,17 +57,17 @@ def recover(url: str) -> Callable[[], int]:
 def complete_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[bool]]:
     """Complete the sessions `ids`, and return whether each was accepted."""
     leases = Leases(open_sessions(url))
-    return lambda: [leases.complete(one, worker, [], 1.0, "lite") for one in ids]
+    return lambda: [leases.complete(session_id, worker, [], 1.0, "lite") for session_id in ids]
 
 
 def cancel_all(url: str, ids: list[str]) -> Callable[[], list[str]]:
     """Cancel the sessions `ids`, and return their states."""
     service = Service(open_sessions(url))
-    return lambda: [service.cancel(one).state for one in ids]
+    return lambda: [service.cancel(session_id).state for session_id in ids]
 
 
-class Racers:
-    """Processes for one race after another."""
+class RacingProcesses:
+    """Processes that run calls at the same moment, as often as a test wants."""
 
     def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
         self._processes = processes
@@ -75,7 +75,7 @@ class Racers:
     def __len__(self) -> int:
         return len(self._processes)
 
-    def race(self, *calls: tuple[Callable[..., Any], dict[str, Any]]) -> list[Any]:
+    def run(self, *calls: tuple[Callable[..., Any], dict[str, Any]]) -> list[Any]:
         """Run one call in each process, started when all are ready, and return their results."""
         for process, (function, arguments) in zip(self._processes, calls, strict=True):
             _write(process, json.dumps([function.__name__, arguments]))
@@ -86,7 +86,7 @@ class Racers:
 
 
 @contextmanager
-def start_racers(count: int) -> Iterator[Racers]:
+def start_processes(count: int) -> Iterator[RacingProcesses]:
     """Start `count` processes."""
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
@@ -98,7 +98,7 @@ def start_racers(count: int) -> Iterator[Racers]:
         for _ in range(count)
     ]
     try:
-        yield Racers(processes)
+        yield RacingProcesses(processes)
     finally:
         for process in processes:
             process.communicate(timeout=60)  # closing their input ends them

@@ -154,7 +154,7 @@ def test_reconnects_after_the_server_closed_connections(postgres_url: str) -> No
         ("sqlite:///{folder}", "can't be used"),
         ("sqlite:////dev/null/jobs.db", "can't be used: "),
         ("sqlite://", "needs a file"),
-        ("nonsense", "not a valid URL. Write it like postgresql://"),
+        ("nonsense", "is not a valid URL. Write it like postgresql://"),
         ("mysql://me:secret@host/name", "not in mysql"),
         ("postgresql://me:secret@localhost/name?host={folder}", "No such file"),
     ],

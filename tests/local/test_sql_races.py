@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.jobs.memory import SONG, MemoryObjects
 from tests.local import race
-from tests.local.race import Racers, open_sessions
+from tests.local.race import RacingProcesses, open_sessions
 
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import State
@@ -19,8 +19,8 @@ PROCESSES = 4
 
 
 @pytest.fixture(scope="module")
-def racers() -> Iterator[Racers]:
-    with race.start_racers(PROCESSES) as running:
+def processes() -> Iterator[RacingProcesses]:
+    with race.start_processes(PROCESSES) as running:
         yield running
 
 
@@ -49,44 +49,50 @@ def take(url: str, count: int) -> tuple[Sessions, list[str]]:
     return sessions, race.take_all(url, "w")()
 
 
-def test_processes_that_open_a_new_database_create_it_once(racers: Racers, url: str) -> None:
-    assert racers.race(*[(race.count_sessions, {"url": url})] * PROCESSES) == [0] * PROCESSES
+def test_processes_that_open_a_new_database_create_it_once(processes: RacingProcesses, url: str) -> None:
+    assert processes.run(*[(race.count_sessions, {"url": url})] * PROCESSES) == [0] * PROCESSES
 
 
-def test_workers_take_every_session_exactly_once(racers: Racers, url: str) -> None:
+def test_workers_take_every_session_exactly_once(processes: RacingProcesses, url: str) -> None:
     sessions = queue(url, 40)
     calls = [(race.take_all, {"url": url, "worker": f"w{number}"}) for number in range(PROCESSES)]
-    taken = racers.race(*calls)
+    taken = processes.run(*calls)
     working = sessions.store.in_progress()
-    assert Counter(one for ids in taken for one in ids) == Counter(session.id for session in working)
+    assert Counter(session_id for ids in taken for session_id in ids) == Counter(
+        session.id for session in working
+    )
     assert len(working) == 40
     assert {session.attempts for session in working} == {1}
     assert all(session.id in taken[int(str(session.worker)[1:])] for session in working)
     assert sum(bool(ids) for ids in taken) > 1, "there was no race"
 
 
-def test_only_one_worker_begins_a_session(racers: Racers, url: str) -> None:
+def test_only_one_worker_begins_a_session(processes: RacingProcesses, url: str) -> None:
     sessions = queue(url, 20)
     ids = [session.id for session in sessions.store.pending(100)]
     calls = [
         (race.begin_all, {"url": url, "worker": f"w{number}", "ids": ids}) for number in range(PROCESSES)
     ]
-    assert sorted(one for begun in racers.race(*calls) for one in begun) == sorted(ids)
+    assert sorted(session_id for begun in processes.run(*calls) for session_id in begun) == sorted(ids)
 
 
-def test_concurrent_sweepers_requeue_the_sessions_of_a_dead_worker_once(racers: Racers, url: str) -> None:
+def test_concurrent_sweepers_requeue_the_sessions_of_a_dead_worker_once(
+    processes: RacingProcesses, url: str
+) -> None:
     sessions, ids = take(url, 20)
-    assert sum(racers.race(*[(race.recover, {"url": url})] * PROCESSES)) == 20
+    assert sum(processes.run(*[(race.recover, {"url": url})] * PROCESSES)) == 20
     waiting = sessions.store.pending(100)
     assert {session.id for session in waiting} == set(ids)
     assert {session.version for session in waiting} == {3}  # queued, taken, requeued
 
 
-def test_a_session_completed_and_cancelled_at_once_is_one_of_both_for_all(racers: Racers, url: str) -> None:
+def test_a_session_completed_and_cancelled_at_once_is_one_of_both_for_all(
+    processes: RacingProcesses, url: str
+) -> None:
     sessions, ids = take(url, 20)
     cancel = (race.cancel_all, {"url": url, "ids": ids})
     complete = (race.complete_all, {"url": url, "worker": "w", "ids": ids})
-    completed, *cancelled = racers.race(complete, *[cancel] * (PROCESSES - 1))
-    states = [Service(sessions).get(one).state for one in ids]
+    completed, *cancelled = processes.run(complete, *[cancel] * (PROCESSES - 1))
+    states = [Service(sessions).get(session_id).state for session_id in ids]
     assert completed == [state == State.COMPLETED for state in states]
     assert cancelled == [states] * (PROCESSES - 1)
