@@ -33,7 +33,7 @@ def build(account: Account, tag: str, sleep: Callable[[float], None] = time.slee
     build_id = _running(project, tag)
     if build_id is None:
         build_id = project.start_build(projectName=STACK)["build"]["id"]
-        say("building the image, which takes about half an hour; Ctrl-C stops waiting, not the build")
+        say("building the image (about half an hour); Ctrl-C stops waiting, not the build")
     else:
         say("the image is already being built; Ctrl-C stops waiting, not the build")
     phase = None

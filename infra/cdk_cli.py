@@ -28,7 +28,7 @@ def check_node() -> None:
         if found and (int(found[1]), int(found[2])) >= LOWEST:
             return
     raise Stopped(
-        f"Node.js {LOWEST[0]}.{LOWEST[1]} or newer is missing; the CDK runs on it: https://nodejs.org"
+        f"Node.js {LOWEST[0]}.{LOWEST[1]} or newer is missing. The CDK needs it. Install it: https://nodejs.org"
     )
 
 
@@ -67,7 +67,7 @@ def installed() -> Path:
         say("installing the CDK's command line (once)")
         npm = shutil.which("npm")
         if npm is None:
-            raise Stopped("npm, which comes with Node.js, is missing: https://nodejs.org")
+            raise Stopped("npm, a part of Node.js, is missing. Install it: https://nodejs.org")
         if _run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]) != 0:
             raise Stopped("npm could not install the CDK's command line. Its output is above.")
         mark.write_bytes(lock.read_bytes())

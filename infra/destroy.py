@@ -24,7 +24,7 @@ def destroy(account: Account, yes: bool) -> None:
         if name in outputs:
             say(f"emptying {outputs[name]}")
             account.session.resource("s3").Bucket(outputs[name]).objects.delete()
-    say("deleting the stack, which takes up to 15 minutes")
+    say("deleting the stack (up to 15 minutes)")
     formation = account.client("cloudformation")
     formation.delete_stack(StackName=STACK)
     try:
@@ -32,6 +32,6 @@ def destroy(account: Account, yes: bool) -> None:
     except WaiterError:
         raise Stopped(
             f"The stack {STACK} could not be deleted completely. Its events in CloudFormation say why. "
-            "If a bucket isn't empty, a song was uploaded meanwhile: run this again."
+            "If a bucket isn't empty, a song was uploaded during the deletion: run this again."
         ) from None
     say("everything is deleted, except the stack CDKToolkit, which all CDK apps share")

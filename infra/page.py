@@ -20,7 +20,7 @@ def build_page() -> None:
     subprocess.run([ROOT / "requirements/frontend.sh"], check=False)
     if not (BUILT / "index.html").is_file():
         raise Stopped(
-            "The page could not be built. The output is above. It takes Node.js 18.18 or newer with npm."
+            "The page could not be built. The output is above. The build needs Node.js 18.18 or newer with npm."
         )
 
 

@@ -98,7 +98,7 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
     )
     yield BrokenFile(
         file("claims-double.flac", _with_samples(flac, 2 * LENGTH)),
-        warning="promises",
+        warning="header says",
         samples=(LENGTH, LENGTH),
     )
     m4a = with_length(_encoded(folder, "m4a"), b"mdhd", LENGTH // 3)

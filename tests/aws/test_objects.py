@@ -92,7 +92,7 @@ def test_full_disk_is_reported_as_no_room_left(bucket: str, song: Path, tiny_dis
     key, store = f"inputs/{new_id()}/song.mp3", S3Store(bucket, tiny_disk)
     song.write_bytes(bytes(1 << 20))
     store.put(song, key, "audio/mpeg")
-    with pytest.raises(OutputError, match="no room left"), store.local_file(key):
+    with pytest.raises(OutputError, match="no disk space left"), store.local_file(key):
         pass
     assert list(tiny_disk.iterdir()) == []
 

@@ -210,7 +210,7 @@ def test_unavailable_model_fails_and_suggests_another(workspace: JobWorkspace, s
     session = workspace.run(workspace.lease(short, choices=Choices("htdemucs")))
     assert session.state == State.FAILED
     assert session.error_message == (
-        "htdemucs can't be downloaded: UNBRAID_OFFLINE is set. Choose lite, which is always here, or try again later."
+        "htdemucs can't be downloaded: UNBRAID_OFFLINE is set. Choose lite, which is included, or try again later."
     )
 
 
@@ -374,7 +374,7 @@ def test_full_disk_fails_with_advice_and_leaves_no_files(
     ended = workspace.run(session)
     assert ended.state == State.FAILED
     assert ended.error_message is not None
-    assert "no room left" in ended.error_message
+    assert "no disk space left" in ended.error_message
     assert str(tiny_disk) not in ended.error_message
     assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["song.wav"]
 

@@ -95,7 +95,7 @@ def test_upload_leaves_free_space_on_disk(workspace: Workspace) -> None:
     workspace.objects.free = keep + 1000
     assert workspace.service.upload("a", "").max_bytes == 1000
     workspace.objects.free = keep
-    with pytest.raises(StorageFull, match="no room"):
+    with pytest.raises(StorageFull, match="no disk space"):
         workspace.service.upload("a", "")
 
 

@@ -121,7 +121,7 @@ def test_accepts_audio_video_and_unknown_content(workspace: Workspace, data: byt
 
 def test_rejects_file_larger_than_limit() -> None:
     workspace = Workspace(max_bytes=100)
-    with pytest.raises(TooLarge, match="103 bytes, and at most 100"):
+    with pytest.raises(TooLarge, match=r"has 103 bytes\. The limit is 100 bytes"):
         workspace.service.start(workspace.brought())
 
 

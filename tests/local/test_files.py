@@ -113,11 +113,11 @@ def test_copies_a_stem_from_another_disk(store: FolderStore, tiny_disk: Path) ->
 
 def test_a_full_disk_is_an_output_error_and_leaves_no_files(tiny_disk: Path, tmp_path: Path) -> None:
     store = FolderStore(tiny_disk / "objects", Links(b"secret"))
-    with pytest.raises(OutputError, match=r"^There is no room left"), store.write(KEY) as part:
+    with pytest.raises(OutputError, match=r"^There is no disk space left"), store.write(KEY) as part:
         part.write(bytes(1_000_000))
     stem = tmp_path / "vocals.wav"
     stem.write_bytes(bytes(1_000_000))
-    with pytest.raises(OutputError, match=r"^There is no room left"):
+    with pytest.raises(OutputError, match=r"^There is no disk space left"):
         store.put(stem, "outputs/abc/vocals.wav", "audio/wav")
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
 

@@ -48,7 +48,7 @@ def test_rejects_invalid_gains(tmp_path: Path, gains: list[float], words: str) -
 
 def test_reports_a_full_disk_without_its_path(tmp_path: Path, tiny_disk: Path) -> None:
     long = stem(tmp_path / "a.wav", 300_000)
-    with pytest.raises(OutputError, match="no room left") as error:
+    with pytest.raises(OutputError, match="no disk space left") as error:
         asyncio.run(mix([(long, 1.0)], tiny_disk / "mix.wav", "wav"))
     assert str(tiny_disk) not in error.value.message
     assert list(tiny_disk.iterdir()) == []

@@ -20,7 +20,7 @@ def test_public_server_sends_no_email_without_sign_in(open_app: OpenApp) -> None
         "/process",
         json={"sessionId": upload["sessionId"], "s3Key": upload["s3Key"], "notify": "you@example.org"},
     )
-    assert "sign in" in assert_problem(answer, 422)["detail"]
+    assert "signed-in users" in assert_problem(answer, 422)["detail"]
     assert app.client.get("/config").json()["mail"] is False
 
 

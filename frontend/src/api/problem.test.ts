@@ -8,7 +8,7 @@ test("the server's own message comes first", () => {
 })
 
 test('a status without a message from the server gets one of ours', () => {
-  expect(problemFrom(413, '<html>nginx</html>').message).toContain('larger')
+  expect(problemFrom(413, '<html>nginx</html>').message).toContain('too large')
   expect(problemFrom(502, '').message).toContain('try again')
 })
 

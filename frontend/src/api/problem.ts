@@ -25,9 +25,9 @@ const MESSAGES: Record<number, string> = {
   403: 'You have no access to this song, or its link has expired.',
   404: 'This song no longer exists: it has expired or was deleted.',
   409: 'This is not possible now: the song is not uploaded yet, or is already being separated.',
-  413: 'The file is larger than this server accepts.',
+  413: 'The file is too large for this server.',
   415: 'This is not an audio or video file. Choose a song, such as an MP3, WAV or FLAC file, or a video.',
-  429: 'Too many requests at once. Wait a few seconds and try again.',
+  429: 'Too many requests. Wait a few seconds and try again.',
   507: 'The server’s disk is full. Delete songs that you no longer need and try again.',
 }
 

@@ -17,5 +17,5 @@ def notification_address(choices: Choices | None, *, configured: bool, allowed: 
     if not configured:
         raise SettingError("This server sends no e-mail. Leave notify out and poll the status.", "notify")
     if not allowed:
-        raise SettingError("This server sends e-mail only where users sign in. Leave notify out.", "notify")
+        raise SettingError("This server sends e-mail only to signed-in users. Leave notify out.", "notify")
     return choices.notify

@@ -78,7 +78,9 @@ class Decoder:
             self._warn(f"has {self.info.channels} channels; they are mixed to stereo.")
         left_out = left_out_s(self._container, self._stream)
         if left_out > TOLERANCE_S:
-            self._warn(f"was cut in an editor: {_clock(left_out)} that players skip are skipped here too.")
+            self._warn(
+                f"was trimmed in an editor. Players skip {_clock(left_out)} of it, and so do the stems."
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -198,15 +200,15 @@ class Decoder:
             self._warn(f"is damaged; {missing_s:.2f} s that can't be decoded became silence.")
         if claimed_s is not None and cut_off:
             self._warn(
-                f"is cut off or damaged: its header promises {_clock(claimed_s)},"
-                f" {_clock(actual_s)} could be decoded and is used."
+                f"is cut off or damaged: its header says {_clock(claimed_s)},"
+                f" but only {_clock(actual_s)} can be decoded."
             )
         elif claimed_s is not None and (self._length_is_wrong or actual_s > claimed_s + TOLERANCE_S):
             self._warn(
                 f"has a wrong length in its header, {_clock(claimed_s)}; all {_clock(actual_s)} are used."
             )
         elif is_cut_off(self._path, self.info.container):
-            self._warn(f"is cut off; the {_clock(actual_s)} that are left are used.")
+            self._warn(f"is cut off; the remaining {_clock(actual_s)} are used.")
 
     def _warn(self, reason: str) -> None:
         self.warnings.append(SongWarning(self._name, reason))

@@ -101,7 +101,9 @@ def _kind(container: InputContainer, name: str) -> _Kind:
     """Choose a container that supports the pictures. Raises InputError."""
     pictures = _pictures(container)
     if not pictures:
-        raise InputError("is not a video: it has no moving pictures. Ask for its stems alone.", subject=name)
+        raise InputError(
+            "is not a video: it has no moving pictures. Leave out the video option.", subject=name
+        )
     is_web = {picture.codec_context.codec.canonical_name for picture in pictures} <= {"vp8", "vp9", "av1"}
     own = (_WEBM if is_web else _MKV) if "matroska" in container.format.name else _MP4
     for kind in dict.fromkeys((own, _MKV)):
@@ -115,7 +117,7 @@ def _kind(container: InputContainer, name: str) -> _Kind:
             raise
         except (ValueError, av.FFmpegError):
             continue
-    raise InputError("has pictures of a kind that can't be copied. Convert it to MP4 first.", subject=name)
+    raise InputError("has pictures in a format that can't be copied. Convert it to MP4 first.", subject=name)
 
 
 def _pictures(container: InputContainer) -> list[VideoStream]:

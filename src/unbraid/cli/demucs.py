@@ -157,7 +157,7 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="segments computed at once (default: 2, on a graphics card 8)",
+        help="segments computed at the same time (default: 2; 8 on a graphics card)",
     )
 
 

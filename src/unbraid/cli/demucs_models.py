@@ -55,7 +55,7 @@ def _single(signature: str, model: str) -> str:
     if len(catalog()[model].files) > 1:
         raise ModelError(
             f"{signature} is one of the networks of {model}. Use them together with -n {model}."
-            " To use it alone, put its file into a folder and add --repo FOLDER."
+            " To use only this network, put its file into a folder and add --repo FOLDER."
         )
     return model
 

@@ -32,13 +32,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--compute",
         choices=("gpu", "cpu"),
-        help="what separates songs: an endpoint with a graphics card (gpu, the default) or a function (cpu)",
+        help="separate songs on an endpoint with a graphics card (gpu, the default) or in a function (cpu)",
     )
     parser.add_argument(
         "--instance", metavar="TYPE", help="instance type of the endpoint (default: ml.g4dn.xlarge)"
     )
     parser.add_argument(
-        "--at-most", type=int, metavar="N", help="most machines or functions at the same time (default: 2)"
+        "--at-most", type=int, metavar="N", help="maximum number of machines or functions (default: 2)"
     )
     parser.add_argument(
         "--sign-in",

@@ -109,7 +109,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         choices=("rescale", "clamp", "none"),
         default="rescale",
         help="what to do with stems louder than full scale: lower all stems of the song equally (rescale), clip the "
-        "peaks (clamp) or nothing (none) (default: %(default)s)",
+        "peaks (clamp) or do nothing (none) (default: %(default)s)",
     )
 
 
@@ -146,7 +146,7 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="segments computed at once (default: 2, on a graphics card 8)",
+        help="segments computed at the same time (default: 2; 8 on a graphics card)",
     )
     group.add_argument(
         "--device",

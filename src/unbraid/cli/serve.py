@@ -34,7 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="N",
         help="songs separated at the same time (default: one for every 4 cores)",
     )
-    parser.add_argument("--public-url", metavar="URL", help="address that users type, if a proxy is in front")
+    parser.add_argument(
+        "--public-url", metavar="URL", help="address of the app for users, if a proxy is in front"
+    )
     parser.add_argument(
         "--origin",
         action="append",

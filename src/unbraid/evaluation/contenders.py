@@ -41,7 +41,7 @@ def folder(path: Path, songs: int) -> Contender:
         source = path if single_song else paths.get(_normal(reference.name))
         if source is None:
             raise InputError(
-                f"has no {reference.name}. Name the folders of the reference and the estimate alike.",
+                f"has no {reference.name}. Use the same folder names for the reference and the estimate.",
                 subject=str(path),
             )
         return load(source)

@@ -56,7 +56,7 @@ def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = Fals
     if not targets:
         raise InputError(
             f"has no stem in common with its estimate: {', '.join(reference.stems)}; "
-            f"{', '.join(stems)}. Name the files of both alike.",
+            f"{', '.join(stems)}. Use the same file names for both.",
             subject=reference.name,
         )
     if unmatched:

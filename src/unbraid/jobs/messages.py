@@ -11,23 +11,29 @@ from unbraid.errors import Fault, InputError, UnbraidError
 from unbraid.jobs.privacy import redact
 from unbraid.out_of_memory import is_out_of_memory
 
-INTERNAL = "Something went wrong here, and not with your song. Try again; if it happens again, tell the administrator."
+INTERNAL = (
+    "The app failed; your song is not the cause. Try again; if it happens again, tell the administrator."
+)
 NO_MEMORY = (
     "There is not enough memory for this model. Choose a smaller one, such as lite, or try again later."
 )
-NO_ROOM = "There is no room left for the stems. Delete songs that you no longer need, or try again later."
-DISK_FULL = "There is no room left for this. Delete songs that you no longer need, or try again later."
+NO_ROOM = (
+    "There is no disk space left for the stems. Delete songs that you no longer need, or try again later."
+)
+DISK_FULL = "There is no disk space left for this. Delete songs that you no longer need, or try again later."
 NOT_STORED = "The stems can't be stored. The administrator of this app has to check its disk."
 NOT_QUEUED = "The song could not be queued. Try again."
-NOT_BEGUN = "No machine could start on this song. Try again; if it happens again, tell the administrator."
+NOT_BEGUN = (
+    "No machine could start to separate this song. Try again; if it happens again, tell the administrator."
+)
 OVER_15_MINUTES = (
-    "Separating this song takes longer than the 15 minutes that are available here."
+    "Separating this song takes longer than 15 minutes, the limit here."
     " Choose a smaller model, such as lite, or cut the song into parts."
 )
 NOT_DEPLOYED = (
     "No machine here can separate songs yet. The administrator has to finish the deployment; then try again."
 )
-SONG_GONE = "The song is no longer here. Upload it again."
+SONG_GONE = "The song was deleted or has expired. Upload it again."
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +54,9 @@ def failure_of(error: Exception, song_name: str, model: str, *private: str) -> F
     if is_out_of_memory(error) or any(is_out_of_memory(cause) for cause in causes(error)):
         return Failure(NO_MEMORY, Fault.OURS)
     if isinstance(error, DownloadError):
-        message = f"{model} can't be downloaded: {error.cause}. Choose lite, which is always here, or try again later."
+        message = (
+            f"{model} can't be downloaded: {error.cause}. Choose lite, which is included, or try again later."
+        )
         return Failure(message, Fault.OURS)
     if isinstance(error, InputError):
         return Failure(error.message_about(song_name), error.fault)

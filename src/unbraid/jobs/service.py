@@ -123,7 +123,7 @@ class Service:
                 if choices in (None, session.choices):
                     return session
                 raise Busy(
-                    "This song was separated with other options. Upload it again for these."
+                    "This song was separated with other options. Upload it again to use these options."
                     if session.state == State.COMPLETED
                     else "This song is being separated with other options. Cancel it first."
                 )
@@ -231,7 +231,7 @@ class Service:
             most = min(most, free - self.limits.keep_free_bytes)
         if most <= 0:
             raise StorageFull(
-                "There is no room for another song. Delete some that you no longer need, or try again later."
+                "There is no disk space for another song. Delete songs that you no longer need, or try again later."
             )
         return most
 
@@ -253,9 +253,9 @@ class Service:
         if size is None:
             raise UploadMissing("The song has not been uploaded. Upload it first.")
         if size == 0:
-            raise UnsupportedMedia("The file is empty. Choose another.")
+            raise UnsupportedMedia("The file is empty. Choose another file.")
         if size > self.limits.max_bytes:
-            raise TooLarge(f"The file has {size} bytes, and at most {self.limits.max_bytes} are allowed.")
+            raise TooLarge(f"The file has {size} bytes. The limit is {self.limits.max_bytes} bytes.")
         if not looks_like_audio(objects.head(session.input_key, HEAD)):
             raise UnsupportedMedia(f"The file {_NOT_MEDIA} Choose a song or a video.")
         return size

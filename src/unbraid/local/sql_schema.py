@@ -78,7 +78,7 @@ def connect(url: str | URL) -> Engine:
             backend = "postgresql"
             address = address.set(drivername="postgresql+psycopg")
         elif backend != "sqlite":
-            raise SettingError(f"Sessions can be kept in SQLite or PostgreSQL, not in {backend}.")
+            raise SettingError(f"Sessions can be stored in SQLite or PostgreSQL, not in {backend}.")
         if backend == "sqlite":
             _make_file(address.database)
         engine = create_engine(

@@ -57,7 +57,7 @@ def scan_repo(folder: Path) -> Repo:
     try:
         files = sorted(folder.iterdir())
     except NotADirectoryError as error:
-        raise ModelError("is a file. Give --repo the folder that it is in.", subject=str(folder)) from error
+        raise ModelError("is a file. Give its folder to --repo.", subject=str(folder)) from error
     except OSError as error:
         raise ModelError(
             f"can't be read as a folder of models: {read_cause(error)}.", subject=str(folder)

@@ -94,7 +94,7 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
     await to_thread.run_sync(_check_awaiting, grant, context)
     if grant.content_type not in ("", request.headers.get("content-type", "")):
         raise UnsupportedMedia(
-            f"This link takes {grant.content_type}, the fileType of the upload. Send it as Content-Type."
+            f"This link accepts only {grant.content_type}, the fileType of the upload. Send it as Content-Type."
         )
     declared = int(request.headers.get("content-length", 0))
     _check_size(declared, grant, context)

@@ -68,7 +68,7 @@ async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owne
         # If the song was deleted meanwhile, delete the new mix too; that also explains any error.
         if await to_thread.run_sync(service.sessions.store.get, session.id) is None:
             store.delete(f"mixes/{session.id}/")
-            raise SessionNotFound("This song was deleted while it was mixed. Upload it again.")
+            raise SessionNotFound("This song was deleted during mixing. Upload it again.")
         if error is not None:
             raise error
     filename = f"{title(session)} - mix.{mix_request.format}"

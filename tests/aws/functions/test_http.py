@@ -91,7 +91,7 @@ def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: C
     for route, body in (("POST /process", single), ("POST /batch/process", many)):
         status, problem = call("process", route, body)
         assert (status, problem["errors"][0]["pointer"]) == (422, "#/notify")
-        assert "sign in" in problem["detail"]
+        assert "signed-in users" in problem["detail"]
     assert workspace.outbox.dispatched == []
     configure(**SIGN_IN, sender="unbraid@example.org")
     assert call("process", "POST /process", single, claims=ANNA)[0] == 202
