@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     environment, locks = Path(arguments[0]), [Path(argument) for argument in arguments[1:]]
     if find_spec("venv") is None or find_spec("ensurepip") is None:
         raise SystemExit(
-            f"unbraid: Python {VERSION} lacks its venv module. "
+            f"unbraid: Python {VERSION} has no venv module. "
             f"Install it (Debian and Ubuntu: sudo apt install python{VERSION}-venv) and run this again"
         )
     try:
@@ -105,14 +105,14 @@ def main(arguments: Sequence[str]) -> None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("waiting for another unbraid that sets up the same environment")
+                say("waiting for another process that is setting up the same environment")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if not complete(environment, locks):
                 build(environment, locks)
     except PermissionError as error:
         raise SystemExit(
             f"unbraid: no permission to write {error.filename}. Run this once as the owner of {environment.parent}, "
-            "or copy that folder to one of your own"
+            "or make your own copy of that folder"
         ) from None
     except subprocess.CalledProcessError:
         raise SystemExit(

@@ -38,7 +38,7 @@ class UploadRequest(BaseModel):
 
 
 class UploadAnswer(BaseModel):
-    """The new session, and the URL that takes its song."""
+    """The new session, and the URL for uploading its song."""
 
     model_config = _example(
         sessionId=EXAMPLE_ID,
@@ -48,10 +48,10 @@ class UploadAnswer(BaseModel):
         maxBytes=2147483648,
     )
     sessionId: str = Field(description="Secret key of the session: anyone who has it can use it")  # noqa: N815
-    uploadUrl: str = Field(description="Takes the file in one PUT, with `fileType` as Content-Type")  # noqa: N815
+    uploadUrl: str = Field(description="URL for the file, in one PUT with `fileType` as Content-Type")  # noqa: N815
     s3Key: str = Field(description="Key of the file, for `POST /process`")  # noqa: N815
     expiresIn: int = Field(description="Seconds until `uploadUrl` expires")  # noqa: N815
-    maxBytes: int = Field(description="Largest file that `uploadUrl` takes, in bytes")  # noqa: N815
+    maxBytes: int = Field(description="Maximum size of the file, in bytes")  # noqa: N815
 
 
 class ChoicesFields(BaseModel):
@@ -93,14 +93,14 @@ class ProcessAnswer(BaseModel):
 
 
 class SessionRequest(BaseModel):
-    """Names a session."""
+    """The id of a session."""
 
     model_config = _example(session_id=EXAMPLE_ID)
     session_id: Id = Field(validation_alias=AliasChoices("session_id", "sessionId"))
 
 
 class SessionPath(BaseModel):
-    """The session, named in the path."""
+    """The id of a session, in the path."""
 
     session_id: Id = Field(alias="sessionId")
 
@@ -160,11 +160,11 @@ class StatusAnswer(BaseModel):
     output_files: list[OutputFile]
     error_message: str | None = Field(description="Why the song failed, and what to do")
     stage: str | None = Field(
-        description="downloading, analysing, separating or writing; null while no worker has it"
+        description="downloading, analysing, separating or writing; null if no worker is working on the song"
     )
     queue_position: int | None = Field(description="Position in the queue; 1: next")
     file_name: str
-    model: str = Field(description="The model that was used; before the end, the model that was chosen")
+    model: str = Field(description="The chosen model; once the song is done, the model that was used")
     stems: str
     format: str
     duration: float | None = Field(description="Length of the song in seconds; null until it has been read")
@@ -235,7 +235,7 @@ class BatchProcessAnswer(BaseModel):
 
 
 class BatchStatusRequest(BaseModel):
-    """Names several sessions."""
+    """The ids of several sessions."""
 
     model_config = _example(session_ids=[EXAMPLE_ID])
     session_ids: Ids
@@ -277,8 +277,8 @@ class ModelAnswer(BaseModel):
         description="SDR in dB, as its authors report it",
         examples=[{"mean": 8.8}],
     )
-    installed: bool = Field(description="If false, the model is downloaded on first use")
-    sizeBytes: int = Field(description="Size of the download, or on disk if none is needed, in bytes")  # noqa: N815
+    installed: bool = Field(description="If false, the first use downloads the model")
+    sizeBytes: int = Field(description="Bytes to download; if nothing needs downloading, bytes on disk")  # noqa: N815
     secondsPerSecond: Cost  # noqa: N815
 
 

@@ -9,7 +9,7 @@ from unbraid.api.schemas import ConfigAnswer, HealthAnswer, ModelsAnswer
 
 
 def models(call: Call) -> ModelsAnswer:
-    """List the models with their scores, and the seconds of work that each takes for a second of song here."""
+    """List the models with their scores, and their seconds of work for one second of song on this server."""
     service = call.service
     return models_answer(service.limits.models, service.queue_snapshot.rates, call.features.models)
 

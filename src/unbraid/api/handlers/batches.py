@@ -1,4 +1,4 @@
-"""Handlers for many songs at once."""
+"""Handlers for many songs in one call."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from unbraid.jobs.session import Session
 
 
 def upload(call: Call, request: BatchRequest) -> BatchAnswer:
-    """Create a session for each of many songs. One song that is refused refuses the batch."""
+    """Create a session for each of many songs. If one song is refused, the whole batch is refused."""
     files = [(file.file_name, file.file_type) for file in request.files]
     batch_id, uploads = call.service.upload_many(files, call.owner)
     return BatchAnswer(batchId=batch_id, uploads=[upload_answer(one, call.base) for one in uploads])
 
 
 def process(call: Call, request: BatchProcessRequest) -> BatchProcessAnswer:
-    """Separate many uploaded songs. A song that cannot be started has a `problem` in place of a `status`."""
+    """Separate many uploaded songs. A song that cannot be started has a `problem` instead of a `status`."""
     choices = request.choices()
     call.check_email(choices, len(request.session_ids))
     results = call.service.start_many(request.session_ids, choices, call.owner)

@@ -19,7 +19,7 @@ from unbraid.api.schemas import (
 
 
 def upload(call: Call, request: UploadRequest) -> UploadAnswer:
-    """Create a session. The answer has its id and the URL that takes the song by `PUT`."""
+    """Create a session. The answer has its id, and the URL for uploading the song with `PUT`."""
     created = call.service.upload(request.file_name, request.file_type, call.owner)
     return upload_answer(created, call.base)
 
@@ -44,7 +44,7 @@ def status_by_path(call: Call, request: SessionPath) -> StatusAnswer:
 
 
 def cancel(call: Call, request: SessionRequest) -> StatusAnswer:
-    """Cancel a song. The upload stays and can be processed again. A song that has ended stays unchanged."""
+    """Cancel a song. The uploaded song is kept and can be processed again. A song that has ended doesn't change."""
     call.service.cancel(request.session_id, call.owner)
     return _status(call, request.session_id)
 
