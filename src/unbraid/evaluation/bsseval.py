@@ -36,7 +36,7 @@ def load_library() -> Any:
         from museval import metrics
     except ImportError as error:
         raise SettingError(
-            "BSSEval needs the library museval, which ./unbraid doesn't install. In the checkout, with your own "
+            "BSSEval needs the library museval, which ./unbraid doesn't install. In the clone, with your own "
             "environment activated, run: pip install '.[evaluate]'"
         ) from error
     except RuntimeError as error:  # its dependencies can't be imported without FFmpeg's programs

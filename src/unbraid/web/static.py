@@ -17,7 +17,7 @@ BUILT = Path(__file__).parent / "static"
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Unbraid</title>
 <h1>The page is not built yet</h1>
-<p>The API works, but its front end is missing. With Node.js 18.18 or newer, run in the checkout:</p>
+<p>The API works, but its front end is missing. With Node.js 18.18 or newer, run in the clone:</p>
 <pre>requirements/frontend.sh</pre>
 </html>
 """
