@@ -15,7 +15,7 @@ from tests.e2e.aws.waiting import wait_until
 from tests.simulators.aws_account import LEASE_S, AwsAccount
 from tests.simulators.required_actions import RequiredAction
 
-from unbraid.jobs.disk import NOT_STORED
+from unbraid.jobs.messages import NOT_STORED
 
 
 @pytest.fixture(scope="module")
