@@ -4,9 +4,9 @@
                                [--formats wav flac mp3] [--rounds 1]
 
 Songs are generated (stereo, 44.1 kHz, 16 bit WAV). `one by one` is a loop over `Separator.separate_to_files`: it loads
-the model once, and songs do not overlap. The ways take turns, so that other work on the machine slows them equally.
-The quickest of several rounds counts. Ratios are relative to one command. Fails if stems differ between the ways.
-Needs a Unix system.
+the model once, and songs do not overlap. The three ways alternate, so that other work on the machine slows them
+equally. The fastest of several rounds counts. Ratios are relative to one command. Fails if stems differ between the
+ways. Needs a Unix system.
 """
 
 from __future__ import annotations
@@ -59,28 +59,32 @@ def main() -> int:
             write_song(folder / f"{seed:02}.wav", options.seconds, seed) for seed in range(options.songs)
         ]
         for format in options.formats:
-            ways = ways_to_do(songs, folder, options, format)
+            ways = make_ways(songs, folder, options, format)
             costs: dict[str, list[Cost]] = {name: [] for name in ways}
             for _ in range(options.rounds):
                 for name, way in ways.items():
                     costs[name].append(way())
             show(format, costs, options.songs, options.songs * options.seconds)
-            same &= contents(folder / "together") == contents(folder / "alone") == contents(folder / "turn")
+            same &= (
+                contents(folder / "one-command")
+                == contents(folder / "command-each")
+                == contents(folder / "one-by-one")
+            )
     print("stems are identical, byte for byte" if same else "STEMS DIFFER")
     return 0 if same else 1
 
 
-def ways_to_do(
+def make_ways(
     songs: list[Path], folder: Path, options: argparse.Namespace, format: str
 ) -> dict[str, Callable[[], Cost]]:
-    """Function that measures each way once, by its name."""
+    """Return a function for each way, by name. It separates all songs and returns the cost."""
     model = ["-m", options.model, *(["--repo", options.repo] if options.repo else [])]
     common = [*model, "--stems", options.stems, "--format", format, "--quiet"]
     command = [sys.executable, "-m", "unbraid", "separate", *common]
     loop = [sys.executable, "-c", ONE_BY_ONE, options.model, options.repo, options.stems, format]
 
-    def each_alone() -> Cost:
-        costs = [measure([*command, "-o", folder / "alone", song]) for song in songs]
+    def command_each() -> Cost:
+        costs = [measure([*command, "-o", folder / "command-each", song]) for song in songs]
         return Cost(
             sum(cost.wall_s for cost in costs),
             sum(cost.cpu_s for cost in costs),
@@ -88,14 +92,14 @@ def ways_to_do(
         )
 
     return {
-        "one command": lambda: measure([*command, "-o", folder / "together", *songs]),
-        "one by one": lambda: measure([*loop, folder / "turn", *songs]),
-        "a command each": each_alone,
+        "one command": lambda: measure([*command, "-o", folder / "one-command", *songs]),
+        "one by one": lambda: measure([*loop, folder / "one-by-one", *songs]),
+        "a command each": command_each,
     }
 
 
 def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) -> None:
-    """Print a table of the quickest run of each way."""
+    """Print a table of the fastest run of each way."""
     best = {name: min(runs, key=lambda cost: cost.wall_s) for name, runs in costs.items()}
     least = best["one command"]
     columns = ("wall", "CPU", "peak", "songs/min", "real time", "wall ratio", "CPU ratio")
@@ -114,17 +118,17 @@ def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) 
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """SHA-256 of all files in `folder`, by relative path.
+    """Return the SHA-256 of all files in `folder`, by relative path.
 
     Reads files in blocks: a child process starts with the memory of its parent, so a large parent would raise all
     peaks.
     """
-    found = {}
+    hashes = {}
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
-                found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+                hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
 
 
 if __name__ == "__main__":

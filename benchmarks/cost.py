@@ -33,12 +33,12 @@ SEPARATE_ROWS = ("Transfer out", "S3 storage", "DynamoDB writes", "DynamoDB read
 
 
 def only(songs: float, *names: str) -> dict[str, float]:
-    """Units of these requests, with the endpoint."""
+    """Return the units of the requests `names`, with the endpoint."""
     return {name: count for name, count in requests(GPU, songs).items() if name in names}
 
 
 def rest(songs: float) -> dict[str, float]:
-    """Units of all requests except `SEPARATE_ROWS`."""
+    """Return the units of all requests except SEPARATE_ROWS, with the endpoint."""
     return {name: count for name, count in requests(GPU, songs).items() if name not in SEPARATE_ROWS}
 
 
@@ -50,7 +50,7 @@ def money(amount: float) -> str:
 
 
 def amount(price: Price) -> tuple[str, str]:
-    """A price and its unit; the price of a million units if one costs less than 0.001 dollars."""
+    """Format a price and its unit; of a million units if one unit costs less than 0.001 dollars."""
     if price.usd >= 0.001:
         return f"{price.usd:.3f}".rstrip("0").rstrip("."), price.unit
     return f"{price.usd * 1e6:.4f}".rstrip("0").rstrip("."), f"million {price.unit}s"
@@ -64,7 +64,7 @@ def table(head: str, rows: list[list[str]]) -> str:
 
 
 def tables() -> dict[str, str]:
-    """All tables of the page, by name."""
+    """Return all tables of the page, by name."""
     by_volume = [
         [
             f"{songs:,}",
@@ -103,7 +103,7 @@ def tables() -> dict[str, str]:
         ]
         for machine in MACHINES
     ]
-    doubts = [
+    uncertainty = [
         [
             machine.name,
             *(
@@ -128,10 +128,10 @@ def tables() -> dict[str, str]:
             "machine | s for 1 s of song | a song | busy all the time | at 10 songs | at 1,000 | at 100,000",
             machines,
         ),
-        "doubts": table(
+        "uncertainty": table(
             "machine | 1,000 songs: twice as fast | as estimated | half as fast "
             "| 100,000: twice as fast | as estimated | half as fast",
-            doubts,
+            uncertainty,
         ),
         "start-up": table("what | estimate", start_up),
         "prices": table("what | USD | for one | page | seen", prices),
@@ -139,7 +139,7 @@ def tables() -> dict[str, str]:
 
 
 def write(page: Path) -> None:
-    """Replace the tables of the page that have the same heads."""
+    """Replace the tables of the page, which are found by their heads."""
     text = page.read_text("utf-8")
     for new in tables().values():
         head = re.escape(new.split("\n", 1)[0])

@@ -1,7 +1,7 @@
 """Model of the costs of songs in an AWS account. `cost.py` prints its tables; `cost_prices.py` has the prices.
 
 Songs have 4 minutes and arrive at random, evenly over the month (a Poisson process). That is the worst case for an
-instance that is billed while it waits for more.
+instance that is billed while it waits for the next song.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ ORIGINAL_USD = 13.66 / 10
 
 # Work. Measured: benchmarks/results/2026-11-23-htdemucs.md, 288 s of song in 138 s on two cores.
 MEASURED = 138 / 288
-"""Seconds for a second of song with htdemucs on two AVX-512 cores."""
+"""Seconds of work for one second of song, with htdemucs on two AVX-512 cores."""
 SPREAD = 1.25
-"""Estimate: loss by spreading the work over more cores."""
+"""Estimated slowdown because work is spread over more cores."""
 OLDER = 1.25
-"""Estimate: Lambda's processors are slower, and may lack AVX-512."""
+"""Estimated slowdown on Lambda, whose older processors may lack AVX-512."""
 PUBLISHED = 5 / 180
 """Reported for htdemucs_6s on an RTX 3090 with TensorRT: 3 minutes in about 5 s (NVIDIA/TensorRT-RTX, issue 29)."""
 PYTORCH = 2.0
-"""Estimate: how much longer PyTorch takes than TensorRT."""
+"""Estimated ratio of PyTorch's time to TensorRT's."""
 BANDWIDTH_GB_S = {"RTX 3090": 936, "T4": 320, "A10G": 600, "L4": 300}
-"""Memory bandwidth of the cards, from their data sheets. Such a network mostly waits for memory."""
-AROUND_S = 12
-"""Estimate for each song: download, decoding, writing stems and waveforms, upload.
+"""Memory bandwidth of the cards, from their data sheets. It limits such a network."""
+OTHER_S = 12
+"""Estimated seconds for each song besides separating: download, decoding, writing stems and waveforms, upload.
 
 The bundled model takes 9 s for 288 s of song, network and files together."""
 
@@ -52,7 +52,7 @@ START_S = {
 }
 """Estimates, lowest and highest. They have not been measured with this stack."""
 BUSY = 0.7
-"""Estimate: share of the time that instances work when many songs keep several of them running."""
+"""Estimated share of time in which instances work, if many songs keep several of them running."""
 
 # Transfer and requests of a song
 INPUT_GB, STEMS_GB, LISTENED_GB = 0.0096, 2 * 240 * 44_100 * 4 / 1e9, 0.048
@@ -65,7 +65,7 @@ UNITS = 9
 CALLS = 30
 """Calls of the HTTP API: upload, process, some status calls and their preflights, and the history."""
 MINUTES = 15
-"""Minutes for which a page keeps its WebSocket open."""
+"""Minutes that a page keeps its WebSocket open."""
 FUNCTION_GB, FUNCTION_S = 0.5, 0.15
 
 # Fixed costs, without any song. Sizes are estimates.
@@ -86,14 +86,14 @@ class Machine:
 
     name: str
     rate: float
-    """Seconds for a second of song."""
+    """Seconds of work for one second of song."""
     lambda_gb: float = 0.0
-    """Memory of a function; 0: an instance, billed by the hour."""
+    """Memory of a function in GB; 0: an instance, billed by the hour."""
 
     @property
     def song_s(self) -> float:
         """Seconds for one song, in total."""
-        return AROUND_S + SONG_S * self.rate
+        return OTHER_S + SONG_S * self.rate
 
     @property
     def busy_usd(self) -> float:
@@ -105,12 +105,12 @@ class Machine:
 
 
 def card(name: str) -> float:
-    """Estimate of seconds for a second of song on a graphics card, from the published figure."""
+    """Estimate the seconds of work for one second of song on a graphics card, from the published figure."""
     return PUBLISHED * BANDWIDTH_GB_S["RTX 3090"] / BANDWIDTH_GB_S[name] * PYTORCH
 
 
 def cores(count: int) -> float:
-    """Estimate of seconds for a second of song on `count` cores, from the measured figure."""
+    """Estimate the seconds of work for one second of song on `count` cores, from the measured figure."""
     return MEASURED * 2 / count * SPREAD
 
 
@@ -127,10 +127,10 @@ MACHINES = (
 
 
 def hours(machine: Machine, songs: float) -> float:
-    """Billed hours of instances in a month.
+    """Return the billed hours of instances in a month.
 
-    Each song keeps an instance running for its own time and the idle time after it. For songs at random, at least one
-    such period covers any moment with the probability 1 - exp(-songs per hour * hours), the busy share of an M/D/∞
+    Each song keeps an instance running for its working time and the idle time after it. If songs arrive at random, an
+    instance is running at any moment with the probability 1 - exp(-songs per hour * hours), the busy share of an M/D/∞
     queue. A song that arrives at any other moment starts an instance.
     """
     running_h = (machine.song_s + IDLE_S) / 3600
@@ -140,14 +140,14 @@ def hours(machine: Machine, songs: float) -> float:
 
 
 def compute_usd(machine: Machine, songs: float) -> float:
-    """Cost of separating in a month, without the free allowance of functions."""
+    """Return the cost of separating in a month, without the free allowance of functions."""
     if machine.lambda_gb:
         return songs * machine.busy_usd
     return hours(machine, songs) * PRICES[machine.name].usd
 
 
 def requests(machine: Machine, songs: float) -> dict[str, float]:
-    """Units of usage-based costs in a month, except separating."""
+    """Return the units of usage-based costs in a month, except separating."""
     beats = machine.song_s / BEAT_S
     messages = MINUTES * 3  # from the page, through its WebSocket
     calls = CALLS + beats + messages + 10  # `push` is called for each change, at worst
@@ -172,7 +172,7 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
 
 
 def fixed(machine: Machine) -> dict[str, float]:
-    """Units of fixed costs in a month, with one deployment."""
+    """Return the units of fixed costs in a month, with one deployment."""
     kind = "cpu" if machine.lambda_gb else "gpu"
     return {
         "ECR storage": IMAGES_GB[kind],
@@ -190,7 +190,7 @@ def fixed(machine: Machine) -> dict[str, float]:
 
 
 def usd(units: Mapping[str, float], free: bool) -> float:
-    """Cost of the units; with `free`, after the free allowances of every account."""
+    """Return the cost of the units; with `free`, after the free allowances of every account."""
     return sum(
         max(count - (PRICES[name].free if free else 0.0), 0.0) * PRICES[name].usd
         for name, count in units.items()
@@ -198,7 +198,7 @@ def usd(units: Mapping[str, float], free: bool) -> float:
 
 
 def total_usd(machine: Machine, songs: float, free: bool = False) -> float:
-    """Total cost in a month."""
+    """Return the total cost in a month."""
     units = fixed(machine)
     for name, count in requests(machine, songs).items():
         units[name] = units.get(name, 0.0) + count
@@ -210,7 +210,7 @@ def total_usd(machine: Machine, songs: float, free: bool = False) -> float:
 
 
 def break_even(first: Machine, second: Machine) -> float | None:
-    """Songs a month from which `second` is cheaper than `first`. None: at no number up to a million."""
+    """Return the songs a month from which `second` is cheaper than `first`. None: over a million, or never."""
     low, high = 1.0, 1e6
     if compute_usd(second, high) >= compute_usd(first, high):
         return None

@@ -1,4 +1,4 @@
-"""Tell which engine computes a network on this processor, and disable the native library to measure OpenVINO."""
+"""Find the engine that computes a network on this processor, and disable the native library to measure OpenVINO."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NATIVE = "native, int16"
 OPENVINO = "OpenVINO, float32"
 PYTORCH = "PyTorch, float32"
 
-# Code to put before the program of another process, where the native library then counts as not built.
+# Code to run first in another process, so that it uses OpenVINO as if the native library were not built.
 WITHOUT_NATIVE = """
 from unbraid.native import library
 library.native_library = lambda: None
@@ -21,7 +21,7 @@ library.native_library = lambda: None
 
 
 def engine_of(model: Model) -> str:
-    """Engine that computes `model`, or all networks of a bag, on this processor."""
+    """Return the engine that computes `model`, or all networks of a bag, on this processor."""
     networks = [member.model for member in model.members] or [model]
     return NATIVE if all(map(native_template, networks)) else OPENVINO
 

@@ -4,8 +4,8 @@
 
 Needs PyTorch in this environment (`pip install 'unbraid[torch]'`). The first run creates an environment with the same
 version for the peer. For every run, each side starts a process that loads the model and separates the song, as an
-array, twice. `first` includes the work that a card does once (choosing kernels, reserving memory); `again` is the time
-of each further song. `peak` is the card's memory that PyTorch reserved (CUDA only). `command` is the time of the whole
+array, twice. `first` includes one-time work of the card (choosing kernels, reserving memory); `again` is the time of
+each further song. `peak` is the card's memory that PyTorch reserved (CUDA only). `command` is the time of the whole
 command, from file to files. Shifts are 0 and the overlap is 0.25 on both sides. The last line is the difference of
 the stems: Unbraid computes in half precision where that costs less than -50 dB.
 """
@@ -38,29 +38,29 @@ except Exception as error:
 print(torch.cuda.get_device_name() if sys.argv[1] == "cuda" else sys.argv[1], "with PyTorch", torch.__version__)
 """
 # Both sides print a line of JSON and save their stems, (sources, channels, samples).
-ENDS = """
+END = """
     done = time.perf_counter()
     took.append(done - started)
 peak = torch.cuda.max_memory_reserved() if device == "cuda" else 0
 np.save(out, stems)
 print(json.dumps({"load": load, "first": took[0], "again": took[1], "peak": peak}))
 """
-BEGINS = """
+BEGIN = """
 import json, sys, time
 started = time.perf_counter()
 device, signature, repo, song, out = sys.argv[1:]
 import numpy as np, torch
 song, took = np.load(song), []
 """
-OURS = f"""{BEGINS}
+OURS = f"""{BEGIN}
 from unbraid import Separator
 separator = Separator(signature, repo=repo, device=device, overlap=0.25)
 load = time.perf_counter() - started
 for _ in range(2):
     started = time.perf_counter()
     stems = np.stack(list(separator.separate(song, {RATE}).values()))
-{ENDS}"""
-THEIRS = f"""{BEGINS}
+{END}"""
+THEIRS = f"""{BEGIN}
 from pathlib import Path
 from demucs.apply import apply_model
 from demucs.pretrained import get_model
@@ -73,7 +73,7 @@ for _ in range(2):
     with torch.no_grad():
         stems = apply_model(model, ((song_tensor - mean) / deviation)[None], device=device, shifts=0, overlap=0.25)
     stems = (stems[0] * deviation + mean).cpu().numpy()
-{ENDS}"""
+{END}"""
 FIGURES = ("load", "first", "again", "command", "peak")
 
 
@@ -129,15 +129,15 @@ def main() -> int:
 
 
 def find_card(python: str | Path, device: str) -> str | None:
-    """Name of the card that PyTorch in an environment computes on. Prints the reason if there is none."""
-    found = subprocess.run([python, "-c", CARD, device], capture_output=True, text=True)
-    if found.returncode:
+    """Return the name of the card that PyTorch computes on in an environment. If there is none, print the reason."""
+    result = subprocess.run([python, "-c", CARD, device], capture_output=True, text=True)
+    if result.returncode:
         print(
-            f"Nothing to measure: PyTorch in {python} finds no {device} card ({found.stderr.strip()}).",
+            f"Nothing to measure: PyTorch in {python} finds no {device} card ({result.stderr.strip()}).",
             file=sys.stderr,
         )
         return None
-    return found.stdout.strip()
+    return result.stdout.strip()
 
 
 def show(figures: dict[str, list[dict[str, float]]], seconds: float) -> None:

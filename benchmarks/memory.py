@@ -2,11 +2,11 @@
 
     python benchmarks/memory.py [--minutes 3 60] [--model lite] [--at-most-mb 1200] [OPTION…]
 
-Each song is generated (stereo, 44.1 kHz, 16 bit WAV) and separated by its own process. The kernel reports the
-process' peak resident memory at its end. Fails if the longest song needs over 10 % more than the shortest, or over
-`--at-most-mb`. Other options go to `unbraid separate`: `--stems all`, or `--repo DIR` for a model with published
-weights (`benchmarks/peer.py` generates random ones). Needs a Unix system, and disk space for the song, its stems and
-their float32 copies (about 4.5 GB an hour).
+Each song is generated (stereo, 44.1 kHz, 16 bit WAV) and separated by its own process. The kernel reports the peak
+resident memory of the process when it ends. Fails if the longest song needs over 10 % more than the shortest, or over
+`--at-most-mb`. Other options are passed on to `unbraid separate`: `--stems all`, or `--repo DIR` for a model with
+published weights (`benchmarks/peer.py` generates random ones). Needs a Unix system, and disk space for the song, its
+stems and their float32 copies (about 4.5 GB an hour).
 """
 
 from __future__ import annotations

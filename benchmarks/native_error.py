@@ -13,8 +13,9 @@ Without `--repo`, random weights are generated in three ways for each model:
 - initial: PyTorch's initial weights. Their layer scales are so small that residual branches and the transformer hardly
   matter.
 - scaled: the same with layer scales of 0.3.
-- trained: as difficult as trained weights, or more: layer scales from 0.1 to 1.5, gains of normalisations from 0.3 to
-  3, one weight in 500 up to 20 times as large, one row in 50 up to 5 times, and attention four times as sharp.
+- trained: at least as difficult for integers as trained weights: layer scales from 0.1 to 1.5, gains of normalisations
+  from 0.3 to 3, one weight in 500 up to 20 times as large, one row in 50 up to 5 times, and attention four times as
+  sharp.
 
 None of these are the published weights. To measure those, give `--repo` a folder of published `.th` or `.safetensors`
 files and their `.yaml`, or use `--published`, which takes the models of `unbraid models` and downloads missing ones.
@@ -36,11 +37,11 @@ import torch
 
 from engines import NATIVE, engine_of, only_openvino
 from sound import RATE, difference_db, read
+from unbraid.audio.arrays import Floats
 from unbraid.models import Model, find_model
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.networks.build import build_network
-from unbraid.separation.arrays import Floats
 from unbraid.separation.network import LoadRuntime, Network
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.runtimes.pytorch import PyTorchRuntime
@@ -100,14 +101,14 @@ def compare(model: Model, path: Path, at_s: float, label: str) -> float:
 
 
 def cut(song: Floats, samples: int) -> Floats:
-    """Last segment of a song, normalised as the engine does. A shorter song is padded with silence at its end."""
+    """Return the last segment of a song, normalised as in the engine. A shorter song is padded with silence."""
     song = np.pad(song, ((0, 0), (0, max(0, samples - song.shape[1]))))[:, -samples:]
     mono = song.mean(axis=0)
     return np.ascontiguousarray((song - mono.mean()) / (mono.std() + 1e-8), np.float32)
 
 
 def estimate(model: Model, segment: Floats, load: LoadRuntime) -> Floats:
-    """All stems of a segment, (sources, channels, samples)."""
+    """Return all stems of a segment, (sources, channels, samples)."""
     return Network(model, model.segment, load).estimate(segment, range(len(model.sources)))
 
 
@@ -155,7 +156,7 @@ def scaled(name: str, values: np.ndarray, random: np.random.Generator) -> np.nda
 
 
 def trained(name: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Make weights difficult for integers: values of very different size in one row or block."""
+    """Make weights difficult for integers: values of very different magnitudes in one row or block."""
     values = values.copy()
     if name.endswith("scale"):
         return random.uniform(0.1, 1.5, values.shape).astype(np.float32)

@@ -1,10 +1,11 @@
-"""Measure what separating costs besides the network: CPU time of each stage per minute of music.
+"""Measure the cost of separating besides the network: CPU time of each stage per minute of music.
 
     python benchmarks/overheads.py SONG [--model lite|htdemucs] [--repo DIR] [--stems vocals] [--runs 3]
 
-Separates the song, from file to files, with a fake network that answers at once. (The native library and OpenVINO
-have the same input and output arrays.) The time of a stage is the CPU time of its thread, without the stages that it
-calls, and the shortest of the runs. `in total` is the time of the process. Page faults count newly used memory.
+Separates the song, from file to files, with a fake network that returns constants without computing. (The native
+library and OpenVINO have the same input and output arrays.) The time of a stage is the CPU time of its thread, without
+the stages that it calls. The shortest time of the runs counts. `in total` is the CPU time of the process. Page faults
+count newly used memory.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from unbraid import Separator
+from unbraid.audio.arrays import Floats
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
 from unbraid.audio.resample import Resampler
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
-from unbraid.separation.arrays import Floats
 from unbraid.separation.overlap import MixtureBuffer, OverlapAdd
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.spectral import Spectral
@@ -52,7 +53,7 @@ STAGES: dict[str, list[tuple[type, str]]] = {
 
 
 class ConstantRuntime:
-    """A runtime that returns the same arrays at once."""
+    """A fake runtime that returns constant arrays without computing."""
 
     any_length = False
     jobs = 1
@@ -143,23 +144,23 @@ def main() -> None:
 
 
 def measure(clock: Clock, separate: Callable[[], float], runs: int) -> tuple[Mapping[str, float], float, int]:
-    """Shortest seconds of each stage over the runs, seconds of the song, and page faults of the last run."""
-    found: dict[str, float] = {}
+    """Return the shortest seconds of each stage, the seconds of the song, and the page faults of the last run."""
+    shortest: dict[str, float] = {}
     for _ in range(runs):
         clock.seconds.clear()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time()
         song_s = separate()
         taken = {**clock.seconds, "in total": time.process_time() - started}
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-        found = {name: min(taken[name], found.get(name, taken[name])) for name in taken}
-    return found, song_s, faults
+        shortest = {name: min(taken[name], shortest.get(name, taken[name])) for name in taken}
+    return shortest, song_s, faults
 
 
-def show(found: Mapping[str, float], song_s: float, faults: int) -> None:
-    rest = found["in total"] - sum(seconds for name, seconds in found.items() if name != "in total")
+def show(stages: Mapping[str, float], song_s: float, faults: int) -> None:
+    rest = stages["in total"] - sum(seconds for name, seconds in stages.items() if name != "in total")
     print(f"{'':20}{'ms of CPU per minute of music':>34}")
     for name in (*STAGES, "everything else", "in total"):
-        seconds = rest if name == "everything else" else found.get(name, 0.0)
+        seconds = rest if name == "everything else" else stages.get(name, 0.0)
         print(f"{name:20}{1e3 * seconds * 60 / song_s:34.1f}")
     print(f"{faults * 60 / song_s:.0f} page faults per minute of music in the last run")
 

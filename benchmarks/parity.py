@@ -1,10 +1,10 @@
-"""Compare Unbraid's stems with those of `demucs` 4.1.0, with the same weights.
+"""Compare the stems of Unbraid and of `demucs` 4.1.0, with the same weights.
 
     python benchmarks/parity.py [SONG…] [--models htdemucs …] [--seconds 20] [--cases plain …] [--engines native …]
 
 Needs `demucs==4.1.0` in the environment. Generates random weights for the published hyper-parameters and writes them
 in the published format, bags included. Both sides read those files. Without a song, separates seeded tones, beats and
-noise. Where the native library can compute a model, both engines compute it, otherwise OpenVINO only. Prints for every
+noise. If the native library can compute a model, both engines compute it, otherwise only OpenVINO. Prints for every
 stem the energy of the difference relative to the peer's stem, and the largest difference relative to the largest
 sample, in dB. Fails if the energy is above -80 dB with OpenVINO, or above -60 dB with the native library, which
 computes on 16-bit integers (see `native_error.py`).
@@ -50,7 +50,7 @@ NETWORKS: dict[str, tuple[type[torch.nn.Module], dict[str, Any], int]] = {
     "hdemucs_mmi": (HDemucs, {"sources": FOUR, "segment": 44, "channels": 48, "nfft": 4096, "depth": 6,
                               "hybrid": True}, 1),
 }  # fmt: skip
-# Options that both sides have. "shorter" is a song shorter than a segment.
+# Options for both sides. "shorter" is a song shorter than a segment.
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "shorter": {},
@@ -62,7 +62,7 @@ SEED = 7
 
 
 def main() -> int:
-    """Separate everything on both sides, print a table, and check that they agree."""
+    """Separate everything on both sides, print a table, and check that the stems agree."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -154,12 +154,12 @@ def separate(
 
 
 def peak_difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference, in dB relative to the largest sample of `theirs`."""
+    """Return the largest difference, in dB relative to the largest sample of `theirs`."""
     return float(20 * np.log10(np.abs(ours - theirs).max() / np.abs(theirs).max() + 1e-15))
 
 
 def generate_song(seconds: float) -> np.ndarray:
-    """Seeded tones, a beat and noise, (2, samples) float32 at RATE."""
+    """Return seeded tones, a beat and noise, (2, samples) float32 at RATE."""
     time_s = np.arange(int(seconds * RATE)) / RATE
     random_numbers = np.random.default_rng(0)
     tones = sum(0.1 * np.sin(2 * np.pi * hertz * time_s) for hertz in (110.0, 277.2, 329.6, 1318.5))

@@ -1,6 +1,6 @@
-"""Install the peers, each in its own environment, and generate random weights that all sides can read.
+"""Install the peers, each in its own environment, and generate random weights for all sides.
 
-The values of weights do not change the cost. `demucs` 4.1.0 generates them, and the others read the same file.
+The cost does not depend on the values of the weights. `demucs` 4.1.0 generates them, and the others read the same file.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Peer:
 
 
 def make_peer(folder: Path = DEMUCS_FOLDER) -> Peer:
-    """Install `demucs` 4.1.0 into `folder` and generate its weights, unless that was done before."""
+    """Install `demucs` 4.1.0 into `folder` and generate its weights, unless they exist."""
     peer = Peer(folder / "environment", folder / "weights")
     if not (peer.weights / f"{SIGNATURE}.th").exists():
         peer.weights.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def make_environment(environment: Path, packages: Sequence[str]) -> Path:
 
 
 def audio_separator_models(folder: Path, weights: Path) -> Path:
-    """Write a model folder for `audio-separator` with all files that it would download: list, bag and weights."""
+    """Write a model folder for `audio-separator` with the files that it would download: list, bag and weights."""
     folder.mkdir(parents=True, exist_ok=True)
     network = f"{SIGNATURE}.th"
     shutil.copyfile(weights / network, folder / network)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of one process, with its threads and the child processes that it waited for."""
+    """Cost of one process, including its threads and its finished child processes."""
 
     wall_s: float
     cpu_s: float
@@ -46,7 +46,7 @@ def measure(command: Sequence[str | Path], *, quiet: bool = True) -> Cost:
 
 
 def failure(command: Sequence[str | Path], exit_code: int, output: bytes) -> CommandFailed:
-    """Error for a command that failed, with its exit code (negative for a signal) and the last line that it printed."""
+    """Return the error for a failed command: its exit code (negative: a signal) and the last line of its output."""
     lines = output.decode(errors="replace").strip().splitlines()
     message = lines[-1].strip()[:200] if lines else "no message"
     return CommandFailed(f"{Path(command[0]).name} failed ({exit_code}): {message}")

@@ -1,4 +1,4 @@
-"""Compare the quality levels: SDR where the true stems are known, and the difference between the levels' stems.
+"""Compare the quality levels: SDR if the true stems are known, and the difference between the stems of the levels.
 
     python benchmarks/quality.py PATH… [-m lite] [--repo DIR] [--overlaps 0.25 …] [--segment 7.8] [--seconds 30]
 
@@ -6,7 +6,7 @@ PATH: songs with known stems, as for `unbraid evaluate`, or recordings. Every so
 each additional overlap. Prints for each of them the number of computed segments relative to the first, and for each
 stem the mean SDR in dB (only songs with known stems) and the mean energy of the difference from the stem of `balanced`,
 in dB relative to that stem's energy. With random weights (`benchmarks/peer.py` generates some) only the difference is
-meaningful: it shows how much a stem depends on where the song is cut.
+meaningful: it shows how much a stem depends on the positions of the cuts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", default="lite")
     parser.add_argument("--repo", type=Path)
     parser.add_argument("--overlaps", type=float, nargs="+", default=[])
-    parser.add_argument("--segment", type=float, help="seconds (default: that of the model)")
+    parser.add_argument("--segment", type=float, help="seconds (default: the model's)")
     parser.add_argument("--seconds", type=float, default=np.inf, help="of each song, from its beginning")
     options = parser.parse_args()
     ways: dict[str, dict[str, Any]] = {BALANCED: {}}
@@ -54,9 +54,9 @@ def main() -> None:
     songs = 0
     for name, mixture, rate, reference in read_songs(options.paths, options.seconds):
         songs += 1
-        found: dict[str, dict[str, np.ndarray]] = {}
+        stems: dict[str, dict[str, np.ndarray]] = {}
         for way, separator in separators.items():
-            found[way] = dict(separator.separate(mixture, rate))
+            stems[way] = dict(separator.separate(mixture, rate))
             length = round(mixture.shape[1] * model.sample_rate / rate)
             for part in Settings(segment_s=options.segment, **ways[way]).parts(model):
                 for run in part.runs:
@@ -64,10 +64,10 @@ def main() -> None:
                         length, run.length, run.overlap, run.shift, surrounded=run.surrounded
                     )
                     work[way] += sum(cut.read_length for cut in cuts)
-            for stem, expected in found[BALANCED].items():
-                distances[way][stem].append(difference_db(found[way][stem], expected))
+            for stem, expected in stems[BALANCED].items():
+                distances[way][stem].append(difference_db(stems[way][stem], expected))
             if reference:
-                estimate = {**found[way], "no_vocals": mixture - found[way]["vocals"]}
+                estimate = {**stems[way], "no_vocals": mixture - stems[way]["vocals"]}
                 score = score_song(reference, Multitrack(name, rate, estimate))
                 for stem, part in score.stems.items():
                     if part.sdr is not None:
@@ -76,14 +76,12 @@ def main() -> None:
     print(f"{songs} songs; work relative to {BALANCED}:")
     for way in ways:
         print(f"  {way:14}{work[way] / work[BALANCED]:6.2f}")
-    table("SDR, dB", {way: found for way, found in scores.items() if found})
-    table(
-        f"difference from {BALANCED}, dB", {way: found for way, found in distances.items() if way != BALANCED}
-    )
+    table("SDR, dB", {way: row for way, row in scores.items() if row})
+    table(f"difference from {BALANCED}, dB", {way: row for way, row in distances.items() if way != BALANCED})
 
 
 def read_songs(paths: list[Path], seconds: float) -> Iterator[tuple[str, np.ndarray, int, Multitrack | None]]:
-    """Name, mixture (channels, samples), its sample rate in Hz, and the true stems if they are known."""
+    """Yield name, mixture (channels, samples), its sample rate in Hz, and the true stems if they are known."""
     for path in paths:
         if path.is_dir() or is_song(path):
             for name, song_path in find_songs(path).items():
@@ -100,12 +98,12 @@ def table(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
         return
     stems = display_order(next(iter(rows.values())))
     print(f"{title:30}" + "".join(f"{stem:>10}" for stem in stems))
-    for way, found in rows.items():
-        print(f"  {way:28}" + "".join(cell(found[stem]) for stem in stems))
+    for way, row in rows.items():
+        print(f"  {way:28}" + "".join(cell(row[stem]) for stem in stems))
 
 
 def cell(values: list[float]) -> str:
-    """Mean over the songs. Ignores differences below -200 dB, whose stems are identical."""
+    """Format the mean over the songs. Ignore differences below -200 dB: the stems are identical."""
     measured = [value for value in values if value > -200]
     return f"{format(mean(measured), '.2f') if measured else 'same':>10}"
 

@@ -1,12 +1,13 @@
-"""Measure what skipping silence changes: separate songs with silence, once with and once without skipping it.
+"""Measure the effect of skipping silence: separate songs with silence, once with and once without skipping it.
 
     python benchmarks/silence.py SONG… [-m lite] [--repo DIR] [--seconds 10] [--steps 0 1 2]
 
 Takes the beginning of each song, removes its offset, and inserts 2.2 segments of silence before, in the middle or
-after. Silence is triangular dither of so many steps of 16 bits; 0 is digital silence. Prints the number of computed
-segments without and with skipping, their CPU time, and the energy of the difference of the worst stem in dB relative to
-that stem's energy. For the loudest difference of any stem, also prints its RMS and peak in dB of full scale, and the
-loudest 10 ms of its second derivative in dB relative to the median, which shows clicks. Fails above -60 dB.
+after. Silence is triangular dither with an amplitude of `--steps` steps of 16 bits; 0 is digital silence. Prints the
+number of computed segments without and with skipping, their CPU time, and the energy of the difference of the worst
+stem in dB relative to that stem's energy. For the loudest difference of any stem, also prints its RMS and peak in dB of
+full scale, and the loudest 10 ms of its second derivative in dB relative to the median, which shows clicks. Fails above
+-60 dB.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def main() -> int:
 def separate(
     separator: Separator, song: np.ndarray, silence_level: Callable[[float], float]
 ) -> tuple[dict[str, np.ndarray], int, float]:
-    """Separate with another silence level. Returns stems, number of computed segments, and CPU time."""
+    """Separate with another silence level. Return stems, number of computed segments, and CPU time."""
     estimate, original_level = Network.estimate, pipeline.silence_level
     computed = 0
 
@@ -97,7 +98,7 @@ def separate(
 
 
 def levels_db(difference: np.ndarray) -> tuple[float, float, float]:
-    """RMS and peak of the samples that differ, and loudest 10 ms of the second derivative relative to its median."""
+    """Return RMS and peak of differing samples, and the loudest 10 ms of the second derivative over its median."""
     curvature = np.diff(difference.astype(np.float64), 2)
     frames = curvature[:, : curvature.shape[1] // FRAME * FRAME].reshape(curvature.shape[0], -1, FRAME)
     loudness = np.sqrt(np.square(frames).mean(axis=(0, 2)))
@@ -114,7 +115,7 @@ def levels_db(difference: np.ndarray) -> tuple[float, float, float]:
 
 
 def dither(samples: int, steps: int) -> np.ndarray:
-    """Silence with triangular dither, rounded to 16 bits, (2, samples) float32."""
+    """Return silence with triangular dither, rounded to 16 bits, (2, samples) float32."""
     random = np.random.default_rng(0)
     drawn = steps * (random.random((2, samples)) - random.random((2, samples)))
     return (np.round(drawn) * STEP).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Generated songs. Each seed gives a different song, so that stems of two songs can't be mistaken."""
+"""Generate songs. Each seed gives a different song, so that a benchmark notices interchanged stems."""
 
 from __future__ import annotations
 

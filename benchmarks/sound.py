@@ -25,6 +25,6 @@ def read(path: Path, seconds: float = np.inf) -> np.ndarray:
 
 
 def difference_db(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Energy of the difference of two stems, in dB relative to the energy of `theirs`."""
+    """Return the energy of the difference of two stems, in dB relative to the energy of `theirs`."""
     error = ours.astype(np.float64) - theirs
     return float(10 * np.log10(np.sum(error**2) / np.sum(theirs.astype(np.float64) ** 2) + 1e-30))

@@ -3,24 +3,24 @@
     python benchmarks/speed.py SONG [--model htdemucs|lite] [--peers demucs …] [--stems vocals|all] [--jobs N]
         [--runs 3] [--segments 5] [--json FILE] [--markdown FILE] [--at-least 2] [--at-most-mb 1200]
 
-Prints one table, with a column for each contender. All sides take turns.
+Prints one table, with a column for each contender. The contenders alternate.
 
 - "song": the whole command, from the song to its stem files.
 - "one segment": 7.8 s of noise through the network and its transforms, in a warm process. If the engine computes
-  several segments at once, the time is divided by their number.
+  several segments in parallel, the time is divided by their number.
 - Times are medians of the runs (lowest to highest). "relative to ours" divides each run by ours of the same turn.
 - "engine": engine that computed the network, as its process reports. Ours is the native library if the processor
-  supports it. The contender `openvino` is ours on all other processors.
+  supports it. The contender `openvino` is ours without the native library, as on all other processors.
 - "load": start of Python until the model is ready.
-- "first output": start of the process until the first seconds of stems. The peers output nothing before the end of the
-  song, so it is their whole time.
+- "first output": start of the process until the first seconds of stems. The peers write nothing before the end of the
+  song, so their first output takes the time of the whole song.
 - Operations: matrix products and convolutions of the network (`speed_operations.py`), divided by the time of a segment.
 - "share of the peak": the time that these operations need at the processor's peak rate, divided by the measured time.
   `speed_peak.py` measures the peaks of floats and integers before and after the runs; integers count where the engine
   computes on them.
 
 All sides use the CPU, an overlap of 0.25 and no shifts. With `--model lite` ours runs its bundled model and the peers
-run htdemucs. That compares waiting times, but neither equal work nor the quality of the stems. The exit status is 1 if
+run htdemucs. That compares the user's waiting time, for unequal work and unequal quality. The exit status is 1 if
 a threshold is missed. Peers are installed into their own environments the first time. A failed installation is
 reported with its reason. `speed_profile.py` shows where the time of a segment goes.
 """
@@ -164,7 +164,7 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
 
 
 def machine() -> str:
-    """Processor, cores, memory, system."""
+    """Describe processor, cores, memory and system."""
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -177,13 +177,13 @@ def machine() -> str:
 
 
 def command(arguments: Sequence[str] | None) -> str:
-    """The command line, with file names instead of paths."""
+    """Return the command line, with file names instead of paths."""
     words = sys.argv[1:] if arguments is None else arguments
     return shlex.join(["python", "benchmarks/speed.py", *(word.rsplit("/", 1)[-1] for word in words)])
 
 
 def notes(measured: Sequence[Measured], stems: str, report: Mapping[str, Any]) -> list[str]:
-    """Remarks for the table, one line each."""
+    """Return remarks for the table, one line each."""
     peak: dict[str, float] = report["peaks"]
     work: dict[str, int] = report["operations_of_a_segment"]
     lines = [
@@ -200,7 +200,9 @@ def notes(measured: Sequence[Measured], stems: str, report: Mapping[str, Any]) -
             "The native engine computes all but "
             + f"{report['setting']['gflop_as_floats']:.1f} GFLOP on integers, which are compared with the integer peak."
         )
-    lines += [f"{one.name} computes {one.at_once} segments at once." for one in measured if one.at_once > 1]
+    lines += [
+        f"{one.name} computes {one.at_once} segments in parallel." for one in measured if one.at_once > 1
+    ]
     if report["load_average"] > QUIET:
         lines.append(
             f"NOT QUIET: a load average of {report['load_average']} before the start. Other work "

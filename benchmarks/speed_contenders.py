@@ -12,8 +12,8 @@ from peer import CACHE, SIGNATURE, TORCH, audio_separator_models, make_environme
 Command = Sequence[str | Path]
 CHECKOUT = Path(__file__).parents[1]
 
-# End of every worker's program. It computes once to get warm, prints its engine, and then computes a segment for every
-# line that it reads. Each line that it prints is a cost. All other output goes to standard error.
+# End of every worker's program. It computes once to warm up, prints its engine, and then computes a segment for every
+# line that it reads, and prints the cost. All other output is redirected to standard error.
 SEGMENTS = """
 import json, os, sys, time
 answer = os.fdopen(os.dup(1), "w")
@@ -30,7 +30,7 @@ OURS_LOADS = """
 import sys; from unbraid import Separator
 separator = Separator(sys.argv[1], repo=sys.argv[2] or None, jobs=int(sys.argv[3]) or None, device="cpu")
 """
-# Exits as soon as the first stems are there.
+# Exits as soon as the first seconds of stems are computed.
 OURS_FIRST = f"""{OURS_LOADS}
 import os
 def leave(progress):
@@ -39,8 +39,8 @@ def leave(progress):
 separator.separate_to_files(sys.argv[4], sys.argv[5], progress=leave)
 """
 OURS_SEPARATES = "import sys; from unbraid.cli.main import main; sys.exit(main())"
-# Includes the transforms around the network, because the peers' networks contain theirs. Computes as many segments at
-# once as the engine chooses.
+# Includes the transforms around the network, because the peers' networks contain them. Computes as many segments in
+# parallel as the engine chooses.
 OURS_SEGMENTS = f"""
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +90,7 @@ model = get_model("htdemucs", Path(sys.argv[2]))
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Commands of one side, which is installed and ready."""
+    """Commands of one contender that is installed."""
 
     name: str
     separate: Command
@@ -98,7 +98,7 @@ class Contender:
     load: Command
     """Starts Python and loads the model."""
     first: Command | None
-    """Ends when the first seconds of stems are there. None: it outputs nothing before the end of the song."""
+    """Ends when the first seconds of stems are computed. None: there is no output before the end of the song."""
     segments: Command
     """Runs a worker, see SEGMENTS."""
     installed: tuple[Path, ...]
@@ -117,27 +117,27 @@ class Work:
 
 
 def ours(model: str, jobs: int | None, work: Work) -> Contender:
-    """This checkout, by its launcher, whose environment must exist."""
+    """Return this checkout, run by its launcher. The launcher's environment must exist."""
     return _ours(f"unbraid {model}" + (f" --jobs {jobs}" if jobs else ""), model, jobs, work, "ours")
 
 
 def openvino(work: Work) -> Contender:
-    """This checkout with htdemucs, as on a machine without the native library."""
+    """Return this checkout with htdemucs, as on a machine without the native library."""
     return _ours("unbraid htdemucs, OpenVINO", "htdemucs", None, work, "openvino", prelude=WITHOUT_NATIVE)
 
 
 def _ours(name: str, model: str, jobs: int | None, work: Work, out: str, prelude: str = "") -> Contender:
-    """Commands of this checkout. `prelude`: code that each process runs first."""
-    found, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
+    """Return the commands of this checkout. `prelude`: code that each process runs first."""
+    name_in_repo, repo = (SIGNATURE, work.weights) if model == "htdemucs" else (model, "")
     python: list[str | Path] = [CHECKOUT / ".venv/bin/python", "-I", "-c"]
     program = [*python, prelude + OURS_SEPARATES] if prelude else [CHECKOUT / "unbraid"]
-    command = [*program, "separate", work.song, "-m", found, "--stems", work.stems, "--device", "cpu", "--quiet",
+    command = [*program, "separate", work.song, "-m", name_in_repo, "--stems", work.stems, "--device", "cpu", "--quiet",
                "-o", work.out / out]  # fmt: skip
     if model == "htdemucs":
         command += ["--repo", repo, "--overlap", str(work.overlap)]
     if jobs:
         command += ["--jobs", str(jobs)]
-    arguments = [found, repo, str(jobs or 0)]
+    arguments = [name_in_repo, repo, str(jobs or 0)]
     return Contender(
         name,
         command,
@@ -149,13 +149,13 @@ def _ours(name: str, model: str, jobs: int | None, work: Work, out: str, prelude
 
 
 def demucs(work: Work) -> Contender:
-    """`demucs` 4.1.0, the reference."""
+    """Return `demucs` 4.1.0, the reference."""
     peer = make_peer()
     return _like_demucs("demucs 4.1.0", peer.environment, "demucs", DEMUCS_LOADS, work)
 
 
 def demucs_infer(work: Work) -> Contender:
-    """`demucs-infer`: demucs without its training code."""
+    """Return `demucs-infer`: demucs without its training code."""
     environment = make_environment(
         CACHE / "demucs-infer-4.4.0/environment", ["demucs-infer==4.4.0", "safetensors", TORCH]
     )
@@ -177,7 +177,7 @@ def _like_demucs(name: str, environment: Path, program: str, loads: str, work: W
 
 
 def audio_separator(work: Work) -> Contender:
-    """`audio-separator` with its Demucs architecture. It writes one stem or all, so here only the vocals or all."""
+    """Return `audio-separator` with its Demucs architecture. It can write one stem or all: here the vocals, or all."""
     folder = CACHE / "audio-separator-0.47.1"
     environment = make_environment(folder / "environment", ["audio-separator[cpu]==0.47.1", TORCH])
     models = audio_separator_models(folder / "models", work.weights)
@@ -195,7 +195,7 @@ def audio_separator(work: Work) -> Contender:
     )  # fmt: skip
 
 
-# "openvino" is no peer but ours with another engine, for comparison.
+# "openvino" is not a peer: it is ours with another engine, for comparison.
 PEERS: dict[str, Callable[[Work], Contender]] = {
     "demucs": demucs,
     "demucs-infer": demucs_infer,

@@ -1,7 +1,7 @@
 """Count the multiplications and additions of a network in its graph.
 
 Counts matrix products and convolutions: a multiplication and an addition for each pair of weight and value, padding
-included, as kernels compute it. Everything else (activations, normalisations, softmax) is little work, and a
+included, because kernels compute it. Everything else (activations, normalisations, softmax) is little work, and a
 processor's peak rate does not apply to it.
 """
 
@@ -69,14 +69,14 @@ PRODUCTS: Mapping[str, Callable[[Any, Shape, Shape, Shape], int]] = {
     "ConvolutionBackpropData": _transposed_convolution,
     "GroupConvolutionBackpropData": _transposed_group_convolution,
 }
-# Nodes that contain products which this module can't count.
+# Kinds of nodes with products that this module can't count.
 UNCOUNTABLE = {"Einsum", "LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell",
            "TensorIterator", "Loop", "If", "DFT", "IDFT", "RDFT", "IRDFT", "DeformableConvolution",
            "ScaledDotProductAttention"}  # fmt: skip
 
 
 def count(network: Any) -> dict[str, tuple[str, int]]:
-    """Kind and floating-point operations of each node of an `openvino.Model` with static shapes, by node name.
+    """Return kind and floating-point operations of each node of an `openvino.Model` with static shapes, by node name.
 
     Raises ValueError for a kind of node that can't be counted.
     """
@@ -93,7 +93,7 @@ def count(network: Any) -> dict[str, tuple[str, int]]:
 
 
 def names(operation: Any) -> list[str]:
-    """Name of a node. Transposed convolutions have no module name, so they get the names of the nodes after them."""
+    """Return the name of a node. For a transposed convolution, which has none, return the names of the next nodes."""
     name = operation.get_friendly_name()
     if name.startswith("/"):
         return [name]
@@ -101,7 +101,7 @@ def names(operation: Any) -> list[str]:
 
 
 def part_of(node_names: Iterable[str]) -> str:
-    """Part of HTDemucs of a node, by the first of its names that matches; else "other"."""
+    """Return the part of HTDemucs that a node belongs to, from its first known name; else "other"."""
     for name in node_names:
         for part, pattern in PARTS.items():
             if re.search(pattern, name):
@@ -110,7 +110,7 @@ def part_of(node_names: Iterable[str]) -> str:
 
 
 def parts(network: Any) -> dict[str, int]:
-    """Operations by part of HTDemucs."""
+    """Return operations by part of HTDemucs."""
     counted, sums = count(network), dict.fromkeys(PARTS, 0)
     for operation in network.get_ordered_ops():
         if operation.get_friendly_name() in counted:
@@ -120,7 +120,7 @@ def parts(network: Any) -> dict[str, int]:
 
 
 def as_floats(network: Any) -> int:
-    """Operations of HTDemucs that the native engine computes on floats."""
+    """Return the operations of HTDemucs that the native engine computes on floats."""
     counted = count(network)
     return sum(
         counted[operation.get_friendly_name()][1]
@@ -130,7 +130,7 @@ def as_floats(network: Any) -> int:
 
 
 def by_kind(counted: Mapping[str, tuple[str, int]]) -> dict[str, int]:
-    """Operations by kind of node, largest first."""
+    """Return operations by kind of node, largest first."""
     sums: dict[str, int] = {}
     for kind, operations in counted.values():
         sums[kind] = sums.get(kind, 0) + operations
@@ -138,14 +138,14 @@ def by_kind(counted: Mapping[str, tuple[str, int]]) -> dict[str, int]:
 
 
 def one_segment(model: Model) -> Any:
-    """The published graph of `model` for one segment, before any rewriting, as an `openvino.Model`."""
+    """Return the published graph of `model` for one segment, before any rewriting, as an `openvino.Model`."""
     network = import_openvino().Core().read_model(model.graph)
     network.reshape({name: list(shape) for name, shape in shapes_of_segment(model).items()})
     return network
 
 
 def shapes_of_segment(model: Model) -> Mapping[str, Shape]:
-    """Shapes of the graph's inputs for one segment, by name."""
+    """Return the shapes of the graph's inputs for one segment, by name."""
     requested: dict[str, Shape] = {}
 
     def load(model: Model, shapes: Mapping[str, Shape], **_: object) -> Any:

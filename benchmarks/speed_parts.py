@@ -27,10 +27,10 @@ class NativeParts:
     """Times and operations of one segment."""
 
     seconds: dict[str, float]
-    """Seconds of each part, for one of the segments that are computed at once."""
+    """Seconds of each part, for one of the segments that are computed in parallel."""
     gflop: dict[str, float]
     wall_s: float
-    """Wall time for one segment with its transforms, while others are computed at once."""
+    """Wall time for one segment with its transforms, while others are computed in parallel."""
     at_once: int
 
 
@@ -74,11 +74,11 @@ def clocks() -> Iterator[list[NDArray[np.float64]]]:
 
 
 def comparison(native: NativeParts, openvino: Mapping[str, float]) -> list[str]:
-    """Table with a line for each part, in the order of computation. `openvino`: seconds of each part."""
+    """Return a table with a line for each part, in the order of computation. `openvino`: seconds of each part."""
     native_s, openvino_s = sum(native.seconds.values()), sum(openvino.values())
     gflop = sum(native.gflop.values())
     table = [
-        f"native engine, one segment of {native.at_once} at once: {native.wall_s:.3f} s for each, in total",
+        f"native engine, one segment of {native.at_once} in parallel: {native.wall_s:.3f} s for each, in total",
         f"{'':20}{'':>9}{'native':>9}{'':>16}{'OpenVINO':>9}",
         f"{'part':20}{'GFLOP':>9}{'ms':>9}{'%':>7}{'G/s':>9}{'ms':>9}{'%':>7}{'G/s':>9}",
     ]

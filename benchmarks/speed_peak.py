@@ -2,8 +2,8 @@
 
 Each available library multiplies square float32 matrices of several sizes on all cores. If the processor supports the
 native library and there is a C compiler, all cores also repeat single instructions (`speed_peak.c`): products of
-floats, and of 16-bit integers, for which no library here has a matrix product. The fastest one counts. Each runs in
-its own process, so that idle threads of one library do not disturb another.
+floats, and of 16-bit integers, because no library here has a matrix product of integers. The highest rate counts. Each
+library runs in its own process, so that its idle threads do not disturb another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIZES = (1024, 2048, 3072)
 SECONDS = 0.6
 """Seconds for each size."""
 
-# Prints the best rate of the function that `prepare(a, b)` returns.
+# End of a library's program. Prints the best rate of the function that `prepare(a, b)` returns.
 BEST = f"""
 import json, time
 import numpy as np
@@ -47,7 +47,7 @@ def prepare(a, b):
     out = np.empty_like(a)
     return lambda: np.matmul(a, b, out=out)
 {BEST}"""
-# Compiled as by the engine: float32, with a request that copies nothing.
+# Compiled as in the engine: float32, with a request that copies nothing.
 OPENVINO = f"""
 from unbraid.separation.runtimes.openvino import import_openvino
 ov = import_openvino()
@@ -69,9 +69,9 @@ def prepare(a, b):
 
 
 def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
-    """G operations a second of all cores: of instructions, if they can be measured, and of float32 products.
+    """Return G operations a second of all cores: of instructions, if they can be measured, and of float32 products.
 
-    The Python interpreter `ours` has numpy and OpenVINO, and `theirs`, if given, PyTorch.
+    `ours`: Python interpreter with numpy and OpenVINO. `theirs`: one with PyTorch; None: leave it out.
     """
     commands: dict[str, list[str | Path]] = {
         "numpy": [ours, "-I", "-c", NUMPY],
@@ -87,7 +87,7 @@ def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
 
 
 def instructions() -> dict[str, float]:
-    """G operations a second of INTEGERS and FLOATS on all cores. Empty if the processor or a compiler is missing."""
+    """Return G operations a second of INTEGERS and FLOATS on all cores. Empty without support or a compiler."""
     if not (build.platform_supported() and build.processor_supported()):
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -107,10 +107,10 @@ def instructions() -> dict[str, float]:
 
 
 def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
-    """The higher of two measurements of each peak."""
+    """Return the higher of two measurements of each peak."""
     return {name: max(rate, second[name]) for name, rate in first.items()}
 
 
 def float_peak(measured: Mapping[str, float]) -> float:
-    """The highest peak of float32 products."""
+    """Return the highest peak of float32 products."""
     return max(rate for name, rate in measured.items() if name != INTEGERS)

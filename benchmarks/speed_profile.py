@@ -1,16 +1,16 @@
-"""Show where the time of one segment goes in our network: by part, kind of operation, kernel, or operation.
+"""Show the time of one segment in our network by part, kind of operation, kernel, or operation.
 
     python benchmarks/speed_profile.py [--model htdemucs|lite|…] [--repo DIR] [--by part|kind|kernel|operation]
         [--jobs N] [--threads N] [--runs 3] [--rows 30] [--json FILE]
 
 By part, the default if the native library computes the network, the table compares both engines: the native engine by
-its own clock, and OpenVINO's operations by their names. The other tables are about OpenVINO only. Its graph is the one
-that the engine compiles and loads, with OpenVINO's clock for each operation (which costs little). Times are means over
-the runs, without the first, slower one. If the engine computes several segments at once, the times are those of one of
-them, which the others slow down.
+its own clock, and OpenVINO's operations by their names. The other tables cover only OpenVINO, with the graph that the
+engine compiles, and with OpenVINO's clock for each operation (which costs little). Times are means over the runs,
+without the first, slower run. If the engine computes several segments in parallel, the times are of one of them, slowed
+down by the others.
 
-GFLOP are counted as in `speed_operations.py`. If the published graph has another sum, the last line says so: the engine
-has rewritten the graph, or OpenVINO has fused products under another name.
+GFLOP are counted as in `speed_operations.py`. If the published graph has a different sum, the last line shows it: the
+engine has rewritten the graph, or OpenVINO has fused products under another name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Step:
     gflop: float
     """0 for all operations except matrix products and convolutions."""
     part: str
-    """Part of HTDemucs; "other" if the name does not tell."""
+    """Part of HTDemucs; "other" if the name is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Profile:
 
     steps: tuple[Step, ...]
     wall_s: float
-    """Wall time for one segment with its transforms, while others are computed at once."""
+    """Wall time for one segment with its transforms, while others are computed in parallel."""
     at_once: int
     gflop: float
     """Operations of the published graph."""
@@ -134,15 +134,17 @@ def profile_segment(
                 compute()
             wall_s = (time.perf_counter() - started) / runs / network.jobs
             mean = mean_seconds(requests)
-    found = steps(requests[0][0], requests[0][1], counted)
+    profiled = steps(requests[0][0], requests[0][1], counted)
     # OpenVINO reports the mean since the graph was loaded, including the first run.
     seconds = [((1 + runs) * later - early) / runs for early, later in zip(first, mean, strict=True)]
-    found = tuple(replace(step, seconds=max(0.0, value)) for step, value in zip(found, seconds, strict=True))
-    return Profile(found, wall_s, network.jobs, sum(counted.values()) / 1e9)
+    profiled = tuple(
+        replace(step, seconds=max(0.0, value)) for step, value in zip(profiled, seconds, strict=True)
+    )
+    return Profile(profiled, wall_s, network.jobs, sum(counted.values()) / 1e9)
 
 
 def mean_seconds(requests: Sequence[tuple[Any, Any]]) -> list[float]:
-    """Mean seconds of every operation so far, in the stream of the first request."""
+    """Return the mean seconds of every operation so far, in the stream of the first request."""
     return [info.real_time.total_seconds() for info in requests[0][1].profiling_info]
 
 
@@ -173,7 +175,7 @@ def clocks() -> Iterator[list[tuple[Any, Any]]]:
 
 
 def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step, ...]:
-    """Operations of the last run of a request. `counted`: operations by name in the published graph."""
+    """Return the operations of the last run of a request. `counted`: operations by name in the published graph."""
     nodes = {node.get_friendly_name(): node for node in compiled.get_runtime_model().get_ordered_ops()}
 
     def part(name: str) -> str:
@@ -196,7 +198,7 @@ def steps(compiled: Any, request: Any, counted: Mapping[str, int]) -> tuple[Step
 
 
 def operations(node: Any, counted: Mapping[str, int]) -> int:
-    """Operations of a node of a compiled graph, by its shapes, or by the names of the nodes fused into it."""
+    """Count the operations of a node of a compiled graph, from its shapes or from the nodes fused into it."""
     information = node.get_rt_info()
     kind = information["layerType"].astype(str)
     shapes: list[list[int]] = [list(one.get_shape()) for one in node.inputs()]
@@ -213,13 +215,13 @@ def operations(node: Any, counted: Mapping[str, int]) -> int:
     return sum(counted.get(name, 0) for name in information["originalLayersNames"].astype(str).split(","))
 
 
-def total(found: Sequence[Step]) -> float:
-    """Sum of the seconds of all steps."""
-    return sum(step.seconds for step in found)
+def total(steps: Sequence[Step]) -> float:
+    """Return the seconds of all steps."""
+    return sum(step.seconds for step in steps)
 
 
 def lines(profile: Profile, by: str, rows: int) -> list[str]:
-    """Table, longest times first."""
+    """Return a table, longest times first."""
     seconds: dict[str, float] = defaultdict(float)
     gflop: dict[str, float] = defaultdict(float)
     number: dict[str, int] = defaultdict(int)
@@ -233,17 +235,19 @@ def lines(profile: Profile, by: str, rows: int) -> list[str]:
         seconds[name] += step.seconds
         gflop[name] += step.gflop
         number[name] += 1
-    whole, found = total(profile.steps), sum(gflop.values())
+    whole, counted = total(profile.steps), sum(gflop.values())
     table = [
-        f"one segment of {profile.at_once} at once: {1e3 * profile.wall_s:.0f} ms for each; "
+        f"one segment of {profile.at_once} in parallel: {1e3 * profile.wall_s:.0f} ms for each; "
         f"the network's operations {1e3 * whole:.0f} ms",
         f"{'ms':>9}{'%':>7}{'number':>8}{'GFLOP':>9}{'GFLOP/s':>9}  {by}",
     ]
     for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:rows]:
         rate = f"{gflop[name]:9.2f}{gflop[name] / value:9.0f}" if gflop[name] and value else f"{'':18}"
         table.append(f"{1e3 * value:9.1f}{100 * value / whole:7.1f}{number[name]:8}{rate}  {name}")
-    table.append(f"{1e3 * whole:9.1f}{100:7.1f}{sum(number.values()):8}{found:9.2f}{found / whole:9.0f}  all")
-    if abs(profile.gflop - found) > 0.001 * profile.gflop:
+    table.append(
+        f"{1e3 * whole:9.1f}{100:7.1f}{sum(number.values()):8}{counted:9.2f}{counted / whole:9.0f}  all"
+    )
+    if abs(profile.gflop - counted) > 0.001 * profile.gflop:
         table.append(f"the published graph has {profile.gflop:.2f} GFLOP")
     return table
 

@@ -55,7 +55,7 @@ def song(contender: Contender, measured: Measured) -> None:
 
 
 def segments(sides: Sequence[Side], runs: int) -> None:
-    """Compute one segment of each contender in turn, `runs` times. The other processes stay warm and wait."""
+    """Compute one segment of each contender in turn, `runs` times, in processes that stay warm."""
     workers: dict[str, Worker] = {}
     try:
 
@@ -67,7 +67,7 @@ def segments(sides: Sequence[Side], runs: int) -> None:
             else:
                 measured.segments.append(Segment(**workers[contender.name].compute()))
 
-        in_turn(sides, runs + 1, segment)  # in the first turn, processes start
+        in_turn(sides, runs + 1, segment)  # the first turn starts the processes
     finally:
         for worker in workers.values():
             worker.end()
@@ -88,7 +88,7 @@ class Worker:
         )
 
     def answer(self) -> dict[str, Any]:
-        """Read its next line. Raises CommandFailed if the process ends instead."""
+        """Read the next line of its output. Raises CommandFailed if the process ends instead."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -111,5 +111,5 @@ class Worker:
 
 
 def megabytes(folder: Path) -> int:
-    """Size of all files in `folder`."""
+    """Return the size of all files in `folder` in MB."""
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)

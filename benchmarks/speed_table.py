@@ -28,7 +28,7 @@ class Measured:
     songs: list[Cost] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     at_once: int = 1
-    """Segments that it computes at once. Costs are those of one."""
+    """Number of segments that it computes in parallel. Costs are for one segment."""
     engine: str = "–"
     """Engine that computed the network, as its process reports."""
     load_s: list[float] = field(default_factory=list)
@@ -49,14 +49,14 @@ class Setting:
     peak_gflops: float | None
     """Peak of float32 products."""
     same_network: bool
-    """All contenders run the same network, so that their segments can be compared."""
+    """Whether all contenders run the same network, so that their segments can be compared."""
     integer_peak: float | None = None
     """Peak of products of 16-bit integers."""
     gflop_as_floats: float = 0.0
     """Part of `segment_gflop` that the native engine computes on floats."""
 
     def least_s(self, engine: str) -> float | None:
-        """Seconds that the operations of a segment need at the machine's peak. None: unknown."""
+        """Return the seconds that the operations of a segment need at the machine's peak. None: unknown."""
         if not self.segment_gflop or not self.peak_gflops:
             return None
         if engine != NATIVE:
@@ -79,7 +79,7 @@ class Thresholds:
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Median, with the lowest and highest of several values."""
+    """Format the median, with the lowest and highest of several values."""
     if not values:
         return "–"
     middle = f"{statistics.median(values):.{digits}f}"
@@ -87,12 +87,12 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def ratios(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """Ratios of theirs to ours, run by run."""
+    """Return the ratios of theirs to ours, run by run."""
     return [their / our for their, our in zip(theirs, ours, strict=False)]
 
 
 def table(measured: Sequence[Measured], setting: Setting) -> list[list[str]]:
-    """Rows of cells: the heading, then one row for each figure, with a column for each contender."""
+    """Return rows of cells: the heading, then one row for each figure, with a column for each contender."""
     ours = measured[OURS]
 
     def row(name: str, cell: Callable[[Measured], str]) -> list[str]:
@@ -164,7 +164,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def missed_thresholds(measured: Sequence[Measured], setting: Setting, thresholds: Thresholds) -> list[str]:
-    """Missed thresholds, one line each. A figure that could not be measured is missed; so is any failure of ours."""
+    """Return the missed thresholds, one line each. Missing figures and any failure of ours count as missed."""
     ours = measured[OURS]
     walls = [cost.wall_s for cost in ours.songs]
     lines = [f"{ours.name} failed: {ours.failed}"] if ours.failed else []

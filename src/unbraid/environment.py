@@ -1,4 +1,4 @@
-"""Shared parts of settings that are read from environment variables."""
+"""Types and prefix of settings from environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "UNBRAID_"
 
 
 def split_list(value: object) -> object:
-    """Split `a, b c` into three names."""
+    """Split a text at commas and spaces: `a, b c` has three names. Other values are unchanged."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 

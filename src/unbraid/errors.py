@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 class Fault(StrEnum):
-    """Where the cause of an error lies: decides between 400 and 500, and whether a retry can succeed."""
+    """Cause of an error: decides between HTTP status 400 and 500, and whether a retry can succeed."""
 
     SONG = "song"
-    """In the song or in the request: the same request fails again."""
+    """The cause is the song or the request: the same request fails again."""
     OURS = "ours"
-    """In this machine or this program: the same request may succeed later."""
+    """The cause is this machine or this program: the same request may succeed later."""
 
 
 class UnbraidError(Exception):
     """Base of all expected errors.
 
-    An error carries data; sentences are made where it is shown. `reason` is one line that says what happened and what
-    to do next, without a subject if `subject` is given ("is empty. Copy or download it again."). `subject` is the name
-    of the file or folder that the reason is about. `fault` is a class attribute that an instance may override.
+    `reason` is one finished line: what happened, and what to do next. `subject` is the name of the file or folder that
+    the reason is about; the reason then lacks a subject ("is empty. Copy or download it again."). The interface that
+    shows the error adds the subject by the name its reader knows, and may add advice or replace the line
+    (`unbraid.jobs.messages` for the web app and AWS). `fault` is a class attribute that an instance may override.
     """
 
     fault: Fault = Fault.OURS
@@ -48,16 +49,16 @@ class UnbraidError(Exception):
         return self.message_about(self.subject)
 
     def message_about(self, subject: str | None) -> str:
-        """Return the line with another name for the subject: the one its reader knows.
+        """Return the line with another name for the subject, such as the name that the user gave the file.
 
-        An error without a subject isn't about a file and stays as it is.
+        The line of an error without a subject stays as it is.
         """
         return self.reason if self.subject is None or subject is None else f"{subject} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class SongWarning:
-    """Something wrong with a song that didn't stop the work. `subject` is the name of its file."""
+    """A problem of a song that didn't stop the work. `subject` is the name of its file."""
 
     subject: str
     reason: str
@@ -66,7 +67,7 @@ class SongWarning:
         return self.message_about(self.subject)
 
     def message_about(self, subject: str) -> str:
-        """Return the line with another name for the subject: the one its reader knows."""
+        """Return the line with another name for the subject, such as the name that the user gave the file."""
         return f"{subject} {self.reason}"
 
 
@@ -114,7 +115,7 @@ class OutputError(UnbraidError):
         self.advice = advice
 
     def message_about(self, subject: str | None) -> str:
-        """Return the line; its subject is the output, and never the song."""
+        """Return the line. Its subject stays the output file; callers pass the name of a song."""
         return self.message_with("")
 
     def message_with(self, option: str) -> str:
@@ -122,7 +123,7 @@ class OutputError(UnbraidError):
         return f"{super().message_about(self.subject)} {self.advice.format(option=option)}".rstrip()
 
     def moved_to(self, path: Path) -> OutputError:
-        """Return the same error for another path: the one its reader knows."""
+        """Return the same error for another path, such as the final place of a file instead of its hidden one."""
         return OutputError(self.reason, path=path, problem=self.problem, advice=self.advice)
 
 
@@ -132,7 +133,7 @@ class ModelError(UnbraidError):
     fault = Fault.SONG
 
     def message_about(self, subject: str | None) -> str:
-        """Return the line; its subject is the model, and never the song."""
+        """Return the line. Its subject stays the model; callers pass the name of a song."""
         return super().message_about(self.subject)
 
 
@@ -160,7 +161,7 @@ class Cancelled(UnbraidError):  # noqa: N818 - nothing went wrong
 
 
 class JobError(UnbraidError):
-    """A session can't do what the request asks for. Subclasses are named after the answer, not after an error."""
+    """A session can't carry out the request. Subclasses have the name of the answer."""
 
     fault = Fault.SONG
 

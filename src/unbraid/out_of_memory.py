@@ -25,7 +25,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def probe_memory(count: int) -> None:
-    """Raise MemoryError if the process can't allocate `count` bytes more, for a library that doesn't check."""
+    """Raise MemoryError if the process can't allocate `count` more bytes. For libraries that don't check."""
     try:
         mmap.mmap(-1, count).close()
     except OSError as error:

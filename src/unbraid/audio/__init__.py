@@ -1,1 +1,1 @@
-"""Decode audio files to float32 (channels, samples) and encode them, exact to the sample. Loads nothing itself."""
+"""Decode audio files to float32 (channels, samples) and encode them, exact to the sample."""

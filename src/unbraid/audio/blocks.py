@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from unbraid.audio.resample import Block, Resampler
+from unbraid.audio.arrays import Floats
+from unbraid.audio.resample import Resampler
 
 
-def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: int) -> Iterator[Block]:
+def resampled(blocks: Iterable[Floats], from_rate: int, to_rate: int, channels: int) -> Iterator[Floats]:
     """Resample a stream of blocks from one rate to another (Hz). Yields no empty blocks."""
     resampler = Resampler(from_rate, to_rate, channels)
     for block in blocks:
@@ -21,9 +22,9 @@ def resampled(blocks: Iterable[Block], from_rate: int, to_rate: int, channels: i
         yield out
 
 
-def even(blocks: Iterable[Block], length: int) -> Iterator[Block]:
-    """Cut a stream into blocks of (channels, length). The last one may be shorter; none is empty."""
-    waiting: list[Block] = []
+def even(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
+    """Cut a stream into blocks (channels, length). The last block may be shorter. Yields no empty blocks."""
+    waiting: list[Floats] = []
     samples = 0
     for block in blocks:
         while samples + block.shape[1] >= length:

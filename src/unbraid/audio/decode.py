@@ -12,6 +12,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.header_length import (
     exact_length,
     is_cut_off,
@@ -20,7 +21,6 @@ from unbraid.audio.header_length import (
     trusted_duration,
 )
 from unbraid.audio.probe import SoundInfo, open_sound, probe
-from unbraid.audio.resample import Block
 from unbraid.audio.samples import mix_channels, to_float
 from unbraid.audio.timeline import Timeline
 from unbraid.errors import InputError, SettingError, SongWarning
@@ -30,17 +30,20 @@ if TYPE_CHECKING:
 
 BLOCK_S = 1.0  # length of a block; long enough that the overhead of a call is negligible
 MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which decoding stops
-MAX_PADDING_FRAMES = 2  # after the end of the song by its header; if more follow, the header is wrong
-TOLERANCE_S = 0.25  # a header may be off by this without a warning: some count frames, or include padding
+MAX_PADDING_FRAMES = 2  # frames beyond the length in the header; if more follow, the header is wrong
+TOLERANCE_S = (
+    0.25  # allowed error of a header's length without a warning: some count frames, or include padding
+)
 
 _KINDS = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # FFmpeg's to numpy's
 
-# Samples of silence to insert before a frame, the frame, and its samples that belong to the song in FFmpeg's layout.
+# Samples of silence to insert before a frame, the frame, and those of its samples that belong to the song, in FFmpeg's
+# layout.
 Piece = tuple[int, AudioFrame, NDArray[Any]]
 
 
 class Decoder:
-    """Iterates once over an audio stream of a file, as float32 (channels, n) blocks of about a second, n at least 1.
+    """Iterable over an audio stream of a file, once: float32 blocks (channels, n) of about a second, n at least 1.
 
     `channels` is 1 or 2; by default 1 for a mono file and 2 for others. `stream` is the number of the audio stream,
     from 0. `info` saves probing the file again. `warnings` and `samples_decoded` (at the file's rate) grow while
@@ -94,7 +97,7 @@ class Decoder:
         """Release the file."""
         self._container.close()
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[Floats]:
         for block in self._blocks():
             self.samples_decoded += block.shape[1]
             yield self._without_nan(block)
@@ -104,8 +107,8 @@ class Decoder:
             )
         self._warn_at_end()
 
-    def _blocks(self) -> Iterator[Block]:
-        """Join frames to blocks of about BLOCK_S, converted and mixed, at the file's rate."""
+    def _blocks(self) -> Iterator[Floats]:
+        """Join frames to blocks of about BLOCK_S, convert them to float and mix their channels."""
         enough = int(BLOCK_S * self.info.sample_rate)
         waiting: list[NDArray[Any]] = []
         samples = 0
@@ -123,14 +126,17 @@ class Decoder:
         if first is not None:
             yield self._join(waiting, first)
 
-    def _join(self, arrays: list[NDArray[Any]], like: AudioFrame) -> Block:
+    def _join(self, arrays: list[NDArray[Any]], like: AudioFrame) -> Floats:
         joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
         block = to_float(joined, like.layout.nb_channels, like.format.is_planar)
         return mix_channels(block, [channel.name for channel in like.layout.channels], self.channels)
 
     def _without_padding(self) -> Iterator[Piece]:
-        """Yield `_frames` up to the length in the header; all frames if more follow than encoders pad with."""
-        held: list[Piece] = []
+        """Yield the pieces of `_frames` up to the length in the header.
+
+        If more follow than an encoder's padding, the header is wrong: yield all.
+        """
+        surplus_pieces: list[Piece] = []
         longest = 0
         for silence, frame, array in self._frames():
             surplus = self._timeline.surplus
@@ -138,18 +144,18 @@ class Decoder:
             if surplus > MAX_PADDING_FRAMES * longest:
                 self._length_is_wrong = True
             if surplus == 0 or self._length_is_wrong:
-                yield from held
-                held = []
+                yield from surplus_pieces
+                surplus_pieces = []
                 yield silence, frame, array
-            elif held:
-                held.append((silence, frame, array))
+            elif surplus_pieces:
+                surplus_pieces.append((silence, frame, array))
             else:
-                kept = max(0, array.shape[1] - surplus * _width(frame))
-                yield silence, frame, array[:, :kept]
-                held.append((0, frame, array[:, kept:]))
+                end = max(0, array.shape[1] - surplus * _width(frame))
+                yield silence, frame, array[:, :end]
+                surplus_pieces.append((0, frame, array[:, end:]))
 
     def _frames(self) -> Iterator[Piece]:
-        """Decode all frames, without the padding that packets and delays declare."""
+        """Decode all frames. Leave out the padding that the packets' durations and the encoder's delay declare."""
         errors = 0
         packets = self._container.demux(self._stream)
         while errors <= MAX_ERRORS_IN_A_ROW:
@@ -175,14 +181,14 @@ class Decoder:
                 if frame.sample_rate != self.info.sample_rate:
                     self._warn("changes its sample rate; only the part before that is used.")
                     return
-                silence, start, kept = self._timeline.place(frame)
-                if kept:
+                silence, start, count = self._timeline.place(frame)
+                if count:
                     array = _samples(frame)
-                    if kept < frame.samples:
-                        array = array[:, start * _width(frame) : (start + kept) * _width(frame)]
+                    if count < frame.samples:
+                        array = array[:, start * _width(frame) : (start + count) * _width(frame)]
                     yield silence, frame, array
 
-    def _without_nan(self, block: Block) -> Block:
+    def _without_nan(self, block: Floats) -> Floats:
         finite = np.isfinite(block)
         if not finite.all():
             self._silenced += int(block.size - np.count_nonzero(finite))

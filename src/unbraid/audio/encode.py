@@ -13,10 +13,11 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.formats import AAC_FRAME, output_format
 from unbraid.audio.lame import declare_length
 from unbraid.audio.output_file import OutputFile
-from unbraid.audio.resample import Block, Resampler, resampled_length
+from unbraid.audio.resample import Resampler, resampled_length
 from unbraid.audio.samples import interleaved, to_integers
 from unbraid.audio.tags import add_cover, cover_tags
 from unbraid.errors import SettingError
@@ -25,22 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-SHORTEST_ALIGNED = (
-    4 * AAC_FRAME
-)  # FFmpeg plays nothing of an M4A whose edit list begins and ends in one frame
+# Samples. FFmpeg plays nothing of an M4A if its edit list begins and ends in the same frame.
+SHORTEST_ALIGNED = 4 * AAC_FRAME
 IO_BUFFER = 1 << 18  # bytes that FFmpeg collects before it writes them
 
 
 class Encoder:
-    """Writes blocks to `path`, which appears complete when `close` returns.
+    """Encoder of blocks to the file `path`, which appears complete when `close` returns.
 
-    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. If the format lacks that rate, they are resampled;
-    the attribute `sample_rate` is the rate of the file. `bitrate` is in bit/s. `tags` are named as in SoundInfo;
-    a format keeps those it knows. All formats but WAV keep a JPEG or PNG `cover`.
+    `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. If the format doesn't support that rate, they are
+    resampled; the attribute `sample_rate` is the rate of the file. `bitrate` is in bit/s. `tags` have the names of
+    SoundInfo; a format drops tags that it doesn't support. All formats except WAV store a JPEG or PNG `cover`.
 
-    The file decodes to exactly the samples that were written. `samples` is their number, if it is known in advance.
-    M4A needs it: FFmpeg and many players play the last frame to its end, whatever the file says. With the number known,
-    silence that all players skip is put before the first sample, so that the last sample ends a frame.
+    The file decodes to exactly the written samples. `samples` is their number, if it is known in advance. M4A needs it:
+    FFmpeg and many players play the last frame to its end, even if the file declares padding there. If the number is
+    known, the encoder puts silence that all players skip before the first sample, so that the last sample ends a
+    frame.
 
     Raises SettingError if the format can't do this, and OutputError if the file can't be written; no file remains.
     """
@@ -98,7 +99,7 @@ class Encoder:
 
     @property
     def samples_written(self) -> int:
-        """Samples so far, at `sample_rate`."""
+        """Number of samples so far, at `sample_rate`."""
         return max(0, self._encoded)
 
     def __enter__(self) -> Self:
@@ -112,7 +113,7 @@ class Encoder:
         else:
             self.abort()
 
-    def write(self, block: Block) -> None:
+    def write(self, block: Floats) -> None:
         """Append a block, float32 (channels, n). Raises OutputError."""
         with self._part.discard_on_error():
             self._encode(self._resampler.push(block))
@@ -131,7 +132,7 @@ class Encoder:
         """Remove the unfinished file."""
         self._part.discard()
 
-    def _encode(self, block: Block) -> None:
+    def _encode(self, block: Floats) -> None:
         if block.shape[1] == 0:
             return
         kind = self.format.sample_format

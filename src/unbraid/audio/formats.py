@@ -16,19 +16,19 @@ class OutputFormat:
     """An output format."""
 
     name: str
-    """Also the ending of its files."""
+    """Name of the format, and ending of its files."""
     container: str
     codec: str
     sample_format: str
     rates: tuple[int, ...] = ()
-    """Sample rates in Hz, ascending; empty: any."""
+    """Supported sample rates in Hz, ascending; empty: all."""
     bitrates: tuple[int, int, int] | None = None
     """Lowest, default and highest bit rate in bit/s, of all channels together; None: lossless."""
     cover: Literal["picture", "tag"] | None = "picture"
     """Store the cover as an attached picture or as a tag; None: the format has no cover."""
 
     def container_options(self, sample_rate: int) -> dict[str, str]:
-        """Options of FFmpeg's muxer."""
+        """Return options for FFmpeg's muxer."""
         if self.name == "wav":
             return {"rf64": "auto"}  # RIFF's 32-bit sizes end at 4 GiB (EBU Tech 3306)
         if self.name == "m4a":
@@ -37,12 +37,12 @@ class OutputFormat:
         return {}
 
     def codec_options(self, bitrate: int | None, subtype: str) -> dict[str, str]:
-        """Options of FFmpeg's encoder."""
+        """Return options for FFmpeg's encoder."""
         if self.name == "flac" and subtype == "24":
             return {"bits_per_raw_sample": "24"}
         if self.name == "mp3" and bitrate is not None and bitrate >= 256_000:
-            # LAME's -q 7 instead of 5 takes a quarter less time. At these rates LAME's noise shaping has nothing to do:
-            # the error isn't larger in any band.
+            # LAME's -q 7 instead of 5 takes a quarter less time. It does less noise shaping, which these rates don't
+            # need: the error isn't larger in any band.
             return {"compression_level": "7"}
         return {}
 
@@ -63,7 +63,7 @@ class OutputFormat:
         lowest, default, highest = self.bitrates
         if self.name == "mp3" and sample_rate < 32000:  # MPEG-2 layer III has lower limits
             highest, default = 160_000, 160_000
-            if sample_rate < 16000:  # and so has MPEG-2.5
+            if sample_rate < 16000:  # MPEG-2.5 has even lower ones
                 highest, default = 64_000, 64_000
         bitrate = default if bitrate is None else bitrate
         if not lowest <= bitrate <= highest:
@@ -87,7 +87,7 @@ FORMATS = ("wav", "flac", *_LOSSY)
 
 
 def subtypes(name: str) -> tuple[str, ...]:
-    """Return the kinds of samples that format `name` can hold."""
+    """Return the sample types of the format `name`."""
     return tuple({"wav": _WAV, "flac": _FLAC}.get(name, ("16",)))
 
 

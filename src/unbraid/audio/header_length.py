@@ -12,7 +12,7 @@ from av.stream import Disposition
 from unbraid.audio.lame import id3_size
 from unbraid.audio.timeline import MP4
 
-# Raw streams have no header. FFmpeg estimates: size divided by bit rate, or the last timestamps.
+# Containers of raw streams have no length. FFmpeg estimates it: size divided by bit rate, or the last timestamps.
 _ESTIMATED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "mpeg", "mpegts", "truehd"})
 _TAIL = 65536 + 1  # bytes: an Ogg page is at most 65307 long
 _GAPLESS = re.compile(r"\s*[0-9A-F]+ ([0-9A-F]{1,8}) ([0-9A-F]{1,8}) ([0-9A-F]{1,16})\b", re.IGNORECASE)
@@ -24,7 +24,7 @@ _HEAD = 4096  # bytes to search from the first MP3 frame on; the longest frame h
 
 
 def claimed_duration(container: InputContainer, sound: AudioStream) -> float | None:
-    """Return the length in seconds by the header or FFmpeg's estimate; None if there is neither."""
+    """Return the length in seconds, from the header or FFmpeg's estimate; None if there is neither."""
     if sound.duration and sound.time_base is not None:
         return float(sound.duration * sound.time_base)
     tagged = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", sound.metadata.get("DURATION", ""))  # Matroska
@@ -35,7 +35,7 @@ def claimed_duration(container: InputContainer, sound: AudioStream) -> float | N
 
 
 def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) -> float | None:
-    """Return `claimed_duration` if it comes from a header and is about this stream, not the pictures; else None."""
+    """Return `claimed_duration` if it is from a header and describes this stream, not the video; else None."""
     name = container.format.name
     if name in _ESTIMATED or (name == "mp3" and not _has_length_header(path)):
         return None
@@ -48,7 +48,7 @@ def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) 
 def exact_length(
     path: Path, container: InputContainer, sound: AudioStream, duration_s: float | None
 ) -> tuple[int | None, int]:
-    """Return the length in samples, by iTunes' gapless tag or else `duration_s`, and by how many it may be off."""
+    """Return the length in samples, from iTunes' gapless tag or else `duration_s`, and its largest error in samples."""
     if duration_s is None:
         return None, 0
     length = round(duration_s * sound.sample_rate)
@@ -62,7 +62,7 @@ def exact_length(
 
 
 def _gapless_length(container: InputContainer, length: int) -> int | None:
-    """Return the length by the tag iTunSMPB: zero, delay, padding and length in samples, in hexadecimal.
+    """Return the length from the tag iTunSMPB: zero, delay, padding and length in samples, in hexadecimal.
 
     None if the tag is missing, or if it contradicts the container's `length`, which may or may not include delay and
     padding. Editors copy the tag when they cut or join files.
@@ -111,7 +111,7 @@ def _movie_timescale(path: Path) -> int:
 
 
 def is_cut_off(path: Path, container_name: str) -> bool:
-    """Whether a WAV, Ogg or Matroska file is truncated. FFmpeg's durations don't tell."""
+    """Whether a WAV, Ogg or Matroska file is truncated, which FFmpeg's durations don't show."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL))
@@ -136,7 +136,7 @@ def is_cut_off(path: Path, container_name: str) -> bool:
 
 
 def is_one_page_of_vorbis(path: Path, container: InputContainer, sound: AudioStream) -> bool:
-    """Whether an Ogg Vorbis file has all its sound, some seconds at most, in one page.
+    """Whether an Ogg Vorbis file has all its audio in one page, which holds a few seconds.
 
     The time of that page is then the length of the song (Vorbis I, appendix A.2). FFmpeg doesn't know this rule.
     """
@@ -152,11 +152,11 @@ def is_one_page_of_vorbis(path: Path, container: InputContainer, sound: AudioStr
 
 
 def _matroska_size(head: bytes) -> int:
-    """Return the size of a Matroska file by its `head` (RFC 8794: element id, size, data); 0 if unknown."""
+    """Return the size that the `head` of a Matroska file declares (RFC 8794: element id, size, data); 0: unknown."""
     segment = head.find(b"\x18\x53\x80\x67") + 4
     if segment < 4 or len(head) < segment + 8 or head[segment] == 0:
         return 0
-    width = 9 - head[segment].bit_length()  # the number of leading zeros is the number of bytes that follow
+    width = 9 - head[segment].bit_length()  # the leading zeros count the bytes that follow
     mask = (1 << 7 * width) - 1
     length = int.from_bytes(head[segment : segment + width], "big") & mask
     return 0 if length == mask else segment + width + length

@@ -1,7 +1,7 @@
 """Correct the length in an MP3's LAME header, which FFmpeg's muxer sets too high.
 
-Encoder and decoder delay the sound by 1105 samples. So the last frame may contain nothing but padding, and the frame
-before it up to 46 samples of padding. The muxer only counts the padding in the last frame.
+Encoder and decoder together delay the sound by 1105 samples. So the last frame may consist of padding, and the frame
+before it may end with up to 46 samples of padding. The muxer counts only the padding in the last frame.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CHECKSUM = 154  # bytes from "Xing" or "Info" to the CRC-16 of the frame up to 
 
 
 def id3_size(head: bytes) -> int:
-    """Size in bytes of the ID3 tag at the start of an MP3: ID3v2.4, section 3.1, a size of four 7-bit groups."""
+    """Return the size in bytes of the ID3 tag at the start of an MP3 (ID3v2.4, section 3.1: four groups of 7 bits)."""
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))

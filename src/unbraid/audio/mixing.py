@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import even, resampled
 from unbraid.audio.decode import BLOCK_S, Decoder
 from unbraid.audio.probe import SoundInfo, probe
-from unbraid.audio.resample import Block
 from unbraid.errors import SettingError
 
-CEILING = 0.99  # of full scale: the peak of a mix that would clip otherwise; lossy codecs overshoot a little
+# A mix that would clip is scaled to this peak, as a fraction of full scale. Lossy codecs overshoot a little.
+CEILING = 0.99
 
 Report = Callable[[float], object]
-"""Callback with the seconds done; an exception it raises stops the work."""
+"""Callback with the seconds done so far. It may raise an exception to stop the work."""
 
 
 class Mix:
-    """Sum of `stems`, (file, gain) each, at the sample rate of the first; stereo unless all are mono.
+    """Sum of `stems`, pairs of file and gain, at the sample rate of the first. Mono if all are mono, else stereo.
 
     Shorter files are padded with silence. Raises InputError; SettingError if there are no stems.
     """
@@ -38,7 +39,7 @@ class Mix:
         self.samples: int | None = None
 
     def measure(self, report: Report | None = None) -> None:
-        """Read all stems once; set `samples` to the length of the mix and `gain` so that it doesn't clip."""
+        """Read all stems once. Set `samples` to the length of the mix, and `gain` so that it doesn't clip."""
         peak, samples = 0.0, 0
         for block in self._sums():
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
@@ -48,13 +49,13 @@ class Mix:
         self.samples = samples
         self.gain = CEILING / peak if peak > 1 else 1.0
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[Floats]:
         """Yield the mix from its start, times `gain`, as float32 (channels, n) blocks of a second."""
         gain = np.float32(self.gain)
         for block in self._sums():
             yield block * gain
 
-    def _sums(self) -> Iterator[Block]:
+    def _sums(self) -> Iterator[Floats]:
         length = int(BLOCK_S * self.sample_rate)
         decoders = [Decoder(path, channels=self.channels) for path, _ in self._stems]
         with ExitStack() as stack:
@@ -70,5 +71,5 @@ class Mix:
                         total[:, : block.shape[1]] += block * gain
                 yield total
 
-    def _stem(self, decoder: Decoder) -> Iterator[Block]:
+    def _stem(self, decoder: Decoder) -> Iterator[Floats]:
         return resampled(decoder, decoder.sample_rate, self.sample_rate, self.channels)

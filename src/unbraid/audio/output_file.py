@@ -1,4 +1,4 @@
-"""An atomic output file whose errors, the system's and FFmpeg's, are OutputErrors."""
+"""An atomic output file that turns errors of the system and of FFmpeg into OutputError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unbraid.files.oserrors import output_error, report_output_errors
 
 
 class OutputFile(AtomicFile):
-    """`file` is open for reading and writing; `commit` puts it at `path`. Raises OutputError."""
+    """AtomicFile that raises OutputError: `file` is open for reading and writing; `commit` puts it at `path`."""
 
     def __init__(self, path: Path) -> None:
         with report_output_errors(path):

@@ -27,24 +27,24 @@ _CONTAINERS = (
     "mpegts,nut,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
 )
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-# FFmpeg searches the samples of a WAV for DTS, which DTS CDs contain. This takes 25 ms, nearly all the time of opening
-# a file, so it is skipped after the first time.
+# FFmpeg searches the samples of a WAV for DTS, because WAV copies of DTS CDs contain it. The search takes 25 ms, nearly
+# all the time of opening a file, so it is skipped when a file is opened again.
 _SKIP_DTS_SEARCH = {"max_probe_packets": "1"}
 
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """What a file says about one of its audio streams."""
+    """Properties of an audio stream, from the headers of its file."""
 
     path: Path
     codec: str
     container: str
     sample_rate: int
-    """Hz"""
+    """Sample rate in Hz."""
     channels: int
-    """As stored, before surround sound is mixed to stereo."""
+    """Number of channels in the file, before surround sound is mixed to stereo."""
     duration_s: float | None
-    """What the header claims, which may be wrong; None if it says nothing."""
+    """Length in the header in seconds, which may be wrong; None if there is none."""
     streams: int
     """Number of audio streams in the file."""
     tags: dict[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def open_sound(
 ) -> tuple[InputContainer, AudioStream]:
     """Open `path` and choose an audio stream. The caller closes the container. Raises InputError, SettingError.
 
-    `known` describes the same stream, if it was probed before.
+    `known`: description of the same stream, if it has been probed before.
     """
     name = Path(path).name or str(path)
     _check_readable(path, name)
@@ -86,7 +86,7 @@ def open_sound(
 
 
 def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
-    name = f"file:{Path(path).absolute()}"  # with this prefix FFmpeg never takes it for a URL
+    name = f"file:{Path(path).absolute()}"  # with this prefix FFmpeg never interprets it as a URL
     try:
         return av.open(name, "r", options=options, metadata_errors="replace")
     except MemoryError:
@@ -95,7 +95,7 @@ def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
         with Path(path).open("rb") as file:
             head = file.read(3)
         if head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
-            # FFmpeg sometimes takes an MP3 of two frames for a video.
+            # FFmpeg sometimes mistakes an MP3 of two frames for a video.
             return av.open(name, "r", format="mp3", options=options, metadata_errors="replace")
         raise
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
-Block = NDArray[np.float32]
+from unbraid.audio.arrays import Floats
 
-# Compared with "HQ", between 44.1 and 48 kHz: the residue of a sine is at -151 instead of -134 dB, which is below the
-# rounding error of 24 bits (-146 dB). It takes 0.1 s more for a song of five minutes.
+# Compared with "HQ", between 44.1 and 48 kHz: the error of a sine is -151 instead of -134 dB, which is below the
+# rounding error of 24 bits (-146 dB). It takes 0.1 s longer for a song of five minutes.
 QUALITY = "VHQ"
 
 
@@ -23,9 +22,9 @@ def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
 
 
 class Resampler:
-    """Resamples a stream of `channels` from `from_rate` to `to_rate` (Hz).
+    """Resampler of a stream of `channels` from `from_rate` to `to_rate` (Hz).
 
-    The returned blocks add up to `resampled_length` of the pushed ones. With equal rates, blocks pass unchanged.
+    The returned blocks have `resampled_length` samples in total. With equal rates, blocks pass unchanged.
 
     >>> resampler = Resampler(48000, 44100, channels=2)
     >>> resampler.push(np.zeros((2, 480), np.float32), last=True).shape
@@ -39,17 +38,17 @@ class Resampler:
         if from_rate != to_rate:
             self._stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality=QUALITY)
 
-    def push(self, block: Block, last: bool = False) -> Block:
+    def push(self, block: Floats, last: bool = False) -> Floats:
         """Resample `block` (channels, samples). `last` also flushes the filter. May return no samples."""
         if self._stream is None:
             return block
         self._pushed += block.shape[1]
         out = self._stream.resample_chunk(np.ascontiguousarray(block.T), last)
-        resampled: Block = np.ascontiguousarray(out.T)
+        resampled: Floats = np.ascontiguousarray(out.T)
         if last:
-            wanted = resampled_length(self._pushed, self.from_rate, self.to_rate) - self._returned
-            resampled = resampled[:, :wanted]
-            missing = wanted - resampled.shape[1]
+            remaining = resampled_length(self._pushed, self.from_rate, self.to_rate) - self._returned
+            resampled = resampled[:, :remaining]
+            missing = remaining - resampled.shape[1]
             if missing > 0:
                 resampled = np.pad(resampled, ((0, 0), (0, missing)))
         self._returned += resampled.shape[1]

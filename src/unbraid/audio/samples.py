@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio.resample import Block
+from unbraid.audio.arrays import Floats
 
 # (left, right) gains of each loudspeaker in stereo: ITU-R BS.775-3, table 2 (downmix of 3/2 to 2/0). As in that
 # recommendation, the low-frequency channel is dropped. A back centre counts half to each side.
@@ -38,7 +38,7 @@ _SPEAKERS: dict[str, tuple[float, float]] = {
     "DL": (1.0, 0.0),
     "DR": (0.0, 1.0),
 }
-# The usual order of that many channels, for files that don't declare theirs.
+# Usual order of channels by their number, for files that don't declare an order.
 _USUAL_LAYOUTS: dict[int, tuple[str, ...]] = {
     3: ("FL", "FR", "FC"),
     4: ("FL", "FR", "BL", "BR"),
@@ -49,13 +49,13 @@ _USUAL_LAYOUTS: dict[int, tuple[str, ...]] = {
 }
 
 
-def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
+def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Floats:
     """Convert samples, (channels, n) if `planar` or else interleaved (1, n * channels), to float32 (channels, n)."""
     if not planar:
         samples = samples.reshape(-1, channels).T
     if samples.dtype == np.uint8:
         return (np.ascontiguousarray(samples, dtype=np.float32) - np.float32(128)) * np.float32(2**-7)
-    block: Block = np.ascontiguousarray(samples, dtype=np.float32)
+    block: Floats = np.ascontiguousarray(samples, dtype=np.float32)
     if samples.dtype == np.int16:
         block *= np.float32(2**-15)
     elif samples.dtype == np.int32:
@@ -63,14 +63,14 @@ def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Block:
     return block
 
 
-def to_integers(block: Block, bits: int) -> NDArray[Any]:
-    """Round float32 (channels, n) to integers of `bits` and clip them to their range: int16 or int32 (channels, n).
+def to_integers(block: Floats, bits: int) -> NDArray[Any]:
+    """Round float32 (channels, n) to integers of `bits`, clipped to their range: int16 or int32 (channels, n).
 
     There is no dither: it would change samples that equal the input's. Artefacts of separation are far louder than the
     rounding noise of 16 bits (-98 dB of full scale).
     """
     full_scale = float(2 ** (bits - 1))
-    wide = block.astype(np.float64) if bits > 16 else block  # float32 would round up (24-bit full scale) - 1
+    wide = block.astype(np.float64) if bits > 16 else block  # float32 would round 24-bit (full scale - 1) up
     scaled = wide * full_scale
     np.rint(scaled, out=scaled)
     np.clip(scaled, -full_scale, full_scale - 1, out=scaled)
@@ -79,18 +79,17 @@ def to_integers(block: Block, bits: int) -> NDArray[Any]:
 
 def interleaved(samples: NDArray[Any]) -> NDArray[Any]:
     """Interleave (channels, n) to (1, n * channels)."""
-    beside = np.empty(samples.shape[::-1], samples.dtype)
-    # Four times as fast as assigning the transposed array at once.
+    interleaved = np.empty(samples.shape[::-1], samples.dtype)
+    # Four times as fast as assigning the whole transposed array.
     for channel, values in enumerate(samples):
-        beside[:, channel] = values
-    return beside.reshape(1, -1)
+        interleaved[:, channel] = values
+    return interleaved.reshape(1, -1)
 
 
-def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:
-    """Mix `block` (len(layout), n), whose loudspeakers `layout` names, to 1 or 2 channels.
+def mix_channels(block: Floats, layout: Sequence[str], channels: int) -> Floats:
+    """Mix `block` (len(layout), n) to 1 or 2 channels. `layout`: the loudspeaker of each channel, in FFmpeg's names.
 
-    Mono is copied to both sides of stereo. Mono is the mean of both sides. Surround is mixed to stereo as in ITU-R
-    BS.775.
+    Mono to stereo: a copy in each channel. Stereo to mono: the mean. Surround is mixed to stereo as in ITU-R BS.775.
     """
     stored = block.shape[0]
     if stored == channels:
@@ -99,7 +98,7 @@ def mix_channels(block: Block, layout: Sequence[str], channels: int) -> Block:
         return np.repeat(block, channels, axis=0)
     stereo = block if stored == 2 else (stereo_matrix(layout) @ block).astype(np.float32, copy=False)
     if channels == 1:
-        mean: Block = stereo.mean(axis=0, keepdims=True, dtype=np.float32)
+        mean: Floats = stereo.mean(axis=0, keepdims=True, dtype=np.float32)
         return mean
     return stereo
 

@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 
-# Data about the container or the encoder, and loudness and gapless data, which would be wrong for a stem.
+# Tags that would be wrong in a stem: data about the container or the encoder, loudness, and gapless data.
 _NOT_TAGS = frozenset(
     {
         *(
@@ -43,14 +43,14 @@ _MIME_OF_CODEC = {"mjpeg": "image/jpeg", "png": "image/png"}
 
 
 def read_tags(container: InputContainer, sound: AudioStream) -> dict[str, str]:
-    """Read the tags of the file and of its audio stream (where Ogg has them). Names are FFmpeg's, in lower case."""
-    found: dict[str, str] = {}
+    """Read the tags of the file and of its audio stream (Ogg stores them there). Names are FFmpeg's, in lower case."""
+    tags: dict[str, str] = {}
     for source in (container.metadata, sound.metadata):
         for name, value in source.items():
             key = name.lower()
             if value and key not in _NOT_TAGS and not key.startswith(_NOT_TAG_PREFIXES):
-                found.setdefault(key, value)
-    return found
+                tags.setdefault(key, value)
+    return tags
 
 
 def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
@@ -71,9 +71,9 @@ def read_cover(container: InputContainer) -> tuple[bytes | None, str | None]:
 
 
 def add_cover(container: OutputContainer, picture: bytes, mime: str | None) -> None:
-    """Attach a JPEG or PNG to a file whose audio stream is set up. Ignore other pictures.
+    """Attach a JPEG or PNG to a file, after its audio stream was added. Ignore other pictures.
 
-    Writes the file's header.
+    Also writes the file's header.
     """
     codec, width, height = _codec_and_size(picture, mime)
     if codec not in _MIME_OF_CODEC:

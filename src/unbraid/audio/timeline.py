@@ -14,17 +14,17 @@ from av.container import InputContainer
 from av.packet import Packet
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-# A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis' lag by a block.
+# A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis's timestamps lag by a block.
 JITTER_S = 0.1
 SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
 
 
 class Timeline:
-    """Follows the packets and frames of one stream in their order.
+    """Positions of the frames of one stream, which receives its packets and frames in order.
 
-    `claimed` is the length in samples by a reliable header, or None; it may be off by `tolerance`. `untrimmed` keeps
-    FFmpeg from trimming Vorbis padding, which it would get wrong.
+    `claimed` is the length in samples from a reliable header, or None; its error is at most `tolerance`. `untrimmed`
+    stops FFmpeg from trimming Vorbis padding, because it would trim the wrong samples.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class Timeline:
         self._format = container.format.name
         self._claimed, self._tolerance = claimed, tolerance
         self._placed = 0  # samples placed so far
-        self._offset: int | None = None  # position of a sample whose timestamp is 0
-        self._end: int | None = None  # of the packets so far, by their timestamps
+        self._offset: int | None = None  # position of the sample with timestamp 0
+        self._end: int | None = None  # end of the packets so far, from their timestamps
         self._failed = False
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
@@ -62,7 +62,7 @@ class Timeline:
         """Register an undecodable packet: the next frame's timestamp shows how much is missing.
 
         FFmpeg's MP3 parser turns all bytes that it can't parse into one packet with the duration of one frame. The
-        packet's size tells how many frames were lost.
+        number of lost frames follows from the packet's size.
         """
         self._failed = True
         if (
@@ -76,7 +76,7 @@ class Timeline:
             self._offset = (self._offset or 0) + lost_frames * self._samples(packet.duration, packet)
 
     def place(self, frame: AudioFrame) -> tuple[int, int, int]:
-        """Return the samples of silence to insert before `frame`, its first sample to keep, and how many to keep."""
+        """Return the samples of silence to insert before `frame`, its first sample to keep, and the number to keep."""
         if self._skip_first_frame:
             self._skip_first_frame = False
             return 0, 0, 0
@@ -106,9 +106,9 @@ class Timeline:
 
     @property
     def surplus(self) -> int:
-        """Number of samples placed beyond the end that the header claims.
+        """Number of samples placed beyond the end in the header.
 
-        FFmpeg ends MP3s where their header says, except after a gap and in tiny files.
+        FFmpeg itself ends an MP3 at the end in its header, except after a gap and in tiny files.
         """
         if self._claimed is None or not (
             self._untrimmed

@@ -20,16 +20,15 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
 from unbraid.audio.decode import MAX_ERRORS_IN_A_ROW
 from unbraid.audio.formats import OutputFormat, output_format
 from unbraid.audio.mixing import Mix
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.probe import open_sound
-from unbraid.audio.resample import Block
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX, VOCALS
 from unbraid.errors import InputError
-
-VOCALS, NO = "vocals", "no_"  # names of stems
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ _MKV = _Kind("mkv", "matroska", output_format("opus", "16"))
 
 
 def check_video(path: str | PathLike[str]) -> None:
-    """Raise InputError unless `path` is a video whose pictures can be copied. A cover doesn't count."""
+    """Raise InputError unless `path` is a video with pictures that can be copied. A cover is not a video."""
     container, _ = open_sound(path, None)
     with container:
         _kind(container, Path(path).name)
@@ -63,14 +62,17 @@ def write_without(
 ) -> Path:
     """Write `folder/no_vocals.mp4`: the video with the accompaniment as its sound. See `write_video`.
 
-    `stems` maps names to files: either STEM and `no_STEM`, or all stems, of which all but the vocals are added up.
+    `stems` maps names to files: either STEM and `no_STEM`, or all stems. The accompaniment is `no_STEM`, or the sum of
+    all stems except the vocals.
     """
-    rest = next((stem for stem in stems if stem.startswith(NO)), None)
-    wanted = [rest] if rest else [stem for stem in stems if stem != VOCALS]
-    mix = Mix([(stems[stem], 1.0) for stem in wanted])
-    if len(wanted) > 1:
+    complement = next((stem for stem in stems if stem.startswith(COMPLEMENT_PREFIX)), None)
+    names = [complement] if complement else [stem for stem in stems if stem != VOCALS]
+    mix = Mix([(stems[name], 1.0) for name in names])
+    if len(names) > 1:
         mix.measure(None if check is None else lambda _: check())
-    return write_video(video, mix, folder / (rest or NO + VOCALS), stream=stream, check=check)
+    return write_video(
+        video, mix, folder / (complement or COMPLEMENT_PREFIX + VOCALS), stream=stream, check=check
+    )
 
 
 def write_video(
@@ -81,10 +83,11 @@ def write_video(
     stream: int | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """Write the pictures of `video` with the sound `mix`, which starts when the audio stream number `stream` does.
+    """Write the pictures of `video` with the sound `mix`, which starts at the start time of audio stream `stream`.
 
-    The file is `out` with the suffix .mp4, .webm or .mkv: the container of the video, or else one that supports its
-    pictures. It is written atomically. `check` may raise an exception to stop. Raises InputError and OutputError.
+    The file is `out` with the suffix .mp4, .webm or .mkv: the video's container, or MKV if that container doesn't
+    support its pictures. It is written atomically. `check` may raise an exception to stop the work. Raises InputError
+    and OutputError.
     """
     container, sound = open_sound(video, stream)
     with container:
@@ -137,7 +140,7 @@ def _write(
     check: Callable[[], object],
 ) -> None:
     container.flags |= Flags.gen_pts.value  # type: ignore[operator]  # AVI has no timestamps
-    # The unit of edit lists, which say when pictures and sound begin; FFmpeg's default is the millisecond.
+    # The unit of edit lists, which hold the start times of pictures and sound. FFmpeg's default is the millisecond.
     options = {"movie_timescale": "90000"} if kind is _MP4 else {}
     with av.open(part.file, "w", format=kind.container, options=options, metadata_errors="replace") as output:
         copies = _copies(container, output)
@@ -208,7 +211,7 @@ def _seconds(packet: Packet[Any]) -> Fraction | None:
 
 
 class _Sound:
-    """Encodes the sound of the new video in step with its pictures."""
+    """Encoder for the sound of the new video, in step with its pictures."""
 
     def __init__(self, output: OutputContainer, mix: Mix, kind: _Kind, start_s: Fraction) -> None:
         self._output = output
@@ -223,7 +226,7 @@ class _Sound:
         self._next = round(start_s * self._rate)  # position of the next sample
 
     def until(self, seconds: Fraction | None, check: Callable[[], object]) -> None:
-        """Encode all samples before that time; None: all that remain."""
+        """Encode all samples before `seconds`; None: all remaining samples."""
         while seconds is None or self._next < seconds * self._rate:
             check()
             block = next(self._blocks, None)
@@ -234,7 +237,7 @@ class _Sound:
                     self._output.mux(self.stream.encode(None))
                 return
 
-    def _encode(self, block: Block) -> None:
+    def _encode(self, block: Floats) -> None:
         samples = block if self._format.endswith("p") else block.T.reshape(1, -1)  # planar or not
         frame = AudioFrame.from_ndarray(
             np.ascontiguousarray(samples), format=self._format, layout=self._layout

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import subtypes
@@ -19,7 +20,6 @@ from unbraid.cli.demucs_names import file_format
 from unbraid.errors import OutputError, WriteProblem
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
-from unbraid.separation.arrays import Floats
 from unbraid.separation.stems import CLAMP, rescale_gain
 
 

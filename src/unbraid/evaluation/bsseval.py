@@ -1,7 +1,7 @@
 """BSSEval version 4 through its library, museval (Stöter, Liutkus and Ito, arXiv 1804.06267).
 
-The settings are those of the SiSEC 2018 campaign: one distortion filter for the whole song, ratios in windows of one
-second, and their median. Windows in which a reference or an estimate is silent are ignored.
+Settings as in the SiSEC 2018 campaign: one distortion filter for the whole song, ratios in windows of one second, and
+their median. Windows with a silent reference or a silent estimate are ignored.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import SettingError
-from unbraid.evaluation.multitrack import Floats
 
 WINDOW_S = 1.0
 _RESIDUAL = ""  # key of the residual: the mixture minus all references. No stem has this name.

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import InputError, ModelError, SettingError
 from unbraid.evaluation.baselines import BASELINES
-from unbraid.evaluation.multitrack import Floats, Multitrack, find_songs, is_song, load
+from unbraid.evaluation.multitrack import Multitrack, find_songs, is_song, load
 
 
 @dataclass(frozen=True)

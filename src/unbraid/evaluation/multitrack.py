@@ -6,23 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.decode import Decoder
 from unbraid.audio.probe import probe
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.errors import InputError
-
-Floats: TypeAlias = NDArray[np.float32]
 
 # Audio streams of a stem file. The first is the mastered mixture, which differs from the sum of the others.
 STEM_FILE_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 STEM_FILE_ENDINGS = (".stem.mp4", ".stem.m4a")
 SOUND_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".mp3", ".m4a", ".ogg", ".opus", ".wma")
-MIXTURE = "mixture"  # MUSDB18-HQ has a file of this name beside the stems; it is ignored, the sum of the stems is used
-COMPLEMENT_PREFIX = "no_"
+# MUSDB18-HQ has a file of this name beside the stems. It is ignored: the mixture is the sum of the stems.
+MIXTURE = "mixture"
 
 # Lossy encoders pad their last frame (1152 samples of MP3, 26 ms), and some add a delay of the same length. A larger
 # difference means another song, or another edit of it.
@@ -40,7 +38,7 @@ class Multitrack:
 
     @property
     def samples(self) -> int:
-        """Samples of each stem; all are equally long."""
+        """Length of each stem in samples."""
         return int(next(iter(self.stems.values())).shape[1])
 
     @property
@@ -65,7 +63,7 @@ class Multitrack:
         return _total(self.stems[name] for name in self.parts)
 
     def target(self, name: str) -> Floats | None:
-        """Return the stem `name`. A missing `no_X` is the sum of all stems except X. None if neither is known."""
+        """Return the stem `name`, or for a missing `no_X` the sum of all stems except X. None if X is unknown too."""
         if name in self.stems:
             return self.stems[name]
         without = name.removeprefix(COMPLEMENT_PREFIX)
@@ -121,7 +119,7 @@ def is_song(path: Path) -> bool:
 
 
 def song_name(path: Path) -> str:
-    """Return the name of the song at `path`: `a` for `a`, for `a.stem.mp4`, and for `a.stem`, its separated stems."""
+    """Return the name of the song at `path`: `a` for `a`, `a.stem.mp4` and `a.stem` (a folder of separated stems)."""
     name = path.resolve().name
     for ending in (*STEM_FILE_ENDINGS, ".stem"):
         if name.lower().endswith(ending):
@@ -181,7 +179,7 @@ def load(path: Path) -> Multitrack:
 
 
 def fit(reference: Multitrack, estimate: Multitrack) -> tuple[Multitrack, Multitrack, list[str]]:
-    """Trim both to the same length, make both stereo if one is, and return them with the warnings.
+    """Trim both songs to the same length, make both stereo if one is stereo, and return them with warnings.
 
     Raises InputError if their sample rates differ, or their lengths by more than LENGTH_TOLERANCE_S.
     """

@@ -9,13 +9,16 @@ from statistics import mean, median
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.errors import InputError
 from unbraid.evaluation.bsseval import BssEval, bsseval_v4
-from unbraid.evaluation.multitrack import COMPLEMENT_PREFIX, Floats, Multitrack, display_order, fit
+from unbraid.evaluation.multitrack import Multitrack, display_order, fit
 from unbraid.evaluation.sdr import EPSILON, sdr
 
-# A reference without a sample above this level is silent. It is three steps of 16 bit: dither and coding noise.
-SILENCE = 1e-4  # of full scale: -80 dB
+# A reference is silent if no sample exceeds this fraction of full scale (-80 dB): three steps of 16 bits, for dither
+# and coding noise.
+SILENCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class StemScore:
     """Scores of one stem of one song, in dB."""
 
     sdr: float | None
-    """None if the reference is silent, where the ratio has no meaning."""
+    """None if the reference is silent: the ratio then has no meaning."""
     level_db: float | None
     """Level of the estimate relative to the mixture if the reference is silent, else None. Lower is better."""
     bsseval: BssEval | None = None
@@ -73,7 +76,7 @@ def score_song(reference: Multitrack, estimate: Multitrack, bsseval: bool = Fals
 
 
 def _with_accompaniment(reference: Multitrack, estimate: Multitrack) -> dict[str, Floats]:
-    """Add `no_vocals` to the estimate's stems, as the sum of its other stems, if it lacks only that one."""
+    """Add `no_vocals`, the sum of the other stems, to the estimate's stems if only that stem is missing."""
     stems = dict(estimate.stems)
     accompaniment = COMPLEMENT_PREFIX + "vocals"
     if "vocals" in reference.stems and accompaniment not in stems and len(reference.stems) > 1:
@@ -84,7 +87,7 @@ def _with_accompaniment(reference: Multitrack, estimate: Multitrack) -> dict[str
 
 
 def _level_db(estimate: Floats, mixture: Floats) -> float:
-    """Energy of the estimate relative to the mixture, in dB."""
+    """Return the energy of the estimate relative to the mixture, in dB."""
     energies = [float(np.sum(np.square(x, dtype=np.float64))) + EPSILON for x in (estimate, mixture)]
     return 10 * math.log10(energies[0] / energies[1])
 
@@ -121,13 +124,13 @@ def _bsseval(
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
-    """Mean of the values that are not None; None if there are none."""
+    """Return the mean of the values that are not None; None if there are no such values."""
     known = [value for value in values if value is not None]
     return mean(known) if known else None
 
 
 def median_of(values: Sequence[float | None]) -> float | None:
-    """Median of the values that are not None; None if there are none."""
+    """Return the median of the values that are not None; None if there are no such values."""
     known = [value for value in values if value is not None]
     return median(known) if known else None
 

@@ -1,1 +1,1 @@
-"""Write files and folders atomically, and put the system's errors into words. Loads nothing heavy."""
+"""Write files and folders atomically, and describe the system's errors in plain words."""

@@ -1,4 +1,4 @@
-"""Atomic writes: a file or folder gets its name when it is complete, or never."""
+"""Atomic writes: a file or folder appears under its name when it is complete, or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AtomicFile:
 
     def __init__(self, path: Path, *, mode: int = 0o666, buffering: int = -1) -> None:
         self.path = path
-        # Both would fail in `commit` only, after the work.
+        # Check now: both errors would otherwise appear in `commit`, after the work.
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
         if path.is_dir():
@@ -42,7 +42,7 @@ class AtomicFile:
         self.discard()
 
     def commit(self, *, replace: bool = True) -> None:
-        """Put the complete file at `path`, over an older one; without `replace`, an older one stays."""
+        """Move the complete file to `path`. `replace`: over an older file; otherwise an older file stays."""
         self.file.close()
         if replace:
             self._part.replace(self.path)
@@ -70,12 +70,12 @@ def atomic_write(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iter
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder that takes the place of `path` when the block ends without an error. Raises OSError.
 
-    `path` must not be written by others meanwhile. Its parents are created. The next call with the same parent removes
-    what a killed process left behind.
+    The caller makes sure that nothing else writes `path` meanwhile. Its parents are created. The next call with the
+    same parent removes unfinished folders of killed processes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with WorkFolder(path.parent) as work:
-        new = work / path.name  # a work folder itself is closed to other users
+        new = work / path.name  # not the work folder itself, which other users can't open
         new.mkdir()
         yield new
         if path.exists():

@@ -1,4 +1,4 @@
-"""Errors of the operating system, as data and in words."""
+"""Classify errors of the operating system, and describe them in plain words."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def write_problem(error: BaseException) -> WriteProblem:
 
 
 def write_cause(error: BaseException) -> str:
-    """Say why a write failed: "the disk is full"."""
+    """Return the cause of a failed write, such as "the disk is full"."""
     return _CAUSES.get(write_problem(error)) or read_cause(error)
 
 
 def read_cause(error: BaseException) -> str:
-    """Say why a read failed, in the system's words: "Permission denied"."""
+    """Return the cause of a failed read in the system's words, such as "Permission denied"."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
@@ -75,6 +75,6 @@ def report_output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, MemoryError):  # FFmpeg's is both
+        if isinstance(error, MemoryError):  # FFmpeg's MemoryError is an OSError too
             raise
         raise output_error(path, error) from error

@@ -1,4 +1,4 @@
-"""A file that is written in several attempts, also by different processes, and appears when it is complete."""
+"""A file that is written in several attempts, even by different processes, and appears when it is complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import IO
 
 
 class ResumableFile:
-    """A file for `path`: NAME.part until `commit`. NAME.part.version says which version of the file it is a part of.
+    """A partial file for `path`: NAME.part until `commit`. NAME.part.version holds the version of the whole file.
 
     Only one process may use it at a time. Raises OSError.
     """
@@ -24,12 +24,14 @@ class ResumableFile:
 
     @property
     def version(self) -> str:
-        """Version of the file that the bytes are part of; empty if unknown."""
+        """Version of the whole file; empty if unknown."""
         version = self._version.read_text("utf-8", "replace") if self._version.is_file() else ""
-        return version if version.isprintable() else ""  # a crash of the machine may leave any bytes
+        return (
+            version if version.isprintable() else ""
+        )  # after a crash of the machine, it may contain anything
 
     def restart(self, version: str) -> None:
-        """Remove the bytes so far, and set the version of the next ones."""
+        """Remove the bytes so far, and set the version of the whole file."""
         self.discard()
         if version:
             self._version.write_text(version, "utf-8")
@@ -39,7 +41,7 @@ class ResumableFile:
         return self.part.open("ab")
 
     def commit(self) -> None:
-        """Put the complete file at `path`, over an older one."""
+        """Move the complete file to `path`, over an older one."""
         self.part.replace(self.path)
         self._version.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """Hidden folders for unfinished work. Each is locked by its process; folders of killed processes are removed.
 
-The lock is the kernel's (flock on the folder itself): it ends with its process, however that ends. Some network file
-systems don't share such locks between machines, so a folder made on another machine is removed only after a day
-without changes.
+The lock is the kernel's (flock on the folder itself), which releases it when the process ends, even if it is killed.
+Some network file systems don't share such locks between machines, so a folder from another machine is removed only
+after a day without changes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class WorkFolder:
         clear_abandoned(parent)
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-            # Between these two lines another process may take it for abandoned and remove it.
+            # Before it is locked, another process may consider it abandoned and remove it. Then try again.
             with suppress(FileNotFoundError):
                 self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-                with suppress(OSError):  # a file system without locks: no other process gets one either
+                with suppress(OSError):  # a file system without locks
                     fcntl.flock(self._lock, fcntl.LOCK_EX)
                 if self.path.exists():
                     return
@@ -52,7 +52,7 @@ class WorkFolder:
 
 
 def clear_abandoned(parent: Path) -> None:
-    """Remove the work folders in `parent` whose process is gone."""
+    """Remove the work folders in `parent` that belong to ended processes."""
     with suppress(OSError):
         for path in list(parent.iterdir()):
             if _NAME.fullmatch(path.name) and (path.name.startswith(PREFIX) or _is_unchanged(path)):
@@ -70,7 +70,7 @@ def _remove_unlocked(path: Path) -> None:
 
 
 def _is_unchanged(path: Path) -> bool:
-    """Whether nothing in the folder was written for ABANDONED_AFTER_S."""
+    """Whether nothing in the folder has changed for ABANDONED_AFTER_S."""
     with suppress(OSError):
         newest = max(inside.lstat().st_mtime for inside in (path, *path.rglob("*")))
         return time.time() - newest > ABANDONED_AFTER_S

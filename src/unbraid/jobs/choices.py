@@ -6,13 +6,12 @@ import re
 from dataclasses import replace
 
 from unbraid.audio.formats import FORMATS
+from unbraid.audio.stem_names import ALL as ALL
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
 from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.models.catalog import catalog
-
-ALL = "all"
 
 # Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")

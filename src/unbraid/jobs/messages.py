@@ -1,4 +1,8 @@
-"""What users read when a session fails, and whose fault it was: the one place where errors become sentences."""
+"""Messages for users of the web app and AWS when a session fails, with the fault: the song's or ours.
+
+Errors carry finished reasons (`unbraid.errors`). This module adds the song's name, or replaces reasons that are written
+for the command line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models on disk: the catalogue, downloads, safe reading of published weights, and the folders they are run from."""
+"""Models on disk: the catalogue, downloads, safe readers of published weights, and model folders."""
 
 from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.find import find_installed, find_model

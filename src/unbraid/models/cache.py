@@ -36,9 +36,9 @@ def cache_folder() -> Path:
 def locked(path: Path, waiting: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold an exclusive lock for `path`, which need not exist, against other processes and threads.
 
-    It is a kernel lock on a hidden file beside `path`, so it ends with its process. While another process holds it,
-    `waiting` is called ten times a second; an exception that it raises ends the wait. A thread must not lock a path
-    twice. Raises ModelError if the folder isn't writable.
+    The kernel locks a hidden file beside `path`, and releases the lock if the process is killed. While another process
+    holds the lock, `waiting` is called ten times a second; it may raise an exception to end the wait. A thread must not
+    lock a path twice. Raises ModelError if the folder isn't writable.
     """
     import filelock
 
@@ -73,7 +73,7 @@ def new_model_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def report_cache_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError raised inside, while `path` is written, into a ModelError that says what to do."""
+    """Turn an OSError raised inside, while `path` is written, into a ModelError with advice."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """Convert published weights into a model folder: one network, or a bag of several.
 
-Unbraid ships the structure of a network as a graph without weights, with the place of each published tensor in
-`weights.bin` (`unbraid.models.graphs`). Weights stay in float16, as published; the network computes in float32, as
+Unbraid ships each graph without weights, and a table with the place of each published tensor in `weights.bin`
+(`unbraid.models.graphs`). Weights stay in float16, as published; the network computes in float32, as
 Demucs does. One tensor at a time is in memory.
 """
 
@@ -24,7 +24,7 @@ from unbraid.models.graphs import GraphTemplate, template_for
 from unbraid.models.readers.packages import Package
 from unbraid.models.readers.tensors import HALF
 
-# Entries of a description that are the same for a bag and all its networks.
+# Entries of a description in which a bag and all its networks agree.
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")
 
 
@@ -41,8 +41,8 @@ def convert_bag(
     """Write the model folder of a bag of networks atomically, over an older one. A bag of one becomes a plain network.
 
     `weights` has a row for each network: the weight of its estimate of each source, in the order of the sources. None
-    means equal weights. `segment_s` is the bag's segment length. It replaces the networks' own, except that of a
-    network with a shorter fixed length.
+    means equal weights. `segment_s` is the bag's segment length. It replaces the segment lengths of its networks,
+    except shorter fixed ones.
 
     Raises ModelError if no graph fits a network, if its tensors don't fit the graph, if the networks don't form a bag,
     or if the folder can't be written.
@@ -115,7 +115,7 @@ def _weights_by_signature(
 
 
 def _with_segment(template: GraphTemplate, segment_s: float | None, package: Package) -> dict[str, Any]:
-    """Return the description of a network in a bag with that segment length."""
+    """Return the description of a network in a bag with the segment length `segment_s`."""
     description = dict(template.description)
     if segment_s is not None:
         segment = int(segment_s * description["sample_rate"])
@@ -171,7 +171,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str:
-    """Write the tensors to the places that the graph reads. Return the SHA-256."""
+    """Write the tensors to their places in `weights.bin`. Return the SHA-256 of the file."""
     ordered = sorted(template.tensors, key=lambda tensor: tensor.offset)
     assert all(before.offset + before.length <= tensor.offset for before, tensor in pairwise(ordered))
     digest, end = hashlib.sha256(), 0

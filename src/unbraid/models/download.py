@@ -1,4 +1,4 @@
-"""Download a file: verified by its checksum, resumed after an interruption, by one process at a time."""
+"""Download a file: verify its checksum, resume after an interruption, and let one process at a time download it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from unbraid.models.http import PermanentFailure, RangeUnavailable, TemporaryFai
 MIRROR = "UNBRAID_MIRROR"  # environment variable: a base address that replaces the published one
 OFFLINE = "UNBRAID_OFFLINE"  # environment variable: 1 to never use the network
 
-PROGRESS_BYTES = 1 << 20  # a failed try that received as much resets the number of tries
+PROGRESS_BYTES = 1 << 20  # a failed try that received this much resets the number of tries
 LARGEST = 1 << 30  # bytes; six times the largest published file
 LONGEST_WAIT_S = 60.0  # between two tries, even if the server asks for more
 
-# Receives bytes done and bytes in all (0 if unknown).
+# Callback with the bytes so far and the total (0 if unknown).
 DownloadProgress = Callable[[int, int], object]
 
 
@@ -38,7 +38,7 @@ class ModelFile:
     size: int = 0
     """Bytes, for progress reports only; 0 if unknown."""
     source: str | None = None
-    """The only stem of its network; None: all stems."""
+    """The stem for which a bag uses this network; None: all stems."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class Patience:
     """How long to retry a download."""
 
     tries: int = 5
-    """Tries in a row without progress."""
+    """Number of tries in a row without progress before giving up."""
     pause_s: float = 1.0
     """Pause after the first failed try; it doubles with every further one."""
     connect_s: float = 5.0
@@ -73,8 +73,8 @@ ONE_QUICK_TRY = Patience(tries=1, connect_s=3.0, read_s=10.0)
 class DownloadError(ModelError):
     """A download failed.
 
-    `subject` is the model or the file, `cause` the reason without advice ("no network"). `files` are missing in the
-    folder `into`.
+    `subject` is the model or the file, `cause` the reason without advice ("no network"). `files` are the missing files
+    of the folder `into`.
     """
 
     def __init__(self, subject: str, cause: str, files: Sequence[ModelFile], into: Path) -> None:
@@ -99,10 +99,10 @@ def fetch(
     *,
     patience: Patience = PATIENT,
 ) -> Path:
-    """Return the verified file in the folder `into`: one that is there already, or a download.
+    """Return the verified file in the folder `into`. Download it if it isn't there.
 
-    If the download stops, by an exception of `progress` too, the next call resumes it. Raises DownloadError, and
-    ModelError if `into` isn't writable.
+    `progress` may raise an exception to stop the download. The next call resumes an interrupted download.
+    Raises DownloadError, and ModelError if `into` isn't writable.
     """
     target = into / file.name
 
@@ -134,7 +134,7 @@ def _problem_of(target: Path, file: ModelFile) -> str:
 
 
 def bytes_here(file: ModelFile, into: Path) -> int:
-    """Return how many bytes of the file are in the folder."""
+    """Return the number of bytes of the file that are in the folder."""
     path = into / file.name
     return path.stat().st_size if path.is_file() else ResumableFile(path).size
 
@@ -159,14 +159,15 @@ class _Download:
         self._timeouts = Timeouts(patience.connect_s, patience.read_s)
 
     def run(self) -> None:
-        """Download until the checksum fits.
+        """Download until the checksum is correct.
 
         Raises TemporaryFailure and PermanentFailure, and ModelError for errors of the disk.
         """
         tries, farthest, wrong = 0, self._part.size, 0
         while True:
             try:
-                # The part may be complete: its process was killed just then, or the server cut after the last byte.
+                # The part may be complete: its process was killed before the commit, or the connection was cut after
+                # the last byte.
                 if not self._complete():
                     self._transfer()
                 if self._complete():
@@ -214,7 +215,7 @@ class _Download:
             finally:
                 with self._on_disk():
                     part.close()
-        # If the answer has no length, a cut looks like the end.
+        # If the answer has no length, a cut connection looks like the end of the file.
         if done < (answer.total or self._file.size) and not self._complete():
             raise TemporaryFailure(
                 f"the connection to {urlsplit(self._file.address).hostname} was interrupted"

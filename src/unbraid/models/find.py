@@ -25,8 +25,8 @@ def find_model(
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue,
     `auto` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` may fall back to another model.
 
-    `progress` receives the bytes done and the bytes in all. An exception that it raises stops the download; the next
-    call resumes it. `notice` receives lines for the user. Raises ModelError.
+    `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
+    resumes it. `notice` receives lines for the user. Raises ModelError.
     """
     if repo is not None:
         from unbraid.models.repo import find_in_repo

@@ -22,8 +22,8 @@ GRAPH = "graph.onnx"
 WEIGHTS = "weights.bin"
 NETWORKS = "networks"  # entry of a bag's description
 
-# How protobuf encodes that a tensor is in a file beside the graph: a StringStringEntryProto whose field 1, the key, is
-# "location" (8 bytes). Length and content of field 2, the file name, follow.
+# Beginning of a tensor's reference to a file beside the graph, in protobuf: a StringStringEntryProto with the key
+# "location" (8 bytes) in field 1. Length and content of field 2, the file name, follow.
 _LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 # Names of a graph's inputs and outputs, with their shapes. All are float32; sizes may be dynamic.
@@ -39,10 +39,11 @@ EDGES: tuple[Edges, ...] = get_args(Edges)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A network of a bag, with the weight of its estimate of each source in the bag's weighted mean."""
+    """A network of a bag."""
 
     model: Model
     weights: Mapping[str, float]
+    """Weight of the network's estimate in the bag's weighted mean, by source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,17 @@ class Model:
     segment: int
     """Length of a segment in samples."""
     fixed_length: bool | None
-    """Input of the network for a cut shorter than `segment`, at the end of a song.
+    """How the network reads a segment that the end of the song shortens.
 
-    True: the cut with the song around it, then zeros up to `segment`. False: the cut alone, at its own length. None:
-    the cut with the song around it, as long as all other cuts."""
+    True: always `segment` samples, the shortened segment with the music around it and zeros. False: only the shortened
+    segment, at its own length. None: with the music around it, as many samples as for all other segments."""
     overlap: float
     """Share of a segment that overlaps the next one."""
     normalise: bool | Literal["scale"]
     """How the song is normalised, by mean and deviation of its mono mix.
 
-    True: to mean 0 and deviation 1, and the mean is added to every stem, as Demucs does. "scale": only divide by the
-    deviation, so that the stems still add up to the song."""
+    True: to mean 0 and deviation 1; the mean is added to every stem, as in Demucs. "scale": divided by the deviation,
+    so that the stems still add up to the song. False: not at all."""
     n_fft: int | None
     hop: int | None
     edges: Edges
@@ -144,7 +145,8 @@ def _read_members(bag: Model, networks: Sequence[Mapping[str, Any]]) -> tuple[Me
 
 def _files_beside(graph: bytes) -> set[str]:
     """Return the names of the files that an ONNX graph reads tensors from."""
-    # The length of a name of 128 bytes or more takes two bytes. Such a name is misread, and then has no checksum.
+    # The length of a name of 128 bytes or more takes two bytes. Such a name is misread here, and is then rejected
+    # because it has no checksum.
     starts = (match.end() for match in _LOCATION.finditer(graph))
     return {
         graph[start + 1 : start + 1 + length].decode("utf-8", "replace")

@@ -1,9 +1,9 @@
-"""Graphs without weights that the package ships, and the choice of one for a file of published weights.
+"""Shipped graphs without weights, and the choice of a graph for published weights.
 
 Each graph is a pair of files in `graphs/`, written by `unbraid.networks.export_graphs`. `NAME.onnx` reads its
 parameters in float16 from a file `weights.bin` beside it. `NAME.json` has the place of each published tensor in that
-file, and the constructor arguments that the graph fits. Converting weights is arithmetic on bytes, so neither PyTorch
-nor the package `onnx` is needed.
+file, and the constructor arguments of the network. Converting weights only copies and rounds bytes, so it needs neither
+PyTorch nor the package `onnx`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDER = Path(__file__).with_name("graphs")
 # Arguments that don't change the graph. They go into the description.
 _LABELS = ("sources", "segment")
 
-LONGEST_SEGMENT_S = 3600  # the longest published one has 44 s
+LONGEST_SEGMENT_S = 3600  # the longest published segment has 44 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class GraphTemplate:
 
     name: str
     description: Mapping[str, Any]
-    """`model.json` of such a network, without name, version, licence and checksums."""
+    """Content of `model.json`, without name, version, licence and checksums."""
     class_name: str
     arguments: Mapping[str, Any]
     """Constructor arguments of the published network that change its result."""
@@ -67,9 +67,9 @@ class GraphTemplate:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of graph, description and places of tensors: all that decides the stems except the weights."""
+        """SHA-256 of everything except the weights that the stems depend on: graph, description, places of tensors."""
         digest = hashlib.sha256(self.graph.read_bytes())
-        # Installed models carry these digits, so another `repr` (a renamed field) downloads them again.
+        # Installed models record this fingerprint. If the `repr` changes (a renamed field), they are downloaded again.
         digest.update(repr((self.description, self.tensors)).encode())
         return digest.hexdigest()
 
@@ -89,7 +89,7 @@ def fingerprint_of_all() -> str:
 
 
 def load_template(name: str) -> GraphTemplate:
-    """Return the graph of that name. Raises ModelError if there is none."""
+    """Return the graph called `name`. Raises ModelError if there is none."""
     for template in templates():
         if template.name == name:
             return template
@@ -97,7 +97,7 @@ def load_template(name: str) -> GraphTemplate:
 
 
 def template_for(class_name: str, arguments: Mapping[str, Any]) -> GraphTemplate:
-    """Return the graph for a network of that class, constructed with these arguments.
+    """Return the graph for a network of class `class_name`, constructed with `arguments`.
 
     Arguments that don't change the computation (for training, or unknown to this version of the class) are ignored.
     The description takes the sources' names from the arguments and, for a network of any length, the segment. Raises
@@ -112,7 +112,7 @@ def template_for(class_name: str, arguments: Mapping[str, Any]) -> GraphTemplate
 
 
 def template_of(model: Model) -> GraphTemplate | None:
-    """Return the shipped graph that `model` has; None if it brings its own."""
+    """Return the shipped graph that equals the graph of `model`; None if there is none."""
     graph = model.graph.read_bytes()
     return next((known for known in templates() if known.graph.read_bytes() == graph), None)
 

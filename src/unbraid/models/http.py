@@ -1,7 +1,8 @@
-"""Request a file, or the rest of it, over HTTP, and explain failures in the user's words.
+"""Request a file, or the rest of it, over HTTP, and explain failures in plain words.
 
 Proxies come from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) or from the system.
-Certificates are checked against the system's (`SSL_CERT_FILE`). Slow imports happen on use: most runs download nothing.
+The system's certificate store (or `SSL_CERT_FILE`) verifies servers. Slow imports happen on use, because most runs
+download nothing.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Answer:
     total: int | None
     """Size of the whole file; None if the server doesn't send it."""
     validator: str
-    """Identifies this version of the file in a later request for the rest (RFC 9110, section 13.1.5); empty if the
-    server sends none."""
+    """Version of the file, to send in a later request for the rest (RFC 9110, section 13.1.5); empty if the server
+    sends none."""
     chunks: Iterator[bytes]
 
 
@@ -117,7 +118,7 @@ def _pool(url: str, host: str, timeouts: Timeouts) -> urllib3.PoolManager:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         try:
             settings["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=user)
-        except UnicodeError as error:  # the header is sent in Latin-1
+        except UnicodeError as error:  # HTTP headers are Latin-1
             raise PermanentFailure(
                 f"the proxy's user or password in {setting} has characters outside Latin-1"
             ) from error

@@ -28,7 +28,7 @@ def load_or_install(
         try:
             return load_model_folder(entry.place)
         except ModelError:
-            if not entry.files:  # bundled: a download can't repair it
+            if not entry.files:  # bundled, so a download can't repair it
                 raise
             damaged = True
     downloads, waited = cache_folder() / "downloads", False

@@ -1,7 +1,7 @@
 """Find a model in a folder of published weights, as `demucs --repo` takes it.
 
     SIG-CHECKSUM.th, SIG.th    a network with the signature SIG; CHECKSUM is the beginning of the file's SHA-256
-    SIG.safetensors            the same in the other published format; a `.th` with the same signature has precedence
+    SIG.safetensors            a network in the other published format; a `.th` with the same signature has precedence
     NAME.yaml                  a bag: `models` (signatures), and optionally `weights` and `segment`
 
 If a network and a bag have the same name, the name means the network.
@@ -30,7 +30,7 @@ BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170
 MOST_NETWORKS = 32  # the published bags have 4
 
-LICENCE = "not stated"  # packages don't state it
+LICENCE = "not stated"  # published files don't contain their licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Repo:
     networks: dict[str, list[Path]]
     """Files by signature. Several files for one signature are an error when that network is needed."""
     bags: dict[str, Path]
+    """Files by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,12 @@ def read_bag(path: Path) -> Bag:
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST_BAG + 1)
-        # Nested lists would take PyYAML seconds. A bag has a list of weights for each network, and two around them.
+        # Deeply nested lists take PyYAML seconds. A bag has one list of weights for each network, and two lists around
+        # them.
         if len(content) > LONGEST_BAG or content.count(b"[") + content.count(b"{") > MOST_NETWORKS + 3:
             raise ValueError("it is too long")
-        # References, also those merged in by `<<`, could double the content at every level. Parsing into events
-        # doesn't follow them.
+        # References, including merge keys (`<<`), could double the content at every level. Parsing into events doesn't
+        # follow them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.SafeLoader)):
             raise ValueError("it has references (*), which a bag doesn't need")
         entries = yaml.safe_load(content)
@@ -165,7 +167,7 @@ def _file(repo: Repo, signature: str, name: str) -> Path:
 
 
 def _verified_checksum(file: Path) -> str:
-    """Return the SHA-256 of a file. Raises ModelError if its name has another checksum."""
+    """Return the SHA-256 of a file. Raises ModelError if the checksum in its name differs."""
     try:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -185,11 +187,12 @@ def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
     """Load the model of these files from the cache; convert it first if it isn't there."""
     checksums = {file: _verified_checksum(file) for file in files}
     sums = [checksums[file] for file in files]
-    # The key needs no package to be read: on a cache hit, the same bytes were read before.
+    # Compute the key without reading the packages: on a cache hit, the same bytes have been checked before.
     key_parts = [name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()]
     key = hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
-    # Look before locking: a lock needs a writable cache. Look again inside, as another process may have converted it.
+    # Check before locking, because a lock needs a writable cache. Check again inside: another process may have
+    # converted the model meanwhile.
     if (model := _intact(folder)) is not None:
         return model
     packages = [read_package(file) for file in files]

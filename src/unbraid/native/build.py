@@ -1,7 +1,7 @@
 """Compile `sources/` into `_native.so` beside this file: `python build.py`.
 
 Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs on processors with AVX-512
-VNNI. Without the library OpenVINO computes it, so that a failed build prints one line and is not an error.
+VNNI. Without the library, OpenVINO computes HTDemucs. So a failed build prints one line and is not an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ANY_PROCESSOR = ("supported.c", "stamp.c")
-"""Compiled for any x86-64. supported.c checks whether the processor can run the other sources."""
+"""Sources compiled for any x86-64. supported.c checks whether the processor can run the other sources."""
 
 FLAGS = (
     "-std=c11",
@@ -35,7 +35,7 @@ WIDE = (
     *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c"),
     "-mprefer-vector-width=512",
 )
-# LLVM splits each vpdpwssd into two instructions unless this feature says that it is fast.
+# Without this feature, LLVM splits each vpdpwssd into two instructions.
 WIDE_CLANG = ("-Xclang", "-target-feature", "-Xclang", "+fast-dpwssd")
 # By default Zig compiles for this processor only, and for its own C library.
 ZIG = ("-target", "x86_64-linux-gnu.2.28")
@@ -53,7 +53,7 @@ MARK = "unbraid native sources "
 
 
 class BuildError(Exception):
-    """The library could not be built. The message is shorter than a line."""
+    """The library could not be built. The message is part of a line."""
 
 
 def platform_supported() -> bool:
@@ -72,7 +72,7 @@ def processor_supported() -> bool:
 
 
 def library_path(folder: Path = FOLDER) -> Path:
-    """Path of the library, whether it exists or not."""
+    """Return the path of the library, which may not exist."""
     return folder / "_native.so"
 
 
@@ -83,15 +83,15 @@ def is_current(folder: Path = FOLDER) -> bool:
 
 
 def find_compilers() -> list[list[str]]:
-    """Compilers of this machine: `$CC` if set, else cc, gcc and clang, as far as they are installed."""
+    """Return the compilers to try: `$CC` if it is set, otherwise those of cc, gcc and clang that are installed."""
     if named := shlex.split(os.environ.get("CC", "")):
         return [named]
     return [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
 
 
 def choose_compiler(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
-    """The first compiler that knows the instructions and has C's headers. Raises BuildError if there is none."""
-    why = "there is no C compiler"
+    """Return the first compiler that supports the instructions and has C's headers. Raises BuildError if none does."""
+    reason = "there is no C compiler"
     for compiler in compilers:
         try:
             with tempfile.TemporaryDirectory() as scratch:
@@ -100,10 +100,10 @@ def choose_compiler(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
                 _compile(compiler, source, _wide(compiler, Path(scratch)), Path(scratch))
             return compiler
         except BuildError as error:
-            why = str(error)
+            reason = str(error)
         except OSError as error:
-            why = f"{error.filename or tempfile.gettempdir()}: {error.strerror}"
-    raise BuildError(why)
+            reason = f"{error.filename or tempfile.gettempdir()}: {error.strerror}"
+    raise BuildError(reason)
 
 
 def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
@@ -124,7 +124,7 @@ def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
                 for source in sources
             ]
             linked = Path(scratch) / "linked.so"
-            # FLAGS are also for Zig's run-time library, which is compiled at this point.
+            # Pass FLAGS too, because Zig compiles its run-time library in this step.
             _run(compiler, [*FLAGS, *map(str, objects), *LINK, "-o", str(linked)], Path(scratch))
             shutil.copyfile(linked, new)
         new.chmod(0o755)
@@ -146,7 +146,7 @@ def remove(file: Path) -> None:
 
 
 def _stamp(folder: Path) -> str:
-    """MARK and a hash of the flags, and of the names and contents of all sources."""
+    """Return MARK and a hash of the flags, and of the names and contents of all sources."""
     digest = hashlib.sha256(repr((FLAGS, WIDE, WIDE_CLANG, ZIG, LINK)).encode())
     for file in sorted((folder / "sources").glob("*.[ch]")):
         digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -154,12 +154,12 @@ def _stamp(folder: Path) -> str:
 
 
 def _wide(compiler: Sequence[str], scratch: Path) -> Sequence[str]:
-    """The compiler's flags for AVX-512 VNNI."""
+    """Return the compiler's flags for AVX-512 VNNI."""
     return (*WIDE, *WIDE_CLANG) if "clang" in _run(compiler, ["--version"], scratch) else WIDE
 
 
 def _compile(compiler: Sequence[str], source: Path, wide: Sequence[str], scratch: Path) -> Path:
-    """Compile one source. Returns the object file."""
+    """Compile one source, and return the object file."""
     object_file = scratch / f"{source.stem}.o"
     _run(compiler, [*FLAGS, *wide, "-c", str(source), "-o", str(object_file)], scratch)
     return object_file

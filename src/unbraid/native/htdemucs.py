@@ -19,7 +19,7 @@ _ALIGNMENT = 64  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The memory of one call: for its intermediate tensors and its outputs."""
+    """Memory of one call, for intermediate tensors and outputs."""
 
     memory: NDArray[np.uint8]
     waveforms: Floats
@@ -29,7 +29,7 @@ class Workspace:
 
 
 class NativeHTDemucs:
-    """One network for segments of one length. Concurrent calls need a workspace each."""
+    """One network for segments of one length. Each concurrent call needs its own workspace."""
 
     def __init__(
         self,
@@ -45,15 +45,15 @@ class NativeHTDemucs:
         """Pack the weights.
 
         Args:
-            tensors: weights by the names of the published ones
-            width: of the transformer; 0: the U-Nets' own channels
-            samples: in a segment
-            frames: in a segment's spectrogram
-            threads: for all concurrent calls together, or one each if there are more calls
+            library: the native library
+            tensors: weights, with their published names
+            sources: number of sources
+            width: width of the transformer; 0: the U-Nets' own channels
+            samples: samples of a segment
+            frames: frames of a segment's spectrogram
+            threads: threads for all concurrent calls together; with more calls than threads, each call has one
 
-        Raises:
-            ModelError: a tensor is missing.
-            MemoryError
+        Raises ModelError if a tensor is missing, and MemoryError.
         """
         self._library = library
         self._threads = threads
@@ -67,7 +67,7 @@ class NativeHTDemucs:
             raise ModelError("The weights lack a tensor of HTDemucs. Install the model again.")
 
     def workspace(self) -> Workspace:
-        """Allocate memory for calls, one at a time. Raises MemoryError."""
+        """Allocate the memory of a call, which later calls may reuse. Raises MemoryError."""
         sizes = self._sizes
         return Workspace(
             _aligned(self._library.htdemucs_workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
@@ -82,9 +82,9 @@ class NativeHTDemucs:
         workspace: Workspace,
         seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Compute the waveforms and spectra of the workspace. The result does not depend on the number of threads.
+        """Compute waveforms and spectra into the workspace. The result does not depend on the number of threads.
 
-        The time of each of `library.STAGES` is added to `seconds`.
+        Adds the time of each of `library.STAGES` to `seconds`.
 
         Shape:
             mixture: (1, 2, samples)

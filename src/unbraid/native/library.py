@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 LIBRARY = Path(__file__).with_name("_native.so")
-VERSION = 1  # of the interface: NATIVE_VERSION in native.h
+VERSION = 1  # version of the interface: NATIVE_VERSION in native.h
 
 
 class HTDemucsSizes(Structure):
@@ -48,7 +48,7 @@ SIGNATURES = {
 
 @cache
 def native_library() -> CDLL | None:
-    """The library, or None if it is not built, has another version, or does not support this processor."""
+    """Return the library, or None if it is not built, has another version, or does not support this processor."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
         if library.native_version() != VERSION or not library.native_supported():

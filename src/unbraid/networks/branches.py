@@ -1,4 +1,4 @@
-"""The encoders and decoders shared by all Demucs with two branches, for spectrogram and waveform."""
+"""Base class of the Demucs networks with two branches, one for the spectrogram and one for the waveform."""
 
 from abc import ABC, abstractmethod
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from unbraid.networks.layers import channels_of, spectra_of, standardise
 
-DEPTH = 4  # layers of each branch's own encoder, and of its decoder
+DEPTH = 4  # number of encoder layers of each branch, and of decoder layers
 
 
 class TwoBranches(nn.Module, ABC):

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training run, and the averaged weights that are shipped."""
+"""Read and write checkpoints: the state of a training run, and the averaged weights, which are shipped."""
 
 import copy
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from unbraid.networks.lite import Lite, LiteConfig
 
 
 class Average:
-    """Exponential moving average of a network's weights and statistics, with less memory at first."""
+    """Exponential moving average of a network's weights and statistics. The first updates decay faster."""
 
     def __init__(self, network: Lite, decay: float = 0.999) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -33,7 +33,7 @@ class Average:
 def save(
     path: Path, network: Lite, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]
 ) -> None:
-    """Write everything that a run needs to continue; `state` is its progress."""
+    """Write everything that a run needs to continue. `state`: progress of the run."""
     content = {
         "config": asdict(network.config),
         "network": network.state_dict(),
@@ -58,7 +58,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save_average(path: Path, network: Lite) -> None:
-    """Write only the weights, in float16: enough to start a training run from, an eighth of a checkpoint."""
+    """Write only the weights in float16, as the start of a training run. An eighth of a checkpoint's size."""
     halves = {
         name: value.half() if value.is_floating_point() else value
         for name, value in network.state_dict().items()

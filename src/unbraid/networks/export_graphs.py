@@ -4,9 +4,9 @@ python -m unbraid.networks.export_graphs [FOLDER]
 
 For each graph in `unbraid.models.architectures` it writes two files:
 
-- `NAME.onnx`, the structure. Every parameter is an initialiser in float16, followed by a cast to float32. It has the
-  name that the published state dict gives it, and its values are in the file `weights.bin` beside the graph. Nothing
-  is computed from parameters in advance, so one graph serves all weights of its architecture.
+- `NAME.onnx`, the structure. Every parameter is an initialiser in float16, followed by a cast to float32. It has its
+  name in the published state dict, and its values are in the file `weights.bin` beside the graph. Nothing is computed
+  from parameters in advance, so one graph fits all weights of its architecture.
 - `NAME.json`, the table that `unbraid.models.graphs` reads: `description`, `arguments` and `defaults` of the
   `GraphSpec`; `class`, the architecture's class name; `tensors`, the place of each published tensor in `weights.bin`,
   in bytes. Tensors are stored as published, in C order.
@@ -48,7 +48,7 @@ def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
 def to_onnx(network: nn.Module) -> onnx.ModelProto:
     """Return the network's graph for mixtures of any length, with its parameters as inputs.
 
-    Exported by tracing: PyTorch's newer exporter takes ten minutes to reason about lengths that each layer rounds up.
+    Uses the exporter that traces. PyTorch's newer exporter takes ten minutes, because each layer rounds lengths up.
     """
     with torch.no_grad():
         for k, parameter in enumerate(network.parameters()):
@@ -59,7 +59,7 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
         torch.onnx.export(
             network.eval(),
             (torch.zeros(1, 2, TRACED), torch.zeros(1, 2, 2048, -(-TRACED // 1024), 2)),
-            cast(Any, traced),  # takes files too, against its annotation
+            cast(Any, traced),  # a file object, which the annotation doesn't allow
             input_names=[MIXTURE, SPECTRUM],
             output_names=[WAVEFORMS, SPECTRA],
             dynamic_axes={MIXTURE: [2], SPECTRUM: [3], WAVEFORMS: [3], SPECTRA: [4]},

@@ -30,7 +30,7 @@ COMPRESS = 4
 
 
 class HDemucs(TwoBranches):
-    """Two branches whose innermost layers are shared. Shapes: see `TwoBranches`."""
+    """Two branches with shared innermost layers. Shapes: see `TwoBranches`."""
 
     def __init__(self, sources: int = 4, channels: int = 48) -> None:
         super().__init__(sources)

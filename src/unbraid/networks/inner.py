@@ -15,7 +15,7 @@ GROUPS = 4
 
 
 class GroupNorm(nn.GroupNorm):
-    """PyTorch's GroupNorm with sums in stages: over a million values at once, some runtimes lose precision."""
+    """PyTorch's GroupNorm with sums in stages: in one sum over a million values, some runtimes lose precision."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(GROUPS, channels)

@@ -1,11 +1,11 @@
 """Encoders and decoders that HTDemucs and HDemucs share.
 
-Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600). Modules have their names in the
-published weights, so that these load unchanged.
+Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600). Modules have the names of the
+published weights, so that the weights load unchanged.
 
-Tensors of the spectral branch are (b, channels, frequencies, t), those of the waveform branch (b, channels, t). A
-spectral layer convolves along frequencies only. The residual branches inside it convolve along time, with each
-frequency as an item of the batch; a decoder also has a kernel that spans three frames.
+Tensors are (b, channels, frequencies, t) in the spectral branch and (b, channels, t) in the waveform branch. A spectral
+layer convolves along frequencies only. The residual branches inside it convolve along time, with each frequency as an
+item of the batch; a decoder also has a kernel that spans three frames.
 """
 
 from torch import Tensor, nn
@@ -85,12 +85,12 @@ class WaveformDecoder(nn.Module):
 
 
 class FrequencyEmbedding(nn.Module):
-    """Add a learnt vector for each frequency, as convolutions can't tell frequencies apart.
+    """Add a learnt vector for each frequency, because convolutions can't distinguish frequencies.
 
     (b, channels, frequencies, t) -> the same shape
     """
 
-    # The published weights are a tenth of the vectors (emb_scale), which are added with a factor of 0.2 (freq_emb).
+    # Published weights are stored divided by 10 (emb_scale), and added with a factor of 0.2 (freq_emb).
     SCALE = 10 * 0.2
 
     def __init__(self, frequencies: int, channels: int) -> None:

@@ -5,9 +5,9 @@ pooled bins becomes a vector, and a U-Net of 3 x 3 convolutions works on the gri
 masks for each stem, channel and pooled bin. They sum to one, so the stems add up to the mixture.
 
 On a CPU, dense convolutions were five to ten times faster to train than recurrent and attention layers of equal size
-(see docs/decisions). The band split follows Luo and Yu, "Music
-Source Separation with Band-split RNN" (arXiv 2209.15174); blocks that mix all frequencies by one dense layer
-follow Choi et al., "Investigating U-Nets with various intermediate blocks" (arXiv 1912.02591).
+(see docs/decisions). The band split follows Luo and Yu, "Music Source Separation with Band-split RNN"
+(arXiv 2209.15174). Blocks that mix all frequencies in one dense layer follow Choi et al., "Investigating U-Nets with
+various intermediate blocks" (arXiv 1912.02591).
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class LiteConfig:
 
 
 def pool(power: Tensor) -> Tensor:
-    """Mean power in each pooled bin: (..., BINS, frames) -> (..., POOLED, frames)."""
+    """Average the power in each pooled bin: (..., BINS, frames) -> (..., POOLED, frames)."""
     parts, start = [], 0
     for width, count in POOLING:
         part = power[..., start : start + width * count, :]
@@ -51,7 +51,7 @@ def pool(power: Tensor) -> Tensor:
 
 
 def unpool(masks: Tensor) -> Tensor:
-    """Give every bin its pooled bin's value: (..., POOLED, frames) -> (..., BINS, frames)."""
+    """Copy the value of each pooled bin to its bins: (..., POOLED, frames) -> (..., BINS, frames)."""
     parts, start = [], 0
     for width, count in POOLING:
         part = masks[..., start : start + count, :]
@@ -61,7 +61,7 @@ def unpool(masks: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions with a skip connection. `dilation` is that of the second one, over time.
+    """Two 3 x 3 convolutions with a skip connection. `dilation`: of the second convolution, over time.
 
     (batch, channels, bands, frames) -> the same shape
     """

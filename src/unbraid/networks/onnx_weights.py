@@ -1,4 +1,4 @@
-"""ONNX graphs that read their weights in float16 from a file `weights.bin`, as both exporters write them."""
+"""Write ONNX graphs that read their weights in float16 from a file `weights.bin`. Both exporters use this module."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ ALIGNMENT = 64  # bytes; every tensor starts at a multiple, so that it can be ma
 
 
 def external_tensor(name: str, shape: Sequence[int], offset: int, length: int) -> TensorProto:
-    """Return the initialiser NAME.float16, whose values are `length` bytes of `weights.bin` from `offset` on."""
+    """Return the initialiser NAME.float16. Its values are `length` bytes of `weights.bin` from `offset` on."""
     tensor = TensorProto(
         name=f"{name}.float16",
         data_type=TensorProto.FLOAT16,
@@ -25,7 +25,7 @@ def external_tensor(name: str, shape: Sequence[int], offset: int, length: int) -
 
 
 def serialise(model: onnx.ModelProto, weights: Sequence[str]) -> bytes:
-    """Cast NAME.float16 to NAME for all `weights`, remove names and notes of nodes, and return the file's content."""
+    """Cast NAME.float16 to NAME for all `weights`, remove metadata and notes, and return the file's content."""
     graph = model.graph
     casts = [helper.make_node("Cast", [f"{name}.float16"], [name], to=TensorProto.FLOAT) for name in weights]
     nodes = list(graph.node)

@@ -16,8 +16,8 @@ DECAYS = 4
 class OverlappingLSTM(nn.Module):
     """A bidirectional LSTM of two layers with a skip connection: (b, width, t) -> the same shape.
 
-    A sequence longer than STEPS is read in pieces of STEPS that overlap by half. Of each piece the middle half is
-    used; the first and the last piece also keep their outer quarter.
+    A sequence longer than STEPS is read in pieces of STEPS that overlap by half. The result consists of the middle half
+    of each piece, and of the outer quarters of the first and the last piece.
     """
 
     def __init__(self, width: int) -> None:
@@ -36,21 +36,22 @@ class OverlappingLSTM(nn.Module):
         cut = padded[:, :, starts[:, None] + torch.arange(length, device=x.device)]
         steps = cut.permute(3, 0, 2, 1).reshape(length, batch * pieces, width)
         y: Tensor = self.linear(self.lstm(steps)[0]).reshape(length, batch, pieces, width)
-        # Take each time from the piece that has it in its middle half.
+        # Take each time step from the piece that has it in its middle half.
         time = torch.arange(t, device=x.device)
         piece = ((time - HOP // 2) // HOP).clamp(0, pieces - 1)
         return x + y.permute(1, 3, 2, 0)[:, :, piece, time - HOP * piece]
 
 
 def at_most(n: int, limit: int) -> int:
-    """Return the smaller number. During tracing for any length, sizes are tensors."""
+    """Return `n`, but at most `limit`. While the exporter traces, `n` is a tensor."""
     return n.clamp(max=limit) if isinstance(n, Tensor) else min(n, limit)
 
 
 class LocalAttention(nn.Module):
     """Attention that decays with distance, with a skip connection: (b, width, t) -> the same shape.
 
-    Each time predicts its own slope; its score for a time at distance d is lowered by d times that slope.
+    The network predicts a slope for each time step. The score of a time step at distance d is reduced by d times the
+    slope.
     """
 
     def __init__(self, width: int) -> None:
@@ -72,7 +73,7 @@ class LocalAttention(nn.Module):
         slopes = decays @ (torch.arange(1, DECAYS + 1, device=x.device) / DECAYS**0.5)[:, None]
         times = torch.arange(t, device=x.device, dtype=torch.float32)
         distance = (times[:, None] - times).abs()
-        # No time attends to itself.
+        # No time step attends to itself.
         bias = torch.where(distance == 0, -1e4, -slopes * distance)
         attended = functional.scaled_dot_product_attention(
             heads(self.query), heads(self.key), heads(self.content), attn_mask=bias

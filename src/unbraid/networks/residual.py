@@ -3,18 +3,20 @@
 Défossez, "Hybrid Spectrogram and Waveform Source Separation" (arXiv 2111.03600), section 3.2: from many channels to a
 few by a convolution over time, normalised, and back by a convolution of width 1, normalised and gated.
 
-The wide tensor between the last convolution and its gate is by far the largest one. Its mean and variance are computed
-without it. Let h(t) be the narrow vectors, of mean m over time, and y(t) = W h(t) + b the wide ones, of C channels.
-Each channel c has the mean (W m + b)_c, and around these means the variance over time, averaged over channels, is
+The wide tensor between the last convolution and its gate is by far the largest tensor. Its mean and variance are
+computed without storing it. Let h(t) be the narrow vectors with the mean m over time, and y(t) = W h(t) + b the wide
+vectors with C channels. Channel c has the mean (W m + b)_c. The variance around these means over time, averaged over
+channels, is
 
     1/C  mean over t of |W (h(t) - m)|^2  =  mean over t of (h(t) - m)' G (h(t) - m),    G = W'W / C
 
-which needs narrow products only; the variance of the means is added. With mean M and deviation s of y, and gain g and
-offset o of the normalisation, the input of the gate is
+which needs only narrow products. The variance of y is this plus the variance of the channel means. With mean M and
+deviation s of y, and gain g and offset o of the normalisation, the input of the gate is
 
     g (y(t) - M) / s + o  =  [gW  gb  -g] [h(t)/s  1/s  M/s]' + o
 
-which is a convolution again. Values and gates are two convolutions, as splitting one result would copy it.
+which is a convolution again. Values and gates are two convolutions, because splitting the result of one would copy
+it.
 """
 
 from collections.abc import Iterable
@@ -30,7 +32,7 @@ EPSILON = 1e-5  # added to variances
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
     """Convolve and keep the sizes. `dilation` is over time.
 
-    `weight` is (out, in, width) over time alone, or (out, in, height, width) over frequencies and time:
+    `weight` is (out, in, width) over time only, or (out, in, height, width) over frequencies and time:
     (b, in, t) -> (b, out, t); (b, in, frequencies, t) -> (b, out, frequencies, t)
     """
     if x.ndim == 3:
@@ -42,7 +44,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: in
 
 
 def gated(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None = None) -> Tensor:
-    """Convolve to values and gates, and multiply these: (b, in, …, t) -> (b, out, …, t).
+    """Convolve to values and gates, and multiply values by the sigmoid of gates: (b, in, …, t) -> (b, out, …, t).
 
     `weight` (2 out, in, …) and `bias` (2 out) have the values first. `scale` (out) is a gain for each channel.
     """
@@ -54,7 +56,7 @@ def gated(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None =
 
 
 def over_time_and_channels(x: Tensor) -> Tensor:
-    """Mean over time and channels: (b, channels, …, t) -> (b, 1, …, 1)."""
+    """Average over time and channels: (b, channels, …, t) -> (b, 1, …, 1)."""
     return x.mean(-1, keepdim=True).mean(1, keepdim=True)
 
 
@@ -64,13 +66,14 @@ def along_channels(parameter: Tensor, x: Tensor) -> Tensor:
 
 
 class Branch(nn.Sequential):
-    """The result that is added to the input: (b, channels, …, t) -> the same shape.
+    """One residual branch; the caller adds its result to the input: (b, channels, …, t) -> the same shape.
 
     `inside` are modules between the narrow and the wide convolution, (b, narrow, t) -> the same shape.
     """
 
     def __init__(self, channels: int, narrow: int, dilation: int, *inside: nn.Module) -> None:
-        # In the order of the published weights' numbers. `forward` uses only the parameters of some of them.
+        # The order matches the numbers in the names of the published weights. `forward` uses only the parameters of
+        # some modules.
         super().__init__(
             nn.Conv1d(channels, narrow, 3, padding=dilation, dilation=dilation),
             nn.GroupNorm(1, narrow),

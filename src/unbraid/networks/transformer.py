@@ -20,7 +20,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        # The rows of queries, then keys, then values.
+        # Rows for queries, then for keys, then for values.
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
@@ -55,13 +55,13 @@ class Scale(nn.Module):
 
 
 class WholeNorm(nn.GroupNorm):
-    """Normalise all tokens of an item together: (b, n, width) -> the same shape."""
+    """Normalise all tokens of an item with one mean and deviation: (b, n, width) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__(1, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Sums in two stages: over a million values at once, some runtimes lose float32 precision.
+        # Sums in two stages: in one sum over a million values, some runtimes lose float32 precision.
         centred = x - x.mean(1, keepdim=True).mean(2, keepdim=True)
         variance = centred.square().mean(1, keepdim=True).mean(2, keepdim=True)
         return centred * (self.weight / torch.sqrt(variance + self.eps)) + self.bias
@@ -176,6 +176,6 @@ class GridPositions(nn.Module):
         return torch.cat([frame, frequency], -1).flatten(0, 1)
 
     def along(self, n: int) -> Tensor:
-        """Embedding along one axis: n -> (n, width / 2)."""
+        """Return the embedding along one axis: n -> (n, width / 2)."""
         phase = torch.arange(n, device=self.rates.device)[:, None] * self.rates
         return torch.stack([phase.sin(), phase.cos()], -1).flatten(1)

@@ -10,22 +10,22 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Songs at once: one is computed while the other is read or written.
+# One song is computed while the other is read or written.
 CONCURRENT_SONGS = 2
 
 # Short songs may finish before an earlier one that takes long to write. At most this many results wait for it.
 MAX_WAITING = 3
 
 Started = Callable[[], object]
-"""A song calls this when it starts to compute, so that the next song starts to be read."""
+"""Callback of a song that starts to compute, so that the next song can be read."""
 
 
 def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], object]) -> Generator[T]:
     """Run the calls in `work` in CONCURRENT_SONGS threads and yield their results in order.
 
-    A call starts when the one before has called its argument or ended, so songs compute in order. An exception of a
-    call is raised here when its result is due. On an exception, or if the generator is closed early, `cancel` is
-    called, which must end the running calls; then they are awaited.
+    Each call receives a Started callback. The next call starts when this one has called it or has ended, so songs
+    compute in order. An exception in a call is raised here when its result is due. On an exception, or if the generator
+    is closed early, `cancel` is called and must end the running calls; then this generator waits for them.
     """
     pool = ThreadPoolExecutor(CONCURRENT_SONGS, thread_name_prefix="song")
     pending: deque[Future[T]] = deque()

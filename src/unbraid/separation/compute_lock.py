@@ -1,4 +1,4 @@
-"""Lock for the networks: only one song computes at a time, because networks need all cores and most of the memory."""
+"""Lock that lets one song compute at a time, because networks need all cores and most of the memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POLL_S = 0.1  # between two checks for cancellation while waiting
 
 
 class ComputeLock:
-    """Reentrant lock held by the thread whose networks compute."""
+    """Reentrant lock for the thread that computes."""
 
     def __init__(self) -> None:
         self._lock = RLock()

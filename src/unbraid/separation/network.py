@@ -1,4 +1,4 @@
-"""A network as a function on waveforms: the runtime, and the transforms outside its graph."""
+"""A network as a function on waveforms: its runtime, and the Fourier transforms that its graph doesn't contain."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
-from unbraid.separation.arrays import Floats
 from unbraid.separation.runtimes.base import Runtime
 from unbraid.separation.spectral import Spectral
 
@@ -27,7 +27,7 @@ class LoadRuntime(Protocol):
 
 
 class Network:
-    """Estimates sources in segments of up to `length` samples. Several threads may call it at once.
+    """A loaded network that estimates sources in segments of up to `length` samples. Thread-safe.
 
     The constructor loads the runtime for segments of `length`. If the network reads the shorter last segments of a song
     at their own length, each length needs its own runtime; only one is in memory at a time. Raises ModelError and
@@ -44,10 +44,10 @@ class Network:
         self._loaded: tuple[int, Runtime] | None = length, runtime
         self._spectra: SimpleQueue[Floats] = SimpleQueue()
         self.jobs = runtime.jobs
-        """Number of concurrent calls of `estimate` that it is prepared for."""
+        """Number of parallel calls of `estimate` that it is set up for."""
 
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
-        """Estimate `sources`, given by index, in `mixture` (channels, n). Return (len(sources), channels, n)."""
+        """Estimate `sources` (their indices) in `mixture` (channels, n). Return (len(sources), channels, n)."""
         samples = mixture.shape[-1]
         length = self._read_length(samples)
         if length > samples:
@@ -67,7 +67,7 @@ class Network:
 
     @contextmanager
     def _spectrum_of(self, mixture: Floats, runtime: Runtime) -> Iterator[Mapping[str, Floats]]:
-        """Yield the spectrum as an input, if `runtime` has it.
+        """Yield the spectrum as an input if `runtime` needs it, else no input.
 
         The buffer is reused: allocating memory takes longer than the transform.
         """
@@ -109,7 +109,7 @@ class Network:
 
 
 class NetworkCache:
-    """Keeps the most recent network of a bag loaded. Several threads may use it.
+    """Cache for the most recent network of a bag. Thread-safe.
 
     `load` loads the network of a model.
     """

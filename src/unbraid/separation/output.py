@@ -25,7 +25,7 @@ _lock = Lock()
 class StemFolder:
     """Context manager for a hidden folder in `out_dir`; `publish` moves its stems to `out_dir/name`.
 
-    Without `publish` everything is removed, with the folders that were created for it. Raises OutputError.
+    Without `publish`, the hidden folder and the folders that were created for it are removed. Raises OutputError.
     """
 
     def __init__(self, out_dir: Path, name: str) -> None:
@@ -52,7 +52,7 @@ class StemFolder:
         return self._work.path / name
 
     def publish(self) -> None:
-        """Move the files in `stems` to their places, over older files."""
+        """Move the files in `stems` into the output folder. Older files with the same names are replaced."""
         with report_output_errors(self.target):
             if self.target.is_dir():
                 for path in sorted(self.stems.iterdir()):
@@ -121,7 +121,7 @@ def output_folder_name(path: str | os.PathLike[str]) -> str:
     """
     name = Path(path).name
     stem = name.rpartition(".")[0]
-    # A name such as "..." would point out of the output folder. A name that is all suffix is better than none.
+    # A name such as "..." would point out of the output folder. For a name such as ".mp3", use the suffix.
     return _shortened(stem if stem.strip(". ") else name.strip(". ") or "song", "")
 
 
@@ -130,7 +130,7 @@ def _key(name: str) -> str:
 
 
 def _shortened(name: str, suffix: str) -> str:
-    """Append `suffix` to `name`, shortened so that both fit the limit of file systems."""
+    """Append `suffix` to `name`. Shorten `name` so that the result fits the limit of file systems."""
     limit = LONGEST_NAME - len(suffix)
     encoded = os.fsencode(name)
     return (encoded[:limit].decode("utf-8", "ignore") if len(encoded) > limit else name) + suffix

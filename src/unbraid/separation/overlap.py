@@ -1,9 +1,10 @@
 """Cut a song into overlapping segments, and overlap-add the estimates in constant memory.
 
-The rules are those of Demucs (`apply_model`), so that its networks give the same results. A segment starts every
-`(1 - overlap) * length` samples; the end of the song shortens the last segments. For short segments, some networks read
-a full length, with the music around the segment and zeros beyond the ends of the song; others read only the segment.
-Estimates are weighted with a triangle that peaks in the middle of the segment, and divided by the sum of the weights.
+This is the algorithm of Demucs (`apply_model`), so that its networks give the same results. A segment starts every
+`(1 - overlap) * length` samples; the end of the song shortens the last segments. Some networks read a full length even
+for a shortened segment: the segment, the music around it, and zeros beyond the ends of the song. Others read only the
+segment. Estimates are weighted with a triangle that peaks in the middle of the segment, and divided by the sum of the
+weights.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.separation.arrays import Floats
+from unbraid.audio.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def plan_segments(
 ) -> Iterator[Segment]:
     """Plan segments of `length` for a song of `samples`, preceded by `shift` zeros.
 
-    `surrounded`: for segments that the end of the song shortens, the network also reads the samples around them.
+    `surrounded`: the network always reads `length` samples; around a shortened segment it reads its surroundings too.
     """
     stride = int((1 - overlap) * length)
     if stride < 1:
@@ -66,7 +67,7 @@ def plan_segments(
 
 
 def triangle(length: int) -> Floats:
-    """Return the weight of each sample of a segment: 1, 2 ... up to the middle and back, divided by the maximum."""
+    """Return the weight of each sample of a segment: 1, 2, … up to the middle, back to 1, divided by the maximum."""
     half = length // 2
     ramp = np.concatenate([np.arange(1, half + 1), np.arange(length - half, 0, -1)])
     weight: Floats = (ramp / ramp.max()).astype(np.float32)
@@ -74,7 +75,7 @@ def triangle(length: int) -> Floats:
 
 
 class MixtureBuffer:
-    """Holds the part of a song that segments still read. Before and after the song are zeros."""
+    """Buffer for the part of a song that segments still read. Samples before and after the song are zero."""
 
     def __init__(self, channels: int) -> None:
         self._blocks: list[Floats] = []
@@ -127,20 +128,20 @@ class OverlapAdd:
         estimate = estimate[..., before_song:]
         start, stop = segment.start + before_song - self._first, max(segment.stop, 0) - self._first
         # No segment starts after the end of the one before, so there are no gaps.
-        shared = min(max(0, self._filled - start), weight.size)
-        both, new = slice(start, start + shared), slice(start + shared, stop)
-        self._sum[..., both] += weight[:shared] * estimate[..., :shared]
-        self._weights[both] += weight[:shared]
-        np.multiply(weight[shared:], estimate[..., shared:], out=self._sum[..., new])
-        self._weights[new] = weight[shared:]
+        count = min(max(0, self._filled - start), weight.size)
+        overlapping, appended = slice(start, start + count), slice(start + count, stop)
+        self._sum[..., overlapping] += weight[:count] * estimate[..., :count]
+        self._weights[overlapping] += weight[:count]
+        np.multiply(weight[count:], estimate[..., count:], out=self._sum[..., appended])
+        self._weights[appended] = weight[count:]
         self._filled = max(self._filled, stop)
 
     def take(self, before: int) -> Floats:
         """Return and drop the final samples up to `before`: (sources, channels, samples)."""
         count = before - self._first
         finished: Floats = self._sum[..., :count] / self._weights[:count]
-        for held in (self._sum, self._weights):
-            held[..., : self._filled - count] = held[..., count : self._filled]
+        for buffer in (self._sum, self._weights):
+            buffer[..., : self._filled - count] = buffer[..., count : self._filled]
         self._filled -= count
         self._first = before
         return finished

@@ -1,4 +1,4 @@
-"""The second pass over a song: read its blocks, run the networks, and write stems in the chosen rate and channels."""
+"""The second pass over a song: read its blocks, run the networks, and write stems at the chosen rate and channels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError
 from unbraid.models import Model
-from unbraid.separation.arrays import Floats
 from unbraid.separation.compute_lock import ComputeLock
 from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
@@ -64,7 +64,7 @@ class Pipeline:
     compute_lock: ComputeLock = field(default_factory=ComputeLock)
 
     def separate(self, task: Task, writer: StemWriter) -> float:
-        """Separate the song into `writer`, and finish it. Return the seconds spent waiting for the compute lock."""
+        """Separate the song into `writer`, and finish the writer. Return the seconds spent waiting for the lock."""
         with self.compute_lock.hold(task.reporter.check) as waited_s:
             self._compute(task, writer)
         writer.finish(
@@ -102,10 +102,10 @@ class Pipeline:
         return [part for part in self.parts if any(part.weights[source] for source in task.choice.sources)]
 
     def _estimates(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
-        """Yield estimates (sources, channels, n) of the chosen sources in the rate and channels of the stems."""
+        """Yield estimates (sources, channels, n) of the chosen sources, at the rate and channels of the stems."""
         sources = len(task.choice.sources)
         with closing(self._mean(task, parts, blocks)) as stream:
-            # The resampler has only channels, so it gets the channels of all sources side by side.
+            # The resampler knows only channels, so pass the channels of all sources side by side.
             flat = (part.reshape(-1, part.shape[-1]) for part in self._from_model(stream, task))
             width = sources * task.channels
             for block in self._as_stems(flat, task, self.model.sample_rate, width):

@@ -11,7 +11,7 @@ from unbraid.errors import Cancelled
 
 Stage = Literal["analysing", "separating", "writing"]
 
-# Start and end of each stage as a share of the work. Decoding once and encoding take a few hundredths of it.
+# Start and end of each stage as a share of the work. The first decoding and the encoding take a few hundredths of it.
 SHARES: dict[Stage, tuple[float, float]] = {
     "analysing": (0.0, 0.03),
     "separating": (0.03, 0.96),
@@ -24,11 +24,11 @@ class Progress:
     """One progress report."""
 
     fraction: float
-    """Share of all work that is done; never decreases."""
+    """Share of the work that is done, over all stages; never decreases."""
     seconds_done: float
     """Seconds of the song done in this stage."""
     seconds_total: float | None
-    """Length of the song. While it is analysed, the length by its header, or None if it has none."""
+    """Length of the song. While it is analysed: the length in its header; None if there is none."""
     stage: Stage
 
 
@@ -36,7 +36,7 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class CancelToken(Protocol):
-    """Anything like `threading.Event`. Once it is set, the work stops with `Cancelled` within a segment."""
+    """Object with `is_set`, such as a `threading.Event`. Once set, the work stops with Cancelled within a segment."""
 
     def is_set(self) -> bool:
         """Whether to cancel."""
@@ -44,7 +44,7 @@ class CancelToken(Protocol):
 
 
 class CancelAll(Event):
-    """Cancels all songs of a batch. Set by itself, or when the caller's `cancel` is set."""
+    """Event that cancels all songs of a batch. It counts as set if the caller's `cancel` is set."""
 
     def __init__(self, cancel: CancelToken | None) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class CancelAll(Event):
 
 
 class Reporter:
-    """Calls the progress callback, and raises `Cancelled` once the token is set."""
+    """Link to the caller: call the progress callback, and raise Cancelled once the token is set."""
 
     def __init__(self, callback: ProgressCallback | None, cancel: CancelToken | None) -> None:
         self._callback = callback

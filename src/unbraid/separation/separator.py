@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.encode import Encoder
+from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import check_video, write_without
 from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
 from unbraid.models import Model, find_model
@@ -27,7 +28,7 @@ from unbraid.separation.progress import CancelAll, CancelToken, Progress, Progre
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
-from unbraid.separation.stems import ALL, CLIP_MODES, Stems, choose_stems
+from unbraid.separation.stems import CLIP_MODES, Stems, choose_stems
 from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
 
 VIDEO = "video"  # key of the video in Result.files
@@ -42,11 +43,11 @@ class Result:
     duration_s: float
     """Length of the song."""
     sample_rate: int
-    """Of the files, in Hz."""
+    """Sample rate of the files in Hz."""
     warnings: tuple[SongWarning, ...]
     """Problems of the song that didn't stop the work; `str()` gives a line for each."""
     seconds: float
-    """Time it took, without waiting for other songs that were separated at the same time."""
+    """Working time, without the wait for other songs that were separated at the same time."""
     model: str
     """Name of the model."""
     gain: float
@@ -54,7 +55,7 @@ class Result:
 
 
 class Separator:
-    """Separates songs into stems. Loads its model when created. Thread-safe; one song computes at a time.
+    """A loaded model that separates songs into stems. Thread-safe; one song computes at a time.
 
     Args:
         model: a name of the catalogue, `auto` (the best available), or the path of a model folder.
@@ -62,13 +63,13 @@ class Separator:
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds.
         shifts: number of random shifts of up to half a second to average over; 0: none.
-        seed: of the random shifts.
-        threads: CPU threads in all.
-        jobs: segments computed at once. None: two; one on a single core or with long segments; eight on a GPU.
-        quality: `fast`, `balanced` or `best`: sets `overlap` and `shifts` where they are None.
+        seed: seed of the random shifts.
+        threads: number of CPU threads.
+        jobs: segments computed in parallel. None: two; one on a single core or with long segments; eight on a GPU.
+        quality: `fast`, `balanced` or `best`: sets `overlap` and `shifts` if they are None.
         repo: folder of published weights; `model` is then a name in it.
-        notice: called with a line about the model that `auto` chose.
-        downloading: called with the bytes done and the bytes in all (0: unknown) while the model is downloaded.
+        notice: called with one line about the choice that `auto` made.
+        downloading: called during the download with the bytes so far and the total (0: unknown).
 
     Raises ModelError, SettingError, and OutOfMemory if the graphics card has too little memory.
     """
@@ -111,7 +112,7 @@ class Separator:
 
     @property
     def sample_rate(self) -> int:
-        """The model's sample rate in Hz. Songs with other rates are resampled, and their stems resampled back."""
+        """Sample rate of the model in Hz. Songs with other rates are resampled, and their stems resampled back."""
         return self.model.sample_rate
 
     def separate(
@@ -167,18 +168,19 @@ class Separator:
     ) -> Result:
         """Separate a song and write `out_dir/NAME/STEM.FORMAT`. Memory does not grow with the song's length.
 
-        All files appear together at the end. After an error or a cancellation, none does.
+        All files appear together at the end. After an error or a cancellation, there are none.
 
         Args:
             stems: `all`, or the name of one stem, which is written with its complement.
-            complement: for a single stem, what `no_STEM` is: the `rest` of the song, the `sum` of the model's other
-                stems, or `none`.
+            complement: content of `no_STEM`, for a single stem: the `rest` of the song, the `sum` of the model's
+                other stems, or `none` to leave it out.
             format: wav, flac, mp3, m4a or opus.
             subtype: `16`, `24` (WAV, FLAC) or `float` (WAV).
-            bitrate: in bit/s, for MP3, M4A and Opus.
-            sample_rate, channels: of the files; None: as in the song.
-            clip_mode: for stems beyond full scale: `rescale` (one gain for all stems, so that they still add up),
-                `clamp`, or `none`.
+            bitrate: bit rate in bit/s, for MP3, M4A and Opus.
+            sample_rate: sample rate of the files in Hz; None: as in the song.
+            channels: channels of the files, 1 or 2; None: as in the song.
+            clip_mode: treatment of stems beyond full scale: `rescale` (one gain for all stems, so that they still add
+                up), `clamp`, or `none` (the format clips them; float WAV keeps them).
             name: name of the song's folder; None: the file's name without its suffix.
             audio_stream: number of the file's audio stream, from 0.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
@@ -260,11 +262,13 @@ class Separator:
         """Separate many songs into files. Yields each song, in order, with its result or its error.
 
         While the stems of one song are encoded, the next song is read and computed. One network computes at a time, so
-        two songs take the memory of one. A second song of the same name gets the folder `NAME (2)`. `options` are the
-        other options of `separate_to_files`; a song that runs out of memory yields an UnbraidError.
-        `progress` receives the song and its Progress, in the threads that work: songs overlap.
-        When `cancel` is set, each song under way is yielded with Cancelled, and then Cancelled is raised. Closing the
-        generator early cancels the songs under way.
+        two songs need the memory of one. A second song of the same name gets the folder `NAME (2)`. `options` are the
+        other options of `separate_to_files`. A song that runs out of memory yields an UnbraidError.
+
+        `progress` receives the song and its Progress, in worker threads: reports of two songs may alternate.
+
+        When `cancel` is set, each unfinished song that has started is yielded with Cancelled, and then Cancelled is
+        raised. Closing the generator early cancels these songs too.
         """
         cancel_all = CancelAll(cancel)
 

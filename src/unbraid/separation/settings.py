@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings by the user. None means the value of `quality`, or of the model."""
+    """The user's settings. None: the value of `quality`, or else of the model."""
 
     overlap: float | None = None
     """Overlap of neighbouring segments, as a fraction of a segment."""

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
 from unbraid.audio.decode import Decoder
 from unbraid.audio.probe import probe
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError, SettingError, SongWarning
 from unbraid.models import Model
-from unbraid.separation.arrays import Floats
 from unbraid.separation.progress import Reporter
 
 # Networks read stereo. A mono song is copied to both sides.
@@ -37,9 +37,9 @@ class Song(Protocol):
     sample_rate: int
     channels: int
     claimed_samples: int | None
-    """Length by the header, which may be wrong; None if it has none."""
+    """Length in the header, which may be wrong; None if there is none."""
     warnings: list[SongWarning]
-    """Problems that the last complete reading found."""
+    """Problems found in the last complete reading."""
 
     def blocks(self) -> Iterator[Floats]:
         """Yield the song from its start, as blocks (channels, n)."""
@@ -112,7 +112,7 @@ class Analysis:
 
 
 def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
-    """Read the whole song once: its exact length, its problems, and mean and deviation if `model` normalises.
+    """Read the whole song once. Return its exact length, its problems, and mean and deviation if `model` normalises.
 
     Raises InputError if the song is unreadable or has no samples.
     """

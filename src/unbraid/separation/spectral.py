@@ -1,17 +1,17 @@
 """Short-time Fourier transform and its exact inverse, in NumPy, a few frames at a time.
 
-The transform is that of `torch.stft(x, n_fft, hop, hann_window(n_fft), normalized=True, center=False)`: periodic Hann
-window, scaled by 1 / sqrt(n_fft). The inverse is the least-squares one (Griffin and Lim, 1984): windowed overlap-add
-divided by the sum of squared windows. There are two conventions for the ends of the signal:
+The transform equals `torch.stft(x, n_fft, hop, hann_window(n_fft), normalized=True, center=False)`: periodic Hann
+window, scaled by 1 / sqrt(n_fft). The inverse is the least-squares inverse (Griffin and Lim, 1984): windowed
+overlap-add, divided by the sum of squared windows. There are two conventions for the ends of the signal:
 
     centred   The signal is zero-padded to a multiple of the hop and mirrored at both ends. Frames are centred on the
               multiples of the hop, both ends included: ceil(samples / hop) + 1 frames.
-    demucs    As in Hybrid Demucs (arXiv 2111.03600), frames align with a convolution of that stride. 1.5 hops are
+    demucs    As in Hybrid Demucs (arXiv 2111.03600), frames align with a convolution of stride `hop`. 1.5 hops are
               mirrored on the left, and 1.5 hops plus the rest to a multiple of the hop on the right:
               ceil(samples / hop) frames. The highest bin is dropped, and zero in the inverse.
 
-Intermediate results stay in the processor's cache: only as many frames are windowed, transformed and transposed at once
-as fit there. Writing whole spectrograms in between would take longer than the transform.
+Intermediate results stay in the processor's cache: windowing, transforming and transposing process FRAMES_PER_BLOCK
+frames at a time. Writing whole spectrograms in between would take longer than the transform.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from unbraid.audio.arrays import Floats
 from unbraid.models.folder import Edges
-from unbraid.separation.arrays import Floats
 
-# For a window of 4096 these frames and their spectra take a megabyte, which fits into a core's own cache. Fewer would
-# access the spectrogram's memory in smaller pieces.
-FRAMES_AT_ONCE = 32
+# With a window of 4096, these frames and their spectra take a megabyte, which fits into a core's own cache. Fewer
+# frames would access the spectrogram's memory in smaller pieces.
+FRAMES_PER_BLOCK = 32
 
 
 class Spectral:
@@ -70,8 +70,8 @@ class Spectral:
         windowed, transformed = self._scratch(frames)
         for channel in np.ndindex(signal.shape[:-1]):
             framed = sliding_window_view(padded[channel], self.n_fft)[:: self.hop]
-            for first in range(0, frames, FRAMES_AT_ONCE):
-                now = slice(first, first + FRAMES_AT_ONCE)
+            for first in range(0, frames, FRAMES_PER_BLOCK):
+                now = slice(first, first + FRAMES_PER_BLOCK)
                 count = len(framed[now])
                 np.multiply(framed[now], self._analysis, out=windowed[:count])
                 # In double precision, NumPy's default and the only one in its type hints. Single precision takes half
@@ -87,7 +87,7 @@ class Spectral:
         return signal
 
     def add_inverse(self, spectrum: Floats, samples: int, to: Floats) -> None:
-        """Add the first n samples of the `inverse` of `samples` samples to `to` (..., n)."""
+        """Compute the `inverse` for a signal of `samples`, and add its first n samples to `to` (..., n)."""
         frames = self.frames(samples)
         if spectrum.shape[-3:] != (self.bins, frames, 2):
             raise ValueError(f"{samples} samples need {(self.bins, frames, 2)}, not {spectrum.shape[-3:]}")
@@ -96,8 +96,8 @@ class Spectral:
         sums = np.empty((len(framed) + self._ratio - 1, self.hop), np.float32)
         for channel in np.ndindex(spectra.shape[:-2]):
             sums[:] = 0
-            for first in range(0, frames, FRAMES_AT_ONCE):
-                count = min(FRAMES_AT_ONCE, frames - first)
+            for first in range(0, frames, FRAMES_PER_BLOCK):
+                count = min(FRAMES_PER_BLOCK, frames - first)
                 # The bin that the demucs convention drops stays zero.
                 transformed[:count, : self.bins] = spectra[channel][:, first : first + count].T
                 np.fft.irfft(transformed[:count], self.n_fft, norm="ortho", out=framed[:count])  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ class Spectral:
 
     def _scratch(self, frames: int) -> tuple[Floats, NDArray[np.complex64]]:
         """Allocate frames (n, n_fft) and zeroed spectra (n, n_fft / 2 + 1)."""
-        count = min(FRAMES_AT_ONCE, frames)
+        count = min(FRAMES_PER_BLOCK, frames)
         framed = np.empty((count, self.n_fft), np.float32)
         return framed, np.zeros((count, self.n_fft // 2 + 1), np.complex64)
 

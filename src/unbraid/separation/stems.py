@@ -8,28 +8,28 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
+from unbraid.audio.stem_names import ALL, COMPLEMENT_PREFIX
 from unbraid.errors import SettingError, SongWarning
-from unbraid.separation.arrays import Floats
 
 ClipMode = Literal["rescale", "clamp", "none"]
 CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
-# The second of two stems. rest: the mixture minus the stem, so that both add up to the mixture and keep what lies above
-# the network's bandwidth. sum: the sum of the model's other sources.
+# Content of the second stem, if one stem is chosen. rest: the mixture minus the stem; both add up to the mixture, and
+# the rest keeps frequencies above the network's bandwidth. sum: the sum of the model's other sources. none: no second
+# stem.
 Complement = Literal["rest", "sum", "none"]
 COMPLEMENTS: tuple[Complement, ...] = get_args(Complement)
 
-# Demucs rescales or clamps louder stems to 1 % below full scale.
-HEADROOM = 1.01
-CLAMP = 0.99
-
-ALL = "all"
-COMPLEMENT_PREFIX = "no_"
+# Stems beyond full scale are rescaled or clamped as in Demucs, with its constants. CEILING in unbraid.audio.mixing has
+# the same value for another reason: lossy codecs overshoot.
+HEADROOM = 1.01  # full scale over the peak of rescaled stems
+CLAMP = 0.99  # largest sample of clamped stems, as a fraction of full scale
 
 
 @dataclass(frozen=True, slots=True)
 class StemChoice:
-    """Names of the chosen stems, their sources, and how the complement is made."""
+    """The chosen stems: their names, the sources they need, and the kind of complement."""
 
     names: tuple[str, ...]
     sources: tuple[int, ...]
@@ -39,17 +39,17 @@ class StemChoice:
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
         """Make the stems (stems, channels, n) from `estimates` (sources, channels, n) and `mixture` (channels, n)."""
         if self.complement == "rest":
-            both = np.empty((2, *mixture.shape), np.float32)
-            both[0] = estimates[0]
-            np.subtract(mixture, estimates[0], out=both[1])
-            return both
+            stems = np.empty((2, *mixture.shape), np.float32)
+            stems[0] = estimates[0]
+            np.subtract(mixture, estimates[0], out=stems[1])
+            return stems
         if self.complement == "sum":
             return np.stack([estimates[0], estimates[1:].sum(axis=0)])
         return estimates
 
 
 def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") -> StemChoice:
-    """Choose `"all"` stems, or one source and its complement. Raises SettingError for unknown names."""
+    """Choose all stems (`name` is ALL), or one source and its complement. Raises SettingError for unknown names."""
     if complement not in COMPLEMENTS:
         raise SettingError(f"There is no complement {complement!r}. Choose {', '.join(COMPLEMENTS)}.")
     if name == ALL:
@@ -57,16 +57,16 @@ def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") ->
     if name not in sources:
         raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *sources))}.")
     index = list(sources).index(name)
-    both = (name, COMPLEMENT_PREFIX + name)
+    names = (name, COMPLEMENT_PREFIX + name)
     if complement == "rest":
-        return StemChoice(both, (index,), "rest")
+        return StemChoice(names, (index,), "rest")
     if complement == "sum":
-        return StemChoice(both, (index, *(other for other in range(len(sources)) if other != index)), "sum")
+        return StemChoice(names, (index, *(other for other in range(len(sources)) if other != index)), "sum")
     return StemChoice((name,), (index,), "none")
 
 
 def rescale_gain(peak: float) -> float:
-    """Return the gain that brings a loudest sample of `peak` below full scale, or 1."""
+    """Return the gain that brings stems with this peak below full scale; 1 if none is needed."""
     return 1 / max(HEADROOM * peak, 1.0)
 
 

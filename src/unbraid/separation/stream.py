@@ -1,4 +1,4 @@
-"""The core of the engine: turn a stream of mixture into a stream of estimates, with a few segments in memory."""
+"""The core of the engine: turn the mixture, block by block, into estimates, with only a few segments in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from heapq import merge
 
 import numpy as np
 
-from unbraid.separation.arrays import Floats
+from unbraid.audio.arrays import Floats
 from unbraid.separation.network import Network
 from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_segments
 
@@ -38,9 +38,9 @@ def stream_estimates(
 ) -> Generator[Floats]:
     """Yield the mean of the estimates of `network` over all `runs`, as consecutive blocks (sources, channels, n).
 
-    `mixture` yields blocks (channels, n) of the song, `samples` in all. If no sample that the network would read for a
-    segment exceeds `silence`, the estimates are zeros. `jobs` segments are computed at once, while this thread reads
-    ahead and adds up. `check` is called before every segment; it stops the work by raising.
+    `mixture` yields blocks (channels, n) of the song, `samples` in total. A segment is silent if the network would read
+    no sample above `silence`; its estimates are zeros. `jobs` segments are computed in parallel, while this thread
+    reads ahead and adds up. `check` is called before every segment, and may raise to stop the work.
     """
     longest = max(run.length for run in runs)
     first = next(mixture)
@@ -49,13 +49,13 @@ def stream_estimates(
     progress = [
         _Unfinished(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs
     ]
-    # Ordered by the end of the samples they read, so no run is ahead of another by more than a segment.
+    # Order tasks by the last sample they read, so that no run is more than a segment ahead of another.
     plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.segment.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
     emitted = 0
 
     def oldest() -> Iterator[Floats]:
-        """Add the oldest pending estimate, and yield the samples that are final then, if any."""
+        """Add the oldest pending estimate, and yield the samples that have become final, if any."""
         nonlocal emitted
         _add_up(*pending.popleft())
         finished = min(one.finished for one in progress)
@@ -103,7 +103,7 @@ def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
 
 
 def _silence(mixture: Floats, sources: Sequence[int]) -> Floats:
-    """Estimate silence as zeros, where a network would give residues as quiet. See `Network.estimate`."""
+    """Estimate a silent segment as zeros; a network's estimates would be as quiet. See `Network.estimate`."""
     return np.zeros((len(sources), *mixture.shape), np.float32)
 
 

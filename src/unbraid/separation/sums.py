@@ -1,4 +1,4 @@
-"""Sums of the estimates of several networks, on disk while each network in turn processes the song."""
+"""Sums of the estimates of several networks, kept on disk while one network after another processes the song."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.files.oserrors import report_output_errors
-from unbraid.separation.arrays import Floats
 
 
 class Sums:
@@ -49,7 +49,7 @@ class Sums:
                 for channel, values in enumerate(sums):
                     self._seek(source, channel, start)
                     rest = values.view(np.uint8).data
-                    while rest:  # an unbuffered file may write a part only
+                    while rest:  # an unbuffered file may write only a part
                         rest = rest[self._file.write(rest) :]
 
     def read(self, start: int, samples: int, source: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Write finished stems to arrays or encoders, or to disk first if the gain depends on the song's peak."""
+"""Write finished stems to an array or to encoders. If the gain depends on the song's peak, spool them to disk first."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Protocol
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.audio.encode import Encoder
 from unbraid.files.oserrors import report_output_errors
-from unbraid.separation.arrays import Floats
 from unbraid.separation.stems import CLAMP, rescale_gain
 
 # Samples per block that is read back and encoded (1.5 s at 44.1 kHz).
 SPOOL_BLOCK = 1 << 16
 
 OpenEncoder = Callable[[str], Encoder]
-"""Creates the encoder of the stem with that name."""
+"""Create the encoder of the stem with that name."""
 
 
 class StemWriter(Protocol):
-    """Receives the stems of a song from start to end."""
+    """Receiver of a song's stems, from start to end."""
 
     gain: float
     """Factor that the stems were multiplied by; final after `finish`."""
@@ -35,13 +35,13 @@ class StemWriter(Protocol):
         ...
 
     def finish(self, progress: Callable[[int], None]) -> None:
-        """Complete the stems. `progress` is called with the number of samples written."""
+        """Complete the stems. `progress` receives the number of samples written so far."""
         ...
 
 
 @dataclass
 class ArrayWriter:
-    """Collects a song in memory: `stems` is (stems, channels, samples)."""
+    """Writer into an array in memory: `stems` is (stems, channels, samples)."""
 
     stems: Floats
     gain: float = 1.0
@@ -58,14 +58,18 @@ class ArrayWriter:
 
 
 class DirectWriter:
-    """Encodes stems while the song is being separated. `clamp` limits samples beyond full scale."""
+    """Writer that encodes stems while the song is being separated.
+
+    `clamp` limits samples to CLAMP. Otherwise integer formats clip samples beyond full scale (`to_integers` in
+    `unbraid.audio.samples`), and float formats keep them.
+    """
 
     gain = 1.0
 
     def __init__(
         self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, *, clamp: bool
     ) -> None:
-        # The stack closes the encoders on success and aborts them on an error.
+        # The stack closes the encoders on success, and aborts them on an error.
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._clamp = clamp
         self._position = 0
@@ -84,17 +88,17 @@ class DirectWriter:
 
 
 class RescalingWriter:
-    """Writes stems as float32 to the file `spool`, and encodes them once the song's peak is known.
+    """Writer that spools stems as float32 to the file `spool`, and encodes them once the song's peak is known.
 
     All stems get the same gain, so they still add up to the (quieter) song. The spool takes 4 bytes of disk per stem,
-    channel and sample, and almost no time. Without it, a song that turns out too loud would have to be separated again.
+    channel and sample, and almost no time. Without it, a song that exceeds full scale would be separated twice.
     """
 
     def __init__(
         self, names: Sequence[str], open_encoder: OpenEncoder, stack: ExitStack, spool: Path
     ) -> None:
         self.gain = 1.0
-        # Opened first, so that a failure is found before the work and not after it.
+        # Open the encoders now, so that a failure shows before the work and not after it.
         self._encoders = [stack.enter_context(open_encoder(name)) for name in names]
         self._peak = 0.0
         self._shapes: list[tuple[int, ...]] = []
@@ -109,7 +113,7 @@ class RescalingWriter:
         self._peak = max(self._peak, float(stems.max(initial=0.0)), -float(stems.min(initial=0.0)))
         rest = np.ascontiguousarray(stems).reshape(-1).view(np.uint8).data
         with report_output_errors(self._path):
-            while rest:  # an unbuffered file may write a part only
+            while rest:  # an unbuffered file may write only a part
                 rest = rest[self._spool.write(rest) :]
 
     def finish(self, progress: Callable[[int], None]) -> None:
@@ -134,7 +138,7 @@ class RescalingWriter:
         for *rows, samples in self._shapes:
             for start in range(0, samples, SPOOL_BLOCK):
                 block = np.empty((*rows, min(SPOOL_BLOCK, samples - start)), np.float32)
-                # The file has the rows of stems and channels one after the other.
+                # Each written block lies in the file row by row: stem by stem, channel by channel.
                 for row, values in enumerate(block.reshape(prod(rows), -1)):
                     self._spool.seek((before + row * samples + start) * values.itemsize)
                     self._spool.readinto(values.data)

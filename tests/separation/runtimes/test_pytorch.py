@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unbraid import Separator
+from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError, UnbraidError
 from unbraid.models import Model, load_model_folder
-from unbraid.separation.arrays import Floats
 from unbraid.separation.runtimes import choose
 from unbraid.separation.runtimes.base import GpuOutOfMemory
 from unbraid.separation.runtimes.choose import CPU_JOBS, RuntimeLoader

@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from unbraid.separation.arrays import Floats
+from unbraid.audio.arrays import Floats
 from unbraid.separation.runtimes.pytorch_batches import Batches
 
 TIMEOUT_S = 30

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from unbraid.audio.arrays import Floats
 from unbraid.evaluation.baselines.centre import centre
 from unbraid.evaluation.baselines.percussion import percussion
 from unbraid.evaluation.baselines.repetition import repetition
-from unbraid.evaluation.multitrack import Floats
 
 BASELINES: Mapping[str, Callable[[Floats, int], dict[str, Floats]]] = {
     "centre": centre,
     "repetition": repetition,
     "percussion": percussion,
 }
-"""Functions by name: from the mixture (channels, samples) and its rate in Hz to the stems, of the same shape."""
+"""Functions by name. Each maps a mixture (channels, samples) and its rate in Hz to stems of the same shape."""
 
 __all__ = ["BASELINES"]

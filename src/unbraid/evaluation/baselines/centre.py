@@ -1,7 +1,7 @@
 """Extract the voice from the centre of the stereo image, with a soft mask from the similarity of left and right.
 
-A source panned with gains g and h has |L - R| / (|L| + |R|) = |g - h| / (g + h): 0 at the centre, 1 if it is on one
-side or out of phase. This is the measure of Barry, Lawlor and Coyle, "Sound source separation: azimuth
+A source with the panning gains g and h has |L - R| / (|L| + |R|) = |g - h| / (g + h): 0 at the centre, 1 if it is on
+one side or out of phase. This is the measure of Barry, Lawlor and Coyle, "Sound source separation: azimuth
 discrimination and resynthesis" (DAFx 2004), used for the centre only.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.evaluation.baselines.masks import TINY, Spectrum, masked, split
-from unbraid.evaluation.multitrack import Floats
 
 LOWEST_HZ = 200.0  # below this, bass and bass drum dominate the centre
 # A source 3 dB louder on one side (|g - h| / (g + h) = 0.17) keeps 0.83^8 = 0.22 of its amplitude.

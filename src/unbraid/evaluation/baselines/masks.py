@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.evaluation.multitrack import Floats
+from unbraid.audio.arrays import Floats
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.separation.spectral import Spectral
 
 Spectrum = NDArray[np.complex64]
@@ -23,7 +24,7 @@ def masked(mixture: Floats, sample_rate: int, mask: Callable[[Spectrum, Floats, 
     It returns an array that broadcasts to the spectrum.
     """
     n_fft = 2 ** max(3, round(np.log2(WINDOW_S * sample_rate)))
-    # Half overlap: the repetition search takes a quarter of the time that it takes with 3/4.
+    # Overlap of 1/2: with 3/4, the repetition search would take four times as long.
     spectral = Spectral(n_fft, n_fft // 2)
     samples = mixture.shape[1]
     padded = np.pad(mixture, [(0, 0), (0, max(0, n_fft - samples))])  # the STFT mirrors n_fft / 2 samples
@@ -37,11 +38,11 @@ def masked(mixture: Floats, sample_rate: int, mask: Callable[[Spectrum, Floats, 
 
 
 def wiener(source: Floats, residual: Floats) -> Floats:
-    """Wiener mask: the source's share of the power, from the magnitudes of source and residual."""
+    """Return the Wiener mask: the source's share of the power, from the magnitudes of source and residual."""
     power = np.square(source)
     return np.asarray(power / (power + np.square(residual) + TINY), np.float32)
 
 
 def split(mixture: Floats, name: str, stem: Floats) -> dict[str, Floats]:
     """Return the stem and its complement: the mixture minus the stem."""
-    return {name: stem, f"no_{name}": mixture - stem}
+    return {name: stem, COMPLEMENT_PREFIX + name: mixture - stem}

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.evaluation.baselines.masks import TINY, Spectrum, masked, split, wiener
-from unbraid.evaluation.multitrack import Floats
 
-NEIGHBOURS = 20  # at most; more hardly change the median
-APART_S = 1.0  # between neighbours, as in the paper; else they would lie in the same held note
+NEIGHBOURS = 20  # largest number; more hardly change the median
+APART_S = 1.0  # least distance of neighbours, as in the paper; closer frames would be in the same long note
 LOWEST_HZ = 100.0  # below this there is no voice, as in the paper
 MARGIN = 2  # weight of the repeating part: neighbours always differ a little from the frame
-BLOCK = 64  # frames at once; limits the memory for similarities and neighbours
+BLOCK = 64  # frames at a time; limits the memory for similarities and neighbours
 
 
 def repetition(mixture: Floats, sample_rate: int) -> dict[str, Floats]:

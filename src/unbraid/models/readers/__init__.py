@@ -1,1 +1,1 @@
-"""Readers of published weights that run nothing in the files, one module for each format."""
+"""Readers of published weights, one module for each format. They run no code from the files."""

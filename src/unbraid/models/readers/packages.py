@@ -1,4 +1,4 @@
-"""Read published Demucs models without PyTorch, and without running anything in the files.
+"""Read published Demucs models without PyTorch, and without running code from the files.
 
 `.th`           written by `torch.save`: a zip with a pickle {klass, args, kwargs, state, …} and the tensors' numbers
 `.safetensors`  a JSON header and the tensors; class and arguments are JSON in its metadata
@@ -27,10 +27,10 @@ from unbraid.models.readers.torch_zip import Entry, stored_entries
 
 ENDINGS = (".th", ".safetensors")
 
-# Published files have 55 to 170 MB. In float32, the largest of these networks would have 340 MB.
+# Bytes. Published files have 55 to 170 MB; in float32, the largest would have 340 MB.
 LARGEST = 1 << 30
 
-# Nesting and number of the constructor's arguments; the published networks have 2 and about 60.
+# Limits of the nesting and the number of constructor arguments; the published networks have 2 and about 60.
 DEEPEST_ARGUMENT = 4
 MOST_ARGUMENTS = 1000
 
@@ -38,7 +38,9 @@ MOST_ARGUMENTS = 1000
 STEM = re.compile(r"\w([\w .-]{0,38}\w)?")
 
 ZIP = b"PK\x03\x04"
-BEFORE_ZIP = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of `torch.save` before 1.6 (2020)
+BEFORE_ZIP = (
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # first bytes of files by `torch.save` before 1.6 (2020)
+)
 
 Argument = None | bool | int | float | str | Fraction | list["Argument"] | dict[str, "Argument"]
 
@@ -66,9 +68,9 @@ def signature_of(path: Path) -> str:
 
 
 def read_package(path: Path) -> Package:
-    """Read a `.th` or `.safetensors` file, without its weights: `Package.state` reads each on access.
+    """Read a `.th` or `.safetensors` file without its weights; `Package.state` reads a tensor on each access.
 
-    Nothing in the file is run. Raises ModelError for a file that is missing, damaged, truncated, malicious, or not a
+    No code from the file is run. Raises ModelError for a file that is missing, damaged, truncated, malicious, or not a
     package of a supported network.
     """
     try:
@@ -141,7 +143,7 @@ def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[s
 
 
 def _arguments(args: object, kwargs: object) -> dict[str, Argument]:
-    """Return the constructor's arguments as plain values, copied, so that none is shared or contains itself."""
+    """Copy the constructor's arguments to plain values, so that no list or dict is shared or contains itself."""
     if args not in ((), []) or not isinstance(kwargs, dict):
         raise PackageError("its network has unnamed arguments", "Use another model.")
     plain = _plain(kwargs, DEEPEST_ARGUMENT, count())

@@ -1,7 +1,7 @@
 """The names that the pickle of a package may use, and the object for each.
 
-Python's own reader imports the names in a pickle and calls them. Here a name maps to an object of this module, and
-these objects can only build a description of the package.
+Python's own reader imports the names in a pickle and calls them. Here a name maps to an object of this module. These
+objects can only build a description of the package.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class SavedTensor:
-    """A storage seen as a tensor in C order."""
+    """A tensor: a storage with a shape, in C order."""
 
     storage: Storage
     shape: tuple[int, ...]
@@ -49,12 +49,12 @@ class SavedTensor:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Replaces objects that a package may contain and Unbraid doesn't need."""
+    """Placeholder for an object of a package that Unbraid doesn't need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Factory:
-    """A function that the pickle may call by the name that PyTorch's reader would import."""
+    """A function that the pickle may call. It replaces the function that PyTorch's reader would import."""
 
     make: Callable[..., object]
 

@@ -1,9 +1,9 @@
-"""Read the pickle inside a package that PyTorch saved, without running anything in it.
+"""Read the pickle in a package from PyTorch without running code from it.
 
 A pickle is a program for a small stack machine. Python's own reader executes it: it imports, calls, sets attributes
-and allocates. This module implements only the instructions that `torch.save` uses (protocol 2), so a file can cause
-nothing else. Names map to objects of `pickle_names` or are rejected. Nothing is imported, nothing from the file is
-called, and an instruction uses memory in proportion to its bytes.
+and allocates. This module implements only the instructions that `torch.save` uses (protocol 2), and rejects all others.
+Names map to objects of `pickle_names` or are rejected. Nothing is imported, nothing from the file is called, and an
+instruction uses memory in proportion to its bytes.
 
 The published packages of Demucs contain dicts, lists, tuples, texts and numbers; the name of the network's class;
 `fractions.Fraction` (the segment's length); tensors; and numpy scalars in the record of the training.
@@ -18,7 +18,7 @@ from typing import Any
 from unbraid.models.readers.pickle_names import DONT_TRUST, Factory, Ignored, resolve, storage
 from unbraid.models.readers.tensors import PackageError
 
-# Bytes: four times the size in published packages. As many instructions take about a second.
+# Bytes: four times the size in published packages. A pickle of this length takes about a second.
 LONGEST = 1 << 18
 
 

@@ -48,7 +48,7 @@ class StoredTensor:
 
 
 def size_in_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
-    """Return the size of a tensor. Raises PackageError for an invalid shape."""
+    """Return the size of a tensor in bytes. Raises PackageError for an invalid shape."""
     if len(shape) > MOST_DIMENSIONS or any(type(size) is not int or size < 1 for size in shape):
         raise PackageError("a tensor has an invalid shape")
     return math.prod(shape) * dtype.itemsize
@@ -93,7 +93,7 @@ def _read(path: Path, tensor: StoredTensor) -> NDArray[np.floating[Any]]:
     if tensor.crc32 is not None and zlib.crc32(content) != tensor.crc32:
         raise PackageError("it is damaged: a checksum in it is wrong")
     values = np.frombuffer(content, tensor.dtype).reshape(tensor.shape)
-    # An exponent of all ones means infinity or NaN (IEEE 754). Compare integers: numpy handles float16 one by one.
+    # An exponent of all ones means infinity or NaN (IEEE 754). Compare integers, because numpy's float16 is slow.
     exponents = values.view("<u2") & 0x7C00 if tensor.dtype == HALF else values.view("<u4") & 0x7F80_0000
     if exponents.max() == (0x7C00 if tensor.dtype == HALF else 0x7F80_0000):
         raise PackageError("a weight is infinite or NaN")

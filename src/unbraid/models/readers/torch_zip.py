@@ -1,4 +1,4 @@
-"""Find the entries of a zip file as `torch.save` writes it: uncompressed, unencrypted, with unique names."""
+"""Find the entries of a zip file from `torch.save`: uncompressed, unencrypted, with unique names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from unbraid.models.readers.tensors import PackageError
 
-# Bytes. A network has some 600 entries of about 80 bytes in the directory at the file's end; zipfile reads all of it.
+# Bytes. The directory at the end of a network's file has some 600 entries of about 80 bytes; zipfile reads all of it.
 LONGEST_DIRECTORY = 1 << 20
 
 DAMAGED = "it is damaged or truncated"
@@ -28,7 +28,7 @@ class Entry:
     crc32: int
 
     def read(self, file: io.FileIO, longest: int) -> bytes:
-        """Read all of it. Raises PackageError if it is longer than `longest` bytes or its checksum is wrong."""
+        """Return the content. Raises PackageError if it is longer than `longest` bytes or its checksum is wrong."""
         if self.length > longest:
             raise PackageError("its description is too long")
         file.seek(self.offset)
@@ -39,7 +39,7 @@ class Entry:
 
 
 class _ShortReads(io.FileIO):
-    """A file that limits reads, so that a zip with a directory of gigabytes can't fill the memory."""
+    """A file with a limit for each read, so that a zip with a directory of gigabytes can't fill the memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#define QUERY_BLOCK 48  // queries of a task
-#define KEY_BLOCK 384   // keys whose scores are computed at once
+#define QUERY_BLOCK 48  // queries in a task
+#define KEY_BLOCK 384   // keys whose scores are computed in one step
 #define PANEL (2 * LANES)
 // Softmax weights are integers up to WEIGHT_ONE. Their products with values are added as integers over SUM_BLOCK
 // keys. No sum exceeds WEIGHT_ONE * sqrt(SUM_BLOCK) * VALUES_NORM = 2.144e9 < 2^31 (Cauchy-Schwarz).
@@ -121,7 +121,7 @@ static void pack_head(const void* context, int index, Arena* scratch) {
 
 static int query_blocks(int count) { return ceil_div(count, QUERY_BLOCK); }
 
-// A block of queries of one head.
+// Compute the outputs of a block of queries of one head.
 static void attend_block(const void* context, int index, Arena* arena) {
     const size_t mark = arena->used;
     const Attention* work = context;

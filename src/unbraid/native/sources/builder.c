@@ -62,7 +62,7 @@ Matrix convolution(Builder* builder, const char* prefix, int out, int in, int wi
 }
 
 Matrix transposed(Builder* builder, const char* prefix, int in, int out, MatrixOptions options) {
-    // Output row r of 4 is tap r of the second input row plus tap r + 4 of the first.
+    // Output row r, from 0 to 3, is tap r of the second input row plus tap r + 4 of the first.
     const WeightLayout layout = {.outputs = 4 * out,
                                  .depth = 2 * in,
                                  .n0 = out,

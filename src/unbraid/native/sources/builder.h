@@ -1,4 +1,4 @@
-// Builds layers from published tensors, which are found by name.
+// Build layers from published tensors, which have names.
 
 #pragma once
 
@@ -28,21 +28,23 @@ const float* floats_from(Builder* builder, const char* prefix, const char* name,
 
 // How a matrix is packed and computed; see Matrix.
 typedef struct {
-    const float* output_gains;   // NULL: 1
-    bool gated, narrow, floats;  // narrow: panels of 16 outputs
-    int block;                   // 0: LONG_BLOCK
-    int parts;                   // 0: 1
+    const float* output_gains;  // NULL: 1
+    bool gated;                 // see pack_matrix
+    bool narrow;                // panels of 16 outputs instead of 32
+    bool floats;                // compute with floats instead of integers
+    int block;                  // 0: LONG_BLOCK
+    int parts;                  // 0: 1
 } MatrixOptions;
 
 // A matrix from the tensors `prefix` + `weight` and `prefix` + `bias`; `bias_from`: index of its first bias.
 Matrix matrix_from(Builder* builder, const char* prefix, const char* weight, const char* bias, int bias_from,
                    const WeightLayout* layout, MatrixOptions options);
 
-// Weights (out, in) or (out, in, 1): a convolution of width 1.
+// A matrix from weights (out, in) or (out, in, 1): a convolution of width 1.
 Matrix pointwise(Builder* builder, const char* prefix, int out, int in, MatrixOptions options);
 
-// Weights (out, in, width): reads `width` consecutive rows.
+// A matrix from weights (out, in, width): a convolution over `width` consecutive rows.
 Matrix convolution(Builder* builder, const char* prefix, int out, int in, int width, MatrixOptions options);
 
-// Weights (in, out, 8): a transposed convolution of stride 4, which makes 4 consecutive rows from 2.
+// A matrix from weights (in, out, 8): a transposed convolution of stride 4. It makes 4 consecutive rows from 2.
 Matrix transposed(Builder* builder, const char* prefix, int in, int out, MatrixOptions options);

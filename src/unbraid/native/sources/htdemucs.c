@@ -9,11 +9,11 @@
 #include "waveform.h"
 
 #define DEPTH 4
-#define CHANNELS 48  // of the first level; each next one has twice as many
+#define CHANNELS 48  // channels of the first level; each deeper level has twice as many
 #define BINS 2048
 #define STEREO 2
 #define COMPLEX 2             // real and imaginary
-#define EMBEDDING_SCALE 2.0f  // published vectors are divided by 10, and are added with weight 0.2
+#define EMBEDDING_SCALE 2.0f  // published vectors are stored divided by 10, and added with a factor of 0.2
 
 typedef struct {
     SpectralEncoder encoder[DEPTH];
@@ -63,7 +63,7 @@ typedef struct {
     float mean, deviation;
 } Statistics;
 
-// Input or output between Python's memory layout and ours.
+// A copy between Python's memory layout and the layout of this library.
 typedef struct {
     const float* from;
     float* to;
@@ -71,7 +71,7 @@ typedef struct {
     Statistics statistics;
 } LayoutCopy;
 
-// Sum of (x - mean), or of its squares, in double precision in LANES separate sums.
+// Sum (x - mean), or its squares, in double precision, in LANES separate sums.
 static double sum_of(const float* x, ptrdiff_t count, double mean, bool squares) {
     double lanes[LANES] = {0}, sum = 0;
     ptrdiff_t i = 0;
@@ -85,7 +85,7 @@ static double sum_of(const float* x, ptrdiff_t count, double mean, bool squares)
     return sum;
 }
 
-// As torch.std does by default: the variance is divided by count - 1.
+// Mean and deviation. The variance is divided by count - 1, as torch.std does by default.
 static Statistics statistics_of(const float* x, ptrdiff_t count) {
     const double mean = sum_of(x, count, 0, false) / count;
     return (Statistics){(float)mean, (float)sqrt(sum_of(x, count, mean, true) / (count - 1))};

@@ -19,7 +19,7 @@ INLINE __m512i add_float_products(__m512i sum, __m512i a, __m512i b) {
     return sum;
 }
 
-// The sums of `rows` rows with one panel.
+// Compute the sums of products of `rows` rows with one panel.
 INLINE void multiply_tile(const Matrix* matrix, const Rows* rows_in, int row, const char* panel, const int rows,
                           const int vectors, const bool floats, Floats sums[TILE_ROWS][2]) {
     const ptrdiff_t stride = rows_in->stride;

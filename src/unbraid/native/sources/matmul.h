@@ -23,16 +23,15 @@
 
 // Weights (outputs, depth), packed in panels of 16 or 32 outputs by pack_matrix.
 typedef struct {
-    const void* values;  // pairs of integers along the depth, or floats
-    const float* gains;  // of each output, padded to whole panels, as offsets are
-    const float* offsets;
+    const void* values;            // pairs of integers along the depth, or floats
+    const float *gains, *offsets;  // one for each output, padded to whole panels
     int depth;
     int outputs;
     int panels;
-    int vectors;  // of 16 outputs in a panel: 1 or 2
+    int vectors;  // vectors of 16 outputs in a panel: 1 or 2
     bool floats;
-    int parts;  // the depth consists of so many parts of equal length
-    int block;  // values of a part whose products are added as integers
+    int parts;  // number of equal parts of the depth
+    int block;  // length of a block: products of its values are added as integers
 } Matrix;
 
 // Activations. Part i of row r starts at values + r * stride + i * part_stride. Its products are multiplied by
@@ -44,7 +43,7 @@ typedef struct {
     int gains_stride, gains_part_stride;
 } Rows;
 
-// Last step of a product. y: the products with gains and offsets.
+// Last step of a product. y: the product times gains, plus offsets.
 typedef enum {
     STORE,      // y
     ADD,        // result + y
@@ -57,9 +56,8 @@ typedef struct {
     float* values;
     ptrdiff_t stride;  // floats from row to row
     Epilogue epilogue;
-    const float* gains;  // NULL: the matrix's, as for offsets
-    const float* offsets;
-    const float* extra;  // for GATE; NULL: 0
+    const float *gains, *offsets;  // NULL: the matrix's own
+    const float* extra;            // for GATE; NULL: 0
 } Result;
 
 // (count, depth) x (depth, outputs) -> (count, outputs), or half as many outputs if gated.
@@ -82,12 +80,12 @@ size_t packed_bytes(int outputs, int depth, int vectors, bool floats);
 void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* layout, const uint16_t* bias,
                  const float* output_gains, bool gated, void* values, float* gains, float* offsets);
 
-// The largest squared norm of a block, and the largest magnitude of a value: they limit the scale.
+// The largest squared norm of a block, and the largest magnitude of a value. Both limit the scale.
 typedef struct {
     float square, largest;
 } Peak;
 
-// Include `count` values, a multiple of 16, whose products are added in blocks.
+// Update the peak with `count` values, a multiple of 16, whose products are added in blocks of length `block`.
 void update_peak(Peak* peak, const float* x, int count, int block);
 
 // The largest scale with which no sum overflows.

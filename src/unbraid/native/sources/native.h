@@ -17,9 +17,9 @@ EXPORT int native_supported(void);
 // HTDemucs, for segments of one length.
 typedef struct {
     int32_t sources;
-    int32_t width;    // of the transformer; 0: the U-Nets' own channels
-    int32_t samples;  // in a segment
-    int32_t frames;   // in its spectrogram
+    int32_t width;    // width of the transformer; 0: the U-Nets' own channels
+    int32_t samples;  // samples of a segment
+    int32_t frames;   // frames of its spectrogram
 } HTDemucsSizes;
 
 // Stages of a call, for measuring time.
@@ -36,20 +36,20 @@ enum {
     STAGES,
 };
 
-// Bytes for the packed weights, and for the workspace of one htdemucs_run with so many threads. Both are aligned
-// to 64.
+// Bytes for the packed weights, and for the workspace of one htdemucs_run with `threads` threads. Both must be
+// aligned to 64.
 EXPORT uint64_t htdemucs_weights_bytes(const HTDemucsSizes* sizes);
 EXPORT uint64_t htdemucs_workspace_bytes(const HTDemucsSizes* sizes, const void* weights, int32_t threads);
 
-// Pack float16 tensors, found by the names of the published ones, into `weights`. Returns 0, or -1 if one is missing.
+// Pack `count` float16 tensors with their published names into `weights`. Returns 0, or -1 if a tensor is missing.
 EXPORT int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const char* const* names,
                              const uint16_t* const* values, void* weights);
 
 // mixture (2, samples), spectrum (2, 2048, frames, 2) -> waveforms (sources, 2, samples), spectra (sources, 2, 2048,
 // frames, 2). Shapes are those of the network's ONNX graph. The result does not depend on the number of threads.
-// Concurrent calls need a workspace each. Calls that share the counter `active`, which is 0 without calls, use at
-// most `threads` threads together, or one each if there are more calls. The time of each of the STAGES is added to
-// `seconds`, which may be NULL.
+// Concurrent calls need a workspace each. `active` counts the active threads; it starts at 0. Calls with the same
+// counter use at most `threads` threads together, or one each if there are more calls. The time of each of the STAGES
+// is added to `seconds`, which may be NULL.
 EXPORT void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* workspace, int32_t threads,
                          int32_t* active, const float* mixture, const float* spectrum, float* waveforms,
                          float* spectra, double* seconds);

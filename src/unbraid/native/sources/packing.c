@@ -1,4 +1,4 @@
-// Packs and quantises weights and activations for matmul.c.
+// Pack and quantise weights and activations for matmul.c.
 
 #include <math.h>
 #include <string.h>
@@ -72,7 +72,8 @@ void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* la
 }
 
 void update_peak(Peak* peak, const float* x, int count, int block) {
-    // `recent` has the squared sums of the last STEPs. An unaligned block overlaps one STEP more than it is long.
+    // `recent` holds the sums of squares of the last steps of STEP values. A block may begin inside a step; it then
+    // overlaps one step more than its length.
     float recent[LONG_BLOCK / STEP] = {0};
     const int slots = block / STEP;
     Floats largest = _mm512_setzero_ps();

@@ -1,11 +1,13 @@
-// The wide tensor y before the gate is by far the largest. Its mean and variance are computed without storing it:
+// The wide tensor y before the gate is by far the largest tensor. Its mean and variance are computed without storing
+// it:
 //
 //   h: narrow vectors, with mean m over time;  y = W h + b: wide vectors, of n values
-//   mean square of y around its channel means W m + b:  average over time of (h - m)' G (h - m),  G = W' W / n
-//   variance of y = this + the variance of the channel means
+//   variance within channels, around the channel means W m + b:  average over time of (h - m)' G (h - m),  G = W' W /
+//   n variance of y = variance within channels + variance of the channel means
 //
 // With the mean M and deviation s of y, and gain g and offset o of the normalisation, the gate's input is
-// (g / s) (W h) + g (b - M) / s + o: the product W h with other gains and offsets.
+// (g / s) W h + g (b - M) / s + o. So one product computes it from h, with the gains g / s and the offsets
+// g (b - M) / s + o.
 
 #include "residual.h"
 
@@ -14,7 +16,7 @@
 
 #define EPSILON 1e-5
 #define PIECE_ROWS 1008    // rows of a task
-#define FLOAT_SUM_ROWS 32  // summed as floats; sums of more would lose small differences between rows
+#define FLOAT_SUM_ROWS 32  // rows in a sum of floats; a longer sum would lose small differences between rows
 
 static int padded(int narrow) { return round_up(narrow, LANES); }
 
@@ -55,7 +57,7 @@ static Branch make_branch(Builder* builder, const char* prefix, int channels, bo
 
 Residual make_residual(Builder* builder, const char* prefix, int channels, bool floats) {
     Residual residual;
-    for (int k = 0; k < DILATIONS; k++)
+    for (int k = 0; k < BRANCHES; k++)
         residual.branches[k] =
             make_branch(builder, format_name("%sdconv.layers.%d.", prefix, k).text, channels, floats);
     return residual;
@@ -65,18 +67,18 @@ typedef struct {
     double mean, deviation;
 } Moments;
 
-// The work of one branch on `count` rows of x. Each piece has its own sums, so that their order of addition, and with
-// it the result, does not depend on the threads.
+// Input, results and memory of one branch on `count` rows of x. Each piece has its own sums. They are added in a
+// fixed order, so that the result does not depend on the number of threads.
 typedef struct {
     const Branch* branch;
-    float *x, *h;  // h: (count, padded)
+    float *x, *h;  // h: the narrow rows, (count, padded)
     ptrdiff_t stride;
     int count, dilation;
-    int16_t* integers;  // quantised x with `dilation` rows of zeros on either side, as in gains
-    float* gains;
-    double (*sums)[MAX_NARROW];  // of each piece: by narrow channel, or one value at index 0
-    Moments narrow;
-    float means[MAX_NARROW];  // of the narrow channels over time
+    int16_t* integers;           // quantised x, between `dilation` rows of zeros on either side
+    float* gains;                // gain of each row of `integers`; 0 for the rows of zeros
+    double (*sums)[MAX_NARROW];  // sums of each piece: one for each narrow channel, or only one, at index 0
+    Moments narrow_moments;
+    float means[MAX_NARROW];  // mean of each narrow channel over time
     const float *up_gains, *up_offsets;
 } BranchWork;
 
@@ -138,7 +140,7 @@ static void project_down(const void* context, int piece, Arena* scratch) {
 }
 
 // Sum the squared differences from the mean of all narrow values.
-static void narrow_squares(const void* context, int piece, Arena* scratch) {
+static void sum_narrow_squares(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
     const int narrow = work->branch->narrow, width = padded(narrow), end = end_of(work, piece);
@@ -149,7 +151,7 @@ static void narrow_squares(const void* context, int piece, Arena* scratch) {
             for (int v = 0; v < narrow; v += LANES) {
                 const __mmask16 mask = lanes_from(v, narrow);
                 Floats values = _mm512_maskz_loadu_ps(mask, work->h + (ptrdiff_t)t * width + v);
-                values = _mm512_maskz_sub_ps(mask, values, splat((float)work->narrow.mean));
+                values = _mm512_maskz_sub_ps(mask, values, splat((float)work->narrow_moments.mean));
                 partial = _mm512_fmadd_ps(values, values, partial);
             }
         square += _mm512_reduce_add_ps(partial);
@@ -164,8 +166,9 @@ static void activate(const void* context, int piece, Arena* scratch) {
     const Branch* branch = work->branch;
     const int narrow = branch->narrow, width = padded(narrow);
     for (int v = 0; v < narrow; v += LANES) {
-        const Floats gains = _mm512_mul_ps(load(branch->down_gains + v), splat((float)(1 / work->narrow.deviation)));
-        const Floats mean = splat((float)work->narrow.mean), offsets = load(branch->down_offsets + v);
+        const Floats gains =
+            _mm512_mul_ps(load(branch->down_gains + v), splat((float)(1 / work->narrow_moments.deviation)));
+        const Floats mean = splat((float)work->narrow_moments.mean), offsets = load(branch->down_offsets + v);
         for (int t = piece * PIECE_ROWS; t < end_of(work, piece); t++) {
             float* values = work->h + (ptrdiff_t)t * width + v;
             Floats centred = _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes_from(v, narrow), values), mean);
@@ -175,8 +178,8 @@ static void activate(const void* context, int piece, Arena* scratch) {
     sum_narrow(work, piece);
 }
 
-// Sum (h - m)' G (h - m).
-static void wide_squares(const void* context, int piece, Arena* scratch) {
+// Sum (h - m)' G (h - m) over the rows of a piece: the squares of the wide values, computed from the narrow ones.
+static void sum_wide_squares(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
     const Branch* branch = work->branch;
@@ -201,6 +204,7 @@ static void wide_squares(const void* context, int piece, Arena* scratch) {
     work->sums[piece][0] = square;
 }
 
+// Compute the wide rows, normalise, gate and scale them, and add the result to x.
 static void project_up(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
@@ -216,14 +220,14 @@ static void project_up(const void* context, int piece, Arena* scratch) {
     multiply(&work->branch->up, &rows, end_of(work, piece) - from, &result);
 }
 
-// The sum over all pieces at this index.
+// The total of all pieces' sums at this index.
 static double total_at(const BranchWork* work, int index) {
     double sum = 0;
     for (int i = 0; i < pieces(work->count); i++) sum += work->sums[i][index];
     return sum;
 }
 
-// Moments of the wide rows, from their mean square around their channel means.
+// Moments of the wide rows. `within`: their variance within channels.
 static Moments wide_moments(const BranchWork* work, double within) {
     const Branch* branch = work->branch;
     const int wide = 2 * branch->channels, narrow = branch->narrow, width = 2 * LANES;
@@ -238,6 +242,7 @@ static Moments wide_moments(const BranchWork* work, double within) {
     return (Moments){mean, sqrt(within + between + EPSILON)};
 }
 
+// Add the result of one branch to x.
 static void add_branch(BranchWork* work, ThreadPool* pool) {
     const Branch* branch = work->branch;
     const int count = work->count, parts = pieces(count), dilation = work->dilation, narrow = branch->narrow;
@@ -250,13 +255,13 @@ static void add_branch(BranchWork* work, ThreadPool* pool) {
     }
     parallel_for(pool, project_down, work, parts);
     const double values = (double)narrow * count;
-    work->narrow.mean = 0;
-    for (int i = 0; i < narrow; i++) work->narrow.mean += total_at(work, i) / values;
-    parallel_for(pool, narrow_squares, work, parts);
-    work->narrow.deviation = sqrt(total_at(work, 0) / values + EPSILON);
+    work->narrow_moments.mean = 0;
+    for (int i = 0; i < narrow; i++) work->narrow_moments.mean += total_at(work, i) / values;
+    parallel_for(pool, sum_narrow_squares, work, parts);
+    work->narrow_moments.deviation = sqrt(total_at(work, 0) / values + EPSILON);
     parallel_for(pool, activate, work, parts);
     for (int i = 0; i < padded(narrow); i++) work->means[i] = i < narrow ? (float)(total_at(work, i) / count) : 0;
-    parallel_for(pool, wide_squares, work, parts);
+    parallel_for(pool, sum_wide_squares, work, parts);
     const Moments wide = wide_moments(work, total_at(work, 0) / count);
     float gains[2 * MAX_CHANNELS], offsets[2 * MAX_CHANNELS];
     for (int n = 0; n < 2 * branch->channels; n++) {
@@ -269,16 +274,17 @@ static void add_branch(BranchWork* work, ThreadPool* pool) {
 
 void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Arena* arena, ThreadPool* pool) {
     const size_t mark = arena->used;
-    const Branch* last = &residual->branches[DILATIONS - 1];
+    const Branch* last = &residual->branches[BRANCHES - 1];
     BranchWork work = {.x = x, .stride = stride, .count = count};
     if (!last->down.floats) {
-        work.integers = arena_alloc(arena, (size_t)(count + 2 * DILATIONS) * last->channels * sizeof *work.integers);
-        work.gains = arena_floats(arena, count + 2 * DILATIONS);
+        work.integers =
+            arena_alloc(arena, (size_t)(count + 2 * MAX_DILATION) * last->channels * sizeof *work.integers);
+        work.gains = arena_floats(arena, count + 2 * MAX_DILATION);
     }
     work.h = arena_floats(arena, (size_t)count * padded(last->narrow));
     work.sums = arena_alloc(arena, pieces(count) * sizeof *work.sums);
     if (!measuring(arena))
-        for (int k = 0; k < DILATIONS; k++) {
+        for (int k = 0; k < BRANCHES; k++) {
             work.branch = &residual->branches[k], work.dilation = k + 1;
             add_branch(&work, pool);
         }

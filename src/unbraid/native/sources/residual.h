@@ -9,7 +9,8 @@
 #include "builder.h"
 #include "thread_pool.h"
 
-#define DILATIONS 2
+#define BRANCHES 2
+#define MAX_DILATION BRANCHES  // branch k has the dilation k + 1
 #define MAX_CHANNELS 384
 #define MAX_NARROW 48
 
@@ -17,18 +18,19 @@ typedef struct {
     int channels, narrow;
     Matrix down, up;
     const float *down_gains, *down_offsets;  // of the first normalisation, (narrow)
-    // Of the second normalisation, multiplied with the layer's scale, in the packed order of `up`: (2 channels).
+    // Gains and offsets of the second normalisation, multiplied with the layer's scale, in the packed order of `up`:
+    // (2 channels).
     const float *up_gains, *up_offsets;
     const float* gram;  // Gram matrix of the weights of `up`, (narrow, narrow padded)
 } Branch;
 
 typedef struct {
-    Branch branches[DILATIONS];
+    Branch branches[BRANCHES];
 } Residual;
 
 // `floats`: compute with floats instead of integers.
 Residual make_residual(Builder* builder, const char* prefix, int channels, bool floats);
 
-// Add both branches to `count` rows of x, `stride` floats apart. If they compute with floats, x needs DILATIONS rows
-// of zeros on either side. Without a pool (NULL) the calling thread does all work.
+// Add both branches to `count` rows of x, `stride` floats apart. If they compute with floats, x must lie
+// between MAX_DILATION rows of zeros on either side. Without a pool (NULL) the calling thread does all work.
 void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Arena* arena, ThreadPool* pool);

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#define KERNEL 8            // input frequencies of an output frequency
-#define STRIP_CHANNELS 384  // channels of all frequencies of a strip, which fits into the cache
+#define KERNEL 8            // input frequencies that one output frequency reads
+#define STRIP_CHANNELS 384  // frequencies times channels of a strip, so that it fits into the cache
 
 static int strip_width(int channels) { return channels < STRIP_CHANNELS ? STRIP_CHANNELS / channels : 1; }
 
@@ -31,8 +31,8 @@ typedef struct {
     float* out;
 } EncoderWork;
 
-// Input of an output frequency, (frames, KERNEL, channels_in): in place, or copied to `edge` with zeros where it
-// reaches beyond the spectrogram.
+// Input of one output frequency, (frames, KERNEL, channels_in). If it reaches beyond the spectrogram, it is copied to
+// `edge` and padded with zeros.
 static Rows kernel_input(const EncoderWork* work, int frequency, float* edge) {
     const int in = work->layer->channels_in, available = STRIDE * work->layer->frequencies;
     const int begin = STRIDE * frequency - PADDING, end = begin + KERNEL;
@@ -115,7 +115,7 @@ typedef struct {
     float* out;
 } DecoderWork;
 
-// Everything before the transposed convolution, for a strip of frequencies.
+// Compute all layers before the transposed convolution, for a strip of frequencies.
 static void rewrite_strip(const void* context, int index, Arena* arena) {
     const DecoderWork* work = context;
     const SpectralDecoder* layer = work->layer;
@@ -156,7 +156,8 @@ static void rewrite_strip(const void* context, int index, Arena* arena) {
     arena->used = mark;
 }
 
-// The transposed convolution for positions `from` to `from + width`. Position i makes frequencies 4 i - 2 to 4 i + 1.
+// Compute the transposed convolution for positions `from` to `from + width`. Position i makes frequencies 4 i - 2 to
+// 4 i + 1.
 static void upsample_strip(const void* context, int index, Arena* arena) {
     const size_t mark = arena->used;
     const DecoderWork* work = context;

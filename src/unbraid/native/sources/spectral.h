@@ -33,6 +33,6 @@ SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels,
                                       bool last);
 
 // x: (frames, frequencies, channels), frames `stride` floats apart; skip: same shape, contiguous
-// -> (frames, 4 frequencies + 2 PADDING, channels_out); the PADDING positions on either side are to be ignored
+// -> (frames, 4 frequencies + 2 PADDING, channels_out); the PADDING positions at either end have no meaning
 void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t stride, const float* skip, int frames,
                      float* out, ThreadPool* pool);

@@ -27,7 +27,7 @@ static void help_while_idle(ThreadPool* pool, Task* task, const void* context, i
 
 static void* worker_main(void* argument) {
     ThreadPool* pool = argument;
-    unsigned seen = 0;  // the last generation that this worker took part in
+    unsigned seen = 0;  // generation of the last loop that this worker joined
     pthread_mutex_lock(&pool->lock);
     Arena* scratch = &pool->scratch[++pool->workers_ready];
     for (;;) {
@@ -58,7 +58,7 @@ void pool_start(ThreadPool* pool, int threads) {
     if (pool->threads < 2) return;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wakeup, NULL);
-    // Fewer workers than asked for are no error: the calling thread can run all tasks.
+    // Fewer workers than requested are no error: the calling thread can run all tasks.
     for (int i = 1; i < pool->threads; i++)
         if (pthread_create(&pool->workers[pool->workers_started], NULL, worker_main, pool) == 0)
             pool->workers_started++;

@@ -21,7 +21,7 @@ typedef struct {
     // Number of active threads, over all calls that share this counter. A worker runs only while there are fewer than
     // `threads`.
     atomic_int* active;
-    double* seconds;  // added up by stage, see native.h; NULL: not measured
+    double* seconds;  // time of each stage, see native.h; NULL: not measured
     int stage;
     double stage_started;
     // Internal state, guarded by `lock` where it is not atomic.
@@ -29,7 +29,7 @@ typedef struct {
     int workers_started, workers_ready;
     pthread_mutex_t lock;
     pthread_cond_t wakeup;
-    atomic_uint generation;  // number of the parallel loop
+    atomic_uint generation;  // number of parallel loops so far
     atomic_int next_index, workers_active;
     bool accepting, stopping;
     Task* task;
@@ -37,8 +37,8 @@ typedef struct {
     int count;
 } ThreadPool;
 
-// Start up to `threads` - 1 workers; threads <= MAX_THREADS. All fields except arenas, `active` and `seconds` are
-// zero.
+// Start up to `threads` - 1 workers; threads <= MAX_THREADS. All fields except arenas, `active` and `seconds` must
+// be zero.
 void pool_start(ThreadPool* pool, int threads);
 
 void pool_stop(ThreadPool* pool);
@@ -48,5 +48,5 @@ void pool_stop(ThreadPool* pool);
 // memory as any other.
 void parallel_for(ThreadPool* pool, Task* task, const void* context, int count);
 
-// Add the time since the last call to its stage, and start the next stage.
+// End the current stage, add its time to `seconds`, and start the next stage.
 void enter_stage(ThreadPool* pool, int stage);

@@ -130,7 +130,7 @@ typedef struct {
     const float* attended;
     float* x;
     int count, width;
-    Sums* sums;  // of each piece, so that the order of addition is fixed
+    Sums* sums;  // one for each piece, so that the order of addition is fixed
     float mean, scale;
 } FeedForwardWork;
 
@@ -177,7 +177,7 @@ static void normalise_piece(const void* context, int piece, Arena* scratch) {
         }
 }
 
-// The rest of a layer: add the attention's output, then the feed-forward network, then normalise.
+// Compute the rest of a layer: add the attention's output, then the feed-forward network, then normalise.
 static void feed_forward(const Layer* layer, const float* attended, float* x, int count, int width,
                          ThreadPool* pool) {
     const size_t mark = pool->arena.used;
@@ -261,7 +261,7 @@ void transform(const Transformer* transformer, float* x, int frames, int frequen
                                      keys_values_t},
                     pool);
         } else {
-            // A branch's keys and values for the other branch come from the other branch's layer.
+            // Cross-attention: the layer of a branch computes its keys and values from the other branch.
             project((ProjectionWork){x, count, width, a->query_norm, &a->queries, NULL, queries, NULL}, pool);
             project((ProjectionWork){waveform, length, width, b->query_norm, &b->queries, NULL, queries_t, NULL},
                     pool);

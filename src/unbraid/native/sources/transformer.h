@@ -8,7 +8,7 @@
 #include "builder.h"
 
 #define LAYERS 5
-#define TOKEN_BLOCK 96  // tokens of a task
+#define TOKEN_BLOCK 96  // tokens in a task
 
 typedef struct {
     const float *gains, *offsets;

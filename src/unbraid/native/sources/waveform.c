@@ -6,7 +6,7 @@
 
 static int pieces(int count) { return ceil_div(count, PIECE_ROWS); }
 
-// Uses floats: the layer takes a tenth of the network's time, and its errors would have the largest effect.
+// Uses floats: these layers take a tenth of the network's time, and their errors would have the largest effect.
 WaveformEncoder make_waveform_encoder(Builder* builder, int level, int channels_in, int channels) {
     const Name prefix = format_name("tencoder.%d.", level);
     return (WaveformEncoder){
@@ -72,7 +72,7 @@ void encode_waveform(const WaveformEncoder* layer, const float* x, int length, f
     const size_t mark = pool->arena.used;
     const int channels = layer->channels, length_out = (length + STRIDE - 1) / STRIDE;
     // The residual branches read zeros around y.
-    float* y = alloc_between_zeros(&pool->arena, length_out, channels, DILATIONS);
+    float* y = alloc_between_zeros(&pool->arena, length_out, channels, MAX_DILATION);
     const EncoderWork work = {layer, x, length, length_out, y, out};
     parallel_for(pool, downsample_piece, &work, pieces(length_out));
     add_residual(&layer->residual, y, channels, length_out, &pool->arena, pool);

@@ -24,6 +24,6 @@ typedef struct {
 
 WaveformDecoder make_waveform_decoder(Builder* builder, int level, int channels, int channels_out, bool last);
 
-// x, skip: (length, channels) -> (4 length + 4, channels_out); the first PADDING rows are to be ignored
+// x, skip: (length, channels) -> (4 length + 4, channels_out); the first PADDING rows have no meaning
 void decode_waveform(const WaveformDecoder* layer, const float* x, const float* skip, int length, float* out,
                      ThreadPool* pool);

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import OutOfMemory
-from unbraid.separation.arrays import Floats
 
 
 class Runtime(Protocol):
-    """A loaded network. Several threads may call it at once."""
+    """A loaded network. Thread-safe."""
 
     inputs: frozenset[str]
-    """Names of its inputs."""
+    """Names of the inputs."""
     outputs: frozenset[str]
-    """Names of its outputs. An estimate is the sum of all outputs, spectra transformed back."""
+    """Names of the outputs. An estimate is the sum of all outputs, after spectra are transformed back."""
     any_length: bool
-    """Whether it accepts segments of other lengths than the one it was loaded for."""
+    """Whether `run` accepts segments of any length, or only the length that the network was loaded for."""
     jobs: int
-    """Number of concurrent calls it is prepared for."""
+    """Number of parallel calls of `run` that it is set up for."""
 
     def run(self, inputs: Mapping[str, Floats]) -> AbstractContextManager[Mapping[str, Floats]]:
         """Compute outputs by name from inputs by name, float32. Outputs are views, valid inside the context."""

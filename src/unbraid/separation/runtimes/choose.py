@@ -28,24 +28,24 @@ GPUS = ("cuda", "mps")
 # Values of --device; "auto" selects the best available one.
 DEVICES = ("auto", "cpu", *GPUS)
 
-# One of these shows on Linux that a driver is installed: NVIDIA's, the one of NVIDIA's small boards, WSL's, AMD's.
-# Looking for the files takes no time; importing PyTorch to learn that there is no card takes seconds.
+# On Linux, one of these files exists if a driver is installed: for NVIDIA cards, NVIDIA's small boards, WSL, AMD cards.
+# Checking for the files takes no time. Importing PyTorch takes seconds, even if there is no card.
 DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
-# Segments computed at once on a processor with at least as many cores. Independent segments don't wait for each
-# other's parts, and lose less to other programs. More than two would take more memory (see benchmarks/NOTES.md).
+# Segments computed in parallel on a processor with at least as many cores. Independent segments don't wait for each
+# other, and lose less time to other programs. More than two would take more memory (see benchmarks/NOTES.md).
 CPU_JOBS = 2
-# Longer segments are computed one by one: those of hdemucs_mmi, 44 s, take 1.1 GB each.
+# Longer segments are computed one by one: a segment of hdemucs_mmi (44 s) takes 1.1 GB.
 LONGEST_CONCURRENT_S = 20
-# Segments in work at once on a graphics card: a batch of four, while four others are cut and added up.
+# Segments in progress on a graphics card: a batch of four is computed, while four others are cut and added up.
 GPU_JOBS = 8
 
 
 class RuntimeLoader:
-    """Load the networks of `model` on a `device` (one of DEVICES).
+    """Loader for the networks of `model` on a `device` (one of DEVICES).
 
-    `threads`: CPU threads in all (None: the runtime decides). `jobs`: expected concurrent calls (None: a default for
-    the device). If the memory of the card that `auto` selected is full, `notice` receives one line and the processor
+    `threads`: number of CPU threads (None: the runtime decides). `jobs`: expected concurrent calls (None: a default for
+    the device). If `auto` selected a card and its memory is full, `notice` receives one line, and the processor
     computes from then on. Raises SettingError if the device is unusable.
     """
 
@@ -71,8 +71,8 @@ class RuntimeLoader:
     ) -> Runtime:
         """Load the network of `model` for inputs of exactly these `shapes`, by name.
 
-        `cache_compiled`: other songs will need these shapes too, so keep the compiled network on disk. Raises
-        ModelError and GpuOutOfMemory.
+        `cache_compiled`: keep the compiled network on disk, because other songs need the same shapes. Raises ModelError
+        and GpuOutOfMemory.
         """
         if self._gpu:
             from unbraid.separation.runtimes.pytorch import PyTorchRuntime
@@ -180,7 +180,7 @@ def _problem_of(device: str) -> str | None:
 
 
 def _computation_problem(device: torch.device) -> str | None:
-    """Compute something on `device`, and return the failure: a card too old for PyTorch fails only then."""
+    """Compute something on `device`, and return the failure if any. A card too old for PyTorch fails only here."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""The runtime on processors that the native library supports."""
+"""The runtime for HTDemucs on processors that the native library supports."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.native.htdemucs import NativeHTDemucs, Workspace
 from unbraid.native.library import native_library
-from unbraid.separation.arrays import Floats
 
 
 def native_template(model: Model) -> GraphTemplate | None:
@@ -49,7 +49,7 @@ def _template_traits(template: GraphTemplate) -> tuple[object, ...]:
 
 
 class NativeRuntime:
-    """An HTDemucs network. Each running call has its own memory; concurrent calls share the `threads`.
+    """An HTDemucs network in the native library. Concurrent calls share the `threads`; each has its own memory.
 
     See `Runtime`. Raises ModelError and MemoryError.
     """

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.out_of_memory import is_out_of_memory, probe_memory
-from unbraid.separation.arrays import Floats
 from unbraid.separation.runtimes import openvino_passes
 from unbraid.separation.runtimes.openvino_cache import (
     THREADS_BYTES,
@@ -59,7 +59,7 @@ def _core() -> Any:
 class OpenVinoRuntime:
     """A compiled graph. Each running call has its own inference request.
 
-    `description` identifies graph and weights, and lets the compiled network be cached on disk; None: no caching.
+    `description` identifies graph and weights, as the key for a cached compilation on disk; None: no caching.
     Raises ModelError if the graph doesn't load, and MemoryError.
     """
 
@@ -96,7 +96,7 @@ class OpenVinoRuntime:
             ) from error
         self.inputs = frozenset(shapes)
         self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
-        # Created in advance: OpenVINO creates no request while another one runs for the first time.
+        # Created in advance, because OpenVINO can't create a request while another one runs for the first time.
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(jobs):
             self._idle.put(self._compiled.create_infer_request())
@@ -147,7 +147,7 @@ def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[
 
 @cache
 def _environment() -> Mapping[str, Any]:
-    """Return the versions and the processor, which the compiled network depends on."""
+    """Return the versions and the processor: a compiled network depends on them."""
     extensions = np.show_config(mode="dicts") or {}
     return {
         "openvino": import_openvino().get_version(),

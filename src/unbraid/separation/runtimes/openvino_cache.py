@@ -32,19 +32,19 @@ CACHE_BYTES = 1 << 30
 FREE_BYTES = 1 << 30
 # Age at which unfinished files of a killed process are removed.
 STALE_S = 86400
-# Memory that OpenVINO needs at least for its threads. If it can't start a second thread, it waits forever.
+# Least memory that OpenVINO needs for its threads. If it can't start a second thread, it waits forever.
 THREADS_BYTES = 112 << 20
 # Length and CRC-32 follow the network, so that a truncated or altered file is never run.
 _TRAILER = np.dtype([("mark", "S16"), ("length", "<u8"), ("crc", "<u8")])
 _MARK = b"unbraid compiled"
 
-# Files stay mapped until the process ends: networks read their weights from the mapping, and calls may still run when
-# a network is dropped. This takes address space, but no memory.
+# Files stay mapped until the process ends: networks read their weights from the mapping, and a call may still run when
+# its network is dropped. A mapping takes address space, but no memory.
 _mapped: dict[Path, mmap.mmap] = {}
 
 
 def cached_path(key: Mapping[str, Any]) -> Path:
-    """Return the cache file for `key`: everything that the compiled network depends on, in JSON's types."""
+    """Return the cache file for `key`, a JSON object with everything that the compiled network depends on."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode())
     return cache_folder() / "compiled" / f"{digest.hexdigest()}.bin"
 

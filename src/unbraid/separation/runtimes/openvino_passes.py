@@ -21,10 +21,10 @@ def refine_sums(network: Any, operations: ModuleType) -> None:
     """Replace each mean and normalisation over more than `LONGEST_SUM` values by sums of partial sums.
 
     OpenVINO computes a mean or a normalisation in float32 with 16 running sums. Over the millions of values of a
-    segment that loses everything below about -85 dB. If most values are equal, as in the silence around a short song,
-    all roundings go one way: it loses -91 dB over 20,000 values, -106 dB over 4000, -120 dB over 1000. Sums of partial
-    sums of at most a thousand values each lose nothing that matters (Higham, "The accuracy of floating point
-    summation", 1993).
+    segment, the error is about -85 dB. If most values are equal, as in the silence around a short song, all roundings
+    have the same sign: the error is -91 dB over 20,000 values, -106 dB over 4000, -120 dB over 1000. With partial sums
+    of at most a thousand values each, the error is negligible (Higham, "The accuracy of floating point summation",
+    1993).
 
     All shapes in `network` must be static. `operations` is the module of OpenVINO's operations.
     """
@@ -73,7 +73,7 @@ def limit_products(network: Any, operations: ModuleType) -> None:
 
 
 PASSES = (refine_sums, limit_products)
-"""All changes, in the order in which they are made."""
+"""All changes, in their order of application."""
 
 
 def _mean(rows: Any, operations: ModuleType) -> Any:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.networks.build import build_network
-from unbraid.separation.arrays import Floats
 from unbraid.separation.runtimes.base import GpuOutOfMemory
 from unbraid.separation.runtimes.pytorch_batches import Batches
 from unbraid.separation.runtimes.pytorch_spectral import TorchSpectral
@@ -22,22 +22,22 @@ from unbraid.separation.runtimes.pytorch_spectral import TorchSpectral
 # Largest error of half precision, as energy relative to the stems: -50 dB.
 ALLOWED_ERROR = 1e-5
 
-# Least power of stems that can show this error: -40 dB of the song, which reaches networks with a power of 1. Below
-# that a segment is nearly silent.
+# Least power of stems in which this error can be measured: -40 dB relative to the song, which is normalised to a power
+# of 1. A quieter segment is nearly silent.
 AUDIBLE = 1e-4
 
-# Messages of other libraries than PyTorch when a card's memory is full.
+# Parts of the messages of CUDA's libraries when a card's memory is full.
 _OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED")
 
 
 class PyTorchRuntime:
-    """A network of a registered architecture. Concurrent calls are computed as one batch.
+    """A network of a registered architecture in PyTorch. Concurrent calls are computed as one batch.
 
     The network computes in `precision`, the transforms always in float32. The first segment that isn't silent is also
     computed in float32, to check that half precision is good enough for these weights on this card.
     """
 
-    # The transforms run here as well: a spectrum is four times as much to transfer as its waveform.
+    # The transforms run on the card too: a spectrum has four times as many values to transfer as its waveform.
     inputs = frozenset({MIXTURE})
     outputs = frozenset({WAVEFORMS})
     any_length = True
@@ -45,9 +45,11 @@ class PyTorchRuntime:
     def __init__(
         self, model: Model, device: str, *, jobs: int = 1, precision: torch.dtype | None = None
     ) -> None:
-        """`jobs`: expected concurrent calls. Half of them are computed while the others are cut and added up.
+        """Load the network.
 
-        Raises ModelError if PyTorch has no network for `model`, GpuOutOfMemory if it doesn't fit into memory.
+        `jobs`: expected concurrent calls. Half of them are computed while the others are cut and added up.
+        `precision`: of the network; None: `default_precision`. Raises ModelError if PyTorch has no network for `model`,
+        and GpuOutOfMemory if it doesn't fit into memory.
         """
         template = template_of(model)
         if template is None or model.n_fft is None:

@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from unbraid.separation.arrays import Floats
+from unbraid.audio.arrays import Floats
 
 
 class Batches:
@@ -18,7 +18,8 @@ class Batches:
 
     No call waits for others to arrive, and there is no background thread to stop.
 
-    `compute` maps a batch (b, …) to a batch (b, …); one thread at a time calls it. A batch has at most `largest` items.
+    `compute` maps a batch (b, …) to a batch (b, …), and is called by one thread at a time. A batch has at most
+    `largest` items.
     When `compute` raises MemoryError, the limit becomes half the size of that batch.
     """
 

@@ -20,7 +20,7 @@ class TorchSpectral:
         self._window = torch.hann_window(n_fft)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Spectra (b, channels, n_fft / 2, frames, 2) of a batch (b, channels, samples).
+        """Transform a batch (b, channels, samples) to spectra (b, channels, n_fft / 2, frames, 2).
 
         A signal too short to be mirrored at its ends is padded with zeros.
         """
@@ -43,7 +43,7 @@ class TorchSpectral:
         return torch.view_as_real(spectra[:, :-1]).reshape(*signal.shape[:2], self.n_fft // 2, -1, 2)
 
     def inverse(self, spectra: Tensor, samples: int) -> Tensor:
-        """Signals (..., samples) of spectra (..., n_fft / 2, frames, 2); undoes `forward`."""
+        """Transform spectra (..., n_fft / 2, frames, 2) back to signals (..., samples)."""
         window = self._window.to(spectra.device) * (self.n_fft**0.5 / SQUARED_WINDOWS_SUM)
         # Demucs leaves out the uppermost bin; irfft fills it with zero.
         frames = torch.fft.irfft(torch.complex(spectra[..., 0], spectra[..., 1]), self.n_fft, dim=-2)

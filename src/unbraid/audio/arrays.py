@@ -1,4 +1,4 @@
-"""The array type of the engine: float32 NumPy arrays. Docstrings give the shapes."""
+"""Array type of all sound and spectra: float32 NumPy arrays. Docstrings give the shapes."""
 
 from __future__ import annotations
 
