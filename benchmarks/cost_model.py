@@ -21,15 +21,15 @@ ORIGINAL_USD = 13.66 / 10
 """Cost of a song by the original project's own estimate, for ten songs a month."""
 
 # Work. Measured: benchmarks/results/2026-11-23-htdemucs.md, 288 s of song in 138 s on two cores.
-MEASURED = 138 / 288
+CPU_S_PER_S = 138 / 288
 """Seconds of work for one second of song, with htdemucs on two AVX-512 cores."""
-SPREAD = 1.25
+SPREAD_SLOWDOWN = 1.25
 """Estimated slowdown because work is spread over more cores."""
-OLDER = 1.25
-"""Estimated slowdown on Lambda, whose older processors may lack AVX-512."""
-PUBLISHED = 5 / 180
+LAMBDA_SLOWDOWN = 1.25
+"""Estimated slowdown on Lambda: its processors are slower, and may lack AVX-512."""
+GPU_S_PER_S = 5 / 180
 """Reported for htdemucs_6s on an RTX 3090 with TensorRT: 3 minutes in about 5 s (NVIDIA/TensorRT-RTX, issue 29)."""
-PYTORCH = 2.0
+PYTORCH_SLOWDOWN = 2.0
 """Estimated ratio of PyTorch's time to TensorRT's."""
 BANDWIDTH_GB_S = {"RTX 3090": 936, "T4": 320, "A10G": 600, "L4": 300}
 """Memory bandwidth of the cards, from their data sheets. It limits such a network."""
@@ -57,10 +57,11 @@ BUSY = 0.7
 # Transfer and requests of a song
 INPUT_GB, STEMS_GB, LISTENED_GB = 0.0096, 2 * 240 * 44_100 * 4 / 1e9, 0.048
 """An MP3 of 320 kbit/s; two stems as WAV; the same two as FLAC chunks for the player."""
-KEPT_MONTHS = 7 / 30.4
-BEAT_S = 0.8
+STORED_MONTHS = 7 / 30.4
+"""Months until files are deleted: a week."""
+PROGRESS_INTERVAL_S = 0.8
 """Interval at which progress is written during a separation."""
-UNITS = 9
+UPDATE_UNITS = 9
 """Write units of one update: an item of up to 3 KB in the table, and its move in the index by state."""
 CALLS = 30
 """Calls of the HTTP API: upload, process, some status calls and their preflights, and the history."""
@@ -106,16 +107,16 @@ class Machine:
 
 def card(name: str) -> float:
     """Estimate the seconds of work for one second of song on a graphics card, from the published figure."""
-    return PUBLISHED * BANDWIDTH_GB_S["RTX 3090"] / BANDWIDTH_GB_S[name] * PYTORCH
+    return GPU_S_PER_S * BANDWIDTH_GB_S["RTX 3090"] / BANDWIDTH_GB_S[name] * PYTORCH_SLOWDOWN
 
 
 def cores(count: int) -> float:
     """Estimate the seconds of work for one second of song on `count` cores, from the measured figure."""
-    return MEASURED * 2 / count * SPREAD
+    return CPU_S_PER_S * 2 / count * SPREAD_SLOWDOWN
 
 
 GPU = Machine("ml.g4dn.xlarge", card("T4"))
-FUNCTION = Machine("Lambda, 10 GB", cores(6) * OLDER, 10)
+FUNCTION = Machine("Lambda, 10 GB", cores(6) * LAMBDA_SLOWDOWN, 10)
 MACHINES = (
     GPU,
     Machine("ml.g5.xlarge", card("A10G")),
@@ -148,17 +149,17 @@ def compute_usd(machine: Machine, songs: float) -> float:
 
 def requests(machine: Machine, songs: float) -> dict[str, float]:
     """Return the units of usage-based costs in a month, except separating."""
-    beats = machine.song_s / BEAT_S
+    updates = machine.song_s / PROGRESS_INTERVAL_S
     messages = MINUTES * 3  # from the page, through its WebSocket
-    calls = CALLS + beats + messages + 10  # `push` is called for each change, at worst
+    calls = CALLS + updates + messages + 10  # `push` is called for each change, at worst
     return {
         "HTTP API": songs * CALLS,
-        "WebSocket messages": songs * (beats + messages * 2 + 10),
+        "WebSocket messages": songs * (updates + messages * 2 + 10),
         "WebSocket minutes": songs * MINUTES,
         "Lambda calls": songs * calls,
         "Lambda arm64": songs * calls * FUNCTION_GB * FUNCTION_S,
-        "DynamoDB writes": songs * (beats + 10) * UNITS,
-        "DynamoDB reads": songs * (beats + CALLS) * 2,
+        "DynamoDB writes": songs * (updates + 10) * UPDATE_UNITS,
+        "DynamoDB reads": songs * (updates + CALLS) * 2,
         "S3 writes": songs * 20,
         "S3 reads": songs * 120,  # the player downloads chunks of 5 s
         "SNS": songs * 2,
@@ -166,7 +167,7 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
         "CloudWatch logs": songs * 40e-6,
         # Lambda traces one call a second, and one in twenty of the others.
         "X-Ray traces": min(songs * calls, HOURS * 3600 + songs * calls / 20),
-        "S3 storage": songs * (INPUT_GB + STEMS_GB + LISTENED_GB) * KEPT_MONTHS,
+        "S3 storage": songs * (INPUT_GB + STEMS_GB + LISTENED_GB) * STORED_MONTHS,
         "Transfer out": songs * (STEMS_GB + LISTENED_GB),
     }
 

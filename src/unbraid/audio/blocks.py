@@ -22,7 +22,7 @@ def resampled(blocks: Iterable[Floats], from_rate: int, to_rate: int, channels: 
         yield out
 
 
-def even(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
+def equal_blocks(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
     """Cut a stream into blocks (channels, length). The last block may be shorter. Yields no empty blocks."""
     waiting: list[Floats] = []
     samples = 0

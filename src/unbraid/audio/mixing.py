@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.blocks import even, resampled
+from unbraid.audio.blocks import equal_blocks, resampled
 from unbraid.audio.decode import BLOCK_S, Decoder
 from unbraid.audio.probe import SoundInfo, probe
 from unbraid.errors import SettingError
@@ -59,7 +59,7 @@ class Mix:
         length = int(BLOCK_S * self.sample_rate)
         decoders = [Decoder(path, channels=self.channels) for path, _ in self._stems]
         with ExitStack() as stack:
-            streams = [even(self._stem(stack.enter_context(decoder)), length) for decoder in decoders]
+            streams = [equal_blocks(self._stem(stack.enter_context(decoder)), length) for decoder in decoders]
             while True:
                 blocks = [next(stream, None) for stream in streams]
                 longest = max((block.shape[1] for block in blocks if block is not None), default=0)

@@ -20,7 +20,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from unbraid.audio.blocks import even, resampled
+from unbraid.audio.blocks import equal_blocks, resampled
 from unbraid.audio.decode import Decoder
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.samples import to_integers
@@ -45,7 +45,7 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
         chunk, samples, offsets = CHUNK_S * rate, 0, [0]
         part = OutputFile(play)
         with part.discard_on_error():
-            for piece in even(blocks, chunk):
+            for piece in equal_blocks(blocks, chunk):
                 waveform.add(piece)
                 samples += piece.shape[1]
                 offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))

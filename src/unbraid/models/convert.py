@@ -147,7 +147,7 @@ def _write_network(
 def _check_tensors(package: Package, template: GraphTemplate) -> None:
     """Raise ModelError unless the package has exactly the tensors that the graph needs, in their shapes."""
     needed = {tensor.name: tensor.shape for tensor in template.tensors}
-    for names, how in (
+    for names, verb in (
         (needed.keys() - package.state.keys(), "lacks"),
         (package.state.keys() - needed.keys(), "has"),
     ):
@@ -155,7 +155,7 @@ def _check_tensors(package: Package, template: GraphTemplate) -> None:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise _unusable(
                 package,
-                f"its state {how} {min(names)!r:.80}{more}, unlike the published {package.class_name}. "
+                f"its state {verb} {min(names)!r:.80}{more}, unlike the published {package.class_name}. "
                 "Use the published model.",
             )
     for name, shape in needed.items():
@@ -177,7 +177,7 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
     digest, end = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in ordered:
-            values = _halved(package, tensor.name)
+            values = _as_float16(package, tensor.name)
             for content in (bytes(tensor.offset - end), values.reshape(-1).view(np.uint8).data):
                 file.write(content)
                 digest.update(content)
@@ -185,19 +185,19 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
     return digest.hexdigest()
 
 
-def _halved(package: Package, name: str) -> NDArray[np.float16]:
+def _as_float16(package: Package, name: str) -> NDArray[np.float16]:
     """Return the tensor in float16. Raises ModelError if that would change a weight."""
     values = package.state[name]
     if values.dtype == HALF:
         return values
     with np.errstate(over="ignore"):
-        halved = values.astype(HALF)
-    if not np.array_equal(halved, values):
+        converted = values.astype(HALF)
+    if not np.array_equal(converted, values):
         raise _unusable(
             package,
             f"weights in {name} don't fit float16, the published format. Save its state with .half().",
         )
-    return halved
+    return converted
 
 
 def _unusable(package: Package, reason: str) -> ModelError:

@@ -76,13 +76,13 @@ class Pipeline:
 
     def _compute(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, without finishing it."""
-        blocks: Iterator[Floats] = _complete(task)
+        blocks: Iterator[Floats] = _song_blocks(task)
         mixture = MixtureBuffer(task.channels)
         rest: Iterator[Floats] = iter(())
         if task.choice.complement == "rest":
-            blocks, copy = tee(blocks)
-            rest = self._as_stems(
-                _to_channels(copy, task.channels), task, task.song.sample_rate, task.channels
+            blocks, blocks_again = tee(blocks)
+            rest = self._to_stem_rate(
+                _to_channels(blocks_again, task.channels), task, task.song.sample_rate, task.channels
             )
         parts = self._parts(task)
         self._report(task, 0, len(parts), 0.0)
@@ -108,7 +108,7 @@ class Pipeline:
             # The resampler knows only channels, so pass the channels of all sources side by side.
             flat = (part.reshape(-1, part.shape[-1]) for part in self._from_model(stream, task))
             width = sources * task.channels
-            for block in self._as_stems(flat, task, self.model.sample_rate, width):
+            for block in self._to_stem_rate(flat, task, self.model.sample_rate, width):
                 yield block.reshape(sources, task.channels, -1)
 
     def _mean(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
@@ -126,7 +126,7 @@ class Pipeline:
             for number, (part, rows, weights) in enumerate(others):
                 done = 0
                 chosen = [task.choice.sources[row] for row in rows]
-                with closing(self._stream(task, part, chosen, _complete(task))) as stream:
+                with closing(self._stream(task, part, chosen, _song_blocks(task))) as stream:
                     for block in stream:
                         sums.add(done, rows, block * weights)
                         done += block.shape[-1]
@@ -180,7 +180,7 @@ class Pipeline:
                 estimate += mean
             yield estimate.mean(axis=1, keepdims=True) if task.channels == 1 else estimate
 
-    def _as_stems(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
+    def _to_stem_rate(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
         """Convert `blocks` (width, n) at `rate` to the rate and the length of the stems."""
         return cut_to(resampled(blocks, rate, task.sample_rate, width), task.samples, width)
 
@@ -197,7 +197,7 @@ def _nonzero_weights(part: Part, sources: Sequence[int]) -> tuple[list[int], Flo
     return rows, weights[:, None, None]
 
 
-def _complete(task: Task) -> Iterator[Floats]:
+def _song_blocks(task: Task) -> Iterator[Floats]:
     """Yield the blocks of the song. Raises InputError if its length differs from the first pass."""
     expected, samples = task.analysis.samples, 0
     changed = InputError("changed while it was being read. Try again.", subject=task.song.name)

@@ -144,7 +144,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
 
 
 def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Floats]:
-    """Cut blocks (channels, n) to `samples` in all, or append zeros."""
+    """Cut blocks (channels, n) to `samples` in total, or append zeros."""
     left = samples
     for block in blocks:
         if block.shape[1] > left:

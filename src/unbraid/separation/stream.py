@@ -17,7 +17,7 @@ from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One pass over the song with its segments and its shift in samples; see `plan_segments`."""
+    """Settings of one pass over the song; see `plan_segments`. Lengths are in samples."""
 
     length: int
     overlap: float
@@ -46,21 +46,19 @@ def stream_estimates(
     first = next(mixture)
     buffer = MixtureBuffer(first.shape[0])
     buffer.append(first)
-    progress = [
-        _Unfinished(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs
-    ]
+    states = [_RunState(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs]
     # Order tasks by the last sample they read, so that no run is more than a segment ahead of another.
-    plan = merge(*(_tasks(one, samples) for one in progress), key=lambda task: task.segment.read_stop)
+    plan = merge(*(_tasks(state, samples) for state in states), key=lambda task: task.segment.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
-    emitted = 0
+    emitted = 0  # samples yielded so far
 
-    def oldest() -> Iterator[Floats]:
+    def finish_oldest() -> Iterator[Floats]:
         """Add the oldest pending estimate, and yield the samples that have become final, if any."""
         nonlocal emitted
         _add_up(*pending.popleft())
-        finished = min(one.finished for one in progress)
+        finished = min(state.finished for state in states)
         if finished > emitted:
-            yield _mean([one.overlap_add.take(finished) for one in progress])
+            yield _mean([state.overlap_add.take(finished) for state in states])
             emitted = finished
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="segment")
@@ -75,31 +73,36 @@ def stream_estimates(
             estimate = _silence if np.abs(read).max() <= silence else network.estimate
             pending.append((task, pool.submit(estimate, read, sources)))
             if len(pending) > jobs:
-                yield from oldest()
+                yield from finish_oldest()
         while pending:
             check()
-            yield from oldest()
+            yield from finish_oldest()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @dataclass(slots=True)
-class _Unfinished:
+class _RunState:
+    """The unfinished sums of a run."""
+
     run: Run
     overlap_add: OverlapAdd
     finished: int = 0
+    """Number of samples from the start of the song that are final."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    owner: _Unfinished
+    """A segment to estimate for a run."""
+
+    state: _RunState
     segment: Segment
 
 
-def _tasks(owner: _Unfinished, samples: int) -> Iterator[_Task]:
-    run = owner.run
+def _tasks(state: _RunState, samples: int) -> Iterator[_Task]:
+    run = state.run
     for segment in plan_segments(samples, run.length, run.overlap, run.shift, surrounded=run.surrounded):
-        yield _Task(owner, segment)
+        yield _Task(state, segment)
 
 
 def _silence(mixture: Floats, sources: Sequence[int]) -> Floats:
@@ -109,8 +112,8 @@ def _silence(mixture: Floats, sources: Sequence[int]) -> Floats:
 
 def _add_up(task: _Task, estimate: Future[Floats]) -> None:
     """Wait for an estimate and add it to its run."""
-    task.owner.overlap_add.add(task.segment, estimate.result()[..., task.segment.inner])
-    task.owner.finished = max(0, task.segment.next_start)
+    task.state.overlap_add.add(task.segment, estimate.result()[..., task.segment.inner])
+    task.state.finished = max(0, task.segment.next_start)
 
 
 def _mean(parts: Sequence[Floats]) -> Floats:
