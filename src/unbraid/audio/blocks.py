@@ -24,14 +24,14 @@ def resampled(blocks: Iterable[Floats], from_rate: int, to_rate: int, channels: 
 
 def equal_blocks(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
     """Cut a stream into blocks (channels, length). The last block may be shorter. Yields no empty blocks."""
-    waiting: list[Floats] = []
+    parts: list[Floats] = []
     samples = 0
     for block in blocks:
         while samples + block.shape[1] >= length:
             missing = length - samples
-            yield np.concatenate([*waiting, block[:, :missing]], axis=1)
-            waiting, samples, block = [], 0, block[:, missing:]
-        waiting.append(block)
+            yield np.concatenate([*parts, block[:, :missing]], axis=1)
+            parts, samples, block = [], 0, block[:, missing:]
+        parts.append(block)
         samples += block.shape[1]
     if samples:
-        yield np.concatenate(waiting, axis=1)
+        yield np.concatenate(parts, axis=1)

@@ -70,7 +70,7 @@ def atomic_write(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iter
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder that takes the place of `path` when the block ends without an error. Raises OSError.
 
-    The caller makes sure that nothing else writes `path` meanwhile. Its parents are created. The next call with the
+    `path` must not be changed elsewhere while the block runs. Its parents are created. The next call with the
     same parent removes unfinished folders of killed processes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class GraphTemplate:
     arguments: Mapping[str, Any]
     """Constructor arguments of the published network that change its result."""
     defaults: Mapping[str, Any]
-    """Values of arguments that a package leaves out, where they differ from `arguments`."""
+    """Values of arguments that are missing in a package, if they differ from `arguments`."""
     tensors: tuple[TensorPlace, ...]
 
     @property

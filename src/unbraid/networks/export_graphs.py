@@ -1,4 +1,4 @@
-"""Export the graphs of all registered architectures, without weights, as the package ships them.
+"""Export the graphs of all registered architectures, without weights, for the package.
 
 python -m unbraid.networks.export_graphs [FOLDER]
 

@@ -29,13 +29,13 @@ def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], obje
     """
     pool = ThreadPoolExecutor(CONCURRENT_SONGS, thread_name_prefix="song")
     pending: deque[Future[T]] = deque()
-    before = Event()
-    before.set()
+    previous_started = Event()
+    previous_started.set()
     try:
         for call in work:
             started = Event()
-            pending.append(pool.submit(_after, before, call, started))
-            before = started
+            pending.append(pool.submit(_call_after, previous_started, call, started))
+            previous_started = started
             if len(pending) > MAX_WAITING:
                 yield pending.popleft().result()
         while pending:
@@ -46,9 +46,9 @@ def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], obje
         pool.shutdown(cancel_futures=True)
 
 
-def _after(before: Event, call: Callable[[Started], T], started: Event) -> T:
-    """Wait for `before`, then call."""
-    before.wait()
+def _call_after(previous_started: Event, call: Callable[[Started], T], started: Event) -> T:
+    """Wait until the previous song computes, then run `call`. Set `started` at its end, even after an error."""
+    previous_started.wait()
     try:
         return call(started.set)
     finally:

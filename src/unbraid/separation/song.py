@@ -20,7 +20,7 @@ from unbraid.errors import InputError, SettingError, SongWarning
 from unbraid.models import Model
 from unbraid.separation.progress import Reporter
 
-# Networks read stereo. A mono song is copied to both sides.
+# Networks read stereo. A mono song is copied to both channels.
 STEREO = 2
 
 # Added to the deviation, as in Demucs, to avoid dividing silence by zero.
@@ -127,7 +127,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
             reporter.report("analysing", samples / song.sample_rate, claimed_s)
             yield block.mean(axis=0, keepdims=True)
 
-    # Mixing before resampling halves the work. The result is the same, as resampling is linear.
+    # Mixing before resampling halves the work. The result is the same, because resampling is linear.
     blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if model.normalise else mono()
     for block in blocks:
         moments.add(block[0])

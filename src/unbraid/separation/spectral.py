@@ -138,7 +138,7 @@ class Spectral:
         return framed, np.zeros((count, self.n_fft // 2 + 1), np.complex64)
 
     def _padded(self, signal: Floats) -> Floats:
-        """Pad `signal` at both ends by its convention."""
+        """Pad `signal` at both ends, by the convention of this transform."""
         samples = signal.shape[-1]
         missing = -samples % self.hop
         if self._centred:

@@ -3,9 +3,9 @@
 // Most are computed with 16-bit integers: two products per lane and instruction (vpdpwssd of VNNI), twice as many as
 // with floats. Within a block of values, sums are 32-bit integers; the sums of blocks are added as floats. Integers
 // are scaled so that the norms of a block's activations and weights are at most ROWS_NORM and WEIGHTS_NORM. By the
-// Cauchy-Schwarz inequality no sum exceeds their product, which is below 2^31, so that none overflows. The error of a
-// product is -77 dB with LONG_BLOCK. It is lower with SHORT_BLOCK, which takes a few percent longer: convolutions use
-// it, as their errors have more effect.
+// Cauchy-Schwarz inequality, no sum exceeds the product of the norms, which is below 2^31, so no sum overflows. The
+// error of a matrix product is -77 dB with LONG_BLOCK. It is lower with SHORT_BLOCK, which takes a few percent
+// longer. Convolutions use SHORT_BLOCK, because their errors have more effect.
 
 #pragma once
 

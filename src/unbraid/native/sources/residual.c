@@ -1,13 +1,14 @@
-// The wide tensor y before the gate is by far the largest tensor. Its mean and variance are computed without storing
-// it:
+// The wide tensor y before the gate is by far the largest one. Its mean and variance are computed without storing it:
 //
 //   h: narrow vectors, with mean m over time;  y = W h + b: wide vectors, of n values
-//   variance within channels, around the channel means W m + b:  average over time of (h - m)' G (h - m),  G = W' W /
-//   n variance of y = variance within channels + variance of the channel means
+//   variance within channels:  average over time of (h - m)' G (h - m),  G = W' W / n
+//   variance of y:  variance within channels + variance of the channel means W m + b
 //
 // With the mean M and deviation s of y, and gain g and offset o of the normalisation, the gate's input is
-// (g / s) W h + g (b - M) / s + o. So one product computes it from h, with the gains g / s and the offsets
-// g (b - M) / s + o.
+//
+//   (g / s) W h + g (b - M) / s + o
+//
+// So one product computes it from h, with the gains g / s and the offsets g (b - M) / s + o.
 
 #include "residual.h"
 

@@ -4,7 +4,7 @@
 
 #include "native.h"
 
-// Uses CPUID instead of __builtin_cpu_supports(), as the version that Zig links recognises no processor.
+// Uses CPUID instead of __builtin_cpu_supports(), because Zig links a version of it that recognises no processor.
 
 static int bit(uint32_t word, int number) { return word >> number & 1; }
 

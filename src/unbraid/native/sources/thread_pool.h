@@ -24,7 +24,7 @@ typedef struct {
     double* seconds;  // time of each stage, see native.h; NULL: not measured
     int stage;
     double stage_started;
-    // Internal state, guarded by `lock` where it is not atomic.
+    // Internal state. `lock` guards all fields that are not atomic.
     pthread_t workers[MAX_THREADS];
     int workers_started, workers_ready;
     pthread_mutex_t lock;

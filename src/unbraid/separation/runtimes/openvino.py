@@ -59,7 +59,7 @@ def _core() -> Any:
 class OpenVinoRuntime:
     """A compiled graph. Each running call has its own inference request.
 
-    `description` identifies graph and weights, as the key for a cached compilation on disk; None: no caching.
+    `description` identifies graph and weights in the key of the cache on disk; None: no caching.
     Raises ModelError if the graph doesn't load, and MemoryError.
     """
 
