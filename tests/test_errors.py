@@ -89,7 +89,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
         unbraid.Joiner  # noqa: B018
 
 
-def test_dir_lists_what_is_loaded_on_first_use() -> None:
+def test_dir_lists_lazily_loaded_names() -> None:
     assert {"Separator", "__version__"} <= set(dir(unbraid))
 
 

@@ -187,11 +187,11 @@ class TooLarge(JobError):  # noqa: N818
 
 
 class UnsupportedMedia(JobError):  # noqa: N818
-    """The file is plainly not audio or video."""
+    """The file is clearly not audio or video."""
 
 
 class StorageFull(JobError):  # noqa: N818
-    """The disk is full."""
+    """Too little free space for another upload."""
 
     fault = Fault.OURS
 

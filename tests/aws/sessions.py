@@ -26,7 +26,7 @@ def new_session(state: State = State.PENDING, **fields: Any) -> Session:
 def ended_session(
     state: State = State.COMPLETED, notify: str | None = "me@example.org", **fields: Any
 ) -> Session:
-    """Return a session that has ended and whose user asked for an e-mail."""
+    """Return a session that has ended, of a user who requested an e-mail."""
     stems = [Output(stem, f"{stem}.wav", f"outputs/x/{stem}.wav", 1, 1.5) for stem in ("vocals", "no_vocals")]
     completed = state == State.COMPLETED
     defaults = {

@@ -28,7 +28,7 @@ MISSING_TOPIC = "arn:aws:sns:eu-central-1:123456789012:nowhere"
 
 
 class FakeSes:
-    """SES that records its calls, and answers `instead` if that is set."""
+    """SES that records its calls. `instead`, if set, replaces its answer."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -128,7 +128,7 @@ def test_publishes_nothing_that_identifies_the_user_or_the_song(topic: str, inbo
         assert secret not in text
 
 
-def test_failing_topic_does_not_stop_the_email_nor_the_reverse(topic: str, inbox: str, ses: FakeSes) -> None:
+def test_topic_and_email_fail_independently(topic: str, inbox: str, ses: FakeSes) -> None:
     Emails(MISSING_TOPIC, SENDER, SITE).notify(ended_session())
     assert len(ses.calls) == 1
     ses.instead = refusal(400, "MessageRejected")

@@ -26,7 +26,7 @@ from unbraid.jobs.sessions import Sessions
 
 
 class FakeSageMaker:
-    """SageMaker that accepts every call, or gives the answers in `instead` first."""
+    """SageMaker that accepts every call, after it has returned the answers in `instead`."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

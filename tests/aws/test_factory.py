@@ -82,7 +82,7 @@ def test_requires_a_bucket_and_a_table() -> None:
 
 
 def test_imports_no_package_missing_from_the_bundles() -> None:
-    """Keep what the bundles of the functions leave out from being imported."""
+    """The bundles of the functions leave some packages out, so `aws.factory` must not import them."""
     code = "import sys, unbraid.aws.factory; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

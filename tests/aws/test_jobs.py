@@ -47,7 +47,7 @@ def open_through(table: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenTh
 def test_retried_write_succeeds_after_a_lost_answer(
     aws: str, store: DynamoStore, open_through: OpenThrough
 ) -> None:
-    """The retry finds the new version in the table, written by the first try and by no one else."""
+    """The retry finds the new version in the table, written only by the first try."""
     writes = Counter[str]()
 
     def lose_first_answer(call: Call) -> Answer | None:
@@ -150,7 +150,7 @@ def test_sessions_of_the_same_time_are_in_order_of_id(store: DynamoStore) -> Non
 def test_ignores_outdated_entries_of_a_lagging_index(
     aws: str, store: DynamoStore, open_through: OpenThrough
 ) -> None:
-    """Indexes lag behind their table: a sweep must not list a deleted session, nor one that was extended."""
+    """Indexes lag behind their table: a sweep must list neither a deleted session nor an extended session."""
     deleted, extended, expired = (new_session(expires_at=50.0) for _ in range(3))
     for session in (deleted, extended, expired):
         store.add(session)

@@ -25,7 +25,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> S3Store:
 
 
 def refused(method: str, url: str, headers: Mapping[str, str], after: timedelta = timedelta()) -> bool:
-    """Tell whether S3 would refuse the call `after` this time."""
+    """Return whether S3 would refuse the call, made `after` this time from now."""
     try:
         verify(method, url, headers, datetime.now(UTC) + after)
     except Refused:

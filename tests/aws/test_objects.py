@@ -27,7 +27,7 @@ def song(tmp_path: Path) -> Path:
     return file
 
 
-def test_uploads_and_downloads_with_links_alone(store: S3Store) -> None:
+def test_uploads_and_downloads_need_only_links(store: S3Store) -> None:
     key = f"inputs/{new_id()}/song.mp3"
     url = store.upload_url(key, "audio/mpeg", 3600, 100)
     assert urllib3.request("PUT", url, body=b"ID3song", headers={"Content-Type": "audio/mpeg"}).status == 200
@@ -88,7 +88,7 @@ def test_local_copy_is_removed_after_use(store: S3Store, song: Path, tmp_path: P
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_full_disk_is_reported_as_no_room_left(bucket: str, song: Path, tiny_disk: Path) -> None:
+def test_full_disk_is_reported_as_lack_of_space(bucket: str, song: Path, tiny_disk: Path) -> None:
     key, store = f"inputs/{new_id()}/song.mp3", S3Store(bucket, tiny_disk)
     song.write_bytes(bytes(1 << 20))
     store.put(song, key, "audio/mpeg")

@@ -285,7 +285,7 @@ def test_reports_invalid_options_in_one_line_before_any_work(
 
 def test_without_songs_reports_an_error(demucs_command: Demucs, capsys: pytest.CaptureFixture[str]) -> None:
     assert demucs_command() == 1
-    assert capsys.readouterr().err.startswith("unbraid: no song was given.")
+    assert capsys.readouterr().err.startswith("unbraid: No song.")
 
 
 def test_names_a_file_that_blocks_a_folder(

@@ -105,7 +105,7 @@ def peak_mb(*songs: Path) -> float:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_many_songs_take_at_most_40_mb_more_than_one(write_wave: WriteWave, tmp_path: Path) -> None:
     peak_mb(write_wave(tmp_path / "short.wav", seconds=1))  # warm up: some work is done once per machine
-    # Several segments, some of them computed at once.
+    # Several segments, some of them computed at the same time.
     song = write_wave(tmp_path / "song.wav", seconds=20)
     assert peak_mb(song, song, song) < peak_mb(song) + 40
 

@@ -29,11 +29,11 @@ from unbraid.local.settings import Settings
 
 @dataclass
 class DispatcherSetup:
-    """A dispatcher under test, and the workers that it dispatches to."""
+    """A dispatcher under test, and the work that its workers receive."""
 
     sessions: Sessions
     dispatched: Callable[[], list[str]]
-    """Return the ids of sessions dispatched since the last call, or those that a polling worker finds waiting."""
+    """Return the ids of sessions dispatched since the last call, or, for polling workers, of all waiting sessions."""
     song: Path
     """Path for a temporary song."""
 

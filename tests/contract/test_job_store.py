@@ -147,7 +147,7 @@ def test_history_is_the_owners_sessions_newest_first(store: JobStore) -> None:
 
 
 def test_queue_is_ordered_by_queued_at(store: JobStore) -> None:
-    times = [5.0, 3.0, 4.0, 3.0]  # two of the same time have a stable order
+    times = [5.0, 3.0, 4.0, 3.0]  # sessions of the same time have a stable order
     waiting = [added(store, State.PENDING, queued_at=time) for time in times]
     for state in State:
         if state != State.PENDING:
@@ -203,8 +203,8 @@ def test_known_returns_ids_with_a_record(store: JobStore) -> None:
     assert store.known([]) == set()
 
 
-def test_of_concurrent_changes_one_succeeds(store: JobStore) -> None:
-    """Each of 8 threads adds to a sum 5 times; none of the 40 additions is lost, and none is made twice."""
+def test_only_one_of_concurrent_changes_succeeds(store: JobStore) -> None:
+    """Let each of 8 threads add to a sum 5 times: none of the 40 additions is lost or made twice."""
     record, changed = added(store), []
 
     def add_up(number: int) -> None:

@@ -66,7 +66,7 @@ def test_missing_file_is_reported(store: ObjectStore) -> None:
         pass
 
 
-def test_deletes_only_the_given_folder(store: ObjectStore, put: Put) -> None:
+def test_deletes_only_the_folder_of_the_prefix(store: ObjectStore, put: Put) -> None:
     one, other = new_id(), new_id()
     for key in (f"outputs/{one}/vocals.wav", f"outputs/{one}/drums.wav", f"inputs/{one}/song.mp3"):
         put(key)

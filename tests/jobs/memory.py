@@ -19,7 +19,7 @@ from unbraid.jobs.sessions import Sessions
 from unbraid.jobs.sweeper import Sweeper
 
 SONG = b"ID3" + bytes(100)
-"""Bytes that begin like an MP3 file."""
+"""Bytes with the beginning of an MP3 file."""
 
 
 class MemoryStore:
@@ -156,7 +156,7 @@ class Outbox:
 
 
 class Workspace:
-    """Sessions in memory, with a clock that stands still until a test moves it."""
+    """Sessions in memory, with a clock that moves only when a test sets it."""
 
     def __init__(self, **limits: Any) -> None:
         self.store, self.objects, self.outbox = MemoryStore(), MemoryObjects(), Outbox()
@@ -168,25 +168,25 @@ class Workspace:
         self.leases = Leases(self.sessions)
         self.sweeper = Sweeper(self.sessions)
 
-    def brought(self, name: str = "Song.mp3", owner: str | None = None, data: bytes = SONG) -> str:
+    def uploaded(self, name: str = "Song.mp3", owner: str | None = None, data: bytes = SONG) -> str:
         """Create a session whose song is uploaded; return its id."""
         session = self.service.upload(name, "audio/mpeg", owner).session
         self.objects.files[session.input_key] = data
         return session.id
 
-    def waiting(self, choices: Choices | None = None, **brought: Any) -> str:
+    def waiting(self, choices: Choices | None = None, **upload: Any) -> str:
         """Create a PENDING session; return its id."""
-        return self.service.start(self.brought(**brought), choices=choices).id
+        return self.service.start(self.uploaded(**upload), choices=choices).id
 
-    def working(self, worker: str = "w", choices: Choices | None = None, **brought: Any) -> str:
+    def working(self, worker: str = "w", choices: Choices | None = None, **upload: Any) -> str:
         """Create a session that `worker` has leased; return its id."""
-        session = self.leases.begin(self.waiting(choices, **brought), worker)
+        session = self.leases.begin(self.waiting(choices, **upload), worker)
         assert session is not None
         return session.id
 
-    def completed(self, choices: Choices | None = None, **brought: Any) -> str:
+    def completed(self, choices: Choices | None = None, **upload: Any) -> str:
         """Create a completed session with two stems; return its id."""
-        session_id = self.working("w", choices, **brought)
+        session_id = self.working("w", choices, **upload)
         assert self.leases.complete(session_id, "w", self.outputs(session_id), 180.0, "lite")
         return session_id
 

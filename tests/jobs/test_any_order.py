@@ -1,4 +1,4 @@
-"""In any order of actions, sessions only make allowed transitions, and all of them end."""
+"""In any order of actions, sessions make only allowed transitions, and all sessions end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHOICES = st.sampled_from([None, Choices(), Choices(stems="all", notify="me@exam
 
 
 class StrictStore(MemoryStore):
-    """Checks every change that is saved."""
+    """A store that checks every saved change."""
 
     def save(self, session: Session) -> Session:
         before = self.records.get(session.id)
@@ -150,7 +150,7 @@ class AnyOrder(RuleBasedStateMachine):
                 assert session.attempts == self.begun[session.id]
 
     def teardown(self) -> None:
-        """With one worker that always dies, all waiting sessions fail in the end."""
+        """Check that all waiting sessions fail in the end if the only worker always dies."""
         for _ in range(3 * len(self.workspace.store.records) + 1):
             self.leases.take("dying")
             self.workspace.now += 16

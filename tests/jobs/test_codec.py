@@ -1,4 +1,4 @@
-"""Session records as plain values, also those of older versions."""
+"""Session records as plain values, including records of older versions."""
 
 from __future__ import annotations
 

@@ -128,14 +128,14 @@ def test_no_estimate_for_videos_of_unknown_duration_and_inactive_sessions(worksp
     video = workspace.service.upload("video.mp4", "video/mp4").session
     workspace.objects.files[video.input_key] = bytes(1000)
     workspace.service.start(video.id)
-    for session_id in (video.id, workspace.brought(), workspace.completed()):
+    for session_id in (video.id, workspace.uploaded(), workspace.completed()):
         assert eta(workspace, session_id) is None
 
 
 def test_concurrent_requests_share_one_snapshot(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other threads use the previous snapshot, or wait for the first one."""
+    """One thread reads. The others use the previous snapshot, or wait for the first snapshot."""
     reads, go = [], threading.Event()
     read = QueueSnapshot.read
 

@@ -41,7 +41,7 @@ def test_session_can_be_leased_once(workspace: Workspace) -> None:
 def test_take_skips_sessions_that_another_worker_took(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both workers read the same queue, and the other one takes the first session."""
+    """Two workers read the same queue, and the other worker takes the first session."""
     first, second = workspace.waiting(), None
     workspace.now += 1
     second = workspace.waiting()
@@ -201,7 +201,7 @@ def test_session_fails_after_killing_three_workers(workspace: Workspace) -> None
     assert workspace.service.start(session_id).attempts == 0  # the user may start it again
 
 
-def test_reclaim_requeues_the_session_of_a_dead_worker_at_once(workspace: Workspace) -> None:
+def test_reclaim_requeues_the_session_of_a_dead_worker_immediately(workspace: Workspace) -> None:
     session_id = workspace.working("dead")
     assert not workspace.leases.reclaim(session_id, "another")
     assert workspace.leases.reclaim(session_id, "dead")
@@ -282,7 +282,7 @@ def test_lease_renewed_during_recovery_is_kept(workspace: Workspace, monkeypatch
 
 def test_sweeps_uploads_after_a_day_and_results_after_seven(workspace: Workspace) -> None:
     day = 86400
-    upload, done = workspace.brought(), workspace.completed()
+    upload, done = workspace.uploaded(), workspace.completed()
     failed = workspace.working()
     workspace.leases.fail(failed, "w", "No.")
     workspace.now += day - 1
@@ -312,7 +312,7 @@ def test_running_session_does_not_expire() -> None:
 
 def test_sweeps_more_sessions_than_one_batch(workspace: Workspace) -> None:
     for _ in range(250):
-        workspace.brought()
+        workspace.uploaded()
     workspace.now += 86400
     assert workspace.sweeper.sweep() == (250, 0)
     assert workspace.objects.files == {}

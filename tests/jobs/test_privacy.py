@@ -42,7 +42,7 @@ def line_of(request: pytest.FixtureRequest) -> Callable[..., str]:
 
 @pytest.mark.parametrize("private", PRIVATE)
 @pytest.mark.parametrize("around", ["{}", "session_id={}&x", "'{}'", "é{}", "can't read {}: no such file"])
-def test_hides_private_text_wherever_it_stands(private: str, around: str) -> None:
+def test_hides_private_text_at_any_position(private: str, around: str) -> None:
     assert private not in redact(around.format(private))
     assert ID not in redact(around.format(private))
     assert "Song" not in redact(around.format(private))
@@ -59,7 +59,7 @@ def test_hides_signatures_and_keeps_the_rest_of_a_link() -> None:
     assert redact(link) == "https://b.s3.amazonaws.com/k?…"
 
 
-def test_hides_given_names() -> None:
+def test_hides_the_private_strings_of_the_caller() -> None:
     assert redact("My Song.wav can't be read", "My Song.wav", "") == "… can't be read"
 
 
@@ -68,7 +68,7 @@ def test_keeps_ordinary_text() -> None:
     assert redact(text) == text
 
 
-def test_keeps_numbers_and_the_ids_that_join_the_lines_of_a_request() -> None:
+def test_keeps_numbers_and_request_ids() -> None:
     tracing = "1-63441c4a-abcdef012345678912345678"
     record = {"status": 200, "seconds": 0.5, "ok": True, "none": None, "xray_trace_id": tracing}
     assert redact_record(record) == record

@@ -45,7 +45,7 @@ class InterruptedLeases(Leases):
 
 
 class JobWorkspace:
-    """Sessions, models and folders for jobs. Files are in memory unless another object store is given."""
+    """Sessions, models and folders for jobs. Files are in memory unless `objects` is another object store."""
 
     def __init__(self, folder: Path, separators: Separators, objects: ObjectStore | None = None) -> None:
         self.store, self.outbox = MemoryStore(), Outbox()
@@ -90,7 +90,7 @@ def separators() -> Separators:
 
 @pytest.fixture(autouse=True)
 def quick_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beat more often: these songs are short."""
+    """Send heartbeats more often, because these songs are short."""
     monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
 
 
@@ -304,7 +304,7 @@ def test_job_cancelled_while_storing_stems_leaves_none(workspace: JobWorkspace, 
     assert workspace.outputs(session) == []
 
 
-def test_job_taken_over_by_another_worker_is_left_alone(workspace: JobWorkspace, long: Path) -> None:
+def test_does_not_change_a_job_that_another_worker_took_over(workspace: JobWorkspace, long: Path) -> None:
     session = workspace.lease(long)
     other_output = f"outputs/{session.id}/vocals.wav"
 

@@ -167,7 +167,7 @@ def test_unknown_expired_and_malformed_ids_are_not_found(workspace: Workspace) -
 # Cancel and delete
 
 
-@pytest.mark.parametrize("made", ["brought", "waiting", "working"])
+@pytest.mark.parametrize("made", ["uploaded", "waiting", "working"])
 def test_cancel_is_idempotent_until_the_session_ends(workspace: Workspace, made: str) -> None:
     session_id = getattr(workspace, made)()
     cancelled = workspace.service.cancel(session_id)
@@ -178,16 +178,16 @@ def test_cancel_is_idempotent_until_the_session_ends(workspace: Workspace, made:
     assert workspace.leases.take("w") is None
 
 
-def test_cancel_leaves_completed_session_alone(workspace: Workspace) -> None:
+def test_cancel_does_not_change_a_completed_session(workspace: Workspace) -> None:
     session_id = workspace.completed()
     assert workspace.service.cancel(session_id).state == State.COMPLETED
 
 
 @pytest.mark.parametrize(
-    ("made", "count"), [("brought", 2), ("waiting", 2), ("working", 2), ("completed", 8)]
+    ("made", "count"), [("uploaded", 2), ("waiting", 2), ("working", 2), ("completed", 8)]
 )
 def test_cleanup_deletes_record_and_files_in_any_state(workspace: Workspace, made: str, count: int) -> None:
-    other = workspace.brought()
+    other = workspace.uploaded()
     session_id = getattr(workspace, made)()
     assert workspace.service.cleanup(session_id) == count
     assert workspace.service.cleanup(session_id) == 0
@@ -208,7 +208,7 @@ def test_cleanup_ignores_malformed_ids(workspace: Workspace) -> None:
 
 
 def test_signed_in_users_can_only_use_their_own_sessions(workspace: Workspace) -> None:
-    session_id = workspace.brought(owner="user:issuer ann")
+    session_id = workspace.uploaded(owner="user:issuer ann")
     stranger = "user:issuer bob"
     for ask in (
         workspace.service.status,
@@ -223,13 +223,13 @@ def test_signed_in_users_can_only_use_their_own_sessions(workspace: Workspace) -
     assert workspace.service.status_many([session_id], stranger) == {}
     assert isinstance(workspace.service.start_many([session_id], owner=stranger)[session_id], Forbidden)
     assert workspace.service.start(session_id, owner="user:issuer ann").state == State.PENDING
-    with pytest.raises(Forbidden):  # a session without an owner isn't theirs either
-        workspace.service.status(workspace.brought(), "user:issuer ann")
+    with pytest.raises(Forbidden):  # signed-in users can't use a session without an owner
+        workspace.service.status(workspace.uploaded(), "user:issuer ann")
 
 
 @pytest.mark.parametrize("owner", [None, "browser:b"])
 def test_without_sign_in_knowing_the_id_is_enough(workspace: Workspace, owner: str | None) -> None:
-    session_id = workspace.brought(owner="browser:a")
+    session_id = workspace.uploaded(owner="browser:a")
     assert workspace.service.start(session_id, owner=owner).owner == "browser:a"
     assert list(workspace.service.status_many([session_id], owner)) == [session_id]
     assert workspace.service.cleanup(session_id, owner) == 2
@@ -250,7 +250,7 @@ def test_history_is_the_owners_unexpired_sessions_newest_first(workspace: Worksp
 
 
 def test_concurrent_change_is_not_lost(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker saves progress twice while the user cancels: the progress stays, and the session is cancelled."""
+    """A worker saves progress twice while the user cancels. The progress is kept, and the session is cancelled."""
     session_id = workspace.working()
     save, progress = workspace.store.save, [0.25, 0.5]
 

@@ -21,7 +21,7 @@ DAY = 86400
 
 
 def test_started_session_is_queued_and_dispatched(workspace: Workspace) -> None:
-    session_id = workspace.brought()
+    session_id = workspace.uploaded()
     choices = Choices("htdemucs", "drums", "flac", notify="me@example.org")
     session = workspace.service.start(session_id, f"inputs/{session_id}/song.mp3", choices)
     assert (session.state, session.choices, session.size) == (State.PENDING, choices, len(SONG))
@@ -70,7 +70,7 @@ def test_rejects_missing_upload(workspace: Workspace) -> None:
 
 
 def test_rejects_key_of_another_session(workspace: Workspace) -> None:
-    mine, other = workspace.brought(), workspace.brought()
+    mine, other = workspace.uploaded(), workspace.uploaded()
     with pytest.raises(SettingError, match="key"):
         workspace.service.start(mine, f"inputs/{other}/song.mp3")
 
@@ -95,7 +95,7 @@ def test_rejects_key_of_another_session(workspace: Workspace) -> None:
     ],
 )
 def test_rejects_files_that_are_clearly_not_media(workspace: Workspace, data: bytes, reason: str) -> None:
-    session_id = workspace.brought(data=data)
+    session_id = workspace.uploaded(data=data)
     with pytest.raises(UnsupportedMedia, match=reason):
         workspace.service.start(session_id)
     assert workspace.state(session_id) == State.AWAITING_UPLOAD
@@ -115,14 +115,14 @@ def test_rejects_files_that_are_clearly_not_media(workspace: Workspace, data: by
     ],
 )
 def test_accepts_audio_video_and_unknown_content(workspace: Workspace, data: bytes) -> None:
-    session_id = workspace.brought(data=data + bytes(1000))
+    session_id = workspace.uploaded(data=data + bytes(1000))
     assert workspace.service.start(session_id).state == State.PENDING
 
 
 def test_rejects_file_larger_than_limit() -> None:
     workspace = Workspace(max_bytes=100)
     with pytest.raises(TooLarge, match=r"has 103 bytes\. The limit is 100 bytes"):
-        workspace.service.start(workspace.brought())
+        workspace.service.start(workspace.uploaded())
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,10 @@ def test_rejects_file_larger_than_limit() -> None:
         (Choices(notify="a" * 300 + "@b.c"), "e-mail"),
     ],
 )
-def test_rejects_unavailable_options_at_once(workspace: Workspace, choices: Choices, message: str) -> None:
-    session_id = workspace.brought()
+def test_rejects_unavailable_options_before_the_song_is_queued(
+    workspace: Workspace, choices: Choices, message: str
+) -> None:
+    session_id = workspace.uploaded()
     with pytest.raises(SettingError) as caught:
         workspace.service.start(session_id, choices=choices)
     assert message in caught.value.message
@@ -147,27 +149,27 @@ def test_rejects_unavailable_options_at_once(workspace: Workspace, choices: Choi
 
 def test_accepts_every_stem_of_the_model(workspace: Workspace) -> None:
     choices = Choices("htdemucs_6s", "piano")
-    assert workspace.service.start(workspace.brought(), choices=choices).choices == choices
+    assert workspace.service.start(workspace.uploaded(), choices=choices).choices == choices
 
 
-def test_formats_are_those_that_can_be_written() -> None:
+def test_allowed_formats_are_the_writable_formats() -> None:
     assert [output_format(name, "16").name for name in FORMATS] == list(FORMATS)
 
 
 def test_first_allowed_model_replaces_auto_if_auto_is_not_allowed() -> None:
     workspace = Workspace(models=("htdemucs", "lite"))
-    session_id = workspace.brought()
+    session_id = workspace.uploaded()
     assert workspace.service.start(session_id).choices.model == "lite"
     assert workspace.service.start(session_id, choices=Choices()).state == State.PENDING
     with pytest.raises(SettingError, match="Choose one of lite, htdemucs"):
-        workspace.service.start(workspace.brought(), choices=Choices("hdemucs_mmi"))
+        workspace.service.start(workspace.uploaded(), choices=Choices("hdemucs_mmi"))
 
 
 def test_limits_active_sessions_per_owner() -> None:
     workspace = Workspace(per_owner_active=2)
     first = workspace.waiting(owner="browser:a")
     workspace.working(owner="browser:a")
-    third = workspace.brought(owner="browser:a")
+    third = workspace.uploaded(owner="browser:a")
     with pytest.raises(Busy, match="2 of your songs"):
         workspace.service.start(third)
     workspace.waiting(owner="browser:b")
@@ -176,7 +178,7 @@ def test_limits_active_sessions_per_owner() -> None:
 
 
 def test_batch_starts_each_session_or_returns_its_error(workspace: Workspace) -> None:
-    here, absent, unknown = workspace.brought(), workspace.service.upload("a", "").session.id, new_id()
+    here, absent, unknown = workspace.uploaded(), workspace.service.upload("a", "").session.id, new_id()
     results = workspace.service.start_many([here, absent, unknown], Choices(format="flac"))
     assert list(results) == [here, absent, unknown]
     assert results[here] == workspace.record(here)
@@ -188,7 +190,7 @@ def test_session_fails_if_dispatch_fails(workspace: Workspace, monkeypatch: pyte
     def unavailable(session: object) -> None:
         raise ConnectionError("the queue is unavailable")
 
-    session_id = workspace.brought()
+    session_id = workspace.uploaded()
     monkeypatch.setattr(workspace.outbox, "dispatch", unavailable)
     with pytest.raises(ConnectionError):
         workspace.service.start(session_id)

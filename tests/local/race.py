@@ -1,4 +1,4 @@
-"""Processes that run calls at the same moment. Each one runs this file: it reads a call, prepares it and waits."""
+"""Run calls in several processes at the same moment. Each process runs this file: it prepares a call and waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEASE_S = 3600
 
 
 def open_sessions(url: str) -> Sessions:
-    """Open sessions of which only the records are shared between processes."""
+    """Open sessions. Processes share only their records."""
     outbox = Outbox()
     return Sessions(SqlStore(url), MemoryObjects(), outbox, outbox, Limits(lease_s=LEASE_S))
 
@@ -36,13 +36,13 @@ def count_sessions(url: str) -> Callable[[], int]:
 
 
 def take_all(url: str, worker: str) -> Callable[[], list[str]]:
-    """Take all pending sessions, and return the ids that this worker got."""
+    """Take all pending sessions, and return the ids of the sessions that this worker got."""
     leases = Leases(open_sessions(url))
     return lambda: [session.id for session in iter(lambda: leases.take(worker), None)]
 
 
 def begin_all(url: str, worker: str, ids: list[str]) -> Callable[[], list[str]]:
-    """Begin the sessions `ids`, and return those that this worker got."""
+    """Begin the sessions `ids`, and return the ids that this worker got."""
     leases = Leases(open_sessions(url))
     return lambda: [session_id for session_id in ids if leases.begin(session_id, worker) is not None]
 
@@ -67,7 +67,7 @@ def cancel_all(url: str, ids: list[str]) -> Callable[[], list[str]]:
 
 
 class RacingProcesses:
-    """Processes that run calls at the same moment, as often as a test wants."""
+    """Processes that run calls at the same moment, any number of times."""
 
     def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
         self._processes = processes
@@ -101,7 +101,7 @@ def start_processes(count: int) -> Iterator[RacingProcesses]:
         yield RacingProcesses(processes)
     finally:
         for process in processes:
-            process.communicate(timeout=60)  # closing their input ends them
+            process.communicate(timeout=60)  # closes their input, which ends them
 
 
 def _write(process: subprocess.Popen[str], line: str) -> None:

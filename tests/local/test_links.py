@@ -32,7 +32,7 @@ def parse(link: str) -> tuple[str, dict[str, str]]:
     return unquote(parts.path).removeprefix(PREFIX), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
-def test_a_link_grants_what_it_was_signed_for() -> None:
+def test_a_link_grants_its_signed_parameters() -> None:
     links = Links(b"secret")
     assert links.check("PUT", *parse(links.upload(KEY, "audio/mpeg", 60, 500))) == Grant(
         KEY, "audio/mpeg", 500

@@ -1,4 +1,4 @@
-"""The supervisor keeps the number of workers constant, and stops them all at the end."""
+"""The supervisor keeps the number of workers constant, and stops all workers at the end."""
 
 from __future__ import annotations
 

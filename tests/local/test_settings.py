@@ -164,11 +164,11 @@ def described() -> dict[str, str]:
     return dict(rows)
 
 
-def test_the_manual_has_exactly_the_settings() -> None:
+def test_the_manual_lists_exactly_the_settings() -> None:
     assert described().keys() == {PREFIX + name.upper() for name in Settings.model_fields}
 
 
-def test_the_manual_has_the_defaults() -> None:
+def test_the_manual_lists_the_defaults() -> None:
     manual = described()
     for name, field in Settings.model_fields.items():
         default = field.get_default()

@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     )
 
 
-def test_sessions_are_there_after_reopening(url: str) -> None:
+def test_sessions_survive_reopening(url: str) -> None:
     first, saved_session = SqlStore(url), session()
     first.add(saved_session)
     first.close()

@@ -86,7 +86,7 @@ def test_concurrent_sweepers_requeue_the_sessions_of_a_dead_worker_once(
     assert {session.version for session in waiting} == {3}  # queued, taken, requeued
 
 
-def test_a_session_completed_and_cancelled_at_once_is_one_of_both_for_all(
+def test_concurrent_completion_and_cancellation_agree_on_one_state(
     processes: RacingProcesses, url: str
 ) -> None:
     sessions, ids = take(url, 20)

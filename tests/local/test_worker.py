@@ -1,4 +1,4 @@
-"""Workers separate pending sessions, and a session continues however its worker ends."""
+"""Workers separate pending sessions; another worker continues the session of a worker that ended."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_worker_requeues_its_job_on_a_signal(
     number: signal.Signals,
     with_progress: bool,
 ) -> None:
-    """During the song, and while the worker is still starting."""
+    """Send the signal during the song, or while the worker is still starting."""
     session_id = workspace.add_song(song)
     started.append(workspace.start_worker())
     workspace.wait_for(session_id, State.IN_PROGRESS, with_progress)

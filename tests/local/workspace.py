@@ -60,7 +60,7 @@ class Workspace:
             self.sessions.clock = time.time
 
     def wait_for(self, session_id: str, state: State, with_progress: bool = False) -> Session:
-        """Wait until the session has that state and, `with_progress`, until some of the work is done."""
+        """Wait until the session is in `state` and, if `with_progress`, until some of the work is done."""
         return wait(lambda: self._session_in(session_id, state, with_progress))
 
     def _session_in(self, session_id: str, state: State, with_progress: bool) -> Session | None:
@@ -69,7 +69,7 @@ class Workspace:
         return session if session.state == state and (session.progress > 0 or not with_progress) else None
 
     def wait_until_only(self, *names: str) -> None:
-        """Wait until only these files are left, and clear the scratch folder as the next worker would.
+        """Wait until only files with these names remain. Clear the scratch folder as the next worker would.
 
         A worker that is killed during a long segment doesn't remove its own files.
         """
@@ -87,7 +87,7 @@ class Workspace:
 
 
 def wait(check: Callable[[], T | None]) -> T:
-    """Call `check` until its result is true, and return that."""
+    """Call `check` until its result is true, and return the result."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         if result := check():

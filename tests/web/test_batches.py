@@ -1,4 +1,4 @@
-"""Many songs at once."""
+"""Many songs in one call."""
 
 from __future__ import annotations
 

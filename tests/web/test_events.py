@@ -20,7 +20,7 @@ def subscribe(app: App, *ids: str, **more: Any) -> Any:
     return app.client.websocket_connect(f"ws://127.0.0.1:8000/events?{query}", **more)
 
 
-def test_sends_status_at_once_and_after_each_change(app: App) -> None:
+def test_sends_status_immediately_and_after_each_change(app: App) -> None:
     one, other = app.create_upload(), app.create_upload()
     ids = [one["sessionId"], other["sessionId"]]
     app.put_song(one)
@@ -53,7 +53,7 @@ def test_sends_changed_queue_position(app: App) -> None:
         assert socket.receive_json()["queue_position"] == 1
 
 
-def test_sends_every_subscriber_the_same(app: App) -> None:
+def test_sends_all_subscribers_the_same_status(app: App) -> None:
     upload = app.create_upload()
     with subscribe(app, upload["sessionId"]) as one, subscribe(app, upload["sessionId"]) as other:
         assert one.receive_json() == other.receive_json()

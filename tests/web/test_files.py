@@ -113,7 +113,7 @@ def test_session_deleted_during_upload_stays_deleted(app: App) -> None:
 
 def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = app.create_upload(kind="")
-    free = files.BLOCK  # which other uploads use up meanwhile
+    free = files.BLOCK  # other uploads use up this space meanwhile
     monkeypatch.setattr(app.store, "free_bytes", lambda: free)
 
     def song() -> Iterator[bytes]:

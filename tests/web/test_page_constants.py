@@ -1,4 +1,4 @@
-"""Constants that the page's TypeScript repeats from the Python package are the same."""
+"""The page's TypeScript and the Python package have the same constants."""
 
 from __future__ import annotations
 

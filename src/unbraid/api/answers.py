@@ -36,7 +36,7 @@ from unbraid.models.catalog import CatalogEntry, catalog
 
 
 def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
-    """The URL that takes the song of a new session."""
+    """The upload URL of a new session."""
     return UploadAnswer(
         sessionId=upload.session.id,
         uploadUrl=base + upload.url,
@@ -52,7 +52,7 @@ def process_answer(session: Session) -> ProcessAnswer:
 
 
 def batch_process_answer(results: Mapping[str, Session | UnbraidError]) -> BatchProcessAnswer:
-    """One result for each session id: its state, or the problem that kept it from starting."""
+    """One result for each session id: its state, or why it couldn't start."""
     return BatchProcessAnswer(
         results=[
             Refusal(sessionId=session_id, problem=of_error(result))
@@ -135,7 +135,7 @@ def models_answer(
 
 
 def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
-    """What a front end needs to know before its first upload."""
+    """Settings that a front end needs before its first upload."""
     return ConfigAnswer(
         signIn=features.sign_in,
         maxBytes=limits.max_bytes,
@@ -150,7 +150,7 @@ def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
 
 
 def sign_in_answer(issuer: str | None, client_id: str | None, scopes: str) -> SignInAnswer | None:
-    """The provider where users sign in; None: this installation has no sign-in."""
+    """The sign-in provider; None: this installation has no sign-in."""
     if issuer is None or client_id is None:
         return None
     return SignInAnswer(issuer=issuer, clientId=client_id, scopes=scopes)

@@ -1,4 +1,4 @@
-"""What a handler needs to know of the call it answers and of the installation that runs it."""
+"""Input of a handler: the call, and the features of the installation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from unbraid.jobs.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What this installation offers, as `GET /config` and `GET /models` report it."""
+    """Optional features of this installation, as `GET /config` and `GET /models` report them."""
 
     sign_in: SignInAnswer | None
-    """Where users sign in; None: no sign-in."""
+    """Sign-in provider; None: no sign-in."""
     email: bool
     """Whether `notify` sends e-mail."""
     mixes: bool
@@ -40,7 +40,7 @@ class Call(Protocol):
 
     @property
     def features(self) -> Features:
-        """What this installation offers."""
+        """Optional features of this installation."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Call(Protocol):
 
     @property
     def base(self) -> str:
-        """Prefix for links that the service returns as paths; empty where links are complete URLs."""
+        """Prefix for links that the service returns as paths; empty if links are complete URLs already."""
         ...
 
     def zip_url(self, status: Status) -> str | None:
@@ -58,7 +58,7 @@ class Call(Protocol):
         ...
 
     def check_email(self, choices: Choices | None, songs: int) -> None:
-        """Raise SettingError or the adapter's 429 where these choices may not send e-mail for that many songs."""
+        """Raise SettingError, or the adapter's 429, if `choices` may not request e-mail for `songs` songs."""
         ...
 
     def count_started(self, songs: int) -> None:

@@ -1,4 +1,4 @@
-"""Who may have e-mail sent. An app that writes to any address on anyone's request can be used for harassment."""
+"""Check who may request e-mail. An app that writes to any address for any caller can be used for harassment."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ BEARER = "bearer."
 
 
 def of_user(user: str) -> str:
-    """The owner for a user of `signin.SignIn.user`: issuer and subject."""
+    """The owner for a user as `SignIn.user` returns it: issuer and subject."""
     return f"user:{user}"
 
 
 def of_browser(token: str | None) -> str | None:
-    """The owner for a browser's token; None where the token is missing or short enough to guess.
+    """The owner for a browser's token; None if the token is missing or short enough to guess.
 
     The token lists a browser's songs, so it is as secret as a password. Only its SHA-256 hash is stored.
     """
@@ -29,5 +29,5 @@ def of_browser(token: str | None) -> str | None:
 
 
 def token_protocol(protocols: Iterable[str]) -> str | None:
-    """The subprotocol that carries a token, among those that a page offers; None: no token."""
+    """The first subprotocol of a page that carries a token; None: no token."""
     return next((name for name in protocols if name.startswith(BEARER)), None)

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), the form of every answer that reports an error."""
+"""Errors as `application/problem+json` (RFC 9457), the format of every error answer."""
 
 from __future__ import annotations
 

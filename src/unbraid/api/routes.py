@@ -27,14 +27,14 @@ class Route:
     method: Literal["GET", "POST"]
     path: str
     handler: Callable[..., BaseModel]
-    """Takes the call (`api.call.Call`) and, where there is a request, its model."""
+    """Takes the call (`api.call.Call`) and the request, if the endpoint has one."""
     function: str
     """Lambda function that answers it: a module of `aws.functions`, whose rights are in `infra/functions.py`."""
     status: int = 200
     tag: str = "songs"
     """Section of the OpenAPI document."""
     owner: bool = True
-    """Whether the handler acts for the caller, who has to sign in where the installation has a sign-in."""
+    """Whether the handler acts for the caller, who must be signed in if the installation has sign-in."""
     public: bool = False
     """Whether API Gateway passes calls on without sign-in."""
 

@@ -1,4 +1,4 @@
-"""JSON schemas of requests and answers. Clients fixed the field names: camelCase and snake_case mixed."""
+"""JSON schemas of requests and answers. Existing clients need these field names: camelCase and snake_case mixed."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class StatusAnswer(BaseModel):
     expires_at: float = Field(description="When the session and its files are deleted")
     batch_id: str | None
     warnings: list[str]
-    zip_url: str | None = Field(description="Link to all files in one zip archive; null: no archive")
+    zip_url: str | None = Field(description="Link to one zip archive of all files; null: no archive")
 
 
 class UnknownStatus(BaseModel):
@@ -298,7 +298,7 @@ class SignInAnswer(BaseModel):
 
 
 class ConfigAnswer(BaseModel):
-    """What a front end needs to know before its first upload."""
+    """Settings that a front end needs before its first upload."""
 
     signIn: SignInAnswer | None  # noqa: N815
     maxBytes: int  # noqa: N815

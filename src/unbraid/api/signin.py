@@ -1,7 +1,7 @@
 """Sign-in by OpenID Connect: check a bearer token against the keys of its issuer.
 
 OpenID Connect Discovery 1.0 defines the address of the keys, RFC 7517 their format, RFC 8725 the checks. Access tokens
-are accepted like ID tokens; those of Amazon Cognito have `client_id` instead of `aud`.
+are accepted like ID tokens; access tokens of Amazon Cognito have `client_id` instead of `aud`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NotSignedIn(Exception):  # noqa: N818 - an answer, not a failure
 
 
 class IssuerUnavailable(Exception):  # noqa: N818
-    """The issuer doesn't answer, and its keys are not info."""
+    """The issuer doesn't answer, and its keys are unknown."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class SignIn:
         return f"{self.issuer} {claims['sub']}"
 
     def origins(self) -> tuple[str, ...]:
-        """Origins that the page calls for a sign-in; only the issuer's own while it doesn't answer."""
+        """Origins that the page calls for a sign-in; only the issuer's own if it doesn't answer."""
         document: Mapping[str, Any] = {}
         with suppress(IssuerUnavailable):
             document = self._fresh(None).document
@@ -144,7 +144,7 @@ class SignIn:
 
 
 def _keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
-    """The signing keys by name, without those of unknown types."""
+    """The signing keys by name, without keys of unknown types."""
     keys = {}
     for item in document["keys"]:
         if item.get("use", "sig") == "sig" and item.get("kty") in ("RSA", "EC", "OKP"):

@@ -19,10 +19,10 @@ PAGES_AT_ONCE = 8  # messages to WebSocket connections in flight at the same tim
 # All attempts together take less than the 29 s that API Gateway waits. Throttling and network errors are retried with
 # growing pauses ("standard" mode).
 _ANSWERS = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-# Many processes write records at once.
+# Many processes write records at the same time.
 _RECORDS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 5})
-# URLs name the region. Without it, S3 redirects those of new buckets outside Virginia for hours, and a redirect breaks
-# a page's upload. Links have the signature version that every region accepts.
+# URLs name the region. Without it, S3 redirects requests to new buckets outside Virginia for hours, and a redirect
+# breaks a page's upload. Links have the signature version that every region accepts.
 _FILES = Config(
     connect_timeout=3,
     read_timeout=20,
@@ -30,7 +30,7 @@ _FILES = Config(
     signature_version="s3v4",
     s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
 )
-# Messages go to many pages at once; a page that is slow gets the next status anyway.
+# Messages go to many pages at the same time; a slow page gets the next status anyway.
 _PAGES = Config(
     connect_timeout=2,
     read_timeout=3,

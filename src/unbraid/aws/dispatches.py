@@ -1,4 +1,4 @@
-"""What the dispatchers send to the container: the same request for the endpoint and for the queue."""
+"""Requests from the dispatchers to the container, the same for the endpoint and for the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unbraid.jobs.sessions import ID
 
 
 class Dispatch(NamedTuple):
-    """Identifies one time that a session was dispatched. Its text `ID.VERSION` becomes the id of the worker."""
+    """Identifies one dispatch of a session. Its text `ID.VERSION` becomes the id of the worker."""
 
     session_id: str
     version: int

@@ -1,4 +1,4 @@
-"""Announce the end of a song: to an SNS topic for programs, and by SES e-mail to the user who asked for one."""
+"""Announce the end of a song: to an SNS topic for programs, and by e-mail (SES) to users who requested it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Emails:
-    """A Notifier. Without a topic or without a sender, that part is left out; failures are logged."""
+    """A Notifier. Skips the topic or the e-mail if it isn't configured, and logs failures."""
 
     def __init__(self, topic: str | None, sender: str | None, site: str | None) -> None:
         """`topic`: ARN. `sender`: address that SES may send from. `site`: URL of the page, for a link to it."""
@@ -65,7 +65,7 @@ class Emails:
 
 
 def event_of(session: Session) -> dict[str, Any]:
-    """Return the published event: nothing in it opens the song or identifies its user.
+    """Return the published event, which neither gives access to the song nor identifies its user.
 
     A topic may lead to mailboxes and to other companies' servers. So the event has no id, which is a key, no file name,
     no error message, which contains the file name, and no address. `session` is the SHA-256 of the id: a program that

@@ -16,14 +16,13 @@ from unbraid.jobs.session import Session
 
 JSON = "application/json"
 
-# The most that SageMaker allows (API reference of InvokeEndpointAsync): an hour for one song, and six hours of waiting
-# before it.
+# SageMaker's maximum (API reference of InvokeEndpointAsync): an hour for one song, after six hours of waiting.
 INVOCATION_TIMEOUT_S = 3600
 REQUEST_TTL_S = 21600
 
 
 class Endpoint:
-    """A Dispatcher to the endpoint of that name, which reads its requests from the bucket."""
+    """A Dispatcher to the endpoint `endpoint`, which reads its requests from `bucket`."""
 
     def __init__(self, endpoint: str, bucket: str) -> None:
         self._endpoint, self._bucket = endpoint, bucket
@@ -37,7 +36,7 @@ class Endpoint:
         return clients.client("sagemaker-runtime")
 
     def dispatch(self, session: Session) -> None:
-        """Raises JobError if the endpoint doesn't exist (yet), and what botocore raises."""
+        """Invoke the endpoint. Raises JobError if it doesn't exist (yet), and botocore's errors."""
         name = str(Dispatch.of(session))
         key = f"requests/{session.id}/{name}.json"
         body = json.dumps(request_of(session, self._bucket)).encode()
@@ -62,5 +61,5 @@ class NoEndpoint:
     """A Dispatcher for deployments without an endpoint and without a queue."""
 
     def dispatch(self, session: Session) -> None:
-        """Raises JobError."""
+        """Raise JobError."""
         raise JobError(NOT_DEPLOYED)

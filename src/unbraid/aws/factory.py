@@ -1,4 +1,4 @@
-"""Build the sessions of an AWS account from the settings: in each function, and in the container."""
+"""Build the `Sessions` of an AWS account from the settings, for each function and for the container."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unbraid.jobs.sessions import Sessions
 def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
     """Build the sessions over the table and bucket of `settings`. No call to AWS is made before the first use.
 
-    `scratch` is the folder for songs while they are separated; None: the system's. Raises SettingError.
+    `scratch` is the folder for downloaded songs; None: the system's temporary folder. Raises SettingError.
     """
     if settings.bucket is None or settings.table is None:
         raise SettingError(f"Sessions need both {PREFIX}BUCKET and {PREFIX}TABLE.")

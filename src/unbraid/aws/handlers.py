@@ -1,4 +1,4 @@
-"""What all functions share: log, trace and metrics around each handler, and objects built once for all its calls."""
+"""Common parts of all functions: log, trace and metrics around each handler, and objects built once per process."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     _package = logging.getLogger("unbraid")
     _package.addHandler(logger.registered_handler)
     _package.propagate = False
-    # A function has a whole processor while it starts, and at 512 MB a third of one from its first call on. The first
-    # client takes 0.1 s of it, because botocore then reads its data about AWS; later clients are quick.
+    # Create clients now: a starting function has a whole processor; from its first call on, at 512 MB, only a third.
+    # The first client takes 0.1 s, because botocore then reads its data about AWS; later clients are quick.
     for _name in ("dynamodb", "s3"):
         clients.client(_name)

@@ -45,7 +45,7 @@ HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure
-    """Ends the call with this problem."""
+    """Raised to end the call with this problem."""
 
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(problem.detail)
@@ -80,8 +80,8 @@ class FunctionCall:
     def owner(self) -> str | None:
         """See `Call.owner`. Raises Refused (401) without sign-in.
 
-        API Gateway has checked the token. That a token exists is checked again here, because a route without its
-        authorizer would be open to every caller.
+        API Gateway has checked the token. This checks again that there is one, because a route without its authorizer
+        would be open to every caller.
         """
         settings = handlers.settings()
         if not settings.signs_in:

@@ -1,8 +1,8 @@
 """The job store in a DynamoDB table.
 
-A session is one item (see `items`). Every change is one conditional write, so it is atomic, and succeeds only over the
-version it was made from. Single records are read strongly consistent. Indexes lag behind their table: callers that act
-on their results read the record again, or save only over the version found there.
+A session is one item (see `items`). Every change is one conditional write, so it is atomic, and succeeds only if
+the version hasn't changed. Single records are read strongly consistent. Indexes lag behind their table: before callers
+act on a result, they read the record again, or they save only over the version in the result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LONGEST_KEY = 2048  # bytes
 
 
 class DynamoStore:
-    """The JobStore (see `jobs.ports`) in the table of that name. Raises what botocore raises."""
+    """The JobStore (see `jobs.ports`) in the table `table`. Raises botocore's errors."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -134,7 +134,7 @@ class DynamoStore:
         ]
 
     def expired(self, now: float, limit: int) -> list[Session]:
-        # Read the records again: one that was deleted, or whose expiry has moved, mustn't come a second time.
+        # Read the records again, to leave out deleted sessions and sessions that now expire later.
         names: dict[str, str] = {"#all": "all", "#expires": "expires_at"}
         values: dict[str, Any] = {":all": ALL, ":now": now}
         found: dict[str, Session] = {}
@@ -163,7 +163,7 @@ class DynamoStore:
         return {key["id"]["S"] for key in keys}
 
     def _items(self, session_ids: Iterable[str], **projection: Any) -> Iterator[Item]:
-        """Yield the items with these ids, in any order. Request again what a busy database leaves unprocessed."""
+        """Yield the items with these ids, in any order. Request keys again that a busy database left unprocessed."""
         ids = [session_id for session_id in dict.fromkeys(session_ids) if _may_be_key(session_id)]
         for first in range(0, len(ids), AT_ONCE):
             keys = [{"id": value_of(session_id)} for session_id in ids[first : first + AT_ONCE]]
@@ -241,7 +241,7 @@ def _first(items: Iterator[Item], count: int) -> Iterator[Item]:
 
 
 def _whole_ties(items: Iterator[Item], time_of: str, count: int) -> Iterator[tuple[str, Item]]:
-    """Yield id and item of the first `count`, and of all with the last one's time: the index orders ties freely."""
+    """Yield id and item of the first `count`, and of all ties with the last, which the index orders freely."""
     last = None
     for number, item in enumerate(items):
         at = number_of(item[time_of])

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class S3Store:
-    """An ObjectStore in `bucket`. `scratch`: folder for songs in work; None: the system's temporary folder."""
+    """An ObjectStore in `bucket`. `scratch`: folder for downloaded songs; None: the system's temporary folder."""
 
     def __init__(self, bucket: str, scratch: Path | None = None) -> None:
         self.bucket, self._scratch = bucket, scratch
@@ -156,7 +156,7 @@ class S3Store:
 
 
 def attachment(filename: str) -> str:
-    """The Content-Disposition header with which a browser saves a file as `filename` (RFC 6266).
+    """The Content-Disposition header that makes a browser save a file as `filename` (RFC 6266).
 
     Old clients get an ASCII name, with _ for every other character; the rest get the name in UTF-8 (RFC 5987).
     """

@@ -33,7 +33,7 @@ def sockets() -> Sockets:
 
 
 def statuses(session_ids: Collection[str], owner: str | None) -> dict[str, str]:
-    """The status as JSON for each session that exists and that the owner may see."""
+    """The status as JSON of each existing session that the owner may see."""
     service = handlers.service()
     return {
         session_id: status_answer(status).model_dump_json()

@@ -1,4 +1,4 @@
-"""Dispatch songs to an SQS queue, which a Lambda function without a graphics card works off."""
+"""Dispatch songs to an SQS queue that invokes a Lambda function, which has no graphics card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unbraid.jobs.session import Session
 
 
 class Queue:
-    """A Dispatcher to the queue of that URL."""
+    """A Dispatcher to the queue at `url`."""
 
     def __init__(self, url: str, bucket: str) -> None:
         self._url, self._bucket = url, bucket
@@ -22,5 +22,5 @@ class Queue:
         return clients.client("sqs")
 
     def dispatch(self, session: Session) -> None:
-        """Raises what botocore raises."""
+        """Send the request to the queue. Raises botocore's errors."""
         self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(request_of(session, self._bucket)))

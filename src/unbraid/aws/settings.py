@@ -95,5 +95,5 @@ class Settings(BaseSettings):
 
     @property
     def sends_mail(self) -> bool:
-        """Whether users may ask for e-mails. Strangers may not: they could send e-mails to any address."""
+        """Whether users may request e-mails. Strangers may not: they could have e-mails sent to any address."""
         return self.sender is not None and self.signs_in

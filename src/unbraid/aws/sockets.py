@@ -1,4 +1,4 @@
-"""Connections of the WebSocket API: which sessions each subscribes to, and sending messages to it.
+"""Connections of the WebSocket API: their subscriptions to sessions, and messages to them.
 
 The table has one item per connection and session, with the session as key, and one item per connection with all its
 sessions, with the key `connection:ID`. API Gateway closes connections after two hours; DynamoDB then removes the items
@@ -34,11 +34,11 @@ class Subscriber:
 
     id: str
     owner: str | None
-    """The signed-in user; None where the installation has no sign-in."""
+    """The signed-in user; None if the installation has no sign-in."""
     since: float
     """When it connected, in Unix time."""
     session_ids: tuple[str, ...]
-    """The session by which it was looked up, or, looked up by connection, all of its sessions."""
+    """All sessions of the connection; from a lookup by session, only that session."""
 
 
 class Connections:

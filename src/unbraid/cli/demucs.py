@@ -170,7 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(list_models(arguments.repo))
             return 0
         if not arguments.tracks:
-            raise SettingError("no song was given. Name a file: unbraid demucs SONG…")
+            raise SettingError("No song. Name a file: unbraid demucs SONG…")
         return run_cancellable(partial(_separate, arguments))
     except SettingError as error:
         say(error.message)

@@ -74,7 +74,7 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
                     places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
                     outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
                 if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
-                    outcome = outcome.moved_to(out)  # the user doesn't know the hidden folder
+                    outcome = outcome.moved_to(out)  # the hidden folder means nothing to the user
                 shown.finish(song, outcome)
                 failures += isinstance(outcome, UnbraidError) and not isinstance(outcome, Cancelled)
     return failures

@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: compare stems with the true ones."""
+"""`unbraid evaluate`: compare stems with the true stems."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Song = str | os.PathLike[str]
 
 
 class OrderedDisplay:
-    """Shows the progress of overlapping `songs` on `display`, and what became of each. Thread-safe.
+    """Shows the progress of overlapping `songs` on `display`, and the outcome of each. Thread-safe.
 
     A song is shown once its network runs. While it is only being read, it is shown if no other song is under way.
     """

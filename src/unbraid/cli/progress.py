@@ -26,7 +26,7 @@ class Display(Protocol):
     """Shows the progress of one song at a time."""
 
     def start(self, name: str, number: int, count: int, done: float = 0.0) -> None:
-        """Show song `number` (from 1) of `count`. The share `done` of its work is done already."""
+        """Show song `number` (from 1) of `count`. `done` is the completed fraction of its work."""
 
     def update(self, progress: Progress) -> None:
         """Show the progress of the song."""
@@ -64,7 +64,7 @@ class Silence:
 
 
 class Meter:
-    """Estimates time left and speed. The share `done` of the work was done before the meter started."""
+    """Estimates time left and speed. `done` is the fraction of the work completed before the meter started."""
 
     def __init__(self, done: float = 0.0) -> None:
         self._started, self._done = time.monotonic(), done
@@ -198,7 +198,7 @@ def _character_width(character: str) -> int:
 
 
 def shorten(text: str, columns: int, mark: str = "…") -> str:
-    """Shorten `text` to `columns`, with `mark` for its middle: the ends of names tell songs apart."""
+    """Shorten `text` to `columns`, with `mark` instead of its middle: names often differ only at the end."""
     if width(text) <= columns:
         return text
     front, back = "", ""

@@ -1,4 +1,4 @@
-"""Handle Ctrl-C and other signals: the first one stops the work cleanly, a second one at once."""
+"""Handle Ctrl-C and other signals: the first one stops the work cleanly, a second one immediately."""
 
 from __future__ import annotations
 

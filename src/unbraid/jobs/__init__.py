@@ -1,1 +1,1 @@
-"""Sessions: their records, the rules that change them, and the job that separates a song. The same everywhere."""
+"""Sessions: records, transitions, leases, and the job that separates a song. Adapters do the I/O."""

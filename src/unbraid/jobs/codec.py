@@ -16,7 +16,7 @@ def to_dict(session: Session) -> dict[str, Any]:
 
 
 def from_dict(record: Mapping[str, Any]) -> Session:
-    """Return the record of `to_dict`, also after JSON. Fields missing in records of older versions get defaults."""
+    """Rebuild a record from `to_dict`, also after JSON. Fields missing in records of older versions get defaults."""
     fault = record.get("error_fault")
     return Session(
         **{

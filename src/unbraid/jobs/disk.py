@@ -1,4 +1,4 @@
-"""Temporary folders for jobs, and errors of the disk without the names of its folders."""
+"""Create temporary folders for jobs, and hide the server's folders in disk errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def hide_folders() -> Iterator[None]:
-    """Replace an OutputError of the command line, which names folders and options, by one for users of the app."""
+    """Convert an OutputError, which names folders and options, to an error for users of the app."""
     try:
         yield
     except OutputError as error:

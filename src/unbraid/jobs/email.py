@@ -1,4 +1,4 @@
-"""Compose the e-mail that tells a user that their song is done (RFC 5322)."""
+"""Compose the e-mail about the end of a song (RFC 5322)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unbraid.jobs.session import Session, State
 
 
 def compose(session: Session, sender: str, app: str | None) -> EmailMessage:
-    """Compose the e-mail about the end of `session`, with a link if the URL of the app is known.
+    """Compose the e-mail about the end of `session`. It has a link if `app`, the URL of the app, is known.
 
     Raises ValueError if the recipient's address is invalid.
     """

@@ -13,12 +13,12 @@ from unbraid.models.auto import AUTO, FIRST_CHOICE, installed_choice
 from unbraid.models.catalog import catalog
 
 DOWNLOADING = "downloading"
-"""The stage in which a model is downloaded. It has its own progress, and its time doesn't count for the song."""
+"""The stage in which a model is downloaded. It has its own progress, and its time doesn't count as work on the song."""
 
-# Number of songs of a kind that count: enough to ignore an outlier, few enough to follow a change.
+# Songs measured for each rate: enough to ignore an outlier, few enough to follow a change.
 REMEMBERED = 9
 
-# Progress from which only the song's own pace counts.
+# Above this progress, the estimate uses only the song's own pace.
 SETTLED = 0.2
 
 # Bytes per second of typical files, for songs of unknown duration. Compressed files have about 192 kbit/s.
@@ -59,8 +59,8 @@ class Rates:
 def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:
     """Return the weighted median of (value, weight).
 
-    Long songs count more than short ones, where starting takes most of the time. A median ignores a song during which
-    the machine slept.
+    Long songs count more, because starting takes most of the time of short ones. A median ignores a song during
+    which the machine slept.
     """
     ordered = sorted(samples)
     half = sum(weight for _, weight in ordered) / 2
@@ -74,7 +74,7 @@ def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:
 def seconds_of(session: Session, rates: Rates) -> float | None:
     """Estimate the work for a whole session from its duration, or else from its size.
 
-    None for a video of unknown duration, whose size says nothing about it.
+    None for a video of unknown duration: its size depends mostly on the picture.
     """
     duration_s = session.duration_s
     if duration_s is None:

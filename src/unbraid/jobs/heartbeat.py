@@ -18,11 +18,13 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """While the context lasts, a thread renews the lease.
+    """Renews the lease in a thread while the context lasts.
 
-    `is_set` becomes true when the work has to stop. There are three reasons: `stop` is set, and then the lease is
-    released at once, whatever the working thread is doing; the lease is lost, because the job was cancelled, deleted
-    or taken over; the session store hasn't answered for as long as a lease lasts.
+    `is_set` becomes true when the work has to stop, for one of three reasons:
+
+    - `stop` is set. The lease is then released immediately, whatever the working thread is doing.
+    - The lease is lost, because the job was cancelled, deleted or taken over.
+    - The session store hasn't answered for the duration of a lease.
     """
 
     def __init__(self, lease: Lease, stop: threading.Event) -> None:

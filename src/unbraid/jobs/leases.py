@@ -1,4 +1,4 @@
-"""What workers do with sessions: take one under a lease, renew the lease, and end the session.
+"""Operations of workers on sessions: take a lease, renew it, and end the session.
 
 One worker at a time holds a session. A lease that isn't renewed expires, and the sweeper requeues the session.
 """
@@ -18,7 +18,7 @@ from unbraid.jobs.ports import Changed
 from unbraid.jobs.session import Choices, Output, Session, State
 from unbraid.jobs.sessions import Sessions
 
-# Pending sessions read at once: other workers may take the first ones in the meantime.
+# Pending sessions to read: other workers may take the first ones in the meantime.
 CANDIDATES = 8
 
 
@@ -43,7 +43,7 @@ class Leases:
         return None
 
     def begin(self, session_id: str, worker: str) -> Session | None:
-        """Lease one given session; None: it isn't PENDING (any more)."""
+        """Lease the session with this id; None: it isn't PENDING (any more)."""
 
         def step(session: Session) -> Session | None:
             return self._leased(session, worker) if session.state == State.PENDING else None
@@ -125,8 +125,8 @@ class Leases:
     def redispatch(self, session_id: str, version: int, message: str) -> bool:
         """Dispatch again a session whose dispatch failed before any worker began; fail it after the last attempt.
 
-        The cause may be another session's song. `version` is the record's version at that dispatch; `message` is the
-        error if there was no attempt left. False: the record has changed since.
+        Another session's song may be the cause, so the first failure isn't final. `version` is the record's version at
+        that dispatch; `message` is the error after the last attempt. False: the record has changed since.
         """
         sessions = self.sessions
 
@@ -173,7 +173,7 @@ class Leases:
 
 @dataclass(frozen=True, slots=True)
 class LeasedJob:
-    """A leased session as the Job that `run_job` separates."""
+    """Adapts a leased session to the Job that `run_job` separates."""
 
     session: Session
     leases: Leases

@@ -27,7 +27,7 @@ class Limits:
     max_attempts: int = 3
     """Attempts at a session before it fails."""
     per_owner_active: int | None = None
-    """Sessions of one owner that may wait or run at once; None: any number."""
+    """Sessions of one owner that may wait or run at the same time; None: any number."""
     max_batch: int = 100
     models: tuple[str, ...] | None = None
     """Models that users may choose; None: all of the catalogue."""

@@ -50,10 +50,9 @@ class Failure(NamedTuple):
 
 
 def failure_of(error: Exception, song_name: str, model: str, *private: str) -> Failure:
-    """Describe `error` to the user who calls the song `song_name`. Bugs are logged, without `private` strings."""
-    from unbraid.models.download import (
-        DownloadError,  # loads an HTTP client, which processes that only answer don't need
-    )
+    """Describe `error` to the user, whose name for the song is `song_name`. Log bugs, without `private` strings."""
+    # Imported here: it loads an HTTP client, which only the processes that separate songs need.
+    from unbraid.models.download import DownloadError
 
     if is_out_of_memory(error) or any(is_out_of_memory(cause) for cause in causes(error)):
         return Failure(NO_MEMORY, Fault.OURS)
@@ -86,7 +85,7 @@ def crashed(times: int) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Iterate over an error, its cause, the cause of that, and so on."""
+    """Iterate over an error and its chain of causes."""
     while error is not None:
         yield error
         error = error.__cause__

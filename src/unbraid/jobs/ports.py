@@ -1,7 +1,7 @@
-"""The interfaces between the rules of sessions and storage, queues and e-mail, split by who needs them.
+"""Interfaces between the rules of sessions and their adapters: storage, queues and e-mail.
 
-`JobStore` and `ObjectStore` are what an adapter implements; each has one contract test (`tests/contract`) that every
-adapter passes. The smaller protocols are what a single caller needs.
+Adapters implement `JobStore`, `ObjectStore`, `Dispatcher` and `Notifier`; each has one contract test in
+`tests/contract` for all its adapters. `QueueView`, `Links`, `Lease` and `Job` narrow the dependency of one caller.
 """
 
 from __future__ import annotations
@@ -16,35 +16,11 @@ from unbraid.jobs.session import Choices, Output, Session, State
 
 
 class Changed(Exception):  # noqa: N818 - the ordinary outcome of a race
-    """Another process changed or deleted the record since it was read: read it again and decide anew."""
-
-
-class Records(Protocol):
-    """Read and write single records."""
-
-    def add(self, session: Session) -> None:
-        """Store a new record. Raises Changed if its id exists."""
-        ...
-
-    def get(self, session_id: str) -> Session | None:
-        """Return the current record; None: unknown."""
-        ...
-
-    def get_many(self, session_ids: Sequence[str]) -> dict[str, Session]:
-        """Return the records that exist, by id."""
-        ...
-
-    def save(self, session: Session) -> Session:
-        """Replace the record with the same version; return it with the next version. Raises Changed."""
-        ...
-
-    def delete(self, session_id: str) -> bool:
-        """Delete the record; whether it existed."""
-        ...
+    """Another process changed or deleted the record since it was read: read it again and decide again."""
 
 
 class QueueView(Protocol):
-    """Read the queue, and what shows how fast it moves."""
+    """Read the queue, and the sessions that show how fast it moves."""
 
     def pending(self, limit: int) -> list[Session]:
         """Return PENDING sessions, in the order of `queued_at`."""
@@ -63,20 +39,38 @@ class QueueView(Protocol):
         ...
 
 
-class Totals(Protocol):
-    """Numbers for monitoring."""
+class JobStore(QueueView, Protocol):
+    """Stores sessions. Safe for any number of threads and processes."""
 
-    def counts(self) -> Mapping[State, int]:
-        """Count the sessions in each state."""
+    # Single records
+
+    def add(self, session: Session) -> None:
+        """Store a new record. Raises Changed if its id exists."""
         ...
 
-    def oldest_pending(self) -> float | None:
-        """Return when the longest-waiting session was queued."""
+    def get(self, session_id: str) -> Session | None:
+        """Return the current record; None: unknown."""
         ...
 
+    def get_many(self, session_ids: Sequence[str]) -> dict[str, Session]:
+        """Return the records that exist, by id."""
+        ...
 
-class Overdue(Protocol):
-    """Find records that upkeep has to handle."""
+    def save(self, session: Session) -> Session:
+        """Replace the record with the same version; return it with the next version. Raises Changed."""
+        ...
+
+    def delete(self, session_id: str) -> bool:
+        """Delete the record; return whether it existed."""
+        ...
+
+    # History
+
+    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
+        """Return the owner's sessions created before a time, newest first."""
+        ...
+
+    # Upkeep
 
     def lapsed(self, now: float) -> list[Session]:
         """Return sessions in progress whose lease has expired."""
@@ -87,20 +81,22 @@ class Overdue(Protocol):
         ...
 
     def known(self, session_ids: Iterable[str]) -> set[str]:
-        """Return those ids that have a record."""
+        """Return the ids that have a record."""
         ...
 
+    # Monitoring
 
-class JobStore(Records, QueueView, Totals, Overdue, Protocol):
-    """Stores sessions. Safe for any number of threads and processes."""
+    def counts(self) -> Mapping[State, int]:
+        """Count the sessions in each state."""
+        ...
 
-    def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
-        """Return the owner's sessions created before a time, newest first."""
+    def oldest_pending(self) -> float | None:
+        """Return when the longest-waiting session was queued; None: the queue is empty."""
         ...
 
 
 class Links(Protocol):
-    """Make links that users upload to and download from."""
+    """Make upload and download links for users."""
 
     def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
         """Return a URL that accepts one PUT of at most `max_bytes` with exactly that Content-Type."""
@@ -123,7 +119,7 @@ class ObjectStore(Links, Protocol):
         ...
 
     def local_file(self, key: str) -> AbstractContextManager[Path]:
-        """Give the file on the local disk while the context lasts. Raises FileNotFoundError."""
+        """Provide the file on the local disk while the context lasts. Raises FileNotFoundError."""
         ...
 
     def put(self, file: Path, key: str, content_type: str) -> None:
@@ -190,7 +186,7 @@ class Lease(Protocol):
 
 
 class Job(Lease, Protocol):
-    """What `run_job` needs of one leased song: the source, the options, and a place for the outputs."""
+    """One leased song as `run_job` uses it: the source, the options, and a place for the outputs."""
 
     @property
     def song_name(self) -> str:
@@ -213,7 +209,7 @@ class Job(Lease, Protocol):
         ...
 
     def song(self) -> AbstractContextManager[Path]:
-        """Give the song on the local disk while the context lasts. Raises FileNotFoundError, InputError."""
+        """Provide the song on the local disk while the context lasts. Raises FileNotFoundError, InputError."""
         ...
 
     def put(self, file: Path) -> str:

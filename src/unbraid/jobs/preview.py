@@ -1,9 +1,9 @@
 """Make the files that let a page draw and play a stem without downloading all of it.
 
 The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), with both channels merged.
-The sound is a sequence of complete FLAC files of CHUNK_S each, in one file. A page can fetch each one by its byte range
-and decode it alone, exact to the sample. The JSON lists them under `play`: `chunk_samples` in each but the last,
-`samples` in total, and `offsets` in bytes, of which the last is the end of the file.
+The sound is one file of chunks. Each chunk is a complete FLAC file of CHUNK_S, so a page can fetch it by its byte range
+and decode it separately, exact to the sample. The JSON describes the chunks under `play`: `chunk_samples` in each but
+the last, `samples` in total, and `offsets` in bytes; the last offset is the end of the file.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] 
 
 
 class Waveform:
-    """Minimum and maximum of equal stretches of a sound. Stretches double in length when there are too many."""
+    """Minimum and maximum of equally long stretches of a sound. When there are too many, they double in length."""
 
     def __init__(self) -> None:
         self._per = FINEST  # samples per pair

@@ -1,4 +1,4 @@
-"""What must not reach a log: anything that leads to a song or to a user. The one rule for all processes.
+"""Redact logs: nothing in them may lead to a song or to a user. All processes use these rules.
 
 Session ids are keys: anyone who knows one can open its song. Logs also leave out the keys of files, which hold ids and
 song names, links with their signatures, S3 addresses and e-mail addresses.
@@ -15,11 +15,11 @@ _PRIVATE = re.compile(
     r"|(?:inputs|outputs|mixes|zips|requests)/[^\s'\"\\]+"
     r"|(?<=\?)[^\s'\"\\]*X-Amz-[^\s'\"\\]*"  # the signed part of an S3 link
     r"|[^\s'\"\\:<>@]+@[^\s'\"\\<>@]+\.\w+"  # e-mail
-    r"|(?<![\w-])[\w-]{32,}",  # ids have 32 characters of a URL, those of container invocations often 36
+    r"|(?<![\w-])[\w-]{32,}",  # session ids: 32 URL-safe characters; often 36 in container invocations
     re.ASCII,
 )
 
-# Fields with long ids that open nothing: they join the log lines of one request.
+# Request ids: long, but they give access to nothing, and they connect the log lines of one request.
 _TRACING = frozenset(
     {"request_id", "function_request_id", "xray_trace_id", "function_name", "function_arn", "correlation_id"}
 )
@@ -33,7 +33,7 @@ def redact(text: str, *private: str) -> str:
 
 
 def redact_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Redact all values of a log record that will become JSON, except the ids that join the lines of a request."""
+    """Redact all values of a log record that will become JSON, except request ids."""
     return {name: value if name in _TRACING else _redact_value(value) for name, value in record.items()}
 
 

@@ -15,9 +15,9 @@ Clock = Callable[[], float]
 
 FRESH_S = 1.0
 
-# A longer queue isn't read to its end. Estimates beyond are too low, which matters little hours ahead.
+# A longer queue isn't read to its end. Estimates for later songs are too low; hours ahead, that matters little.
 LONGEST_QUEUE = 500
-# Completed sessions that measure the speed of this machine.
+# Completed sessions to read, for measuring the speed of this machine.
 COMPLETED = 50
 
 

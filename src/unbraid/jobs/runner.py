@@ -1,4 +1,4 @@
-"""Run one job from its song to its stems. Whatever happens, the job ends completed, failed or released."""
+"""Run one job from its song to its stems. The job always ends completed, failed or released."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from unbraid.separation.separator import Result
 # a sixth of the time that the fastest model needs for two stems, a hundredth with htdemucs.
 SEPARATE_SHARE = 0.95
 
-RETRY_S = 10.0  # how long the end of a job is reported again while the session store doesn't answer
+RETRY_S = 10.0  # to repeat the report of a job's end while the session store doesn't answer
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class _Attempt:
             result = self._separate(song, work, heartbeat)
             with hide_folders():
                 previews = self._make_previews(result, work, heartbeat) if self.job.previews else {}
-                silent_video = self._make_video(song, result, work, heartbeat)
+                video_file = self._make_video(song, result, work, heartbeat)
 
             def put(file: Path) -> str:
                 heartbeat.report(1.0, "writing")  # raises if the lease is lost
@@ -92,8 +92,8 @@ class _Attempt:
                 _output(stem, file, result, put, *previews.get(stem, ()))
                 for stem, file in result.files.items()
             )
-            if silent_video is not None:
-                self.outputs += (_output("video", silent_video, result, put),)
+            if video_file is not None:
+                self.outputs += (_output("video", video_file, result, put),)
         self.duration_s, self.model_used = result.duration_s, result.model
 
     def complete(self) -> bool:
@@ -183,7 +183,9 @@ def _delete_outputs(job: Job) -> None:
     try:
         job.delete_outputs()
     except Exception:
-        log.warning("output files can't be deleted now; they are when the session expires", exc_info=True)
+        log.warning(
+            "output files can't be deleted; the sweeper deletes them when the session expires", exc_info=True
+        )
 
 
 @contextmanager
@@ -197,7 +199,7 @@ def _song(job: Job) -> Iterator[Path]:
 
 
 def _retry(call: Callable[[], bool]) -> bool:
-    """Call `call` until it doesn't raise, for at most RETRY_S. Then return False, and the lease will expire."""
+    """Repeat `call` while it raises, for at most RETRY_S. Then return False and let the lease expire."""
     until = time.monotonic() + RETRY_S
     while True:
         try:

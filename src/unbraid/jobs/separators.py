@@ -1,4 +1,4 @@
-"""Keep the loaded model from one song to the next. Only one at a time: some models take two gigabytes."""
+"""Keep one loaded model from one song to the next. Only one, because some models take two gigabytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Downloading = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A Separator, and the notices of its loading, one line each."""
+    """A Separator, and the notices from loading it, one line each."""
 
     separator: Separator
     notices: tuple[str, ...]
@@ -37,7 +37,7 @@ class Separators:
         self._until = float("inf")
 
     def get(self, name: str, downloading: Downloading | None = None) -> Loaded:
-        """Return the model `name`, downloaded if necessary. Raises what Separator raises.
+        """Return the model `name`, downloaded if necessary. Raises the errors of Separator.
 
         `downloading` receives the bytes done and in total; it may raise to stop the download.
         """

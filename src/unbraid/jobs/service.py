@@ -1,4 +1,4 @@
-"""What users do with songs: upload one, start its separation, ask for its status, cancel it, delete it."""
+"""The use cases of users: upload a song, start its separation, read its status, cancel it, delete it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOT_MEDIA = "is not an audio or video file."
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A new session and the link that its song is uploaded to."""
+    """A new session and its upload link."""
 
     session: Session
     url: str
@@ -47,8 +47,8 @@ class Upload:
 class Service:
     """The use cases of users. `owner` is the caller: `user:…` if signed in, `browser:…`, or None.
 
-    With sign-in, only its owner may use a session; without, anyone who knows its id. Methods raise JobError, with the
-    HTTP status in `unbraid.errors`, and SettingError for invalid arguments.
+    With sign-in, only its owner may use a session. Without sign-in, anyone who knows its id may use it.
+    Methods raise JobError, with the HTTP status in `unbraid.errors`, and SettingError for invalid arguments.
     """
 
     def __init__(self, sessions: Sessions) -> None:
@@ -67,7 +67,7 @@ class Service:
     def upload(
         self, file_name: str, file_type: str, owner: str | None = None, batch: str | None = None
     ) -> Upload:
-        """Create a session and a link to upload its song to. Raises UnsupportedMedia, StorageFull, SettingError."""
+        """Create a session and an upload link for its song. Raises UnsupportedMedia, StorageFull, SettingError."""
         _check_type(file_type)
         if not may_be_audio(file_type):
             raise UnsupportedMedia(f"{file_type} {_NOT_MEDIA} Choose a song or a video.")
@@ -117,7 +117,8 @@ class Service:
             session = self.get(session_id, owner)
             if input_key not in (None, session.input_key):
                 raise SettingError(
-                    "The key is not the one that POST /upload returned for this session.", "s3Key"
+                    "This key doesn't belong to the session. Send the s3Key that POST /upload returned.",
+                    "s3Key",
                 )
             if session.state in ACTIVE or session.state == State.COMPLETED:
                 if choices in (None, session.choices):
@@ -167,7 +168,7 @@ class Service:
         return self._status(self.get(session_id, owner))
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
-        """Return the status of many sessions. Unknown ones, and those of other owners, are left out."""
+        """Return the status of many sessions. Leave out unknown sessions and sessions of other owners."""
         self._check_count(len(session_ids), "session_ids")
         valid = [session_id for session_id in session_ids if ID.fullmatch(session_id)]
         records = self.sessions.store.get_many(valid)
@@ -199,7 +200,7 @@ class Service:
         cancelled = self.sessions.change(session_id, step)
         if cancelled is None:
             return self.get(session_id, owner)
-        # Of an earlier attempt; a worker that is still working deletes its own.
+        # These are from an earlier attempt. A worker that is still working deletes its own outputs.
         self.sessions.delete_abandoned_outputs(session_id)
         return cancelled
 
@@ -211,7 +212,7 @@ class Service:
         session = store.get(session_id)
         if session is not None and not _may_use(session, owner):
             raise _forbidden()
-        # The record goes first: its worker sees that and stops.
+        # Delete the record first, so that its worker notices and stops.
         return store.delete(session_id) + self.sessions.delete_files(session_id)
 
     def get(self, session_id: str, owner: str | None = None) -> Session:
@@ -224,7 +225,7 @@ class Service:
         return session
 
     def max_upload_bytes(self) -> int:
-        """Return how large a new file may be now. Raises StorageFull."""
+        """Return the maximum size of a new file in bytes. Raises StorageFull."""
         free = self.sessions.objects.free_bytes()
         most = self.limits.max_bytes
         if free is not None:
@@ -291,7 +292,7 @@ def _forbidden() -> Forbidden:
 
 
 def _display_name(file_name: str) -> str:
-    """Return the name without folders and without control characters, which would break the line it is shown in."""
+    """Return the name without folders and without control characters, such as line breaks."""
     name = PurePosixPath(file_name.replace("\\", "/")).name
     name = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip()
     return name[-_NAME_LENGTH:] or "song"

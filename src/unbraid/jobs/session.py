@@ -81,7 +81,7 @@ class Session:
     """When the sweeper deletes the record and all its files."""
     state: State = State.AWAITING_UPLOAD
     owner: str | None = None
-    """Whose history lists it: the subject of a sign-in (`user:…`) or the token of a browser (`browser:…`)."""
+    """Owner whose history lists the session: a signed-in user (`user:…`) or a browser's token (`browser:…`), hashed."""
     batch: str | None = None
     choices: Choices = field(default_factory=Choices)
     size: int | None = None
@@ -107,7 +107,7 @@ class Session:
     error_fault: Fault | None = None
     """Whether the song or this app caused the failure; None in records of older versions."""
     version: int = 0
-    """Number of changes. A store only saves a record over the version before it (compare-and-swap)."""
+    """Number of changes. A store saves a record only over the previous version (compare-and-swap)."""
 
     def to(self, state: State, now: float, **changes: Any) -> Session:
         """Return the record in its next state. Raises ValueError for a transition that isn't in the table."""

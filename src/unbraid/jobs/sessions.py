@@ -1,4 +1,4 @@
-"""Session records: one safe way to change them, and the transitions that users, workers and the sweeper share."""
+"""Change session records safely, by transitions that users, workers and the sweeper share."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
 
 
 class Sessions:
-    """The records and files of all sessions, the limits they live by, and the clock.
+    """The records and files of all sessions, their limits, and the clock.
 
-    `Service`, `Leases` and `Sweeper` each work on one of these.
+    `Service`, `Leases` and `Sweeper` build on it.
     """
 
     def __init__(
@@ -135,13 +135,13 @@ class Sessions:
         return True
 
     def active_until(self) -> float:
-        """Expiry of a queued or running session: never earlier than that of an upload."""
+        """Return the expiry of a queued or running session: never earlier than the expiry of an upload."""
         return self.clock() + max(self.limits.results_s, self.limits.upload_s)
 
     def delete_abandoned_outputs(self, session_id: str) -> bool:
         """Delete the outputs of a failed, cancelled or deleted session.
 
-        False, and nothing is deleted: the session is complete or another worker may be working on it.
+        False, without deleting anything, if the session is complete or another worker may be working on it.
         """
         session = self.store.get(session_id)
         abandoned = session is None or session.state in (State.FAILED, State.CANCELLED)

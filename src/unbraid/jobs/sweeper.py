@@ -9,7 +9,7 @@ from unbraid.jobs.session import Session, State
 from unbraid.jobs.sessions import ID, Sessions
 
 BATCH = 100
-"""Records read at once."""
+"""Records to read per query."""
 
 
 class Swept(NamedTuple):
@@ -20,7 +20,7 @@ class Swept(NamedTuple):
 
 
 class Sweeper:
-    """Any number of processes may sweep at the same time."""
+    """Upkeep of sessions. Any number of processes may run it at the same time."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
@@ -59,7 +59,7 @@ class Sweeper:
         store, expired, orphans = self.sessions.store, 0, 0
         while batch := store.expired(self.sessions.clock(), BATCH):
             for session in batch:
-                # The record goes first: a crash in between leaves files without one, which the next sweep finds.
+                # Delete the record first: after a crash in between, the next sweep finds its files without a record.
                 expired += store.delete(session.id)
                 self.sessions.delete_files(session.id)
         # A record is older than its first file, so an id without a record belongs to a deleted session.

@@ -1,4 +1,4 @@
-"""Build the sessions of this machine from the settings: in the server, and in each of its workers."""
+"""Build the `Sessions` of this machine from the settings, for the server and for each worker."""
 
 from __future__ import annotations
 

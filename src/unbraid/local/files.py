@@ -97,7 +97,7 @@ class FolderStore:
         if not FOLDER.fullmatch(prefix):
             raise ValueError("not a folder of keys")
         folder = self.root / prefix
-        # Rename it first, so that its files are unavailable at once and no concurrent call counts them.
+        # Rename it first, so that its files are unavailable immediately and no concurrent call counts them.
         deleted = self.root / f"{PART}{secrets.token_hex(8)}"
         try:
             folder.replace(deleted)
@@ -134,7 +134,7 @@ class FolderStore:
         return count
 
     def scratch(self) -> tempfile.TemporaryDirectory[str]:
-        """Create a temporary folder on the same disk. `clear_parts` removes those of killed processes."""
+        """Create a temporary folder on the same disk. `clear_parts` removes the folders of killed processes."""
         return tempfile.TemporaryDirectory(prefix=PART, dir=self.root)
 
     def keep_newest(self, prefix: str, count: int) -> None:
@@ -150,7 +150,7 @@ class FolderStore:
 
 
 class Part(AtomicFile):
-    """A file that gets its key at `commit`; leaving the `with` block without that removes it. Raises OutputError."""
+    """A file that gets its key at `commit`; leaving the `with` block before removes it. Raises OutputError."""
 
     def __init__(self, path: Path) -> None:
         folder = path.parent

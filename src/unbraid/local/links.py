@@ -1,6 +1,7 @@
 """Signed links: each carries a method, a file and an expiry time.
 
-The signature is HMAC-SHA-256 (RFC 2104) over the method, the key and every parameter, so that none can be changed.
+The signature is HMAC-SHA-256 (RFC 2104) over the method, the key and every parameter. A change to any of
+them invalidates it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class LinkExpired(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a valid link allows."""
+    """The permissions of a valid link."""
 
     key: str
     content_type: str = ""
@@ -57,7 +58,7 @@ class Links:
         return self._link("GET", key, expires_s, {} if filename is None else {"name": filename})
 
     def check(self, method: str, key: str, query: Mapping[str, str]) -> Grant:
-        """Return what a link allows; `key` is from its path. Raises LinkAltered, LinkExpired."""
+        """Return the permissions of a link; `key` is from its path. Raises LinkAltered, LinkExpired."""
         signed = {name: value for name, value in query.items() if name != "signature"}
         expected = self._sign("GET" if method == "HEAD" else method, key, signed)
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode("utf-8", "replace")):
@@ -82,7 +83,7 @@ def read_secret(path: Path) -> bytes:
     """Read the secret in `path`, a file for its owner only; create it if missing. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        # Of two processes that start at once, the first one's secret stays, and both read it.
+        # If two processes start at the same time, the first to finish stores its secret, and both read it.
         with atomic_write(path, mode=0o600, replace=False) as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
     secret = path.read_bytes()

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from unbraid.jobs.privacy import redact_record
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Joins the lines of one request."""
+"""Id of the current request, logged with each of its lines."""
 
 STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 

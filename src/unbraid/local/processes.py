@@ -1,4 +1,7 @@
-"""Supervise the worker processes of a server: start them, replace those that die, and stop them with the server."""
+"""Supervise the worker processes of a server: start them, replace dead ones, and stop them with the server.
+
+The session of a dead worker stays IN_PROGRESS until its lease expires; then the sweeper requeues it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,9 @@ from dataclasses import dataclass
 from unbraid.local.settings import Settings
 
 POLL_S = 0.25
-HEALTHY_S = 10.0  # a worker that lived this long is replaced at once
-BACKOFF_S = (
-    0.5,
-    30.0,
-)  # pause before the start after an early death, and the limit that doubling takes it to
+HEALTHY_S = 10.0  # a worker that lived this long is replaced without a pause
+# Pause before replacing a worker that died early. It doubles each time, up to the second value.
+BACKOFF_S = (0.5, 30.0)
 GRACE_S = 10.0  # for workers to release their jobs and exit
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Supervisor:
     """Runs `settings.worker_count` workers, which share the cores. Call `start` and `stop` once each."""
 
     def __init__(self, settings: Settings) -> None:
-        # Isolated like this interpreter: without the current folder and the user's own packages, if it runs with -I.
+        # If this interpreter runs with -I, isolate the workers too from the current folder and the user's packages.
         isolated = ["-I"] if sys.flags.isolated else []
         self._command = [sys.executable, *isolated, "-m", "unbraid.local.worker"]
         self._command += ["--parent", str(os.getpid()), "--workers", str(settings.worker_count)]
@@ -80,7 +81,7 @@ class Supervisor:
     def _spawn(self, slot: _Slot) -> None:
         slot.started = time.monotonic()
         try:
-            # A process session of its own: Ctrl-C in a terminal reaches the server alone, which then stops its workers.
+            # In a new process session, Ctrl-C in a terminal reaches only the server, which then stops its workers.
             slot.process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
             )
@@ -91,7 +92,7 @@ class Supervisor:
 
 @dataclass
 class _Slot:
-    """The place of one worker."""
+    """The place of one worker: its process, or the time to start the next one."""
 
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0

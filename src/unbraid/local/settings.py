@@ -145,7 +145,7 @@ class Settings(BaseSettings):
 
     @property
     def sends_mail(self) -> bool:
-        """Whether users may ask for e-mails: not if strangers can reach the app without signing in."""
+        """Whether users may request e-mails: not if strangers can reach the app without signing in."""
         trusted = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
         return self.smtp_host is not None and trusted
 
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
 
     @property
     def worker_count(self) -> int:
-        """Number of songs separated at once."""
+        """Number of songs separated at the same time."""
         if self.workers is not None:
             return self.workers
         return max(1, usable_cores() // CORES_PER_WORKER)

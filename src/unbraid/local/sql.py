@@ -1,7 +1,7 @@
 """The job store in a database: SQLite, a file that needs no server, or PostgreSQL.
 
 A session is one row: its record as JSON, and the columns that queries need. Every change is one statement, so it is
-atomic, and succeeds only over the version it was made from: of two concurrent changes, one succeeds.
+atomic, and succeeds only if the version hasn't changed: of two concurrent changes, one succeeds.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SqlStore:
         )
 
     def ahead(self, session: Session) -> int:
-        # Not as a row comparison: SQLite evaluates those without the index.
+        # Not a row comparison, because SQLite evaluates it without the index.
         earlier = or_(
             sessions.c.queued_at < session.queued_at,
             and_(sessions.c.queued_at == session.queued_at, sessions.c.id < session.id),

@@ -33,7 +33,7 @@ from unbraid.files.oserrors import read_cause
 # How long a write waits for a lock. Other writes take milliseconds; a backup may take longer.
 LOCK_TIMEOUT_S = 30.0
 
-# Open connections, and additional ones when many threads need one at once (a web server has 40 threads).
+# Open connections, and additional ones when many threads need a connection (a web server has 40 threads).
 POOL_SIZE, POOL_OVERFLOW = 5, 45
 
 # Key of a PostgreSQL advisory lock that no other program uses: "unbraid" in ASCII.
@@ -113,15 +113,15 @@ def _make_file(database: str | None) -> None:
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Let readers and a writer work at once (WAL). Commits survive a crash of the process; a power failure may lose the
-    last ones."""
+    """Let readers and a writer work at the same time (WAL). Commits survive a crash of the process; a power failure
+    may lose the last ones."""
     until = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             break
         except sqlite3.OperationalError as error:
-            # If other processes open a new database at the same moment, SQLite fails at once instead of waiting.
+            # If other processes open a new database at the same moment, SQLite fails immediately instead of waiting.
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(0.01)
@@ -129,7 +129,7 @@ def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Create the tables or migrate them. Any number of processes may do so at once. Raises SettingError."""
+    """Create the tables or migrate them. Safe for any number of processes at the same time. Raises SettingError."""
     shown = engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as db:
@@ -151,7 +151,7 @@ def migrate(engine: Engine) -> None:
 
 
 def _version(db: Connection) -> int:
-    """Return the number of migrations done."""
+    """Return the number of completed migrations."""
     if not inspect(db).has_table("schema_version"):
         return 0
     return int(db.scalar(text("SELECT version FROM schema_version")) or 0)

@@ -1,7 +1,7 @@
 """The process that separates songs: `python -m unbraid.local.worker`, configured by the environment.
 
 Workers are separate from the server because they parse strangers' files, need much memory, and may crash in native
-code. A worker exits when its parent dies, and on SIGTERM or SIGINT; then it releases its job at once.
+code. A worker exits when its parent dies, and on SIGTERM or SIGINT. It first releases its job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unbraid.local import logs
 from unbraid.local.factory import open_sessions
 from unbraid.local.settings import Settings
 
-POLL_S = 0.25  # between two looks at the queue, and at the parent
+POLL_S = 0.25  # between two checks of the queue, and of the parent process
 GRACE_S = 5.0  # for the segment in progress when the process has to exit
 IDLE_S = 300.0  # an idle worker unloads its model after this time
 SCRATCH = "scratch"  # in the data folder, on the disk of the stems
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"unbraid: {error.message}\n")
         return 1
     _lower_priority()
-    # The working thread may be in a call of seconds; this one handles signals, and notices when the parent dies.
+    # The working thread can be busy for seconds. This thread handles signals, and notices when the parent dies.
     thread = threading.Thread(
         target=work, args=(leases, settings.data / SCRATCH, options.workers, stop), name="work", daemon=True
     )
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def work(leases: Leases, scratch: Path, workers: int, stop: threading.Event) -> None:
-    """Take one job after the other until `stop` is set, as one of `workers` processes."""
+    """Run one job after another until `stop` is set, as one of `workers` processes."""
     # Imported late: they take a second and 100 MB.
     from unbraid.jobs.runner import clear_scratch, run_job
     from unbraid.jobs.separators import Separators
@@ -96,11 +96,11 @@ def work(leases: Leases, scratch: Path, workers: int, stop: threading.Event) -> 
 
 
 def _lower_priority() -> None:
-    """Let the server go first: for processor time, and so that the worker is killed first when memory runs out."""
+    """Give the server priority for processor time, and let Linux kill the worker first when memory runs out."""
     with suppress(OSError):
         os.nice(NICE)
     with suppress(OSError):
-        # Linux shares the cores between process sessions first, and a worker is one; niceness counts within one only.
+        # Linux shares the cores between process sessions first. Each worker has one, and nice acts only within it.
         Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")

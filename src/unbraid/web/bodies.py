@@ -1,4 +1,4 @@
-"""Limit the size and the duration of API requests. Songs go to signed links, which have limits of their own."""
+"""Limit the size and the duration of API requests. Songs go to signed links, which have other limits."""
 
 from __future__ import annotations
 

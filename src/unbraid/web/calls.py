@@ -46,7 +46,7 @@ class WebCall:
         return self.context.zip_url(status, self.base)
 
     def check_email(self, choices: Choices | None, songs: int) -> None:
-        # A browser's token can be made up, so without sign-in the address of the client counts.
+        # Anyone can invent a browser token, so without sign-in the client's network address counts.
         signed_in = self.context.sign_in is not None and self.owner is not None
         sender = self.owner if signed_in else client_of(self.connection.scope)
         self.context.email_quota.take(choices, str(sender), songs)
@@ -56,7 +56,7 @@ class WebCall:
 
 
 def add_routes(app: FastAPI, signed_in: Sequence[Depends]) -> None:
-    """Add every route of the table. `signed_in`: dependencies of those that need the caller's sign-in."""
+    """Add every route of the table. `signed_in`: dependencies of routes that need sign-in."""
     for route in ROUTES:
         app.add_api_route(
             route.path,
@@ -70,7 +70,7 @@ def add_routes(app: FastAPI, signed_in: Sequence[Depends]) -> None:
 
 
 def _endpoint(route: Route) -> Any:
-    """The handler as a function whose signature tells FastAPI where to read its arguments from."""
+    """Wrap the handler for FastAPI, which reads the place of each argument from the signature."""
 
     schema = route.request
 

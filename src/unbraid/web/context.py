@@ -23,7 +23,7 @@ from unbraid.web.email import EmailQuota
 from unbraid.web.metrics import Metrics
 
 ZIPS = "zips"
-"""First part of the link keys of archives, which exist only while they are sent."""
+"""First part of the keys in links to archives. An archive exists only while it is sent."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Context:
 
     @property
     def features(self) -> Features:
-        """What this server offers."""
+        """Optional features of this server."""
         settings = self.settings
         sign_in = sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_scopes)
         return Features(sign_in=sign_in, email=settings.sends_mail, mixes=True)
 
     def zip_url(self, status: Status, base: str) -> str | None:
-        """Link to one archive of all files of a session; None while it has no files."""
+        """Link to one archive of all files of a session; None if it has no files."""
         if not status.files:
             return None
         key = f"{ZIPS}/{status.session.id}/all.zip"
         return base + self.store.links.download(key, self.service.limits.link_s, status.zip_name)
 
     def owner(self, token: str | None, browser: str | None) -> str | None:
-        """The owner that the caller acts for. Raises HTTPException 401 for a bad token where users sign in."""
+        """The owner that the caller acts for. Raises HTTPException 401 for a bad token if users sign in."""
         if self.sign_in is not None:
             return owners.of_user(signed_in(self.sign_in, token))
         return owners.of_browser(browser)

@@ -15,13 +15,13 @@ DESCRIPTION = """Separate songs into stems. `POST /upload`, `PUT` the song to th
 `POST /status` (or subscribe to the WebSocket `/events?session_id=…`) until `COMPLETED`, download each `s3_url`,
 `POST /cleanup`.
 
-Anyone who knows a `sessionId` can use the session. Where users sign in, only its owner can.
+Anyone who knows a `sessionId` can use the session. If users sign in, only its owner can.
 """
-# 507: the disk is full. 503: the sign-in provider doesn't answer.
+# 507: too little free disk space. 503: the sign-in provider doesn't answer.
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Refused"},
     503: {"model": Problem, "description": "Try again later"},
-    507: {"model": Problem, "description": "The disk is full"},
+    507: {"model": Problem, "description": "Too little free disk space"},
 }
 
 _TEXT = {"schema": {"type": "string"}}

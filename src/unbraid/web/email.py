@@ -1,4 +1,4 @@
-"""Limits on the e-mail that a client can have sent."""
+"""Limit the number of e-mails that a client can request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unbraid.jobs.session import Choices
 from unbraid.local.settings import Settings
 from unbraid.web.limits import Buckets
 
-# Per sender and per address: two of the largest batches at once, and one e-mail a minute in the long run.
+# Per sender and per address: two of the largest batches in a burst, and one e-mail a minute in the long run.
 BURST = 200
 RATE_HZ = 1 / 60
 

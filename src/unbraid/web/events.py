@@ -36,7 +36,7 @@ router = APIRouter()
 
 
 class _Subscriber:
-    """One socket, and the statuses that it has yet to receive."""
+    """One socket, and its queue of unsent statuses."""
 
     def __init__(self, base: str, client: str) -> None:
         self.base, self.client = base, client
@@ -63,7 +63,7 @@ class StatusWatcher:
         return len(self._subscribers)
 
     def is_full(self, client: str) -> bool:
-        """Whether `client` may open no further socket now."""
+        """Whether `client` or the server has reached its limit of open sockets."""
         own = sum(subscriber.client == client for subscriber in self._subscribers)
         return own >= MAX_SOCKETS_PER_CLIENT or len(self) >= MAX_SOCKETS
 
@@ -114,7 +114,7 @@ class StatusWatcher:
 
 
 def _state(status: Status | None) -> object:
-    """The part of a status whose changes are sent. Links and estimates change with every poll."""
+    """The part of a status that is compared for changes. Links and estimates change with every poll."""
     return None if status is None else (status.session.version, status.queue_position)
 
 
@@ -122,7 +122,7 @@ def _state(status: Status | None) -> object:
 async def events(
     socket: WebSocket, context: Ctx, session_id: Annotated[list[Id], Query(min_length=1)]
 ) -> None:
-    """Send the status of each session at once and after every change."""
+    """Send the status of each session immediately and after every change."""
     watcher: StatusWatcher = socket.app.state.watcher
     if not _is_allowed_origin(socket, context):
         raise HTTPException(

@@ -29,7 +29,7 @@ from unbraid.web.description import DOWNLOAD, UPLOAD
 from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response
 
-BLOCK = 1 << 20  # bytes written at once
+BLOCK = 1 << 20  # bytes per write
 # An upload that sends fewer than MIN_BYTES within IDLE_S is aborted: 1 KB/s, slower than any mobile network.
 IDLE_S = 60.0
 MIN_BYTES = 60 << 10
@@ -152,12 +152,12 @@ def _check_size(size: int, grant: Grant, context: Context) -> None:
     max_bytes = context.service.limits.max_bytes
     if size > max_bytes:
         raise TooLarge(f"This file is too large. The limit is {_size(max_bytes)}.")
-    if size > grant.max_bytes:  # smaller than the limit where the disk had less space
+    if size > grant.max_bytes:  # smaller than the limit if the disk had less space
         raise StorageFull(DISK_FULL)
 
 
 def _check_free_space(more: int, context: Context) -> None:
-    """Check that the disk has space for so many more bytes, and for the stems of other songs. Raises StorageFull."""
+    """Check that the disk has space for `more` bytes, and for the stems of other songs. Raises StorageFull."""
     if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
         raise StorageFull(DISK_FULL)
 

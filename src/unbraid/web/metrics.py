@@ -23,7 +23,7 @@ router = APIRouter(tags=["about"])
 
 
 class Metrics:
-    """The metrics of one server process. Those of the sessions are read from the store on each scrape."""
+    """The metrics of one server process. Session metrics are read from the store on each scrape."""
 
     def __init__(self, service: Service, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""`POST /mix`: one file of a song's stems at the levels that the user chose."""
+"""`POST /mix`: mix a song's stems into one file, at the levels that the user chose."""
 
 from __future__ import annotations
 

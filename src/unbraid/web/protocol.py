@@ -14,7 +14,7 @@ from unbraid.api.problems import MEDIA_TYPE, make_problem
 from unbraid.web.headers import NO_PAGE
 
 MAX_HEADER_BYTES = 1 << 16  # the most that browsers send, and a sign-in token
-HEADER_TIMEOUT_S = 20.0  # until the first byte of the headers, and from there to the last
+HEADER_TIMEOUT_S = 20.0  # until the first byte of the headers, and again until the last
 
 # `web.requests` already logs an answer that stops early because its file was deleted.
 INCOMPLETE = "ASGI callable returned without completing response."

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, stop: threading.Event, started: Callable[[str], None]) -> None:
-    """Serve until `stop` is set. Call `started` with the URL. Raises UnbraidError and what signal handlers raise."""
+    """Serve until `stop` is set. Call `started` with the URL. Raises UnbraidError, and errors of signal handlers."""
     listener = bind(settings.host, settings.port)
     with listener:
         # Other modules read these settings from the environment.

@@ -1,4 +1,4 @@
-"""The status of an answer depends on whose fault an error was, not on its message."""
+"""The status of an answer depends on the fault of an error, not on its message."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def message(workspace: AwsWorkspace, session: Session, name: str = "m") -> dict[
 
 
 def handle(*messages: dict[str, Any], seconds: float = 900.0) -> list[str]:
-    """Ids of the messages that SQS must deliver again."""
+    """Handle messages; return the ids that SQS must deliver again."""
     answer = function.handler({"Records": list(messages)}, Context(seconds))
     assert answer.keys() == {"batchItemFailures"}
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -94,7 +94,7 @@ def test_long_song_fails_before_the_deadline_with_advice(
     assert time.monotonic() - begun < 2.5
     record = workspace.session(session.id)
     assert record.state == State.FAILED
-    assert (record.error_message or "").startswith("Separating this song takes longer than the 15 minutes")
+    assert (record.error_message or "").startswith("Separating this song takes longer than 15 minutes")
     assert "smaller model" in (record.error_message or "")
 
 

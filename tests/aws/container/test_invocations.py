@@ -94,7 +94,7 @@ def adhoc_request(workspace: AwsWorkspace, song: Path, **more: Any) -> dict[str,
 
 
 def success(session_id: str, prefix: str) -> tuple[int, dict[str, Any]]:
-    """Status and answer that the contract asks for."""
+    """Status and answer as the contract requires."""
     files = [
         {"filename": name, "s3_uri": f"{prefix}/{session_id}/{name}"}
         for name in ("vocals.wav", "no_vocals.wav")
@@ -137,7 +137,7 @@ def test_repeated_invocation_separates_once(
     short: Path,
     table: bool,
 ) -> None:
-    """At the same time and one after the other. With a table, also by two processes."""
+    """Invoke at the same time and one after the other; with a table, also in two processes."""
     invocations = open_invocations(table)
     other = open_invocations(table) if table else invocations
     request = workspace.request_for(workspace.submit(short)) if table else adhoc_request(workspace, short)
@@ -171,7 +171,7 @@ def test_worker_id_is_the_dispatch_id_only_once(
     separators: CountingSeparators,
     short: Path,
 ) -> None:
-    """SageMaker's failure notice names the dispatch, so that a second delivery must not use the name again."""
+    """SageMaker's failure notice names the dispatch, so a second delivery must not use that name again."""
     session, names = workspace.submit(short), []
 
     def record_worker() -> None:
@@ -186,7 +186,7 @@ def test_worker_id_is_the_dispatch_id_only_once(
     assert second not in (None, first)
 
 
-def test_limits_the_songs_separated_at_once(
+def test_limits_the_songs_separated_at_the_same_time(
     workspace: AwsWorkspace,
     open_invocations: OpenInvocations,
     separators: CountingSeparators,

@@ -144,7 +144,7 @@ class LocalContainer:
 
 
 def wait_for(condition: Callable[[], T | None]) -> T:
-    """Call `condition` until it returns a true value, and return that."""
+    """Call `condition` until it returns a true value, and return that value."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         if value := condition():

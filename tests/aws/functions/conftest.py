@@ -1,4 +1,4 @@
-"""Lambda functions over stores in memory, which replace those that `unbraid.aws.handlers` opens."""
+"""Lambda functions over stores in memory, which replace the stores that `unbraid.aws.handlers` opens."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ def call(name: str, route: str, body: Any = None, **more: Any) -> tuple[int, Any
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Ignore the warning of Powertools about calls that count nothing."""
+    """Ignore the warning of Powertools about calls without a metric."""
     item.add_marker(pytest.mark.filterwarnings("ignore:No application metrics"))

@@ -20,7 +20,7 @@ def dispatched(workspace: Workspace) -> tuple[str, str]:
     return session_id, str(Dispatch.of(workspace.outbox.dispatched[-1]))
 
 
-def test_requeues_session_of_dead_worker_at_once(workspace: Workspace) -> None:
+def test_requeues_session_of_dead_worker_immediately(workspace: Workspace) -> None:
     session_id, dispatch = dispatched(workspace)
     workspace.leases.begin(session_id, dispatch)
     invoke("on_invocation_end", events.notice("Failed", dispatch, "The model container died."))

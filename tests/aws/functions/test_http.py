@@ -21,7 +21,7 @@ PUBLIC = ("GET /config", "GET /healthz", "GET /models")
 
 
 def test_decodes_base64_body(workspace: Workspace) -> None:
-    session_id = workspace.brought("Für Elise.mp3")
+    session_id = workspace.uploaded("Für Elise.mp3")
     assert (
         call("status", "POST /status", {"session_id": session_id}, encoded=True)[1]["session_id"]
         == session_id
@@ -32,7 +32,7 @@ def test_decodes_base64_body(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("route", FUNCTIONS)
 def test_rejects_calls_without_valid_claims(workspace: Workspace, configure: Configure, route: str) -> None:
-    """Also if a route has no authorizer or the authorizer of another issuer."""
+    """Check claims even if a route has no authorizer, or the authorizer of another issuer."""
     configure(**SIGN_IN)
     for claims in (None, {}, {"iss": ISSUER}, {"iss": "https://evil.example.org", "sub": "anna"}):
         answer = invoke(FUNCTIONS[route], http(route, claims=claims, x_browser_token="m" * 32))
@@ -80,7 +80,7 @@ def test_config_without_endpoint_does_not_wake(configure: Configure) -> None:
 
 
 def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: Configure) -> None:
-    session_id = workspace.brought(owner=f"user:{ISSUER} anna")
+    session_id = workspace.uploaded(owner=f"user:{ISSUER} anna")
     single = {
         "sessionId": session_id,
         "s3Key": workspace.record(session_id).input_key,
@@ -127,7 +127,7 @@ def test_song_fails_if_it_cannot_be_dispatched(workspace: Workspace, monkeypatch
         raise OSError("away")
 
     monkeypatch.setattr(workspace.outbox, "dispatch", away)
-    session_id = workspace.brought()
+    session_id = workspace.uploaded()
     body = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
     assert call("process", "POST /process", body)[0] == 500
     assert call("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"

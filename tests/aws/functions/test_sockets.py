@@ -70,8 +70,8 @@ def wait_until_open(connection_id: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(push.sockets(), "_clock", lambda: later)
 
 
-def test_sends_status_at_once_and_after_each_change(workspace: Workspace, page: Gateway) -> None:
-    session_id, other = workspace.brought(), workspace.brought()
+def test_sends_status_immediately_and_after_each_change(workspace: Workspace, page: Gateway) -> None:
+    session_id, other = workspace.uploaded(), workspace.uploaded()
     assert subscribe("a=", session_id, other, UNKNOWN, session_id) == {"statusCode": 200}
     send_message("a=")
     messages = {message["session_id"]: message for message in page.sent.pop("a=")}
@@ -159,7 +159,7 @@ def test_items_have_a_time_to_live(workspace: Workspace, page: Gateway, table: s
 
 
 def test_page_may_subscribe_to_a_whole_batch(workspace: Workspace, page: Gateway) -> None:
-    ids = [workspace.brought() for _ in range(100)]
+    ids = [workspace.uploaded() for _ in range(100)]
     assert subscribe("a=", *ids)["statusCode"] == 200
     send_message("a=")
     assert sorted(session_id for session_id, _ in page.take_statuses("a=")) == sorted(ids)

@@ -1,4 +1,4 @@
-"""Songs without a session in the table: an invocation alone says where the song is and where its stems go.
+"""Songs without a session in the table: the invocation itself has the addresses of the song and its stems.
 
 This process remembers their results, so that two invocations with one session_id do the work once.
 """
@@ -26,7 +26,7 @@ from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import NOT_STORED, Failure
 from unbraid.jobs.session import Choices, Output
 
-REMEMBERED = 1000  # results, of which the oldest are forgotten first
+REMEMBERED = 1000  # remembered results; the oldest are forgotten first
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class AdhocJob:
     s3: Any
     invocation: Invocation
     choices: Choices
-    """Those of the invocation, validated."""
+    """Options of the invocation, validated."""
     max_song_s: float
     answer: Answer | None = None
-    """The result; None until there is one."""
+    """The result; None: not finished."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the song is separated."""
     lease_s: float = float("inf")

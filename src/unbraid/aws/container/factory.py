@@ -18,7 +18,7 @@ from unbraid.jobs.runner import clear_scratch
 def open_invocations(settings: Settings) -> Invocations:
     """Build the handler over the table and bucket of `settings`, or without them. Raises SettingError, OSError."""
     if region := os.environ.get("AWS_REGION"):
-        os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the one that boto3 reads
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)  # boto3 reads this variable
     scratch = Path(tempfile.gettempdir(), "unbraid")
     clear_scratch(scratch)
     leases = Leases(open_sessions(settings, scratch)) if settings.table else None

@@ -50,7 +50,7 @@ def _invocations() -> Invocations:
 
 
 def _separate(invocations: Invocations, invocation: Invocation, context: Context) -> None:
-    """Separate one song, unless another worker does or has. Raises an exception if the work can't begin."""
+    """Separate one song, unless another worker has it or had it. Raises an exception if the work can't begin."""
     leases = invocations.leases
     if leases is None:
         raise SettingError("UNBRAID_TABLE is missing: the function only works on sessions of a table.")

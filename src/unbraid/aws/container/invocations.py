@@ -26,13 +26,13 @@ from unbraid.jobs.runner import run_job
 from unbraid.jobs.separators import Separators
 from unbraid.jobs.session import ENDED, Choices, Session, State
 
-POLL_S = 1.0  # between two looks at a session that another worker holds, and for a free slot
+POLL_S = 1.0  # between two checks of a session that another worker holds, and to wait for a free slot
 
 
 class Invocations:
-    """Answers invocations. For any number of threads; at most `concurrency` songs are separated at once.
+    """Answers invocations. Thread-safe; at most `concurrency` songs are separated at the same time.
 
-    `leases` are those of the table, or None without a table; `bucket` holds the files of its sessions.
+    `leases`: leases of the table's sessions; None: no table. `bucket`: bucket with the files of its sessions.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Invocations:
         """Set it to release running jobs and to begin no more."""
 
     def load(self, concurrency: int | None = None) -> int:
-        """Load the default model and begin to accept work; return how many songs are separated at once.
+        """Load the default model and accept work; return the number of songs separated at the same time.
 
         None: as many as suit the device. Raises UnbraidError if the model can't be loaded.
         """
@@ -128,7 +128,7 @@ class Invocations:
         if not job.is_same(invocation, choices):
             return answers.ID_IN_USE
         first = job.answer is None
-        with job.lock:  # a second invocation waits for the first, and has its result
+        with job.lock:  # a second invocation waits for the first, and returns its result
             if job.answer is not None and (job.answer.status < 500 or first):
                 return job.answer
             job.answer = None  # an internal error: a later invocation tries again
@@ -145,7 +145,7 @@ class Invocations:
         if waiting is None or waiting.state != State.PENDING:
             return None
         # Use the dispatch as worker id, so that SageMaker's failure notice identifies the lease. If the session has
-        # been requeued since that dispatch, use a random id: a second delivery must not pass for the first.
+        # been requeued since that dispatch, use a random id, so that a second delivery isn't mistaken for the first.
         current = invocation.dispatch == str(Dispatch.of(waiting))
         worker = invocation.dispatch if current and invocation.dispatch else secrets.token_hex(16)
         session = leases.begin(invocation.session_id, worker)
@@ -167,7 +167,7 @@ class Invocations:
             self._slots.release()
 
     def _owns_place(self, session: Session, invocation: Invocation) -> bool:
-        """Return whether the addresses of the invocation are those of the session's files."""
+        """Return whether the addresses in the invocation match the session's files."""
         expected = f"s3://{self._bucket}/{session.input_key}", f"s3://{self._bucket}/outputs"
         return (invocation.input.uri, invocation.output.uri) == expected
 

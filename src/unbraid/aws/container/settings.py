@@ -1,4 +1,4 @@
-"""Settings of the container, besides those that all parts of the application in AWS share."""
+"""Settings of the container, in addition to the common settings of the AWS application."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from unbraid.aws.settings import Settings
 
 
 class ContainerSettings(Settings):
-    """The settings of `aws.settings`, and these."""
+    """The settings of `aws.settings`, and settings of the container only."""
 
     host: str = "0.0.0.0"
     port: int = Field(8080, ge=0, le=65535)
     concurrency: int | None = Field(None, ge=1)
-    """Songs separated at once; None: as many as suit the device."""
+    """Songs separated at the same time; None: as many as suit the device."""

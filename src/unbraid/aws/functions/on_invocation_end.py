@@ -1,11 +1,11 @@
 """React to the end of an invocation, which the asynchronous endpoint announces by SNS.
 
-The session of a worker that died is requeued at once, without waiting for its lease to expire. A session that no worker
+The session of a dead worker is requeued immediately, without waiting for its lease to expire. A session that no worker
 has begun is dispatched again, or fails after the last attempt.
 
 The message is JSON (Amazon SageMaker Developer Guide, "Check prediction results"): `invocationStatus` is `Completed` or
 `Failed`, `inferenceId` is the id that the dispatcher set, `failureReason` is the cause. A message may come twice, late
-and out of order; the dispatch id identifies the attempt it is about, and later attempts are left alone.
+and out of order; the dispatch id identifies its attempt, and later attempts don't change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unbraid.jobs.messages import NOT_BEGUN
 
 
 def on_invocation_end(event: Event, _context: Any) -> None:
-    """Handle one notification per record. Raises what the stores raise; SNS then calls again."""
+    """Handle one notification per record. Raises the errors of the stores; SNS then retries."""
     for record in event["Records"]:
         try:
             message = json.loads(record["Sns"]["Message"])
