@@ -1,16 +1,23 @@
 """Helpers for the networks of `demucs` 4.1.0, the reference for ours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Give the network float16 weights, as published, and layer scales large enough for every branch to matter."""
+
+def seeded(make: Callable[[], Network], seed: int = 0) -> Network:
+    """Make a network with float16 weights, as published, and layer scales large enough for every branch to matter.
+
+    The same seed gives the same weights.
+    """
     torch.manual_seed(seed)
+    network = make()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("scale"):
@@ -18,7 +25,8 @@ def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
             elif name.endswith("bias") or ".norm" in name:
                 parameter.add_(0.1 * torch.randn_like(parameter))
             parameter.copy_(parameter.half().float())
-    return network.eval()
+    network.eval()
+    return network
 
 
 def music(samples: int, batch: int = 1) -> Tensor:

@@ -12,7 +12,7 @@ from unbraid.networks.hdemucs import HDemucs
 @pytest.fixture(scope="module")
 def networks() -> tuple[nn.Module, nn.Module]:
     """The published network and ours, both narrower than published."""
-    peer = seeded(Peer(sources=["stem"] * 4, channels=16))
+    peer = seeded(lambda: Peer(sources=["stem"] * 4, channels=16))
     network = HDemucs(4, 16).eval()
     network.load_state_dict(peer.state_dict())
     return peer, network

@@ -12,14 +12,15 @@ from unbraid.networks.htdemucs import HTDemucs
 
 @pytest.mark.parametrize(("sources", "bottom_channels"), [(4, 64), (6, 0)])
 def test_agrees_with_the_published_network(sources: int, bottom_channels: int) -> None:
-    peer = Peer(
-        sources=["stem"] * sources,
-        channels=16,
-        dconv_mode=3,
-        bottom_channels=bottom_channels,
-        segment=Fraction(1, 2),
+    peer = seeded(
+        lambda: Peer(
+            sources=["stem"] * sources,
+            channels=16,
+            dconv_mode=3,
+            bottom_channels=bottom_channels,
+            segment=Fraction(1, 2),
+        )
     )
-    seeded(peer)
     network = HTDemucs(sources, 16, bottom_channels).eval()
     network.load_state_dict(peer.state_dict())
     mixture = music(22050, batch=2)

@@ -55,7 +55,7 @@ def real_model(folder: Path) -> Model:
 
 
 def _converted(folder: Path, network: HTDemucs, arguments: dict[str, object]) -> Model:
-    state = {name: value.half().numpy() for name, value in seeded(network).state_dict().items()}
+    state = {name: value.half().numpy() for name, value in seeded(lambda: network).state_dict().items()}
     package = read_package(published(folder / "0123abcd.th", state, arguments))
     convert_bag([package], None, folder / "model", name="seeded", version="1", licence="MIT")
     return load_model_folder(folder / "model")

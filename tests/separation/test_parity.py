@@ -13,7 +13,7 @@ from demucs.htdemucs import HTDemucs
 from tests.models.published import HDEMUCS_MMI, published
 from tests.networks.peer import music, seeded
 from tests.separation.conftest import level_db
-from tests.separation.engines import choose
+from tests.separation.engines import LIMITS_DB, choose
 
 from unbraid import Separator
 from unbraid.native.library import native_library
@@ -31,7 +31,7 @@ def test_hdemucs_gives_the_stems_of_demucs_for_segments_of_any_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
-    network = seeded(HDemucs(**HDEMUCS_MMI))
+    network = seeded(lambda: HDemucs(**HDEMUCS_MMI))
     state = {name: value.half().numpy() for name, value in network.state_dict().items()}
     (tmp_path / "repo").mkdir()
     published(tmp_path / "repo" / "75fc33f5.th", state, HDEMUCS_MMI, "HDemucs")
@@ -49,14 +49,9 @@ def test_hdemucs_gives_the_stems_of_demucs_for_segments_of_any_length(
         assert level_db(actual - true, true) < -80
 
 
-# Limits of the largest error in a stem. OpenVINO computes in float32. The native library multiplies 16-bit integers:
-# -77 dB was measured with these weights, but the error depends on the network; tests/native has more.
-LIMITS_DB = {"native": -74, "openvino": -80}
-
-
 def test_htdemucs_gives_the_stems_of_demucs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
-    network = seeded(HTDemucs(**ARGUMENTS))
+    network = seeded(lambda: HTDemucs(**ARGUMENTS))
     state = {name: value.half() for name, value in network.state_dict().items()}
     package = {"klass": HTDemucs, "args": (), "kwargs": ARGUMENTS, "state": state}
     (tmp_path / "repo").mkdir()

@@ -28,7 +28,7 @@ const MESSAGES: Record<number, string> = {
   413: 'The file is too large for this server.',
   415: 'This is not an audio or video file. Choose a song, such as an MP3, WAV or FLAC file, or a video.',
   429: 'Too many requests. Wait a few seconds and try again.',
-  507: 'The server’s disk is full. Delete songs that you no longer need and try again.',
+  507: 'The server has too little free space. Delete songs that you no longer need and try again.',
 }
 
 interface ProblemDetails {
