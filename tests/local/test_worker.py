@@ -24,8 +24,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def song(tmp_path: Path, write_wave: WriteWave) -> Path:
-    """A song that takes seconds to separate."""
-    return write_wave(tmp_path / "song.wav", 40.0)
+    """A song that takes seconds to separate: longer than two heartbeats on any processor."""
+    return write_wave(tmp_path / "song.wav", 160.0)
 
 
 @pytest.fixture
