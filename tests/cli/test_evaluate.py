@@ -79,7 +79,7 @@ def test_prints_the_model_that_auto_chose(
     monkeypatch.setattr("unbraid.separation.separator.find_model", find)
     assert main(["evaluate", "--reference", str(write(tmp_path / "true")), "-m", "auto"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "htdemucs: downloading 1.0 MB",
+        "model: downloading 1.0 MB",
         "unbraid: using another",
     ]
 

@@ -63,7 +63,7 @@ def signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sent: list[int] = []
 
     def find(
-        name: str, *, repo: object, progress: Callable[..., object], notice: Callable[..., object]
+        name: str, *, progress: Callable[..., object], notice: Callable[..., object], **_: object
     ) -> Model:
         notice("using htdemucs")
         for done in (0, 50, 100):
@@ -86,7 +86,7 @@ def test_shows_the_progress_of_a_download(
     write_wave(tmp_path / "song.wav", seconds=0.2)
     assert separate("song.wav", "-m", "auto") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:2] == ["unbraid: using htdemucs", "htdemucs: downloading 100.0 MB"]
+    assert lines[:2] == ["unbraid: using htdemucs", "model: downloading 100.0 MB"]
     assert separate("-q", "song.wav") == 0
     assert capsys.readouterr().err == ""
 

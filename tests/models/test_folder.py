@@ -88,8 +88,8 @@ def test_names_an_unreadable_file(name: str) -> None:
         (lambda d: d.update(stft={}), "no 'n_fft'"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 128, "edges": "torn"}), "not torn"),
         (lambda d: d.update(stft={"n_fft": 512, "hop": 64, "edges": "demucs"}), "a quarter of the window"),
-        (lambda d: d.update(fixed_length="no"), "fixed_length must be true or false, not no"),
-        (lambda d: d.update(fixed_length=1), "fixed_length must be true or false, not 1"),
+        (lambda d: d.update(fixed_length="no"), "fixed_length must be true, false or inside, not no"),
+        (lambda d: d.update(fixed_length=1), "fixed_length must be true, false or inside, not 1"),
         (lambda d: d["sha256"].pop("graph.onnx"), "no SHA-256 of graph.onnx"),
         (lambda d: d["sha256"].pop("weights.bin"), "no SHA-256 of weights.bin"),
         (lambda d: d.update(sha256=[]), "can't be used"),
@@ -155,9 +155,11 @@ def test_bundled_model_is_intact_and_at_most_12_megabytes() -> None:
     assert entry.size <= 12_000_000
 
 
-@pytest.mark.parametrize("fixed_length", [True, False, None])
+@pytest.mark.parametrize("fixed_length", [True, False, "inside", None])
 @pytest.mark.parametrize("edges", ["centred", "demucs", None])
-def test_reads_fixed_length_and_edges(tmp_path: Path, fixed_length: bool | None, edges: str | None) -> None:
+def test_reads_fixed_length_and_edges(
+    tmp_path: Path, fixed_length: bool | str | None, edges: str | None
+) -> None:
     stft = {"n_fft": 512, "hop": 128} | ({"edges": edges} if edges else {})
     length = {} if fixed_length is None else {"fixed_length": fixed_length}
     model = load_model_folder(spectral_model(tmp_path, stft=stft, **length))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.separation.conftest import noise
 
-from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, plan_segments, triangle
+from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, plan_segments, triangle
 
 
 @settings(max_examples=100, deadline=None)
@@ -15,15 +15,18 @@ from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, plan_segments,
     length=st.integers(4, 1000),
     overlap=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75]),
     shift=st.integers(0, 700),
+    context=st.sampled_from(["around", "inside"]),
 )
-def test_overlap_add_reconstructs_the_song(samples: int, length: int, overlap: float, shift: int) -> None:
+def test_overlap_add_reconstructs_the_song(
+    samples: int, length: int, overlap: float, shift: int, context: Context
+) -> None:
     song = noise(2, samples)
     buffer = MixtureBuffer(2)
     buffer.append(song)
     overlap_add = OverlapAdd(1, 2, length, length)
     parts = []
     done = 0
-    for segment in plan_segments(samples, length, overlap, shift):
+    for segment in plan_segments(samples, length, overlap, shift, context=context):
         read = buffer.read(segment.read_start, length)
         overlap_add.add(segment, read[None, :, segment.inner])
         if segment.next_start > done:
@@ -37,6 +40,20 @@ def test_segments_start_every_stride_and_the_last_is_centred_in_its_input() -> N
     assert [segment.start for segment in segments] == [0, 75, 150, 225]
     assert [segment.length for segment in segments] == [100, 100, 100, 25]
     assert [segment.read_start for segment in segments] == [0, 75, 150, 225 - 37]
+
+
+def test_last_segments_read_the_end_of_the_song() -> None:
+    segments = list(plan_segments(samples=250, length=100, overlap=0.25, context="inside"))
+    assert [segment.read_start for segment in segments] == [0, 75, 150, 150]
+    assert [segment.read_length for segment in segments] == [100] * 4
+    assert segments[-1].inner == slice(75, 100)
+    (short,) = plan_segments(samples=10, length=100, overlap=0.25, context="inside")
+    assert (short.read_start, short.read_length, short.inner) == (0, 100, slice(0, 10))
+
+
+def test_last_segments_read_nothing_else_without_context() -> None:
+    *_, last = plan_segments(samples=250, length=100, overlap=0.25, context="none")
+    assert (last.read_start, last.read_length) == (225, 25)
 
 
 def test_a_short_song_is_padded_with_zeros_on_both_sides() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from unbraid.api.schemas import UnknownStatus
+from unbraid.audio.stem_names import single_stems
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.session import State
 from unbraid.models.auto import FIRST_CHOICE
@@ -38,5 +39,7 @@ def test_model_for_auto() -> None:
 
 
 def test_stems_with_a_name_and_a_colour() -> None:
-    stems = {stem for entry in catalog().values() for stem in entry.sources}
+    stems = {stem for entry in catalog().values() for stem in single_stems(entry.sources)}
+    complements = {stem for entry in catalog().values() for stem in entry.sources} - stems
+    assert complements == {"no_vocals"} <= words("lib/stems.ts", r"Record<string, string> = \{(.*?)\}")
     assert words("lib/stems.ts", r"DISPLAY_ORDER = \[(.*?)\]") == stems

@@ -113,7 +113,7 @@ function Estimate({ model, auto, choices }: { model: Model; auto: boolean; choic
     auto ? '' : `${model.name}: ${model.summary}.`,
     `${auto ? `With ${model.name}, a` : 'A'} ${TYPICAL_SONG} takes about ${formatDuration(seconds)} on this server.`,
     model.installed ? '' : `The first song also downloads the model, ${formatSize(model.sizeBytes)}.`,
-    model.installed || !auto ? '' : 'If the download fails, lite is used: faster, but with lower quality.',
+    model.installed || !auto ? '' : 'If the download fails, a smaller model is used: faster, but with lower quality.',
     perMinute === undefined ? '' : `Each stem file has about ${perMinute} per minute of music.`,
   ]
   return <p className="estimate">{sentences.filter((sentence) => sentence !== '').join(' ')}</p>

@@ -14,7 +14,7 @@ export function modelFor(choice: string, models: readonly Model[]): Model | unde
 
 /** Choices of stems for a model: a stem and the rest, or all stems. */
 export function stemChoices(model: Model | undefined): string[] {
-  const stems = inDisplayOrder(model?.stems ?? ['vocals'])
+  const stems = inDisplayOrder(model?.stems ?? ['vocals']).filter((stem) => !stem.startsWith('no_'))
   if (stems.length < 2) return ['vocals']
   return ['vocals', 'all', ...stems.filter((stem) => stem !== 'vocals' && stem !== 'other')]
 }

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 ALL = "all"
 """Request for all stems of a model, instead of one stem."""
 VOCALS = "vocals"
 COMPLEMENT_PREFIX = "no_"
 """Prefix of a complement: `no_vocals` is the song without its vocals."""
+
+
+def single_stems(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the sources that can be chosen alone. A model of two stems has `no_X` as the complement of `X`."""
+    return tuple(
+        source for source in sources if source.removeprefix(COMPLEMENT_PREFIX) not in {*sources} - {source}
+    )

@@ -47,7 +47,12 @@ def choose_model(name: str, repo: Path | None) -> ModelChoice:
 
 def _signatures() -> Mapping[str, str]:
     """Map the signature of each published network to its model."""
-    return {signature_of(Path(file.name)): entry.name for entry in catalog().values() for file in entry.files}
+    return {
+        signature_of(Path(file.name)): entry.name
+        for entry in catalog().values()
+        for file in entry.files
+        if not entry.checkpoint
+    }
 
 
 def _single(signature: str, model: str) -> str:

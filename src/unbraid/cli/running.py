@@ -56,10 +56,10 @@ def load_separator(
     model: str, display: Display, stop: Stop, *, quiet: bool = False, **options: Any
 ) -> Separator:
     """Load a Separator with `options`. Show a download, and raise Cancelled when `stop` is set during it."""
-    from unbraid.models.auto import AUTO, FIRST_CHOICE
+    from unbraid.models.auto import AUTO
     from unbraid.separation import Separator
 
-    downloads = DownloadDisplay(FIRST_CHOICE if model == AUTO else model, quiet)
+    downloads = DownloadDisplay("model" if model == AUTO else model, quiet)
 
     def notice(text: str) -> None:
         display.clear()  # notices can also come while a song is shown

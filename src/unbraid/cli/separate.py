@@ -228,6 +228,7 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
         display,
         stop,
         quiet=arguments.quiet,
+        for_stems=arguments.stems,
         repo=arguments.repo,
         device=arguments.device,
         quality=arguments.quality,

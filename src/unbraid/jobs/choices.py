@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from unbraid.audio.formats import FORMATS
 from unbraid.audio.stem_names import ALL as ALL
+from unbraid.audio.stem_names import single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
@@ -19,8 +20,8 @@ _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
-    """Return the stems of a model in the catalogue, or of `auto`."""
-    return catalog()[FIRST_CHOICE if model == AUTO else model].sources
+    """Return the stems of a model in the catalogue, or of `auto`, that can be chosen alone."""
+    return single_stems(catalog()[FIRST_CHOICE if model == AUTO else model].sources)
 
 
 def allowed_models(limits: Limits) -> list[str]:

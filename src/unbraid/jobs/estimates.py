@@ -33,22 +33,22 @@ class Rates:
         """Measure `completed` sessions, newest first. Other models get the catalogue's speed, scaled to `cores`."""
         self._scale = 2 / (cores or usable_cores())
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
-        auto = None
+        self._auto: dict[bool, str] = {}
+        """The model that `auto` was, by whether all stems were wanted."""
         for session in completed:
             if not (session.started_at and session.finished_at and session.duration_s and session.model_used):
                 continue
             if session.choices.model == AUTO:
-                auto = auto or session.model_used
+                self._auto.setdefault(session.choices.stems == ALL, session.model_used)
             samples = self._measured[session.model_used, session.choices.stems == ALL]
             if len(samples) < REMEMBERED:
                 rate = (session.finished_at - session.started_at) / session.duration_s
                 samples.append((rate, session.duration_s))
-        self._auto = auto or installed_choice()
 
     def of(self, model: str, stems: str) -> float:
         """Return the rate of a model for a choice of stems (`all` or one stem)."""
         if model == AUTO:
-            model = self._auto
+            model = self._auto.get(stems == ALL) or installed_choice(stems)
         measured = self._measured.get((model, stems == ALL))
         if measured:
             return _weighted_median(measured)

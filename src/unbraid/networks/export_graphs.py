@@ -4,9 +4,9 @@ python -m unbraid.networks.export_graphs [FOLDER]
 
 For each graph in `unbraid.models.architectures` it writes two files:
 
-- `NAME.onnx`, the structure. Every parameter is an initialiser in float16, followed by a cast to float32. It has its
-  name in the published state dict, and its values are in the file `weights.bin` beside the graph. Nothing is computed
-  from parameters in advance, so one graph fits all weights of its architecture.
+- `NAME.onnx`, the structure. Every parameter is an initialiser in float32, or in float16 with a cast to float32, as
+  published. It has its name in the published state dict, and its values are in the file `weights.bin` beside the graph.
+  Nothing is computed from parameters in advance, so one graph fits all weights of its architecture.
 - `NAME.json`, the table that `unbraid.models.graphs` reads: `description`, `arguments` and `defaults` of the
   `GraphSpec`; `class`, the architecture's class name; `tensors`, the place of each published tensor in `weights.bin`,
   in bytes. Tensors are stored as published, in C order.
@@ -33,19 +33,34 @@ from unbraid.networks.onnx_weights import ALIGNMENT, OPSET, external_tensor, ser
 
 FOLDER = Path(__file__).parents[1] / "models" / "graphs"
 TRACED = 10_000  # samples of the example input; any number works
+TRACED_FRAMES = (
+    64  # of the example input for networks that read spectra alone; Spleeter needs a multiple of 64
+)
 
 
-def layout(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Lay out `weights.bin`: name, shape, offset and length in bytes of each tensor, in float16."""
+def layout(state: Mapping[str, Tensor], number_size: int = 2) -> list[dict[str, Any]]:
+    """Lay out `weights.bin`: name, shape, offset and length in bytes of each tensor.
+
+    `number_size`: bytes of a number, 2 for float16 and 4 for float32.
+    """
     tensors, offset = [], 0
     for name, value in state.items():
-        length = 2 * value.numel()
+        length = number_size * value.numel()
         tensors.append({"name": name, "shape": list(value.shape), "offset": offset, "length": length})
         offset += length + -length % ALIGNMENT
     return tensors
 
 
-def to_onnx(network: nn.Module) -> onnx.ModelProto:
+def example_inputs(description: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return silence in the shapes of the network's inputs."""
+    stft = description["stft"]
+    bins = stft["n_fft"] // 2 + (stft["edges"] == "centred")
+    frames = -(-TRACED // stft["hop"]) if MIXTURE in description["inputs"] else TRACED_FRAMES
+    shapes = {MIXTURE: (1, 2, TRACED), SPECTRUM: (1, 2, bins, frames, 2)}
+    return {name: torch.zeros(shapes[name]) for name in description["inputs"]}
+
+
+def to_onnx(network: nn.Module, description: Mapping[str, Any]) -> onnx.ModelProto:
     """Return the network's graph for mixtures of any length, with its parameters as inputs.
 
     Uses the exporter that traces. PyTorch's newer exporter takes ten minutes, because each layer rounds lengths up.
@@ -54,15 +69,22 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
         for k, parameter in enumerate(network.parameters()):
             parameter.fill_(k)  # the exporter would merge equal parameters
     traced = io.BytesIO()
+    inputs = example_inputs(description)
+    lengths = {
+        MIXTURE: [2],
+        SPECTRUM: [3],
+        WAVEFORMS: [3],
+        SPECTRA: [4],
+    }  # their dimensions that depend on the length
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
-            (torch.zeros(1, 2, TRACED), torch.zeros(1, 2, 2048, -(-TRACED // 1024), 2)),
+            tuple(inputs.values()),
             cast(Any, traced),  # a file object, which the annotation doesn't allow
-            input_names=[MIXTURE, SPECTRUM],
-            output_names=[WAVEFORMS, SPECTRA],
-            dynamic_axes={MIXTURE: [2], SPECTRUM: [3], WAVEFORMS: [3], SPECTRA: [4]},
+            input_names=list(inputs),
+            output_names=description["outputs"],
+            dynamic_axes={name: lengths[name] for name in (*inputs, *description["outputs"])},
             export_params=False,
             do_constant_folding=False,
             opset_version=OPSET,
@@ -97,8 +119,8 @@ def without_weights(model: onnx.ModelProto, tensors: list[dict[str, Any]]) -> by
 def export(architecture: Architecture, graph: GraphSpec, folder: Path) -> None:
     """Write `NAME.onnx` and `NAME.json`, over older files."""
     network = build_network(architecture, len(graph.arguments["sources"]), graph.arguments)
-    tensors = layout(network.state_dict())
-    model = to_onnx(network)
+    tensors = layout(network.state_dict(), 4 if architecture.float32 else 2)
+    model = to_onnx(network, graph.description)
     (folder / f"{graph.name}.onnx").write_bytes(without_weights(model, tensors))
     table = {
         "description": graph.description,

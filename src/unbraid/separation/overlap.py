@@ -1,20 +1,25 @@
 """Cut a song into overlapping segments, and overlap-add the estimates in constant memory.
 
 This is the algorithm of Demucs (`apply_model`), so that its networks give the same results. A segment starts every
-`(1 - overlap) * length` samples; the end of the song shortens the last segments. Some networks read a full length even
-for a shortened segment: the segment, the music around it, and zeros beyond the ends of the song. Others read only the
-segment. Estimates are weighted with a triangle that peaks in the middle of the segment, and divided by the sum of the
-weights.
+`(1 - overlap) * length` samples; the end of the song shortens the last segments. For a shortened segment, networks
+differ in what they read (`Context`). Estimates are weighted with a triangle that peaks in the middle of the segment,
+and divided by the sum of the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
+
+# What a network reads for a segment that the end of the song shortens. around: the segment in the middle of a full
+# length, with zeros beyond the ends of the song, as Demucs does. inside: the last full length of the song; zeros follow
+# a shorter song. none: only the segment.
+Context = Literal["around", "inside", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +55,20 @@ class Segment:
 
 
 def plan_segments(
-    samples: int, length: int, overlap: float, shift: int = 0, *, surrounded: bool = True
+    samples: int, length: int, overlap: float, shift: int = 0, *, context: Context = "around"
 ) -> Iterator[Segment]:
-    """Plan segments of `length` for a song of `samples`, preceded by `shift` zeros.
-
-    `surrounded`: the network always reads `length` samples; around a shortened segment it reads its surroundings too.
-    """
+    """Plan segments of `length` for a song of `samples`, preceded by `shift` zeros."""
     stride = int((1 - overlap) * length)
     if stride < 1:
         raise ValueError(f"overlap {overlap} leaves no step between segments of {length} samples")
     for offset in range(0, samples + shift, stride):
         estimated = min(length, samples + shift - offset)
         start = offset - shift
-        read = length if surrounded else estimated
-        yield Segment(start, estimated, start - (read - estimated) // 2, read, min(start + stride, samples))
+        read = estimated if context == "none" else length
+        read_start = start - (read - estimated) // 2
+        if context == "inside":
+            read_start = min(start, max(0, samples - length))
+        yield Segment(start, estimated, read_start, read, min(start + stride, samples))
 
 
 def triangle(length: int) -> Floats:

@@ -67,6 +67,8 @@ class Separator:
         threads: number of CPU threads.
         jobs: segments computed in parallel. None: two; one on a single core or with long segments; eight on a GPU.
         quality: `fast`, `balanced` or `best`: sets `overlap` and `shifts` if they are None.
+        for_stems: the only stem that songs will be separated into, with its complement; None: any. `auto` chooses a
+            model that separates it.
         repo: folder of published weights; `model` is then a name in it.
         notice: called with one line about the choice that `auto` made.
         downloading: called during the download with the bytes so far and the total (0: unknown).
@@ -86,12 +88,14 @@ class Separator:
         threads: int | None = None,
         jobs: int | None = None,
         quality: str = BALANCED,
+        for_stems: str | None = None,
         repo: str | PathLike[str] | None = None,
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
         self.model: Model = find_model(
             model if isinstance(model, str) else Path(fspath(model)),
+            stems=for_stems,
             repo=None if repo is None else Path(fspath(repo)),
             progress=downloading,
             notice=notice,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from unbraid.errors import SettingError
 from unbraid.models import Model
+from unbraid.separation.overlap import Context
 from unbraid.separation.stream import Run
 
 # Longest random shift, as in Demucs.
@@ -107,9 +108,13 @@ class Settings:
 
 def _runs(model: Model, length: int, overlap: float, shifts: int, draw: random.Random) -> tuple[Run, ...]:
     """Return one run over the song for each shift, or a single run without shifts."""
-    surrounded = model.fixed_length is not False
+    context: Context = "around"
+    if model.fixed_length == "inside":
+        context = "inside"
+    elif model.fixed_length is False:
+        context = "none"
     if not shifts:
-        return (Run(length, overlap, 0, surrounded),)
+        return (Run(length, overlap, 0, context),)
     longest = int(LONGEST_SHIFT_S * model.sample_rate)
     # Demucs puts `longest` zeros before the song and starts reading at a random position among them.
-    return tuple(Run(length, overlap, longest - draw.randint(0, longest), surrounded) for _ in range(shifts))
+    return tuple(Run(length, overlap, longest - draw.randint(0, longest), context) for _ in range(shifts))

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.stem_names import ALL, COMPLEMENT_PREFIX
+from unbraid.audio.stem_names import ALL, COMPLEMENT_PREFIX, single_stems
 from unbraid.errors import SettingError, SongWarning
 
 ClipMode = Literal["rescale", "clamp", "none"]
@@ -54,8 +54,9 @@ def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") ->
         raise SettingError(f"There is no complement {complement!r}. Choose {', '.join(COMPLEMENTS)}.")
     if name == ALL:
         return StemChoice(tuple(sources), tuple(range(len(sources))), "none")
-    if name not in sources:
-        raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *sources))}.")
+    choices = single_stems(sources)
+    if name not in choices:
+        raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *choices))}.")
     index = list(sources).index(name)
     names = (name, COMPLEMENT_PREFIX + name)
     if complement == "rest":

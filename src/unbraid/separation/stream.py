@@ -12,7 +12,7 @@ import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.separation.network import Network
-from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, plan_segments
+from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, Segment, plan_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Run:
     length: int
     overlap: float
     shift: int = 0
-    surrounded: bool = True
+    context: Context = "around"
 
 
 def stream_estimates(
@@ -101,7 +101,7 @@ class _Task:
 
 def _tasks(state: _RunState, samples: int) -> Iterator[_Task]:
     run = state.run
-    for segment in plan_segments(samples, run.length, run.overlap, run.shift, surrounded=run.surrounded):
+    for segment in plan_segments(samples, run.length, run.overlap, run.shift, context=run.context):
         yield _Task(state, segment)
 
 

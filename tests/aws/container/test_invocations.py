@@ -35,12 +35,12 @@ class CountingSeparators(ThreadSafeSeparators):
         self.begun = 0
         self.on_begin: Callable[[], object] | None = None
 
-    def get(self, name: str, downloading: Any = None) -> Loaded:
+    def get(self, name: str, downloading: Any = None, *, stems: str = "all") -> Loaded:
         if downloading is not None:
             self.begun += 1
             if self.on_begin is not None:
                 self.on_begin()
-        return super().get(name, downloading)
+        return super().get(name, downloading, stems=stems)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.networks.seeded_spleeter import seeded_spleeter, spleeter_model
 from tests.separation.known_models import bag_of
 from tests.separation.small_published import SEGMENT, real_model, small_model
 from torch import Tensor
@@ -76,6 +77,17 @@ def test_stems_match_the_default_runtime(tmp_path: Path) -> None:
     shapes = {name: value.shape for name, value in inputs.items()}
     with OpenVinoRuntime(model.graph, shapes, threads=2, jobs=1).run(inputs) as outputs:
         expected = outputs["waveforms"] + spectral.inverse(outputs["spectra"], model.segment)
+    assert error_db(stems(PyTorchRuntime(model, "cpu"), mixture), expected) < -80
+
+
+def test_stems_of_spleeter_match_the_default_runtime(tmp_path: Path) -> None:
+    model = spleeter_model(tmp_path, seeded_spleeter())
+    mixture = music(1, model.segment) * np.float32(0.1)
+    spectral = Spectral(4096, 1024)
+    inputs = {"spectrum": spectral.forward(mixture)}
+    shapes = {"spectrum": inputs["spectrum"].shape}
+    with OpenVinoRuntime(model.graph, shapes, threads=2, jobs=1).run(inputs) as outputs:
+        expected = spectral.inverse(outputs["spectra"], model.segment)
     assert error_db(stems(PyTorchRuntime(model, "cpu"), mixture), expected) < -80
 
 

@@ -60,7 +60,8 @@ class Invocations:
         """
         from unbraid.separation.runtimes.choose import choose_gpu
 
-        loaded = self._separators.get(validate_choices(Choices(), self._limits).model)
+        default = validate_choices(Choices(), self._limits)
+        loaded = self._separators.get(default.model, stems=default.stems)
         if concurrency is None:
             # A graphics card waits while a song is decoded or encoded; a processor never does.
             concurrency = 1 if choose_gpu(loaded.separator.model, "auto") is None else 2

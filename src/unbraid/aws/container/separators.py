@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from unbraid.jobs.choices import ALL
 from unbraid.jobs.separators import Downloading, Loaded, Separators
 
 
@@ -17,6 +18,6 @@ class ThreadSafeSeparators(Separators):
         super().__init__()
         self._loading = threading.Lock()
 
-    def get(self, name: str, downloading: Downloading | None = None) -> Loaded:
+    def get(self, name: str, downloading: Downloading | None = None, *, stems: str = ALL) -> Loaded:
         with self._loading:
-            return super().get(name, downloading)
+            return super().get(name, downloading, stems=stems)

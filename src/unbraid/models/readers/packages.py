@@ -18,7 +18,7 @@ from pathlib import Path
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
-from unbraid.models.architectures import ARCHITECTURES, SUPPORTED
+from unbraid.models.architectures import CLASS_NAMES, SUPPORTED
 from unbraid.models.readers.pickle_names import NetworkClass, SavedTensor
 from unbraid.models.readers.pickles import LONGEST, read_pickle
 from unbraid.models.readers.safetensors import parse, read_header
@@ -92,15 +92,14 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
     tensors, metadata = read_header(file)
     if "structure" in metadata:
         raise PackageError("its weights are quantised", "Use a model that isn't.")
-    class_names = {known.published_class: known.class_name for known in ARCHITECTURES}
     klass = metadata.get("klass")
-    if klass not in class_names:
+    if klass is None or klass not in CLASS_NAMES:
         raise PackageError(
             f"Unbraid doesn't support its network ({klass!r:.60})",
             f"Unbraid runs {SUPPORTED}. Use another model.",
         )
     args, kwargs = (parse(metadata.get(key, "null")) for key in ("args", "kwargs"))
-    return Package(path, class_names[klass], _arguments(args, kwargs), State(path, tensors))
+    return Package(path, CLASS_NAMES[klass], _arguments(args, kwargs), State(path, tensors))
 
 
 def _from_archive(path: Path, file: FileIO) -> Package:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from unbraid.models.architectures import ARCHITECTURES, SUPPORTED
+from unbraid.models.architectures import CLASS_NAMES, SUPPORTED
 from unbraid.models.readers.tensors import HALF, SINGLE, PackageError
 
 DONT_TRUST = "It may be malicious: don't open it with other programs either."
@@ -98,8 +98,8 @@ def _ignore(*_: object) -> Ignored:
 
 NAMES: Final[dict[str, object]] = {
     **{
-        " ".join(known.published_class.rsplit(".", 1)): NetworkClass(known.class_name)
-        for known in ARCHITECTURES
+        " ".join(published.rsplit(".", 1)): NetworkClass(class_name)
+        for published, class_name in CLASS_NAMES.items()
     },
     "torch HalfStorage": HALF,
     "torch FloatStorage": SINGLE,

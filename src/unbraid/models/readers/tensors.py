@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
+from unbraid.models.readers.crc32c import masked_crc32c
 
 HALF = np.dtype("<f2")
 SINGLE = np.dtype("<f4")
@@ -45,6 +46,8 @@ class StoredTensor:
     length: int
     crc32: int | None = None
     """Checksum of the bytes, if the format has one."""
+    masked_crc32c: int | None = None
+    """The other kind of checksum; see `unbraid.models.readers.crc32c`."""
 
 
 def size_in_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
@@ -91,6 +94,8 @@ def _read(path: Path, tensor: StoredTensor) -> NDArray[np.floating[Any]]:
     if len(content) < tensor.length:
         raise PackageError("it was truncated while it was read", "Try again.")
     if tensor.crc32 is not None and zlib.crc32(content) != tensor.crc32:
+        raise PackageError("it is damaged: a checksum in it is wrong")
+    if tensor.masked_crc32c is not None and masked_crc32c(content) != tensor.masked_crc32c:
         raise PackageError("it is damaged: a checksum in it is wrong")
     values = np.frombuffer(content, tensor.dtype).reshape(tensor.shape)
     # An exponent of all ones means infinity or NaN (IEEE 754). Compare integers, because numpy's float16 is slow.

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
-from unbraid.models.folder import MIXTURE, WAVEFORMS, WEIGHTS
+from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, template_of
 from unbraid.networks.build import build_network
 from unbraid.separation.runtimes.base import GpuOutOfMemory
 from unbraid.separation.runtimes.pytorch_batches import Batches
-from unbraid.separation.runtimes.pytorch_spectral import TorchSpectral
+from unbraid.separation.runtimes.pytorch_spectral import CentredTorchSpectral, TorchSpectral
 
 # Largest error of half precision, as energy relative to the stems: -50 dB.
 ALLOWED_ERROR = 1e-5
@@ -52,9 +52,9 @@ class PyTorchRuntime:
         and GpuOutOfMemory if it doesn't fit into memory.
         """
         template = template_of(model)
-        if template is None or model.n_fft is None:
+        if template is None or model.n_fft is None or model.hop is None:
             raise ModelError(
-                f"PyTorch can't compute {model.name}: it is not a published Demucs model. Use --device cpu."
+                f"PyTorch can't compute {model.name}: it is not a published model. Use --device cpu."
             )
         self.jobs = jobs
         self._device = torch.device(device)
@@ -62,7 +62,12 @@ class PyTorchRuntime:
         self._transforms = torch.device("cpu") if device == "mps" else self._device
         self._precision = default_precision(self._device) if precision is None else precision
         self._checked = False
-        self._spectral = TorchSpectral(model.n_fft)
+        self._spectral = (
+            TorchSpectral(model.n_fft)
+            if model.edges == "demucs"
+            else CentredTorchSpectral(model.n_fft, model.hop)
+        )
+        self._inputs, self._outputs = model.inputs, model.outputs
         try:
             with _as_memory_error(self._device):
                 self._network = load_network(model, template).to(self._device)
@@ -103,12 +108,17 @@ class PyTorchRuntime:
         return bool(error <= ALLOWED_ERROR * power.clamp(min=AUDIBLE))
 
     def _stems(self, segments: Tensor, precision: torch.dtype) -> Tensor:
-        spectrum = self._spectral.forward(segments).to(self._device)
+        inputs = {MIXTURE: segments, SPECTRUM: self._spectral.forward(segments)}
+        arguments = [inputs[name].to(self._device) for name in self._inputs]
         with torch.autocast(self._device.type, precision, enabled=precision != torch.float32):
-            waveforms, spectra = self._network(segments.to(self._device), spectrum)
-        waveforms, spectra = (part.to(self._transforms, torch.float32) for part in (waveforms, spectra))
-        stems: Tensor = waveforms + self._spectral.inverse(spectra, segments.shape[-1])
-        return stems
+            results = self._network(*arguments)
+        parts = results if isinstance(results, tuple) else (results,)
+        outputs = {
+            name: part.to(self._transforms, torch.float32)
+            for name, part in zip(self._outputs, parts, strict=True)
+        }
+        stems: Tensor = self._spectral.inverse(outputs[SPECTRA], segments.shape[-1])
+        return stems + outputs[WAVEFORMS] if WAVEFORMS in outputs else stems
 
 
 def default_precision(device: torch.device) -> torch.dtype:
@@ -125,7 +135,9 @@ def load_network(model: Model, template: GraphTemplate) -> nn.Module:
     network.load_state_dict(
         {
             place.name: torch.from_numpy(
-                stored[place.offset : place.offset + place.length].view("<f2").reshape(place.shape)
+                stored[place.offset : place.offset + place.length]
+                .view("<f2" if place.float16 else "<f4")
+                .reshape(place.shape)
             )
             for place in template.tensors
         }

@@ -1,4 +1,4 @@
-"""The transforms of `unbraid.separation.spectral` in PyTorch, for batches, with Demucs's treatment of edges."""
+"""The transforms of `unbraid.separation.spectral` in PyTorch, for batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,38 @@ HOPS_PER_WINDOW = 4  # the only ratio that Demucs uses
 SQUARED_WINDOWS_SUM = 1.5  # sum of squared Hann windows that are a quarter of their length apart
 
 
+class CentredTorchSpectral:
+    """STFT and its inverse with centred edges, on the device of their input."""
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        self.n_fft = n_fft
+        self.hop = hop
+        self._window = torch.hann_window(n_fft)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Spectra (b, channels, n_fft / 2 + 1, frames, 2) of a batch (b, channels, samples)."""
+        padded = functional.pad(signal, (0, -signal.shape[-1] % self.hop))
+        window = self._window.to(signal.device)
+        spectra = torch.stft(
+            padded.flatten(0, 1), self.n_fft, self.hop, window=window, normalized=True, return_complex=True
+        )
+        return torch.view_as_real(spectra).reshape(*signal.shape[:2], *spectra.shape[1:], 2)
+
+    def inverse(self, spectra: Tensor, samples: int) -> Tensor:
+        """Signals (..., samples) of spectra (..., n_fft / 2 + 1, frames, 2); undoes `forward`."""
+        window = self._window.to(spectra.device)
+        signals: Tensor = torch.istft(
+            torch.view_as_complex(spectra.contiguous()).flatten(0, -3),
+            self.n_fft,
+            self.hop,
+            window=window,
+            normalized=True,
+        )
+        return signals[..., :samples].reshape(*spectra.shape[:-3], samples)
+
+
 class TorchSpectral:
-    """STFT and its inverse for one window length, on the device of their input."""
+    """STFT and its inverse with Demucs's edges for one window length, on the device of their input."""
 
     def __init__(self, n_fft: int) -> None:
         self.n_fft = n_fft
