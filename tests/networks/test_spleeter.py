@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import torch
 from tests.networks.peer import error_db
-from tests.networks.seeded_spleeter import SOURCES, seeded_spleeter, spleeter_model
+from tests.networks.seeded_spleeter import FIVE, FOUR, SOURCES, seeded_spleeter, spleeter_model
 
-from unbraid.networks.spleeter import BINS, NETWORK_BINS, UPPER_BINS, Conv2D, Conv2DTranspose, Spleeter
+from unbraid.networks.spleeter import (
+    BINS,
+    NETWORK_BINS,
+    SCALE,
+    UPPER_BINS,
+    Conv2D,
+    Conv2DTranspose,
+    Spleeter,
+)
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
 
@@ -32,12 +40,24 @@ def draw_spectrum(frames: int) -> torch.Tensor:
     return torch.randn(1, 2, BINS, frames, 2, generator=torch.Generator().manual_seed(1)) * 0.1
 
 
-def test_stems_add_up_to_the_mixture(network: Spleeter) -> None:
+@pytest.mark.parametrize("sources", [SOURCES, FOUR, FIVE], ids=len)
+def test_stems_add_up_to_the_mixture(sources: tuple[str, ...]) -> None:
     spectrum = draw_spectrum(64)
-    stems = network(spectrum)
-    assert stems.shape == (1, 2, 2, BINS, 64, 2)
-    assert stems.std((0, 2, 3, 4, 5)).min() > 0.01  # neither is silent
+    stems = seeded_spleeter(sources)(spectrum)
+    assert stems.shape == (1, len(sources), 2, BINS, 64, 2)
+    assert stems.std((0, 2, 3, 4, 5)).min() > 0.01  # none is silent
     torch.testing.assert_close(stems.sum(1), spectrum, atol=1e-6, rtol=1e-5)
+
+
+def test_shares_of_five_stems_add_up_before_they_are_squared() -> None:
+    network = seeded_spleeter(FIVE)
+    spectrum = draw_spectrum(64)
+    part = spectrum[:, :, :NETWORK_BINS]
+    magnitudes = part.square().sum(-1).sqrt() * SCALE
+    logits = torch.stack([network.logits(magnitudes, source) for source in range(5)], 1)
+    shares = torch.softmax(logits, 1)
+    expected = shares.square() / shares.square().sum(1, keepdim=True)
+    torch.testing.assert_close(network.masks(spectrum), expected, atol=1e-4, rtol=1e-3)
 
 
 def test_silence_is_divided_evenly(network: Spleeter) -> None:
@@ -98,9 +118,11 @@ def test_layers_are_numbered_over_both_networks(network: Spleeter) -> None:
     assert network.state_dict()["conv2d_6.kernel"].shape == (4, 4, 1, 2)
 
 
-def test_shipped_graph_agrees_with_the_network(network: Spleeter, tmp_path: Path) -> None:
-    model = spleeter_model(tmp_path, network)
-    assert model.sources == SOURCES
+@pytest.mark.parametrize("sources", [SOURCES, FOUR, FIVE], ids=len)
+def test_shipped_graph_agrees_with_the_network(sources: tuple[str, ...], tmp_path: Path) -> None:
+    network = seeded_spleeter(sources)
+    model = spleeter_model(tmp_path, network, sources)
+    assert model.sources == sources
     spectrum = draw_spectrum(128)
     runtime = OpenVinoRuntime(model.graph, {"spectrum": spectrum.shape}, threads=None, jobs=1)
     with runtime.run({"spectrum": spectrum.numpy()}) as outputs:

@@ -164,27 +164,39 @@ _HDEMUCS = GraphSpec(
 # 512 frames are patches of the training. The last one is centred on the end of the segment.
 _SPLEETER_SEGMENT = 511 * 1024
 
-_SPLEETER_2STEMS = GraphSpec(
-    name="spleeter_2stems",
-    description={
-        "sources": list(TWO_STEMS),
-        "sample_rate": SAMPLE_RATE,
-        "channels": 2,
-        "segment": _SPLEETER_SEGMENT,
-        # Silence beside the music misleads it: on "Falcon 69" (6 s), vocals have 4.6 dB at the start of a segment, with
-        # zeros after them, and 3.7 dB in its middle.
-        "fixed_length": "inside",
-        # Vocals of "Falcon 69" repeated over the 83 s of an instrumental have 5.03 dB without overlap, 5.09 dB with
-        # 0.1, 5.26 dB with 0.25, 5.31 dB with 0.5.
-        "overlap": 0.25,
-        "normalise": False,
-        "stft": {"n_fft": 4096, "hop": 1024, "edges": "centred"},
-        "inputs": ["spectrum"],
-        "outputs": ["spectra"],
-    },
-    arguments={"sources": list(TWO_STEMS), "segment": _SPLEETER_SEGMENT / SAMPLE_RATE},
-    defaults={},
-)
+# Silence beside the music misleads Spleeter: on "Falcon 69" (6 s), vocals have 4.6 dB at the start of a segment, with
+# zeros after them, and 3.7 dB in its middle.
+_SPLEETER_CONTEXT = "inside"
+# Vocals of "Falcon 69" repeated over the 83 s of an instrumental have 5.03 dB without overlap, 5.09 dB with 0.1,
+# 5.26 dB with 0.25, 5.31 dB with 0.5.
+_SPLEETER_OVERLAP = 0.25
+
+
+def _spleeter(name: str, sources: tuple[str, ...], *, activation: str, masks: str) -> GraphSpec:
+    """Spleeter with a U-Net for each of `sources`; see `unbraid.networks.spleeter` for `activation` and `masks`."""
+    return GraphSpec(
+        name=name,
+        description={
+            "sources": list(sources),
+            "sample_rate": SAMPLE_RATE,
+            "channels": 2,
+            "segment": _SPLEETER_SEGMENT,
+            "fixed_length": _SPLEETER_CONTEXT,
+            "overlap": _SPLEETER_OVERLAP,
+            "normalise": False,
+            "stft": {"n_fft": 4096, "hop": 1024, "edges": "centred"},
+            "inputs": ["spectrum"],
+            "outputs": ["spectra"],
+        },
+        arguments={
+            "sources": list(sources),
+            "segment": _SPLEETER_SEGMENT / SAMPLE_RATE,
+            "activation": activation,
+            "masks": masks,
+        },
+        defaults={},
+    )
+
 
 ARCHITECTURES = (
     Architecture(
@@ -209,8 +221,19 @@ ARCHITECTURES = (
         class_name="Spleeter",
         published_class=None,
         network="unbraid.networks.spleeter.Spleeter",
-        network_arguments=(),
-        graphs=(_SPLEETER_2STEMS,),
+        network_arguments=("activation", "masks"),
+        graphs=(
+            _spleeter("spleeter_2stems", TWO_STEMS, activation="relu", masks="ratio"),
+            _spleeter(
+                "spleeter_4stems", ("vocals", "drums", "bass", "other"), activation="elu", masks="ratio"
+            ),
+            _spleeter(
+                "spleeter_5stems",
+                ("vocals", "piano", "drums", "bass", "other"),
+                activation="elu",
+                masks="softmax",
+            ),
+        ),
         float32=True,
     ),
 )

@@ -78,15 +78,20 @@ class BatchNormalization(nn.Module):
 class Spleeter(nn.Module):
     """Separate the spectrum of a mixture into the spectra of all sources.
 
+    `activation`: "relu" (leaky in the encoder) as in the published model of two stems, or "elu". `masks`: "ratio" if
+    each U-Net estimates magnitudes alone, "softmax" if the estimates of all U-Nets add up, as with five stems.
+
     Shape:
         spectrum: (batch, 2, BINS, frames, 2), real and imaginary parts of the STFT, scaled by 1 / sqrt(N_FFT);
             frames is a multiple of FRAMES_MULTIPLE
         returns: (batch, sources, 2, BINS, frames, 2); their sum is the input
     """
 
-    def __init__(self, sources: int) -> None:
+    def __init__(self, sources: int, activation: str, masks: str) -> None:
         super().__init__()
         self._sources = sources
+        self._elu = activation == "elu"
+        self._softmax = masks == "softmax"
         for source in range(sources):
             self._add_u_net(source)
 
@@ -110,8 +115,8 @@ class Spleeter(nn.Module):
     def _layer(self, kind: str, number: int) -> nn.Module:
         return self.get_submodule(f"{kind}{_number(number)}")
 
-    def shares(self, magnitudes: Tensor, source: int) -> Tensor:
-        """Estimate the share of a source in each magnitude: (batch, 2, NETWORK_BINS, frames) -> the same shape."""
+    def logits(self, magnitudes: Tensor, source: int) -> Tensor:
+        """Run the U-Net of a source: (batch, 2, NETWORK_BINS, frames) -> the same shape."""
         convolution, normalisation = (LEVELS + 1) * source, 2 * LEVELS * source
         x, skipped = magnitudes, []
         for level in range(LEVELS):
@@ -119,20 +124,23 @@ class Spleeter(nn.Module):
             skipped.append(x)
             if level < LEVELS - 1:
                 x = self._layer("batch_normalization", normalisation + level)(x)
-                x = functional.leaky_relu(x, 0.2)
+                x = functional.elu(x) if self._elu else functional.leaky_relu(x, 0.2)
         for level in range(LEVELS):
             if level:
                 x = torch.cat([skipped[LEVELS - 1 - level], x], 1)
-            x = torch.relu(self._layer("conv2d_transpose", LEVELS * source + level)(x))
+            x = self._layer("conv2d_transpose", LEVELS * source + level)(x)
+            x = functional.elu(x) if self._elu else torch.relu(x)
             x = self._layer("batch_normalization", normalisation + LEVELS + level)(x)
-        return torch.sigmoid(self._layer("conv2d", convolution + LEVELS)(x))
+        logits: Tensor = self._layer("conv2d", convolution + LEVELS)(x)
+        return logits
 
     def masks(self, spectrum: Tensor) -> Tensor:
         """Compute masks, (batch, sources, 2, NETWORK_BINS, frames), that add up to one over the sources."""
         part = spectrum[:, :, :NETWORK_BINS]
         magnitudes = (part[..., 0].square() + part[..., 1].square()).sqrt() * SCALE
-        estimates = [self.shares(magnitudes, source) * magnitudes for source in range(self._sources)]
-        powers = torch.stack([estimate.square() for estimate in estimates], 1)
+        logits = torch.stack([self.logits(magnitudes, source) for source in range(self._sources)], 1)
+        shares = logits.softmax(1) if self._softmax else logits.sigmoid()
+        powers: Tensor = (shares * magnitudes[:, None]).square()
         return (powers + EPSILON / self._sources) / (powers.sum(1, keepdim=True) + EPSILON)
 
     def forward(self, spectrum: Tensor) -> Tensor:
