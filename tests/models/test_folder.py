@@ -177,7 +177,7 @@ def test_reads_a_bag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(networks=[]), "no network has a weight for drums"),
+        (lambda d: d.update(networks=[]), "a bag needs at least one network"),
         (lambda d: d.update(networks=None), "can't be used"),
         (lambda d: d.update(networks=["a"]), "can't be used"),
         (lambda d: d["networks"][0].pop("folder"), "no 'folder'"),
@@ -185,15 +185,26 @@ def test_reads_a_bag(tmp_path: Path) -> None:
         (lambda d: d["networks"][0].update(folder="../a"), "must be inside the bag's"),
         (lambda d: d["networks"][0].update(folder="."), "must be inside the bag's"),
         (lambda d: d["networks"][0].pop("weights"), "no 'weights'"),
-        (lambda d: d["networks"][0]["weights"].pop("bass"), "a needs a weight for each of drums, bass"),
-        (lambda d: d["networks"][0]["weights"].update(piano=1), "a needs a weight for each of drums, bass"),
+        (lambda d: d["networks"][0]["weights"].pop("drums"), "no network has a weight for drums"),
+        (
+            lambda d: d["networks"][0]["weights"].update(piano=1),
+            "weights of a must be for drums, bass, other",
+        ),
         (lambda d: d["networks"][0]["weights"].update(bass=-1), "0 or more"),
         (lambda d: d["networks"][0]["weights"].update(bass=float("nan")), "0 or more"),
         (lambda d: d["networks"][0]["weights"].update(bass="much"), "much"),
         (lambda d: d["networks"][1]["weights"].update(bass=0), "no network has a weight for bass"),
-        (lambda d: d.update(sources=[*SOURCES[1:], SOURCES[0]]), "a and the bag differ in sources"),
-        (lambda d: d.update(sample_rate=48000), "a and the bag differ in sample_rate"),
-        (lambda d: d.update(normalise=False), "a and the bag differ in normalise"),
+        (lambda d: d.update(sources=[*SOURCES, "piano"]), "no network has a weight for piano"),
+        (
+            lambda d: (d.update(sources=[*SOURCES, "piano"]), d["networks"][0]["weights"].update(piano=1)),
+            "a has a weight for piano, but doesn't separate it",
+        ),
+        (lambda d: d.update(sample_rate=48000), "known and the bag differ in sample_rate"),
+        (lambda d: d.update(rest="piano"), "its rest, piano, is not one of its sources"),
+        (lambda d: d.update(rest="bass"), "a network has a weight for bass"),
+        (lambda d: d["networks"][0].update(input="rest"), "first network can't read the rest"),
+        (lambda d: d["networks"][1].update(input="vocals"), "input of b must be song or rest, not vocals"),
+        (lambda d: d["networks"][1].update(model="b"), "no model 'b' here"),
     ],
 )
 def test_rejects_invalid_bag(tmp_path: Path, change: Change, message: str) -> None:
@@ -203,6 +214,23 @@ def test_rejects_invalid_bag(tmp_path: Path, change: Change, message: str) -> No
     path.write_text(json.dumps(description), encoding="utf-8")
     with pytest.raises(ModelError, match=message):
         load_model_folder(tmp_path)
+
+
+def test_reads_a_bag_of_named_models(tmp_path: Path) -> None:
+    folders = {
+        "voice": spectral_model(tmp_path / "voice", (0.5, 0.5), ("vocals", "no_vocals")),
+        "band": spectral_model(tmp_path / "band"),
+    }
+    networks = [
+        {"model": "voice", "weights": {"vocals": 1}},
+        {"model": "band", "input": "rest", "weights": {"drums": 1, "bass": 2}},
+    ]
+    description = {"name": "pair", "version": "1", "licence": "MIT", "sources": SOURCES, "rest": "other"}
+    (tmp_path / "model.json").write_text(json.dumps({**description, "networks": networks}))
+    bag = load_model_folder(tmp_path, lambda name: load_model_folder(folders[name]))
+    assert (bag.sources, bag.rest, bag.sample_rate) == (SOURCES, "other", 44100)
+    assert [tuple(member.weights.values()) for member in bag.members] == [(0, 0, 0, 1), (1, 2, 0, 0)]
+    assert [member.reads_rest for member in bag.members] == [False, True]
 
 
 def test_rejects_nested_bag_and_damaged_network(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.separation.known_models import SEGMENT, SOURCES, bag_of, loudness_mod
 
 from unbraid import Separator
 from unbraid.errors import Cancelled
-from unbraid.separation import Progress, pipeline
+from unbraid.separation import Progress, estimates
 from unbraid.separation.network import Network
 from unbraid.separation.overlap import plan_segments
 from unbraid.separation.silence import INAUDIBLE
@@ -46,7 +46,7 @@ def without_skipping(
 
     def separate(separator: Separator, song: np.ndarray) -> dict[str, np.ndarray]:
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "silence_level", lambda deviation: -1.0)
+            patch.setattr(estimates, "silence_level", lambda deviation: -1.0)
             return dict(separator.separate(song))
 
     return separate

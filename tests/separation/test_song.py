@@ -20,5 +20,5 @@ def test_measures_the_mono_mix_at_the_rate_of_the_model(rate: int, channels: int
     analysis = analyse(ArraySong(song, rate), model, Reporter(None, None))
     mono = Resampler(rate, 44100, channels).push(song, last=True).astype(np.float64).mean(axis=0)
     assert analysis.model_samples == mono.size
-    assert analysis.mean == pytest.approx(mono.mean(), rel=1e-6)
-    assert analysis.deviation - SILENT_DEVIATION == pytest.approx(mono.std(ddof=1), rel=1e-6)
+    assert analysis.normalisation.mean == pytest.approx(mono.mean(), rel=1e-6)
+    assert analysis.normalisation.deviation - SILENT_DEVIATION == pytest.approx(mono.std(ddof=1), rel=1e-6)

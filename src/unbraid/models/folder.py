@@ -1,6 +1,7 @@
 """A model folder: `model.json` (description), `graph.onnx` (structure) and `weights.bin`.
 
-A bag of several networks is a folder with its own `model.json` and a model folder for each network.
+A bag of several networks is a folder with its own `model.json`. Its networks are model folders inside it, or models
+with names of their own. docs/models.md describes how to write one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -43,7 +44,9 @@ class Member:
 
     model: Model
     weights: Mapping[str, float]
-    """Weight of the network's estimate in the bag's weighted mean, by source."""
+    """Weight of the network's estimate in the bag's weighted mean, for each source of the bag."""
+    reads_rest: bool = False
+    """Whether it reads the song without the estimates of the networks before it, instead of the whole song."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Model:
     licence: str
     members: tuple[Member, ...] = ()
     """The networks of a bag; empty for a single network."""
+    rest: str | None = None
+    """The source of a bag that is the song without all other sources; None if networks estimate every source."""
 
     @property
     def graph(self) -> Path:
@@ -91,16 +96,25 @@ class Model:
         return self.segment / self.sample_rate
 
 
-def load_model_folder(folder: Path) -> Model:
+LoadNamed = Callable[[str], "Model"]
+"""Load a model by its name."""
+
+
+def _no_names(name: str) -> Model:
+    raise ModelError(f"There is no model {name!r} here. A bag in this place must contain its networks.")
+
+
+def load_model_folder(folder: Path, load_named: LoadNamed = _no_names) -> Model:
     """Read a model folder, and check the SHA-256 of every file that its description lists or its graph needs.
 
-    Raises ModelError if something is missing, altered, truncated or invalid.
+    `load_named` loads the networks of a bag that have names. Raises ModelError if something is missing, altered,
+    truncated or invalid.
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        model = _read_description(folder, description)
         if NETWORKS in description:
-            return replace(model, members=_read_members(model, description[NETWORKS]))
+            return _read_bag(folder, description, load_named)
+        model = _read_description(folder, description)
         checksums = {str(name): str(digest) for name, digest in description["sha256"].items()}
     except FileNotFoundError as error:
         raise ModelError(f"is not a model folder: it has no {DESCRIPTION}.", subject=str(folder)) from error
@@ -119,29 +133,62 @@ def _unusable(folder: Path, reason: str) -> ModelError:
     return ModelError(f"can't be used: {reason}. Install the model again.", subject=str(folder / DESCRIPTION))
 
 
-def _read_members(bag: Model, networks: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
-    """Read the networks of a bag. Raises ValueError unless they agree with it."""
-    members = []
-    for network in networks:
-        name = str(network["folder"])
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise ValueError(f"a network's folder must be inside the bag's, not {name!r}")
-        model = load_model_folder(bag.folder / name)
-        if model.members:
-            raise ValueError(f"{name} is a bag itself")
-        for trait in ("sources", "sample_rate", "channels", "normalise"):
-            if getattr(model, trait) != getattr(bag, trait):
-                raise ValueError(f"{name} and the bag differ in {trait}")
-        weights = {str(source): float(weight) for source, weight in network["weights"].items()}
-        if weights.keys() != set(bag.sources):
-            raise ValueError(f"{name} needs a weight for each of {', '.join(bag.sources)}")
-        if not all(math.isfinite(weight) and weight >= 0 for weight in weights.values()):
-            raise ValueError(f"the weights of {name} must be 0 or more")
-        members.append(Member(model, weights))
-    for source in bag.sources:
-        if not any(member.weights[source] for member in members):
-            raise ValueError(f"no network has a weight for {source}")
-    return tuple(members)
+def _read_bag(folder: Path, description: Mapping[str, Any], load_named: LoadNamed) -> Model:
+    """Read a bag and its networks. Raises ValueError if they don't form a bag."""
+    sources = tuple(map(str, description["sources"]))
+    members = tuple(_read_member(folder, network, sources, load_named) for network in description[NETWORKS])
+    if not members:
+        raise ValueError("a bag needs at least one network")
+    first = members[0].model
+    if members[0].reads_rest:
+        raise ValueError("the first network can't read the rest of others")
+    rest = description.get("rest")
+    if rest is not None and rest not in sources:
+        raise ValueError(f"its rest, {rest}, is not one of its sources")
+    for source in sources:
+        if any(member.weights[source] for member in members) == (source == rest):
+            raise ValueError(f"{'a' if source == rest else 'no'} network has a weight for {source}")
+    described = {
+        "sample_rate": first.sample_rate,
+        "channels": first.channels,
+        "segment": min(member.model.segment for member in members),
+        "overlap": first.overlap,
+        "normalise": first.normalise,
+        **description,
+    }
+    bag = replace(_read_description(folder, described), members=members, rest=rest)
+    for trait in ("sample_rate", "channels"):
+        for member in members:
+            if getattr(member.model, trait) != getattr(bag, trait):
+                raise ValueError(f"{member.model.name} and the bag differ in {trait}")
+    return bag
+
+
+def _read_member(
+    folder: Path, network: Mapping[str, Any], sources: Sequence[str], load_named: LoadNamed
+) -> Member:
+    """Read a network of a bag: a model folder inside `folder`, or a model with a name."""
+    name = str(network["model"] if "model" in network else network["folder"])
+    if "model" in network:
+        model = load_named(name)
+    elif name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"a network's folder must be inside the bag's, not {name!r}")
+    else:
+        model = load_model_folder(folder / name)
+    if model.members:
+        raise ValueError(f"{name} is a bag itself")
+    given = {str(source): float(weight) for source, weight in network["weights"].items()}
+    if not set(sources).issuperset(given):
+        raise ValueError(f"the weights of {name} must be for {', '.join(sources)}")
+    if not all(math.isfinite(weight) and weight >= 0 for weight in given.values()):
+        raise ValueError(f"the weights of {name} must be 0 or more")
+    weights = {source: given.get(source, 0.0) for source in sources}
+    for source, weight in weights.items():
+        if weight and source not in model.sources:
+            raise ValueError(f"{name} has a weight for {source}, but doesn't separate it")
+    if network.get("input", "song") not in ("song", "rest"):
+        raise ValueError(f"the input of {name} must be song or rest, not {network['input']}")
+    return Member(model, weights, reads_rest=network.get("input") == "rest")
 
 
 def _files_beside(graph: bytes) -> set[str]:

@@ -16,15 +16,13 @@ from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError
 from unbraid.models import Model
 from unbraid.separation.compute_lock import ComputeLock
+from unbraid.separation.estimates import Estimates, Step, plan_steps
 from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
 from unbraid.separation.settings import Part
-from unbraid.separation.silence import silence_level
 from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
-from unbraid.separation.stream import stream_estimates
-from unbraid.separation.sums import Sums
 from unbraid.separation.writers import StemWriter
 
 
@@ -76,109 +74,65 @@ class Pipeline:
 
     def _compute(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, without finishing it."""
+        rest_source = self.model.rest
+        chosen = [self.model.sources[index] for index in task.choice.sources]
+        estimated = chosen
+        if rest_source in chosen:
+            estimated = [source for source in self.model.sources if source != rest_source]
         blocks: Iterator[Floats] = _song_blocks(task)
         mixture = MixtureBuffer(task.channels)
-        rest: Iterator[Floats] = iter(())
-        if task.choice.complement == "rest":
+        at_stem_rate: Iterator[Floats] = iter(())
+        needs_mixture = task.choice.complement == "rest" or rest_source in chosen
+        if needs_mixture:
             blocks, blocks_again = tee(blocks)
-            rest = self._to_stem_rate(
+            at_stem_rate = self._to_stem_rate(
                 _to_channels(blocks_again, task.channels), task, task.song.sample_rate, task.channels
             )
-        parts = self._parts(task)
-        self._report(task, 0, len(parts), 0.0)
+        steps = plan_steps(self.parts, estimated)
+        self._report(task, 0, len(steps), 0.0)
         done = 0
-        with closing(self._estimates(task, parts, blocks)) as estimates:
+        with closing(self._estimates(task, steps, estimated, blocks)) as estimates:
             for block in estimates:
                 until = done + block.shape[-1]
-                while task.choice.complement == "rest" and mixture.stop < until:
-                    mixture.append(next(rest))
-                writer.write(task.choice.finish(block, mixture.read(done, until - done)))
+                while needs_mixture and mixture.stop < until:
+                    mixture.append(next(at_stem_rate))
+                song = mixture.read(done, until - done)
+                if rest_source in chosen:
+                    named = dict(zip(estimated, block, strict=True))
+                    named[rest_source] = song - block.sum(axis=0)
+                    block = np.stack([named[source] for source in chosen])
+                writer.write(task.choice.finish(block, song))
                 mixture.forget(until)
                 done = until
-                self._report(task, len(parts) - 1, len(parts), done / task.samples)
+                self._report(task, len(steps) - 1, len(steps), done / task.samples)
 
-    def _parts(self, task: Task) -> Sequence[Part]:
-        """Return the networks that contribute to the chosen stems."""
-        return [part for part in self.parts if any(part.weights[source] for source in task.choice.sources)]
-
-    def _estimates(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
-        """Yield estimates (sources, channels, n) of the chosen sources, at the rate and channels of the stems."""
-        sources = len(task.choice.sources)
-        with closing(self._mean(task, parts, blocks)) as stream:
-            # The resampler knows only channels, so pass the channels of all sources side by side.
-            flat = (part.reshape(-1, part.shape[-1]) for part in self._from_model(stream, task))
-            width = sources * task.channels
-            for block in self._to_stem_rate(flat, task, self.model.sample_rate, width):
-                yield block.reshape(sources, task.channels, -1)
-
-    def _mean(self, task: Task, parts: Sequence[Part], blocks: Iterator[Floats]) -> Generator[Floats]:
-        """Yield the weighted mean of the networks' estimates, (sources, 2, n), at the model's rate.
-
-        The networks run over the whole song one after another, because several don't fit into memory. The last one
-        reads `blocks`.
-        """
-        if len(parts) == 1:
-            yield from self._stream(task, parts[0], task.choice.sources, blocks)
-            return
-        *others, last = ((part, *_nonzero_weights(part, task.choice.sources)) for part in parts)
-        totals = np.zeros((len(task.choice.sources), 1, 1), np.float32)
-        with Sums(task.sums, len(totals), STEREO, task.analysis.model_samples) as sums:
-            for number, (part, rows, weights) in enumerate(others):
-                done = 0
-                chosen = [task.choice.sources[row] for row in rows]
-                with closing(self._stream(task, part, chosen, _song_blocks(task))) as stream:
-                    for block in stream:
-                        sums.add(done, rows, block * weights)
-                        done += block.shape[-1]
-                        self._report(task, number, len(parts), done / task.analysis.model_samples)
-                totals[rows] += weights
-            part, rows, weights = last
-            totals[rows] += weights
-            done = 0
-            chosen = [task.choice.sources[row] for row in rows]
-            with closing(self._stream(task, part, chosen, blocks)) as stream:
-                for block in stream:
-                    whole = np.stack([sums.read(done, block.shape[-1], row) for row in range(len(totals))])
-                    whole[rows] += block * weights
-                    done += block.shape[-1]
-                    yield whole / totals
-
-    def _stream(
-        self, task: Task, part: Part, sources: Sequence[int], blocks: Iterator[Floats]
+    def _estimates(
+        self, task: Task, steps: Sequence[Step], sources: Sequence[str], blocks: Iterator[Floats]
     ) -> Generator[Floats]:
-        """Yield the estimates of one network: blocks (sources, 2, n)."""
-        song, samples = task.song, task.analysis.model_samples
-        at_model_rate = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
-        mixture = self._to_model(cut_to(at_model_rate, samples, song.channels), task.analysis)
-        task.reporter.check()
-        network = self.networks.get(part.model)
-        yield from stream_estimates(
-            mixture,
-            samples,
-            network,
-            part.runs,
-            sources,
-            # The deviation is known only if the model normalises.
-            silence=silence_level(task.analysis.deviation) if self.model.normalise else 0.0,
-            jobs=network.jobs,
-            check=task.reporter.check,
+        """Yield estimates (sources, channels, n) at the stems' rate and channels. The last step reads `blocks`."""
+
+        def at_model_rate(blocks: Iterator[Floats]) -> Iterator[Floats]:
+            song, samples = task.song, task.analysis.model_samples
+            stream = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
+            for block in cut_to(stream, samples, song.channels):
+                yield np.broadcast_to(block, (STEREO, block.shape[1]))
+
+        estimates = Estimates(
+            self.networks,
+            lambda: at_model_rate(_song_blocks(task)),
+            task.analysis.model_samples,
+            task.analysis.normalisation,
+            task.sums,
+            task.reporter.check,
+            lambda step, share: self._report(task, step, len(steps), share),
         )
-
-    def _to_model(self, blocks: Iterable[Floats], analysis: Analysis) -> Iterator[Floats]:
-        """Convert blocks to the network's input: stereo and normalised."""
-        mean, deviation = np.float32(analysis.mean), np.float32(analysis.deviation)
-        for block in blocks:
-            stereo = np.broadcast_to(block, (STEREO, block.shape[1]))
-            yield (stereo - mean) / deviation if self.model.normalise else stereo
-
-    def _from_model(self, estimates: Iterable[Floats], task: Task) -> Iterator[Floats]:
-        """Undo `_to_model`. For mono stems, return the mean of both channels."""
-        mean, deviation = np.float32(task.analysis.mean), np.float32(task.analysis.deviation)
-        for estimate in estimates:
-            if self.model.normalise:
-                estimate *= deviation  # in place: allocating memory takes longer than the arithmetic
-                estimate += mean
-            yield estimate.mean(axis=1, keepdims=True) if task.channels == 1 else estimate
+        with closing(estimates.stream(steps, sources, at_model_rate(blocks))) as stream:
+            # The resampler knows only channels, so pass the channels of all sources side by side.
+            mono = task.channels == 1
+            flat = ((block.mean(axis=1) if mono else block.reshape(-1, block.shape[-1])) for block in stream)
+            width = len(sources) * task.channels
+            for block in self._to_stem_rate(flat, task, self.model.sample_rate, width):
+                yield block.reshape(len(sources), task.channels, -1)
 
     def _to_stem_rate(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
         """Convert `blocks` (width, n) at `rate` to the rate and the length of the stems."""
@@ -188,13 +142,6 @@ class Pipeline:
         """Report that network `part` (from 0) of `parts` has processed the fraction `share` of the song."""
         done = (part + share) / parts
         task.reporter.report("separating", done * task.seconds, task.seconds)
-
-
-def _nonzero_weights(part: Part, sources: Sequence[int]) -> tuple[list[int], Floats]:
-    """Return the positions in `sources` with a weight above 0 for this network, and the weights, (positions, 1, 1)."""
-    rows = [row for row, source in enumerate(sources) if part.weights[source]]
-    weights = np.array([part.weights[sources[row]] for row in rows], np.float32)
-    return rows, weights[:, None, None]
 
 
 def _song_blocks(task: Task) -> Iterator[Floats]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from unbraid.errors import SettingError
 from unbraid.models import Model
+from unbraid.models.folder import Member
 from unbraid.separation.overlap import Context
 from unbraid.separation.stream import Run
 
@@ -39,8 +40,10 @@ class Part:
     length: int
     """Samples of a segment."""
     runs: tuple[Run, ...]
-    weights: tuple[float, ...]
-    """Weight for each source of the model."""
+    weights: Mapping[str, float]
+    """Weight of its estimates, for each source of the whole model."""
+    reads_rest: bool = False
+    """Whether it reads the song without the estimates of the networks before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +68,20 @@ class Settings:
         if self.threads is not None and self.threads < 1:
             raise SettingError(f"The number of threads must be 1 or more, not {self.threads}.")
         preset = QUALITIES[self.quality]
-        overlap = preset.overlap if self.overlap is None else self.overlap
-        overlap = model.overlap if overlap is None else overlap
+        chosen = preset.overlap if self.overlap is None else self.overlap
         shifts = preset.shifts if self.shifts is None else self.shifts
         if shifts < 0:
             raise SettingError(f"The number of shifts must be 0 or more, not {shifts}.")
-        networks = [(member.model, member.weights) for member in model.members]
-        if not networks:
-            networks = [(model, dict.fromkeys(model.sources, 1.0))]
+        members = model.members or (Member(model, dict.fromkeys(model.sources, 1.0)),)
         # As in Demucs, every network draws its own shifts. Unneeded networks draw too, so that the shifts of the others
         # don't depend on the chosen stems.
         draw = random.Random(self.seed)
         parts = []
-        for network, weights in networks:
-            length = self._length(network, overlap)
-            runs = _runs(network, length, overlap, shifts, draw)
-            parts.append(Part(network, length, runs, tuple(weights[source] for source in model.sources)))
+        for member in members:
+            overlap = member.model.overlap if chosen is None else chosen
+            length = self._length(member.model, overlap)
+            runs = _runs(member.model, length, overlap, shifts, draw)
+            parts.append(Part(member.model, length, runs, member.weights, member.reads_rest))
         return tuple(parts)
 
     def _length(self, model: Model, overlap: float) -> int:

@@ -97,6 +97,37 @@ class ArraySong:
 
 
 @dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of a song's mono mix, by which a network's input is normalised."""
+
+    mean: float
+    deviation: float
+    """Above 0, also for silence."""
+
+    def of(self, model: Model) -> Normalisation:
+        """Return the part of it that `model` uses; see `Model.normalise`."""
+        if model.normalise is True:
+            return self
+        return Normalisation(0.0, self.deviation) if model.normalise else NOT_NORMALISED
+
+    def to_network(self, block: Floats) -> Floats:
+        """Normalise a block of the song, (channels, n)."""
+        if self == NOT_NORMALISED:
+            return block
+        return (block - np.float32(self.mean)) / np.float32(self.deviation)
+
+    def from_network(self, estimate: Floats) -> Floats:
+        """Undo `to_network`, in place: allocating memory takes longer than the arithmetic."""
+        if self != NOT_NORMALISED:
+            estimate *= np.float32(self.deviation)
+            estimate += np.float32(self.mean)
+        return estimate
+
+
+NOT_NORMALISED = Normalisation(0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """Results of the first pass over a song."""
 
@@ -104,10 +135,8 @@ class Analysis:
     """Exact length at the song's sample rate."""
     model_samples: int
     """Length at the model's sample rate."""
-    mean: float
-    """Mean of the mono mix at the model's rate; 0 if the model doesn't subtract it."""
-    deviation: float
-    """Standard deviation of the mono mix at the model's rate; 1 if the model doesn't normalise."""
+    normalisation: Normalisation
+    """Of the song at the model's rate; 0 and 1 if no network of the model normalises."""
     warnings: tuple[SongWarning, ...]
 
 
@@ -118,7 +147,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
     """
     samples = 0
     claimed_s = song.claimed_samples / song.sample_rate if song.claimed_samples else None
-    moments = _Moments()
+    moments = Moments()
 
     def mono() -> Iterator[Floats]:
         nonlocal samples
@@ -128,7 +157,9 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
             yield block.mean(axis=0, keepdims=True)
 
     # Mixing before resampling halves the work. The result is the same, because resampling is linear.
-    blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if model.normalise else mono()
+    networks = [member.model for member in model.members] or [model]
+    normalises = any(network.normalise for network in networks)
+    blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if normalises else mono()
     for block in blocks:
         moments.add(block[0])
     if samples == 0:
@@ -137,8 +168,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
         samples=samples,
         # At least 1: a single sample at 192 kHz would round to 0.
         model_samples=max(1, resampled_length(samples, song.sample_rate, model.sample_rate)),
-        mean=moments.mean if model.normalise is True else 0.0,
-        deviation=moments.deviation + SILENT_DEVIATION if model.normalise else 1.0,
+        normalisation=moments.normalisation if normalises else NOT_NORMALISED,
         warnings=tuple(song.warnings),
     )
 
@@ -156,7 +186,7 @@ def cut_to(blocks: Iterable[Floats], samples: int, channels: int) -> Iterator[Fl
         yield np.zeros((channels, left), np.float32)
 
 
-class _Moments:
+class Moments:
     """Mean and standard deviation of a stream, in float64, without cancellation (Chan, Golub and LeVeque, 1983)."""
 
     def __init__(self) -> None:
@@ -179,3 +209,8 @@ class _Moments:
     def deviation(self) -> float:
         """Square root of the unbiased variance (divided by n - 1, as in torch); 0 for a single sample."""
         return (self._squares / (self._count - 1)) ** 0.5 if self._count > 1 else 0.0
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Mean and deviation for a network's input."""
+        return Normalisation(self.mean, self.deviation + SILENT_DEVIATION)
