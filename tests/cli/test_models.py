@@ -82,7 +82,14 @@ def test_path_of_a_missing_model_is_an_error_without_a_download(
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """Serves stand-ins of the published models; the cache is empty."""
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
-    for name in ("UNBRAID_OFFLINE", "UNBRAID_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in (
+        "UNBRAID_OFFLINE",
+        "UNBRAID_MODEL_MIRROR",
+        "http_proxy",
+        "HTTP_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:
         small_catalog.install_catalog(server.address, monkeypatch.setattr)

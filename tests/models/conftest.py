@@ -10,7 +10,7 @@ from tests.models import small_catalog
 from tests.models.file_server import FileServer, serving
 from tests.models.served_file import BODY, NAME, model_file
 
-from unbraid.models.download import ModelFile
+from unbraid.models.published import ModelFile
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """A file server, with downloads allowed and no proxy."""
     monkeypatch.delenv("UNBRAID_OFFLINE", raising=False)
-    monkeypatch.delenv("UNBRAID_MIRROR", raising=False)
+    monkeypatch.delenv("UNBRAID_MODEL_MIRROR", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -31,7 +31,9 @@ class Fault:
     ignores_version: bool = False
     """Answer with a range although If-Range has another version."""
     pause_s: float = 0.0
-    """Pause in the middle of the body."""
+    """Pause in the middle of the body, or between its pieces."""
+    pieces: int = 2
+    """Number of pieces in which the body is sent."""
 
 
 class FileServer(ThreadingHTTPServer):
@@ -82,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {}, b"no", Fault())
         body = body if fault.body is None else fault.body
         headers = {"ETag": self.server.etag} if self.server.etag else {}
+        if self.path.endswith("/"):  # the page of a package index
+            headers["Content-Type"] = "text/html"
         start = 0
         same = self.headers["If-Range"] in (None, self.server.etag) or fault.ignores_version
         if self.headers["Range"] and same and not fault.ignores_range:
@@ -109,11 +113,12 @@ class Handler(BaseHTTPRequestHandler):
         if fault.chunked:
             end = b"" if fault.cut is not None else b"0\r\n\r\n"
             sent = b"%x\r\n%s\r\n%s" % (len(sent), sent, end)
-        self.wfile.write(sent[: len(sent) // 2])
-        if fault.pause_s:
+        size = max(1, -(-len(sent) // fault.pieces))
+        for start in range(0, len(sent), size):
+            if start and fault.pause_s:
+                time.sleep(fault.pause_s)
+            self.wfile.write(sent[start : start + size])
             self.wfile.flush()
-            time.sleep(fault.pause_s)
-        self.wfile.write(sent[len(sent) // 2 :])
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Log nothing."""

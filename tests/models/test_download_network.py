@@ -13,7 +13,9 @@ import pytest
 from tests.models.file_server import Fault, FileServer, serving
 from tests.models.served_file import BODY, NAME, SHORT_PATIENCE, model_file
 
-from unbraid.models.download import DownloadError, ModelFile, Patience, fetch
+from unbraid.models.download import Patience
+from unbraid.models.published import ModelFile
+from unbraid.models.sources import DownloadError, fetch
 
 
 def test_unknown_host(into: Path, server: FileServer) -> None:
@@ -99,7 +101,7 @@ def test_no_proxy_hosts_are_requested_directly(
     file: ModelFile, into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
-    with pytest.raises(DownloadError, match="the proxy refuses a connection to"):
+    with pytest.raises(DownloadError, match=r"the proxy 127\.0\.0\.1 can't be reached"):
         fetch(file, into, patience=SHORT_PATIENCE)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert fetch(file, into).read_bytes() == BODY
@@ -145,20 +147,19 @@ def test_proxy_password_outside_latin_1(file: ModelFile, into: Path, monkeypatch
         fetch(file, into)
 
 
-def test_mirror_replaces_the_published_address(
+def test_mirror_is_requested_before_the_published_address(
     into: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.files[NAME] = BODY
-    monkeypatch.setenv("UNBRAID_MIRROR", f"{server.address}/mine/")
+    monkeypatch.setenv("UNBRAID_MODEL_MIRROR", f"{server.address}/mine/")
     assert fetch(model_file("https://published.invalid"), into).read_bytes() == BODY
     assert server.requests[0][0] == f"/mine/{NAME}"
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("mirror", ["/mnt/models", "http://[x", "https://host:abc", "https://:80", "http://"])
-def test_invalid_mirror_address(
-    mirror: str, file: ModelFile, into: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNBRAID_MIRROR", mirror)
+def test_invalid_mirror_address(mirror: str, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNBRAID_MODEL_MIRROR", mirror)
     message = rf"{re.escape(mirror.rstrip('/'))}/.* is not an address that begins with https://"
     with pytest.raises(DownloadError, match=message):
-        fetch(file, into)
+        fetch(model_file("http://published.invalid"), into, patience=SHORT_PATIENCE)

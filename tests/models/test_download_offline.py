@@ -9,7 +9,8 @@ import pytest
 from tests.models.file_server import FileServer
 from tests.models.served_file import BODY, NAME, OTHER
 
-from unbraid.models.download import DownloadError, ModelFile, fetch
+from unbraid.models.published import ModelFile
+from unbraid.models.sources import DownloadError, fetch
 
 
 @pytest.fixture

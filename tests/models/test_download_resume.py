@@ -9,7 +9,9 @@ from tests.folders import all_but_locks_in
 from tests.models.file_server import Fault, FileServer
 from tests.models.served_file import BODY, NAME, OTHER, SHORT_PATIENCE
 
-from unbraid.models.download import DownloadError, ModelFile, Patience, fetch
+from unbraid.models.download import Patience
+from unbraid.models.published import ModelFile
+from unbraid.models.sources import DownloadError, fetch
 
 
 @pytest.mark.parametrize(

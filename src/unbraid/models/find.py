@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.models.auto import AUTO, FIRST_CHOICE, installed_choice, load_auto
-from unbraid.models.catalog import catalog
+from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, load_choice
+from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
@@ -23,9 +23,9 @@ def find_model(
 ) -> Model:
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
-    With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue,
-    `auto` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` may fall back to another model, which
-    separates `stems` (None: all).
+    With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, `auto`
+    or `fast` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` and `fast` may fall back to
+    another model, which separates `stems` (None: all).
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError.
@@ -34,26 +34,41 @@ def find_model(
         from unbraid.models.repo import find_in_repo
 
         return find_in_repo(FIRST_CHOICE if name == AUTO else str(name), repo)
-    if name == AUTO:
-        return load_auto(progress, notice, stems)
-    entry = catalog().get(name) if isinstance(name, str) else None
-    return _load_folder(name) if entry is None else load_or_install(entry, progress, notice, PATIENT)
+    if isinstance(name, str) and name in ORDERS:
+        return load_choice(name, progress, notice, stems)
+
+    def load(entry: CatalogEntry) -> Model:
+        return load_or_install(entry, progress, notice, PATIENT)
+
+    entry = find_entry(name) if isinstance(name, str) else None
+    return _load_folder(name, load) if entry is None else load(entry)
 
 
 def find_installed(name: str | Path) -> Model:
     """Load and verify the model `name` without downloading anything. Raises ModelError."""
-    if name == AUTO:
-        name = installed_choice()
-    entry = catalog().get(name) if isinstance(name, str) else None
-    if entry is None:
-        return _load_folder(name)
+    if isinstance(name, str) and name in ORDERS:
+        name = installed_choice(choice=name)
+    entry = find_entry(name) if isinstance(name, str) else None
+    return _load_folder(name, _load_installed) if entry is None else _load_installed(entry)
+
+
+def _load_installed(entry: CatalogEntry) -> Model:
     if not entry.installed:
-        raise ModelError(f"{name} is not installed. Get it with: unbraid models pull {name}")
-    return load_model_folder(entry.place)
+        raise ModelError(f"{entry.name} is not installed. Get it with: unbraid models pull {entry.name}")
+    return load_model_folder(entry.place, lambda member: _load_installed(catalog()[member]))
 
 
-def _load_folder(name: str | Path) -> Model:
+def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model:
+    """Load a model folder. `load` loads the networks of a bag that are in the catalogue."""
+
+    def load_named(network: str) -> Model:
+        if (entry := find_entry(network)) is None:
+            raise ModelError(f"There is no model {network!r}, which {name} needs. Choose {known}.")
+        return load(entry)
+
+    known = ", ".join(catalog())
     if Path(name).is_dir():
-        return load_model_folder(Path(name))
-    known = ", ".join((AUTO, *catalog()))
-    raise ModelError(f"There is no model {str(name)!r}. Choose {known}, or give the path of a model folder.")
+        return load_model_folder(Path(name), load_named)
+    raise ModelError(
+        f"There is no model {str(name)!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a model folder."
+    )

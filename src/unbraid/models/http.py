@@ -7,12 +7,15 @@ download nothing.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from unbraid import __version__
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16  # bytes: several reports a second on the slowest lines
 REDIRECTS = 5
+PORTS = {"http": 80, "https": 443}
 
 # Status codes of temporary failures (RFC 9110, section 15, and 429 from RFC 6585).
 TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
@@ -104,7 +108,8 @@ def _pool(url: str, host: str, timeouts: Timeouts) -> urllib3.PoolManager:
     proxies = getproxies()
     proxy = None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")
     if not proxy:
-        _look_up(host, timeouts.connect_s)
+        if _reach(host, urlsplit(url).port or PORTS[scheme], timeouts.connect_s):
+            settings["source_address"] = ("0.0.0.0", 0)  # no time is lost with IPv6
         return urllib3.PoolManager(**settings)
     parts = _parts(proxy if "://" in proxy else f"http://{proxy}")
     setting = f"{scheme.upper()}_PROXY"
@@ -123,7 +128,7 @@ def _pool(url: str, host: str, timeouts: Timeouts) -> urllib3.PoolManager:
                 f"the proxy's user or password in {setting} has characters outside Latin-1"
             ) from error
     host = parts.hostname or ""
-    _look_up(host, timeouts.connect_s)
+    _reach(host, parts.port or PORTS[parts.scheme], timeouts.connect_s, "the proxy ")
     port = f":{parts.port}" if parts.port else ""
     return urllib3.ProxyManager(f"{parts.scheme}://{_bracketed(host)}{port}", **settings)
 
@@ -142,15 +147,55 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _look_up(host: str, timeout_s: float) -> None:
-    """Raise TemporaryFailure unless `host` resolves within `timeout_s`. The resolver itself may take half a minute."""
+def _reach(host: str, port: int, timeout_s: float, kind: str = "") -> bool:
+    """Connect to `host` on any of its addresses, all tried at once. Return whether the first to answer is IPv4.
+
+    Raises TemporaryFailure unless the look-up and a connection succeed within `timeout_s`. The resolver alone may take
+    half a minute, and urllib3 tries one address after another, each for its whole time limit. `kind` ("the proxy ")
+    precedes the host in its message.
+    """
+    import selectors
     import socket
 
-    results: list[object] = []
+    end = time.monotonic() + timeout_s
+    addresses = _look_up(host, port, timeout_s)
+    refusal = ""
+    with ExitStack() as stack:
+        waiting = stack.enter_context(selectors.DefaultSelector())
+        for family, address in addresses:
+            try:
+                attempt = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                attempt.setblocking(False)
+                code = attempt.connect_ex(address)
+            except OSError as error:  # no IPv6 on this machine
+                refusal = error.strerror or str(error)
+                continue
+            if code in (0, errno.EINPROGRESS):
+                waiting.register(attempt, selectors.EVENT_WRITE)
+            else:
+                refusal = os.strerror(code)
+        while waiting.get_map() and (left_s := end - time.monotonic()) > 0:
+            for key, _ in waiting.select(left_s):
+                attempt = cast(socket.socket, key.fileobj)
+                code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if code == 0:
+                    return attempt.family == socket.AF_INET
+                refusal = os.strerror(code)
+                waiting.unregister(attempt)
+        if waiting.get_map():
+            raise TemporaryFailure(f"{kind}{host} didn't answer within {timeout_s:.2g} s")
+    raise TemporaryFailure(f"{kind}{host} can't be reached ({refusal})")
+
+
+def _look_up(host: str, port: int, timeout_s: float) -> list[tuple[int, Any]]:
+    """Return family and address for each address of `host`. Raises TemporaryFailure."""
+    import socket
+
+    results: list[Any] = []
 
     def look_up() -> None:
         try:
-            results.append(socket.getaddrinfo(host, None))
+            results.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             results.append(error)
 
@@ -158,9 +203,10 @@ def _look_up(host: str, timeout_s: float) -> None:
     thread.start()
     thread.join(timeout_s)
     if not results:
-        raise TemporaryFailure(f"looking up {host} takes longer than {timeout_s:g} s")
+        raise TemporaryFailure(f"looking up {host} takes longer than {timeout_s:.2g} s")
     if isinstance(results[0], Exception):
         raise TemporaryFailure(f"{host} can't be found (is there a network?)") from results[0]
+    return [(family, address) for family, _, _, _, address in results[0]]
 
 
 def _request(
@@ -235,9 +281,9 @@ def _failure(error: Exception, host: str, timeouts: Timeouts) -> TemporaryFailur
     if isinstance(error, exceptions.NewConnectionError):  # also a ConnectTimeoutError in urllib3
         return TemporaryFailure(f"{host} can't be reached ({_cause(error)})")
     if isinstance(error, exceptions.ConnectTimeoutError):
-        return TemporaryFailure(f"{host} didn't answer within {timeouts.connect_s:g} s")
+        return TemporaryFailure(f"{host} didn't answer within {timeouts.connect_s:.2g} s")
     if isinstance(error, exceptions.ReadTimeoutError):
-        return TemporaryFailure(f"{host} sent nothing for {timeouts.read_s:g} s")
+        return TemporaryFailure(f"{host} sent nothing for {timeouts.read_s:.2g} s")
     if isinstance(error, exceptions.SSLError):
         if _unverified(error):
             return PermanentFailure(

