@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.models import small_catalog
+from tests.models.archive_models import entries, exported, other
 from tests.models.file_server import FileServer, serving
 from tests.models.served_file import BODY, NAME, model_file
 
 from unbraid.models.published import ModelFile
+
+__all__ = ["entries", "exported", "other"]
 
 
 @pytest.fixture

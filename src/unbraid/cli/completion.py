@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SHELLS = ("bash", "zsh")
-FILES, FOLDERS = ("SONG", "MODEL"), ("OUT", "DIR")
+FILES, FOLDERS = ("SONG", "MODEL", "FILE"), ("OUT", "DIR")
 
 
 def add_parser(commands: argparse._SubParsersAction[Any], root: argparse.ArgumentParser) -> None:

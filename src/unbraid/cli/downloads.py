@@ -13,6 +13,11 @@ from unbraid.cli.progress import LINE_APART_S, LINES, REDRAW_S, Bar
 SETTLED_S = 1.0  # before that, the estimate of the time left jumps
 
 
+def can_draw() -> bool:
+    """Whether standard error is a terminal that can show a bar."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class DownloadDisplay:
     """Shows one download on standard error. `update` and `notice` are callbacks for `unbraid.models.find_model`.
 
@@ -31,7 +36,7 @@ class DownloadDisplay:
             return
         if self._bar is None:
             self._started_s, self._started_at = time.monotonic(), done
-            if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            if can_draw():
                 self._bar = _Bar(self._name)
             else:
                 self._bar = _Lines(sys.stderr, self._name, total)

@@ -1,4 +1,4 @@
-"""`unbraid models`: list, download and locate models."""
+"""`unbraid models`: list, download, locate, export and import models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import shutil
 import signal
 import sys
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from unbraid.cli.messages import message_of, say
+from unbraid.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
     from unbraid.models import CatalogEntry
@@ -19,26 +24,46 @@ NOTES = (
     "authors.",
     "A model is downloaded when you first use it, or with: unbraid models pull NAME",
 )
+NAME = "name of a model; `unbraid models` lists them"
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Declare the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list the models, with size, score, licence and stems; download them",
-        description="List the models, download one, or print its folder.",
+        help="list the models, with size, score, licence and stems; download them; copy them to another machine",
+        description="List the models, download them, print their folders, or copy them to a machine without a network.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=list_models)
-    actions = parser.add_subparsers(metavar="list|pull|path")
+    actions = parser.add_subparsers(metavar="list|pull|path|export|import")
     actions.add_parser("list", help="list all models (the default)", allow_abbrev=False)
-    for name, run, text in (
-        ("pull", pull_model, "download a model if it is missing or damaged"),
-        ("path", print_path, "print the folder of a downloaded model"),
-    ):
-        action = actions.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
-        action.add_argument("name", metavar="NAME", help="name of the model; `unbraid models` lists them")
-        action.set_defaults(run=run)
+
+    text = "download models that are missing or damaged"
+    pull = actions.add_parser("pull", help=text, description=text.capitalize() + ".", allow_abbrev=False)
+    pull.add_argument("names", metavar="NAME", nargs="*", help=NAME)
+    pull.add_argument(
+        "--all", action="store_true", help="download all models, for a machine that will be offline"
+    )
+    pull.set_defaults(run=pull_models)
+
+    text = "print the folder of a downloaded model"
+    path = actions.add_parser("path", help=text, description=text.capitalize() + ".", allow_abbrev=False)
+    path.add_argument("name", metavar="NAME", help=NAME)
+    path.set_defaults(run=print_path)
+
+    text = "write downloaded models into one file, for a machine without a network"
+    export = actions.add_parser("export", help=text, description=text.capitalize() + ".", allow_abbrev=False)
+    export.add_argument("file", metavar="FILE", type=Path, help="file to write, such as models.tar")
+    export.add_argument("names", metavar="NAME", nargs="*", help="model; by default all that were downloaded")
+    export.set_defaults(run=export_models)
+
+    text = "install the models of a file that `unbraid models export` wrote"
+    imported = actions.add_parser(
+        "import", help=text, description=text.capitalize() + ".", allow_abbrev=False
+    )
+    imported.add_argument("file", metavar="FILE", type=Path, help="file to read")
+    imported.set_defaults(run=import_models)
 
 
 def list_models(_arguments: argparse.Namespace) -> int:
@@ -65,6 +90,11 @@ def list_models(_arguments: argparse.Namespace) -> int:
         if entry.sdr_db:
             scores = ", ".join(f"{name} {score:.1f}" for name, score in entry.sdr_db.items())
             _write_wrapped(f"SDR: {scores} dB ({entry.sdr_source})", " " * (widths[0] + 2), first=False)
+        if entry.members:
+            names = " and ".join(member.name for member in entry.members)
+            _write_wrapped(f"Consists of {names}.", " " * (widths[0] + 2), first=False)
+        if entry.aliases:
+            _write_wrapped(f"Other names: {', '.join(entry.aliases)}", " " * (widths[0] + 2), first=False)
     return 0
 
 
@@ -93,21 +123,58 @@ def _row(entry: CatalogEntry) -> tuple[str, ...]:
     )
 
 
-def pull_model(arguments: argparse.Namespace) -> int:
-    """Download a model unless it is installed, and check every file of it. Raises ModelError."""
+def pull_models(arguments: argparse.Namespace) -> int:
+    """Download models unless they are installed, and check every file of them. Go on after a failure."""
+    from unbraid.models import catalog
+    from unbraid.models.unavailable import forget
+
+    if arguments.all == bool(arguments.names):
+        raise SettingError("Name one or more models, or use --all.")
+    forget()
+    failed: list[str] = []
+    names = list(catalog() if arguments.all else dict.fromkeys(map(_full_name, arguments.names)))
+    for name in names:
+        try:
+            folder = _pull(name, failed)
+        except ModelError as error:
+            say(message_of(error))
+            failed.append(name)
+        except KeyboardInterrupt:
+            say("Stopped. The next pull continues from here.")
+            return 128 + signal.SIGINT
+        else:
+            sys.stdout.write(f"{name} is installed: {folder}\n")
+            sys.stdout.flush()
+    if failed and len(names) > 1:
+        say(f"Not installed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _full_name(name: str) -> str:
+    """Return the model for an alias, or for `auto` or `fast` the best one; any other name unchanged."""
+    from unbraid.models.auto import ORDERS
+    from unbraid.models.catalog import find_entry
+
+    name = ORDERS.get(name, (name,))[0]
+    entry = find_entry(name)
+    return name if entry is None else entry.name
+
+
+def _pull(name: str, failed: Sequence[str]) -> Path:
+    """Install a model and return its folder. `failed`: models that can't be downloaded. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay
     from unbraid.models import find_model
+    from unbraid.models.catalog import find_entry
 
-    display = DownloadDisplay(arguments.name)
+    entry = find_entry(name)
+    missing = [member.name for member in (entry.members if entry else ()) if member.name in failed]
+    if missing:
+        raise ModelError(f"needs {' and '.join(missing)}, which can't be downloaded.", subject=name)
+    display = DownloadDisplay(name)
     try:
-        folder = find_model(arguments.name, progress=display.update, notice=display.notice).folder
-    except KeyboardInterrupt:
-        display.notice("Stopped. The next pull continues from here.")
-        return 128 + signal.SIGINT
+        return find_model(name, progress=display.update, notice=display.notice).folder
     finally:
         display.clear()
-    sys.stdout.write(f"{arguments.name} is installed: {folder}\n")
-    return 0
 
 
 def print_path(arguments: argparse.Namespace) -> int:
@@ -116,3 +183,43 @@ def print_path(arguments: argparse.Namespace) -> int:
 
     sys.stdout.write(f"{find_installed(arguments.name).folder}\n")
     return 0
+
+
+def export_models(arguments: argparse.Namespace) -> int:
+    """Write installed models into a file. Raises ModelError."""
+    from unbraid.cli.downloads import DownloadDisplay, can_draw
+    from unbraid.models import archive
+    from unbraid.models.catalog import find_entry
+
+    if find_entry(str(arguments.file)) is not None:
+        raise SettingError(f"Name the file first: unbraid models export models.tar {arguments.file}")
+    display = DownloadDisplay(arguments.file.name)
+    try:
+        entries = archive.export_models(
+            arguments.file, arguments.names, display.update if can_draw() else None
+        )
+    finally:
+        display.clear()
+    sys.stdout.write(f"{arguments.file} contains {', '.join(entry.name for entry in entries)}\n")
+    return 0
+
+
+def import_models(arguments: argparse.Namespace) -> int:
+    """Install the models of an exported file, and print a line for each. Raises ModelError."""
+    from unbraid.cli.downloads import DownloadDisplay, can_draw
+    from unbraid.models import archive, catalog
+
+    display, code = DownloadDisplay(arguments.file.name), 0
+    try:
+        progress = display.update if can_draw() else None
+        for model in archive.import_models(arguments.file, progress, display.notice):
+            display.clear()
+            if model.problem is None:
+                sys.stdout.write(f"{model.name} is installed: {catalog()[model.name].place}\n")
+                sys.stdout.flush()
+            else:
+                say(model.problem)
+                code = 1
+    finally:
+        display.clear()
+    return code

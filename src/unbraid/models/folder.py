@@ -118,7 +118,7 @@ def load_model_folder(folder: Path, load_named: LoadNamed = _no_names) -> Model:
         checksums = {str(name): str(digest) for name, digest in description["sha256"].items()}
     except FileNotFoundError as error:
         raise ModelError(f"is not a model folder: it has no {DESCRIPTION}.", subject=str(folder)) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _unusable(folder, f"no {error}" if isinstance(error, KeyError) else str(error)) from error
     if GRAPH not in checksums:
         raise _unusable(folder, f"no SHA-256 of {GRAPH}")
