@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from tests.models.file_server import Fault, FileServer, serving
 
 import unbraid.models
 from unbraid.cli.main import main
-from unbraid.models import catalog
+from unbraid.models import catalog, unavailable
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,18 +30,18 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("words", [[], ["list"]])
-def test_lists_size_score_licence_and_stems_of_every_model(
+def test_lists_size_score_and_stems_of_every_model(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", *words]) == 0
     heading, *rows = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    assert heading.split() == ["MODEL", "READY", "SIZE", "SDR", "LICENCE", "STEMS"]
+    assert heading.split() == ["MODEL", "READY", "SIZE", "SDR", "STEMS"]
     for row, entry in zip(rows, catalog().values(), strict=True):
         name, ready, size, unit, score, *rest = row.split()
         assert (name, ready, unit) == (entry.name, "yes" if entry.installed else "no", "MB")
         assert float(size) == pytest.approx((entry.size or entry.download_size) / 1e6, abs=0.06)
         assert score == (f"{entry.sdr_db['mean']:.1f}" if entry.sdr_db else "-")
-        assert rest == [entry.licence, *entry.sources]
+        assert rest == list(entry.sources)
         assert len(row) <= 80
 
 
@@ -55,6 +57,17 @@ def test_list_describes_each_model_with_its_paper_and_the_source_of_its_score(
         (about,) = (text for text in paragraphs if text.startswith(f"{entry.name} {entry.summary}"))
         assert entry.paper is None or f"({entry.paper})" in about
         assert entry.sdr_source is None or f"dB ({entry.sdr_source})" in about
+        assert all(alias in about for alias in entry.aliases)
+        assert f"Licence: {entry.licence}" in about
+
+
+def test_list_shows_other_names_and_the_models_of_a_bag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    paragraphs = [" ".join(paragraph.split()) for paragraph in capsys.readouterr().out.split("\n\n")]
+    assert any("Other names: spleeter:2stems, spleeter:2stems-16kHz" in text for text in paragraphs)
+    assert any(
+        text.startswith("spleeter_lite") and "Consists of spleeter and lite." in text for text in paragraphs
+    )
 
 
 # path
@@ -113,7 +126,7 @@ def test_pull_downloads_a_model_once(
     assert len(server.requests) == 1
     assert main(["models", "path", "htdemucs"]) == 0
     assert main(["models"]) == 0
-    assert "htdemucs     yes" in capsys.readouterr().out
+    assert re.search(r"^htdemucs +yes ", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_pull_reports_an_unavailable_model_in_one_line(
@@ -127,6 +140,86 @@ def test_pull_reports_an_unavailable_model_in_one_line(
     assert error.startswith("unbraid: htdemucs_ft can't be downloaded: 127.0.0.1 answers 404")
     for file in unbraid.models.catalog()["htdemucs_ft"].files:
         assert f"{file.url} (SHA-256 {file.sha256})" in error
+
+
+def test_pull_installs_several_models_under_any_of_their_names(
+    server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "pull", "spleeter:2stems", "htdemucs", "spleeter", "lite"]) == 0
+    models = tmp_path / "cache" / "models"
+    assert capsys.readouterr().out.splitlines() == [
+        f"spleeter is installed: {models / 'spleeter'}",
+        f"htdemucs is installed: {models / 'htdemucs'}",
+        f"lite is installed: {catalog()['lite'].place}",
+    ]
+
+
+@pytest.mark.parametrize(("choice", "model"), [("auto", "htdemucs"), ("fast", "spleeter")])
+def test_pull_of_a_choice_gets_its_best_model(
+    server: FileServer, capsys: pytest.CaptureFixture[str], choice: str, model: str
+) -> None:
+    assert main(["models", "pull", choice]) == 0
+    assert capsys.readouterr().out.startswith(f"{model} is installed: ")
+
+
+def test_pull_all_installs_every_model(server: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "pull", "--all"]) == 0
+    entries = unbraid.models.catalog()
+    assert capsys.readouterr().out.splitlines() == [
+        f"{name} is installed: {entry.place}" for name, entry in entries.items()
+    ]
+    assert all(entry.installed for entry in entries.values())
+
+
+def test_pull_all_goes_on_after_a_failure(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = unbraid.models.catalog()
+    for name in ("htdemucs", "spleeter"):
+        del server.files[entries[name].files[0].name]
+    assert main(["models", "pull", "--all"]) == 1
+    output = capsys.readouterr()
+    missing = ("htdemucs", "spleeter", "spleeter_lite")
+    assert output.out.splitlines() == [
+        f"{name} is installed: {entry.place}" for name, entry in entries.items() if name not in missing
+    ]
+    errors = [line for line in output.err.splitlines() if line.startswith("unbraid: ")]
+    assert errors[0].startswith("unbraid: htdemucs can't be downloaded: 127.0.0.1 answers 404")
+    assert errors[1].startswith("unbraid: spleeter can't be downloaded: 127.0.0.1 answers 404")
+    assert errors[2] == "unbraid: spleeter_lite needs spleeter, which can't be downloaded."
+    assert errors[3] == "unbraid: Not installed: htdemucs, spleeter, spleeter_lite"
+    assert len(errors) == 4
+
+
+def test_pull_all_verifies_bundled_models(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = unbraid.models.catalog()
+    lite = replace(entries["lite"], folder=shutil.copytree(entries["lite"].place, tmp_path / "lite"))
+    (tmp_path / "lite" / "weights.bin").write_bytes(b"damaged")
+    monkeypatch.setitem(entries, "lite", lite)  # type: ignore[arg-type]  # a dict
+    assert main(["models", "pull", "--all"]) == 1
+    assert (
+        f"unbraid: {tmp_path / 'lite' / 'weights.bin'} is damaged or was altered" in capsys.readouterr().err
+    )
+
+
+def test_pull_ends_the_memory_of_failed_downloads(
+    server: FileServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("htdemucs", "spleeter"):
+        unavailable.remember(name, "no network")
+    assert main(["models", "pull", "htdemucs_6s"]) == 0
+    assert [unavailable.recall(name) for name in ("htdemucs", "spleeter")] == [None, None]
+
+
+@pytest.mark.parametrize("words", [[], ["htdemucs", "--all"]])
+def test_pull_needs_names_or_all(
+    words: list[str], server: FileServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "pull", *words]) == 2
+    assert capsys.readouterr() == ("", "unbraid: Name one or more models, or use --all.\n")
+    assert server.requests == []
 
 
 PULL = """

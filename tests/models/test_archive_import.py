@@ -1,4 +1,4 @@
-"""Exported models are installed elsewhere, whole or not at all."""
+"""Exported models are installed elsewhere, atomically."""
 
 from __future__ import annotations
 

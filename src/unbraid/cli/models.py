@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def list_models(_arguments: argparse.Namespace) -> int:
     from unbraid.models import catalog
 
     entries = list(catalog().values())
-    rows = [("MODEL", "READY", "SIZE", "SDR", "LICENCE", "STEMS"), *map(_row, entries)]
+    rows = [("MODEL", "READY", "SIZE", "SDR", "STEMS"), *map(_row, entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         name, installed, size, *others, stems = (
@@ -87,15 +87,21 @@ def list_models(_arguments: argparse.Namespace) -> int:
         paper = f" ({entry.paper})" if entry.paper else ""
         sys.stdout.write("\n")
         _write_wrapped(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}", " " * (widths[0] + 2))
-        if entry.sdr_db:
-            scores = ", ".join(f"{name} {score:.1f}" for name, score in entry.sdr_db.items())
-            _write_wrapped(f"SDR: {scores} dB ({entry.sdr_source})", " " * (widths[0] + 2), first=False)
-        if entry.members:
-            names = " and ".join(member.name for member in entry.members)
-            _write_wrapped(f"Consists of {names}.", " " * (widths[0] + 2), first=False)
-        if entry.aliases:
-            _write_wrapped(f"Other names: {', '.join(entry.aliases)}", " " * (widths[0] + 2), first=False)
+        for line in _details(entry):
+            _write_wrapped(line, " " * (widths[0] + 2), first=False)
     return 0
+
+
+def _details(entry: CatalogEntry) -> Iterator[str]:
+    """Yield lines about a model that not every model has, and its licence."""
+    if entry.sdr_db:
+        scores = ", ".join(f"{name} {score:.1f}" for name, score in entry.sdr_db.items())
+        yield f"SDR: {scores} dB ({entry.sdr_source})"
+    if entry.members:
+        yield f"Consists of {' and '.join(member.name for member in entry.members)}."
+    if entry.aliases:
+        yield f"Other names: {', '.join(entry.aliases)}"
+    yield f"Licence: {entry.licence}"
 
 
 def _write_wrapped(text: str, indent: str, first: bool = True) -> None:
@@ -118,7 +124,6 @@ def _row(entry: CatalogEntry) -> tuple[str, ...]:
         "no" if size is None else "yes",
         f"{(entry.download_size if size is None else size) / 1e6:.1f} MB",
         UNKNOWN if score is None else f"{score:.1f}",
-        entry.licence,
         " ".join(entry.sources),
     )
 
