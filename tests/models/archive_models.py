@@ -17,8 +17,9 @@ import pytest
 from tests.models.published import HDEMUCS_MMI, HTDEMUCS, SOURCES, TINY, draw, published, tiny_graphs
 
 import unbraid.models
-from unbraid.models import archive, find
-from unbraid.models.archive import Imported, export_models, import_models
+from unbraid.models import archive_export, archive_import, find
+from unbraid.models.archive_export import export_models
+from unbraid.models.archive_import import Imported, import_models
 from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.convert import convert_bag
 from unbraid.models.readers.packages import read_package
@@ -35,7 +36,13 @@ def install_small_catalog(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Mapp
         for name, entry in catalog().items()
         if name in GRAPHS or not entry.files
     }
-    for module in (archive, find, sys.modules["unbraid.models.catalog"], unbraid.models):
+    for module in (
+        archive_export,
+        archive_import,
+        find,
+        sys.modules["unbraid.models.catalog"],
+        unbraid.models,
+    ):
         monkeypatch.setattr(module, "catalog", lambda: entries)
     return entries
 

@@ -21,7 +21,7 @@ from tests.models.published import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog as real_catalog
-from unbraid.models.archive import LIMITS, Imported, import_models
+from unbraid.models.archive_import import LIMITS, Imported, import_models
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.graphs import load_template, template_for
 
@@ -39,13 +39,13 @@ def described(**changes: Any) -> Change:
     return change
 
 
-def with_graph(graph: bytes) -> Change:
-    """Another graph, with the right checksum."""
+def with_file(name: str, data: bytes) -> Change:
+    """Another file, with the right checksum."""
 
     def change(files: dict[str, bytes]) -> None:
-        files["htdemucs/graph.onnx"] = graph
+        files[f"htdemucs/{name}"] = data
         sums = json.loads(files["htdemucs/model.json"])["sha256"]
-        described(sha256={**sums, "graph.onnx": hashlib.sha256(graph).hexdigest()})(files)
+        described(sha256={**sums, name: hashlib.sha256(data).hexdigest()})(files)
 
     return change
 
@@ -64,7 +64,9 @@ def with_graph(graph: bytes) -> Change:
         pytest.param(described(sources=["voice"]), id="other stems"),
         pytest.param(described(overlap=0.999), id="other overlap"),
         pytest.param(described(networks=[{"model": "lite", "weights": {"vocals": 1}}]), id="bag of others"),
-        pytest.param(with_graph(b"\x08\x0a"), id="other graph"),
+        pytest.param(described(edges="demucs"), id="another setting"),
+        pytest.param(with_file("weights.bin", b""), id="short weights"),
+        pytest.param(with_file("graph.onnx", b"\x08\x0a"), id="other graph"),
     ],
 )
 def test_rejects_a_model_that_unbraid_would_not_write(

@@ -18,7 +18,8 @@ from tests.models.archive_models import (
 )
 
 from unbraid.errors import ModelError
-from unbraid.models.archive import Imported, export_models
+from unbraid.models.archive_export import export_models
+from unbraid.models.archive_import import Imported
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.find import find_installed
 

@@ -56,14 +56,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     export = actions.add_parser("export", help=text, description=text.capitalize() + ".", allow_abbrev=False)
     export.add_argument("file", metavar="FILE", type=Path, help="file to write, such as models.tar")
     export.add_argument("names", metavar="NAME", nargs="*", help="model; by default all that were downloaded")
-    export.set_defaults(run=export_models)
+    export.set_defaults(run=run_export)
 
     text = "install the models of a file that `unbraid models export` wrote"
     imported = actions.add_parser(
         "import", help=text, description=text.capitalize() + ".", allow_abbrev=False
     )
     imported.add_argument("file", metavar="FILE", type=Path, help="file to read")
-    imported.set_defaults(run=import_models)
+    imported.set_defaults(run=run_import)
 
 
 def list_models(_arguments: argparse.Namespace) -> int:
@@ -190,34 +190,33 @@ def print_path(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def export_models(arguments: argparse.Namespace) -> int:
+def run_export(arguments: argparse.Namespace) -> int:
     """Write installed models into a file. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay, can_draw
-    from unbraid.models import archive
+    from unbraid.models.archive_export import export_models
     from unbraid.models.catalog import find_entry
 
     if find_entry(str(arguments.file)) is not None:
         raise SettingError(f"Name the file first: unbraid models export models.tar {arguments.file}")
     display = DownloadDisplay(arguments.file.name)
     try:
-        entries = archive.export_models(
-            arguments.file, arguments.names, display.update if can_draw() else None
-        )
+        entries = export_models(arguments.file, arguments.names, display.update if can_draw() else None)
     finally:
         display.clear()
     sys.stdout.write(f"{arguments.file} contains {', '.join(entry.name for entry in entries)}\n")
     return 0
 
 
-def import_models(arguments: argparse.Namespace) -> int:
+def run_import(arguments: argparse.Namespace) -> int:
     """Install the models of an exported file, and print a line for each. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay, can_draw
-    from unbraid.models import archive, catalog
+    from unbraid.models import catalog
+    from unbraid.models.archive_import import import_models
 
     display, code = DownloadDisplay(arguments.file.name), 0
     try:
         progress = display.update if can_draw() else None
-        for model in archive.import_models(arguments.file, progress, display.notice):
+        for model in import_models(arguments.file, progress, display.notice):
             display.clear()
             if model.problem is None:
                 sys.stdout.write(f"{model.name} is installed: {catalog()[model.name].place}\n")

@@ -1,7 +1,4 @@
-"""Export installed models into one file, and import them from it on a machine without a network.
-
-The file is a plain tar file with the folders of `models` in the cache: `htdemucs/model.json`, `htdemucs/graph.onnx`,
-`htdemucs/weights.bin`. docs/models.md describes it. It has nothing that depends on the machine.
+"""Import the models of an exported file on a machine without a network.
 
 An import trusts only the weights, of which the catalogue has no checksums: wrong ones give wrong stems and nothing
 worse. Everything else must equal what Unbraid itself writes for that model.
@@ -11,24 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from unbraid.errors import ModelError
-from unbraid.files.atomic import atomic_write
-from unbraid.files.oserrors import read_cause, write_cause
+from unbraid.files.oserrors import read_cause
+from unbraid.models.archive_export import files_of
 from unbraid.models.cache import locked, new_model_folder
-from unbraid.models.catalog import CatalogEntry, catalog, find_entry
+from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.convert import SHARED
 from unbraid.models.download import DownloadProgress
-from unbraid.models.find import find_installed
-from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model, load_model_folder
-from unbraid.models.graphs import load_template
-from unbraid.models.tar import CHUNK, END, TarError, TarMember, TarReader, header, padding
+from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, load_model_folder
+from unbraid.models.graphs import GraphTemplate, load_template
+from unbraid.models.tar import TarError, TarMember, TarReader
 
 EXPORT = "unbraid models export"  # the command
 
@@ -48,88 +43,6 @@ class Imported:
     name: str
     problem: str | None = None
     """Why it isn't installed, as a line for the user; None if it is."""
-
-
-def export_models(
-    path: Path, names: Sequence[str] = (), progress: DownloadProgress | None = None
-) -> Sequence[CatalogEntry]:
-    """Write installed models into the file `path`, atomically, and return them. No names: all that were downloaded.
-
-    A bundled bag stands for the models that it consists of. The models are verified. `progress` receives the bytes so
-    far and the total. Raises ModelError.
-    """
-    entries = _entries(names)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ModelError("is not a regular file. Choose another name.", subject=str(path))
-    done, total = 0, sum(entry.size or 0 for entry in entries)
-
-    def report(size: int) -> None:
-        nonlocal done
-        done += size
-        if progress is not None:
-            progress(min(done, total), total)
-
-    try:
-        with atomic_write(path) as file:
-            for entry in entries:
-                _pack(entry, file, report)
-            file.write(END)
-    except OSError as error:
-        raise ModelError(
-            f"can't be written: {write_cause(error)}. Choose another place for it.", subject=str(path)
-        ) from error
-    return entries
-
-
-def _entries(names: Sequence[str]) -> Sequence[CatalogEntry]:
-    """Return the downloaded models with these names. Raises ModelError if one is unknown or bundled."""
-    if not names:
-        entries = [entry for entry in catalog().values() if entry.files and entry.installed]
-        if not entries:
-            raise ModelError("No downloaded model is installed. Get one with: unbraid models pull NAME")
-        return entries
-    chosen: dict[str, CatalogEntry] = {}
-    for name in names:
-        entry = find_entry(name)
-        if entry is None:
-            raise ModelError(f"There is no model {name!r}. Choose {', '.join(catalog())}.")
-        downloaded = [one for one in (entry, *entry.members) if one.files]
-        if not downloaded:
-            raise ModelError(f"{entry.name} comes with Unbraid. It needs no export.")
-        chosen.update((one.name, one) for one in downloaded)
-    return list(chosen.values())
-
-
-def _pack(entry: CatalogEntry, target: IO[bytes], report: Callable[[int], None]) -> None:
-    """Verify a model and write its part of the tar file. Raises ModelError, and OSError for the tar file."""
-    with ExitStack() as stack:
-        with suppress(ModelError):  # a read-only cache needs no lock
-            stack.enter_context(locked(entry.place))
-        model = find_installed(entry.name)
-        for name in _files(model):
-            path = model.folder / name
-            size = path.stat().st_size
-            target.write(header(f"{entry.name}/{name}", size))
-            for chunk in _read(path):
-                target.write(chunk)
-                report(len(chunk))
-            target.write(padding(size))
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
-
-
-def _files(model: Model) -> Sequence[str]:
-    """Return the files of a downloaded model, relative to its folder."""
-    networks = [member.model.folder.name for member in model.members]
-    inside = [f"{network}/{file}" for network in networks for file in LIMITS]
-    return (DESCRIPTION, *inside) if networks else tuple(LIMITS)
 
 
 def import_models(
@@ -266,23 +179,34 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
         raise damaged from error
     if (model.name, model.version) != (entry.name, entry.version):
         raise _Unusable(
-            f"{entry.name} was exported by another version of Unbraid ({model.version} instead of {entry.version}). "
-            "Use the same version on both machines."
+            f"{entry.name} was exported by another version of Unbraid. Use the same version on both machines."
         )
-    if {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} != set(
-        _files(model)
-    ):
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if found != set(files_of(model)):
         raise damaged
     assert entry.graph is not None
     template = load_template(entry.graph)
-    own = {**template.description, "sources": list(entry.sources), "licence": entry.licence}
-    networks = [member.model.folder for member in model.members]
-    for place in {folder, *networks}:
-        is_bag = bool(networks) and place == folder
-        described = json.loads((place / DESCRIPTION).read_text("utf-8"))
-        if any(
-            described.get(key) != own[key] for key in ((*SHARED, "segment", "licence") if is_bag else own)
-        ):
+    settings = {**template.description, "sources": list(entry.sources), "licence": entry.licence}
+    networks = {member.model.folder for member in model.members}
+    shared = {key: settings[key] for key in (*SHARED, "segment", "licence")}
+    if networks and not _is_described(folder, shared, NETWORKS):
+        raise damaged
+    for network in networks or {folder}:
+        if not (_is_described(network, settings, "sha256") and _fits(network, template)):
             raise damaged
-        if not is_bag and (place / GRAPH).read_bytes() != template.graph.read_bytes():
-            raise damaged
+
+
+def _is_described(folder: Path, settings: Mapping[str, Any], other: str) -> bool:
+    """Whether the description has these settings, a name, a version and the entry `other`, and nothing else."""
+    described = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    return bool(
+        described.keys() == {*settings, "name", "version", other}
+        and all(described[key] == value for key, value in settings.items())
+    )
+
+
+def _fits(folder: Path, template: GraphTemplate) -> bool:
+    """Whether the graph is the shipped one, and the weights have its size."""
+    size = max(tensor.offset + tensor.length for tensor in template.tensors)
+    same_graph = (folder / GRAPH).read_bytes() == template.graph.read_bytes()
+    return same_graph and (folder / WEIGHTS).stat().st_size == size
