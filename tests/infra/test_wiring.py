@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from unbraid.aws.settings import PREFIX, Settings
 from unbraid.jobs.limits import DAY, Limits
 
 Synth = Callable[..., Template]
+
+ROOT = Path(__file__).parents[2]
 
 FUNCTIONS = {
     *(route.function for route in ROUTES),
@@ -146,7 +149,18 @@ def test_the_settings_accept_the_environment(synth: Synth, monkeypatch: pytest.M
         monkeypatch.setenv(name, text(value).replace("<", "").replace(">", "").replace("::", "-"))
     settings = Settings.load()
     assert settings.sends_mail
-    assert settings.limits.models == ("auto", "lite", "htdemucs")
+    assert settings.limits.models == ("auto", "fast", "lite", "htdemucs", "spleeter", "spleeter_lite")
+
+
+def test_users_may_choose_the_models_that_the_build_downloads(synth: Synth) -> None:
+    template = synth()
+    build = one(template, "CodeBuild::Project")["Environment"]["EnvironmentVariables"]
+    (downloaded,) = (variable["Value"] for variable in build if variable["Name"] == "MODELS")
+    offered = functions(template)["process"]["Environment"]["Variables"]["UNBRAID_MODELS"]
+    assert offered == f"auto fast lite {downloaded}"
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    assert dockerfile.count(f'ARG MODELS="{downloaded}"') == dockerfile.count("ARG MODELS") == 2
+    assert 'UNBRAID_MODELS="auto fast lite ${MODELS}"' in dockerfile
 
 
 @pytest.mark.parametrize(
