@@ -54,6 +54,13 @@ def test_song_goes_from_upload_to_deletion(bucket: str, table: str, tmp_path: Pa
     assert urllib3.request("GET", status.files[0].url).status in (403, 404)
 
 
+def test_models_of_the_settings_are_the_images(bucket: str, table: str) -> None:
+    sessions = open_sessions(Settings(bucket=bucket, table=table, models=("auto", "lite", "spleeter")))
+    assert sessions.queue_snapshot.rates.used("auto", "vocals") == "spleeter"
+    every = open_sessions(Settings(bucket=bucket, table=table))
+    assert every.queue_snapshot.rates.used("auto", "vocals") == "htdemucs"
+
+
 def test_sweeps_expired_sessions_and_orphaned_files(bucket: str, table: str) -> None:
     sessions = open_sessions(Settings(bucket=bucket, table=table))
     service = Service(sessions)

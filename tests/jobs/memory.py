@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed
@@ -158,11 +159,17 @@ class Outbox:
 class Workspace:
     """Sessions in memory, with a clock that moves only when a test sets it."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, available: AvailableModels | None = None, **limits: Any) -> None:
         self.store, self.objects, self.outbox = MemoryStore(), MemoryObjects(), Outbox()
         self.now = 1_800_000_000.0
         self.sessions = Sessions(
-            self.store, self.objects, self.outbox, self.outbox, Limits(**limits), lambda: self.now
+            self.store,
+            self.objects,
+            self.outbox,
+            self.outbox,
+            Limits(**limits),
+            lambda: self.now,
+            available,
         )
         self.service = Service(self.sessions)
         self.leases = Leases(self.sessions)

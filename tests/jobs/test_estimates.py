@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.jobs.memory import Workspace
+from tests.jobs.memory import SONG, Workspace
 
+from unbraid.api.answers import models_answer
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.estimates import Rates
 from unbraid.jobs.queue_snapshot import QueueSnapshot, QueueSnapshots
 from unbraid.jobs.session import Choices
+from unbraid.models import unavailable
 from unbraid.models.catalog import catalog
 
 LITE = Choices("lite")
@@ -58,12 +61,49 @@ def test_rate_prefers_long_and_recent_songs(workspace: Workspace) -> None:
     assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == 0.01
 
 
-def test_auto_has_the_rate_of_the_model_it_used(workspace: Workspace) -> None:
-    assert workspace.service.queue_snapshot.rates.of(
-        "auto", "vocals"
-    ) == workspace.service.queue_snapshot.rates.of("lite", "vocals")
+def test_short_songs_do_not_change_the_rate_of_whole_songs(workspace: Workspace) -> None:
+    """The first song of a machine also compiles the network. If it is short, that is most of its time."""
+    before = workspace.service.queue_snapshot.rates.of("lite", "vocals")
+    learn(workspace, 18.0, duration_s=12.0)
+    assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == before
+
+
+def test_auto_and_fast_have_the_rate_of_the_model_that_the_next_song_will_use(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     learn(workspace, 50.0, choices=Choices("auto"), used="htdemucs")
-    assert workspace.service.queue_snapshot.rates.of("auto", "vocals") == 0.5
+    learn(workspace, 4.0, choices=Choices("auto"), used="spleeter")
+    learn(workspace, 9.0)
+    monkeypatch.delenv("UNBRAID_OFFLINE")
+
+    def rates(*missing: str) -> tuple[float, float]:
+        monkeypatch.setattr(unavailable, "_here", {})
+        for name in missing:
+            unavailable.remember(name, "no network")
+        workspace.now += 1
+        rates = workspace.service.queue_snapshot.rates
+        return rates.of("auto", "vocals"), rates.of("fast", "vocals")
+
+    try:
+        assert rates() == (0.5, 0.04)
+        assert rates("htdemucs") == (0.04, 0.04)
+        assert rates("htdemucs", "spleeter") == (0.09, 0.09)
+    finally:
+        unavailable.forget()
+
+
+def test_menu_and_song_have_the_same_estimate(workspace: Workspace) -> None:
+    """The page multiplies the rates of GET /models with the length of a song."""
+    learn(workspace, 7.0)
+    answer = models_answer(workspace.sessions.limits, workspace.service.queue_snapshot.rates)
+    for choice in answer.choices:
+        for stems, used in choice.stems.items():
+            session_id = workspace.waiting(
+                choices=Choices(choice.name, stems), data=SONG + bytes(24_000 * 300 - len(SONG))
+            )
+            assert eta(workspace, session_id) == pytest.approx(300 * used.secondsPerSecond)
+            workspace.service.cleanup(session_id)
+            workspace.now += 1
 
 
 def test_without_progress_the_usual_rate_counts(workspace: Workspace) -> None:
@@ -93,8 +133,13 @@ def test_download_time_is_added_to_the_songs(workspace: Workspace) -> None:
     workspace.leases.renew_lease(session_id, "w", 0.0, "downloading", 300.0)
     assert eta(workspace, session_id) is None
     workspace.now += 20
+    workspace.leases.renew_lease(session_id, "w", 0.01, "downloading")
+    assert eta(workspace, session_id) is None  # most of these 20 s was the wait for the server
     workspace.leases.renew_lease(session_id, "w", 0.5, "downloading")
     assert eta(workspace, session_id) == pytest.approx(20.0 + 30.0)
+    workspace.now += 20
+    workspace.leases.renew_lease(session_id, "w", 0.0, "analysing")
+    assert eta(workspace, session_id) == pytest.approx(30.0)
 
 
 def test_waiting_song_adds_the_time_of_songs_ahead(workspace: Workspace) -> None:
@@ -139,13 +184,13 @@ def test_concurrent_requests_share_one_snapshot(
     reads, go = [], threading.Event()
     read = QueueSnapshot.read
 
-    def slow(jobs: object, now: float) -> QueueSnapshot:
+    def slow(jobs: object, now: float, available: AvailableModels) -> QueueSnapshot:
         reads.append(now)
         go.wait(10)
-        return read(workspace.store, now)
+        return read(workspace.store, now, available)
 
     monkeypatch.setattr(QueueSnapshot, "read", slow)
-    snapshots = QueueSnapshots(workspace.store, lambda: workspace.now)
+    snapshots = QueueSnapshots(workspace.store, lambda: workspace.now, AvailableModels())
     for _ in range(2):
         go.clear()
         results: list[QueueSnapshot] = []

@@ -15,7 +15,7 @@ from tests.audio.sounds import KINDS, bursts, write
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox
 
-from unbraid.errors import Fault, UnbraidError
+from unbraid.errors import Fault
 from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
@@ -169,6 +169,26 @@ def test_reports_progress(workspace: JobWorkspace, long: Path) -> None:
     assert stage == "separating"
     assert 0 < progress < 1
     assert duration_s == 40.0
+
+
+def test_stages_come_in_order(
+    workspace: JobWorkspace, short: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is downloaded before the song is read. Before its first report, a job has no stage."""
+    session = workspace.lease(short, choices=Choices("auto"))
+    stages = [session.stage]
+    report = heartbeat.Heartbeat.report
+
+    def recorded(self: heartbeat.Heartbeat, progress: float, stage: str) -> None:
+        if stage != stages[-1]:
+            stages.append(stage)
+        report(self, progress, stage)
+
+    monkeypatch.setattr(heartbeat.Heartbeat, "report", recorded)
+    workspace.separators = Separators()
+    ended = workspace.run(session)
+    assert (ended.state, ended.model_used) == (State.COMPLETED, "htdemucs")
+    assert stages == [None, "downloading", "analysing", "separating", "writing"]
 
 
 def test_unreadable_song_fails_with_the_users_file_name(workspace: JobWorkspace, tmp_path: Path) -> None:
@@ -377,17 +397,3 @@ def test_full_disk_fails_with_advice_and_leaves_no_files(
     assert "no disk space left" in ended.error_message
     assert str(tiny_disk) not in ended.error_message
     assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["song.wav"]
-
-
-def test_separators_keep_the_model_until_another_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    separators = Separators()
-    lite = separators.get("lite")
-    assert separators.get("lite") is lite
-    auto = separators.get("auto")
-    assert auto.separator is not lite.separator
-    assert separators.get("auto") is auto
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 3600)
-    assert separators.get("auto") is not auto  # tries the download of the first choice again
-    with pytest.raises(UnbraidError):
-        separators.get("htdemucs")

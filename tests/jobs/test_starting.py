@@ -128,7 +128,7 @@ def test_rejects_file_larger_than_limit() -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, lite, htdemucs"),
+        (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, fast, lite, htdemucs"),
         (Choices(model="/etc"), "no model"),
         (Choices(stems="piano"), "no stem 'piano'. Choose one of all, drums, bass, other, vocals"),
         (Choices(format="aiff"), "no format 'aiff'. Choose one of wav, flac, mp3, m4a, opus"),
@@ -150,6 +150,23 @@ def test_rejects_unavailable_options_before_the_song_is_queued(
 def test_accepts_every_stem_of_the_model(workspace: Workspace) -> None:
     choices = Choices("htdemucs_6s", "piano")
     assert workspace.service.start(workspace.uploaded(), choices=choices).choices == choices
+
+
+@pytest.mark.parametrize("choice", ["auto", "fast"])
+def test_auto_and_fast_offer_four_stems(workspace: Workspace, choice: str) -> None:
+    for stems in ("all", "vocals", "drums"):
+        choices = Choices(choice, stems)
+        assert workspace.service.start(workspace.uploaded(), choices=choices).choices == choices
+    with pytest.raises(SettingError, match="fast has no stem 'piano'"):
+        workspace.service.start(workspace.uploaded(), choices=Choices("fast", "piano"))
+
+
+def test_models_own_name_replaces_an_alias() -> None:
+    workspace = Workspace(models=("lite", "spleeter:4stems"))
+    session = workspace.service.start(workspace.uploaded(), choices=Choices("spleeter:4stems", "drums"))
+    assert session.choices == Choices("spleeter_4stems", "drums")
+    with pytest.raises(SettingError, match="Choose one of lite, spleeter_4stems"):
+        workspace.service.start(workspace.uploaded(), choices=Choices("spleeter:2stems"))
 
 
 def test_allowed_formats_are_the_writable_formats() -> None:

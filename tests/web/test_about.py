@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.web.test_songs import assert_problem
 from unbraid import __version__
 from unbraid.local.logs import JsonLines, set_up
 from unbraid.models import catalog
+from unbraid.models.unavailable import forget, remember
 
 
 def test_models_have_sizes_scores_and_costs(app: App) -> None:
@@ -32,10 +34,35 @@ def test_models_have_sizes_scores_and_costs(app: App) -> None:
     assert 0 < lite["secondsPerSecond"]["all"] < ft["secondsPerSecond"]["one"] < ft["secondsPerSecond"]["all"]
 
 
+def test_models_say_which_model_auto_and_fast_stand_for(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("UNBRAID_OFFLINE")
+
+    app = open_app()
+
+    def used(choice: str, stems: str) -> tuple[str, dict[str, str]]:
+        choices = {one["name"]: one["stems"] for one in app.client.get("/models").json()["choices"]}
+        assert list(choices["fast"]) == ["drums", "bass", "other", "vocals", "all"]
+        return choices[choice][stems]["model"], choices[choice][stems]["passedOver"]
+
+    assert used("auto", "vocals") == used("auto", "all") == ("htdemucs", {})
+    assert (used("fast", "vocals"), used("fast", "all")) == (("spleeter", {}), ("spleeter_lite", {}))
+    remember("htdemucs", "no network")
+    app = open_app()  # without the answer of the last second
+    name, passed_over = used("auto", "vocals")
+    assert name == "spleeter"
+    assert passed_over["htdemucs"].startswith("no network (tried at ")
+    assert used("fast", "vocals") == ("spleeter", {})
+    forget()
+
+
 def test_lists_and_accepts_only_allowed_models(open_app: OpenApp) -> None:
     app = open_app(models=["lite"])
     answer = app.client.get("/models").json()
     assert ([model["name"] for model in answer["models"]], answer["default"]) == (["lite"], "lite")
+    assert answer["choices"] == []
     upload = app.create_upload()
     app.put_song(upload)
     assert_problem(app.process(upload, model="htdemucs"), 422)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 from unbraid import __version__
 from unbraid.api.call import Features
@@ -10,6 +10,7 @@ from unbraid.api.problems import of_error
 from unbraid.api.schemas import (
     BatchProcessAnswer,
     BatchStatusRequest,
+    ChoiceAnswer,
     ConfigAnswer,
     Cost,
     ModelAnswer,
@@ -22,16 +23,17 @@ from unbraid.api.schemas import (
     StatusesAnswer,
     UnknownStatus,
     UploadAnswer,
+    UsedModel,
 )
 from unbraid.audio.formats import FORMATS
 from unbraid.errors import UnbraidError
-from unbraid.jobs.choices import ALL
+from unbraid.jobs.choices import ALL, allowed_models, stems_of
 from unbraid.jobs.estimates import Rates
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.service import Upload
 from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
-from unbraid.models.auto import AUTO
+from unbraid.models.auto import ORDERS
 from unbraid.models.catalog import CatalogEntry, catalog
 
 
@@ -108,14 +110,12 @@ def statuses_answer(request: BatchStatusRequest, answers: Mapping[str, StatusAns
     )
 
 
-def models_answer(
-    allowed: Sequence[str] | None, rates: Rates, installed: Collection[str] | None = None
-) -> ModelsAnswer:
-    """The models of the catalogue.
+def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
+    """The models that users may choose, and the models that `auto` and `fast` stand for now."""
+    available = rates.available
 
-    `allowed`: models that users may choose; None: all. `installed`: models that need no download where songs are
-    separated; None: look in this machine's cache.
-    """
+    def size_of(entry: CatalogEntry) -> int:
+        return entry.download_size or entry.size or 0
 
     def answer(entry: CatalogEntry) -> ModelAnswer:
         return ModelAnswer(
@@ -124,14 +124,31 @@ def models_answer(
             stems=list(entry.sources),
             licence=entry.licence,
             sdr=dict(entry.sdr_db),
-            installed=entry.installed if installed is None else entry.name in installed,
-            sizeBytes=entry.download_size or entry.size or 0,
+            installed=available.installed(entry),
+            sizeBytes=size_of(entry),
             secondsPerSecond=Cost(one=rates.of(entry.name, entry.sources[0]), all=rates.of(entry.name, ALL)),
         )
 
-    chosen = [entry for entry in catalog().values() if allowed is None or entry.name in allowed]
-    auto = allowed is None or AUTO in allowed
-    return ModelsAnswer(models=[answer(one) for one in chosen], default=AUTO if auto else chosen[0].name)
+    def used(choice: str, stems: str) -> UsedModel:
+        entry = catalog()[rates.used(choice, stems)]
+        return UsedModel(
+            model=entry.name,
+            installed=available.installed(entry),
+            sizeBytes=size_of(entry),
+            secondsPerSecond=rates.of(choice, stems),
+            passedOver=available.passed_over(choice, stems),
+        )
+
+    allowed = allowed_models(limits)
+    return ModelsAnswer(
+        models=[answer(entry) for entry in catalog().values() if entry.name in allowed],
+        default=allowed[0],
+        choices=[
+            ChoiceAnswer(name=name, stems={stems: used(name, stems) for stems in (*stems_of(name), ALL)})
+            for name in ORDERS
+            if name in allowed
+        ],
+    )
 
 
 def config_answer(limits: Limits, features: Features) -> ConfigAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +13,7 @@ from unbraid.jobs.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Optional features of this installation, as `GET /config` and `GET /models` report them."""
+    """Optional features of this installation, as `GET /config` reports them."""
 
     sign_in: SignInAnswer | None
     """Sign-in provider; None: no sign-in."""
@@ -26,8 +25,6 @@ class Features:
     """URL of the WebSocket; None: `/events` of this server."""
     wakes: bool = False
     """Whether the machine that separates songs shuts down while idle."""
-    models: Collection[str] | None = None
-    """Models that need no download; None: look in this machine's cache."""
 
 
 class Call(Protocol):

@@ -57,7 +57,9 @@ class UploadAnswer(BaseModel):
 class ChoicesFields(BaseModel):
     """Options of a separation, all of them optional."""
 
-    model: Word | None = Field(None, description="A model of GET /models; default `auto`")
+    model: Word | None = Field(
+        None, description="`auto` (default: the best model), `fast`, or a model of GET /models"
+    )
     stems: Word | None = Field(
         None, description="One stem and the rest of the song (default `vocals`), or `all` stems"
     )
@@ -160,7 +162,7 @@ class StatusAnswer(BaseModel):
     output_files: list[OutputFile]
     error_message: str | None = Field(description="Why the song failed, and what to do")
     stage: str | None = Field(
-        description="downloading, analysing, separating or writing; null if no worker is working on the song"
+        description="downloading, analysing, separating or writing, in this order; null before a worker has begun"
     )
     queue_position: int | None = Field(description="Position in the queue; 1: next")
     file_name: str
@@ -282,11 +284,32 @@ class ModelAnswer(BaseModel):
     secondsPerSecond: Cost  # noqa: N815
 
 
+class UsedModel(BaseModel):
+    """The model that a choice stands for at this moment."""
+
+    model: str = Field(examples=["htdemucs"])
+    installed: bool = Field(description="If false, the next song downloads the model")
+    sizeBytes: int = Field(description="As in `models`")  # noqa: N815
+    secondsPerSecond: float = Field(description="Seconds of work for one second of song", examples=[0.48])  # noqa: N815
+    passedOver: dict[str, str] = Field(  # noqa: N815
+        description="Better models that could not be downloaded within the last day, each with the cause",
+        examples=[{"htdemucs": "no network (tried at 13:05)"}],
+    )
+
+
+class ChoiceAnswer(BaseModel):
+    """A choice that stands for the best model available, or for the best fast one."""
+
+    name: str = Field(examples=["auto"])
+    stems: dict[str, UsedModel] = Field(description="The model for each stem, and for `all`")
+
+
 class ModelsAnswer(BaseModel):
     """The models that can be chosen."""
 
     models: list[ModelAnswer]
-    default: str
+    default: str = Field(examples=["auto"])
+    choices: list[ChoiceAnswer] = Field(description="`auto` and `fast`, as far as they are allowed")
 
 
 class SignInAnswer(BaseModel):

@@ -12,8 +12,10 @@ from unbraid.aws.queue import Queue
 from unbraid.aws.settings import Settings
 from unbraid.environment import PREFIX
 from unbraid.errors import SettingError
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.sessions import Sessions
+from unbraid.models.catalog import catalog
 
 
 def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
@@ -29,6 +31,7 @@ def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
         _dispatcher(settings, settings.bucket),
         Emails(settings.topic, settings.sender, settings.site),
         settings.limits,
+        available=AvailableModels(settings.models or catalog()),
     )
 
 

@@ -73,7 +73,6 @@ class FunctionCall:
             mixes=False,
             events=settings.socket_url,
             wakes=settings.endpoint is not None,  # its instances shut down while the queue is empty
-            models=settings.models,
         )
 
     @cached_property

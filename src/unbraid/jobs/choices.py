@@ -11,8 +11,8 @@ from unbraid.audio.stem_names import single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
-from unbraid.models.auto import AUTO, FIRST_CHOICE
-from unbraid.models.catalog import catalog
+from unbraid.models.auto import AUTO, ORDERS, candidates
+from unbraid.models.catalog import catalog, find_entry
 
 # Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
@@ -20,23 +20,29 @@ _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
-    """Return the stems of a model in the catalogue, or of `auto`, that can be chosen alone."""
-    return single_stems(catalog()[FIRST_CHOICE if model == AUTO else model].sources)
+    """Return the stems of a model in the catalogue, of `auto` or of `fast`, that can be chosen alone."""
+    every_stem = candidates(choice=model)[0] if model in ORDERS else model
+    return single_stems(catalog()[every_stem].sources)
 
 
 def allowed_models(limits: Limits) -> list[str]:
-    """Return the names of the models that users may choose, the default first."""
-    return [name for name in (AUTO, *catalog()) if limits.models is None or name in limits.models]
+    """Return the names that users may choose: `auto`, `fast` and models. The default is the first."""
+    names = [*ORDERS, *catalog()]
+    if limits.models is None:
+        return names
+    allowed = {_canonical(name) for name in limits.models}
+    return [name for name in names if name in allowed]
 
 
 def validate_choices(choices: Choices, limits: Limits) -> Choices:
     """Return the choices if they are valid and available. Raises SettingError.
 
-    If `auto` is not allowed, the first allowed model replaces it, so that requests without a model work.
+    If `auto` is not allowed, the first allowed name replaces it, so that requests without a model work. The model's
+    own name replaces an alias.
     """
     allowed = allowed_models(limits)
-    if choices.model == AUTO and AUTO not in allowed:
-        choices = replace(choices, model=allowed[0])
+    default = choices.model == AUTO and AUTO not in allowed
+    choices = replace(choices, model=allowed[0] if default else _canonical(choices.model))
     if choices.model not in allowed:
         raise SettingError(
             f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.", "model"
@@ -53,6 +59,12 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
     if choices.notify is not None and not _is_address(choices.notify):
         raise SettingError("That is not an e-mail address. Write it like name@example.org.", "notify")
     return choices
+
+
+def _canonical(name: str) -> str:
+    """Return the name of a model that may be given by an alias; other names stay."""
+    entry = find_entry(name)
+    return name if entry is None else entry.name
 
 
 def _is_address(text: str) -> bool:

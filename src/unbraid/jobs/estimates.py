@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from unbraid.cores import usable_cores
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.choices import ALL
 from unbraid.jobs.session import Session
-from unbraid.models.auto import AUTO, FIRST_CHOICE, installed_choice
+from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog
 
 DOWNLOADING = "downloading"
@@ -18,8 +19,15 @@ DOWNLOADING = "downloading"
 # Songs measured for each rate: enough to ignore an outlier, few enough to follow a change.
 REMEMBERED = 9
 
+# The catalogue's speed counts like a song of this length. Starting takes most of the time of a short song, so a few
+# seconds of music say little about a whole song.
+PRIOR_S = 60.0
+
 # Above this progress, the estimate uses only the song's own pace.
 SETTLED = 0.2
+
+# Below this progress of a download, most of the time was the wait for its server.
+DOWNLOAD_SETTLED = 0.02
 
 # Bytes per second of typical files, for songs of unknown duration. Compressed files have about 192 kbit/s.
 _BYTES_PER_SECOND = {"wav": 176_400, "aif": 176_400, "aiff": 176_400, "flac": 100_000}
@@ -29,31 +37,37 @@ _COMPRESSED = 24_000
 class Rates:
     """Seconds of work for one second of song, by model."""
 
-    def __init__(self, completed: Iterable[Session] = (), cores: int | None = None) -> None:
+    def __init__(
+        self,
+        completed: Iterable[Session] = (),
+        cores: int | None = None,
+        available: AvailableModels | None = None,
+    ) -> None:
         """Measure `completed` sessions, newest first. Other models get the catalogue's speed, scaled to `cores`."""
+        self.available = available or AvailableModels()
+        self._used: dict[tuple[str, str], str] = {}
         self._scale = 2 / (cores or usable_cores())
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
-        self._auto: dict[bool, str] = {}
-        """The model that `auto` was, by whether all stems were wanted."""
         for session in completed:
             if not (session.started_at and session.finished_at and session.duration_s and session.model_used):
                 continue
-            if session.choices.model == AUTO:
-                self._auto.setdefault(session.choices.stems == ALL, session.model_used)
             samples = self._measured[session.model_used, session.choices.stems == ALL]
             if len(samples) < REMEMBERED:
                 rate = (session.finished_at - session.started_at) / session.duration_s
                 samples.append((rate, session.duration_s))
 
-    def of(self, model: str, stems: str) -> float:
-        """Return the rate of a model for a choice of stems (`all` or one stem)."""
-        if model == AUTO:
-            model = self._auto.get(stems == ALL) or installed_choice(stems)
-        measured = self._measured.get((model, stems == ALL))
-        if measured:
-            return _weighted_median(measured)
+    def of(self, choice: str, stems: str) -> float:
+        """Return the rate of a choice (a model, `auto` or `fast`) for its stems (`all` or one stem)."""
+        model = self.used(choice, stems)
         speed = catalog().get(model, catalog()[FIRST_CHOICE]).speed
-        return (speed.all_stems if stems == ALL else speed.one_stem) * self._scale
+        expected = (speed.all_stems if stems == ALL else speed.one_stem) * self._scale
+        return _weighted_median([*self._measured.get((model, stems == ALL), ()), (expected, PRIOR_S)])
+
+    def used(self, choice: str, stems: str) -> str:
+        """Return the model that a choice stands for: see `AvailableModels.used`, which reads files."""
+        if (choice, stems) not in self._used:
+            self._used[choice, stems] = self.available.used(choice, stems)
+        return self._used[choice, stems]
 
 
 def _weighted_median(samples: Iterable[tuple[float, float]]) -> float:
@@ -92,7 +106,9 @@ def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
         pace = max(now - session.started_at, 0.0) / session.progress
     if session.stage == DOWNLOADING:
         # The whole song follows the download.
-        return None if usual is None or pace is None else (1 - session.progress) * pace + usual
+        if usual is None or pace is None or session.progress < DOWNLOAD_SETTLED:
+            return None
+        return (1 - session.progress) * pace + usual
     if usual is None or pace is None:
         whole = usual if pace is None else pace
     else:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.estimates import Rates, seconds_left, seconds_of, waiting_times
 from unbraid.jobs.ports import QueueView
 from unbraid.jobs.session import Session, State
@@ -34,10 +35,10 @@ class QueueSnapshot:
     """Estimated seconds until work begins, by place."""
 
     @classmethod
-    def read(cls, jobs: QueueView, now: float) -> QueueSnapshot:
+    def read(cls, jobs: QueueView, now: float, available: AvailableModels) -> QueueSnapshot:
         """Read the current queue."""
         waiting = jobs.pending(LONGEST_QUEUE)
-        rates = Rates(jobs.completed(COMPLETED))
+        rates = Rates(jobs.completed(COMPLETED), available=available)
         places = {session.id: place for place, session in enumerate(waiting)}
         return cls(now, rates, places, waiting_times(jobs.in_progress(), waiting, now, rates))
 
@@ -56,8 +57,8 @@ class QueueSnapshot:
 class QueueSnapshots:
     """Caches the snapshot for a second. Thread-safe."""
 
-    def __init__(self, jobs: QueueView, clock: Clock) -> None:
-        self._jobs, self._clock = jobs, clock
+    def __init__(self, jobs: QueueView, clock: Clock, available: AvailableModels) -> None:
+        self._jobs, self._clock, self._available = jobs, clock, available
         self._latest: QueueSnapshot | None = None
         self._reading = threading.Lock()
 
@@ -71,7 +72,7 @@ class QueueSnapshots:
             return latest
         try:
             if self._latest is latest:  # no other thread has read it in the meantime
-                self._latest = QueueSnapshot.read(self._jobs, self._clock())
+                self._latest = QueueSnapshot.read(self._jobs, self._clock(), self._available)
             assert self._latest is not None
             return self._latest
         finally:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from unbraid.cores import usable_cores
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.choices import ALL
-from unbraid.models.auto import AUTO, FIRST_CHOICE
 from unbraid.separation import Separator
-
-# If `auto` fell back to another model because a download failed, it tries again after this time.
-RETRY_AUTO_S = 600.0
 
 Downloading = Callable[[int, int], object]
 
@@ -33,32 +29,25 @@ class Separators:
 
     def __init__(self, sharing: int = 1) -> None:
         self.threads = max(1, usable_cores() // sharing)
-        self._name, self._stems = "", ""
+        self._name = ""
         self._loaded: Loaded | None = None
-        self._until = float("inf")
 
     def get(self, name: str, downloading: Downloading | None = None, *, stems: str = ALL) -> Loaded:
         """Return the model `name`, downloaded if necessary. Raises the errors of Separator.
 
-        For `auto`, a model that separates `stems` (`all` or one).
+        For `auto` and `fast`, the best available model that separates `stems` (`all` or one). So a loaded model is
+        replaced if a better one was installed since, or if the memory of its failed download has ended.
 
         `downloading` receives the bytes done and in total; it may raise to stop the download.
         """
-        fell_back = self._until < float("inf")
-        if (
-            self._loaded is None
-            or name != self._name
-            or (fell_back and stems != self._stems)
-            or time.monotonic() > self._until
-        ):
+        used = AvailableModels().used(name, stems)
+        if self._loaded is None or name != self._name or used != self._loaded.separator.model.name:
             self.forget()  # first, because two models may not fit into memory
             notices: list[str] = []
             separator = Separator(
                 name, threads=self.threads, for_stems=stems, notice=notices.append, downloading=downloading
             )
-            self._name, self._stems, self._loaded = name, stems, Loaded(separator, tuple(notices))
-            fell_back = name == AUTO and separator.model.name != FIRST_CHOICE
-            self._until = time.monotonic() + RETRY_AUTO_S if fell_back else float("inf")
+            self._name, self._loaded = name, Loaded(separator, tuple(notices))
         return self._loaded
 
     def forget(self) -> None:

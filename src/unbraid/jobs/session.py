@@ -93,7 +93,7 @@ class Session:
     finished_at: float | None = None
     progress: float = 0.0
     stage: str | None = None
-    """`downloading`, `analysing`, `separating` or `writing`; None while no worker holds the session."""
+    """`downloading`, `analysing`, `separating` or `writing`, in this order; None before a worker has begun."""
     worker: str | None = None
     """Worker that holds the lease."""
     lease_until: float | None = None

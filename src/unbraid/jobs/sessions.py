@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from unbraid.errors import Fault
 from unbraid.jobs import messages
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
 from unbraid.jobs.queue_snapshot import Clock, QueueSnapshot, QueueSnapshots
@@ -25,7 +26,7 @@ FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
 
 
 class Sessions:
-    """The records and files of all sessions, their limits, and the clock.
+    """The records and files of all sessions, their limits, the clock, and the models where songs are separated.
 
     `Service`, `Leases` and `Sweeper` build on it.
     """
@@ -38,6 +39,7 @@ class Sessions:
         notifier: Notifier,
         limits: Limits,
         clock: Clock = time.time,
+        available: AvailableModels | None = None,
     ) -> None:
         self.store = store
         self.objects = objects
@@ -45,7 +47,7 @@ class Sessions:
         self.notifier = notifier
         self.limits = limits
         self.clock = clock
-        self._snapshots = QueueSnapshots(store, clock)
+        self._snapshots = QueueSnapshots(store, clock, available or AvailableModels())
 
     @property
     def queue_snapshot(self) -> QueueSnapshot:

@@ -12,6 +12,8 @@ from tests.aws.functions.events import http
 from tests.aws.functions.test_same_answers import FUNCTIONS
 from tests.jobs.memory import Workspace
 
+from unbraid.aws import handlers
+from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.session import Choices
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc"
@@ -98,10 +100,25 @@ def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: C
     assert workspace.record(session_id).choices == Choices(notify="a@example.org")
 
 
-def test_models_in_the_image_are_installed(configure: Configure) -> None:
-    configure(models="lite htdemucs")
-    models = call("models", "GET /models")[1]["models"]
-    assert {model["name"] for model in models if model["installed"]} == {"lite", "htdemucs"}
+@pytest.mark.parametrize(
+    ("image", "used"),
+    [
+        (("auto", "lite", "htdemucs"), ("htdemucs", "htdemucs")),
+        (("auto", "lite", "spleeter"), ("spleeter", "spleeter_lite")),
+        (("auto", "lite"), ("lite", "lite")),
+    ],
+)
+def test_auto_is_the_best_model_in_the_image(
+    monkeypatch: pytest.MonkeyPatch, image: tuple[str, ...], used: tuple[str, str]
+) -> None:
+    monkeypatch.delenv("UNBRAID_OFFLINE")
+    workspace = Workspace(AvailableModels(image), models=image)
+    monkeypatch.setattr(handlers, "sessions", lambda: workspace.sessions)
+    answer = call("models", "GET /models")[1]
+    assert {model["name"] for model in answer["models"] if model["installed"]} == {*image} - {"auto"}
+    [auto] = answer["choices"]
+    assert (auto["name"], auto["stems"]["vocals"]["model"], auto["stems"]["all"]["model"]) == ("auto", *used)
+    assert all(stem["installed"] and stem["passedOver"] == {} for stem in auto["stems"].values())
 
 
 def test_internal_error_is_logged_and_hides_its_cause(

@@ -9,9 +9,12 @@ from unbraid.api.schemas import ConfigAnswer, HealthAnswer, ModelsAnswer
 
 
 def models(call: Call) -> ModelsAnswer:
-    """List the models with their scores, and their seconds of work for one second of song on this server."""
+    """List the models with their scores, and their seconds of work for one second of song on this server.
+
+    `choices` has `auto` (the best model) and `fast`, with the model that each stands for now.
+    """
     service = call.service
-    return models_answer(service.limits.models, service.queue_snapshot.rates, call.features.models)
+    return models_answer(service.limits, service.queue_snapshot.rates)
 
 
 def config(call: Call) -> ConfigAnswer:

@@ -1,0 +1,43 @@
+"""The models where songs are separated: in this machine's cache, or in the container of an AWS account."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from unbraid.models.auto import ORDERS, candidates, expected_choice, obstacle_of
+from unbraid.models.catalog import CatalogEntry, catalog
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModels:
+    """The models that are installed where songs are separated, and the model that each choice stands for there."""
+
+    image: Collection[str] | None = None
+    """Models in the container's image, which downloads nothing; None: songs are separated on this machine."""
+
+    def installed(self, entry: CatalogEntry) -> bool:
+        """Return whether a model needs no download."""
+        if self.image is None:
+            return entry.installed
+        return entry.name in self.image or (
+            entry.graph is None and all(self.installed(member) for member in entry.members)
+        )
+
+    def used(self, choice: str, stems: str) -> str:
+        """Return the model that the next song will use for a choice (a model, `auto` or `fast`) and its stems."""
+        if choice not in ORDERS:
+            return choice
+        if self.image is None:
+            return expected_choice(stems, choice)
+        names = candidates(stems, choice)
+        return next((name for name in names if self.installed(catalog()[name])), names[-1])
+
+    def passed_over(self, choice: str, stems: str) -> dict[str, str]:
+        """Return the better models for a choice that can't be downloaded now, each with the cause."""
+        if choice not in ORDERS or self.image is not None:
+            return {}
+        names = candidates(stems, choice)
+        better = names[: names.index(self.used(choice, stems))]
+        return dict(ChainMap(*(dict(obstacle_of(name)) for name in better)))
