@@ -116,9 +116,14 @@ def test_without_progress_the_usual_rate_counts(workspace: Workspace) -> None:
 def test_with_progress_the_songs_own_pace_counts(workspace: Workspace) -> None:
     learn(workspace, 10.0)
     session_id = workspace.working(choices=LITE)
+    workspace.now += 20  # to load the model, which doesn't count
+    workspace.leases.renew_lease(session_id, "w", 0.0, "analysing", 300.0)
+    assert eta(workspace, session_id) == pytest.approx(30.0)
     workspace.now += 10
-    workspace.leases.renew_lease(session_id, "w", 0.1, "separating", 300.0)
-    assert eta(workspace, session_id) == pytest.approx(0.9 * (0.5 * 100.0 + 0.5 * 30.0))
+    workspace.leases.renew_lease(session_id, "w", 0.03, "separating", 300.0)
+    assert eta(workspace, session_id) == pytest.approx(0.97 * 30.0)  # the song was only read
+    workspace.leases.renew_lease(session_id, "w", 0.115, "separating")
+    assert eta(workspace, session_id) == pytest.approx(0.885 * (0.5 * 10 / 0.115 + 0.5 * 30.0))
     workspace.now += 10
     workspace.leases.renew_lease(session_id, "w", 0.2, "separating")
     assert eta(workspace, session_id) == pytest.approx(80.0)
@@ -147,6 +152,7 @@ def test_waiting_song_adds_the_time_of_songs_ahead(workspace: Workspace) -> None
     song = bytes(24_000 * 300)  # five minutes at 192 kbit/s
     at_work = [workspace.working(f"w{n}", choices=LITE, data=song) for n in (1, 2)]
     waiting = [workspace.waiting(choices=LITE, data=song) for _ in range(3)]
+    workspace.leases.renew_lease(at_work[0], "w1", 0.0, "analysing")
     workspace.now += 15
     workspace.leases.renew_lease(
         at_work[0], "w1", 0.5, "separating", 300.0

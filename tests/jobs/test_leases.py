@@ -75,6 +75,15 @@ def test_progress_is_clamped_to_0_and_1(workspace: Workspace, reported: float, r
     assert workspace.record(session_id).progress == recorded
 
 
+def test_time_to_load_the_model_does_not_count_for_the_song(workspace: Workspace) -> None:
+    session_id = workspace.working()
+    workspace.now += 5
+    workspace.leases.renew_lease(session_id, "w")
+    assert workspace.record(session_id).started_at == workspace.now - 5
+    workspace.leases.renew_lease(session_id, "w", 0.0, "analysing")
+    assert workspace.record(session_id).started_at == workspace.now
+
+
 def test_download_time_does_not_count_for_the_song(workspace: Workspace) -> None:
     session_id = workspace.working()
     workspace.leases.renew_lease(session_id, "w", 0.0, "downloading")

@@ -53,8 +53,14 @@ def test_models_say_which_model_auto_and_fast_stand_for(
     app = open_app()  # without the answer of the last second
     name, passed_over = used("auto", "vocals")
     assert name == "spleeter"
+    assert list(passed_over) == ["htdemucs"]
     assert passed_over["htdemucs"].startswith("no network (tried at ")
     assert used("fast", "vocals") == ("spleeter", {})
+    monkeypatch.setenv("UNBRAID_OFFLINE", "1")
+    app = open_app()
+    offline = "UNBRAID_OFFLINE is set"
+    assert used("auto", "all") == ("lite", {"htdemucs": offline, "spleeter": offline})
+    assert app.client.get("/models").json()["downloads"] is False
     forget()
 
 

@@ -10,7 +10,7 @@ from unbraid.api.schemas import UnknownStatus
 from unbraid.audio.stem_names import single_stems
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.session import State
-from unbraid.models.auto import FIRST_CHOICE
+from unbraid.models.auto import ORDERS
 from unbraid.models.catalog import catalog
 from unbraid.separation.progress import Stage
 
@@ -34,8 +34,10 @@ def test_stages_of_a_separation() -> None:
     assert words("ui/statusText.ts", r"STAGES: [^=]*= \{(.*?)\n\}") >= {DOWNLOADING, *get_args(Stage)}
 
 
-def test_model_for_auto() -> None:
-    assert words("ui/models.ts", r"AUTO_MODEL = '(\w+)'") == {FIRST_CHOICE}
+def test_choices_that_need_no_knowledge_of_models() -> None:
+    [six] = words("ui/models.ts", r"SIX_INSTRUMENTS = '(\w+)'")
+    assert len(catalog()[six].sources) == 6
+    assert words("ui/models.ts", r"MAIN_CHOICES[^=]*= \{(.*?)\n\}") >= {*ORDERS}
 
 
 def test_stems_with_a_name_and_a_colour() -> None:

@@ -48,6 +48,7 @@ export interface Upload {
 
 /** Options for separating a song. */
 export interface Choices {
+  /** `auto`, `fast`, or a model's name. */
   model: string
   /** `vocals`, `all`, or another stem's name. */
   stems: string
@@ -68,9 +69,23 @@ export interface Model {
   secondsPerSecond: { one: number; all: number }
 }
 
+/** The model that a choice stands for at this moment. */
+export interface UsedModel {
+  model: string
+  installed: boolean
+  sizeBytes: number
+  secondsPerSecond: number
+  /** Better models that could not be downloaded, each with the cause. */
+  passedOver: Record<string, string>
+}
+
 export interface Models {
   models: Model[]
   default: string
+  /** `auto` and `fast`, with the model for each stem and for `all`. */
+  choices: { name: string; stems: Record<string, UsedModel> }[]
+  /** Whether the server downloads missing models. */
+  downloads: boolean
 }
 
 export interface ServerConfig {

@@ -1,7 +1,7 @@
 /** The page. */
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { errorMessage, Unreachable } from '../api/problem'
-import type { Choices, Models, ServerConfig } from '../api/types'
+import type { Choices, Models, ServerConfig, Status } from '../api/types'
 import { formatPercent, songTitle } from '../lib/format'
 import type { SignIn } from '../signin'
 import { readChoices, writeChoices } from '../songs/choices'
@@ -36,12 +36,18 @@ export function App({ list, config, signIn }: Props) {
 
   useEffect(() => {
     if (!reachable) return // loads again when the server is back
-    Promise.all([list.client.models(), list.load()])
-      .then(([models]) => setModels(models))
-      .catch((error: unknown) => {
-        if (!(error instanceof Unreachable)) setNotice(errorMessage(error))
-      })
+    list.load().catch((error: unknown) => {
+      if (!(error instanceof Unreachable)) setNotice(errorMessage(error))
+    })
   }, [list, reachable])
+
+  const separating = songs.filter((song) => hasModel(song.status)).length
+  useEffect(() => {
+    if (!reachable) return
+    list.client.models().then(setModels, (error: unknown) => {
+      if (!(error instanceof Unreachable)) setNotice(errorMessage(error))
+    })
+  }, [list, reachable, separating]) // a song's start may have downloaded a model, or failed to
 
   const add = (files: File[]) => {
     const accepted = files.filter((file) => file.size > 0 && file.size <= config.maxBytes)
@@ -103,6 +109,12 @@ export function App({ list, config, signIn }: Props) {
       </p>
     </>
   )
+}
+
+/** Whether the worker has loaded a model for the song, or has failed to. */
+function hasModel(status: Status | null): boolean {
+  if (status?.status !== 'IN_PROGRESS') return ['COMPLETED', 'FAILED'].includes(status?.status ?? '')
+  return status.stage != null && status.stage !== 'downloading'
 }
 
 /** Why files were not accepted. */
@@ -176,7 +188,8 @@ function useAnnouncement(songs: readonly Song[], now: number): string {
 /** Show the progress in the tab's title. */
 function useTitle(songs: readonly Song[], now: number): void {
   const working = songs.find((song) => phaseOf(song, now) === 'working')
-  const progress = formatPercent(working?.status?.progress ?? 0)
+  const status = working?.status
+  const progress = formatPercent(status?.stage === 'downloading' ? 0 : (status?.progress ?? 0))
   const text = working === undefined ? 'Unbraid' : `${progress} ${songTitle(working.name)}`
   useEffect(() => {
     document.title = text

@@ -1,8 +1,10 @@
 /** The form for stems, model and format, with an estimate of the time. */
-import type { Choices, Model, Models, ServerConfig } from '../api/types'
+import type { Choices, Models, ServerConfig, UsedModel } from '../api/types'
 import { formatDuration, formatSize } from '../lib/format'
-import { inDisplayOrder, stemName } from '../lib/stems'
-import { availableStems, modelFor, separationSeconds, stemChoices, TYPICAL_SONG_S } from './models'
+import { stemName } from '../lib/stems'
+import {
+  choiceName, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
+} from './models' // prettier-ignore
 
 interface Props {
   models: Models | null
@@ -22,44 +24,27 @@ const FORMATS: Record<string, { label: string; perMinute: string }> = {
   opus: { label: 'Opus', perMinute: '1.4 MB' },
 }
 
-const BEST_MODEL = 'the best model available'
-const TYPICAL_SONG = `${TYPICAL_SONG_S / 60}-minute song`
+const TYPICAL_SONG = `song of ${TYPICAL_SONG_S / 60} minutes`
 
 export function ChoicesForm({ models, config, choices, collapsed, onChange }: Props) {
   const set = (changes: Partial<Choices>) => onChange({ ...choices, ...changes })
-  const list = models?.models ?? []
-  const model = modelFor(choices.model, list)
-  const auto = choices.model === 'auto'
+  const used = models === null ? undefined : usedModel(choices.model, choices.stems, models)
   const form = (
     <form className="choices" onSubmit={(event) => event.preventDefault()} aria-label="Separation options">
       <p className="sentence">
         <label>
           <span>Split into</span>
           <select aria-label="Split into stems" value={choices.stems} onChange={(event) => set({ stems: event.target.value })}>
-            {stemChoices(model).map((stems) => (
+            {(models === null ? ['vocals'] : stemChoices(choices.model, models)).map((stems) => (
               <option key={stems} value={stems}>
-                {stemsLabel(stems, model)}
+                {stemsLabel(stems, choices.model, models)}
               </option>
             ))}
           </select>
         </label>
         <label>
           <span>with</span>
-          <select
-            aria-label="With model"
-            value={choices.model}
-            onChange={(event) => {
-              const name = event.target.value
-              set({ model: name, stems: availableStems(choices.stems, modelFor(name, list)) })
-            }}
-          >
-            {models?.default === 'auto' && <option value="auto">{BEST_MODEL}</option>}
-            {list.map((other) => (
-              <option key={other.name} value={other.name}>
-                {modelLabel(other, choices)}
-              </option>
-            ))}
-          </select>
+          <ModelMenu models={models} choices={choices} onChange={onChange} />
         </label>
         <label>
           <span>as</span>
@@ -90,42 +75,98 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
           </label>
         )}
       </div>
-      {model !== undefined && <Estimate model={model} auto={auto} choices={choices} />}
+      {models !== null && used !== undefined && <Estimate used={used} models={models} choices={choices} />}
     </form>
   )
-  if (!collapsed) return form
+  const missing = models !== null && used !== undefined && <Missing used={used} downloads={models.downloads} />
+  if (!collapsed)
+    return (
+      <>
+        {form}
+        {missing}
+      </>
+    )
   return (
-    <details className="collapsed">
-      <summary>
-        Next songs: {stemsLabel(choices.stems, model)}, with {auto ? BEST_MODEL : choices.model}, as{' '}
-        {choices.format.toUpperCase()}
-        {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
-      </summary>
-      {form}
-    </details>
+    <>
+      <details className="collapsed">
+        <summary>
+          Next songs: {stemsLabel(choices.stems, choices.model, models)}, with {choiceName(choices.model)}
+          {models !== null && used !== undefined && ` (${detail(used, models, choices)})`}, as {choices.format.toUpperCase()}
+          {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
+        </summary>
+        {form}
+      </details>
+      {missing}
+    </>
   )
 }
 
-function Estimate({ model, auto, choices }: { model: Model; auto: boolean; choices: Choices }) {
-  const seconds = separationSeconds(model, choices.stems, TYPICAL_SONG_S)
+/** Choices that need no knowledge of models, then the models, each with its time for a typical song. */
+function ModelMenu({ models, choices, onChange }: Pick<Props, 'models' | 'choices' | 'onChange'>) {
+  const menu = models === null ? { main: [choices.model], byName: [] } : menuOf(models)
+  const option = (model: string) => (
+    <option key={model} value={model}>
+      {choiceName(model)}
+      {models !== null && time(model, models, choices)}
+    </option>
+  )
+  return (
+    <select
+      aria-label="With model"
+      value={choices.model}
+      onChange={(event) => {
+        if (models !== null) onChange(withModel(choices, event.target.value, models))
+      }}
+    >
+      {menu.main.map(option)}
+      {menu.byName.length > 0 && <optgroup label="By name">{menu.byName.map(option)}</optgroup>}
+    </select>
+  )
+}
+
+function time(model: string, models: Models, choices: Choices): string {
+  const seconds = typicalSeconds(model, withModel(choices, model, models).stems, models)
+  return seconds === undefined ? '' : ` · ${formatDuration(seconds)}`
+}
+
+/** The model's name unless it was chosen by it, and its time. */
+function detail(used: UsedModel, models: Models, choices: Choices): string {
+  const name = used.model === choiceName(choices.model) ? '' : `${used.model}, `
+  const seconds = typicalSeconds(choices.model, choices.stems, models)
+  return `${name}${formatDuration(seconds ?? 0)} for a ${TYPICAL_SONG}`
+}
+
+function Estimate({ used, models, choices }: { used: UsedModel; models: Models; choices: Choices }) {
+  const seconds = typicalSeconds(choices.model, choices.stems, models) ?? 0
+  const summary = modelNamed(used.model, models)?.summary
   const perMinute = FORMATS[choices.format]?.perMinute
+  const substitute = modelNamed(choices.model, models) === undefined
   const sentences = [
-    auto ? '' : `${model.name}: ${model.summary}.`,
-    `${auto ? `With ${model.name}, a` : 'A'} ${TYPICAL_SONG} takes about ${formatDuration(seconds)} on this server.`,
-    model.installed ? '' : `The first song also downloads the model, ${formatSize(model.sizeBytes)}.`,
-    model.installed || !auto ? '' : 'If the download fails, a smaller model is used: faster, but with lower quality.',
+    `The next song uses ${used.model}${summary === undefined ? '' : `: ${summary}`}.`,
+    used.installed ? '' : `It also downloads the model, ${formatSize(used.sizeBytes)}.`,
+    used.installed || !substitute ? '' : 'If the download fails, another model is used, with lower quality.',
+    `A ${TYPICAL_SONG} takes about ${formatDuration(seconds)} on this server.`,
     perMinute === undefined ? '' : `Each stem file has about ${perMinute} per minute of music.`,
   ]
   return <p className="estimate">{sentences.filter((sentence) => sentence !== '').join(' ')}</p>
 }
 
-function stemsLabel(stems: string, model: Model | undefined): string {
-  if (stems === 'vocals') return 'vocals and accompaniment'
-  if (stems === 'all') return `all stems (${inDisplayOrder(model?.stems ?? []).join(', ')})`
-  return `${stemName(stems).toLowerCase()} and the rest`
+/** Which better models are missing. Pointing at it shows why. */
+function Missing({ used, downloads }: { used: UsedModel; downloads: boolean }) {
+  const text = missingText(used, downloads)
+  const causes = [...new Set(Object.values(used.passedOver))].join('; ')
+  return text === '' ? null : (
+    <p className="warning" title={causes}>
+      {text}
+    </p>
+  )
 }
 
-function modelLabel(model: Model, choices: Choices): string {
-  const seconds = separationSeconds(model, availableStems(choices.stems, model), TYPICAL_SONG_S)
-  return `${model.name} · ${formatDuration(seconds)} for a ${TYPICAL_SONG}`
+function stemsLabel(stems: string, choice: string, models: Models | null): string {
+  if (stems === 'vocals') return 'vocals and accompaniment'
+  if (stems === 'all') {
+    const names = models === null ? ['…'] : stemsOfChoice(choice, models)
+    return names.length > 4 ? `all ${names.length} stems` : `all stems (${names.join(', ')})`
+  }
+  return `${stemName(stems).toLowerCase()} and the rest`
 }

@@ -97,6 +97,7 @@ function Progress({ song, phase, titleId, wakes }: ProgressProps) {
   const { line, remaining, hint, fraction } = statusText(song, phase, wakes)
   const stems = stemsOf(song.choices?.stems ?? song.status?.stems ?? 'vocals', FOUR_STEMS)
   const uploading = phase === 'uploading' || phase === 'waiting' || phase === 'uploading elsewhere'
+  const whole = uploading || song.status?.stage === 'downloading'
   return (
     <>
       {fraction !== null && (
@@ -111,7 +112,7 @@ function Progress({ song, phase, titleId, wakes }: ProgressProps) {
         >
           <Braid
             stems={stems}
-            apart={uploading ? 0 : fraction}
+            apart={whole ? 0 : fraction}
             present={uploading ? fraction : 1}
             animated={phase === 'working'}
           />

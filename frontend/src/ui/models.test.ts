@@ -1,38 +1,87 @@
 import { expect, test } from 'vitest'
-import type { Choices, Model, Models, ServerConfig } from '../api/types'
-import { availableChoices, modelFor, separationSeconds, stemChoices } from './models'
+import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
+import { availableChoices, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
   name, stems, summary: '', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
 }) // prettier-ignore
+const used = (name: string, secondsPerSecond: number, passedOver: Record<string, string> = {}): UsedModel => ({
+  model: name, installed: true, sizeBytes: 1, secondsPerSecond, passedOver,
+}) // prettier-ignore
 const four = ['drums', 'bass', 'other', 'vocals']
+const each = (one: UsedModel, all: UsedModel) => ({ ...Object.fromEntries(four.map((stem) => [stem, one])), all })
+const without = { htdemucs: 'no network (tried at 13:05)' }
 const models: Models = {
-  models: [model('lite', four, 0.05, 0.05), model('htdemucs', four, 0.5, 0.5), model('htdemucs_ft', four, 0.5, 2)],
+  models: [
+    model('lite', four, 0.05, 0.05),
+    model('htdemucs_ft', four, 0.5, 2),
+    model('htdemucs_6s', [...four, 'guitar', 'piano'], 0.5, 0.5),
+    model('spleeter', ['vocals', 'no_vocals'], 0.03, 0.03),
+  ],
   default: 'auto',
+  choices: [
+    { name: 'auto', stems: each(used('spleeter', 0.03, without), used('spleeter_lite', 0.06, without)) },
+    { name: 'fast', stems: each(used('spleeter', 0.03), used('spleeter_lite', 0.06)) },
+  ],
+  downloads: true,
 }
 const config: ServerConfig = {
   signIn: null, maxBytes: 1, formats: ['wav', 'mp3'], mail: false, mixes: true, events: null, wakes: false, version: '',
 } // prettier-ignore
 const choices: Choices = { model: 'auto', stems: 'all', format: 'mp3', video: true, notify: 'me@example.org' }
 
-test('the estimate depends on the model and on one or all stems', () => {
-  const model = modelFor('htdemucs_ft', models.models)
-  expect(model && [separationSeconds(model, 'vocals', 240), separationSeconds(model, 'all', 240)]).toEqual([120, 480])
+test('the menu offers best, fast and six instruments first, and the other models by name', () => {
+  expect(menuOf(models)).toEqual({ main: ['auto', 'fast', 'htdemucs_6s'], byName: ['lite', 'htdemucs_ft', 'spleeter'] })
+  const only = { models: models.models.slice(0, 1), default: 'lite', choices: [], downloads: true }
+  expect(menuOf(only)).toEqual({ main: [], byName: ['lite'] })
 })
 
-test('auto is the published model if the server has it', () => {
-  expect(modelFor('auto', models.models)?.name).toBe('htdemucs')
-  expect(modelFor('auto', models.models.slice(0, 1))?.name).toBe('lite')
+test('the menu has no missing models if the server downloads none', () => {
+  const missing = models.models.map((model) => ({ ...model, installed: model.name === 'lite' }))
+  expect(menuOf({ ...models, models: missing, downloads: false })).toEqual({ main: ['auto', 'fast'], byName: ['lite'] })
 })
 
-test('the choices are each stem and the rest, or all stems', () => {
-  expect(stemChoices(models.models[0])).toEqual(['vocals', 'all', 'drums', 'bass'])
+test('the estimate depends on the model that the choice stands for, and on one or all stems', () => {
+  const seconds = (choice: string, stems: string) => Math.round(typicalSeconds(choice, stems, models) ?? NaN)
+  expect([seconds('htdemucs_ft', 'vocals'), seconds('htdemucs_ft', 'all')]).toEqual([120, 480])
+  expect([seconds('auto', 'vocals'), seconds('auto', 'all')]).toEqual([7, 14])
+  expect(usedModel('auto', 'all', models)).toMatchObject({ model: 'spleeter_lite', passedOver: without })
+})
+
+test('a failed download is explained with its substitute', () => {
+  expect(missingText(used('spleeter', 0.03, without), true)).toBe(
+    'The better model htdemucs couldn’t be downloaded today. For now, spleeter is used instead.',
+  )
+  expect(missingText(used('lite', 0.03, { htdemucs: 'offline', spleeter: 'offline' }), false)).toBe(
+    'The better models htdemucs and spleeter are not installed, and this server downloads no models. For now, lite is used instead.',
+  )
+  expect(missingText(used('htdemucs', 0.5), true)).toBe('')
+})
+
+test('the stems to choose are each stem and the rest, or all stems, as far as the choice has them', () => {
+  expect(stemChoices('lite', models)).toEqual(['vocals', 'all', 'drums', 'bass'])
+  expect(stemChoices('fast', models)).toEqual(['vocals', 'all', 'drums', 'bass'])
+  expect(stemChoices('htdemucs_6s', models)).toEqual(['vocals', 'all', 'drums', 'bass', 'guitar', 'piano'])
+  expect(stemChoices('spleeter', models)).toEqual(['vocals'])
+})
+
+test('six instruments selects all stems, and other choices keep the stems that they have', () => {
+  const six = withModel({ ...choices, stems: 'vocals' }, 'htdemucs_6s', models)
+  expect(six).toMatchObject({ model: 'htdemucs_6s', stems: 'all' })
+  expect(withModel({ ...six, stems: 'guitar' }, 'htdemucs_6s', models).stems).toBe('guitar')
+  expect(withModel({ ...six, stems: 'guitar' }, 'fast', models).stems).toBe('vocals')
+  expect(withModel({ ...choices, stems: 'drums' }, 'lite', models).stems).toBe('drums')
 })
 
 test('choices that this server does not offer are replaced by its defaults', () => {
   expect(availableChoices(choices, models, config)).toEqual({ ...choices, notify: '' })
   const unknown = { ...choices, model: 'gone', stems: 'piano', format: 'opus' }
   expect(availableChoices(unknown, models, config)).toMatchObject({ model: 'auto', stems: 'vocals', format: 'wav' })
-  const only = { models: models.models.slice(0, 1), default: 'lite' }
+  const only = { ...models, models: models.models.slice(0, 1), default: 'lite', choices: [] }
   expect(availableChoices(choices, only, config).model).toBe('lite')
+})
+
+test('remembered names of models and stems stay valid', () => {
+  for (const [name, stems] of [['htdemucs_ft', 'bass'], ['htdemucs_6s', 'vocals']] as const)
+    expect(availableChoices({ ...choices, model: name, stems }, models, config)).toMatchObject({ model: name, stems })
 })

@@ -1,39 +1,92 @@
 /** Which models, stems and formats can be chosen, and how long a separation takes. */
-import type { Choices, Model, Models, ServerConfig } from '../api/types'
+import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
 import { inDisplayOrder } from '../lib/stems'
 
 export const TYPICAL_SONG_S = 240 // for estimates before there is a song
 
-/** The model that the server uses for `auto`: FIRST_CHOICE in src/unbraid/models/auto.py. */
-const AUTO_MODEL = 'htdemucs'
+const SIX_INSTRUMENTS = 'htdemucs_6s'
 
-/** The model of a choice. The first one if it is missing, as `auto` falls back to the bundled model. */
-export function modelFor(choice: string, models: readonly Model[]): Model | undefined {
-  return models.find((model) => model.name === (choice === 'auto' ? AUTO_MODEL : choice)) ?? models[0]
+/** Names in the menu for choices that need no knowledge of models, in its order. */
+const MAIN_CHOICES: Record<string, string> = {
+  auto: 'Best',
+  fast: 'Fast',
+  [SIX_INSTRUMENTS]: 'Six instruments',
 }
 
-/** Choices of stems for a model: a stem and the rest, or all stems. */
-export function stemChoices(model: Model | undefined): string[] {
-  const stems = inDisplayOrder(model?.stems ?? ['vocals']).filter((stem) => !stem.startsWith('no_'))
+export interface Menu {
+  main: string[]
+  byName: string[]
+}
+
+/** The values of `Choices.model` that this server offers. */
+export function menuOf({ models, choices, downloads }: Models): Menu {
+  const names = models.filter((model) => model.installed || downloads).map((model) => model.name)
+  const offered = new Set([...choices.map((choice) => choice.name), ...names])
+  return {
+    main: Object.keys(MAIN_CHOICES).filter((name) => offered.has(name)),
+    byName: names.filter((name) => !(name in MAIN_CHOICES)),
+  }
+}
+
+/** The name of a choice in the menu. */
+export function choiceName(choice: string): string {
+  return MAIN_CHOICES[choice] ?? choice
+}
+
+/** The model that the next song will use. All estimates of the page use its rate. */
+export function usedModel(choice: string, stems: string, models: Models): UsedModel | undefined {
+  const named = modelNamed(choice, models)
+  if (named === undefined) return models.choices.find(({ name }) => name === choice)?.stems[stems]
+  const { name, installed, sizeBytes, secondsPerSecond: cost } = named
+  return { model: name, installed, sizeBytes, secondsPerSecond: stems === 'all' ? cost.all : cost.one, passedOver: {} }
+}
+
+/** Estimated seconds for a typical song; undefined if the server doesn't offer this. */
+export function typicalSeconds(choice: string, stems: string, models: Models): number | undefined {
+  const used = usedModel(choice, stems, models)
+  return used && TYPICAL_SONG_S * used.secondsPerSecond
+}
+
+export function modelNamed(name: string, { models }: Models): Model | undefined {
+  return models.find((model) => model.name === name)
+}
+
+/** Which better models are missing, and which one replaces them; empty if there are none. */
+export function missingText({ model, passedOver }: UsedModel, downloads: boolean): string {
+  const names = Object.keys(passedOver)
+  if (names.length === 0) return ''
+  const one = names.length === 1
+  const why = downloads
+    ? 'couldn’t be downloaded today'
+    : `${one ? 'is' : 'are'} not installed, and this server downloads no models`
+  return `The better ${one ? 'model' : 'models'} ${names.join(' and ')} ${why}. For now, ${model} is used instead.`
+}
+
+/** The stems that a choice separates, in display order. */
+export function stemsOfChoice(choice: string, models: Models): string[] {
+  const stems = modelNamed(choice, models)?.stems ?? Object.keys(models.choices.find(({ name }) => name === choice)?.stems ?? {})
+  return inDisplayOrder(stems.filter((stem) => stem !== 'all'))
+}
+
+/** Choices of stems: a stem and the rest, or all stems. */
+export function stemChoices(choice: string, models: Models): string[] {
+  const stems = stemsOfChoice(choice, models).filter((stem) => !stem.startsWith('no_'))
   if (stems.length < 2) return ['vocals']
   return ['vocals', 'all', ...stems.filter((stem) => stem !== 'vocals' && stem !== 'other')]
 }
 
-export function separationSeconds(model: Model, stems: string, songSeconds: number): number {
-  return songSeconds * (stems === 'all' ? model.secondsPerSecond.all : model.secondsPerSecond.one)
+/** The choices after a change of the model: stems that it doesn't have are replaced. Six instruments means all of them. */
+export function withModel(choices: Choices, model: string, models: Models): Choices {
+  const stems = model === SIX_INSTRUMENTS && choices.model !== model ? 'all' : choices.stems
+  return { ...choices, model, stems: stemChoices(model, models).includes(stems) ? stems : 'vocals' }
 }
 
 /** The remembered choices, without those that this server does not offer. */
 export function availableChoices(choices: Choices, models: Models | null, config: ServerConfig): Choices {
   const format = config.formats.includes(choices.format) ? choices.format : (config.formats[0] ?? 'wav')
-  const notify = config.mail ? choices.notify : ''
-  if (models === null) return { ...choices, format, notify }
-  const known = choices.model === models.default || models.models.some((model) => model.name === choices.model)
-  const model = known ? choices.model : models.default
-  return { ...choices, model, stems: availableStems(choices.stems, modelFor(model, models.models)), format, notify }
-}
-
-/** A choice of stems, or the default where the model does not have them. */
-export function availableStems(stems: string, model: Model | undefined): string {
-  return stemChoices(model).includes(stems) ? stems : 'vocals'
+  const offered = { ...choices, format, notify: config.mail ? choices.notify : '' }
+  if (models === null) return offered
+  const { main, byName } = menuOf(models)
+  const known = main.includes(choices.model) || byName.includes(choices.model)
+  return withModel(known ? offered : { ...offered, model: models.default }, known ? choices.model : models.default, models)
 }

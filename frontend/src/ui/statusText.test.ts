@@ -22,6 +22,21 @@ test('a song in progress shows its stage, progress and remaining time', () => {
   expect(text).toEqual({ line: 'Separating · 45 %', remaining: '2 minutes left', hint: '', fraction: 0.456 })
 })
 
+test('stages come in order: nothing is separated before the model is downloaded and the song is read', () => {
+  const stages = [null, 'downloading', 'analysing', 'separating', 'writing']
+  const lines = [textFor('queued', {}), ...stages.map((stage) => textFor('working', { stage, progress: 0 }))].map(({ line }) => line)
+  expect(lines).toEqual([
+    'Waiting in the queue', 'Getting ready', 'Downloading the model · 0 %', 'Reading the song · 0 %',
+    'Separating · 0 %', 'Writing the stems · 0 %',
+  ]) // prettier-ignore
+})
+
+test('the time left during a download includes the song', () => {
+  const text = textFor('working', { stage: 'downloading', progress: 0.9, eta_seconds: 120 })
+  expect(text).toMatchObject({ line: 'Downloading the model · 90 %', remaining: '2 minutes left with the separation' })
+  expect(textFor('working', { stage: 'downloading', progress: 0, eta_seconds: null }).remaining).toBe('')
+})
+
 test('while the machine starts, the next song shows a hint instead of an estimate', () => {
   const starting = textFor('queued', { queue_position: 1, eta_seconds: 40 }, true)
   const hint = expect.stringContaining('Starting a machine') as string

@@ -13,12 +13,16 @@ export interface StatusText {
 }
 
 const STARTING = 'Starting a machine. After a break, the first song waits a few minutes for it.'
-const SEPARATING = 'Separating'
+
+/** Before the first stage, the worker fetches the song and loads the model. */
+const BEGINNING = 'Getting ready'
+
+const DOWNLOADING = 'downloading'
 
 const STAGES: Record<string, string> = {
   downloading: 'Downloading the model',
   analysing: 'Reading the song',
-  separating: SEPARATING,
+  separating: 'Separating',
   writing: 'Writing the stems',
 }
 
@@ -45,8 +49,15 @@ export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText
       const remaining = starting ? '' : timeLeft(status?.eta_seconds)
       return { line: queueLine(position), remaining, hint: starting ? STARTING : '', fraction: 0 }
     }
-    case 'working':
-      return progress(STAGES[status?.stage ?? ''] ?? SEPARATING, status?.progress, status?.eta_seconds)
+    case 'working': {
+      const stage = STAGES[status?.stage ?? '']
+      const remaining = timeLeft(status?.eta_seconds)
+      if (stage === undefined) return { line: BEGINNING, remaining, hint: '', fraction: 0 }
+      const shown = progress(stage, status?.progress, status?.eta_seconds)
+      // The percentage is the download's, the time includes the song.
+      if (status?.stage === DOWNLOADING && remaining !== '') shown.remaining = `${remaining} with the separation`
+      return shown
+    }
     case 'done':
       return text('Done')
     case 'failed':

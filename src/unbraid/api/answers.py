@@ -148,6 +148,7 @@ def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
             for name in ORDERS
             if name in allowed
         ],
+        downloads=available.downloads,
     )
 
 

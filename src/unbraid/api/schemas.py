@@ -310,6 +310,7 @@ class ModelsAnswer(BaseModel):
     models: list[ModelAnswer]
     default: str = Field(examples=["auto"])
     choices: list[ChoiceAnswer] = Field(description="`auto` and `fast`, as far as they are allowed")
+    downloads: bool = Field(description="Whether missing models are downloaded")
 
 
 class SignInAnswer(BaseModel):

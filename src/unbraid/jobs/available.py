@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from unbraid.models.auto import ORDERS, candidates, expected_choice, obstacle_of
 from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.download import offline
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,11 @@ class AvailableModels:
 
     image: Collection[str] | None = None
     """Models in the container's image, which downloads nothing; None: songs are separated on this machine."""
+
+    @property
+    def downloads(self) -> bool:
+        """Whether missing models are downloaded."""
+        return self.image is None and not offline()
 
     def installed(self, entry: CatalogEntry) -> bool:
         """Return whether a model needs no download."""
@@ -35,7 +41,7 @@ class AvailableModels:
         return next((name for name in names if self.installed(catalog()[name])), names[-1])
 
     def passed_over(self, choice: str, stems: str) -> dict[str, str]:
-        """Return the better models for a choice that can't be downloaded now, each with the cause."""
+        """Return the missing models that the better ones for a choice need, each with the reason why it is missing."""
         if choice not in ORDERS or self.image is not None:
             return {}
         names = candidates(stems, choice)

@@ -14,7 +14,9 @@ from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog
 
 DOWNLOADING = "downloading"
-"""The stage in which a model is downloaded. It has its own progress, and its time doesn't count as work on the song."""
+"""The stage in which a model is downloaded. It has its own progress."""
+BEFORE_THE_SONG = (None, DOWNLOADING)
+"""Stages whose time doesn't count as work on the song: the model is downloaded and loaded."""
 
 # Songs measured for each rate: enough to ignore an outlier, few enough to follow a change.
 REMEMBERED = 9
@@ -23,6 +25,8 @@ REMEMBERED = 9
 # seconds of music say little about a whole song.
 PRIOR_S = 60.0
 
+# Up to this progress the song is only read, which says nothing about the pace: SHARES in separation/progress.py.
+READ = 0.03
 # Above this progress, the estimate uses only the song's own pace.
 SETTLED = 0.2
 
@@ -112,7 +116,7 @@ def seconds_left(session: Session, now: float, rates: Rates) -> float | None:
     if usual is None or pace is None:
         whole = usual if pace is None else pace
     else:
-        own = min(session.progress / SETTLED, 1.0)
+        own = min(max(session.progress - READ, 0.0) / (SETTLED - READ), 1.0)
         whole = own * pace + (1 - own) * usual
     return None if whole is None else (1 - session.progress) * whole
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unbraid.errors import Fault
-from unbraid.jobs.estimates import DOWNLOADING
+from unbraid.jobs.estimates import BEFORE_THE_SONG
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import Failure
 from unbraid.jobs.ports import Changed
@@ -63,13 +63,13 @@ class Leases:
 
         def step(session: Session) -> Session:
             now = sessions.clock()
-            downloaded = session.stage == DOWNLOADING and stage not in (None, DOWNLOADING)
+            ready = session.stage in BEFORE_THE_SONG and stage not in BEFORE_THE_SONG
             return replace(
                 session,
                 updated_at=now,
                 lease_until=now + sessions.limits.lease_s,
                 expires_at=sessions.active_until(),
-                started_at=now if downloaded else session.started_at,
+                started_at=now if ready else session.started_at,
                 progress=session.progress if progress is None else min(max(progress, 0.0), 1.0),
                 stage=stage or session.stage,
                 duration_s=session.duration_s if duration_s is None else duration_s,

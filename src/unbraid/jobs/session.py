@@ -90,6 +90,7 @@ class Session:
     """Duration of the song in seconds, once known."""
     queued_at: float | None = None
     started_at: float | None = None
+    """When the attempt began; once the model is loaded, when the work on the song began."""
     finished_at: float | None = None
     progress: float = 0.0
     stage: str | None = None

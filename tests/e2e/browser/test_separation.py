@@ -40,6 +40,28 @@ def test_plays_and_downloads_the_stems_of_a_dropped_song(
     assert user.hosts == {f"127.0.0.1:{server.port}"}
 
 
+def test_says_before_the_start_which_model_is_used_and_how_long_it_takes(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    form, menu = page.get_by_role("form", name="Separation options"), page.get_by_label("With model")
+    choices = menu.locator("option").all_text_contents()
+    assert [choice.split(" · ")[0] for choice in choices] == ["Best", "Fast", "lite"]
+    times = {
+        choice.split(" · ")[1] for choice in choices
+    }  # all three are lite, as the server downloads nothing
+    assert len(times) == 1
+    expect(form).to_contain_text("The next song uses lite")
+    expect(form).to_contain_text(f"A song of 4 minutes takes about {times.pop()}")
+    expect(page.locator("main")).to_contain_text("htdemucs and spleeter are not installed")
+    menu.select_option("fast")
+    page.get_by_label("Split into stems").select_option("drums")
+    expect(form).to_contain_text("The next song uses lite")
+    pick(page, songs["other"])
+    expect(page.locator("summary")).to_contain_text("drums and the rest, with Fast (lite, ")
+    wait_until_done(page, songs["other"])
+
+
 def test_shows_progress_during_separation(server: Server, visit: OpenVisit, songs: dict[str, Path]) -> None:
     page = visit(server.address).page
     pick(page, songs["long"])
