@@ -250,6 +250,11 @@ def test_completion_scripts_contain_the_command_and_its_options(
         (["-n", "htdemucs"], "htdemucs", 1),  # not installed, and tests download nothing
         (["-n", "hf://someone/some_model"], "--repo", 1),
         (["-n", "hf://adefossez/htdemucs"], "htdemucs", 1),
+        (["-n", "mdx_extra"], "mdx_extra is a Demucs model of an older generation", 1),
+        (["-n", "mdx_q"], "Use htdemucs", 1),
+        (["-n", "hf://adefossez/mdx_extra_q"], "or hdemucs_mmi", 1),
+        (["-n", "83fc094f"], "Use htdemucs", 1),
+        (["-n", "mdx_extra", "--repo", "models"], "Use htdemucs", 1),
         (["-s", "955717e8"], "htdemucs", 1),
         (["-s", "f7e0c4bc"], "htdemucs_ft", 1),
         (["--repo", "nowhere"], "nowhere", 1),

@@ -22,13 +22,34 @@ from tests.separation.known_models import spectral_model
 from unbraid.errors import ModelError
 from unbraid.models import catalog, find_installed, find_model, graphs
 from unbraid.models.graphs import load_template
+from unbraid.models.older_demucs import OLDER
 from unbraid.models.published import ModelFile
 
 
 @pytest.mark.parametrize("find", [find_model, find_installed])
 def test_unknown_name_lists_the_known_ones(find: Callable[[str], object]) -> None:
-    with pytest.raises(ModelError, match=r"no model 'tasnet'\. Choose auto, fast, lite, htdemucs"):
-        find("tasnet")
+    with pytest.raises(ModelError, match=r"no model 'umx'\. Choose auto, fast, lite, htdemucs"):
+        find("umx")
+
+
+@pytest.mark.parametrize("find", [find_model, find_installed])
+@pytest.mark.parametrize("name", ["mdx_extra", "mdx_extra_q", "83fc094f", "demucs48_hq", "tasnet"])
+def test_name_of_an_older_demucs_model_says_what_to_use(find: Callable[[str], object], name: str) -> None:
+    with pytest.raises(ModelError, match=f"^{name} is .*older generation.* Use htdemucs, .* or hdemucs_mmi"):
+        find(name)
+
+
+def test_a_folder_may_have_the_name_of_an_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spectral_model(tmp_path / "mdx")
+    monkeypatch.chdir(tmp_path)
+    assert find_model("mdx").name == "known"
+
+
+def test_replacements_of_older_models_exist() -> None:
+    assert {"htdemucs", "hdemucs_mmi"} <= catalog().keys()
+    assert not OLDER & catalog().keys()
 
 
 def test_accepts_the_path_of_a_folder(tmp_path: Path) -> None:

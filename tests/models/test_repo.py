@@ -217,6 +217,13 @@ def test_unknown_name_lists_the_known_ones(repo: Path) -> None:
             find_in_repo(name, repo)
 
 
+def test_name_of_an_older_demucs_model_says_what_to_use(repo: Path) -> None:
+    with pytest.raises(ModelError, match=r"mdx_extra is .* Use htdemucs"):
+        find_in_repo("mdx_extra", repo)
+    published(repo / "mdx_extra.th", draw(TINY, 5))  # a user's own network may have the name
+    assert find_in_repo("mdx_extra", repo).name == "mdx_extra"
+
+
 def test_missing_network_says_where_to_put_it(repo: Path) -> None:
     (repo / "b.th").unlink()
     with pytest.raises(ModelError, match=rf"ab\.yaml needs the network 'b'\. Put .* into {repo}"):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog
+from unbraid.models.older_demucs import replacement_for
 from unbraid.models.readers.packages import signature_of
 from unbraid.models.repo import scan_repo
 
@@ -30,6 +31,8 @@ def choose_model(name: str, repo: Path | None) -> ModelChoice:
     folder = name.replace(HUB, "").replace("/", "_")
     if name.startswith(HUB):
         published = name.removeprefix(HUB).removeprefix(HUB_OWNER)
+        if replacement := replacement_for(published):
+            raise ModelError(replacement)
         if published not in catalog():
             raise ModelError(
                 f"{name} can't be downloaded from this hub. Put its .yaml and .safetensors files into a folder, and use"

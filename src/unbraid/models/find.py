@@ -11,6 +11,7 @@ from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
+from unbraid.models.older_demucs import replacement_for
 
 
 def find_model(
@@ -69,6 +70,8 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
     known = ", ".join(catalog())
     if Path(name).is_dir():
         return load_model_folder(Path(name), load_named)
+    if replacement := replacement_for(str(name)):
+        raise ModelError(replacement)
     raise ModelError(
         f"There is no model {str(name)!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a model folder."
     )

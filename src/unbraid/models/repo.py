@@ -24,6 +24,7 @@ from unbraid.models.cache import cache_folder, locked
 from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.graphs import fingerprint_of_all
+from unbraid.models.older_demucs import replacement_for
 from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
 
 BAG = ".yaml"
@@ -86,6 +87,8 @@ def find_in_repo(name: str, folder: Path) -> Model:
         bag = Bag((name,), None, None)
     elif name in repo.bags:
         bag = read_bag(repo.bags[name])
+    elif replacement := replacement_for(name):
+        raise ModelError(replacement)
     else:
         known = ", ".join([*repo.bags, *repo.networks])
         advice = (
