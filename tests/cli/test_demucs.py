@@ -71,11 +71,13 @@ def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
         (["--mp3"], ["bass.mp3", "drums.mp3", "other.mp3", "vocals.mp3"]),
         (["--flac", "--int24"], ["bass.flac", "drums.flac", "other.flac", "vocals.flac"]),
         (["--int24", "--clip-mode", "clamp"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
+        (["--mp3", "--mp3-bitrate", "320k"], ["bass.mp3", "drums.mp3", "other.mp3", "vocals.mp3"]),
+        (["--segment", "0.13"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
         (["--segment", "8"], ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
     ],
     ids=str,
 )
-def test_commands_from_the_tests_of_demucs_run_unchanged(
+def test_commands_from_scripts_run_unchanged(
     options: list[str], stems: list[str], demucs_command: Demucs, song: Path, tmp_path: Path
 ) -> None:
     assert demucs_command(*options, song) == 0
@@ -266,7 +268,9 @@ def test_completion_scripts_contain_the_command_and_its_options(
         (["--filename", "{title}/{stem}.{ext}"], "{title}", 1),
         (["--filename", "{track}.{ext}"], "{stem}", 1),
         (["--filename", "{track}/{stem}"], ".{ext}", 1),
-        (["--segment", "7.8"], "--segment", 2),
+        (["-d", "cuda:7"], "cuda:7", 1),
+        (["--segment", "long"], "--segment", 2),
+        (["--mp3-bitrate", "high"], "invalid number of kbit/s value: 'high'", 2),
         (["--mp3", "--flac"], "--mp3", 2),
         (["--karaoke"], "--karaoke", 2),
     ],

@@ -53,6 +53,8 @@ def test_options_have_the_same_spelling_default_and_choices(name: str) -> None:
     if name == "device":  # demucs detects it when it builds the parser
         assert ours.pop("default") == "auto"
         assert theirs.pop("default") in ("cuda", "mps", "cpu")
+    if name in ("segment", "mp3_bitrate"):  # ours also take 7.8 and 320k
+        assert ours.pop("type") is not theirs.pop("type")
     assert ours == theirs
 
 
@@ -93,10 +95,62 @@ def test_parses_command_lines_like_demucs(line: str) -> None:
         "--int24 --float32",
         "--mp3 --flac",
         "--mp3-preset 8",
-        "--segment 7.8",
+        "--segment long",
+        "--mp3-bitrate high",
+        "--mp3-bitrate k",
+        "--mp3-bitrate 320.5",
+        "--model htdemucs",
     ],
 )
 def test_rejects_the_same_command_lines(line: str) -> None:
     for parser in (OURS, THEIRS):
         with pytest.raises(SystemExit, match="2"):
             parser.parse_args(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("--segment 7.8", "segment", 7.8),
+        ("--segment=7", "segment", 7),
+        ("--mp3-bitrate 320k", "mp3_bitrate", 320),
+        ("--mp3 --mp3-bitrate=192k", "mp3_bitrate", 192),
+    ],
+)
+def test_takes_values_that_scripts_use_and_demucs_rejects(line: str, name: str, value: float) -> None:
+    assert vars(OURS.parse_args(line.split()))[name] == value
+
+
+# The forms that public scripts and pages use most, in about this order; docs/demucs.md says how they were counted.
+PUBLISHED = (
+    "--two-stems=vocals song.mp3",
+    "--two-stems=vocals -n htdemucs -o out song.mp3",
+    "-n htdemucs -o out song.mp3",
+    "--two-stems vocals -o out song.mp3",
+    "--mp3 --two-stems vocals -n mdx_extra song.mp3",
+    "-n mdx_extra_q -o out song.mp3",
+    "-n htdemucs_ft song.mp3",
+    "-n htdemucs_6s -o out song.mp3",
+    "-d cpu song.mp3",
+    "--two-stems=vocals -d cuda -n htdemucs -o out song.mp3",
+    "-d cuda song.mp3 --segment 7",
+    "--mp3 --mp3-bitrate 320 --two-stems vocals -o out song.mp3",
+    "-o out -n htdemucs --mp3 --mp3-bitrate=320 song.mp3",
+    "--out out --name htdemucs --device cpu song.mp3",
+    "--mp3 -o out song.mp3",
+    "--two-stems=vocals -n htdemucs -o out --filename {stem}.wav -j 4 song.mp3",
+    "-n htdemucs -d cpu --shifts 0 --overlap 0.25 -o out song.mp3",
+    "-n htdemucs --two-stems=vocals --float32 song.mp3 -o out",
+    "--two-stems vocals --flac --int24 -n htdemucs_ft -o out song.mp3",
+    "-d cuda:1 -n htdemucs_ft --shifts=4 -o out song.mp3",
+    "--device mps --two-stems=vocals -n htdemucs --mp3 --mp3-bitrate 192 song.mp3",
+    "-d cpu -j 4 --segment 7 -o out --mp3 --mp3-bitrate 320 --two-stems vocals song.mp3",
+    "--list-models",
+)
+
+
+@pytest.mark.parametrize("line", PUBLISHED)
+def test_parses_published_command_lines_like_demucs(line: str) -> None:
+    assert parsed(OURS, line.split()) == parsed(THEIRS, line.split())
+    if "-d" in line.split():
+        assert OURS.parse_args(line.split()).device == THEIRS.parse_args(line.split()).device

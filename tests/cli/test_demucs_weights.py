@@ -49,6 +49,20 @@ def test_the_default_model_gives_the_stems_of_demucs(
         assert error_db < LIMITS_DB[engine]
 
 
+def test_takes_the_segment_of_the_network_to_the_tenth_of_a_second(
+    repo: Path, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wave(tmp_path / "song.wav", seconds=0.5)
+    options = ["--repo", str(repo), "--shifts", "0", "-d", "cpu", "song.wav"]
+    assert main(["demucs", *options, "-o", "default"]) == 0
+    assert main(["demucs", *options, "-o", "given", "--segment", "7.8"]) == 0
+    default, given = (
+        (tmp_path / out / "htdemucs" / "song" / "bass.wav").read_bytes() for out in ("default", "given")
+    )
+    assert given == default
+
+
 def test_rejects_a_segment_longer_than_the_network_allows(
     repo: Path, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

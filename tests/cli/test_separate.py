@@ -144,6 +144,8 @@ def test_songs_with_the_same_name_get_separate_folders(
         (["--shifts", "-1"], "shifts"),
         (["--jobs", "0"], "jobs"),
         (["--device", "cuda"], "cuda"),
+        (["--device", "cuda:1"], "cuda:1"),
+        (["--device", "cuda:"], "auto, cpu, cuda, mps"),
         (["--device", "abacus"], "auto, cpu, cuda, mps"),
         (["--quality", "perfect"], "fast, balanced, best"),
         (["--bitrate", "192"], "lossless"),

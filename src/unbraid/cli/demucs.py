@@ -108,7 +108,11 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--flac", action="store_true", help="write FLAC instead of WAV")
     kind.add_argument("--mp3", action="store_true", help="write MP3 instead of WAV")
     parser.add_argument(
-        "--mp3-bitrate", type=int, default=320, metavar="KBIT/S", help="MP3 bit rate (default: %(default)s)"
+        "--mp3-bitrate",
+        type=_kbit_s,
+        default=320,
+        metavar="KBIT/S",
+        help="MP3 bit rate: 320 or 320k (default: %(default)s)",
     )
     parser.add_argument(
         "--mp3-preset",
@@ -125,7 +129,7 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         metavar="DEVICE",
-        help="cpu, cuda or mps (default: a graphics card if available, else cpu)",
+        help="cpu, cuda, cuda:1 (the second card) or mps (default: a graphics card if available, else cpu)",
     )
     parser.add_argument(
         "--shifts",
@@ -149,7 +153,7 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         help="accepted and ignored: songs are always split, which keeps memory constant",
     )
     splitting.add_argument(
-        "--segment", type=int, metavar="SECONDS", help="segment length (default: the model's)"
+        "--segment", type=float, metavar="SECONDS", help="segment length (default: the model's)"
     )
     parser.add_argument(
         "-j",
@@ -159,6 +163,14 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="segments computed at the same time (default: 2; 8 on a graphics card)",
     )
+
+
+def _kbit_s(text: str) -> int:
+    """Convert "320", or "320k" as in other programs, to kbit/s."""
+    return int(text.removesuffix("k"))
+
+
+_kbit_s.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -152,7 +152,7 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--device",
         default="auto",
         metavar="auto|cpu|cuda|mps",
-        help="cpu, or a graphics card: cuda, or mps for Apple (default: %(default)s)",
+        help="cpu, or a graphics card: cuda, cuda:1 for the second card, or mps for Apple (default: %(default)s)",
     )
     group.add_argument(
         "--audio-stream",

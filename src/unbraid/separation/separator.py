@@ -59,7 +59,7 @@ class Separator:
 
     Args:
         model: a name of the catalogue, `auto` (the best available), or the path of a model folder.
-        device: `cpu`, `cuda`, `mps`, or `auto` (a graphics card if one is usable).
+        device: `cpu`, `cuda`, `cuda:1` (the second card), `mps`, or `auto` (a graphics card if one is usable).
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds.
         shifts: number of random shifts of up to half a second to average over; 0: none.

@@ -57,7 +57,7 @@ def test_processor_needs_no_pytorch(published_model: Model, without_pytorch: Non
     assert choose_gpu(published_model, "auto") is None
 
 
-@pytest.mark.parametrize("device", ["cuda", "mps"])
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
 def test_error_without_pytorch_says_how_to_install_it(
     published_model: Model, device: str, without_pytorch: None
 ) -> None:
@@ -66,11 +66,37 @@ def test_error_without_pytorch_says_how_to_install_it(
 
 
 @NO_CUDA
-def test_error_without_a_card_says_what_to_check(published_model: Model) -> None:
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
+def test_error_without_a_card_says_what_to_check(published_model: Model, device: str) -> None:
     with pytest.raises(
-        SettingError, match=r"cuda can't be used: .*(built for CUDA|nvidia-smi).*--device cpu"
+        SettingError, match=rf"{device} can't be used: .*(built for CUDA|nvidia-smi).*--device cpu"
     ):
-        choose_gpu(published_model, "cuda")
+        choose_gpu(published_model, device)
+
+
+@pytest.fixture
+def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let PyTorch report two cards. Computing on them isn't tried."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(choose, "_computation_problem", lambda device: None)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
+def test_a_number_chooses_the_card(published_model: Model, device: str, two_cards: None) -> None:
+    assert choose_gpu(published_model, device) == device
+
+
+def test_error_for_a_missing_card_names_the_last_one(published_model: Model, two_cards: None) -> None:
+    with pytest.raises(SettingError, match=r"cuda:2 can't be used: the last card is cuda:1\."):
+        choose_gpu(published_model, "cuda:2")
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:-1", "cuda:x", "cpu:1", "gpu"])
+def test_unknown_devices_are_errors(published_model: Model, device: str) -> None:
+    with pytest.raises(SettingError, match=f"no device {device!r}.* or cuda:1 for the second card"):
+        choose.RuntimeLoader(published_model, device)
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has one")

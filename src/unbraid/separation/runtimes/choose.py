@@ -6,6 +6,7 @@ PyTorch is imported only if a graphics card may be used: the import takes second
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 GPUS = ("cuda", "mps")
 # Values of --device; "auto" selects the best available one.
 DEVICES = ("auto", "cpu", *GPUS)
+# A machine may have several cards. "cuda" means the first one, cuda:0, as in PyTorch and `demucs`.
+_NUMBERED = re.compile(r"cuda:(\d{1,3})")
 
 # On Linux, one of these files exists if a driver is installed: for NVIDIA cards, NVIDIA's small boards, WSL, AMD cards.
 # Checking for the files takes no time. Importing PyTorch takes seconds, even if there is no card.
@@ -42,7 +45,7 @@ GPU_JOBS = 8
 
 
 class RuntimeLoader:
-    """Loader for the networks of `model` on a `device` (one of DEVICES).
+    """Loader for the networks of `model` on a `device` (one of DEVICES, or `cuda:1` for the second card).
 
     `threads`: number of CPU threads (None: the runtime decides). `jobs`: expected concurrent calls (None: a default for
     the device). If `auto` selected a card and its memory is full, `notice` receives one line, and the processor
@@ -58,8 +61,10 @@ class RuntimeLoader:
         jobs: int | None = None,
         notice: Callable[[str], object] | None = None,
     ) -> None:
-        if device not in DEVICES:
-            raise SettingError(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
+        if device not in DEVICES and not _NUMBERED.fullmatch(device):
+            raise SettingError(
+                f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}, or cuda:1 for the second card."
+            )
         self._gpu = choose_gpu(model, device)
         self._gpu_only = device != "auto"
         self._threads = threads
@@ -121,7 +126,7 @@ class RuntimeLoader:
 
 
 def choose_gpu(model: Model, device: str) -> str | None:
-    """Return the graphics card for `device` (one of DEVICES), or None for the processor.
+    """Return the graphics card for `device` (one of DEVICES, or `cuda:N`), or None for the processor.
 
     `auto` selects a card if the card, its driver, PyTorch and a PyTorch network of `model` are all available. Raises
     SettingError if `device` is a card and one of them is missing.
@@ -167,16 +172,26 @@ def _problem_of(device: str) -> str | None:
         import torch
     except (ImportError, OSError) as error:
         return f"PyTorch doesn't load ({_first_line(error)}); install it again"
-    if device == "cuda":
+    if device.startswith("cuda"):
         if torch.version.cuda is None and torch.version.hip is None:
             return "this PyTorch was built for the processor only; install one built for CUDA"
         if not torch.cuda.is_available():
             return "PyTorch finds no card with a driver; `nvidia-smi` lists the available ones"
+        if problem := _missing_card(device, torch.cuda.device_count()):
+            return problem
     elif not torch.backends.mps.is_built():
         return "it needs a Mac with Apple silicon, and PyTorch was built without support for that"
     elif not torch.backends.mps.is_available():
         return "PyTorch needs a newer macOS, or a Mac with Apple silicon"
     return _computation_problem(torch.device(device))
+
+
+def _missing_card(device: str, cards: int) -> str | None:
+    """Return the problem if the number of `device` (`cuda:N`, from 0) is not below the number of `cards`."""
+    numbered = _NUMBERED.fullmatch(device)
+    if numbered is None or int(numbered[1]) < cards:
+        return None
+    return "there is only one card, cuda:0" if cards == 1 else f"the last card is cuda:{cards - 1}"
 
 
 def _computation_problem(device: torch.device) -> str | None:
