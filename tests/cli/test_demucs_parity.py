@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import demucs.api
 import demucs.separate
 import numpy as np
 import pytest
-import torch
+from tests.demucs.peer import Loudness
 from tests.separation.conftest import level_db, noise, read
-from tests.separation.known_models import GAINS, SEGMENT, SOURCES, loudness_model
+from tests.separation.known_models import loudness_model
 
 from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
@@ -24,17 +23,6 @@ from unbraid.cli.main import main
 # Some stems exceed full scale: `loudness_model` multiplies the song by its mean magnitude.
 SONG_PEAK = 3.0
 INTEGER_ERROR = 2  # steps: demucs truncates, we round
-
-
-class Loudness(torch.nn.Module):
-    """`loudness_model` in PyTorch: the mixture times its mean magnitude, with a gain for each stem."""
-
-    sources, samplerate, audio_channels = list(SOURCES), 44100, 2
-    segment = Fraction(SEGMENT, 44100)
-
-    def forward(self, mixture: torch.Tensor) -> torch.Tensor:
-        level = mixture.abs().mean(dim=(1, 2), keepdim=True)
-        return (mixture * level)[:, None] * torch.tensor(GAINS).view(1, -1, 1, 1)
 
 
 @dataclass(frozen=True)

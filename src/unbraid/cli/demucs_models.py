@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,20 +68,38 @@ def _single(signature: str, model: str) -> str:
     return model
 
 
+class AvailableModels(NamedTuple):
+    """The models that can be named."""
+
+    bags: Mapping[str, Path]
+    """File or folder by name."""
+    networks: Mapping[str, str | Path]
+    """File or URL of each single network, by signature."""
+
+
+def available_models(repo: Path | None) -> AvailableModels:
+    """Return the models of the catalogue, or of the folder `repo`. Raises ModelError if `repo` is unreadable."""
+    if repo is not None:
+        contents = scan_repo(repo)
+        return AvailableModels(
+            contents.bags, {name: files[0] for name, files in sorted(contents.networks.items())}
+        )
+    bags = {entry.name: entry.place for entry in catalog().values()}
+    single = {
+        signature: catalog()[model].files[0].url
+        for signature, model in _signatures().items()
+        if len(catalog()[model].files) == 1
+    }
+    return AvailableModels(bags, single)
+
+
 def list_models(repo: Path | None) -> str:
     """Return the models of the catalogue, or of the folder `repo`, in the format of demucs.
 
     Raises ModelError if `repo` is unreadable.
     """
-    if repo is None:
-        single = [sig for sig, model in _signatures().items() if len(catalog()[model].files) == 1]
-        return _format(catalog(), single)
-    contents = scan_repo(repo)
-    return _format(contents.bags, sorted(contents.networks))
-
-
-def _format(bags: Iterable[str], single: Iterable[str]) -> str:
-    blocks = (("Bag of models:", bags), ("Single models:", single))
+    models = available_models(repo)
+    blocks = (("Bag of models:", models.bags), ("Single models:", models.networks))
     return "".join(
         f"{line}\n" for title, names in blocks for line in (title, *(f"    {name}" for name in names))
     )

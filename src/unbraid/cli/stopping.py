@@ -26,8 +26,14 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Return a Stop that signals set while the block runs. Ignored signals (nohup, `&`) stay ignored."""
+    """Return a Stop that signals set while the block runs. Ignored signals (nohup, `&`) stay ignored.
+
+    Python handles signals in the main thread only. In another thread, signals keep their handlers.
+    """
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
     previous = {number: signal.getsignal(number) for number in SIGNALS}
     handled = [number for number in SIGNALS if previous[number] is not signal.SIG_IGN]
     for number in handled:
