@@ -4,7 +4,7 @@
 >>> demucs.api.save_audio  # doctest: +ELLIPSIS
 <function save_audio at ...>
 
-`python -m unbraid.demucs` is the command `unbraid demucs`. docs/demucs.md lists what is covered. PyTorch isn't needed.
+PyTorch isn't needed. `python -m unbraid.demucs` is the command `unbraid demucs`. docs/demucs.md lists the differences.
 """
 
 from __future__ import annotations
