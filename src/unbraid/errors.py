@@ -87,6 +87,7 @@ class WriteProblem(StrEnum):
     FILE_IN_THE_WAY = "file in the way"
     IS_FOLDER = "is a folder"
     NAME_TOO_LONG = "name too long"
+    IS_SONG = "is a song"
     OTHER = "other"
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio.encode import Encoder
 from unbraid.cli.main import main
+from unbraid.separation.song_record import RECORD
 
 Separate = Callable[..., int]
 
@@ -27,8 +28,8 @@ def separate(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def stems_in(folder: Path) -> list[str]:
-    """Return the names of all files and folders in `folder`."""
-    return sorted(path.name for path in folder.iterdir())
+    """Return the names of all files and folders in `folder`, except the record of the song."""
+    return sorted(path.name for path in folder.iterdir() if path.name != RECORD)
 
 
 def write(path: Path, sound: NDArray[np.float32]) -> None:

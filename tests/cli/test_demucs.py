@@ -317,3 +317,40 @@ def test_verbose_prints_the_model_and_the_segments(
     first = capsys.readouterr().err.splitlines()[0]
     assert "models/known" in first
     assert "overlap 0.25, shifts 1" in first
+
+
+def test_no_stem_replaces_a_song_of_the_same_command(
+    demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "separated" / "known"
+    vocals = write_wave(folder / "vocals.wav", seconds=0.2)
+    (tmp_path / "link.wav").symlink_to(vocals)
+    other = write_wave(tmp_path / "other.wav", seconds=0.2)
+    before = vocals.read_bytes()
+    assert demucs_command("--filename", "{stem}.{ext}", vocals) == 1
+    assert demucs_command("--filename", "{stem}.{ext}", "link.wav") == 1
+    for line in capsys.readouterr().err.splitlines():
+        assert "separated/known/vocals.wav is a song of this command, and a stem would replace it." in line
+    assert files_in(folder) == ["vocals.wav"]
+    assert demucs_command("--filename", "{stem}.{track}.{ext}", vocals, other) == 0
+    write_wave(folder / "vocals.other.wav", seconds=0.2)
+    # Only the song whose stem would replace another song is refused.
+    template = "{stem}.{track}.{ext}"
+    assert demucs_command("--filename", template, other, folder / "vocals.other.wav", other) == 1
+    assert vocals.read_bytes() == before
+    assert "drums.vocals.other.wav" in files_in(folder)
+
+
+def test_older_stems_in_the_folder_of_a_song_are_a_warning(
+    demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_wave(tmp_path / "a" / "x.wav", seconds=0.2)
+    second = write_wave(tmp_path / "b" / "x.wav", seconds=0.3)
+    for _ in range(2):
+        assert demucs_command(first) == 0
+        assert "warning" not in capsys.readouterr().err
+    assert demucs_command("--two-stems", "vocals", second) == 0
+    assert (
+        "x.wav: warning: shares the folder separated/known/x with older stems, perhaps of another song: bass.wav,"
+        " drums.wav, other.wav." in capsys.readouterr().err
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.audio.sounds import KINDS, bursts
+from tests.audio.sounds import write as write_sound
 from tests.cli.conftest import Separate, stems_in, write
 from tests.conftest import WriteWave
 from tests.separation.conftest import noise, read
@@ -39,7 +42,7 @@ def test_writes_vocals_and_the_rest_as_long_as_the_song(
     assert separate(song) == 0
     folder = tmp_path / "separated" / "a song.live"
     assert stems_in(folder) == ["no_vocals.wav", "vocals.wav"]
-    assert {length(path) for path in folder.iterdir()} == {length(song)}
+    assert {length(path) for path in folder.glob("*.wav")} == {length(song)}
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,68 @@ def test_names_an_output_folder_that_is_a_file(
     (tmp_path / "taken").write_text("")
     assert separate("-q", song, "-o", "taken") == 1
     assert "taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "mp3"], ["--video"]], ids=str)
+def test_no_stem_replaces_a_song_of_the_same_command(
+    options: list[str], separate: Separate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = next(kind for kind in KINDS if kind.name == "mp4-aac")
+    write_sound(tmp_path / "song.mp4", bursts(44100, 2, 44100), 44100, kind)
+    assert separate("-q", "song.mp4", *options) == 0
+    stems = sorted((tmp_path / "separated" / "song").glob("[!.]*"))
+    before = [path.read_bytes() for path in stems]
+    # Each output of the song is now also an input.
+    assert separate("-q", "song.mp4", stems[0], *options) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"unbraid: song.mp4: separated/song/{stems[0].name} is a song of this command, and a stem would replace it."
+        " Choose another output folder (-o)."
+    )
+    assert [path.read_bytes() for path in stems] == before
+    assert stems_in(tmp_path / "separated") == sorted(["song", stems[0].stem])
+
+
+def test_separating_stems_again_and_again_never_replaces_one(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    song, seen = Path("song.wav"), []
+    for folder in ("song", "vocals", "vocals (2)", "vocals (3)"):
+        seen.append((song, song.read_bytes()))
+        assert separate("-q", song) == 0
+        song = Path("separated", folder, "vocals.wav")
+        assert song.exists()
+    assert all(path.read_bytes() == content for path, content in seen)
+
+
+def test_another_song_of_the_same_name_never_mixes_with_the_first(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_wave(tmp_path / "a" / "x.wav", seconds=0.2)
+    second = write_wave(tmp_path / "b" / "x.wav", seconds=0.3)
+    assert separate("-q", first, "--stems", "all") == 0
+    assert separate("--json", second) == 0
+    output = capsys.readouterr()
+    assert (
+        "x.wav: warning: has its stems in separated/x (2), because separated/x has those of another song."
+        in output.err
+    )
+    assert json.loads(output.out)["files"]["vocals"] == "separated/x (2)/vocals.wav"
+    assert {length(path) for path in Path("separated/x").glob("*.wav")} == {length(first)}
+    assert {length(path) for path in Path("separated/x (2)").glob("*.wav")} == {length(second)}
+
+
+def test_a_folder_in_place_of_a_stem_is_one_line_and_leaves_nothing(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = write_wave(tmp_path / "song.wav", seconds=0.2)
+    assert separate("-q", song) == 0
+    folder = tmp_path / "separated" / "song"
+    for path in folder.glob("*.wav"):
+        path.unlink()
+    (folder / "vocals.wav").mkdir()
+    assert separate("-q", song) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"unbraid: {song}: separated/song/vocals.wav can't be written: it is a folder.")
+    assert stems_in(folder) == ["vocals.wav"]

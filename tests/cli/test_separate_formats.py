@@ -38,7 +38,7 @@ def test_stems_have_the_chosen_codec_and_depth(
     tmp_path: Path,
 ) -> None:
     assert separate(write_wave(tmp_path / "song.wav", seconds=0.2), *options) == 0
-    for path in (tmp_path / "separated" / "song").iterdir():
+    for path in (tmp_path / "separated" / "song").glob("[!.]*"):
         with av.open(str(path)) as file:
             (stream,) = file.streams.audio
             assert (stream.codec_context.name, stream.format.name) == (codec, sample_format)
@@ -69,7 +69,7 @@ def test_stems_have_the_tags_and_the_cover_of_the_song(
     ) as file:
         file.write(noise(2, 44100, 1))
     assert separate("song.flac", "--format", format) == 0
-    for path in (tmp_path / "separated" / "song").iterdir():
+    for path in (tmp_path / "separated" / "song").glob("[!.]*"):
         info = probe(path)
         assert info.tags.items() >= tags.items()
         assert (info.cover, info.cover_mime) == (png(), "image/png")

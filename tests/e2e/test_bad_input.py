@@ -152,7 +152,8 @@ def test_leaves_only_stems(corpus_output: Output, corpus: list[BrokenFile]) -> N
     folders = list(corpus_output.folder.iterdir())
     assert len(folders) == len(done)
     for folder in folders:
-        assert sorted(path.name for path in folder.iterdir()) == ["no_vocals.wav", "vocals.wav"]
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == [".unbraid.json", "no_vocals.wav", "vocals.wav"]
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-30], ids=["digital", "denormal"])

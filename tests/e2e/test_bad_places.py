@@ -56,7 +56,7 @@ def songs(write_wave: WriteWave, tmp_path: Path) -> tuple[str, str]:
     return "long.wav", "short.wav"
 
 
-SHORT_DONE = ["short", "short/no_vocals.wav", "short/vocals.wav"]
+SHORT_DONE = ["short", "short/.unbraid.json", "short/no_vocals.wav", "short/vocals.wav"]
 
 
 @needs_permissions

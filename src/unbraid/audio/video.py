@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,11 +45,19 @@ _WEBM = _Kind("webm", "webm", output_format("opus", "16"))
 _MKV = _Kind("mkv", "matroska", output_format("opus", "16"))
 
 
-def check_video(path: str | PathLike[str]) -> None:
-    """Raise InputError unless `path` is a video with pictures that can be copied. A cover is not a video."""
+def check_video(path: str | PathLike[str]) -> str:
+    """Return the file extension of the new video. A cover is not a video.
+
+    Raises InputError unless `path` is a video with pictures that can be copied.
+    """
     container, _ = open_sound(path, None)
     with container:
-        _kind(container, Path(path).name)
+        return _kind(container, Path(path).name).ending
+
+
+def accompaniment_name(stems: Iterable[str]) -> str:
+    """Return the name of the accompaniment: `no_STEM` if it is one of the stems, or else `no_vocals`."""
+    return next((stem for stem in stems if stem.startswith(COMPLEMENT_PREFIX)), COMPLEMENT_PREFIX + VOCALS)
 
 
 def write_without(
@@ -65,14 +73,12 @@ def write_without(
     `stems` maps names to files: either STEM and `no_STEM`, or all stems. The accompaniment is `no_STEM`, or the sum of
     all stems except the vocals.
     """
-    complement = next((stem for stem in stems if stem.startswith(COMPLEMENT_PREFIX)), None)
-    names = [complement] if complement else [stem for stem in stems if stem != VOCALS]
+    complement = accompaniment_name(stems)
+    names = [complement] if complement in stems else [stem for stem in stems if stem != VOCALS]
     mix = Mix([(stems[name], 1.0) for name in names])
     if len(names) > 1:
         mix.measure(None if check is None else lambda _: check())
-    return write_video(
-        video, mix, folder / (complement or COMPLEMENT_PREFIX + VOCALS), stream=stream, check=check
-    )
+    return write_video(video, mix, folder / complement, stream=stream, check=check)
 
 
 def write_video(

@@ -11,7 +11,7 @@ from pathlib import Path
 from unbraid.audio.formats import FORMATS
 from unbraid.errors import SettingError
 from unbraid.files.atomic import LONGEST_NAME
-from unbraid.separation.output import output_folder_name
+from unbraid.separation.folders import output_folder_name
 
 
 def name_files(

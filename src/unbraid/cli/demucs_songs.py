@@ -6,12 +6,12 @@ import argparse
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from unbraid.audio.formats import output_format
+from unbraid.audio.formats import FORMATS, output_format
 from unbraid.cli.demucs_models import choose_model
 from unbraid.cli.demucs_names import file_format, name_files
 from unbraid.cli.demucs_stems import Encoding, encode_stems, move_files
@@ -20,10 +20,11 @@ from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator
 from unbraid.cli.stopping import Stop
-from unbraid.errors import Cancelled, OutputError, SettingError, UnbraidError
+from unbraid.errors import Cancelled, OutputError, SettingError, SongWarning, UnbraidError
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation import Progress, Result, Separator
-from unbraid.separation.output import StemFolder
+from unbraid.separation.folders import file_ids, refuse_song
+from unbraid.separation.output import HiddenFolder
 
 # Share of a song's work that separation takes; the rest is encoding.
 SEPARATED = 0.95
@@ -53,11 +54,12 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     def separated(song: str | os.PathLike[str], progress: Progress) -> None:
         shown.update(song, replace(progress, fraction=SEPARATED * progress.fraction))
 
+    refused = _refused(songs, out, files)
     failures = 0
-    # "." because the template may spread stems over several folders: `move_files` publishes them.
-    with StemFolder(out, ".") as folder:
+    # The template may spread the stems over several folders: `move_files` publishes them.
+    with HiddenFolder(out) as folder:
         outcomes = separator.separate_files(
-            songs,
+            [song for song, error in zip(songs, refused, strict=True) if error is None],
             folder.stems,
             stems=arguments.stem or "all",
             subtype="float",
@@ -69,15 +71,53 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
             cancel=stop,
         )
         with closing(outcomes):
-            for (song, outcome), targets in zip(outcomes, files, strict=True):
+            for song, error, targets in zip(songs, refused, files, strict=True):
+                outcome = error or next(outcomes)[1]
                 if isinstance(outcome, Result):
                     places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
+                    older = _older_stems(arguments.filename, places.values())
                     outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
+                    if isinstance(outcome, Result) and older:
+                        outcome = replace(outcome, warnings=(*outcome.warnings, _shared(song, older)))
                 if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
                     outcome = outcome.moved_to(out)  # the hidden folder means nothing to the user
                 shown.finish(song, outcome)
                 failures += isinstance(outcome, UnbraidError) and not isinstance(outcome, Cancelled)
     return failures
+
+
+def _refused(songs: Sequence[Path], out: Path, files: Sequence[tuple[Path, ...]]) -> list[OutputError | None]:
+    """Return the error of each song whose files would replace one of the songs, None for the others."""
+    ids = file_ids(songs)
+    errors: list[OutputError | None] = []
+    for targets in files:
+        try:
+            for target in targets:
+                refuse_song(out / target, ids)
+            errors.append(None)
+        except OutputError as error:
+            errors.append(error)
+    return errors
+
+
+def _older_stems(template: str, targets: Collection[Path]) -> list[Path]:
+    """Return the stems beside `targets` that won't be replaced, if `template` gives each song its own folder."""
+    if "{track}" not in str(Path(template).parent):
+        return []
+    return [
+        path
+        for folder in sorted({target.parent for target in targets})
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if file_format(path) in FORMATS and path not in targets
+    ]
+
+
+def _shared(song: Path, older: Sequence[Path]) -> SongWarning:
+    """Return the warning that older stems, which may be those of another song, are in the folder of `song`."""
+    names = ", ".join(path.name for path in older)
+    return SongWarning(
+        song.name, f"shares the folder {older[0].parent} with older stems, perhaps of another song: {names}."
+    )
 
 
 def _encoding(arguments: argparse.Namespace) -> Encoding:

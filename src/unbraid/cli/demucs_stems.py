@@ -18,6 +18,7 @@ from unbraid.audio.formats import subtypes
 from unbraid.audio.probe import probe
 from unbraid.cli.demucs_names import file_format
 from unbraid.errors import OutputError, WriteProblem
+from unbraid.files.move_all import move_all
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
 from unbraid.separation.stems import CLAMP, rescale_gain
@@ -128,9 +129,7 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
         for file, copy in zip(files, copies, strict=True):
             with report_output_errors(copy.parent.parent):
                 shutil.move(file, copy)
-        for copy, target in zip(copies, targets, strict=True):
-            with report_output_errors(target.parent):
-                copy.replace(target)
+        move_all(list(zip(copies, targets, strict=True)))
         undo.pop_all()
 
 

@@ -28,7 +28,12 @@ def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: 
     >>> about("music/a.mp3", InputError("doesn't exist. Check the name and the folder.", subject="a.mp3"))
     "music/a.mp3: doesn't exist. Check the name and the folder."
     """
-    is_about_song = problem.subject is not None and Path(problem.subject).name == Path(song).name
+    # The subject of an OutputError is an output file, which may have the name of the song.
+    is_about_song = (
+        not isinstance(problem, OutputError)
+        and problem.subject is not None
+        and Path(problem.subject).name == Path(song).name
+    )
     text = problem.reason if is_about_song else message_of(problem)
     return f"{fspath(song) or repr(song)}: {kind}{text}"
 

@@ -18,6 +18,7 @@ _PROBLEMS = {
     errno.EROFS: WriteProblem.NO_PERMISSION,
     errno.ENOENT: WriteProblem.NO_FOLDER,
     errno.ENOTDIR: WriteProblem.FILE_IN_THE_WAY,
+    errno.EEXIST: WriteProblem.FILE_IN_THE_WAY,  # such as a link to a missing folder
     errno.EISDIR: WriteProblem.IS_FOLDER,
     errno.ENAMETOOLONG: WriteProblem.NAME_TOO_LONG,
 }

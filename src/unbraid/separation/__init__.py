@@ -1,8 +1,7 @@
 """Separate songs into stems, in constant memory."""
 
-from unbraid.separation.output import output_folder_names
 from unbraid.separation.progress import Progress
 from unbraid.separation.separator import Result, Separator
 from unbraid.separation.stems import Stems
 
-__all__ = ["Progress", "Result", "Separator", "Stems", "output_folder_names"]
+__all__ = ["Progress", "Result", "Separator", "Stems"]

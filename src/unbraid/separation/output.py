@@ -1,39 +1,36 @@
-"""Publish the stems of a song together, and choose the name of their folder."""
+"""Write the files of a song in a hidden folder, and publish them together."""
 
 from __future__ import annotations
 
 import errno
-import os
-import unicodedata
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
 from unbraid.errors import OutputError
-from unbraid.files.atomic import LONGEST_NAME
+from unbraid.files.move_all import move_all
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
+from unbraid.separation.folders import SongFolder
 
-# Folders that this process created for stems -> number of StemFolders that use each. The last user removes the folder
+# Folders that this process created for stems -> number of HiddenFolders that use each. The last user removes the folder
 # if it is empty.
 _created: dict[Path, int] = {}
 _lock = Lock()
 
 
-class StemFolder:
-    """Context manager for a hidden folder in `out_dir`; `publish` moves its stems to `out_dir/name`.
+class HiddenFolder:
+    """Context manager for a hidden folder in `out_dir`, which is created if needed.
 
-    Without `publish`, the hidden folder and the folders that were created for it are removed. Raises OutputError.
+    At the end, the hidden folder and the empty folders that were created for it are removed. Raises OutputError.
     """
 
-    def __init__(self, out_dir: Path, name: str) -> None:
-        self.target = out_dir / name
+    def __init__(self, out_dir: Path) -> None:
         self._out_dir = out_dir
         self._within: list[Path] = []
 
-    def __enter__(self) -> StemFolder:
+    def __enter__(self) -> HiddenFolder:
         with ExitStack() as undo:
             undo.callback(self._remove_folders)
             with report_output_errors(self._out_dir):
@@ -51,24 +48,17 @@ class StemFolder:
         """Return the path of a temporary file."""
         return self._work.path / name
 
-    def publish(self) -> None:
-        """Move the files in `stems` into the output folder. Older files with the same names are replaced."""
-        with report_output_errors(self.target):
-            if self.target.is_dir():
-                for path in sorted(self.stems.iterdir()):
-                    path.replace(self.target / path.name)
-            else:
-                self.stems.rename(self.target)
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._work.remove()
         self._remove_folders()
         if isinstance(error, OutputError) and error.path and error.path.is_relative_to(self._work.path):
-            # Name the place that the user knows instead of the hidden folder.
-            is_stem = error.path.parent == self.stems
-            raise error.moved_to(self.target / error.path.name if is_stem else self._out_dir) from error
+            raise error.moved_to(self._public(error.path)) from error
+
+    def _public(self, path: Path) -> Path:
+        """Return the place that the user knows for a hidden `path`."""
+        return self._out_dir
 
     def _create_folders(self) -> None:
         out_dir = self._out_dir.absolute()
@@ -81,9 +71,6 @@ class StemFolder:
             self._within = [path for path in folders if path in _created]
             for path in self._within:
                 _created[path] += 1
-        if self.target.exists() and not self.target.is_dir():
-            with report_output_errors(self.target):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
     def _remove_folders(self) -> None:
         with _lock:
@@ -95,42 +82,44 @@ class StemFolder:
                         path.rmdir()
 
 
-def output_folder_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Choose a folder name for each song: its file's name without suffix; a second song of that name gets ` (2)`.
+class StemFolder(HiddenFolder):
+    """Hidden folder for the stems of a song; `publish` moves them to the song's own folder, `target`."""
 
-    Names that differ only in case or in the encoding of accents count as equal, as on some file systems.
-    """
-    taken: set[str] = set()
-    names = []
-    for path in paths:
-        base = output_folder_name(path)
-        name, number = base, 1
-        while _key(name) in taken:
-            number += 1
-            name = _shortened(base, f" ({number})")
-        taken.add(_key(name))
-        names.append(name)
-    return names
+    def __init__(self, destination: SongFolder) -> None:
+        super().__init__(destination.folders.out_dir)
+        self._destination = destination
 
+    def __enter__(self) -> StemFolder:
+        with report_output_errors(self._out_dir):
+            self.target = self._destination.choose()
+        super().__enter__()
+        return self
 
-def output_folder_name(path: str | os.PathLike[str]) -> str:
-    """Return the name of the folder for the stems of `path`: the file's name without its suffix.
+    def publish(self) -> None:
+        """Move the files in `stems` into the song's folder, all or none. Older files of the same names are replaced.
 
-    >>> output_folder_name("music/song.live.mp3")
-    'song.live'
-    """
-    name = Path(path).name
-    stem = name.rpartition(".")[0]
-    # A name such as "..." would point out of the output folder. For a name such as ".mp3", use the suffix.
-    return _shortened(stem if stem.strip(". ") else name.strip(". ") or "song", "")
+        Raises OutputError.
+        """
+        while not self._publish():
+            pass  # another process has created the folder meanwhile
 
+    def _publish(self) -> bool:
+        # Choose again: since the start, another process may have put another song's stems there.
+        self.target = self._destination.choose()
+        self.warnings = self._destination.warnings()
+        with report_output_errors(self.target):
+            self._destination.new_record.save(self.stems)
+            if not self.target.exists():
+                try:
+                    self.stems.rename(self.target)
+                except OSError as error:
+                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                        return False
+                    raise
+                return True
+        moves = [(path, self.target / path.name) for path in sorted(self.stems.iterdir())]
+        move_all(moves, [self.target / name for name in self._destination.outdated])
+        return True
 
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _shortened(name: str, suffix: str) -> str:
-    """Append `suffix` to `name`. Shorten `name` so that the result fits the limit of file systems."""
-    limit = LONGEST_NAME - len(suffix)
-    encoded = os.fsencode(name)
-    return (encoded[:limit].decode("utf-8", "ignore") if len(encoded) > limit else name) + suffix
+    def _public(self, path: Path) -> Path:
+        return self.target / path.name if path.parent == self.stems else self._out_dir

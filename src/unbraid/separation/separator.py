@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.stem_names import ALL
-from unbraid.audio.video import check_video, write_without
+from unbraid.audio.video import accompaniment_name, check_video, write_without
 from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Started, overlapped
+from unbraid.separation.folders import OutputFolders, SongFolder, check_folder_name, output_folder_name
 from unbraid.separation.network import Network, NetworkCache
-from unbraid.separation.output import StemFolder, output_folder_name, output_folder_names
+from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
 from unbraid.separation.runtimes.choose import RuntimeLoader
@@ -169,10 +170,13 @@ class Separator:
         video: bool = False,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
+        folders: OutputFolders | None = None,
     ) -> Result:
         """Separate a song and write `out_dir/NAME/STEM.FORMAT`. Memory does not grow with the song's length.
 
-        All files appear together at the end. After an error or a cancellation, there are none.
+        All files appear together at the end. After an error or a cancellation, there are none. A folder belongs to one
+        song: separating that song again replaces its stems, and another song gets `NAME (2)`, with a warning. The file
+        `.unbraid.json` in the folder identifies the song. A file that would replace the song itself is an OutputError.
 
         Args:
             stems: `all`, or the name of one stem, which is written with its complement.
@@ -185,9 +189,10 @@ class Separator:
             channels: channels of the files, 1 or 2; None: as in the song.
             clip_mode: treatment of stems beyond full scale: `rescale` (one gain for all stems, so that they still add
                 up), `clamp`, or `none` (the format clips them; float WAV keeps them).
-            name: name of the song's folder; None: the file's name without its suffix.
+            name: name of the song's folder, without a path; None: the file's name without its suffix.
             audio_stream: number of the file's audio stream, from 0.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
+            folders: the folders of songs that are separated together; see `separate_files`.
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
@@ -199,11 +204,14 @@ class Separator:
             raise SettingError(f"The sample rate has to be above 0 Hz, not {sample_rate}.")
         if channels not in (None, 1, STEREO):
             raise SettingError(f"Stems have 1 or 2 channels, not {channels}.")
+        name = output_folder_name(song) if name is None else check_folder_name(name)
+        written = [f"{stem}.{format}" for stem in choice.names]
         if video:
-            check_video(song)
+            written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
         reporter = Reporter(progress, cancel)
-        with StemFolder(Path(out_dir), name or output_folder_name(song)) as folder:
+        folders = folders or OutputFolders(Path(out_dir), [song])
+        with StemFolder(SongFolder(folders, Path(song), name, written, self.sources)) as folder:
             task = Task(
                 source,
                 analyse(source, self.model, reporter),
@@ -248,7 +256,7 @@ class Separator:
             files={stem: folder.target / path.name for stem, path in files.items()},
             duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
-            warnings=task.analysis.warnings,
+            warnings=(*task.analysis.warnings, *folder.warnings),
             seconds=time.monotonic() - started - waited_s,
             model=self.model.name,
             gain=writer.gain,
@@ -266,8 +274,9 @@ class Separator:
         """Separate many songs into files. Yields each song, in order, with its result or its error.
 
         While the stems of one song are encoded, the next song is read and computed. One network computes at a time, so
-        two songs need the memory of one. A second song of the same name gets the folder `NAME (2)`. `options` are the
-        other options of `separate_to_files`. A song that runs out of memory yields an UnbraidError.
+        two songs need the memory of one. A second song of the same name gets the folder `NAME (2)`. A stem that would
+        replace one of the songs is an OutputError. `options` are the other options of `separate_to_files`. A song that
+        runs out of memory yields an UnbraidError.
 
         `progress` receives the song and its Progress, in worker threads: reports of two songs may alternate.
 
@@ -276,7 +285,7 @@ class Separator:
         """
         cancel_all = CancelAll(cancel)
 
-        def separate(song: str | PathLike[str], name: str, started: Started) -> Result | UnbraidError | None:
+        def separate(song: str | PathLike[str], started: Started) -> Result | UnbraidError | None:
             def report(update: Progress) -> None:
                 if update.stage != "analysing":
                     started()
@@ -288,16 +297,14 @@ class Separator:
             try:
                 with report_out_of_memory():
                     return self.separate_to_files(
-                        song, out_dir, name=name, progress=report, cancel=cancel_all, **options
+                        song, out_dir, folders=folders, progress=report, cancel=cancel_all, **options
                     )
             except UnbraidError as error:
                 return error
 
         songs = list(songs)
-        work = [
-            partial(separate, song, name)
-            for song, name in zip(songs, output_folder_names(songs), strict=True)
-        ]
+        folders = OutputFolders(Path(out_dir), songs)
+        work = [partial(separate, song) for song in songs]
         cancelled = False
         with closing(overlapped(work, cancel_all.set)) as outcomes:
             for song, outcome in zip(songs, outcomes, strict=True):
