@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import Any
+
+from unbraid.cli.streams import write_result
 
 SHELLS = ("bash", "zsh")
 FILES, FOLDERS = ("SONG", "MODEL", "FILE"), ("OUT", "DIR")
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab reads it
         elif action.metavar in FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    sys.stdout.write(shtab.complete(arguments.root, arguments.shell) + "\n")
+    write_result(shtab.complete(arguments.root, arguments.shell) + "\n")
     return 0
 
 

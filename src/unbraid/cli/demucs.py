@@ -7,7 +7,6 @@ the differences and their reasons.
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from unbraid.cli.messages import say
 from unbraid.cli.progress import Display
 from unbraid.cli.running import run_cancellable
 from unbraid.cli.stopping import Stop
+from unbraid.cli.streams import write_result
 from unbraid.errors import SettingError
 
 MP3_PRESETS = range(2, 8)  # LAME's quality settings
@@ -179,7 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.list_models:
             from unbraid.cli.demucs_models import list_models
 
-            sys.stdout.write(list_models(arguments.repo))
+            write_result(list_models(arguments.repo))
             return 0
         if not arguments.tracks:
             raise SettingError("No song. Name a file: unbraid demucs SONG…")

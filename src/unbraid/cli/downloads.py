@@ -9,6 +9,7 @@ from typing import TextIO
 
 from unbraid.cli.messages import clock, printable, say
 from unbraid.cli.progress import LINE_APART_S, LINES, REDRAW_S, Bar
+from unbraid.cli.streams import write_message
 
 SETTLED_S = 1.0  # before that, the estimate of the time left jumps
 
@@ -95,5 +96,4 @@ class _Lines:
         """Do nothing: printed lines stay."""
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        write_message(line + "\n", self._stream)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from unbraid.cli.messages import say
+from unbraid.cli.streams import write_result
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(line)
         reports.append(report)
     if arguments.json:
-        sys.stdout.write(json.dumps(to_dict(reports), allow_nan=False) + "\n")
+        write_result(json.dumps(to_dict(reports), allow_nan=False) + "\n")
     else:
-        sys.stdout.write(as_text(reports))
+        write_result(as_text(reports))
     return 1 if any(report.errors for report in reports) else 0

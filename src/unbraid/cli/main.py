@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, demucs, deploy, evaluate, models, separate, serve
+from unbraid.cli import completion, demucs, deploy, evaluate, models, separate, serve, streams
 from unbraid.cli.messages import message_of, say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -36,13 +35,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Usage errors and --help raise SystemExit, as in argparse."""
+    streams.open_missing()
     # Escape characters that standard output can't encode, as Python does on standard error.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        parsed = build_parser().parse_args(arguments)
+        try:
+            parsed = build_parser().parse_args(arguments)
+        except SystemExit:
+            # argparse has written its text, but it may still be in the buffers.
+            streams.write_message("")
+            streams.write_result("")
+            raise
         code: int = parsed.run(parsed)
-        sys.stdout.flush()
         return code
     except UnbraidError as error:
         say(message_of(error))
@@ -52,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of the output is gone (`unbraid models | head -1`). Discard the rest.
-        devnull = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
-            os.dup2(devnull, stream.fileno())
+            streams.discard(stream)
         return 128 + signal.SIGPIPE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from os import PathLike, fspath
 from pathlib import Path
 
+from unbraid.cli.streams import write_message
 from unbraid.errors import OutputError, SongWarning, UnbraidError
 
 
@@ -18,8 +18,7 @@ def printable(text: str) -> str:
 
 def say(text: str) -> None:
     """Print one line on standard error, after the name of the program."""
-    sys.stderr.write(f"unbraid: {printable(text)}\n")
-    sys.stderr.flush()
+    write_message(f"unbraid: {printable(text)}\n")
 
 
 def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: str = "") -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
-import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.messages import message_of, say
+from unbraid.cli.streams import write_result
 from unbraid.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ def list_models(_arguments: argparse.Namespace) -> int:
         name, installed, size, *others, stems = (
             cell.ljust(width) for cell, width in zip(row, widths, strict=True)
         )
-        sys.stdout.write(
+        write_result(
             "  ".join((name, installed, size.strip().rjust(len(size)), *others, stems)).rstrip() + "\n"
         )
-    sys.stdout.write("\n")
+    write_result("\n")
     for note in NOTES:
         _write_wrapped(note, "")
     for entry in entries:
         paper = f" ({entry.paper})" if entry.paper else ""
-        sys.stdout.write("\n")
+        write_result("\n")
         _write_wrapped(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}", " " * (widths[0] + 2))
         for line in _details(entry):
             _write_wrapped(line, " " * (widths[0] + 2), first=False)
@@ -113,7 +113,7 @@ def _write_wrapped(text: str, indent: str, first: bool = True) -> None:
         subsequent_indent=indent,
         break_on_hyphens=False,
     )
-    sys.stdout.write("\n".join(lines) + "\n")
+    write_result("\n".join(lines) + "\n")
 
 
 def _row(entry: CatalogEntry) -> tuple[str, ...]:
@@ -148,8 +148,7 @@ def pull_models(arguments: argparse.Namespace) -> int:
             say("Stopped. The next pull continues from here.")
             return 128 + signal.SIGINT
         else:
-            sys.stdout.write(f"{name} is installed: {folder}\n")
-            sys.stdout.flush()
+            write_result(f"{name} is installed: {folder}\n")
     if failed and len(names) > 1:
         say(f"Not installed: {', '.join(failed)}")
     return 1 if failed else 0
@@ -186,7 +185,7 @@ def print_path(arguments: argparse.Namespace) -> int:
     """Print the folder of an installed model. Raises ModelError if it isn't installed."""
     from unbraid.models import find_installed
 
-    sys.stdout.write(f"{find_installed(arguments.name).folder}\n")
+    write_result(f"{find_installed(arguments.name).folder}\n")
     return 0
 
 
@@ -203,7 +202,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         entries = export_models(arguments.file, arguments.names, display.update if can_draw() else None)
     finally:
         display.clear()
-    sys.stdout.write(f"{arguments.file} contains {', '.join(entry.name for entry in entries)}\n")
+    write_result(f"{arguments.file} contains {', '.join(entry.name for entry in entries)}\n")
     return 0
 
 
@@ -219,8 +218,7 @@ def run_import(arguments: argparse.Namespace) -> int:
         for model in import_models(arguments.file, progress, display.notice):
             display.clear()
             if model.problem is None:
-                sys.stdout.write(f"{model.name} is installed: {catalog()[model.name].place}\n")
-                sys.stdout.flush()
+                write_result(f"{model.name} is installed: {catalog()[model.name].place}\n")
             else:
                 say(model.problem)
                 code = 1

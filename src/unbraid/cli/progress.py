@@ -10,6 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from unbraid.cli.messages import clock, printable
+from unbraid.cli.streams import write_message
 
 if TYPE_CHECKING:
     from unbraid.separation.progress import Progress
@@ -109,8 +110,7 @@ class Lines:
         self._write(printable(text))
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        write_message(line + "\n", self._stream)
 
 
 class Bar:
@@ -155,8 +155,8 @@ class Bar:
 
     def _write(self, text: str) -> None:
         # Return to the first column, write, and erase the rest of the line.
-        self._stream.write(f"\r{text}\x1b[K" if not text.endswith("\n") else f"\r\x1b[K{text}")
-        self._stream.flush()
+        line = f"\r{text}\x1b[K" if not text.endswith("\n") else f"\r\x1b[K{text}"
+        write_message(line, self._stream)
 
     def _line(self, fraction: float, left: str, speed: str) -> str:
         # Two columns for the "^C" that the terminal prints, and one because some terminals wrap in the last column.

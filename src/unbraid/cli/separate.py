@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
 from unbraid.cli.stopping import Stop
+from unbraid.cli.streams import StandardOutputError, write_result
 from unbraid.errors import Cancelled, UnbraidError, exit_code
 
 if TYPE_CHECKING:
@@ -245,7 +245,10 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
 def _separate_all(
     arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
 ) -> set[int]:
-    """Separate the songs, show them, and return their exit codes. Raises Cancelled when `stop` is set."""
+    """Separate the songs, show them, and return their exit codes.
+
+    Raises Cancelled when `stop` is set, and StandardOutputError at the end if the JSON can't be printed.
+    """
     shown = OrderedDisplay(display, arguments.songs, quiet=arguments.quiet)
     outcomes = separator.separate_files(
         arguments.songs,
@@ -261,12 +264,17 @@ def _separate_all(
         cancel=stop,
     )
     codes = set()
+    lost: StandardOutputError | None = None
     with closing(outcomes):
         for song, outcome in outcomes:
             shown.finish(song, outcome)
             if arguments.json:
                 report = Report.of(str(song), outcome)
-                sys.stdout.write(json.dumps(vars(report), ensure_ascii=False) + "\n")
-                sys.stdout.flush()
+                try:
+                    write_result(json.dumps(vars(report), ensure_ascii=False) + "\n")
+                except StandardOutputError as error:
+                    lost = error  # but the other songs are separated
             codes.add(exit_code(outcome) if isinstance(outcome, UnbraidError) else 0)
+    if lost:
+        raise lost
     return codes

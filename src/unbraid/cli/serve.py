@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from unbraid.cli.messages import say
 from unbraid.cli.stopping import stop_on_signals
+from unbraid.cli.streams import StandardOutputError, write_result
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -65,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     logs.set_up(settings.log_level)
 
     def announce(address: str) -> None:
-        sys.stdout.write(f"{address}\n")
-        sys.stdout.flush()
+        with suppress(StandardOutputError):  # standard error has the address too
+            write_result(f"{address}\n")
         say(
             f"Open {address} in a browser. Songs and stems are stored in {settings.data}. Press Ctrl-C to stop."
         )
