@@ -153,7 +153,14 @@ def test_an_unknown_stem_lists_the_stems_of_the_model(separator: Separator) -> N
         ({"segment_s": float("nan")}, "segment"),
         ({"segment_s": float("inf")}, "segment"),
         ({"segment_s": 0.001}, "segments of"),
+        ({"overlap": "0.5"}, "overlap"),
+        ({"segment_s": "1"}, "segment"),
         ({"shifts": -1}, "shifts"),
+        ({"shifts": 1.5}, "shifts"),
+        ({"seed": None}, "seed"),
+        ({"seed": "x", "shifts": 1}, "seed"),
+        ({"jobs": 1.5}, "jobs"),
+        ({"threads": 1.5}, "threads"),
         ({"jobs": 0}, "jobs"),
         ({"threads": 0}, "threads"),
         ({"device": "abacus"}, "Choose one of auto, cpu, cuda, mps"),
@@ -184,3 +191,28 @@ def test_quality_presets_set_overlap_and_shifts_unless_given(loudness_folder: Pa
     assert np.array_equal(vocals(quality="best"), vocals(overlap=0.5, shifts=2))
     assert np.array_equal(vocals(quality="best", overlap=0.25, shifts=0), plain)
     assert not np.array_equal(vocals(quality="fast"), plain)
+
+
+@pytest.mark.parametrize("rate", [0, -44100, float("nan"), float("inf"), 44100.5, "44100", 10**12])
+def test_rejects_an_invalid_sample_rate(separator: Separator, rate: Any) -> None:
+    with pytest.raises(SettingError, match="sample rate"):
+        separator.separate(noise(2, 100), rate)
+
+
+@pytest.mark.parametrize("rate", [48000.0, np.int64(48000), np.float32(48000)])
+def test_takes_whole_numbers_of_any_type_as_the_sample_rate(separator: Separator, rate: Any) -> None:
+    stems = separator.separate(noise(2, 100), rate)
+    assert (stems.sample_rate, type(stems.sample_rate)) == (48000, int)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_samples_that_are_not_numbers_become_silence_with_a_warning(
+    separator: Separator, value: float
+) -> None:
+    song = noise(2, 200_000).astype(np.float64)  # several blocks
+    song[0, [5, 70_000]] = song[1, 199_999] = value
+    stems = separator.separate(song)
+    (warning,) = stems.warnings
+    assert str(warning) == "the array has 3 samples that are not numbers (NaN); they became silence."
+    assert all(np.isfinite(stem).all() for stem in stems.values())
+    assert separator.separate(song[:, 6:70_000]).warnings == ()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.encode import Encoder
+from unbraid.audio.formats import output_format
 from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video, write_without
 from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
@@ -23,6 +24,7 @@ from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Started, overlapped
 from unbraid.separation.folders import OutputFolders, SongFolder, check_folder_name, output_folder_name
 from unbraid.separation.network import Network, NetworkCache
+from unbraid.separation.numbers import sample_rate_hz, whole_number
 from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
@@ -136,12 +138,14 @@ class Separator:
         `stems`: None for all, or the name of one, which is returned with its complement. `audio_stream` is the number
         of the file's audio stream, from 0. Raises InputError, SettingError, Cancelled.
         """
-        choice = choose_stems(stems or ALL, self.sources)
+        choice = choose_stems(ALL if stems is None else stems, self.sources)
         source: Song
         if isinstance(song, np.ndarray):
-            source = ArraySong(song, sample_rate or self.sample_rate)
+            source = ArraySong(song, self.sample_rate if sample_rate is None else sample_rate)
         elif sample_rate is None:
-            source = FileSong(song, audio_stream)
+            source = FileSong(
+                song, None if audio_stream is None else whole_number(audio_stream, "The audio stream")
+            )
         else:
             raise SettingError("sample_rate is for arrays. Leave it out for a file, which has its own.")
         reporter = Reporter(progress, cancel)
@@ -200,10 +204,15 @@ class Separator:
         choice = choose_stems(stems, self.sources, complement)
         if clip_mode not in CLIP_MODES:
             raise SettingError(f"There is no clip mode {clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}.")
-        if sample_rate is not None and sample_rate < 1:
-            raise SettingError(f"The sample rate has to be above 0 Hz, not {sample_rate}.")
+        output_format(format, "16")
+        if bitrate is not None:
+            bitrate = whole_number(bitrate, "The bit rate (bit/s)")
+        if sample_rate is not None:
+            sample_rate = sample_rate_hz(sample_rate)
         if channels not in (None, 1, STEREO):
             raise SettingError(f"Stems have 1 or 2 channels, not {channels}.")
+        if audio_stream is not None:
+            audio_stream = whole_number(audio_stream, "The audio stream")
         name = output_folder_name(song) if name is None else check_folder_name(name)
         written = [f"{stem}.{format}" for stem in choice.names]
         if video:
@@ -217,7 +226,7 @@ class Separator:
                 analyse(source, self.model, reporter),
                 choice,
                 sample_rate or source.sample_rate,
-                channels or source.channels,
+                int(channels or source.channels),
                 reporter,
                 folder.spool("sums.f32"),
             )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from unbraid.errors import SettingError
 from unbraid.models import Model
 from unbraid.models.folder import Member
+from unbraid.separation.numbers import real_number, whole_number
 from unbraid.separation.overlap import Context
 from unbraid.separation.stream import Run
 
@@ -63,19 +64,19 @@ class Settings:
         """Return the networks of `model` with their runs. Raises SettingError."""
         if self.quality not in QUALITIES:
             raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(QUALITIES)}.")
-        if self.jobs is not None and self.jobs < 1:
-            raise SettingError(f"The number of jobs must be 1 or more, not {self.jobs}.")
-        if self.threads is not None and self.threads < 1:
-            raise SettingError(f"The number of threads must be 1 or more, not {self.threads}.")
+        if self.jobs is not None:
+            whole_number(self.jobs, "The number of jobs", 1)
+        if self.threads is not None:
+            whole_number(self.threads, "The number of threads", 1)
         preset = QUALITIES[self.quality]
         chosen = preset.overlap if self.overlap is None else self.overlap
-        shifts = preset.shifts if self.shifts is None else self.shifts
-        if shifts < 0:
-            raise SettingError(f"The number of shifts must be 0 or more, not {shifts}.")
+        shifts = whole_number(
+            preset.shifts if self.shifts is None else self.shifts, "The number of shifts", 0
+        )
         members = model.members or (Member(model, dict.fromkeys(model.sources, 1.0)),)
         # As in Demucs, every network draws its own shifts. Unneeded networks draw too, so that the shifts of the others
         # don't depend on the chosen stems.
-        draw = random.Random(self.seed)
+        draw = random.Random(whole_number(self.seed, "The seed"))
         parts = []
         for member in members:
             overlap = member.model.overlap if chosen is None else chosen
@@ -86,9 +87,11 @@ class Settings:
 
     def _length(self, model: Model, overlap: float) -> int:
         """Return the segment length in samples."""
-        if not 0 <= overlap < 1:
+        if not 0 <= real_number(overlap, "The overlap") < 1:
             raise SettingError(f"The overlap must be from 0 to below 1, not {overlap}.")
-        if self.segment_s is not None and not math.isfinite(self.segment_s):
+        if self.segment_s is not None and not math.isfinite(
+            real_number(self.segment_s, "The segment length")
+        ):
             raise SettingError(f"The segment length must be a number of seconds, not {self.segment_s}.")
         length = model.segment if self.segment_s is None else int(self.segment_s * model.sample_rate)
         shortest = model.n_fft or 1

@@ -18,6 +18,7 @@ from unbraid.audio.probe import probe
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError, SettingError, SongWarning
 from unbraid.models import Model
+from unbraid.separation.numbers import sample_rate_hz
 from unbraid.separation.progress import Reporter
 
 # Networks read stereo. A mono song is copied to both channels.
@@ -82,18 +83,21 @@ class ArraySong:
             raise SettingError(
                 f"An array has to be float (1 or 2 channels, samples), not {samples.dtype} {samples.shape}."
             )
-        if sample_rate < 1:
-            raise SettingError(f"The sample rate has to be above 0 Hz, not {sample_rate}.")
-        self.sample_rate = sample_rate
+        self.sample_rate = sample_rate_hz(sample_rate)
         self.channels, self.claimed_samples = samples.shape
         self.warnings: list[SongWarning] = []
         self._samples = samples
 
     def blocks(self) -> Iterator[Floats]:
-        """See `Song.blocks`; NaN and infinity become silence, as in files."""
+        """See `Song.blocks`; NaN, infinity, and numbers too large for float32 become silence, as in files."""
+        silenced = 0
         for start in range(0, self._samples.shape[1], ARRAY_BLOCK):
-            block = self._samples[:, start : start + ARRAY_BLOCK].astype(np.float32)
+            with np.errstate(over="ignore"):
+                block = self._samples[:, start : start + ARRAY_BLOCK].astype(np.float32)
+            silenced += block.size - int(np.count_nonzero(np.isfinite(block)))
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        reason = f"has {silenced} samples that are not numbers (NaN); they became silence."
+        self.warnings = [SongWarning(self.name, reason)] if silenced else []
 
 
 @dataclass(frozen=True, slots=True)
