@@ -354,3 +354,14 @@ def test_older_stems_in_the_folder_of_a_song_are_a_warning(
         "x.wav: warning: shares the folder separated/known/x with older stems, perhaps of another song: bass.wav,"
         " drums.wav, other.wav." in capsys.readouterr().err
     )
+
+
+def test_says_which_stems_were_lowered(
+    demucs_command: Demucs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "loud.wav", noise(2, 20000, peak=4.0))  # stems are 0.4, 0.3, 0.2 and 0.05 of the song
+    assert demucs_command("loud.wav") == 0
+    assert (
+        "unbraid: loud.wav: warning: has stems that were lowered to prevent clipping: drums.wav by 4.2 dB,"
+        " bass.wav by 1.7 dB.\n" in capsys.readouterr().err
+    )

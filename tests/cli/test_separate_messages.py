@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Separate
+from tests.cli.conftest import Separate, write
 from tests.conftest import WriteWave
+from tests.separation.conftest import noise
+
+from unbraid.cli.main import main
 
 
 def test_json_prints_one_object_per_song_on_standard_output(
@@ -20,6 +23,7 @@ def test_json_prints_one_object_per_song_on_standard_output(
     assert done["input"] == "söng.wav"
     assert (done["status"], done["duration_s"], done["warnings"], done["error"]) == ("done", 1.5, [], None)
     assert (done["model"], failed["model"]) == ("known", None)
+    assert (done["gain"], failed["gain"]) == (1.0, None)
     assert done["files"] == {
         "vocals": "separated/söng/vocals.wav",
         "no_vocals": "separated/söng/no_vocals.wav",
@@ -38,7 +42,8 @@ def test_warnings_are_printed_and_in_the_json(
     assert "unbraid: surround.wav: warning: has 4 channels" in output.err
     assert len(json.loads(output.out)["warnings"]) == 1
     assert separate("--quiet", "surround.wav") == 0
-    assert capsys.readouterr().err == ""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("unbraid: surround.wav: warning: has 4 channels")
 
 
 def test_quiet_prints_nothing(
@@ -62,3 +67,34 @@ def test_progress_is_lines_of_text_without_a_terminal(
 def test_escapes_control_characters_in_names(separate: Separate, capsys: pytest.CaptureFixture[str]) -> None:
     assert separate("-q", "a\nb\x1b[31m.wav") == 1
     assert capsys.readouterr().err.startswith("unbraid: a\\nb\\x1b[31m.wav: ")
+
+
+@pytest.mark.parametrize("command", ["separate", "demucs"])
+def test_a_file_that_is_cut_off_is_a_warning_even_if_quiet(
+    command: str,
+    model_folder: Path,
+    write_wave: WriteWave,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    song = write_wave(tmp_path / "song.wav", seconds=2)
+    song.write_bytes(song.read_bytes()[:200_000])
+    options = ["separate", "-q", "-m"] if command == "separate" else ["demucs", "-n"]
+    assert main([*options, str(model_folder), "song.wav"]) == 0
+    assert "unbraid: song.wav: warning: is cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("peak", "gain"), [(4.0, 1 / (1.01 * 3.6)), (1.0, 1.0)])
+def test_says_by_how_much_stems_were_lowered(
+    peak: float, gain: float, separate: Separate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "loud.wav", noise(2, 20000, peak=peak))
+    assert separate("--json", "loud.wav") == 0  # no_vocals is 0.9 of the song
+    output = capsys.readouterr()
+    assert json.loads(output.out)["gain"] == pytest.approx(gain, rel=1e-3)
+    line = output.err.splitlines()[-1]
+    lowered = "vocals and no_vocals, lowered by 11.2 dB to prevent clipping ("
+    assert (lowered in line) == (gain < 1)
+    assert ("clipping" in line) == (gain < 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,9 @@ import pytest
 from tests.audio.sounds import KINDS, bursts, write
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox
+from tests.separation.conftest import noise
 
+from unbraid.audio.encode import Encoder
 from unbraid.errors import Fault
 from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
@@ -397,3 +400,14 @@ def test_full_disk_fails_with_advice_and_leaves_no_files(
     assert "no disk space left" in ended.error_message
     assert str(tiny_disk) not in ended.error_message
     assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["song.wav"]
+
+
+def test_stems_that_were_lowered_are_a_warning(workspace: JobWorkspace, tmp_path: Path) -> None:
+    loud = tmp_path / "loud.wav"
+    with Encoder(loud, sample_rate=44100, channels=2, subtype="float") as encoder:
+        encoder.write(noise(2, 44100, peak=4.0))
+    session = workspace.run(workspace.lease(loud))
+    (warning,) = session.warnings
+    assert re.fullmatch(
+        r"The stems are 1\d\.\d dB quieter than in the song\. At its level, they would clip\.", warning
+    )

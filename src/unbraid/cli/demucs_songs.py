@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import time
@@ -28,6 +29,9 @@ from unbraid.separation.output import HiddenFolder
 
 # Share of a song's work that separation takes; the rest is encoding.
 SEPARATED = 0.95
+
+# 1 dB, the smallest difference in level that most listeners notice.
+NOTICEABLE_GAIN = 10 ** (-1 / 20)
 
 # --other-method -> the Separator's `complement`, and the prefix of the file.
 COMPLEMENTS = {"add": ("sum", "no_"), "minus": ("rest", "minus_"), "none": ("none", "")}
@@ -120,6 +124,17 @@ def _shared(song: Path, older: Sequence[Path]) -> SongWarning:
     )
 
 
+def _lowered(song: Path, files: Sequence[Path], gains: Sequence[float]) -> list[SongWarning]:
+    """Return a warning if stems are quieter than in the song, each by another factor."""
+    lowered = [
+        f"{file.name} by {-20 * math.log10(gain):.1f} dB"
+        for file, gain in zip(files, gains, strict=True)
+        if gain < NOTICEABLE_GAIN
+    ]
+    reason = f"has stems that were lowered to prevent clipping: {', '.join(lowered)}."
+    return [SongWarning(song.name, reason)] if lowered else []
+
+
 def _encoding(arguments: argparse.Namespace) -> Encoding:
     subtype = "24" if arguments.int24 else "float" if arguments.float32 else "16"
     encoding = Encoding(subtype, 1000 * arguments.mp3_bitrate, arguments.clip_mode)
@@ -193,7 +208,7 @@ def _encode(
     encoded = [work / f"{number}.{file_format(file)}" for number, file in enumerate(files)]
     try:
         with report_out_of_memory():
-            encode_stems([separated.files[stem] for stem in targets], encoded, song, encoding, report)
+            gains = encode_stems([separated.files[stem] for stem in targets], encoded, song, encoding, report)
             check()
             move_files(encoded, files)
     except UnbraidError as error:
@@ -203,6 +218,7 @@ def _encode(
     folder = os.path.commonpath([file.parent for file in files])
     return replace(
         separated,
+        warnings=(*separated.warnings, *_lowered(song, files, gains)),
         files={os.path.relpath(file, folder): file for file in files},
         seconds=separated.seconds + time.monotonic() - started,
     )

@@ -49,8 +49,8 @@ def encode_stems(
     song: Path,
     encoding: Encoding,
     progress: Callable[[int], None],
-) -> None:
-    """Encode `stems` into `files`, with the tags and the cover of `song`.
+) -> list[float]:
+    """Encode `stems` into `files`, with the tags and the cover of `song`. Return the gain of each.
 
     `stems` are WAV files of float32, (2, samples), equally long. The extension of a file sets its format. `progress`
     receives the number of samples done. If it raises, no file is written. Raises OutputError.
@@ -90,6 +90,7 @@ def encode_stems(
             list(pool.map(write, encoders, blocks, gains))  # list() raises the errors of the threads
             done += blocks[0].shape[1]
             progress(done)
+    return gains
 
 
 def _gains(stems: Sequence[Path]) -> list[float]:

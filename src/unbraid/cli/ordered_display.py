@@ -24,8 +24,8 @@ class OrderedDisplay:
     A song is shown once its network runs. While it is only being read, it is shown if no other song is under way.
     """
 
-    def __init__(self, display: Display, songs: Sequence[Song], *, quiet: bool = False) -> None:
-        self._display, self._songs, self._quiet = display, songs, quiet
+    def __init__(self, display: Display, songs: Sequence[Song]) -> None:
+        self._display, self._songs = display, songs
         self._lock = Lock()
         self._shown, self._finished = 0, 0
         self._latest: Progress | None = None
@@ -50,7 +50,7 @@ class OrderedDisplay:
             self._finished += 1
             self._display.clear()
             if not isinstance(outcome, UnbraidError):
-                for warning in () if self._quiet else outcome.warnings:
+                for warning in outcome.warnings:  # also with --quiet: sound of the song may be missing
                     say(about(song, warning, "warning: "))
                 self._display.done(_summary(outcome))
             elif not isinstance(outcome, Cancelled):
@@ -60,9 +60,12 @@ class OrderedDisplay:
 
 
 def _summary(result: Result) -> str:
-    """One line: `out/song: vocals and no_vocals (3.2 s, 60.1 x real time)`."""
+    """One line: `out/song: vocals and no_vocals (3.2 s, 60.1 x real time)`, and by how much stems were lowered."""
     *others, last = result.files
     names = f"{', '.join(others)} and {last}" if others else last
     folder = os.path.commonpath([path.parent for path in result.files.values()])
     time = f"{result.seconds:.1f} s" if result.seconds < 60 else clock(result.seconds)
-    return f"{folder}: {names} ({time}, {result.duration_s / result.seconds:.1f} x real time)"
+    level = (
+        f", lowered by {result.lowered_db:.1f} dB to prevent clipping" if result.lowered_db >= 0.05 else ""
+    )
+    return f"{folder}: {names}{level} ({time}, {result.duration_s / result.seconds:.1f} x real time)"

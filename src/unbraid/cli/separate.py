@@ -69,7 +69,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     _add_output_options(parser.add_argument_group("output"))
     _add_separation_options(parser.add_argument_group("separation"))
     messages = parser.add_argument_group("messages")
-    messages.add_argument("-q", "--quiet", action="store_true", help="print only errors")
+    messages.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
     parser.set_defaults(run=run)
 
@@ -184,6 +184,7 @@ class Report:
     duration_s: float | None = None
     seconds: float | None = None
     realtime_factor: float | None = None
+    gain: float | None = None
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -202,6 +203,7 @@ class Report:
             duration_s=round(outcome.duration_s, 6),
             seconds=round(outcome.seconds, 3),
             realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
+            gain=round(outcome.gain, 6),
             warnings=[str(warning) for warning in outcome.warnings],
         )
 
@@ -249,7 +251,7 @@ def _separate_all(
 
     Raises Cancelled when `stop` is set, and StandardOutputError at the end if the JSON can't be printed.
     """
-    shown = OrderedDisplay(display, arguments.songs, quiet=arguments.quiet)
+    shown = OrderedDisplay(display, arguments.songs)
     outcomes = separator.separate_files(
         arguments.songs,
         arguments.out,

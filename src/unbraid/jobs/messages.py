@@ -75,6 +75,11 @@ def file_not_stored(cause: str) -> str:
     return f"This can't be stored: {cause}. The administrator of this app has to check its disk."
 
 
+def lowered(decibels: float) -> str:
+    """Return the warning for stems that are quieter than in the song."""
+    return f"The stems are {decibels:.1f} dB quieter than in the song. At its level, they would clip."
+
+
 def crashed(times: int) -> str:
     """Return the message for a song whose separation has killed `times` workers."""
     count = {1: "", 2: " twice", 3: " three times"}.get(times, f" {times} times")

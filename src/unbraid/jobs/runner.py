@@ -28,6 +28,9 @@ from unbraid.separation.separator import Result
 # a sixth of the time that the fastest model needs for two stems, a hundredth with htdemucs.
 SEPARATE_SHARE = 0.95
 
+# The smallest difference in level that most listeners notice.
+NOTICEABLE_DB = 1.0
+
 RETRY_S = 10.0  # to repeat the report of a job's end while the session store doesn't answer
 
 log = logging.getLogger(__name__)
@@ -130,7 +133,8 @@ class _Attempt:
                 cancel=heartbeat,
             )
         named = (warning.message_about(self.job.song_name) for warning in result.warnings)
-        self.warnings = (*loaded.notices, *named)
+        lowered = [messages.lowered(result.lowered_db)] if result.lowered_db >= NOTICEABLE_DB else []
+        self.warnings = (*loaded.notices, *named, *lowered)
         return result
 
     def _make_previews(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
@@ -55,6 +56,11 @@ class Result:
     """Name of the model."""
     gain: float
     """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
+
+    @property
+    def lowered_db(self) -> float:
+        """`gain` in dB as a positive number; 0 if no stem would clip."""
+        return max(0.0, -20 * math.log10(self.gain))
 
 
 class Separator:
