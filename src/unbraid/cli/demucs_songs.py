@@ -6,7 +6,6 @@ import argparse
 import math
 import os
 import shutil
-import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -80,7 +79,10 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
                 if isinstance(outcome, Result):
                     places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
                     older = _older_stems(arguments.filename, places.values())
-                    outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
+                    with separator.clock.measure() as timer:
+                        outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
+                    if isinstance(outcome, Result):
+                        outcome = replace(outcome, seconds=outcome.seconds + timer.seconds)
                     if isinstance(outcome, Result) and older:
                         outcome = replace(outcome, warnings=(*outcome.warnings, _shared(song, older)))
                 if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
@@ -191,7 +193,7 @@ def _encode(
 
     On an error or when `stop` is set, no target is written.
     """
-    started, total = time.monotonic(), separated.duration_s
+    total = separated.duration_s
     work = next(iter(separated.files.values())).parent
 
     def check() -> None:
@@ -220,5 +222,4 @@ def _encode(
         separated,
         warnings=(*separated.warnings, *_lowered(song, files, gains)),
         files={os.path.relpath(file, folder): file for file in files},
-        seconds=separated.seconds + time.monotonic() - started,
     )

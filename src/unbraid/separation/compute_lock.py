@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
+
+from unbraid.separation.work_clock import WorkClock
 
 POLL_S = 0.1  # between two checks for cancellation while waiting
 
@@ -15,14 +16,16 @@ class ComputeLock:
 
     def __init__(self) -> None:
         self._lock = RLock()
+        self.clock = WorkClock()
+        """Measures the work on songs; waiting for the lock doesn't count."""
 
     @contextmanager
-    def hold(self, check: Callable[[], None]) -> Iterator[float]:
-        """Hold the lock and yield the seconds spent waiting for it. `check` may raise to end the wait."""
-        started = time.monotonic()
-        while not self._lock.acquire(timeout=POLL_S):
-            check()
+    def hold(self, check: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock. `check` may raise to end the wait for it."""
+        with self.clock.paused():
+            while not self._lock.acquire(timeout=POLL_S):
+                check()
         try:
-            yield time.monotonic() - started
+            yield
         finally:
             self._lock.release()

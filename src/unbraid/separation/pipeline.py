@@ -61,16 +61,15 @@ class Pipeline:
     networks: NetworkCache
     compute_lock: ComputeLock = field(default_factory=ComputeLock)
 
-    def separate(self, task: Task, writer: StemWriter) -> float:
-        """Separate the song into `writer`, and finish the writer. Return the seconds spent waiting for the lock."""
-        with self.compute_lock.hold(task.reporter.check) as waited_s:
+    def separate(self, task: Task, writer: StemWriter) -> None:
+        """Separate the song into `writer`, and finish the writer."""
+        with self.compute_lock.hold(task.reporter.check):
             self._compute(task, writer)
         writer.finish(
             lambda written: task.reporter.report(
                 "writing", written / task.samples * task.seconds, task.seconds
             )
         )
-        return waited_s
 
     def _compute(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, without finishing it."""

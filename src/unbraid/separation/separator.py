@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import CLIP_MODES, Stems, choose_stems
+from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
 
 VIDEO = "video"  # key of the video in Result.files
@@ -51,7 +51,10 @@ class Result:
     warnings: tuple[SongWarning, ...]
     """Problems of the song that didn't stop the work; `str()` gives a line for each."""
     seconds: float
-    """Working time, without the wait for other songs that were separated at the same time."""
+    """Working time, from the first reading of the song until its files are in place.
+
+    The wait for other songs doesn't count. Time in which a Separator works on two songs counts half for each.
+    """
     model: str
     """Name of the model."""
     gain: float
@@ -127,6 +130,11 @@ class Separator:
     def sample_rate(self) -> int:
         """Sample rate of the model in Hz. Songs with other rates are resampled, and their stems resampled back."""
         return self.model.sample_rate
+
+    @property
+    def clock(self) -> WorkClock:
+        """Measures the work on songs."""
+        return self._pipeline.compute_lock.clock
 
     def separate(
         self,
@@ -206,7 +214,6 @@ class Separator:
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
-        started = time.monotonic()
         choice = choose_stems(stems, self.sources, complement)
         if clip_mode not in CLIP_MODES:
             raise SettingError(f"There is no clip mode {clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}.")
@@ -226,7 +233,8 @@ class Separator:
         source = FileSong(song, audio_stream)
         reporter = Reporter(progress, cancel)
         folders = folders or OutputFolders(Path(out_dir), [song])
-        with StemFolder(SongFolder(folders, Path(song), name, written, self.sources)) as folder:
+        destination = SongFolder(folders, Path(song), name, written, self.sources)
+        with self.clock.measure() as timer, StemFolder(destination) as folder:
             task = Task(
                 source,
                 analyse(source, self.model, reporter),
@@ -259,7 +267,7 @@ class Separator:
                     writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
                 else:
                     writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
-                waited_s = self._pipeline.separate(task, writer)
+                self._pipeline.separate(task, writer)
             files = {stem: encoders[stem].path for stem in choice.names}
             if video:
                 files[VIDEO] = write_without(
@@ -272,7 +280,7 @@ class Separator:
             duration_s=task.seconds,
             sample_rate=encoders[choice.names[0]].sample_rate,
             warnings=(*task.analysis.warnings, *folder.warnings),
-            seconds=time.monotonic() - started - waited_s,
+            seconds=timer.seconds,
             model=self.model.name,
             gain=writer.gain,
         )
