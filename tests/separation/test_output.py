@@ -153,7 +153,9 @@ def test_a_changed_song_replaces_all_its_stems(tmp_path: Path) -> None:
     assert contents(out / "x") == {"notes.txt": "mine", "vocals.wav": "new"}
 
 
-@pytest.mark.parametrize(("file", "name"), [("Vocals.flac", "x (2)"), ("notes.txt", "x")])
+@pytest.mark.parametrize(
+    ("file", "name"), [("Vocals.flac", "x (2)"), ("no_drums.mp4", "x (2)"), ("notes.txt", "x")]
+)
 def test_a_folder_without_a_record_is_not_used_if_it_has_stems(file: str, name: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(out / "x" / file, "unknown")

@@ -54,8 +54,10 @@ class WorkFolder:
 def clear_abandoned(parent: Path) -> None:
     """Remove the work folders in `parent` that belong to ended processes."""
     with suppress(OSError):
-        for path in list(parent.iterdir()):
-            if _NAME.fullmatch(path.name) and (path.name.startswith(PREFIX) or _is_unchanged(path)):
+        # Names instead of paths: beside 5000 song folders, 2 instead of 4 ms for every song.
+        names = [name for name in os.listdir(parent) if _NAME.fullmatch(name)]  # noqa: PTH208
+        for path in map(parent.joinpath, names):
+            if path.name.startswith(PREFIX) or _is_unchanged(path):
                 with suppress(OSError):  # locked, or removed by another process meanwhile
                     _remove_unlocked(path)
 

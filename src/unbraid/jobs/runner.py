@@ -21,8 +21,7 @@ from unbraid.jobs.heartbeat import Heartbeat
 from unbraid.jobs.ports import Job
 from unbraid.jobs.separators import Separators
 from unbraid.jobs.session import Output
-from unbraid.separation import Progress
-from unbraid.separation.separator import Result
+from unbraid.separation import Progress, Result
 
 # Share of the progress bar for separating; previews have the rest. A preview takes 0.003 s for each second of a stem:
 # a sixth of the time that the fastest model needs for two stems, a hundredth with htdemucs.

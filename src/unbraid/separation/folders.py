@@ -125,7 +125,7 @@ class SongFolder:
     def _is_mine(self) -> bool:
         self.record = None
         try:
-            names = [path.name for path in self.path.iterdir()]
+            files = [path for path in self.path.iterdir() if path.is_file()]
         except FileNotFoundError as error:
             if self.path.is_symlink():  # to a missing folder
                 raise _in_the_way(self.path) from error
@@ -135,7 +135,7 @@ class SongFolder:
         self.record = read_record(self.path)
         if self.record is None:
             stems = {*self.sources, *(COMPLEMENT_PREFIX + source for source in self.sources)}
-            return not any(Path(name).stem.casefold() in stems for name in names)
+            return not any(file.stem.casefold() in stems for file in files)
         if self.record.sha256 == self.checksum:
             return True
         with suppress(OSError, ValueError):  # the earlier song is gone

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -18,7 +16,7 @@ from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import output_format
 from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video, write_without
-from unbraid.errors import Cancelled, SettingError, SongWarning, UnbraidError
+from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Started, overlapped
@@ -28,42 +26,13 @@ from unbraid.separation.numbers import sample_rate_hz, whole_number
 from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
+from unbraid.separation.result import VIDEO, Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.settings import BALANCED, Settings
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import CLIP_MODES, Stems, choose_stems
 from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
-
-VIDEO = "video"  # key of the video in Result.files
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The stems of one song on disk, and how they were made."""
-
-    files: dict[str, Path]
-    """Stem name -> file; with `video=True` also "video" -> the video with the accompaniment as its sound."""
-    duration_s: float
-    """Length of the song."""
-    sample_rate: int
-    """Sample rate of the files in Hz."""
-    warnings: tuple[SongWarning, ...]
-    """Problems of the song that didn't stop the work; `str()` gives a line for each."""
-    seconds: float
-    """Working time, from the first reading of the song until its files are in place.
-
-    The wait for other songs doesn't count. Time in which a Separator works on two songs counts half for each.
-    """
-    model: str
-    """Name of the model."""
-    gain: float
-    """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
-
-    @property
-    def lowered_db(self) -> float:
-        """`gain` in dB as a positive number; 0 if no stem would clip."""
-        return max(0.0, -20 * math.log10(self.gain))
 
 
 class Separator:

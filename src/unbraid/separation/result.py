@@ -1,0 +1,39 @@
+"""The result of separating a song into files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid.errors import SongWarning
+
+VIDEO = "video"  # key of the video in Result.files
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The stems of one song on disk, and how they were made."""
+
+    files: dict[str, Path]
+    """Stem name -> file; with `video=True` also "video" -> the video with the accompaniment as its sound."""
+    duration_s: float
+    """Length of the song."""
+    sample_rate: int
+    """Sample rate of the files in Hz."""
+    warnings: tuple[SongWarning, ...]
+    """Problems of the song that didn't stop the work; `str()` gives a line for each."""
+    seconds: float
+    """Working time, from the first reading of the song until its files are in place.
+
+    The wait for other songs doesn't count. Time in which a Separator works on two songs counts half for each.
+    """
+    model: str
+    """Name of the model."""
+    gain: float
+    """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
+
+    @property
+    def lowered_db(self) -> float:
+        """`gain` in dB as a positive number; 0 if no stem would clip."""
+        return max(0.0, -20 * math.log10(self.gain))
