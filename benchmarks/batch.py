@@ -118,14 +118,14 @@ def show(format: str, costs: dict[str, list[Cost]], songs: int, seconds: float) 
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of all files in `folder`, by relative path.
+    """Return the SHA-256 of all files in `folder` except hidden ones, by relative path.
 
     Reads files in blocks: a child process starts with the memory of its parent, so a large parent would raise all
     peaks.
     """
     hashes = {}
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_file() and not path.name.startswith("."):
             with path.open("rb") as file:
                 hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes

@@ -13,7 +13,7 @@ from tests.separation.conftest import WriteSong, noise
 from tests.separation.known_models import SEGMENT
 
 from unbraid import Separator
-from unbraid.errors import Cancelled, InputError, UnbraidError
+from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
 from unbraid.separation import Progress, Result
 
 TIMEOUT_S = 30.0
@@ -233,3 +233,15 @@ def test_running_out_of_memory_is_the_error_of_one_song(
     assert isinstance(first, UnbraidError)
     assert "not enough memory" in first.message
     assert all(isinstance(result, Result) for _, result in rest)
+
+
+def test_a_song_whose_stem_would_replace_another_song_is_refused(
+    separator: Separator, songs: list[Path], tmp_path: Path
+) -> None:
+    (_, result), *_ = separator.separate_files(songs[:1], tmp_path / "out")
+    assert isinstance(result, Result)
+    vocals = result.files["vocals"]
+    before = vocals.read_bytes()
+    outcomes = list(separator.separate_files([songs[0], vocals], tmp_path / "out"))
+    assert [type(outcome) for _, outcome in outcomes] == [OutputError, Result]
+    assert vocals.read_bytes() == before

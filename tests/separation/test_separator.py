@@ -193,7 +193,7 @@ def test_quality_presets_set_overlap_and_shifts_unless_given(loudness_folder: Pa
     assert not np.array_equal(vocals(quality="fast"), plain)
 
 
-@pytest.mark.parametrize("rate", [0, -44100, float("nan"), float("inf"), 44100.5, "44100", 10**12])
+@pytest.mark.parametrize("rate", [0, -44100, float("nan"), float("inf"), 44100.5, "44100", True, 10**12])
 def test_rejects_an_invalid_sample_rate(separator: Separator, rate: Any) -> None:
     with pytest.raises(SettingError, match="sample rate"):
         separator.separate(noise(2, 100), rate)

@@ -21,12 +21,13 @@ def move_all(moves: Sequence[tuple[Path, Path]], remove: Sequence[Path] = ()) ->
         for number, (source, target) in enumerate(moves):
             check_replaceable(target)
             with report_output_errors(target):
-                _put_aside(target, source.parent / f".old-{number}", undo)
-                source.rename(target)
-                undo.callback(_restore, target, source)
+                undo.callback(_restore, target, _keep(target, source.parent / f".old-{number}"))
+                source.replace(target)
         for number, path in enumerate(remove):
+            check_replaceable(path)
             with report_output_errors(path):
-                _put_aside(path, moves[0][0].parent / f".removed-{number}", undo)
+                undo.callback(_restore, path, _keep(path, moves[0][0].parent / f".removed-{number}"))
+                path.unlink(missing_ok=True)
         undo.pop_all()
 
 
@@ -39,13 +40,26 @@ def check_replaceable(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _put_aside(path: Path, aside: Path, undo: ExitStack) -> None:
-    """Move the file `path`, if there is one, to `aside`."""
-    with suppress(FileNotFoundError):
-        path.rename(aside)
-        undo.callback(_restore, aside, path)
+def _keep(path: Path, aside: Path) -> Path | None:
+    """Link the file `path` to `aside`, so that it survives its replacement. Return `aside`, None if there is no file.
+
+    Where hard links exist, the file is never missing: if the process is killed, the older or the new file is there.
+    """
+    try:
+        os.link(path, aside, follow_symlinks=False)
+        return aside
+    except FileNotFoundError:
+        return None
+    except (OSError, NotImplementedError):  # a file system without hard links
+        with suppress(FileNotFoundError):
+            return path.rename(aside)
+    return None
 
 
-def _restore(path: Path, original: Path) -> None:
+def _restore(path: Path, kept: Path | None) -> None:
+    """Put the older file back, or remove the new one if there was none."""
     with suppress(OSError):  # the error that is being reported matters more
-        path.rename(original)
+        if kept is None:
+            path.unlink(missing_ok=True)
+        else:
+            kept.replace(path)

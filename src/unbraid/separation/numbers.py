@@ -13,7 +13,9 @@ HIGHEST_RATE = 100_000_000
 def whole_number(value: object, what: str, least: int | None = None) -> int:
     """Return `value` as an int; 44100.0 counts. Raises SettingError for other values and below `least`."""
     number: int | None = None
-    if isinstance(value, numbers.Integral):
+    if isinstance(value, bool):
+        pass
+    elif isinstance(value, numbers.Integral):
         number = int(value)
     elif isinstance(value, numbers.Real) and float(value).is_integer():
         number = int(float(value))
