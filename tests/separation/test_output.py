@@ -251,3 +251,28 @@ def test_a_link_to_a_missing_folder_is_in_the_way(is_out_dir: bool, tmp_path: Pa
     link.symlink_to("missing")
     with pytest.raises(OutputError, match=r"in the way of a folder\."):
         StemFolder(folder_of(OutputFolders(out, []), write(tmp_path / "x.mp3"))).__enter__()
+
+
+def test_songs_of_a_batch_find_their_folders_in_any_order(tmp_path: Path) -> None:
+    songs = [write(tmp_path / folder / "x.mp3", folder) for folder in ("a", "b", "c")]
+    out = tmp_path / "out"
+    for order in (songs, songs[::-1]):
+        folders = OutputFolders(out, order)
+        for song in order:
+            with StemFolder(folder_of(folders, song)) as folder:
+                (folder.stems / "vocals.wav").write_text(song.read_text())
+                folder.publish()
+    assert [contents(out / name) for name in ("x", "x (2)", "x (3)")] == [
+        {"vocals.wav": name} for name in ("a", "b", "c")
+    ]
+    assert len(list(out.iterdir())) == 3
+
+
+def test_a_changed_song_finds_its_folder_through_links(tmp_path: Path) -> None:
+    song = write(tmp_path / "deep" / "er" / "x.mp3", "old")
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("disk/out")
+    (tmp_path / "music").symlink_to("deep/er")
+    separate(tmp_path / "link", tmp_path / "music" / "x.mp3")
+    write(song, "new")
+    assert separate(tmp_path / "link", song).target.name == "x"

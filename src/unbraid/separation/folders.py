@@ -99,7 +99,7 @@ class SongFolder:
     def new_record(self) -> SongRecord:
         """The record of the folder after this run."""
         kept = set(self.record.files if self.record else ()) - set(self.outdated)
-        song = os.path.relpath(self.song.absolute(), self.path.absolute())
+        song = os.path.relpath(self.song.resolve(), self.path.resolve())
         return SongRecord(song, self.checksum, tuple(sorted(kept | set(self.files))))
 
     @property
