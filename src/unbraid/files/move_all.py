@@ -41,7 +41,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _keep(path: Path, aside: Path) -> Path | None:
-    """Link the file `path` to `aside`, so that it survives its replacement. Return `aside`, None if there is no file.
+    """Link the file `path` to `aside`, so that it survives its replacement. Return `aside`; None if `path` is missing.
 
     Where hard links exist, the file is never missing: if the process is killed, the older or the new file is there.
     """
