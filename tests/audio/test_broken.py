@@ -16,7 +16,7 @@ from tests.broken_files import LENGTH, BrokenFile, make_corpus, png
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
-from unbraid.audio.tags import cover_tags, read_cover
+from unbraid.audio.tags.read import picture, read_pictures
 from unbraid.audio.timeline import Timeline
 from unbraid.errors import InputError
 
@@ -99,16 +99,16 @@ def test_running_out_of_memory_is_not_reported_as_damage(
         monkeypatch.setattr(Timeline, "note_packet", out_of_memory)  # called for each packet
         list(decoder)
     monkeypatch.setattr(av, "open", out_of_memory)
-    for use in (lambda: probe(path), lambda: cover_tags(png(), "image/png")):
+    for use in (lambda: probe(path), lambda: picture(png())):
         with pytest.raises(MemoryError):
             use()
 
 
 def test_running_out_of_memory_is_not_reported_as_missing_cover() -> None:
-    picture = SimpleNamespace(codec_context=SimpleNamespace(name="png"), disposition=Disposition.attached_pic)
-    container = SimpleNamespace(streams=SimpleNamespace(video=[picture]), demux=out_of_memory)
+    stream = SimpleNamespace(codec_context=SimpleNamespace(name="png"), disposition=Disposition.attached_pic)
+    container = SimpleNamespace(streams=SimpleNamespace(video=[stream]), demux=out_of_memory)
     with pytest.raises(MemoryError):
-        read_cover(container)  # type: ignore[arg-type]
+        read_pictures(container)  # type: ignore[arg-type]
 
 
 def test_refuses_device_file() -> None:

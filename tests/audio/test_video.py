@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 from tests.audio.sounds import KINDS, Kind, Sound, bursts, decode, lag, noise, write
+from tests.audio.tagged import tags_of
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.mixing import Mix
@@ -183,9 +184,8 @@ def test_keeps_subtitles_and_title(tmp_path: Path) -> None:
 
 def test_song_with_a_cover_is_not_a_video(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
-    with Encoder(
-        song, sample_rate=RATE, channels=2, format="mp3", cover=_jpeg(), cover_mime="image/jpeg"
-    ) as encoder:
+    tags = tags_of({}, _jpeg())
+    with Encoder(song, sample_rate=RATE, channels=2, format="mp3", tags=tags) as encoder:
         encoder.write(noise(RATE, 2))
     with av.open(str(song)) as container:
         assert container.streams.video[0].disposition & Disposition.attached_pic

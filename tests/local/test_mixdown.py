@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.audio.sounds import decode, noise
+from tests.audio.tagged import tags_of
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
@@ -23,7 +24,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stem(path: Path, samples: int = 30_000, seed: int = 0, **options: object) -> Path:
-    with Encoder(path, sample_rate=8000, channels=2, tags={"title": "Song"}, **options) as encoder:  # type: ignore[arg-type]
+    with Encoder(path, sample_rate=8000, channels=2, tags=tags_of({"title": "Song"}), **options) as encoder:  # type: ignore[arg-type]
         encoder.write(noise(samples, 2, seed))
     return path
 
@@ -33,7 +34,7 @@ def test_mixes_stems_by_their_gains_without_reading_silent_ones(tmp_path: Path) 
     out = tmp_path / "mix.flac"
     asyncio.run(mix([(one, 0.25), (two, 1.5), (tmp_path / "missing.wav", 0.0)], out, "flac"))
     np.testing.assert_allclose(decode(out), 0.25 * decode(one) + 1.5 * decode(two), atol=2**-15)
-    assert probe(out).tags["title"] == "Song"
+    assert probe(out).tags.text("title") == "Song"
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from unbraid.audio.lame import declare_length
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.resample import Resampler, resampled_length
 from unbraid.audio.samples import interleaved, to_integers
-from unbraid.audio.tags import add_cover, cover_tags
+from unbraid.audio.tags.model import Tags
+from unbraid.audio.tags.write import TagWriter
 from unbraid.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from os import PathLike
 
 # Samples. FFmpeg plays nothing of an M4A if its edit list begins and ends in the same frame.
@@ -35,8 +35,8 @@ class Encoder:
     """Encoder of blocks to the file `path`, which appears complete when `close` returns.
 
     `sample_rate` (Hz) and `channels` (1 or 2) describe the blocks. If the format doesn't support that rate, they are
-    resampled; the attribute `sample_rate` is the rate of the file. `bitrate` is in bit/s. `tags` have the names of
-    SoundInfo; a format drops tags that it doesn't support. All formats except WAV store a JPEG or PNG `cover`.
+    resampled; the attribute `sample_rate` is the rate of the file. `bitrate` is in bit/s. `tags` are those of a song; a
+    format drops tags that it doesn't support.
 
     The file decodes to exactly the written samples. `samples` is their number, if it is known in advance. M4A needs it:
     FFmpeg and many players play the last frame to its end, even if the file declares padding there. If the number is
@@ -55,9 +55,7 @@ class Encoder:
         format: str = "wav",
         subtype: str = "16",
         bitrate: int | None = None,
-        tags: Mapping[str, str] | None = None,
-        cover: bytes | None = None,
-        cover_mime: str | None = None,
+        tags: Tags | None = None,
         samples: int | None = None,
     ) -> None:
         if channels not in (1, 2):
@@ -72,13 +70,16 @@ class Encoder:
         self._encoded = 0
         if format == "m4a" and samples is not None and samples >= SHORTEST_ALIGNED:
             self._encoded = -(-resampled_length(samples, sample_rate, self.sample_rate) % AAC_FRAME)
+        self._tags = TagWriter(
+            self.format.name, tags or Tags(), None if samples is None else 1000 * samples // sample_rate
+        )
         self._part = OutputFile(self.path)
         with self._part.discard_on_error():
             self._container = av.open(
                 self._part.file,
                 "w",
                 format=self.format.container,
-                options=self.format.container_options(self.sample_rate),
+                options=self.format.container_options(self.sample_rate) | self._tags.options,
                 buffer_size=IO_BUFFER,
                 metadata_errors="replace",
             )
@@ -89,11 +90,7 @@ class Encoder:
             if bitrate:
                 self._stream.bit_rate = bitrate
             self._stream.codec_context.options = self.format.codec_options(bitrate, subtype)
-            self._container.metadata.update(tags or {})
-            if cover and self.format.cover == "tag":
-                self._container.metadata.update(cover_tags(cover, cover_mime))
-            elif cover and self.format.cover == "picture":
-                add_cover(self._container, cover, cover_mime)
+            self._tags.prepare(self._container)
             self._container.start_encoding()
             self._encode(np.zeros((channels, -self._encoded), np.float32))
 
@@ -124,6 +121,7 @@ class Encoder:
             self._encode(self._resampler.push(np.zeros((self.channels, 0), np.float32), last=True))
             self._container.mux(self._stream.encode(None))
             self._container.close()
+            self._tags.finish(self._part.file)
             if self.format.name == "mp3":
                 declare_length(self._part.file, self.samples_written)
         self._part.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from unbraid.errors import SettingError
 
@@ -24,8 +23,6 @@ class OutputFormat:
     """Supported sample rates in Hz, ascending; empty: all."""
     bitrates: tuple[int, int, int] | None = None
     """Lowest, default and highest bit rate in bit/s, of all channels together; None: lossless."""
-    cover: Literal["picture", "tag"] | None = "picture"
-    """Store the cover as an attached picture or as a tag; None: the format has no cover."""
 
     def container_options(self, sample_rate: int) -> dict[str, str]:
         """Return options for FFmpeg's muxer."""
@@ -81,7 +78,7 @@ _LOSSY = {
     "m4a": OutputFormat(
         "m4a", "mp4", "aac", "fltp", (7350, *MPEG_RATES, 64000, 88200, 96000), (16_000, 256_000, 512_000)
     ),
-    "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000), "tag"),
+    "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000)),
 }
 FORMATS = ("wav", "flac", *_LOSSY)
 
@@ -109,4 +106,4 @@ def output_format(name: str, subtype: str) -> OutputFormat:
     if subtype not in choices:
         raise SettingError(f"{name} has no {subtype} samples. Choose one of {', '.join(choices)}.")
     codec, sample_format = choices[subtype]
-    return OutputFormat(name, name, codec, sample_format, cover=None if name == "wav" else "picture")
+    return OutputFormat(name, name, codec, sample_format)

@@ -13,7 +13,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from unbraid.audio.header_length import claimed_duration
-from unbraid.audio.tags import read_cover, read_tags
+from unbraid.audio.tags.model import Tags
+from unbraid.audio.tags.read import read_tags
 from unbraid.errors import InputError, SettingError
 from unbraid.files.oserrors import read_cause
 
@@ -47,9 +48,7 @@ class SoundInfo:
     """Length in the header in seconds, which may be wrong; None if there is none."""
     streams: int
     """Number of audio streams in the file."""
-    tags: dict[str, str] = field(default_factory=dict)
-    cover: bytes | None = field(default=None, repr=False)
-    cover_mime: str | None = None
+    tags: Tags = field(default_factory=Tags)
 
 
 def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
@@ -102,7 +101,6 @@ def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
 
 def describe(path: Path, container: InputContainer, sound: AudioStream) -> SoundInfo:
     """Describe an open file."""
-    cover, cover_mime = read_cover(container)
     return SoundInfo(
         path=path,
         codec=sound.codec.canonical_name,
@@ -111,9 +109,7 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
         channels=sound.codec_context.layout.nb_channels,
         duration_s=claimed_duration(container, sound),
         streams=len(container.streams.audio),
-        tags=read_tags(container, sound),
-        cover=cover,
-        cover_mime=cover_mime,
+        tags=read_tags(path, container, sound),
     )
 
 

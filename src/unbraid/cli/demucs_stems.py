@@ -69,8 +69,6 @@ def encode_stems(
                     subtype=encoding.subtype_of(file_format(file)),
                     bitrate=encoding.bitrate_of(file_format(file)),
                     tags=info.tags,
-                    cover=info.cover,
-                    cover_mime=info.cover_mime,
                 )
             )
             for file, decoder in zip(files, decoders, strict=True)

@@ -102,8 +102,6 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
             channels=mixture.channels,
             format=format,
             tags=info.tags,
-            cover=info.cover,
-            cover_mime=info.cover_mime,
             samples=mixture.samples,
         ) as encoder:
             for block in mixture.blocks():

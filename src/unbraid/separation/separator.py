@@ -224,8 +224,6 @@ class Separator:
                     subtype=subtype,
                     bitrate=bitrate,
                     tags=source.info.tags,
-                    cover=source.info.cover,
-                    cover_mime=source.info.cover_mime,
                     samples=task.samples,
                 )
                 return encoders[stem]
