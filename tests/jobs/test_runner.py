@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.audio.sounds import KINDS, bursts, write
+from tests.audio.sounds import KINDS, Kind, bursts, decode, write
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox
 from tests.separation.conftest import noise
 
 from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 from unbraid.errors import Fault
 from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
@@ -132,6 +133,19 @@ def test_stems_equal_the_command_lines_and_have_previews(
         assert play["samples"] == 88_200
         assert play["offsets"][-1] == len(workspace.memory.files[output.play_key])
     assert len(workspace.outputs(session)) == 6
+
+
+def test_stems_are_as_deep_as_the_song_and_do_not_clip_on_the_page(
+    workspace: JobWorkspace, tmp_path: Path
+) -> None:
+    loud = Kind("wav", "wav", "pcm_f32le", "flt")
+    song = write(tmp_path / "loud.wav", 8 * bursts(44100, 2, 44100), 44100, loud)
+    session = workspace.run(workspace.lease(song))
+    for output in session.outputs:
+        stem = tmp_path / output.filename
+        stem.write_bytes(workspace.memory.files[output.key])
+        assert probe(stem).depth == "float"
+        assert abs(decode(stem)).max() <= 1
 
 
 def test_separates_all_stems_in_another_format(workspace: JobWorkspace, short: Path) -> None:

@@ -38,6 +38,23 @@ def test_mixes_stems_by_their_gains_without_reading_silent_ones(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("stems", "format", "depth"),
+    [
+        ("16", "flac", "16"),
+        ("24", "flac", "24"),
+        ("24", "wav", "24"),
+        ("float", "wav", "float"),
+        ("24", "mp3", "16"),
+    ],
+)
+def test_mix_is_as_deep_as_its_stems(tmp_path: Path, stems: str, format: str, depth: str) -> None:
+    one, two = (stem(tmp_path / f"{name}.wav", subtype=stems) for name in ("a", "b"))
+    out = tmp_path / f"mix.{format}"
+    asyncio.run(mix([(one, 1.0), (two, 1.0)], out, format))
+    assert probe(out).depth == depth
+
+
+@pytest.mark.parametrize(
     ("gains", "words"),
     [([0.0, 0.0], "silent"), ([2.5, 1.0], "level"), ([-1.0, 1.0], "level"), ([float("nan"), 1], "level")],
 )

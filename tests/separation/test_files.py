@@ -59,6 +59,16 @@ def test_writes_all_stems_in_every_clip_mode(
         assert probe(path).channels == 1
 
 
+def test_stems_of_a_float_song_keep_its_level(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
+    song = noise(2, 20000, peak=4.0)
+    result = loud.separate_to_files(write_song(song), tmp_path, stems="all")
+    assert result.gain == 1
+    assert level_db(read(result.files["up"]) - 3 * song, song) < -100
+    for options in ({"format": "flac"}, {"subtype": "24"}, {"clip_mode": "rescale"}):
+        result = loud.separate_to_files(write_song(song), tmp_path, stems="all", **options)
+        assert np.abs(read(result.files["up"])).max() == pytest.approx(1 / HEADROOM, rel=1e-4)
+
+
 def test_rescale_lowers_all_stems_equally(loud: Separator, write_song: WriteSong, tmp_path: Path) -> None:
     song = noise(2, 60000, peak=0.9)
     result = loud.separate_to_files(write_song(song), tmp_path, stems="all", subtype="float")
@@ -91,7 +101,7 @@ def test_clip_mode_none_keeps_peaks_that_the_format_can_store(
     song = write_song(noise(2, 20000, peak=0.9))
     as_float = loud.separate_to_files(song, tmp_path, stems="all", subtype="float", clip_mode="none").files
     assert np.abs(read(as_float["up"])).max() == pytest.approx(2.7, rel=1e-4)
-    as_integers = loud.separate_to_files(song, tmp_path, stems="all", clip_mode="none").files
+    as_integers = loud.separate_to_files(song, tmp_path, stems="all", subtype="16", clip_mode="none").files
     assert np.abs(read(as_integers["up"])).max() == pytest.approx(1.0, abs=1e-4)
 
 

@@ -88,6 +88,12 @@ def subtypes(name: str) -> tuple[str, ...]:
     return tuple({"wav": _WAV, "flac": _FLAC}.get(name, ("16",)))
 
 
+def deepest_subtype(name: str, depth: str) -> str:
+    """Return the sample type of the format `name` that stores samples of `depth` ("16", "24" or "float") best."""
+    choices = subtypes(name)
+    return depth if depth in choices else choices[-1]
+
+
 def output_format(name: str, subtype: str) -> OutputFormat:
     """Return the format `name` with samples of type `subtype`. Raises SettingError.
 

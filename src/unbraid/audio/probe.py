@@ -48,6 +48,8 @@ class SoundInfo:
     """Length in the header in seconds, which may be wrong; None if there is none."""
     streams: int
     """Number of audio streams in the file."""
+    depth: str = "16"
+    """Sample type that stores what the codec can: 16, 24 or float. Lossy codecs count as 16 bit."""
     tags: Tags = field(default_factory=Tags)
 
 
@@ -109,8 +111,22 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
         channels=sound.codec_context.layout.nb_channels,
         duration_s=claimed_duration(container, sound),
         streams=len(container.streams.audio),
+        depth=_depth(sound),
         tags=read_tags(path, container, sound),
     )
+
+
+def _depth(sound: AudioStream) -> str:
+    """Return the depth of a stream as in SoundInfo. FFmpeg stores samples of 17 to 32 bits in 32."""
+    codec, sample_format = sound.codec, sound.codec_context.format
+    if codec.name.startswith("dsd_"):
+        return "24"  # one bit, but oversampled
+    if not codec.lossless or sample_format is None:
+        return "16"
+    kind = sample_format.packed.name
+    if kind in ("flt", "dbl") or codec.name.startswith(("pcm_s32", "pcm_u32", "pcm_s64")):
+        return "float"
+    return "24" if kind in ("s32", "s64") else "16"
 
 
 def _check_readable(path: str | PathLike[str], name: str) -> None:

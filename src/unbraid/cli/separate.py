@@ -87,17 +87,18 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         help="also write the video with the accompaniment as its audio (no_vocals.mp4); the picture is copied",
     )
     depth = group.add_mutually_exclusive_group()
-    depth.add_argument(
-        "--int24",
-        dest="subtype",
-        action="store_const",
-        const="24",
-        default="16",
-        help="24-bit samples instead of 16-bit (WAV and FLAC)",
-    )
-    depth.add_argument(
-        "--float32", dest="subtype", action="store_const", const="float", help="32-bit float samples (WAV)"
-    )
+    for option, subtype, samples in (
+        ("--int16", "16", "16-bit samples"),
+        ("--int24", "24", "24-bit samples (WAV and FLAC)"),
+        ("--float32", "float", "32-bit float samples (WAV)"),
+    ):
+        depth.add_argument(
+            option,
+            dest="subtype",
+            action="store_const",
+            const=subtype,
+            help=f"{samples}; by default, samples as deep as the song's",
+        )
     group.add_argument(
         "--bitrate",
         type=_kilobits,
@@ -107,9 +108,8 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--clip-mode",
         choices=("rescale", "clamp", "none"),
-        default="rescale",
         help="what to do with stems louder than full scale: lower all stems of the song equally (rescale), clip the "
-        "peaks (clamp) or do nothing (none) (default: %(default)s)",
+        "peaks (clamp) or do nothing (none) (default: rescale; none if a float song gives float WAV)",
     )
 
 
@@ -224,7 +224,7 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
     from unbraid.separation.stems import choose_stems
 
     # A song with a lower sample rate may allow less; that is an error of the song.
-    output_format(arguments.format, arguments.subtype).bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
+    output_format(arguments.format, arguments.subtype or "16").bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
     separator = load_separator(
         arguments.model,
         display,

@@ -128,6 +128,7 @@ class _Attempt:
                 name="stems",
                 stems=choices.stems,
                 format=choices.format,
+                clip_mode="rescale",  # the page plays stems in 16 bit, which clips
                 progress=separating,
                 cancel=heartbeat,
             )

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import FORMATS, deepest_subtype
 from unbraid.errors import OutputError, SettingError, UnbraidError
 
 USER_ERROR = 3  # exit code: standard error has one line for the user; other codes are internal errors
@@ -101,6 +101,7 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
             sample_rate=mixture.sample_rate,
             channels=mixture.channels,
             format=format,
+            subtype=deepest_subtype(format, info.depth),
             tags=info.tags,
             samples=mixture.samples,
         ) as encoder:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.encode import Encoder
-from unbraid.audio.formats import output_format
+from unbraid.audio.formats import deepest_subtype, output_format
 from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video, write_without
 from unbraid.errors import Cancelled, SettingError, UnbraidError
@@ -147,11 +147,11 @@ class Separator:
         stems: str = "vocals",
         complement: str = "rest",
         format: str = "wav",
-        subtype: str = "16",
+        subtype: str | None = None,
         bitrate: int | None = None,
         sample_rate: int | None = None,
         channels: int | None = None,
-        clip_mode: str = "rescale",
+        clip_mode: str | None = None,
         name: str | None = None,
         audio_stream: int | None = None,
         video: bool = False,
@@ -170,12 +170,13 @@ class Separator:
             complement: content of `no_STEM`, for a single stem: the `rest` of the song, the `sum` of the model's
                 other stems, or `none` to leave it out.
             format: wav, flac, mp3, m4a or opus.
-            subtype: `16`, `24` (WAV, FLAC) or `float` (WAV).
+            subtype: `16`, `24` (WAV, FLAC) or `float` (WAV); None: as deep as the song, or as the format allows.
             bitrate: bit rate in bit/s, for MP3, M4A and Opus.
             sample_rate: sample rate of the files in Hz; None: as in the song.
             channels: channels of the files, 1 or 2; None: as in the song.
             clip_mode: treatment of stems beyond full scale: `rescale` (one gain for all stems, so that they still add
-                up), `clamp`, or `none` (the format clips them; float WAV keeps them).
+                up), `clamp`, or `none` (the format clips them; float WAV keeps them). None: `none` if the song gives
+                the stems float samples, or else `rescale`.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
             audio_stream: number of the file's audio stream, from 0.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
@@ -184,7 +185,7 @@ class Separator:
         Raises InputError, OutputError, SettingError, Cancelled.
         """
         choice = choose_stems(stems, self.sources, complement)
-        if clip_mode not in CLIP_MODES:
+        if clip_mode not in (None, *CLIP_MODES):
             raise SettingError(f"There is no clip mode {clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}.")
         output_format(format, "16")
         if bitrate is not None:
@@ -200,6 +201,9 @@ class Separator:
         if video:
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
+        depth = subtype or deepest_subtype(format, source.info.depth)
+        if clip_mode is None:
+            clip_mode = "none" if subtype is None and depth == "float" else "rescale"
         reporter = Reporter(progress, cancel)
         folders = folders or OutputFolders(Path(out_dir), [song])
         destination = SongFolder(folders, Path(song), name, written, self.sources)
@@ -221,7 +225,7 @@ class Separator:
                     sample_rate=task.sample_rate,
                     channels=task.channels,
                     format=format,
-                    subtype=subtype,
+                    subtype=depth,
                     bitrate=bitrate,
                     tags=source.info.tags,
                     samples=task.samples,
