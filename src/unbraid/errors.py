@@ -58,13 +58,17 @@ class UnbraidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SongWarning:
-    """A problem of a song that didn't stop the work. `subject` is the name of its file."""
+    """A problem of a song that didn't stop the work. `subject` is the name of its file.
+
+    `advice` is a sentence for users of the command line and of Python, who have more options than those of the web app.
+    """
 
     subject: str
     reason: str
+    advice: str = ""
 
     def __str__(self) -> str:
-        return self.message_about(self.subject)
+        return f"{self.message_about(self.subject)} {self.advice}".rstrip()
 
     def message_about(self, subject: str) -> str:
         """Return the line with another name for the subject, such as the name that the user gave the file."""

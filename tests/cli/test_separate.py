@@ -74,6 +74,22 @@ def test_separates_the_chosen_audio_stream(separate: Separate, tmp_path: Path) -
     assert separate("-q", "video.mkv", "--audio-stream", "2") != 0
 
 
+def test_line_names_the_audio_stream_that_was_chosen_among_several(
+    separate: Separate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_streams(tmp_path / "video.mkv", [noise(2, 44100, seed) for seed in (1, 2)])
+    line = (
+        "has 2 audio streams, counted from 0; stream 0 is used."
+        " Choose another with `unbraid separate --audio-stream N`."
+    )
+    assert separate("video.mkv", "--json") == 0
+    printed = capsys.readouterr()
+    assert f"unbraid: video.mkv: warning: {line}\n" in printed.err
+    assert json.loads(printed.out)["warnings"] == [f"video.mkv {line}"]
+    assert separate("video.mkv", "--audio-stream", "0") == 0
+    assert "audio streams" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("mode", "peak", "gain"), [("rescale", 1.0, 0.5), ("clamp", 1.0, 1.0), ("none", 2.0, 1.0)]
 )

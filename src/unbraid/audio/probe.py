@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 
 from unbraid.audio.header_length import claimed_duration
 from unbraid.audio.tags.model import Tags
@@ -28,6 +29,16 @@ _CONTAINERS = (
     "mpegts,nut,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
 )
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+# Sound that accompanies a video or a concert, but isn't the song itself.
+_NOT_THE_SONG = (
+    Disposition.comment
+    | Disposition.visual_impaired
+    | Disposition.hearing_impaired
+    | Disposition.descriptions
+    | Disposition.dependent
+    | Disposition.karaoke
+    | Disposition.clean_effects
+)
 # FFmpeg searches the samples of a WAV for DTS, because WAV copies of DTS CDs contain it. The search takes 25 ms, nearly
 # all the time of opening a file, so it is skipped when a file is opened again.
 _SKIP_DTS_SEARCH = {"max_probe_packets": "1"}
@@ -48,13 +59,20 @@ class SoundInfo:
     """Length in the header in seconds, which may be wrong; None if there is none."""
     streams: int
     """Number of audio streams in the file."""
+    stream: int
+    """Number of this audio stream, from 0."""
+    language: str | None = None
+    """Language of this stream as the file names it, such as "eng"; None: unknown."""
     depth: str = "16"
     """Sample type that stores what the codec can: 16, 24 or float. Lossy codecs count as 16 bit."""
     tags: Tags = field(default_factory=Tags)
 
 
 def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
-    """Describe audio stream number `stream` (from 0; None: the first) of a file. Raises InputError, SettingError."""
+    """Describe audio stream number `stream` of a file, from 0; None: the one marked default, or else the first.
+
+    Commentaries and the like come last. Raises InputError, SettingError.
+    """
     container, sound = open_sound(path, stream)
     with container:
         return describe(Path(path), container, sound)
@@ -111,6 +129,8 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
         channels=sound.codec_context.layout.nb_channels,
         duration_s=claimed_duration(container, sound),
         streams=len(container.streams.audio),
+        stream=container.streams.audio.index(sound),
+        language=None if sound.language in (None, "", "und") else sound.language,
         depth=_depth(sound),
         tags=read_tags(path, container, sound),
     )
@@ -153,6 +173,11 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
         raise InputError(reason, subject=name) from error
 
 
+def _rank(sound: AudioStream) -> tuple[bool, bool]:
+    """Rank streams that a file has several of, the best lowest: the song before commentaries, then the default one."""
+    return bool(sound.disposition & _NOT_THE_SONG), not sound.disposition & Disposition.default
+
+
 def _choose(container: InputContainer, stream: int | None, name: str) -> AudioStream:
     sounds = [s for s in container.streams.audio if s.codec_context is not None]
     if not sounds:
@@ -163,7 +188,7 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
         what = "only pictures" if container.streams.video else "nothing that can be played"
         raise InputError(f"has no audio, {what}. Choose a file with audio.", subject=name)
     if stream is None:
-        chosen = sounds[0]
+        chosen = min(sounds, key=_rank)
     elif 0 <= stream < len(container.streams.audio):
         chosen = container.streams.audio[stream]
     else:

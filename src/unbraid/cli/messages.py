@@ -34,6 +34,8 @@ def about(song: str | PathLike[str], problem: UnbraidError | SongWarning, kind: 
         and Path(problem.subject).name == Path(song).name
     )
     text = problem.reason if is_about_song else message_of(problem)
+    if is_about_song and isinstance(problem, SongWarning):
+        text = f"{text} {problem.advice}".rstrip()
     return f"{fspath(song) or repr(song)}: {kind}{text}"
 
 

@@ -158,7 +158,7 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--audio-stream",
         type=int,
         metavar="N",
-        help="audio stream of the file, counted from 0 (default: the first)",
+        help="audio stream of the file, counted from 0 (default: the one marked default)",
     )
 
 

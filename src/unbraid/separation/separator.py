@@ -119,7 +119,7 @@ class Separator:
 
         The stems have the sample rate, the channels and exactly the length of the song. They may exceed full scale.
         `stems`: None for all, or the name of one, which is returned with its complement. `audio_stream` is the number
-        of the file's audio stream, from 0. Raises InputError, SettingError, Cancelled.
+        of the file's audio stream, from 0 (None: the default one). Raises InputError, SettingError, Cancelled.
         """
         choice = choose_stems(ALL if stems is None else stems, self.sources)
         source: Song
@@ -178,7 +178,7 @@ class Separator:
                 up), `clamp`, or `none` (the format clips them; float WAV keeps them). None: `none` if the song gives
                 the stems float samples, or else `rescale`.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
-            audio_stream: number of the file's audio stream, from 0.
+            audio_stream: number of the file's audio stream, from 0; None: the one marked default, or else the first.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
             folders: the folders of songs that are separated together; see `separate_files`.
 

@@ -65,7 +65,15 @@ class FileSong:
         """See `Song.blocks`."""
         with Decoder(self._path, channels=self.channels, stream=self._stream, info=self.info) as decoder:
             yield from decoder
-            self.warnings = list(decoder.warnings)
+            self.warnings = [*self._about_streams(), *decoder.warnings]
+
+    def _about_streams(self) -> list[SongWarning]:
+        """Say which of several audio streams was chosen, unless the user chose it."""
+        if self.info.streams == 1 or self._stream is not None:
+            return []
+        which = f"stream {self.info.stream}" + (f" ({self.info.language})" if self.info.language else "")
+        reason = f"has {self.info.streams} audio streams, counted from 0; {which} is used."
+        return [SongWarning(self.name, reason, "Choose another with `unbraid separate --audio-stream N`.")]
 
 
 class ArraySong:
