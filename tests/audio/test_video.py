@@ -16,6 +16,8 @@ from tests.audio.tagged import tags_of
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.mixing import Mix
+from unbraid.audio.probe import probe
+from unbraid.audio.tags.write import TagWriter
 from unbraid.audio.video import check_video, write_video, write_without
 from unbraid.errors import Cancelled, InputError, OutputError
 
@@ -180,6 +182,31 @@ def test_keeps_subtitles_and_title(tmp_path: Path) -> None:
         assert container.metadata["title"] == "My Video"
         subtitles = [bytes(packet) for packet in container.demux(subtitles=0) if packet.size]
     assert subtitles == [b"La la la"]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_keeps_tags_and_chapters(tmp_path: Path, ending: str) -> None:
+    base = Fraction(1, 1000)
+    chapter = {"id": 1, "start": 200, "end": 900, "time_base": base, "metadata": {"title": "Drop"}}
+    filler = {"id": 0, "start": 0, "end": 200, "time_base": base, "metadata": {"title": ""}}
+    video = tmp_path / f"tagged.{ending}"
+    with av.open(str(video_of(tmp_path))) as source, av.open(str(video), "w") as target:
+        copies = {stream: target.add_stream_from_template(stream, opaque=True) for stream in source.streams}
+        target.metadata.update({"title": "My Video", "INITIALKEY": "8A"})
+        target.set_chapters([filler, chapter] if ending == "mp4" else [chapter])
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream]
+                target.mux(packet)
+    if ending == "mp4":  # FFmpeg can't write the key there
+        with video.open("r+b") as file:
+            TagWriter("m4a", tags_of({"title": "My Video", "initial_key": "8A"})).finish(file)
+    assert len(probe(video).tags.chapters) == 1
+    out = write_video(video, Mix([(stem(tmp_path / "a.wav", noise(RATE, 2)), 1.0)]), tmp_path / "out")
+    tags = probe(out).tags
+    assert (tags.text("title"), tags.text("initial_key")) == ("My Video", "8A")
+    assert [(one.start_ms, one.title) for one in tags.chapters] == [(200, "Drop")]
+    assert pictures(out) == pictures(video)
 
 
 def test_song_with_a_cover_is_not_a_video(tmp_path: Path) -> None:

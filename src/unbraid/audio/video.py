@@ -26,8 +26,9 @@ from unbraid.audio.decode import MAX_ERRORS_IN_A_ROW
 from unbraid.audio.formats import OutputFormat, output_format
 from unbraid.audio.mixing import Mix
 from unbraid.audio.output_file import OutputFile
-from unbraid.audio.probe import open_sound
+from unbraid.audio.probe import open_sound, probe
 from unbraid.audio.stem_names import COMPLEMENT_PREFIX, VOCALS
+from unbraid.audio.tags.write import TagWriter
 from unbraid.errors import InputError
 
 
@@ -101,7 +102,10 @@ def write_video(
         path = Path(out).with_name(f"{Path(out).name}.{kind.ending}")
         part = OutputFile(path)
         with part.discard_on_error():
-            _write(container, sound, mix, part, kind, check or (lambda: None))
+            tags = TagWriter("m4a", probe(video, stream).tags) if kind is _MP4 else None
+            _write(container, sound, mix, part, kind, tags, check or (lambda: None))
+            if tags is not None:
+                tags.finish(part.file)
         part.commit()
     return path
 
@@ -143,6 +147,7 @@ def _write(
     mix: Mix,
     part: OutputFile,
     kind: _Kind,
+    tags: TagWriter | None,
     check: Callable[[], object],
 ) -> None:
     container.flags |= Flags.gen_pts.value  # type: ignore[operator]  # AVI has no timestamps
@@ -153,6 +158,10 @@ def _write(
         encoder = _Sound(output, mix, kind, _start_s(container, sound))
         encoder.stream.metadata.update(_described(sound))
         output.metadata.update(_metadata(container))
+        if tags is None:
+            output.set_chapters(container.chapters())
+        else:
+            tags.prepare(output)
         output.start_encoding()
         for packet in _packets(container, list(copies)):
             check()

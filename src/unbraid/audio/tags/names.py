@@ -126,11 +126,15 @@ _ABOUT_THE_FILE = """
     encoder encoded_by encodedby encodersettings encoder_options encoding tsse tenc wm/encodingsettings
     wm/encodedby wmfsdkversion wmfsdkneeded isvbr major_brand minor_version compatible_brands creation_time
     duration tlen bps number_of_frames number_of_bytes handler_name vendor_id itunsmpb itunpgap itunes_cddb_1
-    metadata_block_picture coverart coverartmime acoustid_fingerprint ©too ©enc
+    location metadata_block_picture coverart coverartmime acoustid_fingerprint ©too ©enc
     tdtg tden tsiz tflt tofn tdly mllt aspi seek poss rbuf encr grid aenc link sign chap ctoc apic pic
 """
 _NOT_INHERITED = frozenset(_ABOUT_THE_FILE.split()) | {"acoustid fingerprint"}
-_NOT_INHERITED_PREFIXES = ("_statistics", "deviceconformance", "id3v2_priv", "waveformatextensible")
+_NOT_INHERITED_PREFIXES = (
+    *("_statistics", "deviceconformance", "id3v2_priv", "waveformatextensible", "mp3gain_"),
+    *("com.apple.quicktime.", "com.android."),  # the phone that took a video, and where
+)
+_LANGUAGE = re.compile(r"-[a-z]{3}$", re.IGNORECASE)  # that FFmpeg appends to a name, as in `lyrics-eng`
 # Cues, beat grids and the like of DJ programs. Their times count from the start of the file as that program decodes it.
 _DJ_MARKS = re.compile(r"(\w+:)?(com\.serato\.|serato|traktor)|geob:(cuepoints|beatgrid)", re.IGNORECASE)
 # Parts of these that describe the file: its waveform, and places of its frames.
@@ -141,9 +145,7 @@ _CHAPTER = re.compile(r"chapter\d{3}", re.IGNORECASE)
 def canonical(native: str) -> str:
     """Return the name in `Tags.texts` of a tag that a file or FFmpeg calls `native`."""
     own = native.removeprefix(TXXX).removeprefix(FREEFORM)
-    if own.lower().startswith("lyrics-"):  # FFmpeg appends the language
-        return "lyrics"
-    known = _ALIASES.get(own.lower())
+    known = _ALIASES.get(own.lower()) or _ALIASES.get(_LANGUAGE.sub("", own.lower()))
     return known.name if known else own
 
 
@@ -161,7 +163,7 @@ def is_inherited(native: str) -> bool:
     """Whether a stem may have the song's tag `native`."""
     name = native.removeprefix(TXXX).removeprefix(FREEFORM).lower()
     return not (
-        name in _NOT_INHERITED
+        _LANGUAGE.sub("", name) in _NOT_INHERITED
         or name.startswith(_NOT_INHERITED_PREFIXES)
         or _CHAPTER.match(name)
         or (is_dj_mark(native) and _OF_ONE_FILE.match(name))

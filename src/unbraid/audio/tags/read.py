@@ -148,7 +148,9 @@ def _chapters(container: InputContainer) -> tuple[Chapter, ...]:
         )
         for chapter in container.chapters()
     ]
-    return tuple(sorted(chapters, key=lambda chapter: chapter.start_ms))
+    chapters.sort(key=lambda chapter: chapter.start_ms)
+    is_filler = "mp4" in container.format.name and len(chapters) > 1 and chapters[0].title == ""
+    return tuple(chapters[1:] if is_filler else chapters)  # the track of an MP4 starts at 0, named or not
 
 
 def _milliseconds(time: int, base: Fraction | None) -> int:

@@ -63,11 +63,13 @@ class TagWriter:
             self._pictures = [] if is_opus else self._that_fit(map(vorbis.picture_block, tags.pictures))
 
     def _chapters(self) -> tuple[Chapter, ...]:
-        """Return the chapters within the length. Those of an MP4 are a track, so they must not overlap."""
+        """Return the chapters within the length. In an MP4 they are a track, which starts at 0 without overlaps."""
         last = 0xFFFFFFFF if self.length_ms is None else self.length_ms
         inside = [chapter for chapter in self.tags.chapters if chapter.start_ms < last]
         if self.format == "m4a":
             inside = list({chapter.start_ms: chapter for chapter in inside}.values())
+            if inside and inside[0].start_ms > 0:
+                inside.insert(0, Chapter(0, inside[0].start_ms))
             ends = [*(chapter.start_ms for chapter in inside[1:]), last]
             pairs = zip(inside, ends, strict=False)
             inside = [replace(one, end_ms=max(one.start_ms, min(one.end_ms, end))) for one, end in pairs]
