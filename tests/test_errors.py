@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import unbraid
+from unbraid.cli.messages import about
 from unbraid.errors import (
     EXIT_CODES,
     HTTP_STATUS,
@@ -104,3 +105,13 @@ def test_message_may_use_another_name_for_the_song() -> None:
 def test_message_about_a_model_or_an_output_never_names_the_song() -> None:
     assert ModelError("is damaged.", subject="lite").message_about("My Song.mp3") == "lite is damaged."
     assert OutputError("is full.", path=Path("out")).message_about("My Song.mp3") == "out is full."
+
+
+def test_advice_of_a_warning_is_for_the_command_line_and_python() -> None:
+    warning = SongWarning("a.mkv", "has 2 audio streams.", "Choose another with --audio-stream.")
+    assert str(warning) == "a.mkv has 2 audio streams. Choose another with --audio-stream."
+    assert (
+        about("music/a.mkv", warning)
+        == "music/a.mkv: has 2 audio streams. Choose another with --audio-stream."
+    )
+    assert warning.message_about("My Video") == "My Video has 2 audio streams."

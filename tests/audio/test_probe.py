@@ -16,12 +16,20 @@ from unbraid.audio.probe import probe
 NONE, DEFAULT = Disposition(0), Disposition.default
 
 
-def write_streams(path: Path, *dispositions: Disposition, codec: str = "flac", kind: str = "s16") -> Path:
+def write_streams(
+    path: Path,
+    *dispositions: Disposition,
+    codec: str = "flac",
+    kind: str = "s16",
+    languages: tuple[str, ...] = (),
+) -> Path:
     """Write one audio stream for each disposition. The first is silent; stream k is noise of seed k."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=44100) for _ in dispositions]
         for stream, disposition in zip(streams, dispositions, strict=True):
             stream.layout, stream.format, stream.disposition = "stereo", kind, disposition
+        for stream, language in zip(streams, languages, strict=False):
+            stream.metadata["language"] = language
         container.start_encoding()
         for number, stream in enumerate(streams):
             sound = as_stored(noise(9000, 2, number) * min(number, 1), kind)
@@ -53,6 +61,11 @@ def test_chooses_the_default_stream_but_no_commentary(
     assert probe(song).stream == chosen
     assert (decode(song) == decode(song, stream=chosen)).all()
     assert probe(song, 0).stream == 0
+
+
+def test_names_the_language_of_the_stream(tmp_path: Path) -> None:
+    song = write_streams(tmp_path / "song.mkv", NONE, DEFAULT, languages=("und", "eng"))
+    assert (probe(song).language, probe(song, 0).language) == ("eng", None)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov"])

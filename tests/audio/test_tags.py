@@ -342,6 +342,12 @@ def test_leaves_out_a_picture_beyond_the_limit_of_flac(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_tags_beyond_every_limit_do_no_harm(tmp_path: Path, format: str) -> None:
+    path = encode(tmp_path / f"stem.{format}", tags_of({"lyrics": "la " * (6 << 20)}), samples=tagged.RATE)
+    assert decode(path).shape == (2, 48000 if format == "opus" else tagged.RATE)
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_accepts_odd_characters_in_tags(tmp_path: Path, format: str) -> None:
     texts = {
         "title": "half a \udcff character",

@@ -154,6 +154,8 @@ def native(name: str, system: System) -> str | None:
     known = BY_NAME.get(name)
     if known:
         return known.within(system)
+    if not name:
+        return None
     if system is System.VORBIS:
         return re.sub(r"[^ -<>-}]", "_", name).upper()  # printable ASCII without "="
     return (TXXX if system is System.ID3 else FREEFORM) + name

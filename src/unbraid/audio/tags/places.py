@@ -113,12 +113,15 @@ def put_flac_blocks(file: IO[bytes], comments: bytes, pictures: Iterable[bytes])
     """Overwrite the blocks between STREAMINFO and the sound, where FFmpeg reserved room."""
     file.seek(0)
     (_, start, size), *reserved = _flac_blocks(file)
+    contents = list(pictures)
+    room = sum(_BLOCK_HEADER + size for _, _, size in reserved)
+    left = room - flac_room(comments, contents) - _BLOCK_HEADER
+    if len(comments) > LONGEST_BLOCK or not 0 <= left <= LONGEST_BLOCK:
+        return  # the tags exceed what a FLAC file can store
     blocks = _flac_block(_VORBIS_COMMENT, comments)
-    blocks += b"".join(_flac_block(_PICTURE, picture) for picture in pictures)
-    left = sum(_BLOCK_HEADER + size for _, _, size in reserved) - len(blocks) - _BLOCK_HEADER
-    if 0 <= left <= LONGEST_BLOCK:
-        file.seek(start + size)
-        file.write(blocks + _flac_block(_PADDING | _LAST, bytes(left)))
+    blocks += b"".join(_flac_block(_PICTURE, content) for content in contents)
+    file.seek(start + size)
+    file.write(blocks + _flac_block(_PADDING | _LAST, bytes(left)))
 
 
 def flac_room(comments: bytes, pictures: Iterable[bytes]) -> int:
