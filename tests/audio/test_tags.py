@@ -17,7 +17,9 @@ from tests.broken_files import png
 
 from unbraid.audio.formats import FORMATS
 from unbraid.audio.probe import probe
+from unbraid.audio.tags import mp4
 from unbraid.audio.tags.model import Chapter, Picture, Tags
+from unbraid.audio.tags.places import put_mp4_items
 from unbraid.audio.tags.read import picture
 from unbraid.errors import InputError
 
@@ -276,6 +278,24 @@ def test_drops_tags_about_the_file(tmp_path: Path) -> None:
     }
     song = encode(tmp_path / "song.flac", tags_of({"title": "Song"} | about_the_file))
     assert probe(song).tags.texts == {"title": ("Song",)}
+
+
+def test_drops_the_buyer_of_a_song_and_keeps_other_atoms(tmp_path: Path) -> None:
+    atoms = [
+        ("©nam", "Song"),
+        ("ownr", "A. Buyer"),
+        ("apID", "a@example.org"),
+        ("xid ", "id"),
+        ("tvsh", "Show"),
+    ]
+    ilst = b"".join(
+        mp4.box(name, mp4.box("data", b"\0\0\0\1\0\0\0\0" + text.encode())) for name, text in atoms
+    )
+    song = encode(tmp_path / "song.m4a")
+    with song.open("r+b") as file:
+        put_mp4_items(file, ilst)
+    stem = encode(tmp_path / "stem.m4a", probe(song).tags).read_bytes()
+    assert [text for _, text in atoms if text.encode() in stem] == ["Song", "Show"]
 
 
 def test_reads_dates_and_genre_numbers_of_id3_2_3(tmp_path: Path) -> None:

@@ -121,12 +121,13 @@ _ALIASES = {
     )
 }
 
-# Tags about the file or its encoder, which are wrong in a stem. TRACKTOTAL and the like become part of `track`.
+# Tags about the file, its encoder or its purchase, which are wrong in a stem.
 _ABOUT_THE_FILE = """
     encoder encoded_by encodedby encodersettings encoder_options encoding tsse tenc wm/encodingsettings
     wm/encodedby wmfsdkversion wmfsdkneeded isvbr major_brand minor_version compatible_brands creation_time
     duration tlen bps number_of_frames number_of_bytes handler_name vendor_id itunsmpb itunpgap itunes_cddb_1
     location metadata_block_picture coverart coverartmime acoustid_fingerprint ©too ©enc
+    apid ownr akid atid cmid cnid geid plid sfid purd xid town owne comr
     tdtg tden tsiz tflt tofn tdly mllt aspi seek poss rbuf encr grid aenc link sign chap ctoc apic pic
 """
 _NOT_INHERITED = frozenset(_ABOUT_THE_FILE.split()) | {"acoustid fingerprint"}
@@ -165,7 +166,7 @@ def is_inherited(native: str) -> bool:
     """Whether a stem may have the song's tag `native`."""
     name = native.removeprefix(TXXX).removeprefix(FREEFORM).lower()
     return not (
-        _LANGUAGE.sub("", name) in _NOT_INHERITED
+        _LANGUAGE.sub("", name).strip() in _NOT_INHERITED
         or name.startswith(_NOT_INHERITED_PREFIXES)
         or _CHAPTER.match(name)
         or (is_dj_mark(native) and _OF_ONE_FILE.match(name))
