@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.audio.sounds import KINDS, bursts, write
+from tests.audio.sounds import KINDS, Kind, bursts, write
 from tests.separation.conftest import WriteSong, level_db, noise, read
 from tests.separation.known_models import SOURCES, spectral_model
 
@@ -117,6 +117,23 @@ def test_complement_sum_adds_the_other_stems_and_none_omits_it(
     if complement == "sum":
         others = stems["drums"] + stems["bass"] + stems["other"]
         assert np.allclose(read(files["no_vocals"]), others, atol=1e-6)
+
+
+def test_stems_of_a_song_that_starts_in_mono_and_continues_in_stereo_are_stereo(
+    separator: Separator, tmp_path: Path
+) -> None:
+    opus = Kind("opus", "ogg", "libopus", "flt")
+    parts = [
+        write(tmp_path / "part.opus", bursts(48000, channels, 48000), 48000, opus).read_bytes()
+        for channels in (1, 2)
+    ]
+    song = tmp_path / "song.opus"
+    song.write_bytes(b"".join(parts))
+    result = separator.separate_to_files(song, tmp_path, subtype="float")
+    vocals = read(result.files["vocals"])
+    assert vocals.shape == (2, 2 * 48000)
+    assert not np.allclose(*vocals[:, 48000:], atol=1e-3)
+    assert result.warnings == ()
 
 
 @pytest.mark.parametrize("complement", ["rest", "sum"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from unbraid.audio.lame import id3_size
+from unbraid.audio.file_view import FilePart
+from unbraid.audio.lame import HEADER_FRAME, has_length_header
+from unbraid.audio.ogg_pages import first_page_of_sound, has_last_page
+from unbraid.audio.tag_blocks import leading_id3_size
 from unbraid.audio.timeline import MP4
 
 # Containers of raw streams have no length. FFmpeg estimates it: size divided by bit rate, or the last timestamps.
@@ -20,11 +22,23 @@ _GAPLESS = re.compile(r"\s*[0-9A-F]+ ([0-9A-F]{1,8}) ([0-9A-F]{1,8}) ([0-9A-F]{1
 _LONGEST_PADDING = 2112 + 2 * 2048
 _ROUNDING = 48  # samples: a millisecond at 48 kHz, the rounding of containers that count milliseconds
 _NOT_IN_PACKETS = ("pcm_", "adpcm_")  # MP4 indexes these by sample
-_HEAD = 4096  # bytes to search from the first MP3 frame on; the longest frame has 1441
 
 
 def claimed_duration(container: InputContainer, sound: AudioStream) -> float | None:
     """Return the length in seconds, from the header or FFmpeg's estimate; None if there is neither."""
+    duration_s = _header_time(container, sound)
+    if (
+        duration_s is None
+        or not _is_end_time(container, sound)
+        or not sound.start_time
+        or not sound.time_base
+    ):
+        return duration_s
+    length_s = duration_s - float(sound.start_time * sound.time_base)
+    return length_s if length_s > 0 else duration_s
+
+
+def _header_time(container: InputContainer, sound: AudioStream) -> float | None:
     if sound.duration and sound.time_base is not None:
         return float(sound.duration * sound.time_base)
     tagged = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", sound.metadata.get("DURATION", ""))  # Matroska
@@ -34,10 +48,21 @@ def claimed_duration(container: InputContainer, sound: AudioStream) -> float | N
     return container.duration / 1_000_000 if container.duration else None  # AV_TIME_BASE: microseconds
 
 
-def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) -> float | None:
+def _is_end_time(container: InputContainer, sound: AudioStream) -> bool:
+    """Whether the header's time is that of the end, not the length. They differ if the sound starts late.
+
+    Matroska and ASF count from the start of the file. FFmpeg gives the end for Opus in Ogg, and the length for Vorbis.
+    """
+    name = container.format.name
+    return name in ("matroska,webm", "asf") or (
+        name == "ogg" and sound.codec_context.name in ("opus", "libopus")
+    )
+
+
+def trusted_duration(part: FilePart, container: InputContainer, sound: AudioStream) -> float | None:
     """Return `claimed_duration` if it is from a header and describes this stream, not the video; else None."""
     name = container.format.name
-    if name in _ESTIMATED or (name == "mp3" and not _has_length_header(path)):
+    if name in _ESTIMATED or (name == "mp3" and not _has_length_header(part)):
         return None
     moving = any(not s.disposition & Disposition.attached_pic for s in container.streams.video)
     if moving and not sound.duration and "DURATION" not in sound.metadata:
@@ -46,7 +71,7 @@ def trusted_duration(path: Path, container: InputContainer, sound: AudioStream) 
 
 
 def exact_length(
-    path: Path, container: InputContainer, sound: AudioStream, duration_s: float | None
+    part: FilePart, container: InputContainer, sound: AudioStream, duration_s: float | None
 ) -> tuple[int | None, int]:
     """Return the length in samples, from iTunes' gapless tag or else `duration_s`, and its largest error in samples."""
     if duration_s is None:
@@ -57,7 +82,7 @@ def exact_length(
     tagged = _gapless_length(container, length)
     if tagged is not None:
         return tagged, 0
-    ticks_per_s = _movie_timescale(path)
+    ticks_per_s = _movie_timescale(part)
     return length, -(-sound.sample_rate // ticks_per_s) if ticks_per_s else 0
 
 
@@ -93,9 +118,9 @@ def left_out_s(container: InputContainer, sound: AudioStream) -> float:
     return max(0, sound.frames - len(entries)) * packet_s
 
 
-def _movie_timescale(path: Path) -> int:
+def _movie_timescale(part: FilePart) -> int:
     """Return the unit of an MP4's edit lists in 1/s (ISO/IEC 14496-12: "mvhd", the first box in "moov"); 0: none."""
-    with path.open("rb") as file:
+    with part.open() as file:
         while len(header := file.read(8)) == 8:
             size, kind, inside = int.from_bytes(header[:4], "big"), header[4:], 8
             if size == 1:
@@ -110,18 +135,16 @@ def _movie_timescale(path: Path) -> int:
     return 0
 
 
-def is_cut_off(path: Path, container_name: str) -> bool:
+def is_cut_off(part: FilePart, container_name: str) -> bool:
     """Whether a WAV, Ogg or Matroska file is truncated, which FFmpeg's durations don't show."""
-    with path.open("rb") as file:
+    with part.open() as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL))
         tail = file.read()
         file.seek(0)
         head = file.read(256)
     if container_name == "ogg":
-        page = tail.rfind(b"OggS")
-        is_last_page = page >= 0 and len(tail) >= page + 27 and tail[page + 5] & 4  # RFC 3533, section 6
-        return not is_last_page
+        return not has_last_page(tail)
     if container_name == "wav":
         unknown = (0, 0xFFFFFFFF)  # written by encoders that write to a pipe
         declared = int.from_bytes(head[4:8], "little")
@@ -135,20 +158,26 @@ def is_cut_off(path: Path, container_name: str) -> bool:
     return False
 
 
-def is_one_page_of_vorbis(path: Path, container: InputContainer, sound: AudioStream) -> bool:
+def is_one_page_of_vorbis(part: FilePart, container: InputContainer, sound: AudioStream) -> bool:
     """Whether an Ogg Vorbis file has all its audio in one page, which holds a few seconds.
 
     The time of that page is then the length of the song (Vorbis I, appendix A.2). FFmpeg doesn't know this rule.
     """
     if container.format.name != "ogg" or sound.codec_context.name != "vorbis":
         return False
-    no_packet_ends, last_page = (0, (1 << 64) - 1), 4
-    with path.open("rb") as file:
-        while len(head := file.read(27)) == 27 and head.startswith(b"OggS"):  # RFC 3533, section 6
-            if int.from_bytes(head[6:14], "little") not in no_packet_ends:
-                return bool(head[5] & last_page)
-            file.seek(sum(file.read(head[26])), 1)
-    return False
+    with part.open() as file:
+        return first_page_of_sound(file)[1]
+
+
+def first_page_end(part: FilePart, container: InputContainer, sound: AudioStream) -> int | None:
+    """Return the time in samples at the end of the first page of FLAC in Ogg; None for other files.
+
+    FFmpeg counts the packets of that page from 0, although the sound may start late.
+    """
+    if container.format.name != "ogg" or sound.codec_context.name != "flac":
+        return None
+    with part.open() as file:
+        return first_page_of_sound(file)[0]
 
 
 def _matroska_size(head: bytes) -> int:
@@ -162,8 +191,8 @@ def _matroska_size(head: bytes) -> int:
     return 0 if length == mask else segment + width + length
 
 
-def _has_length_header(path: Path) -> bool:
-    """Whether the first frame of an MP3 is a Xing, LAME or VBRI header."""
-    with path.open("rb") as file:
-        file.seek(id3_size(file.read(10)))
-        return re.search(b"Xing|Info|VBRI", file.read(_HEAD)) is not None
+def _has_length_header(part: FilePart) -> bool:
+    """Whether an MP3 declares its length in its first frame."""
+    with part.open() as file:
+        file.seek(leading_id3_size(file))
+        return has_length_header(file.read(HEADER_FRAME))

@@ -6,9 +6,11 @@ before it may end with up to 46 samples of padding. The muxer counts only the pa
 
 from __future__ import annotations
 
+import re
 from typing import IO
 
 FRAME = {3: 1152, 2: 576, 0: 576}  # samples, by MPEG version: 1, 2, 2.5
+HEADER_FRAME = 4096  # bytes to search from the first frame on; the longest frame has 1441
 _HEADER = 1441  # bytes: the longest frame
 _DELAYS = 141  # bytes from "Xing" or "Info" to the delay and padding fields, 12 bits each
 _CHECKSUM = 154  # bytes from "Xing" or "Info" to the CRC-16 of the frame up to there
@@ -19,6 +21,11 @@ def id3_size(head: bytes) -> int:
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+
+
+def has_length_header(head: bytes) -> bool:
+    """Whether the first frame, at the start of `head`, is a Xing, LAME or VBRI header."""
+    return re.search(b"Xing|Info|VBRI", head[:HEADER_FRAME]) is not None
 
 
 def declare_length(file: IO[bytes], samples: int) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
+from unbraid.audio.file_view import FilePart
 from unbraid.audio.header_length import claimed_duration
+from unbraid.audio.leading_tag import read_leading_id3
+from unbraid.audio.parts import split, without_tags, wrong_id3_size
 from unbraid.audio.tags.model import Tags
 from unbraid.audio.tags.read import read_tags
 from unbraid.errors import InputError, SettingError
@@ -73,9 +76,15 @@ def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
 
     Commentaries and the like come last. Raises InputError, SettingError.
     """
-    container, sound = open_sound(path, stream)
-    with container:
-        return describe(Path(path), container, sound)
+    first, *others = find_parts(path)
+    opened = open_part(first, stream)
+    with opened.container:
+        info = describe(first, opened.container, opened.sound)
+    for part in others:
+        info = replace(info, duration_s=_sum(info.duration_s, _duration(part, stream)))
+    if size := wrong_id3_size(Path(path)):
+        info = replace(info, tags=info.tags.with_missing(read_leading_id3(Path(path), size)))
+    return info
 
 
 def open_sound(
@@ -83,13 +92,48 @@ def open_sound(
 ) -> tuple[InputContainer, AudioStream]:
     """Open `path` and choose an audio stream. The caller closes the container. Raises InputError, SettingError.
 
-    `known`: description of the same stream, if it has been probed before.
+    `known`: description of the same stream, if it has been probed before. Of a chained Ogg file the first link is
+    opened.
     """
-    name = Path(path).name or str(path)
-    _check_readable(path, name)
-    is_plain_pcm = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
+    opened = open_part(find_parts(path)[0], stream, known)
+    return opened.container, opened.sound
+
+
+class OpenSound(NamedTuple):
+    """An open part of a file, and one of its audio streams. The caller closes the container."""
+
+    part: FilePart
+    container: InputContainer
+    sound: AudioStream
+
+
+def find_parts(path: str | PathLike[str]) -> list[FilePart]:
+    """Return the parts of a file, at least one (see `split`). Raises InputError if it isn't a readable file."""
+    _check_readable(path, _name(path))
     try:
-        container = _open(path, _OPEN_OPTIONS | _SKIP_DTS_SEARCH if is_plain_pcm else _OPEN_OPTIONS)
+        return split(Path(path))
+    except OSError as error:
+        reason = f"can't be read: {read_cause(error)}. Check the disk."
+        raise InputError(reason, subject=_name(path)) from error
+
+
+def open_part(part: FilePart, stream: int | None, known: SoundInfo | None = None) -> OpenSound:
+    """Open a part of a file, as in `open_sound`."""
+    name = _name(part.path)
+    is_plain_pcm = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
+    options = _OPEN_OPTIONS | _SKIP_DTS_SEARCH if is_plain_pcm else _OPEN_OPTIONS
+    try:
+        container = _open(part, options)
+        try:
+            format_name = container.format.name
+            stripped = without_tags(part, format_name)
+            if stripped != part:
+                container.close()
+                part, container = stripped, _open(stripped, options, format_name)
+            return OpenSound(part, container, _choose(container, stream, name))
+        except BaseException:
+            container.close()
+            raise
     except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
@@ -97,21 +141,18 @@ def open_sound(
             "can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV.",
             subject=name,
         ) from error
-    try:
-        return container, _choose(container, stream, name)
-    except BaseException:
-        container.close()
-        raise
 
 
-def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
-    name = f"file:{Path(path).absolute()}"  # with this prefix FFmpeg never interprets it as a URL
+def _open(part: FilePart, options: dict[str, str], format: str | None = None) -> InputContainer:
+    if part.ranges is not None:
+        return av.open(part.open_raw(), "r", format=format, options=options, metadata_errors="replace")
+    name = f"file:{part.path.absolute()}"  # with this prefix FFmpeg never interprets it as a URL
     try:
         return av.open(name, "r", options=options, metadata_errors="replace")
     except MemoryError:
         raise
     except av.FFmpegError:
-        with Path(path).open("rb") as file:
+        with part.open() as file:
             head = file.read(3)
         if head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0):
             # FFmpeg sometimes mistakes an MP3 of two frames for a video.
@@ -119,10 +160,28 @@ def _open(path: str | PathLike[str], options: dict[str, str]) -> InputContainer:
         raise
 
 
-def describe(path: Path, container: InputContainer, sound: AudioStream) -> SoundInfo:
-    """Describe an open file."""
+def _duration(part: FilePart, stream: int | None) -> float | None:
+    """Return the length of a further part in seconds; 0 if it is unreadable, None if it is unknown."""
+    try:
+        opened = open_part(part, stream)
+    except (InputError, SettingError):
+        return 0.0
+    with opened.container:
+        return claimed_duration(opened.container, opened.sound)
+
+
+def _sum(one_s: float | None, other_s: float | None) -> float | None:
+    return None if one_s is None or other_s is None else one_s + other_s
+
+
+def _name(path: str | PathLike[str]) -> str:
+    return Path(path).name or str(path)
+
+
+def describe(part: FilePart, container: InputContainer, sound: AudioStream) -> SoundInfo:
+    """Describe an open file, of which `part` is the first part."""
     return SoundInfo(
-        path=path,
+        path=part.path,
         codec=sound.codec.canonical_name,
         container=container.format.name,
         sample_rate=sound.sample_rate,
@@ -132,7 +191,7 @@ def describe(path: Path, container: InputContainer, sound: AudioStream) -> Sound
         stream=container.streams.audio.index(sound),
         language=None if sound.language in (None, "", "und") else sound.language,
         depth=_depth(sound),
-        tags=read_tags(path, container, sound),
+        tags=read_tags(part.open, container, sound),
     )
 
 

@@ -7,6 +7,8 @@ removes the remaining padding, and keeps a damaged file in sync.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags2
@@ -14,6 +16,8 @@ from av.container import InputContainer
 from av.packet import Packet
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+# ADTS has no timestamps. FFmpeg adds up durations, at the first sample rate even after the rate has changed.
+ADTS = "aac"
 # A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis's timestamps lag by a block.
 JITTER_S = 0.1
 SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
@@ -24,7 +28,8 @@ class Timeline:
     """Positions of the frames of one stream, which receives its packets and frames in order.
 
     `claimed` is the length in samples from a reliable header, or None; its error is at most `tolerance`. `untrimmed`
-    stops FFmpeg from trimming Vorbis padding, because it would trim the wrong samples.
+    stops FFmpeg from trimming Vorbis padding, because it would trim the wrong samples. `first_page_end` is the time at
+    the end of the first page of FLAC in Ogg, in samples.
     """
 
     def __init__(
@@ -34,13 +39,16 @@ class Timeline:
         claimed: int | None,
         tolerance: int,
         untrimmed: bool = False,
+        first_page_end: int | None = None,
     ) -> None:
         self._rate = stream.sample_rate
         self._format = container.format.name
         self._claimed, self._tolerance = claimed, tolerance
         self._placed = 0  # samples placed so far
         self._offset: int | None = None  # position of the sample with timestamp 0
-        self._end: int | None = None  # end of the packets so far, from their timestamps
+        self._end: tuple[int, Fraction | None] | None = (
+            None  # timestamp at the end of the packets so far, its unit
+        )
         self._failed = False
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
@@ -48,13 +56,15 @@ class Timeline:
         if untrimmed:
             stream.codec_context.flags2 |= Flags2.skip_manual
         self._skip = self._foreign_delay(container, stream)
-        self.missing = 0  # samples of silence inserted for missing packets
+        self._first_page_end = first_page_end
+        self.late_start_s = 0.0  # seconds before the sound starts, if FFmpeg counts from 0 nevertheless
+        self.missing_s = 0.0  # seconds of silence inserted for missing packets
 
     def note_packet(self, packet: Packet[AudioStream]) -> None:
         """Register a packet before it is decoded."""
         if self._format == MP4 and packet.pts is not None and packet.duration:
             # The duration of the last packet excludes padding. FFmpeg decodes the whole frame.
-            self._end = self._samples(packet.pts + packet.duration, packet)
+            self._end = packet.pts + packet.duration, packet.time_base
         self._sizes += packet.size
         self._packets += 1
 
@@ -73,10 +83,17 @@ class Timeline:
         ):
             usual_size = (self._sizes - packet.size) / (self._packets - 1)
             lost_frames = round(packet.size / usual_size) - 1
-            self._offset = (self._offset or 0) + lost_frames * self._samples(packet.duration, packet)
+            self._offset = (self._offset or 0) + lost_frames * self._samples(
+                packet.duration, packet.time_base
+            )
 
     def place(self, frame: AudioFrame) -> tuple[int, int, int]:
-        """Return the samples of silence to insert before `frame`, its first sample to keep, and the number to keep."""
+        """Return the samples of silence to insert before `frame`, its first sample to keep, and the number to keep.
+
+        All are at the rate of `frame`, which may differ from that of the last frame.
+        """
+        if frame.sample_rate != self._rate:
+            self._change_rate(frame.sample_rate)
         if self._skip_first_frame:
             self._skip_first_frame = False
             return 0, 0, 0
@@ -87,33 +104,40 @@ class Timeline:
             return 0, 0, 0
         silence = 0
         if frame.pts is not None:
-            time = self._samples(frame.pts, frame) + skipped
+            time = self._samples(frame.pts, frame.time_base) + skipped
             if self._offset is None:
                 self._offset = self._placed - time
+            if self._format == ADTS and not self._failed:
+                self._offset = self._placed - time
+            if self._first_page_end is not None and time >= self._first_page_end:
+                late = max(0, self._first_page_end - self._placed)
+                self.late_start_s = late / self._rate
+                self._offset -= late
+                self._first_page_end = None
             gap = time + self._offset - self._placed
             tolerance = frame.samples // 2 if self._failed else int(JITTER_S * self._rate)
             if tolerance < gap and self._plausible(gap):
                 silence = gap
-                self.missing += gap
+                self.missing_s += gap / self._rate
             elif abs(gap) > tolerance:
                 self._offset -= gap  # the stream's clock was reset
         self._failed = False
         if self._end is not None and self._offset is not None:
-            samples = min(samples, self._end + self._offset - self._placed - silence)
+            samples = min(samples, self._samples(*self._end) + self._offset - self._placed - silence)
         samples = max(samples, 0)
         self._placed += silence + samples
         return silence, skipped, samples
 
     @property
     def surplus(self) -> int:
-        """Number of samples placed beyond the end in the header.
+        """Number of samples placed beyond the end in the header, at the rate of the last frame.
 
         FFmpeg itself ends an MP3 at the end in its header, except after a gap and in tiny files.
         """
         if self._claimed is None or not (
             self._untrimmed
             or self._format == MP4
-            or (self._format == "mp3" and (self.missing > 0 or self._claimed < SHORT_MP3))
+            or (self._format == "mp3" and (self.missing_s > 0 or self._claimed < SHORT_MP3))
         ):
             return 0
         surplus = self._placed - self._claimed
@@ -123,8 +147,15 @@ class Timeline:
         longest = 60 * self._rate if self._claimed is None else self._claimed - self._placed
         return gap <= longest
 
-    def _samples(self, time: int, of: Packet[AudioStream] | AudioFrame) -> int:
-        base = of.time_base
+    def _change_rate(self, rate: int) -> None:
+        """Count in samples of another rate from now on. The next frame follows without a gap."""
+        self._placed = round(self._placed * rate / self._rate)
+        if self._claimed is not None:
+            self._claimed = round(self._claimed * rate / self._rate)
+        self._rate = rate
+        self._offset = None
+
+    def _samples(self, time: int, base: Fraction | None) -> int:
         return 0 if base is None else round(time * base.numerator * self._rate / base.denominator)
 
     def _foreign_delay(self, container: InputContainer, stream: AudioStream) -> int:

@@ -22,10 +22,10 @@ from av.video.stream import VideoStream
 
 from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
-from unbraid.audio.decode import MAX_ERRORS_IN_A_ROW
 from unbraid.audio.formats import OutputFormat, output_format
 from unbraid.audio.mixing import Mix
 from unbraid.audio.output_file import OutputFile
+from unbraid.audio.part_decoder import MAX_ERRORS_IN_A_ROW
 from unbraid.audio.probe import open_sound, probe
 from unbraid.audio.stem_names import COMPLEMENT_PREFIX, VOCALS
 from unbraid.audio.tags.write import TagWriter

@@ -37,6 +37,7 @@ class Song(Protocol):
     name: str
     sample_rate: int
     channels: int
+    """1 or 2; exact after the first complete reading."""
     claimed_samples: int | None
     """Length in the header, which may be wrong; None if there is none."""
     warnings: list[SongWarning]
@@ -48,7 +49,10 @@ class Song(Protocol):
 
 
 class FileSong:
-    """One audio stream of a file. Surround sound is mixed to stereo."""
+    """One audio stream of a file. Surround sound is mixed to stereo.
+
+    A file that starts in mono and continues in stereo is stereo from the second reading on.
+    """
 
     def __init__(self, path: str | PathLike[str], stream: int | None = None) -> None:
         self.info = probe(path, stream)
@@ -66,6 +70,7 @@ class FileSong:
         with Decoder(self._path, channels=self.channels, stream=self._stream, info=self.info) as decoder:
             yield from decoder
             self.warnings = [*self._about_streams(), *decoder.warnings]
+            self.channels = decoder.widest
 
     def _about_streams(self) -> list[SongWarning]:
         """Say which of several audio streams was chosen, unless the user chose it."""

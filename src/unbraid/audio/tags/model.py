@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 OTHER_PICTURE, FRONT_COVER = 0, 3
@@ -63,6 +63,18 @@ class Tags:
         """The front cover, or else the first picture."""
         fronts = (picture for picture in self.pictures if picture.kind == FRONT_COVER)
         return next(fronts, next(iter(self.pictures), None))
+
+    def with_missing(self, other: Tags) -> Tags:
+        """Return these tags, and those of `other` that are missing here."""
+        stored = other if self.system is None else self
+        return replace(
+            self,
+            texts={**other.texts, **self.texts},
+            pictures=self.pictures or other.pictures,
+            chapters=self.chapters or other.chapters,
+            system=stored.system,
+            items=stored.items,
+        )
 
     def text(self, name: str) -> str | None:
         """Return the first value of `name`, or None."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.audio.stream import AudioStream
@@ -47,9 +48,9 @@ _PICTURE_TYPES = (
 )
 
 
-def read_tags(path: Path, container: InputContainer, sound: AudioStream) -> Tags:
-    """Read all tags of the song. Moves the read position of `container`."""
-    system, items = _items(path, container.format.name)
+def read_tags(open_file: Callable[[], BinaryIO], container: InputContainer, sound: AudioStream) -> Tags:
+    """Read all tags of the song in the file that `open_file` opens. Moves the read position of `container`."""
+    system, items = _items(open_file, container.format.name)
     if not items:
         system = None  # a second ID3 tag may follow an empty one
     reported = _reported(container, sound)
@@ -110,9 +111,11 @@ def picture(data: bytes, kind: int = FRONT_COVER, description: str = "") -> Pict
         return None
 
 
-def _items(path: Path, container_name: str) -> tuple[System | None, list[tuple[str, bytes]]]:
+def _items(
+    open_file: Callable[[], BinaryIO], container_name: str
+) -> tuple[System | None, list[tuple[str, bytes]]]:
     """Return the tag system of the file and its items; None if it has no tag that can be read."""
-    with suppress(OSError, OverflowError, ValueError, struct.error), path.open("rb") as file:
+    with suppress(OSError, OverflowError, ValueError, struct.error), open_file() as file:
         if container_name in ("flac", "ogg"):
             block = places.flac_comments(file) if container_name == "flac" else places.ogg_comments(file)
             if block:

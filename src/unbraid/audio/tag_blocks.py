@@ -1,0 +1,97 @@
+"""Find blocks of tags among a file's bytes: ID3v1, ID3v2, APE and Lyrics3. All have a fixed or a declared size."""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+from unbraid.audio.lame import id3_size
+
+Range = tuple[int, int]
+"""Start and end of a part of a file, in bytes."""
+
+ID3V1 = 128  # bytes
+_ID3V1_EXTENDED = 227  # bytes, in front of an ID3v1 tag
+_APE_HEAD = 32  # bytes of a header or a footer (APEv2 specification)
+_APE_VERSIONS = (1000, 2000)
+_IS_HEADER = 1 << 29  # in the flags of APEv2
+_LYRICS_BEGIN = b"LYRICSBEGIN"
+_LONGEST_LYRICS_1 = 5120  # bytes, without end mark (Lyrics3 v1)
+_MARKS = re.compile(rb"ID3[\x02-\x04]|TAG|APETAGEX|LYRICSEND|[0-9]{6}LYRICS200")
+_LONGEST_MARK = 15
+_STEP = 1 << 20  # bytes to read at once
+
+
+def leading_id3_size(file: BinaryIO) -> int:
+    """Return the bytes of all ID3v2 tags at the start of a file. Some editors put a new tag in front of the old one."""
+    size = 0
+    while True:
+        file.seek(size)
+        tag = _id3v2_size(file.read(10))
+        if tag == 0:
+            return size
+        size += tag
+
+
+def block_at(file: BinaryIO, at: int) -> int:
+    """Return the size in bytes of the block that starts at `at`; 0 if none does, or if it would end after the file."""
+    file.seek(at)
+    head = file.read(_APE_HEAD)
+    size = 0
+    if head.startswith(b"ID3"):
+        size = _id3v2_size(head)
+    elif head.startswith(b"TAG"):
+        size = _ID3V1_EXTENDED if head.startswith(b"TAG+") else ID3V1
+    elif head.startswith(b"APETAGEX"):
+        items_and_footer, is_header = _ape_size(head)
+        if items_and_footer:
+            size = _APE_HEAD + (items_and_footer if is_header else 0)
+    return size if at + size <= file.seek(0, 2) else 0
+
+
+def find_block(file: BinaryIO, start: int, end: int, beyond: int) -> Range | None:
+    """Return the first block between `start` and `end` that ends after position `beyond`; it may end after `end`.
+
+    Lyrics3, and APE tags without a header, are found by the mark at their end.
+    """
+    for at in range(start, end, _STEP):
+        file.seek(at)
+        chunk = file.read(min(_STEP, end - at) + _LONGEST_MARK)
+        for mark in _MARKS.finditer(chunk):
+            block = _block_of(file, at + mark.start(), mark.group())
+            if block[0] >= start and block[0] < block[1] and block[1] > beyond:
+                return block
+    return None
+
+
+def _block_of(file: BinaryIO, at: int, mark: bytes) -> Range:
+    """Return the block to which the `mark` at position `at` belongs; (at, at) if there is none."""
+    if mark.startswith(b"LYRICS") or mark.endswith(b"LYRICS200"):
+        longest = int(mark[:6]) if mark.endswith(b"LYRICS200") else _LONGEST_LYRICS_1
+        start = max(0, at - longest)
+        file.seek(start)
+        first = file.read(at - start if mark.startswith(b"LYRICS") else len(_LYRICS_BEGIN)).rfind(
+            _LYRICS_BEGIN
+        )
+        return (start + first, at + len(mark)) if first >= 0 else (at, at)
+    size = block_at(file, at)
+    if size == _APE_HEAD and mark == b"APETAGEX":  # a footer
+        file.seek(at)
+        return at + _APE_HEAD - _ape_size(file.read(_APE_HEAD))[0], at + _APE_HEAD
+    return at, at + size
+
+
+def _id3v2_size(head: bytes) -> int:
+    """Return the bytes of an ID3v2 tag with header and footer; 0 if `head` is not the start of one."""
+    if len(head) < 10 or head[:3] != b"ID3" or head[3] not in (2, 3, 4) or max(head[6:10]) >= 0x80:
+        return 0
+    has_footer = head[3] == 4 and head[5] & 0x10  # ID3v2.4, section 3.4
+    return id3_size(head) + (10 if has_footer else 0)
+
+
+def _ape_size(head: bytes) -> tuple[int, bool]:
+    """Return the bytes of an APE tag's items and footer, and whether `head` is its header; 0 if it is not a tag."""
+    if len(head) < _APE_HEAD or int.from_bytes(head[8:12], "little") not in _APE_VERSIONS:
+        return 0, False
+    size, flags = int.from_bytes(head[12:16], "little"), int.from_bytes(head[20:24], "little")
+    return (size, bool(flags & _IS_HEADER)) if size >= _APE_HEAD else (0, False)
