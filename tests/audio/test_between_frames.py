@@ -150,6 +150,16 @@ def test_bytes_without_frames_are_left_to_ffmpeg(content: bytes) -> None:
     assert ranges_of_audio(io.BytesIO(content), "mp3") is None
 
 
+@pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
+def test_file_may_end_within_a_header(tmp_path: Path, kind: Kind) -> None:
+    content = encoded(tmp_path, kind)
+    last = starts(content)[60]
+    for size in range(1, 9):
+        for gap in (b"", garbage(300)):
+            cut = content[:last] + gap + content[last : last + size]
+            assert ranges_of_audio(io.BytesIO(cut), "aac" if kind is AAC else "mp3") is None
+
+
 def test_a_tag_longer_than_the_file_is_not_believed(tmp_path: Path) -> None:
     content = encoded(tmp_path, MP3)
     middle = starts(content)[40]

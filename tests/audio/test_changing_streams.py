@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from tests.audio.sounds import Kind, Sound, bursts, write
+from tests.audio.sounds import Kind, Sound, as_stored, bursts, write
 
 from unbraid.audio.decode import Decoder
 from unbraid.audio.probe import probe
@@ -141,6 +142,25 @@ def test_a_link_that_is_cut_off_is_reported(tmp_path: Path) -> None:
     decoded, warnings = decode(path)
     assert decoded.shape == (2, SECONDS * 48000)
     assert "1 of its 2 parts can't be decoded" in warnings[0]
+
+
+def test_a_stream_that_starts_later_is_reported(tmp_path: Path) -> None:
+    contents = []
+    for first_id in (0x100, 0x200):
+        with av.open(
+            str(tmp_path / "part.ts"), "w", options={"mpegts_start_pid": str(first_id)}
+        ) as container:
+            stream = container.add_stream("mp2", rate=48000, layout="stereo")
+            sound = as_stored(bursts(SECONDS * 48000, 2, 48000), "s16")
+            frame = av.AudioFrame.from_ndarray(sound, "s16", "stereo")
+            frame.sample_rate = 48000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        contents.append((tmp_path / "part.ts").read_bytes())
+    no_data = (b"\x47\x1f\xff\x10" + 184 * b"\xff") * 30_000  # more than FFmpeg reads when it opens a file
+    (tmp_path / "song.ts").write_bytes(no_data.join([*contents, contents[0]]))
+    decoded, warnings = decode(tmp_path / "song.ts")
+    assert decoded.shape[1] >= 2 * SECONDS * 48000
+    assert any("starts later" in warning for warning in warnings)
 
 
 def test_blocks_stay_short_after_a_change(tmp_path: Path) -> None:

@@ -160,6 +160,16 @@ def test_nan_and_infinity_become_silence_with_one_warning(tmp_path: Path) -> Non
     assert np.array_equal(decoded, np.where(np.isfinite(broken), sound, 0))
 
 
+@pytest.mark.filterwarnings("error")
+def test_doubles_beyond_the_range_of_floats_become_silence_without_messages_of_numpy(tmp_path: Path) -> None:
+    sound = np.array([[0.5, 1e300, -1e300, 0.25]])
+    kind = Kind("wav", "wav", "pcm_f64le", "dbl")
+    with Decoder(write(tmp_path / "song.wav", sound, 44100, kind)) as decoder:
+        decoded = np.concatenate(list(decoder), axis=1)
+    assert decoded.tolist() == [[0.5, 0, 0, 0.25]]
+    assert "2 samples" in str(decoder.warnings[0])
+
+
 def test_dc_offset_is_unchanged(tmp_path: Path) -> None:
     sound = np.full((2, 5000), 0.25, np.float32)
     assert np.array_equal(decode(write(tmp_path / "song.wav", sound, 44100, WAV16)), sound)

@@ -168,6 +168,10 @@ class Decoder:
         missing_s = sum(part.missing_s for part in self._parts)
         if missing_s or (any(part.is_damaged for part in self._parts) and not cut_off):
             self._warn(f"is damaged; {missing_s:.2f} s that can't be decoded became silence.")
+        if any(part.has_later_stream for part in self._parts):
+            self._warn(
+                "has a stream that starts later and isn't read. If sound is missing, convert it to WAV."
+            )
         if self._unreadable_parts:
             number = f"{self._unreadable_parts} of its {1 + len(self._other_parts)} parts"
             self._warn(f"is damaged; {number} can't be decoded. Copy or download it again.")

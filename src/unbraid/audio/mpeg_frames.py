@@ -107,15 +107,16 @@ class _Walk:
         length_of = self._length
         while True:
             chunk, start = self._read(at, _STEP), at
-            usable = len(chunk) - _HEAD
-            while at - start <= usable:
+            is_last = len(chunk) < _STEP
+            end = start + len(chunk) - (0 if is_last else _HEAD)
+            while at < end:
                 length = length_of(chunk[at - start : at - start + _HEAD])
                 if length == 0:
                     return at
                 self._last = at
                 self._frames += 1
                 at += length
-            if len(chunk) < _STEP:
+            if is_last:
                 return at
 
     def _gap(self, at: int) -> int:

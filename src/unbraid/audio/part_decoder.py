@@ -53,6 +53,8 @@ class PartDecoder:
         """Whether more than padding follows after the length in the header; known after iterating."""
         self.is_damaged = False
         """Whether packets were unreadable; known after iterating."""
+        self.has_later_stream = False
+        """Whether there are packets of a stream that starts later and can't be read; known after iterating."""
 
     @property
     def claimed_s(self) -> float | None:
@@ -103,6 +105,10 @@ class PartDecoder:
                 frames = packet.decode()
             except StopIteration:
                 return
+            except IndexError:  # PyAV knows only the streams that FFmpeg found when it opened the file
+                self.has_later_stream = True
+                packets = self._container.demux(self._stream)
+                continue
             except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
                 raise
             except av.FFmpegError:

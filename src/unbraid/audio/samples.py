@@ -55,7 +55,10 @@ def to_float(samples: NDArray[Any], channels: int, planar: bool) -> Floats:
         samples = samples.reshape(-1, channels).T
     if samples.dtype == np.uint8:
         return (np.ascontiguousarray(samples, dtype=np.float32) - np.float32(128)) * np.float32(2**-7)
-    block: Floats = np.ascontiguousarray(samples, dtype=np.float32)
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # float64 beyond float32 becomes infinite, without a message
+        block: Floats = np.ascontiguousarray(samples, dtype=np.float32)
     if samples.dtype == np.int16:
         block *= np.float32(2**-15)
     elif samples.dtype == np.int32:
