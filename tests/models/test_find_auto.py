@@ -26,7 +26,7 @@ def test_auto_falls_back_to_the_bundled_model_with_a_notice(
     monkeypatch.setenv("UNBRAID_OFFLINE", "1")
     assert find_model("auto", notice=notices.append).name == "lite"
     assert notices == [
-        "htdemucs and spleeter can't be downloaded: UNBRAID_OFFLINE is set. Using lite instead, which is far weaker. "
+        "The models htdemucs and spleeter can't be downloaded: UNBRAID_OFFLINE is set. Using lite instead, which is far weaker. "
         "To get htdemucs: unbraid models pull htdemucs"
     ]
     assert server.requests == []
@@ -75,7 +75,7 @@ def test_auto_separates_all_stems_with_a_bag_of_spleeter_and_lite(models: Path, 
     model = find_model("auto", notice=notices.append)
     assert model.name == "spleeter_lite"
     assert [member.model.name for member in model.members] == ["spleeter", "lite"]
-    assert notices[0].startswith("htdemucs can't be downloaded: 127.0.0.1 answers 404")
+    assert notices[0].startswith("The model htdemucs can't be downloaded: 127.0.0.1 answers 404")
     assert "Using spleeter_lite instead, which is weaker." in notices[0]
 
 

@@ -122,7 +122,7 @@ def test_auto_uses_it_alone_for_vocals_and_with_lite_for_other_stems(
     assert auto.installed_choice("vocals") == "spleeter"
     assert auto.installed_choice("drums") == auto.installed_choice() == "spleeter_lite"
     for notice, model in zip(notices, ("spleeter", "spleeter_lite", "spleeter_lite"), strict=True):
-        assert notice.startswith("htdemucs can't be downloaded: 127.0.0.1 answers 404")
+        assert notice.startswith("The model htdemucs can't be downloaded: 127.0.0.1 answers 404")
         assert notice.endswith(
             f"Using {model} instead, which is weaker. To get htdemucs: unbraid models pull htdemucs"
         )

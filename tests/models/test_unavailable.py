@@ -79,7 +79,9 @@ def test_next_song_does_not_wait_for_a_failed_source(models: Path, server: FileS
     assert expected_choice("vocals") == "lite"
     assert find_model("auto", stems="vocals", notice=notices.append).name == "lite"
     assert len(server.requests) == requests
-    assert notices[0].startswith("htdemucs and spleeter can't be downloaded: 127.0.0.1 answers 503")
+    assert notices[0].startswith(
+        "The models htdemucs and spleeter can't be downloaded: 127.0.0.1 answers 503"
+    )
     assert f"(tried at {time.strftime('%H:%M')})" in notices[1]
 
 

@@ -80,10 +80,12 @@ def load_choice(
     else:
         model = load_or_install(catalog()[bundled], progress, notice, ONE_QUICK_TRY)
     if failures and notice is not None:
+        missing = f"The {'model' if len(failures) == 1 else 'models'} {' and '.join(failures)}"
+        causes = "; ".join(dict.fromkeys(failures.values()))
         how = "far weaker" if model.name == bundled else "weaker"
         notice(
-            f"{' and '.join(failures)} can't be downloaded: {'; '.join(dict.fromkeys(failures.values()))}. "
-            f"Using {model.name} instead, which is {how}. To get {names[0]}: unbraid models pull {names[0]}"
+            f"{missing} can't be downloaded: {causes}. Using {model.name} instead, which is {how}. "
+            f"To get {names[0]}: unbraid models pull {names[0]}"
         )
     return model
 
