@@ -1,17 +1,15 @@
 """Save random weights for the original Spleeter, and its stems of random sound. Runs in the original's environment.
 
-    ORIGINAL/bin/python benchmarks/spleeter_original.py 4 OUT
+    python benchmarks/spleeter_original.py 4 OUT
 
 The number is that of the stems: 2, 4 or 5. Writes OUT/model.* (a TensorFlow checkpoint) and OUT/stems.npz.
 `benchmarks/spleeter_parity.py` calls this program; it says how to create the environment.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from spleeter.model import EstimatorSpecBuilder, InputProviderFactory
 
 # The published configurations 2stems.json, 4stems.json and 5stems.json.
 INSTRUMENTS = {
@@ -30,7 +28,21 @@ SAMPLES = 200_000
 
 def main() -> None:
     """Write the weights and the stems."""
-    stems, out = int(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stems", type=int, choices=MODELS)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    write(options.stems, options.out)
+
+
+def write(stems: int, out: Path) -> None:
+    """Write a checkpoint of random weights, and the stems of random sound."""
+    # They are only in the original's environment.
+    import tensorflow as tf
+    from spleeter.model import EstimatorSpecBuilder, InputProviderFactory
+
     params = {
         "mix_name": "mix",
         "instrument_list": INSTRUMENTS[stems],

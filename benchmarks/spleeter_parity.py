@@ -9,6 +9,7 @@ overlap, zeros above 11 kHz. It also writes the weights, so this reads a checkpo
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -28,10 +29,15 @@ N_FFT, HOP, PATCH, BINS = 4096, 1024, 512, 1024
 
 def main() -> None:
     """Print a line for each number of stems."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("python", type=Path, help="Python of the original's environment")
+    options = parser.parse_args()
     for stems in (2, 4, 5):
         with tempfile.TemporaryDirectory() as folder:
             program = Path(__file__).with_name("spleeter_original.py")
-            subprocess.run([sys.argv[1], program, str(stems), folder], check=True, capture_output=True)
+            subprocess.run([options.python, program, str(stems), folder], check=True, capture_output=True)
             errors = compare(stems, Path(folder))
         sys.stdout.write(
             f"{stems} stems: " + ", ".join(f"{name} {db:.1f} dB" for name, db in errors.items()) + "\n"

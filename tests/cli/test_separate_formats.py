@@ -72,7 +72,7 @@ def test_stems_are_as_deep_as_the_song_unless_told_otherwise(
 ) -> None:
     write_kind(tmp_path / f"song.{song.ending}", noise(2, 9000, 1), 44100, song)
     assert separate(f"song.{song.ending}", *options) == 0
-    for path in (tmp_path / "separated" / "song").iterdir():
+    for path in (tmp_path / "separated" / "song").glob("[!.]*"):
         with av.open(str(path)) as file:
             (stream,) = file.streams.audio
             assert (stream.codec_context.name, stream.format.name) == (codec, sample_format)

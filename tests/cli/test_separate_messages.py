@@ -91,7 +91,7 @@ def test_says_by_how_much_stems_were_lowered(
     peak: float, gain: float, separate: Separate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "loud.wav", noise(2, 20000, peak=peak))
-    assert separate("--json", "loud.wav") == 0  # no_vocals is 0.9 of the song
+    assert separate("--json", "--int16", "loud.wav") == 0  # no_vocals is 0.9 of the song
     output = capsys.readouterr()
     assert json.loads(output.out)["gain"] == pytest.approx(gain, rel=1e-3)
     line = output.err.splitlines()[-1]
