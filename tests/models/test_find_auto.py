@@ -26,8 +26,8 @@ def test_auto_falls_back_to_the_bundled_model_with_a_notice(
     monkeypatch.setenv("UNBRAID_OFFLINE", "1")
     assert find_model("auto", notice=notices.append).name == "lite"
     assert notices == [
-        "The models htdemucs and spleeter can't be downloaded: UNBRAID_OFFLINE is set. Using lite instead, which is far "
-        "weaker. To get htdemucs: unbraid models pull htdemucs"
+        "The models htdemucs and spleeter can't be downloaded: UNBRAID_OFFLINE is set. Using lite instead, which is "
+        "far weaker. To get htdemucs: unbraid models pull htdemucs"
     ]
     assert server.requests == []
     assert find_installed("auto").name == "lite"

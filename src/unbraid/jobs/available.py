@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -46,4 +45,7 @@ class AvailableModels:
             return {}
         names = candidates(stems, choice)
         better = names[: names.index(self.used(choice, stems))]
-        return dict(ChainMap(*(dict(obstacle_of(name)) for name in better)))
+        causes: dict[str, str] = {}
+        for name in better:
+            causes = {**causes, **obstacle_of(name)}
+        return causes
