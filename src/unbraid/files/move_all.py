@@ -11,8 +11,8 @@ from pathlib import Path
 from unbraid.files.oserrors import report_output_errors
 
 
-def move_all(moves: Sequence[tuple[Path, Path]], remove: Sequence[Path] = ()) -> None:
-    """Move each source to its target, which replaces an older file there, and remove the files `remove`.
+def move_all(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Move each source to its target, which replaces an older file there.
 
     On an error, everything is as before. A source is in a temporary folder on the file system of its target; older
     files are left there. Raises OutputError about the target.
@@ -23,11 +23,6 @@ def move_all(moves: Sequence[tuple[Path, Path]], remove: Sequence[Path] = ()) ->
             with report_output_errors(target):
                 undo.callback(_restore, target, _keep(target, source.parent / f".old-{number}"))
                 source.replace(target)
-        for number, path in enumerate(remove):
-            check_replaceable(path)
-            with report_output_errors(path):
-                undo.callback(_restore, path, _keep(path, moves[0][0].parent / f".removed-{number}"))
-                path.unlink(missing_ok=True)
         undo.pop_all()
 
 

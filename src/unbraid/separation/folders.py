@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from unbraid.audio.stem_names import COMPLEMENT_PREFIX
-from unbraid.errors import OutputError, SettingError, SongWarning, WriteProblem
+from unbraid.errors import InputError, OutputError, SettingError, SongWarning, WriteProblem
 from unbraid.files.atomic import LONGEST_NAME
 from unbraid.files.move_all import check_replaceable
 from unbraid.files.oserrors import output_error
@@ -51,8 +51,8 @@ class OutputFolders:
 class SongFolder:
     """The folder of one song: `name`, or `name (2)` if `name` belongs to another song.
 
-    A folder belongs to the song in its record: the file with the same content, or the file at the same path. Without a
-    record it belongs to an unknown song if it contains stems.
+    A folder belongs to the song in its record, which is found by its sound: a moved or tagged song is the same, a new
+    mix is another. Without a record, a folder belongs to an unknown song if it contains stems.
     """
 
     folders: OutputFolders
@@ -71,6 +71,8 @@ class SongFolder:
 
     def choose(self) -> Path:
         """Choose the folder, and check that the files can be written there. Raises OutputError and InputError."""
+        with suppress(InputError):  # a missing song is reported when it is read
+            _ = self.checksum  # now, because the song may be gone when its stems are finished
         self._avoided = None
         for number in count(1):
             name = self.name if number == 1 else _shortened(self.name, f" ({number})")
@@ -81,26 +83,16 @@ class SongFolder:
                 self._avoided = self._avoided or self.path
             elif self.folders.claim(name, self):
                 break
-        for name in (*self.files, *self.outdated):
+        for name in self.files:
             refuse_song(self.path / name, self.folders.songs)
             check_replaceable(self.path / name)
         return self.path
 
     @property
-    def outdated(self) -> tuple[str, ...]:
-        """Names of stems in the folder that were made from an earlier version of the song and won't be replaced."""
-        if self.record is None or self.record.sha256 == self.checksum:
-            return ()
-        return tuple(
-            name for name in self.record.files if name not in self.files and (self.path / name).is_file()
-        )
-
-    @property
     def new_record(self) -> SongRecord:
         """The record of the folder after this run."""
-        kept = set(self.record.files if self.record else ()) - set(self.outdated)
-        song = os.path.relpath(self.song.resolve(), self.path.resolve())
-        return SongRecord(song, self.checksum, tuple(sorted(kept | set(self.files))))
+        older = self.record.files if self.record else ()
+        return SongRecord(self.checksum, tuple(sorted({*older, *self.files})))
 
     @property
     def checksum(self) -> str:
@@ -111,16 +103,10 @@ class SongFolder:
 
     def warnings(self) -> tuple[SongWarning, ...]:
         """Return what the user has to know about the choice."""
-        reasons = []
-        if self._avoided:
-            reasons.append(
-                f"has its stems in {self.path}, because {self._avoided} has those of another song."
-            )
-        if self.outdated:
-            reasons.append(
-                f"has changed since the last run. Its older stems were removed: {', '.join(self.outdated)}."
-            )
-        return tuple(SongWarning(self.song.name, reason) for reason in reasons)
+        if self._avoided is None:
+            return ()
+        reason = f"has its stems in {self.path}, because {self._avoided} has those of another song."
+        return (SongWarning(self.song.name, reason),)
 
     def _is_mine(self) -> bool:
         self.record = None
@@ -136,11 +122,7 @@ class SongFolder:
         if self.record is None:
             stems = {*self.sources, *(COMPLEMENT_PREFIX + source for source in self.sources)}
             return not any(file.stem.casefold() in stems for file in files)
-        if self.record.sha256 == self.checksum:
-            return True
-        with suppress(OSError, ValueError):  # the earlier song is gone
-            return (self.path / self.record.song).samefile(self.song)
-        return False
+        return self.record.sha256 == self.checksum
 
 
 def file_ids(paths: Iterable[StrPath]) -> frozenset[FileId]:

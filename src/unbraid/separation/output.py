@@ -117,8 +117,7 @@ class StemFolder(HiddenFolder):
                         return False
                     raise
                 return True
-        moves = [(path, self.target / path.name) for path in sorted(self.stems.iterdir())]
-        move_all(moves, [self.target / name for name in self._destination.outdated])
+        move_all([(path, self.target / path.name) for path in sorted(self.stems.iterdir())])
         return True
 
     def _public(self, path: Path) -> Path:

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import av
+
 from unbraid.errors import InputError
 from unbraid.files.oserrors import read_cause
 
@@ -17,16 +19,13 @@ RECORD = ".unbraid.json"
 class SongRecord:
     """A song, and the files in the folder that were made from it."""
 
-    song: str
-    """Path of the song, relative to the folder."""
     sha256: str
-    """Checksum of the song's file."""
+    """Checksum of the song's encoded sound."""
     files: tuple[str, ...]
     """Names of the stems and the video."""
 
     def save(self, folder: Path) -> None:
         """Write the record into `folder`. Raises OSError."""
-        # `song` may contain undecodable bytes, which JSON escapes.
         (folder / RECORD).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="ascii")
 
 
@@ -34,18 +33,31 @@ def read_record(folder: Path) -> SongRecord | None:
     """Return the record in `folder`, None if there is none or it is unreadable."""
     try:
         content = json.loads((folder / RECORD).read_bytes())
-        song, sha256, files = content["song"], content["sha256"], content["files"]
-        if not isinstance(song, str) or not isinstance(sha256, str):
+        sha256, files = content["sha256"], content["files"]
+        if not isinstance(sha256, str):
             return None
         # Only plain names: a record must not lead out of its folder.
         names = tuple(name for name in files if isinstance(name, str) and name == Path(name).name)
-        return SongRecord(song, sha256, names)
+        return SongRecord(sha256, names)
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def checksum(song: Path) -> str:
-    """Return the SHA-256 of the file. Raises InputError."""
+    """Return the SHA-256 of the encoded sound in a file, so that new tags don't make it another song.
+
+    The whole file counts if FFmpeg can't read it. Raises InputError.
+    """
+    try:
+        digest = hashlib.sha256()
+        with av.open(f"file:{song.absolute()}", "r", metadata_errors="replace") as container:
+            for packet in container.demux(*container.streams.audio) if container.streams.audio else ():
+                digest.update(bytes(packet))
+        return digest.hexdigest()
+    except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
+        raise
+    except (av.FFmpegError, IndexError, ValueError):
+        pass
     try:
         with song.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
