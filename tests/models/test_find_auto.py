@@ -11,6 +11,7 @@ from tests.models.small_catalog import entry
 
 from unbraid.errors import ModelError
 from unbraid.models import find_installed, find_model
+from unbraid.models.auto import expected_choice
 
 
 def test_auto_downloads_the_best_model(models: Path) -> None:
@@ -60,6 +61,8 @@ def test_auto_falls_back_if_the_cache_is_not_writable(models: Path, cache: Path,
     notices: list[str] = []
     assert find_model("auto", notice=notices.append).name == "lite"
     assert "Set UNBRAID_CACHE to another folder" in notices[0]
+    assert "spleeter_lite" not in notices[0]
+    assert expected_choice() == "lite"  # the worker keeps its model, and the page says which
 
 
 def test_fast_never_downloads_a_slow_model(models: Path, server: FileServer) -> None:

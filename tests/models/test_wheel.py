@@ -109,6 +109,16 @@ def test_pip_downloads_what_unbraid_may_not(web_index: FileServer, into: Path) -
     assert [agent.partition("/")[0] for agent in agents] == ["unbraid", "pip"]
 
 
+def test_pip_downloads_through_a_proxy_that_only_pip_knows(
+    web_index: FileServer, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only the proxy knows this host. The server is the proxy, and ignores hosts.
+    monkeypatch.setenv("PIP_PROXY", web_index.address)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid/simple")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "index.invalid")
+    assert fetch(described(), into, patience=PATIENCE).read_bytes() == BODY
+
+
 def test_silent_index_is_passed_over(web_index: FileServer, into: Path) -> None:
     web_index.faults, web_index.forever = [Fault(pause_s=30)], True
     quick = replace(PATIENCE, read_s=60, silence_s=0.5)

@@ -31,8 +31,10 @@ def open_missing() -> None:
         except OSError:
             # Standard output can only be read: a result must not disappear silently.
             null = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
-            os.dup2(null, number)  # which child processes inherit
-            if null != number:
+            if null == number:
+                os.set_inheritable(number, True)
+            else:
+                os.dup2(null, number)  # which child processes inherit
                 os.close(null)
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for the rest of the process

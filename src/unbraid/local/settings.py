@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     cache: Path | None = None
     offline: bool = False
-    mirror: str | None = None
+    model_mirror: str | None = None
 
     # Separation
     workers: int | None = Field(None, ge=0)

@@ -1,7 +1,7 @@
 """Import the models of an exported file on a machine without a network.
 
-An import trusts only the weights, of which the catalogue has no checksums: wrong ones give wrong stems and nothing
-worse. Everything else must equal what Unbraid itself writes for that model.
+An import trusts only the weights, of which the catalogue has no checksums, and how a bag weighs its networks: wrong
+ones give wrong stems and nothing worse. Everything else must equal what Unbraid itself writes for that model.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from unbraid.models.download import OFFLINE, ONE_QUICK_TRY, DownloadProgress, of
 from unbraid.models.folder import Model
 from unbraid.models.install import load_or_install
 from unbraid.models.sources import DownloadError
-from unbraid.models.unavailable import recall
+from unbraid.models.unavailable import recall, remember
 
 AUTO = "auto"
 """The best available model."""
@@ -75,16 +75,18 @@ def load_choice(
             break
         except DownloadError as error:
             failures[error.subject or name] = error.cause
-        except ModelError as error:
-            failures[name] = error.message.rstrip(".")
+        except ModelError as error:  # of this machine: the disk is full, the cache can't be written
+            for missing in _missing(name):
+                failures.setdefault(missing, error.message.rstrip("."))
+                remember(missing, failures[missing], on_disk=False)
     else:
         model = load_or_install(catalog()[bundled], progress, notice, ONE_QUICK_TRY)
     if failures and notice is not None:
-        missing = f"The {'model' if len(failures) == 1 else 'models'} {' and '.join(failures)}"
+        names_of = f"The {'model' if len(failures) == 1 else 'models'} {' and '.join(failures)}"
         causes = "; ".join(dict.fromkeys(failures.values()))
         how = "far weaker" if model.name == bundled else "weaker"
         notice(
-            f"{missing} can't be downloaded: {causes}. Using {model.name} instead, which is {how}. "
+            f"{names_of} can't be downloaded: {causes}. Using {model.name} instead, which is {how}. "
             f"To get {names[0]}: unbraid models pull {names[0]}"
         )
     return model
@@ -92,8 +94,13 @@ def load_choice(
 
 def obstacle_of(name: str) -> Mapping[str, str]:
     """Return why the model `name` can't be installed, without trying a download: cause by model; empty if unknown."""
-    entry = catalog()[name]
-    missing = [one for one in (*entry.members, entry) if one.files and not one.installed]
+    missing = _missing(name)
     if missing and offline():
-        return {one.name: f"{OFFLINE} is set" for one in missing}
-    return {one.name: cause for one in missing if (cause := recall(one.name))}
+        return dict.fromkeys(missing, f"{OFFLINE} is set")
+    return {one: cause for one in missing if (cause := recall(one))}
+
+
+def _missing(name: str) -> list[str]:
+    """Return the models that have to be downloaded for the model `name`: itself, or those of a bag."""
+    entry = catalog()[name]
+    return [one.name for one in (*entry.members, entry) if one.files and not one.installed]

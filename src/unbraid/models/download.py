@@ -17,9 +17,6 @@ from unbraid.models.cache import report_cache_errors
 from unbraid.models.http import PermanentFailure, RangeUnavailable, TemporaryFailure, Timeouts, get
 from unbraid.models.published import ModelFile
 
-MIRROR = (
-    "UNBRAID_MODEL_MIRROR"  # environment variable: a base address that is tried before the published ones
-)
 OFFLINE = "UNBRAID_OFFLINE"  # environment variable: 1 to never use the network
 
 PROGRESS_BYTES = 1 << 20  # a failed try that received this much resets the number of tries

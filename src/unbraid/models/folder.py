@@ -226,6 +226,9 @@ def _read_description(folder: Path, description: Mapping[str, Any]) -> Model:
     )
     if not model.sources or len(set(model.sources)) < len(model.sources):
         raise ValueError("sources must have names, each once")
+    for source in model.sources:
+        if source in ("", ".", "..") or not source.isprintable() or "/" in source or "\\" in source:
+            raise ValueError(f"{source!r} can't be the name of a stem, which becomes the name of a file")
     if (
         model.sample_rate < 1
         or model.channels != 2

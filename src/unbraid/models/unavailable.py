@@ -21,7 +21,10 @@ from unbraid.models.sources import MIRROR
 REMEMBERED_S = 24 * 3600
 
 # Settings of pip and of the proxies that change whether a download succeeds.
-_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE", "SSL_CERT_FILE")
+_SETTINGS = (
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"),
+    *("PIP_PROXY", "PIP_CERT", "PIP_CLIENT_CERT", "SSL_CERT_FILE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +47,31 @@ class _Failure:
         return 0 <= age_s < REMEMBERED_S and self.settings == _settings()
 
 
-_here: dict[str, _Failure] = {}
+_here: dict[Path, _Failure] = {}
 """Failures of this process, if the cache can't be written."""
 
 
-def remember(name: str, cause: str) -> None:
-    """Record that the model `name` can't be downloaded now."""
+def remember(name: str, cause: str, *, on_disk: bool = True) -> None:
+    """Record that the model `name` can't be downloaded now. `on_disk`: also for other processes."""
     failure = _Failure(cause, time.time(), _settings())
+    path = _folder() / f"{name}.json"
+    if not on_disk:
+        _here[path] = failure
+        return
     try:
-        path = _folder() / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             file.write(json.dumps(asdict(failure)).encode())
     except OSError:
-        _here[name] = failure
+        _here[path] = failure
 
 
 def recall(name: str) -> str | None:
     """Return why the model `name` couldn't be downloaded within the last day; None if it may be tried again."""
-    failure = _here.get(name)
+    path = _folder() / f"{name}.json"
+    failure = _here.get(path)
     with suppress(OSError, ValueError, TypeError):
-        failure = _Failure(**json.loads((_folder() / f"{name}.json").read_text("utf-8")))
+        failure = _Failure(**json.loads(path.read_text("utf-8")))
     if failure is None or not failure.holds:
         return None
     return f"{failure.cause} (tried at {time.strftime('%H:%M', time.localtime(failure.at))})"

