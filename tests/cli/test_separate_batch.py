@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.audio.tagged import encode, id3, tagged_mp3, text
+from tests.cli.conftest import Separate, stems_in
 from tests.conftest import WriteWave
 
 from unbraid.audio.encode import Encoder
@@ -127,3 +129,10 @@ def test_messages_and_json_keep_the_order_of_the_songs(
     started = [line for line in output.err.splitlines() if "started" in line]
     assert started == [f"{arguments[number]}: started, song {number + 1} of 4" for number in (0, 2, 3)]
     assert [json.loads(line)["input"] for line in output.out.splitlines()] == arguments
+
+
+def test_tags_of_one_song_never_stop_the_others(separate: Separate, tmp_path: Path) -> None:
+    track = id3([("TRCK", text("1" * 5000)), ("TPOS", text("2" * 5000))])
+    songs = [tagged_mp3(tmp_path / "hostile.mp3", track), encode(tmp_path / "next.mp3")]
+    assert separate(*songs, "-o", "out", "--format", "m4a") == 0
+    assert [stems_in(tmp_path / "out" / song.stem) for song in songs] == [["no_vocals.m4a", "vocals.m4a"]] * 2

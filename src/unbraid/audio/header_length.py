@@ -41,7 +41,9 @@ def claimed_duration(container: InputContainer, sound: AudioStream) -> float | N
 def _header_time(container: InputContainer, sound: AudioStream) -> float | None:
     if sound.duration and sound.time_base is not None:
         return float(sound.duration * sound.time_base)
-    tagged = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", sound.metadata.get("DURATION", ""))  # Matroska
+    tagged = re.fullmatch(
+        r"(\d{1,9}):(\d\d):(\d\d(?:\.\d+)?)", sound.metadata.get("DURATION", "")
+    )  # Matroska
     if tagged:
         hours, minutes, seconds = tagged.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -17,6 +17,7 @@ _UTF8, _JPEG, _PNG, _INTEGER = 1, 13, 14, 21
 _PAIRS = {"trkn": 8, "disk": 6}  # bytes of the number and the total
 _INTEGERS = {"tmpo": 2, "cpil": 1}  # bytes
 _MOST_BOXES = 10_000
+_MOST_DIGITS = 9  # of a number of a track or disc; longer ones are nonsense, and Python refuses 4300 digits
 _NOT_COPIED = ("covr", "gnre")  # pictures are kept apart; a genre's number becomes its name
 
 
@@ -120,8 +121,9 @@ def _atoms(target: str, values: tuple[str, ...]) -> Iterator[bytes]:
         head = box("mean", bytes(4) + b"com.apple.iTunes") + box("name", bytes(4) + name)
         yield box("----", head + _texts(values))
     elif target in _PAIRS:
-        numbers = [min(int(text), 0xFFFF) for text in re.findall(r"\d+", values[0])[:2]]
-        if numbers:
+        digits = re.findall(r"\d+", values[0])[:2]
+        numbers = [min(int(text), 0xFFFF) if len(text) <= _MOST_DIGITS else 0 for text in digits]
+        if any(numbers):
             pair = struct.pack(">HHH", 0, *(*numbers, 0)[:2])
             yield box(target, _data(0, pair.ljust(_PAIRS[target], b"\0")))
     elif target in _INTEGERS:
