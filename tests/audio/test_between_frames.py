@@ -11,7 +11,7 @@ from tests.audio.sounds import Kind, Sound, bursts, lag, write
 from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2, lyrics3
 
 from unbraid.audio.decode import Decoder
-from unbraid.audio.mpeg_frames import adts_length, mpeg_length, ranges_of_audio
+from unbraid.audio.mpeg_frames import adts_length, mpeg_length, walk
 from unbraid.audio.probe import probe
 
 RATE = 44100
@@ -138,16 +138,16 @@ def test_tags_are_read_although_they_take_no_time(tmp_path: Path) -> None:
 def test_file_without_gaps_is_read_as_it_is(tmp_path: Path, kind: Kind, channels: int, rate: int) -> None:
     content = encoded(tmp_path, kind, channels=channels, rate=rate)
     name = "aac" if kind is AAC else "mp3"
-    assert ranges_of_audio(io.BytesIO(content), name) is None
-    assert ranges_of_audio(io.BytesIO(id3v2(b"cover") + content + id3v1()), name) is None
-    assert ranges_of_audio(io.BytesIO(content[:-50]), name) is None
+    assert walk(io.BytesIO(content), name).ranges is None
+    assert walk(io.BytesIO(id3v2(b"cover") + content + id3v1()), name).ranges is None
+    assert walk(io.BytesIO(content[:-50]), name).ranges is None
 
 
 @pytest.mark.parametrize(
     "content", [b"", bytes(50), garbage(100_000), b"\xff\xfb" * 1000, b"ID3\4\0\0\0\0\0\0"]
 )
 def test_bytes_without_frames_are_left_to_ffmpeg(content: bytes) -> None:
-    assert ranges_of_audio(io.BytesIO(content), "mp3") is None
+    assert walk(io.BytesIO(content), "mp3").ranges is None
 
 
 @pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
@@ -157,7 +157,7 @@ def test_file_may_end_within_a_header(tmp_path: Path, kind: Kind) -> None:
     for size in range(1, 9):
         for gap in (b"", garbage(300)):
             cut = content[:last] + gap + content[last : last + size]
-            assert ranges_of_audio(io.BytesIO(cut), "aac" if kind is AAC else "mp3") is None
+            assert walk(io.BytesIO(cut), "aac" if kind is AAC else "mp3").ranges is None
 
 
 def test_a_tag_longer_than_the_file_is_not_believed(tmp_path: Path) -> None:

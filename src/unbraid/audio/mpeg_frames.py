@@ -2,7 +2,8 @@
 
 A frame's header says how long the frame is, so the next header follows directly. If other bytes follow, they are a gap:
 
-- Blocks with a size (ID3, APE, Lyrics3) take no time, wherever they are.
+- Blocks with a size (ID3, APE, Lyrics3) take no time, wherever they are. A block that was cut short has frames within
+  its declared size that continue after it. Only its bytes up to the first of these frames take no time.
 - Zeros take no time if the gap has only zeros and blocks: then the gap starts after a whole frame and ends at the next
   header, so no frame is damaged.
 - All other bytes are damaged frames, which keep their time.
@@ -12,15 +13,23 @@ Sources: ISO/IEC 11172-3 and 13818-3 (section 2.4.2.3, header), ISO/IEC 13818-7 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import BinaryIO
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-from unbraid.audio.tag_blocks import ID3V1, Range, block_at, find_block, leading_id3_size
+from unbraid.audio.tag_blocks import ID3V1, Range, declared_size, leading_id3_size, marked_blocks
 
 _STEP = 1 << 16  # bytes to read at once
+_STEP_OF_ZEROS = 1 << 12  # gaps are short, or have no zeros at all
 _HEAD = 7  # bytes of an ADTS header without checksum; an MP3's has 4
 _SAME_AFTER_DAMAGE = 4  # headers that have to agree: a random match takes 2**30 bytes of garbage or more
 _SAME_AFTER_BLOCK = 2
+# Tags, headers and gaps to look at: 20 hours in segments of 6 s have fewer, and looking takes 2 s at most. Only files
+# that were made to take long have more.
+_MOST_CHECKS = 50_000
+_BYTES_PER_CHECK = 4096  # that are searched in the same time
 
 # kbit/s by [MPEG version 1][layer - 1][index]; 0: free format, whose frames have no declared length.
 _KBITS = {
@@ -62,62 +71,112 @@ def adts_length(head: bytes) -> int:
     return length if length > _HEAD else 0
 
 
-# By FFmpeg's name of the container: the length of a frame, and the bits of bytes 1 and 2 that all frames of a stream
-# share (version, layer, sample rate).
-_FORMATS: dict[str, tuple[Callable[[bytes], int], tuple[int, int]]] = {
-    "mp3": (mpeg_length, (0xFE, 0x0C)),
-    "aac": (adts_length, (0xFE, 0xFC)),
+class _Format(NamedTuple):
+    length: Callable[[bytes], int]
+    """Length in bytes of the frame with this header; 0: not a header."""
+    shared: tuple[int, int]
+    """Bits of bytes 1 and 2 that all frames of a stream share: version, layer, sample rate."""
+    start: re.Pattern[bytes]
+    """Matches all headers, and some other bytes."""
+
+
+# By FFmpeg's name of the container.
+_FORMATS = {
+    "mp3": _Format(mpeg_length, (0xFE, 0x0C), re.compile(rb"\xff(?=[\xe2-\xff][\x10-\xef])")),
+    "aac": _Format(adts_length, (0xFE, 0xFC), re.compile(rb"\xff(?=[\xf0\xf1\xf8\xf9])")),
 }
 
 
-def ranges_of_audio(file: BinaryIO, container_name: str) -> list[Range] | None:
-    """Return the byte ranges of the file without those that take no time; None if that is the whole file.
+class Frames(NamedTuple):
+    """What a walk along the frames of a file found."""
 
-    Tags at the start, and an ID3v1 tag at the end, stay: FFmpeg reads and skips them.
+    ranges: tuple[Range, ...] | None = None
+    """Byte ranges of the file without those that take no time; None if that is the whole file."""
+    number: int | None = None
+    """Number of frames, with the one that holds a length header; None: unknown."""
+
+
+def frames_of(path: Path, container_name: str) -> Frames:
+    """Walk along the frames of a file, or return the result of the last walk if the file is unchanged."""
+    status = path.stat()
+    identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return _remembered(path, container_name, identity)
+
+
+@lru_cache(maxsize=4)  # a song is opened three times: probed, and read in two passes
+def _remembered(path: Path, container_name: str, identity: tuple[int, ...]) -> Frames:
+    with path.open("rb") as file:
+        return walk(file, container_name)
+
+
+def walk(file: BinaryIO, container_name: str) -> Frames:
+    """Find the frames of an MP3 or AAC file. Nothing is known of other files, and of those that need too many checks.
+
+    Tags at the start, and an ID3v1 tag at the end, stay in the ranges: FFmpeg reads and skips them.
     """
-    return _Walk(file, container_name).ranges() if container_name in _FORMATS else None
+    if container_name not in _FORMATS:
+        return Frames()
+    try:
+        return _Walk(file, _FORMATS[container_name]).frames()
+    except _TooManyChecksError:
+        return Frames()
+
+
+class _TooManyChecksError(Exception):
+    pass
 
 
 class _Walk:
     """One walk along all frames of a file."""
 
-    def __init__(self, file: BinaryIO, container_name: str) -> None:
+    def __init__(self, file: BinaryIO, format: _Format) -> None:
         self._file = file
-        self._length, self._shared = _FORMATS[container_name]
+        self._length, self._shared, self._start = format
         self._size = file.seek(0, 2)
         self._frames = 0
         self._last = 0  # start of the last frame
         self._left_out: list[Range] = []
+        self._checks = 0
 
-    def ranges(self) -> list[Range] | None:
+    def frames(self) -> Frames:
         at = self._last = leading_id3_size(self._file)
+        if at and not self._is_whole((0, at)):
+            self._last = -1
+            at = self._gap(0)
         while at < self._size:
-            at = self._follow(at)
+            at, last, count = self._follow(at, self._size)
+            self._last = last if count else self._last
+            self._frames += count
             if at < self._size:
                 at = self._gap(at)
-        if self._frames == 0:
-            return None
         left_out = sorted(self._left_out)
         if left_out and left_out[-1] == (self._size - ID3V1, self._size):
             left_out.pop()
-        return _complement(left_out, self._size) if left_out else None
+        ranges = tuple(_complement(left_out, self._size)) if left_out and self._frames else None
+        return Frames(ranges, self._frames)
 
-    def _follow(self, at: int) -> int:
-        """Follow frame after frame from `at`, and return the end of the last one."""
+    def _check(self, count: int = 1) -> None:
+        self._checks += count
+        if self._checks > _MOST_CHECKS:
+            raise _TooManyChecksError
+
+    def _follow(self, at: int, stop: int) -> tuple[int, int, int]:
+        """Follow frame after frame from `at` until `stop`. Return the last one's end and start, and their number."""
         length_of = self._length
+        last, count = at, 0
         while True:
             chunk, start = self._read(at, _STEP), at
             is_last = len(chunk) < _STEP
-            end = start + len(chunk) - (0 if is_last else _HEAD)
+            end = min(stop, start + len(chunk) - (0 if is_last else _HEAD))
             while at < end:
                 length = length_of(chunk[at - start : at - start + _HEAD])
                 if length == 0:
-                    return at
-                self._last = at
-                self._frames += 1
+                    return at, last, count
+                last = at
+                count += 1
                 at += length
-            if is_last:
-                return at
+            if is_last or at >= stop:
+                return at, last, count
 
     def _gap(self, at: int) -> int:
         """Classify the bytes from `at` to the next frame, and return the position of that frame."""
@@ -126,13 +185,14 @@ class _Walk:
         frame = 0  # position of the next frame after damage
         # A tag may cut off the last frame.
         searched = self._last + 1
-        block = find_block(self._file, searched, at, at)
+        block = self._find_block(searched, at, at)
         while at < self._size:
+            self._check()
             if block is not None:
                 self._left_out.append(block)
                 at = searched = block[1]
                 block = None
-            elif size := block_at(self._file, at):
+            elif (size := declared_size(self._file, at)) and self._is_whole((at, at + size)):
                 block = at, at + size
             elif (end := self._end_of_zeros(at)) > at:
                 zeros.append((at, end))
@@ -140,9 +200,12 @@ class _Walk:
             elif self._is_frame(at, _SAME_AFTER_BLOCK):
                 break
             else:
-                frame = frame if frame > at else self._next_frame(at + 1)
-                block = find_block(self._file, searched, frame, at)
-                is_damaged = is_damaged or block is None or block[0] > at
+                frame = frame if frame > at else self._next_frame(at + 1, self._size)
+                block = self._find_block(searched, frame, at)
+                if size:  # the beginning of a block that was cut short
+                    self._left_out.append((at, frame if block is None else max(at, block[0])))
+                else:
+                    is_damaged = is_damaged or block is None or block[0] > at
                 if block is None:
                     at = frame
                     break
@@ -150,25 +213,60 @@ class _Walk:
             self._left_out += zeros
         return at
 
+    def _find_block(self, start: int, end: int, beyond: int) -> Range | None:
+        """Return the first block that starts between `start` and `end` and ends after position `beyond`."""
+        for block in marked_blocks(self._file, start, end):
+            self._check()
+            if block[0] >= start and block[0] < block[1] and block[1] > beyond and self._is_whole(block):
+                return block
+        return None
+
+    def _is_whole(self, block: Range) -> bool:
+        """Whether a block was not cut short: the file doesn't end within it, and no frames or blocks cross its end."""
+        start, end = block
+        if end >= self._size:
+            return end == self._size
+        if self._is_frame(end, _SAME_AFTER_BLOCK):
+            return True
+        self._check((end - start) // _BYTES_PER_CHECK)
+        at = self._next_frame(start + 1, end)
+        while at < end:
+            stopped, _, _ = self._follow(at, end)
+            at = stopped + (0 if stopped >= end else declared_size(self._file, stopped))
+            if at == stopped:
+                break
+        return not (self._continues_at(at, end) or self._has_block_across(start, end))
+
+    def _has_block_across(self, start: int, end: int) -> bool:
+        for block in marked_blocks(self._file, start + 1, end):
+            self._check()
+            if start < block[0] < end and self._continues_at(block[1], end):
+                return True
+        return False
+
+    def _continues_at(self, at: int, end: int) -> bool:
+        """Whether `at` is a position after `end` where the file ends or frames follow."""
+        return at > end and (at == self._size or self._is_frame(at, _SAME_AFTER_BLOCK))
+
     def _end_of_zeros(self, at: int) -> int:
-        while chunk := self._read(at, _STEP):
+        while chunk := self._read(at, _STEP_OF_ZEROS):
             rest = len(chunk.lstrip(b"\0"))
             at += len(chunk) - rest
             if rest:
                 break
         return at
 
-    def _next_frame(self, at: int) -> int:
-        """Return the position of the next frame after damage, or the end of the file."""
-        while chunk := self._read(at, _STEP):
-            found = chunk.find(b"\xff")
-            while found >= 0:
-                is_possible = self._length(chunk[found : found + _HEAD]) or found > len(chunk) - _HEAD
-                if is_possible and self._is_frame(at + found, _SAME_AFTER_DAMAGE):
-                    return at + found
-                found = chunk.find(b"\xff", found + 1)
-            at += len(chunk)
-        return self._size
+    def _next_frame(self, at: int, end: int) -> int:
+        """Return the position of the next frame after damage that starts before `end`; `end` if there is none."""
+        while at < end and (chunk := self._read(at, _STEP + 2)):
+            for found in self._start.finditer(chunk):
+                if found.start() >= min(_STEP, end - at):
+                    break
+                self._check()
+                if self._is_frame(at + found.start(), _SAME_AFTER_DAMAGE):
+                    return at + found.start()
+            at += _STEP
+        return end
 
     def _is_frame(self, at: int, count: int) -> bool:
         """Whether `count` headers of the same stream follow each other from `at`, or fewer up to the end or a tag."""
@@ -177,7 +275,7 @@ class _Walk:
             head = self._read(at, _HEAD)
             length = self._length(head)
             if length == 0:
-                return number > 0 and (at >= self._size or block_at(self._file, at) > 0)
+                return number > 0 and (at >= self._size or declared_size(self._file, at) > 0)
             shared = head[1] & self._shared[0], head[2] & self._shared[1]
             if first not in (None, shared):
                 return False

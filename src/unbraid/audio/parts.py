@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unbraid.audio.file_view import FilePart
-from unbraid.audio.mpeg_frames import ranges_of_audio
+from unbraid.audio.mpeg_frames import frames_of
 from unbraid.audio.ogg_pages import link_starts
 from unbraid.audio.tag_blocks import leading_id3_size
 
@@ -56,6 +56,5 @@ def split(path: Path) -> list[FilePart]:
 
 def without_tags(part: FilePart, container_name: str) -> FilePart:
     """Return the part without the tags and zeros between its frames, if it is an MP3 or AAC file."""
-    with part.open() as file:
-        ranges = ranges_of_audio(file, container_name) if part.ranges is None else None
-    return FilePart(part.path, tuple(ranges)) if ranges else part
+    ranges = frames_of(part.path, container_name).ranges if part.ranges is None else None
+    return FilePart(part.path, ranges) if ranges else part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from unbraid.audio.lame import id3_size
@@ -19,7 +20,7 @@ _LYRICS_BEGIN = b"LYRICSBEGIN"
 _LONGEST_LYRICS_1 = 5120  # bytes, without end mark (Lyrics3 v1)
 _MARKS = re.compile(rb"ID3[\x02-\x04]|TAG|APETAGEX|LYRICSEND|[0-9]{6}LYRICS200")
 _LONGEST_MARK = 15
-_STEP = 1 << 20  # bytes to read at once
+_STEP = 1 << 16  # bytes to read at once
 
 
 def leading_id3_size(file: BinaryIO) -> int:
@@ -33,24 +34,23 @@ def leading_id3_size(file: BinaryIO) -> int:
         size += tag
 
 
-def block_at(file: BinaryIO, at: int) -> int:
-    """Return the size in bytes of the block that starts at `at`; 0 if none does, or if it would end after the file."""
+def declared_size(file: BinaryIO, at: int) -> int:
+    """Return the size in bytes that the block at `at` declares, perhaps more than the file has; 0: no block."""
     file.seek(at)
     head = file.read(_APE_HEAD)
-    size = 0
     if head.startswith(b"ID3"):
-        size = _id3v2_size(head)
-    elif head.startswith(b"TAG"):
-        size = _ID3V1_EXTENDED if head.startswith(b"TAG+") else ID3V1
-    elif head.startswith(b"APETAGEX"):
+        return _id3v2_size(head)
+    if head.startswith(b"TAG"):
+        return _ID3V1_EXTENDED if head.startswith(b"TAG+") else ID3V1
+    if head.startswith(b"APETAGEX"):
         items_and_footer, is_header = _ape_size(head)
         if items_and_footer:
-            size = _APE_HEAD + (items_and_footer if is_header else 0)
-    return size if at + size <= file.seek(0, 2) else 0
+            return _APE_HEAD + (items_and_footer if is_header else 0)
+    return 0
 
 
-def find_block(file: BinaryIO, start: int, end: int, beyond: int) -> Range | None:
-    """Return the first block between `start` and `end` that ends after position `beyond`; it may end after `end`.
+def marked_blocks(file: BinaryIO, start: int, end: int) -> Iterator[Range]:
+    """Yield the block of each mark between `start` and `end`; it may start or end outside. Empty: the mark is not one.
 
     Lyrics3, and APE tags without a header, are found by the mark at their end.
     """
@@ -58,10 +58,7 @@ def find_block(file: BinaryIO, start: int, end: int, beyond: int) -> Range | Non
         file.seek(at)
         chunk = file.read(min(_STEP, end - at) + _LONGEST_MARK)
         for mark in _MARKS.finditer(chunk):
-            block = _block_of(file, at + mark.start(), mark.group())
-            if block[0] >= start and block[0] < block[1] and block[1] > beyond:
-                return block
-    return None
+            yield _block_of(file, at + mark.start(), mark.group())
 
 
 def _block_of(file: BinaryIO, at: int, mark: bytes) -> Range:
@@ -74,7 +71,7 @@ def _block_of(file: BinaryIO, at: int, mark: bytes) -> Range:
             _LYRICS_BEGIN
         )
         return (start + first, at + len(mark)) if first >= 0 else (at, at)
-    size = block_at(file, at)
+    size = declared_size(file, at)
     if size == _APE_HEAD and mark == b"APETAGEX":  # a footer
         file.seek(at)
         return at + _APE_HEAD - _ape_size(file.read(_APE_HEAD))[0], at + _APE_HEAD
