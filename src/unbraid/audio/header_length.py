@@ -9,7 +9,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from unbraid.audio.file_view import FilePart
-from unbraid.audio.lame import HEADER_FRAME, has_length_header
+from unbraid.audio.lame import HEADER_FRAME, declared_frames
+from unbraid.audio.mpeg_frames import frames_of
 from unbraid.audio.ogg_pages import first_page_of_sound, has_last_page
 from unbraid.audio.tag_blocks import leading_id3_size
 from unbraid.audio.timeline import MP4
@@ -21,6 +22,7 @@ _GAPLESS = re.compile(r"\s*[0-9A-F]+ ([0-9A-F]{1,8}) ([0-9A-F]{1,8}) ([0-9A-F]{1
 # samples: 2112 of delay and two frames of 2048 (HE-AAC), the maximum of Apple's encoders
 _LONGEST_PADDING = 2112 + 2 * 2048
 _ROUNDING = 48  # samples: a millisecond at 48 kHz, the rounding of containers that count milliseconds
+_MOST_UNDECLARED_FRAMES = 2  # of padding, behind the frames that an MP3 declares
 _NOT_IN_PACKETS = ("pcm_", "adpcm_")  # MP4 indexes these by sample
 
 
@@ -64,7 +66,7 @@ def _is_end_time(container: InputContainer, sound: AudioStream) -> bool:
 def trusted_duration(part: FilePart, container: InputContainer, sound: AudioStream) -> float | None:
     """Return `claimed_duration` if it is from a header and describes this stream, not the video; else None."""
     name = container.format.name
-    if name in _ESTIMATED or (name == "mp3" and not _has_length_header(part)):
+    if name in _ESTIMATED or (name == "mp3" and not _declares_all_frames(part)):
         return None
     moving = any(not s.disposition & Disposition.attached_pic for s in container.streams.video)
     if moving and not sound.duration and "DURATION" not in sound.metadata:
@@ -193,8 +195,13 @@ def _matroska_size(head: bytes) -> int:
     return 0 if length == mask else segment + width + length
 
 
-def _has_length_header(part: FilePart) -> bool:
-    """Whether an MP3 declares its length in its first frame."""
+def _declares_all_frames(part: FilePart) -> bool:
+    """Whether the first frame of an MP3 declares as many frames as there are, or more. If not, files were joined.
+
+    FFmpeg then returns that number nevertheless, or an estimate: the file's size divided by the first bit rate.
+    """
     with part.open() as file:
         file.seek(leading_id3_size(file))
-        return has_length_header(file.read(HEADER_FRAME))
+        declared = declared_frames(file.read(HEADER_FRAME))
+    counted = frames_of(part.path, "mp3").number or 0
+    return declared > 0 and counted <= 1 + declared + _MOST_UNDECLARED_FRAMES

@@ -23,9 +23,17 @@ def id3_size(head: bytes) -> int:
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
-def has_length_header(head: bytes) -> bool:
-    """Whether the first frame, at the start of `head`, is a Xing, LAME or VBRI header."""
-    return re.search(b"Xing|Info|VBRI", head[:HEADER_FRAME]) is not None
+def declared_frames(head: bytes) -> int:
+    """Return the number of frames that a Xing, LAME or VBRI header in the first frame declares; 0: none.
+
+    `head` starts with that frame. The number excludes the frame itself, but some encoders include it.
+    """
+    found = re.search(b"Xing|Info|VBRI", head[:HEADER_FRAME])
+    if found is None:
+        return 0
+    has_number = found[0] == b"VBRI" or int.from_bytes(head[found.end() : found.end() + 4], "big") & 1
+    at = found.start() + (14 if found[0] == b"VBRI" else 8)
+    return int.from_bytes(head[at : at + 4], "big") if has_number else 0
 
 
 def declare_length(file: IO[bytes], samples: int) -> None:
