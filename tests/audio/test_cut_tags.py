@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.audio.sounds import bursts, lag
+from tests.audio.sounds import Kind, bursts, lag
 from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2
-from tests.audio.test_between_frames import AAC, LENGTH, MP3, RATE, Kind, decode, encoded, starts
+from tests.audio.test_between_frames import AAC, LENGTH, MP3, RATE, decode, encoded, starts
 
 from unbraid.audio.probe import probe
 
