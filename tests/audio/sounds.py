@@ -117,11 +117,26 @@ KINDS = [
 
 
 def write(
-    path: Path, sound: Sound, rate: int, kind: Kind, streams: int = 1, layout: str | None = None
+    path: Path,
+    sound: Sound,
+    rate: int,
+    kind: Kind,
+    streams: int = 1,
+    layout: str | None = None,
+    metadata: dict[str, str] | None = None,
+    serial: int | None = None,
 ) -> Path:
-    """Write (channels, samples) to the last of `streams` audio streams; the others are silent."""
+    """Write (channels, samples) to the last of `streams` audio streams; the others are silent.
+
+    With `serial`, the same call writes the same bytes: Ogg's streams get this number instead of a random one.
+    """
     layout = layout or ("mono" if sound.shape[0] == 1 else "stereo")
-    with av.open(str(path), "w", format=kind.container) as container:
+    is_repeatable = serial is not None and kind.container in ("ogg", "oga", "opus", "matroska", "webm")
+    options = {"serial_offset": str(serial)} if is_repeatable and kind.container.startswith("o") else {}
+    with av.open(str(path), "w", format=kind.container, options=options) as container:
+        container.metadata.update(metadata or {})
+        if is_repeatable:
+            container.flags |= av.container.Flags.bitexact.value
         pictures = (
             container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
             if kind.pictures

@@ -11,7 +11,7 @@ from tests.audio.sounds import Kind, Sound, bursts, lag, write
 from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2, lyrics3
 
 from unbraid.audio.decode import Decoder
-from unbraid.audio.mpeg_frames import adts_length, mpeg_length, walk
+from unbraid.audio.mpeg_frames import ac3_length, adts_length, mpeg_length, walk
 from unbraid.audio.probe import probe
 
 RATE = 44100
@@ -19,6 +19,8 @@ LENGTH = 2 * RATE
 MP3 = Kind("mp3", "mp3", "libmp3lame", "fltp")
 MP2 = Kind("mp2", "mp2", "mp2", "s16")
 AAC = Kind("aac", "adts", "aac", "fltp")
+AC3 = Kind("ac3", "ac3", "ac3", "fltp")
+EAC3 = Kind("eac3", "eac3", "eac3", "fltp")
 
 
 def encoded(folder: Path, kind: Kind, seed: int = 0, channels: int = 2, rate: int = RATE) -> bytes:
@@ -65,7 +67,7 @@ NAMES = list(blocks(b""))
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", [MP3, AAC, MP2], ids=lambda kind: kind.ending)
+@pytest.mark.parametrize("kind", [MP3, AAC, MP2, AC3, EAC3], ids=lambda kind: kind.ending)
 def test_tags_and_zeros_between_joined_files_take_no_time(tmp_path: Path, kind: Kind, name: str) -> None:
     one, other = encoded(tmp_path, kind), encoded(tmp_path, kind, seed=1)
     expected, _ = decode(tmp_path / f"plain.{kind.ending}", one + other)
@@ -104,6 +106,18 @@ def test_damaged_frames_keep_their_time(tmp_path: Path, replacement: bytes) -> N
     after = slice(LENGTH * 3 // 4, None)
     assert abs(lag(bursts(LENGTH, 2, RATE)[:, after], decoded[:, after])) < 0.5
     assert "damaged" in warnings[0]
+
+
+def test_damage_between_tags_is_read_as_without_the_tags(tmp_path: Path) -> None:
+    """The file is so short that FFmpeg doesn't recognise it with the tags."""
+    content = (Path(__file__).parent / "fixtures" / "he-aac.aac").read_bytes()
+    damaged = content[:35] + bytes(1000) + content[35:]
+    expected, _ = decode(tmp_path / "plain.aac", damaged)
+    decoded, _ = decode(
+        tmp_path / "tagged.aac", id3v2(title="Title") + damaged + lyrics3("La la la. " * 10) + id3v1()
+    )
+    assert expected.shape[1] > RATE
+    assert np.array_equal(decoded, expected)
 
 
 def test_tag_among_damaged_frames_takes_no_time(tmp_path: Path) -> None:
@@ -190,3 +204,23 @@ def test_a_tag_longer_than_the_file_is_not_believed(tmp_path: Path) -> None:
 )
 def test_length_of_an_mpeg_frame(head: str, length: int) -> None:
     assert mpeg_length(bytes.fromhex(head)) == length
+
+
+# Bytes of frames by ETSI TS 102 366, tables 4.13 and E.1.2.
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        ("0b7700001440 40", 768),  # 48 kHz, 192 kbit/s
+        ("0b7700005440 40", 834),  # 44.1 kHz, 192 kbit/s
+        ("0b7700005540 40", 836),
+        ("0b7700009440 40", 1152),  # 32 kHz
+        ("0b7700ff3f80 00", 512),  # E-AC-3
+        ("0b770000d440 40", 0),  # reserved rate
+        ("0b7700002640 40", 0),  # reserved size
+        ("0b77000014f0 40", 0),  # unknown version
+        ("0b7800001440 40", 0),
+        ("0b77000014", 0),
+    ],
+)
+def test_length_of_an_ac3_frame(head: str, length: int) -> None:
+    assert ac3_length(bytes.fromhex(head)) == length

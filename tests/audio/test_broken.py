@@ -13,6 +13,7 @@ from av.stream import Disposition
 from tests.audio.sounds import Kind, as_an_ordinary_user, bursts, decode, lag, noise, write
 from tests.broken_files import LENGTH, BrokenFile, make_corpus, png
 
+from unbraid.audio import probe as probe_module
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
@@ -99,9 +100,25 @@ def test_running_out_of_memory_is_not_reported_as_damage(
         monkeypatch.setattr(Timeline, "note_packet", out_of_memory)  # called for each packet
         list(decoder)
     monkeypatch.setattr(av, "open", out_of_memory)
+    monkeypatch.setattr(probe_module, "probe_memory", out_of_memory)
     for use in (lambda: probe(path), lambda: picture(png())):
         with pytest.raises(MemoryError):
             use()
+
+
+def test_a_damaged_number_of_channels_does_not_crash() -> None:
+    """One frame of this AAC declares 36 channels. PyAV lists more planes than that."""
+    with Decoder(Path(__file__).parent / "fixtures" / "damaged-channels.aac") as decoder:
+        assert np.concatenate(list(decoder), axis=1).shape[1] > 10 * 1024
+
+
+def test_a_damaged_size_is_not_reported_as_running_out_of_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.m4a", noise(44100, 2), 44100, Kind("m4a", "ipod", "aac", "fltp"))
+    content = path.read_bytes()
+    count = content.index(b"stts") + 8  # the number of entries in the table of times
+    path.write_bytes(content[:count] + b"\x80" + content[count + 1 :])
+    with pytest.raises(InputError, match="can't be read as audio"):
+        probe(path)
 
 
 def test_running_out_of_memory_is_not_reported_as_missing_cover() -> None:

@@ -84,3 +84,51 @@ def test_edit_list_may_skip_a_moment_without_warning(tmp_path: Path, m4a: bytes)
     decoded, warnings = decode(tmp_path / "song.m4a", with_length(m4a, b"elst", LENGTH - 700))
     assert decoded.shape == (2, LENGTH - 700)
     assert warnings == []
+
+
+def test_packets_that_a_damaged_table_joins_lose_nothing(tmp_path: Path) -> None:
+    """The sizes of all packets are in the box "stsz", after version, common size and number of packets."""
+    kind = Kind("m4a", "ipod", "aac", "fltp")
+    content = write(tmp_path / "song.m4a", bursts(LENGTH, 2, RATE), RATE, kind).read_bytes()
+    at = content.index(b"stsz") + 16
+    sizes = [
+        int.from_bytes(content[at + 4 * n : at + 4 * n + 4], "big")
+        for n in range(int.from_bytes(content[at - 4 : at], "big"))
+    ]
+    joined = at + 4 * (len(sizes) // 2)
+    rest = sum(sizes[len(sizes) // 2 :])
+    damaged = content[:joined] + rest.to_bytes(4, "big") + content[joined + 4 :]
+    decoded, _ = decode(tmp_path / "song.m4a", damaged)
+    assert decoded.shape[1] >= LENGTH - FRAME
+
+
+@pytest.mark.parametrize("ending", ["wmv", "mkv", "mov"])
+def test_sound_shorter_than_the_video_is_not_damaged(tmp_path: Path, ending: str) -> None:
+    container, codec, form = {
+        "wmv": ("asf", "wmav2", "fltp"),
+        "mkv": ("matroska", "flac", "s16"),
+        "mov": ("mov", "pcm_s16le", "s16"),
+    }[ending]
+    kind = Kind(ending, container, codec, form, pictures=True)
+    path = write(tmp_path / f"song.{ending}", bursts(RATE // 5, 2, RATE), RATE, kind)  # a video of 0.5 s
+    with Decoder(path) as decoder:
+        list(decoder)
+    assert decoder.warnings == []
+
+
+def test_wrong_unit_of_time_loses_nothing(tmp_path: Path) -> None:
+    kind = Kind("m4a", "ipod", "aac", "fltp")
+    content = write(tmp_path / "song.m4a", bursts(LENGTH, 2, RATE), RATE, kind).read_bytes()
+    at = content.index(b"mdhd") + 16
+    decoded, _ = decode(
+        tmp_path / "song.m4a", content[:at] + (100 * RATE).to_bytes(4, "big") + content[at + 4 :]
+    )
+    assert decoded.shape[1] >= LENGTH - FRAME
+
+
+def test_wrong_length_of_caf_packets_inserts_no_silence(tmp_path: Path) -> None:
+    kind = Kind("caf", "caf", "pcm_s16le", "s16")
+    content = write(tmp_path / "song.caf", bursts(LENGTH, 2, RATE), RATE, kind).read_bytes()
+    at = content.index(b"desc") + 32  # samples in a packet: 1
+    decoded, _ = decode(tmp_path / "song.caf", content[:at] + (512).to_bytes(4, "big") + content[at + 4 :])
+    assert decoded.shape == (2, LENGTH)

@@ -19,7 +19,12 @@ FURTHER = [
     Kind("au", "au", "pcm_s16be", "s16"),
     Kind("caf", "caf", "pcm_s16le", "s16"),
     Kind("oga", "ogg", "flac", "s16"),
+    Kind("mpg", "mpeg", "mp2", "s16"),
+    Kind("nut", "nut", "pcm_s16le", "s16"),
+    Kind("rm", "rm", "ac3", "fltp"),
+    Kind("ts", "mpegts", "mp2", "s16"),
     Kind("tta", "tta", "tta", "s16"),
+    Kind("voc", "voc", "pcm_s16le", "s16"),
     Kind("wv", "wv", "wavpack", "s16p"),
 ]
 TAGS = {

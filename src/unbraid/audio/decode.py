@@ -35,9 +35,9 @@ class Decoder:
     A stream may change on its way: joined files, chained Ogg. Later parts are resampled to the first rate, and mixed
     to the same channels.
 
-    `channels` is 1 or 2; by default 1 for a file that starts in mono and 2 for others. `stream` is the number of the
-    audio stream, from 0. `info` saves probing the file again. `warnings`, `samples_decoded` (at the first rate) and
-    `widest`, the most channels of a part (1 or 2), grow while iterating.
+    `channels` is 1 or 2; by default 1 for a file that starts in mono, else 2. `stream` is the number of the audio
+    stream, from 0. `info` saves probing the file again. `warnings`, `samples_decoded` (at the first rate) and `widest`,
+    the most channels of a part (1 or 2), grow while iterating.
 
     Raises SettingError if the stream doesn't exist, and InputError when opened or, if nothing can be decoded, when
     iterated.
@@ -54,6 +54,9 @@ class Decoder:
         if channels not in (None, 1, 2):
             raise SettingError(f"Audio is decoded to 1 or 2 channels, not {channels}.")
         self.info = info or probe(path, stream)
+        parts = find_parts(path, stream)
+        first, *self._other_parts = parts.readable
+        self._all_parts = parts.all
         self.warnings: list[SongWarning] = []
         self.samples_decoded = 0
         self.sample_rate = self.info.sample_rate  # Hz
@@ -62,9 +65,7 @@ class Decoder:
         self._channels_are_chosen = channels is not None
         self._name = Path(path).name
         self._stream = stream
-        first, *self._other_parts = find_parts(path)
         self._parts = [PartDecoder(open_part(first, stream, self.info))]
-        self._unreadable_parts = 0
         self._silenced = 0
         self._surround = 0
         self._note_channels(self.info.channels)
@@ -127,11 +128,7 @@ class Decoder:
         """Yield the open part, then open, yield and close the others."""
         yield self._parts[0]
         for file_part in self._other_parts:
-            try:
-                part = PartDecoder(open_part(file_part, self._stream))
-            except (InputError, SettingError):
-                self._unreadable_parts += 1
-                continue
+            part = PartDecoder(open_part(file_part, self._stream))
             self._parts.append(part)
             yield part
             part.close()
@@ -148,7 +145,7 @@ class Decoder:
             self._warn(f"has {channels} channels; they are mixed to stereo.")
         if self.widest < min(channels, 2):
             self.widest = 2
-            if not self._channels_are_chosen:
+            if not self._channels_are_chosen and self.channels == 1:
                 self._warn("starts in mono and continues in stereo; all of it was read as mono.")
 
     def _without_nan(self, block: Floats) -> Floats:
@@ -172,9 +169,9 @@ class Decoder:
             self._warn(
                 "has a stream that starts later and isn't read. If sound is missing, convert it to WAV."
             )
-        if self._unreadable_parts:
-            number = f"{self._unreadable_parts} of its {1 + len(self._other_parts)} parts"
-            self._warn(f"is damaged; {number} can't be decoded. Copy or download it again.")
+        if damaged_parts := self._all_parts - 1 - len(self._other_parts):
+            number = f"{damaged_parts} of its {self._all_parts} parts"
+            self._warn(f"is damaged; the start of {number} can't be read. Copy or download it again.")
         if claimed_s is not None and cut_off:
             self._warn(
                 f"is cut off or damaged: its header says {_clock(claimed_s)},"
@@ -191,6 +188,19 @@ class Decoder:
 
     def _warn(self, reason: str) -> None:
         self.warnings.append(SongWarning(self._name, reason))
+
+
+def decode_all(path: str | PathLike[str], stream: int | None = None) -> tuple[Floats, Decoder]:
+    """Decode a stream into memory, (channels, samples), in stereo if any part of it is. Return the closed decoder too.
+
+    MP3 and AAC show only while they are decoded that they continue in stereo. They are decoded again then.
+    """
+    for channels in (None, 2):
+        with Decoder(path, channels=channels, stream=stream) as decoder:
+            sound = np.concatenate(list(decoder), axis=1)
+        if decoder.widest <= decoder.channels:
+            break
+    return sound, decoder
 
 
 def _clock(seconds: float) -> str:

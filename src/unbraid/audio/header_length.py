@@ -69,7 +69,8 @@ def trusted_duration(part: FilePart, container: InputContainer, sound: AudioStre
     if name in _ESTIMATED or (name == "mp3" and not _declares_all_frames(part)):
         return None
     moving = any(not s.disposition & Disposition.attached_pic for s in container.streams.video)
-    if moving and not sound.duration and "DURATION" not in sound.metadata:
+    # ASF declares one length, which FFmpeg gives to all streams.
+    if moving and (name == "asf" or not sound.duration) and "DURATION" not in sound.metadata:
         return None
     return claimed_duration(container, sound)
 
@@ -203,5 +204,5 @@ def _declares_all_frames(part: FilePart) -> bool:
     with part.open() as file:
         file.seek(leading_id3_size(file))
         declared = declared_frames(file.read(HEADER_FRAME))
-    counted = frames_of(part.path, "mp3").number or 0
+    counted = frames_of(part, "mp3").number or 0
     return declared > 0 and counted <= 1 + declared + _MOST_UNDECLARED_FRAMES

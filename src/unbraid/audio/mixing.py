@@ -39,13 +39,20 @@ class Mix:
         self.samples: int | None = None
 
     def measure(self, report: Report | None = None) -> None:
-        """Read all stems once. Set `samples` to the length of the mix, and `gain` so that it doesn't clip."""
+        """Read all stems once. Set `samples` to the length of the mix, and `gain` so that it doesn't clip.
+
+        If a mono stem continues in stereo, so that the mix becomes stereo, read them again.
+        """
+        channels = self.channels
         peak, samples = 0.0, 0
         for block in self._sums():
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             samples += block.shape[1]
             if report is not None:
                 report(samples / self.sample_rate)
+        if self.channels > channels:
+            self.measure(report)
+            return
         self.samples = samples
         self.gain = CEILING / peak if peak > 1 else 1.0
 
@@ -64,6 +71,7 @@ class Mix:
                 blocks = [next(stream, None) for stream in streams]
                 longest = max((block.shape[1] for block in blocks if block is not None), default=0)
                 if longest == 0:
+                    self.channels = max(self.channels, *(decoder.widest for decoder in decoders))
                     return
                 total = np.zeros((self.channels, longest), np.float32)
                 for block, (_, gain) in zip(blocks, self._stems, strict=True):

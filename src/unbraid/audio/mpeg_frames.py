@@ -1,4 +1,4 @@
-"""Find the bytes of an MP3 or AAC (ADTS) file that are not frames: tags between joined files, inserted zeros.
+"""Find the bytes of an MP3, AAC (ADTS) or AC-3 file that are not frames: tags between joined files, inserted zeros.
 
 A frame's header says how long the frame is, so the next header follows directly. If other bytes follow, they are a gap:
 
@@ -8,7 +8,8 @@ A frame's header says how long the frame is, so the next header follows directly
   header, so no frame is damaged.
 - All other bytes are damaged frames, which keep their time.
 
-Sources: ISO/IEC 11172-3 and 13818-3 (section 2.4.2.3, header), ISO/IEC 13818-7 (section 6.2, ADTS).
+Sources: ISO/IEC 11172-3 and 13818-3 (section 2.4.2.3, header), ISO/IEC 13818-7 (section 6.2, ADTS), ETSI TS 102 366
+(section 4.4.1 with table 4.13 for AC-3, section E.1.3.1 for E-AC-3).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from unbraid.audio.file_view import FilePart
 from unbraid.audio.tag_blocks import ID3V1, Range, declared_size, leading_id3_size, marked_blocks
 
 _STEP = 1 << 16  # bytes to read at once
@@ -71,6 +72,27 @@ def adts_length(head: bytes) -> int:
     return length if length > _HEAD else 0
 
 
+def ac3_length(head: bytes) -> int:
+    """Return the length in bytes of the AC-3 or E-AC-3 frame with this header; 0 if it is not a header."""
+    if len(head) < _HEAD or not head.startswith(b"\x0b\x77"):
+        return 0
+    version = head[5] >> 3
+    if version > 16:
+        return 0
+    if version > 10:  # E-AC-3
+        return 2 * (((head[2] & 7) << 8 | head[3]) + 1)
+    rate_index, size_index = head[4] >> 6, head[4] & 63
+    if rate_index == 3 or size_index >= 2 * len(_AC3_KBITS):
+        return 0
+    # A frame has 1536 samples, in words of two bytes. At 44.1 kHz every other size has one word more.
+    words = 1536 * 1000 * _AC3_KBITS[size_index // 2] // (_AC3_RATES[rate_index] * 16)
+    return 2 * (words + (size_index & 1 if rate_index == 1 else 0))
+
+
+_AC3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_AC3_RATES = (48000, 44100, 32000)  # Hz
+
+
 class _Format(NamedTuple):
     length: Callable[[bytes], int]
     """Length in bytes of the frame with this header; 0: not a header."""
@@ -84,6 +106,8 @@ class _Format(NamedTuple):
 _FORMATS = {
     "mp3": _Format(mpeg_length, (0xFE, 0x0C), re.compile(rb"\xff(?=[\xe2-\xff][\x10-\xef])")),
     "aac": _Format(adts_length, (0xFE, 0xFC), re.compile(rb"\xff(?=[\xf0\xf1\xf8\xf9])")),
+    "ac3": _Format(ac3_length, (0xFF, 0), re.compile(rb"\x0b(?=\x77)")),
+    "eac3": _Format(ac3_length, (0xFF, 0), re.compile(rb"\x0b(?=\x77)")),
 }
 
 
@@ -96,21 +120,21 @@ class Frames(NamedTuple):
     """Number of frames, with the one that holds a length header; None: unknown."""
 
 
-def frames_of(path: Path, container_name: str) -> Frames:
+def frames_of(part: FilePart, container_name: str) -> Frames:
     """Walk along the frames of a file, or return the result of the last walk if the file is unchanged."""
-    status = path.stat()
+    status = part.path.stat()
     identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-    return _remembered(path, container_name, identity)
+    return _remembered(part, container_name, identity)
 
 
 @lru_cache(maxsize=4)  # a song is opened three times: probed, and read in two passes
-def _remembered(path: Path, container_name: str, identity: tuple[int, ...]) -> Frames:
-    with path.open("rb") as file:
+def _remembered(part: FilePart, container_name: str, identity: tuple[int, ...]) -> Frames:
+    with part.open() as file:
         return walk(file, container_name)
 
 
 def walk(file: BinaryIO, container_name: str) -> Frames:
-    """Find the frames of an MP3 or AAC file. Nothing is known of other files, and of those that need too many checks.
+    """Find the frames of an MP3, AAC or AC-3 file. Nothing is known of other files, and of those that need too many checks.
 
     Tags at the start, and an ID3v1 tag at the end, stay in the ranges: FFmpeg reads and skips them.
     """

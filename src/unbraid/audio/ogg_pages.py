@@ -7,55 +7,87 @@ its own headers, so its rate and channels may differ. FFmpeg decodes only links 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from unbraid.audio.tag_blocks import Range
 
 _HEAD = 27  # bytes of a page's header, without its table of lengths
 _FIRST, _LAST = 2, 4  # bits of the sixth byte of a header
-_LONGEST_PAGE = 65307  # bytes
+_MARK = b"OggS"
+_STEP = 1 << 16  # bytes to read at once
 _NO_PACKET_ENDS = (0, (1 << 64) - 1)  # times of pages with headers, or with a part of a packet
 
 
-def pages(file: BinaryIO, start: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Yield position, flags and time (in units of the codec) of each page from `start`. Damage is skipped."""
+class Page(NamedTuple):
+    """The header of a page."""
+
+    start: int
+    end: int
+    flags: int
+    time: int
+    """In units of the codec."""
+
+
+def pages(file: BinaryIO, start: int = 0) -> Iterator[Page]:
+    """Yield each page from position `start`. Damage is skipped."""
     at = start
     while True:
         file.seek(at)
         head = file.read(_HEAD + 255)
         if len(head) < _HEAD:
             return
-        if head.startswith(b"OggS"):
-            yield at, head[5], int.from_bytes(head[6:14], "little")
-            at += _HEAD + head[26] + sum(head[_HEAD : _HEAD + head[26]])
+        if not head.startswith(_MARK):
+            at = _next_mark(file, at + 1)
+            continue
+        end = at + _HEAD + head[26] + sum(head[_HEAD : _HEAD + head[26]])
+        file.seek(end)
+        if file.read(len(_MARK)) != _MARK:  # the page is the last, or cut off, or a tag follows
+            after = _next_mark(file, at + 1)
+            end = min(end, after)
         else:
-            file.seek(at + 1)
-            found = file.read(_LONGEST_PAGE + 4).find(b"OggS")
-            at += 1 + (found if found >= 0 else _LONGEST_PAGE)
+            after = end
+        yield Page(at, end, head[5], int.from_bytes(head[6:14], "little"))
+        at = after
 
 
-def link_starts(file: BinaryIO, start: int) -> list[int]:
-    """Return the positions of the links of a chain that starts at `start`.
+def _next_mark(file: BinaryIO, at: int) -> int:
+    """Return the position of the next page from `at` on; the end of the file if there is none."""
+    while True:
+        file.seek(at)
+        chunk = file.read(_STEP)
+        found = chunk.find(_MARK)
+        if found >= 0:
+            return at + found
+        if len(chunk) < _STEP:
+            return at + len(chunk)
+        at += _STEP - len(_MARK) + 1
 
-    A link starts with one "first page" for each of its streams.
+
+def links(file: BinaryIO, start: int) -> list[Range]:
+    """Return the links of a chain that starts at `start`, without tags between and behind them.
+
+    A link starts with one "first page" for each of its streams, and ends after its last page.
     """
-    starts = [start]
-    was_first = True
-    for at, flags, _ in pages(file, start):
-        is_first = bool(flags & _FIRST)
-        if is_first and not was_first:
-            starts.append(at)
+    size = file.seek(0, 2)
+    found: list[Range] = []
+    was_first = False
+    for page in pages(file, start):
+        is_first = bool(page.flags & _FIRST)
+        first = page.start if not found or (is_first and not was_first) else found.pop()[0]
+        found.append((first, min(page.end, size)))
         was_first = is_first
-    return starts
+    return found or [(start, size)]
 
 
 def has_last_page(tail: bytes) -> bool:
     """Whether the last page in `tail`, the end of a file, is marked as the last of its stream."""
-    page = tail.rfind(b"OggS")
+    page = tail.rfind(_MARK)
     return page >= 0 and len(tail) >= page + _HEAD and bool(tail[page + 5] & _LAST)
 
 
 def first_page_of_sound(file: BinaryIO) -> tuple[int, bool]:
     """Return the time of the first page on which a packet of sound ends, and whether it is the last page too."""
-    for _, flags, time in pages(file):
-        if time not in _NO_PACKET_ENDS:
-            return time, bool(flags & _LAST)
+    for page in pages(file):
+        if page.time not in _NO_PACKET_ENDS:
+            return page.time, bool(page.flags & _LAST)
     return 0, False

@@ -51,8 +51,7 @@ class PartDecoder:
         self.is_cut_off = is_cut_off(part, self._container.format.name)
         self.has_wrong_length = False
         """Whether more than padding follows after the length in the header; known after iterating."""
-        self.is_damaged = False
-        """Whether packets were unreadable; known after iterating."""
+        self._failed_packets = self._failed_reads = 0
         self.has_later_stream = False
         """Whether there are packets of a stream that starts later and can't be read; known after iterating."""
 
@@ -60,6 +59,11 @@ class PartDecoder:
     def claimed_s(self) -> float | None:
         """Length in a reliable header in seconds; None if there is none. Exact after iterating."""
         return None if self._claimed_s is None else self._claimed_s - self._timeline.late_start_s
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether packets were unreadable; known after iterating. Bytes behind a complete recording are no damage."""
+        return self._failed_packets > 0 or (self._failed_reads > 0 and not self._timeline.is_complete)
 
     @property
     def missing_s(self) -> float:
@@ -113,10 +117,11 @@ class PartDecoder:
                 raise
             except av.FFmpegError:
                 errors += 1
-                self.is_damaged = True
                 if packet is None:
+                    self._failed_reads += 1
                     packets = self._container.demux(self._stream)
                 else:
+                    self._failed_packets += 1
                     self._timeline.note_failure(packet)
                 continue
             errors = 0
@@ -142,8 +147,9 @@ def _samples(frame: AudioFrame) -> NDArray[Any]:
     """Return the samples, (channels, n) or (1, n * channels). `frame.to_ndarray()` takes two to ten times as long."""
     kind = np.dtype(_KINDS[frame.format.packed.name])
     count = frame.samples * _width(frame)
-    # PyAV's type hints don't say that a plane is a buffer.
-    planes = [np.frombuffer(plane, kind, count) for plane in frame.planes]  # type: ignore[call-overload]
+    # Above 8 channels PyAV may list planes that don't exist. Its type hints don't say that a plane is a buffer.
+    existing = frame.planes[: frame.layout.nb_channels if frame.format.is_planar else 1]
+    planes = [np.frombuffer(plane, kind, count) for plane in existing]  # type: ignore[call-overload]
     return planes[0][None] if len(planes) == 1 else np.array(planes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from os import fspath
 from pathlib import Path
@@ -16,11 +17,12 @@ from av.stream import Disposition
 from unbraid.audio.file_view import FilePart
 from unbraid.audio.header_length import claimed_duration
 from unbraid.audio.leading_tag import read_leading_id3
-from unbraid.audio.parts import split, without_tags, wrong_id3_size
+from unbraid.audio.parts import split, without_outer_tags, without_tags, wrong_id3_size
 from unbraid.audio.tags.model import Tags
 from unbraid.audio.tags.read import read_tags
 from unbraid.errors import InputError, SettingError
 from unbraid.files.oserrors import read_cause
+from unbraid.out_of_memory import probe_memory
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -42,6 +44,7 @@ _NOT_THE_SONG = (
     | Disposition.karaoke
     | Disposition.clean_effects
 )
+_MEMORY_TO_OPEN = 64 << 20  # bytes; more than any header needs
 # FFmpeg searches the samples of a WAV for DTS, because WAV copies of DTS CDs contain it. The search takes 25 ms, nearly
 # all the time of opening a file, so it is skipped when a file is opened again.
 _SKIP_DTS_SEARCH = {"max_probe_packets": "1"}
@@ -57,7 +60,7 @@ class SoundInfo:
     sample_rate: int
     """Sample rate in Hz."""
     channels: int
-    """Number of channels in the file, before surround sound is mixed to stereo."""
+    """Number of channels, before surround sound is mixed to stereo; the most of all parts."""
     duration_s: float | None
     """Length in the header in seconds, which may be wrong; None if there is none."""
     streams: int
@@ -76,10 +79,12 @@ def probe(path: str | PathLike[str], stream: int | None = None) -> SoundInfo:
 
     Commentaries and the like come last. Raises InputError, SettingError.
     """
-    first, *others = find_parts(path)
+    parts = find_parts(path, stream)
+    first, *others = parts.readable
     opened = open_part(first, stream)
     with opened.container:
         info = describe(first, opened.container, opened.sound)
+    info = replace(info, channels=max(info.channels, parts.channels))
     for part in others:
         info = replace(info, duration_s=_sum(info.duration_s, _duration(part, stream)))
     if size := wrong_id3_size(Path(path)):
@@ -95,7 +100,7 @@ def open_sound(
     `known`: description of the same stream, if it has been probed before. Of a chained Ogg file the first link is
     opened.
     """
-    opened = open_part(find_parts(path)[0], stream, known)
+    opened = open_part(find_parts(path, stream).readable[0], stream, known)
     return opened.container, opened.sound
 
 
@@ -107,14 +112,49 @@ class OpenSound(NamedTuple):
     sound: AudioStream
 
 
-def find_parts(path: str | PathLike[str]) -> list[FilePart]:
-    """Return the parts of a file, at least one (see `split`). Raises InputError if it isn't a readable file."""
+class Parts(NamedTuple):
+    """The parts of a file that can be opened, at least one."""
+
+    readable: list[FilePart]
+    all: int
+    """Number of parts, with those whose start is damaged."""
+    channels: int
+    """Most channels of a part; 0 if there is only one part."""
+
+
+def find_parts(path: str | PathLike[str], stream: int | None = None) -> Parts:
+    """Find the parts of a file (see `split`). Raises InputError if it isn't a readable file.
+
+    If the start of a part is damaged, it is read with the settings of the part before it; the first part is skipped.
+    """
     _check_readable(path, _name(path))
     try:
-        return split(Path(path))
+        found = split(Path(path))
     except OSError as error:
         reason = f"can't be read: {read_cause(error)}. Check the disk."
         raise InputError(reason, subject=_name(path)) from error
+    if len(found) == 1:
+        return Parts(found, 1, 0)
+    readable: list[FilePart] = []
+    most = 0
+    for part in found:
+        channels = _channels(part, stream)
+        most = max(most, channels)
+        if channels:
+            readable.append(part)
+        elif readable:
+            readable[-1] = FilePart(part.path, (*(readable[-1].ranges or ()), *(part.ranges or ())))
+    return Parts(readable or found[:1], len(found), most)
+
+
+def _channels(part: FilePart, stream: int | None) -> int:
+    """Return the channels of a part; 0 if it can't be opened."""
+    try:
+        opened = open_part(part, stream)
+    except (InputError, SettingError):
+        return 0
+    with opened.container:
+        return opened.sound.codec_context.layout.nb_channels
 
 
 def open_part(part: FilePart, stream: int | None, known: SoundInfo | None = None) -> OpenSound:
@@ -123,7 +163,7 @@ def open_part(part: FilePart, stream: int | None, known: SoundInfo | None = None
     is_plain_pcm = known is not None and known.container == "wav" and known.codec.startswith("pcm_")
     options = _OPEN_OPTIONS | _SKIP_DTS_SEARCH if is_plain_pcm else _OPEN_OPTIONS
     try:
-        container = _open(part, options)
+        part, container = _open_without_tags(part, options)
         try:
             format_name = container.format.name
             stripped = without_tags(part, format_name)
@@ -134,13 +174,31 @@ def open_part(part: FilePart, stream: int | None, known: SoundInfo | None = None
         except BaseException:
             container.close()
             raise
-    except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
-        raise
-    except (av.FFmpegError, ValueError, OSError) as error:
+    except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
+        if isinstance(
+            error, MemoryError
+        ):  # FFmpeg also raises it for a damaged size, such as 2**31 times in an MP4
+            probe_memory(_MEMORY_TO_OPEN)
         raise InputError(
             "can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV.",
             subject=name,
         ) from error
+
+
+def _open_without_tags(part: FilePart, options: dict[str, str]) -> tuple[FilePart, InputContainer]:
+    """Open a part, if need be without its tags: FFmpeg may not recognise a few frames between large tags."""
+    try:
+        return part, _open(part, options)
+    except av.FFmpegError as error:
+        if not isinstance(error, MemoryError):
+            for stripped in (
+                without_outer_tags(part),
+                *(without_tags(part, name) for name in ("mp3", "aac", "ac3")),
+            ):
+                with suppress(av.FFmpegError):
+                    if stripped != part:
+                        return stripped, _open(stripped, options)
+        raise
 
 
 def _open(part: FilePart, options: dict[str, str], format: str | None = None) -> InputContainer:
@@ -161,11 +219,8 @@ def _open(part: FilePart, options: dict[str, str], format: str | None = None) ->
 
 
 def _duration(part: FilePart, stream: int | None) -> float | None:
-    """Return the length of a further part in seconds; 0 if it is unreadable, None if it is unknown."""
-    try:
-        opened = open_part(part, stream)
-    except (InputError, SettingError):
-        return 0.0
+    """Return the length of a further part in seconds; None if it is unknown."""
+    opened = open_part(part, stream)
     with opened.container:
         return claimed_duration(opened.container, opened.sound)
 

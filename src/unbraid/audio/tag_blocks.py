@@ -49,6 +49,42 @@ def declared_size(file: BinaryIO, at: int) -> int:
     return 0
 
 
+def trailing_tags_start(file: BinaryIO, start: int, end: int) -> int:
+    """Return the position of the first of the tags that end at `end`; `end` if there are none.
+
+    Tags before `start` don't count. An ID3v2 tag at the end has a footer (ID3v2.4, section 3.4).
+    """
+    while end > start:
+        first = _start_of_tag_before(file, end)
+        if first >= end or first < start:
+            break
+        end = first
+    return end
+
+
+def _start_of_tag_before(file: BinaryIO, end: int) -> int:
+    """Return the start of the tag that ends at `end`; `end` if none does."""
+    at = max(0, end - ID3V1)
+    file.seek(at)
+    tail = file.read(end - at)
+    if len(tail) == ID3V1 and tail.startswith(b"TAG"):
+        file.seek(max(0, at - _ID3V1_EXTENDED))
+        return at - _ID3V1_EXTENDED if file.read(4) == b"TAG+" else at
+    if tail[-_APE_HEAD:].startswith(b"APETAGEX"):
+        size, is_header = _ape_size(tail[-_APE_HEAD:])
+        has_header = tail[-_APE_HEAD:][23] & 0x80
+        return end - size - (_APE_HEAD if has_header else 0) if size and not is_header else end
+    if tail[-10:].startswith(b"3DI"):
+        size = _id3v2_size(b"ID3" + tail[-7:])
+        file.seek(max(0, end - size))
+        return end - size if size and file.read(3) == b"ID3" else end
+    for mark in (tail[-15:], tail[-9:]):
+        if b"LYRICS" in mark and _MARKS.fullmatch(mark):
+            start, after = _block_of(file, end - len(mark), mark)
+            return start if start < after else end
+    return end
+
+
 def marked_blocks(file: BinaryIO, start: int, end: int) -> Iterator[Range]:
     """Yield the block of each mark between `start` and `end`; it may start or end outside. Empty: the mark is not one.
 

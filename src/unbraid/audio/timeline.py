@@ -18,9 +18,12 @@ from av.packet import Packet
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # ADTS has no timestamps. FFmpeg adds up durations, at the first sample rate even after the rate has changed.
 ADTS = "aac"
+# FFmpeg computes the times in these from the positions of the bytes. A gap is then a wrong field in the header.
+UNTIMED = frozenset({"aiff", "au", "caf", "w64", "wav"})
 # A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis's timestamps lag by a block.
 JITTER_S = 0.1
 SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
+SHORT_TABLE = 3  # packets: the last two, and one of delay, may be shorter than a frame
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
 
 
@@ -49,6 +52,9 @@ class Timeline:
         self._end: tuple[int, Fraction | None] | None = (
             None  # timestamp at the end of the packets so far, its unit
         )
+        self._duration: tuple[int, Fraction | None] = (0, None)  # of the last packet
+        self._has_many_packets = stream.frames > SHORT_TABLE
+        self._has_wrong_table = False
         self._failed = False
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
@@ -65,6 +71,7 @@ class Timeline:
         if self._format == MP4 and packet.pts is not None and packet.duration:
             # The duration of the last packet excludes padding. FFmpeg decodes the whole frame.
             self._end = packet.pts + packet.duration, packet.time_base
+            self._duration = packet.duration, packet.time_base
         self._sizes += packet.size
         self._packets += 1
 
@@ -116,17 +123,30 @@ class Timeline:
                 self._first_page_end = None
             gap = time + self._offset - self._placed
             tolerance = frame.samples // 2 if self._failed else int(JITTER_S * self._rate)
-            if tolerance < gap and self._plausible(gap):
+            if tolerance < gap and self._plausible(gap) and (self._failed or self._format not in UNTIMED):
                 silence = gap
                 self.missing_s += gap / self._rate
             elif abs(gap) > tolerance:
                 self._offset -= gap  # the stream's clock was reset
         self._failed = False
-        if self._end is not None and self._offset is not None:
+        if self._has_many_packets and self._end is not None and self._packets <= 2:
+            self._has_wrong_table = self._has_wrong_table or 2 * self._samples(*self._duration) < samples
+        # Only the first frame of a packet has a time. Others show that the table of packets is damaged.
+        if (
+            self._end is not None
+            and self._offset is not None
+            and frame.pts is not None
+            and not self._has_wrong_table
+        ):
             samples = min(samples, self._samples(*self._end) + self._offset - self._placed - silence)
         samples = max(samples, 0)
         self._placed += silence + samples
         return silence, skipped, samples
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the length in the header has been reached."""
+        return self._claimed is not None and self._placed >= self._claimed - self._tolerance
 
     @property
     def surplus(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.decode import Decoder
+from unbraid.audio.decode import decode_all
 from unbraid.audio.probe import probe
 from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.errors import InputError
@@ -164,8 +164,7 @@ def load(path: Path) -> Multitrack:
     warnings: list[str] = []
     for name in display_order(sources):
         file, stream = sources[name]
-        with Decoder(file, stream=stream) as decoder:
-            stems[name] = np.concatenate(list(decoder), axis=1)
+        stems[name], decoder = decode_all(file, stream)
         rates[name] = decoder.sample_rate
         warnings += map(str, decoder.warnings)
     song = song_name(path)

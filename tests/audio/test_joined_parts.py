@@ -1,0 +1,91 @@
+"""Joined FLAC and chained Ogg files: every recording is found, and damage to one costs no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.audio.sounds import Kind, Sound, bursts, write
+from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2
+
+from unbraid.audio.decode import Decoder
+from unbraid.audio.probe import probe
+
+RATE = 48000
+LENGTH = RATE + 123
+FLAC = Kind("flac", "flac", "flac", "s16")
+OGG_FLAC = Kind("oga", "ogg", "flac", "s16")
+OPUS = Kind("opus", "ogg", "libopus", "flt")
+VORBIS = Kind("ogg", "ogg", "vorbis", "fltp")
+
+
+def recordings(folder: Path, kind: Kind, count: int = 2) -> list[bytes]:
+    return [
+        write(folder / "part", bursts(LENGTH, 2, RATE, seed), RATE, kind, serial=seed).read_bytes()
+        for seed in range(count)
+    ]
+
+
+def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
+    path.write_bytes(content)
+    with Decoder(path) as decoder:
+        return np.concatenate(list(decoder), axis=1), [str(warning) for warning in decoder.warnings]
+
+
+@pytest.mark.parametrize("kind", [FLAC, OGG_FLAC, OPUS, VORBIS], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b"",
+        id3v1(),
+        id3v2(garbage(3_000_000)),
+        id3v2(title="New") + id3v2(garbage(3_000_000)),
+        ape(garbage(500_000)) + id3v1() + id3v2(garbage(500_000)),
+    ],
+    ids=["nothing", "ID3v1", "ID3v2", "two ID3v2", "all"],
+)
+def test_tags_between_recordings_take_no_time_and_cause_no_warning(
+    tmp_path: Path, kind: Kind, tag: bytes
+) -> None:
+    parts = recordings(tmp_path, kind, 3)
+    separately = [decode(tmp_path / "part", part)[0] for part in parts]
+    decoded, warnings = decode(tmp_path / f"song.{kind.ending}", tag.join(parts))
+    assert np.array_equal(decoded, np.concatenate(separately, axis=1))
+    assert warnings == []
+    assert probe(tmp_path / f"song.{kind.ending}").duration_s == pytest.approx(3 * LENGTH / RATE, abs=0.1)
+
+
+def test_flac_in_a_cover_is_not_a_recording(tmp_path: Path) -> None:
+    one, other = recordings(tmp_path, FLAC)
+    picture = b"\x06" + (len(other) + 100).to_bytes(3, "big") + bytes(100) + other
+    decoded, warnings = decode(tmp_path / "song.flac", one[:42] + picture + one[42:])
+    assert decoded.shape == (2, LENGTH)
+    assert warnings == []
+
+
+def test_flac_that_is_cut_off_before_another_is_reported(tmp_path: Path) -> None:
+    one, other = recordings(tmp_path, FLAC)
+    decoded, warnings = decode(tmp_path / "song.flac", one[: len(one) // 2] + other)
+    assert LENGTH < decoded.shape[1] < 2 * LENGTH
+    assert "cut off or damaged" in warnings[0]
+
+
+@pytest.mark.parametrize("kind", [OGG_FLAC, OPUS, VORBIS], ids=lambda kind: kind.name)
+def test_recording_after_one_that_is_cut_off_within_its_header_is_read(tmp_path: Path, kind: Kind) -> None:
+    one, other = recordings(tmp_path, kind)
+    expected, _ = decode(tmp_path / "part", other)
+    second_page = one.index(b"OggS", 4)
+    for size in (40, second_page + 40):
+        decoded, warnings = decode(tmp_path / f"song.{kind.ending}", one[:size] + other)
+        assert np.array_equal(decoded, expected)
+    assert any("the start of 1 of its 2 parts can't be read" in warning for warning in warnings)
+
+
+def test_recording_with_a_damaged_header_is_read_with_the_settings_before_it(tmp_path: Path) -> None:
+    parts = recordings(tmp_path, VORBIS, 3)
+    at = parts[1].index(b"\x05vorbis")  # the codebooks
+    parts[1] = parts[1][:at] + bytes(500) + parts[1][at + 500 :]
+    decoded, warnings = decode(tmp_path / "song.ogg", b"".join(parts))
+    assert abs(decoded.shape[1] - 3 * LENGTH) <= 2048
+    assert any("the start of 1 of its 3 parts can't be read" in warning for warning in warnings)
