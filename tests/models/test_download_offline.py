@@ -24,7 +24,8 @@ def test_error_says_which_file_to_put_where(file: ModelFile, into: Path, server:
         fetch(file, into)
     assert caught.value.message == (
         f"{NAME} can't be downloaded: UNBRAID_OFFLINE is set. "
-        f"Unset UNBRAID_OFFLINE, use `unbraid models import`, or put these files into {into} by hand: {file.url} (SHA-256 {file.sha256})"
+        f"Unset UNBRAID_OFFLINE, use `unbraid models import`, or put these files into {into} by hand: "
+        f"{file.url} (SHA-256 {file.sha256})"
     )
     assert server.requests == []
 

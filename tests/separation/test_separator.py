@@ -216,3 +216,8 @@ def test_samples_that_are_not_numbers_become_silence_with_a_warning(
     assert str(warning) == "the array has 3 samples that are not numbers (NaN); they became silence."
     assert all(np.isfinite(stem).all() for stem in stems.values())
     assert separator.separate(song[:, 6:70_000]).warnings == ()
+
+
+def test_accompaniment_is_chosen_by_its_stem(separator: Separator) -> None:
+    with pytest.raises(SettingError, match=r"no_vocals is written together with vocals\. Choose vocals\."):
+        separator.separate(noise(2, 1000), stems="no_vocals")

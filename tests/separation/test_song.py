@@ -27,10 +27,9 @@ def test_measures_the_mono_mix_at_the_rate_of_the_model(rate: int, channels: int
     assert analysis.normalisation.deviation - SILENT_DEVIATION == pytest.approx(mono.std(ddof=1), rel=1e-6)
 
 
-def test_a_file_that_continues_in_stereo_is_stereo_after_the_first_pass(tmp_path: Path) -> None:
+def test_a_file_that_continues_in_stereo_is_stereo(tmp_path: Path) -> None:
     sound = noise(2, 48000)
     song = FileSong(chained(tmp_path, sound[:1], sound))
-    assert song.channels == 1
     model = replace(find_installed("lite"), normalise=True)
     analysis = analyse(song, model, Reporter(None, None))
     assert song.channels == 2

@@ -204,5 +204,5 @@ def _declares_all_frames(part: FilePart) -> bool:
     with part.open() as file:
         file.seek(leading_id3_size(file))
         declared = declared_frames(file.read(HEADER_FRAME))
-    counted = frames_of(part, "mp3").number or 0
+    counted = frames_of(FilePart(part.path), "mp3").number or 0
     return declared > 0 and counted <= 1 + declared + _MOST_UNDECLARED_FRAMES

@@ -134,7 +134,7 @@ def _remembered(part: FilePart, container_name: str, identity: tuple[int, ...]) 
 
 
 def walk(file: BinaryIO, container_name: str) -> Frames:
-    """Find the frames of an MP3, AAC or AC-3 file. Nothing is known of other files, and of those that need too many checks.
+    """Find the frames of an MP3, AAC or AC-3 file. Nothing is known of other files, and of those with too many gaps.
 
     Tags at the start, and an ID3v1 tag at the end, stay in the ranges: FFmpeg reads and skips them.
     """

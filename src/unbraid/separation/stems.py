@@ -56,8 +56,8 @@ def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") ->
         return StemChoice(tuple(sources), tuple(range(len(sources))), "none")
     choices = single_stems(sources)
     if name not in choices:
-        if name.removeprefix(COMPLEMENT_PREFIX) in choices:
-            stem = name.removeprefix(COMPLEMENT_PREFIX)
+        stem = str(name).removeprefix(COMPLEMENT_PREFIX)
+        if stem in choices:
             raise SettingError(f"{name} is written together with {stem}. Choose {stem}.")
         raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *choices))}.")
     index = list(sources).index(name)
