@@ -11,32 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cost_prices import PRICES
+from cost_speed import C7I, C8G, LAMBDA, LOAD, MB_PER_CPU, Processor, card
 
 SONG_S = 240
 VOLUMES = (10, 1_000, 100_000)
 """Songs a month."""
 HOURS = 730
 """Hours in a month."""
-ORIGINAL_USD = 13.66 / 10
-"""Cost of a song by the original project's own estimate, for ten songs a month."""
+ORIGINAL_HOURS, ORIGINAL_HOUR_USD = 2.5, 0.7364
+"""Hours of `ml.g4dn.xlarge` that the original project counts for ten songs, and its price for an hour."""
+ORIGINAL_OTHER_USD = 0.51
+"""Everything else in that project's list for ten songs: about 2.35 dollars in total, less the instance."""
+ORIGINAL_STATED_USD = 13.66
+"""The total that it states. Its own figures don't add up to it."""
+ORIGINAL_USD = (ORIGINAL_HOURS * ORIGINAL_HOUR_USD + ORIGINAL_OTHER_USD) / 10
+"""Cost of a song by that project's own figures, added up correctly."""
+OTHER_S = 5
+"""Estimated seconds for each song besides the measured time: download, the player's sound, upload.
 
-# Work. Measured: benchmarks/results/2026-11-23-htdemucs.md, 288 s of song in 138 s on two cores.
-CPU_S_PER_S = 138 / 288
-"""Seconds of work for one second of song, with htdemucs on two AVX-512 cores."""
-SPREAD_SLOWDOWN = 1.25
-"""Estimated slowdown because work is spread over more cores."""
-LAMBDA_SLOWDOWN = 1.25
-"""Estimated slowdown on Lambda: its processors are slower, and may lack AVX-512."""
-GPU_S_PER_S = 5 / 180
-"""Reported for htdemucs_6s on an RTX 3090 with TensorRT: 3 minutes in about 5 s (NVIDIA/TensorRT-RTX, issue 29)."""
-PYTORCH_SLOWDOWN = 2.0
-"""Estimated ratio of PyTorch's time to TensorRT's."""
-BANDWIDTH_GB_S = {"RTX 3090": 936, "T4": 320, "A10G": 600, "L4": 300}
-"""Memory bandwidth of the cards, from their data sheets. It limits such a network."""
-OTHER_S = 12
-"""Estimated seconds for each song besides separating: download, decoding, writing stems and waveforms, upload.
-
-The bundled model takes 9 s for 288 s of song, network and files together."""
+Stems and the player's sound are 0.13 GB, about 3 s at 45 MB/s; FLAC of two stems takes about 2 s.
+"""
 
 # Idle and start-up time
 IDLE_S = 15 * 60
@@ -51,6 +45,13 @@ START_S = {
     "the container loads the model": (20, 60),
 }
 """Estimates, lowest and highest. They have not been measured with this stack."""
+SANDBOX_S = (1, 5)
+"""Estimate: a function's sandbox starts and reads what it needs of the image. Billed."""
+TASK_START_S = (53, 62)
+"""Fargate creates a task and pulls an image of 413 MB, ten times: elasticscale.com, 2024-04-10. Partly billed."""
+TASK_CPUS, TASK_GB = 4, 8
+SPOT_DISCOUNT = 0.6
+"""Quoted: 0.5 to 0.7."""
 BUSY = 0.7
 """Estimated share of time in which instances work, if many songs keep several of them running."""
 
@@ -63,6 +64,8 @@ PROGRESS_INTERVAL_S = 0.8
 """Interval at which progress is written during a separation."""
 UPDATE_UNITS = 9
 """Write units of one update: an item of up to 3 KB in the table, and its move in the index by state."""
+RANGES = 120
+"""Ranges that the player reads: chunks of 5 s."""
 CALLS = 30
 """Calls of the HTTP API: upload, process, some status calls and their preflights, and the history."""
 MINUTES = 15
@@ -74,7 +77,10 @@ ALARMS = {"gpu": 10, "cpu": 5}
 """Including those that scale the endpoint."""
 METRICS = 6
 """Metrics of songs, by function. AWS bills only hours in which a metric is sent, and metrics of faults are rare."""
-IMAGES_GB = {"gpu": 2 * 4.6, "cpu": 2 * 0.5}
+IMAGES = 2
+"""Images that the repository keeps."""
+IMAGE_GB = {"gpu": 4.7, "cpu": 0.6}
+"""From the sizes of the contents, with the models `htdemucs` and `spleeter`."""
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS
 """Calls of the upkeep function, which recovers lost songs and deletes expired ones."""
@@ -88,42 +94,68 @@ class Machine:
     name: str
     rate: float
     """Seconds of work for one second of song."""
+    model: str = "htdemucs"
     lambda_gb: float = 0.0
     """Memory of a function in GB; 0: an instance, billed by the hour."""
+    start_s: float = 0.0
+    """Billed seconds before each song: a function starts and loads its model."""
+    task: bool = False
+    """A Fargate Spot task with TASK_CPUS and TASK_GB, billed while it starts and works."""
 
     @property
     def song_s(self) -> float:
-        """Seconds for one song, in total."""
-        return OTHER_S + SONG_S * self.rate
+        """Billed seconds for one song, in total."""
+        return self.start_s + OTHER_S + SONG_S * self.rate
 
     @property
     def busy_usd(self) -> float:
         """Cost of one song on a machine that is running and always busy."""
+        if self.task:
+            hour = TASK_CPUS * PRICES["Fargate processor"].usd + TASK_GB * PRICES["Fargate memory"].usd
+            return self.song_s * hour * (1 - SPOT_DISCOUNT) / 3600
         if self.lambda_gb:
             disk = PRICES["Lambda disk"].usd * self.lambda_gb  # as large as the memory
             return self.song_s * (PRICES["Lambda x86"].usd * self.lambda_gb + disk)
         return self.song_s * PRICES[self.name].usd / 3600
 
+    @property
+    def on_demand(self) -> bool:
+        """Whether each song is billed alone, without idle time."""
+        return self.task or self.lambda_gb > 0
 
-def card(name: str) -> float:
-    """Estimate the seconds of work for one second of song on a graphics card, from the published figure."""
-    return GPU_S_PER_S * BANDWIDTH_GB_S["RTX 3090"] / BANDWIDTH_GB_S[name] * PYTORCH_SLOWDOWN
+
+def function(
+    memory_mb: int, model: str, processor: Processor = LAMBDA, sandbox_s: float | None = None
+) -> Machine:
+    """Return a function with so much memory. Every song is taken for a cold start, the worst case."""
+    start = (sum(SANDBOX_S) / 2 if sandbox_s is None else sandbox_s) + processor.load_s(LOAD[model])
+    rate = processor.rate(model, memory_mb / MB_PER_CPU)
+    return Machine(f"Lambda, {memory_mb:,} MB", rate, model, memory_mb / 1024, start)
 
 
-def cores(count: int) -> float:
-    """Estimate the seconds of work for one second of song on `count` cores, from the measured figure."""
-    return CPU_S_PER_S * 2 / count * SPREAD_SLOWDOWN
+def task(processor: Processor = LAMBDA, start_s: float | None = None) -> Machine:
+    """Return a Fargate Spot task."""
+    start = (sum(TASK_START_S) / 2 if start_s is None else start_s) + processor.load_s(LOAD["htdemucs"])
+    rate = processor.rate("htdemucs", TASK_CPUS)
+    return Machine(f"Fargate Spot, {TASK_CPUS} vCPU", rate, start_s=start, task=True)
 
 
 GPU = Machine("ml.g4dn.xlarge", card("T4"))
-FUNCTION = Machine("Lambda, 10 GB", cores(6) * LAMBDA_SLOWDOWN, 10)
+FUNCTION = function(10_240, "htdemucs")
+FAST_FUNCTION = function(10_240, "spleeter")
 MACHINES = (
     GPU,
     Machine("ml.g5.xlarge", card("A10G")),
     Machine("ml.g6.xlarge", card("L4")),
-    Machine("ml.c7i.xlarge", cores(4)),
-    Machine("ml.c7i.2xlarge", cores(8)),
+    Machine("ml.c7i.xlarge", C7I.rate("htdemucs", 4)),
+    Machine("ml.c7i.2xlarge", C7I.rate("htdemucs", 8)),
+    Machine("ml.c8g.xlarge", C8G.rate("htdemucs", 4)),
+    task(),
     FUNCTION,
+    function(3_008, "htdemucs"),
+    Machine("ml.c7i.xlarge", C7I.rate("spleeter", 4), "spleeter"),
+    FAST_FUNCTION,
+    function(3_008, "spleeter"),
 )
 
 
@@ -142,7 +174,7 @@ def hours(machine: Machine, songs: float) -> float:
 
 def compute_usd(machine: Machine, songs: float) -> float:
     """Return the cost of separating in a month, without the free allowance of functions."""
-    if machine.lambda_gb:
+    if machine.on_demand:
         return songs * machine.busy_usd
     return hours(machine, songs) * PRICES[machine.name].usd
 
@@ -161,7 +193,7 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
         "DynamoDB writes": songs * (updates + 10) * UPDATE_UNITS,
         "DynamoDB reads": songs * (updates + CALLS) * 2,
         "S3 writes": songs * 20,
-        "S3 reads": songs * 120,  # the player downloads chunks of 5 s
+        "S3 reads": songs * RANGES,
         "SNS": songs * 2,
         "SQS": songs * 4 if machine.lambda_gb else 0,
         "CloudWatch logs": songs * 40e-6,
@@ -174,9 +206,9 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
 
 def fixed(machine: Machine) -> dict[str, float]:
     """Return the units of fixed costs in a month, with one deployment."""
-    kind = "cpu" if machine.lambda_gb else "gpu"
+    kind = "cpu" if machine.on_demand else "gpu"
     return {
-        "ECR storage": IMAGES_GB[kind],
+        "ECR storage": IMAGES * IMAGE_GB[kind],
         "CloudWatch alarms": ALARMS[kind],
         "CloudWatch dashboards": 1,
         "CloudWatch metrics": METRICS,

@@ -13,6 +13,9 @@ PAGE = "https://aws.amazon.com/"
 LIST = "AWS Price List API of 2026-09-13, as a public repository quotes it"
 QUOTED = "several public repositories of 2025 and 2026 agree"
 CHECK = "check"
+WORKBENCH = "SuperCowPowers/workbench on GitHub, model_utils.py"
+EC2_FILE = "price file of EC2 read on 2026-10-09, as a public repository quotes it"
+FARGATE = "fortem.dev, June 2026, and tomgregory.com agree; Spot: less 50 to 70 %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,15 @@ PRICES = {
     "ml.g4dn.xlarge": Price(0.736, "hour", "sagemaker/ai/pricing/", QUOTED),
     "ml.g5.xlarge": Price(1.408, "hour", "sagemaker/ai/pricing/", QUOTED),
     "ml.g6.xlarge": Price(1.127, "hour", "sagemaker/ai/pricing/", QUOTED),
-    "ml.c7i.xlarge": Price(0.214, "hour", "sagemaker/ai/pricing/", f"{CHECK}: 1.2 times EC2's 0.1785"),
-    "ml.c7i.2xlarge": Price(0.428, "hour", "sagemaker/ai/pricing/", f"{CHECK}: 1.2 times EC2's 0.357"),
+    "ml.c7i.xlarge": Price(
+        0.214, "hour", "sagemaker/ai/pricing/", f"{WORKBENCH}: 0.21; 1.2 times EC2's 0.1785"
+    ),
+    "ml.c7i.2xlarge": Price(0.428, "hour", "sagemaker/ai/pricing/", f"{CHECK}: twice ml.c7i.xlarge"),
+    "ml.c8g.xlarge": Price(
+        0.191, "hour", "sagemaker/ai/pricing/", f"{CHECK}: 1.2 times EC2's 0.15952, {EC2_FILE}"
+    ),
+    "Fargate processor": Price(0.04048, "hour", "fargate/pricing/", FARGATE),
+    "Fargate memory": Price(0.004445, "GB-hour", "fargate/pricing/", FARGATE),
     "Lambda x86": Price(1.66667e-5, "GB-second", "lambda/pricing/", QUOTED, 400_000),
     "Lambda arm64": Price(1.33334e-5, "GB-second", "lambda/pricing/", LIST),
     "Lambda disk": Price(3.09e-8, "GB-second", "lambda/pricing/", CHECK),

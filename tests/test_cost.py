@@ -33,14 +33,77 @@ def model(cost: ModuleType) -> ModuleType:
     return sys.modules["cost_model"]
 
 
-def test_page_has_every_table_that_the_script_prints(cost: ModuleType) -> None:
-    assert [name for name, text in cost.tables().items() if text not in PAGE] == []
+@pytest.fixture
+def cold(cost: ModuleType) -> ModuleType:
+    """`benchmarks/cost_cold.py`."""
+    return sys.modules["cost_cold"]
 
 
-def test_measured_rate_is_in_the_results(model: ModuleType) -> None:
-    results = (ROOT / "benchmarks" / "results" / "2026-11-23-htdemucs.md").read_text("utf-8")
-    seconds, song_s = map(int, re.search(r"song of (\d+) s.*?\| (\d+) s against", results).groups()[::-1])
-    assert seconds / song_s == model.CPU_S_PER_S
+@pytest.fixture
+def speed(cost: ModuleType) -> ModuleType:
+    """`benchmarks/cost_speed.py`."""
+    return sys.modules["cost_speed"]
+
+
+def results(name: str) -> str:
+    """Return a page of the results."""
+    return (ROOT / "benchmarks" / "results" / name).read_text("utf-8")
+
+
+def test_page_has_every_table_and_statement_that_the_script_prints(cost: ModuleType) -> None:
+    printed = cost.tables() | cost.statements()
+    assert [name for name, text in printed.items() if text not in PAGE] == []
+
+
+def test_no_amount_on_the_page_is_written_by_hand() -> None:
+    by_hand = re.sub(r"<!-- cost.py: (.*?) -->.*?<!-- end of \1 -->", "", PAGE, flags=re.DOTALL)
+    prose = [line for line in by_hand.splitlines() if not line.startswith("|")]
+    assert [line for line in prose if re.search(r"\d\.\d|\$|dollars? \d|\d dollar", line)] == []
+
+
+def test_write_restores_changed_tables_and_statements(cost: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.replace("0.0017", "7").replace("| 1,000 |", "| 2,000 |"), "utf-8")
+    cost.write(page)
+    assert page.read_text("utf-8") == PAGE
+
+
+def test_measured_speeds_are_in_the_results(speed: ModuleType) -> None:
+    rows = re.findall(r"\| song, wall, s \| ([\d.]+) \(", results("2026-11-23-speed.md"))
+    assert [round(float(row)) for row in rows[:2]] == [speed.HTDEMUCS_VNNI_S, speed.HTDEMUCS_S]
+    runs = re.search(
+        r"\| `spleeter` \| ([\d.]+) s .*?\| ([\d.]+) s .*?\| ([\d.]+) s", results("2026-11-29-spleeter.md")
+    )
+    assert runs is not None
+    assert max(map(float, runs.groups())) == pytest.approx(speed.SPLEETER_S, abs=0.05)
+
+
+def test_ratio_of_instructions_and_load_times_are_in_the_results(speed: ModuleType) -> None:
+    text = results("2026-11-29-aws-cost.md")
+    row = re.search(r"\| `spleeter`, user.*", text)
+    assert row is not None
+    wide, narrow, ratio = row[0].split("|")[2:5]
+    assert sum(map(float, narrow.split(","))) / sum(map(float, wide.split(","))) == pytest.approx(
+        float(ratio), abs=0.05
+    )
+    assert float(ratio) == speed.SPLEETER_AVX2
+    here = re.search(r"takes ([\d.]+) CPU seconds", text)
+    assert here is not None
+    assert speed.WORK["htdemucs", speed.AVX2] / float(here[1]) == pytest.approx(speed.ZEN_5, abs=0.02)
+    for name, load in speed.LOAD.items():
+        assert re.search(rf"\| `{name}`.* \| {load} \|", text), name
+
+
+def test_figures_of_the_original_add_up(model: ModuleType) -> None:
+    assert round(model.ORIGINAL_HOURS * model.ORIGINAL_HOUR_USD, 2) == 1.84
+    assert round(model.ORIGINAL_USD * 10, 2) == 2.35
+    assert "1,366" not in PAGE and "136,600" not in PAGE
+
+
+def test_images_are_counted_as_often_as_the_repository_keeps_them(model: ModuleType) -> None:
+    kept = re.search(r"^KEPT = (\d+)", (ROOT / "infra" / "images.py").read_text("utf-8"), re.MULTILINE)
+    assert kept is not None and int(kept[1]) == model.IMAGES
+    assert model.fixed(model.FUNCTION)["ECR storage"] == model.IMAGES * model.IMAGE_GB["cpu"]
 
 
 def test_retention_and_progress_interval_are_those_of_the_application(model: ModuleType) -> None:
@@ -68,12 +131,47 @@ def test_every_price_has_a_page_and_a_source(cost: ModuleType) -> None:
 
 def test_second_machine_is_cheaper_above_break_even_only(model: ModuleType) -> None:
     small = next(machine for machine in model.MACHINES if machine.name == "ml.c7i.xlarge")
-    songs = model.break_even(model.FUNCTION, small)
-    assert songs is not None
-    at = [
-        model.compute_usd(small, songs * near) / model.compute_usd(model.FUNCTION, songs * near)
-        for near in (0.9, 1.1)
-    ]
-    assert at[0] > 1 > at[1]
-    assert math.isclose(sum(at) / 2, 1, rel_tol=0.1)
-    assert model.break_even(model.FUNCTION, model.GPU) is None
+    for instance in (small, model.GPU):
+        songs = model.break_even(model.FUNCTION, instance)
+        assert songs is not None
+        at = [
+            model.compute_usd(instance, songs * near) / model.compute_usd(model.FUNCTION, songs * near)
+            for near in (0.9, 1.1)
+        ]
+        assert at[0] > 1 > at[1]
+        assert math.isclose(sum(at) / 2, 1, rel_tol=0.1)
+    assert model.break_even(model.FUNCTION, model.Machine("ml.g5.xlarge", 10)) is None
+
+
+def test_tables_by_number_of_songs_take_the_worst_case_of_functions(
+    cold: ModuleType, model: ModuleType
+) -> None:
+    for memory_mb, name in ((10_240, "htdemucs"), (3_008, "spleeter")):
+        best, worst = cold.of_function(memory_mb, name).usd
+        middle = model.function(memory_mb, name).busy_usd
+        assert best < middle < worst < middle * 1.15
+
+
+def test_function_with_spleeter_is_the_nearest_to_both_limits(cold: ModuleType) -> None:
+    every = cold.configurations()
+    assert not [one for one in every if one.cheap == one.quick == "yes"]
+    nearest = min((one for one in every if one.cheap == "yes"), key=lambda one: one.cold_s[1])
+    assert (nearest.name, nearest.model, nearest.quick) == ("Lambda, 10,240 MB", "spleeter", "perhaps")
+    assert cold.warm_function("spleeter").quick == "yes"
+
+
+def test_cut_song_is_quick_only_with_a_new_library_and_above_the_cost_limit(cold: ModuleType) -> None:
+    quick = [(fan, fan.figures()) for fan in cold.fans() if fan.figures().quick != "no"]
+    assert quick
+    assert all(fan.loading == cold.NATIVE and figures.cheap == "no" for fan, figures in quick)
+
+
+def test_more_functions_for_a_song_are_quicker_and_cost_more(cold: ModuleType) -> None:
+    few, many = (cold.Fan(3_008, count, cold.IN_IMAGE).figures() for count in (10, 31))
+    assert all(more < fewer for more, fewer in zip(many.cold_s, few.cold_s, strict=True))
+    assert all(more > fewer for more, fewer in zip(many.usd, few.usd, strict=True))
+
+
+def test_fargate_spot_is_the_cheapest_for_few_songs_with_htdemucs(model: ModuleType) -> None:
+    costs = {one.name: model.compute_usd(one, 10) for one in model.MACHINES if one.model == "htdemucs"}
+    assert min(costs, key=costs.__getitem__).startswith("Fargate Spot")
