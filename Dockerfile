@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The inference image: `serve` listens on port 8080, `function` runs in AWS Lambda. docs/container.md describes it.
 
 # gpu: PyTorch with CUDA 12, and OpenVINO; cpu: only OpenVINO.

@@ -52,6 +52,12 @@ def test_every_base_image_is_pinned_by_digest_or_is_a_stage() -> None:
     assert {"gpu", "cpu"} < stages
 
 
+def test_the_build_pulls_nothing_from_docker_hub() -> None:
+    """Docker Hub answers anonymous builds in AWS with 429. A `# syntax=` line pulls its frontend from there."""
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    assert [line for line in lines if re.match(r"#\s*syntax\s*=", line, re.IGNORECASE)] == []
+
+
 def test_the_image_runs_as_an_unprivileged_user_and_serves_by_default() -> None:
     last = STEPS[max(number for number, (name, _) in enumerate(STEPS) if name == "FROM") :]
     instructions = dict(last)
