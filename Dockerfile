@@ -80,7 +80,7 @@ ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \
     UNBRAID_CACHE=/opt/models \
     UNBRAID_OFFLINE=1 \
     UNBRAID_MODELS="auto fast lite ${MODELS}"
-USER 1000:1000
+# SageMaker expects the container to start as root. `serve` then becomes user 1000; Lambda runs images as its own user.
 WORKDIR /tmp
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \

@@ -1,4 +1,4 @@
-"""The steps of the Dockerfile, run in a chroot, give a working container: unprivileged and on a read-only root.
+"""The steps of the Dockerfile, run in a chroot, give a working container: without root's rights and on a read-only root.
 
 Needs minutes, the network and root, so only `./test -m image` runs it: without CUDA, with the models that a package
 index has.
@@ -93,7 +93,7 @@ def first_process(process: subprocess.Popen[bytes]) -> int:
 
 
 def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) -> None:
-    assert (image.user, image.ports) == ("1000:1000", ["8080"])
+    assert (image.user, image.ports) == ("0:0", ["8080"])
     assert [*image.entry, *image.command] == ["python3", "-m", "unbraid.aws.container", "serve"]
     tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
     assert [tool for tool in tools if (image.root / "usr/bin" / tool).exists()] == []
@@ -131,7 +131,8 @@ def test_the_server_writes_the_same_stems_and_stops_on_sigterm(
         container.wait_until_ready()
         inside = first_process(process)
         status = Path(f"/proc/{inside}/status").read_text()
-        assert "Uid:\t1000\t1000\t1000\t1000" in status
+        assert "Uid:\t1000\t1000\t1000\t1000" in status and "Gid:\t1000\t1000\t1000\t1000" in status
+        assert "CapEff:\t0000000000000000" in status
         port = container.url.rpartition(":")[2]
         health = chroot_command(image.root, image.check, {**variables, "UNBRAID_PORT": port}, user=image.user)
         assert subprocess.run(health, check=False).returncode == 0

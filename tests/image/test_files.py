@@ -14,6 +14,7 @@ import yaml
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
+from unbraid.aws.container.user import USER
 from unbraid.models import catalog
 from unbraid.models.auto import ORDERS
 
@@ -58,10 +59,11 @@ def test_the_build_pulls_nothing_from_docker_hub() -> None:
     assert [line for line in lines if re.match(r"#\s*syntax\s*=", line, re.IGNORECASE)] == []
 
 
-def test_the_image_runs_as_an_unprivileged_user_and_serves_by_default() -> None:
+def test_the_image_starts_as_root_for_sagemaker_and_serves_by_default() -> None:
     last = STEPS[max(number for number, (name, _) in enumerate(STEPS) if name == "FROM") :]
     instructions = dict(last)
-    assert instructions["USER"] == "1000:1000"
+    assert [value for name, value in STEPS if name == "USER"] == []
+    assert f"useradd --uid {USER} --user-group" in "\n".join(value for name, value in STEPS if name == "RUN")
     assert json.loads(instructions["ENTRYPOINT"]) == ["python3", "-m", "unbraid.aws.container"]
     assert json.loads(instructions["CMD"]) == ["serve"]
     assert instructions["EXPOSE"] == "8080"

@@ -107,8 +107,8 @@ class LocalContainer:
 
     @classmethod
     def start(cls, environment: Mapping[str, str], log: Path) -> LocalContainer:
-        """Start a server from the source tree."""
-        command = [sys.executable, "-m", "unbraid.aws.container", "serve"]
+        """Start a server from the source tree, as the user of the test, who may be root."""
+        command = [sys.executable, "-m", "unbraid.aws.container.server"]
         variables = {
             **os.environ,
             **LOCAL_ADDRESS,

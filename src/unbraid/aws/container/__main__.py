@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "awslambdaric", HANDLER])
     if command == "ping":
         return _ping()
+    from unbraid.aws.container.user import drop_root
+
+    drop_root()  # before the server and its libraries are loaded
     from unbraid.aws.container import server
 
     return server.main()

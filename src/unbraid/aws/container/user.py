@@ -1,0 +1,22 @@
+"""The user that the server runs as.
+
+SageMaker expects containers to start as root ("How SageMaker AI Runs Your Inference Image"). Songs are files of
+strangers, so the server gives up these rights before it reads the first one.
+"""
+
+from __future__ import annotations
+
+import os
+
+USER = GROUP = 1000
+"""The user `unbraid` of the Dockerfile."""
+
+
+def drop_root() -> None:
+    """Become USER for good if this process is root; otherwise keep its user. Raises OSError if that is forbidden."""
+    if os.geteuid() != 0:
+        return
+    # In this order: only root may change its groups.
+    os.setgroups([])
+    os.setresgid(GROUP, GROUP, GROUP)
+    os.setresuid(USER, USER, USER)
