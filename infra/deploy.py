@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, cdk_cli, destroy, page
+from infra import builds, cdk_cli, destroy, leftovers, page
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
@@ -85,6 +85,7 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     template = json.loads(assembled(settings, assembly).read_text("utf-8"))
     cdk_cli.cdk(assembly, account, "diff", STACK)
     ask("Apply these changes to AWS?", yes)
+    leftovers.delete_log_groups(account, template)
     tag = str(template["Outputs"]["WantedImage"]["Value"])
     image = builds.image_exists(account, tag)
     parameters = image_parameters(tag, image, account.image_tag())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnCondition, CfnResource, Duration, RemovalPolicy
+from aws_cdk import Aws, CfnCondition, CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -66,7 +66,9 @@ class Endpoint(Construct):
             "Model",
             execution_role_arn=role.role_arn,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=images.uri(tag), environment=dict(environment)
+                image=images.uri(tag),
+                # SageMaker tells containers no region, unlike Lambda; boto3 reads this variable.
+                environment={**environment, "AWS_DEFAULT_REGION": Aws.REGION},
             ),
         )
         config = sagemaker.CfnEndpointConfig(
@@ -100,12 +102,13 @@ class Endpoint(Construct):
         endpoint = sagemaker.CfnEndpoint(
             self, "Endpoint", endpoint_name=STACK, endpoint_config_name=config.attr_endpoint_config_name
         )
+        # Also without an image: the last lines of a stopping endpoint arrive after it is deleted.
         log = logs.CfnLogGroup(
             self, "Log", log_group_name=f"/aws/sagemaker/Endpoints/{STACK}", retention_in_days=30
         )
         log.apply_removal_policy(RemovalPolicy.DESTROY)
         endpoint.add_resource_dependency(log)
-        for resource in (model, config, endpoint, log, *self._scaling(endpoint, settings.at_most)):
+        for resource in (model, config, endpoint, *self._scaling(endpoint, settings.at_most)):
             resource.cfn_options.condition = image
 
     def metric(self, name: str, statistic: str, period_s: int = 60) -> cloudwatch.Metric:
@@ -137,7 +140,8 @@ class Endpoint(Construct):
                 "rights": iam.PolicyDocument(
                     statements=[
                         *images.pull(),
-                        allow(["logs:CreateLogGroup", *streams], group, f"{group}:log-stream:*"),
+                        # Not CreateLogGroup: late lines would create the deleted group again, and the next deployment fail.
+                        allow(streams, group, f"{group}:log-stream:*"),
                         allow(
                             ["cloudwatch:PutMetricData"],
                             "*",

@@ -1,4 +1,4 @@
-"""The steps of the Dockerfile, run in a chroot, give a working container: without root's rights and on a read-only root.
+"""The steps of the Dockerfile, run in a chroot, give a working container on a read-only root, without root's rights.
 
 Needs minutes, the network and root, so only `./test -m image` runs it: without CUDA, with the models that a package
 index has.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from infra.sources import ROOT
-from tests.infra.template_queries import Template, condition_of, one, resources, text
+from tests.infra.template_queries import Template, all_statements, condition_of, listed, one, resources, text
 
 from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
@@ -89,6 +89,20 @@ def test_the_functions_name_the_endpoint_as_it_is_called(synth: Synth) -> None:
         assert function["Environment"]["Variables"]["UNBRAID_ENDPOINT"] == name
     log = one(template, "Logs::LogGroup", "EndpointLog")
     assert log["LogGroupName"] == f"/aws/sagemaker/Endpoints/{name}"
+
+
+def test_an_endpoint_that_comes_and_goes_keeps_one_log_group(synth: Synth) -> None:
+    """A stopping endpoint writes its last lines after its deletion. Created again by them, the group would be in the way."""
+    template = synth()
+    assert condition_of(template, "Logs::LogGroup") == {None}
+    allowed = [action for _, each in all_statements(template) for action in listed(each["Action"])]
+    assert "logs:CreateLogGroup" not in allowed
+
+
+def test_the_container_on_the_endpoint_knows_its_region(synth: Synth) -> None:
+    """SageMaker's hosting sets no AWS_REGION, as Lambda does. boto3 fails without a region."""
+    container = one(synth(), "SageMaker::Model")["PrimaryContainer"]
+    assert container["Environment"]["AWS_DEFAULT_REGION"] == {"Ref": "AWS::Region"}
 
 
 def test_instances_follow_the_queue_and_the_first_song_wakes_one(synth: Synth) -> None:

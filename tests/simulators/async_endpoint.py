@@ -26,7 +26,8 @@ from tests.simulators.auto_scaling import AutoScaling
 from tests.simulators.cloudformation import REGION, Template
 from tests.simulators.endpoint_instance import ContainerGone, EndpointInstance, InvocationTimedOut
 
-COMMAND = [sys.executable, "-m", "unbraid.aws.container", "serve"]
+# Without `serve`, which would give up the rights of a root user, whose folders the tests use.
+COMMAND = [sys.executable, "-m", "unbraid.aws.container.server"]
 TICK_S = 0.05
 
 

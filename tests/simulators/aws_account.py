@@ -199,8 +199,6 @@ class AwsAccount:
         role = model["ExecutionRoleArn"]
         environment = {
             **self._environment(role),
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "src"), *sys.path))),
             "HOME": str(self.folder),
