@@ -19,8 +19,6 @@ DOWNLOADED = ("htdemucs", "spleeter", "spleeter_lite")
 """Models that the build downloads into the image, and bags of them. `lite` is part of the package."""
 MODELS = ("auto", "fast", "lite", *DOWNLOADED)
 """Models that users may choose; `auto` is the best of them, `fast` the best that is much faster than real time."""
-KEPT = 2
-"""Images kept, so that a rollback is possible. Each costs about ten cents a month per GB."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
 """8 processors, 15 GB, 128 GB of disk, paid per minute of building."""
 
@@ -38,14 +36,14 @@ class Images(Construct):
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             empty_on_delete=True,
             removal_policy=RemovalPolicy.DESTROY,
+            # A rule that counts images would delete the running one after some that failed to start. The build deletes
+            # old images instead, because it knows which one runs. Each costs about ten cents a month per GB.
             lifecycle_rules=[
                 ecr.LifecycleRule(
                     description="unfinished uploads",
                     tag_status=ecr.TagStatus.UNTAGGED,
                     max_image_age=Duration.days(1),
-                    rule_priority=1,
-                ),
-                ecr.LifecycleRule(description="the last ones", max_image_count=KEPT, rule_priority=2),
+                )
             ],
         )
         self.tag = tag
@@ -105,6 +103,7 @@ class Images(Construct):
 
     def _role(self, log: logs.LogGroup, source: assets.Asset) -> iam.Role:
         push = ["CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"]
+        clean_up = ["BatchDeleteImage", "ListImages"]
         object_arn = f"arn:{Aws.PARTITION}:s3:::{source.s3_bucket_name}/{source.s3_object_key}"
         stack = named("cloudformation", f"stack/{STACK}/*")
         role = iam.Role(
@@ -117,7 +116,9 @@ class Images(Construct):
                         allow(["logs:CreateLogStream", "logs:PutLogEvents"], log.log_group_arn),
                         allow(["s3:GetObject", "s3:GetObjectVersion"], object_arn),
                         *self.pull(),
-                        allow([f"ecr:{action}" for action in push], self.repository.repository_arn),
+                        allow(
+                            [f"ecr:{action}" for action in (*push, *clean_up)], self.repository.repository_arn
+                        ),
                         # CloudFormation makes the changes with the role that deployed the stack.
                         allow(["cloudformation:DescribeStacks", "cloudformation:UpdateStack"], stack),
                     ]

@@ -61,6 +61,8 @@ PROJECT = {
     "IMAGE_TAG": "new",
     "STACK": "unbraid",
 }
+TAGS = "failed\told\tnew\tolder"
+"""Images in the repository, as the command line prints them."""
 CODEBUILD_VARIABLES = {"CODEBUILD_BUILD_SUCCEEDING"}
 
 
@@ -157,7 +159,7 @@ class Build:
             f'echo "$call" >>"{self._calls}"\n'
             f'case "$call" in *"{failing}"*) exit 1 ;; esac\n'
             'case "$call" in *"manifest inspect"*) exit 1 ;;\n'
-            f'*ParameterValue*) echo "{previous}" ;; *StackStatus*) echo UPDATE_COMPLETE ;; "docker run"*) echo c1 ;;\n'
+            f'*ParameterValue*) echo "{previous}" ;; *StackStatus*) echo UPDATE_COMPLETE ;; *list-images*) echo "{TAGS}" ;; "docker run"*) echo c1 ;;\n'
             "esac\n"
         )
         file.chmod(0o755)
@@ -214,3 +216,14 @@ def test_the_first_build_has_no_cache_and_the_same_image_updates_nothing(
     again = Build(tmp_path / "again", spec, previous="new")
     assert again.succeeded, again.stderr
     assert again.calls("aws cloudformation update-stack") == []
+
+
+def test_keeps_the_image_that_runs_and_the_new_one(spec: dict[str, Any], tmp_path: Path) -> None:
+    build = Build(tmp_path, spec)  # it runs "old"; "failed" was pushed later and did not start
+    assert build.succeeded, build.stderr
+    deletions = build.calls("aws ecr batch-delete-image")
+    assert [call.rpartition("imageTag=")[2] for call in deletions] == ["failed", "older"]
+    assert all("--repository-name unbraid " in call for call in deletions)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    settled = max(number for number, call in enumerate(calls) if "StackStatus" in call)
+    assert calls.index(deletions[0]) > settled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -182,7 +183,12 @@ def test_images_are_scanned_and_tags_are_immutable(template: Template) -> None:
     repository = one(template, "ECR::Repository")
     assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
     assert repository["ImageTagMutability"] == "IMMUTABLE"
-    assert '"imageCountMoreThan"' in repository["LifecyclePolicy"]["LifecyclePolicyText"]
+
+
+def test_no_lifecycle_rule_can_delete_the_image_that_runs(template: Template) -> None:
+    """ECR counts and dates images without knowing which one runs. The build deletes tagged images."""
+    policy = json.loads(one(template, "ECR::Repository")["LifecyclePolicy"]["LifecyclePolicyText"])
+    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
 
 
 def test_the_page_may_run_only_its_script_and_call_only_its_services(synth: Synth) -> None:
