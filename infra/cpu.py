@@ -52,8 +52,8 @@ class Cpu(Construct):
         at_most: int,
         environment: Mapping[str, str],
         work: Sequence[iam.PolicyStatement],
-    ) -> None:
-        """Create the function, with at most `at_most` concurrent runs, under the condition `image`."""
+    ) -> str:
+        """Create the function, with at most `at_most` concurrent runs, if `image`; return its log group."""
         receive = [
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
@@ -96,3 +96,4 @@ class Cpu(Construct):
                 conditions={"ArnLike": {"aws:SourceArn": named("lambda", f"function:{NAME}")}},
             )
         )
+        return log.log_group_name

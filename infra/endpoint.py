@@ -58,8 +58,8 @@ class Endpoint(Construct):
         environment: Mapping[str, str],
         work: Sequence[iam.PolicyStatement],
         rights: Rights,
-    ) -> None:
-        """Create the endpoint under the condition `image`. `work`: the rights that separating a song needs."""
+    ) -> str:
+        """Create the endpoint under the condition `image`; return its log group. `work`: rights to separate a song."""
         role = self._role(images, work, rights)
         model = sagemaker.CfnModel(
             self,
@@ -110,6 +110,7 @@ class Endpoint(Construct):
         endpoint.add_resource_dependency(log)
         for resource in (model, config, endpoint, *self._scaling(endpoint, settings.at_most)):
             resource.cfn_options.condition = image
+        return log.ref
 
     def metric(self, name: str, statistic: str, period_s: int = 60) -> cloudwatch.Metric:
         """Return a metric of the endpoint's queue."""

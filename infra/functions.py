@@ -106,6 +106,8 @@ class Functions(Construct):
         }
         if self.has_endpoint(environment):
             background["on_invocation_end"] = requeue
+        self.notifying = [name for name in background if name != "push"]
+        """Functions that may end a session and notify its user."""
         self.by_name = {
             name: Function(self, name, code=code, environment=environment, rights=statements).function
             for name, statements in foreground.items()

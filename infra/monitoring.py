@@ -144,6 +144,10 @@ class Monitoring(Construct):
             [self._of_function(function, "Duration", at) for at in ("p50", "p95")],
         )
 
+    def email(self, refused: cloudwatch.IMetric) -> None:
+        """Watch e-mails that SES refuses."""
+        self._alarm("email-refused", refused, 1, "SES refused to send an e-mail, for example in its sandbox.")
+
     def dashboard(self) -> None:
         """Create the dashboard. Call this last."""
         cloudwatch.Dashboard(

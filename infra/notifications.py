@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.function import NAMESPACE
+from infra.nag import acknowledged
 from infra.rights import allow, named
 from infra.settings import STACK
+from unbraid.aws.email import NOT_SENT
 
 
 class Notifications(Construct):
@@ -21,6 +27,11 @@ class Notifications(Construct):
         self.sender = sender
         if sender is not None:
             ses.EmailIdentity(self, "Sender", identity=ses.Identity.email(sender))
+            acknowledged(
+                Stack.of(self),
+                "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]",
+                "SES checks the sender's domain and, in its sandbox, the recipient too; a condition fixes the sender.",
+            )
         self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True)
         topic = self.topic.node.default_child
         assert isinstance(topic, sns.CfnTopic)
@@ -31,6 +42,26 @@ class Notifications(Construct):
         """Return the rights to send notifications."""
         rights = [allow(["sns:Publish"], self.topic.topic_arn)]
         if self.sender is not None:
-            identity = named("ses", f"identity/{self.sender}")
-            rights.append(allow(["ses:SendEmail"], identity, StringEquals={"ses:FromAddress": self.sender}))
+            # SendEmail of SES v2 needs the right SendRawEmail for a whole message, which we send.
+            send, identities = ["ses:SendEmail", "ses:SendRawEmail"], named("ses", "identity/*")
+            rights.append(allow(send, identities, StringEquals={"ses:FromAddress": self.sender}))
         return rights
+
+    def count_refusals(self, log_groups: Mapping[str, str]) -> cloudwatch.Metric:
+        """Count e-mails that SES refused, in these logs (id -> name) of the processes that send them."""
+        metric = "EmailsRefused"
+        for process, name in log_groups.items():
+            logs.CfnMetricFilter(
+                self,
+                f"Refused{process}",
+                log_group_name=name,
+                filter_pattern=f'{{ $.event = "{NOT_SENT}" }}',
+                metric_transformations=[
+                    logs.CfnMetricFilter.MetricTransformationProperty(
+                        metric_namespace=NAMESPACE, metric_name=metric, metric_value="1"
+                    )
+                ],
+            )
+        return cloudwatch.Metric(
+            namespace=NAMESPACE, metric_name=metric, statistic="Sum", period=Duration.minutes(5)
+        )

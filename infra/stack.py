@@ -126,13 +126,20 @@ class UnbraidStack(Stack):
         monitoring.functions(list(functions.by_name), dead_letters)
 
         work = [*rights.work(), *dispatch, *notifications.send()]
+        senders = {name: functions.by_name[name].log_group.log_group_name for name in functions.notifying}
         if endpoint is not None:
-            endpoint.run(image, images, tag.value_as_string, settings, environment, work, rights)
+            senders["container"] = endpoint.run(
+                image, images, tag.value_as_string, settings, environment, work, rights
+            )
             functions.subscribe(endpoint.succeeded, endpoint.failed)
             monitoring.endpoint(endpoint)
         if cpu is not None:
-            cpu.run(image, images, tag.value_as_string, settings.at_most, environment, work)
+            senders["container"] = cpu.run(
+                image, images, tag.value_as_string, settings.at_most, environment, work
+            )
             monitoring.cpu(cpu.queue, SEPARATE)
+        if settings.sender is not None:
+            monitoring.email(notifications.count_refusals(senders))
         monitoring.dashboard()
 
         self._outputs(

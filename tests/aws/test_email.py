@@ -19,7 +19,8 @@ import pytest
 from tests.aws.sessions import ended_session
 from tests.simulators.relay import Answer, Call, refusal, server
 
-from unbraid.aws.email import Emails
+from unbraid.aws.email import NOT_SENT, Emails
+from unbraid.aws.logs import RedactedFormatter
 from unbraid.jobs.session import State
 
 SENDER = "Unbraid <songs@example.org>"
@@ -134,3 +135,14 @@ def test_topic_and_email_fail_independently(topic: str, inbox: str, ses: FakeSes
     ses.instead = refusal(400, "MessageRejected")
     Emails(topic, SENDER, SITE).notify(ended_session())
     assert len(receive(inbox)) == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "MessageRejected"])
+def test_a_refused_email_is_logged_as_the_alarm_expects(
+    ses: FakeSes, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    ses.instead = refusal(400, code)
+    Emails(None, SENDER, SITE).notify(ended_session())
+    line = json.loads(RedactedFormatter(service="container").format(caplog.records[-1]))
+    assert (line["event"], line["level"]) == (NOT_SENT, "ERROR")
+    assert code in line["message"]

@@ -13,6 +13,7 @@ from tests.infra.template_queries import Template, all_statements, condition_of,
 
 from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
+from unbraid.aws.email import NOT_SENT
 from unbraid.aws.endpoint import INVOCATION_TIMEOUT_S
 
 Synth = Callable[..., Template]
@@ -92,7 +93,7 @@ def test_the_functions_name_the_endpoint_as_it_is_called(synth: Synth) -> None:
 
 
 def test_an_endpoint_that_comes_and_goes_keeps_one_log_group(synth: Synth) -> None:
-    """A stopping endpoint writes its last lines after its deletion. Created again by them, the group would be in the way."""
+    """A stopping endpoint writes last lines after its deletion, which must not create the group again."""
     template = synth()
     assert condition_of(template, "Logs::LogGroup") == {None}
     allowed = [action for _, each in all_statements(template) for action in listed(each["Action"])]
@@ -250,3 +251,30 @@ def test_the_socket_alarm_uses_the_metric_of_the_function(synth: Synth) -> None:
     assert alarm["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"] == handlers.metrics.namespace
     assert alarm["Dimensions"] == [{"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}]
     assert alarm["MetricName"] == "Faults"
+
+
+@pytest.mark.parametrize("compute", ["gpu", "cpu"])
+def test_an_alarm_counts_refused_emails_in_the_log_of_every_sender(synth: Synth, compute: str) -> None:
+    assert resources(synth(compute=compute), "Logs::MetricFilter") == {}
+    template = synth(compute=compute, sign_in=True, sender="songs@example.org")
+    filters = list(resources(template, "Logs::MetricFilter").values())
+    assert {each["FilterPattern"] for each in filters} == {f'{{ $.event = "{NOT_SENT}" }}'}
+    groups = resources(template, "Logs::LogGroup")
+    watched = {groups[each["LogGroupName"]["Ref"]]["LogGroupName"] for each in filters}
+    sends = {"/aws/lambda/unbraid-upkeep"}
+    if compute == "gpu":
+        sends |= {"/aws/lambda/unbraid-on_invocation_end", "/aws/sagemaker/Endpoints/unbraid"}
+    else:
+        sends |= {"/aws/lambda/unbraid-separate"}
+    assert watched == sends
+    (metric,) = {
+        (each["MetricNamespace"], each["MetricName"])
+        for filter_ in filters
+        for each in filter_["MetricTransformations"]
+    }
+    (alarm,) = (
+        each
+        for each in resources(template, "CloudWatch::Alarm").values()
+        if each["AlarmName"] == "unbraid-email-refused"
+    )
+    assert (alarm["Namespace"], alarm["MetricName"]) == metric and "Dimensions" not in alarm

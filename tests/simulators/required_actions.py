@@ -47,9 +47,7 @@ def required_actions(
             action = headers["x-amz-target"].partition(".")[2]
             return [RequiredAction(f"sqs:{action}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")]
         case "ses":
-            sender = json.loads(body)["FromEmailAddress"].rpartition("<")[2].rstrip(">")
-            identity = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{sender}"
-            return [RequiredAction("ses:SendEmail", identity, {"ses:FromAddress": sender})]
+            return _ses(json.loads(body))
         case "sagemaker":
             endpoint = path.split("/")[2]
             return [
@@ -101,6 +99,18 @@ def _s3(
         if "x-amz-copy-source" in headers:
             source = unquote(headers["x-amz-copy-source"]).lstrip("/")
             yield RequiredAction("s3:GetObject", f"arn:aws:s3:::{source}")
+
+
+def _ses(request: dict[str, Any]) -> list[RequiredAction]:
+    """A whole message needs SendRawEmail. SES checks sender and, in its sandbox, the recipients, which are identities."""
+    sender = request["FromEmailAddress"].rpartition("<")[2].rstrip(">")
+    action = "ses:SendRawEmail" if "Raw" in request["Content"] else "ses:SendEmail"
+    return [
+        RequiredAction(
+            action, f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{identity}", {"ses:FromAddress": sender}
+        )
+        for identity in (sender, *request["Destination"]["ToAddresses"])
+    ]
 
 
 def _dynamodb(action: str, request: dict[str, Any]) -> Iterator[RequiredAction]:

@@ -18,6 +18,9 @@ from unbraid.jobs.session import Session
 # RFC 5322 line ends, and only 7-bit characters, which every mail server forwards unchanged.
 _MAIL = email.policy.SMTP.clone(cte_type="7bit")
 
+NOT_SENT = "email-not-sent"
+"""Marks the log line of an e-mail that SES refused: no right, an unconfirmed address, or the sandbox."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +50,8 @@ class Emails:
             try:
                 self._send(session.choices.notify, self._sender, session)
             except (BotoCoreError, ClientError, ValueError) as error:
-                log.warning("an e-mail can't be sent: %s", clients.reason(error))
+                # A metric filter of the log counts these (infra/notifications.py): the container has no other metrics.
+                log.error("an e-mail can't be sent: %s", clients.reason(error), extra={"event": NOT_SENT})
 
     def _publish(self, topic: str, session: Session) -> None:
         state = {"DataType": "String", "StringValue": session.state.value}
