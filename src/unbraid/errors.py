@@ -195,6 +195,12 @@ class UnsupportedMedia(JobError):  # noqa: N818
     """The file is clearly not audio or video."""
 
 
+class Unavailable(JobError):  # noqa: N818
+    """The request can't be carried out at the moment. The same request may succeed later."""
+
+    fault = Fault.OURS
+
+
 class StorageFull(JobError):  # noqa: N818
     """Too little free space for another upload."""
 
@@ -229,6 +235,7 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
     Busy: 409,
     TooLarge: 413,
     UnsupportedMedia: 415,
+    Unavailable: 503,
     StorageFull: 507,
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.aws.sessions import new_session
@@ -16,13 +17,14 @@ from tests.simulators.relay import Answer, Call, refusal, server
 from unbraid.aws.dispatches import Dispatch
 from unbraid.aws.endpoint import Endpoint
 from unbraid.aws.queue import Queue
-from unbraid.errors import JobError
+from unbraid.errors import Unavailable
 from unbraid.jobs.leases import Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Dispatcher
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, State
 from unbraid.jobs.sessions import Sessions
+from unbraid.jobs.sweeper import Sweeper
 
 
 class FakeSageMaker:
@@ -107,16 +109,16 @@ def upload_song(dispatcher: Dispatcher) -> tuple[Service, str]:
         refusal(403, "AccessDeniedException"),
     ],
 )
-def test_session_fails_if_the_endpoint_refuses_it(
-    sagemaker: FakeSageMaker, bucket: str, answer: Answer
-) -> None:
-    service, session_id = upload_song(Endpoint("unbraid-songs", bucket))
-    sagemaker.instead = [answer]
-    with pytest.raises(Exception, match=r"deployment|ValidationError|AccessDenied") as caught:
-        service.start(session_id)
-    assert isinstance(caught.value, JobError) == (b"not found" in answer.body)
-    assert service.get(session_id).state == State.FAILED
-    assert service.start(session_id).state == State.PENDING  # once the endpoint exists
+def test_song_waits_if_the_endpoint_refuses_it(sagemaker: FakeSageMaker, bucket: str, answer: Answer) -> None:
+    dispatcher = Endpoint("unbraid-songs", bucket)
+    service, session_id = upload_song(dispatcher)
+    sagemaker.instead = [answer, answer]
+    with pytest.raises((Unavailable, ClientError)) as caught:
+        dispatcher.dispatch(new_session())
+    assert isinstance(caught.value, Unavailable) == (b"not found" in answer.body)
+    assert service.start(session_id).undispatched
+    assert service.get(session_id).state == State.PENDING
+    assert Sweeper(service.sessions).remind(1800) == (1, [])  # once the endpoint exists
 
 
 def test_retries_a_busy_endpoint(sagemaker: FakeSageMaker, bucket: str) -> None:

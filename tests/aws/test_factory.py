@@ -14,7 +14,7 @@ from tests.jobs.memory import SONG
 
 from unbraid.aws.factory import open_sessions
 from unbraid.aws.settings import Settings
-from unbraid.errors import JobError, SettingError
+from unbraid.errors import SettingError
 from unbraid.jobs.leases import Leases
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output, State
@@ -73,14 +73,16 @@ def test_sweeps_expired_sessions_and_orphaned_files(bucket: str, table: str) -> 
     assert list(objects.session_ids()) == []
 
 
-def test_asks_to_finish_the_deployment_while_there_is_no_dispatcher(bucket: str, table: str) -> None:
+def test_song_waits_while_there_is_no_dispatcher(
+    bucket: str, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
     sessions = open_sessions(Settings(bucket=bucket, table=table))
     service = Service(sessions)
     upload = service.upload("Song.mp3", "audio/mpeg")
     urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
-    with pytest.raises(JobError, match="finish the deployment"):
-        service.start(upload.session.id)
-    assert service.get(upload.session.id).state == State.FAILED
+    assert service.start(upload.session.id).state == State.PENDING
+    assert service.get(upload.session.id).undispatched
+    assert "until the deployment is finished" in caplog.text
 
 
 def test_requires_a_bucket_and_a_table() -> None:

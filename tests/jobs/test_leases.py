@@ -8,7 +8,8 @@ import pytest
 from tests.jobs.memory import Workspace
 
 from unbraid.errors import Fault
-from unbraid.jobs.session import Choices, State
+from unbraid.jobs.session import Choices, Session, State
+from unbraid.jobs.sweeper import FAILURES_IN_A_ROW
 
 MINUTE = 60
 NOTIFY = Choices(notify="me@example.org")
@@ -255,11 +256,69 @@ def test_remind_dispatches_sessions_that_wait_unchanged(workspace: Workspace) ->
     waiting, working = workspace.waiting(), workspace.working()
     before = len(workspace.outbox.dispatched)
     workspace.now += 59
-    assert workspace.sweeper.remind(60) == 0
+    assert workspace.sweeper.remind(60) == (0, [])
     workspace.now += 1
-    assert (workspace.sweeper.remind(60), workspace.sweeper.remind(60)) == (1, 0)
+    assert (workspace.sweeper.remind(60), workspace.sweeper.remind(60)) == ((1, []), (0, []))
     assert workspace.outbox.dispatched[before:] == [workspace.record(waiting)]
     assert workspace.state(working) == State.IN_PROGRESS
+
+
+def test_one_session_that_cannot_be_dispatched_stops_no_other_and_keeps_waiting(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [workspace.waiting() for _ in range(4)]
+    refused, dispatch = ids[1], workspace.outbox.dispatch
+
+    def refuse_one(session: Session) -> None:
+        if session.id == refused:
+            raise ConnectionError("refused")
+        dispatch(session)
+
+    monkeypatch.setattr(workspace.outbox, "dispatch", refuse_one)
+    workspace.outbox.dispatched.clear()
+    workspace.now += 60
+    dispatched, errors = workspace.sweeper.remind(60)
+    assert (dispatched, [str(error) for error in errors]) == (3, ["refused"])
+    assert {session.id for session in workspace.outbox.dispatched} == {*ids} - {refused}
+    record = workspace.record(refused)
+    assert (record.state, record.undispatched, record.attempts) == (State.PENDING, True, 0)
+
+
+def test_an_absent_dispatcher_is_asked_three_times_for_many_sessions(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [workspace.waiting() for _ in range(10)]
+    asked: list[Session] = []
+
+    def away(session: Session) -> None:
+        asked.append(session)
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(workspace.outbox, "dispatch", away)
+    workspace.now += 60
+    assert len(workspace.sweeper.remind(60).errors) == len(asked) == FAILURES_IN_A_ROW == 3
+    assert {workspace.state(session_id) for session_id in ids} == {State.PENDING}
+
+
+@pytest.mark.parametrize("end", ["recover", "reclaim", "release", "redispatch"])
+def test_requeued_session_waits_if_it_cannot_be_dispatched(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    def away(_session: Session) -> None:
+        raise ConnectionError("away")
+
+    session_id = workspace.waiting() if end == "redispatch" else workspace.working("w")
+    monkeypatch.setattr(workspace.outbox, "dispatch", away)
+    if end == "recover":
+        workspace.now += 60
+        assert workspace.sweeper.recover() == 1
+    elif end == "redispatch":
+        assert workspace.leases.redispatch(session_id, workspace.record(session_id).version, "No.")
+    else:
+        assert getattr(workspace.leases, end)(session_id, "w")
+    assert (workspace.state(session_id), workspace.record(session_id).undispatched) == (State.PENDING, True)
+    monkeypatch.undo()
+    assert workspace.sweeper.remind(1800) == (1, [])
 
 
 def test_failed_and_cancelled_sessions_keep_no_outputs(workspace: Workspace) -> None:

@@ -8,14 +8,15 @@ from tests.jobs.memory import SONG, Workspace
 from unbraid.audio.formats import FORMATS, output_format
 from unbraid.errors import (
     Busy,
-    Fault,
     SessionNotFound,
     SettingError,
     TooLarge,
+    Unavailable,
     UnsupportedMedia,
     UploadMissing,
 )
-from unbraid.jobs.session import Choices, State, new_id
+from unbraid.jobs.service import DISPATCH_S, START_S
+from unbraid.jobs.session import Choices, Session, State, new_id
 
 DAY = 86400
 
@@ -203,15 +204,44 @@ def test_batch_starts_each_session_or_returns_its_error(workspace: Workspace) ->
     assert isinstance(results[unknown], SessionNotFound)
 
 
-def test_session_fails_if_dispatch_fails(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ConnectionError("away"), Unavailable("No machine yet.")])
+def test_session_waits_if_dispatch_fails_and_the_sweeper_dispatches_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def unavailable(session: object) -> None:
-        raise ConnectionError("the queue is unavailable")
+        raise error
 
     session_id = workspace.uploaded()
     monkeypatch.setattr(workspace.outbox, "dispatch", unavailable)
-    with pytest.raises(ConnectionError):
-        workspace.service.start(session_id)
-    assert workspace.record(session_id).error_message == "The song could not be queued. Try again."
-    assert workspace.record(session_id).error_fault == Fault.OURS
+    session = workspace.service.start(session_id)
+    assert (session.state, session.undispatched, session.attempts) == (State.PENDING, True, 0)
+    assert workspace.sweeper.remind(1800) == (0, [error])
+    assert workspace.state(session_id) == State.PENDING
     monkeypatch.undo()
-    assert workspace.service.start(session_id).state == State.PENDING
+    assert workspace.sweeper.remind(1800) == (1, [])  # without waiting for half an hour
+    assert workspace.outbox.dispatched == [workspace.record(session_id)]
+    assert workspace.sweeper.remind(1800) == (0, [])
+
+
+def test_large_batch_is_answered_in_time_and_every_song_is_separated(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [workspace.uploaded() for _ in range(100)]
+    save = workspace.store.save
+
+    def slow_save(session: Session) -> Session:
+        workspace.now += 0.25
+        return save(session)
+
+    monkeypatch.setattr(workspace.store, "save", slow_save)
+    begun = workspace.now
+    results = workspace.service.start_many(ids)
+    assert workspace.now - begun <= START_S < 29  # Lambda ends the function then
+    started = [session for session in results.values() if isinstance(session, Session)]
+    refused = [error for error in results.values() if isinstance(error, Unavailable)]
+    assert (len(started), len(refused), len(results)) == (80, 20, 100)
+    assert {session.state for session in started} == {State.PENDING}
+    assert len(workspace.outbox.dispatched) == DISPATCH_S / 0.25
+    assert workspace.sweeper.remind(1800) == (40, [])
+    assert {session.id for session in workspace.outbox.dispatched} == {session.id for session in started}
+    assert all("Send it again" in error.message for error in refused)

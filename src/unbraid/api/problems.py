@@ -23,6 +23,7 @@ NO_ROUTE = "Nothing exists at this address."
 INTERNAL_ERROR = (
     "Something went wrong on the server. Try again. If it happens again, contact the administrator."
 )
+BUSY = "The server can't carry this out at the moment. Try again in 10 seconds."
 
 
 class FieldProblem(BaseModel):

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from unbraid.aws import clients
 from unbraid.aws.dispatches import Dispatch, request_of
-from unbraid.errors import JobError
+from unbraid.errors import Unavailable
 from unbraid.jobs.messages import NOT_DEPLOYED
 from unbraid.jobs.session import Session
 
@@ -36,7 +36,7 @@ class Endpoint:
         return clients.client("sagemaker-runtime")
 
     def dispatch(self, session: Session) -> None:
-        """Invoke the endpoint. Raises JobError if it doesn't exist (yet), and botocore's errors."""
+        """Invoke the endpoint. Raises Unavailable if it doesn't exist (yet), and botocore's errors."""
         name = str(Dispatch.of(session))
         key = f"requests/{session.id}/{name}.json"
         body = json.dumps(request_of(session, self._bucket)).encode()
@@ -53,7 +53,7 @@ class Endpoint:
             )
         except ClientError as error:
             if clients.code_of(error) == "ValidationError" and "not found" in str(error):
-                raise JobError(NOT_DEPLOYED) from error
+                raise Unavailable(NOT_DEPLOYED) from error
             raise
 
 
@@ -61,5 +61,5 @@ class NoEndpoint:
     """A Dispatcher for deployments without an endpoint and without a queue."""
 
     def dispatch(self, session: Session) -> None:
-        """Raise JobError."""
-        raise JobError(NOT_DEPLOYED)
+        """Raise Unavailable."""
+        raise Unavailable(NOT_DEPLOYED)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ValidationError
 
 from unbraid.api import owners
@@ -20,6 +21,7 @@ from unbraid.api.answers import sign_in_answer
 from unbraid.api.call import Features
 from unbraid.api.email import notification_address
 from unbraid.api.problems import (
+    BUSY,
     INTERNAL_ERROR,
     MAX_BODY_BYTES,
     MEDIA_TYPE,
@@ -41,6 +43,7 @@ from unbraid.jobs.session import Choices
 from unbraid.jobs.status import Status
 
 SCOPES = "openid"
+RETRY_AFTER_S = 10
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -129,6 +132,10 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
         return _problem(refused.problem, refused.headers)
     except UnbraidError as error:
         return _problem(of_error(error))
+    except (BotoCoreError, ClientError):
+        logger.exception("a service of AWS failed")
+        handlers.count("Faults")
+        return _problem(make_problem(503, BUSY))
     except Exception:
         logger.exception("internal error")
         handlers.count("Faults")
@@ -171,7 +178,9 @@ def _body(event: Event) -> Any:
 
 
 def _problem(problem: Problem, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    return _json(problem.status, problem.model_dump_json(exclude_none=True), MEDIA_TYPE, headers or {})
+    wait = {"retry-after": str(RETRY_AFTER_S)} if problem.status == 503 else {}
+    body = problem.model_dump_json(exclude_none=True)
+    return _json(problem.status, body, MEDIA_TYPE, {**wait, **(headers or {})})
 
 
 def _json(

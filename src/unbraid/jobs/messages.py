@@ -26,7 +26,7 @@ NO_ROOM = (
 )
 DISK_FULL = "There is no disk space left for this. Delete songs that you no longer need, or try again later."
 NOT_STORED = "The stems can't be stored. The administrator of this app has to check its disk."
-NOT_QUEUED = "The song could not be queued. Try again."
+TOO_MANY_AT_ONCE = "This song was not started: there were too many in one request. Send it again."
 NOT_BEGUN = (
     "No machine could start to separate this song. Try again; if it happens again, tell the administrator."
 )
@@ -34,9 +34,7 @@ OVER_15_MINUTES = (
     "Separating this song takes longer than 15 minutes, the limit here."
     " Choose a smaller model, such as lite, or cut the song into parts."
 )
-NOT_DEPLOYED = (
-    "No machine here can separate songs yet. The administrator has to finish the deployment; then try again."
-)
+NOT_DEPLOYED = "No machine here can separate songs yet. They wait until the deployment is finished."
 SONG_GONE = "The song was deleted or has expired. Upload it again."
 
 log = logging.getLogger(__name__)

@@ -16,18 +16,24 @@ from unbraid.errors import (
     SettingError,
     StorageFull,
     TooLarge,
+    Unavailable,
     UnbraidError,
     UnsupportedMedia,
     UploadMissing,
 )
 from unbraid.jobs.choices import validate_choices
 from unbraid.jobs.limits import Limits
+from unbraid.jobs.messages import TOO_MANY_AT_ONCE
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.queue_snapshot import QueueSnapshot
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
 from unbraid.jobs.sessions import ID, Sessions
 from unbraid.jobs.sniff import HEAD, looks_like_audio, may_be_audio
 from unbraid.jobs.status import Status, status_of
+
+# Of one batch, in seconds. A function of the HTTP API has 29. In it, dispatching takes a third of a song's calls.
+DISPATCH_S = 10.0
+START_S = 20.0
 
 _NAME_LENGTH = 255
 _NOT_MEDIA = "is not an audio or video file."
@@ -106,8 +112,11 @@ class Service:
         input_key: str | None = None,
         choices: Choices | None = None,
         owner: str | None = None,
+        dispatch: bool = True,
     ) -> Session:
         """Queue the song for separation. A second call with the same choices, or with none, joins the first job.
+
+        Without `dispatch`, the sweeper dispatches it later.
 
         Raises SessionNotFound, Forbidden, UploadMissing, Busy, TooLarge, UnsupportedMedia, SettingError.
         """
@@ -140,25 +149,37 @@ class Service:
                 expires_at=self.sessions.active_until(),
                 started_at=None,
                 finished_at=None,
+                undispatched=not dispatch,
                 progress=0.0,
                 attempts=0,
                 error_message=None,
                 error_fault=None,
             )
             try:
-                return self.sessions.dispatch(self.sessions.store.save(queued))
+                saved = self.sessions.store.save(queued)
+                return self.sessions.dispatch(saved) if dispatch else saved
             except Changed:
                 continue
 
     def start_many(
         self, session_ids: Sequence[str], choices: Choices | None = None, owner: str | None = None
     ) -> dict[str, Session | UnbraidError]:
-        """Start many sessions independently; return the session or the error of each."""
+        """Start many sessions independently; return the session or the error of each.
+
+        Answers in time for a caller who waits 29 s: sessions after DISPATCH_S are queued for the sweeper to dispatch,
+        and those after START_S are refused with Unavailable.
+        """
         self._check_count(len(session_ids), "sessionIds")
         results: dict[str, Session | UnbraidError] = {}
+        begun = self.sessions.clock()
         for session_id in session_ids:
+            took_s = self.sessions.clock() - begun
             try:
-                results[session_id] = self.start(session_id, None, choices, owner)
+                if took_s >= START_S:
+                    raise Unavailable(TOO_MANY_AT_ONCE)
+                results[session_id] = self.start(
+                    session_id, None, choices, owner, dispatch=took_s < DISPATCH_S
+                )
             except (JobError, SettingError) as error:
                 results[session_id] = error
         return results

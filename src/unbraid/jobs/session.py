@@ -91,6 +91,8 @@ class Session:
     queued_at: float | None = None
     started_at: float | None = None
     """When the attempt began; once the model is loaded, when the work on the song began."""
+    undispatched: bool = False
+    """Whether the session is PENDING and no worker knows of it yet. The sweeper dispatches it."""
     finished_at: float | None = None
     progress: float = 0.0
     stage: str | None = None

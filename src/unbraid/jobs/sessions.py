@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from unbraid.errors import Fault
+from unbraid.errors import Fault, UnbraidError
 from unbraid.jobs import messages
 from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Changed, Dispatcher, JobStore, Notifier, ObjectStore
 from unbraid.jobs.queue_snapshot import Clock, QueueSnapshot, QueueSnapshots
 from unbraid.jobs.session import Session, State
+
+log = logging.getLogger(__name__)
 
 ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 """A valid session id. Other strings are never looked up and never become part of a key."""
@@ -71,18 +74,26 @@ class Sessions:
         return None
 
     def dispatch(self, session: Session) -> Session:
-        """Send a PENDING session to the workers. If that fails, the session fails too instead of waiting for ever."""
+        """Send a PENDING session to the workers. If that fails, it keeps waiting for the sweeper to send it again."""
+        return self.try_dispatch(session)[0]
+
+    def try_dispatch(self, session: Session) -> tuple[Session, Exception | None]:
+        """Dispatch the session; also return why that failed."""
         try:
             self.dispatcher.dispatch(session)
-        except Exception:
-            self.change(session.id, self._not_dispatched)
-            raise
-        return session
+        except UnbraidError as error:  # expected: the deployment isn't finished
+            log.warning("a song waits: %s", error.message)
+            return self._postponed(session), error
+        except Exception as error:
+            log.error("a song can't be dispatched and waits", exc_info=error)
+            return self._postponed(session), error
+        return session, None
 
-    def _not_dispatched(self, session: Session) -> Session | None:
-        if session.state != State.PENDING:
-            return None
-        return self.failed(session, messages.NOT_QUEUED, Fault.OURS)
+    def _postponed(self, session: Session) -> Session:
+        def step(session: Session) -> Session | None:
+            return replace(session, undispatched=True) if session.state == State.PENDING else None
+
+        return self.change(session.id, step) or session
 
     def ended(self, session: Session, state: State, **changes: object) -> Session:
         """Return the record in a final state; it expires `results_s` from now."""
@@ -110,6 +121,7 @@ class Sessions:
             worker=None,
             lease_until=None,
             started_at=None,
+            undispatched=False,
             attempts=attempts,
             progress=0.0,
             stage=None,
@@ -123,7 +135,10 @@ class Sessions:
 
     def kept_waiting(self, session: Session, attempts: int) -> Session:
         """Return the record of a PENDING session that is about to be dispatched once more."""
-        return replace(session, attempts=attempts, updated_at=self.clock(), expires_at=self.active_until())
+        now = self.clock()
+        return replace(
+            session, attempts=attempts, undispatched=False, updated_at=now, expires_at=self.active_until()
+        )
 
     def follow_up(self, session: Session | None) -> bool:
         """Dispatch or announce a session after `retried`. False: there was nothing to do (`session` is None)."""

@@ -12,6 +12,17 @@ BATCH = 100
 """Records to read per query."""
 
 
+FAILURES_IN_A_ROW = 3
+"""After these, the dispatcher is away, and the other songs wait for the next time."""
+
+
+class Reminded(NamedTuple):
+    """Number of dispatched sessions, and the errors of sessions that couldn't be dispatched."""
+
+    dispatched: int
+    errors: list[Exception]
+
+
 class Swept(NamedTuple):
     """Numbers of deleted expired sessions, and of deleted files without a session."""
 
@@ -36,23 +47,35 @@ class Sweeper:
         lapsed = sessions.store.lapsed(sessions.clock())
         return sum(sessions.follow_up(sessions.change(session.id, step)) for session in lapsed)
 
-    def remind(self, after_s: float) -> int:
-        """Dispatch again sessions that have waited unchanged for `after_s` seconds; return how many.
+    def remind(self, after_s: float) -> Reminded:
+        """Dispatch PENDING sessions again that are undispatched, or have waited unchanged for `after_s` seconds.
 
-        The process that queued such a session may have been killed before it dispatched it.
+        The process that queued such a session may have been killed before it dispatched it. A session that can't be
+        dispatched keeps waiting, and the others are dispatched all the same.
         """
-        sessions = self.sessions
+        sessions, dispatched, errors = self.sessions, 0, list[Exception]()
+        in_a_row = 0
+
+        def due(session: Session) -> bool:
+            old = session.updated_at <= sessions.clock() - after_s
+            return session.state == State.PENDING and (session.undispatched or old)
 
         def step(session: Session) -> Session | None:
-            waits = session.state == State.PENDING and session.updated_at <= sessions.clock() - after_s
-            return sessions.kept_waiting(session, session.attempts) if waits else None
+            return sessions.kept_waiting(session, session.attempts) if due(session) else None
 
-        waiting = [
-            session.id
-            for session in sessions.store.pending(BATCH)
-            if session.updated_at <= sessions.clock() - after_s
-        ]
-        return sum(sessions.follow_up(sessions.change(session_id, step)) for session_id in waiting)
+        for waiting in filter(due, sessions.store.pending(BATCH)):
+            session = sessions.change(waiting.id, step)
+            if session is None:
+                continue
+            _, error = sessions.try_dispatch(session)
+            if error is None:
+                dispatched, in_a_row = dispatched + 1, 0
+                continue
+            errors.append(error)
+            in_a_row += 1
+            if in_a_row == FAILURES_IN_A_ROW:
+                break
+        return Reminded(dispatched, errors)
 
     def sweep(self) -> Swept:
         """Delete expired sessions, and files whose session no longer exists."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 
 import pytest
 from tests.aws.functions import events
@@ -11,6 +12,7 @@ from tests.jobs.memory import Workspace
 
 from unbraid.aws.dispatches import Dispatch
 from unbraid.aws.functions.upkeep import REMIND_S
+from unbraid.errors import Unavailable
 from unbraid.jobs.session import State
 
 
@@ -122,6 +124,24 @@ def test_recover_requeues_expired_leases_and_redispatches_waiting_songs(workspac
     workspace.now += REMIND_S
     invoke("upkeep", {"task": "recover"})
     assert [session.id for session in workspace.outbox.dispatched].count(waiting) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "alarm"), [(Unavailable("No machine yet."), False), (OSError("AccessDenied"), True)]
+)
+def test_songs_that_cannot_be_dispatched_wait_and_an_unexpected_cause_raises_the_alarm(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception, alarm: bool
+) -> None:
+    def refuse(_session: object) -> None:
+        raise error
+
+    session_id = workspace.waiting()
+    expired = workspace.working()
+    monkeypatch.setattr(workspace.outbox, "dispatch", refuse)
+    workspace.now += REMIND_S
+    with pytest.raises(OSError, match="AccessDenied") if alarm else nullcontext():
+        invoke("upkeep", {"task": "recover"})
+    assert {workspace.state(one) for one in (session_id, expired)} == {State.PENDING}
 
 
 def test_sweep_deletes_expired_sessions(workspace: Workspace) -> None:

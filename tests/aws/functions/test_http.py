@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.aws.functions.conftest import Configure, call, invoke
 from tests.aws.functions.events import http
 from tests.aws.functions.test_same_answers import FUNCTIONS
@@ -139,15 +140,31 @@ def test_internal_error_is_logged_and_hides_its_cause(
     assert numbers["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Unbraid"
 
 
-def test_song_fails_if_it_cannot_be_dispatched(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_song_waits_if_it_cannot_be_dispatched(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def away(_session: Any) -> None:
         raise OSError("away")
 
     monkeypatch.setattr(workspace.outbox, "dispatch", away)
     session_id = workspace.uploaded()
     body = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
-    assert call("process", "POST /process", body)[0] == 500
-    assert call("status", "POST /status", {"session_id": session_id})[1]["status"] == "FAILED"
+    assert call("process", "POST /process", body) == (202, {"sessionId": session_id, "status": "PENDING"})
+    assert call("status", "POST /status", {"session_id": session_id})[1]["status"] == "PENDING"
+    assert "can't be dispatched" in caplog.text
+
+
+def test_failing_service_of_aws_is_503_with_the_time_to_wait(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(*_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
+
+    session_id = workspace.uploaded()
+    monkeypatch.setattr(workspace.store, "get", throttled)
+    answer = invoke("process", http("POST /process", {"sessionId": session_id, "s3Key": "inputs/a/song"}))
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "10")
+    assert "Throttling" not in answer["body"]
 
 
 def test_route_of_another_function_is_404(workspace: Workspace) -> None:

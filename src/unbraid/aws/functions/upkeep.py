@@ -6,6 +6,7 @@ from typing import Any
 
 from unbraid.aws import handlers
 from unbraid.aws.handlers import Event, count, logger
+from unbraid.errors import UnbraidError
 from unbraid.jobs.sweeper import Sweeper
 
 REMIND_S = 1800.0
@@ -18,10 +19,15 @@ def upkeep(event: Event, _context: Any) -> None:
     sweeper = Sweeper(handlers.sessions())
     match event["task"]:
         case "recover":
-            recovered, reminded = sweeper.recover(), sweeper.remind(REMIND_S)
+            recovered, (reminded, errors) = sweeper.recover(), sweeper.remind(REMIND_S)
             count("SongsRecovered", recovered)
-            if recovered or reminded:
-                logger.warning("requeued or dispatched again", recovered=recovered, reminded=reminded)
+            if recovered or reminded or errors:
+                logger.warning(
+                    "requeued or dispatched again", recovered=recovered, reminded=reminded, failed=len(errors)
+                )
+            # Songs may wait for the first image. Any other cause has to reach the dead-letter queue, and its alarm.
+            if unexpected := [error for error in errors if not isinstance(error, UnbraidError)]:
+                raise unexpected[0]
         case "sweep":
             swept = sweeper.sweep()
             logger.info("swept", sessions=swept.sessions, orphans=swept.orphans)
