@@ -41,6 +41,13 @@ test('a request is repeated after the time in Retry-After', async () => {
   expect(Date.now() - begun).toBeGreaterThan(950)
 })
 
+test('a busy server that names the time to wait stays reachable', async () => {
+  answers = [{ status: 503, headers: { 'Retry-After': '1' }, body: '' }, { status: 200, body: '{"well": true}' }]
+  expect(await call(connection, 'POST', 'process', {})).toEqual({ well: true })
+  expect(requests).toHaveLength(2)
+  expect(connection.reachability.snapshot()).toBe(true)
+})
+
 test('without Retry-After the wait doubles up to a limit', () => {
   const bare = new Response('', { status: 429 })
   expect([0, 1, 2, 9].map((retries) => retryAfter(bare, retries))).toEqual([1, 2, 4, 30])

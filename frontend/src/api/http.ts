@@ -13,7 +13,7 @@ export interface Connection {
   reachability: Reachability
 }
 
-const MAX_RETRIES = 4 // after status 429
+const MAX_RETRIES = 4 // after status 429, or 503 with the time to wait
 
 export async function call<T>(connection: Connection, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { 'X-Browser-Token': connection.browserToken }
@@ -35,7 +35,8 @@ export async function call<T>(connection: Connection, method: 'GET' | 'POST', pa
         throw new Problem(response.status, 'There is no Unbraid server at the configured address.')
       }
     }
-    if (response.status !== 429 || retries >= MAX_RETRIES) throw problemFrom(response.status, text)
+    const busy = response.status === 429 || (response.status === 503 && response.headers.has('Retry-After'))
+    if (!busy || retries >= MAX_RETRIES) throw problemFrom(response.status, text)
     await sleep(retryAfter(response, retries) * 1000)
   }
 }
@@ -43,8 +44,9 @@ export async function call<T>(connection: Connection, method: 'GET' | 'POST', pa
 async function send(connection: Connection, url: URL, init: RequestInit): Promise<Response> {
   try {
     const response = await fetch(url, init)
-    // A proxy answers with these while the server behind it restarts.
-    connection.reachability.set(![502, 503, 504].includes(response.status))
+    // A proxy answers with these while the server behind it restarts. With the time to wait, the server itself answers.
+    const away = [502, 503, 504].includes(response.status) && !response.headers.has('Retry-After')
+    connection.reachability.set(!away)
     return response
   } catch {
     connection.reachability.set(false)
@@ -53,7 +55,7 @@ async function send(connection: Connection, url: URL, init: RequestInit): Promis
 }
 
 /**
- * Seconds to wait after a 429, 1 to 30: the `Retry-After` header, or exponential backoff without one
+ * Seconds to wait after a 429 or 503, 1 to 30: the `Retry-After` header, or exponential backoff without one
  * (an API gateway throttles without the header).
  */
 export function retryAfter(response: Response, retries: number): number {

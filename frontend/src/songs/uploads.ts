@@ -25,6 +25,11 @@ interface Task {
   abort: AbortController
 }
 
+interface SentFile {
+  id: string
+  key: string
+}
+
 export class Uploads {
   private waiting: Task[] = []
   private running = 0
@@ -59,19 +64,12 @@ export class Uploads {
 
   private async run(task: Task): Promise<void> {
     const { signal } = task.abort
+    let sent: SentFile | null = null
     for (let retries = 0; ; retries += 1) {
-      let id: string | undefined
-      task.events.onProgress({ state: 'sending', fraction: 0, secondsLeft: null })
       try {
-        const upload = await this.client.upload(task.file.name, task.file.type)
-        id = upload.sessionId
-        if (signal.aborted) {
-          await this.client.cleanup(id)
-          return
-        }
-        task.events.onStart(id, upload.s3Key)
-        await this.send(task, this.client.link(upload.uploadUrl))
-        await this.client.process(id, upload.s3Key, task.choices)
+        sent = sent ?? (await this.sendFile(task))
+        if (sent === null) return
+        await this.client.process(sent.id, sent.key, task.choices)
         task.events.onDone()
         return
       } catch (error) {
@@ -80,10 +78,27 @@ export class Uploads {
         await sleep(delay, signal)
         await this.client.connection.reachability.untilReachable(signal)
         signal.throwIfAborted()
-        // An upload address takes one PUT, so the retry needs a new session. Delete this one.
-        if (id !== undefined) void this.client.cleanup(id).catch(() => undefined)
       }
     }
+  }
+
+  /** Upload the file to a new session. Null: the user has cancelled it. */
+  private async sendFile(task: Task): Promise<SentFile | null> {
+    task.events.onProgress({ state: 'sending', fraction: 0, secondsLeft: null })
+    const { sessionId: id, s3Key: key, uploadUrl } = await this.client.upload(task.file.name, task.file.type)
+    if (task.abort.signal.aborted) {
+      await this.client.cleanup(id)
+      return null
+    }
+    task.events.onStart(id, key)
+    try {
+      await this.send(task, this.client.link(uploadUrl))
+    } catch (error) {
+      // An upload address takes one PUT, so a retry needs a new session. Delete this one.
+      void this.client.cleanup(id).catch(() => undefined)
+      throw error
+    }
+    return { id, key }
   }
 
   private send(task: Task, url: string): Promise<void> {
