@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, cdk_cli, destroy, leftovers, page
+from infra import builds, cdk_cli, destroy, leftovers, page, replacing
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
@@ -89,7 +89,8 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     tag = str(template["Outputs"]["WantedImage"]["Value"])
     image = builds.image_exists(account, tag)
     parameters = image_parameters(tag, image, account.image_tag())
-    cdk_cli.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *parameters)
+    for each in replacing.deployments(account, template, parameters):
+        cdk_cli.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *each)
     save(settings)
     outputs = account.outputs()
     if "PageBucket" in outputs:

@@ -141,7 +141,7 @@ class Endpoint(Construct):
                 "rights": iam.PolicyDocument(
                     statements=[
                         *images.pull(),
-                        # Not CreateLogGroup: late lines would create the deleted group again, and the next deployment fail.
+                        # Not CreateLogGroup: late lines would create the deleted group again.
                         allow(streams, group, f"{group}:log-stream:*"),
                         allow(
                             ["cloudwatch:PutMetricData"],

@@ -34,6 +34,16 @@ def test_without_an_image_nothing_separates(synth: Synth) -> None:
         assert condition_of(template, kind) == {"HasImage"}, kind
 
 
+def test_without_the_image_the_endpoint_goes_with_its_scaling(synth: Synth) -> None:
+    """CloudFormation deletes a resource after those that refer to it: the target is deregistered first."""
+    template = synth()
+    (endpoint,) = resources(template, "SageMaker::Endpoint")
+    (target,) = resources(template, "ApplicationAutoScaling::ScalableTarget")
+    assert endpoint in references(template["Resources"][target])
+    for policy in resources(template, "ApplicationAutoScaling::ScalingPolicy"):
+        assert target in references(template["Resources"][policy])
+
+
 def test_unconditional_resources_need_no_conditional_ones(synth: Synth) -> None:
     for template in (synth(), synth(compute="cpu")):
         late = {name for name, each in template["Resources"].items() if "Condition" in each}
