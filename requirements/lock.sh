@@ -1,6 +1,6 @@
 #!/bin/sh
-# Update run.lock from pyproject.toml, test.lock from pyproject.toml and test.in, and deploy.lock, compiler.lock and
-# functions.lock from their .in files: `pip install uv`, then requirements/lock.sh [--upgrade]. Each lock has one version
+# Update run.lock from pyproject.toml, test.lock and image-test.lock from pyproject.toml and their .in files, and
+# deploy.lock, compiler.lock and functions.lock from their .in files: `pip install uv`, then requirements/lock.sh [--upgrade]. Each lock has one version
 # of a package for all Pythons that pyproject.toml allows, on Linux and macOS, with the hashes of all builds.
 set -eu
 cd "$(dirname "$0")"
@@ -12,6 +12,8 @@ lock() {
 lock ../pyproject.toml --only-binary :all: --output-file run.lock "${1:---quiet}"
 lock ../pyproject.toml test.in --constraints run.lock --output-file test.lock "${1:---quiet}"
 # The same versions as in the tests.
+lock ../pyproject.toml image-test.in --constraints test.lock --only-binary :all: --output-file image-test.lock \
+    "${1:---quiet}"
 lock deploy.in --constraints test.lock --output-file deploy.lock "${1:---quiet}"
 lock compiler.in --only-binary :all: --output-file compiler.lock "${1:---quiet}"
 # Lambda's Python includes boto3 and its libraries.

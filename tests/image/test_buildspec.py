@@ -159,7 +159,8 @@ class Build:
             f'echo "$call" >>"{self._calls}"\n'
             f'case "$call" in *"{failing}"*) exit 1 ;; esac\n'
             'case "$call" in *"manifest inspect"*) exit 1 ;;\n'
-            f'*ParameterValue*) echo "{previous}" ;; *StackStatus*) echo UPDATE_COMPLETE ;; *list-images*) echo "{TAGS}" ;; "docker run"*) echo c1 ;;\n'
+            f'*ParameterValue*) echo "{previous}" ;; *list-images*) echo "{TAGS}" ;;\n'
+            '*StackStatus*) echo UPDATE_COMPLETE ;; "docker run"*) echo c1 ;;\n'
             "esac\n"
         )
         file.chmod(0o755)
@@ -227,3 +228,20 @@ def test_keeps_the_image_that_runs_and_the_new_one(spec: dict[str, Any], tmp_pat
     calls = (tmp_path / "calls").read_text().splitlines()
     settled = max(number for number, call in enumerate(calls) if "StackStatus" in call)
     assert calls.index(deletions[0]) > settled
+
+
+def test_the_test_environment_compiles_no_package_and_has_the_tested_versions(spec: dict[str, Any]) -> None:
+    """pyworld has no binary builds. Its build needs a compiler and packages that no lock names."""
+    (install,) = (command for command in spec["phases"]["install"]["commands"] if "pip install" in command)
+    assert "--require-hashes" in install and "--only-binary :all:" in install
+    (lock,) = re.findall(r"-r (\S+)", install)
+    versions, tested = (locked(ROOT / name) for name in (lock, "requirements/test.lock"))
+    assert "pyworld" not in versions
+    assert versions.items() <= tested.items()
+    needed = (ROOT / "requirements" / "image-test.in").read_text("utf-8")
+    assert {re.split(r"[^\w-]", line)[0] for line in needed.splitlines() if line[0] != "#"} <= versions.keys()
+
+
+def locked(file: Path) -> dict[str, str]:
+    """Map each package in a lock file to its version."""
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", file.read_text("utf-8"), re.MULTILINE))

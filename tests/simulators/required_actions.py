@@ -102,7 +102,7 @@ def _s3(
 
 
 def _ses(request: dict[str, Any]) -> list[RequiredAction]:
-    """A whole message needs SendRawEmail. SES checks sender and, in its sandbox, the recipients, which are identities."""
+    """A whole message needs SendRawEmail. SES checks the sender and, in its sandbox, the recipients."""
     sender = request["FromEmailAddress"].rpartition("<")[2].rstrip(">")
     action = "ses:SendRawEmail" if "Raw" in request["Content"] else "ses:SendEmail"
     return [

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from unbraid.aws.container.user import GROUP, USER
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root's rights")
+
+SOURCE = Path(__file__).parents[3] / "src"
 
 # The modules are loaded first: another user can't read the Python of root's home folder.
 SERVE = """
@@ -41,7 +44,13 @@ print(os.getresuid(), os.getresgid())
 
 
 def output_of(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
