@@ -1,4 +1,4 @@
-"""The AWS deployment: a CDK app of one stack with one construct per file, and the `unbraid deploy` command."""
+"""The AWS deployment: a CDK app of two stacks with one construct per file, and the `unbraid deploy` command."""
 
 from __future__ import annotations
 

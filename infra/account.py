@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 
 from infra.console import Stopped
-from infra.settings import STACK
+from infra.settings import STACK, page_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,11 @@ class Account:
     session: boto3.Session
     number: str
     region: str
+    name: str
+    """Name of the deployment and of its stack."""
 
     @classmethod
-    def opened(cls) -> Account:
+    def opened(cls, name: str = STACK) -> Account:
         """Open the account that the environment, the profile or the AWS configuration names. Raises Stopped."""
         try:
             session = boto3.Session()
@@ -52,7 +54,7 @@ class Account:
             ) from None
         except BotoCoreError as error:
             raise Stopped(f"AWS can't be reached: {error}. Check the network.") from None
-        return cls(session, number, session.region_name)
+        return cls(session, number, session.region_name, name)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service."""
@@ -68,19 +70,24 @@ class Account:
             return False
         return True
 
-    def stack(self) -> Mapping[str, Any] | None:
-        """Return the stack as CloudFormation describes it, or None if it doesn't exist."""
+    @property
+    def page_name(self) -> str:
+        """Name of the stack of the page."""
+        return page_name(self.name)
+
+    def stack(self, name: str | None = None) -> Mapping[str, Any] | None:
+        """Return a stack as CloudFormation describes it, or None if it doesn't exist. By default the main one."""
         try:
-            stacks = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+            stacks = self.client("cloudformation").describe_stacks(StackName=name or self.name)["Stacks"]
         except ClientError as error:
             if code(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
         return dict(stacks[0])
 
-    def outputs(self) -> dict[str, str]:
-        """Return the outputs of the stack by name."""
-        stack = self.stack() or {}
+    def outputs(self, name: str | None = None) -> dict[str, str]:
+        """Return the outputs of a stack by name. By default those of the main one."""
+        stack = self.stack(name) or {}
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def image_tag(self) -> str:

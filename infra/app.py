@@ -9,21 +9,29 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.bundles import bundle
+from infra.page_stack import PageStack
 from infra.settings import Settings
 from infra.sources import image_tag, source_zip
 from infra.stack import UnbraidStack
 
 
-def assembled(settings: Settings, out: Path) -> Path:
-    """Build the assets, write them and the template to `out`, and return the template's path. Raises RuntimeError."""
+def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
+    """Build the assets, write them and the templates to `out`, and return the path of the first. Raises RuntimeError.
+
+    `page`: origin of the page on CloudFront, if it exists already.
+    """
     with tempfile.TemporaryDirectory() as folder:
         code, source = bundle(Path(folder, "functions.zip")), source_zip(Path(folder, "source.zip"))
-        return synthesised(settings, code, source, image_tag(), out)
+        return synthesised(settings, code, source, image_tag(), out, page)
 
 
-def synthesised(settings: Settings, code: Path, source: Path, content: str, out: Path) -> Path:
-    """Write the template for existing assets. Raises RuntimeError if cdk-nag has an unexplained finding."""
+def synthesised(
+    settings: Settings, code: Path, source: Path, content: str, out: Path, page: str | None = None
+) -> Path:
+    """Write the templates for existing assets. Raises RuntimeError if cdk-nag has an unexplained finding."""
     app = App(outdir=str(out), analytics_reporting=False)
-    UnbraidStack(app, settings, code, source, content)
+    stack = UnbraidStack(app, settings, code, source, content, page)
+    if settings.cloudfront:
+        PageStack(app, settings, stack.files)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    return Path(app.synth().stacks[0].template_full_path)
+    return Path(app.synth().get_stack_by_name(settings.name).template_full_path)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.account import Account, code
 from infra.console import Stopped, say
-from infra.settings import STACK
 
 POLL_S = 15
 MISSING = ("ImageNotFoundException", "RepositoryNotFoundException")
@@ -19,7 +17,7 @@ MISSING = ("ImageNotFoundException", "RepositoryNotFoundException")
 def image_exists(account: Account, tag: str) -> bool:
     """Whether an image with that tag exists."""
     try:
-        account.client("ecr").describe_images(repositoryName=STACK, imageIds=[{"imageTag": tag}])
+        account.client("ecr").describe_images(repositoryName=account.name, imageIds=[{"imageTag": tag}])
     except ClientError as error:
         if code(error) not in MISSING:
             raise
@@ -30,9 +28,9 @@ def image_exists(account: Account, tag: str) -> bool:
 def build(account: Account, tag: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Start a build of the image, or wait for a running one, then wait for the stack. Raises Stopped."""
     project = account.client("codebuild")
-    build_id = _running(project, tag)
+    build_id = _running(account, tag)
     if build_id is None:
-        build_id = project.start_build(projectName=STACK)["build"]["id"]
+        build_id = project.start_build(projectName=account.name)["build"]["id"]
         say("building the image (about half an hour); Ctrl-C stops waiting, not the build")
     else:
         say("the image is already being built; Ctrl-C stops waiting, not the build")
@@ -46,14 +44,15 @@ def build(account: Account, tag: str, sleep: Callable[[float], None] = time.slee
             break
         sleep(POLL_S)
     if state["buildStatus"] != "SUCCEEDED":
-        log = state.get("logs", {}).get("deepLink", f"the log group /aws/codebuild/{STACK}")
+        log = state.get("logs", {}).get("deepLink", f"the log group /aws/codebuild/{account.name}")
         raise Stopped(f"The build of the image failed ({state['buildStatus'].lower()}). Its log: {log}")
     _wait_for_stack(account, tag, sleep)
 
 
-def _running(project: Any, tag: str) -> str | None:
+def _running(account: Account, tag: str) -> str | None:
     """Return the id of a running or queued build of this image."""
-    ids = project.list_builds_for_project(projectName=STACK, sortOrder="DESCENDING")["ids"][:5]
+    project = account.client("codebuild")
+    ids = project.list_builds_for_project(projectName=account.name, sortOrder="DESCENDING")["ids"][:5]
     for build in project.batch_get_builds(ids=ids)["builds"] if ids else []:
         variables = build["environment"]["environmentVariables"]
         same_tag = any(each["name"] == "IMAGE_TAG" and each["value"] == tag for each in variables)
@@ -69,5 +68,5 @@ def _wait_for_stack(account: Account, tag: str, sleep: Callable[[float], None]) 
     if account.image_tag() != tag or not status.endswith("_COMPLETE") or "ROLLBACK" in status:
         raise Stopped(
             f"The new image did not start, and the stack is unchanged ({status}). See the CloudFormation events of "
-            f"the stack {STACK} and the log group /aws/sagemaker/Endpoints/{STACK}."
+            f"the stack {account.name} and the log group /aws/sagemaker/Endpoints/{account.name}."
         )

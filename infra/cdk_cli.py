@@ -38,6 +38,11 @@ def cdk(assembly: Path, account: Account, *arguments: str) -> None:
         raise Stopped(f"`cdk {arguments[0]}` failed. Its output is above.")
 
 
+def deploy(assembly: Path, account: Account, stack: str, *arguments: str) -> None:
+    """Deploy one stack of an assembly. Parameters that `arguments` don't name keep their values. Raises Stopped."""
+    cdk(assembly, account, "deploy", stack, "--exclusively", "--require-approval", "never", *arguments)
+
+
 def bootstrap(account: Account) -> None:
     """Run `cdk bootstrap` in the account. Raises Stopped."""
     if _cdk(account, "bootstrap", f"aws://{account.number}/{account.region}") != 0:

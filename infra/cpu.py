@@ -13,10 +13,9 @@ from constructs import Construct
 from infra.function import role_for
 from infra.images import Images
 from infra.log_groups import log_group
+from infra.names import stack_name
 from infra.rights import allow, named
-from infra.settings import STACK
 
-NAME = f"{STACK}-separate"
 MEMORY_MB = DISK_MB = 10240
 """The maximum. Lambda gives 6 processors with that much memory."""
 TIMEOUT_S = 900
@@ -28,6 +27,7 @@ class Cpu(Construct):
 
     def __init__(self, scope: Construct, name: str, dead_letters: sqs.IQueue) -> None:
         super().__init__(scope, name)
+        self.function_name = f"{stack_name(self)}-separate"
         self.queue = sqs.Queue(
             self,
             "Queue",
@@ -60,12 +60,12 @@ class Cpu(Construct):
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
         ]
-        log = log_group(self, f"/aws/lambda/{NAME}")
+        log = log_group(self, f"/aws/lambda/{self.function_name}")
         role = role_for(self, "lambda.amazonaws.com", log, [allow(receive, self.queue.queue_arn), *work])
         function = lambda_.CfnFunction(
             self,
             "Function",
-            function_name=NAME,
+            function_name=self.function_name,
             package_type="Image",
             code=lambda_.CfnFunction.CodeProperty(image_uri=images.uri(tag)),
             image_config=lambda_.CfnFunction.ImageConfigProperty(command=["function"]),
@@ -93,7 +93,7 @@ class Cpu(Construct):
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("lambda.amazonaws.com")],
                 actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                conditions={"ArnLike": {"aws:SourceArn": named("lambda", f"function:{NAME}")}},
+                conditions={"ArnLike": {"aws:SourceArn": named("lambda", f"function:{self.function_name}")}},
             )
         )
         return log.log_group_name

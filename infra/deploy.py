@@ -16,7 +16,9 @@ from infra import builds, cdk_cli, destroy, leftovers, page, replacing
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
-from infra.settings import STACK, Settings, load, save
+from infra.settings import NO_PAGE, STACK, Settings, load, save
+
+ASSEMBLY = MADE / "assembly"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     action = Action(**{name: options.pop(name) for name in Action.__dataclass_fields__ if name in options})
     try:
         if action.destroy:
-            destroy.destroy(Account.opened(), action.yes)
+            destroy.destroy(Account.opened(options.get("name") or STACK), action.yes)
         else:
             try:
                 settings = load(options)
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             if action.synth_only:
                 synth(settings, Path(action.out or "cdk.out"))
             else:
-                deploy(Account.opened(), settings, action.yes)
+                deploy(Account.opened(settings.name), settings, action.yes)
     except Stopped as error:
         say(str(error))
         return 1
@@ -71,34 +73,65 @@ def synth(settings: Settings, out: Path) -> Path:
 
 def deploy(account: Account, settings: Settings, yes: bool) -> None:
     """Deploy this checkout with these settings. Raises Stopped."""
-    from infra.app import assembled
-
-    say(f"account {account.number}, region {account.region}")
+    say(f"account {account.number}, region {account.region}, stack {account.name}")
     if not account.bootstrapped():
         ask("The CDK has to be set up in this account first (the stack CDKToolkit).", yes)
         cdk_cli.bootstrap(account)
-    if settings.site is None:
+    origin = None
+    if settings.cloudfront:
         page.build_page()
-    assembly = MADE / "assembly"
-    shutil.rmtree(assembly, ignore_errors=True)
+        origin = account.outputs(account.page_name).get("Page")
     say("building the code and the template")
-    template = json.loads(assembled(settings, assembly).read_text("utf-8"))
-    cdk_cli.cdk(assembly, account, "diff", STACK)
+    template = json.loads(assemble(settings, origin).read_text("utf-8"))
+    cdk_cli.cdk(ASSEMBLY, account, "diff")
     ask("Apply these changes to AWS?", yes)
     leftovers.delete_log_groups(account, template)
     tag = str(template["Outputs"]["WantedImage"]["Value"])
     image = builds.image_exists(account, tag)
     parameters = image_parameters(tag, image, account.image_tag())
     for each in replacing.deployments(account, template, parameters):
-        cdk_cli.cdk(assembly, account, "deploy", STACK, "--require-approval", "never", *each)
+        cdk_cli.deploy(ASSEMBLY, account, account.name, *each)
     save(settings)
+    if settings.cloudfront:
+        deploy_page(account, settings, origin)
+    elif account.stack(account.page_name) is not None:
+        say("deleting the page on CloudFront")
+        destroy.delete(account, account.page_name)
     outputs = account.outputs()
-    if "PageBucket" in outputs:
-        page.publish(account, outputs["PageBucket"])
     print_outputs(outputs, settings)
     if not image:
         builds.build(account, tag)
-    say(f"ready: {outputs['Page']}")
+    say(f"ready: {outputs['Api' if outputs['Page'] == NO_PAGE else 'Page']}")
+
+
+def assemble(settings: Settings, origin: str | None) -> Path:
+    """Write the templates and assets to the folder `ASSEMBLY`, and return the path of the main template."""
+    from infra.app import assembled
+
+    shutil.rmtree(ASSEMBLY, ignore_errors=True)
+    return assembled(settings, ASSEMBLY, origin)
+
+
+def deploy_page(account: Account, settings: Settings, origin: str | None) -> None:
+    """Create or update the page on CloudFront, and upload it. If AWS refuses, say so: the API works without it.
+
+    `origin`: the page that the API accepts already. Raises Stopped.
+    """
+    try:
+        cdk_cli.deploy(ASSEMBLY, account, account.page_name)
+    except Stopped:
+        say(
+            "The page could not be created on CloudFront. The reason is above; everything else works. If the account "
+            "must be verified, ask for that at https://console.aws.amazon.com/support and deploy again. Until then, "
+            "host the page on Netlify: docs/aws.md#the-page-on-netlify"
+        )
+        return
+    created = account.outputs(account.page_name)
+    page.publish(account, created["PageBucket"])
+    if created["Page"] != origin:
+        say("telling the API where the page is")
+        assemble(settings, created["Page"])
+        cdk_cli.deploy(ASSEMBLY, account, account.name)
 
 
 def image_parameters(tag: str, exists: bool, running: str) -> list[str]:
@@ -120,6 +153,11 @@ def print_outputs(outputs: dict[str, str], settings: Settings) -> None:
     sys.stdout.flush()
     if settings.site is not None:
         say("set these in Netlify under Environment variables, and build the page again")
+    elif outputs.get("Page") == NO_PAGE and not settings.cloudfront:
+        say(
+            "there is no page yet. Set these in Netlify under Environment variables, build the page there, and run "
+            "./unbraid deploy --site https://NAME.netlify.app; or host it here: ./unbraid deploy --cloudfront"
+        )
     if "People" in outputs:
         command = f"aws cognito-idp admin-create-user --user-pool-id {outputs['People']} --username"
         say(f"to invite a user: {command} anna@example.org")

@@ -16,12 +16,11 @@ from constructs import Construct
 
 from infra.images import Images
 from infra.nag import acknowledged, explained
+from infra.names import bucket_name, stack_name
 from infra.rights import Rights, allow, named
-from infra.settings import STACK, Settings
-from infra.storage import BUCKET
+from infra.settings import Settings
 
 VARIANT = "all"
-DIMENSIONS = {"EndpointName": STACK}
 
 AT_ONCE = 4
 """Songs sent to one instance at once: the container separates two, and two more are ready."""
@@ -42,11 +41,13 @@ class Endpoint(Construct):
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
+        self.name = stack_name(self)
+        self.dimensions = {"EndpointName": self.name}
         self.succeeded, self.failed = self._topic("Succeeded"), self._topic("Failed")
 
     def dispatch(self, rights: Rights) -> Sequence[iam.PolicyStatement]:
         """Return the rights to dispatch a song."""
-        arn = named("sagemaker", f"endpoint/{STACK}")
+        arn = named("sagemaker", f"endpoint/{self.name}")
         return [allow(["sagemaker:InvokeEndpointAsync"], arn), rights.files("PutObject", "requests")]
 
     def run(
@@ -91,8 +92,8 @@ class Endpoint(Construct):
                     max_concurrent_invocations_per_instance=AT_ONCE
                 ),
                 output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
-                    s3_output_path=f"s3://{BUCKET}/answers/done",
-                    s3_failure_path=f"s3://{BUCKET}/answers/failed",
+                    s3_output_path=f"s3://{bucket_name(self)}/answers/done",
+                    s3_failure_path=f"s3://{bucket_name(self)}/answers/failed",
                     notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
                         success_topic=self.succeeded.topic_arn, error_topic=self.failed.topic_arn
                     ),
@@ -100,11 +101,11 @@ class Endpoint(Construct):
             ),
         )
         endpoint = sagemaker.CfnEndpoint(
-            self, "Endpoint", endpoint_name=STACK, endpoint_config_name=config.attr_endpoint_config_name
+            self, "Endpoint", endpoint_name=self.name, endpoint_config_name=config.attr_endpoint_config_name
         )
         # Also without an image: the last lines of a stopping endpoint arrive after it is deleted.
         log = logs.CfnLogGroup(
-            self, "Log", log_group_name=f"/aws/sagemaker/Endpoints/{STACK}", retention_in_days=30
+            self, "Log", log_group_name=f"/aws/sagemaker/Endpoints/{self.name}", retention_in_days=30
         )
         log.apply_removal_policy(RemovalPolicy.DESTROY)
         endpoint.add_resource_dependency(log)
@@ -117,13 +118,13 @@ class Endpoint(Construct):
         return cloudwatch.Metric(
             namespace="AWS/SageMaker",
             metric_name=name,
-            dimensions_map=DIMENSIONS,
+            dimensions_map=self.dimensions,
             statistic=statistic,
             period=Duration.seconds(period_s),
         )
 
     def _topic(self, name: str) -> sns.Topic:
-        topic = sns.Topic(self, name, topic_name=f"{STACK}-{name.lower()}", enforce_ssl=True)
+        topic = sns.Topic(self, name, topic_name=f"{self.name}-{name.lower()}", enforce_ssl=True)
         explained(
             topic,
             SNS2="SageMaker can't publish under AWS's own key; notifications hold session ids and S3 URIs.",
@@ -132,7 +133,7 @@ class Endpoint(Construct):
 
     def _role(self, images: Images, work: Sequence[iam.PolicyStatement], rights: Rights) -> iam.Role:
         streams = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        group = named("logs", f"log-group:/aws/sagemaker/Endpoints/{STACK}")
+        group = named("logs", f"log-group:/aws/sagemaker/Endpoints/{self.name}")
         role = iam.Role(
             self,
             "Role",
@@ -165,7 +166,7 @@ class Endpoint(Construct):
         acknowledged(
             role,
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
-            f"log-group:/aws/sagemaker/Endpoints/{STACK}:log-stream:*]",
+            f"log-group:/aws/sagemaker/Endpoints/{self.name}:log-stream:*]",
             "SageMaker names the log streams after its instances.",
         )
         return role
@@ -183,7 +184,7 @@ class Endpoint(Construct):
         backlog = scaling.CfnScalingPolicy(
             self,
             "Backlog",
-            policy_name=f"{STACK}-backlog",
+            policy_name=f"{self.name}-backlog",
             policy_type="TargetTrackingScaling",
             scaling_target_id=target.ref,
             target_tracking_scaling_policy_configuration=scaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
@@ -195,7 +196,7 @@ class Endpoint(Construct):
                     metric_name="ApproximateBacklogSizePerInstance",
                     dimensions=[
                         scaling.CfnScalingPolicy.MetricDimensionProperty(name=name, value=value)
-                        for name, value in DIMENSIONS.items()
+                        for name, value in self.dimensions.items()
                     ],
                     statistic="Average",
                 ),
@@ -205,7 +206,7 @@ class Endpoint(Construct):
         wake = scaling.CfnScalingPolicy(
             self,
             "Wake",
-            policy_name=f"{STACK}-wake",
+            policy_name=f"{self.name}-wake",
             policy_type="StepScaling",
             scaling_target_id=target.ref,
             step_scaling_policy_configuration=scaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
@@ -222,13 +223,13 @@ class Endpoint(Construct):
         alarm = cloudwatch.CfnAlarm(
             self,
             "Waiting",
-            alarm_name=f"{STACK}-wake",
+            alarm_name=f"{self.name}-wake",
             alarm_description="A song waits and no instance is running: starts one. This isn't a fault.",
             namespace="AWS/SageMaker",
             metric_name="HasBacklogWithoutCapacity",
             dimensions=[
                 cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
-                for name, value in DIMENSIONS.items()
+                for name, value in self.dimensions.items()
             ],
             statistic="Average",
             period=60,

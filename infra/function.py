@@ -14,12 +14,10 @@ from constructs import Construct
 
 from infra.log_groups import log_group
 from infra.nag import acknowledged, explained
+from infra.names import namespace, stack_name
 from infra.rights import allow
-from infra.settings import STACK
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-NAMESPACE = STACK.title()
-"""Namespace of the functions' own metrics."""
 MEMORY_MB = 512
 """The share of a processor grows with the memory: 512 MB has a third of one, and starts in about a second."""
 HTTP_TIMEOUT_S = 29
@@ -63,14 +61,14 @@ class Function(Construct):
         dead_letters: sqs.IQueue | None = None,
     ) -> None:
         super().__init__(scope, name.title())
-        log = log_group(self, f"/aws/lambda/{STACK}-{name}")
+        log = log_group(self, f"/aws/lambda/{stack_name(self)}-{name}")
         explained(self, L1="Libraries of the bundle are compiled for this version.")
         if dead_letters is not None:
             rights = [*rights, allow(["sqs:SendMessage"], dead_letters.queue_arn)]
         self.function = lambda_.Function(
             self,
             "Function",
-            function_name=f"{STACK}-{name}",
+            function_name=f"{stack_name(self)}-{name}",
             code=code,
             handler=f"unbraid.aws.functions.{name}.handler",
             runtime=RUNTIME,
@@ -85,7 +83,7 @@ class Function(Construct):
             environment={
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": namespace(self),
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
             on_failure=None if dead_letters is None else destinations.SqsDestination(dead_letters),

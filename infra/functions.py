@@ -16,8 +16,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.function import Function
+from infra.names import stack_name
 from infra.rights import Rights
-from infra.settings import STACK
 from infra.storage import Storage
 
 BACKGROUND_TIMEOUT_S = 300
@@ -135,7 +135,7 @@ class Functions(Construct):
         events.Rule(
             self,
             task.title(),
-            rule_name=f"{STACK}-{task}",
+            rule_name=f"{stack_name(self)}-{task}",
             schedule=events.Schedule.rate(every),
             targets=[
                 targets.LambdaFunction(

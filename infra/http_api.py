@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.log_groups import log_group
 from infra.nag import explained
-from infra.settings import STACK
+from infra.names import stack_name
 from unbraid.api.routes import ROUTES
 
 RATE, BURST = 20, 30
@@ -44,7 +44,7 @@ class HttpApi(Construct):
         self.api = api.HttpApi(
             self,
             "Api",
-            api_name=STACK,
+            api_name=stack_name(self),
             create_default_stage=False,
             cors_preflight=None
             if origin is None
@@ -57,7 +57,7 @@ class HttpApi(Construct):
             ),
         )
         # Log groups below /aws/vendedlogs/ share one resource policy, whose size is limited.
-        log = log_group(self, f"/aws/vendedlogs/{STACK}/http")
+        log = log_group(self, f"/aws/vendedlogs/{stack_name(self)}/http")
         self.stage = api.HttpStage(
             self,
             "Stage",

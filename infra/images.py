@@ -12,8 +12,8 @@ from constructs import Construct
 
 from infra.log_groups import log_group
 from infra.nag import acknowledged, explained
+from infra.names import stack_name
 from infra.rights import allow, named
-from infra.settings import STACK
 
 DOWNLOADED = ("htdemucs", "spleeter", "spleeter_lite")
 """Models that the build downloads into the image, and bags of them. `lite` is part of the package."""
@@ -31,7 +31,7 @@ class Images(Construct):
         self.repository = ecr.Repository(
             self,
             "Repository",
-            repository_name=STACK,
+            repository_name=stack_name(self),
             image_scan_on_push=True,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             empty_on_delete=True,
@@ -47,18 +47,18 @@ class Images(Construct):
             ],
         )
         self.tag = tag
-        log = log_group(self, f"/aws/codebuild/{STACK}")
+        log = log_group(self, f"/aws/codebuild/{stack_name(self)}")
         variables = {
             "REPOSITORY": self.repository.repository_uri,
             "IMAGE_TAG": self.tag,
-            "STACK": STACK,
+            "STACK": stack_name(self),
             "MODELS": " ".join(DOWNLOADED),
             "DEVICE": tag.rpartition("-")[2],
         }
         project = codebuild.CfnProject(
             self,
             "Build",
-            name=STACK,
+            name=stack_name(self),
             description="Tests and builds the image, and switches the stack to it",
             service_role=self._role(log, source).role_arn,
             source=codebuild.CfnProject.SourceProperty(
@@ -105,7 +105,7 @@ class Images(Construct):
         push = ["CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"]
         clean_up = ["BatchDeleteImage", "ListImages"]
         object_arn = f"arn:{Aws.PARTITION}:s3:::{source.s3_bucket_name}/{source.s3_object_key}"
-        stack = named("cloudformation", f"stack/{STACK}/*")
+        stack = named("cloudformation", f"stack/{stack_name(self)}/*")
         role = iam.Role(
             self,
             "Role",
@@ -132,13 +132,13 @@ class Images(Construct):
         )
         acknowledged(
             role,
-            f"AwsSolutions-IAM5[Resource::{stack_finding()}]",
+            f"AwsSolutions-IAM5[Resource::{stack_finding(stack_name(self))}]",
             "AWS appends a random id to the stack's name in its ARN.",
         )
         return role
 
 
-def stack_finding() -> str:
+def stack_finding(stack: str) -> str:
     """Return the stack's ARN as cdk-nag writes it."""
     partition, region, account = "<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>"
-    return f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/*"
+    return f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"

@@ -18,11 +18,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.endpoint import VARIANT, Endpoint
-from infra.function import NAMESPACE
 from infra.http_api import HttpApi
 from infra.nag import explained
+from infra.names import namespace, stack_name
 from infra.rights import named
-from infra.settings import STACK, Settings
+from infra.settings import Settings
 
 BACKLOG_AGE_S = 30 * 60
 """An instance starts within ten minutes; after three times that something is wrong."""
@@ -37,12 +37,12 @@ class Monitoring(Construct):
     def __init__(self, scope: Construct, name: str, settings: Settings) -> None:
         super().__init__(scope, name)
         self.settings = settings
-        self.topic = sns.Topic(self, "Alarms", topic_name=f"{STACK}-alarms", enforce_ssl=True)
+        self.topic = sns.Topic(self, "Alarms", topic_name=f"{stack_name(self)}-alarms", enforce_ssl=True)
         explained(
             self.topic,
             SNS2="CloudWatch can't publish under AWS's own key; the messages hold only names of alarms.",
         )
-        self._allow_publish("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{STACK}-*"))
+        self._allow_publish("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{stack_name(self)}-*"))
         self.alarms: list[cloudwatch.Alarm] = []
         self.rows: list[list[cloudwatch.IWidget]] = []
         if settings.alarms is not None:
@@ -55,7 +55,7 @@ class Monitoring(Construct):
         faults = http.stage.metric_server_error(period=minutes, statistic="Sum")
         self._alarm("api-faults", faults, 1, "Calls of the HTTP API are answered with 500 or above.")
         # The API's own metric also counts callers who were rightly refused. This one is the function's.
-        socket = self._metric(NAMESPACE, "Faults", "Sum", {"service": "connect"})
+        socket = self._metric(namespace(self), "Faults", "Sum", {"service": "connect"})
         self._alarm(
             "socket-faults",
             socket,
@@ -107,7 +107,7 @@ class Monitoring(Construct):
             "/aws/sagemaker/Endpoints",
             "CPUUtilization",
             "SampleCount",
-            {"EndpointName": STACK, "VariantName": VARIANT},
+            {"EndpointName": stack_name(self), "VariantName": VARIANT},
             Duration.hours(1),
         )
         self._alarm("awake", awake, 1, f"Instances have been up for {AWAKE_H} hours.", periods=AWAKE_H)
@@ -153,7 +153,7 @@ class Monitoring(Construct):
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=STACK,
+            dashboard_name=stack_name(self),
             default_interval=Duration.days(1),
             widgets=[
                 [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(self.alarms), width=24)],
@@ -167,7 +167,7 @@ class Monitoring(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name.title().replace("-", ""),
-            alarm_name=f"{STACK}-{name}",
+            alarm_name=f"{stack_name(self)}-{name}",
             alarm_description=f"{description} docs/aws.md says what to do.",
             metric=metric,
             threshold=threshold,
@@ -179,7 +179,7 @@ class Monitoring(Construct):
         self.alarms.append(alarm)
 
     def _of_function(self, name: str, metric: str, statistic: str) -> cloudwatch.Metric:
-        return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{STACK}-{name}"})
+        return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{stack_name(self)}-{name}"})
 
     def _metric(
         self,
@@ -231,7 +231,7 @@ class Monitoring(Construct):
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=STACK,
+                budget_name=f"{stack_name(self)}-{Aws.REGION}",
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=self.settings.budget, unit="USD"),

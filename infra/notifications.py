@@ -12,10 +12,9 @@ from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.function import NAMESPACE
 from infra.nag import acknowledged
+from infra.names import namespace, stack_name
 from infra.rights import allow, named
-from infra.settings import STACK
 from unbraid.aws.email import NOT_SENT
 
 
@@ -32,7 +31,7 @@ class Notifications(Construct):
                 "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]",
                 "SES checks the sender's domain and, in its sandbox, the recipient too; a condition fixes the sender.",
             )
-        self.topic = sns.Topic(self, "Ended", topic_name=f"{STACK}-ended", enforce_ssl=True)
+        self.topic = sns.Topic(self, "Ended", topic_name=f"{stack_name(self)}-ended", enforce_ssl=True)
         topic = self.topic.node.default_child
         assert isinstance(topic, sns.CfnTopic)
         # The AWS-managed key of SNS is free, and every publisher may use it.
@@ -58,10 +57,10 @@ class Notifications(Construct):
                 filter_pattern=f'{{ $.event = "{NOT_SENT}" }}',
                 metric_transformations=[
                     logs.CfnMetricFilter.MetricTransformationProperty(
-                        metric_namespace=NAMESPACE, metric_name=metric, metric_value="1"
+                        metric_namespace=namespace(self), metric_name=metric, metric_value="1"
                     )
                 ],
             )
         return cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=metric, statistic="Sum", period=Duration.minutes(5)
+            namespace=namespace(self), metric_name=metric, statistic="Sum", period=Duration.minutes(5)
         )

@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 STACK = "unbraid"
-"""Name of the stack, and prefix of the names of its resources."""
+"""Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
 
-FILE = Path(__file__).parent / "deploy.toml"
+FOLDER = Path(__file__).parent
+
+
+NO_PAGE = "https://page.invalid"
+"""Origin while there is no page. No browser can open it (RFC 2606), so no page may call."""
 
 
 def _origin(value: str) -> str:
@@ -21,6 +25,16 @@ def _origin(value: str) -> str:
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.username:
         raise ValueError("should look like https://music.example.org")
     return f"https://{parts.netloc.lower()}"
+
+
+def _name(value: str) -> str:
+    # With hyphens, the resources of "unbraid-page" could have the names of those of "unbraid". The sign-in page's
+    # domain may not contain these words.
+    if not re.fullmatch(r"[a-z][a-z0-9]*", value) or re.search("aws|amazon|cognito", value):
+        raise ValueError(
+            "should be lower-case letters and digits, such as unbraidtest, without aws or amazon"
+        )
+    return value
 
 
 def _address(value: str) -> str:
@@ -38,8 +52,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    name: Annotated[str, Field(max_length=20), AfterValidator(_name)] = STACK
+    """Name of the stack, with which the names of all its resources begin."""
     site: Origin | None = None
-    """Where the page is hosted, such as Netlify. None: on CloudFront in the stack."""
+    """Where the page is hosted, such as Netlify. None: on CloudFront, or nowhere yet."""
+    cloudfront: bool = False
+    """Whether the page is on CloudFront, in a stack of its own."""
     compute: Literal["gpu", "cpu"] = "gpu"
     """Separate songs on the asynchronous endpoint (gpu), or in a Lambda function (cpu)."""
     instance: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.g4dn.xlarge"
@@ -55,6 +73,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
+        if self.site is not None and self.cloudfront:
+            raise ValueError("choose one of site and cloudfront for the page")
         if self.compute == "cpu" and self.at_most < 2:
             raise ValueError("at_most should be 2 or more with cpu, the least that Lambda allows")
         if self.sender is not None and not self.sign_in:
@@ -62,10 +82,30 @@ class Settings(BaseModel):
         return self
 
 
-def load(options: dict[str, object], file: Path = FILE) -> Settings:
-    """Load the saved settings and override them by `options` that aren't None. Raises ValueError with one line."""
+def page_name(name: str) -> str:
+    """Return the name of the page's stack of a deployment."""
+    return f"{name}-page"
+
+
+def saved_at(name: str) -> Path:
+    """Return the file with the settings of the deployment of that name."""
+    return FOLDER / ("deploy.toml" if name == STACK else f"deploy-{name}.toml")
+
+
+def load(options: dict[str, object], file: Path | None = None) -> Settings:
+    """Load the saved settings and override them by `options` that aren't None. Raises ValueError with one line.
+
+    `file`: by default the one of the name in `options`.
+    """
     try:
+        # Validate the name before it is used in a path.
+        name = Settings.model_validate({"name": options.get("name") or STACK}).name
+        file = file or saved_at(name)
         saved = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+        # The page moves from one place to the other.
+        for chosen, other in (("site", "cloudfront"), ("cloudfront", "site")):
+            if options.get(chosen):
+                saved.pop(other, None)
         return Settings.model_validate({**saved, **{k: v for k, v in options.items() if v is not None}})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} can't be read: {error}") from None
@@ -75,10 +115,11 @@ def load(options: dict[str, object], file: Path = FILE) -> Settings:
         raise ValueError(name + first["msg"].removeprefix("Value error, ")) from None
 
 
-def save(settings: Settings, file: Path = FILE) -> None:
-    """Save the settings that differ from the defaults."""
+def save(settings: Settings, file: Path | None = None) -> None:
+    """Save the settings that differ from the defaults, except the name, which is in the file's name."""
+    file = file or saved_at(settings.name)
     lines = []
-    for name, value in settings.model_dump(exclude_defaults=True).items():
+    for name, value in settings.model_dump(exclude_defaults=True, exclude={"name"}).items():
         text = str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
         lines.append(f"{name} = {text}\n")
     file.write_text("# Settings of ./unbraid deploy; docs/aws.md describes them.\n" + "".join(lines), "utf-8")

@@ -7,17 +7,23 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from infra.nag import explained
-from infra.settings import STACK
+from infra.names import stack_name
 
-PREFIX = f"{STACK}-{Aws.ACCOUNT_ID}"
-"""Prefix of the sign-in page's domain, which must be unique in a region."""
 
-# Origins that the page calls: OpenID configuration and token endpoint. Given by name, because the page's content
-# security policy needs them and the pool needs the page's origin.
-ORIGINS = (
-    f"https://cognito-idp.{Aws.REGION}.amazonaws.com",
-    f"https://{PREFIX}.auth.{Aws.REGION}.amazoncognito.com",
-)
+def prefix(stack: str) -> str:
+    """Return the prefix of the sign-in page's domain, which must be unique in a region."""
+    return f"{stack}-{Aws.ACCOUNT_ID}"
+
+
+def origins(stack: str) -> tuple[str, str]:
+    """Return the origins that the page calls: OpenID configuration and token endpoint.
+
+    Given by name, because the page's content security policy needs them and the pool needs the page's origin.
+    """
+    return (
+        f"https://cognito-idp.{Aws.REGION}.amazonaws.com",
+        f"https://{prefix(stack)}.auth.{Aws.REGION}.amazoncognito.com",
+    )
 
 
 class SignIn(Construct):
@@ -28,7 +34,7 @@ class SignIn(Construct):
         self.pool = cognito.UserPool(
             self,
             "People",
-            user_pool_name=STACK,
+            user_pool_name=stack_name(self),
             self_sign_up_enabled=False,
             sign_in_aliases=cognito.SignInAliases(email=True),
             sign_in_case_sensitive=False,
@@ -50,7 +56,8 @@ class SignIn(Construct):
             COG3="Threat protection costs a fee per user, and only invited users have an account.",
             COG8="The more expensive plan would only add threat protection.",
         )
-        self.pool.add_domain("Page", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=PREFIX))
+        domain = cognito.CognitoDomainOptions(domain_prefix=prefix(stack_name(self)))
+        self.pool.add_domain("Page", cognito_domain=domain)
         self.client = self.pool.add_client(
             "App",
             generate_secret=False,

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from constructs import Construct
 
 from infra.buckets import private_bucket
 from infra.nag import explained
-from infra.settings import STACK
 from unbraid.api.headers import ALWAYS, page_policy
 from unbraid.api.routes import ROUTES
 
 
 class Site(Construct):
-    """`api`: host of the HTTP API. `connect`: further origins that the page may call."""
+    """`of`: name of the deployment. `api`: host of the HTTP API. `connect`: further origins that the page may call.
 
-    def __init__(self, scope: Construct, name: str, api: str, connect: Sequence[str]) -> None:
+    CloudFront has no regions, and its names are unique in the account, so they contain the region.
+    """
+
+    def __init__(self, scope: Construct, name: str, of: str, api: str, connect: Sequence[str]) -> None:
         super().__init__(scope, name)
+        self.unique = f"{of}-{Aws.REGION}"
         self.bucket = private_bucket(self, "Page")
         explained(self.bucket, S1="Holds the public page, and only CloudFront reads it.")
         calls = cloudfront.BehaviorOptions(
@@ -38,10 +41,15 @@ class Site(Construct):
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
-            comment=STACK,
+            comment=self.unique,
             default_root_object="index.html",
             default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
+                origin=origins.S3BucketOrigin.with_origin_access_control(
+                    self.bucket,
+                    origin_access_control=cloudfront.S3OriginAccessControl(
+                        self, "Access", origin_access_control_name=self.unique
+                    ),
+                ),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 response_headers_policy=self._headers(connect),
                 compress=True,
@@ -68,6 +76,7 @@ class Site(Construct):
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
+            response_headers_policy_name=self.unique,
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
                     content_security_policy=page_policy(connect),

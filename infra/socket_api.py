@@ -11,8 +11,8 @@ from constructs import Construct
 
 from infra.http_api import BURST, RATE
 from infra.nag import acknowledged, explained
+from infra.names import stack_name
 from infra.rights import allow, named
-from infra.settings import STACK
 
 STAGE = "events"
 
@@ -22,7 +22,7 @@ class SocketApi(Construct):
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
-        self.api = api.WebSocketApi(self, "Api", api_name=f"{STACK}-events")
+        self.api = api.WebSocketApi(self, "Api", api_name=f"{stack_name(self)}-events")
         logical_id = Stack.of(self).get_logical_id(self.api.node.default_child)  # type: ignore[arg-type]
         acknowledged(
             Stack.of(self),

@@ -19,7 +19,6 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra import signin
-from infra.cpu import NAME as SEPARATE
 from infra.cpu import Cpu
 from infra.dead_letters import DeadLetters
 from infra.endpoint import Endpoint
@@ -27,32 +26,36 @@ from infra.functions import Functions
 from infra.http_api import HttpApi
 from infra.images import MODELS, Images
 from infra.monitoring import Monitoring
+from infra.names import bucket_name
 from infra.notifications import Notifications
 from infra.rights import Rights
-from infra.settings import STACK, Settings
+from infra.settings import NO_PAGE, Settings
 from infra.signin import SignIn
-from infra.site import Site
 from infra.socket_api import SocketApi
-from infra.storage import BUCKET, Storage
+from infra.storage import Storage
 
-FILES = f"https://{BUCKET}.s3.{Aws.REGION}.{Aws.URL_SUFFIX}"
-"""Origin of the links to songs and stems."""
+API_HOST, SOCKET_HOST = "api-host", "socket-host"
+"""Exports of the stack after its name, which the page's stack imports."""
 
 
 class UnbraidStack(Stack):
-    """`bundle`: zip of the functions' code. `source`: zip of the image's source. `content`: hash of that source."""
+    """`bundle`: zip of the functions' code. `source`: zip of the image's source. `content`: hash of that source.
+
+    `page`: origin of the page on CloudFront; None before it exists. It is in the stack of `page_stack`, which needs
+    this one, so this one can't refer to it.
+    """
 
     def __init__(
-        self, scope: Construct, settings: Settings, bundle: Path, source: Path, content: str
+        self, scope: Construct, settings: Settings, bundle: Path, source: Path, content: str, page: str | None
     ) -> None:
         super().__init__(
             scope,
-            STACK,
+            settings.name,
             description="Unbraid separates songs into stems",
             # The bootstrap rule would add a parameter that every update has to name.
             synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
-        Tags.of(self).add("application", STACK)
+        Tags.of(self).add("application", settings.name)
         tag = CfnParameter(
             self, "ImageTag", default="", description="Tag of the container image; empty: not built yet"
         )
@@ -60,15 +63,9 @@ class UnbraidStack(Stack):
             self, "HasImage", expression=Fn.condition_not(Fn.condition_equals(tag.value_as_string, ""))
         )
 
-        # The page and the APIs. They refer to each other by name to avoid circular references.
         sockets = SocketApi(self, "SocketApi")
         http = HttpApi(self, "HttpApi", settings.site)
-        site = None
-        origin = settings.site
-        if origin is None:
-            connect = [FILES, f"wss://{sockets.domain}", *(signin.ORIGINS if settings.sign_in else ())]
-            site = Site(self, "Site", http.domain, connect)
-            origin = site.origin
+        origin = settings.site or page or NO_PAGE
         sign_in = SignIn(self, "SignIn", origin) if settings.sign_in else None
         issuer = None if sign_in is None else sign_in.issuer
         client = None if sign_in is None else sign_in.client.user_pool_client_id
@@ -103,7 +100,7 @@ class UnbraidStack(Stack):
         endpoint = cpu = None
         if settings.compute == "gpu":
             endpoint = Endpoint(self, "Endpoint")
-            environment["UNBRAID_ENDPOINT"] = STACK
+            environment["UNBRAID_ENDPOINT"] = endpoint.name
             dispatch = endpoint.dispatch(rights)
         else:
             cpu = Cpu(self, "Cpu", dead_letters)
@@ -137,24 +134,27 @@ class UnbraidStack(Stack):
             senders["container"] = cpu.run(
                 image, images, tag.value_as_string, settings.at_most, environment, work
             )
-            monitoring.cpu(cpu.queue, SEPARATE)
+            monitoring.cpu(cpu.queue, cpu.function_name)
         if settings.sender is not None:
             monitoring.email(notifications.count_refusals(senders))
         monitoring.dashboard()
 
+        # Origin of the links to songs and stems.
+        self.files = f"https://{bucket_name(self)}.s3.{Aws.REGION}.{Aws.URL_SUFFIX}"
         self._outputs(
             Api=http.url,
             Socket=sockets.url,
-            Files=FILES,
-            SignIn=" ".join(signin.ORIGINS) if sign_in is not None else None,
+            Files=self.files,
+            SignIn=" ".join(signin.origins(settings.name)) if sign_in is not None else None,
             People=None if sign_in is None else sign_in.pool.user_pool_id,
             Page=origin,
-            PageBucket=None if site is None else site.bucket.bucket_name,
             SongsBucket=storage.bucket.bucket_name,
             Repository=images.repository.repository_name,
             Build=images.project.ref,
             WantedImage=images.tag,
         )
+        for export, host in ((API_HOST, http.domain), (SOCKET_HOST, sockets.domain)):
+            CfnOutput(self, f"Export{export}", value=host, export_name=f"{settings.name}-{export}")
 
     def _outputs(self, **outputs: str | None) -> None:
         """Add the outputs that `unbraid deploy` reads."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.buckets import private_bucket
 from infra.nag import explained
-from infra.settings import STACK
+from infra.names import bucket_name
 from unbraid.jobs.limits import DAY, Limits
-
-BUCKET = f"{STACK}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
-"""Given by name, because the page's security policy needs the bucket, and the bucket's CORS rule the page."""
 
 # The sweeper deletes expired files. The bucket's lifecycle rules, which count whole days from writing, are the safety
 # net: a day until the song is started, results_s after its end, and two days in which it may wait.
@@ -40,7 +37,7 @@ class Storage(Construct):
         self.bucket = private_bucket(
             self,
             "Songs",
-            bucket_name=BUCKET,
+            bucket_name=bucket_name(self),
             cors=[
                 s3.CorsRule(
                     allowed_origins=[origin],

@@ -18,18 +18,32 @@ PAGE = "https://music.example.org"
 
 @pytest.fixture(scope="session")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
-    """Return the template for given settings: `synth(compute="cpu")`."""
+    """Return the main template for given settings: `synth(compute="cpu")`; with `stack="page"` that of the page."""
     folder = tmp_path_factory.mktemp("assemblies")
     empty = folder / "empty.zip"
     with zipfile.ZipFile(empty, "w") as file:
         file.writestr(zipfile.ZipInfo("empty"), "")
 
     @cache
-    def template(**settings: object) -> Template:
+    def templates(**settings: object) -> dict[str, Template]:
         out = folder / str(len(list(folder.iterdir())))
-        path = synthesised(Settings.model_validate(settings), empty, empty, "content", out)
-        content: Template = json.loads(path.read_text("utf-8"))
-        return content
+        path = synthesised(
+            Settings.model_validate(settings),
+            empty,
+            empty,
+            "content",
+            out,
+            PAGE if "cloudfront" in settings else None,
+        )
+        page = path.with_name(path.name.replace(".", "-page.", 1))
+        return {
+            name: json.loads(file.read_text("utf-8"))
+            for name, file in (("main", path), ("page", page))
+            if file.exists()
+        }
+
+    def template(stack: str = "main", **settings: object) -> Template:
+        return templates(**settings)[stack]
 
     return template
 
@@ -37,6 +51,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
 CHOICES: dict[str, dict[str, object]] = {
     "defaults": {},
     "page elsewhere": {"site": PAGE},
+    "page on CloudFront": {"cloudfront": True},
     "cpu with sign-in": {
         "compute": "cpu",
         "sign_in": True,

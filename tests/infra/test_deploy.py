@@ -66,15 +66,15 @@ def test_detects_whether_the_cdk_is_bootstrapped(account: Account) -> None:
     assert account.bootstrapped()
 
 
-def stack(account: Account, tag: str = "", **outputs: str) -> None:
-    """Create a stack of our name with an empty topic and these outputs."""
+def stack(account: Account, tag: str = "", name: str | None = None, **outputs: str) -> None:
+    """Create a stack, by default the main one, with an empty topic and these outputs."""
     template = {
         "Parameters": {"ImageTag": {"Type": "String", "Default": ""}},
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     account.client("cloudformation").create_stack(
-        StackName=STACK,
+        StackName=name or account.name,
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": "ImageTag", "ParameterValue": tag}],
     )
@@ -112,10 +112,19 @@ def test_destroy_deletes_stack_songs_and_page(account: Account) -> None:
     for number in range(3):
         songs.put_object(Key=f"inputs/{number}/song.wav", Body=b"x")
     site.put_object(Key="index.html", Body=b"x")
-    stack(account, SongsBucket="songs", PageBucket="page")
+    stack(account, SongsBucket="songs")
+    stack(account, name="unbraid-page", PageBucket="page")
     destroy.destroy(account, yes=True)
-    assert account.stack() is None
+    assert account.stack() is account.stack("unbraid-page") is None
     assert [*songs.objects.all(), *site.objects.all()] == []
+
+
+def test_destroy_leaves_a_deployment_of_another_name(account: Account) -> None:
+    staging = Account.opened("staging")
+    stack(account)
+    stack(staging)
+    destroy.destroy(staging, yes=True)
+    assert staging.stack() is None and account.stack() is not None
 
 
 def test_destroy_asks_for_the_name_of_the_stack(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

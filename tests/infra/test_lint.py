@@ -20,12 +20,16 @@ from tests.infra.template_queries import Template
 Synth = Callable[..., Template]
 
 
-# These two have every type of resource between them.
-@pytest.mark.parametrize("settings", ["defaults", "cpu with sign-in"])
-def test_cfn_lint_finds_nothing(synth: Synth, settings: str) -> None:
+# These three have every type of resource between them.
+@pytest.mark.parametrize(
+    "settings",
+    [CHOICES["defaults"], CHOICES["cpu with sign-in"], {"stack": "page", **CHOICES["page on CloudFront"]}],
+    ids=["gpu", "cpu with sign-in", "page"],
+)
+def test_cfn_lint_finds_nothing(synth: Synth, settings: dict[str, object]) -> None:
     # The CDK adds explicit dependencies on roles, although references already imply them.
     known = ManualArgs(ignore_checks=["W3005"], regions=["eu-central-1"])
-    assert [str(match) for match in lint(json.dumps(synth(**CHOICES[settings])), config=known)] == []
+    assert [str(match) for match in lint(json.dumps(synth(**settings)), config=known)] == []
 
 
 def test_cfn_lint_can_fail() -> None:
@@ -38,7 +42,7 @@ def test_an_unexplained_cdk_nag_finding_fails(tmp_path: Path) -> None:
     with zipfile.ZipFile(empty, "w") as file:
         file.writestr("empty", "")
     app = App(outdir=str(tmp_path / "out"), analytics_reporting=False)
-    stack = UnbraidStack(app, Settings(), empty, empty, "content")
+    stack = UnbraidStack(app, Settings(), empty, empty, "content", None)
     s3.Bucket(stack, "Open")
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with pytest.raises(RuntimeError, match="S3 Bucket has server access logs disabled"):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from infra.settings import Settings, load, save
 
+from infra import settings
+
 
 def test_options_override_saved_settings(tmp_path: Path) -> None:
     file = tmp_path / "deploy.toml"
@@ -14,6 +16,23 @@ def test_options_override_saved_settings(tmp_path: Path) -> None:
     again = load({"budget": 9, "site": None}, file)
     assert (again.site, again.budget, again.sign_in) == ("https://music.example.org", 9, True)
     assert load({"sign_in": False}, file).sign_in is False
+
+
+def test_each_name_has_its_own_saved_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "FOLDER", tmp_path)
+    save(load({"compute": "cpu"}))
+    save(load({"name": "staging", "budget": 5}))
+    assert (load({}).name, load({}).compute, load({}).budget) == ("unbraid", "cpu", 20)
+    staging = load({"name": "staging"})
+    assert (staging.name, staging.compute, staging.budget) == ("staging", "gpu", 5)
+
+
+def test_choosing_one_place_of_the_page_ends_the_other(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    save(load({"cloudfront": True}, file), file)
+    save(load({"site": "https://music.example.org"}, file), file)
+    assert load({}, file) == Settings(site="https://music.example.org")
+    assert load({"cloudfront": True}, file) == Settings(cloudfront=True)
 
 
 def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
@@ -35,6 +54,12 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
         ({"at_most": 0}, "at_most: "),
         ({"instance": "g4dn.xlarge"}, "instance: "),
         ({"colour": "red"}, "colour: "),
+        ({"site": "https://music.example.org", "cloudfront": True}, "choose one of site and cloudfront"),
+        ({"name": "Staging"}, "name: should be lower-case letters and digits"),
+        ({"name": "unbraid-page"}, "name: should be lower-case letters and digits"),
+        ({"name": "../deploy"}, "name: should be lower-case letters and digits"),
+        ({"name": "myaws"}, "name: should be lower-case letters and digits"),
+        ({"name": "a" * 21}, "name: "),
     ],
 )
 def test_rejects_invalid_settings(tmp_path: Path, options: dict[str, object], words: str) -> None:

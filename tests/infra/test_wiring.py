@@ -83,7 +83,7 @@ def test_every_route_has_its_function(synth: Synth) -> None:
 
 
 def test_cloudfront_forwards_every_route(synth: Synth) -> None:
-    config = one(synth(), "CloudFront::Distribution")["DistributionConfig"]
+    config = one(synth(stack="page", cloudfront=True), "CloudFront::Distribution")["DistributionConfig"]
     paths = {behaviour["PathPattern"] for behaviour in config["CacheBehaviors"]}
     assert paths == {route.path.replace("{sessionId}", "*") for route in ROUTES}
 

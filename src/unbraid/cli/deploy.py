@@ -22,12 +22,21 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="put the app into your own AWS account",
         description="Show what would change in your AWS account, ask for confirmation, and deploy the API, the web "
         "page and machines that run only while songs are separated.",
-        epilog="Your choices are saved in infra/deploy.toml for the next time. docs/aws.md is the manual.",
+        epilog="Your choices are saved in infra/deploy.toml (or deploy-NAME.toml) for the next time. docs/aws.md is "
+        "the manual.",
         allow_abbrev=False,
     )
     # No defaults here: infra/deploy.toml may set the options that are absent.
     parser.add_argument(
-        "--site", metavar="URL", help="address of the web page, if it isn't on CloudFront in this account"
+        "--name",
+        help="name of the deployment and beginning of all its names in AWS, for a second one beside the first "
+        "(default: unbraid)",
+    )
+    parser.add_argument("--site", metavar="URL", help="address of the web page, such as on Netlify")
+    parser.add_argument(
+        "--cloudfront",
+        action=argparse.BooleanOptionalAction,
+        help="put the web page on CloudFront in this account (default: no)",
     )
     parser.add_argument(
         "--compute",
@@ -76,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = {
         name: value for name, value in vars(arguments).items() if name != "run" and value not in (None, False)
     }
-    if arguments.sign_in is False:
-        options["sign_in"] = False
+    # The others are actions or unset. These two are choices, whose "no" overrides a saved "yes".
+    options |= {name: False for name in ("sign_in", "cloudfront") if getattr(arguments, name) is False}
     if arguments.synth_only:
         options["out"] = str(Path(arguments.out or "cdk.out").absolute())
     python = environment()
