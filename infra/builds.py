@@ -30,7 +30,15 @@ def build(account: Account, tag: str, sleep: Callable[[float], None] = time.slee
     project = account.client("codebuild")
     build_id = _running(account, tag)
     if build_id is None:
-        build_id = project.start_build(projectName=account.name)["build"]["id"]
+        try:
+            build_id = project.start_build(projectName=account.name)["build"]["id"]
+        except ClientError as error:
+            if code(error) != "AccountLimitExceededException":
+                raise
+            raise Stopped(
+                "AWS lets this account build nothing yet, so songs have to wait; everything else is deployed. "
+                "`./unbraid deploy --check` prints the command that asks for a build. Then deploy again."
+            ) from None
         say("building the image (about half an hour); Ctrl-C stops waiting, not the build")
     else:
         say("the image is already being built; Ctrl-C stops waiting, not the build")

@@ -10,15 +10,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.cpu_memory import TIMEOUT_S
 from infra.function import role_for
 from infra.images import Images
 from infra.log_groups import log_group
 from infra.names import stack_name
 from infra.rights import allow, named
+from infra.settings import Settings
 
-MEMORY_MB = DISK_MB = 10240
-"""The maximum. Lambda gives 6 processors with that much memory."""
-TIMEOUT_S = 900
+DISK_MB = 10240
+"""The maximum."""
 TRIES = 3
 
 
@@ -49,11 +50,11 @@ class Cpu(Construct):
         image: CfnCondition,
         images: Images,
         tag: str,
-        at_most: int,
+        settings: Settings,
         environment: Mapping[str, str],
         work: Sequence[iam.PolicyStatement],
     ) -> str:
-        """Create the function, with at most `at_most` concurrent runs, if `image`; return its log group."""
+        """Create the function, with at most `settings.at_most` concurrent runs, if `image`; return its log group."""
         receive = [
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
@@ -71,7 +72,7 @@ class Cpu(Construct):
             image_config=lambda_.CfnFunction.ImageConfigProperty(command=["function"]),
             architectures=["x86_64"],
             role=role.role_arn,
-            memory_size=MEMORY_MB,
+            memory_size=settings.memory,
             ephemeral_storage=lambda_.CfnFunction.EphemeralStorageProperty(size=DISK_MB),
             timeout=TIMEOUT_S,
             tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
@@ -85,7 +86,9 @@ class Cpu(Construct):
             function_name=function.ref,
             batch_size=1,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=at_most),
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+                maximum_concurrency=settings.at_most
+            ),
         )
         for resource in (function, songs):
             resource.cfn_options.condition = image

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, cdk_cli, destroy, leftovers, page, replacing
+from infra import builds, cdk_cli, destroy, leftovers, page, preflight, replacing
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
@@ -29,6 +29,7 @@ class Action:
     out: str | None = None
     yes: bool = False
     destroy: bool = False
+    check: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
             except ValueError as error:
                 say(str(error))
                 return 2
+            if action.check:
+                return check(Account.opened(settings.name), settings)
             cdk_cli.check_node()
             if action.synth_only:
                 synth(settings, Path(action.out or "cdk.out"))
@@ -71,9 +74,27 @@ def synth(settings: Settings, out: Path) -> Path:
     return template
 
 
+def check(account: Account, settings: Settings) -> int:
+    """Print what the account lacks for these settings, and return the exit code: 1 if a part won't work."""
+    report = _checked(account, settings)
+    say("something is missing, see above" if report.missing else "nothing is missing")
+    return 1 if report.missing else 0
+
+
+def _checked(account: Account, settings: Settings) -> preflight.Report:
+    say(f"account {account.number}, region {account.region}, stack {account.name}: checking what it allows")
+    report = preflight.check(account, settings)
+    report.show()
+    return report
+
+
 def deploy(account: Account, settings: Settings, yes: bool) -> None:
     """Deploy this checkout with these settings. Raises Stopped."""
-    say(f"account {account.number}, region {account.region}, stack {account.name}")
+    report = _checked(account, settings)
+    if report.missing:
+        ask("Something is missing, see above. Deploy everything else?", yes)
+    # The settings that are saved stay as they were chosen, so that a later deployment uses what AWS allows then.
+    chosen, settings = settings, report.settings
     if not account.bootstrapped():
         ask("The CDK has to be set up in this account first (the stack CDKToolkit).", yes)
         cdk_cli.bootstrap(account)
@@ -91,7 +112,7 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     parameters = image_parameters(tag, image, account.image_tag())
     for each in replacing.deployments(account, template, parameters):
         cdk_cli.deploy(ASSEMBLY, account, account.name, *each)
-    save(settings)
+    save(chosen)
     if settings.cloudfront:
         deploy_page(account, settings, origin)
     elif account.stack(account.page_name) is not None:

@@ -82,7 +82,7 @@ class Images(Construct):
             ),
             # The AWS-managed key of S3 is free.
             encryption_key=named("kms", "alias/aws/s3"),
-            concurrent_build_limit=1,
+            # No concurrent_build_limit: CodeBuild refuses a limit above the account's, which is 0 in new accounts.
             timeout_in_minutes=90,
             queued_timeout_in_minutes=60,
         )

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from infra.cpu_memory import LEAST_MB, MOST_MB
+
 STACK = "unbraid"
 """Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
 
@@ -63,6 +65,8 @@ class Settings(BaseModel):
     instance: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.g4dn.xlarge"
     at_most: Annotated[int, Field(ge=1, le=100)] = 2
     """Maximum number of instances or concurrent functions."""
+    memory: Annotated[int, Field(ge=LEAST_MB, le=MOST_MB)] = MOST_MB
+    """Memory of the function in MB (cpu), which decides its speed. New accounts may get only 3,008."""
     sign_in: bool = False
     sender: Address | None = None
     """Sender of e-mail notifications. None: no e-mail."""

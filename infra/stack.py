@@ -131,9 +131,7 @@ class UnbraidStack(Stack):
             functions.subscribe(endpoint.succeeded, endpoint.failed)
             monitoring.endpoint(endpoint)
         if cpu is not None:
-            senders["container"] = cpu.run(
-                image, images, tag.value_as_string, settings.at_most, environment, work
-            )
+            senders["container"] = cpu.run(image, images, tag.value_as_string, settings, environment, work)
             monitoring.cpu(cpu.queue, cpu.function_name)
         if settings.sender is not None:
             monitoring.email(notifications.count_refusals(senders))

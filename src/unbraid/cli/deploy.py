@@ -50,6 +50,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--at-most", type=int, metavar="N", help="maximum number of machines or functions (default: 2)"
     )
     parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="MB",
+        help="memory of the functions of --compute cpu (default: 10240, or what the account allows)",
+    )
+    parser.add_argument(
         "--sign-in",
         action=argparse.BooleanOptionalAction,
         help="allow only users that you invited (default: everyone)",
@@ -68,6 +74,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--synth-only", action="store_true", help="only write the template and its files to a folder"
+    )
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="only ask AWS what the account lacks, and print what to do; nothing is created",
     )
     what.add_argument("--destroy", action="store_true", help="delete the application from the account")
     parser.add_argument("-o", "--out", metavar="DIR", help="output folder of --synth-only (default: cdk.out)")
