@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ class Account:
     def opened(cls, name: str = STACK) -> Account:
         """Open the account that the environment, the profile or the AWS configuration names. Raises Stopped."""
         try:
-            session = boto3.Session()
+            # boto3 reads only AWS_DEFAULT_REGION; AWS's other tools, and the CDK, read AWS_REGION first.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
             if session.region_name is None:
                 raise Stopped("No AWS region is set. Set AWS_REGION, for example to eu-central-1.")
             number = session.client("sts").get_caller_identity()["Account"]

@@ -35,6 +35,13 @@ def test_opens_the_account_with_its_number_and_region(account: Account) -> None:
     assert (account.number, account.region) == ("123456789012", "eu-central-1")
 
 
+def test_takes_the_region_of_aws_region(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert Account.opened().region == "us-east-1"
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
