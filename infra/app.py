@@ -22,7 +22,7 @@ def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
     """
     with tempfile.TemporaryDirectory() as folder:
         code, source = bundle(Path(folder, "functions.zip")), source_zip(Path(folder, "source.zip"))
-        return synthesised(settings, code, source, image_tag(), out, page)
+        return synthesised(settings, code, source, image_tag(settings.models), out, page)
 
 
 def synthesised(

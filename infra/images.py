@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecr as ecr
@@ -15,18 +17,19 @@ from infra.nag import acknowledged, explained
 from infra.names import stack_name
 from infra.rights import allow, named
 
-DOWNLOADED = ("htdemucs", "spleeter", "spleeter_lite")
-"""Models that the build downloads into the image, and bags of them. `lite` is part of the package."""
-MODELS = ("auto", "fast", "lite", *DOWNLOADED)
-"""Models that users may choose; `auto` is the best of them, `fast` the best that is much faster than real time."""
 COMPUTE = "BUILD_GENERAL1_LARGE"
 """8 processors, 15 GB, 128 GB of disk, paid per minute of building."""
 
 
 class Images(Construct):
-    """`source`: zip to build from. `tag`: tag of the resulting image, CONTENT-gpu or CONTENT-cpu."""
+    """`source`: zip to build from. `tag`: tag of the resulting image, CONTENT-gpu or CONTENT-cpu.
 
-    def __init__(self, scope: Construct, name: str, source: assets.Asset, tag: str) -> None:
+    `models`: models that the build downloads into the image, and bags of them.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, source: assets.Asset, tag: str, models: Sequence[str]
+    ) -> None:
         super().__init__(scope, name)
         self.repository = ecr.Repository(
             self,
@@ -52,7 +55,7 @@ class Images(Construct):
             "REPOSITORY": self.repository.repository_uri,
             "IMAGE_TAG": self.tag,
             "STACK": stack_name(self),
-            "MODELS": " ".join(DOWNLOADED),
+            "MODELS": " ".join(models),
             "DEVICE": tag.rpartition("-")[2],
         }
         project = codebuild.CfnProject(

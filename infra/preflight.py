@@ -16,11 +16,17 @@ from infra import quotas
 from infra.account import Account, code
 from infra.console import say
 from infra.cpu_memory import longest_song_min, song_s
+from infra.models import longest_songs, meaning, offered
 from infra.settings import Settings
+from unbraid.models.auto import AUTO, FAST
 
 SUPPORT = "https://console.aws.amazon.com/support"
 API_FUNCTIONS = 8
 """Functions that a page with one user may call at the same time."""
+
+
+SHORT_MIN = 12
+"""Songs longer than this are rare, so a lower limit is worth a line."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Report:
 
 def check(account: Account, settings: Settings) -> Report:
     """Ask AWS for everything that these settings need. Raises nothing that AWS answers."""
-    findings: list[Finding] = []
+    findings = [_models(settings)]
     for what, find in _checks(settings):
         try:
             findings += find(account, settings)
@@ -68,7 +74,7 @@ Check = Callable[[Account, Settings], Iterator[Finding]]
 
 
 def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
-    """Yield what is checked, in words, and the check."""
+    """Yield each check after its description in words."""
     yield "how many builds may run: the image needs one", _builds
     if settings.compute == "gpu":
         yield f"the quota {quotas.instances(settings.instance)}", _instances
@@ -79,6 +85,14 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
         yield "whether SES may send e-mails", _email
     if settings.cloudfront:
         yield "whether CloudFront is allowed", _cloudfront
+
+
+def _models(settings: Settings) -> Finding:
+    best, fast = (meaning(choice, settings.models) for choice in (AUTO, FAST))
+    text = f"models: {', '.join(offered(settings.models))}; `auto` is {best}, `fast` is {fast}"
+    if best == "lite":
+        return Finding("note", f"{text}, the weakest. Add htdemucs or spleeter to --models")
+    return Finding("ok", text)
 
 
 def _builds(account: Account, settings: Settings) -> Iterator[Finding]:
@@ -134,6 +148,13 @@ def _memory(account: Account, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Lambda allows functions {allowed:,} MB of memory")
+    for name, minutes in longest_songs(settings.models, allowed).items():
+        if minutes < SHORT_MIN:
+            yield Finding(
+                "note",
+                f"with {allowed:,} MB, {name} separates songs of up to about {minutes:.0f} minutes (an estimate): a "
+                "function stops after 15 minutes",
+            )
 
 
 def allowed_memory(account: Account, wanted: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from infra.cpu_memory import LEAST_MB, MOST_MB
+from infra.models import DEFAULT, in_catalog
 
 STACK = "unbraid"
 """Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
@@ -67,6 +69,8 @@ class Settings(BaseModel):
     """Maximum number of instances or concurrent functions."""
     memory: Annotated[int, Field(ge=LEAST_MB, le=MOST_MB)] = MOST_MB
     """Memory of the function in MB (cpu), which decides its speed. New accounts may get only 3,008."""
+    models: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(in_catalog)] = DEFAULT
+    """Models in the image, beside the bundled `lite`."""
     sign_in: bool = False
     sender: Address | None = None
     """Sender of e-mail notifications. None: no e-mail."""
@@ -124,6 +128,6 @@ def save(settings: Settings, file: Path | None = None) -> None:
     file = file or saved_at(settings.name)
     lines = []
     for name, value in settings.model_dump(exclude_defaults=True, exclude={"name"}).items():
-        text = str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
-        lines.append(f"{name} = {text}\n")
+        # Of the types of the settings, JSON writes what TOML reads.
+        lines.append(f"{name} = {json.dumps(value)}\n")
     file.write_text("# Settings of ./unbraid deploy; docs/aws.md describes them.\n" + "".join(lines), "utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from infra.zips import write_zip
@@ -23,9 +23,9 @@ def source_zip(path: Path) -> Path:
     return write_zip(path, {str(file.relative_to(ROOT)): file for file in _files(*IMAGE, *BUILD)})
 
 
-def image_tag() -> str:
-    """Return a hash of the image's files: a new image is built only if one of them has changed."""
-    digest = hashlib.sha256()
+def image_tag(models: Sequence[str]) -> str:
+    """Return a hash of the image's files and models: a new image is built only if one of them has changed."""
+    digest = hashlib.sha256(" ".join(models).encode())
     for file in _files(*IMAGE):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -24,7 +24,8 @@ from infra.dead_letters import DeadLetters
 from infra.endpoint import Endpoint
 from infra.functions import Functions
 from infra.http_api import HttpApi
-from infra.images import MODELS, Images
+from infra.images import Images
+from infra.models import offered
 from infra.monitoring import Monitoring
 from infra.names import bucket_name
 from infra.notifications import Notifications
@@ -77,7 +78,11 @@ class UnbraidStack(Stack):
         # Construct ids name the resources in AWS, so they stay when a class is renamed.
         notifications = Notifications(self, "Letters", settings.sender)
         images = Images(
-            self, "Images", assets.Asset(self, "Source", path=str(source)), f"{content}-{settings.compute}"
+            self,
+            "Images",
+            assets.Asset(self, "Source", path=str(source)),
+            f"{content}-{settings.compute}",
+            settings.models,
         )
         environment = {
             "UNBRAID_BUCKET": storage.bucket.bucket_name,
@@ -87,7 +92,7 @@ class UnbraidStack(Stack):
             "UNBRAID_SITE": origin,
             "UNBRAID_SOCKET_URL": sockets.url,
             "UNBRAID_SOCKET_API": sockets.push_url,
-            "UNBRAID_MODELS": " ".join(MODELS),
+            "UNBRAID_MODELS": " ".join(offered(settings.models)),
         }
         if settings.sender is not None:
             environment["UNBRAID_SENDER"] = settings.sender

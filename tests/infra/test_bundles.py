@@ -143,21 +143,22 @@ def test_the_image_source_holds_everything_the_dockerfile_copies(tmp_path: Path)
     assert not [name for name in names if any(part in name for part in made)]
 
 
-def test_the_image_tag_depends_on_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_tag_depends_on_content_and_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("src", "requirements", "tests"):
         (tmp_path / name).mkdir()
     code, test = tmp_path / "src" / "code.py", tmp_path / "tests" / "test_code.py"
     code.write_text("1")
     test.write_text("1")
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    before = image_tag()
+    before = image_tag(["htdemucs"])
     assert re.fullmatch(r"[0-9a-f]{16}", before)
     test.write_text("2")
-    assert image_tag() == before
+    assert image_tag(["htdemucs"]) == before
     code.write_text("2")
-    assert image_tag() != before
+    assert image_tag(["htdemucs"]) != before
+    assert image_tag(["htdemucs", "spleeter"]) != image_tag(["htdemucs"])
     code.rename(code.with_name("other.py"))
-    assert image_tag() != before
+    assert image_tag(["htdemucs"]) != before
 
 
 def test_the_bundle_holds_only_imported_modules() -> None:

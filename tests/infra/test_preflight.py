@@ -163,6 +163,36 @@ def test_functions_get_the_memory_that_the_account_allows(stubbed: StubbedAccoun
     assert not report.missing
 
 
+def test_says_which_model_auto_and_fast_are(stubbed: StubbedAccount) -> None:
+    for models, level, words in (
+        (("htdemucs", "spleeter", "spleeter_lite"), "ok", "`auto` is htdemucs, `fast` is spleeter_lite"),
+        (("htdemucs_ft",), "note", "`auto` is lite, `fast` is lite, the weakest. Add htdemucs or spleeter"),
+    ):
+        # Everything that isn't answered is "unknown".
+        for _ in range(2):
+            refuse(stubbed, "service-quotas", "get_service_quota", "AccessDeniedException")
+        refuse(stubbed, "lambda", "get_account_settings", "AccessDeniedException")
+        finding = found(check(stubbed, Settings(models=models)), "models: auto, fast, lite")
+        assert finding[0] == level and words in finding[1]
+
+
+def test_says_which_model_is_too_slow_for_a_function(stubbed: StubbedAccount) -> None:
+    answer_quota(stubbed, BUILDS, 1)
+    refuse_memory(stubbed, 3008)
+    answer_concurrency(stubbed, 1000)
+    report = check(stubbed, Settings(compute="cpu", models=("htdemucs", "htdemucs_ft")))
+    assert found(report, "htdemucs_ft separates songs of up to about 4 minutes")[0] == "note"
+    assert not any("htdemucs separates" in each.text for each in report.findings)
+
+
+def test_the_models_by_default_suit_a_new_account(stubbed: StubbedAccount) -> None:
+    answer_quota(stubbed, BUILDS, 1)
+    refuse_memory(stubbed, 3008)
+    answer_concurrency(stubbed, 1000)
+    report = check(stubbed, Settings(compute="cpu"))
+    assert not any("separates songs of up to" in each.text for each in report.findings)
+
+
 def test_an_account_that_allows_all_memory_keeps_it(stubbed: StubbedAccount) -> None:
     refuse_memory(stubbed, None)
     assert allowed_memory(stubbed, 10240) == 10240
@@ -186,9 +216,9 @@ def test_a_missing_permission_is_a_line_and_no_failure(stubbed: StubbedAccount) 
         refuse(stubbed, "service-quotas", "get_service_quota", "AccessDeniedException")
     refuse(stubbed, "lambda", "get_account_settings", "AccessDeniedException")
     report = check(stubbed, Settings())
-    assert [finding.level for finding in report.findings] == ["unknown"] * 3
-    assert all(finding.text.startswith("couldn't check ") for finding in report.findings)
-    assert all("(AccessDeniedException)" in finding.text for finding in report.findings)
+    assert [finding.level for finding in report.findings] == ["ok", "unknown", "unknown", "unknown"]
+    assert all(finding.text.startswith("couldn't check ") for finding in report.findings[1:])
+    assert all("(AccessDeniedException)" in finding.text for finding in report.findings[1:])
     assert not report.missing
 
 

@@ -41,6 +41,9 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
     assert [line for line in file.read_text().splitlines() if not line.startswith("#")] == ['compute = "cpu"']
     save(Settings(), file)
     assert load({}, file) == Settings()
+    settings = Settings(models=("htdemucs", "htdemucs_ft"), sign_in=True, budget=3)
+    save(settings, file)
+    assert load({}, file) == settings
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,9 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
         ({"instance": "g4dn.xlarge"}, "instance: "),
         ({"colour": "red"}, "colour: "),
         ({"site": "https://music.example.org", "cloudfront": True}, "choose one of site and cloudfront"),
+        ({"models": ["htdemux"]}, "models: there is no model htdemux; choose from lite, htdemucs, "),
+        ({"models": ["auto"]}, "models: there is no model auto"),
+        ({"models": []}, "models: "),
         ({"name": "Staging"}, "name: should be lower-case letters and digits"),
         ({"name": "unbraid-page"}, "name: should be lower-case letters and digits"),
         ({"name": "../deploy"}, "name: should be lower-case letters and digits"),

@@ -158,6 +158,13 @@ def test_users_may_choose_the_models_that_the_build_downloads(synth: Synth) -> N
     (downloaded,) = (variable["Value"] for variable in build if variable["Name"] == "MODELS")
     offered = functions(template)["process"]["Environment"]["Variables"]["UNBRAID_MODELS"]
     assert offered == f"auto fast lite {downloaded}"
+    template = synth(models=("htdemucs", "htdemucs_ft", "spleeter:2stems", "htdemucs"))
+    build = one(template, "CodeBuild::Project")["Environment"]["EnvironmentVariables"]
+    assert {"Name": "MODELS", "Type": "PLAINTEXT", "Value": "htdemucs htdemucs_ft spleeter"} in [
+        {"Type": "PLAINTEXT", **variable} for variable in build
+    ]
+    offered = functions(template)["process"]["Environment"]["Variables"]["UNBRAID_MODELS"]
+    assert offered == "auto fast lite htdemucs htdemucs_ft spleeter"
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     assert dockerfile.count(f'ARG MODELS="{downloaded}"') == dockerfile.count("ARG MODELS") == 2
     assert 'UNBRAID_MODELS="auto fast lite ${MODELS}"' in dockerfile

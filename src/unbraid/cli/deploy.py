@@ -56,6 +56,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="memory of the functions of --compute cpu (default: 10240, or what the account allows)",
     )
     parser.add_argument(
+        "--models",
+        nargs="+",
+        metavar="NAME",
+        help="models in the image, beside lite (default: htdemucs spleeter spleeter_lite)",
+    )
+    parser.add_argument(
         "--sign-in",
         action=argparse.BooleanOptionalAction,
         help="allow only users that you invited (default: everyone)",
