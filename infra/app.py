@@ -9,6 +9,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.bundles import bundle
+from infra.own_models import own_models, table
 from infra.page_stack import PageStack
 from infra.settings import Settings
 from infra.sources import image_tag, source_zip
@@ -21,7 +22,12 @@ def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
     `page`: origin of the page on CloudFront, if it exists already.
     """
     with tempfile.TemporaryDirectory() as folder:
-        code, source = bundle(Path(folder, "functions.zip")), source_zip(Path(folder, "source.zip"))
+        own = own_models(settings.models)
+        package = table(own, Path(folder))
+        code = bundle(Path(folder, "functions.zip"), package=package)
+        source = source_zip(
+            Path(folder, "source.zip"), package | dict(f for model in own for f in model.files())
+        )
         return synthesised(settings, code, source, image_tag(settings.models), out, page)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,9 +34,9 @@ PYTHON = "3.13"
 LEFT_OUT = ("*.pyc", "*.pyi", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
-def bundle(path: Path, made: Path = MADE) -> Path:
-    """Write the zip to `path`. Raises RuntimeError with pip's message."""
-    files = {str(file.relative_to(SOURCE)): file for file in own_files()}
+def bundle(path: Path, made: Path = MADE, package: Mapping[str, Path] | None = None) -> Path:
+    """Write the zip to `path`. `package`: further files of the package. Raises RuntimeError with pip's message."""
+    files = dict(package or {}) | {str(file.relative_to(SOURCE)): file for file in own_files()}
     libraries = fetched(made)
     for file in libraries.rglob("*"):
         name = file.relative_to(libraries)

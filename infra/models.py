@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from infra.cpu_memory import longest_song_min
+from infra.own_models import is_folder, read
 from unbraid.jobs.available import AvailableModels
 from unbraid.models.auto import FIRST_CHOICE, ORDERS
 from unbraid.models.catalog import catalog, find_entry
@@ -14,18 +16,31 @@ DEFAULT = (FIRST_CHOICE, "spleeter", "spleeter_lite")
 BUNDLED = "lite"
 
 
-def in_catalog(names: Sequence[str]) -> tuple[str, ...]:
-    """Return models of the catalogue by their full names, each once. Raises ValueError."""
-    entries = {name: find_entry(name) for name in names}
-    unknown = [name for name, entry in entries.items() if entry is None]
-    if unknown:
-        raise ValueError(f"there is no model {unknown[0]}; choose from {', '.join(catalog())}")
-    return tuple(dict.fromkeys(entry.name for entry in entries.values() if entry is not None))
+def known(models: Sequence[str]) -> tuple[str, ...]:
+    """Return models of the catalogue by their full names, and paths of model folders, each once. Raises ValueError."""
+    return tuple(dict.fromkeys(map(_known, models)))
+
+
+def _known(model: str) -> str:
+    entry = find_entry(model)
+    if entry is not None:
+        return entry.name
+    if is_folder(model):
+        read(Path(model))
+        return str(Path(model).absolute())
+    raise ValueError(
+        f"there is no model {model}; choose from {', '.join(catalog())}, or give the path of a model folder"
+    )
+
+
+def names(models: Sequence[str]) -> list[str]:
+    """Return the names of models, of which some may be folders."""
+    return [read(Path(model)).name if is_folder(model) else model for model in models]
 
 
 def offered(models: Sequence[str]) -> list[str]:
     """Return what users may choose: `auto`, `fast`, the bundled model and the models in the image."""
-    return list(dict.fromkeys((*ORDERS, BUNDLED, *models)))
+    return list(dict.fromkeys((*ORDERS, BUNDLED, *names(models))))
 
 
 def meaning(choice: str, models: Sequence[str]) -> str:
@@ -35,5 +50,6 @@ def meaning(choice: str, models: Sequence[str]) -> str:
 
 def longest_songs(models: Sequence[str], memory_mb: int) -> Mapping[str, float]:
     """Estimate the longest song in minutes that a function with that memory separates, by model."""
-    known = longest_song_min(memory_mb) * catalog()[FIRST_CHOICE].speed.all_stems
-    return {name: known / catalog()[name].speed.all_stems for name in models}
+    entries = catalog()
+    work = longest_song_min(memory_mb) * entries[FIRST_CHOICE].speed.all_stems
+    return {name: work / entries.get(name, entries[FIRST_CHOICE]).speed.all_stems for name in names(models)}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from infra.cpu_memory import LEAST_MB, MOST_MB
-from infra.models import DEFAULT, in_catalog
+from infra.models import DEFAULT, known
 
 STACK = "unbraid"
 """Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
@@ -69,7 +69,7 @@ class Settings(BaseModel):
     """Maximum number of instances or concurrent functions."""
     memory: Annotated[int, Field(ge=LEAST_MB, le=MOST_MB)] = MOST_MB
     """Memory of the function in MB (cpu), which decides its speed. New accounts may get only 3,008."""
-    models: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(in_catalog)] = DEFAULT
+    models: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(known)] = DEFAULT
     """Models in the image, beside the bundled `lite`."""
     sign_in: bool = False
     sender: Address | None = None

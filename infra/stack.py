@@ -25,7 +25,7 @@ from infra.endpoint import Endpoint
 from infra.functions import Functions
 from infra.http_api import HttpApi
 from infra.images import Images
-from infra.models import offered
+from infra.models import names, offered
 from infra.monitoring import Monitoring
 from infra.names import bucket_name
 from infra.notifications import Notifications
@@ -82,7 +82,7 @@ class UnbraidStack(Stack):
             "Images",
             assets.Asset(self, "Source", path=str(source)),
             f"{content}-{settings.compute}",
-            settings.models,
+            names(settings.models),
         )
         environment = {
             "UNBRAID_BUCKET": storage.bucket.bucket_name,

@@ -29,6 +29,30 @@ def test_rejects_out_without_synth_only(capsys: pytest.CaptureFixture[str]) -> N
     assert "--synth-only" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--check"], {"check": True}),
+        (["--no-cloudfront", "--no-sign-in"], {"cloudfront": False, "sign_in": False}),
+        (["--name", "staging", "--destroy"], {"name": "staging", "destroy": True}),
+        (["--models", "htdemucs", "mine"], {"models": ["htdemucs", "FOLDER/mine"]}),
+    ],
+)
+def test_passes_options_on_to_the_environment_of_the_cdk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], options: dict[str, object]
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nprintf %s "$3" >"{tmp_path}/options"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(deploy, "environment", lambda: python)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["deploy", *arguments]) == 0
+    passed = (tmp_path / "options").read_text("utf-8").replace(str(tmp_path), "FOLDER")
+    assert json.loads(passed) == options
+
+
 def test_rejects_synth_only_with_destroy() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["deploy", "--synth-only", "--destroy"])

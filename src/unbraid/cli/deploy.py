@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--models",
         nargs="+",
         metavar="NAME",
-        help="models in the image, beside lite (default: htdemucs spleeter spleeter_lite)",
+        help="models in the image, beside lite, by name or as model folders (default: htdemucs spleeter spleeter_lite)",
     )
     parser.add_argument(
         "--sign-in",
@@ -104,6 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
     }
     # The others are actions or unset. These two are choices, whose "no" overrides a saved "yes".
     options |= {name: False for name in ("sign_in", "cloudfront") if getattr(arguments, name) is False}
+    if arguments.models is not None:
+        # A model folder. The command runs in another folder.
+        options["models"] = [
+            str(Path(name).absolute()) if (Path(name) / "model.json").is_file() else name
+            for name in arguments.models
+        ]
     if arguments.synth_only:
         options["out"] = str(Path(arguments.out or "cdk.out").absolute())
     python = environment()

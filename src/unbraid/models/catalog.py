@@ -16,6 +16,8 @@ from unbraid.models.graphs import load_template
 from unbraid.models.published import ModelFile
 
 HERE = Path(__file__).parent
+OWN = "own.toml"
+"""Table of further models, beside the catalogue. Only `unbraid deploy` writes it, into the image and the functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class CatalogEntry:
         if self.folder is None:
             return ()
         networks = json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8")).get(NETWORKS, ())
-        return tuple(catalog()[network["model"]] for network in networks)
+        return tuple(catalog()[network["model"]] for network in networks if "model" in network)
 
     @property
     def installed(self) -> bool:
@@ -104,8 +106,10 @@ def _graph_hash(name: str) -> str:
 
 @cache
 def catalog() -> Mapping[str, CatalogEntry]:
-    """Return all known models by name, in the order of `catalog.toml`."""
-    return read_catalog((HERE / "catalog.toml").read_text(encoding="utf-8"))
+    """Return all known models by name, in the order of `catalog.toml`, then of the deployment's own."""
+    entries = read_catalog((HERE / "catalog.toml").read_text(encoding="utf-8"))
+    own = HERE / OWN
+    return entries | read_catalog(own.read_text(encoding="utf-8")) if own.is_file() else entries
 
 
 def find_entry(name: str) -> CatalogEntry | None:
@@ -116,7 +120,7 @@ def find_entry(name: str) -> CatalogEntry | None:
     return None
 
 
-def read_catalog(text: str) -> Mapping[str, CatalogEntry]:
+def read_catalog(text: str) -> dict[str, CatalogEntry]:
     """Return the models that a catalogue in TOML describes."""
     entries = {}
     for model in tomllib.loads(text)["model"]:

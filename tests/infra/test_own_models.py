@@ -1,0 +1,112 @@
+"""`--models FOLDER` puts a model of one's own into the image, and offers it to users."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from infra.own_models import own_models, table
+from infra.settings import Settings, load, save
+from infra.sources import image_tag, source_zip
+from tests.infra.template_queries import Template, one, resources
+
+from unbraid.models.catalog import HERE
+
+Synth = Callable[..., Template]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """Return a model folder: the bundled model under another name."""
+    folder = tmp_path / "folder"
+    shutil.copytree(HERE / "bundled" / "lite", folder)
+    description = json.loads((folder / "model.json").read_text("utf-8"))
+    (folder / "model.json").write_text(json.dumps({**description, "name": "mine"}), "utf-8")
+    return folder
+
+
+def in_package(models: tuple[str, ...], tmp_path: Path) -> Path:
+    """Unpack the image's source with these models, and return its package folder."""
+    own = own_models(models)
+    files = table(own, tmp_path) | dict(file for model in own for file in model.files())
+    with zipfile.ZipFile(source_zip(tmp_path / "source.zip", files)) as archive:
+        archive.extractall(tmp_path / "source")
+    return tmp_path / "source" / "src"
+
+
+def test_the_image_can_load_an_own_model_by_its_name(mine: Path, tmp_path: Path) -> None:
+    package = in_package(("htdemucs", str(mine)), tmp_path)
+    # The Dockerfile runs this for each model.
+    pull = subprocess.run(
+        [sys.executable, "-m", "unbraid", "models", "pull", "mine"],
+        env={**os.environ, "PYTHONPATH": str(package), "UNBRAID_OFFLINE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (pull.returncode, pull.stderr) == (0, "")
+    assert pull.stdout == f"mine is installed: {package}/unbraid/models/own/mine\n"
+
+
+def test_users_may_choose_an_own_model(mine: Path, synth: Synth) -> None:
+    template = synth(models=("htdemucs", str(mine)))
+    build = one(template, "CodeBuild::Project")["Environment"]["EnvironmentVariables"]
+    assert [each["Value"] for each in build if each["Name"] == "MODELS"] == ["htdemucs mine"]
+    for function in resources(template, "Lambda::Function").values():
+        assert function["Environment"]["Variables"]["UNBRAID_MODELS"] == "auto fast lite htdemucs mine"
+
+
+def test_the_functions_list_an_own_model(mine: Path, tmp_path: Path) -> None:
+    ((name, file),) = table(own_models([str(mine)]), tmp_path).items()
+    assert name == "unbraid/models/own.toml"
+    package = in_package((str(mine),), tmp_path)
+    assert (package / name).read_bytes() == file.read_bytes()
+    listing = "from unbraid.models.catalog import catalog; print(*catalog()['mine'].sources)"
+    run = subprocess.run(
+        [sys.executable, "-c", listing],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "drums bass other vocals\n"
+
+
+def test_other_weights_make_another_image(mine: Path) -> None:
+    before = image_tag([str(mine)])
+    (mine / "weights.bin").write_bytes(b"other")
+    assert image_tag([str(mine)]) != before
+
+
+def test_the_path_of_an_own_model_is_saved(mine: Path, tmp_path: Path) -> None:
+    settings = Settings(models=("htdemucs", str(mine)))
+    save(settings, tmp_path / "deploy.toml")
+    assert load({}, tmp_path / "deploy.toml") == settings
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "htdemucs"}, "has the name 'htdemucs'"),
+        ({"name": "auto"}, "has the name 'auto'"),
+        ({"name": "../up"}, "has the name '../up'"),
+        ({"licence": None}, "isn't the description of a model"),
+        ({"networks": [{"model": "other"}]}, "needs the model other, which is unknown"),
+    ],
+)
+def test_rejects_a_folder_that_cannot_become_a_model(
+    mine: Path, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    description = json.loads((mine / "model.json").read_text("utf-8"))
+    (mine / "model.json").write_text(json.dumps({**description, **change}), "utf-8")
+    with pytest.raises(ValueError, match="models: ") as rejected:
+        load({"models": [str(mine)]}, tmp_path / "none.toml")
+    assert words in str(rejected.value) and "\n" not in str(rejected.value)
