@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from infra.console import Stopped
 from infra.preflight import Report, allowed_memory, check
 from infra.quotas import BUILDS, instances
 from infra.settings import Settings
+from infra.sources import ROOT
 from tests.infra.template_queries import Template, one, resources
 from tests.infra.test_deploy import account, aws, moto_url
 
@@ -191,6 +193,17 @@ def test_the_models_by_default_suit_a_new_account(stubbed: StubbedAccount) -> No
     answer_concurrency(stubbed, 1000)
     report = check(stubbed, Settings(compute="cpu"))
     assert not any("separates songs of up to" in each.text for each in report.findings)
+
+
+def test_the_manual_shows_what_the_check_prints(
+    stubbed: StubbedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer_quota(stubbed, BUILDS, 0)
+    refuse_memory(stubbed, 3008)
+    answer_concurrency(stubbed, 10)
+    assert deploy.check(stubbed, Settings(compute="cpu")) == 1
+    manual = (ROOT / "docs" / "aws.md").read_text("utf-8")
+    assert textwrap.indent(capsys.readouterr().err, " " * 6) in manual
 
 
 def test_an_account_that_allows_all_memory_keeps_it(stubbed: StubbedAccount) -> None:
