@@ -78,7 +78,7 @@ ALARMS = {"gpu": 10, "cpu": 5}
 METRICS = 6
 """Metrics of songs, by function. AWS bills only hours in which a metric is sent, and metrics of faults are rare."""
 IMAGES = 2
-"""Images that the repository keeps."""
+"""Images that a build keeps: the new one and the one that runs."""
 IMAGE_GB = {"gpu": 4.7, "cpu": 0.6}
 """From the sizes of the contents, with the models `htdemucs` and `spleeter`."""
 LOGS_GB = 0.2
