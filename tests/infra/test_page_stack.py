@@ -56,7 +56,7 @@ class FakeCdk:
         self.origins.append(settings.site or origin)
         template = deploy.ASSEMBLY.parent / "template.json"
         template.parent.mkdir(parents=True, exist_ok=True)
-        template.write_text(json.dumps({"Outputs": {"WantedImage": {"Value": "new-gpu"}}}))
+        template.write_text(json.dumps({"Outputs": {"WantedImage": {"Value": "new-gpu"}}, "Resources": {}}))
         return template
 
     def cdk(self, assembly: Path, account: Account, command: str, *arguments: str) -> None:
