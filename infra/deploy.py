@@ -184,6 +184,10 @@ def print_outputs(outputs: dict[str, str], settings: Settings) -> None:
         say(f"to invite a user: {command} anna@example.org")
     for address in {settings.sender, settings.alarms} - {None}:
         say(f"{address} receives an e-mail from AWS, once; open the link in it to confirm the address")
+    if settings.alarms is None:
+        say(
+            "nobody receives the alarms and the budget's warnings yet: ./unbraid deploy --alarms you@example.org"
+        )
 
 
 if __name__ == "__main__":

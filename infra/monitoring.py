@@ -17,7 +17,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.endpoint import VARIANT, Endpoint
+from infra.endpoint import GRAPHICS, VARIANT, Endpoint
 from infra.http_api import HttpApi
 from infra.nag import explained
 from infra.names import namespace, stack_name
@@ -32,7 +32,7 @@ AWAKE_H = 12
 
 
 class Monitoring(Construct):
-    """Alarms are published to a topic, which sends them to `settings.alarms`."""
+    """Alarms and the budget publish to a topic, which sends e-mail to `settings.alarms`. Both exist without it too."""
 
     def __init__(self, scope: Construct, name: str, settings: Settings) -> None:
         super().__init__(scope, name)
@@ -45,9 +45,9 @@ class Monitoring(Construct):
         self._allow_publish("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{stack_name(self)}-*"))
         self.alarms: list[cloudwatch.Alarm] = []
         self.rows: list[list[cloudwatch.IWidget]] = []
+        self._budget()
         if settings.alarms is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarms))
-            self._budget()
 
     def api(self, http: HttpApi) -> None:
         """Watch API calls that fail with an internal error."""
@@ -102,14 +102,8 @@ class Monitoring(Construct):
         )
         faults = endpoint.metric("Invocation5XXErrors", "Sum", 300)
         self._alarm("endpoint-faults", faults, 1, "The container failed with an internal error.")
-        # Each running instance publishes this once a minute.
-        awake = self._metric(
-            "/aws/sagemaker/Endpoints",
-            "CPUUtilization",
-            "SampleCount",
-            {"EndpointName": stack_name(self), "VariantName": VARIANT},
-            Duration.hours(1),
-        )
+        # Each running instance publishes these once a minute.
+        awake = self._of_instances("CPUUtilization", "SampleCount", Duration.hours(1))
         self._alarm("awake", awake, 1, f"Instances have been up for {AWAKE_H} hours.", periods=AWAKE_H)
         self._row(
             "Songs in the queue",
@@ -126,6 +120,16 @@ class Monitoring(Construct):
             "Time per song in the queue",
             [endpoint.metric("TotalProcessingTime", at, 300) for at in ("p50", "p95")],
         )
+        # SageMaker publishes the first two only for instances with a graphics card (Developer Guide, "Amazon SageMaker
+        # AI metrics in Amazon CloudWatch"). Without one, its graph stays empty, so it isn't drawn.
+        processor = [self._of_instances(name, "Average") for name in ("CPUUtilization", "MemoryUtilization")]
+        if GRAPHICS.match(self.settings.instance):
+            self._row(
+                "Graphics card (%)",
+                [self._of_instances(name, "Average") for name in ("GPUUtilization", "GPUMemoryUtilization")],
+                "Processor and memory (%)",
+                processor,
+            )
 
     def cpu(self, queue: sqs.Queue, function: str) -> None:
         """Watch the queue and the function that separates songs."""
@@ -180,6 +184,11 @@ class Monitoring(Construct):
 
     def _of_function(self, name: str, metric: str, statistic: str) -> cloudwatch.Metric:
         return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{stack_name(self)}-{name}"})
+
+    def _of_instances(self, metric: str, statistic: str, period: Duration | None = None) -> cloudwatch.Metric:
+        """Return a metric that the endpoint's instances publish."""
+        dimensions = {"EndpointName": stack_name(self), "VariantName": VARIANT}
+        return self._metric("/aws/sagemaker/Endpoints", metric, statistic, dimensions, period)
 
     def _metric(
         self,

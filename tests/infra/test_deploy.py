@@ -244,6 +244,15 @@ def test_prints_the_variables_of_a_page_elsewhere(
     assert "Netlify" in err and "--user-pool-id pool" in err and "songs@example.org receives an e-mail" in err
 
 
+def test_says_how_to_receive_alarms_if_no_address_does(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = dict.fromkeys(("Api", "Socket", "Files"), "https://api.example.org")
+    print_outputs(outputs, Settings())
+    assert "./unbraid deploy --alarms you@example.org" in capsys.readouterr().err
+    print_outputs(outputs, Settings(alarms="me@example.org"))
+    err = capsys.readouterr().err
+    assert "you@example.org" not in err and "me@example.org receives an e-mail" in err
+
+
 @pytest.mark.parametrize("version", [None, "v16.20.2", "v18.17.1"])
 def test_asks_for_a_recent_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str | None

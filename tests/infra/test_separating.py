@@ -201,6 +201,39 @@ def test_the_build_has_every_variable_of_the_buildspec(synth: Synth, compute: st
     assert project["Source"]["Type"] == "S3"
 
 
+@pytest.mark.parametrize("settings", [{}, {"compute": "cpu"}, {"alarms": "me@example.org"}])
+def test_alarms_and_budget_publish_to_a_topic_with_and_without_an_address(
+    synth: Synth, settings: dict[str, str]
+) -> None:
+    template = synth(**settings)
+    (topic,) = (name for name in resources(template, "SNS::Topic") if name.startswith("WatchAlarms"))
+    notifications = one(template, "Budgets::Budget")["NotificationsWithSubscribers"]
+    assert notifications
+    for each in notifications:
+        assert each["Subscribers"] == [{"SubscriptionType": "SNS", "Address": {"Ref": topic}}]
+    addresses = [
+        each["Endpoint"]
+        for each in resources(template, "SNS::Subscription").values()
+        if each["Protocol"] == "email"
+    ]
+    assert addresses == [value for name, value in settings.items() if name == "alarms"]
+
+
+def graphed(template: Template) -> str:
+    """Return the dashboard's body with its references written out."""
+    return text(one(template, "CloudWatch::Dashboard")["DashboardBody"])
+
+
+def test_the_dashboard_shows_the_graphics_card_of_instances_that_have_one(synth: Synth) -> None:
+    body = graphed(synth())
+    for metric in ("GPUUtilization", "GPUMemoryUtilization", "CPUUtilization", "MemoryUtilization"):
+        assert (
+            f'["/aws/sagemaker/Endpoints","{metric}","EndpointName","unbraid","VariantName","all"' in body
+        ), metric
+    assert "GPUUtilization" not in graphed(synth(instance="ml.c7i.2xlarge"))
+    assert "GPUUtilization" not in graphed(synth(compute="cpu"))
+
+
 def test_alarms_and_budget_send_email(synth: Synth) -> None:
     template = synth(alarms="me@example.org", budget=50)
     topic = {
