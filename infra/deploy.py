@@ -186,7 +186,7 @@ def print_outputs(outputs: dict[str, str], settings: Settings) -> None:
         say(f"{address} receives an e-mail from AWS, once; open the link in it to confirm the address")
     if settings.alarms is None:
         say(
-            "nobody receives the alarms and the budget's warnings yet: ./unbraid deploy --alarms you@example.org"
+            "no address receives alarms and budget warnings yet; to add one: ./unbraid deploy --alarms you@example.org"
         )
 
 

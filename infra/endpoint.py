@@ -22,6 +22,9 @@ from infra.settings import Settings
 
 VARIANT = "all"
 
+BAKING_S = 600
+"""How long the old instances stay after the new ones took over, in case the alarm goes off."""
+
 AT_ONCE = 4
 """Songs sent to one instance at once: the container separates two, and two more are ready."""
 DRIVER = "al2-ami-sagemaker-inference-gpu-3-1"
@@ -43,6 +46,10 @@ class Endpoint(Construct):
         super().__init__(scope, name)
         self.name = stack_name(self)
         self.dimensions = {"EndpointName": self.name}
+        # The metrics of invocations have these dimensions; those of the queue have only the endpoint's name.
+        self.of_variant = {**self.dimensions, "VariantName": VARIANT}
+        # The alarm that takes an update of the endpoint back.
+        self.faults_alarm = f"{self.name}-endpoint-faults"
         self.succeeded, self.failed = self._topic("Succeeded"), self._topic("Failed")
 
     def dispatch(self, rights: Rights) -> Sequence[iam.PolicyStatement]:
@@ -101,8 +108,13 @@ class Endpoint(Construct):
             ),
         )
         endpoint = sagemaker.CfnEndpoint(
-            self, "Endpoint", endpoint_name=self.name, endpoint_config_name=config.attr_endpoint_config_name
+            self,
+            "Endpoint",
+            endpoint_name=self.name,
+            endpoint_config_name=config.attr_endpoint_config_name,
+            deployment_config=self._rollback(),
         )
+        self.endpoint = endpoint
         # Also without an image: the last lines of a stopping endpoint arrive after it is deleted.
         log = logs.CfnLogGroup(
             self, "Log", log_group_name=f"/aws/sagemaker/Endpoints/{self.name}", retention_in_days=30
@@ -113,14 +125,33 @@ class Endpoint(Construct):
             resource.cfn_options.condition = image
         return log.ref
 
-    def metric(self, name: str, statistic: str, period_s: int = 60) -> cloudwatch.Metric:
-        """Return a metric of the endpoint's queue."""
+    def metric(
+        self, name: str, statistic: str, period_s: int = 60, dimensions: Mapping[str, str] | None = None
+    ) -> cloudwatch.Metric:
+        """Return a metric of the endpoint's queue, or with `of_variant` of its invocations."""
         return cloudwatch.Metric(
             namespace="AWS/SageMaker",
             metric_name=name,
-            dimensions_map=self.dimensions,
+            dimensions_map=dict(dimensions or self.dimensions),
             statistic=statistic,
             period=Duration.seconds(period_s),
+        )
+
+    def _rollback(self) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+        """Keep the old instances for a while, and go back to them if songs fail on the new ones.
+
+        SageMaker Developer Guide, "Use all at once traffic shifting" and "Auto-Rollback Configuration and Monitoring".
+        """
+        return sagemaker.CfnEndpoint.DeploymentConfigProperty(
+            blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
+                traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
+                    type="ALL_AT_ONCE"
+                ),
+                termination_wait_in_seconds=BAKING_S,
+            ),
+            auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
+                alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=self.faults_alarm)]
+            ),
         )
 
     def _topic(self, name: str) -> sns.Topic:
@@ -148,6 +179,10 @@ class Endpoint(Construct):
                             ["cloudwatch:PutMetricData"],
                             "*",
                             StringEquals={"cloudwatch:namespace": "/aws/sagemaker/Endpoints"},
+                        ),
+                        # SageMaker looks at the alarm during an update, as this role.
+                        allow(
+                            ["cloudwatch:DescribeAlarms"], named("cloudwatch", f"alarm:{self.faults_alarm}")
                         ),
                         # The queue reads requests, writes answers and publishes notifications with this role.
                         rights.files("GetObject", "requests"),

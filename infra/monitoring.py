@@ -17,7 +17,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.endpoint import GRAPHICS, VARIANT, Endpoint
+from infra.endpoint import GRAPHICS, Endpoint
 from infra.http_api import HttpApi
 from infra.nag import explained
 from infra.names import namespace, stack_name
@@ -100,10 +100,12 @@ class Monitoring(Construct):
             "Songs wait and no instance starts: the quota is 0, or AWS has none of this type left.",
             periods=NO_CAPACITY_MIN,
         )
-        faults = endpoint.metric("Invocation5XXErrors", "Sum", 300)
-        self._alarm("endpoint-faults", faults, 1, "The container failed with an internal error.")
+        faults = endpoint.metric("Invocation5XXErrors", "Sum", 300, endpoint.of_variant)
+        alarm = self._alarm("endpoint-faults", faults, 1, "The container failed with an internal error.")
+        # An update of the endpoint names the alarm, and fails if it doesn't exist.
+        endpoint.endpoint.node.add_dependency(alarm)
         # Each running instance publishes these once a minute.
-        awake = self._of_instances("CPUUtilization", "SampleCount", Duration.hours(1))
+        awake = self._of_instances(endpoint, "CPUUtilization", "SampleCount", Duration.hours(1))
         self._alarm("awake", awake, 1, f"Instances have been up for {AWAKE_H} hours.", periods=AWAKE_H)
         self._row(
             "Songs in the queue",
@@ -122,11 +124,16 @@ class Monitoring(Construct):
         )
         # SageMaker publishes the first two only for instances with a graphics card (Developer Guide, "Amazon SageMaker
         # AI metrics in Amazon CloudWatch"). Without one, its graph stays empty, so it isn't drawn.
-        processor = [self._of_instances(name, "Average") for name in ("CPUUtilization", "MemoryUtilization")]
+        processor = [
+            self._of_instances(endpoint, name, "Average") for name in ("CPUUtilization", "MemoryUtilization")
+        ]
         if GRAPHICS.match(self.settings.instance):
             self._row(
                 "Graphics card (%)",
-                [self._of_instances(name, "Average") for name in ("GPUUtilization", "GPUMemoryUtilization")],
+                [
+                    self._of_instances(endpoint, name, "Average")
+                    for name in ("GPUUtilization", "GPUMemoryUtilization")
+                ],
                 "Processor and memory (%)",
                 processor,
             )
@@ -167,7 +174,7 @@ class Monitoring(Construct):
 
     def _alarm(
         self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str, periods: int = 1
-    ) -> None:
+    ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             name.title().replace("-", ""),
@@ -181,14 +188,16 @@ class Monitoring(Construct):
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         self.alarms.append(alarm)
+        return alarm
 
     def _of_function(self, name: str, metric: str, statistic: str) -> cloudwatch.Metric:
         return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{stack_name(self)}-{name}"})
 
-    def _of_instances(self, metric: str, statistic: str, period: Duration | None = None) -> cloudwatch.Metric:
+    def _of_instances(
+        self, endpoint: Endpoint, metric: str, statistic: str, period: Duration | None = None
+    ) -> cloudwatch.Metric:
         """Return a metric that the endpoint's instances publish."""
-        dimensions = {"EndpointName": stack_name(self), "VariantName": VARIANT}
-        return self._metric("/aws/sagemaker/Endpoints", metric, statistic, dimensions, period)
+        return self._metric("/aws/sagemaker/Endpoints", metric, statistic, endpoint.of_variant, period)
 
     def _metric(
         self,

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 from infra.sources import ROOT
-from tests.infra.template_queries import Template, all_statements, condition_of, listed, one, resources, text
+from tests.infra.template_queries import (
+    Template,
+    all_statements,
+    condition_of,
+    listed,
+    one,
+    resources,
+    statements,
+    text,
+)
 
 from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
@@ -114,6 +123,34 @@ def test_the_container_on_the_endpoint_knows_its_region(synth: Synth) -> None:
     """SageMaker's hosting sets no AWS_REGION, as Lambda does. boto3 fails without a region."""
     container = one(synth(), "SageMaker::Model")["PrimaryContainer"]
     assert container["Environment"]["AWS_DEFAULT_REGION"] == {"Ref": "AWS::Region"}
+
+
+def test_a_new_image_that_fails_songs_is_taken_back(synth: Synth) -> None:
+    template = synth()
+    (name,) = resources(template, "SageMaker::Endpoint")
+    deployment = one(template, "SageMaker::Endpoint")["DeploymentConfig"]
+    policy = deployment["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE"
+    (watched,) = deployment["AutoRollbackConfiguration"]["Alarms"]
+    alarms = resources(template, "CloudWatch::Alarm")
+    (key,) = (each for each in alarms if alarms[each]["AlarmName"] == watched["AlarmName"])
+    # The old instances stay until the alarm can have gone off, and the alarm exists before the update names it.
+    assert policy["TerminationWaitInSeconds"] >= 2 * alarms[key]["Period"]
+    assert key in template["Resources"][name]["DependsOn"]
+    role = one(template, "SageMaker::Model")["ExecutionRoleArn"]["Fn::GetAtt"][0]
+    (looks,) = (each for each in statements(template, role) if each["Action"] == "cloudwatch:DescribeAlarms")
+    assert text(looks["Resource"]).endswith(f":alarm:{watched['AlarmName']}")
+
+
+def test_the_alarm_on_invocations_names_endpoint_and_variant(synth: Synth) -> None:
+    """SageMaker publishes metrics of invocations per variant, those of the queue per endpoint."""
+    template = synth()
+    alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
+    (variant,) = one(template, "SageMaker::EndpointConfig")["ProductionVariants"]
+    endpoint = {"Name": "EndpointName", "Value": "unbraid"}
+    dimensions = [endpoint, {"Name": "VariantName", "Value": variant["VariantName"]}]
+    assert alarms["unbraid-endpoint-faults"]["Dimensions"] == dimensions
+    assert alarms["unbraid-backlog-age"]["Dimensions"] == [endpoint]
 
 
 def test_instances_follow_the_queue_and_the_first_song_wakes_one(synth: Synth) -> None:
