@@ -21,6 +21,8 @@ from infra.settings import Settings
 DISK_MB = 10240
 """The maximum."""
 TRIES = 3
+NAME = "separate"
+"""Name of the function, after the stack's."""
 
 
 class Cpu(Construct):
@@ -28,7 +30,7 @@ class Cpu(Construct):
 
     def __init__(self, scope: Construct, name: str, dead_letters: sqs.IQueue) -> None:
         super().__init__(scope, name)
-        self.function_name = f"{stack_name(self)}-separate"
+        self.function_name = f"{stack_name(self)}-{NAME}"
         self.queue = sqs.Queue(
             self,
             "Queue",

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, cdk_cli, destroy, leftovers, page, preflight, replacing
+from infra import builds, cdk_cli, destroy, leftovers, page, preflight, redrive, replacing
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
@@ -30,6 +30,7 @@ class Action:
     yes: bool = False
     destroy: bool = False
     check: bool = False
+    redrive: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if action.destroy:
             destroy.destroy(Account.opened(options.get("name") or STACK), action.yes)
+        elif action.redrive:
+            redrive.redrive(Account.opened(options.get("name") or STACK))
         else:
             try:
                 settings = load(options)

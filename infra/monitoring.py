@@ -17,6 +17,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.cpu import NAME as SEPARATE
 from infra.endpoint import GRAPHICS, Endpoint
 from infra.http_api import HttpApi
 from infra.nag import explained
@@ -124,7 +125,7 @@ class Monitoring(Construct):
         )
         # SageMaker publishes the first two only for instances with a graphics card (Developer Guide, "Amazon SageMaker
         # AI metrics in Amazon CloudWatch"). Without one, its graph stays empty, so it isn't drawn.
-        processor = [
+        processor: list[cloudwatch.IMetric] = [
             self._of_instances(endpoint, name, "Average") for name in ("CPUUtilization", "MemoryUtilization")
         ]
         if GRAPHICS.match(self.settings.instance):
@@ -138,13 +139,13 @@ class Monitoring(Construct):
                 processor,
             )
 
-    def cpu(self, queue: sqs.Queue, function: str) -> None:
+    def cpu(self, queue: sqs.Queue) -> None:
         """Watch the queue and the function that separates songs."""
         oldest = queue.metric_approximate_age_of_oldest_message(
             period=Duration.minutes(5), statistic="Maximum"
         )
         self._alarm("backlog-age", oldest, BACKLOG_AGE_S, "A song has been waiting for half an hour.")
-        faults = self._of_function(function, "Errors", "Sum")
+        faults = self._of_function(SEPARATE, "Errors", "Sum")
         self._alarm(
             "separate-faults", faults, 1, "The function that separates songs failed with an internal error."
         )
@@ -152,7 +153,7 @@ class Monitoring(Construct):
             "Songs in the queue",
             [queue.metric_approximate_number_of_messages_visible(), oldest],
             "Time per song",
-            [self._of_function(function, "Duration", at) for at in ("p50", "p95")],
+            [self._of_function(SEPARATE, "Duration", at) for at in ("p50", "p95")],
         )
 
     def email(self, refused: cloudwatch.IMetric) -> None:

@@ -137,7 +137,7 @@ class UnbraidStack(Stack):
             monitoring.endpoint(endpoint)
         if cpu is not None:
             senders["container"] = cpu.run(image, images, tag.value_as_string, settings, environment, work)
-            monitoring.cpu(cpu.queue, cpu.function_name)
+            monitoring.cpu(cpu.queue)
         if settings.sender is not None:
             monitoring.email(notifications.count_refusals(senders))
         monitoring.dashboard()
@@ -152,6 +152,8 @@ class UnbraidStack(Stack):
             People=None if sign_in is None else sign_in.pool.user_pool_id,
             Page=origin,
             SongsBucket=storage.bucket.bucket_name,
+            SongsQueue=None if cpu is None else cpu.queue.queue_url,
+            DeadLetters=dead_letters.queue_url,
             Repository=images.repository.repository_name,
             Build=images.project.ref,
             WantedImage=images.tag,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any
@@ -140,6 +141,24 @@ def test_a_new_image_that_fails_songs_is_taken_back(synth: Synth) -> None:
     role = one(template, "SageMaker::Model")["ExecutionRoleArn"]["Fn::GetAtt"][0]
     (looks,) = (each for each in statements(template, role) if each["Action"] == "cloudwatch:DescribeAlarms")
     assert text(looks["Resource"]).endswith(f":alarm:{watched['AlarmName']}")
+
+
+@pytest.mark.parametrize("compute", ["gpu", "cpu"])
+def test_alarms_and_graphs_of_functions_name_functions_of_the_stack(synth: Synth, compute: str) -> None:
+    template = synth(compute=compute)
+    functions = {each["FunctionName"] for each in resources(template, "Lambda::Function").values()}
+    graphs = set(re.findall(r'"FunctionName","([^"]+)"', graphed(template)))
+    assert len(graphs) > 10
+    assert graphs <= functions
+    # A metric with a label is written as a list of one.
+    metrics = [
+        metric["MetricStat"]["Metric"]
+        for alarm in resources(template, "CloudWatch::Alarm").values()
+        for metric in alarm.get("Metrics", [])
+    ]
+    watched = [each["Dimensions"][0]["Value"] for each in metrics if each["Namespace"] == "AWS/Lambda"]
+    assert watched == (["unbraid-separate"] if compute == "cpu" else [])
+    assert set(watched) <= functions
 
 
 def test_the_alarm_on_invocations_names_endpoint_and_variant(synth: Synth) -> None:

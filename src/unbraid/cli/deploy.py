@@ -87,6 +87,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="only ask AWS what the account lacks, and print what to do; nothing is created",
     )
     what.add_argument("--destroy", action="store_true", help="delete the application from the account")
+    what.add_argument(
+        "--redrive",
+        action="store_true",
+        help="repeat the messages that failed and are in the dead-letter queue",
+    )
     parser.add_argument("-o", "--out", metavar="DIR", help="output folder of --synth-only (default: cdk.out)")
     parser.set_defaults(run=run)
 
