@@ -23,7 +23,7 @@ from infra.http_api import HttpApi
 from infra.nag import explained
 from infra.names import namespace, stack_name
 from infra.rights import named
-from infra.settings import Settings
+from infra.settings import STACK, Settings
 
 BACKLOG_AGE_S = 30 * 60
 """An instance starts within ten minutes; after three times that something is wrong."""
@@ -180,7 +180,7 @@ class Monitoring(Construct):
             self,
             name.title().replace("-", ""),
             alarm_name=f"{stack_name(self)}-{name}",
-            alarm_description=f"{description} docs/aws.md says what to do.",
+            alarm_description=f"{description} What to do: docs/aws-runbook.md#{STACK}-{name}",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,

@@ -58,7 +58,7 @@ def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
 
 
 def _repeat(account: Account, outputs: dict[str, str], body: str) -> str:
-    """Repeat one message and return what was done."""
+    """Repeat or discard one message, and return its kind for the summary."""
     try:
         message = json.loads(body)
     except ValueError:

@@ -1,0 +1,127 @@
+"""docs/aws-runbook.md has a section for every alarm, and its commands are valid and name what exists."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Iterator
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from infra.sources import ROOT
+from tests.infra.template_queries import Template, resources
+
+from unbraid.cli.deploy import add_parser
+
+Synth = Callable[..., Template]
+
+PAGE = (ROOT / "docs" / "aws-runbook.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+EVERYTHING: tuple[dict[str, object], ...] = ({}, {"compute": "cpu"})
+"""Settings whose templates have all alarms between them."""
+
+ANY_COMMAND = {"query", "output", "region", "profile"}
+ONLY_IN_THE_CLI = {("logs", "tail"): {"since", "filter-pattern", "follow", "format"}}
+"""Commands of the AWS command line that aren't operations of an API (AWS CLI Command Reference)."""
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the commands of a text, then those inside them: `$(aws …)`."""
+    for line in text.splitlines():
+        if line.startswith("    "):
+            yield line.strip()
+            yield from re.findall(r"\$\((aws .*?--output text)\)", line)
+
+
+COMMANDS = sorted(set(commands(PAGE)))
+
+
+def alarms(synth: Synth) -> set[str]:
+    """Return the names of all alarms."""
+    templates = [synth(**settings) for settings in EVERYTHING]
+    return {
+        each["AlarmName"]
+        for template in templates
+        for each in resources(template, "CloudWatch::Alarm").values()
+    }
+
+
+def test_every_alarm_has_a_section_with_a_command(synth: Synth) -> None:
+    assert len(alarms(synth)) >= 9
+    assert SECTIONS.keys() - {"Budget"} == alarms(synth)
+    for name, section in SECTIONS.items():
+        assert list(commands(section)), name
+
+
+def test_alarms_name_their_section(synth: Synth) -> None:
+    for settings in EVERYTHING:
+        for each in resources(synth(**settings), "CloudWatch::Alarm").values():
+            if each["AlarmName"] != "unbraid-wake":
+                assert each["AlarmDescription"].endswith(f"docs/aws-runbook.md#{each['AlarmName']}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_valid(command: str) -> None:
+    program, *words = shlex.split(command)
+    if program == "./unbraid":
+        parser = argparse.ArgumentParser()
+        add_parser(parser.add_subparsers())
+        parser.parse_args(words)  # exits if it is wrong
+    elif program == "aws":
+        check_aws(words)
+    else:
+        assert program in ("git", "export")
+
+
+def check_aws(words: list[str]) -> None:
+    """Check service, operation and options by botocore's descriptions of the services."""
+    service, operation, *rest = words
+    options = {word[2:] for word in rest if word.startswith("--")} - ANY_COMMAND
+    assert (rest or ["--"])[0].startswith("--") or (service, operation) in ONLY_IN_THE_CLI
+    if (service, operation) in ONLY_IN_THE_CLI:
+        assert options <= ONLY_IN_THE_CLI[service, operation]
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (name,) = (each for each in model.operation_names if xform_name(each, "-") == operation)
+    shape = model.operation_model(name).input_shape
+    assert shape is not None
+    members = {xform_name(member, "-") for member in shape.members}
+    assert options <= members, options - members
+    assert {xform_name(member, "-") for member in shape.required_members} <= options
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sqs receive-messages --queue-url x",
+        "sqs receive-message --queue x",
+        "sqs receive-message",
+        "logs tail x --tail 3",
+    ],
+)
+def test_invalid_commands_are_found(command: str) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        check_aws(shlex.split(command))
+
+
+def test_commands_name_what_the_template_creates(synth: Synth) -> None:
+    templates = [synth(**settings) for settings in EVERYTHING]
+    groups = {
+        each["LogGroupName"]
+        for template in templates
+        for each in resources(template, "Logs::LogGroup").values()
+    }
+    outputs = {name for template in templates for name in template["Outputs"]}
+    (variant,) = resources(templates[0], "SageMaker::EndpointConfig").values()
+    target = f"endpoint/unbraid/variant/{variant['ProductionVariants'][0]['VariantName']}"
+    (endpoint,) = resources(templates[0], "SageMaker::Endpoint").values()
+    joined = "\n".join(COMMANDS)
+    assert set(re.findall(r"logs tail (\S+)", joined)) <= groups
+    assert set(re.findall(r"OutputKey==`(\w+)`", joined)) <= outputs
+    assert set(re.findall(r"--resource-id (\S+)", joined)) == {target}
+    assert set(re.findall(r"--endpoint-name (\S+)", joined)) == {endpoint["EndpointName"]}
+    assert set(re.findall(r"--alarm-name (\S+)", joined)) <= alarms(synth)
+    for start in re.findall(r"starts_with\(LogicalResourceId, `(\w+)`\)", joined):
+        assert [name for name in templates[0]["Resources"] if name.startswith(start)], start
