@@ -56,7 +56,11 @@ class Functions(Construct):
             *notify,
         ]
         foreground: dict[str, Statements] = {
-            "upload": [rights.sessions("PutItem"), rights.files("PutObject", "inputs")],
+            "upload": [
+                # The spending limit is an item of the same table.
+                rights.sessions(*(["GetItem"] if "UNBRAID_AT_MOST_USD" in environment else []), "PutItem"),
+                rights.files("PutObject", "inputs"),
+            ],
             "process": [
                 rights.sessions("GetItem", "PutItem"),
                 rights.files("GetObject", "inputs"),

@@ -19,9 +19,19 @@ STACK = "unbraid"
 
 FOLDER = Path(__file__).parent
 
-
 NO_PAGE = "https://page.invalid"
 """Origin while there is no page. No browser can open it (RFC 2606), so no page may call."""
+
+USD_PER_HOUR = {
+    "ml.g4dn.xlarge": 0.736,
+    "ml.g5.xlarge": 1.408,
+    "ml.g6.xlarge": 1.127,
+    "ml.c7i.xlarge": 0.214,
+    "ml.c7i.2xlarge": 0.428,
+}
+"""Prices of instances in N. Virginia, those of benchmarks/cost_prices.py."""
+USD_PER_GB_HOUR, USD_PER_DISK_GB_HOUR = 1.66667e-5 * 3600, 3.09e-8 * 3600
+"""Prices of the memory of a function with an x86 processor, and of its disk."""
 
 
 def _origin(value: str) -> str:
@@ -79,12 +89,20 @@ class Settings(BaseModel):
     budget: Annotated[int, Field(ge=1)] = 20
     """US dollars per month."""
 
+    at_most_usd: Annotated[int, Field(ge=1)] | None = None
+    """US dollars per month for the machines that separate songs, which stop then. None: no limit."""
+    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
+    """Price of one machine, for `at_most_usd`. None: the price in N. Virginia."""
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         if self.site is not None and self.cloudfront:
             raise ValueError("choose one of site and cloudfront for the page")
         if self.compute == "cpu" and self.at_most < 2:
             raise ValueError("at_most should be 2 or more with cpu, the least that Lambda allows")
+        unknown = self.compute == "gpu" and self.instance not in USD_PER_HOUR
+        if self.at_most_usd is not None and self.usd_per_hour is None and unknown:
+            raise ValueError(f"at_most_usd needs usd_per_hour, the price of {self.instance} in your region")
         if self.sender is not None and not self.sign_in:
             raise ValueError("sender needs sign_in: otherwise strangers could send e-mail to any address")
         return self

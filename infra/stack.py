@@ -33,6 +33,7 @@ from infra.rights import Rights
 from infra.settings import NO_PAGE, Settings
 from infra.signin import SignIn
 from infra.socket_api import SocketApi
+from infra.spending import SpendingLimit
 from infra.storage import Storage
 
 API_HOST, SOCKET_HOST = "api-host", "socket-host"
@@ -112,6 +113,8 @@ class UnbraidStack(Stack):
             environment["UNBRAID_QUEUE_URL"] = cpu.queue.queue_url
             dispatch = cpu.dispatch()
 
+        if settings.at_most_usd is not None:
+            environment["UNBRAID_AT_MOST_USD"] = str(settings.at_most_usd)
         functions = Functions(
             self,
             "Functions",
@@ -123,6 +126,16 @@ class UnbraidStack(Stack):
             push=sockets.push(),
             dead_letters=dead_letters,
         )
+        if settings.at_most_usd is not None:
+            SpendingLimit(
+                self,
+                "Spending",
+                settings,
+                lambda_.Code.from_asset(str(bundle)),
+                environment,
+                rights,
+                monitoring.topic,
+            )
         http.add_routes(functions.by_name, issuer, client)
         sockets.add_routes(functions.by_name["connect"], functions.by_name["disconnect"])
         monitoring.functions(list(functions.by_name), dead_letters)

@@ -57,6 +57,7 @@ CHOICES: dict[str, dict[str, object]] = {
         "sign_in": True,
         "sender": "songs@example.org",
         "alarms": "me@example.org",
+        "at_most_usd": 20,
     },
     "everything else": {
         "site": PAGE,
@@ -64,6 +65,7 @@ CHOICES: dict[str, dict[str, object]] = {
         "at_most": 1,
         "instance": "ml.c7i.2xlarge",
         "budget": 5,
+        "at_most_usd": 5,
     },
 }
 

@@ -22,8 +22,10 @@ def test_no_role_has_a_managed_policy_or_wildcard_action(template: Template) -> 
 
 # Actions that AWS can't restrict to a resource; infra/ gives the reasons. All others name their resource.
 UNRESTRICTED = {
+    "cloudwatch:GetMetricStatistics",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "lambda:ListEventSourceMappings",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
@@ -32,6 +34,7 @@ PREFIXES = re.compile(
     r"|.*:<SocketApi\w+>/events/POST/@connections/\*"
     r"|.*:stack/unbraid/\*"
     r"|.*:identity/\*"
+    r"|.*:event-source-mapping:\*"
     r"|.*:log-group:/aws/sagemaker/Endpoints/unbraid:log-stream:\*"
 )
 
@@ -85,7 +88,9 @@ def test_functions_have_no_url_and_only_known_callers(template: Template) -> Non
             "sns.amazonaws.com",
         )
         source = text(permission["SourceArn"])
-        assert re.search(r"<(HttpApi|SocketApi|FunctionsRecover|FunctionsSweep|Endpoint)\w*(\.Arn)?>", source)
+        assert re.search(
+            r"<(HttpApi|SocketApi|FunctionsRecover|FunctionsSweep|SpendingLimit|Endpoint)\w*(\.Arn)?>", source
+        )
 
 
 def test_the_build_may_update_this_stack_and_no_role(template: Template) -> None:

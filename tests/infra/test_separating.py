@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
+from importlib import import_module
 from typing import Any
 
 import pytest
 import yaml
+from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR, USD_PER_HOUR
 from infra.sources import ROOT
 from tests.infra.template_queries import (
     Template,
@@ -25,6 +28,8 @@ from unbraid.aws import handlers
 from unbraid.aws.container.__main__ import main as container_main
 from unbraid.aws.email import NOT_SENT
 from unbraid.aws.endpoint import INVOCATION_TIMEOUT_S
+from unbraid.aws.settings import PREFIX
+from unbraid.aws.settings import Settings as AwsSettings
 
 Synth = Callable[..., Template]
 
@@ -159,6 +164,68 @@ def test_alarms_and_graphs_of_functions_name_functions_of_the_stack(synth: Synth
     watched = [each["Dimensions"][0]["Value"] for each in metrics if each["Namespace"] == "AWS/Lambda"]
     assert watched == (["unbraid-separate"] if compute == "cpu" else [])
     assert set(watched) <= functions
+
+
+def spending(template: Template) -> dict[str, Any]:
+    (function,) = (
+        each
+        for each in resources(template, "Lambda::Function").values()
+        if each["FunctionName"] == "unbraid-spending"
+    )
+    return function
+
+
+@pytest.mark.parametrize("compute", ["gpu", "cpu"])
+def test_a_function_enforces_the_spending_limit(synth: Synth, compute: str) -> None:
+    template = synth(compute=compute, at_most_usd=20)
+    function = spending(template)
+    variables = function["Environment"]["Variables"]
+    assert {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)} <= (
+        AwsSettings.model_fields.keys()
+    )
+    assert variables["UNBRAID_AT_MOST_USD"] == "20"
+    # 10 GB of memory and disk at Lambda's prices, or an ml.g4dn.xlarge.
+    assert float(variables["UNBRAID_USD_PER_HOUR"]) == pytest.approx(
+        0.736 if compute == "gpu" else 0.601, abs=1e-3
+    )
+    # With the memory of a new account.
+    small = spending(synth(compute=compute, at_most_usd=20, memory=3008))["Environment"]["Variables"]
+    assert float(small["UNBRAID_USD_PER_HOUR"]) == pytest.approx(
+        0.736 if compute == "gpu" else 0.177, abs=1e-3
+    )
+    rules = resources(template, "Events::Rule")
+    (rule,) = (each for name, each in rules.items() if name.startswith("SpendingLimit"))
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
+    actions = {
+        action: text(statement["Resource"])
+        for statement in statements(template, function["Role"]["Fn::GetAtt"][0])
+        for action in listed(statement["Action"])
+    }
+    alarms = {each["AlarmName"] for each in resources(template, "CloudWatch::Alarm").values()}
+    if compute == "gpu":
+        assert actions["sagemaker:UpdateEndpointWeightsAndCapacities"].endswith(":endpoint/unbraid")
+        assert actions["cloudwatch:DisableAlarmActions"].endswith(f":alarm:{variables['UNBRAID_WAKE_ALARM']}")
+        assert variables["UNBRAID_WAKE_ALARM"] in alarms
+    else:
+        assert "lambda:UpdateEventSourceMapping" in actions
+    functions = resources(template, "Lambda::Function").values()
+    process = next(each for each in functions if each["FunctionName"] == "unbraid-process")
+    assert process["Environment"]["Variables"]["UNBRAID_AT_MOST_USD"] == "20"
+
+
+def test_without_a_spending_limit_nothing_runs_for_it(synth: Synth) -> None:
+    names = {each["FunctionName"] for each in resources(synth(), "Lambda::Function").values()}
+    assert "unbraid-spending" not in names
+
+
+def test_the_limit_counts_with_the_prices_of_the_cost_model() -> None:
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)
+    prices = import_module("cost_prices").PRICES
+    sys.path.remove(folder)
+    assert {name: prices[name].usd for name in USD_PER_HOUR} == USD_PER_HOUR
+    assert pytest.approx(prices["Lambda x86"].usd * 3600) == USD_PER_GB_HOUR
+    assert pytest.approx(prices["Lambda disk"].usd * 3600) == USD_PER_DISK_GB_HOUR
 
 
 def test_the_alarm_on_invocations_names_endpoint_and_variant(synth: Synth) -> None:

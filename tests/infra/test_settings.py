@@ -55,6 +55,11 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
         ({"sender": "me@example.org"}, "sender needs sign_in"),
         ({"compute": "cpu", "at_most": 1}, "at_most should be 2 or more with cpu"),
         ({"at_most": 0}, "at_most: "),
+        ({"at_most_usd": 0}, "at_most_usd: "),
+        (
+            {"at_most_usd": 9, "instance": "ml.p3.2xlarge"},
+            "at_most_usd needs usd_per_hour, the price of ml.p3",
+        ),
         ({"instance": "g4dn.xlarge"}, "instance: "),
         ({"colour": "red"}, "colour: "),
         ({"site": "https://music.example.org", "cloudfront": True}, "choose one of site and cloudfront"),

@@ -44,6 +44,8 @@ from unbraid.jobs.status import Status
 
 SCOPES = "openid"
 RETRY_AFTER_S = 10
+LIMITED = ("upload", "process")
+"""Functions that take no song while the spending limit is reached; `upload`, so that none is sent in vain."""
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -124,6 +126,8 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
         if route is None:
             raise Refused(make_problem(404, NO_ROUTE))
         call = FunctionCall(event)
+        if route.function in LIMITED:
+            _check_spending()
         if route.owner:
             _ = call.owner  # 401 comes before 422
         request = [] if not route.request else [_request(route.place, route.request, event)]
@@ -140,6 +144,15 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
         logger.exception("internal error")
         handlers.count("Faults")
         return _problem(make_problem(500, INTERNAL_ERROR))
+
+
+def _check_spending() -> None:
+    """Raise Busy if this month's spending limit is reached."""
+    settings = handlers.settings()
+    if settings.at_most_usd is not None and settings.table is not None:
+        from unbraid.aws.spending import Stopped
+
+        Stopped(settings.table).check(time.time())
 
 
 def _request(place: Place, schema: type[BaseModel], event: Event) -> BaseModel:

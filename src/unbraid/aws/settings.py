@@ -40,6 +40,17 @@ class Settings(BaseSettings):
     sender: str | None = None
     """Sender address of e-mails; None: no e-mails."""
 
+    # Spending limit: see unbraid.aws.spending
+    at_most_usd: float | None = Field(default=None, gt=0)
+    """US dollars a month for the machines that separate songs; None: no limit."""
+    usd_per_hour: float = Field(default=0.0, ge=0)
+    """Price of one machine."""
+    endpoint_variant: str = "all"
+    wake_alarm: str = "unbraid-wake"
+    separate_function: str = "unbraid-separate"
+    alarms_topic: str | None = None
+    """ARN of the topic of the alarms."""
+
     # URLs
     site: Address | None = None
     """URL of the page, which e-mails link to."""

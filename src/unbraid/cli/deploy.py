@@ -76,6 +76,18 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="USD",
         help="monthly budget; a notice is sent when it is reached (default: 20)",
     )
+    parser.add_argument(
+        "--at-most-usd",
+        type=int,
+        metavar="USD",
+        help="stop separating songs for the rest of a month in which the machines cost this much (default: never)",
+    )
+    parser.add_argument(
+        "--usd-per-hour",
+        type=float,
+        metavar="USD",
+        help="price of a machine, for --at-most-usd (default: the price in N. Virginia)",
+    )
     parser.add_argument("--yes", action="store_true", help="deploy without asking")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(

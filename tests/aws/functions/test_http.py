@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.aws.functions.test_same_answers import FUNCTIONS
 from tests.jobs.memory import Workspace
 
 from unbraid.aws import handlers
+from unbraid.aws.spending import Stopped
 from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.session import Choices
 
@@ -165,6 +167,29 @@ def test_failing_service_of_aws_is_503_with_the_time_to_wait(
     answer = invoke("process", http("POST /process", {"sessionId": session_id, "s3Key": "inputs/a/song"}))
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "10")
     assert "Throttling" not in answer["body"]
+
+
+def test_takes_no_song_while_the_spending_limit_is_reached(
+    workspace: Workspace, configure: Configure, table: str
+) -> None:
+    configure(at_most_usd=20.0, table=table)
+    upload = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
+    assert call("upload", "POST /upload", upload)[0] == 200
+    session_id = workspace.uploaded()
+    Stopped(table).set(time.time() + 3600)
+    process = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key}
+    for name, route, body in (
+        ("upload", "POST /upload", upload),
+        ("upload", "POST /batch", {"files": [upload]}),
+        ("process", "POST /process", process),
+        ("process", "POST /batch/process", {"sessionIds": [session_id]}),
+    ):
+        status, problem = call(name, route, body)
+        assert (status, "spending limit" in problem["detail"]) == (409, True), route
+    assert workspace.outbox.dispatched == []
+    assert call("status", "POST /status", {"session_id": session_id})[0] == 200
+    configure(at_most_usd=None, table=table)
+    assert call("process", "POST /process", process)[0] == 202
 
 
 def test_route_of_another_function_is_404(workspace: Workspace) -> None:
