@@ -17,6 +17,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.canary import NAME as CANARY
 from infra.cpu import NAME as SEPARATE
 from infra.endpoint import GRAPHICS, Endpoint
 from infra.http_api import HttpApi
@@ -159,6 +160,11 @@ class Monitoring(Construct):
     def email(self, refused: cloudwatch.IMetric) -> None:
         """Watch e-mails that SES refuses."""
         self._alarm("email-refused", refused, 1, "SES refused to send an e-mail, for example in its sandbox.")
+
+    def canary(self) -> None:
+        """Watch the canary."""
+        failed = self._of_function(CANARY, "Errors", "Sum")
+        self._alarm("canary", failed, 1, "A second of sound could not be separated through the public API.")
 
     def dashboard(self) -> None:
         """Create the dashboard. Call this last."""

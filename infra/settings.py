@@ -94,6 +94,9 @@ class Settings(BaseModel):
     usd_per_hour: Annotated[float, Field(gt=0)] | None = None
     """Price of one machine, for `at_most_usd`. None: the price in N. Virginia."""
 
+    canary: bool = False
+    """Separate a second of sound on a schedule, and raise an alarm if that fails."""
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         if self.site is not None and self.cloudfront:
@@ -103,6 +106,8 @@ class Settings(BaseModel):
         unknown = self.compute == "gpu" and self.instance not in USD_PER_HOUR
         if self.at_most_usd is not None and self.usd_per_hour is None and unknown:
             raise ValueError(f"at_most_usd needs usd_per_hour, the price of {self.instance} in your region")
+        if self.canary and self.sign_in:
+            raise ValueError("canary can't sign in: use it without sign_in")
         if self.sender is not None and not self.sign_in:
             raise ValueError("sender needs sign_in: otherwise strangers could send e-mail to any address")
         return self

@@ -19,6 +19,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra import signin
+from infra.canary import Canary
 from infra.cpu import Cpu
 from infra.dead_letters import DeadLetters
 from infra.endpoint import Endpoint
@@ -126,6 +127,9 @@ class UnbraidStack(Stack):
             push=sockets.push(),
             dead_letters=dead_letters,
         )
+        if settings.canary:
+            Canary(self, "Canary", settings, lambda_.Code.from_asset(str(bundle)), http.url)
+            monitoring.canary()
         if settings.at_most_usd is not None:
             SpendingLimit(
                 self,

@@ -26,7 +26,7 @@ NOW = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecon
 
 
 class Recorded:
-    """Machines that have run for some hours, and record what is done to them."""
+    """Machines that have run for some hours, and record each stop and start."""
 
     def __init__(self, hours: float) -> None:
         self.ran, self.done = hours, list[str]()

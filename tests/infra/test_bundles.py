@@ -101,6 +101,7 @@ def test_every_handler_loads_from_the_bundle_alone(zipped: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert {
         *(route.function for route in ROUTES),
+        "canary",
         "connect",
         "disconnect",
         "on_invocation_end",

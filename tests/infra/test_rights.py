@@ -89,7 +89,8 @@ def test_functions_have_no_url_and_only_known_callers(template: Template) -> Non
         )
         source = text(permission["SourceArn"])
         assert re.search(
-            r"<(HttpApi|SocketApi|FunctionsRecover|FunctionsSweep|SpendingLimit|Endpoint)\w*(\.Arn)?>", source
+            r"<(HttpApi|SocketApi|Canary|FunctionsRecover|FunctionsSweep|SpendingLimit|Endpoint)\w*(\.Arn)?>",
+            source,
         )
 
 

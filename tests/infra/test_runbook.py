@@ -19,10 +19,12 @@ Synth = Callable[..., Template]
 
 PAGE = (ROOT / "docs" / "aws-runbook.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-EVERYTHING: tuple[dict[str, object], ...] = ({"at_most_usd": 20}, {"compute": "cpu"})
+EVERYTHING: tuple[dict[str, object], ...] = ({"at_most_usd": 20, "canary": True}, {"compute": "cpu"})
 """Settings whose templates have all alarms and functions between them."""
 
 ANY_COMMAND = {"query", "output", "region", "profile"}
+FILES = {("lambda", "invoke")}
+"""Commands that also name a file for the answer."""
 ONLY_IN_THE_CLI = {("logs", "tail"): {"since", "filter-pattern", "follow", "format"}}
 """Commands of the AWS command line that aren't operations of an API (AWS CLI Command Reference)."""
 
@@ -78,6 +80,8 @@ def test_commands_are_valid(command: str) -> None:
 def check_aws(words: list[str]) -> None:
     """Check service, operation and options by botocore's descriptions of the services."""
     service, operation, *rest = words
+    if (service, operation) in FILES:
+        assert rest.pop().endswith(".json")
     options = {word[2:] for word in rest if word.startswith("--")} - ANY_COMMAND
     assert (rest or ["--"])[0].startswith("--") or (service, operation) in ONLY_IN_THE_CLI
     if (service, operation) in ONLY_IN_THE_CLI:
@@ -119,6 +123,12 @@ def test_commands_name_what_the_template_creates(synth: Synth) -> None:
     (endpoint,) = resources(templates[0], "SageMaker::Endpoint").values()
     joined = "\n".join(COMMANDS)
     assert set(re.findall(r"logs tail (\S+)", joined)) <= groups
+    functions = {
+        each["FunctionName"]
+        for template in templates
+        for each in resources(template, "Lambda::Function").values()
+    }
+    assert set(re.findall(r"--function-name (\S+)", joined)) <= functions
     assert set(re.findall(r"OutputKey==`(\w+)`", joined)) <= outputs
     assert set(re.findall(r"--resource-id (\S+)", joined)) == {target}
     assert set(re.findall(r"--endpoint-name (\S+)", joined)) == {endpoint["EndpointName"]}

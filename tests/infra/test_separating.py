@@ -213,6 +213,36 @@ def test_a_function_enforces_the_spending_limit(synth: Synth, compute: str) -> N
     assert process["Environment"]["Variables"]["UNBRAID_AT_MOST_USD"] == "20"
 
 
+@pytest.mark.parametrize(("compute", "every"), [("gpu", "rate(1 day)"), ("cpu", "rate(1 hour)")])
+def test_the_canary_runs_on_a_schedule_and_its_failure_is_an_alarm(
+    synth: Synth, compute: str, every: str
+) -> None:
+    template = synth(compute=compute, canary=True)
+    functions = resources(template, "Lambda::Function")
+    (key,) = (name for name, each in functions.items() if each["FunctionName"] == "unbraid-canary")
+    assert text(functions[key]["Environment"]["Variables"]["UNBRAID_API_URL"]) == text(
+        template["Outputs"]["Api"]["Value"]
+    )
+    rules = resources(template, "Events::Rule")
+    (rule,) = (each for each in rules.values() if each["Targets"][0]["Arn"]["Fn::GetAtt"][0] == key)
+    assert rule["ScheduleExpression"] == every
+    invoked = resources(template, "Lambda::EventInvokeConfig").values()
+    (config,) = (each for each in invoked if each["FunctionName"] == {"Ref": key})
+    assert config["MaximumRetryAttempts"] == 0
+    alarms = {each["AlarmName"]: each for each in resources(template, "CloudWatch::Alarm").values()}
+    metric = alarms["unbraid-canary"]["Metrics"][0]["MetricStat"]["Metric"]
+    assert (metric["MetricName"], metric["Dimensions"][0]["Value"]) == ("Errors", "unbraid-canary")
+    # It has no rights: it may do what anyone may.
+    role = functions[key]["Role"]["Fn::GetAtt"][0]
+    actions = {action for each in statements(template, role) for action in listed(each["Action"])}
+    assert {action.split(":")[0] for action in actions} == {"logs", "xray"}
+
+
+def test_without_canary_nothing_is_separated_on_a_schedule(synth: Synth) -> None:
+    names = {each["FunctionName"] for each in resources(synth(), "Lambda::Function").values()}
+    assert "unbraid-canary" not in names
+
+
 def test_without_a_spending_limit_nothing_runs_for_it(synth: Synth) -> None:
     names = {each["FunctionName"] for each in resources(synth(), "Lambda::Function").values()}
     assert "unbraid-spending" not in names

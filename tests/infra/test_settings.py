@@ -55,6 +55,7 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
         ({"sender": "me@example.org"}, "sender needs sign_in"),
         ({"compute": "cpu", "at_most": 1}, "at_most should be 2 or more with cpu"),
         ({"at_most": 0}, "at_most: "),
+        ({"canary": True, "sign_in": True}, "canary can't sign in"),
         ({"at_most_usd": 0}, "at_most_usd: "),
         (
             {"at_most_usd": 9, "instance": "ml.p3.2xlarge"},

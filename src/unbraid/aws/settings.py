@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     # URLs
     site: Address | None = None
     """URL of the page, which e-mails link to."""
+    api_url: Address | None = None
+    """URL of the HTTP API, for the canary."""
     socket_url: str | None = None
     """wss://… URL that pages connect to."""
     socket_api: str | None = None

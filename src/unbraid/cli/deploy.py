@@ -88,6 +88,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="USD",
         help="price of a machine, for --at-most-usd (default: the price in N. Virginia)",
     )
+    parser.add_argument(
+        "--canary",
+        action=argparse.BooleanOptionalAction,
+        help="separate a second of sound every hour (gpu: every day), and raise an alarm if that fails (default: no)",
+    )
     parser.add_argument("--yes", action="store_true", help="deploy without asking")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -119,8 +124,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = {
         name: value for name, value in vars(arguments).items() if name != "run" and value not in (None, False)
     }
-    # The others are actions or unset. These two are choices, whose "no" overrides a saved "yes".
-    options |= {name: False for name in ("sign_in", "cloudfront") if getattr(arguments, name) is False}
+    # The others are actions or unset. These are choices, whose "no" overrides a saved "yes".
+    choices = ("sign_in", "cloudfront", "canary")
+    options |= {name: False for name in choices if getattr(arguments, name) is False}
     if arguments.models is not None:
         # A model folder. The command runs in another folder.
         options["models"] = [
