@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import builds, cdk_cli, destroy, leftovers, page, preflight, redrive, replacing
+from infra import builds, cdk_cli, destroy, leftovers, page, preflight, redrive, replacing, resume
 from infra.account import Account
 from infra.bundles import MADE
 from infra.console import Stopped, ask, say
@@ -116,6 +116,7 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     for each in replacing.deployments(account, template, parameters):
         cdk_cli.deploy(ASSEMBLY, account, account.name, *each)
     save(chosen)
+    resume.resume(account, settings)
     if settings.cloudfront:
         deploy_page(account, settings, origin)
     elif account.stack(account.page_name) is not None:

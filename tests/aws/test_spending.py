@@ -203,7 +203,8 @@ def test_stops_the_instances_and_the_alarm_that_would_start_one(reset: None) -> 
     assert state() == (0, True)  # the alarm starts one if a song waits
 
 
-def test_takes_no_more_songs_from_the_queue(reset: None) -> None:
+def deploy_function() -> Any:
+    """A function that takes songs from a queue. Returns the client of Lambda."""
     lambda_, sqs = boto3.client("lambda"), boto3.client("sqs")
     queue = sqs.create_queue(QueueName="songs", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
@@ -220,6 +221,11 @@ def test_takes_no_more_songs_from_the_queue(reset: None) -> None:
     )
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     lambda_.create_event_source_mapping(EventSourceArn=arn, FunctionName="unbraid-separate", BatchSize=1)
+    return lambda_
+
+
+def test_takes_no_more_songs_from_the_queue(reset: None) -> None:
+    lambda_ = deploy_function()
 
     def state() -> str:
         (mapping,) = lambda_.list_event_source_mappings()["EventSourceMappings"]
