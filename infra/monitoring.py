@@ -256,7 +256,7 @@ class Monitoring(Construct):
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=f"{stack_name(self)}-{Aws.REGION}",
+                budget_name=f"{stack_name(self)}-{Aws.REGION}",  # unique in the account, not in the region
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=self.settings.budget, unit="USD"),

@@ -360,7 +360,10 @@ def test_alarms_and_budget_publish_to_a_topic_with_and_without_an_address(
 ) -> None:
     template = synth(**settings)
     (topic,) = (name for name in resources(template, "SNS::Topic") if name.startswith("WatchAlarms"))
-    notifications = one(template, "Budgets::Budget")["NotificationsWithSubscribers"]
+    budget = one(template, "Budgets::Budget")
+    # Names of budgets are unique in the account, so a stack in a second region needs another.
+    assert text(budget["Budget"]["BudgetName"]) == "unbraid-<AWS::Region>"
+    notifications = budget["NotificationsWithSubscribers"]
     assert notifications
     for each in notifications:
         assert each["Subscribers"] == [{"SubscriptionType": "SNS", "Address": {"Ref": topic}}]
