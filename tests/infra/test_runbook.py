@@ -19,7 +19,10 @@ Synth = Callable[..., Template]
 
 PAGE = (ROOT / "docs" / "aws-runbook.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-EVERYTHING: tuple[dict[str, object], ...] = ({"at_most_usd": 20, "canary": True}, {"compute": "cpu"})
+EVERYTHING: tuple[dict[str, object], ...] = (
+    {"at_most_usd": 20, "canary": True},
+    {"compute": "cpu", "sign_in": True, "sender": "songs@example.org"},
+)
 """Settings whose templates have all alarms and functions between them."""
 
 ANY_COMMAND = {"query", "output", "region", "profile"}
