@@ -112,3 +112,11 @@ def test_says_that_the_queue_is_empty(account: Account, capsys: pytest.CaptureFi
 def test_reports_a_missing_stack(account: Account) -> None:
     with pytest.raises(Stopped, match="There is no stack unbraid"):
         redrive.redrive(account)
+
+
+def test_a_named_deployment_has_its_own_queue(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    queues = Queues(account, SongsQueue="songs")
+    queues.fail(SONG)
+    assert main([json.dumps({"redrive": True, "name": "staging"})]) == 1
+    assert "There is no stack staging" in capsys.readouterr().err
+    assert queues.left() == 1

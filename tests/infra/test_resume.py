@@ -47,3 +47,11 @@ def test_the_function_takes_songs_again(account: Account) -> None:
 def test_a_first_deployment_has_nothing_to_start(account: Account) -> None:
     resume(account, Settings())
     resume(account, Settings(compute="cpu"))
+
+
+def test_another_deployment_stays_stopped(account: Account) -> None:
+    deploy_endpoint()
+    EndpointMachines("unbraid", "all", "unbraid-wake").stop()
+    resume(Account.opened("staging"), Settings(name="staging"))
+    (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=["unbraid-wake"])["MetricAlarms"]
+    assert not alarm["ActionsEnabled"]
