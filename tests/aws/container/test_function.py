@@ -88,10 +88,11 @@ def test_only_failed_messages_of_a_batch_are_delivered_again(workspace: AwsWorks
 def test_long_song_fails_before_the_deadline_with_advice(
     workspace: AwsWorkspace, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(function, "MARGIN_S", 1.2)
+    # 1.3 s for the work, and a margin that a busy machine doesn't exceed.
+    monkeypatch.setattr(function, "MARGIN_S", 28.7)
     session, begun = workspace.submit(long), time.monotonic()
-    assert handle(message(workspace, session), seconds=2.5) == []
-    assert time.monotonic() - begun < 2.5
+    assert handle(message(workspace, session), seconds=30.0) == []
+    assert time.monotonic() - begun < 30.0
     record = workspace.session(session.id)
     assert record.state == State.FAILED
     assert (record.error_message or "").startswith("Separating this song takes longer than 15 minutes")
