@@ -54,17 +54,23 @@ def test_processes_that_open_a_new_database_create_it_once(processes: RacingProc
 
 
 def test_workers_take_every_session_exactly_once(processes: RacingProcesses, url: str) -> None:
-    sessions = queue(url, 40)
     calls = [(race.take_all, {"url": url, "worker": f"w{number}"}) for number in range(PROCESSES)]
-    taken = processes.run(*calls)
+    taken: list[list[str]] = [[] for _ in range(PROCESSES)]
+    rounds = 0
+    # On a busy machine, one process may have taken all before the others begin.
+    while sum(map(bool, taken)) < 2 and rounds < 10:
+        rounds += 1
+        sessions = queue(url, 40)
+        for ids, more in zip(taken, processes.run(*calls), strict=True):
+            ids.extend(more)
     working = sessions.store.in_progress()
     assert Counter(session_id for ids in taken for session_id in ids) == Counter(
         session.id for session in working
     )
-    assert len(working) == 40
+    assert len(working) == 40 * rounds
     assert {session.attempts for session in working} == {1}
     assert all(session.id in taken[int(str(session.worker)[1:])] for session in working)
-    assert sum(bool(ids) for ids in taken) > 1, "there was no race"
+    assert sum(map(bool, taken)) > 1, "there was no race"
 
 
 def test_only_one_worker_begins_a_session(processes: RacingProcesses, url: str) -> None:
