@@ -12,6 +12,8 @@ from tests.separation.known_models import loudness_model, spectral_model
 from unbraid import Separator
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
+from unbraid.separation import separator as separators
+from unbraid.separation.network import Network
 
 WriteSong = Callable[..., Path]
 
@@ -32,6 +34,20 @@ def loudness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def separator(gains_folder: Path) -> Separator:
     """A separator shared by most tests."""
     return Separator(gains_folder, threads=1)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folder names of the loaded networks."""
+    names: list[str] = []
+
+    class RecordingNetwork(Network):
+        def __init__(self, model, length, load):  # type: ignore[no-untyped-def]
+            names.append(model.folder.name)
+            super().__init__(model, length, load)
+
+    monkeypatch.setattr(separators, "Network", RecordingNetwork)
+    return names
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from tests.separation.known_models import SEGMENT, SOURCES, bag_of, loudness_mod
 
 from unbraid import Separator
 from unbraid.errors import Cancelled, OutputError
-from unbraid.separation import Progress, separator
-from unbraid.separation.network import Network
+from unbraid.separation import Progress
 
 ONE_EACH = {name: tuple(float(name == source) for source in SOURCES) for name in SOURCES}
 
@@ -25,20 +24,6 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(ONE_EACH, start=1):
         loudness_model(folder / name, (0.1 * number, 0.2 * number, 0.3 * number, 0.4 * number))
     return folder
-
-
-@pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folder names of the loaded networks."""
-    names: list[str] = []
-
-    class RecordingNetwork(Network):
-        def __init__(self, model, length, load):  # type: ignore[no-untyped-def]
-            names.append(model.folder.name)
-            super().__init__(model, length, load)
-
-    monkeypatch.setattr(separator, "Network", RecordingNetwork)
-    return names
 
 
 def test_loads_only_networks_that_contribute_to_the_chosen_stems(bag: Path, loaded: list[str]) -> None:

@@ -12,8 +12,7 @@ from tests.separation.conftest import WriteSong, noise, read
 from tests.separation.known_models import GAINS, SEGMENT, SOURCES, loudness_model, spectral_model
 
 from unbraid import Separator
-from unbraid.separation import Progress, separator
-from unbraid.separation.network import Network
+from unbraid.separation import Progress
 
 
 def write_cascade(folder: Path, **changed: Any) -> Path:
@@ -92,15 +91,7 @@ def test_stems_of_any_rate_add_up_to_the_song(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["song"]
 
 
-def test_runs_the_second_network_only_if_it_is_needed(cascade: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[str] = []
-
-    class RecordingNetwork(Network):
-        def __init__(self, model, length, load):  # type: ignore[no-untyped-def]
-            loaded.append(model.folder.name)
-            super().__init__(model, length, load)
-
-    monkeypatch.setattr(separator, "Network", RecordingNetwork)
+def test_runs_the_second_network_only_if_it_is_needed(cascade: Path, loaded: list[str]) -> None:
     both = Separator(cascade, threads=1)
     both.separate(noise(2, SEGMENT), stems="vocals")
     assert loaded == ["voice"]

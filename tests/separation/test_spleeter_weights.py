@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from unbraid import Separator
 from unbraid.errors import ModelError
 from unbraid.models import find_model
 from unbraid.models.folder import Model
-from unbraid.networks.spleeter import N_FFT, NETWORK_BINS
-from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
-HOP = N_FFT // 4
-PATCH = 512  # frames that the original gives to its network at once
+ROOT = Path(__file__).parents[2]
 
 # Samples 5000, 16000, ... of both channels of `song`, separated by the original: Spleeter 2.1.0 from the same wheel on
 # TensorFlow 2.12.1, Separator().separate(song.T).
@@ -65,33 +62,19 @@ def song() -> Floats:
     return (0.1 * (np.stack([voice + bass, voice + 0.5 * bass]) + beat)).astype(np.float32)
 
 
-def original(model: Model, song: Floats) -> Floats:
-    """Separate as the original does: frames from one window before the song on, zeros above 11 kHz."""
-    frames = -(-(song.shape[1] + N_FFT) // HOP)
-    assert frames <= PATCH
-    padded = np.zeros((2, PATCH * HOP + N_FFT))
-    padded[:, N_FFT : N_FFT + song.shape[1]] = song
-    window = np.sin(np.pi * np.arange(N_FFT) / N_FFT) ** 2
-    windowed = sliding_window_view(padded, N_FFT, axis=1)[:, ::HOP][:, :PATCH] * window
-    bins = np.fft.rfft(windowed, norm="ortho").transpose(0, 2, 1)
-    bins[..., frames:] = 0
-    spectrum = np.stack([bins.real, bins.imag], -1)[None].astype(np.float32)
-    with OpenVinoRuntime(model.graph, {"spectrum": spectrum.shape}, threads=None, jobs=1).run(
-        {"spectrum": spectrum}
-    ) as outputs:
-        spectra = np.array(outputs["spectra"][0, ..., :frames, :], np.float64)
-    spectra[..., NETWORK_BINS:, :, :] = 0
-    synthesised = np.fft.irfft((spectra[..., 0] + 1j * spectra[..., 1]).swapaxes(-1, -2), norm="ortho") * (
-        window * 2 / 3
-    )
-    stems = np.zeros((2, 2, frames * HOP + N_FFT))
-    for frame in range(frames):
-        stems[..., frame * HOP : frame * HOP + N_FFT] += synthesised[..., frame, :]
-    return stems[..., N_FFT : N_FFT + song.shape[1]]
+@pytest.fixture
+def separate_as_the_original(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Floats], Floats]:
+    """`separate` of `benchmarks/spleeter_parity.py`: no overlap, zeros above 11 kHz."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    separate: Callable[[Path, Floats], Floats] = import_module("spleeter_parity").separate
+    return separate
 
 
-def test_stems_agree_with_the_original(model: Model, song: Floats) -> None:
-    for stem, expected in zip(original(model, song), (VOCALS, ACCOMPANIMENT), strict=True):
+def test_stems_agree_with_the_original(
+    model: Model, song: Floats, separate_as_the_original: Callable[[Path, Floats], Floats]
+) -> None:
+    stems = separate_as_the_original(model.graph, song)
+    for stem, expected in zip(stems, (VOCALS, ACCOMPANIMENT), strict=True):
         error = stem[:, 5000::11000] - expected
         assert 10 * np.log10(np.sum(error**2) / np.sum(expected**2)) < -90
 

@@ -66,9 +66,8 @@ def load_choice(
     """Cause by model."""
     for name in downloaded:
         if obstacle := obstacle_of(name):
-            failures.update(
-                (missing, cause) for missing, cause in obstacle.items() if missing not in failures
-            )
+            for missing, cause in obstacle.items():
+                failures.setdefault(missing, cause)
             continue
         try:
             model = load_or_install(catalog()[name], progress, notice, ONE_QUICK_TRY)

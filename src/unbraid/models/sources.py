@@ -51,11 +51,6 @@ class DownloadError(ModelError):
         self.cause = cause
         self.files = files
 
-    @property
-    def summary(self) -> str:
-        """The message without advice."""
-        return f"{self.subject} can't be downloaded: {self.cause}"
-
 
 def fetch(
     file: ModelFile,
