@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.audio.sounds import Kind, Sound, bursts, write
+from tests.audio.sounds import KINDS, Kind, Sound, bursts, write
 from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2
 
+from unbraid.audio import parts
 from unbraid.audio.decode import Decoder
 from unbraid.audio.probe import probe
 
@@ -89,3 +90,15 @@ def test_recording_with_a_damaged_header_is_read_with_the_settings_before_it(tmp
     decoded, warnings = decode(tmp_path / "song.ogg", b"".join(parts))
     assert abs(decoded.shape[1] - 3 * LENGTH) <= 2048
     assert any("the start of 1 of its 3 parts can't be read" in warning for warning in warnings)
+
+
+def test_a_flac_is_searched_once_until_it_changes(tmp_path: Path) -> None:
+    kind = next(kind for kind in KINDS if kind.ending == "flac")
+    path = write(tmp_path / "song.flac", bursts(44100, 2, 44100), 44100, kind)
+    content = path.read_bytes()
+    before = parts._split.cache_info().misses
+    for _ in range(3):
+        assert len(parts.split(path)) == 1
+    assert parts._split.cache_info().misses == before + 1
+    path.write_bytes(content + content)
+    assert len(parts.split(path)) == 2

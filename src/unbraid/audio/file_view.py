@@ -36,6 +36,12 @@ class FilePart:
         return FileView(self.path, self.ranges or ((0, self.path.stat().st_size),))
 
 
+def file_identity(path: Path) -> tuple[int, ...]:
+    """Return what is different if the file was changed or replaced, for caches of what it contains. Raises OSError."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 class FileView(io.RawIOBase):
     """Read-only file of the `ranges` of another file, one after another."""
 

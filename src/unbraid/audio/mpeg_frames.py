@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from unbraid.audio.file_view import FilePart
+from unbraid.audio.file_view import FilePart, file_identity
 from unbraid.audio.tag_blocks import ID3V1, Range, declared_size, leading_id3_size, marked_blocks
 
 _STEP = 1 << 16  # bytes to read at once
@@ -122,9 +122,7 @@ class Frames(NamedTuple):
 
 def frames_of(part: FilePart, container_name: str) -> Frames:
     """Walk along the frames of a file, or return the result of the last walk if the file is unchanged."""
-    status = part.path.stat()
-    identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-    return _remembered(part, container_name, identity)
+    return _remembered(part, container_name, file_identity(part.path))
 
 
 @lru_cache(maxsize=4)  # a song is opened three times: probed, and read in two passes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from unbraid.audio import flac_links, ogg_pages
-from unbraid.audio.file_view import FilePart
+from unbraid.audio.file_view import FilePart, file_identity
 from unbraid.audio.mpeg_frames import frames_of
 from unbraid.audio.tag_blocks import leading_id3_size, trailing_tags_start
 
@@ -51,6 +52,11 @@ def split(path: Path) -> list[FilePart]:
 
     ID3 tags in front of a format that has its own tags are left out, and all tags at its end.
     """
+    return list(_split(path, file_identity(path)))
+
+
+@lru_cache(maxsize=4)  # a song is opened three times, and searching a FLAC of 119 MB takes 0.1 s
+def _split(path: Path, identity: tuple[int, ...]) -> tuple[FilePart, ...]:
     with path.open("rb") as file:
         start, head = _start(file)
         size = file.seek(0, 2)
@@ -61,7 +67,7 @@ def split(path: Path) -> list[FilePart]:
             ranges = flac_links.links(file, start, end)
         else:
             ranges = [(start, end)]
-    return [FilePart(path)] if ranges == [(0, size)] else [FilePart(path, (each,)) for each in ranges]
+    return (FilePart(path),) if ranges == [(0, size)] else tuple(FilePart(path, (each,)) for each in ranges)
 
 
 def without_tags(part: FilePart, container_name: str) -> FilePart:
