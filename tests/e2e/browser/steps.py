@@ -8,7 +8,6 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-SEPARATING = re.compile(r"Separating · [1-9]\d? %")
 EITHER_STATE = re.compile("true|false")
 
 
@@ -40,8 +39,14 @@ def card(page: Page, song: Path) -> Locator:
 
 
 def wait_until_separating(page: Page, song: Path) -> None:
-    """Wait until a part of the song is separated."""
-    expect(card(page, song).get_by_role("progressbar")).to_have_attribute("aria-valuetext", SEPARATING)
+    """Wait until a part of the song is separated. Looks at each frame, as a short song is separated in a second."""
+    page.wait_for_function(
+        """name => [...document.querySelectorAll('article')].some(card =>
+          card.textContent.includes(name) &&
+          /^Separating · [1-9]\\d? %/.test(card.querySelector('[role=progressbar]')?.ariaValueText))""",
+        arg=song.stem,
+        polling="raf",
+    )
 
 
 def wait_until_done(page: Page, song: Path) -> None:
