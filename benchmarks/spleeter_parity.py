@@ -70,7 +70,7 @@ def separate(graph: Path, song: np.ndarray) -> np.ndarray:
     bins = np.fft.rfft(windowed, norm="ortho").transpose(0, 2, 1)
     bins[..., frames:] = 0
     spectrum = np.stack([bins.real, bins.imag], -1)[None].astype(np.float32)
-    runtime = OpenVinoRuntime(graph, {"spectrum": spectrum.shape}, threads=None, jobs=1)
+    runtime = OpenVinoRuntime(graph, {"spectrum": spectrum.shape}, threads=2, jobs=1)
     with runtime.run({"spectrum": spectrum}) as outputs:
         spectra = np.array(outputs["spectra"][0, ..., :frames, :], np.float64)
     spectra[..., BINS:, :, :] = 0

@@ -82,7 +82,7 @@ def error_against(template: GraphTemplate, peer: nn.Module, graph: Path, samples
     with torch.no_grad():
         inputs = {"mixture": mixture.numpy(), "spectrum": np.ascontiguousarray(spectrum(peer, mixture))}
         shapes = {name: value.shape for name, value in inputs.items()}
-        with OpenVinoRuntime(graph, shapes, threads=None, jobs=1).run(inputs) as outputs:
+        with OpenVinoRuntime(graph, shapes, threads=1, jobs=1).run(inputs) as outputs:
             return error_db(stems(peer, outputs), peer(mixture))
 
 

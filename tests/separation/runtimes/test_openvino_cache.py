@@ -81,13 +81,29 @@ def test_model_and_settings_each_have_their_own_cache_file(
     for model, settings in (
         (gains_folder, {}),
         (other, {}),
-        (gains_folder, {"jobs": 1}),
-        (gains_folder, {"threads": 1}),
+        (gains_folder, {"jobs": 1, "threads": 3}),
+        (gains_folder, {"jobs": 1, "threads": 5}),
     ):
         before = set(compiled.glob("*.bin"))
         Separator(model, **settings)
         assert len(set(compiled.glob("*.bin")) - before) == 1
     assert not np.array_equal(vocals(gains_folder), vocals(other))
+
+
+@pytest.mark.parametrize("description", [b"a network", None], ids=["cached", "not cached"])
+def test_concurrent_calls_share_no_compiled_graph(
+    compiled: Path, gains_folder: Path, description: bytes | None
+) -> None:
+    """OpenVINO prepares calls of one graph in parallel, and sometimes one of them is wrong."""
+    shapes = {"spectrum": (1, 2, 257, 8, 2)}
+    runtime = OpenVinoRuntime(gains_folder / "graph.onnx", shapes, threads=6, jobs=2, description=description)
+    assert [graph.get_property("NUM_STREAMS") for graph in runtime._compiled] == [1, 1]
+    first, second = (noise(2, 257 * 16, seed).reshape(shapes["spectrum"]) for seed in range(2))
+    with runtime.run({"spectrum": first}) as one, runtime.run({"spectrum": second}) as other:
+        results = [one["spectra"].copy(), other["spectra"].copy()]
+    for spectrum, expected in zip((second, first), results[::-1], strict=True):
+        with runtime.run({"spectrum": spectrum}) as outputs:
+            assert np.array_equal(outputs["spectra"], expected)
 
 
 def test_unusual_lengths_are_not_cached(compiled: Path, tmp_path: Path) -> None:
@@ -180,13 +196,13 @@ def test_least_recently_used_file_is_evicted(
     import os
 
     files = []
-    for number, jobs in enumerate((1, 2, 3)):
-        Separator(gains_folder, jobs=jobs)
+    for number, threads in enumerate((1, 2, 3)):
+        Separator(gains_folder, jobs=1, threads=threads)
         files += set(compiled.glob("*.bin")) - set(files)
         os.utime(files[-1], (1000 + number, 1000 + number))
-    Separator(gains_folder, jobs=1)  # used again
+    Separator(gains_folder, jobs=1, threads=1)  # used again
     monkeypatch.setattr(openvino_cache, "CACHE_BYTES", sum(file.stat().st_size for file in files))
-    Separator(gains_folder, jobs=4)
+    Separator(gains_folder, jobs=1, threads=4)
     left = set(compiled.glob("*.bin"))
     assert files[0] in left
     assert files[1] not in left

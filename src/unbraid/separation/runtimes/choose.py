@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unbraid.cores import cpu_quota, usable_cores
+from unbraid.cores import usable_cores
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.models.folder import DESCRIPTION
@@ -107,7 +107,7 @@ class RuntimeLoader:
         runtime = OpenVinoRuntime(
             model.graph,
             shapes,
-            threads=self._threads or cpu_quota(),
+            threads=self._threads or usable_cores(),
             jobs=self._jobs or self._cpu_jobs(model),
             description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
         )

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -56,11 +57,19 @@ def _core() -> Any:
     return import_openvino().Core()
 
 
-class OpenVinoRuntime:
-    """A compiled graph. Each running call has its own inference request.
+# One network is compiled or loaded at a time in this process; see `OpenVinoRuntime`.
+_loading = Lock()
 
-    `description` identifies graph and weights in the key of the cache on disk; None: no caching.
-    Raises ModelError if the graph doesn't load, and MemoryError.
+
+class OpenVinoRuntime:
+    """A compiled graph, as often as calls run at the same time, each with its own threads.
+
+    OpenVINO can share one compiled graph between several calls (`NUM_STREAMS`), but it then prepares them in parallel,
+    and in one of fifteen processes one of them gave wrong stems (docs/decisions/0006). So each call has its own, and
+    they are loaded one after the other. Each holds the weights.
+
+    `threads`: for all calls together. `description` identifies graph and weights in the key of the cache on disk; None:
+    no caching. Raises ModelError if the graph doesn't load, and MemoryError.
     """
 
     any_length = False
@@ -70,23 +79,25 @@ class OpenVinoRuntime:
         graph: Path,
         shapes: Mapping[str, Sequence[int]],
         *,
-        threads: int | None,
+        threads: int,
         jobs: int,
         description: bytes | None = None,
     ) -> None:
         self.jobs = jobs
+        copies = min(jobs, threads)
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             # Weights are stored in float16 to save space. Computing in float16 would cost quality, and time on
             # processors that don't support it.
             "INFERENCE_PRECISION_HINT": "f32",
-            # Concurrent calls share the threads.
-            "NUM_STREAMS": min(jobs, threads or jobs),
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads // copies,
+            # Two compiled graphs would be bound to the same cores.
+            "ENABLE_CPU_PINNING": copies == 1,
         }
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
         try:
-            self._compiled = _load(graph, shapes, options, description)
+            with _loading:
+                self._compiled = [_load(graph, shapes, options, description) for _ in range(copies)]
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
@@ -95,11 +106,11 @@ class OpenVinoRuntime:
                 f"can't be loaded: {reason}. Install the model again.", subject=str(graph)
             ) from error
         self.inputs = frozenset(shapes)
-        self.outputs = frozenset(output.get_any_name() for output in self._compiled.outputs)
+        self.outputs = frozenset(output.get_any_name() for output in self._compiled[0].outputs)
         # Created in advance, because OpenVINO can't create a request while another one runs for the first time.
         self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(jobs):
-            self._idle.put(self._compiled.create_infer_request())
+        for job in range(jobs):
+            self._idle.put(self._compiled[job % copies].create_infer_request())
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
@@ -107,7 +118,7 @@ class OpenVinoRuntime:
         try:
             request = self._idle.get_nowait()
         except Empty:
-            request = self._compiled.create_infer_request()
+            request = self._compiled[0].create_infer_request()
         try:
             # Share inputs and outputs instead of copying tens of megabytes for every segment.
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
