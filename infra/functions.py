@@ -57,13 +57,17 @@ class Functions(Construct):
         ]
         foreground: dict[str, Statements] = {
             "upload": [
-                # The spending limit is an item of the same table.
-                rights.sessions(*(["GetItem"] if "UNBRAID_AT_MOST_USD" in environment else []), "PutItem"),
+                rights.sessions("GetItem", "PutItem"),
                 rights.files("PutObject", "inputs"),
+                rights.files("ListMultipartUploadParts", "inputs"),
+                rights.files("AbortMultipartUpload", "inputs"),
             ],
             "process": [
                 rights.sessions("GetItem", "PutItem"),
                 rights.files("GetObject", "inputs"),
+                # to join the parts of an upload
+                rights.files("PutObject", "inputs"),
+                rights.files("ListMultipartUploadParts", "inputs"),
                 rights.list_files(),
                 *dispatch,
             ],
@@ -72,6 +76,7 @@ class Functions(Construct):
                 rights.sessions("GetItem", "DeleteItem"),
                 rights.list_files(),
                 rights.files("DeleteObject", "inputs", "outputs"),
+                rights.files("AbortMultipartUpload", "inputs"),
             ],
             "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), sign_links],
             "cancel": [
@@ -106,6 +111,7 @@ class Functions(Construct):
                 rights.sessions("BatchGetItem", "DeleteItem"),
                 rights.indexes("by-state", "by-expiry"),
                 rights.files("DeleteObject", "inputs"),
+                rights.files("AbortMultipartUpload", "inputs"),
             ],
         }
         if self.has_endpoint(environment):

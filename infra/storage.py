@@ -43,7 +43,7 @@ class Storage(Construct):
                     allowed_origins=[origin],
                     allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD, s3.HttpMethods.PUT],
                     allowed_headers=["content-type", "range"],
-                    exposed_headers=["accept-ranges", "content-length", "content-range"],
+                    exposed_headers=["accept-ranges", "content-length", "content-range", "etag"],
                     max_age=3600,
                 )
             ],

@@ -50,6 +50,27 @@ def test_upload_link_without_a_type_allows_any_type(store: S3Store) -> None:
     assert refused("GET", url, {})
 
 
+def test_upload_link_allows_only_the_announced_size(store: S3Store) -> None:
+    """S3 computes the signature from the Content-Length that arrives. Browsers set it from the file."""
+    url = store.upload_url(KEY, "audio/mpeg", 3600, 100, 77)
+    assert not refused("PUT", url, {**MP3, "Content-Length": "77"})
+    assert refused("PUT", url, {**MP3, "Content-Length": "78"})
+    assert refused("PUT", url, {**MP3, "Content-Length": "76"})
+    assert refused("PUT", url, MP3)  # chunked
+
+
+def test_link_of_a_part_allows_only_its_number_and_size(store: S3Store) -> None:
+    url = store.part_url(KEY, "upload-1", 3, 77, 3600)
+    size = {"Content-Length": "77"}
+    assert not refused("PUT", url, size)
+    assert not refused("PUT", url, {**size, "Content-Type": "audio/mpeg"})
+    assert refused("PUT", url, {"Content-Length": "78"})
+    assert refused("POST", url, size)
+    assert refused("PUT", url.replace("partNumber=3", "partNumber=4"), size)
+    assert refused("PUT", url.replace("uploadId=upload-1", "uploadId=upload-2"), size)
+    assert refused("PUT", url, size, timedelta(minutes=61))
+
+
 def test_download_link_allows_only_get(store: S3Store) -> None:
     url = store.download_url(KEY, 3600)
     assert not refused("GET", url, {})

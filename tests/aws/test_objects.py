@@ -142,6 +142,49 @@ def test_reads_all_pages_of_a_listing(
         assert set(store.session_ids()) == ids - {min(ids)}
 
 
+def test_parts_need_no_checksums(aws: str, store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If an upload begins with a checksum algorithm, S3 refuses parts without checksums, and browsers send none."""
+    key = f"inputs/{new_id()}/song.mp3"
+    seen: list[Call] = []
+
+    def recorded(call: Call) -> Answer:
+        seen.append(call)
+        return passed_on(aws, call)
+
+    with server(recorded) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        store = S3Store(store.bucket)
+        link = store.part_url(key, store.begin_parts(key, "audio/mpeg"), 1, 4, 3600)
+    assert not [name for name in seen[0].headers if "checksum" in name]
+    assert "checksum" not in link.lower()
+    assert "content-length%3Bhost&" in link
+
+
+def test_parts_have_the_type_of_the_song(store: S3Store) -> None:
+    key = f"inputs/{new_id()}/song.mp3"
+    upload_id = store.begin_parts(key, "audio/mpeg")
+    assert urllib3.request("PUT", store.part_url(key, upload_id, 1, 4, 3600), body=b"song").status == 200
+    store.join_parts(key, upload_id, 1)
+    assert urllib3.request("GET", store.download_url(key, 3600)).headers["Content-Type"] == "audio/mpeg"
+
+
+def test_lists_all_pages_of_parts(aws: str, store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 lists at most 1000 parts per page; this server lists 2."""
+    key = f"inputs/{new_id()}/song.mp3"
+    upload_id = store.begin_parts(key, "audio/mpeg")
+    for number in range(1, 6):
+        url = store.part_url(key, upload_id, number, number, 3600)
+        assert urllib3.request("PUT", url, body=bytes(number)).status == 200
+
+    def two_per_page(call: Call) -> Answer:
+        is_list = call.method == "GET" and "uploadId" in call.path
+        return passed_on(aws, call, path=call.path + "&max-parts=2" if is_list else None)
+
+    with server(two_per_page) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        assert S3Store(store.bucket).parts(key, upload_id) == {number: number for number in range(1, 6)}
+
+
 def test_refused_put_is_reported_without_internals_and_refused_reads_raise(
     store: S3Store, song: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

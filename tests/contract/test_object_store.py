@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
+import urllib3
 from tests.jobs.memory import MemoryObjects
 from tests.simulators.moto_server import new_bucket
 
@@ -103,3 +105,83 @@ def test_links_do_not_need_an_existing_file(store: ObjectStore) -> None:
 def test_free_space_is_positive_or_unlimited(store: ObjectStore) -> None:
     free = store.free_bytes()
     assert free is None or free > 0
+
+
+# Uploads in parts
+
+FIRST, LAST = b"a" * (5 << 20), b"the end"
+"""S3 accepts no smaller part than 5 MB, except the last."""
+
+
+def send(store: ObjectStore, key: str, upload_id: str, number: int, data: bytes) -> None:
+    """Send a part to its link, as a client does."""
+    url = store.part_url(key, upload_id, number, len(data), 3600)
+    if isinstance(store, MemoryObjects):
+        store.begun[upload_id][number] = data
+    elif isinstance(store, FolderStore):
+        path, _, query = url.removeprefix("/files/").partition("?")
+        grant = store.links.check("PUT", path, dict(parse_qsl(query, keep_blank_values=True)))
+        assert grant.size == len(data)
+        with store.write(grant.key) as part:
+            part.write(data)
+            part.commit()
+    else:
+        assert urllib3.request("PUT", url, body=data).status == 200
+
+
+def ended(store: ObjectStore, key: str, upload_id: str) -> bool:
+    """Whether the store has no part of the upload."""
+    try:
+        return not store.parts(key, upload_id)
+    except FileNotFoundError:
+        return True
+
+
+def test_parts_become_one_file_when_they_are_joined(store: ObjectStore) -> None:
+    key = f"inputs/{new_id()}/song.mp3"
+    upload_id = store.begin_parts(key, "audio/mpeg")
+    assert store.parts(key, upload_id) == {}
+    send(store, key, upload_id, 2, LAST)
+    assert store.parts(key, upload_id) == {2: len(LAST)}
+    send(store, key, upload_id, 1, FIRST)
+    assert store.parts(key, upload_id) == {1: len(FIRST), 2: len(LAST)}
+    assert store.size(key) is None
+    store.join_parts(key, upload_id, 2)
+    with store.local_file(key) as file:
+        assert file.read_bytes() == FIRST + LAST
+    assert ended(store, key, upload_id)
+    assert store.delete(key.rpartition("/")[0] + "/") == 1
+
+
+def test_part_that_is_sent_again_replaces_the_first_one(store: ObjectStore) -> None:
+    key = f"inputs/{new_id()}/song"
+    upload_id = store.begin_parts(key, "")
+    for data in (b"first, and longer", LAST):
+        send(store, key, upload_id, 1, data)
+    assert store.parts(key, upload_id) == {1: len(LAST)}
+    store.join_parts(key, upload_id, 1)
+    assert store.head(key, 100) == LAST
+
+
+def test_missing_part_is_reported_and_leaves_no_file(store: ObjectStore) -> None:
+    key = f"inputs/{new_id()}/song.mp3"
+    upload_id = store.begin_parts(key, "audio/mpeg")
+    send(store, key, upload_id, 2, LAST)
+    with pytest.raises(FileNotFoundError):
+        store.join_parts(key, upload_id, 2)
+    assert store.size(key) is None
+    assert store.parts(key, upload_id) == {2: len(LAST)}
+
+
+def test_aborted_upload_leaves_nothing(store: ObjectStore) -> None:
+    key = f"inputs/{new_id()}/song.mp3"
+    upload_id, other = store.begin_parts(key, "audio/mpeg"), store.begin_parts(key, "audio/mpeg")
+    send(store, key, upload_id, 1, LAST)
+    send(store, key, other, 1, LAST)
+    store.abort_parts(key, upload_id)
+    store.abort_parts(key, upload_id)
+    assert ended(store, key, upload_id)
+    with pytest.raises(FileNotFoundError):
+        store.join_parts(key, upload_id, 1)
+    store.join_parts(key, other, 1)
+    assert store.head(key, 100) == LAST

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from tests.infra.conftest import CHOICES
-from tests.infra.template_queries import Template, all_statements, listed, resources, statements, text
+from tests.infra.template_queries import (
+    Template,
+    all_statements,
+    listed,
+    resources,
+    role_of,
+    statements,
+    text,
+)
 
 Synth = Callable[..., Template]
 
@@ -77,6 +85,28 @@ def test_read_only_functions_may_write_nothing(synth: Synth, name: str) -> None:
     )
     allowed = {action for each in statements(template, role) for action in listed(each["Action"])}
     assert not allowed & WRITES
+
+
+PARTS = {
+    "upload": {"s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
+    "process": {"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts"},
+    "cleanup": {"s3:DeleteObject", "s3:AbortMultipartUpload"},
+    "upkeep": {"s3:DeleteObject", "s3:AbortMultipartUpload"},
+}
+
+
+@pytest.mark.parametrize(("name", "actions"), PARTS.items())
+def test_rights_on_songs_are_those_that_uploads_in_parts_need(
+    synth: Synth, name: str, actions: set[str]
+) -> None:
+    template = synth()
+    allowed = {
+        action
+        for each in statements(template, role_of(template, f"unbraid-{name}"))
+        for action in listed(each["Action"])
+        if any(text(resource).endswith("/inputs/*") for resource in listed(each["Resource"]))
+    }
+    assert allowed == actions
 
 
 def test_functions_have_no_url_and_only_known_callers(template: Template) -> None:

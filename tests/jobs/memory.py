@@ -101,10 +101,41 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.begun: dict[str, dict[int, bytes]] = {}
+        """Parts by number, of each upload in parts that has begun."""
         self.free: int | None = None
 
-    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        return f"memory:{key}?put&type={content_type}&for={expires_s}&most={max_bytes}"
+    def upload_url(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
+        exact = "" if size is None else f"&size={size}"
+        return f"memory:{key}?put&type={content_type}&for={expires_s}&most={max_bytes}{exact}"
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        upload_id = f"upload-{len(self.begun)}"
+        self.begun[upload_id] = {}
+        return upload_id
+
+    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
+        return f"memory:{key}?part={number}&of={upload_id}&for={expires_s}&size={size}"
+
+    def parts(self, key: str, upload_id: str) -> dict[int, int]:
+        return {number: len(part) for number, part in self._upload(upload_id).items()}
+
+    def join_parts(self, key: str, upload_id: str, count: int) -> None:
+        parts = self._upload(upload_id)
+        if not parts.keys() >= set(range(1, count + 1)):
+            raise FileNotFoundError(upload_id)
+        self.files[key] = b"".join(parts[number] for number in range(1, count + 1))
+        del self.begun[upload_id]
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        self.begun.pop(upload_id, None)
+
+    def _upload(self, upload_id: str) -> dict[int, bytes]:
+        if upload_id not in self.begun:
+            raise FileNotFoundError(upload_id)
+        return self.begun[upload_id]
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
         return f"memory:{key}?for={expires_s}&as={filename}"

@@ -14,6 +14,7 @@ from unbraid.errors import (
     StorageFull,
     UnsupportedMedia,
 )
+from unbraid.jobs.new_file import NewFile
 from unbraid.jobs.session import State, new_id
 
 DAY = 86400
@@ -100,17 +101,19 @@ def test_upload_leaves_free_space_on_disk(workspace: Workspace) -> None:
 
 
 def test_batch_creates_all_sessions_or_none(workspace: Workspace) -> None:
-    batch, uploads = workspace.service.upload_many([("a.mp3", "audio/mpeg"), ("b.wav", "")], "browser:a")
+    batch, uploads = workspace.service.upload_many(
+        [NewFile("a.mp3", "audio/mpeg"), NewFile("b.wav", "")], "browser:a"
+    )
     assert [upload.session.batch for upload in uploads] == [batch, batch]
     assert [upload.session.file_name for upload in uploads] == ["a.mp3", "b.wav"]
     before = len(workspace.store.records)
     with pytest.raises(UnsupportedMedia, match=r"b\.pdf is not an audio"):
-        workspace.service.upload_many([("a.mp3", "audio/mpeg"), ("b.pdf", "application/pdf")])
+        workspace.service.upload_many([NewFile("a.mp3", "audio/mpeg"), NewFile("b.pdf", "application/pdf")])
     with pytest.raises(SettingError, match="media type"):
-        workspace.service.upload_many([("a.mp3", "audio/mpeg"), ("b.mp3", "audio/\nmpeg")])
+        workspace.service.upload_many([NewFile("a.mp3", "audio/mpeg"), NewFile("b.mp3", "audio/\nmpeg")])
     for count in (0, 101):
         with pytest.raises(SettingError, match="1 to 100 songs"):
-            workspace.service.upload_many([("a", "")] * count)
+            workspace.service.upload_many([NewFile("a", "")] * count)
     assert len(workspace.store.records) == before
 
 

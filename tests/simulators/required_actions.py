@@ -89,7 +89,8 @@ def _s3(
         else:
             raise NotImplementedError(f"{method} of a bucket")
     elif method in ("GET", "HEAD"):
-        yield RequiredAction("s3:GetObject", object_arn)
+        action = "s3:ListMultipartUploadParts" if "uploadId" in query else "s3:GetObject"
+        yield RequiredAction(action, object_arn)
     elif method == "DELETE":
         yield RequiredAction(
             "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject", object_arn

@@ -21,7 +21,7 @@ CONTRACT = {
 
 def test_upload_process_status_cleanup(app: App) -> None:
     upload = app.create_upload("My Song.mp3")
-    assert upload.keys() == {"sessionId", "uploadUrl", "s3Key", "expiresIn", "maxBytes"}
+    assert upload.keys() == {"sessionId", "uploadUrl", "s3Key", "expiresIn", "maxBytes", "partBytes"}
     assert len(upload["sessionId"]) >= 22  # 128 bits in base64
     assert upload["uploadUrl"].startswith(f"{ADDRESS}/files/inputs/")
     assert (upload["expiresIn"], upload["maxBytes"]) == (3600, 2**31)

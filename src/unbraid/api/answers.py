@@ -16,6 +16,8 @@ from unbraid.api.schemas import (
     ModelAnswer,
     ModelsAnswer,
     OutputFile,
+    PartLink,
+    PartsAnswer,
     ProcessAnswer,
     Refusal,
     SignInAnswer,
@@ -30,6 +32,7 @@ from unbraid.errors import UnbraidError
 from unbraid.jobs.choices import ALL, allowed_models, stems_of
 from unbraid.jobs.estimates import Rates
 from unbraid.jobs.limits import Limits
+from unbraid.jobs.parts import Progress
 from unbraid.jobs.service import Upload
 from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
@@ -45,6 +48,19 @@ def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
         s3Key=upload.session.input_key,
         expiresIn=upload.expires_in,
         maxBytes=upload.max_bytes,
+        partBytes=upload.part_bytes,
+    )
+
+
+def parts_answer(progress: Progress, base: str = "") -> PartsAnswer:
+    """What has arrived of an upload in parts, and the URLs for the next parts."""
+    return PartsAnswer(
+        sessionId=progress.session.id,
+        partBytes=progress.part_bytes,
+        partCount=progress.count,
+        uploaded=list(progress.uploaded),
+        parts=[PartLink(number=one.number, size=one.size, url=base + one.url) for one in progress.missing],
+        expiresIn=progress.expires_in,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from unbraid.api.handlers import about, batches, sessions
+from unbraid.api.handlers import about, batches, parts, sessions
 
 Place = Literal["path", "query", "body"]
 
@@ -68,6 +68,9 @@ class Route:
 
 ROUTES = (
     Route("POST", "/upload", sessions.upload, "upload"),
+    Route("POST", "/upload/parts", parts.resume, "upload"),
+    # This function may read the song already: it checks whether the song is there.
+    Route("POST", "/upload/complete", parts.complete, "process"),
     Route("POST", "/process", sessions.process, "process", status=202),
     Route("POST", "/status", sessions.status, "status"),
     Route("GET", "/status/{sessionId}", sessions.status_by_path, "status"),

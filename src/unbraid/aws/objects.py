@@ -1,8 +1,9 @@
 """The object store in an S3 bucket. Songs and stems are streamed, never held in memory as a whole.
 
 An upload link is signed with the Content-Type of the upload. Browsers send none for files that they don't know; then
-the link accepts any. An S3 link can't limit the size of the upload: `POST /process` refuses a song that is too large,
-and it expires.
+the link accepts any. If the client announced the size, the link is also signed with the Content-Length, and S3 refuses
+every other size. A link can't carry a maximum. So without an announced size, only `POST /process` refuses a song that
+is too large, and the song expires.
 """
 
 from __future__ import annotations
@@ -47,11 +48,15 @@ class S3Store:
     def _s3(self) -> Any:
         return clients.client("s3")
 
-    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """A presigned URL. S3 can't enforce `max_bytes`."""
-        params = {"Bucket": self.bucket, "Key": key}
+    def upload_url(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
+        """A presigned URL. S3 enforces `size`, and can't enforce `max_bytes`."""
+        params: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
         if content_type:
             params["ContentType"] = content_type
+        if size is not None:
+            params["ContentLength"] = size
         return self._link("put_object", params, expires_s)
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
@@ -61,8 +66,47 @@ class S3Store:
             params["ResponseContentDisposition"] = attachment(filename)
         return self._link("get_object", params, expires_s)
 
-    def _link(self, method: str, params: dict[str, str], expires_s: int) -> str:
+    def _link(self, method: str, params: dict[str, Any], expires_s: int) -> str:
         return str(self._s3.generate_presigned_url(method, Params=params, ExpiresIn=expires_s))
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        """Create a multipart upload. A rule of the bucket aborts it after a day."""
+        kind = {"ContentType": content_type} if content_type else {}
+        return str(self._s3.create_multipart_upload(Bucket=self.bucket, Key=key, **kind)["UploadId"])
+
+    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
+        """A presigned URL. S3 refuses a part of another size."""
+        params = {**self._upload(key, upload_id), "PartNumber": number, "ContentLength": size}
+        return self._link("upload_part", params, expires_s)
+
+    def parts(self, key: str, upload_id: str) -> dict[int, int]:
+        """Sizes by number. Raises FileNotFoundError."""
+        return {number: int(part["Size"]) for number, part in self._parts(key, upload_id).items()}
+
+    def join_parts(self, key: str, upload_id: str, count: int) -> None:
+        """Complete the multipart upload. Raises FileNotFoundError."""
+        stored = self._parts(key, upload_id)
+        numbers = range(1, count + 1)
+        if not stored.keys() >= set(numbers):
+            raise FileNotFoundError(errno.ENOENT, "a part is missing")
+        parts = [{"PartNumber": number, "ETag": stored[number]["ETag"]} for number in numbers]
+        with _known_upload():
+            self._s3.complete_multipart_upload(
+                **self._upload(key, upload_id), MultipartUpload={"Parts": parts}
+            )
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Abort the multipart upload, unless it has ended."""
+        with contextlib.suppress(FileNotFoundError), _known_upload():
+            self._s3.abort_multipart_upload(**self._upload(key, upload_id))
+
+    def _parts(self, key: str, upload_id: str) -> dict[int, Any]:
+        pages = self._s3.get_paginator("list_parts").paginate(**self._upload(key, upload_id))
+        with _known_upload():
+            return {part["PartNumber"]: part for page in pages for part in page.get("Parts", [])}
+
+    def _upload(self, key: str, upload_id: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": key, "UploadId": upload_id}
 
     def size(self, key: str) -> int | None:
         """Size in bytes; None: the key doesn't exist."""
@@ -153,6 +197,17 @@ class S3Store:
     def free_bytes(self) -> int | None:
         """None: S3 has no limit."""
         return None
+
+
+@contextlib.contextmanager
+def _known_upload() -> Iterator[None]:
+    """Raise FileNotFoundError if the multipart upload has ended or is unknown."""
+    try:
+        yield
+    except ClientError as error:
+        if clients.code_of(error) == "NoSuchUpload":
+            raise FileNotFoundError(errno.ENOENT, "no such upload") from error
+        raise
 
 
 def attachment(filename: str) -> str:

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     results_s: Seconds = 7 * DAY
     lease_s: Seconds = 60  # instances may be slow while they start; SageMaker reports most that die
     max_bytes: int = Field(default=2 << 30, ge=1, le=5 << 30)  # limit of one PUT to S3
+    part_bytes: int = Field(default=8 << 20, ge=5 << 20, le=5 << 30)  # limits of a part in S3
     max_song_s: Seconds = 4 * HOUR
     max_attempts: int = Field(default=3, ge=1)
     per_owner_active: int | None = Field(default=None, ge=1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 HOUR = 3600
 DAY = 24 * HOUR
+
+MAX_PARTS = 1000
+"""Parts of one upload. S3 allows 10,000 and lists 1,000 in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Limits:
     lease_s: float = 15
     """How long a worker holds a session after its last heartbeat."""
     max_bytes: int = 2 << 30
+    part_bytes: int = 8 << 20
+    """Size of the parts in which larger files are uploaded. S3 accepts no smaller part than 5 MB, except the last."""
     max_song_s: float = 4 * HOUR
     keep_free_bytes: int = 512 << 20
     """Free disk space that uploads must leave, for the stems."""
@@ -31,3 +37,10 @@ class Limits:
     max_batch: int = 100
     models: tuple[str, ...] | None = None
     """Models that users may choose; None: all of the catalogue."""
+
+
+def part_bytes(size: int | None, limits: Limits) -> int | None:
+    """Return the size of the parts of a file; None: it is uploaded in one piece."""
+    if size is None or size <= limits.part_bytes:
+        return None
+    return max(limits.part_bytes, math.ceil(size / MAX_PARTS))

@@ -98,8 +98,13 @@ class JobStore(QueueView, Protocol):
 class Links(Protocol):
     """Make upload and download links for users."""
 
-    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
-        """Return a URL that accepts one PUT of at most `max_bytes` with exactly that Content-Type."""
+    def upload_url(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
+        """Return a URL that accepts one PUT with exactly that Content-Type, of exactly `size` bytes.
+
+        Without `size`, at most `max_bytes` are accepted, if the store can check that.
+        """
         ...
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
@@ -107,7 +112,35 @@ class Links(Protocol):
         ...
 
 
-class ObjectStore(Links, Protocol):
+class Parts(Protocol):
+    """Receives a large file in parts, numbered from 1. It appears under its key when the parts are joined.
+
+    A part that is sent again replaces the first one. Methods raise FileNotFoundError if the upload was joined, aborted
+    or never begun, as far as the store knows that.
+    """
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        """Begin an upload in parts; return its id."""
+        ...
+
+    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
+        """Return a URL that accepts one PUT of exactly `size` bytes."""
+        ...
+
+    def parts(self, key: str, upload_id: str) -> Mapping[int, int]:
+        """Return the size of each complete part, by number. Raises FileNotFoundError."""
+        ...
+
+    def join_parts(self, key: str, upload_id: str, count: int) -> None:
+        """Store parts 1 to `count` as one file, and delete all parts. Raises FileNotFoundError, OutputError."""
+        ...
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Delete all parts. An unknown upload is no error."""
+        ...
+
+
+class ObjectStore(Links, Parts, Protocol):
     """Stores files under keys such as `inputs/ID/song.mp3`. Writes are atomic."""
 
     def size(self, key: str) -> int | None:

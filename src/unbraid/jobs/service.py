@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from unbraid.errors import (
     Busy,
@@ -22,8 +19,9 @@ from unbraid.errors import (
     UploadMissing,
 )
 from unbraid.jobs.choices import validate_choices
-from unbraid.jobs.limits import Limits
-from unbraid.jobs.messages import TOO_MANY_AT_ONCE
+from unbraid.jobs.limits import Limits, part_bytes
+from unbraid.jobs.messages import DISK_FULL, TOO_MANY_AT_ONCE
+from unbraid.jobs.new_file import NewFile, check_type, display_name, suffix
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.queue_snapshot import QueueSnapshot
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
@@ -35,7 +33,6 @@ from unbraid.jobs.status import Status, status_of
 DISPATCH_S = 10.0
 START_S = 20.0
 
-_NAME_LENGTH = 255
 _NOT_MEDIA = "is not an audio or video file."
 
 
@@ -48,6 +45,8 @@ class Upload:
     expires_in: int
     """Seconds."""
     max_bytes: int
+    part_bytes: int | None
+    """Size of the parts, if the file is large enough to upload it in parts (see `jobs.parts`)."""
 
 
 class Service:
@@ -71,40 +70,49 @@ class Service:
         return self.sessions.queue_snapshot
 
     def upload(
-        self, file_name: str, file_type: str, owner: str | None = None, batch: str | None = None
+        self,
+        file_name: str,
+        file_type: str,
+        owner: str | None = None,
+        batch: str | None = None,
+        size: int | None = None,
     ) -> Upload:
-        """Create a session and an upload link for its song. Raises UnsupportedMedia, StorageFull, SettingError."""
-        _check_type(file_type)
+        """Create a session and an upload link for its song of `size` bytes, if that is known.
+
+        Raises UnsupportedMedia, TooLarge, StorageFull, SettingError.
+        """
+        check_type(file_type)
         if not may_be_audio(file_type):
             raise UnsupportedMedia(f"{file_type} {_NOT_MEDIA} Choose a song or a video.")
-        max_bytes = self.max_upload_bytes()
-        now, session_id, name = self.sessions.clock(), new_id(), _display_name(file_name)
+        max_bytes = self._check_announced(size)
+        now, session_id, name = self.sessions.clock(), new_id(), display_name(file_name)
         session = Session(
             id=session_id,
             file_name=name,
             file_type=file_type,
-            input_key=f"inputs/{session_id}/song{_suffix(name)}",
+            input_key=f"inputs/{session_id}/song{suffix(name)}",
             created_at=now,
             updated_at=now,
             expires_at=now + self.limits.upload_s,
             owner=owner,
             batch=batch,
+            size=size,
         )
         self.sessions.store.add(session)
-        url = self.sessions.objects.upload_url(session.input_key, file_type, self.limits.link_s, max_bytes)
-        return Upload(session, url, self.limits.link_s, max_bytes)
+        link_s = self.limits.link_s
+        url = self.sessions.objects.upload_url(session.input_key, file_type, link_s, max_bytes, size)
+        return Upload(session, url, link_s, max_bytes, part_bytes(size, self.limits))
 
-    def upload_many(
-        self, files: Sequence[tuple[str, str]], owner: str | None = None
-    ) -> tuple[str, list[Upload]]:
-        """Create a session for each (name, type), or for none of them if one is refused; return the batch id too."""
+    def upload_many(self, files: Sequence[NewFile], owner: str | None = None) -> tuple[str, list[Upload]]:
+        """Create a session for each file, or for none of them if one is refused; return the batch id too."""
         self._check_count(len(files), "files")
-        for name, file_type in files:
-            _check_type(file_type)
-            if not may_be_audio(file_type):
-                raise UnsupportedMedia(f"{_display_name(name)} {_NOT_MEDIA} Leave it out.")
+        for file in files:
+            check_type(file.type)
+            if not may_be_audio(file.type):
+                raise UnsupportedMedia(f"{display_name(file.name)} {_NOT_MEDIA} Leave it out.")
+            self._check_announced(file.size)
         batch = new_id()
-        return batch, [self.upload(name, file_type, owner, batch) for name, file_type in files]
+        return batch, [self.upload(file.name, file.type, owner, batch, file.size) for file in files]
 
     def start(
         self,
@@ -234,7 +242,10 @@ class Service:
         if session is not None and not _may_use(session, owner):
             raise _forbidden()
         # Delete the record first, so that its worker notices and stops.
-        return store.delete(session_id) + self.sessions.delete_files(session_id)
+        deleted = store.delete(session_id)
+        if session is not None:
+            self.sessions.abort_parts(session)
+        return deleted + self.sessions.delete_files(session_id)
 
     def get(self, session_id: str, owner: str | None = None) -> Session:
         """Return the record. Raises SessionNotFound, Forbidden."""
@@ -257,6 +268,19 @@ class Service:
             )
         return most
 
+    def _check_announced(self, size: int | None) -> int:
+        """Check the announced size of a new file; return the maximum. Raises TooLarge, StorageFull."""
+        max_bytes = self.max_upload_bytes()
+        if size is not None:
+            self._check_size(size)
+            if size > max_bytes:
+                raise StorageFull(DISK_FULL)
+        return max_bytes
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.max_bytes:
+            raise TooLarge(f"The file has {size} bytes. The limit is {self.limits.max_bytes} bytes.")
+
     def _status(self, session: Session, ahead: int | None = None) -> Status:
         eta_s = position = None
         if session.state in ACTIVE:
@@ -276,8 +300,7 @@ class Service:
             raise UploadMissing("The song has not been uploaded. Upload it first.")
         if size == 0:
             raise UnsupportedMedia("The file is empty. Choose another file.")
-        if size > self.limits.max_bytes:
-            raise TooLarge(f"The file has {size} bytes. The limit is {self.limits.max_bytes} bytes.")
+        self._check_size(size)
         if not looks_like_audio(objects.head(session.input_key, HEAD)):
             raise UnsupportedMedia(f"The file {_NOT_MEDIA} Choose a song or a video.")
         return size
@@ -303,22 +326,5 @@ def _may_use(session: Session, owner: str | None) -> bool:
     return owner is None or not owner.startswith("user:") or session.owner == owner
 
 
-def _check_type(file_type: str) -> None:
-    if len(file_type) > _NAME_LENGTH or not file_type.isprintable():
-        raise SettingError("The file's type is not a media type such as audio/mpeg.", "fileType")
-
-
 def _forbidden() -> Forbidden:
     return Forbidden("This song belongs to another user. Sign in as the user who uploaded it.")
-
-
-def _display_name(file_name: str) -> str:
-    """Return the name without folders and without control characters, such as line breaks."""
-    name = PurePosixPath(file_name.replace("\\", "/")).name
-    name = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip()
-    return name[-_NAME_LENGTH:] or "song"
-
-
-def _suffix(file_name: str) -> str:
-    suffix = PurePosixPath(file_name).suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ""

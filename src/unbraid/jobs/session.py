@@ -85,7 +85,11 @@ class Session:
     batch: str | None = None
     choices: Choices = field(default_factory=Choices)
     size: int | None = None
-    """Bytes of the input, once started."""
+    """Bytes of the input, as the upload announced them; once started, as stored."""
+    upload_id: str | None = None
+    """Id of the upload in parts, in the object store; None: no such upload has begun."""
+    uploaded: bool = False
+    """Whether the parts are joined."""
     duration_s: float | None = None
     """Duration of the song in seconds, once known."""
     queued_at: float | None = None

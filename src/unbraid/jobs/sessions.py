@@ -166,6 +166,11 @@ class Sessions:
             self.objects.delete(f"outputs/{session_id}/")
         return abandoned
 
+    def abort_parts(self, session: Session) -> None:
+        """Delete the parts of an unfinished upload."""
+        if session.upload_id is not None:
+            self.objects.abort_parts(session.input_key, session.upload_id)
+
     def delete_files(self, session_id: str) -> int:
         """Delete all files of a session; return how many there were."""
         return sum(self.objects.delete(f"{kind}/{session_id}/") for kind in KINDS)

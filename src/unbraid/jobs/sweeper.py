@@ -84,6 +84,7 @@ class Sweeper:
             for session in batch:
                 # Delete the record first: after a crash in between, the next sweep finds its files without a record.
                 expired += store.delete(session.id)
+                self.sessions.abort_parts(session)
                 self.sessions.delete_files(session.id)
         # A record is older than its first file, so an id without a record belongs to a deleted session.
         ids = iter(self.sessions.objects.session_ids())

@@ -37,9 +37,11 @@ class FolderStore:
         except OSError as error:
             raise _explain(error) from error
 
-    def upload_url(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
+    def upload_url(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
         """Return a signed path of the web app; see `links`."""
-        return self.links.upload(key, content_type, expires_s, max_bytes)
+        return self.links.upload(key, content_type, expires_s, max_bytes, size)
 
     def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
         """Return a signed path of the web app; see `links`."""
@@ -91,6 +93,44 @@ class FolderStore:
     def write(self, key: str) -> Part:
         """Start to write the file for `key`; it appears when it is committed. Raises OutputError."""
         return Part(self.path(key))
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        """Return the id of an upload, which the names of its parts contain. Each part is a file beside `key`."""
+        return secrets.token_hex(8)
+
+    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
+        """Return a signed path of the web app; see `links`."""
+        part = key.rpartition("/")[0] + f"/{_part_name(upload_id)}{number}"
+        return self.links.upload(part, "", expires_s, size, size)
+
+    def parts(self, key: str, upload_id: str) -> dict[int, int]:
+        """Return the size of each part by number."""
+        prefix, sizes = _part_name(upload_id), dict[int, int]()
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.path(key).parent.iterdir():
+                number = path.name.removeprefix(prefix)
+                if path.name != number:
+                    with contextlib.suppress(FileNotFoundError):  # joined meanwhile
+                        sizes[int(number)] = path.stat().st_size
+        return sizes
+
+    def join_parts(self, key: str, upload_id: str, count: int) -> None:
+        """Copy the parts into one file. Raises OutputError, FileNotFoundError."""
+        with self.write(key) as whole:
+            for number in range(1, count + 1):
+                with self._part(key, upload_id, number).open("rb") as part:
+                    while block := part.read(1 << 20):
+                        whole.write(block)
+            whole.commit()
+        self.abort_parts(key, upload_id)
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Delete all parts."""
+        for number in self.parts(key, upload_id):
+            self._part(key, upload_id, number).unlink(missing_ok=True)
+
+    def _part(self, key: str, upload_id: str, number: int) -> Path:
+        return self.path(key).with_name(f"{_part_name(upload_id)}{number}")
 
     def delete(self, prefix: str) -> int:
         """Delete a folder `KIND/ID/` and return its number of complete files."""
@@ -184,6 +224,11 @@ class Part(AtomicFile):
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         _drop_empty(self.path.parent)
+
+
+def _part_name(upload_id: str) -> str:
+    """Return how the names of an upload's parts begin; the number follows."""
+    return f"part-{upload_id}-"
 
 
 def _drop_empty(folder: Path) -> None:

@@ -38,6 +38,8 @@ class Grant:
     content_type: str = ""
     """Content type of the upload; empty: any."""
     max_bytes: int = 0
+    size: int | None = None
+    """Bytes of the upload; None: any number up to `max_bytes`."""
     filename: str | None = None
     """Name under which a browser saves the file; None: the browser shows it."""
 
@@ -49,9 +51,12 @@ class Links:
         self._secret = secret
         self._clock = clock
 
-    def upload(self, key: str, content_type: str, expires_s: int, max_bytes: int) -> str:
+    def upload(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
         """Return a link for one PUT."""
-        return self._link("PUT", key, expires_s, {"type": content_type, "max": str(max_bytes)})
+        exact = {} if size is None else {"size": str(size)}
+        return self._link("PUT", key, expires_s, {"type": content_type, "max": str(max_bytes), **exact})
 
     def download(self, key: str, expires_s: int, filename: str | None = None) -> str:
         """Return a link for GET and HEAD."""
@@ -65,7 +70,14 @@ class Links:
             raise LinkAltered
         if float(signed["expires"]) < self._clock():
             raise LinkExpired
-        return Grant(key, signed.get("type", ""), int(signed.get("max", 0)), signed.get("name"))
+        size = signed.get("size")
+        return Grant(
+            key,
+            signed.get("type", ""),
+            int(signed.get("max", 0)),
+            None if size is None else int(size),
+            signed.get("name"),
+        )
 
     def _link(self, method: str, key: str, expires_s: int, parameters: Mapping[str, str]) -> str:
         signed = {"expires": str(int(self._clock()) + expires_s), **parameters}

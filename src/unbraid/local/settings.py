@@ -73,6 +73,7 @@ class Settings(BaseSettings):
 
     # Limits
     max_bytes: int = Field(2 * 1024**3, ge=1)
+    part_bytes: int = Field(8 * 1024**2, ge=1)
     max_song_s: Seconds = 4 * 3600
     keep_free_bytes: int = Field(512 * 1024**2, ge=0)
     max_batch: int = Field(100, ge=1)

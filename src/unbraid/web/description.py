@@ -33,6 +33,7 @@ _SIGNED = [
         ("signature", True),
         ("type", False),
         ("max", False),
+        ("size", False),
         ("name", False),
     )
 ]
@@ -43,7 +44,7 @@ UPLOAD = {
 }
 DOWNLOAD = {
     "parameters": [
-        *(one for one in _SIGNED if one["name"] not in ("type", "max")),
+        *(one for one in _SIGNED if one["name"] not in ("type", "max", "size")),
         {
             "name": "Range",
             "in": "header",

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse
 from unbraid.errors import (
     Busy,
     Forbidden,
+    InputError,
     SessionNotFound,
     StorageFull,
     TooLarge,
@@ -96,8 +97,11 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
         raise UnsupportedMedia(
             f"This link accepts only {grant.content_type}, the fileType of the upload. Send it as Content-Type."
         )
-    declared = int(request.headers.get("content-length", 0))
+    length = request.headers.get("content-length")
+    declared = int(length or 0)
     _check_size(declared, grant, context)
+    if length is not None:
+        _check_exact(declared, grant)
     _check_free_space(declared, context)
     with await to_thread.run_sync(context.store.write, grant.key) as part:
         size, block = 0, bytearray()
@@ -110,6 +114,7 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
                 await to_thread.run_sync(part.write, bytes(block))
                 block.clear()
         await to_thread.run_sync(part.write, bytes(block))
+        _check_exact(size, grant)
         # During the upload the session may have been deleted, or started with another copy of the song.
         await to_thread.run_sync(_check_awaiting, grant, context)
         try:
@@ -152,8 +157,16 @@ def _check_size(size: int, grant: Grant, context: Context) -> None:
     max_bytes = context.service.limits.max_bytes
     if size > max_bytes:
         raise TooLarge(f"This file is too large. The limit is {_size(max_bytes)}.")
+    if grant.size is not None and size > grant.size:
+        raise TooLarge(f"This link accepts {grant.size} bytes, as announced. Start a new upload.")
     if size > grant.max_bytes:  # smaller than the limit if the disk had less space
         raise StorageFull(DISK_FULL)
+
+
+def _check_exact(size: int, grant: Grant) -> None:
+    """Check that the upload has the size that its link is signed for. Raises InputError."""
+    if grant.size is not None and size != grant.size:
+        raise InputError(f"The upload has {size} bytes instead of {grant.size}. Send it again.")
 
 
 def _check_free_space(more: int, context: Context) -> None:
@@ -169,7 +182,8 @@ def _size(count: int) -> str:
 def _check_awaiting(grant: Grant, context: Context) -> None:
     """Check that the session still waits for its upload. Raises Busy, SessionNotFound."""
     session = context.service.get(grant.key.split("/")[1])
-    if session.state != State.AWAITING_UPLOAD:
+    joined = session.uploaded and grant.key != session.input_key
+    if session.state != State.AWAITING_UPLOAD or joined:
         cancelled = session.state == State.CANCELLED
         reason = "This upload was cancelled" if cancelled else "This song has been uploaded already"
         raise Busy(f"{reason}. Start a new upload.")

@@ -67,7 +67,7 @@ class BothApis:
 
 def normalized(answer: Any) -> Any:
     """The answer without links, archives and new ids, which differ."""
-    text = re.sub(r"(\"uploadUrl\": \")[^\"]*", r"\1", json.dumps(answer))
+    text = re.sub(r"(\"(?:uploadUrl|url)\": \")[^\"]*", r"\1", json.dumps(answer))
     text = text.replace(ADDRESS, "")
     text = re.sub(r"expires=\d+|signature=[\w-]+", "", text)
     text = re.sub(r"\"zip_url\": (null|\"[^\"]*\")", "", text)
@@ -113,6 +113,22 @@ def test_upload_process_status_cleanup(both: BothApis) -> None:
     assert both.call_both("POST /cleanup", body) == (200, {"deleted": 2}, 200, {"deleted": 0})
 
 
+def test_uploads_in_parts(both: BothApis) -> None:
+    size = both.workspace.sessions.limits.part_bytes + 1
+    body = {"fileName": "My Song.wav", "fileType": "audio/wav", "fileSize": size}
+    status, upload = both.call_same("POST /upload", body)
+    assert (status, upload["partBytes"]) == (200, size - 1)
+    session = {"sessionId": upload["sessionId"]}
+    status, answer = both.call_same("POST /upload/parts", session)
+    assert (status, [part["size"] for part in answer["parts"]]) == (200, [size - 1, 1])
+    assert both.call_same("POST /upload/complete", session)[0] == 409
+    for part in answer["parts"]:
+        assert both.client.put(part["url"], content=bytes(part["size"])).status_code == 200
+    assert both.call_same("POST /upload/parts", session)[1]["uploaded"] == [1, 2]
+    assert both.call_same("POST /upload/complete", session)[0] == 200
+    assert both.store.size(upload["s3Key"]) == size
+
+
 def test_batches(both: BothApis) -> None:
     files = [{"fileName": f"{number}.mp3", "fileType": ""} for number in range(3)]
     status, answer = both.call_same("POST /batch", {"files": files})
@@ -143,6 +159,11 @@ REFUSED: list[tuple[str, Any, int]] = [
     ("POST /upload", {"fileName": "a.mp3", "fileType": "a\nb"}, 422),
     ("POST /upload", {"fileName": "a.mp3", "fileType": 7}, 422),
     ("POST /upload", b'{"fileName": "\\ud800.mp3", "fileType": ""}', 422),
+    ("POST /upload", {"fileName": "a.mp3", "fileType": "", "fileSize": 0}, 422),
+    ("POST /upload", {"fileName": "a.mp3", "fileType": "", "fileSize": 2**31 + 1}, 413),
+    ("POST /upload/parts", {"sessionId": UNKNOWN}, 404),
+    ("POST /upload/parts", {}, 422),
+    ("POST /upload/complete", {"sessionId": UNKNOWN}, 404),
     ("POST /status", {"session_id": "a\0b"}, 422),
     ("POST /status", {}, 422),
     ("POST /batch", {"files": []}, 422),

@@ -12,12 +12,13 @@ from unbraid.api.schemas import (
     BatchStatusRequest,
     StatusesAnswer,
 )
+from unbraid.jobs.new_file import NewFile
 from unbraid.jobs.session import Session
 
 
 def upload(call: Call, request: BatchRequest) -> BatchAnswer:
     """Create a session for each of many songs. If one song is refused, the whole batch is refused."""
-    files = [(file.file_name, file.file_type) for file in request.files]
+    files = [NewFile(file.file_name, file.file_type, file.file_size) for file in request.files]
     batch_id, uploads = call.service.upload_many(files, call.owner)
     return BatchAnswer(batchId=batch_id, uploads=[upload_answer(one, call.base) for one in uploads])
 

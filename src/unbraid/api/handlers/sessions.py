@@ -20,7 +20,7 @@ from unbraid.api.schemas import (
 
 def upload(call: Call, request: UploadRequest) -> UploadAnswer:
     """Create a session. The answer has its id, and the URL for uploading the song with `PUT`."""
-    created = call.service.upload(request.file_name, request.file_type, call.owner)
+    created = call.service.upload(request.file_name, request.file_type, call.owner, size=request.file_size)
     return upload_answer(created, call.base)
 
 
