@@ -2,7 +2,7 @@
 import { eventsUrl } from './events'
 import { call, type Connection } from './http'
 import { problemFrom } from './problem'
-import type { Choices, Models, ServerConfig, Status, Upload } from './types'
+import type { Choices, Models, ServerConfig, Status, Upload, UploadParts } from './types'
 
 const SESSIONS_PER_REQUEST = 100
 
@@ -22,8 +22,19 @@ export class Client {
     return call(this.connection, 'GET', 'models')
   }
 
-  upload(fileName: string, fileType: string): Promise<Upload> {
-    return call(this.connection, 'POST', 'upload', { fileName, fileType })
+  upload(file: File): Promise<Upload> {
+    const body = { fileName: file.name, fileType: file.type, fileSize: file.size }
+    return call(this.connection, 'POST', 'upload', body)
+  }
+
+  /** Begin or resume an upload in parts. */
+  uploadParts(sessionId: string): Promise<UploadParts> {
+    return call(this.connection, 'POST', 'upload/parts', { sessionId })
+  }
+
+  /** Join the parts of an upload. */
+  async completeUpload(sessionId: string): Promise<void> {
+    await call(this.connection, 'POST', 'upload/complete', { sessionId })
   }
 
   process(sessionId: string, s3Key: string, choices?: Choices): Promise<{ status: string }> {

@@ -31,6 +31,7 @@ export class Reachability {
       }
       const finish = () => {
         unsubscribe()
+        signal.removeEventListener('abort', finish)
         resolve()
       }
       const unsubscribe = this.subscribe(finish)

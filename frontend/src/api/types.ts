@@ -44,6 +44,18 @@ export interface Upload {
   sessionId: string
   uploadUrl: string
   s3Key: string
+  /** Size of the parts of a large file; null: it is sent in one piece. */
+  partBytes?: number | null
+}
+
+/** An upload in parts. */
+export interface UploadParts {
+  /** Size of each part but the last. */
+  partBytes: number
+  /** Numbers of the parts that have arrived, from 1. */
+  uploaded: number[]
+  /** The next missing parts; empty: all have arrived. */
+  parts: { number: number; url: string }[]
 }
 
 /** Options for separating a song. */

@@ -4,9 +4,10 @@ import { errorMessage } from '../api/problem'
 import type { Choices, Status } from '../api/types'
 import { StatusWatcher } from '../api/watcher'
 import { readChoices } from './choices'
-import { isVideo, isWatched, newestFirst, type Song, withStatuses } from './song'
+import { identityOf, isSameFile } from './parts'
+import { isVideo, isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
 import { mergeStored, SongStorage } from './storage'
-import { Uploads } from './uploads'
+import { type UploadEvents, Uploads } from './uploads'
 
 const SAVE_PROGRESS_MS = 1000
 const REFRESH_LINKS_MS = 45 * 60 * 1000 // links expire after an hour
@@ -37,7 +38,10 @@ export class SongList {
     window.addEventListener('beforeunload', (event) => {
       if (this.uploading().length > 0) event.preventDefault()
     })
-    window.addEventListener('pagehide', () => this.storage.save(this.uploading()))
+    window.addEventListener('pagehide', () => {
+      const stopped = this.uploading().map((song) => ({ ...song, sent: { fraction: song.upload?.fraction ?? 0, at: 0 } }))
+      this.storage.save(stopped)
+    })
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -64,13 +68,14 @@ export class SongList {
 
   add(files: readonly File[], choices: Choices): void {
     const now = Date.now()
-    const songs = files.map((file, index): Song => ({
+    const added = files.filter((file) => !this.resume(file, choices))
+    const songs = added.map((file, index): Song => ({
       key: crypto.randomUUID(),
       id: null,
       inputKey: '',
       name: file.name,
       addedAt: now - index, // the first of several stays on top
-      choices: { ...choices, video: choices.video && isVideo(file) },
+      choices: choicesFor(file, choices),
       status: null,
       upload: { file, state: 'waiting', fraction: 0, secondsLeft: null },
     }))
@@ -90,17 +95,42 @@ export class SongList {
     }
   }
 
-  /** Upload the file of an interrupted upload, which the user has chosen again. */
-  async uploadAgain(key: string, file: File): Promise<void> {
+  /**
+   * Upload the file of an interrupted upload, which the user has chosen again. An upload in parts continues where it
+   * stopped.
+   */
+  async uploadAgain(key: string, file: File, choices?: Choices): Promise<void> {
     const song = this.find(key)
     if (song === undefined) return
-    const id = song.id
+    const upload = { file, state: 'waiting', fraction: song.sent?.fraction ?? 0, secondsLeft: null } as const
+    const change = { status: null, choices: choices ?? song.choices ?? readChoices(), upload }
+    if (song.parts !== undefined && isSameFile(song.parts, file)) {
+      this.change(key, change)
+      this.restartUpload(key)
+      return
+    }
     this.storage.remove([key])
-    const upload = { file, state: 'waiting', fraction: 0, secondsLeft: null } as const
-    this.change(key, { id: null, name: file.name, status: null, choices: song.choices ?? readChoices(), upload })
-    const changed = this.find(key)
-    if (changed !== undefined) this.startUpload(changed)
+    const { id, addedAt } = song
+    const restart = { ...change, upload: { ...upload, fraction: 0 } }
+    const fresh: Song = { key, id: null, inputKey: '', name: file.name, addedAt, ...restart }
+    this.set(this.songs.map((other) => (other.key === key ? fresh : other)))
+    this.restartUpload(key)
     if (id !== null) await this.client.cleanup(id)
+  }
+
+  /** Continue the interrupted upload of this file, if there is one. */
+  private resume(file: File, choices: Choices): boolean {
+    const interrupted = this.songs.find(
+      (song) =>
+        song.parts !== undefined && isSameFile(song.parts, file) && phaseOf(song, Date.now()) === 'interrupted',
+    )
+    if (interrupted !== undefined) void this.uploadAgain(interrupted.key, file, choicesFor(file, choices))
+    return interrupted !== undefined
+  }
+
+  private restartUpload(key: string): void {
+    const song = this.find(key)
+    if (song !== undefined) this.startUpload(song)
   }
 
   async cancel(key: string): Promise<void> {
@@ -129,10 +159,12 @@ export class SongList {
 
   private startUpload(song: Song): void {
     if (song.upload === undefined || song.choices === undefined) return
-    const key = song.key
-    const cancel = this.uploads.add(song.upload.file, song.choices, {
-      onStart: (id, inputKey) => {
-        this.change(key, { id, inputKey })
+    const { key, id, inputKey, parts, choices } = song
+    const { file } = song.upload
+    const session = id !== null && parts !== undefined ? { id, key: inputKey, url: null } : null
+    const events: UploadEvents = {
+      onStart: (session) => {
+        this.change(key, { id: session.id, inputKey: session.key, ...(session.url === null && { parts: identityOf(file) }) })
         this.save(key)
       },
       onProgress: (progress) => {
@@ -149,8 +181,8 @@ export class SongList {
         this.set(this.songs.map((other) => (other.key === key ? uploaded : other)))
         this.save(key)
       },
-    })
-    this.cancelUpload.set(key, cancel)
+    }
+    this.cancelUpload.set(key, this.uploads.add(file, choices, events, session))
   }
 
   /** Save a song with its upload progress, for other tabs. */
@@ -173,6 +205,7 @@ export class SongList {
       if (song.id === null || song.upload !== undefined || song.status?.status !== 'AWAITING_UPLOAD') continue
       if (song.inputKey === '' || (song.sent !== undefined && Date.now() - song.sent.at < SAVE_PROGRESS_MS * 3)) continue
       try {
+        if (song.parts !== undefined) await this.client.completeUpload(song.id)
         await this.client.process(song.id, song.inputKey, song.choices)
         this.update([await this.client.status(song.id)], false)
       } catch {
@@ -218,4 +251,9 @@ export class SongList {
     this.watcher.watch(watched.flatMap((song) => (song.id === null ? [] : [song.id])))
     for (const listener of this.listeners) listener()
   }
+}
+
+/** A video is only made from a video. */
+function choicesFor(file: File, choices: Choices): Choices {
+  return { ...choices, video: choices.video && isVideo(file) }
 }

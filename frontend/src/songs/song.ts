@@ -1,5 +1,6 @@
 /** One song of the list, and the phase that follows from this browser's and the server's knowledge of it. */
 import type { Choices, Status } from '../api/types'
+import type { FileIdentity } from './parts'
 
 /** The part of a song that is kept in this browser's storage. */
 export interface StoredSong {
@@ -10,6 +11,8 @@ export interface StoredSong {
   name: string
   addedAt: number
   choices?: Choices
+  /** The file of an upload in parts, which continues when the user chooses the file again. */
+  parts?: FileIdentity
   /** Progress of an upload, for other tabs. `at`: milliseconds since 1970. */
   sent?: { fraction: number; at: number }
 }

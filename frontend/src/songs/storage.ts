@@ -16,9 +16,10 @@ export class SongStorage {
   /** Add or update songs. Reads the list first, as another tab may have changed it. */
   save(songs: readonly Song[]): void {
     const stored = new Map(this.read().map((song) => [song.key, song]))
-    for (const { key, id, inputKey, name, addedAt, choices, sent } of songs) {
+    for (const { key, id, inputKey, name, addedAt, choices, parts, sent } of songs) {
       if (id === null) continue
-      stored.set(key, { key, id, inputKey, name, addedAt, ...(choices && { choices }), ...(sent && { sent }) })
+      const optional = { ...(choices && { choices }), ...(parts && { parts }), ...(sent && { sent }) }
+      stored.set(key, { key, id, inputKey, name, addedAt, ...optional })
     }
     this.write([...stored.values()])
   }

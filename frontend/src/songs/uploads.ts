@@ -1,18 +1,30 @@
-/** Upload queue: two files at a time, with retries when the connection breaks. */
+/** Upload queue: two files at a time, with retries when the connection breaks. Large files continue where they stopped. */
 import type { Client } from '../api/client'
 import { sleep } from '../api/http'
 import { errorMessage, Problem } from '../api/problem'
 import { put } from '../api/put'
 import type { Choices } from '../api/types'
+import { sendParts } from './parts'
 import type { Upload } from './song'
 
 const PARALLEL_UPLOADS = 2
-/** Delays between retries, besides waiting for the server: it may be reachable and lose uploads all the same. */
+/**
+ * Delays between retries, besides waiting for the server: it may be reachable and lose uploads all the same. The count
+ * begins again when a part has arrived.
+ */
 const RETRY_DELAYS_MS = [1000, 2000, 4000, 8000, 15000, 15000, 30000, 60000]
 
+/** A session on the server that waits for the file. */
+export interface Session {
+  id: string
+  key: string
+  /** Address for the whole file; null: it is sent in parts. */
+  url: string | null
+}
+
 export interface UploadEvents {
-  /** The session has an id; a retry gets a new one. */
-  onStart: (id: string, inputKey: string) => void
+  /** The file has a session on the server; a retry may get a new one. */
+  onStart: (session: Session) => void
   onProgress: (upload: Partial<Upload>) => void
   /** The file is uploaded and queued for separation. */
   onDone: () => void
@@ -23,11 +35,11 @@ interface Task {
   choices: Choices
   events: UploadEvents
   abort: AbortController
-}
-
-interface SentFile {
-  id: string
-  key: string
+  session: Session | null
+  /** Whether the file is complete on the server. */
+  sent: boolean
+  /** Failed attempts since the last part that has arrived. */
+  failures: number
 }
 
 export class Uploads {
@@ -36,9 +48,9 @@ export class Uploads {
 
   constructor(private readonly client: Client) {}
 
-  /** Queue a file. Returns a function that cancels it. */
-  add(file: File, choices: Choices, events: UploadEvents): () => void {
-    const task: Task = { file, choices, events, abort: new AbortController() }
+  /** Queue a file. `session`: an upload in parts to resume. Returns a function that cancels it. */
+  add(file: File, choices: Choices, events: UploadEvents, session: Session | null = null): () => void {
+    const task: Task = { file, choices, events, abort: new AbortController(), session, sent: false, failures: 0 }
     this.waiting.push(task)
     void this.runNext()
     return () => {
@@ -64,16 +76,16 @@ export class Uploads {
 
   private async run(task: Task): Promise<void> {
     const { signal } = task.abort
-    let sent: SentFile | null = null
-    for (let retries = 0; ; retries += 1) {
+    for (;;) {
       try {
-        sent = sent ?? (await this.sendFile(task))
-        if (sent === null) return
-        await this.client.process(sent.id, sent.key, task.choices)
+        task.session ??= await this.begin(task)
+        if (!task.sent) await this.send(task, task.session)
+        await this.client.process(task.session.id, task.session.key, task.choices)
         task.events.onDone()
         return
       } catch (error) {
-        const delay = RETRY_DELAYS_MS[retries]
+        const delay = RETRY_DELAYS_MS[task.failures]
+        task.failures += 1
         if (signal.aborted || (error instanceof Problem && !error.transient) || delay === undefined) throw error
         await sleep(delay, signal)
         await this.client.connection.reachability.untilReachable(signal)
@@ -82,37 +94,54 @@ export class Uploads {
     }
   }
 
-  /** Upload the file to a new session. Null: the user has cancelled it. */
-  private async sendFile(task: Task): Promise<SentFile | null> {
+  /** Create a session for the file. */
+  private async begin(task: Task): Promise<Session> {
+    const { signal } = task.abort
     task.events.onProgress({ state: 'sending', fraction: 0, secondsLeft: null })
-    const { sessionId: id, s3Key: key, uploadUrl } = await this.client.upload(task.file.name, task.file.type)
-    if (task.abort.signal.aborted) {
-      await this.client.cleanup(id)
-      return null
-    }
-    task.events.onStart(id, key)
-    try {
-      await this.send(task, this.client.link(uploadUrl))
-    } catch (error) {
-      // An upload address takes one PUT, so a retry needs a new session. Delete this one.
-      void this.client.cleanup(id).catch(() => undefined)
-      throw error
-    }
-    return { id, key }
+    const { sessionId: id, s3Key: key, uploadUrl, partBytes } = await this.client.upload(task.file)
+    if (signal.aborted) await this.client.cleanup(id)
+    signal.throwIfAborted()
+    const session = { id, key, url: partBytes == null ? this.client.link(uploadUrl) : null }
+    task.events.onStart(session)
+    return session
   }
 
-  private send(task: Task, url: string): Promise<void> {
-    const started = performance.now()
-    const total = task.file.size
-    return put(
-      new URL(url),
-      task.file,
-      (bytes) => {
-        const seconds = (performance.now() - started) / 1000
-        const secondsLeft = bytes > 0 && seconds > 2 ? (seconds / bytes) * (total - bytes) : null
-        task.events.onProgress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), secondsLeft })
-      },
-      task.abort.signal,
-    )
+  private async send(task: Task, session: Session): Promise<void> {
+    const { file, events, abort } = task
+    events.onProgress({ state: 'sending' })
+    const onProgress = reporter(file.size, events)
+    try {
+      if (session.url === null) {
+        const onPart = () => (task.failures = 0)
+        await sendParts(this.client, session.id, file, { onProgress, onPart }, abort.signal)
+      } else {
+        await put(new URL(session.url), file, onProgress, abort.signal)
+      }
+      task.sent = true
+    } catch (error) {
+      const gone = error instanceof Problem && error.status === 404
+      if (session.url !== null) {
+        // This address takes one PUT, so a retry needs a new session. Delete this one.
+        void this.client.cleanup(session.id).catch(() => undefined)
+        task.session = null
+      } else if (gone) {
+        task.session = null
+        throw new Problem(503, error.message) // the session has expired: try again with a new one
+      }
+      throw error
+    }
+  }
+}
+
+/** Returns a function that reports progress, given the bytes that have arrived or are being sent. */
+function reporter(total: number, events: UploadEvents): (bytes: number) => void {
+  const started = performance.now()
+  let before: number | null = null
+  return (bytes) => {
+    before ??= bytes // of a resumed upload
+    const seconds = (performance.now() - started) / 1000
+    const sent = bytes - before
+    const secondsLeft = sent > 0 && seconds > 2 ? (seconds / sent) * (total - bytes) : null
+    events.onProgress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), secondsLeft })
   }
 }

@@ -37,6 +37,15 @@ test('the time left during a download includes the song', () => {
   expect(textFor('working', { stage: 'downloading', progress: 0, eta_seconds: null }).remaining).toBe('')
 })
 
+test('an interrupted upload in parts shows where it stopped', () => {
+  const song: Song = { key: 'k', id: 'i', inputKey: '', name: 'a.wav', addedAt: 0, status: null }
+  const parts = { name: 'a.wav', size: 30_000_000, lastModified: 1 }
+  const sent = { fraction: 0.4, at: 1 }
+  const line = (more: Partial<Song>) => statusText({ ...song, ...more }, 'interrupted', false).line
+  expect(line({ sent })).toBe('The upload was interrupted. Choose the file again to continue.')
+  expect(line({ sent, parts })).toBe('The upload was interrupted at 40 %. Choose the same file to continue from there.')
+})
+
 test('while the machine starts, the next song shows a hint instead of an estimate', () => {
   const starting = textFor('queued', { queue_position: 1, eta_seconds: 40 }, true)
   const hint = expect.stringContaining('Starting a machine') as string

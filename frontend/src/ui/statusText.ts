@@ -39,7 +39,7 @@ export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText
     case 'upload failed':
       return text(upload?.problem ?? 'The upload failed.')
     case 'interrupted':
-      return text('The upload was interrupted. Choose the file again to continue.')
+      return text(interruptedLine(song))
     case 'loading':
       return text('Loading…')
     case 'queued': {
@@ -79,6 +79,11 @@ function progress(activity: string, fraction = 0, secondsLeft: number | null | u
 
 function timeLeft(seconds: number | null | undefined): string {
   return seconds == null ? '' : `${formatDuration(seconds)} left`
+}
+
+function interruptedLine({ parts, sent }: Song): string {
+  if (parts === undefined || sent === undefined) return 'The upload was interrupted. Choose the file again to continue.'
+  return `The upload was interrupted at ${formatPercent(sent.fraction)}. Choose the same file to continue from there.`
 }
 
 function queueLine(position: number | null): string {

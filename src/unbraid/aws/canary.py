@@ -38,16 +38,15 @@ class Canary:
 
         Raises CanaryError.
         """
-        started = time.monotonic()
-        status, upload = self._request("POST", "/upload", {"fileName": NAME, "fileType": TYPE})
+        started, song = time.monotonic(), sound()
+        file = {"fileName": NAME, "fileType": TYPE, "fileSize": len(song)}
+        status, upload = self._request("POST", "/upload", file)
         if status == BUSY:  # the spending limit is reached
             return None
         self._expect("upload", status, 200, upload)
         session = upload["sessionId"]
         try:
-            sent = self._http.request(
-                "PUT", upload["uploadUrl"], body=sound(), headers={"Content-Type": TYPE}
-            )
+            sent = self._http.request("PUT", upload["uploadUrl"], body=song, headers={"Content-Type": TYPE})
             self._expect("sending the song", sent.status, 200)
             status, answer = self._request(
                 "POST", "/process", {"s3Key": upload["s3Key"], "sessionId": session}
