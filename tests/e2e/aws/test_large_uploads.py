@@ -96,10 +96,8 @@ def test_deleted_and_expired_sessions_leave_no_parts(aws_account: AwsAccount, cl
 
 
 def test_s3_refuses_a_song_of_another_size_than_announced(aws_account: AwsAccount, client: Client) -> None:
-    status, problem = client.call(
-        "POST", "/upload", {"fileName": "song.wav", "fileType": "", "fileSize": (2 << 30) + 1}
-    )
-    assert (status, problem["title"]) == (413, "Request Entity Too Large")
+    body = {"fileName": "song.wav", "fileType": "", "fileSize": (2 << 30) + 1}
+    assert client.call("POST", "/upload", body)[0] == 413
     upload = begin(client, 1000)
     headers = {"Content-Type": "audio/wav", "Origin": aws_account.page_origin}
     for size, expected in ((1001, 403), (999, 403), (1000, 200)):
