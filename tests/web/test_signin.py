@@ -31,6 +31,8 @@ def bearer(token: str) -> dict[str, str]:
 def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
     paths = [
         "/upload",
+        "/upload/parts",
+        "/upload/complete",
         "/process",
         "/status",
         "/cancel",
@@ -92,6 +94,15 @@ def test_only_the_owner_may_use_a_session(app: App, issuer: Issuer) -> None:
     # The signed link is the permission: a browser follows it without the token.
     assert app.client.get(status["output_files"][0]["s3_url"]).status_code == 200
     assert app.client.post("/cleanup", json=one, headers=anna).status_code == 200
+
+
+def test_only_the_owner_may_upload_parts(app: App, issuer: Issuer) -> None:
+    anna, berta = bearer(issuer.token()), bearer(issuer.token("two", sub="berta"))
+    body = {"fileName": "song.wav", "fileType": "audio/wav", "fileSize": 20 << 20}
+    session = {"sessionId": app.client.post("/upload", json=body, headers=anna).json()["sessionId"]}
+    for path in ("/upload/parts", "/upload/complete"):
+        assert_problem(app.client.post(path, json=session, headers=berta), 403)
+    assert app.client.post("/upload/parts", json=session, headers=anna).status_code == 200
 
 
 def test_unavailable_issuer_is_503(app: App, issuer: Issuer) -> None:
