@@ -173,6 +173,18 @@ def test_too_large_file_is_refused_before_it_is_sent(workspace: Workspace) -> No
     assert len(workspace.store.records) == 1
 
 
+def test_upload_that_could_not_be_joined_does_not_begin(workspace: Workspace, parts: PartUploads) -> None:
+    session_id = begin(workspace)
+    workspace.objects.free = workspace.service.limits.keep_free_bytes + 2 * len(SONG) - 1
+    with pytest.raises(StorageFull):
+        parts.resume(session_id)
+    assert workspace.objects.begun == {}
+    workspace.objects.free += 1
+    assert parts.resume(session_id).count == 3
+    workspace.objects.free = 0  # space for what is missing is checked part by part
+    assert parts.resume(session_id).count == 3
+
+
 def test_joining_leaves_space_for_stems(workspace: Workspace, parts: PartUploads) -> None:
     session_id = begin(workspace)
     parts.resume(session_id)

@@ -54,13 +54,13 @@ class PartUploads:
         self.sessions, self.objects = service.sessions, service.sessions.objects
 
     def resume(self, session_id: str, owner: str | None = None) -> Progress:
-        """Begin or continue an upload. Raises SessionNotFound, Forbidden, Busy, SettingError."""
+        """Begin or continue an upload. Raises SessionNotFound, Forbidden, Busy, StorageFull, SettingError."""
         session = self.service.get(session_id, owner)
         sizes = self._sizes(session)
         if session.uploaded:
             stored: Mapping[int, int] = sizes
         else:
-            session, stored = self._begun(session)
+            session, stored = self._begun(session, sum(sizes.values()))
         uploaded = tuple(number for number, size in sizes.items() if stored.get(number) == size)
         missing = [number for number in sizes if number not in set(uploaded)][:LINKS]
         link_s = self.service.limits.link_s
@@ -106,7 +106,7 @@ class PartUploads:
         starts = range(0, session.size, most)
         return {number: min(most, session.size - start) for number, start in enumerate(starts, 1)}
 
-    def _begun(self, session: Session) -> tuple[Session, Mapping[int, int]]:
+    def _begun(self, session: Session, size: int) -> tuple[Session, Mapping[int, int]]:
         """Return the session with an upload in parts, and the sizes of its stored parts by number."""
         while True:
             if session.upload_id is not None:
@@ -114,6 +114,7 @@ class PartUploads:
                     return session, self.objects.parts(session.input_key, session.upload_id)
                 except FileNotFoundError:
                     pass  # the bucket's lifecycle rule has aborted it
+            self._check_free_space(2 * size)  # the parts, and the file that they are joined to
             upload_id = self.objects.begin_parts(session.input_key, session.file_type)
             begun = replace(session, upload_id=upload_id, updated_at=self.sessions.clock())
             try:
@@ -144,7 +145,7 @@ class PartUploads:
                 raise unknown from None
 
     def _check_free_space(self, size: int) -> None:
-        """Check that the disk has space for the file beside its parts. Raises StorageFull."""
+        """Check that the disk has space for `size` bytes, and for stems. Raises StorageFull."""
         free = self.objects.free_bytes()
         if free is not None and size > free - self.service.limits.keep_free_bytes:
             raise StorageFull(DISK_FULL)
