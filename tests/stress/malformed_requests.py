@@ -19,6 +19,7 @@ METHODS = (
 PATHS = (
     "/ /upload /process /status /status/x /cancel /cleanup /history /batch /batch/process /batch/status /mix"
 )
+PATHS += " /upload/parts /upload/complete"
 PATHS += " /models /config /healthz /metrics /openapi.json /events /files/ /files/inputs/x/song.mp3 /assets/ /x * x"
 UPGRADE = (
     b"GET /events?session_id=x HTTP/1.1\r\n" + NAME + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
