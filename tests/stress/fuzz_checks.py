@@ -23,8 +23,6 @@ U the length of the file before the damage, and D the packets that raise, a fram
 - Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate: undecodable bytes
   between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
   the length U, because they were part of it.
-  MPEG streams (TS, PS) declare no length: there a damaged time looks like lost packets, which become up to 60 s of
-  silence each.
 - If tags are added to a file without its first 8 bytes, which name its format, there is no right length: it may become
   an MP3, because FFmpeg finds bytes like its frames in a tag. Such files are only checked for crashes.
 - The error "can't be read" is right only if FFmpeg decodes less than a frame.
@@ -50,7 +48,6 @@ from unbraid.separation.song import FileSong
 
 LONGEST_MESSAGE = 400  # characters
 SEPARATE_EVERY = 20
-LONGEST_GAP_S = 60.0
 OTHER_RATE_TOLERANCE_S = 0.02
 
 
@@ -195,8 +192,6 @@ def _check_length(
     keeps_all = parts[0].frame == 1 and file.is_one_recording
     failed_s = 0.0 if other is None else other.failed * frame_s
     lowest_s = ffmpeg_s if keeps_all else min(ffmpeg_s, longest_s if file.is_one_recording else first_s)
-    if reading.container in ("mpegts", "mpeg"):
-        longest_s += LONGEST_GAP_S
     highest_s = max(ffmpeg_s + failed_s, longest_s + file.inserted / bytes_per_s)
     if not lowest_s - len(parts) * frame_s - 1e-4 <= reading.seconds <= highest_s + frame_s + 1e-4:
         problems.append(

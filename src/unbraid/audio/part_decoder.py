@@ -18,6 +18,7 @@ from unbraid.audio.header_length import (
     left_out_s,
     trusted_duration,
 )
+from unbraid.audio.packet_times import PacketTimes
 from unbraid.audio.probe import OpenSound
 from unbraid.audio.timeline import Timeline
 
@@ -100,7 +101,7 @@ class PartDecoder:
     def _frames(self) -> Iterator[Piece]:
         """Decode all frames. Leave out the padding that the packets' durations and the encoder's delay declare."""
         errors = 0
-        packets = self._container.demux(self._stream)
+        packets = PacketTimes(self._container, self._stream)
         while errors <= MAX_ERRORS_IN_A_ROW:
             packet = None
             try:
@@ -111,7 +112,6 @@ class PartDecoder:
                 return
             except IndexError:  # PyAV knows only the streams that FFmpeg found when it opened the file
                 self.has_later_stream = True
-                packets = self._container.demux(self._stream)
                 continue
             except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
                 raise
@@ -119,7 +119,6 @@ class PartDecoder:
                 errors += 1
                 if packet is None:
                     self._failed_reads += 1
-                    packets = self._container.demux(self._stream)
                 else:
                     self._failed_packets += 1
                     self._timeline.note_failure(packet)

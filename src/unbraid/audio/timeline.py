@@ -15,13 +15,13 @@ from av.codec.context import Flags2
 from av.container import InputContainer
 from av.packet import Packet
 
+from unbraid.audio.packet_times import JITTER_S
+
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # ADTS has no timestamps. FFmpeg adds up durations, at the first sample rate even after the rate has changed.
 ADTS = "aac"
 # FFmpeg computes the times in these from the positions of the bytes. A gap is then a wrong field in the header.
 UNTIMED = frozenset({"aiff", "au", "caf", "w64", "wav"})
-# A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis's timestamps lag by a block.
-JITTER_S = 0.1
 SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
 SHORT_TABLE = 3  # packets: the last two, and one of delay, may be shorter than a frame
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
