@@ -13,7 +13,7 @@ from av.stream import Disposition
 from tests.audio.sounds import Kind, as_an_ordinary_user, bursts, decode, lag, noise, write
 from tests.broken_files import LENGTH, BrokenFile, make_corpus, png
 
-from unbraid.audio import probe as probe_module
+from unbraid.audio import open_part
 from unbraid.audio.decode import Decoder
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
@@ -100,7 +100,7 @@ def test_running_out_of_memory_is_not_reported_as_damage(
         monkeypatch.setattr(Timeline, "note_packet", out_of_memory)  # called for each packet
         list(decoder)
     monkeypatch.setattr(av, "open", out_of_memory)
-    monkeypatch.setattr(probe_module, "probe_memory", out_of_memory)
+    monkeypatch.setattr(open_part, "probe_memory", out_of_memory)
     for use in (lambda: probe(path), lambda: picture(png())):
         with pytest.raises(MemoryError):
             use()

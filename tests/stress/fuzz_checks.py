@@ -16,12 +16,12 @@ joined), P the encoder's delay and padding that the format can't declare (`Part.
 
 Damaged files, where F is the length of FFmpeg's plain decode of the file without tags, which skips packets that raise,
 U the length of the file before the damage, and D the packets that raise, a frame each:
-- Length >= min(F, U) - one frame for each joined part. Nothing that FFmpeg decodes is lost. FFmpeg trims the padding
-  of joined files only at the end of the last. The minimum is needed because headers and the
-  durations of packets declare padding, which our decoder cuts off and a plain decode may keep. PCM has no padding, so
-  there the bound is F. Of joined files in a format that can't be joined, U is here the length of the first part.
-- Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate: undecodable bytes
-  between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
+- Length >= min(F, R) - one frame for each joined part. Nothing that FFmpeg decodes is lost. The minimum is needed
+  because headers and the durations of packets declare padding, which our decoder cuts off and a plain decode may keep:
+  FFmpeg trims the padding of joined files only at the end of the last. It may also decode frames twice after damage in
+  FLAC. PCM has no padding, so there the bound is F.
+- Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate of U: undecodable
+  bytes between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
   the length U, because they were part of it.
 - If tags are added to a file without its first 8 bytes, which name its format, there is no right length: it may become
   an MP3, because FFmpeg finds bytes like its frames in a tag. Such files are only checked for crashes.
@@ -42,7 +42,7 @@ from tests.stress.fuzzed_files import FuzzedFile
 from unbraid import Separator
 from unbraid.audio.arrays import Floats
 from unbraid.audio.decode import Decoder
-from unbraid.audio.probe import _CONTAINERS
+from unbraid.audio.open_part import CONTAINERS
 from unbraid.errors import InputError, OutputError, SettingError
 from unbraid.separation.song import FileSong
 
@@ -139,7 +139,7 @@ def plain_decode(path: Path, stream: int, container: str) -> Plain | None:
     try:
         with av.open(str(path), format=container.split(",")[0] or None, metadata_errors="replace") as file:
             sounds = file.streams.audio
-            if not set(file.format.name.split(",")) & set(_CONTAINERS.split(",")):
+            if not set(file.format.name.split(",")) & set(CONTAINERS.split(",")):
                 return None  # such as raw A-law, as which FFmpeg reads any bytes
             if stream >= len(sounds) or sounds[stream].codec_context is None:
                 return None
@@ -166,7 +166,6 @@ def _check_length(
     parts, name = file.intact_parts, file.name
     counted = parts if file.is_one_recording else parts[:1]
     recorded_s = sum(one.samples / one.rate for one in counted)
-    first_s = (parts[0].samples + parts[0].surplus) / parts[0].rate
     longest_s = sum((one.samples + one.surplus + joint_surplus(name)) / one.rate for one in parts)
     frame_s = max(one.frame / one.rate for one in parts)
     other = None
@@ -188,10 +187,10 @@ def _check_length(
         if ffmpeg_s > frame_s:
             problems.append(f"refused, but FFmpeg decodes {ffmpeg_s:.4f} s: {reading.error}")
         return
-    bytes_per_s = sum(len(one.content) for one in parts) / sum(one.samples / one.rate for one in parts)
+    bytes_per_s = sum(len(one.content) for one in parts) / longest_s
     keeps_all = parts[0].frame == 1 and file.is_one_recording
     failed_s = 0.0 if other is None else other.failed * frame_s
-    lowest_s = ffmpeg_s if keeps_all else min(ffmpeg_s, longest_s if file.is_one_recording else first_s)
+    lowest_s = ffmpeg_s if keeps_all else min(ffmpeg_s, recorded_s)
     highest_s = max(ffmpeg_s + failed_s, longest_s + file.inserted / bytes_per_s)
     if not lowest_s - len(parts) * frame_s - 1e-4 <= reading.seconds <= highest_s + frame_s + 1e-4:
         problems.append(

@@ -147,7 +147,7 @@ def joint_surplus(name: str) -> int:
 
     FFmpeg trims delay and padding only at the ends of the file. The further parts of an MP3 also keep a header frame.
     """
-    if name in READ_ONLY or WRITTEN[name].container == "ogg":
+    if name in READ_ONLY or WRITTEN[name].container in ("ogg", "flac"):
         return 0
     frame = frame_of(name)
     return 3 * frame if WRITTEN[name].codec == "libmp3lame" else 2 * frame if frame > 1 else 0

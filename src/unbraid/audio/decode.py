@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
+from unbraid.audio.find_parts import find_parts
+from unbraid.audio.open_part import open_part
 from unbraid.audio.part_decoder import PartDecoder, alike
-from unbraid.audio.probe import SoundInfo, find_parts, open_part, probe
+from unbraid.audio.probe import SoundInfo, probe
 from unbraid.audio.samples import mix_channels, to_float
 from unbraid.errors import InputError, SettingError, SongWarning
 
@@ -56,7 +58,7 @@ class Decoder:
         self.info = info or probe(path, stream)
         parts = find_parts(path, stream)
         first, *self._other_parts = parts.readable
-        self._all_parts = parts.all
+        self._number_of_parts, self._damaged_parts = parts.all, parts.damaged
         self.warnings: list[SongWarning] = []
         self.samples_decoded = 0
         self.sample_rate = self.info.sample_rate  # Hz
@@ -65,7 +67,7 @@ class Decoder:
         self._channels_are_chosen = channels is not None
         self._name = Path(path).name
         self._stream = stream
-        self._parts = [PartDecoder(open_part(first, stream, self.info))]
+        self._parts = [PartDecoder(open_part(first, stream, self.info.is_plain_pcm))]
         self._silenced = 0
         self._surround = 0
         self._note_channels(self.info.channels)
@@ -169,9 +171,10 @@ class Decoder:
             self._warn(
                 "has a stream that starts later and isn't read. If sound is missing, convert it to WAV."
             )
-        if damaged_parts := self._all_parts - 1 - len(self._other_parts):
-            number = f"{damaged_parts} of its {self._all_parts} parts"
-            self._warn(f"is damaged; the start of {number} can't be read. Copy or download it again.")
+        if self._damaged_parts:
+            of = f"{self._damaged_parts} of its {self._number_of_parts} parts"
+            damaged = "its start" if self._number_of_parts == 1 else f"the start of {of}"
+            self._warn(f"is damaged; {damaged} can't be read. Copy or download it again.")
         if claimed_s is not None and cut_off:
             self._warn(
                 f"is cut off or damaged: its header says {_clock(claimed_s)},"

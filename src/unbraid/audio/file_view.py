@@ -24,6 +24,8 @@ class FilePart:
     path: Path
     ranges: tuple[Range, ...] | None = None
     """Byte ranges; None: the whole file."""
+    head: bytes = b""
+    """Bytes in front of the ranges, in place of a damaged header."""
 
     def open(self) -> BinaryIO:
         """Open the part for reading. Raises OSError."""
@@ -33,7 +35,7 @@ class FilePart:
 
     def open_raw(self) -> FileView:
         """Open the part without a buffer, for FFmpeg, which has its own."""
-        return FileView(self.path, self.ranges or ((0, self.path.stat().st_size),))
+        return FileView(self.path, self.ranges or ((0, self.path.stat().st_size),), self.head)
 
 
 def file_identity(path: Path) -> tuple[int, ...]:
@@ -43,14 +45,15 @@ def file_identity(path: Path) -> tuple[int, ...]:
 
 
 class FileView(io.RawIOBase):
-    """Read-only file of the `ranges` of another file, one after another."""
+    """Read-only file of a `head` and the `ranges` of another file, one after another."""
 
-    def __init__(self, path: Path, ranges: Sequence[Range]) -> None:
+    def __init__(self, path: Path, ranges: Sequence[Range], head: bytes = b"") -> None:
         self.name = str(path)
         self._file = path.open("rb", buffering=0)
         self._ranges = ranges
+        self._head = head
         # Position in the view of each range's start, and the size of the view.
-        self._starts = [0, *accumulate(end - start for start, end in ranges)]
+        self._starts = list(accumulate((end - start for start, end in ranges), initial=len(head)))
         self._at = 0
 
     def readable(self) -> bool:
@@ -74,6 +77,11 @@ class FileView(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read up to the end of the current range. Returns 0 at the end of the view."""
         view = memoryview(buffer).cast("B")
+        if self._at < len(self._head):
+            count = min(len(view), len(self._head) - self._at)
+            view[:count] = self._head[self._at : self._at + count]
+            self._at += count
+            return count
         index = bisect_right(self._starts, self._at) - 1
         if index >= len(self._ranges):
             return 0

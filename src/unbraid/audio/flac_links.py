@@ -1,43 +1,116 @@
 """Find the recordings of joined FLAC files (RFC 9639): each has its own header, with its own length and rate.
 
 FFmpeg reads joined files as one, but compares them with the first header, and loses sound if a tag of megabytes follows
-the first recording.
+the first recording. If a header is damaged, FFmpeg skips sound, or refuses the file. It gets a new header then.
 """
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from unbraid.audio.flac_frames import STREAMINFO, Frame, first_frame, frame_at, shape_of, streaminfo
 from unbraid.audio.tag_blocks import Range, marked_blocks, trailing_tags_start
 
 MARK = b"fLaC"
 # A stream starts with the mark and the block STREAMINFO, which has 34 bytes (sections 6 and 8.2).
 _STARTS = (MARK + b"\x00\x00\x00\x22", MARK + b"\x80\x00\x00\x22")
-_STREAMINFO_END = 4 + 4 + 34
+_STREAMINFO_END = 4 + 4 + STREAMINFO
 _LAST_BLOCK = 0x80
+_LAST_TYPE = 6  # of metadata: a picture
+_BEHEADED = 1 << 16  # bytes in which frames without a header in front are sought
+_MOST_METADATA = 1 << 20  # bytes that are kept of a damaged header
 _STEP = 1 << 22  # bytes to read at once
 
 
-def links(file: BinaryIO, start: int, end: int) -> list[Range]:
+class Link(NamedTuple):
+    """A recording."""
+
+    range: Range
+    head: bytes = b""
+    """New header, which belongs in front of the range; empty: the range starts with one."""
+
+
+class _Metadata(NamedTuple):
+    """The blocks between the mark and the first frame."""
+
+    end: int
+    head: bytes
+    """New header, if the blocks are damaged."""
+
+
+def is_beheaded(file: BinaryIO, start: int) -> bool:
+    """Whether the file has frames of FLAC from `start` on, without a header in front."""
+    return first_frame(file, start, start + _BEHEADED) is not None
+
+
+def links(file: BinaryIO, start: int, end: int) -> list[Link]:
     """Return the recordings between `start` and `end`, without tags between them."""
-    starts = [start]
-    while (found := _next_start(file, _metadata_end(file, starts[-1], end), end)) < end:
-        starts.append(found)
-    bounds = zip(starts, [*starts[1:], end], strict=True)
-    return [(first, _without_tags(file, first, last, end)) for first, last in bounds]
+    found: list[tuple[int, _Metadata]] = []
+    at = start
+    while at < end:
+        found.append((at, _metadata(file, at, end)))
+        at = _next_start(file, found[-1][1].end, end)
+    ends = [at for at, _ in found[1:]] + [end]
+    result = []
+    for (first, metadata), last in zip(found, ends, strict=True):
+        first = metadata.end if metadata.head else first
+        result.append(Link((first, _without_tags(file, first, last, end)), metadata.head))
+    return result
 
 
-def _metadata_end(file: BinaryIO, at: int, end: int) -> int:
-    """Return the end of the metadata of the stream at `at`. Its pictures may contain anything."""
-    first = at + len(MARK)
-    block = first
+def _metadata(file: BinaryIO, at: int, end: int) -> _Metadata:
+    """Read the metadata of the stream at `at`. Its pictures may contain anything."""
+    blocks = _blocks(file, at, end)
+    is_whole = bool(blocks) and _is_whole(file, blocks)
+    if is_whole and frame_at(file, blocks[-1][1]):
+        return _Metadata(blocks[-1][1], b"")
+    # The header is damaged if frames start before its end, or somewhere after a header that has no end.
+    searched_from = at + _STREAMINFO_END if blocks else at
+    frame = first_frame(file, searched_from, min(end, _next_start(file, at + 1, end)))
+    if frame is None or (is_whole and blocks[-1][1] <= frame.at):
+        after = blocks[-1][1] if blocks else at + _STREAMINFO_END
+        return _Metadata(after if after <= end else at + _STREAMINFO_END, b"")
+    return _Metadata(frame.at, _new_head(file, [block for block in blocks if block[1] <= frame.at], frame))
+
+
+def _blocks(file: BinaryIO, at: int, end: int) -> list[Range]:
+    """Return the blocks of metadata up to the last one, or up to one that can't be a block."""
+    file.seek(at)
+    if not file.read(_STREAMINFO_END).startswith(_STARTS):
+        return []
+    blocks: list[Range] = []
+    block = at + len(MARK)
     while block < end:
         file.seek(block)
         head = file.read(4)
-        block += 4 + int.from_bytes(head[1:], "big")
-        if len(head) < 4 or head[0] & _LAST_BLOCK:
+        kind = head[0] & ~_LAST_BLOCK if len(head) == 4 else _LAST_TYPE + 1
+        if kind > _LAST_TYPE or (kind == 0 and blocks):  # a second STREAMINFO
             break
-    return block if block <= end else at + _STREAMINFO_END
+        blocks.append((block, block + 4 + int.from_bytes(head[1:], "big")))
+        block = blocks[-1][1]
+        if head[0] & _LAST_BLOCK:
+            break
+    return blocks
+
+
+def _is_whole(file: BinaryIO, blocks: list[Range]) -> bool:
+    """Whether the last of the blocks is marked as the last."""
+    file.seek(blocks[-1][0])
+    return bool(file.read(1)[0] & _LAST_BLOCK)
+
+
+def _new_head(file: BinaryIO, blocks: list[Range], frame: Frame) -> bytes:
+    """Return a header with these blocks, which ends before `frame`."""
+    contents = []
+    for start, end in blocks:
+        if end - blocks[0][0] < _MOST_METADATA:
+            file.seek(start)
+            contents.append(file.read(end - start))
+    if not contents or shape_of(contents[0][4:]) != frame.shape:
+        contents = [b"\x00" + STREAMINFO.to_bytes(3, "big") + streaminfo(frame), *contents[1:]]
+    flagged = [bytes([one[0] & ~_LAST_BLOCK]) + one[1:] for one in contents]
+    flagged[-1] = bytes([flagged[-1][0] | _LAST_BLOCK]) + flagged[-1][1:]
+    return MARK + b"".join(flagged)
 
 
 def _next_start(file: BinaryIO, at: int, end: int) -> int:

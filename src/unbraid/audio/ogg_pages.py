@@ -12,10 +12,10 @@ from typing import BinaryIO, NamedTuple
 from unbraid.audio.tag_blocks import Range
 
 _HEAD = 27  # bytes of a page's header, without its table of lengths
-_FIRST, _LAST = 2, 4  # bits of the sixth byte of a header
+_FIRST, _LAST, _ALL = 2, 4, 7  # bits of the sixth byte of a header; the others are 0
 _MARK = b"OggS"
 _STEP = 1 << 16  # bytes to read at once
-_NO_PACKET_ENDS = (0, (1 << 64) - 1)  # times of pages with headers, or with a part of a packet
+NO_PACKET_ENDS = (0, (1 << 64) - 1)  # times of pages with headers, or with a part of a packet
 
 
 class Page(NamedTuple):
@@ -72,7 +72,8 @@ def links(file: BinaryIO, start: int) -> list[Range]:
     found: list[Range] = []
     was_first = False
     for page in pages(file, start):
-        is_first = bool(page.flags & _FIRST)
+        # A header has the time 0. Damage may set the bit of any other page.
+        is_first = bool(page.flags & _FIRST) and page.flags <= _ALL and page.time in NO_PACKET_ENDS
         first = page.start if not found or (is_first and not was_first) else found.pop()[0]
         found.append((first, min(page.end, size)))
         was_first = is_first
@@ -88,6 +89,6 @@ def has_last_page(tail: bytes) -> bool:
 def first_page_of_sound(file: BinaryIO) -> tuple[int, bool]:
     """Return the time of the first page on which a packet of sound ends, and whether it is the last page too."""
     for page in pages(file):
-        if page.time not in _NO_PACKET_ENDS:
+        if page.time not in NO_PACKET_ENDS:
             return page.time, bool(page.flags & _LAST)
     return 0, False

@@ -7,13 +7,16 @@ new time, and after a damaged time they continue from the old one.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterator
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
+
+from unbraid.out_of_memory import probe_memory
 
 # A smaller gap is jitter: Matroska's timestamps are whole milliseconds, and Vorbis's timestamps lag by a block.
 JITTER_S = 0.1
@@ -28,6 +31,7 @@ _AHEAD_S = 6.0  # seconds to look ahead: a cluster of Matroska has one time, and
 _AHEAD_BYTES = 1 << 23
 # Packets to look at, all together. Looking takes 2 s at most, and only a file that was made to take long has more.
 _MOST_LOOKS = 500_000
+_MEMORY_TO_READ = 64 << 20  # bytes; more than any packet needs
 
 
 class PacketTimes:
@@ -68,10 +72,12 @@ class PacketTimes:
     def _read(self) -> Packet[AudioStream] | Exception:
         try:
             packet = next(self._packets)
-        except MemoryError:  # FFmpeg's MemoryError is an FFmpegError too
-            raise
         except StopIteration as end:
             return end
+        except MemoryError:  # FFmpeg also raises it for a damaged size of a packet
+            probe_memory(_MEMORY_TO_READ)
+            self._packets = self._container.demux(self._stream)
+            return InvalidDataError(errno.EIO, "damaged size")
         except (IndexError, FFmpegError) as error:
             self._packets = self._container.demux(self._stream)
             return error
@@ -114,6 +120,8 @@ class PacketTimes:
                 expected = later.pts
             expected += self._duration(later)
             offset += self._duration(later)
+        if time < end:  # the clock was reset
+            return time
         if not agreed.is_enough(self._shared):
             packet.pts = end
         elif not self._agreed.is_enough(self._shared):

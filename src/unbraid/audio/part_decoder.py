@@ -18,8 +18,8 @@ from unbraid.audio.header_length import (
     left_out_s,
     trusted_duration,
 )
+from unbraid.audio.open_part import OpenSound
 from unbraid.audio.packet_times import PacketTimes
-from unbraid.audio.probe import OpenSound
 from unbraid.audio.timeline import Timeline
 
 MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which decoding stops

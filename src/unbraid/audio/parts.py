@@ -23,6 +23,7 @@ _READ_TO_THE_END = (
 )
 _WITH_APE_TAGS = (b"wvpk", b"MAC ", b"TTA1", b"tBaK", b"MPCK", b"MP+")  # FFmpeg reads tags at their end
 _MP4_BOX = b"ftyp"  # after four bytes with its size
+_MOV_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # with which old files start
 _TS_SYNC, _TS_PACKET = 0x47, 188  # the first byte, and the length of packets in an MPEG transport stream
 _HEAD = _TS_PACKET + 1
 
@@ -47,6 +48,11 @@ def _reads_to_the_end(head: bytes) -> bool:
     return is_ts or head.startswith(_READ_TO_THE_END) or head[4:8] == _MP4_BOX
 
 
+def _is_known(head: bytes) -> bool:
+    """Whether `head` starts a file that may have frames of FLAC within it, or none at all."""
+    return _reads_to_the_end(head) or head.startswith(_WITH_APE_TAGS) or head[4:8] in _MOV_BOXES
+
+
 def split(path: Path) -> list[FilePart]:
     """Return the parts of a file in their order: links of chained Ogg, joined FLACs, otherwise one. Raises OSError.
 
@@ -61,19 +67,22 @@ def _split(path: Path, identity: tuple[int, ...]) -> tuple[FilePart, ...]:
         start, head = _start(file)
         size = file.seek(0, 2)
         end = trailing_tags_start(file, start, size) if _reads_to_the_end(head) else size
+        is_flac = head.startswith(flac_links.MARK) or (
+            not _is_known(head) and flac_links.is_beheaded(file, start)
+        )
         if head.startswith(b"OggS"):
-            ranges = ogg_pages.links(file, start)
-        elif head.startswith(flac_links.MARK):
-            ranges = flac_links.links(file, start, end)
+            found = [FilePart(path, (each,)) for each in ogg_pages.links(file, start)]
+        elif is_flac:
+            found = [FilePart(path, (link.range,), link.head) for link in flac_links.links(file, start, end)]
         else:
-            ranges = [(start, end)]
-    return (FilePart(path),) if ranges == [(0, size)] else tuple(FilePart(path, (each,)) for each in ranges)
+            found = [FilePart(path, ((start, end),))]
+    return (FilePart(path),) if found == [FilePart(path, ((0, size),))] else tuple(found)
 
 
 def without_tags(part: FilePart, container_name: str) -> FilePart:
     """Return the part without the tags and zeros between its frames, if it is an MP3, AAC or AC-3 file."""
     (first, _), *others = part.ranges or ((0, 0),)
-    if others:
+    if others or part.head:
         return part
     ranges = frames_of(part, container_name).ranges
     if not ranges:

@@ -1,0 +1,135 @@
+"""Damaged headers of FLAC and chained Ogg: the sound behind them is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.audio.sounds import Kind, Sound, bursts, write
+
+from unbraid.audio.decode import Decoder
+from unbraid.audio.find_parts import find_parts
+from unbraid.audio.flac_frames import first_frame, shape_of, streaminfo
+
+RATE = 48000
+LENGTH = 2 * RATE + 123
+FLAC = Kind("flac", "flac", "flac", "s16")
+OPUS = Kind("opus", "ogg", "libopus", "flt")
+VORBIS = Kind("ogg", "ogg", "vorbis", "fltp")
+OGG_FLAC = Kind("oga", "ogg", "flac", "s16")
+
+
+def recording(folder: Path, kind: Kind, seed: int = 0, rate: int = RATE) -> bytes:
+    return write(folder / "part", bursts(LENGTH, 2, rate, seed), rate, kind, serial=seed).read_bytes()
+
+
+def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
+    path.write_bytes(content)
+    with Decoder(path) as decoder:
+        return np.concatenate(list(decoder), axis=1), [str(warning) for warning in decoder.warnings]
+
+
+def with_shorter_padding(content: bytes) -> bytes:
+    """Remove 5,000 of the 8,192 bytes of padding that FFmpeg writes in front of the frames."""
+    padding = content.rindex(bytes(8192))
+    return content[:padding] + content[padding + 5000 :]
+
+
+def without_last_block(content: bytes) -> bytes:
+    """Zero the header of the last block, so that the metadata has no end."""
+    padding = content.rindex(bytes(8192))
+    return content[: padding - 4] + bytes(4) + content[padding:]
+
+
+def with_other_streaminfo(content: bytes) -> bytes:
+    return content[:18] + b"\xff\xff\xff" + with_shorter_padding(content)[21:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [with_shorter_padding, without_last_block, with_other_streaminfo],
+    ids=lambda damage: damage.__name__,
+)
+def test_flac_with_damaged_metadata_is_read(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    content = recording(tmp_path, FLAC)
+    intact, _ = decode(tmp_path / "song.flac", content)
+    decoded, warnings = decode(tmp_path / "song.flac", damage(content))
+    assert np.array_equal(decoded, intact)
+    assert warnings == ["song.flac is damaged; its start can't be read. Copy or download it again."]
+
+
+def test_joined_flac_with_damaged_metadata_is_read(tmp_path: Path) -> None:
+    one, other = (recording(tmp_path, FLAC, seed) for seed in (0, 1))
+    intact, _ = decode(tmp_path / "song.flac", one + other)
+    decoded, warnings = decode(tmp_path / "song.flac", one + with_shorter_padding(other))
+    assert np.array_equal(decoded, intact)
+    assert any("the start of 1 of its 2 parts can't be read" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("rate", [RATE, 32000])
+def test_flac_without_its_start_is_read_up_to_the_next_one(tmp_path: Path, rate: int) -> None:
+    one, other = recording(tmp_path, FLAC), recording(tmp_path, FLAC, 1, rate)
+    expected, _ = decode(tmp_path / "song.flac", other)
+    decoded, _ = decode(tmp_path / "song.flac", one[len(one) // 2 :] + other)
+    first = decoded.shape[1] - expected.shape[1] * RATE // rate
+    assert 0 < first < LENGTH
+    if rate == RATE:
+        assert np.array_equal(decoded[:, first:], expected)
+
+
+def test_frames_declare_the_settings_of_a_flac(tmp_path: Path) -> None:
+    path = tmp_path / "song.flac"
+    for kind, rate in ((FLAC, 22050), (FLAC, 11025), (Kind("flac", "flac", "flac", "s32"), 96000)):
+        content = recording(tmp_path, kind, rate=rate)
+        path.write_bytes(content)
+        with path.open("rb") as file:
+            frame = first_frame(file, content.rindex(bytes(8192)), len(content))
+        assert frame is not None
+        assert (frame.at, frame.number) == (content.rindex(bytes(8192)) + 8192, 0)
+        assert frame.shape == shape_of(content[8:]) == shape_of(streaminfo(frame))
+
+
+def damaged_header(content: bytes) -> bytes:
+    """Overwrite the end of the second page, which holds codebooks or comments."""
+    page = content.index(b"OggS", 4)
+    end = content.index(b"OggS", page + 4)
+    return content[: page + 28] + b"\xff" * (end - page - 28) + content[end:]
+
+
+def damaged_start(content: bytes) -> bytes:
+    return content[:28] + b"\xff" * 8 + content[36:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [(OPUS, damaged_start), (VORBIS, damaged_start), (VORBIS, damaged_header), (OGG_FLAC, damaged_start)],
+    ids=lambda each: getattr(each, "name", getattr(each, "__name__", "")),
+)
+def test_first_recording_with_a_damaged_header_is_read_with_the_settings_behind_it(
+    tmp_path: Path, kind: Kind, damage
+) -> None:  # type: ignore[no-untyped-def]
+    parts = [recording(tmp_path, kind, seed) for seed in range(2)]
+    path = tmp_path / f"song.{kind.ending}"
+    intact, _ = decode(path, b"".join(parts))
+    decoded, warnings = decode(path, damage(parts[0]) + parts[1])
+    assert np.array_equal(decoded, intact)
+    assert any("the start of 1 of its 2 parts can't be read" in warning for warning in warnings)
+
+
+def test_settings_may_be_in_a_recording_whose_sound_is_damaged(tmp_path: Path) -> None:
+    sound = bursts(RATE // 2, 2, RATE)
+    content = write(tmp_path / "part", sound, RATE, VORBIS, serial=1).read_bytes()
+    without_sound = content[:-1000] + bytes(500) + content[-500:]  # one page
+    decoded, warnings = decode(tmp_path / "song.ogg", without_sound + damaged_header(content))
+    assert abs(decoded.shape[1] - RATE // 2) < 100
+    assert any("the start of 2 of its 2 parts can't be read" in warning for warning in warnings)
+
+
+def test_damaged_page_is_not_the_start_of_a_recording(tmp_path: Path) -> None:
+    content = recording(tmp_path, OPUS)
+    page = content.index(b"OggS", content.index(b"OpusTags"))
+    for flags in (0x86, 0x02):
+        path = tmp_path / "song.opus"
+        path.write_bytes(content[: page + 5] + bytes([flags]) + content[page + 6 :])
+        assert find_parts(path).all == 1
