@@ -138,6 +138,14 @@ def test_tag_after_a_file_that_is_cut_off_takes_no_time(tmp_path: Path) -> None:
     assert abs(decoded.shape[1] - expected.shape[1]) <= 1152
 
 
+def test_small_tags_within_a_frame_that_was_cut_short_take_no_time(tmp_path: Path) -> None:
+    one, other = encoded(tmp_path, MP3), encoded(tmp_path, MP3, seed=1)
+    cut = one[: starts(one)[30] + 50]  # 368 bytes of the frame are missing
+    tags = id3v1() + id3v2(title="New") + id3v2(garbage(20_000) + other)
+    ranges = walk(io.BytesIO(cut + tags + other), "mp3").ranges
+    assert ranges == ((0, len(cut)), (len(cut + tags), len(cut + tags + other)))
+
+
 def test_tags_are_read_although_they_take_no_time(tmp_path: Path) -> None:
     content = encoded(tmp_path, MP3)
     path = tmp_path / "song.mp3"

@@ -121,6 +121,23 @@ def test_a_damaged_size_is_not_reported_as_running_out_of_memory(tmp_path: Path)
         probe(path)
 
 
+def test_a_damaged_size_of_a_packet_is_not_reported_as_running_out_of_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.m4a", noise(44100, 2), 44100, Kind("m4a", "ipod", "aac", "fltp"))
+    content = path.read_bytes()
+    size = content.index(b"stsz") + 16  # of the first packet
+    path.write_bytes(content[:size] + b"\x20\0\0\0" + content[size + 4 :])
+    with Decoder(path) as decoder, pytest.raises(InputError, match="no audio that can be decoded"):
+        list(decoder)
+
+
+def test_a_damaged_frame_of_flac_is_not_repeated_at_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.flac", bursts(44100, 2, 44100), 44100, Kind("flac", "flac", "flac", "s16"))
+    content = bytearray(path.read_bytes())
+    content[-5000] ^= 1  # within the frame before the last one
+    path.write_bytes(content)
+    assert decode(path).shape == (2, 44100)
+
+
 def test_running_out_of_memory_is_not_reported_as_missing_cover() -> None:
     stream = SimpleNamespace(codec_context=SimpleNamespace(name="png"), disposition=Disposition.attached_pic)
     container = SimpleNamespace(streams=SimpleNamespace(video=[stream]), demux=out_of_memory)

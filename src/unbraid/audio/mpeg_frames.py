@@ -236,11 +236,19 @@ class _Walk:
         return at
 
     def _find_block(self, start: int, end: int, beyond: int) -> Range | None:
-        """Return the first block that starts between `start` and `end` and ends after position `beyond`."""
-        for block in marked_blocks(self._file, start, end):
+        """Return the first block that starts between `start` and `end` and ends after position `beyond`.
+
+        It may be several blocks, one after another.
+        """
+        for first, after in marked_blocks(self._file, start, end):
             self._check()
-            if block[0] >= start and block[0] < block[1] and block[1] > beyond and self._is_whole(block):
-                return block
+            if first < start or first >= after:
+                continue
+            while after <= beyond and (size := declared_size(self._file, after)):
+                self._check()
+                after += size
+            if after > beyond and self._is_whole((first, after)):
+                return first, after
         return None
 
     def _is_whole(self, block: Range) -> bool:

@@ -152,11 +152,12 @@ class Timeline:
     def surplus(self) -> int:
         """Number of samples placed beyond the end in the header, at the rate of the last frame.
 
-        FFmpeg itself ends an MP3 at the end in its header, except after a gap and in tiny files.
+        FFmpeg itself ends an MP3 at the end in its header, except after a gap and in tiny files. It may decode a
+        damaged frame of FLAC once more at the end of the file.
         """
         if self._claimed is None or not (
             self._untrimmed
-            or self._format == MP4
+            or self._format in (MP4, "flac")
             or (self._format == "mp3" and (self.missing_s > 0 or self._claimed < SHORT_MP3))
         ):
             return 0
