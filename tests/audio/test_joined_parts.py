@@ -1,4 +1,4 @@
-"""Joined FLAC and chained Ogg files: every recording is found, and damage to one costs no other."""
+"""Joined FLAC, WAV and AIFF files, and chained Ogg: every recording is found, and damage to one costs no other."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ FLAC = Kind("flac", "flac", "flac", "s16")
 OGG_FLAC = Kind("oga", "ogg", "flac", "s16")
 OPUS = Kind("opus", "ogg", "libopus", "flt")
 VORBIS = Kind("ogg", "ogg", "vorbis", "fltp")
+WAV = Kind("wav", "wav", "pcm_s16le", "s16")
+AIFF = Kind("aiff", "aiff", "pcm_s24be", "s32")
 
 
 def recordings(folder: Path, kind: Kind, count: int = 2) -> list[bytes]:
@@ -34,7 +36,7 @@ def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
         return np.concatenate(list(decoder), axis=1), [str(warning) for warning in decoder.warnings]
 
 
-@pytest.mark.parametrize("kind", [FLAC, OGG_FLAC, OPUS, VORBIS], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [FLAC, OGG_FLAC, OPUS, VORBIS, WAV, AIFF], ids=lambda kind: kind.name)
 @pytest.mark.parametrize(
     "tag",
     [
@@ -63,6 +65,33 @@ def test_flac_in_a_cover_is_not_a_recording(tmp_path: Path) -> None:
     decoded, warnings = decode(tmp_path / "song.flac", one[:42] + picture + one[42:])
     assert decoded.shape == (2, LENGTH)
     assert warnings == []
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s24le", "pcm_f32le"])
+def test_joined_wavs_of_other_rates_and_channels_are_read(tmp_path: Path, codec: str) -> None:
+    kind = Kind("wav", "wav", codec, {"pcm_u8": "u8", "pcm_s24le": "s32", "pcm_f32le": "flt"}[codec])
+    parts = [
+        write(tmp_path / "part", bursts(rate + 1, channels, rate), rate, kind).read_bytes()
+        for rate, channels in ((48000, 1), (32000, 2), (48000, 1))
+    ]
+    decoded, warnings = decode(tmp_path / "song.wav", b"".join(parts))
+    assert decoded.shape == (2, 3 * 48000 + 1 + round(1.5) + 1)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("size", [0, 40, 0xFFFFFFFF])
+def test_wav_with_a_wrong_size_is_read_completely(tmp_path: Path, size: int) -> None:
+    """Recorders that lost power, and programs that write to a pipe, leave such sizes."""
+    one, other = recordings(tmp_path, WAV)
+    head = one[:4] + size.to_bytes(4, "little") + one[8:]
+    decoded, _ = decode(tmp_path / "song.wav", head + other)
+    assert decoded.shape[1] >= LENGTH
+
+
+def test_wav_in_a_cover_is_not_a_recording(tmp_path: Path) -> None:
+    one, other = recordings(tmp_path, WAV)
+    decoded, _ = decode(tmp_path / "song.wav", one + id3v2(other) + other + id3v2(other))
+    assert decoded.shape == (2, 2 * LENGTH)
 
 
 def test_flac_that_is_cut_off_before_another_is_reported(tmp_path: Path) -> None:

@@ -60,11 +60,12 @@ WRITTEN = {kind.name: kind for kind in [*KINDS, *FURTHER, *OTHERS]}
 READ_ONLY = ("he-aac.m4a", "he-aac-v2.m4a", "he-aac.aac", "monkey.ape")
 NAMES = (*WRITTEN, *READ_ONLY)
 
-# Formats of which `cat` makes one longer recording. Players of all others stop at the end of the first part.
+# Formats of which `cat` makes one longer recording. Of all others, the first part is the recording.
 JOINABLE = frozenset(
     {
         *("mp3-libmp3lame", "mp2-mp2", "aac-aac", "ac3-ac3", "eac3-eac3", "he-aac.aac", "flac-flac"),
         *("ogg-vorbis", "opus-libopus", "oga-flac", "oga-libopus", "ts-mp2", "ts-aac", "ts-ac3"),
+        *(kind.name for kind in WRITTEN.values() if kind.container in ("wav", "aiff")),
     }
 )
 

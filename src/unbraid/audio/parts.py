@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from unbraid.audio import flac_links, ogg_pages
+from unbraid.audio import flac_links, ogg_pages, wav_links
 from unbraid.audio.file_view import FilePart, file_identity
 from unbraid.audio.mpeg_frames import frames_of
 from unbraid.audio.tag_blocks import leading_id3_size, trailing_tags_start
@@ -54,8 +54,9 @@ def _is_known(head: bytes) -> bool:
 
 
 def split(path: Path) -> list[FilePart]:
-    """Return the parts of a file in their order: links of chained Ogg, joined FLACs, otherwise one. Raises OSError.
+    """Return the parts of a file in their order: links of chained Ogg, joined FLACs or WAVs, otherwise one.
 
+    Raises OSError.
     ID3 tags in front of a format that has its own tags are left out, and all tags at its end.
     """
     return list(_split(path, file_identity(path)))
@@ -72,6 +73,8 @@ def _split(path: Path, identity: tuple[int, ...]) -> tuple[FilePart, ...]:
         )
         if head.startswith(b"OggS"):
             found = [FilePart(path, (each,)) for each in ogg_pages.links(file, start)]
+        elif wav_links.is_start(head):
+            found = [FilePart(path, (each,)) for each in wav_links.links(file, start, end)]
         elif is_flac:
             found = [FilePart(path, (link.range,), link.head) for link in flac_links.links(file, start, end)]
         else:
