@@ -19,15 +19,17 @@ def id3v1(title: str = "Song") -> bytes:
     return b"TAG" + title.encode().ljust(124, b"\0") + b"\xff"
 
 
-def ape(picture: bytes, header: bool = True) -> bytes:
-    """Make an APE tag with a cover: version 2, or version 1 without a header."""
-    item = struct.pack("<II", len(picture), 2) + b"Cover Art (Front)\0" + picture
-    version = 2000 if header else 1000
+def ape(picture: bytes, header: bool = True, texts: dict[str, str] | None = None) -> bytes:
+    """Make an APE tag with a cover and texts: version 2, or version 1 without a header."""
+    items = struct.pack("<II", len(picture), 2) + b"Cover Art (Front)\0" + picture
+    for name, text in (texts or {}).items():
+        items += struct.pack("<II", len(text.encode()), 0) + name.encode() + b"\0" + text.encode()
+    version, count = 2000 if header else 1000, 1 + len(texts or {})
 
     def end(flags: int) -> bytes:
-        return b"APETAGEX" + struct.pack("<IIII", version, len(item) + 32, 1, flags) + bytes(8)
+        return b"APETAGEX" + struct.pack("<IIII", version, len(items) + 32, count, flags) + bytes(8)
 
-    return (end(0xA0000000) if header else b"") + item + end(0x80000000 if header else 0)
+    return (end(0xA0000000) if header else b"") + items + end(0x80000000 if header else 0)
 
 
 def lyrics3(text: str = "La la la. ", version: int = 2) -> bytes:

@@ -49,17 +49,30 @@ def declared_size(file: BinaryIO, at: int) -> int:
     return 0
 
 
-def trailing_tags_start(file: BinaryIO, start: int, end: int) -> int:
-    """Return the position of the first of the tags that end at `end`; `end` if there are none.
+def trailing_tags(file: BinaryIO, start: int, end: int) -> Iterator[Range]:
+    """Yield the tags that end at `end`, the last one first. Tags before `start` don't count.
 
-    Tags before `start` don't count. An ID3v2 tag at the end has a footer (ID3v2.4, section 3.4).
+    An ID3v2 tag at the end has a footer (ID3v2.4, section 3.4).
     """
     while end > start:
         first = _start_of_tag_before(file, end)
         if first >= end or first < start:
             break
+        yield first, end
         end = first
-    return end
+
+
+def trailing_tags_start(file: BinaryIO, start: int, end: int) -> int:
+    """Return the position of the first of `trailing_tags`; `end` if there are none."""
+    return min((first for first, _ in trailing_tags(file, start, end)), default=end)
+
+
+def ape_items(file: BinaryIO, end: int) -> Range:
+    """Return the items of the APE tag that ends at `end`; an empty range if none does."""
+    file.seek(max(0, end - _APE_HEAD))
+    footer = file.read(_APE_HEAD)
+    size, is_header = _ape_size(footer) if footer.startswith(b"APETAGEX") else (0, False)
+    return (end - size, end - _APE_HEAD) if size and not is_header else (end, end)
 
 
 def _start_of_tag_before(file: BinaryIO, end: int) -> int:

@@ -18,9 +18,11 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from unbraid.audio.tags import id3, id3_tags, mp4, places, vorbis
+from unbraid.audio.tags.ape import read_ape
 from unbraid.audio.tags.model import FRONT_COVER, OTHER_PICTURE, Chapter, Picture, System, Tags
 from unbraid.audio.tags.names import INFO, canonical, is_dj_mark, is_inherited
 
+_WITH_APE = ("mp3", "aac")  # formats whose APE tags FFmpeg doesn't read
 _MIME_OF_CODEC = {"mjpeg": "image/jpeg", "png": "image/png"}
 # FFmpeg's names of picture types (ID3v2.4, section 4.14), in the order of their numbers.
 _PICTURE_TYPES = (
@@ -65,9 +67,15 @@ def read_tags(open_file: Callable[[], BinaryIO], container: InputContainer, soun
         texts = mp4.texts_of(shared, genre)
     else:
         texts = reported
+    pictures = read_pictures(container)
+    if container.format.name in _WITH_APE:
+        ape_texts, ape_pictures = _ape(open_file)
+        # FFmpeg reports ID3v1, which cuts off texts after 30 letters.
+        texts = {**ape_texts, **texts} if system is System.ID3 else {**texts, **ape_texts}
+        pictures = pictures or ape_pictures
     return Tags(
         texts=texts,
-        pictures=read_pictures(container),
+        pictures=pictures,
         chapters=_chapters(container),
         system=system,
         items=tuple(items),
@@ -129,6 +137,17 @@ def _items(
             if tag:
                 return System.ID3, id3_tags.items_of(id3.frames(tag))
     return None, []
+
+
+def _ape(open_file: Callable[[], BinaryIO]) -> tuple[dict[str, tuple[str, ...]], tuple[Picture, ...]]:
+    """Return the texts and pictures of an APE tag."""
+    try:
+        with open_file() as file:
+            texts, contents = read_ape(file)
+    except OSError:
+        return {}, ()
+    found = (picture(data, kind) for kind, data in contents)
+    return texts, tuple(one for one in found if one is not None)
 
 
 def _reported(container: InputContainer, sound: AudioStream) -> dict[str, tuple[str, ...]]:
