@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from tests.audio.sounds import Kind, Sound, bursts, write
+from tests.audio.sounds import Kind, Sound, bursts, lag, write
 
 from unbraid.audio.decode import Decoder
 
@@ -16,6 +17,7 @@ FLV = Kind("flv", "flv", "aac", "fltp")
 TS = Kind("ts", "mpegts", "mp2", "s16")
 PS = Kind("mpg", "vob", "mp2", "s16")
 JOINED_TS = Kind("ts", "mpegts", "aac", "fltp")
+WEBM = Kind("webm", "webm", "libopus", "flt", (48000,))
 KINDS = [FLV, TS, PS]
 
 
@@ -95,3 +97,20 @@ def test_joined_transport_streams_of_other_rates_have_no_silence(tmp_path: Path)
     decoded, warnings = decode(tmp_path / "song", b"".join(parts.values()))
     assert decoded.shape[1] / 22050 == pytest.approx(alone_s, abs=0.05)
     assert warnings == []
+
+
+@pytest.mark.parametrize("pause", [range(1, 101), range(40, 101), range(120, 201)])
+def test_opus_that_leaves_out_packets_of_silence_stays_in_sync(tmp_path: Path, pause: range) -> None:
+    """Recordings of browsers do so (DTX): a packet of 20 ms each 0.4 s."""
+    content = write(tmp_path / "all.webm", bursts(4 * 48000, 2, 48000), 48000, WEBM).read_bytes()
+    intact, _ = decode(tmp_path / "song.webm", content)
+    with av.open(str(tmp_path / "all.webm")) as source, av.open(str(tmp_path / "dtx.webm"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for number, packet in enumerate(source.demux(audio=0)):
+            if packet.pts is not None and not (number in pause and number % 20):
+                packet.stream = stream
+                target.mux(packet)
+    decoded, _ = decode(tmp_path / "song.webm", (tmp_path / "dtx.webm").read_bytes())
+    assert abs(decoded.shape[1] - intact.shape[1]) <= 48
+    if pause[-1] < 150:
+        assert abs(lag(intact[:, -48000:], decoded[:, -48000:])) < 48

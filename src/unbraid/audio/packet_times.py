@@ -29,6 +29,7 @@ _TIMED = {
 }
 _AHEAD_S = 6.0  # seconds to look ahead: a cluster of Matroska has one time, and is 5 s long at most
 _AHEAD_BYTES = 1 << 23
+_OPUS_PAUSE_S = 0.5  # seconds; in silence Opus leaves out packets (DTX), but sends one at least every 0.4 s
 # Packets to look at, all together. Looking takes 2 s at most, and only a file that was made to take long has more.
 _MOST_LOOKS = 500_000
 _MEMORY_TO_READ = 64 << 20  # bytes; more than any packet needs
@@ -51,6 +52,8 @@ class PacketTimes:
         self._shared = (shared_s or 0.0) * self._ticks_per_s
         self._jitter = JITTER_S * self._ticks_per_s
         self._frame = round((stream.codec_context.frame_size or 0) * self._ticks_per_s / rate)
+        is_opus = stream.codec_context.name in ("opus", "libopus")
+        self._longest_pause = _OPUS_PAUSE_S * self._ticks_per_s if is_opus else 0.0
         self._end: int | None = None
         """The end of the packets so far, in the stream's unit."""
         self._agreed = _Agreement()
@@ -106,9 +109,10 @@ class PacketTimes:
         for later in self._look_ahead(packet):
             if later.pts is not None:
                 drift = later.pts - expected
-                if abs(drift) > self._jitter:
-                    still_agrees = False
-                else:  # such times are better than durations, which FFmpeg computes with the stream's first rate
+                # A later time agrees too: more packets are missing. An earlier one doesn't.
+                still_agrees = still_agrees and drift >= -self._jitter
+                if abs(drift) <= self._jitter:
+                    # Such times are better than durations, which FFmpeg computes with the stream's first rate.
                     offset += drift
                 if abs(later.pts - end - offset) <= self._jitter:  # the old clock is still right
                     for wrong, at in passed:
@@ -120,7 +124,7 @@ class PacketTimes:
                 expected = later.pts
             expected += self._duration(later)
             offset += self._duration(later)
-        if time < end:  # the clock was reset
+        if time < end or time - end <= self._longest_pause:  # the clock was reset, or Opus left out packets
             return time
         if not agreed.is_enough(self._shared):
             packet.pts = end
