@@ -133,3 +133,15 @@ def test_damaged_page_is_not_the_start_of_a_recording(tmp_path: Path) -> None:
         path = tmp_path / "song.opus"
         path.write_bytes(content[: page + 5] + bytes([flags]) + content[page + 6 :])
         assert find_parts(path).all == 1
+
+
+@pytest.mark.parametrize("kind", [FLAC, OPUS], ids=lambda kind: kind.name)
+def test_file_with_thousands_of_headers_is_one_recording(tmp_path: Path, kind: Kind) -> None:
+    """Such files are made to take long: each part is opened."""
+    content = recording(tmp_path, kind)
+    head = content[:42] if kind is FLAC else content[: content.index(b"OggS", 4)] + content[-4000:]
+    path = tmp_path / f"song.{kind.ending}"
+    path.write_bytes(content + 3000 * head)
+    assert find_parts(path).all == 1
+    decoded, _ = decode(path, path.read_bytes())
+    assert decoded.shape[1] >= LENGTH - 4608

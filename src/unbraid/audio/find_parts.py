@@ -17,6 +17,8 @@ from unbraid.files.oserrors import read_cause
 if TYPE_CHECKING:
     from os import PathLike
 
+_MOST_MENDED = 100  # parts; mending takes up to 0.1 s each
+
 
 class Parts(NamedTuple):
     """The parts of a file that can be opened, at least one."""
@@ -53,12 +55,16 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
     """Return the parts that can be opened, and the others with the settings of these."""
     donors = [at for at, is_open in enumerate(can_be_opened) if is_open]
     readable: list[FilePart] = []
+    tries = 0
     for at, part in enumerate(found):
         if can_be_opened[at]:
             readable.append(part)
             continue
         donor = max((each for each in donors if each < at), default=donors[0] if donors else None)
-        mended = None if donor is None else with_header_of(part, found[donor])
+        mended = None
+        if donor is not None and tries < _MOST_MENDED:
+            tries += 1
+            mended = with_header_of(part, found[donor])
         if mended is not None and _channels(mended, stream):
             readable.append(mended)
         elif readable:

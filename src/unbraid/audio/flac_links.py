@@ -19,7 +19,7 @@ _LAST_BLOCK = 0x80
 _LAST_TYPE = 6  # of metadata: a picture
 _BEHEADED = 1 << 16  # bytes in which frames without a header in front are sought
 _MOST_METADATA = 1 << 20  # bytes that are kept of a damaged header
-_STEP = 1 << 22  # bytes to read at once
+_FIRST_STEP, _STEP = 1 << 16, 1 << 22  # bytes to read at once
 
 
 class Link(NamedTuple):
@@ -43,14 +43,14 @@ def is_beheaded(file: BinaryIO, start: int) -> bool:
     return first_frame(file, start, start + _BEHEADED) is not None
 
 
-def links(file: BinaryIO, start: int, end: int) -> list[Link]:
-    """Return the recordings between `start` and `end`, without tags between them."""
+def links(file: BinaryIO, start: int, end: int, most: int) -> list[Link]:
+    """Return the recordings between `start` and `end`, without tags between them. Stops after `most` recordings."""
     found: list[tuple[int, _Metadata]] = []
     at = start
-    while at < end:
+    while at < end and len(found) < most:
         found.append((at, _metadata(file, at, end)))
         at = _next_start(file, found[-1][1].end, end)
-    ends = [at for at, _ in found[1:]] + [end]
+    ends = [*(at for at, _ in found[1:]), end]
     result = []
     for (first, metadata), last in zip(found, ends, strict=True):
         first = metadata.end if metadata.head else first
@@ -115,13 +115,15 @@ def _new_head(file: BinaryIO, blocks: list[Range], frame: Frame) -> bytes:
 
 def _next_start(file: BinaryIO, at: int, end: int) -> int:
     """Return the position of the next stream from `at` on; `end` if there is none."""
+    step = _FIRST_STEP
     while at < end:
         file.seek(at)
-        chunk = file.read(min(_STEP, end - at))
+        chunk = file.read(min(step, end - at))
         found = [place for start in _STARTS if (place := chunk.find(start)) >= 0]
         if found:
             return at + min(found)
         at += max(len(chunk) - len(_STARTS[0]) + 1, 1)
+        step = min(2 * step, _STEP)
     return end
 
 

@@ -26,6 +26,8 @@ _MP4_BOX = b"ftyp"  # after four bytes with its size
 _MOV_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # with which old files start
 _TS_SYNC, _TS_PACKET = 0x47, 188  # the first byte, and the length of packets in an MPEG transport stream
 _HEAD = _TS_PACKET + 1
+# Recordings in a file: five days of songs have fewer. Only files that were made to take long have more.
+_MOST_PARTS = 2000
 
 
 def wrong_id3_size(path: Path) -> int:
@@ -76,9 +78,14 @@ def _split(path: Path, identity: tuple[int, ...]) -> tuple[FilePart, ...]:
         elif wav_links.is_start(head):
             found = [FilePart(path, (each,)) for each in wav_links.links(file, start, end)]
         elif is_flac:
-            found = [FilePart(path, (link.range,), link.head) for link in flac_links.links(file, start, end)]
+            found = [
+                FilePart(path, (link.range,), link.head)
+                for link in flac_links.links(file, start, end, _MOST_PARTS + 1)
+            ]
         else:
-            found = [FilePart(path, ((start, end),))]
+            found = []
+    if not 0 < len(found) <= _MOST_PARTS:
+        found = [FilePart(path, ((start, end),))]
     return (FilePart(path),) if found == [FilePart(path, ((0, size),))] else tuple(found)
 
 
