@@ -11,6 +11,7 @@ from tests.audio.sounds import Kind, Sound, bursts, write
 from unbraid.audio.decode import Decoder
 from unbraid.audio.find_parts import find_parts
 from unbraid.audio.flac_frames import first_frame, shape_of, streaminfo
+from unbraid.audio.flac_links import is_beheaded
 
 RATE = 48000
 LENGTH = 2 * RATE + 123
@@ -145,3 +146,25 @@ def test_file_with_thousands_of_headers_is_one_recording(tmp_path: Path, kind: K
     assert find_parts(path).all == 1
     decoded, _ = decode(path, path.read_bytes())
     assert decoded.shape[1] >= LENGTH - 4608
+
+
+def test_recording_gets_no_header_of_another_rate(tmp_path: Path) -> None:
+    one, other = recording(tmp_path, VORBIS), recording(tmp_path, VORBIS, 1, 32000)
+    third = recording(tmp_path, VORBIS, 2)
+    expected, _ = decode(tmp_path / "song.ogg", other)
+    decoded, _ = decode(tmp_path / "song.ogg", damaged_header(one) + other)
+    assert np.array_equal(decoded, expected)
+    whole, _ = decode(tmp_path / "song.ogg", one + other + third)
+    decoded, _ = decode(tmp_path / "song.ogg", damaged_header(one) + other + third)
+    assert np.array_equal(decoded, whole)
+
+
+def test_flac_in_matroska_without_its_start_is_not_a_flac(tmp_path: Path) -> None:
+    content = recording(tmp_path, Kind("mkv", "matroska", "flac", "s16"))
+    path = tmp_path / "song.mkv"
+    path.write_bytes(content[content.index(b"\xff\xf8") - 20 :])
+    with path.open("rb") as file:
+        assert not is_beheaded(file, 0)
+    path.write_bytes(recording(tmp_path, FLAC)[9000:])
+    with path.open("rb") as file:
+        assert is_beheaded(file, 0)

@@ -17,7 +17,8 @@ from unbraid.files.oserrors import read_cause
 if TYPE_CHECKING:
     from os import PathLike
 
-_MOST_MENDED = 100  # parts; mending takes up to 0.1 s each
+_MOST_DONORS = 4  # to try for a part
+_MOST_MENDED = 100  # tries; each takes up to 0.1 s
 
 
 class Parts(NamedTuple):
@@ -60,11 +61,13 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
         if can_be_opened[at]:
             readable.append(part)
             continue
-        donor = max((each for each in donors if each < at), default=donors[0] if donors else None)
+        # The last one before, or else the ones behind.
+        nearest = sorted(donors, key=lambda donor, at=at: (donor > at, abs(donor - at)))  # type: ignore[misc]
         mended = None
-        if donor is not None and tries < _MOST_MENDED:
-            tries += 1
-            mended = with_header_of(part, found[donor])
+        for donor in nearest[:_MOST_DONORS]:
+            if mended is None and tries < _MOST_MENDED:
+                tries += 1
+                mended = with_header_of(part, found[donor])
         if mended is not None and _channels(mended, stream):
             readable.append(mended)
         elif readable:

@@ -28,19 +28,22 @@ _RATES = (
     96000,
 )  # Hz (section 9.1.2)
 _BITS = (0, 8, 12, 0, 16, 20, 24, 32)  # per sample (section 9.1.4); 0: see STREAMINFO, or reserved
+_MOST_FRAMES = 4  # to look at
 STREAMINFO = 34  # bytes (section 8.2)
 
 
-def _crc8_table() -> bytes:
-    table = bytearray()
-    for value in range(256):
+def _crc_table(polynomial: int, bits: int) -> list[int]:
+    table = []
+    for byte in range(256):
+        value = byte << bits - 8
         for _ in range(8):
-            value = value << 1 ^ (0x107 if value & 0x80 else 0)
+            value = value << 1 ^ (polynomial if value >> bits - 1 else 0)
         table.append(value)
-    return bytes(table)
+    return table
 
 
-_CRC8 = _crc8_table()  # x^8 + x^2 + x + 1 (section 9.1.8)
+_CRC8 = _crc_table(0x107, 8)  # x^8 + x^2 + x + 1 (section 9.1.8)
+_CRC16 = _crc_table(0x18005, 16)  # x^16 + x^15 + x^2 + 1 (section 9.3)
 
 
 class Frame(NamedTuple):
@@ -83,6 +86,31 @@ def first_frame(file: BinaryIO, start: int, end: int) -> Frame | None:
     )
     found = [head for head in heads if head is not None]
     return next((one for one, other in pairwise(found) if one.is_before(other)), None)
+
+
+def has_raw_frames(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether a whole frame is followed directly by the next one, unlike in containers such as Matroska."""
+    at = start
+    for _ in range(_MOST_FRAMES):
+        frame = first_frame(file, at, end)
+        if frame is None:
+            return False
+        file.seek(frame.at)
+        content = file.read(end - frame.at)
+        following = (each.start() for each in _SYNC.finditer(content, 1))
+        after = next((place for place in following if _frame(content[place : place + _LONGEST_HEAD], 0)), 0)
+        if after and _crc16(content[:after]) == 0:  # a frame ends with its sum
+            return True
+        at = frame.at + 1
+    return False
+
+
+def _crc16(content: bytes) -> int:
+    """Return the sum x^16 + x^15 + x^2 + 1 (section 9.3)."""
+    crc = 0
+    for byte in content:
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
+    return crc
 
 
 def streaminfo(frame: Frame) -> bytes:

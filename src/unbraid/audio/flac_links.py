@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
-from unbraid.audio.flac_frames import STREAMINFO, Frame, first_frame, frame_at, shape_of, streaminfo
+from unbraid.audio.flac_frames import (
+    STREAMINFO,
+    Frame,
+    first_frame,
+    frame_at,
+    has_raw_frames,
+    shape_of,
+    streaminfo,
+)
 from unbraid.audio.tag_blocks import Range, marked_blocks, trailing_tags_start
 
 MARK = b"fLaC"
@@ -40,7 +48,7 @@ class _Metadata(NamedTuple):
 
 def is_beheaded(file: BinaryIO, start: int) -> bool:
     """Whether the file has frames of FLAC from `start` on, without a header in front."""
-    return first_frame(file, start, start + _BEHEADED) is not None
+    return has_raw_frames(file, start, start + _BEHEADED)
 
 
 def links(file: BinaryIO, start: int, end: int, most: int) -> list[Link]:

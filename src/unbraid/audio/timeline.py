@@ -46,6 +46,8 @@ class Timeline:
     ) -> None:
         self._rate = stream.sample_rate
         self._format = container.format.name
+        # If the header of FLAC is missing, FFmpeg counts samples, but declares another unit.
+        self._has_wrong_unit = self._format == "flac" and stream.time_base != Fraction(1, self._rate)
         self._claimed, self._tolerance = claimed, tolerance
         self._placed = 0  # samples placed so far
         self._offset: int | None = None  # position of the sample with timestamp 0
@@ -110,7 +112,7 @@ class Timeline:
         if samples == 0:
             return 0, 0, 0
         silence = 0
-        if frame.pts is not None:
+        if frame.pts is not None and not self._has_wrong_unit:
             time = self._samples(frame.pts, frame.time_base) + skipped
             if self._offset is None:
                 self._offset = self._placed - time
