@@ -61,8 +61,7 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
         if can_be_opened[at]:
             readable.append(part)
             continue
-        # The last one before, or else the ones behind.
-        nearest = sorted(donors, key=lambda donor, at=at: (donor > at, abs(donor - at)))  # type: ignore[misc]
+        nearest = [*(each for each in reversed(donors) if each < at), *(each for each in donors if each > at)]
         mended = None
         for donor in nearest[:_MOST_DONORS]:
             if mended is None and tries < _MOST_MENDED:
