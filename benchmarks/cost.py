@@ -1,4 +1,4 @@
-"""Print the tables of docs/aws-cost.md: costs of songs in an AWS account.
+"""Print the tables of docs/aws-cost.md and docs/aws-first-run.md: costs of songs in an AWS account.
 
     python benchmarks/cost.py [--write]
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import cost_first_run
 from cost_cold import configurations, fans
 from cost_model import (
     FAST_FUNCTION,
@@ -171,13 +173,13 @@ def tables() -> dict[str, str]:
     }
 
 
-def write(page: Path) -> None:
+def write(page: Path, tables: Mapping[str, str], statements: Mapping[str, str]) -> None:
     """Replace the tables of the page, which are found by their heads, and the statements, by their marks."""
     text = page.read_text("utf-8")
-    for new in tables().values():
+    for new in tables.values():
         head = re.escape(new.split("\n", 1)[0])
         text = re.sub(rf"{head}\n(?:\|.*\n)+", lambda _, new=new: new + "\n", text)
-    for new in statements().values():
+    for new in statements.values():
         start, end = (re.escape(line) for line in (new.split("\n", 1)[0], new.rsplit("\n", 1)[1]))
         text = re.sub(rf"{start}\n.*?{end}", lambda _, new=new: new, text, flags=re.DOTALL)
     page.write_text(text, "utf-8")
@@ -188,11 +190,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", action="store_true", help="also replace the tables in docs/aws-cost.md")
+    parser.add_argument("--write", action="store_true", help="also replace the tables in the pages")
+    docs = Path(__file__).parents[1] / "docs"
+    first_run = {"first run": cost_first_run.table()}, {"first run": cost_first_run.statement()}
     if parser.parse_args().write:
-        write(Path(__file__).parents[1] / "docs" / "aws-cost.md")
+        write(docs / "aws-cost.md", tables(), statements())
+        write(docs / "aws-first-run.md", *first_run)
     for title, text in (tables() | statements()).items():
         print(f"\n{title}\n\n{text}")
+    print(f"\nfirst run\n\n{cost_first_run.table()}")
 
 
 if __name__ == "__main__":

@@ -97,10 +97,10 @@ def warm_function(model: str) -> Cold:
     return Cold("warm", model, (usd[0], usd[1]), (seconds[0], seconds[1]))
 
 
-def ping_usd() -> float:
-    """Return the cost a month of a call every PING_MIN minutes that keeps a function of 10,240 MB warm."""
+def ping_usd(memory_mb: int = 10_240) -> float:
+    """Return the cost a month of a call every PING_MIN minutes that keeps a function warm."""
     calls = HOURS * 60 / PING_MIN
-    return calls * (PING_S * PRICES["Lambda x86"].usd * 10 + PRICES["Lambda calls"].usd)
+    return calls * (PING_S * PRICES["Lambda x86"].usd * memory_mb / 1024 + PRICES["Lambda calls"].usd)
 
 
 def of_endpoint(machine: Machine) -> Cold:

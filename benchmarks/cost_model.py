@@ -84,7 +84,8 @@ IMAGE_GB = {"gpu": 4.7, "cpu": 0.6}
 LOGS_GB = 0.2
 UPKEEPS = 60 * HOURS + HOURS
 """Calls of the upkeep function, which recovers lost songs and deletes expired ones."""
-BUILD_MIN = 25
+BUILD_MIN = {"gpu": 25, "cpu": 12}
+"""Estimates: the image for functions has neither PyTorch nor CUDA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def fixed(machine: Machine) -> dict[str, float]:
         "X-Ray traces": UPKEEPS,
         "DynamoDB reads": UPKEEPS * 3,
         "DynamoDB recovery": 0.01,
-        "CodeBuild": BUILD_MIN,
+        "CodeBuild": BUILD_MIN[kind],
     }
 
 

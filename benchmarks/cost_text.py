@@ -118,18 +118,19 @@ def statements() -> dict[str, str]:
             f"""**Kept warm**: the same function takes {between(hot.cold_s, "s")} for another song before AWS removes
             its sandbox. A call every {PING_MIN} minutes usually keeps it, for {money(ping_usd())} dollars a month. So
             from {ping_usd() / (USD_LIMIT - hot.usd[1]):.0f} songs a month on, both limits are kept, but AWS doesn't
-            promise that a sandbox stays. These calls aren't built.""",
+            promise that a sandbox stays. `--keep-warm` makes these calls.""",
             f"""**With `htdemucs`**: the same function needs {phrase(best)}. A Fargate Spot task would need
             {phrase(spot)}, and isn't built. An endpoint on `ml.g4dn.xlarge` needs {between(quiet.cold_s, "s")} from
             nothing.""",
             f"""**New accounts** allow functions of 3,008 MB: {phrase(new_fast)} with `spleeter`, {phrase(new_best)}
             with `htdemucs`.""",
-            f"""**Default**: functions (`--compute cpu`) should be the default, with both models in the image. They
-            need no quota for graphics cards, and nothing is billed between songs. They finish songs of up to
-            {longest_song_min(FUNCTION)} minutes with `htdemucs`
-            ({longest_song_min(function(3_008, "htdemucs"))} minutes with 3,008 MB). Choose an endpoint for longer
-            songs, for `htdemucs_ft`, and for many songs: `ml.c7i.xlarge` is cheaper {from_songs(FUNCTION, small)},
-            `ml.g4dn.xlarge` {from_songs(FUNCTION, GPU)}.""",
+            """**Default**: functions (`--compute cpu`) with `spleeter`. A new account can run them, a song stays below
+            the limit of cost and comes nearest to that of time, and nothing is billed between songs.""",
+            f"""**Better stems**: `--models htdemucs spleeter` separates with `htdemucs` in functions, songs of up to
+            {longest_song_min(FUNCTION)} minutes ({longest_song_min(function(3_008, "htdemucs"))} minutes with 3,008
+            MB). `--compute gpu` is for longer songs, for `htdemucs_ft`, and for many songs with `htdemucs`: an
+            endpoint on `ml.c7i.xlarge` is cheaper {from_songs(FUNCTION, small)}, on `ml.g4dn.xlarge`
+            {from_songs(FUNCTION, GPU)}.""",
             f"""**All of a song**: by list price, {money(transfer)} dollars of transfer out come on top of each song,
             more than separating with `spleeter`. The free 100 GB a month cover {FREE_GB / song_gb:.0f} songs. Stems
             as FLAC are half as large as WAV, as MP3 a quarter.""",
@@ -176,7 +177,7 @@ def statements() -> dict[str, str]:
             f"""{ALARMS["gpu"]} alarms ({ALARMS["cpu"]} with functions), one dashboard, {METRICS} metrics, {LOGS_GB} GB
             of logs""",
             "an upkeep run every minute, and point-in-time recovery of the table",
-            f"one build of {BUILD_MIN} minutes",
+            f"one build of {BUILD_MIN['gpu']} minutes ({BUILD_MIN['cpu']} for functions)",
         ],
         "assumptions": [
             f"""**Lambda's processors**: {LAMBDA.slowdown} times slower than the measured cores. In the worst case a
@@ -188,10 +189,11 @@ def statements() -> dict[str, str]:
             f"""**Fargate Spot**: {SPOT_DISCOUNT * 100:.0f} % below Fargate's price, and the processors of Lambda.""",
         ],
     }
-    return {name: _marked(name, lines) for name, lines in texts.items()}
+    return {name: marked(name, lines) for name, lines in texts.items()}
 
 
-def _marked(name: str, lines: list[str]) -> str:
+def marked(name: str, lines: list[str]) -> str:
+    """Wrap lines, as a list if there are several, between the marks of a statement."""
     single = len(lines) == 1
     filled = [
         textwrap.fill(

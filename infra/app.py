@@ -22,13 +22,13 @@ def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
     `page`: origin of the page on CloudFront, if it exists already.
     """
     with tempfile.TemporaryDirectory() as folder:
-        own = own_models(settings.models)
+        own = own_models(settings.image_models)
         package = table(own, Path(folder))
         code = bundle(Path(folder, "functions.zip"), package=package)
         source = source_zip(
             Path(folder, "source.zip"), package | dict(f for model in own for f in model.files())
         )
-        return synthesised(settings, code, source, image_tag(settings.models), out, page)
+        return synthesised(settings, code, source, image_tag(settings.image_models), out, page)
 
 
 def synthesised(

@@ -11,6 +11,8 @@ from infra.account import Account, code
 from infra.console import Stopped, say
 
 POLL_S = 15
+DURATION = {"cpu": "about a quarter of an hour", "gpu": "about half an hour"}
+"""Estimates, by the kind of machine that ends the tag."""
 MISSING = ("ImageNotFoundException", "RepositoryNotFoundException")
 
 
@@ -39,7 +41,8 @@ def build(account: Account, tag: str, sleep: Callable[[float], None] = time.slee
                 "AWS lets this account build nothing yet, so songs have to wait; everything else is deployed. "
                 "`./unbraid deploy --check` prints the command that asks for a build. Then deploy again."
             ) from None
-        say("building the image (about half an hour); Ctrl-C stops waiting, not the build")
+        duration = DURATION[tag.rpartition("-")[2]]
+        say(f"building the image ({duration}); Ctrl-C stops waiting, not the build")
     else:
         say("the image is already being built; Ctrl-C stops waiting, not the build")
     phase = None
@@ -74,7 +77,12 @@ def _wait_for_stack(account: Account, tag: str, sleep: Callable[[float], None]) 
     while (status := (account.stack() or {}).get("StackStatus", "gone")).endswith("_IN_PROGRESS"):
         sleep(POLL_S)
     if account.image_tag() != tag or not status.endswith("_COMPLETE") or "ROLLBACK" in status:
+        log = (
+            f"sagemaker/Endpoints/{account.name}"
+            if tag.endswith("-gpu")
+            else f"lambda/{account.name}-separate"
+        )
         raise Stopped(
             f"The new image did not start, and the stack is unchanged ({status}). See the CloudFormation events of "
-            f"the stack {account.name} and the log group /aws/sagemaker/Endpoints/{account.name}."
+            f"the stack {account.name} and the log group /aws/{log}."
         )

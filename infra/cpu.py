@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.cpu_memory import TIMEOUT_S
 from infra.function import role_for
 from infra.images import Images
+from infra.keep_warm import KeepWarm
 from infra.log_groups import log_group
 from infra.names import stack_name
 from infra.rights import allow, named
@@ -94,6 +95,8 @@ class Cpu(Construct):
         )
         for resource in (function, songs):
             resource.cfn_options.condition = image
+        if settings.keep_warm:
+            KeepWarm(self, "KeepWarm", function, image)
         images.repository.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("lambda.amazonaws.com")],

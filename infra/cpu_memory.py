@@ -1,7 +1,7 @@
 """What the memory of the function that separates means for its speed.
 
-Lambda gives a processor for every 1,769 MB. htdemucs takes at most 1.2 GB for two songs on two processors, so it runs
-with the 3,008 MB of new accounts, and only its speed differs.
+Lambda gives a processor for every 1,769 MB. Every model runs with the 3,008 MB of new accounts (htdemucs takes at most
+1.2 GB for two songs on two processors), and only its speed differs. `work` is that of the model, relative to htdemucs.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ LEAST_MB = 2048
 """Enough for htdemucs with a reserve."""
 TIMEOUT_S = 900
 SPEED = 0.25
-"""Seconds for a second of song with `MOST_MB`: an estimate of docs/aws-cost.md, as is the next."""
+"""Seconds of htdemucs for a second of song with `MOST_MB`: an estimate of docs/aws-cost.md, as is the next."""
 AROUND_S = 12
 """Fetching, decoding, writing and sending."""
 
 
-def song_s(seconds: float, memory_mb: int) -> float:
+def song_s(seconds: float, memory_mb: int, work: float = 1.0) -> float:
     """Estimate how long a song of that many seconds takes. The speed is proportional to the memory."""
-    return seconds * SPEED * MOST_MB / memory_mb + AROUND_S
+    return seconds * SPEED * work * MOST_MB / memory_mb + AROUND_S
 
 
-def longest_song_min(memory_mb: int) -> float:
+def longest_song_min(memory_mb: int, work: float = 1.0) -> float:
     """Estimate the length of the longest song, in minutes, that a function can separate before it is stopped."""
-    return (TIMEOUT_S - AROUND_S) / (SPEED * MOST_MB / memory_mb) / 60
+    return (TIMEOUT_S - AROUND_S) / (SPEED * work * MOST_MB / memory_mb) / 60

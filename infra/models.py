@@ -11,8 +11,12 @@ from unbraid.jobs.available import AvailableModels
 from unbraid.models.auto import FIRST_CHOICE, ORDERS
 from unbraid.models.catalog import catalog, find_entry
 
-DEFAULT = (FIRST_CHOICE, "spleeter", "spleeter_lite")
-"""All of these fit into a function with the 3,008 MB of a new account, and together are 160 MB."""
+DEFAULTS: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("spleeter", "spleeter_lite"),
+    "gpu": (FIRST_CHOICE, "spleeter", "spleeter_lite"),
+}
+"""Models by default for each kind of machine. Functions separate with `spleeter`, because a song then costs less than
+a cent and takes seconds (docs/aws-cost.md). `spleeter_lite` has the same weights, and the bundled ones."""
 BUNDLED = "lite"
 
 
@@ -43,13 +47,18 @@ def offered(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*ORDERS, BUNDLED, *names(models))))
 
 
-def meaning(choice: str, models: Sequence[str]) -> str:
-    """Return the model that `auto` or `fast` stands for in the image, for all stems."""
-    return AvailableModels({BUNDLED, *models}).used(choice, "all")
+def meaning(choice: str, models: Sequence[str], stems: str = "vocals") -> str:
+    """Return the model that `auto` or `fast` stands for in the image, for a stem and its complement, or for `all`."""
+    return AvailableModels({BUNDLED, *models}).used(choice, stems)
+
+
+def relative_work(name: str) -> float:
+    """Return the work of a model for all stems, as a multiple of the first choice's. Models of one's own: 1."""
+    entries = catalog()
+    first = entries[FIRST_CHOICE]
+    return entries.get(name, first).speed.all_stems / first.speed.all_stems
 
 
 def longest_songs(models: Sequence[str], memory_mb: int) -> Mapping[str, float]:
     """Estimate the longest song in minutes that a function with that memory separates, by model."""
-    entries = catalog()
-    work = longest_song_min(memory_mb) * entries[FIRST_CHOICE].speed.all_stems
-    return {name: work / entries.get(name, entries[FIRST_CHOICE]).speed.all_stems for name in names(models)}
+    return {name: longest_song_min(memory_mb, relative_work(name)) for name in names(models)}

@@ -6,7 +6,7 @@ A check that may not be made is a line of its own, and never an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import quotas
 from infra.account import Account, code
 from infra.console import say
-from infra.cpu_memory import longest_song_min, song_s
-from infra.models import longest_songs, meaning, offered
+from infra.cpu_memory import song_s
+from infra.models import longest_songs, meaning, offered, relative_work
 from infra.settings import Settings
 from unbraid.models.auto import AUTO, FAST
 
@@ -25,7 +25,7 @@ API_FUNCTIONS = 8
 """Functions that a page with one user may call at the same time."""
 
 
-SHORT_MIN = 12
+SHORT_MIN = 20
 """Songs longer than this are rare, so a lower limit is worth a line."""
 
 
@@ -88,11 +88,19 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
 
 
 def _models(settings: Settings) -> Finding:
-    best, fast = (meaning(choice, settings.models) for choice in (AUTO, FAST))
-    text = f"models: {', '.join(offered(settings.models))}; `auto` is {best}, `fast` is {fast}"
-    if best == "lite":
+    models = settings.image_models
+    best, fast = (_meaning(choice, models) for choice in (AUTO, FAST))
+    means = f"`auto` and `fast` are {best}" if best == fast else f"`auto` is {best}; `fast` is {fast}"
+    text = f"models: {', '.join(offered(models))}; {means}"
+    if meaning(AUTO, models) == "lite":
         return Finding("note", f"{text}, the weakest. Add htdemucs or spleeter to --models")
     return Finding("ok", text)
+
+
+def _meaning(choice: str, models: Sequence[str]) -> str:
+    """Name the model that a choice stands for, and the one for all stems if that is another."""
+    two, every = (meaning(choice, models, stems) for stems in ("vocals", "all"))
+    return two if two == every else f"{two} ({every} for drums, bass and other)"
 
 
 def _builds(account: Account, settings: Settings) -> Iterator[Finding]:
@@ -106,7 +114,8 @@ def _builds(account: Account, settings: Settings) -> Iterator[Finding]:
             f"again:\n    {found.increase(1, account.region)}",
         )
     else:
-        yield Finding("ok", f"CodeBuild may run {found.value:.0f} builds at the same time")
+        builds = "one build" if found.value == 1 else f"{found.value:.0f} builds"
+        yield Finding("ok", f"CodeBuild may run {builds} at the same time")
 
 
 def _instances(account: Account, settings: Settings) -> Iterator[Finding]:
@@ -137,24 +146,32 @@ def _instances(account: Account, settings: Settings) -> Iterator[Finding]:
 def _memory(account: Account, settings: Settings) -> Iterator[Finding]:
     allowed = allowed_memory(account, settings.memory)
     if allowed < settings.memory:
+        model = meaning(AUTO, settings.image_models)
+        now, then = (
+            _duration(song_s(240, memory_mb, relative_work(model)))
+            for memory_mb in (allowed, settings.memory)
+        )
         yield Finding(
             "note",
             f"Lambda allows functions {allowed:,} MB in this account, not {settings.memory:,}. With that, a song of 4 "
-            f"minutes takes about {song_s(240, allowed) / 60:.0f} minutes instead of "
-            f"{song_s(240, settings.memory) / 60:.0f}, and the longest song has about "
-            f"{longest_song_min(allowed):.0f} minutes (estimates). AWS raises the limit with use. To ask for "
-            f'10,240 MB, open a case "Account and billing": {SUPPORT}. Then deploy again.',
+            f"minutes takes about {now} with {model} instead of {then} (estimates). AWS raises the limit with use. "
+            f'To ask for 10,240 MB, open a case "Account and billing": {SUPPORT}. Then deploy again.',
             allowed,
         )
     else:
         yield Finding("ok", f"Lambda allows functions {allowed:,} MB of memory")
-    for name, minutes in longest_songs(settings.models, allowed).items():
+    for name, minutes in longest_songs(settings.image_models, allowed).items():
         if minutes < SHORT_MIN:
             yield Finding(
                 "note",
                 f"with {allowed:,} MB, {name} separates songs of up to about {minutes:.0f} minutes (an estimate): a "
                 "function stops after 15 minutes",
             )
+
+
+def _duration(seconds: float) -> str:
+    """Write an estimate: in steps of 5 seconds, or in minutes."""
+    return f"{5 * round(seconds / 5)} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
 def allowed_memory(account: Account, wanted: int) -> int:

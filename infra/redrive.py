@@ -16,7 +16,7 @@ from infra.console import Stopped, say
 
 SONGS = "songs put back into the queue"
 NOTICES = "notifications about songs repeated"
-OBSOLETE = "messages removed: the upkeep or the page has made up for them"
+OBSOLETE = "messages removed, because the upkeep or the page has made up for them"
 UNKNOWN = "messages of an unknown form left in the queue"
 
 HIDDEN_S = 300
@@ -37,7 +37,7 @@ def redrive(account: Account) -> None:
         if kind != UNKNOWN:
             sqs.delete_message(QueueUrl=outputs["DeadLetters"], ReceiptHandle=message["ReceiptHandle"])
     for kind, count in counts.items():
-        say(f"{count} {kind}")
+        say(f"{kind}: {count}")
     if not counts:
         say("the dead-letter queue is empty")
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from infra.cpu_memory import LEAST_MB, MOST_MB
-from infra.models import DEFAULT, known
+from infra.models import DEFAULTS, known
 
 STACK = "unbraid"
 """Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
@@ -32,6 +32,9 @@ USD_PER_HOUR = {
 """Prices of instances in N. Virginia, those of benchmarks/cost_prices.py."""
 USD_PER_GB_HOUR, USD_PER_DISK_GB_HOUR = 1.66667e-5 * 3600, 3.09e-8 * 3600
 """Prices of the memory of a function with an x86 processor, and of its disk."""
+
+ONLY_WITH = {"instance": "gpu", "memory": "cpu", "keep_warm": "cpu"}
+"""Settings of one kind of machine."""
 
 
 def _origin(value: str) -> str:
@@ -72,15 +75,17 @@ class Settings(BaseModel):
     """Where the page is hosted, such as Netlify. None: on CloudFront, or nowhere yet."""
     cloudfront: bool = False
     """Whether the page is on CloudFront, in a stack of its own."""
-    compute: Literal["gpu", "cpu"] = "gpu"
-    """Separate songs on the asynchronous endpoint (gpu), or in a Lambda function (cpu)."""
+    compute: Literal["cpu", "gpu"] = "cpu"
+    """Separate songs in a Lambda function (cpu), or on the asynchronous endpoint (gpu)."""
     instance: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.g4dn.xlarge"
     at_most: Annotated[int, Field(ge=1, le=100)] = 2
     """Maximum number of instances or concurrent functions."""
     memory: Annotated[int, Field(ge=LEAST_MB, le=MOST_MB)] = MOST_MB
     """Memory of the function in MB (cpu), which decides its speed. New accounts may get only 3,008."""
-    models: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(known)] = DEFAULT
-    """Models in the image, beside the bundled `lite`."""
+    keep_warm: bool = False
+    """Call the function (cpu) every few minutes, so that a song doesn't wait for its start."""
+    models: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(known)] | None = None
+    """Models in the image that were chosen, beside the bundled `lite`. None: those by default, see `image_models`."""
     sign_in: bool = False
     sender: Address | None = None
     """Sender of e-mail notifications. None: no e-mail."""
@@ -112,6 +117,11 @@ class Settings(BaseModel):
             raise ValueError("sender needs sign_in: otherwise strangers could send e-mail to any address")
         return self
 
+    @property
+    def image_models(self) -> tuple[str, ...]:
+        """Models in the image, beside the bundled `lite`."""
+        return self.models or DEFAULTS[self.compute]
+
 
 def page_name(name: str) -> str:
     """Return the name of the page's stack of a deployment."""
@@ -137,20 +147,29 @@ def load(options: dict[str, object], file: Path | None = None) -> Settings:
         for chosen, other in (("site", "cloudfront"), ("cloudfront", "site")):
             if options.get(chosen):
                 saved.pop(other, None)
-        return Settings.model_validate({**saved, **{k: v for k, v in options.items() if v is not None}})
+        settings = Settings.model_validate({**saved, **{k: v for k, v in options.items() if v is not None}})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} can't be read: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) + ": " if first["loc"] else ""
         raise ValueError(name + first["msg"].removeprefix("Value error, ")) from None
+    for name, compute in ONLY_WITH.items():
+        # A saved one stays for the time when that kind of machine is chosen again.
+        if options.get(name) and settings.compute != compute:
+            raise ValueError(f"{name} needs compute {compute}, and this deployment has {settings.compute}")
+    return settings
 
 
 def save(settings: Settings, file: Path | None = None) -> None:
-    """Save the settings that differ from the defaults, except the name, which is in the file's name."""
+    """Save the settings that differ from the defaults, except the name, which is in the file's name.
+
+    The kind of machine is always saved, so that an existing deployment doesn't change with the default.
+    """
     file = file or saved_at(settings.name)
     lines = []
-    for name, value in settings.model_dump(exclude_defaults=True, exclude={"name"}).items():
+    chosen = {"compute": settings.compute, **settings.model_dump(exclude_defaults=True, exclude={"name"})}
+    for name, value in chosen.items():
         # Of the types of the settings, JSON writes what TOML reads.
         lines.append(f"{name} = {json.dumps(value)}\n")
     file.write_text("# Settings of ./unbraid deploy; docs/aws.md describes them.\n" + "".join(lines), "utf-8")

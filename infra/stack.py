@@ -84,7 +84,7 @@ class UnbraidStack(Stack):
             "Images",
             assets.Asset(self, "Source", path=str(source)),
             f"{content}-{settings.compute}",
-            names(settings.models),
+            names(settings.image_models),
         )
         environment = {
             "UNBRAID_BUCKET": storage.bucket.bucket_name,
@@ -94,7 +94,7 @@ class UnbraidStack(Stack):
             "UNBRAID_SITE": origin,
             "UNBRAID_SOCKET_URL": sockets.url,
             "UNBRAID_SOCKET_API": sockets.push_url,
-            "UNBRAID_MODELS": " ".join(offered(settings.models)),
+            "UNBRAID_MODELS": " ".join(offered(settings.image_models)),
         }
         if settings.sender is not None:
             environment["UNBRAID_SENDER"] = settings.sender

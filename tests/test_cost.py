@@ -11,9 +11,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from infra.cpu_memory import song_s
+from infra.models import meaning, relative_work
+from infra.settings import Settings
 
 from unbraid.jobs.heartbeat import BEAT_S
 from unbraid.jobs.limits import DAY, Limits
+from unbraid.models.auto import AUTO
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "aws-cost.md").read_text("utf-8")
@@ -64,8 +68,14 @@ def test_no_amount_on_the_page_is_written_by_hand() -> None:
 def test_write_restores_changed_tables_and_statements(cost: ModuleType, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE.replace("0.0017", "7").replace("| 1,000 |", "| 2,000 |"), "utf-8")
-    cost.write(page)
+    cost.write(page, cost.tables(), cost.statements())
     assert page.read_text("utf-8") == PAGE
+
+
+def test_page_of_the_first_run_has_its_table_and_cost(cost: ModuleType) -> None:
+    page = (ROOT / "docs" / "aws-first-run.md").read_text("utf-8")
+    assert cost.cost_first_run.table() in page and cost.cost_first_run.statement() in page
+    assert sum(step.usd for step in cost.cost_first_run.steps()) < 1
 
 
 def test_measured_speeds_are_in_the_results(speed: ModuleType) -> None:
@@ -179,3 +189,26 @@ def test_more_functions_for_a_song_are_quicker_and_cost_more(cold: ModuleType) -
 def test_fargate_spot_is_the_cheapest_for_few_songs_with_htdemucs(model: ModuleType) -> None:
     costs = {one.name: model.compute_usd(one, 10) for one in model.MACHINES if one.model == "htdemucs"}
     assert min(costs, key=costs.__getitem__).startswith("Fargate Spot")
+
+
+def test_preflight_estimates_times_within_the_ranges_of_the_page(cold: ModuleType) -> None:
+    for memory_mb in (3_008, 10_240):
+        for name in ("spleeter", "htdemucs"):
+            low, high = cold.of_function(memory_mb, name).cold_s
+            assert low <= song_s(240, memory_mb, relative_work(name)) <= high, (memory_mb, name)
+
+
+def test_default_of_deploy_is_the_configuration_nearest_to_both_limits(cold: ModuleType) -> None:
+    nearest = min((one for one in cold.configurations() if one.cheap == "yes"), key=lambda one: one.cold_s[1])
+    settings = Settings()
+    assert nearest.name == f"Lambda, {settings.memory:,} MB" and settings.compute == "cpu"
+    assert meaning(AUTO, settings.image_models) == nearest.model
+    # Also with the memory of a new account.
+    assert cold.of_function(3_008, nearest.model).cheap == "yes"
+
+
+def test_manual_says_what_keeping_a_function_warm_costs(cold: ModuleType) -> None:
+    manual = (ROOT / "docs" / "aws.md").read_text("utf-8")
+    (row,) = (line for line in manual.splitlines() if line.startswith("| `--keep-warm`"))
+    assert f"{cold.ping_usd():.2f} dollars a month" in row and f"every {cold.PING_MIN} minutes" in row
+    assert f"{cold.ping_usd(3_008):.2f} with 3,008 MB" in manual

@@ -18,23 +18,17 @@ PAGE = "https://music.example.org"
 
 @pytest.fixture(scope="session")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
-    """Return the main template for given settings: `synth(compute="cpu")`; with `stack="page"` that of the page."""
+    """Return the main template for given settings: `synth(compute="gpu")`; with `stack="page"` that of the page."""
     folder = tmp_path_factory.mktemp("assemblies")
     empty = folder / "empty.zip"
     with zipfile.ZipFile(empty, "w") as file:
         file.writestr(zipfile.ZipInfo("empty"), "")
 
     @cache
-    def templates(**settings: object) -> dict[str, Template]:
+    def templates(settings: Settings) -> dict[str, Template]:
         out = folder / str(len(list(folder.iterdir())))
-        path = synthesised(
-            Settings.model_validate(settings),
-            empty,
-            empty,
-            "content",
-            out,
-            PAGE if "cloudfront" in settings else None,
-        )
+        page = PAGE if settings.cloudfront else None
+        path = synthesised(settings, empty, empty, "content", out, page)
         page = path.with_name(path.name.replace(".", "-page.", 1))
         return {
             name: json.loads(file.read_text("utf-8"))
@@ -43,7 +37,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Template]:
         }
 
     def template(stack: str = "main", **settings: object) -> Template:
-        return templates(**settings)[stack]
+        return templates(Settings.model_validate(settings))[stack]
 
     return template
 
@@ -52,14 +46,17 @@ CHOICES: dict[str, dict[str, object]] = {
     "defaults": {},
     "page elsewhere": {"site": PAGE},
     "page on CloudFront": {"cloudfront": True},
+    "endpoint": {"compute": "gpu"},
     "cpu with sign-in": {
         "compute": "cpu",
+        "keep_warm": True,
         "sign_in": True,
         "sender": "songs@example.org",
         "alarms": "me@example.org",
         "at_most_usd": 20,
     },
     "everything else": {
+        "compute": "gpu",
         "site": PAGE,
         "sign_in": True,
         "at_most": 1,

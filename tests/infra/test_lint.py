@@ -23,7 +23,7 @@ Synth = Callable[..., Template]
 # These three have every type of resource between them.
 @pytest.mark.parametrize(
     "settings",
-    [CHOICES["defaults"], CHOICES["cpu with sign-in"], {"stack": "page", **CHOICES["page on CloudFront"]}],
+    [CHOICES["endpoint"], CHOICES["cpu with sign-in"], {"stack": "page", **CHOICES["page on CloudFront"]}],
     ids=["gpu", "cpu with sign-in", "page"],
 )
 def test_cfn_lint_finds_nothing(synth: Synth, settings: dict[str, object]) -> None:

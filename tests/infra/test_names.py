@@ -48,7 +48,7 @@ def names(template: Template, region: str) -> set[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("choices", [{"compute": "gpu"}, {"compute": "cpu"}, CANARY])
+@pytest.mark.parametrize("choices", [{"compute": "gpu"}, {"keep_warm": True}, CANARY])
 def test_a_second_region_or_name_beside_the_first_shares_no_name(
     synth: Synth, choices: dict[str, object]
 ) -> None:
@@ -74,7 +74,7 @@ def test_finds_the_names_that_are_unique_in_an_account(synth: Synth) -> None:
     assert ("AWS::Lambda::Function", "eu-central-1", "unbraid-process") in found
 
 
-@pytest.mark.parametrize("settings", [{"compute": "gpu"}, {"compute": "cpu"}, {"cloudfront": True}, CANARY])
+@pytest.mark.parametrize("settings", [{"compute": "gpu"}, {"keep_warm": True}, {"cloudfront": True}, CANARY])
 def test_every_name_derives_from_the_name_of_the_deployment(
     synth: Synth, settings: dict[str, object]
 ) -> None:

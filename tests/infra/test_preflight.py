@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,6 @@ from infra.console import Stopped
 from infra.preflight import Report, allowed_memory, check
 from infra.quotas import BUILDS, instances
 from infra.settings import Settings
-from infra.sources import ROOT
 from tests.infra.template_queries import Template, one, resources
 from tests.infra.test_deploy import account, aws, moto_url
 
@@ -89,17 +87,28 @@ def test_an_account_with_enough_of_everything_lacks_nothing(stubbed: StubbedAcco
     answer_quota(stubbed, BUILDS, 10)
     answer_quota(stubbed, G4DN, 3)
     answer_concurrency(stubbed, 1000)
-    report = check(stubbed, Settings())
+    report = check(stubbed, Settings(compute="gpu"))
     assert {finding.level for finding in report.findings} == {"ok"}
     assert not report.missing
-    assert report.settings == Settings()
+    assert report.settings == Settings(compute="gpu")
+
+
+def test_the_default_needs_no_quota_of_a_new_account_but_a_build(stubbed: StubbedAccount) -> None:
+    """A song may be separated in the account as it is: nothing about instances with a graphics card is asked."""
+    answer_quota(stubbed, BUILDS, 1)
+    refuse_memory(stubbed, 3008)
+    answer_concurrency(stubbed, 10)
+    report = check(stubbed, Settings())
+    assert not report.missing
+    assert found(report, "models:")[1].count("`auto` and `fast` are spleeter ") == 1
+    assert not any("endpoint usage" in finding.text for finding in report.findings)
 
 
 def test_a_new_account_gets_the_commands_that_ask_for_quotas(stubbed: StubbedAccount) -> None:
     answer_quota(stubbed, BUILDS, 0)
     answer_quota(stubbed, G4DN, 0)
     answer_concurrency(stubbed, 10)
-    report = check(stubbed, Settings(at_most=2))
+    report = check(stubbed, Settings(compute="gpu", at_most=2))
     assert report.missing
     ask = "aws service-quotas request-service-quota-increase --region eu-central-1"
     level, text = found(report, "CodeBuild")
@@ -125,7 +134,7 @@ def test_a_quota_that_is_too_small_for_updates_is_a_note(stubbed: StubbedAccount
     answer_quota(stubbed, BUILDS, 1)
     answer_quota(stubbed, G4DN, 2)
     answer_concurrency(stubbed, 1000)
-    report = check(stubbed, Settings(at_most=2))
+    report = check(stubbed, Settings(compute="gpu", at_most=2))
     assert found(report, G4DN)[0] == "note" and not report.missing
 
 
@@ -139,7 +148,7 @@ def test_finds_the_quota_of_another_instance_type_by_its_name(stubbed: StubbedAc
     quota = {"QuotaName": name, "QuotaCode": "L-3", "Value": 0}
     answer(stubbed, "service-quotas", "get_aws_default_service_quota", {"Quota": quota})
     answer_concurrency(stubbed, 1000)
-    report = check(stubbed, Settings(instance="ml.c7i.2xlarge"))
+    report = check(stubbed, Settings(compute="gpu", instance="ml.c7i.2xlarge"))
     level, text = found(report, name)
     assert level == "missing" and "--quota-code L-3 --desired-value 3" in text
 
@@ -151,30 +160,41 @@ def test_a_known_code_with_another_name_is_not_trusted(stubbed: StubbedAccount) 
     answer_quota(stubbed, BUILDS, 0)
     answer_quota(stubbed, G4DN, 3)
     answer_concurrency(stubbed, 1000)
-    assert "--quota-code L-NEW" in found(check(stubbed, Settings()), "CodeBuild")[1]
+    assert "--quota-code L-NEW" in found(check(stubbed, Settings(compute="gpu")), "CodeBuild")[1]
 
 
 def test_functions_get_the_memory_that_the_account_allows(stubbed: StubbedAccount) -> None:
     answer_quota(stubbed, BUILDS, 1)
     refuse_memory(stubbed, 3008)
     answer_concurrency(stubbed, 10)
-    report = check(stubbed, Settings(compute="cpu"))
-    level, text = found(report, "3,008 MB")
-    assert level == "note" and "takes about 4 minutes instead of 1" in text and "about 17 minutes" in text
-    assert report.settings == Settings(compute="cpu", memory=3008)
+    report = check(stubbed, Settings(models=("htdemucs",)))
+    level, text = found(report, "Lambda allows functions 3,008 MB")
+    assert level == "note" and "takes about 4 minutes with htdemucs instead of 70 seconds" in text
+    level, text = found(report, "songs of up to about 17 minutes")
+    assert level == "note" and "htdemucs" in text
+    assert report.settings == Settings(models=("htdemucs",), memory=3008)
     assert not report.missing
 
 
 def test_says_which_model_auto_and_fast_are(stubbed: StubbedAccount) -> None:
     for models, level, words in (
-        (("htdemucs", "spleeter", "spleeter_lite"), "ok", "`auto` is htdemucs, `fast` is spleeter_lite"),
-        (("htdemucs_ft",), "note", "`auto` is lite, `fast` is lite, the weakest. Add htdemucs or spleeter"),
+        (
+            ("htdemucs", "spleeter"),
+            "ok",
+            "`auto` is htdemucs; `fast` is spleeter (spleeter_lite for drums, bass",
+        ),
+        (
+            ("spleeter",),
+            "ok",
+            "`auto` and `fast` are spleeter (spleeter_lite for drums, bass and other)",
+        ),
+        (("htdemucs_ft",), "note", "`auto` and `fast` are lite, the weakest. Add htdemucs or spleeter"),
     ):
         # Everything that isn't answered is "unknown".
         for _ in range(2):
             refuse(stubbed, "service-quotas", "get_service_quota", "AccessDeniedException")
         refuse(stubbed, "lambda", "get_account_settings", "AccessDeniedException")
-        finding = found(check(stubbed, Settings(models=models)), "models: auto, fast, lite")
+        finding = found(check(stubbed, Settings(compute="gpu", models=models)), "models: auto, fast, lite")
         assert finding[0] == level and words in finding[1]
 
 
@@ -182,28 +202,17 @@ def test_says_which_model_is_too_slow_for_a_function(stubbed: StubbedAccount) ->
     answer_quota(stubbed, BUILDS, 1)
     refuse_memory(stubbed, 3008)
     answer_concurrency(stubbed, 1000)
-    report = check(stubbed, Settings(compute="cpu", models=("htdemucs", "htdemucs_ft")))
+    report = check(stubbed, Settings(models=("spleeter", "htdemucs_ft")))
     assert found(report, "htdemucs_ft separates songs of up to about 4 minutes")[0] == "note"
-    assert not any("htdemucs separates" in each.text for each in report.findings)
+    assert not any("spleeter separates" in each.text for each in report.findings)
 
 
 def test_the_models_by_default_suit_a_new_account(stubbed: StubbedAccount) -> None:
     answer_quota(stubbed, BUILDS, 1)
     refuse_memory(stubbed, 3008)
     answer_concurrency(stubbed, 1000)
-    report = check(stubbed, Settings(compute="cpu"))
+    report = check(stubbed, Settings())
     assert not any("separates songs of up to" in each.text for each in report.findings)
-
-
-def test_the_manual_shows_what_the_check_prints(
-    stubbed: StubbedAccount, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answer_quota(stubbed, BUILDS, 0)
-    refuse_memory(stubbed, 3008)
-    answer_concurrency(stubbed, 10)
-    assert deploy.check(stubbed, Settings(compute="cpu")) == 1
-    manual = (ROOT / "docs" / "aws.md").read_text("utf-8")
-    assert textwrap.indent(capsys.readouterr().err, " " * 6) in manual
 
 
 def test_an_account_that_allows_all_memory_keeps_it(stubbed: StubbedAccount) -> None:
@@ -220,7 +229,7 @@ def test_too_many_functions_for_the_account_are_missing(stubbed: StubbedAccount)
     answer_quota(stubbed, BUILDS, 1)
     refuse_memory(stubbed, None)
     answer_concurrency(stubbed, 10)
-    report = check(stubbed, Settings(compute="cpu", at_most=5))
+    report = check(stubbed, Settings(at_most=5))
     assert found(report, "functions that Lambda may run")[0] == "missing"
 
 
@@ -228,7 +237,7 @@ def test_a_missing_permission_is_a_line_and_no_failure(stubbed: StubbedAccount) 
     for _ in range(2):
         refuse(stubbed, "service-quotas", "get_service_quota", "AccessDeniedException")
     refuse(stubbed, "lambda", "get_account_settings", "AccessDeniedException")
-    report = check(stubbed, Settings())
+    report = check(stubbed, Settings(compute="gpu"))
     assert [finding.level for finding in report.findings] == ["ok", "unknown", "unknown", "unknown"]
     assert all(finding.text.startswith("couldn't check ") for finding in report.findings[1:])
     assert all("(AccessDeniedException)" in finding.text for finding in report.findings[1:])
@@ -242,7 +251,7 @@ def test_says_whether_ses_is_in_the_sandbox(stubbed: StubbedAccount, production:
     answer_concurrency(stubbed, 1000)
     answer(stubbed, "sesv2", "get_account", {"ProductionAccessEnabled": production})
     refuse(stubbed, "sesv2", "get_email_identity", "NotFoundException")
-    report = check(stubbed, Settings(sign_in=True, sender="songs@example.org"))
+    report = check(stubbed, Settings(compute="gpu", sign_in=True, sender="songs@example.org"))
     assert found(report, "SES")[0] == level
 
 
@@ -266,7 +275,7 @@ def test_a_sender_of_another_deployment_is_missing(
             "ResourceStatus": "CREATE_COMPLETE",
         }
         answer(stubbed, "cloudformation", "describe_stack_resources", {"StackResources": [resource]})
-    report = check(stubbed, Settings(sign_in=True, sender="songs@example.org"))
+    report = check(stubbed, Settings(compute="gpu", sign_in=True, sender="songs@example.org"))
     assert report.missing is missing
 
 
@@ -277,13 +286,13 @@ def test_says_that_cloudfront_may_be_refused(stubbed: StubbedAccount, distributi
     answer_concurrency(stubbed, 1000)
     listing = {"Marker": "", "MaxItems": 1, "IsTruncated": False, "Quantity": distributions}
     answer(stubbed, "cloudfront", "list_distributions", {"DistributionList": listing})
-    assert found(check(stubbed, Settings(cloudfront=True)), "CloudFront")[0] == level
+    assert found(check(stubbed, Settings(compute="gpu", cloudfront=True)), "CloudFront")[0] == level
 
 
 def test_what_the_simulator_lacks_does_not_stop_the_check(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(compute="cpu", cloudfront=True, sign_in=True, sender="songs@example.org")
+    settings = Settings(cloudfront=True, sign_in=True, sender="songs@example.org")
     assert deploy.check(account, settings) == 0
     err = capsys.readouterr().err
     assert "unknown: couldn't check how many functions may run at the same time" in err
@@ -314,7 +323,7 @@ def test_the_template_fits_a_new_account_with_the_lowest_quotas(
     answer_quota(stubbed, BUILDS, 0)
     refuse_memory(stubbed, 3008)
     answer_concurrency(stubbed, 10)
-    settings = check(stubbed, Settings(compute="cpu")).settings
+    settings = check(stubbed, Settings()).settings
     template = synth(**settings.model_dump(exclude_defaults=True))
     # CodeBuild refuses a limit above the account's, which is 0.
     assert "ConcurrentBuildLimit" not in one(template, "CodeBuild::Project")

@@ -64,7 +64,7 @@ def test_puts_songs_back_into_their_queue(account: Account, capsys: pytest.Captu
     ]
     assert sorted(back, key=int) == [str(number) for number in range(12)]
     assert queues.left() == 0
-    assert "12 songs put back into the queue" in capsys.readouterr().err
+    assert "songs put back into the queue: 12\n" in capsys.readouterr().err
 
 
 def test_repeats_notifications_that_were_not_delivered_or_not_handled(account: Account) -> None:
@@ -98,7 +98,7 @@ def test_removes_what_needs_no_repeat_and_leaves_the_unknown(
         queues.fail(unknown)
     redrive.redrive(account)
     err = capsys.readouterr().err
-    assert "3 messages removed" in err and "3 messages of an unknown form left" in err
+    assert "made up for them: 3\n" in err and "unknown form left in the queue: 3\n" in err
     assert queues.left() == 3
     assert queues.bodies(queues.inbox) == []
 

@@ -54,7 +54,7 @@ def test_another_instance_type_is_deployed_without_the_image_first(
     account: Account, synth: Callable[..., dict[str, Any]]
 ) -> None:
     deploy(account, "ml.g4dn.xlarge", "old-gpu")
-    after = synth(instance="ml.g5.xlarge")
+    after = synth(compute="gpu", instance="ml.g5.xlarge")
     assert deployments(account, after, SAME) == [("--parameters", "ImageTag="), SAME]
     # A new image that isn't built yet: the running one comes back meanwhile.
     assert deployments(account, after, ()) == [

@@ -23,9 +23,9 @@ def test_the_first_song_starts_an_instance_again(account: Account) -> None:
         (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=["unbraid-wake"])["MetricAlarms"]
         return alarm["ActionsEnabled"]
 
-    resume(account, Settings(at_most_usd=20))
+    resume(account, Settings(compute="gpu", at_most_usd=20))
     assert not acts()  # the limit decides
-    resume(account, Settings())
+    resume(account, Settings(compute="gpu"))
     assert acts()
 
 
@@ -38,20 +38,20 @@ def test_the_function_takes_songs_again(account: Account) -> None:
         return str(mapping["State"])
 
     assert state() == "Disabled"
-    resume(account, Settings(compute="cpu", at_most_usd=20))
+    resume(account, Settings(at_most_usd=20))
     assert state() == "Disabled"
-    resume(account, Settings(compute="cpu"))
+    resume(account, Settings())
     assert state() == "Enabled"
 
 
 def test_a_first_deployment_has_nothing_to_start(account: Account) -> None:
+    resume(account, Settings(compute="gpu"))
     resume(account, Settings())
-    resume(account, Settings(compute="cpu"))
 
 
 def test_another_deployment_stays_stopped(account: Account) -> None:
     deploy_endpoint()
     EndpointMachines("unbraid", "all", "unbraid-wake").stop()
-    resume(Account.opened("staging"), Settings(name="staging"))
+    resume(Account.opened("staging"), Settings(name="staging", compute="gpu"))
     (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=["unbraid-wake"])["MetricAlarms"]
     assert not alarm["ActionsEnabled"]

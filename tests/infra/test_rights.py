@@ -58,7 +58,9 @@ def test_wildcard_resources_are_explained(template: Template) -> None:
 
 def test_metrics_may_be_written_only_for_endpoints(synth: Synth) -> None:
     (statement,) = (
-        each for _, each in all_statements(synth()) if each["Action"] == "cloudwatch:PutMetricData"
+        each
+        for _, each in all_statements(synth(compute="gpu"))
+        if each["Action"] == "cloudwatch:PutMetricData"
     )
     assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
 
@@ -119,7 +121,7 @@ def test_functions_have_no_url_and_only_known_callers(template: Template) -> Non
         )
         source = text(permission["SourceArn"])
         assert re.search(
-            r"<(HttpApi|SocketApi|Canary|FunctionsRecover|FunctionsSweep|SpendingLimit|Endpoint)\w*(\.Arn)?>",
+            r"<(HttpApi|SocketApi|Canary|CpuKeepWarm|FunctionsRecover|FunctionsSweep|SpendingLimit|Endpoint)\w*(\.Arn)?>",
             source,
         )
 

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import botocore.session
 import pytest
-from botocore import xform_name
 from infra.sources import ROOT
+from tests.infra.manual_commands import check_aws, check_command, commands
 from tests.infra.template_queries import Template, resources
-
-from unbraid.cli.deploy import add_parser
 
 Synth = Callable[..., Template]
 
 PAGE = (ROOT / "docs" / "aws-runbook.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 EVERYTHING: tuple[dict[str, object], ...] = (
-    {"at_most_usd": 20, "canary": True},
-    {"compute": "cpu", "sign_in": True, "sender": "songs@example.org"},
+    {"compute": "gpu", "at_most_usd": 20, "canary": True},
+    {"keep_warm": True, "sign_in": True, "sender": "songs@example.org"},
 )
 """Settings whose templates have all alarms and functions between them."""
-
-ANY_COMMAND = {"query", "output", "region", "profile"}
-FILES = {("lambda", "invoke")}
-"""Commands that also name a file for the answer."""
-ONLY_IN_THE_CLI = {("logs", "tail"): {"since", "filter-pattern", "follow", "format"}}
-"""Commands of the AWS command line that aren't operations of an API (AWS CLI Command Reference)."""
-
-
-def commands(text: str) -> Iterator[str]:
-    """Yield the commands of a text, then those inside them: `$(aws …)`."""
-    for line in text.splitlines():
-        if line.startswith("    "):
-            yield line.strip()
-            yield from re.findall(r"\$\((aws .*?--output text)\)", line)
-
 
 COMMANDS = sorted(set(commands(PAGE)))
 
@@ -69,34 +50,7 @@ def test_alarms_name_their_section(synth: Synth) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_valid(command: str) -> None:
-    program, *words = shlex.split(command)
-    if program == "./unbraid":
-        parser = argparse.ArgumentParser()
-        add_parser(parser.add_subparsers())
-        parser.parse_args(words)  # exits if it is wrong
-    elif program == "aws":
-        check_aws(words)
-    else:
-        assert program in ("git", "export")
-
-
-def check_aws(words: list[str]) -> None:
-    """Check service, operation and options by botocore's descriptions of the services."""
-    service, operation, *rest = words
-    if (service, operation) in FILES:
-        assert rest.pop().endswith(".json")
-    options = {word[2:] for word in rest if word.startswith("--")} - ANY_COMMAND
-    assert (rest or ["--"])[0].startswith("--") or (service, operation) in ONLY_IN_THE_CLI
-    if (service, operation) in ONLY_IN_THE_CLI:
-        assert options <= ONLY_IN_THE_CLI[service, operation]
-        return
-    model = botocore.session.get_session().get_service_model(service)
-    (name,) = (each for each in model.operation_names if xform_name(each, "-") == operation)
-    shape = model.operation_model(name).input_shape
-    assert shape is not None
-    members = {xform_name(member, "-") for member in shape.members}
-    assert options <= members, options - members
-    assert {xform_name(member, "-") for member in shape.required_members} <= options
+    check_command(command)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def routes(template: Template, api: str) -> dict[str, dict[str, Any]]:
 
 
 def test_with_sign_in_all_routes_but_two_need_a_token(synth: Synth) -> None:
-    template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
+    template = synth(site=PAGE, sign_in=True)
     (authorizer,) = resources(template, "ApiGatewayV2::Authorizer")
     for key, route in routes(template, "HttpApi").items():
         if key in ("GET /config", "GET /healthz"):
@@ -158,7 +158,7 @@ def test_with_sign_in_all_routes_but_two_need_a_token(synth: Synth) -> None:
 
 
 def test_users_are_invited_and_the_page_is_a_public_client(synth: Synth) -> None:
-    template = synth(site=PAGE, sign_in=True, at_most=1, instance="ml.c7i.2xlarge", budget=5)
+    template = synth(site=PAGE, sign_in=True)
     pool, client = one(template, "Cognito::UserPool"), one(template, "Cognito::UserPoolClient")
     assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12

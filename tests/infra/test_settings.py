@@ -20,11 +20,11 @@ def test_options_override_saved_settings(tmp_path: Path) -> None:
 
 def test_each_name_has_its_own_saved_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "FOLDER", tmp_path)
-    save(load({"compute": "cpu"}))
+    save(load({"compute": "gpu"}))
     save(load({"name": "staging", "budget": 5}))
-    assert (load({}).name, load({}).compute, load({}).budget) == ("unbraid", "cpu", 20)
+    assert (load({}).name, load({}).compute, load({}).budget) == ("unbraid", "gpu", 20)
     staging = load({"name": "staging"})
-    assert (staging.name, staging.compute, staging.budget) == ("staging", "gpu", 5)
+    assert (staging.name, staging.compute, staging.budget) == ("staging", "cpu", 5)
 
 
 def test_choosing_one_place_of_the_page_ends_the_other(tmp_path: Path) -> None:
@@ -37,13 +37,38 @@ def test_choosing_one_place_of_the_page_ends_the_other(tmp_path: Path) -> None:
 
 def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
     file = tmp_path / "deploy.toml"
-    save(Settings(compute="cpu"), file)
-    assert [line for line in file.read_text().splitlines() if not line.startswith("#")] == ['compute = "cpu"']
+    save(Settings(compute="gpu", models=("htdemucs",)), file)
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert lines == ['compute = "gpu"', 'models = ["htdemucs"]']
     save(Settings(), file)
     assert load({}, file) == Settings()
     settings = Settings(models=("htdemucs", "htdemucs_ft"), sign_in=True, budget=3)
     save(settings, file)
     assert load({}, file) == settings
+
+
+def test_an_existing_deployment_keeps_its_kind_of_machine_if_the_default_changes(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    for compute in ("cpu", "gpu"):
+        save(load({"compute": compute}, file), file)
+        assert f'compute = "{compute}"' in file.read_text().splitlines()
+
+
+def test_models_by_default_are_those_of_the_kind_of_machine(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    assert Settings().image_models == ("spleeter", "spleeter_lite")
+    save(load({}, file), file)
+    assert load({"compute": "gpu"}, file).image_models == ("htdemucs", "spleeter", "spleeter_lite")
+    save(load({"models": ["htdemucs_ft"]}, file), file)
+    assert load({"compute": "gpu"}, file).image_models == ("htdemucs_ft",)
+
+
+def test_settings_of_the_other_kind_of_machine_are_kept_for_later(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    save(load({"compute": "gpu", "instance": "ml.g5.xlarge"}, file), file)
+    save(load({"compute": "cpu", "keep_warm": True}, file), file)
+    again = load({"compute": "gpu"}, file)
+    assert (again.instance, again.keep_warm) == ("ml.g5.xlarge", True)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +83,12 @@ def test_saves_only_settings_that_differ_from_defaults(tmp_path: Path) -> None:
         ({"canary": True, "sign_in": True}, "canary can't sign in"),
         ({"at_most_usd": 0}, "at_most_usd: "),
         (
-            {"at_most_usd": 9, "instance": "ml.p3.2xlarge"},
+            {"compute": "gpu", "at_most_usd": 9, "instance": "ml.p3.2xlarge"},
             "at_most_usd needs usd_per_hour, the price of ml.p3",
         ),
+        ({"instance": "ml.g5.xlarge"}, "instance needs compute gpu, and this deployment has cpu"),
+        ({"compute": "gpu", "memory": 3008}, "memory needs compute cpu"),
+        ({"compute": "gpu", "keep_warm": True}, "keep_warm needs compute cpu"),
         ({"instance": "g4dn.xlarge"}, "instance: "),
         ({"colour": "red"}, "colour: "),
         ({"site": "https://music.example.org", "cloudfront": True}, "choose one of site and cloudfront"),

@@ -91,13 +91,13 @@ def test_cloudfront_forwards_every_route(synth: Synth) -> None:
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_every_handler_exists(synth: Synth, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    function = functions(synth())[name]
+    function = functions(synth(compute="gpu"))[name]
     module, _, handler = function["Handler"].rpartition(".")
     assert callable(getattr(importlib.import_module(module), handler))
 
 
 def test_functions_run_python_on_arm_with_traces(synth: Synth) -> None:
-    template = synth()
+    template = synth(compute="gpu")
     assert functions(template).keys() == FUNCTIONS
     for function in functions(template).values():
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
@@ -115,10 +115,10 @@ COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "sock
 @pytest.mark.parametrize(
     ("settings", "extra"),
     [
-        ({}, {"endpoint"}),
-        ({"compute": "cpu"}, {"queue_url"}),
+        ({"compute": "gpu"}, {"endpoint"}),
+        ({}, {"queue_url"}),
         (
-            {"sign_in": True, "sender": "songs@example.org"},
+            {"compute": "gpu", "sign_in": True, "sender": "songs@example.org"},
             {"endpoint", "oidc_issuer", "oidc_client_id", "sender"},
         ),
     ],
@@ -134,7 +134,8 @@ def test_every_environment_has_all_settings(synth: Synth, settings: dict[str, An
     environments += [
         each["PrimaryContainer"]["Environment"] for each in resources(template, "SageMaker::Model").values()
     ]
-    assert len(environments) == len(FUNCTIONS) + (1 if "compute" not in settings else 0)
+    # Without an endpoint there is nothing to hear from it, but the function that separates.
+    assert len(environments) == len(FUNCTIONS) + (1 if "compute" in settings else 0)
     for variables in environments:
         names = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
         assert names == COMMON | extra
@@ -149,11 +150,11 @@ def test_the_settings_accept_the_environment(synth: Synth, monkeypatch: pytest.M
         monkeypatch.setenv(name, text(value).replace("<", "").replace(">", "").replace("::", "-"))
     settings = Settings.load()
     assert settings.sends_mail
-    assert settings.limits.models == ("auto", "fast", "lite", "htdemucs", "spleeter", "spleeter_lite")
+    assert settings.limits.models == ("auto", "fast", "lite", "spleeter", "spleeter_lite")
 
 
 def test_users_may_choose_the_models_that_the_build_downloads(synth: Synth) -> None:
-    template = synth()
+    template = synth(compute="gpu")
     build = one(template, "CodeBuild::Project")["Environment"]["EnvironmentVariables"]
     (downloaded,) = (variable["Value"] for variable in build if variable["Name"] == "MODELS")
     offered = functions(template)["process"]["Environment"]["Variables"]["UNBRAID_MODELS"]
@@ -192,7 +193,7 @@ def test_the_bucket_keeps_files_longer_than_any_session() -> None:
 
 
 def test_session_changes_are_pushed_in_order_with_retries_and_a_dead_letter_queue(synth: Synth) -> None:
-    template = synth()
+    template = synth(compute="gpu")
     mapping = one(template, "Lambda::EventSourceMapping")
     (table,) = (name for name in resources(template, "DynamoDB::Table") if name.startswith("StorageSessions"))
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
@@ -216,7 +217,7 @@ def test_upkeep_runs_on_a_schedule(synth: Synth) -> None:
 
 
 def test_background_functions_have_a_dead_letter_queue(synth: Synth) -> None:
-    template = synth()
+    template = synth(compute="gpu")
     configured = {
         text(each["FunctionName"])[1:-1]: text(each["DestinationConfig"]["OnFailure"]["Destination"])
         for each in resources(template, "Lambda::EventInvokeConfig").values()

@@ -40,11 +40,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--compute",
-        choices=("gpu", "cpu"),
-        help="separate songs on an endpoint with a graphics card (gpu, the default) or in a function (cpu)",
+        choices=("cpu", "gpu"),
+        help="separate songs in functions (cpu, the default) or on an endpoint with a graphics card (gpu)",
     )
     parser.add_argument(
-        "--instance", metavar="TYPE", help="instance type of the endpoint (default: ml.g4dn.xlarge)"
+        "--instance",
+        metavar="TYPE",
+        help="instance type of the endpoint of --compute gpu (default: ml.g4dn.xlarge)",
     )
     parser.add_argument(
         "--at-most", type=int, metavar="N", help="maximum number of machines or functions (default: 2)"
@@ -56,10 +58,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="memory of the functions of --compute cpu (default: 10240, or what the account allows)",
     )
     parser.add_argument(
+        "--keep-warm",
+        action=argparse.BooleanOptionalAction,
+        help="call the function of --compute cpu every 5 minutes, so that most songs don't wait for its start "
+        "(default: no)",
+    )
+    parser.add_argument(
         "--models",
         nargs="+",
         metavar="NAME",
-        help="models in the image, beside lite, by name or as model folders (default: htdemucs spleeter spleeter_lite)",
+        help="models in the image, beside lite, by name or as model folders (default: spleeter spleeter_lite, and "
+        "htdemucs with --compute gpu)",
     )
     parser.add_argument(
         "--sign-in",
@@ -91,7 +100,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--canary",
         action=argparse.BooleanOptionalAction,
-        help="separate a second of sound every hour (gpu: every day), and raise an alarm if that fails (default: no)",
+        help="separate a second of sound every hour (--compute gpu: every day), and raise an alarm if that fails "
+        "(default: no)",
     )
     parser.add_argument("--yes", action="store_true", help="deploy without asking")
     what = parser.add_mutually_exclusive_group()
@@ -125,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         name: value for name, value in vars(arguments).items() if name != "run" and value not in (None, False)
     }
     # The others are actions or unset. These are choices, whose "no" overrides a saved "yes".
-    choices = ("sign_in", "cloudfront", "canary")
+    choices = ("sign_in", "cloudfront", "canary", "keep_warm")
     options |= {name: False for name in choices if getattr(arguments, name) is False}
     if arguments.models is not None:
         # A model folder. The command runs in another folder.

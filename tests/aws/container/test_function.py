@@ -104,3 +104,16 @@ def test_message_is_delivered_again_without_time_to_begin(workspace: AwsWorkspac
     session = workspace.submit(short)
     assert handle(message(workspace, session, "late"), seconds=20.0) == ["late"]
     assert workspace.session(session.id).state == State.PENDING
+
+
+def test_a_call_that_keeps_the_function_warm_loads_the_model_for_the_next_song(
+    workspace: AwsWorkspace, short: Path
+) -> None:
+    for _ in range(2):
+        assert function.handler(function.KEEP_WARM, Context()) == {"batchItemFailures": []}
+    loaded = function._invocations().load_model()
+    session = workspace.submit(short)
+    assert handle(message(workspace, session)) == []
+    assert workspace.session(session.id).state == State.COMPLETED
+    # The song was separated with the model that the call had loaded.
+    assert function._invocations().load_model() is loaded

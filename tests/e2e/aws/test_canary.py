@@ -22,7 +22,7 @@ CANARY = "unbraid-canary"
 
 @pytest.fixture(scope="module")
 def with_canary(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccount]:
-    template = Template(synth(site=PAGE, canary=True), BUILT)
+    template = Template(synth(site=PAGE, compute="gpu", canary=True), BUILT)
     with deployed(template, tmp_path_factory.mktemp("canary")) as account:
         assert account.endpoint is not None
         account.endpoint.scaling.suspended = True

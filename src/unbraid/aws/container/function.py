@@ -1,6 +1,7 @@
 """The image as an AWS Lambda function that a queue feeds: `unbraid.aws.container.function.handler`.
 
-A Lambda call lasts 15 minutes at most. A song that takes longer fails before that, with advice for its user.
+A Lambda call lasts 15 minutes at most. A song that takes longer fails before that, with advice for its user. With
+`unbraid deploy --keep-warm`, a schedule calls the function too, so that its process stays, with the model loaded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from unbraid.aws.container.settings import ContainerSettings
 from unbraid.errors import Fault, SettingError
 from unbraid.jobs.messages import OVER_15_MINUTES, Failure
 
+KEEP_WARM = {"task": "keep-warm"}  # the event of the schedule
 MARGIN_S = 15.0  # before the deadline: enough for the segment in progress and for saving the failure
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,14 @@ class Context(Protocol):
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Separate the songs of a batch of messages; return the messages that the queue has to deliver again."""
-    retries = []
+    """Separate the songs of a batch of messages; return the messages that the queue has to deliver again.
+
+    For the event of the schedule, only load the model. Raises UnbraidError if that fails.
+    """
+    retries: list[dict[str, str]] = []
+    if event == KEEP_WARM:
+        _invocations().load_model()
+        return {"batchItemFailures": retries}
     for record in event["Records"]:
         try:
             _separate(_invocations(), Invocation.parse(record["body"].encode()), context)

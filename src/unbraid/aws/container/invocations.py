@@ -23,7 +23,7 @@ from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import Job
 from unbraid.jobs.runner import run_job
-from unbraid.jobs.separators import Separators
+from unbraid.jobs.separators import Loaded, Separators
 from unbraid.jobs.session import ENDED, Choices, Session, State
 
 POLL_S = 1.0  # between two checks of a session that another worker holds, and to wait for a free slot
@@ -60,13 +60,17 @@ class Invocations:
         """
         from unbraid.separation.runtimes.choose import choose_gpu
 
-        default = validate_choices(Choices(), self._limits)
-        loaded = self._separators.get(default.model, stems=default.stems)
+        loaded = self.load_model()
         if concurrency is None:
             # A graphics card waits while a song is decoded or encoded; a processor never does.
             concurrency = 1 if choose_gpu(loaded.separator.model, "auto") is None else 2
         self._slots.release(concurrency)
         return concurrency
+
+    def load_model(self) -> Loaded:
+        """Load the default model, unless it is loaded. Raises UnbraidError."""
+        default = validate_choices(Choices(), self._limits)
+        return self._separators.get(default.model, stems=default.stems)
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until no invocation is being answered; False: one still is after `timeout_s`."""
