@@ -1,6 +1,6 @@
 """Time one song in a deployed application, as the page does: upload, start, wait for its stems, delete it.
 
-    python3 benchmarks/aws_song.py https://ID.execute-api.REGION.amazonaws.com SONG [--model NAME]
+    python benchmarks/aws_song.py https://ID.execute-api.REGION.amazonaws.com SONG [--model NAME]
 
 Needs only Python. The song is deleted at the end.
 """
