@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cost_first_run
-from cost_cold import configurations, fans
+from cost_cold import configurations, fans, uncut
 from cost_model import (
     FAST_FUNCTION,
     FUNCTION,
@@ -137,8 +137,11 @@ def tables() -> dict[str, str]:
         for one in configurations()
     ]
     cut = [
-        [one.name, one.model, between(one.usd), between(one.cold_s, "s"), one.cheap, one.quick]
-        for one in (fan.figures() for fan in fans())
+        [f"`{one.model}`", name, between(one.usd), between(one.cold_s, "s"), one.cheap, one.quick]
+        for name, one in (
+            *((f"1 x {one.name.removeprefix('Lambda, ')}", one) for one in uncut()),
+            *((one.name, one) for one in (fan.figures() for fan in fans())),
+        )
     ]
     start_up = [[what, f"{low} to {high} s"] for what, (low, high) in START_S.items()]
     low, high = map(sum, zip(*START_S.values(), strict=True))
@@ -165,7 +168,8 @@ def tables() -> dict[str, str]:
             cold,
         ),
         "pieces": table(
-            "functions at once | network | USD for separating | until the stems are stored | 0.01 USD | 15 s",
+            "model | functions at once, and the network | USD for separating | until the stems are stored "
+            "| 0.01 USD | 15 s",
             cut,
         ),
         "start-up": table("what | estimate", start_up),

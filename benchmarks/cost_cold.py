@@ -33,13 +33,16 @@ CALL_S = (0.5, 2)
 PING_MIN, PING_S = 5, 0.2
 """Calls that keep a sandbox, and their estimated billed seconds."""
 SHORT_SONG_S = 180
-SEGMENT_STEP_S = 7.8 * 0.75
-"""Seconds of song for each segment of `htdemucs`."""
-READ_CORE_S = 1.5
-"""Estimated core seconds to decode the whole song for its mean and deviation, which every segment needs."""
+SEGMENT_STEP_S = {"htdemucs": 7.8 * 0.75, "spleeter": 180 / 21}
+"""Seconds of song for each segment, by model."""
+READ_CORE_S = 0.3
+"""Core seconds to decode the whole song for its length, mean and deviation: results of 2026-11-29, cut song."""
 STITCH_S = OTHER_S + 2
-"""Estimated seconds to fetch all pieces and add them up, and what each song takes besides."""
+"""Estimated seconds to fetch all pieces (100 MB at 45 MB/s), and what each song takes besides. Adding up and writing
+take about as long as writing does in one function: the same results.
+"""
 AT_START = ("compiled at each start", LOAD["htdemucs"])
+SMALL = ("compiled at each start", LOAD["spleeter"])
 IN_IMAGE = ("compiled in the image", 1.75)
 """Load with a cached network: results of 2026-11-23, speed, taken as one core's."""
 NATIVE = ("a C library for AVX2", 0.7)
@@ -135,17 +138,19 @@ class Fan:
     functions: int
     loading: tuple[str, float]
     """How the network gets ready, and its core seconds."""
+    model: str = "htdemucs"
 
     @property
     def segments(self) -> int:
         """Segments of the function with the most of them."""
-        return math.ceil(all_segments() / self.functions)
+        return math.ceil(all_segments(self.model) / self.functions)
 
     def one(self, processor: Processor, sandbox_s: float) -> float:
         """Return the billed seconds of one function, without stitching."""
         cpus = self.memory_mb / MB_PER_CPU
         alone = processor.load_s(self.loading[1] + READ_CORE_S) / min(cpus, 1)
-        segment = WORK["htdemucs", AVX2] * SEGMENT_STEP_S / (cpus * processor.cores) * processor.slowdown
+        work = WORK[self.model, AVX2] * SEGMENT_STEP_S[self.model]
+        segment = work / (cpus * processor.cores) * processor.slowdown
         return sandbox_s + alone + self.segments * segment
 
     def figures(self) -> Cold:
@@ -157,16 +162,21 @@ class Fan:
             usd.append((one * self.functions + STITCH_S) * gb_s + self.functions * PRICES["Lambda calls"].usd)
             seconds.append(call + one + STITCH_S)
         return Cold(
-            f"{self.functions} x {self.memory_mb:,} MB",
-            self.loading[0],
+            f"{self.functions} x {self.memory_mb:,} MB, {self.loading[0]}",
+            self.model,
             (usd[0], usd[1]),
             (seconds[0], seconds[1]),
         )
 
 
-def all_segments() -> int:
+def all_segments(model: str = "htdemucs") -> int:
     """Return the segments of a song of SHORT_SONG_S."""
-    return math.ceil(SHORT_SONG_S / SEGMENT_STEP_S)
+    return math.ceil(SHORT_SONG_S / SEGMENT_STEP_S[model])
+
+
+def uncut() -> Sequence[Cold]:
+    """Return the same song in one function, for comparison."""
+    return [of_function(10_240, model, SHORT_SONG_S) for model in ("spleeter", "htdemucs")]
 
 
 def fans() -> Sequence[Fan]:
@@ -174,8 +184,11 @@ def fans() -> Sequence[Fan]:
 
     A new account has 10 functions at once, the API's included: 6 are left for songs.
     """
-    whole = all_segments()
+    whole, small = all_segments(), all_segments("spleeter")
     return [
+        Fan(3_008, 6, SMALL, "spleeter"),
+        Fan(3_008, small, SMALL, "spleeter"),
+        Fan(10_240, 4, SMALL, "spleeter"),
         Fan(3_008, 6, AT_START),
         Fan(1_769, whole, AT_START),
         Fan(3_008, whole, AT_START),
