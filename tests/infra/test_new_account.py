@@ -1,4 +1,4 @@
-"""A new account with the lowest quotas: what is deployed there by default, and what the command says."""
+"""A new account with the lowest quotas: the template and the messages that it gets by default."""
 
 from __future__ import annotations
 

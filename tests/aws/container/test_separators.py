@@ -8,7 +8,7 @@ from unbraid.aws.container.separators import ThreadSafeSeparators
 
 
 def test_song_gets_no_notice_that_the_image_lacks_a_better_model() -> None:
-    """Users can't download a model there, and who deploys chose the models."""
+    """Users can't download a model there, and the deployment chose the models."""
     loaded = ThreadSafeSeparators().get("auto", stems="vocals")
     assert (loaded.separator.model.name, loaded.notices) == ("lite", ())
 
