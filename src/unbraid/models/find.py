@@ -70,6 +70,10 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
     known = ", ".join(catalog())
     if Path(name).is_dir():
         return load_model_folder(Path(name), load_named)
+    if Path(name).suffix.lower() == ".onnx":
+        from unbraid.models.mdx import load_mdx_file
+
+        return load_mdx_file(Path(name))
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(

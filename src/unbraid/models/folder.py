@@ -83,7 +83,12 @@ class Model:
     members: tuple[Member, ...] = ()
     """The networks of a bag; empty for a single network."""
     rest: str | None = None
-    """The source of a bag that is the song without all other sources; None if networks estimate every source."""
+    """The source that is the song without all other sources; None if networks estimate every source."""
+
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """The sources that networks estimate, in the order of a single network's outputs."""
+        return tuple(source for source in self.sources if source != self.rest)
 
     @property
     def graph(self) -> Path:
@@ -143,8 +148,6 @@ def _read_bag(folder: Path, description: Mapping[str, Any], load_named: LoadName
     if members[0].reads_rest:
         raise ValueError("the first network can't read the rest of others")
     rest = description.get("rest")
-    if rest is not None and rest not in sources:
-        raise ValueError(f"its rest, {rest}, is not one of its sources")
     for source in sources:
         if any(member.weights[source] for member in members) == (source == rest):
             raise ValueError(f"{'a' if source == rest else 'no'} network has a weight for {source}")
@@ -156,7 +159,7 @@ def _read_bag(folder: Path, description: Mapping[str, Any], load_named: LoadName
         "normalise": first.normalise,
         **description,
     }
-    bag = replace(_read_description(folder, described), members=members, rest=rest)
+    bag = replace(_read_description(folder, described), members=members)
     for trait in ("sample_rate", "channels"):
         for member in members:
             if getattr(member.model, trait) != getattr(bag, trait):
@@ -223,6 +226,7 @@ def _read_description(folder: Path, description: Mapping[str, Any]) -> Model:
         inputs=tuple(description.get("inputs", ()) if bag else description["inputs"]),
         outputs=tuple(description.get("outputs", ()) if bag else description["outputs"]),
         licence=str(description["licence"]),
+        rest=description.get("rest"),
     )
     if not model.sources or len(set(model.sources)) < len(model.sources):
         raise ValueError("sources must have names, each once")
@@ -240,6 +244,8 @@ def _read_description(folder: Path, description: Mapping[str, Any]) -> Model:
         raise ValueError(f"fixed_length must be true, false or inside, not {model.fixed_length}")
     if model.normalise not in (True, False, "scale"):
         raise ValueError(f"normalise must be true, false or scale, not {model.normalise}")
+    if model.rest is not None and (model.rest not in model.sources or not model.estimated):
+        raise ValueError(f"its rest, {model.rest}, is not one of its sources")
     if not bag:
         _check_network(model)
     return model
@@ -252,18 +258,16 @@ def _check_network(model: Model) -> None:
     if not model.outputs or not {WAVEFORMS, SPECTRA}.issuperset(model.outputs):
         raise ValueError(f"outputs must be {WAVEFORMS} and {SPECTRA}, not {', '.join(model.outputs)}")
     if model.n_fft is not None and model.hop is not None:
-        if not _overlapping(model.n_fft, model.hop):
-            raise ValueError(f"the window ({model.n_fft}) must be two or more times the hop ({model.hop})")
+        if not 0 < 2 * model.hop <= model.n_fft or model.n_fft % 2:
+            raise ValueError(
+                f"the window ({model.n_fft}) must be even, and two or more times the hop ({model.hop})"
+            )
         if model.edges not in EDGES:
             raise ValueError(f"edges must be {' or '.join(EDGES)}, not {model.edges}")
         if model.edges == "demucs" and model.n_fft != 4 * model.hop:
             raise ValueError("edges of demucs need a hop of a quarter of the window")
     elif {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
         raise ValueError("the network works on spectra, but stft is missing")
-
-
-def _overlapping(n_fft: int, hop: int) -> bool:
-    return n_fft > hop > 0 and n_fft % hop == 0
 
 
 def _verify(folder: Path, name: str, digest: str) -> None:

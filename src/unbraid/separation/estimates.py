@@ -117,7 +117,7 @@ class Estimates:
                 self.samples,
                 network,
                 part.runs,
-                [part.model.sources.index(source) for source in sources],
+                [part.model.estimated.index(source) for source in sources],
                 # The deviation is known only if the model normalises.
                 silence=silence_level(applied.deviation) if part.model.normalise else 0.0,
                 jobs=network.jobs,

@@ -73,7 +73,9 @@ class Settings:
         shifts = whole_number(
             preset.shifts if self.shifts is None else self.shifts, "The number of shifts", 0
         )
-        members = model.members or (Member(model, dict.fromkeys(model.sources, 1.0)),)
+        members = model.members or (
+            Member(model, {name: float(name != model.rest) for name in model.sources}),
+        )
         # As in Demucs, every network draws its own shifts. Unneeded networks draw too, so that the shifts of the others
         # don't depend on the chosen stems.
         draw = random.Random(whole_number(self.seed, "The seed"))

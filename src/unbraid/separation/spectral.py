@@ -32,25 +32,28 @@ class Spectral:
     """STFT and inverse for one window length, hop and convention. Immutable, so threads may share it."""
 
     def __init__(self, n_fft: int, hop: int, edges: Edges = "centred") -> None:
-        if hop < 1 or n_fft % hop or n_fft // hop < 2:
-            raise ValueError(f"the hop has to divide the window at least twice, not {n_fft} by {hop}")
+        if hop < 1 or n_fft % 2 or n_fft < 2 * hop:
+            raise ValueError(
+                f"the window has to be even, and two or more times the hop, not {n_fft} and {hop}"
+            )
         if edges == "demucs" and n_fft != 4 * hop:
             raise ValueError(
                 f"with demucs' edges the hop has to be a quarter of the window, not {hop} of {n_fft}"
             )
         self.n_fft = n_fft
         self.hop = hop
-        self._ratio = n_fft // hop
+        self._ratio = -(-n_fft // hop)
         self._centred = edges == "centred"
         self.bins = n_fft // 2 + 1 if self._centred else n_fft // 2
         self._before = n_fft // 2 if self._centred else hop // 2 * 3
         # Periodic Hann: sin^2 at n_fft points of one period, so that shifted windows sum to a constant.
         window = np.sin(np.pi * np.arange(n_fft) / n_fft) ** 2
-        # A frame is `ratio` blocks of one hop; the squares of all windows over a block add up to `full`.
-        self._power = (window**2).reshape(self._ratio, hop)
+        # A frame is `ratio` blocks of one hop, of which the last may be shorter; the squares of all windows over a
+        # block add up to `full`.
+        self._power = np.pad(window**2, (0, self._ratio * hop - n_fft)).reshape(self._ratio, hop)
         self._full = self._power.sum(axis=0)
         self._analysis = (window * n_fft**-0.5).astype(np.float32)
-        self._synthesis = (window / np.tile(self._full, self._ratio)).astype(np.float32)
+        self._synthesis = (window / np.tile(self._full, self._ratio)[:n_fft]).astype(np.float32)
 
     def frames(self, samples: int) -> int:
         """Return the number of frames for a signal of `samples`."""
@@ -104,8 +107,8 @@ class Spectral:
                 np.multiply(framed[:count], self._synthesis, out=framed[:count])
                 # Block k of a frame is added k hops after the start of the frame.
                 for k in range(self._ratio):
-                    block = slice(k * self.hop, (k + 1) * self.hop)
-                    sums[k : k + count] += framed[:count, block]
+                    block = framed[:count, k * self.hop : (k + 1) * self.hop]
+                    sums[k : k + count, : block.shape[1]] += block
                 finished = count if first + count < frames else count + self._ratio - 1
                 self._add_blocks(sums[:finished], first, frames, to[channel])
                 sums[: self._ratio - 1] = sums[count : count + self._ratio - 1].copy()
