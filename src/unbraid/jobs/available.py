@@ -27,7 +27,7 @@ class AvailableModels:
         if self.image is None:
             return entry.installed
         return entry.name in self.image or (
-            entry.graph is None and all(self.installed(member) for member in entry.members)
+            not entry.files and all(self.installed(member) for member in entry.members)
         )
 
     def used(self, choice: str, stems: str) -> str:

@@ -23,6 +23,8 @@ from unbraid.models.convert import SHARED
 from unbraid.models.download import DownloadProgress
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
+from unbraid.models.mdx import is_converted
+from unbraid.models.mdx_settings import known_settings
 from unbraid.models.tar import TarError, TarMember, TarReader
 
 EXPORT = "unbraid models export"  # the command
@@ -184,6 +186,13 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if found != set(files_of(model)):
         raise damaged
+    if entry.mdx is not None:
+        mdx = known_settings()[entry.mdx]
+        if not _is_described(folder, {**mdx.description, "licence": entry.licence}, "sha256"):
+            raise damaged
+        if not is_converted(folder, mdx):
+            raise damaged
+        return
     assert entry.graph is not None
     template = load_template(entry.graph)
     settings = {**template.description, "sources": list(entry.sources), "licence": entry.licence}

@@ -13,6 +13,7 @@ from typing import Any
 from unbraid.models.cache import cache_folder
 from unbraid.models.folder import DESCRIPTION, NETWORKS
 from unbraid.models.graphs import load_template
+from unbraid.models.mdx_settings import FORM
 from unbraid.models.published import ModelFile
 
 HERE = Path(__file__).parent
@@ -49,6 +50,8 @@ class CatalogEntry:
     """Other names that users may type."""
     checkpoint: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the files of a TensorFlow checkpoint, if the files are archives of it; empty where it is unknown."""
+    mdx: str | None = None
+    """Of an MDX-Net: the hash of its file in the tables of UVR; see `unbraid.models.mdx`."""
 
     @property
     def place(self) -> Path:
@@ -61,9 +64,8 @@ class CatalogEntry:
 
         An installed model of another version is downloaded again, so that a corrected graph takes effect.
         """
-        if self.graph is None:
-            return ""
-        return "+".join(Path(file.name).stem for file in self.files) + f".{_graph_hash(self.graph)}"
+        graph = f"mdx{FORM}" if self.mdx else self.graph and _graph_hash(self.graph)
+        return "+".join(Path(file.name).stem for file in self.files) + f".{graph}" if graph else ""
 
     @property
     def members(self) -> tuple[CatalogEntry, ...]:

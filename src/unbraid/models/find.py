@@ -11,6 +11,7 @@ from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
+from unbraid.models.mdx_settings import ENDING
 from unbraid.models.older_demucs import replacement_for
 
 
@@ -70,7 +71,7 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
     known = ", ".join(catalog())
     if Path(name).is_dir():
         return load_model_folder(Path(name), load_named)
-    if Path(name).suffix.lower() == ".onnx":
+    if Path(name).suffix == ENDING:
         from unbraid.models.mdx import load_mdx_file
 
         return load_mdx_file(Path(name))

@@ -102,6 +102,13 @@ def _check_space(entry: CatalogEntry, downloads: Path) -> None:
 
 def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
     """Write the model folder from the published files."""
+    if entry.mdx:
+        from unbraid.models.mdx import convert_published
+
+        convert_published(
+            paths[0], entry.place, entry.mdx, name=entry.name, version=entry.version, licence=entry.licence
+        )
+        return
     from unbraid.models.checkpoints import unpacked
     from unbraid.models.convert import convert_bag
     from unbraid.models.readers.packages import read_package

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.models.readers.onnx import Array, Attribute, Graph, Node
+from unbraid.models.readers.onnx_graph import Array, Attribute, Graph, Node
 from unbraid.models.readers.tensors import PackageError
 
 PARTS = 4  # real and imaginary parts of two channels
@@ -80,6 +80,8 @@ class _Builder:
     def __init__(self, graph: Graph, name: str, bins: int, frames: int) -> None:
         self._graph = graph
         self._result = MdxGraph(bins, frames)
+        self._names: dict[int, str] = {}
+        """Name of each weight by the identity of its array, which the result keeps."""
         self._tensors: dict[str, _Tensor] = {
             weight: _Tensor(array.shape, constant=array) for weight, array in graph.weights.items()
         }
@@ -135,10 +137,7 @@ class _Builder:
         """Return the name of a tensor in the new graph. A constant becomes one of its weights."""
         if tensor.constant is None:
             return tensor.name
-        for name, array in self._result.weights.items():
-            if array is tensor.constant:
-                return name
-        name = f"w{len(self._result.weights)}"
+        name = self._names.setdefault(id(tensor.constant), f"w{len(self._names)}")
         self._result.weights[name] = tensor.constant
         return name
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from unbraid.models.folder import GRAPH, SPECTRA, SPECTRUM, WEIGHTS
 from unbraid.models.mdx_graph import INPUT, OUTPUT, PARTS, MdxGraph
-from unbraid.models.readers.onnx import FLOAT, INT64, Array, Attribute, Graph, Node
+from unbraid.models.mdx_settings import CHANNELS
+from unbraid.models.readers.onnx_graph import FLOAT, INT64, Array, Attribute, Graph, Node
 
-CHANNELS = 2
 LOWEST_BINS = 3  # zero in the network's input, as in UVR
 
 OPSET = 13
@@ -82,24 +82,49 @@ def wrapped(graph: MdxGraph, n_fft: int, compensation: float) -> Graph:
     return Graph(OPSET, [*before, *graph.nodes, *after], weights, {SPECTRUM: shape}, [SPECTRA])
 
 
+def unwrapped(graph: Graph, bins: int, frames: int) -> Graph:
+    """Return the network in a graph of `wrapped`, which has to be checked again."""
+    nodes = graph.nodes[BEFORE:-AFTER]
+    return Graph(graph.opset, nodes, graph.weights, {INPUT: (1, PARTS, bins, frames)}, [OUTPUT])
+
+
 def write_files(graph: Graph, output_shape: Sequence[int], folder: Path) -> dict[str, str]:
     """Write `graph.onnx` and `weights.bin`. Return their SHA-256 by name. Raises OSError."""
-    digest, offset = hashlib.sha256(), 0
-    tensors = []
+    digest = hashlib.sha256()
+    end = 0
     with (folder / WEIGHTS).open("wb") as file:
-        for name, array in graph.weights.items():
-            if array.nbytes < INLINE:
-                tensors.append(_tensor(name, array, _field(9, array.tobytes())))
-                continue
-            gap = -offset % ALIGNMENT
-            for content in (bytes(gap), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data):
+        for array, offset in _places(graph):
+            for content in (bytes(offset - end), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data):
                 file.write(content)
                 digest.update(content)
-            tensors.append(_tensor(name, array, _place(offset + gap, array.nbytes)))
-            offset += gap + array.nbytes
-    content = _model(graph, output_shape, tensors)
+            end = offset + array.nbytes
+    content = encoded(graph, output_shape)
     (folder / GRAPH).write_bytes(content)
     return {GRAPH: hashlib.sha256(content).hexdigest(), WEIGHTS: digest.hexdigest()}
+
+
+def _places(graph: Graph) -> Iterator[tuple[Array, int]]:
+    """Yield each array in `weights.bin`, in order, and its offset in bytes."""
+    end = 0
+    for array in graph.weights.values():
+        if array.nbytes >= INLINE:
+            offset = end + -end % ALIGNMENT
+            yield array, offset
+            end = offset + array.nbytes
+
+
+def encoded(graph: Graph, output_shape: Sequence[int]) -> bytes:
+    """Return the content of `graph.onnx`."""
+    offsets = {id(array): offset for array, offset in _places(graph)}
+    tensors = [
+        _tensor(
+            name,
+            array,
+            _place(offsets[id(array)], array.nbytes) if id(array) in offsets else _field(9, array.tobytes()),
+        )
+        for name, array in graph.weights.items()
+    ]
+    return _model(graph, output_shape, tensors)
 
 
 def _model(graph: Graph, output_shape: Sequence[int], tensors: Sequence[bytes]) -> bytes:

@@ -2,9 +2,10 @@
 
     SIG-CHECKSUM.th, SIG.th    a network with the signature SIG; CHECKSUM is the beginning of the file's SHA-256
     SIG.safetensors            a network in the other published format; a `.th` with the same signature has precedence
+    NAME.onnx                  an MDX-Net; see `unbraid.models.mdx`
     NAME.yaml                  a bag: `models` (signatures), and optionally `weights` and `segment`
 
-If a network and a bag have the same name, the name means the network.
+If a name stands for several of them, it means the first of this list.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from unbraid.models.cache import cache_folder, locked
 from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.graphs import fingerprint_of_all
+from unbraid.models.mdx import load_mdx_file
+from unbraid.models.mdx_settings import ENDING as MDX
 from unbraid.models.older_demucs import replacement_for
 from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
 
@@ -43,6 +46,8 @@ class Repo:
     """Files by signature. Several files for one signature are an error when that network is needed."""
     bags: dict[str, Path]
     """Files by name."""
+    mdx: dict[str, Path]
+    """MDX-Nets by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def scan_repo(folder: Path) -> Repo:
         raise ModelError(
             f"can't be read as a folder of models: {read_cause(error)}.", subject=str(folder)
         ) from error
-    repo = Repo(folder, {}, {})
+    repo = Repo(folder, {}, {}, {file.stem: file for file in files if file.suffix == MDX})
     for ending in ENDINGS:
         by_signature: dict[str, list[Path]] = {}
         for file in files:
@@ -85,14 +90,18 @@ def find_in_repo(name: str, folder: Path) -> Model:
     repo = scan_repo(folder)
     if name in repo.networks:
         bag = Bag((name,), None, None)
+    elif name in repo.mdx:
+        return load_mdx_file(repo.mdx[name])
     elif name in repo.bags:
         bag = read_bag(repo.bags[name])
     elif replacement := replacement_for(name):
         raise ModelError(replacement)
     else:
-        known = ", ".join([*repo.bags, *repo.networks])
+        known = ", ".join([*repo.bags, *repo.networks, *repo.mdx])
         advice = (
-            f"Choose {known}." if known else "The folder has no models: no .th, .safetensors or .yaml file."
+            f"Choose {known}."
+            if known
+            else "The folder has no models: no .th, .safetensors, .onnx or .yaml file."
         )
         raise ModelError(f"There is no model {name!r} in {folder}. {advice}")
     return _converted(name, bag, [_file(repo, signature, name) for signature in bag.signatures])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from unbraid.models.readers.tensors import PackageError
 
 DAMAGED = "it is damaged, truncated or not an ONNX file"
+LONGEST_NAME = 256  # bytes
 LONGEST_VARINT = 10  # bytes, for 64 bits
 
 VARINT, BITS_64, BYTES, BITS_32 = 0, 1, 2, 5  # kinds of fields
@@ -77,3 +78,33 @@ def packed_varints(content: memoryview, most: int) -> list[int]:
         value, position = varint(content, position)
         values.append(signed(value))
     return values
+
+
+def as_number(value: Value) -> int:
+    """Return the value of a field of an unsigned integer. Raises PackageError for another kind of field."""
+    if not isinstance(value, int):
+        raise PackageError(DAMAGED)
+    return value
+
+
+def as_bytes(value: Value) -> memoryview:
+    """Return the value of a field of bytes. Raises PackageError for another kind of field."""
+    if isinstance(value, int):
+        raise PackageError(DAMAGED)
+    return value
+
+
+def as_sized(value: Value, length: int | None = None) -> memoryview:
+    """Return the value of a field of `length` bytes; None: up to LONGEST_NAME. Raises PackageError."""
+    content = as_bytes(value)
+    if len(content) > LONGEST_NAME or length not in (None, len(content)):
+        raise PackageError(DAMAGED)
+    return content
+
+
+def as_name(value: Value) -> str:
+    """Return the value of a field of a short text. Raises PackageError."""
+    try:
+        return bytes(as_sized(value)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PackageError(DAMAGED) from error

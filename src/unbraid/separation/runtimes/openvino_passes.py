@@ -13,6 +13,9 @@ LONGEST_SUM = 1024
 # Lengths of the partial sums that replace a longer one.
 PARTIAL_SUM = range(128, LONGEST_SUM + 1)
 
+_CHANNELS_LAST = (0, 2, 3, 1)
+_CHANNELS_SECOND = (0, 3, 1, 2)
+
 # Far beyond any product of weights and music; float32 ends at 3.4e38.
 LIMIT = 1e30
 
@@ -72,7 +75,33 @@ def limit_products(network: Any, operations: ModuleType) -> None:
             reader.replace_source_output(limited.output(0))
 
 
-PASSES = (refine_sums, limit_products)
+def keep_channels_last(network: Any, operations: ModuleType) -> None:
+    """Multiply the last axis of convolutions' results by weights without changing their layout in memory.
+
+    OpenVINO keeps the channels of such a tensor (batch, channels, rows, columns) last in memory, and a product over the
+    columns needs them first. Moving 100 MB for each product takes a sixth of the time of an MDX-Net. As the product of
+    the transposed weights with the columns of each row, whose channels stay last, it moves nothing. `operations` is the
+    module of OpenVINO's operations.
+    """
+    for operation in network.get_ordered_ops():
+        if operation.get_type_name() != "MatMul":
+            continue
+        x, weights = operation.input_value(0), operation.input_value(1).get_node()
+        if weights.get_type_name() != "Constant" or len(operation.get_input_shape(0)) != 4:
+            continue
+        matrix = weights.data
+        attributes = operation.get_attributes()
+        if matrix.ndim != 2 or attributes["transpose_a"] or attributes["transpose_b"]:
+            continue
+        columns_inside = operations.transpose(x, np.array(_CHANNELS_LAST))
+        transposed = operations.constant(np.ascontiguousarray(matrix.T)[None, None])
+        product = operations.matmul(transposed, columns_inside, False, False)
+        result = operations.transpose(product, np.array(_CHANNELS_SECOND))
+        operation.output(0).replace(result.output(0))
+    network.validate_nodes_and_infer_types()
+
+
+PASSES = (refine_sums, keep_channels_last, limit_products)
 """All changes, in their order of application."""
 
 
