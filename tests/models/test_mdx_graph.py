@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,10 @@ def test_names_and_notes_of_the_file_are_not_kept(tmp_path: Path) -> None:
         (model(node("Reshape", "s"), weights={"s": np.int64([4, 0])}), "its Reshape has an unexpected size"),
         (model(node("Reshape", "input")), "sizes of its Reshape aren't constant"),
         (model(node("MatMul", "w"), weights={"w": KERNEL[0, 0]}), "the inputs of its MatMul have different"),
-        (model(node("Add", "w"), weights={"w": KERNEL[0, 0, 0]}), "the inputs of its Add have different sizes"),
+        (
+            model(node("Add", "w"), weights={"w": KERNEL[0, 0, 0]}),
+            "the inputs of its Add have different sizes",
+        ),
     ],
 )
 def test_refuses_other_graphs(tmp_path: Path, content: onnx.ModelProto, reason: str) -> None:
@@ -86,7 +90,7 @@ def test_refuses_endless_work(tmp_path: Path) -> None:
     """A few convolutions with many channels would take hours for each segment."""
     wide, names = np.zeros((1 << 12, 1 << 12, 1, 1), np.float32), [f"x{k}" for k in range(2200)]
     nodes = [helper.make_node("Conv", ["input", "first"], ["x0"])]
-    nodes += [helper.make_node("Conv", [x, "wide"], [y]) for x, y in zip(names, names[1:], strict=False)]
+    nodes += [helper.make_node("Conv", [x, "wide"], [y]) for x, y in pairwise(names)]
     content = model(*nodes, weights={"first": wide[:, :4], "wide": wide})
     graph = read_graph(write(tmp_path / "a.onnx", content))
     with pytest.raises(PackageError, match="more work than any MDX-Net"):

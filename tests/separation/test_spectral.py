@@ -29,6 +29,24 @@ def test_the_inverse_reconstructs_every_sample(hop: int, ratio: int, extra: int,
     assert level_db(spectral.inverse(spectral.forward(signal), signal.shape[1]) - signal, signal) < -110
 
 
+@pytest.mark.parametrize(("n_fft", "hop"), [(7680, 1024), (5120, 1024), (250, 100), (300, 128)])
+def test_windows_that_the_hop_does_not_divide(n_fft: int, hop: int) -> None:
+    """The windows of MDX-Nets. Both directions agree with PyTorch."""
+    signal, window = noise(2, 40 * hop), torch.hann_window(n_fft)
+    spectral = Spectral(n_fft, hop)
+    spectrum = spectral.forward(signal)
+    expected = torch.stft(
+        torch.from_numpy(signal), n_fft, hop, window=window, normalized=True, return_complex=True
+    )
+    assert level_db(spectrum - torch.view_as_real(expected).numpy(), spectrum) < -120
+    spectrum *= np.random.default_rng(0).uniform(0, 1, spectrum.shape).astype(np.float32)
+    spectrum[:, [0, -1], :, 1] = 0  # real for a real signal
+    inverse = torch.istft(
+        torch.view_as_complex(torch.from_numpy(spectrum)), n_fft, hop, window=window, normalized=True
+    ).numpy()
+    assert level_db(spectral.inverse(spectrum, 40 * hop) - inverse, inverse) < -110
+
+
 def test_the_inverse_of_a_usual_window_is_exact_to_float32() -> None:
     spectral = Spectral(4096, 1024)
     signal = noise(2, 44100)

@@ -53,7 +53,9 @@ def test_agrees_with_the_package_onnx(published: Path) -> None:
         assert node.attributes.keys() == attributes.keys()
         for name, value in attributes.items():
             if not isinstance(value, TensorProto):
-                assert node.attributes[name] == pytest.approx(tuple(value) if isinstance(value, list) else value)
+                assert node.attributes[name] == pytest.approx(
+                    tuple(value) if isinstance(value, list) else value
+                )
     assert graph.weights.keys() == {tensor.name for tensor in expected.initializer}
     for tensor in expected.initializer:
         np.testing.assert_array_equal(graph.weights[tensor.name], numpy_helper.to_array(tensor))

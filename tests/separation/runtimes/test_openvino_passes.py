@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.separation.conftest import level_db, noise
 
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime, import_openvino
-from unbraid.separation.runtimes.openvino_passes import LONGEST_SUM, limit_products
+from unbraid.separation.runtimes.openvino_passes import LONGEST_SUM, keep_channels_last, limit_products
 
 WEIGHTS = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float16)
 ROWS = 10.0 ** np.arange(-4, 16)[:, None] * np.random.default_rng(1).standard_normal((20, 64))
@@ -132,3 +132,40 @@ def test_only_products_with_weights_are_limited(tmp_path: Path) -> None:
         if operation.get_type_name() == "Clamp"
     ]
     assert limited == ["product"]
+
+
+def columns_graph(path: Path) -> Path:
+    """Graph of a convolution over (1, 2, 20, 64), and the product of its columns with WEIGHTS."""
+    kernel = np.random.default_rng(2).standard_normal((16, 2, 1, 1)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["mixture", "kernel"], ["channels"]),
+        helper.make_node("MatMul", ["channels", "weights"], ["product"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "products",
+        [helper.make_tensor_value_info("mixture", TensorProto.FLOAT, [1, 2, 20, 64])],
+        [helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, 16, 20, 96])],
+        [
+            numpy_helper.from_array(kernel, "kernel"),
+            numpy_helper.from_array(WEIGHTS.astype(np.float32), "weights"),
+        ],
+    )
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
+    return path
+
+
+def test_products_over_columns_keep_channels_last(tmp_path: Path) -> None:
+    graph = columns_graph(tmp_path / "graph.onnx")
+    mixture = noise(40, 64).reshape(1, 2, 20, 64)
+    openvino, precision = import_openvino(), {"INFERENCE_PRECISION_HINT": "f32"}
+    network = openvino.Core().read_model(graph)
+    plain = openvino.Core().compile_model(network, "CPU", precision)({"mixture": mixture})["product"]
+    keep_channels_last(network, openvino.opset13)
+    (product,) = [one for one in network.get_ordered_ops() if one.get_type_name() == "MatMul"]
+    assert list(product.get_input_shape(0)) == [1, 1, 96, 64]
+    assert list(product.get_output_shape(0)) == [1, 20, 96, 16]
+    changed = openvino.Core().compile_model(network, "CPU", precision)({"mixture": mixture})["product"]
+    assert level_db(changed - plain, plain) < -120
