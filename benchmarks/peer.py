@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from process import measure
 
@@ -77,10 +78,14 @@ def audio_separator_models(folder: Path, weights: Path) -> Path:
     network = f"{SIGNATURE}.th"
     shutil.copyfile(weights / network, folder / network)
     (folder / "htdemucs.yaml").write_text(f"models: ['{SIGNATURE}']\n")
+    files = {name: name for name in ("htdemucs.yaml", network)}
+    write_audio_separator_list(folder, demucs_download_list={"Demucs v4: htdemucs": files})
+    return folder
+
+
+def write_audio_separator_list(folder: Path, **known: Mapping[str, Any]) -> None:
+    """Write the list of models that `audio-separator` would download, with these entries."""
     kinds = ("vr_download", "mdx_download", "mdx_download_vip", "mdx23c_download", "mdx23c_download_vip",
              "roformer_download")  # fmt: skip
     lists = {f"{kind}_list": {} for kind in kinds}
-    files = {name: name for name in ("htdemucs.yaml", network)}
-    lists["demucs_download_list"] = {"Demucs v4: htdemucs": files}
-    (folder / "download_checks.json").write_text(json.dumps(lists))
-    return folder
+    (folder / "download_checks.json").write_text(json.dumps({**lists, **known}))

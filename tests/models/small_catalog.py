@@ -21,7 +21,7 @@ from unbraid.models.cache import new_model_folder
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.published import ModelFile
 
-FILES = 10
+FILES = 15
 SIZE = 300_000  # bytes of a file; enough for several progress reports
 
 Put = Callable[[object, str, Any], None]

@@ -16,6 +16,7 @@ from tests.models.file_server import FileServer
 from tests.models.mdx_files import COMPENSATION, N_FFT, SMALL, write_small
 from tests.models.small_catalog import use_catalog
 
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.errors import ModelError
 from unbraid.models import archive_export, archive_import, auto, find_model, mdx, mdx_settings
 from unbraid.models.auto import ORDERS
@@ -23,7 +24,7 @@ from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.find import find_installed
 from unbraid.models.folder import GRAPH, WEIGHTS
 from unbraid.models.mdx import is_converted, load_mdx_file
-from unbraid.models.mdx_settings import MdxSettings, known_settings, uvr_hash
+from unbraid.models.mdx_settings import WITHOUT, MdxSettings, known_settings, uvr_hash
 from unbraid.models.published import ModelFile
 
 MDX = ["mdx_inst_hq_4", "mdx_inst_hq_5", "mdx_voc_ft", "mdx_kim_vocal_2", "mdx_karaoke_2"]
@@ -218,6 +219,10 @@ def test_an_import_accepts_only_graphs_that_a_conversion_writes(file: Path) -> N
     assert not is_converted(folder, SETTINGS)
     (folder / GRAPH).write_bytes(graph + b"\x12\x01x")  # the name of a producer
     assert not is_converted(folder, SETTINGS)
+
+
+def test_the_rest_has_the_name_of_a_complement() -> None:
+    assert WITHOUT == COMPLEMENT_PREFIX
 
 
 def test_auto_doesnt_know_mdx_nets() -> None:

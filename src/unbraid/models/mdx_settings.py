@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from unbraid.audio.stem_names import COMPLEMENT_PREFIX
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.architectures import SAMPLE_RATE
@@ -32,6 +31,8 @@ HASHED = 10_000 * 1024  # bytes at the end of the file that UVR hashes
 HOP = 1024  # samples, of all MDX-Nets
 OVERLAP = 0.25  # as in audio-separator
 CHANNELS = 2
+WITHOUT = "no_"
+"""Prefix of the song without a stem; the same as in `unbraid.audio.stem_names`, which this package can't import."""
 
 LARGEST_N_FFT = 1 << 15  # the largest published one is 16,384
 LONGEST_SETTINGS = 1 << 12  # bytes
@@ -65,8 +66,8 @@ class MdxSettings:
     @property
     def sources(self) -> tuple[str, str]:
         """Both stems: what the network estimates, and the rest of the song."""
-        stem = self.stem.removeprefix(COMPLEMENT_PREFIX)
-        return stem, COMPLEMENT_PREFIX + stem
+        stem = self.stem.removeprefix(WITHOUT)
+        return stem, WITHOUT + stem
 
     @property
     def rest(self) -> str:

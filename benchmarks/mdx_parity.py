@@ -1,0 +1,177 @@
+"""Compare MDX-Nets with audio-separator: the same seeded weights at published sizes, on the same song.
+
+    python3.11 -m venv PEER && PEER/bin/pip install 'audio-separator[cpu]==0.47.1'
+    python benchmarks/mdx_parity.py PEER/bin/python [--song SONG] [--repeat N]
+
+For each size it prints a row: the error of our stem in dB with the same chunks and windows as audio-separator's, and
+time and memory of both programs from file to files, in turns. The packages that
+write the networks are in the extra `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peer import write_audio_separator_list
+from process import Cost, measure
+from songs import write_song
+from unbraid.models.cache import CACHE
+from unbraid.models.mdx import load_mdx_file
+from unbraid.models.mdx_settings import HOP, uvr_hash
+from unbraid.networks.mdx import Sizes, export, seeded
+from unbraid.separation.network import Network
+from unbraid.separation.runtimes.choose import RuntimeLoader
+
+Floats = NDArray[np.float32]
+
+NAME = "UVR-MDX-NET-Voc_FT.onnx"  # audio-separator takes only names that it knows
+OVERLAP = 0.25  # the default of both programs
+
+
+@dataclass(frozen=True)
+class Published:
+    """Sizes of published models."""
+
+    names: str
+    bins: int
+    n_fft: int
+    compensation: float
+
+
+PUBLISHED = (
+    Published("Karaoke 2", 2048, 5120, 1.065),
+    Published("Inst HQ 4, Inst HQ 5", 2560, 5120, 1.019),
+    Published("Voc FT, Kim Vocal 2", 3072, 7680, 1.021),
+)
+
+
+def main() -> None:
+    """Print a row for each size."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("python", type=Path, help="Python of audio-separator's environment")
+    parser.add_argument("--song", type=Path, help="16-bit stereo WAV at 44.1 kHz (default: 60 s, generated)")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each program (default: %(default)s)")
+    parser.add_argument("--bins", type=int, nargs="*", help="only the models with these bins")
+    options = parser.parse_args()
+    print("| models | bins | n_fft | error | audio-separator | Unbraid | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ[CACHE] = str(folder / "cache")
+        song = options.song or write_song(folder / "song.wav", 60, 0)
+        for published in PUBLISHED:
+            if not options.bins or published.bins in options.bins:
+                print(row(published, song, options.python, folder, options.repeat), flush=True)
+
+
+def row(published: Published, song: Path, python: Path, folder: Path, repeat: int) -> str:
+    """Compare both programs on one size."""
+    models = folder / f"models{published.bins}"
+    file = write_models(models, published)
+    script = Path(__file__).with_name("mdx_original.py")
+    theirs = [python, script, models, NAME, song, folder / "theirs"]
+    measure([*theirs, folder / "stem.npy"])
+    expected = np.load(folder / "stem.npy")
+    mix = read_wave(song)
+    same = error_db(same_chunks(file, mix), expected)
+    ours = [sys.executable, "-m", "unbraid", "separate", "-q", "-m", file, song, "-o", folder / "ours"]
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for _ in range(repeat):
+        for command, measured in zip(([*theirs, "-"], ours), costs, strict=True):
+            measured.append(measure(command))
+    cells = [
+        f"{statistics.median(cost.wall_s for cost in measured):.1f} s, "
+        f"{statistics.median(cost.cpu_s for cost in measured):.1f} s of CPU, "
+        f"{max(cost.peak_bytes for cost in measured) / 1e9:.2f} GB"
+        for measured in costs
+    ]
+    ratios = [
+        statistics.median(before / after for before, after in pairs)
+        for pairs in (
+            [(a.wall_s, b.wall_s) for a, b in zip(*costs, strict=True)],
+            [(a.cpu_s, b.cpu_s) for a, b in zip(*costs, strict=True)],
+        )
+    ]
+    return (
+        f"| {published.names} | {published.bins} | {published.n_fft} | {same:.1f} dB | "
+        f"{cells[0]} | {cells[1]} | {ratios[0]:.2f} (CPU {ratios[1]:.2f}) |"
+    )
+
+
+def write_models(folder: Path, published: Published) -> Path:
+    """Write the network and its settings for both programs. Return its path."""
+    folder.mkdir()
+    sizes = Sizes(bins=published.bins)
+    file = folder / NAME
+    export(seeded(sizes), sizes, file)
+    settings = {
+        "mdx_n_fft_scale_set": published.n_fft,
+        "mdx_dim_f_set": sizes.bins,
+        "mdx_dim_t_set": 8,
+        "primary_stem": "Vocals",
+        "compensate": published.compensation,
+    }
+    file.with_suffix(".json").write_text(json.dumps(settings))
+    # The tables that audio-separator would download.
+    (folder / "mdx_model_data.json").write_text(json.dumps({uvr_hash(file): settings}))
+    (folder / "vr_model_data.json").write_text("{}")
+    write_audio_separator_list(
+        folder, mdx_download_list={"MDX-Net Model: UVR-MDX-NET Voc FT": NAME}, demucs_download_list={}
+    )
+    return file
+
+
+def same_chunks(file: Path, mix: Floats) -> Floats:
+    """Estimate the stem with our network in the chunks of audio-separator, weighted with its windows.
+
+    Each chunk begins half a window of the transform before its samples, and the last one is cut at the end of the
+    padded song.
+    """
+    model = load_mdx_file(file)
+    network = Network(model, model.segment, RuntimeLoader(model, "cpu").load)
+    assert model.n_fft is not None and model.hop == HOP
+    trim, chunk = model.n_fft // 2, model.segment
+    step, inner = int((1 - OVERLAP) * chunk), chunk - model.n_fft
+    after = inner + trim - mix.shape[1] % inner
+    padded = np.pad(mix, ((0, 0), (trim, after)))
+    total, weights = np.zeros(padded.shape), np.zeros(padded.shape[1])
+    for start in range(0, padded.shape[1], step):
+        part = padded[:, start : start + chunk]
+        window = np.hanning(part.shape[1])
+        estimate = network.estimate(np.pad(part, ((0, 0), (0, chunk - part.shape[1]))), [0])[0]
+        total[:, start : start + chunk] += window * estimate[:, : part.shape[1]]
+        weights[start : start + chunk] += window
+    kept = slice(trim, trim + mix.shape[1])
+    result: Floats = (total[:, kept] / weights[kept]).astype(np.float32)
+    return result
+
+
+def read_wave(path: Path) -> Floats:
+    """Read a 16-bit stereo WAV: (2, samples)."""
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44100)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    result: Floats = (samples.reshape(-1, 2).T / np.float32(32768)).astype(np.float32)
+    return result
+
+
+def error_db(estimate: Floats, expected: Floats) -> float:
+    """Return the level of the error, relative to `expected`."""
+    return float(10 * np.log10(np.sum((estimate - expected) ** 2.0) / np.sum(expected**2.0)))
+
+
+if __name__ == "__main__":
+    main()
