@@ -26,8 +26,8 @@ def find_model(
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, `auto`
-    or `fast` (see `unbraid.models.auto`), or the path of a model folder. Only `auto` and `fast` may fall back to
-    another model, which separates `stems` (None: all).
+    or `fast` (see `unbraid.models.auto`), or the path of a model folder or an MDX-Net (.onnx). Only `auto` and `fast`
+    may fall back to another model, which separates `stems` (None: all).
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError.
@@ -78,5 +78,6 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(
-        f"There is no model {str(name)!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a model folder."
+        f"There is no model {str(name)!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a model folder "
+        "or an .onnx file."
     )

@@ -2,7 +2,7 @@
 
 An ONNX file from a stranger never reaches the runtime. This module computes the shape of every tensor, evaluates what
 depends on no input (shapes and constants), and builds a new graph from the rest, with new names. So the runtime reads
-only what is described here: few operators, attributes in their ranges, and a bounded amount of memory and work.
+few operators, attributes in their ranges, and a bounded amount of memory and work.
 
 An MDX-Net has one input and one output of the same shape, (batch, 4, bins, frames): real and imaginary parts of the
 left channel's spectrum, then of the right channel's.

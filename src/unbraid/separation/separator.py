@@ -39,7 +39,8 @@ class Separator:
     """A loaded model that separates songs into stems. Thread-safe; one song computes at a time.
 
     Args:
-        model: a name of the catalogue, `auto` (the best available), or the path of a model folder.
+        model: a name of the catalogue, `auto` (the best available), or the path of a model folder or an
+            MDX-Net (.onnx).
         device: `cpu`, `cuda`, `cuda:1` (the second card), `mps`, or `auto` (a graphics card if one is usable).
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds.
