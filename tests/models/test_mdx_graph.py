@@ -97,6 +97,39 @@ def test_refuses_endless_work(tmp_path: Path) -> None:
         check_mdx_graph(graph)
 
 
+def test_refuses_many_copies_of_a_weight(tmp_path: Path) -> None:
+    """A weight in a new shape for every operation would fill the disk."""
+    nodes, last = [], "input"
+    for k in range(300):
+        nodes.append(helper.make_node("Unsqueeze", ["large", "axis"], [f"weight{k}"]))
+        nodes.append(helper.make_node("Add", [last, f"weight{k}"], [f"sum{k}"]))
+        last = f"sum{k}"
+    content = model(*nodes, weights={"large": np.zeros((4, 512, 512), np.float32), "axis": np.int64([0])})
+    for size, name in ((512, 2), (512, 3)):
+        content.graph.input[0].type.tensor_type.shape.dim[name].dim_value = size
+    graph = read_graph(write(tmp_path / "a.onnx", content))
+    with pytest.raises(PackageError, match="more weights than any MDX-Net"):
+        check_mdx_graph(graph)
+
+
+def test_refuses_endless_memory(tmp_path: Path) -> None:
+    """Results that are kept for a last operation would need more memory than the machine has."""
+    kernel = np.zeros((2048, 4, 1, 1), np.float32)
+    nodes = [helper.make_node("Conv", ["input", "w"], [f"x{k}"]) for k in range(40)]
+    nodes += [helper.make_node("Add", [f"x{k}", "x0"], [f"y{k}"]) for k in range(40)]
+    content = model(
+        *nodes,
+        helper.make_node("Conv", ["y0", "v"], ["output"]),
+        weights={"w": kernel, "v": np.zeros((4, 2048, 1, 1), np.float32)},
+    )
+    for value in (content.graph.input[0], content.graph.output[0]):
+        value.type.tensor_type.shape.dim[2].dim_value = 256
+        value.type.tensor_type.shape.dim[3].dim_value = 64
+    graph = read_graph(write(tmp_path / "a.onnx", content))
+    with pytest.raises(PackageError, match="more memory than any MDX-Net"):
+        check_mdx_graph(graph)
+
+
 def test_refuses_inputs_of_other_networks(tmp_path: Path) -> None:
     content = relu()
     content.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 2

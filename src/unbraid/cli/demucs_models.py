@@ -54,7 +54,7 @@ def _signatures() -> Mapping[str, str]:
         signature_of(Path(file.name)): entry.name
         for entry in catalog().values()
         for file in entry.files
-        if not entry.checkpoint
+        if not entry.checkpoint and not entry.mdx
     }
 
 

@@ -26,6 +26,10 @@ MOST_BINS = 1 << 14
 MOST_FRAMES = 1 << 11
 LARGEST_TENSOR = 1 << 27  # values, 512 MiB; 38 million in the largest published network
 MOST_WORK = 1 << 43  # multiplications for one segment, 9e12; the largest published network has 4e11
+MOST_MEMORY = (
+    1 << 31
+)  # bytes of tensors that are needed at the same time; 8e8 in the largest published network
+MOST_WEIGHTS = 1 << 30  # bytes; published files have 3e7 to 7e7
 LARGEST_CONSTANT = 1 << 12  # values of a constant that this module computes
 
 INPUT, OUTPUT = "input", "output"  # names in the new graph
@@ -82,6 +86,7 @@ class _Builder:
         self._result = MdxGraph(bins, frames)
         self._names: dict[int, str] = {}
         """Name of each weight by the identity of its array, which the result keeps."""
+        self._weights_bytes = 0
         self._tensors: dict[str, _Tensor] = {
             weight: _Tensor(array.shape, constant=array) for weight, array in graph.weights.items()
         }
@@ -105,9 +110,26 @@ class _Builder:
         first = (1, PARTS, self._result.bins, self._result.frames)
         if last.shape != first or not self._result.nodes or last.name != self._result.nodes[-1].outputs[0]:
             raise _UnfitError("its output differs in size from its input, unlike that of an MDX-Net")
+        self._check_memory()
         final = self._result.nodes[-1]
         self._result.nodes[-1] = Node(final.operator, final.inputs, (OUTPUT,), final.attributes)
         return self._result
+
+    def _check_memory(self) -> None:
+        """Raise PackageError if the tensors that later operations still read take too much memory."""
+        sizes = {
+            tensor.name: 4 * prod(tensor.shape)
+            for tensor in self._tensors.values()
+            if tensor.constant is None
+        }
+        last_reader = {name: k for k, node in enumerate(self._result.nodes) for name in node.inputs}
+        needed = sizes[INPUT]
+        for k, node in enumerate(self._result.nodes):
+            needed += sizes[node.outputs[0]]
+            if needed > MOST_MEMORY:
+                raise _UnfitError("it takes more memory than any MDX-Net")
+            done = {name for name in node.inputs if name in sizes and last_reader[name] == k}
+            needed -= sum(sizes[name] for name in done)
 
     def _find(self, name: str) -> _Tensor:
         if name not in self._tensors:
@@ -137,7 +159,14 @@ class _Builder:
         """Return the name of a tensor in the new graph. A constant becomes one of its weights."""
         if tensor.constant is None:
             return tensor.name
-        name = self._names.setdefault(id(tensor.constant), f"w{len(self._names)}")
+        known = self._names.get(id(tensor.constant))
+        if known is not None:
+            return known
+        # A weight in several shapes is written several times.
+        self._weights_bytes += tensor.constant.nbytes
+        if self._weights_bytes > MOST_WEIGHTS:
+            raise _UnfitError("it has more weights than any MDX-Net")
+        name = self._names[id(tensor.constant)] = f"w{len(self._names)}"
         self._result.weights[name] = tensor.constant
         return name
 
