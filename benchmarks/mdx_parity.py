@@ -17,7 +17,9 @@ import statistics
 import sys
 import tempfile
 import wave
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -80,13 +82,15 @@ def main() -> None:
 def row(published: Published, song: Path, python: Path, folder: Path, repeat: int) -> str:
     """Compare both programs on one size."""
     models = folder / f"models{published.bins}"
-    file = write_models(models, published)
+    file = models / NAME
     script = Path(__file__).with_name("mdx_original.py")
     theirs = [python, script, models, NAME, song, folder / "theirs"]
+    # In processes of their own: the kernel counts the memory of a parent for the programs that it starts.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(write_models, models, published).result()
     measure([*theirs, folder / "stem.npy"])
-    expected = np.load(folder / "stem.npy")
-    mix = read_wave(song)
-    same = error_db(same_chunks(file, mix), expected)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        same = pool.submit(compare, file, song, folder / "stem.npy").result()
     ours = [sys.executable, "-m", "unbraid", "separate", "-q", "-m", file, song, "-o", folder / "ours"]
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for _ in range(repeat):
@@ -111,8 +115,13 @@ def row(published: Published, song: Path, python: Path, folder: Path, repeat: in
     )
 
 
-def write_models(folder: Path, published: Published) -> Path:
-    """Write the network and its settings for both programs. Return its path."""
+def compare(file: Path, song: Path, expected: Path) -> float:
+    """Return the level of the difference from the other program's stem."""
+    return error_db(same_chunks(file, read_wave(song)), np.load(expected))
+
+
+def write_models(folder: Path, published: Published) -> None:
+    """Write the network and its settings for both programs."""
     folder.mkdir()
     sizes = Sizes(bins=published.bins)
     file = folder / NAME
@@ -131,7 +140,6 @@ def write_models(folder: Path, published: Published) -> Path:
     write_audio_separator_list(
         folder, mdx_download_list={"MDX-Net Model: UVR-MDX-NET Voc FT": NAME}, demucs_download_list={}
     )
-    return file
 
 
 def same_chunks(file: Path, mix: Floats) -> Floats:
