@@ -59,6 +59,8 @@ class Architecture:
     """Whether the native library computes it (`unbraid.native`)."""
     float32: bool = False
     """Whether weights are stored in float32, as published, rather than in float16."""
+    rounded: bool = False
+    """Whether float32 weights may be rounded to float16. Otherwise that is an error."""
 
 
 def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bool) -> dict[str, Any]:
@@ -235,6 +237,16 @@ ARCHITECTURES = (
             ),
         ),
         float32=True,
+    ),
+    # BS-RoFormer and Mel-Band RoFormer. Their graphs are built from the sizes of the weights: see
+    # `unbraid.models.roformer`.
+    Architecture(
+        class_name="Roformer",
+        published_class=None,
+        network="unbraid.networks.roformer.Roformer",
+        network_arguments=("sizes",),
+        graphs=(),
+        rounded=True,
     ),
 )
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from unbraid.errors import ModelError
 from unbraid.models.cache import new_model_folder
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS
-from unbraid.models.graphs import GraphTemplate, template_for
+from unbraid.models.graphs import GraphTemplate, TensorPlace, template_for
 from unbraid.models.readers.packages import Package
-from unbraid.models.readers.tensors import HALF
+from unbraid.models.readers.tensors import HALF, SINGLE
 
 # Entries of a description in which a bag and all its networks agree.
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")
@@ -57,19 +57,19 @@ def convert_bag(
     labels = {"name": name, "version": version, "licence": licence}
     with new_model_folder(folder) as new:
         if len(rows) == 1:
-            _write_network(packages[0], templates[0], new, labels, descriptions[0])
+            write_network(packages[0], templates[0], new, labels, descriptions[0])
             return
         for package, template, description in zip(packages, templates, descriptions, strict=True):
             member = new / package.signature
             if not member.exists():
                 member.mkdir()
-                _write_network(package, template, member, {**labels, "name": package.signature}, description)
+                write_network(package, template, member, {**labels, "name": package.signature}, description)
         networks = [
             {"folder": signature, "weights": dict(zip(shared["sources"], row, strict=True))}
             for signature, row in rows.items()
         ]
         segment = min(description["segment"] for description in descriptions)
-        _write_description(new, {**labels, **shared, "segment": segment, NETWORKS: networks})
+        write_description(new, {**labels, **shared, "segment": segment, NETWORKS: networks})
 
 
 def _template(package: Package) -> GraphTemplate:
@@ -129,19 +129,20 @@ def _with_segment(template: GraphTemplate, segment_s: float | None, package: Pac
     return description
 
 
-def _write_network(
+def write_network(
     package: Package,
     template: GraphTemplate,
     folder: Path,
     labels: Mapping[str, str],
     description: Mapping[str, Any],
 ) -> None:
+    """Write the model folder of one network into `folder`, which exists. Raises ModelError if a tensor doesn't fit."""
     _check_tensors(package, template)
     sums = {
         GRAPH: _write_graph(template, folder / GRAPH),
         WEIGHTS: _write_weights(package, template, folder / WEIGHTS),
     }
-    _write_description(folder, {**labels, **description, "sha256": sums})
+    write_description(folder, {**labels, **description, "sha256": sums})
 
 
 def _check_tensors(package: Package, template: GraphTemplate) -> None:
@@ -177,7 +178,7 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
     digest, end = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in ordered:
-            values = _as_float16(package, tensor.name) if tensor.float16 else package.state[tensor.name]
+            values = _stored_values(package, template, tensor)
             for content in (bytes(tensor.offset - end), values.reshape(-1).view(np.uint8).data):
                 file.write(content)
                 digest.update(content)
@@ -185,14 +186,19 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
     return digest.hexdigest()
 
 
-def _as_float16(package: Package, name: str) -> NDArray[np.float16]:
-    """Return the tensor in float16. Raises ModelError if that would change a weight."""
-    values = package.state[name]
-    if values.dtype == HALF:
+def _stored_values(
+    package: Package, template: GraphTemplate, tensor: TensorPlace
+) -> NDArray[np.floating[Any]]:
+    """Return the tensor as it is stored. Raises ModelError if a weight would change that may not be rounded."""
+    name, values = tensor.name, package.state[tensor.name]
+    if values.dtype == (HALF if tensor.float16 else SINGLE):
         return values
+    if not tensor.float16:
+        return values.astype(SINGLE)
     with np.errstate(over="ignore"):
         converted = values.astype(HALF)
-    if not np.array_equal(converted, values):
+    rounded = template.architecture.rounded and np.isfinite(converted).all()
+    if not rounded and not np.array_equal(converted, values):
         raise _unusable(
             package,
             f"weights in {name} don't fit float16, the published format. Save its state with .half().",
@@ -205,10 +211,11 @@ def _unusable(package: Package, reason: str) -> ModelError:
 
 
 def _write_graph(template: GraphTemplate, path: Path) -> str:
-    graph = template.graph.read_bytes()
+    graph = template.read_graph()
     path.write_bytes(graph)
     return hashlib.sha256(graph).hexdigest()
 
 
-def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
+def write_description(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write the description of a model folder."""
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")

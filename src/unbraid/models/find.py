@@ -8,6 +8,7 @@ from pathlib import Path
 from unbraid.errors import ModelError
 from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, load_choice
 from unbraid.models.catalog import CatalogEntry, catalog, find_entry
+from unbraid.models.checkpoint_files import find_checkpoint, is_checkpoint
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
@@ -75,6 +76,8 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
         from unbraid.models.mdx import load_mdx_file
 
         return load_mdx_file(Path(name))
+    if is_checkpoint(Path(name)):
+        return find_checkpoint(Path(name))
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(

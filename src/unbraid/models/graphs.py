@@ -60,6 +60,8 @@ class GraphTemplate:
     defaults: Mapping[str, Any]
     """Values of arguments that are missing in a package, if they differ from `arguments`."""
     tensors: tuple[TensorPlace, ...]
+    built: bytes | None = None
+    """Content of a graph that was built from the sizes of published weights; None for a shipped graph."""
 
     @property
     def architecture(self) -> Architecture:
@@ -68,13 +70,17 @@ class GraphTemplate:
 
     @property
     def graph(self) -> Path:
-        """The ONNX file, which becomes `graph.onnx` in a model folder."""
+        """File of a shipped graph, which becomes `graph.onnx` in a model folder."""
         return FOLDER / f"{self.name}.onnx"
+
+    def read_graph(self) -> bytes:
+        """Return the content of `graph.onnx`."""
+        return self.graph.read_bytes() if self.built is None else self.built
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of everything except the weights that the stems depend on: graph, description, places of tensors."""
-        digest = hashlib.sha256(self.graph.read_bytes())
+        digest = hashlib.sha256(self.read_graph())
         # Installed models record this fingerprint. If the `repr` changes (a renamed field), they are downloaded again.
         digest.update(repr((self.description, self.tensors)).encode())
         return digest.hexdigest()
@@ -118,8 +124,12 @@ def template_for(class_name: str, arguments: Mapping[str, Any]) -> GraphTemplate
 
 
 def template_of(model: Model) -> GraphTemplate | None:
-    """Return the shipped graph that equals the graph of `model`; None if there is none."""
+    """Return the shipped or built graph that equals the graph of `model`; None if there is none."""
+    from unbraid.models.roformer import template_of_roformer  # it uses this module
+
     graph = model.graph.read_bytes()
+    if (built := template_of_roformer(model)) is not None:
+        return built if built.read_graph() == graph else None
     return next((known for known in templates() if known.graph.read_bytes() == graph), None)
 
 

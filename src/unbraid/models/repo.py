@@ -22,6 +22,7 @@ from typing import Any
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.cache import cache_folder, locked
+from unbraid.models.checkpoint_files import checkpoint_called, checkpoints_in, find_checkpoint
 from unbraid.models.convert import convert_bag
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.graphs import fingerprint_of_all
@@ -88,6 +89,8 @@ def find_in_repo(name: str, folder: Path) -> Model:
     The key in the cache is a hash of the files' content, so an altered file is converted again. Raises ModelError.
     """
     repo = scan_repo(folder)
+    if checkpoint := checkpoint_called(name, folder):
+        return find_checkpoint(checkpoint)
     if name in repo.networks:
         bag = Bag((name,), None, None)
     elif name in repo.mdx:
@@ -97,7 +100,9 @@ def find_in_repo(name: str, folder: Path) -> Model:
     elif replacement := replacement_for(name):
         raise ModelError(replacement)
     else:
-        known = ", ".join([*repo.bags, *repo.networks, *repo.mdx])
+        known = ", ".join(
+            dict.fromkeys([*checkpoints_in(folder), *repo.bags, *repo.networks, *repo.mdx])
+        )
         advice = (
             f"Choose {known}."
             if known

@@ -30,6 +30,11 @@ ENDINGS = (".th", ".safetensors")
 # Bytes. Published files have 55 to 170 MB; in float32, the largest would have 340 MB.
 LARGEST = 1 << 30
 
+# The same for networks in files without a class. Published files have up to 1.7 GB, and 0.25 MB of names.
+LARGEST_STATE = 4 << 30
+LONGEST_STATE = 1 << 20
+STATE_KEYS = ("state_dict", "state")
+
 # Limits of the nesting and the number of constructor arguments; the published networks have 2 and about 60.
 DEEPEST_ARGUMENT = 4
 MOST_ARGUMENTS = 1000
@@ -103,18 +108,9 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
 
 
 def _from_archive(path: Path, file: FileIO) -> Package:
-    start = file.read(len(BEFORE_ZIP))
-    if start == BEFORE_ZIP:
-        raise PackageError("a PyTorch older than 1.6 saved it", "Save it again with a newer one.")
-    if not start.startswith(ZIP):
-        raise PackageError("it is not a package of weights")
+    _check_start(file)
     entries = stored_entries(file)
-    if "data.pkl" not in entries:
-        raise PackageError("it has no data.pkl, unlike files of PyTorch")
-    if "byteorder" in entries and entries["byteorder"].read(file, LONGEST) != b"little":
-        raise PackageError("its numbers are not little-endian", "Save it on another machine.")
-    package = read_pickle(entries["data.pkl"].read(file, LONGEST))
-    match package:
+    match _unpickled(file, entries, LONGEST):
         case {"klass": NetworkClass(name), "args": args, "kwargs": kwargs, "state": dict() as state}:
             if "__quantized" in state:
                 raise PackageError("its weights are quantised", "Use a model that isn't.")
@@ -122,7 +118,56 @@ def _from_archive(path: Path, file: FileIO) -> Package:
     raise PackageError("it is not a package of weights: klass, args, kwargs or state is missing or invalid")
 
 
-def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[str, StoredTensor]:
+def read_state(path: Path) -> State:
+    """Read a file with the tensors of a network and nothing else: `.ckpt`, `.th`, `.pt` or `.safetensors`.
+
+    A `.ckpt` is a file of `torch.save`: a dict of tensors, or a dict with such a dict called `state_dict` or `state`.
+    Tensors may share their numbers. No code from the file is run. Raises ModelError.
+    """
+    try:
+        if not path.is_file():
+            raise PackageError("there is no such file", "Check its name.")
+        with path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_STATE:
+                raise PackageError("it is larger than any known network", "Check its name.")
+            if path.suffix == ENDINGS[1]:
+                return State(path, read_header(file)[0])
+            _check_start(file)
+            entries = stored_entries(file)
+            state = _unpickled(file, entries, LONGEST_STATE)
+            for key in STATE_KEYS:
+                if isinstance(state, dict) and isinstance(state.get(key), dict):
+                    state = state[key]
+            if not isinstance(state, dict) or not state:
+                raise PackageError("it has no tensors by name")
+            return State(path, _stored(state, entries, shared=True))
+    except OSError as error:
+        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
+    except PackageError as error:
+        raise error.about(path) from error
+
+
+def _check_start(file: FileIO) -> None:
+    """Raise PackageError unless the file is a zip file of `torch.save`."""
+    start = file.read(len(BEFORE_ZIP))
+    if start == BEFORE_ZIP:
+        raise PackageError("a PyTorch older than 1.6 saved it", "Save it again with a newer one.")
+    if not start.startswith(ZIP):
+        raise PackageError("it is not a package of weights")
+
+
+def _unpickled(file: FileIO, entries: Mapping[str, Entry], longest: int) -> object:
+    """Return the object in a file of `torch.save`."""
+    if "data.pkl" not in entries:
+        raise PackageError("it has no data.pkl, unlike files of PyTorch")
+    if "byteorder" in entries and entries["byteorder"].read(file, LONGEST) != b"little":
+        raise PackageError("its numbers are not little-endian", "Save it on another machine.")
+    return read_pickle(entries["data.pkl"].read(file, longest))
+
+
+def _stored(
+    state: dict[object, object], entries: Mapping[str, Entry], *, shared: bool = False
+) -> dict[str, StoredTensor]:
     stored, taken = {}, set()
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, SavedTensor):
@@ -133,7 +178,7 @@ def _stored(state: dict[object, object], entries: Mapping[str, Entry]) -> dict[s
         length = size_in_bytes(tensor.storage.dtype, tensor.shape)
         if key not in entries or entries[key].length != length:
             raise PackageError(f"a tensor's numbers are missing, or their count is wrong ({name!r:.80})")
-        if key in taken:
+        if key in taken and not shared:
             raise PackageError("two tensors share their numbers", "Save it again with separate tensors.")
         taken.add(key)
         entry = entries[key]

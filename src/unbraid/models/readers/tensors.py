@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,10 @@ class State(Mapping[str, NDArray[np.floating[Any]]]):
 
     def __len__(self) -> int:
         return len(self._tensors)
+
+    def only(self, names: Collection[str]) -> State:
+        """Return the state with these tensors only."""
+        return State(self._path, {name: tensor for name, tensor in self._tensors.items() if name in names})
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it."""

@@ -18,6 +18,7 @@ from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import template_of
+from unbraid.models.roformer import read_sizes
 from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
 
 if TYPE_CHECKING:
@@ -94,20 +95,33 @@ class RuntimeLoader:
             self._gpu = None
         from unbraid.separation.runtimes.native import NativeRuntime, native_template
 
+        threads = self._threads or usable_cores()
         if template := native_template(model):
             return NativeRuntime(
                 model,
                 template,
                 shapes,
-                threads=self._threads or usable_cores(),
+                threads=threads,
                 jobs=self._jobs or self._cpu_jobs(model),
+            )
+        if sizes := read_sizes(model.folder):
+            from unbraid.separation.runtimes.roformer import RoformerRuntime
+
+            return RoformerRuntime(
+                model,
+                sizes,
+                shapes,
+                threads=threads,
+                # A segment keeps all cores busy, and takes half a gigabyte.
+                jobs=self._jobs or 1,
+                cache_compiled=cache_compiled,
             )
         from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(
             model.graph,
             shapes,
-            threads=self._threads or usable_cores(),
+            threads=threads,
             jobs=self._jobs or self._cpu_jobs(model),
             description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
         )

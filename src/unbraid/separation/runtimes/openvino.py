@@ -85,16 +85,8 @@ class OpenVinoRuntime:
     ) -> None:
         self.jobs = jobs
         copies = min(jobs, threads)
-        options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            # Weights are stored in float16 to save space. Computing in float16 would cost quality, and time on
-            # processors that don't support it.
-            "INFERENCE_PRECISION_HINT": "f32",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": threads // copies,
-            # Two compiled graphs would be bound to the same cores.
-            "ENABLE_CPU_PINNING": copies == 1,
-        }
+        # Two compiled graphs would be bound to the same cores.
+        options = _options(threads // copies, bound=copies == 1)
         try:
             with _loading:
                 self._compiled = [_load(graph, shapes, options, description) for _ in range(copies)]
@@ -125,6 +117,25 @@ class OpenVinoRuntime:
             yield {name: request.get_tensor(name).data for name in self.outputs}
         finally:
             self._idle.put(request)
+
+
+def compile_network(network: Any, *, threads: int) -> Any:
+    """Compile a network that was built in memory; its sizes may be dynamic."""
+    with _loading:
+        return _core().compile_model(network, "CPU", _options(threads))
+
+
+def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
+    """Return OpenVINO's options. `bound`: whether threads are bound to cores."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        # Weights are stored in float16 to save space. Computing in float16 would cost quality, and time on
+        # processors that don't support it.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": bound,
+    }
 
 
 def _load(

@@ -1,0 +1,100 @@
+"""Load a model from a checkpoint and its config, two files of another program.
+
+NAME.ckpt, NAME.th, NAME.pt or NAME.safetensors     the weights
+NAME.yaml or config_NAME.yaml                       the config; or the only config in the folder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+from unbraid.errors import ModelError
+from unbraid.files.oserrors import read_cause
+from unbraid.models import graphs, onnx_writer, roformer, roformer_files, roformer_graph
+from unbraid.models.cache import cache_folder, locked
+from unbraid.models.folder import Model, load_model_folder
+from unbraid.models.roformer_config import is_config
+
+ENDINGS = (".ckpt", ".th", ".pt", ".safetensors")
+CONFIG_ENDINGS = (".yaml", ".yml")
+
+LICENCE = "not stated"  # checkpoints don't contain their licence
+
+
+def checkpoint_called(name: str, folder: Path) -> Path | None:
+    """Return the checkpoint NAME.* in a folder if it has a config; None if there is none."""
+    for ending in ENDINGS:
+        path = folder / f"{name}{ending}"
+        if Path(name).name == name and path.is_file() and config_of(path) is not None:
+            return path
+    return None
+
+
+def checkpoints_in(folder: Path) -> list[str]:
+    """Return the names of all checkpoints with a config in a folder."""
+    paths = (path for path in sorted(folder.iterdir()) if path.suffix in ENDINGS)
+    return list(dict.fromkeys(path.stem for path in paths if config_of(path) is not None))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether the path is a file with the ending of a checkpoint."""
+    return path.suffix in ENDINGS and path.is_file()
+
+
+def config_of(checkpoint: Path) -> Path | None:
+    """Return the config of a checkpoint; None if there is none."""
+    folder, stem = checkpoint.parent, checkpoint.stem
+    for beginning in ("", "config_"):
+        for ending in CONFIG_ENDINGS:
+            if is_config(folder / f"{beginning}{stem}{ending}"):
+                return folder / f"{beginning}{stem}{ending}"
+    configs = [path for path in folder.iterdir() if path.suffix in CONFIG_ENDINGS and is_config(path)]
+    checkpoints = [path for path in folder.iterdir() if path.suffix in ENDINGS]
+    return configs[0] if len(configs) == len(checkpoints) == 1 else None
+
+
+def find_checkpoint(checkpoint: Path) -> Model:
+    """Load the model of a checkpoint. Convert it into the user's cache the first time. Raises ModelError."""
+    config = config_of(checkpoint)
+    if config is None:
+        raise ModelError(
+            f"has no config. Put the YAML file that its publisher offers beside it, as {checkpoint.stem}.yaml.",
+            subject=str(checkpoint),
+        )
+    sums = [_checksum(checkpoint), _checksum(config)]
+    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, _fingerprint()]).encode()).hexdigest()
+    folder = cache_folder() / "repo" / key
+    if (model := _intact(folder)) is not None:
+        return model
+    with locked(folder):
+        if (model := _intact(folder)) is not None:
+            return model
+        roformer_files.convert_roformer(
+            checkpoint, config, folder, name=checkpoint.stem, version=sums[0][:8], licence=LICENCE
+        )
+        return load_model_folder(folder)
+
+
+def _intact(folder: Path) -> Model | None:
+    """Load the model from the cache; None if it is missing or damaged."""
+    try:
+        return load_model_folder(folder) if folder.is_dir() else None
+    except ModelError:
+        return None
+
+
+def _checksum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
+
+
+def _fingerprint() -> str:
+    """Return the SHA-256 of the code that converts, so that a corrected graph takes effect."""
+    modules = (graphs, onnx_writer, roformer, roformer_files, roformer_graph)
+    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()

@@ -1,0 +1,170 @@
+"""Write an ONNX graph without the package `onnx`, node by node.
+
+Only the parts of the format that our graphs need (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, messages
+ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto and ValueInfoProto). Numbers in the comments of
+`_Field` are the fields' numbers in that file. The same calls always write the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+OPSET = 20
+IR_VERSION = 9
+
+FLOAT, INT64, FLOAT16 = 1, 7, 10  # TensorProto.DataType
+EXTERNAL = 1  # TensorProto.DataLocation
+ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS = 1, 2, 7  # AttributeProto.AttributeType
+
+_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64}
+
+
+class OnnxGraph:
+    """A graph under construction. Values are referred to by their names."""
+
+    def __init__(self, weights: str) -> None:
+        """`weights`: name of the file beside the graph that holds its weights."""
+        self._weights = weights
+        self._inputs: list[bytes] = []
+        self._outputs: list[bytes] = []
+        self._nodes: list[bytes] = []
+        self._initialisers: list[bytes] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._numbered = 0
+
+    def input(self, name: str, shape: Sequence[int]) -> str:
+        """Declare a float32 input."""
+        self._inputs.append(_value_info(name, shape))
+        return name
+
+    def output(self, name: str, value: str, shape: Sequence[int]) -> None:
+        """Declare `value` as the float32 output `name`."""
+        self._nodes.append(_node("Identity", [value], [name], {}))
+        self._outputs.append(_value_info(name, shape))
+
+    def constant(self, values: NDArray[Any] | Sequence[int] | float) -> str:
+        """Return the name of a constant, float32 or int64. Equal constants are stored once."""
+        array = np.asarray(values)
+        array = np.ascontiguousarray(array, np.int64 if array.dtype.kind == "i" else np.float32)
+        if np.ndim(values) == 0:
+            array = array.reshape(())
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = name = self._new_name("c")
+            self._initialisers.append(
+                b"".join(_numbers(1, array.shape))
+                + _number(2, _TYPES[array.dtype])
+                + _text(8, name)
+                + _bytes(9, array.astype(array.dtype.newbyteorder("<")).tobytes())
+            )
+        return self._constants[key]
+
+    def weight(self, name: str, shape: Sequence[int], offset: int, length: int, *, half: bool) -> str:
+        """Return the float32 tensor `name`: `length` bytes of the file of weights from `offset` on.
+
+        `half`: it is stored in float16, and cast.
+        """
+        stored = f"{name}.float16" if half else name
+        places = (("location", self._weights), ("offset", str(offset)), ("length", str(length)))
+        self._initialisers.append(
+            b"".join(_numbers(1, shape))
+            + _number(2, FLOAT16 if half else FLOAT)
+            + _text(8, stored)
+            + b"".join(_bytes(13, _text(1, key) + _text(2, value)) for key, value in places)
+            + _number(14, EXTERNAL)
+        )
+        if half:
+            self._nodes.append(_node("Cast", [stored], [name], {"to": FLOAT}))
+        return name
+
+    def add(self, operator: str, *inputs: str, **attributes: int | float | Sequence[int]) -> str:
+        """Add a node with one output, and return the output's name."""
+        (output,) = self.add_split(operator, inputs, 1, **attributes)
+        return output
+
+    def add_split(
+        self, operator: str, inputs: Sequence[str], outputs: int, **attributes: int | float | Sequence[int]
+    ) -> list[str]:
+        """Add a node with several outputs, and return their names."""
+        names = [self._new_name("v") for _ in range(outputs)]
+        self._nodes.append(_node(operator, inputs, names, attributes))
+        return names
+
+    def content(self) -> bytes:
+        """Return the content of the file."""
+        graph = (
+            b"".join(_bytes(1, node) for node in self._nodes)
+            + _text(2, "unbraid")
+            + b"".join(_bytes(5, tensor) for tensor in self._initialisers)
+            + b"".join(_bytes(11, value) for value in self._inputs)
+            + b"".join(_bytes(12, value) for value in self._outputs)
+        )
+        return _number(1, IR_VERSION) + _text(2, "unbraid") + _bytes(7, graph) + _bytes(8, _number(2, OPSET))
+
+    def _new_name(self, kind: str) -> str:
+        self._numbered += 1
+        return f"{kind}{self._numbered}"
+
+
+def _node(
+    operator: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    attributes: dict[str, int | float | Sequence[int]],
+) -> bytes:
+    return (
+        b"".join(_text(1, name) for name in inputs)
+        + b"".join(_text(2, name) for name in outputs)
+        + _text(4, operator)
+        + b"".join(_bytes(5, _attribute(name, value)) for name, value in attributes.items())
+    )
+
+
+def _attribute(name: str, value: int | float | Sequence[int]) -> bytes:
+    if isinstance(value, int):
+        return _text(1, name) + _number(3, value) + _number(20, ATTRIBUTE_INT)
+    if isinstance(value, float):
+        return _text(1, name) + _key(2, 5) + np.float32(value).tobytes() + _number(20, ATTRIBUTE_FLOAT)
+    return _text(1, name) + b"".join(_numbers(8, value)) + _number(20, ATTRIBUTE_INTS)
+
+
+def _value_info(name: str, shape: Sequence[int]) -> bytes:
+    dimensions = b"".join(_bytes(1, _number(1, size)) for size in shape)
+    tensor = _number(1, FLOAT) + _bytes(2, dimensions)
+    return _text(1, name) + _bytes(2, _bytes(1, tensor))
+
+
+# Fields in protobuf: https://protobuf.dev/programming-guides/encoding/
+
+
+def _varint(value: int) -> bytes:
+    value &= (1 << 64) - 1  # negative numbers take ten bytes
+    content = bytearray()
+    while value > 0x7F:
+        content.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*content, value])
+
+
+def _key(field: int, wire_type: int) -> bytes:
+    return _varint(field << 3 | wire_type)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _key(field, 0) + _varint(value)
+
+
+def _numbers(field: int, values: Sequence[int]) -> list[bytes]:
+    return [_number(field, int(value)) for value in values]
+
+
+def _bytes(field: int, content: bytes) -> bytes:
+    return _key(field, 2) + _varint(len(content)) + content
+
+
+def _text(field: int, text: str) -> bytes:
+    return _bytes(field, text.encode())

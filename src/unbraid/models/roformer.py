@@ -1,0 +1,236 @@
+"""Band-split transformers: BS-RoFormer and Mel-Band RoFormer, with all sizes as data.
+
+Lu et al., "Music source separation with band-split RoPE transformer" (arXiv 2309.02612), and Wang et al., "Mel-Band
+RoFormer for music source separation" (arXiv 2310.01809). Both split a spectrum into bands, which become tokens. Layers
+attend alternately along the time of a band and along the bands of a frame. For each stem, a small network per band
+turns the tokens into a complex mask. The networks differ only in their bands and in the places of the norms:
+
+    BS-RoFormer        bands side by side; one norm after all layers
+    Mel-Band RoFormer  overlapping bands, whose masks are averaged; a norm after each transformer
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.models.folder import DESCRIPTION, Model
+from unbraid.models.graphs import GraphTemplate, TensorPlace
+
+CHANNELS = 2
+NUMBERS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
+
+CLASS_NAME = "Roformer"
+
+TOKENS = "tokens"  # output of the graph: (bands, frames, width)
+MASKS = "mask_estimators."  # beginning of the names of tensors that aren't in the graph
+
+ALIGNMENT = 64  # bytes; every tensor in `weights.bin` starts at a multiple
+
+
+@dataclass(frozen=True, slots=True)
+class RoformerSizes:
+    """All sizes of a network. Names of the published settings are in brackets where they differ."""
+
+    bands: tuple[tuple[int, int], ...]
+    """First bin of each band, and the bin after its last one."""
+    bins: int
+    frames: int
+    """Frames of a segment."""
+    width: int
+    """Numbers of a token (dim)."""
+    heads: int
+    head_width: int
+    """Numbers of an attention head (dim_head)."""
+    hidden: int
+    """Width of the hidden layer between attentions."""
+    layers: int
+    """Pairs of transformers, along time and along bands (depth)."""
+    time_depth: int
+    """Attentions of a transformer along time (time_transformer_depth)."""
+    band_depth: int
+    """Attentions of a transformer along bands (freq_transformer_depth)."""
+    stems: int
+    """Estimated stems (num_stems)."""
+    mask_widths: tuple[int, ...]
+    """Widths of the hidden layers that estimate masks."""
+    transformer_norms: bool
+    """Whether a norm ends each transformer."""
+    final_norm: bool
+    """Whether a norm ends the last layer."""
+    zero_dc: bool = False
+    """Whether the stems have no constant part (bin 0)."""
+
+    @property
+    def depths(self) -> tuple[int, int]:
+        """Attentions of both transformers of a layer."""
+        return self.time_depth, self.band_depth
+
+    @property
+    def band_numbers(self) -> tuple[int, ...]:
+        """Numbers of each band in a frame."""
+        return tuple(NUMBERS * (stop - start) for start, stop in self.bands)
+
+    @property
+    def bin_indices(self) -> NDArray[np.int64]:
+        """Bins of all bands, one band after the other."""
+        return np.concatenate([np.arange(start, stop, dtype=np.int64) for start, stop in self.bands])
+
+    @property
+    def mask_gains(self) -> NDArray[np.float32]:
+        """Factor for the sum of masks at each bin: 1 / number of its bands, (bins,)."""
+        counts = np.bincount(self.bin_indices, minlength=self.bins)
+        gains = np.divide(1, counts, out=np.zeros(self.bins, np.float32), where=counts > 0)
+        if self.zero_dc:
+            gains[0] = 0
+        return gains.astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sizes for JSON."""
+        return {name: _as_lists(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, sizes: dict[str, Any]) -> RoformerSizes:
+        """Return the sizes that `to_dict` wrote. Raises TypeError, ValueError and KeyError."""
+        bands = tuple((int(start), int(stop)) for start, stop in sizes["bands"])
+        return cls(**{**sizes, "bands": bands, "mask_widths": tuple(sizes["mask_widths"])})
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each published tensor that the network needs, by name."""
+        width, inner = self.width, self.heads * self.head_width
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.layers):
+            for axis, depth in enumerate(self.depths):
+                for block in range(depth):
+                    prefix = block_prefix(layer, axis, block)
+                    shapes[f"{prefix}.0.norm.gamma"] = (width,)
+                    shapes[f"{prefix}.0.to_qkv.weight"] = (3 * inner, width)
+                    shapes[f"{prefix}.0.to_gates.weight"] = (self.heads, width)
+                    shapes[f"{prefix}.0.to_gates.bias"] = (self.heads,)
+                    shapes[f"{prefix}.0.to_out.0.weight"] = (width, inner)
+                    shapes[f"{prefix}.1.net.0.gamma"] = (width,)
+                    shapes[f"{prefix}.1.net.1.weight"] = (self.hidden, width)
+                    shapes[f"{prefix}.1.net.1.bias"] = (self.hidden,)
+                    shapes[f"{prefix}.1.net.4.weight"] = (width, self.hidden)
+                    shapes[f"{prefix}.1.net.4.bias"] = (width,)
+                if self.transformer_norms:
+                    shapes[f"layers.{layer}.{axis}.norm.gamma"] = (width,)
+        for axis in range(2):
+            shapes[rotation_name(axis)] = (self.head_width // 2,)
+        if self.final_norm:
+            shapes["final_norm.gamma"] = (width,)
+        for band, numbers in enumerate(self.band_numbers):
+            shapes[f"band_split.to_features.{band}.0.gamma"] = (numbers,)
+            shapes[f"band_split.to_features.{band}.1.weight"] = (width, numbers)
+            shapes[f"band_split.to_features.{band}.1.bias"] = (width,)
+        for stem in range(self.stems):
+            for band, numbers in enumerate(self.band_numbers):
+                widths = (width, *self.mask_widths, 2 * numbers)
+                for step, (before, after) in enumerate(pairwise(widths)):
+                    prefix = mask_prefix(stem, band, step)
+                    shapes[f"{prefix}.weight"] = (after, before)
+                    shapes[f"{prefix}.bias"] = (after,)
+        return shapes
+
+
+def block_prefix(layer: int, axis: int, block: int) -> str:
+    """Return the beginning of the names of an attention and its hidden layer. `axis`: 0 for time, 1 for bands."""
+    return f"layers.{layer}.{axis}.layers.{block}"
+
+
+def rotation_name(axis: int) -> str:
+    """Return the name of the rates of the rotary position embedding. All layers share them, for each axis."""
+    return f"{block_prefix(0, axis, 0)}.0.rotary_embed.freqs"
+
+
+def mask_prefix(stem: int, band: int, step: int) -> str:
+    """Return the beginning of the names of a linear layer that estimates masks. Activations are between them."""
+    return f"{MASKS}{stem}.to_freqs.{band}.0.{2 * step}"
+
+
+def mel_bands(sample_rate: int, n_fft: int, count: int) -> tuple[tuple[int, int], ...]:
+    """Return the bins of `count` overlapping bands that are equally wide on Slaney's mel scale.
+
+    A band reaches from the centre of the one before it to the centre of the one after it, exclusively, as the
+    triangular filters of `librosa.filters.mel` do. The first band also has bin 0, and the last one the highest bin.
+    """
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), count + 2))
+    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    bands = []
+    for band, (low, high) in enumerate(zip(edges[:-2], edges[2:], strict=True)):
+        start, stop = np.searchsorted(bins, low, "right"), np.searchsorted(bins, high, "left")
+        bands.append((0 if band == 0 else int(start), len(bins) if band == count - 1 else int(stop)))
+    return tuple(bands)
+
+
+# Slaney's "Auditory Toolbox" (1998): linear below 1000 Hz, logarithmic above.
+_HZ_PER_MEL = 200 / 3
+_LINEAR_UNTIL_HZ = 1000.0
+_LINEAR_UNTIL_MEL = _LINEAR_UNTIL_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27
+
+
+def _hz_to_mel(hz: float) -> float:
+    if hz < _LINEAR_UNTIL_HZ:
+        return hz / _HZ_PER_MEL
+    return float(_LINEAR_UNTIL_MEL + np.log(hz / _LINEAR_UNTIL_HZ) / _LOG_STEP)
+
+
+def _mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
+    logarithmic = _LINEAR_UNTIL_HZ * np.exp(_LOG_STEP * (mels - _LINEAR_UNTIL_MEL))
+    return np.where(mels < _LINEAR_UNTIL_MEL, mels * _HZ_PER_MEL, logarithmic)
+
+
+def layout(sizes: RoformerSizes) -> tuple[TensorPlace, ...]:
+    """Return the places of the tensors in `weights.bin`.
+
+    Matrices are stored in float16. Vectors stay in float32: they take no space, and norms act on every number.
+    """
+    places, offset = [], 0
+    for name, shape in sizes.shapes().items():
+        length = int(np.prod(shape)) * (2 if len(shape) > 1 else 4)
+        places.append(TensorPlace(name, shape, offset, length))
+        offset += length + -length % ALIGNMENT
+    return tuple(places)
+
+
+def read_sizes(folder: Path) -> RoformerSizes | None:
+    """Return the sizes in the description of a model folder; None for another kind of network."""
+    network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
+    return RoformerSizes.from_dict(network["sizes"]) if network.get("class") == CLASS_NAME else None
+
+
+def roformer_template(sizes: RoformerSizes, description: dict[str, Any]) -> GraphTemplate:
+    """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
+    from unbraid.models.roformer_graph import build_graph
+
+    tensors = layout(sizes)
+    network = {"class": CLASS_NAME, "sizes": sizes.to_dict()}
+    return GraphTemplate(
+        name=CLASS_NAME.lower(),
+        description={**description, "network": network},
+        class_name=CLASS_NAME,
+        arguments={"sources": list(description["sources"]), "sizes": sizes.to_dict()},
+        defaults={},
+        tensors=tensors,
+        built=build_graph(sizes, tensors),
+    )
+
+
+def template_of_roformer(model: Model) -> GraphTemplate | None:
+    """Return the graph for the sizes in a model's description; None for another kind of network."""
+    sizes = None if model.members else read_sizes(model.folder)
+    return None if sizes is None else roformer_template(sizes, {"sources": list(model.sources)})
+
+
+def _as_lists(value: Any) -> Any:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_as_lists(item) for item in value]
+    return value

@@ -1,0 +1,137 @@
+"""The runtime for band-split transformers on the processor: OpenVINO for the tokens, then masks band by band.
+
+The weights of the masks are 80 % of a published Mel-Band RoFormer, and each is used once for a segment. In the graph
+they would be in memory in float32, twice while it is compiled. Here they stay in their file in float16, which is
+mapped into memory, and one matrix at a time is converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from unbraid.audio.arrays import Floats
+from unbraid.errors import ModelError
+from unbraid.models import Model
+from unbraid.models.folder import DESCRIPTION, SPECTRA, SPECTRUM, WEIGHTS
+from unbraid.models.graphs import TensorPlace
+from unbraid.models.roformer import (
+    CHANNELS,
+    MASKS,
+    NUMBERS,
+    TOKENS,
+    RoformerSizes,
+    layout,
+    mask_prefix,
+)
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime, compile_network, import_openvino
+
+
+class RoformerRuntime:
+    """A band-split transformer. Concurrent calls share the `threads`. See `Runtime`. Raises ModelError."""
+
+    inputs = frozenset({SPECTRUM})
+    outputs = frozenset({SPECTRA})
+    any_length = False
+
+    def __init__(
+        self,
+        model: Model,
+        sizes: RoformerSizes,
+        shapes: Mapping[str, Sequence[int]],
+        *,
+        threads: int,
+        jobs: int,
+        cache_compiled: bool,
+    ) -> None:
+        expected = (1, CHANNELS, sizes.bins, sizes.frames, 2)
+        if tuple(shapes[SPECTRUM]) != expected or len(model.sources) != sizes.stems:
+            raise ModelError("doesn't fit its network. Install the model again.", subject=str(model.folder))
+        self.jobs = jobs
+        self._sizes = sizes
+        self._weights = _map_weights(model.folder / WEIGHTS, layout(sizes))
+        self._tokens = OpenVinoRuntime(
+            model.graph,
+            shapes,
+            threads=threads,
+            jobs=jobs,
+            description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
+        )
+        self._layer = _LinearLayer(threads)
+
+    @contextmanager
+    def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
+        """See `Runtime.run`."""
+        with self._tokens.run(inputs) as outputs:
+            masks = [self._masks(outputs[TOKENS], stem) for stem in range(self._sizes.stems)]
+        spectrum = inputs[SPECTRUM].view(np.complex64)[..., 0]  # (1, channels, bins, frames)
+        spectra = np.stack([mask * spectrum for mask in masks], axis=1)
+        yield {SPECTRA: spectra.view(np.float32).reshape(*spectra.shape, 2)}
+
+    def _masks(self, tokens: Floats, stem: int) -> np.ndarray:
+        """Masks of a stem: tokens (bands, frames, width) -> complex (channels, bins, frames)."""
+        sizes = self._sizes
+        total = np.zeros((sizes.frames, sizes.bins * NUMBERS), np.float32)
+        for band, (start, stop) in enumerate(sizes.bands):
+            x = tokens[band]
+            for step in range(len(sizes.mask_widths) + 1):
+                prefix = mask_prefix(stem, band, step)
+                if step:
+                    x = np.tanh(x)
+                x = self._layer.apply(x, self._weights[f"{prefix}.weight"], self._weights[f"{prefix}.bias"])
+            values, gates = np.split(x, 2, axis=1)
+            # A sigmoid that can't overflow.
+            total[:, start * NUMBERS : stop * NUMBERS] += values * (0.5 + 0.5 * np.tanh(0.5 * gates))
+        total *= np.repeat(sizes.mask_gains, NUMBERS)
+        by_bin = total.view(np.complex64).reshape(sizes.frames, sizes.bins, CHANNELS)
+        return np.ascontiguousarray(by_bin.transpose(2, 1, 0))
+
+
+class _LinearLayer:
+    """A matrix product in OpenVINO, for matrices of any size. Thread-safe."""
+
+    def __init__(self, threads: int) -> None:
+        operations, numpy_types = import_module("openvino.opset13"), (np.float32, np.float16, np.float32)
+        shapes = ([-1, -1], [-1, -1], [-1])
+        x, weight, bias = (
+            operations.parameter(shape, kind) for shape, kind in zip(shapes, numpy_types, strict=True)
+        )
+        product = operations.matmul(
+            x, operations.convert(weight, np.float32), transpose_a=False, transpose_b=True
+        )
+        network = import_openvino().Model([operations.add(product, bias)], [x, weight, bias], "linear")
+        self._compiled = compile_network(network, threads=threads)
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def apply(self, x: Floats, weight: np.ndarray, bias: Floats) -> Floats:
+        """Return x (rows, inputs) times weight (outputs, inputs, float16) plus bias: (rows, outputs)."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer([np.ascontiguousarray(x), weight, bias], share_inputs=True, share_outputs=True)
+            result: Floats = request.get_output_tensor().data.copy()
+            return result
+        finally:
+            self._idle.put(request)
+
+
+def _map_weights(path: Path, places: Sequence[TensorPlace]) -> dict[str, np.ndarray]:
+    """Map the weights of the masks into memory, by name. Raises ModelError if the file is too short."""
+    content = np.memmap(path, np.uint8, "r")
+    if content.size < max(place.offset + place.length for place in places):
+        raise ModelError("is too short. Install the model again.", subject=str(path))
+    return {
+        place.name: content[place.offset : place.offset + place.length]
+        .view("<f2" if place.float16 else "<f4")
+        .reshape(place.shape)
+        for place in places
+        if place.name.startswith(MASKS)
+    }
