@@ -1,10 +1,12 @@
 """Run a published implementation of band-split transformers. Runs in the environment of that program.
 
     python benchmarks/roformer_original.py weights KIND FOLDER
-    python benchmarks/roformer_original.py stems KIND FOLDER [--half]
+    python benchmarks/roformer_original.py stems KIND FOLDER [--half] [--double]
 
 `weights` writes FOLDER/model.ckpt and FOLDER/model.yaml: random weights with the sizes of a published model. `stems`
-separates FOLDER/segments.npy into FOLDER/stems.npy. `--half` rounds the matrices to float16 first.
+separates FOLDER/segments.npy into FOLDER/stems.npy. `--half` rounds the matrices to float16 first, and
+`--double` computes in float64.
+
 `benchmarks/roformer_parity.py` calls this program; it says how to create the environment.
 """
 
@@ -77,12 +79,13 @@ def main() -> None:
     parser.add_argument("kind", choices=MODELS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--half", action="store_true")
+    parser.add_argument("--double", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(2)
     if options.action == "weights":
         write_weights(options.kind, options.folder)
     else:
-        write_stems(options.kind, options.folder, half=options.half)
+        write_stems(options.kind, options.folder, half=options.half, double=options.double)
 
 
 def build(kind: str) -> torch.nn.Module:
@@ -110,17 +113,20 @@ def write_weights(kind: str, folder: Path) -> None:
     (folder / "model.yaml").write_text(yaml.safe_dump(config))
 
 
-def write_stems(kind: str, folder: Path, *, half: bool) -> None:
+def write_stems(kind: str, folder: Path, *, half: bool, double: bool) -> None:
     """Estimate the stems of each segment: (segments, 2, samples) -> (segments, stems, 2, samples)."""
     network = build(kind)
     state = torch.load(folder / "model.ckpt", weights_only=True)
     if half:
         state = {name: value.half().float() if value.ndim > 1 else value for name, value in state.items()}
     network.load_state_dict(state)
+    if double:
+        network.double()
     stems = []
     with torch.inference_mode():
         for segment in np.load(folder / "segments.npy"):
-            estimate = network(torch.from_numpy(segment)[None])[0].numpy()
+            mixture = torch.from_numpy(segment)[None]
+            estimate = network(mixture.double() if double else mixture)[0].float().numpy()
             stems.append(estimate.reshape(-1, *segment.shape))
     np.save(folder / "stems.npy", np.stack(stems))
 

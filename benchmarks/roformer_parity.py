@@ -2,10 +2,11 @@
 
     python3.11 -m venv ORIGINAL
     ORIGINAL/bin/pip install bs-roformer-infer==0.1.5 melband-roformer-infer==0.1.5
-    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six] [--seconds 12]
+    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six] [--seconds 8] [--double]
 
 Both separate the same segments of a song, which are added up in the same way. The first error compares the networks:
-the original has its matrices rounded to float16 too. The second one includes the rounding.
+the original has its matrices rounded to float16 too. The second one includes the rounding. With `--double`, the
+original computes in float64, and a third error says how far it is from that in float32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +40,15 @@ def main() -> None:
     parser.add_argument("python", type=Path, help="Python of the original's environment")
     parser.add_argument("song", type=Path)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--seconds", type=float, default=12, help="length of the part of the song")
+    parser.add_argument("--seconds", type=float, default=8, help="length of the part of the song")
+    parser.add_argument("--overlap", type=float, default=0, help="overlap of segments, from 0 to below 1")
+    parser.add_argument("--double", action="store_true", help="the original computes in float64")
     options = parser.parse_args()
     mixture = read(options.song, options.seconds)
     for kind in options.kinds:
         with tempfile.TemporaryDirectory() as folder:
-            exact, rounded = compare(options.python, kind, Path(folder), mixture)
-        sys.stdout.write(f"{kind}: {exact}; with rounding {rounded}\n")
-        sys.stdout.flush()
+            comparison = Comparison(options.python, kind, Path(folder), mixture, options.overlap)
+            comparison.run(double=options.double)
 
 
 def read(path: Path, seconds: float) -> Floats:
@@ -55,34 +58,55 @@ def read(path: Path, seconds: float) -> Floats:
     return np.concatenate(list(song.blocks()), axis=1)[:, : int(seconds * song.sample_rate)]
 
 
-def compare(python: Path, kind: str, folder: Path, mixture: Floats) -> tuple[str, str]:
-    """Return the errors of all stems, without and with the rounding of the weights."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A network with random weights, and the song that both programs separate."""
 
-    def original(*arguments: str) -> None:
-        subprocess.run([python, PROGRAM, *arguments], check=True, stderr=subprocess.DEVNULL)
+    python: Path
+    kind: str
+    folder: Path
+    mixture: Floats
+    overlap: float
 
-    original("weights", kind, str(folder))
-    model = find_model(folder / "model.ckpt")
-    network = model.members[0].model if model.members else model
-    segments = list(plan(network, mixture.shape[1]))
-    inputs = [read_segment(mixture, segment) for segment in segments]
-    np.save(folder / "segments.npy", np.stack(inputs))
-    loaded = Network(network, network.segment, RuntimeLoader(network, "cpu").load)
-    ours = add_up([loaded.estimate(part, range(len(network.sources))) for part in inputs], segments, network)
-    del loaded
-    texts = []
-    for more in (["--half"], []):
-        original("stems", kind, str(folder), *more)
-        theirs = add_up(list(np.load(folder / "stems.npy")), segments, network)
-        errors = 10 * np.log10(((ours - theirs) ** 2).sum((1, 2)) / (theirs**2).sum((1, 2)))
+    def run(self, *, double: bool) -> None:
+        """Print the errors of all stems."""
+        self._call("weights")
+        model = find_model(self.folder / "model.ckpt")
+        network = model.members[0].model if model.members else model
+        segments = list(plan(network, self.mixture.shape[1], self.overlap))
+        inputs = [read_segment(self.mixture, segment) for segment in segments]
+        np.save(self.folder / "segments.npy", np.stack(inputs))
+        loaded = Network(network, network.segment, RuntimeLoader(network, "cpu").load)
+        estimates = [loaded.estimate(part, range(len(network.sources))) for part in inputs]
+        ours = add_up(estimates, segments, network)
+        del loaded
+
+        def original(*more: str) -> Floats:
+            self._call("stems", *more)
+            return add_up(list(np.load(self.folder / "stems.npy")), segments, network)
+
+        precision = ["--double"] if double else []
+        exact = original("--half", *precision)
+        self._print("same weights", network, ours, exact)
+        if double:
+            self._print("the original in float32", network, original("--half"), exact)
+        self._print("with rounded weights", network, ours, original(*precision))
+
+    def _call(self, action: str, *more: str) -> None:
+        command = [self.python, PROGRAM, action, self.kind, self.folder, *more]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+
+    def _print(self, what: str, network: Model, stems: Floats, exact: Floats) -> None:
+        errors = 10 * np.log10(((stems - exact) ** 2).sum((1, 2)) / (exact**2).sum((1, 2)))
         pairs = zip(network.sources, errors, strict=True)
-        texts.append(", ".join(f"{name} {error:.1f} dB" for name, error in pairs))
-    return texts[0], texts[1]
+        text = ", ".join(f"{name} {error:.1f} dB" for name, error in pairs)
+        sys.stdout.write(f"{self.kind}, {what}: {text}\n")
+        sys.stdout.flush()
 
 
-def plan(network: Model, samples: int) -> Iterator[Segment]:
+def plan(network: Model, samples: int, overlap: float) -> Iterator[Segment]:
     """Cut the song as the separator does."""
-    return plan_segments(samples, network.segment, network.overlap, context="inside")
+    return plan_segments(samples, network.segment, overlap, context="inside")
 
 
 def read_segment(mixture: Floats, segment: Segment) -> Floats:

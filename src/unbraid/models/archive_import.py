@@ -21,11 +21,13 @@ from unbraid.models.cache import locked, new_model_folder
 from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.convert import SHARED
 from unbraid.models.download import DownloadProgress
-from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, load_model_folder
+from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, Model, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.models.mdx import is_converted
 from unbraid.models.mdx_settings import known_settings
+from unbraid.models.roformer import CLASS_NAME
 from unbraid.models.tar import TarError, TarMember, TarReader
+from unbraid.models.templates import template_of
 
 EXPORT = "unbraid models export"  # the command
 
@@ -193,6 +195,10 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
         if not is_converted(folder, mdx):
             raise damaged
         return
+    if entry.roformer:
+        if not _is_roformer(entry, model):
+            raise damaged
+        return
     assert entry.graph is not None
     template = load_template(entry.graph)
     settings = {**template.description, "sources": list(entry.sources), "licence": entry.licence}
@@ -203,6 +209,22 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
     for network in networks or {folder}:
         if not (_is_described(network, settings, "sha256") and _fits(network, template)):
             raise damaged
+
+
+def _is_roformer(entry: CatalogEntry, model: Model) -> bool:
+    """Whether the model has the stems of `entry`, and each network the graph that belongs to its sizes."""
+    networks = [member.model for member in model.members] or [model]
+    templates = [template_of(network) for network in networks]
+    return (model.sources, model.licence) == (entry.sources, entry.licence) and all(
+        template is not None
+        and template.class_name == CLASS_NAME
+        and (network.folder / WEIGHTS).stat().st_size == _weights_size(template)
+        for network, template in zip(networks, templates, strict=True)
+    )
+
+
+def _weights_size(template: GraphTemplate) -> int:
+    return max(tensor.offset + tensor.length for tensor in template.tensors)
 
 
 def _is_described(folder: Path, settings: Mapping[str, Any], other: str) -> bool:
@@ -216,6 +238,5 @@ def _is_described(folder: Path, settings: Mapping[str, Any], other: str) -> bool
 
 def _fits(folder: Path, template: GraphTemplate) -> bool:
     """Whether the graph is the shipped one, and the weights have its size."""
-    size = max(tensor.offset + tensor.length for tensor in template.tensors)
     same_graph = (folder / GRAPH).read_bytes() == template.graph.read_bytes()
-    return same_graph and (folder / WEIGHTS).stat().st_size == size
+    return same_graph and (folder / WEIGHTS).stat().st_size == _weights_size(template)

@@ -13,8 +13,9 @@ from typing import Any
 from unbraid.models.cache import cache_folder
 from unbraid.models.folder import DESCRIPTION, NETWORKS
 from unbraid.models.graphs import load_template
-from unbraid.models.mdx_settings import FORM
+from unbraid.models.mdx_settings import FORM as MDX_FORM
 from unbraid.models.published import ModelFile
+from unbraid.models.roformer import FORM as ROFORMER_FORM
 
 HERE = Path(__file__).parent
 OWN = "own.toml"
@@ -52,6 +53,8 @@ class CatalogEntry:
     """SHA-256 of the files of a TensorFlow checkpoint, if the files are archives of it; empty where it is unknown."""
     mdx: str | None = None
     """Of an MDX-Net: the hash of its file in the tables of UVR; see `unbraid.models.mdx`."""
+    roformer: bool = False
+    """Whether the files are the checkpoint and the config of a band-split transformer (`unbraid.models.roformer`)."""
 
     @property
     def place(self) -> Path:
@@ -64,7 +67,12 @@ class CatalogEntry:
 
         An installed model of another version is downloaded again, so that a corrected graph takes effect.
         """
-        graph = f"mdx{FORM}" if self.mdx else self.graph and _graph_hash(self.graph)
+        if self.mdx:
+            graph: str | None = f"mdx{MDX_FORM}"
+        elif self.roformer:
+            graph = f"roformer{ROFORMER_FORM}"
+        else:
+            graph = self.graph and _graph_hash(self.graph)
         return "+".join(Path(file.name).stem for file in self.files) + f".{graph}" if graph else ""
 
     @property

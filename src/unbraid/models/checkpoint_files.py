@@ -7,18 +7,18 @@ NAME.yaml or config_NAME.yaml                       the config; or the only conf
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from pathlib import Path
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
-from unbraid.models import graphs, onnx_writer, roformer, roformer_files, roformer_graph
 from unbraid.models.cache import cache_folder, locked
 from unbraid.models.folder import Model, load_model_folder
+from unbraid.models.published import CHECKPOINTS
+from unbraid.models.roformer import FORM
 from unbraid.models.roformer_config import is_config
+from unbraid.models.roformer_files import convert_roformer
 
-ENDINGS = (".ckpt", ".th", ".pt", ".safetensors")
 CONFIG_ENDINGS = (".yaml", ".yml")
 
 LICENCE = "not stated"  # checkpoints don't contain their licence
@@ -26,7 +26,7 @@ LICENCE = "not stated"  # checkpoints don't contain their licence
 
 def checkpoint_called(name: str, folder: Path) -> Path | None:
     """Return the checkpoint NAME.* in a folder if it has a config; None if there is none."""
-    for ending in ENDINGS:
+    for ending in CHECKPOINTS:
         path = folder / f"{name}{ending}"
         if Path(name).name == name and path.is_file() and config_of(path) is not None:
             return path
@@ -35,13 +35,8 @@ def checkpoint_called(name: str, folder: Path) -> Path | None:
 
 def checkpoints_in(folder: Path) -> list[str]:
     """Return the names of all checkpoints with a config in a folder."""
-    paths = (path for path in sorted(folder.iterdir()) if path.suffix in ENDINGS)
+    paths = (path for path in sorted(folder.iterdir()) if path.suffix in CHECKPOINTS)
     return list(dict.fromkeys(path.stem for path in paths if config_of(path) is not None))
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether the path is a file with the ending of a checkpoint."""
-    return path.suffix in ENDINGS and path.is_file()
 
 
 def config_of(checkpoint: Path) -> Path | None:
@@ -52,7 +47,7 @@ def config_of(checkpoint: Path) -> Path | None:
             if is_config(folder / f"{beginning}{stem}{ending}"):
                 return folder / f"{beginning}{stem}{ending}"
     configs = [path for path in folder.iterdir() if path.suffix in CONFIG_ENDINGS and is_config(path)]
-    checkpoints = [path for path in folder.iterdir() if path.suffix in ENDINGS]
+    checkpoints = [path for path in folder.iterdir() if path.suffix in CHECKPOINTS]
     return configs[0] if len(configs) == len(checkpoints) == 1 else None
 
 
@@ -65,14 +60,14 @@ def find_checkpoint(checkpoint: Path) -> Model:
             subject=str(checkpoint),
         )
     sums = [_checksum(checkpoint), _checksum(config)]
-    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, _fingerprint()]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, FORM]).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
     if (model := _intact(folder)) is not None:
         return model
     with locked(folder):
         if (model := _intact(folder)) is not None:
             return model
-        roformer_files.convert_roformer(
+        convert_roformer(
             checkpoint, config, folder, name=checkpoint.stem, version=sums[0][:8], licence=LICENCE
         )
         return load_model_folder(folder)
@@ -92,9 +87,3 @@ def _checksum(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
-
-
-def _fingerprint() -> str:
-    """Return the SHA-256 of the code that converts, so that a corrected graph takes effect."""
-    modules = (graphs, onnx_writer, roformer, roformer_files, roformer_graph)
-    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()

@@ -8,12 +8,12 @@ from pathlib import Path
 from unbraid.errors import ModelError
 from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, load_choice
 from unbraid.models.catalog import CatalogEntry, catalog, find_entry
-from unbraid.models.checkpoint_files import find_checkpoint, is_checkpoint
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
 from unbraid.models.mdx_settings import ENDING
 from unbraid.models.older_demucs import replacement_for
+from unbraid.models.published import CHECKPOINTS
 
 
 def find_model(
@@ -76,7 +76,9 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
         from unbraid.models.mdx import load_mdx_file
 
         return load_mdx_file(Path(name))
-    if is_checkpoint(Path(name)):
+    if Path(name).suffix in CHECKPOINTS and Path(name).is_file():
+        from unbraid.models.checkpoint_files import find_checkpoint
+
         return find_checkpoint(Path(name))
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)

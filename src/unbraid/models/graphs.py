@@ -123,13 +123,9 @@ def template_for(class_name: str, arguments: Mapping[str, Any]) -> GraphTemplate
     )
 
 
-def template_of(model: Model) -> GraphTemplate | None:
-    """Return the shipped or built graph that equals the graph of `model`; None if there is none."""
-    from unbraid.models.roformer import template_of_roformer  # it uses this module
-
+def shipped_template_of(model: Model) -> GraphTemplate | None:
+    """Return the shipped graph that equals the graph of `model`; None if there is none."""
     graph = model.graph.read_bytes()
-    if (built := template_of_roformer(model)) is not None:
-        return built if built.read_graph() == graph else None
     return next((known for known in templates() if known.graph.read_bytes() == graph), None)
 
 

@@ -109,6 +109,14 @@ def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
             paths[0], entry.place, entry.mdx, name=entry.name, version=entry.version, licence=entry.licence
         )
         return
+    if entry.roformer:
+        from unbraid.models.roformer_files import convert_roformer
+
+        checkpoint, config = paths
+        convert_roformer(
+            checkpoint, config, entry.place, name=entry.name, version=entry.version, licence=entry.licence
+        )
+        return
     from unbraid.models.checkpoints import unpacked
     from unbraid.models.convert import convert_bag
     from unbraid.models.readers.packages import read_package

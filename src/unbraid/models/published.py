@@ -7,6 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 PACKAGE = "pkg:pypi/"
 
+CHECKPOINTS = (".ckpt", ".th", ".pt", ".safetensors")
+"""Endings of files with weights that have a config beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:

@@ -21,13 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.models.folder import DESCRIPTION, Model
-from unbraid.models.graphs import GraphTemplate, TensorPlace
+from unbraid.models.folder import DESCRIPTION
+from unbraid.models.graphs import TensorPlace
 
 CHANNELS = 2
 NUMBERS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
 
 CLASS_NAME = "Roformer"
+
+FORM = 1
+"""Number of the form of graphs and weights. A change of it converts checkpoints and downloads models again."""
 
 TOKENS = "tokens"  # output of the graph: (bands, frames, width)
 MASKS = "mask_estimators."  # beginning of the names of tensors that aren't in the graph
@@ -205,29 +208,6 @@ def read_sizes(folder: Path) -> RoformerSizes | None:
     """Return the sizes in the description of a model folder; None for another kind of network."""
     network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
     return RoformerSizes.from_dict(network["sizes"]) if network.get("class") == CLASS_NAME else None
-
-
-def roformer_template(sizes: RoformerSizes, description: dict[str, Any]) -> GraphTemplate:
-    """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
-    from unbraid.models.roformer_graph import build_graph
-
-    tensors = layout(sizes)
-    network = {"class": CLASS_NAME, "sizes": sizes.to_dict()}
-    return GraphTemplate(
-        name=CLASS_NAME.lower(),
-        description={**description, "network": network},
-        class_name=CLASS_NAME,
-        arguments={"sources": list(description["sources"]), "sizes": sizes.to_dict()},
-        defaults={},
-        tensors=tensors,
-        built=build_graph(sizes, tensors),
-    )
-
-
-def template_of_roformer(model: Model) -> GraphTemplate | None:
-    """Return the graph for the sizes in a model's description; None for another kind of network."""
-    sizes = None if model.members else read_sizes(model.folder)
-    return None if sizes is None else roformer_template(sizes, {"sources": list(model.sources)})
 
 
 def _as_lists(value: Any) -> Any:

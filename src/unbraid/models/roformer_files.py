@@ -24,10 +24,10 @@ from unbraid.models.roformer import (
     block_prefix,
     mask_prefix,
     mel_bands,
-    roformer_template,
     rotation_name,
 )
 from unbraid.models.roformer_config import SIZES, RoformerConfig, read_roformer_config
+from unbraid.models.templates import roformer_template
 
 NETWORK = "network"  # folder of the network inside a model with a rest
 

@@ -226,7 +226,7 @@ class Roformer(nn.Module):
 
     def _masked(self, spectrum: Tensor, masks: Tensor) -> Tensor:
         """Multiply the spectrum by the mean of the masks at each bin."""
-        by_bin = masks.float().reshape(
+        by_bin = masks.to(spectrum.dtype).reshape(
             *masks.shape[:2], -1, 2, 2
         )  # (batch, frames, bins of all bands, channels, 2)
         total = by_bin.new_zeros(*by_bin.shape[:2], len(self.gains), 2, 2)

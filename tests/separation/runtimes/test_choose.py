@@ -14,7 +14,8 @@ import torch
 from unbraid.errors import SettingError
 from unbraid.models import Model, load_model_folder
 from unbraid.models.folder import Member
-from unbraid.models.graphs import load_template, template_of
+from unbraid.models.graphs import load_template
+from unbraid.models.templates import template_of
 from unbraid.separation.runtimes import choose
 from unbraid.separation.runtimes.choose import choose_gpu
 
@@ -156,7 +157,7 @@ import sys
 from pathlib import Path
 from dataclasses import replace
 from unbraid.models import find_model
-from unbraid.models.graphs import template_of
+from unbraid.models.templates import template_of
 from unbraid.separation.runtimes.choose import choose_gpu
 model = replace(find_model("lite"), folder=Path({str(published_model.folder)!r}))
 assert template_of(model)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 
@@ -19,7 +21,6 @@ TUPLE = "tag:yaml.org,2002:python/tuple"
 
 def read_config(path: Path) -> dict[str, dict[str, Any]]:
     """Return the sections of a config. Raises ModelError if it is no YAML file of sections."""
-    import yaml  # slow, and only needed here
 
     class Loader(yaml.SafeLoader):
         """The safe loader, for which a tuple is a list."""
@@ -39,7 +40,7 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 raise ValueError("its lists are nested too deeply")
-        sections = yaml.load(content, Loader)
+        sections = _loaded(content, Loader)
         if not isinstance(sections, dict) or not all(isinstance(name, str) for name in sections):
             raise ValueError("it isn't a list of names with values")
         return sections
@@ -47,9 +48,17 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
         raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
     except yaml.constructor.ConstructorError as error:
         raise _unusable(path, f"it has an entry that settings don't need ({error.problem})") from error
-    # RecursionError: deeply nested lists. AttributeError: invalid dates.
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
+    # RecursionError: deeply nested lists.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _unusable(path, str(error) if type(error) is ValueError else "it is not YAML") from error
+
+
+def _loaded(content: bytes, loader: type[yaml.SafeLoader]) -> Any:
+    """Build the content. Raises YAMLError."""
+    try:
+        return yaml.load(content, loader)
+    except (ValueError, AttributeError) as error:  # dates such as 2020-99-99
+        raise yaml.YAMLError(str(error)) from error
 
 
 def _unusable(path: Path, reason: str) -> ModelError:

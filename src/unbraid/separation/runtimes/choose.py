@@ -17,8 +17,8 @@ from unbraid.cores import usable_cores
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.models.folder import DESCRIPTION
-from unbraid.models.graphs import template_of
 from unbraid.models.roformer import read_sizes
+from unbraid.models.templates import template_of
 from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
 
 if TYPE_CHECKING:

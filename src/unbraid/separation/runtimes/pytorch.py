@@ -13,7 +13,8 @@ from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
-from unbraid.models.graphs import GraphTemplate, template_of
+from unbraid.models.graphs import GraphTemplate
+from unbraid.models.templates import template_of
 from unbraid.networks.build import build_network
 from unbraid.separation.runtimes.base import GpuOutOfMemory
 from unbraid.separation.runtimes.pytorch_batches import Batches
