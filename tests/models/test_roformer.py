@@ -127,6 +127,7 @@ def setting(section: str, **values: Any) -> Callable[[Config], object]:
     [
         (setting("model", new_layer=3, b=1), "Unbraid doesn't know its setting model.b, model.new_layer"),
         (setting("inference", mode="x"), "Unbraid doesn't know its setting inference.mode"),
+        (setting("inference", normalize=True), "doesn't support inference.normalize: true"),
         (setting("audio", x=1), "Unbraid doesn't know its setting audio.x"),
         (setting("more", x=1), "Unbraid doesn't know its section more"),
         (setting("model", skip_connection=True), "doesn't support model.skip_connection: True"),

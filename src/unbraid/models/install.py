@@ -113,9 +113,8 @@ def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
         from unbraid.models.roformer_files import convert_roformer
 
         checkpoint, config = paths
-        convert_roformer(
-            checkpoint, config, entry.place, name=entry.name, version=entry.version, licence=entry.licence
-        )
+        labels = {"name": entry.name, "version": entry.version, "licence": entry.licence}
+        convert_roformer(checkpoint, config, entry.place, sources=entry.sources, **labels)
         return
     from unbraid.models.checkpoints import unpacked
     from unbraid.models.convert import convert_bag

@@ -115,6 +115,11 @@ class RoformerConfig:
         others = [name for name in self.instruments if name != self.target]
         return others[0] if len(others) == 1 else f"no_{self.target}"
 
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems of the model."""
+        return self.sources if self.rest is None else (*self.sources, self.rest)
+
 
 def is_config(path: Path) -> bool:
     """Whether a YAML file has a section `model`, unlike a bag of Demucs models."""
@@ -149,6 +154,8 @@ def _checked(path: Path, sections: Mapping[str, Any]) -> RoformerConfig:
     for key, allowed in FIXED.items():
         if key in model and model[key] not in allowed:
             raise ValueError(f"Unbraid doesn't support model.{key}: {model[key]}")
+    if inference.get("normalize"):
+        raise ValueError("Unbraid doesn't support inference.normalize: true")
     n_fft, hop = (_whole(model, f"model.stft_{key}", f"stft_{key}") for key in ("n_fft", "hop_length"))
     if model.get("stft_win_length", n_fft) != n_fft:
         raise ValueError("model.stft_win_length differs from model.stft_n_fft")

@@ -38,13 +38,25 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def convert_roformer(
-    checkpoint: Path, config: Path, folder: Path, *, name: str, version: str, licence: str
+    checkpoint: Path,
+    config: Path,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    licence: str,
+    sources: tuple[str, ...] | None = None,
 ) -> None:
     """Write the model folder for a checkpoint and its config atomically, over an older one.
 
-    Raises ModelError if the files don't fit together, or if the folder can't be written.
+    `sources`: the stems that it must have; None: any. Raises ModelError if the files don't fit together, or if the
+    folder can't be written.
     """
     settings = read_roformer_config(config)
+    if sources not in (None, settings.stems):
+        raise ModelError(
+            f"separates {', '.join(settings.stems)}, not {', '.join(sources or ())}.", subject=str(config)
+        )
     state = read_state(checkpoint)
     try:
         sizes = sizes_of({tensor: state.shape(tensor) for tensor in state}, settings)
