@@ -2,7 +2,7 @@
 
     python3.11 -m venv ORIGINAL
     ORIGINAL/bin/pip install bs-roformer-infer==0.1.5 melband-roformer-infer==0.1.5
-    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six] [--seconds 8] [--double]
+    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six] [--seconds 8]
 
 Both separate the same segments of a song, which are added up in the same way. The first error compares the networks:
 the original has its matrices rounded to float16 too. The second one includes the rounding. With `--double`, the
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from unbraid.audio.arrays import Floats
 from unbraid.models import Model, find_model
@@ -42,13 +43,14 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seconds", type=float, default=8, help="length of the part of the song")
     parser.add_argument("--overlap", type=float, default=0, help="overlap of segments, from 0 to below 1")
+    parser.add_argument("--chunk", type=int, help="samples of a segment (default: as published)")
     parser.add_argument("--double", action="store_true", help="the original computes in float64")
     options = parser.parse_args()
     mixture = read(options.song, options.seconds)
     for kind in options.kinds:
         with tempfile.TemporaryDirectory() as folder:
             comparison = Comparison(options.python, kind, Path(folder), mixture, options.overlap)
-            comparison.run(double=options.double)
+            comparison.run(options.chunk, double=options.double)
 
 
 def read(path: Path, seconds: float) -> Floats:
@@ -68,9 +70,14 @@ class Comparison:
     mixture: Floats
     overlap: float
 
-    def run(self, *, double: bool) -> None:
-        """Print the errors of all stems."""
+    def run(self, chunk: int | None, *, double: bool) -> None:
+        """Print the errors of all stems. `chunk`: samples of a segment; None: as published."""
         self._call("weights")
+        if chunk:
+            path = self.folder / "model.yaml"
+            config = yaml.safe_load(path.read_text("utf-8"))
+            config["inference"]["chunk_size"] = chunk
+            path.write_text(yaml.safe_dump(config), "utf-8")
         model = find_model(self.folder / "model.ckpt")
         network = model.members[0].model if model.members else model
         segments = list(plan(network, self.mixture.shape[1], self.overlap))

@@ -52,13 +52,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         default="auto",
         metavar="MODEL",
         help="name of a model (see `unbraid models`), downloaded on first use; a name in --repo; or the path of a "
-        "model folder or an MDX-Net, FILE.onnx (default: %(default)s, the best available model)",
+        "model folder, an MDX-Net or a checkpoint (default: %(default)s, the best available model)",
     )
     parser.add_argument(
         "--repo",
         type=Path,
         metavar="DIR",
-        help="folder of published weights (.th or .safetensors, .yaml, .onnx) to load the model from",
+        help="folder of published weights (.th, .ckpt, .safetensors or .onnx, and .yaml) to load the model from",
     )
     parser.add_argument(
         "--stems",
