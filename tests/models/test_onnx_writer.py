@@ -1,4 +1,4 @@
-"""Graphs that are written without the package `onnx` are valid, and have what was asked for."""
+"""Graphs that are written without the package `onnx` are valid, and compute what their nodes say."""
 
 from __future__ import annotations
 

@@ -119,10 +119,10 @@ class OpenVinoRuntime:
             self._idle.put(request)
 
 
-def compile_network(network: Any, *, threads: int) -> Any:
-    """Compile a network that was built in memory; its sizes may be dynamic."""
+def compile_network(network: Any, *, threads: int, more: Mapping[str, Any] | None = None) -> Any:
+    """Compile a network in memory; its sizes may be dynamic. `more`: other options of OpenVINO."""
     with _loading:
-        return _core().compile_model(network, "CPU", _options(threads))
+        return _core().compile_model(network, "CPU", {**_options(threads), **(more or {})})
 
 
 def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
@@ -157,14 +157,20 @@ def _load(
 
 
 def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any]) -> Any:
+    network = prepare_network(graph, shapes)
+    probe_memory(THREADS_BYTES)
+    return _core().compile_model(network, "CPU", dict(options))
+
+
+def prepare_network(graph: Path, shapes: Mapping[str, Sequence[int]]) -> Any:
+    """Read a graph for inputs of these shapes, and apply our changes to it."""
     network = _core().read_model(graph)
     # Static shapes make the compiled graph a quarter faster than dynamic ones.
     network.reshape({name: list(shape) for name, shape in shapes.items()})
     operations = import_module("openvino.opset13")
     for change in openvino_passes.PASSES:
         change(network, operations)
-    probe_memory(THREADS_BYTES)
-    return _core().compile_model(network, "CPU", dict(options))
+    return network
 
 
 @cache

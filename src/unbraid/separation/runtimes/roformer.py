@@ -55,7 +55,7 @@ class RoformerRuntime:
             raise ModelError("doesn't fit its network. Install the model again.", subject=str(model.folder))
         self.jobs = jobs
         self._sizes = sizes
-        self._weights = _map_weights(model.folder / WEIGHTS, layout(sizes))
+        self._masks = Masks(sizes, model.folder / WEIGHTS, threads=threads)
         self._tokens = OpenVinoRuntime(
             model.graph,
             shapes,
@@ -63,18 +63,29 @@ class RoformerRuntime:
             jobs=jobs,
             description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
         )
-        self._layer = _LinearLayer(threads)
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
-        with self._tokens.run(inputs) as outputs:
-            masks = [self._masks(outputs[TOKENS], stem) for stem in range(self._sizes.stems)]
         spectrum = inputs[SPECTRUM].view(np.complex64)[..., 0]  # (1, channels, bins, frames)
-        spectra = np.stack([mask * spectrum for mask in masks], axis=1)
-        yield {SPECTRA: spectra.view(np.float32).reshape(*spectra.shape, 2)}
+        shape = (1, self._sizes.stems, *inputs[SPECTRUM].shape[1:])
+        spectra: Floats = np.empty(shape, np.float32)
+        products = spectra.view(np.complex64)[..., 0]
+        with self._tokens.run(inputs) as outputs:
+            for stem in range(self._sizes.stems):
+                np.multiply(self._masks.estimate(outputs[TOKENS], stem), spectrum[0], out=products[0, stem])
+        yield {SPECTRA: spectra}
 
-    def _masks(self, tokens: Floats, stem: int) -> np.ndarray:
+
+class Masks:
+    """The networks that estimate masks from tokens. Thread-safe. Raises ModelError if weights are missing."""
+
+    def __init__(self, sizes: RoformerSizes, weights: Path, *, threads: int) -> None:
+        self._sizes = sizes
+        self._weights = _map_weights(weights, layout(sizes))
+        self._layer = _LinearLayer(threads)
+
+    def estimate(self, tokens: Floats, stem: int) -> np.ndarray:
         """Masks of a stem: tokens (bands, frames, width) -> complex (channels, bins, frames)."""
         sizes = self._sizes
         total = np.zeros((sizes.frames, sizes.bins * NUMBERS), np.float32)
@@ -83,14 +94,14 @@ class RoformerRuntime:
             for step in range(len(sizes.mask_widths) + 1):
                 prefix = mask_prefix(stem, band, step)
                 if step:
-                    x = np.tanh(x)
+                    np.tanh(x, out=x)
                 x = self._layer.apply(x, self._weights[f"{prefix}.weight"], self._weights[f"{prefix}.bias"])
             values, gates = np.split(x, 2, axis=1)
             # A sigmoid that can't overflow.
             total[:, start * NUMBERS : stop * NUMBERS] += values * (0.5 + 0.5 * np.tanh(0.5 * gates))
         total *= np.repeat(sizes.mask_gains, NUMBERS)
         by_bin = total.view(np.complex64).reshape(sizes.frames, sizes.bins, CHANNELS)
-        return np.ascontiguousarray(by_bin.transpose(2, 1, 0))
+        return by_bin.transpose(2, 1, 0)
 
 
 class _LinearLayer:

@@ -1,0 +1,133 @@
+"""Where the time of one segment goes in a band-split transformer with random weights, by kind of layer.
+
+    python benchmarks/roformer_profile.py [--kind mel|bs|six]
+
+Times of the tokens are OpenVINO's own, of each operation. GFLOP are counted from the sizes: two for each product.
+`speed_peak.py` measures the peak of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from itertools import accumulate, pairwise
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.models.folder import GRAPH, SPECTRUM, WEIGHTS
+from unbraid.models.roformer import RoformerSizes, layout, mel_bands
+from unbraid.models.roformer_graph import build_graph
+from unbraid.separation.runtimes import openvino, roformer
+
+WIDTHS = [2] * 24 + [4] * 12 + [12] * 8 + [24] * 8 + [48] * 8 + [128, 129]
+COMMON = {"bins": 1025, "heads": 8, "head_width": 64, "time_depth": 1, "band_depth": 1}
+SIDE_BY_SIDE = {
+    "bands": tuple(pairwise(accumulate(WIDTHS, initial=0))),
+    "transformer_norms": False,
+    "final_norm": True,
+}
+SIZES = {
+    "mel": RoformerSizes(
+        **COMMON,
+        bands=mel_bands(44_100, 2048, 60),
+        frames=801,
+        width=384,
+        hidden=1536,
+        layers=6,
+        stems=1,
+        mask_widths=(1536, 1536),
+        transformer_norms=True,
+        final_norm=False,
+    ),
+    "bs": RoformerSizes(
+        **COMMON, **SIDE_BY_SIDE, frames=801, width=512, hidden=2048, layers=12, stems=1, mask_widths=(2048,)
+    ),
+    "six": RoformerSizes(
+        **COMMON, **SIDE_BY_SIDE, frames=1151, width=256, hidden=1024, layers=12, stems=6, mask_widths=(1024,)
+    ),
+}
+# OpenVINO's kinds of operations. Products of queries and keys, softmax and products with values are one `Subgraph`, as
+# are sums, rotations and gates.
+KINDS = {
+    "FullyConnected": "linear layers",
+    "Subgraph": "attention, rotation, gates, sums",
+    "RMS": "norms",
+}
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kind", choices=SIZES, default="mel")
+    sizes = SIZES[parser.parse_args().kind]
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = profile(sizes, Path(folder))
+    gflop = {"linear layers": linear_gflop(sizes), "masks": mask_gflop(sizes)}
+    gflop["attention, rotation, gates, sums"] = attention_gflop(sizes)
+    total = sum(seconds.values())
+    sys.stdout.write("| kind | share | GFLOP | GFLOP/s |\n| --- | --- | --- | --- |\n")
+    for kind, time_s in sorted(seconds.items(), key=lambda item: -item[1]):
+        counts = f"{gflop[kind]:.0f} | {gflop[kind] / time_s:.0f}" if kind in gflop else "|"
+        sys.stdout.write(f"| {kind} | {time_s / total:.1%} | {counts} |\n")
+    sys.stdout.write(f"\n{total:.1f} s for {(sizes.frames - 1)} hops\n")
+
+
+def profile(sizes: RoformerSizes, folder: Path) -> dict[str, float]:
+    """Return the seconds of one segment by kind of layer."""
+    places, rng = layout(sizes), np.random.default_rng(0)
+    with (folder / WEIGHTS).open("wb") as file:
+        for place in places:
+            file.seek(place.offset)
+            values = rng.standard_normal(prod(place.shape), np.float32) * place.shape[-1] ** -0.5
+            file.write(values.astype("<f2" if place.float16 else "<f4").tobytes())
+    (folder / GRAPH).write_bytes(build_graph(sizes, places))
+    shape = (1, 2, sizes.bins, sizes.frames, 2)
+    spectrum = rng.standard_normal(shape, np.float32)
+    network = openvino.prepare_network(folder / GRAPH, {SPECTRUM: shape})
+    compiled = openvino.compile_network(network, threads=None, jobs=1, more={"PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    seconds: dict[str, float] = defaultdict(float)
+    for _ in range(2):  # the first run is slower
+        request.infer({SPECTRUM: spectrum})
+    for step in request.get_profiling_info():
+        seconds[KINDS.get(step.node_type, "copies and others")] += step.real_time.total_seconds()
+    masks = roformer.Masks(sizes, folder / WEIGHTS, threads=None, jobs=1)
+    tokens = request.get_output_tensor().data
+    started = time.perf_counter()
+    for stem in range(sizes.stems):
+        masks.estimate(tokens, stem)
+    seconds["masks"] = time.perf_counter() - started
+    return seconds
+
+
+def linear_gflop(sizes: RoformerSizes) -> float:
+    """Products of the linear layers for all tokens, without those of masks and of the band split."""
+    inner = sizes.heads * sizes.head_width
+    weights = sizes.width * (4 * inner + sizes.heads + 2 * sizes.hidden)
+    tokens = sizes.frames * len(sizes.bands)
+    return 2e-9 * tokens * weights * sizes.layers * sum(sizes.depths)
+
+
+def attention_gflop(sizes: RoformerSizes) -> float:
+    """Products of queries with keys, and of their softmax with values."""
+    lengths = (sizes.frames, len(sizes.bands))
+    per_token = sum(depth * length for depth, length in zip(sizes.depths, lengths, strict=True))
+    tokens = sizes.frames * len(sizes.bands)
+    return 4e-9 * tokens * per_token * sizes.heads * sizes.head_width * sizes.layers
+
+
+def mask_gflop(sizes: RoformerSizes) -> float:
+    """Products of the networks that estimate masks."""
+    weights = sum(prod(shape) for name, shape in sizes.shapes().items() if "mask" in name and len(shape) > 1)
+    return 2e-9 * sizes.frames * weights
+
+
+if __name__ == "__main__":
+    main()
