@@ -91,14 +91,14 @@ def profile(sizes: RoformerSizes, folder: Path) -> dict[str, float]:
     shape = (1, 2, sizes.bins, sizes.frames, 2)
     spectrum = rng.standard_normal(shape, np.float32)
     network = openvino.prepare_network(folder / GRAPH, {SPECTRUM: shape})
-    compiled = openvino.compile_network(network, threads=None, jobs=1, more={"PERF_COUNT": True})
+    compiled = openvino.compile_network(network, threads=usable_cores(), more={"PERF_COUNT": True})
     request = compiled.create_infer_request()
     seconds: dict[str, float] = defaultdict(float)
     for _ in range(2):  # the first run is slower
         request.infer({SPECTRUM: spectrum})
     for step in request.get_profiling_info():
         seconds[KINDS.get(step.node_type, "copies and others")] += step.real_time.total_seconds()
-    masks = roformer.Masks(sizes, folder / WEIGHTS, threads=None, jobs=1)
+    masks = roformer.Masks(sizes, folder / WEIGHTS, threads=usable_cores())
     tokens = request.get_output_tensor().data
     started = time.perf_counter()
     for stem in range(sizes.stems):

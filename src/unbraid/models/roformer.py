@@ -206,7 +206,10 @@ def layout(sizes: RoformerSizes) -> tuple[TensorPlace, ...]:
 
 def read_sizes(folder: Path) -> RoformerSizes | None:
     """Return the sizes in the description of a model folder; None for another kind of network."""
-    network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
+    try:
+        network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
+    except FileNotFoundError:  # a model in memory that has only a graph
+        return None
     return RoformerSizes.from_dict(network["sizes"]) if network.get("class") == CLASS_NAME else None
 
 

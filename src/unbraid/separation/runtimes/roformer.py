@@ -1,12 +1,13 @@
 """The runtime for band-split transformers on the processor: OpenVINO for the tokens, then masks band by band.
 
-The weights of the masks are 80 % of a published Mel-Band RoFormer, and each is used once for a segment. In the graph
-they would be in memory in float32, twice while it is compiled. Here they stay in their file in float16, which is
-mapped into memory, and one matrix at a time is converted.
+The weights of the masks are 90 % of a published Mel-Band RoFormer, and each is used once for a segment. In the graph
+they would be in memory in float32, twice while it is compiled. Here they stay in their file in float16. One matrix at a
+time is read from the system's cache of files, and converted.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -82,7 +83,7 @@ class Masks:
 
     def __init__(self, sizes: RoformerSizes, weights: Path, *, threads: int) -> None:
         self._sizes = sizes
-        self._weights = _map_weights(weights, layout(sizes))
+        self._weights = _Weights(weights, layout(sizes))
         self._layer = _LinearLayer(threads)
 
     def estimate(self, tokens: Floats, stem: int) -> np.ndarray:
@@ -95,7 +96,8 @@ class Masks:
                 prefix = mask_prefix(stem, band, step)
                 if step:
                     np.tanh(x, out=x)
-                x = self._layer.apply(x, self._weights[f"{prefix}.weight"], self._weights[f"{prefix}.bias"])
+                weight, bias = (self._weights.read(f"{prefix}.{part}") for part in ("weight", "bias"))
+                x = self._layer.apply(x, weight, bias)
             values, gates = np.split(x, 2, axis=1)
             # A sigmoid that can't overflow.
             total[:, start * NUMBERS : stop * NUMBERS] += values * (0.5 + 0.5 * np.tanh(0.5 * gates))
@@ -134,15 +136,18 @@ class _LinearLayer:
             self._idle.put(request)
 
 
-def _map_weights(path: Path, places: Sequence[TensorPlace]) -> dict[str, np.ndarray]:
-    """Map the weights of the masks into memory, by name. Raises ModelError if the file is too short."""
-    content = np.memmap(path, np.uint8, "r")
-    if content.size < max(place.offset + place.length for place in places):
-        raise ModelError("is too short. Install the model again.", subject=str(path))
-    return {
-        place.name: content[place.offset : place.offset + place.length]
-        .view("<f2" if place.float16 else "<f4")
-        .reshape(place.shape)
-        for place in places
-        if place.name.startswith(MASKS)
-    }
+class _Weights:
+    """The weights of the masks in their file, which stays open. Thread-safe. Raises ModelError if it is too short."""
+
+    def __init__(self, path: Path, places: Sequence[TensorPlace]) -> None:
+        self._file = path.open("rb", buffering=0)
+        if os.fstat(self._file.fileno()).st_size < max(place.offset + place.length for place in places):
+            raise ModelError("is too short. Install the model again.", subject=str(path))
+        self._places = {place.name: place for place in places if place.name.startswith(MASKS)}
+
+    def read(self, name: str) -> np.ndarray:
+        """Return a tensor, float16 or float32."""
+        place = self._places[name]
+        # A mapping of the file would count as memory of the process: 0.4 GB.
+        content = os.pread(self._file.fileno(), place.length, place.offset)
+        return np.frombuffer(content, "<f2" if place.float16 else "<f4").reshape(place.shape)
