@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.cores import usable_cores
 from unbraid.models.folder import GRAPH, SPECTRUM, WEIGHTS
 from unbraid.models.roformer import RoformerSizes, layout, mel_bands
 from unbraid.models.roformer_graph import build_graph

@@ -100,9 +100,7 @@ def find_in_repo(name: str, folder: Path) -> Model:
     elif replacement := replacement_for(name):
         raise ModelError(replacement)
     else:
-        known = ", ".join(
-            dict.fromkeys([*checkpoints_in(folder), *repo.bags, *repo.networks, *repo.mdx])
-        )
+        known = ", ".join(dict.fromkeys([*checkpoints_in(folder), *repo.bags, *repo.networks, *repo.mdx]))
         advice = (
             f"Choose {known}."
             if known
