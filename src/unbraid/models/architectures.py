@@ -7,7 +7,8 @@ To add a model of a new architecture:
    `python -m unbraid.networks.export_graphs`.
 3. Add the model (files, checksums, graph, speed, licence) to `catalog.toml`.
 
-A model of a registered architecture needs the third step only.
+A model of a registered architecture needs the third step only. MDX-Nets bring their graphs in their files
+(`unbraid.models.mdx`): a new one needs an entry in `catalog.toml` only.
 
 This module imports nothing heavy. It refers to PyTorch networks by their dotted names, which the runtimes import when
 they need them.
