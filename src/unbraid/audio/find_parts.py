@@ -71,9 +71,10 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
             readable.append(mended)
         elif readable:
             readable[-1] = _joined([readable[-1], part])
-    # FFmpeg may find the settings in headers of several parts.
-    whole = _joined(found)
-    return readable or [whole if _channels(whole, stream) else found[0]]
+    if readable:
+        return readable
+    whole = _joined(found)  # FFmpeg may find the settings in headers of several parts
+    return [whole if _channels(whole, stream) else found[0]]
 
 
 def _joined(parts: list[FilePart]) -> FilePart:
