@@ -141,6 +141,10 @@ def setting(section: str, **values: Any) -> Callable[[Config], object]:
         (setting("model", stft_hop_length=400), "is out of range"),
         (setting("model", stft_n_fft="512"), "model.stft_n_fft must be a whole number"),
         (setting("audio", chunk_size=10**9), "its segments"),
+        (
+            lambda c: (c["model"].update(stft_hop_length=8), c["audio"].update(chunk_size=40_000)),
+            "more than 4000",
+        ),
         (setting("inference", num_overlap=0), "inference.num_overlap must be a whole number"),
         (setting("training", instruments=None), "must list the stems"),
         (setting("training", instruments=["a/b"]), "can't be a file name"),

@@ -80,6 +80,8 @@ KNOWN: Mapping[str, frozenset[str]] = {
 SAMPLE_RATE = 44_100
 CHUNK = 352_800  # 8 s
 MOST_SECONDS = 30  # of a chunk; published ones have 8 to 13.4 s
+# Frames of a segment's spectrum; published ones have 801 to 1335. Memory for attention grows with their square.
+MOST_FRAMES = 4000
 OVERLAPS = 2  # networks that read each sample
 
 
@@ -165,6 +167,10 @@ def _checked(path: Path, sections: Mapping[str, Any]) -> RoformerConfig:
     chunk = _whole({"chunk_size": CHUNK, **audio, **inference}, "inference.chunk_size", "chunk_size")
     if not 2 * n_fft <= chunk <= MOST_SECONDS * rate:
         raise ValueError(f"its segments (chunk_size) must have up to {MOST_SECONDS} s")
+    if chunk // hop > MOST_FRAMES:
+        raise ValueError(
+            f"its segments (chunk_size) have {chunk // hop} spectra (stft_hop_length), more than {MOST_FRAMES}"
+        )
     overlaps = _whole({"num_overlap": OVERLAPS, **inference}, "inference.num_overlap", "num_overlap")
     if not 1 <= overlaps <= 64:
         raise ValueError("inference.num_overlap is out of range")
