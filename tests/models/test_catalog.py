@@ -17,10 +17,9 @@ from unbraid.models.cache import CACHE
 from unbraid.models.catalog import find_entry
 from unbraid.models.download import OFFLINE
 from unbraid.models.graphs import template_for
-from unbraid.models.published import CHECKPOINTS
+from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
 from unbraid.models.readers.packages import signature_of
 from unbraid.models.readers.tensorflow import DATA, INDEX
-from unbraid.models.roformer import FORM
 from unbraid.models.sources import MIRROR
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +63,7 @@ def test_a_roformer_is_a_checkpoint_and_its_config(name: str) -> None:
     assert Path(checkpoint.name).suffix in CHECKPOINTS and Path(config.name).suffix == ".yaml"
     assert all(len(one.sha256) == 64 for file in entry.files for one in file.all)
     assert find_entry(checkpoint.name) == entry
-    assert not entry.installed and entry.version.endswith(f".roformer{FORM}")
+    assert not entry.installed and entry.version.endswith(f".roformer{ROFORMER_FORM}")
 
 
 def test_every_score_has_a_source_and_is_a_mean() -> None:

@@ -14,8 +14,7 @@ from unbraid.models.cache import cache_folder
 from unbraid.models.folder import DESCRIPTION, NETWORKS
 from unbraid.models.graphs import load_template
 from unbraid.models.mdx_settings import FORM as MDX_FORM
-from unbraid.models.published import ModelFile
-from unbraid.models.roformer import FORM as ROFORMER_FORM
+from unbraid.models.published import ROFORMER_FORM, ModelFile
 
 HERE = Path(__file__).parent
 OWN = "own.toml"

@@ -14,8 +14,7 @@ from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.cache import cache_folder, locked
 from unbraid.models.folder import Model, load_model_folder
-from unbraid.models.published import CHECKPOINTS
-from unbraid.models.roformer import FORM
+from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
 from unbraid.models.roformer_config import is_config
 from unbraid.models.roformer_files import convert_roformer
 
@@ -60,7 +59,7 @@ def find_checkpoint(checkpoint: Path) -> Model:
             subject=str(checkpoint),
         )
     sums = [_checksum(checkpoint), _checksum(config)]
-    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, FORM]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, ROFORMER_FORM]).encode()).hexdigest()
     folder = cache_folder() / "repo" / key
     if (model := _intact(folder)) is not None:
         return model

@@ -9,6 +9,8 @@ PACKAGE = "pkg:pypi/"
 
 CHECKPOINTS = (".ckpt", ".th", ".pt", ".safetensors")
 """Endings of files with weights that have a config beside them."""
+ROFORMER_FORM = 1
+"""Form of the graphs and weights of Roformers. A change of it converts checkpoints and downloads models again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,6 @@ NUMBERS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
 
 CLASS_NAME = "Roformer"
 
-FORM = 1
-"""Number of the form of graphs and weights. A change of it converts checkpoints and downloads models again."""
-
 TOKENS = "tokens"  # output of the graph: (bands, frames, width)
 MASKS = "mask_estimators."  # beginning of the names of tensors that aren't in the graph
 
