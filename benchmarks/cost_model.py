@@ -64,6 +64,8 @@ PROGRESS_INTERVAL_S = 0.8
 """Interval at which progress is written during a separation."""
 UPDATE_UNITS = 9
 """Write units of one update: an item of up to 3 KB in the table, and its move in the index by state."""
+USE_COUNTS = 2
+"""Write units that count a song's upload and start in the limits of its client."""
 RANGES = 120
 """Ranges that the player reads: chunks of 5 s."""
 CALLS = 30
@@ -191,7 +193,7 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
         "WebSocket minutes": songs * MINUTES,
         "Lambda calls": songs * calls,
         "Lambda arm64": songs * calls * FUNCTION_GB * FUNCTION_S,
-        "DynamoDB writes": songs * (updates + 10) * UPDATE_UNITS,
+        "DynamoDB writes": songs * ((updates + 10) * UPDATE_UNITS + USE_COUNTS),
         "DynamoDB reads": songs * (updates + CALLS) * 2,
         "S3 writes": songs * 20,
         "S3 reads": songs * RANGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from infra.sources import image_tag, source_zip
 from infra.stack import UnbraidStack
 
 
-def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
+def assembled(
+    settings: Settings, out: Path, page: str | None = None, proxy_secret: str | None = None
+) -> Path:
     """Build the assets, write them and the templates to `out`, and return the path of the first. Raises RuntimeError.
 
-    `page`: origin of the page on CloudFront, if it exists already.
+    `page`: origin of the page on CloudFront, if it exists already. `proxy_secret`: the secret of the existing stack;
+    None: a new one.
     """
     with tempfile.TemporaryDirectory() as folder:
         own = own_models(settings.image_models)
@@ -28,16 +32,23 @@ def assembled(settings: Settings, out: Path, page: str | None = None) -> Path:
         source = source_zip(
             Path(folder, "source.zip"), package | dict(f for model in own for f in model.files())
         )
-        return synthesised(settings, code, source, image_tag(settings.image_models), out, page)
+        return synthesised(settings, code, source, image_tag(settings.image_models), out, page, proxy_secret)
 
 
 def synthesised(
-    settings: Settings, code: Path, source: Path, content: str, out: Path, page: str | None = None
+    settings: Settings,
+    code: Path,
+    source: Path,
+    content: str,
+    out: Path,
+    page: str | None = None,
+    proxy_secret: str | None = None,
 ) -> Path:
     """Write the templates for existing assets. Raises RuntimeError if cdk-nag has an unexplained finding."""
     app = App(outdir=str(out), analytics_reporting=False)
-    stack = UnbraidStack(app, settings, code, source, content, page)
+    proxy_secret = proxy_secret or secrets.token_urlsafe(32)
+    stack = UnbraidStack(app, settings, code, source, content, page, proxy_secret)
     if settings.cloudfront:
-        PageStack(app, settings, stack.files)
+        PageStack(app, settings, stack.files, proxy_secret)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return Path(app.synth().get_stack_by_name(settings.name).template_full_path)

@@ -106,7 +106,7 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
         page.build_page()
         origin = account.outputs(account.page_name).get("Page")
     say("building the code and the template")
-    template = json.loads(assemble(settings, origin).read_text("utf-8"))
+    template = json.loads(assemble(account, settings, origin).read_text("utf-8"))
     cdk_cli.cdk(ASSEMBLY, account, "diff")
     ask("Apply these changes to AWS?", yes)
     leftovers.delete_log_groups(account, template)
@@ -129,12 +129,15 @@ def deploy(account: Account, settings: Settings, yes: bool) -> None:
     say(f"ready: {outputs['Api' if outputs['Page'] == NO_PAGE else 'Page']}")
 
 
-def assemble(settings: Settings, origin: str | None) -> Path:
-    """Write the templates and assets to the folder `ASSEMBLY`, and return the path of the main template."""
+def assemble(account: Account, settings: Settings, origin: str | None) -> Path:
+    """Write the templates and assets to the folder `ASSEMBLY`, and return the path of the main template.
+
+    The secret of CloudFront's calls stays that of the existing stack.
+    """
     from infra.app import assembled
 
     shutil.rmtree(ASSEMBLY, ignore_errors=True)
-    return assembled(settings, ASSEMBLY, origin)
+    return assembled(settings, ASSEMBLY, origin, account.outputs().get("ProxySecret"))
 
 
 def deploy_page(account: Account, settings: Settings, origin: str | None) -> None:
@@ -155,7 +158,7 @@ def deploy_page(account: Account, settings: Settings, origin: str | None) -> Non
     page.publish(account, created["PageBucket"])
     if created["Page"] != origin:
         say("telling the API where the page is")
-        assemble(settings, created["Page"])
+        assemble(account, settings, created["Page"])
         cdk_cli.deploy(ASSEMBLY, account, account.name)
 
 

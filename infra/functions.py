@@ -19,15 +19,22 @@ from infra.function import Function
 from infra.names import stack_name
 from infra.rights import Rights
 from infra.storage import Storage
+from unbraid.api.routes import ROUTES
 
 BACKGROUND_TIMEOUT_S = 300
 """Timeout of background functions: a sweep lists the keys of all files."""
+
+COUNTED = {route.function for route in ROUTES if route.use is not None}
+"""Functions that count what each client uses."""
 
 Statements = Sequence[iam.PolicyStatement]
 
 
 class Functions(Construct):
-    """`dispatch`, `notify`, `push`: the rights to dispatch a song, to send notifications, to send to WebSockets."""
+    """`dispatch`, `notify`, `push`: the rights to dispatch a song, to send notifications, to send to WebSockets.
+
+    `use_limits`: further environment of the functions that count what each client uses.
+    """
 
     def __init__(
         self,
@@ -36,6 +43,7 @@ class Functions(Construct):
         *,
         code: lambda_.Code,
         environment: Mapping[str, str],
+        use_limits: Mapping[str, str],
         storage: Storage,
         dispatch: Statements,
         notify: Statements,
@@ -57,12 +65,14 @@ class Functions(Construct):
         ]
         foreground: dict[str, Statements] = {
             "upload": [
+                rights.count_use(),
                 rights.sessions("GetItem", "PutItem"),
                 rights.files("PutObject", "inputs"),
                 rights.files("ListMultipartUploadParts", "inputs"),
                 rights.files("AbortMultipartUpload", "inputs"),
             ],
             "process": [
+                rights.count_use(),
                 rights.sessions("GetItem", "PutItem"),
                 rights.files("GetObject", "inputs"),
                 # to join the parts of an upload
@@ -119,7 +129,13 @@ class Functions(Construct):
         self.notifying = [name for name in background if name != "push"]
         """Functions that may end a session and notify its user."""
         self.by_name = {
-            name: Function(self, name, code=code, environment=environment, rights=statements).function
+            name: Function(
+                self,
+                name,
+                code=code,
+                environment={**environment, **(use_limits if name in COUNTED else {})},
+                rights=statements,
+            ).function
             for name, statements in foreground.items()
         }
         for name, statements in background.items():

@@ -17,8 +17,9 @@ from infra.nag import explained
 from infra.names import stack_name
 from unbraid.api.routes import ROUTES
 
-RATE, BURST = 20, 30
-"""Requests per second, and the largest burst."""
+RATE, BURST = 100, 100
+"""Requests of all clients per second, and the largest burst. Each client has a limit of its own for calls that cost
+something (`unbraid.jobs.use`). At 50 ms a call, 100 a second need 5 of the 10 concurrent functions of a new account."""
 
 # The route, not the path: a path may contain a session id, and anyone who has it can download the stems.
 LOGGED = {

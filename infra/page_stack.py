@@ -16,9 +16,12 @@ from infra.stack import API_HOST, SOCKET_HOST
 
 
 class PageStack(Stack):
-    """`files`: origin of the links to songs and stems. The hosts of the APIs are exports of the main stack."""
+    """`files`: origin of the links to songs and stems. The hosts of the APIs are exports of the main stack.
 
-    def __init__(self, scope: Construct, settings: Settings, files: str) -> None:
+    `proxy_secret`: what CloudFront's calls carry, as in the main stack.
+    """
+
+    def __init__(self, scope: Construct, settings: Settings, files: str, proxy_secret: str) -> None:
         super().__init__(
             scope,
             page_name(settings.name),
@@ -28,6 +31,6 @@ class PageStack(Stack):
         Tags.of(self).add("application", settings.name)
         api, socket = (Fn.import_value(f"{settings.name}-{export}") for export in (API_HOST, SOCKET_HOST))
         connect = [files, f"wss://{socket}", *(signin.origins(settings.name) if settings.sign_in else ())]
-        site = Site(self, "Site", settings.name, api, connect)
+        site = Site(self, "Site", settings.name, api, proxy_secret, connect)
         for name, value in (("Page", site.origin), ("PageBucket", site.bucket.bucket_name)):
             CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

@@ -43,6 +43,10 @@ class Rights:
         """Allow actions on the table of open WebSockets."""
         return allow([f"dynamodb:{action}" for action in actions], self.storage.connections.table_arn)
 
+    def count_use(self) -> iam.PolicyStatement:
+        """Allow counting what clients use."""
+        return allow(["dynamodb:UpdateItem"], self.storage.usage.table_arn)
+
     def stream(self) -> iam.PolicyStatement:
         """Allow reading the stream of changes of the sessions."""
         actions = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")

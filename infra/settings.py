@@ -99,6 +99,9 @@ class Settings(BaseModel):
     usd_per_hour: Annotated[float, Field(gt=0)] | None = None
     """Price of one machine, for `at_most_usd`. None: the price in N. Virginia."""
 
+    songs_per_hour: Annotated[int, Field(ge=100)] = 200
+    """Songs that each client may upload, and start, in an hour: at least a batch (`unbraid.jobs.limits`)."""
+
     canary: bool = False
     """Separate a second of sound on a schedule, and raise an alarm if that fails."""
 

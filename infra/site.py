@@ -13,15 +13,19 @@ from infra.buckets import private_bucket
 from infra.nag import explained
 from unbraid.api.headers import ALWAYS, page_policy
 from unbraid.api.routes import ROUTES
+from unbraid.aws.addresses import SECRET_HEADER
 
 
 class Site(Construct):
     """`of`: name of the deployment. `api`: host of the HTTP API. `connect`: further origins that the page may call.
+    `secret`: what proves to the API that a call comes from CloudFront.
 
     CloudFront has no regions, and its names are unique in the account, so they contain the region.
     """
 
-    def __init__(self, scope: Construct, name: str, of: str, api: str, connect: Sequence[str]) -> None:
+    def __init__(
+        self, scope: Construct, name: str, of: str, api: str, secret: str, connect: Sequence[str]
+    ) -> None:
         super().__init__(scope, name)
         self.unique = f"{of}-{Aws.REGION}"
         self.bucket = private_bucket(self, "Page")
@@ -31,6 +35,7 @@ class Site(Construct):
                 api,
                 protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
                 origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
+                custom_headers={SECRET_HEADER: secret},
             ),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,

@@ -45,11 +45,18 @@ class UnbraidStack(Stack):
     """`bundle`: zip of the functions' code. `source`: zip of the image's source. `content`: hash of that source.
 
     `page`: origin of the page on CloudFront; None before it exists. It is in the stack of `page_stack`, which needs
-    this one, so this one can't refer to it.
+    this one, so this one can't refer to it. `proxy_secret`: what CloudFront's calls carry (`unbraid.aws.addresses`).
     """
 
     def __init__(
-        self, scope: Construct, settings: Settings, bundle: Path, source: Path, content: str, page: str | None
+        self,
+        scope: Construct,
+        settings: Settings,
+        bundle: Path,
+        source: Path,
+        content: str,
+        page: str | None,
+        proxy_secret: str,
     ) -> None:
         super().__init__(
             scope,
@@ -121,6 +128,11 @@ class UnbraidStack(Stack):
             "Functions",
             code=lambda_.Code.from_asset(str(bundle)),
             environment=environment,
+            use_limits={
+                "UNBRAID_USAGE": storage.usage.table_name,
+                "UNBRAID_SONGS_PER_HOUR": str(settings.songs_per_hour),
+                "UNBRAID_PROXY_SECRET": proxy_secret,
+            },
             storage=storage,
             dispatch=dispatch,
             notify=notifications.send(),
@@ -168,6 +180,7 @@ class UnbraidStack(Stack):
             SignIn=" ".join(signin.origins(settings.name)) if sign_in is not None else None,
             People=None if sign_in is None else sign_in.pool.user_pool_id,
             Page=origin,
+            ProxySecret=proxy_secret,
             SongsBucket=storage.bucket.bucket_name,
             SongsQueue=None if cpu is None else cpu.queue.queue_url,
             DeadLetters=dead_letters.queue_url,

@@ -1,4 +1,4 @@
-"""Storage: a bucket for songs and stems, tables for sessions and open WebSockets."""
+"""Storage: a bucket for songs and stems, tables for sessions, open WebSockets and what each client uses."""
 
 from __future__ import annotations
 
@@ -90,6 +90,13 @@ class Storage(Construct):
             self.connections,
             DDB3="Only open WebSockets: a page that reconnects subscribes again.",
         )
+
+        # A table of its own: backups and the stream of the sessions leave out what clients use.
+        self.usage = self._table(
+            "Usage",
+            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        )
+        explained(self.usage, DDB3="Counts of the current hour, which a new hour begins again.")
 
     def _table(self, name: str, **definition: object) -> dynamodb.Table:
         return dynamodb.Table(

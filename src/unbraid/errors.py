@@ -187,6 +187,14 @@ class Busy(JobError):  # noqa: N818
     """The session is already working on something else, or the user has too many waiting."""
 
 
+class LimitReached(JobError):  # noqa: N818
+    """The client has used up what it may use for now. The same request may succeed in `retry_after_s` seconds."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class TooLarge(JobError):  # noqa: N818
     """The song is larger or longer than the limits allow."""
 
@@ -233,6 +241,7 @@ HTTP_STATUS: dict[type[UnbraidError], int] = {
     Forbidden: 403,
     UploadMissing: 409,
     Busy: 409,
+    LimitReached: 429,
     TooLarge: 413,
     UnsupportedMedia: 415,
     Unavailable: 503,

@@ -48,6 +48,12 @@ def test_limits_equal_the_apps_except_for_a_longer_lease(monkeypatch: pytest.Mon
     assert (limits.models, limits.max_attempts, limits.per_owner_active) == (("lite", "htdemucs"), 5, 2)
 
 
+def test_songs_per_hour_must_be_at_least_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNBRAID_SONGS_PER_HOUR", "99")
+    with pytest.raises(SettingError, match="UNBRAID_SONGS_PER_HOUR must be at least UNBRAID_MAX_BATCH"):
+        Settings.load()
+
+
 def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SENDER", "ENDPOINT", "QUEUE_URL", "MODELS", "PER_OWNER_ACTIVE", "OIDC_ISSUER", "LINK_S"):
         monkeypatch.setenv(f"UNBRAID_{name}", "")

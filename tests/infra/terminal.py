@@ -209,7 +209,7 @@ class Terminal:
         """Print what stands for the output of another program."""
         sys.stderr.write("…\n")
 
-    def _assemble(self, chosen: Settings, origin: str | None) -> Path:
+    def _assemble(self, _account: Account, chosen: Settings, origin: str | None) -> Path:
         self._settings, self._origin = chosen, chosen.site or origin
         file = self._folder / "template.json"
         file.write_text(json.dumps(self._template(Account.opened(chosen.name))))

@@ -42,7 +42,7 @@ def test_an_unexplained_cdk_nag_finding_fails(tmp_path: Path) -> None:
     with zipfile.ZipFile(empty, "w") as file:
         file.writestr("empty", "")
     app = App(outdir=str(tmp_path / "out"), analytics_reporting=False)
-    stack = UnbraidStack(app, Settings(), empty, empty, "content", None)
+    stack = UnbraidStack(app, Settings(), empty, empty, "content", None, "secret")
     s3.Bucket(stack, "Open")
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with pytest.raises(RuntimeError, match="S3 Bucket has server access logs disabled"):

@@ -44,6 +44,40 @@ def test_the_page_forwards_calls_to_the_api(synth: Synth) -> None:
     assert {"Fn::ImportValue": "unbraid-api-host"} in hosts
 
 
+def test_calls_of_cloudfront_carry_a_secret_that_only_counting_functions_know(synth: Synth) -> None:
+    main = synth(cloudfront=True)
+    secret = main["Outputs"]["ProxySecret"]["Value"]
+    assert len(secret) == 43
+    config = one(synth(stack="page", cloudfront=True), "CloudFront::Distribution")["DistributionConfig"]
+    headers = [origin.get("OriginCustomHeaders", []) for origin in config["Origins"]]
+    assert sorted(headers, key=len) == [[], [{"HeaderName": "x-proxy-secret", "HeaderValue": secret}]]
+    knowing = {name for name, each in main["Resources"].items() if f'"{secret}"' in json.dumps(each)}
+    assert {main["Resources"][name]["Properties"]["FunctionName"] for name in knowing} == {
+        "unbraid-upload",
+        "unbraid-process",
+    }
+    assert synth(site="https://music.example.org")["Outputs"]["ProxySecret"]["Value"] != secret
+
+
+def test_a_later_deployment_keeps_the_secret(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from infra import app
+
+    given = list[str | None]()
+
+    def assembled(_settings: Settings, out: Path, _page: str | None, proxy_secret: str | None) -> Path:
+        given.append(proxy_secret)
+        return out
+
+    monkeypatch.setattr(deploy, "ASSEMBLY", tmp_path / "assembly")
+    monkeypatch.setattr(app, "assembled", assembled)
+    deploy.assemble(account, Settings(), None)
+    stack(account, ProxySecret="abc")
+    deploy.assemble(account, Settings(), None)
+    assert given == [None, "abc"]
+
+
 class FakeCdk:
     """Stands for the CDK's command line: creates the stacks in moto. `refuse`: CloudFront refuses the account."""
 
@@ -52,7 +86,7 @@ class FakeCdk:
         self.origins: list[str | None] = []
         self.deployed: list[tuple[str, str | None]] = []
 
-    def assemble(self, settings: Settings, origin: str | None) -> Path:
+    def assemble(self, account: Account, settings: Settings, origin: str | None) -> Path:
         self.origins.append(settings.site or origin)
         template = deploy.ASSEMBLY.parent / "template.json"
         template.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def test_every_function_has_its_own_role_for_lambda_only(template: Template) -> 
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-WRITES = {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject", "s3:DeleteObject"}
+WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "s3:PutObject", "s3:DeleteObject"}
 
 
 @pytest.mark.parametrize("name", ["status", "history", "models", "config"])
@@ -109,6 +109,18 @@ def test_rights_on_songs_are_those_that_uploads_in_parts_need(
         if any(text(resource).endswith("/inputs/*") for resource in listed(each["Resource"]))
     }
     assert allowed == actions
+
+
+def test_only_functions_that_take_songs_count_use_and_they_may_only_add(synth: Synth) -> None:
+    template = synth()
+    counting = {
+        role: statement["Action"]
+        for role, statement in all_statements(template)
+        if any("StorageUsage" in text(resource) for resource in listed(statement["Resource"]))
+    }
+    assert counting == {
+        role_of(template, f"unbraid-{name}"): "dynamodb:UpdateItem" for name in ("upload", "process")
+    }
 
 
 def test_functions_have_no_url_and_only_known_callers(template: Template) -> None:

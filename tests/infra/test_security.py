@@ -100,7 +100,7 @@ def test_api_stages_are_throttled(template: Template) -> None:
     assert len(stages) == 2
     for stage in stages:
         settings = stage["DefaultRouteSettings"]
-        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (20, 30)
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (100, 100)
 
 
 def test_cors_allows_only_the_page(synth: Synth) -> None:

@@ -82,6 +82,7 @@ def test_settings_of_the_other_kind_of_machine_are_kept_for_later(tmp_path: Path
         ({"at_most": 0}, "at_most: "),
         ({"canary": True, "sign_in": True}, "canary can't sign in"),
         ({"at_most_usd": 0}, "at_most_usd: "),
+        ({"songs_per_hour": 99}, "songs_per_hour: "),
         (
             {"compute": "gpu", "at_most_usd": 9, "instance": "ml.p3.2xlarge"},
             "at_most_usd needs usd_per_hour, the price of ml.p3",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from infra.storage import KEPT_DAYS
 from tests.infra.template_queries import Template, one, resources, text
-from tests.simulators.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL
+from tests.simulators.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL, USAGE_TABLE
 
 from unbraid.api.routes import ROUTES
 from unbraid.aws.container.settings import ContainerSettings
@@ -109,6 +109,7 @@ def test_api_functions_time_out_before_the_api(synth: Synth) -> None:
         assert functions(synth())[route.function]["Timeout"] < 30
 
 
+USE_LIMITS = {"usage", "songs_per_hour", "proxy_secret"}
 COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "socket_api", "models"}
 
 
@@ -136,10 +137,18 @@ def test_every_environment_has_all_settings(synth: Synth, settings: dict[str, An
     ]
     # Without an endpoint there is nothing to hear from it, but the function that separates.
     assert len(environments) == len(FUNCTIONS) + (1 if "compute" in settings else 0)
+    counting = [functions(template)[name]["Environment"]["Variables"] for name in ("upload", "process")]
     for variables in environments:
         names = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
-        assert names == COMMON | extra
+        assert names == COMMON | extra | (USE_LIMITS if variables in counting else set())
         assert names <= Settings.model_fields.keys() <= ContainerSettings.model_fields.keys()
+
+
+def test_the_limit_of_songs_reaches_the_functions(synth: Synth) -> None:
+    for settings, limit in (({}, "200"), ({"songs_per_hour": 500}, "500")):
+        for name in ("upload", "process"):
+            variables = functions(synth(**settings))[name]["Environment"]["Variables"]
+            assert variables["UNBRAID_SONGS_PER_HOUR"] == limit
 
 
 def test_the_settings_accept_the_environment(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +181,8 @@ def test_users_may_choose_the_models_that_the_build_downloads(synth: Synth) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "definition"), [("Sessions", SESSIONS_TABLE), ("Connections", CONNECTIONS_TABLE)]
+    ("name", "definition"),
+    [("Sessions", SESSIONS_TABLE), ("Connections", CONNECTIONS_TABLE), ("Usage", USAGE_TABLE)],
 )
 def test_tables_equal_those_of_the_store_tests(synth: Synth, name: str, definition: dict[str, Any]) -> None:
     table = one(synth(), "DynamoDB::Table", f"Storage{name}")

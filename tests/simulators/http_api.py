@@ -196,7 +196,7 @@ class HttpApi:
         now, host = time.time(), f"{self._id}.execute-api.eu-central-1.amazonaws.com"
         source = request.client.host if request.client else ""
         extra = {
-            "x-forwarded-for": source,
+            "x-forwarded-for": ", ".join(filter(None, (request.headers.get("x-forwarded-for"), source))),
             "x-forwarded-port": "443",
             "x-forwarded-proto": "https",
             "host": host,

@@ -20,6 +20,7 @@ def serve_app(application: Any, port: int = 0) -> Iterator[str]:
         log_level="critical",
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # the client is where the connection comes from, whatever its headers say
         ws="websockets-sansio",
         timeout_graceful_shutdown=1,
     )

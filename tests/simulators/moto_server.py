@@ -66,8 +66,13 @@ CONNECTIONS_TABLE: dict[str, Any] = {
         {"AttributeName": "connection_id", "KeyType": "RANGE"},
     ],
 }
+USAGE_TABLE: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+}
 TTL = "ttl"
-"""Attribute of both tables that holds the time at which DynamoDB deletes an item."""
+"""Attribute of all tables that holds the time at which DynamoDB deletes an item."""
 
 
 def environment(url: str) -> dict[str, str]:
@@ -107,7 +112,9 @@ def _session() -> boto3.Session:
 def run_moto(log: Path) -> Iterator[str]:
     """Run a new, empty moto server. Yields its URL."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    program = Path(__file__).with_name("atomic_moto.py")
+    # -P: modules of this folder don't hide those of packages.
+    command = [sys.executable, "-P", str(program), "-H", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as file:
         server = subprocess.Popen(command, stdout=file, stderr=file)
     try:

@@ -11,6 +11,9 @@ from starlette.types import Message, Scope
 from tests.web.conftest import SONG, OpenApp
 from tests.web.test_songs import assert_problem
 
+from unbraid.errors import SettingError
+from unbraid.jobs.use import UseLimits
+from unbraid.local.settings import Settings
 from unbraid.web import bodies
 from unbraid.web.limits import Buckets, client_of
 
@@ -123,3 +126,35 @@ def test_limits_batch_size(open_app: OpenApp) -> None:
     assert_problem(app.client.post("/batch", json={"files": [file] * 3}), 422)
     assert_problem(app.client.post("/batch/status", json={"session_ids": ["x" * 32] * 3}), 422)
     assert_problem(app.client.post("/batch", json={"files": []}), 422)
+
+
+def test_limits_songs_per_hour_and_client(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 3600 * 500_000.0 + 1800
+    monkeypatch.setattr(UseLimits.__init__, "__defaults__", (None, lambda: now))
+    app = open_app(songs_per_hour=3, max_batch=2)
+    file = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
+    batch = app.client.post("/batch", json={"files": [file] * 2})
+    assert batch.status_code == 200
+    refused = app.client.post("/batch", json={"files": [file] * 2}, headers={"X-Browser-Token": "n" * 32})
+    assert assert_problem(refused, 429)["detail"] == (
+        "Each user may upload 3 songs an hour. Try again in 30 minutes."
+    )
+    assert refused.headers["retry-after"] == "1800"
+    upload = app.create_upload()
+    app.put_song(upload)
+    assert [app.process(upload).status_code for _ in range(4)] == [202, 202, 202, 429]
+    assert app.status(upload)["status"] == "PENDING"
+    now += 1800
+    assert app.client.post("/batch", json={"files": [file] * 2}).status_code == 200
+
+
+def test_songs_per_hour_must_be_at_least_a_batch() -> None:
+    with pytest.raises(SettingError, match="UNBRAID_SONGS_PER_HOUR must be at least UNBRAID_MAX_BATCH"):
+        Settings.load(songs_per_hour=99)
+
+
+def test_without_the_setting_songs_are_not_limited(open_app: OpenApp) -> None:
+    app = open_app(max_batch=100)
+    file = {"fileName": "a.mp3", "fileType": "audio/mpeg"}
+    for _ in range(3):
+        assert app.client.post("/batch", json={"files": [file] * 100}).status_code == 200

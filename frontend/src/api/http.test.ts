@@ -41,6 +41,13 @@ test('a request is repeated after the time in Retry-After', async () => {
   expect(Date.now() - begun).toBeGreaterThan(950)
 })
 
+test('a request is not repeated if the time to wait is longer than all retries', async () => {
+  const detail = 'Each user may upload 200 songs an hour. Try again in 40 minutes.'
+  answers = [{ status: 429, headers: { 'Retry-After': '2400' }, body: JSON.stringify({ detail }) }]
+  await expect(call(connection, 'POST', 'upload', {})).rejects.toThrow(detail)
+  expect(requests).toHaveLength(1)
+})
+
 test('a busy server that names the time to wait stays reachable', async () => {
   answers = [{ status: 503, headers: { 'Retry-After': '1' }, body: '' }, { status: 200, body: '{"well": true}' }]
   expect(await call(connection, 'POST', 'process', {})).toEqual({ well: true })

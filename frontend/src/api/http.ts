@@ -14,6 +14,7 @@ export interface Connection {
 }
 
 const MAX_RETRIES = 4 // after status 429, or 503 with the time to wait
+const MAX_WAIT_S = 30 // before each retry
 
 export async function call<T>(connection: Connection, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { 'X-Browser-Token': connection.browserToken }
@@ -36,7 +37,9 @@ export async function call<T>(connection: Connection, method: 'GET' | 'POST', pa
       }
     }
     const busy = response.status === 429 || (response.status === 503 && response.headers.has('Retry-After'))
-    if (!busy || retries >= MAX_RETRIES) throw problemFrom(response.status, text)
+    // A limit for the hour is left to the user: the answer says how long to wait.
+    const tooLong = Number(response.headers.get('Retry-After')) > MAX_RETRIES * MAX_WAIT_S
+    if (!busy || tooLong || retries >= MAX_RETRIES) throw problemFrom(response.status, text)
     await sleep(retryAfter(response, retries) * 1000)
   }
 }
@@ -60,7 +63,7 @@ async function send(connection: Connection, url: URL, init: RequestInit): Promis
  */
 export function retryAfter(response: Response, retries: number): number {
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN)
-  return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 2 ** retries, 1), 30)
+  return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 2 ** retries, 1), MAX_WAIT_S)
 }
 
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {

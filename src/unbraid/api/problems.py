@@ -58,6 +58,12 @@ def of_error(error: UnbraidError) -> Problem:
     return make_problem(http_status(error), error.message, fields)
 
 
+def retry_after(error: UnbraidError) -> dict[str, str]:
+    """The header `Retry-After` of an error that names the time to wait; empty for others."""
+    seconds = getattr(error, "retry_after_s", None)
+    return {} if seconds is None else {"retry-after": str(seconds)}
+
+
 def of_fields(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """The problem for pydantic's validation errors, whose `loc` begins with `body`, `query` or `path`."""
     if any(

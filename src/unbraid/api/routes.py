@@ -16,8 +16,19 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from unbraid.api.handlers import about, batches, parts, sessions
+from unbraid.jobs.use import Action, UseLimits
 
 Place = Literal["path", "query", "body"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a call counts as in the limits of its client (`jobs.use`)."""
+
+    action: Action | None = None
+    """What it does with songs; None: it counts as a call only."""
+    songs: Callable[[Any], int] = lambda _request: 1
+    """Number of songs of a request."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class Route:
     """Whether the handler acts for the caller, who must be signed in if the installation has sign-in."""
     public: bool = False
     """Whether API Gateway passes calls on without sign-in."""
+    use: Use | None = None
+    """What it counts as in the limits of its client; None: it isn't counted."""
 
     @property
     def key(self) -> str:
@@ -49,6 +62,13 @@ class Route:
         if "{" in self.path:
             return "path"
         return "query" if self.method == "GET" else "body"
+
+    def count(self, limits: UseLimits | None, client: str, max_batch: int, request: Any) -> None:
+        """Count a call in the limits of its client. Raises LimitReached."""
+        if limits is not None and self.use is not None:
+            songs = self.use.songs(request)
+            # The handler refuses a batch that is too large, so its songs don't count.
+            limits.take(client, self.use.action if songs <= max_batch else None, songs)
 
     @cached_property
     def request(self) -> type[BaseModel] | None:
@@ -67,18 +87,33 @@ class Route:
 
 
 ROUTES = (
-    Route("POST", "/upload", sessions.upload, "upload"),
-    Route("POST", "/upload/parts", parts.resume, "upload"),
+    Route("POST", "/upload", sessions.upload, "upload", use=Use("uploads")),
+    Route("POST", "/upload/parts", parts.resume, "upload", use=Use()),
     # This function may read the song already: it checks whether the song is there.
-    Route("POST", "/upload/complete", parts.complete, "process"),
-    Route("POST", "/process", sessions.process, "process", status=202),
+    Route("POST", "/upload/complete", parts.complete, "process", use=Use()),
+    Route("POST", "/process", sessions.process, "process", status=202, use=Use("starts")),
     Route("POST", "/status", sessions.status, "status"),
     Route("GET", "/status/{sessionId}", sessions.status_by_path, "status"),
     Route("POST", "/cancel", sessions.cancel, "cancel"),
     Route("POST", "/cleanup", sessions.cleanup, "cleanup"),
     Route("GET", "/history", sessions.history, "history"),
-    Route("POST", "/batch", batches.upload, "upload", tag="batches"),
-    Route("POST", "/batch/process", batches.process, "process", tag="batches", status=202),
+    Route(
+        "POST",
+        "/batch",
+        batches.upload,
+        "upload",
+        tag="batches",
+        use=Use("uploads", lambda request: len(request.files)),
+    ),
+    Route(
+        "POST",
+        "/batch/process",
+        batches.process,
+        "process",
+        tag="batches",
+        status=202,
+        use=Use("starts", lambda request: len(request.session_ids)),
+    ),
     Route("POST", "/batch/status", batches.status, "status", tag="batches"),
     # A page needs no owner to list the models, but API Gateway asks for a sign-in: each call reads the table.
     Route("GET", "/models", about.models, "models", tag="about", owner=False),

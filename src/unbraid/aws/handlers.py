@@ -13,11 +13,13 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
 from unbraid.aws import clients
+from unbraid.aws.counters import DynamoCounters
 from unbraid.aws.factory import open_sessions
 from unbraid.aws.logs import RedactedFormatter
 from unbraid.aws.settings import Settings
 from unbraid.jobs.service import Service
 from unbraid.jobs.sessions import Sessions
+from unbraid.jobs.use import UseLimits
 
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], Any]
@@ -44,6 +46,15 @@ def sessions() -> Sessions:
 def service() -> Service:
     """Return the service for users. Raises SettingError."""
     return Service(sessions())
+
+
+@cache
+def use_limits() -> UseLimits | None:
+    """Return the limits of each client; None: there are none. Raises SettingError."""
+    table = settings().usage
+    if table is None:
+        return None
+    return UseLimits(DynamoCounters(table), settings().songs_per_hour, settings().calls_per_minute)
 
 
 def count(name: str, number: int = 1) -> None:

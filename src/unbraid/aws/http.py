@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ValidationError
 
 from unbraid.api import owners
+from unbraid.api.addresses import network_of
 from unbraid.api.answers import sign_in_answer
 from unbraid.api.call import Features
 from unbraid.api.email import notification_address
@@ -33,9 +34,11 @@ from unbraid.api.problems import (
     make_problem,
     of_error,
     of_fields,
+    retry_after,
 )
 from unbraid.api.routes import ROUTES, Place, Route
 from unbraid.aws import handlers
+from unbraid.aws.addresses import address_of
 from unbraid.aws.handlers import Event, Handler, logger
 from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
@@ -95,6 +98,14 @@ class FunctionCall:
             raise Refused(make_problem(401, NOT_SIGNED_IN), {"www-authenticate": "Bearer"})
         return owners.of_user(f"{claims['iss']} {claims['sub']}")
 
+    @property
+    def client(self) -> str:
+        """Who the limits of each client count: the signed-in user, or the caller's network."""
+        settings = handlers.settings()
+        if settings.signs_in:
+            return str(self.owner)
+        return network_of(address_of(self._event, settings.proxy_secret))
+
     def zip_url(self, status: Status) -> str | None:
         """No archive: S3 can't make one."""
         return None
@@ -131,11 +142,13 @@ def _answer(route: Route | None, event: Event) -> dict[str, Any]:
         if route.owner:
             _ = call.owner  # 401 comes before 422
         request = [] if not route.request else [_request(route.place, route.request, event)]
+        if route.use is not None:
+            route.count(handlers.use_limits(), call.client, handlers.settings().max_batch, *request)
         return _json(route.status, route.handler(call, *request).model_dump_json(), "application/json")
     except Refused as refused:
         return _problem(refused.problem, refused.headers)
     except UnbraidError as error:
-        return _problem(of_error(error))
+        return _problem(of_error(error), retry_after(error))
     except (BotoCoreError, ClientError):
         logger.exception("a service of AWS failed")
         handlers.count("Faults")

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     table: str | None = None
     connections: str | None = None
     """Table of the open WebSocket connections."""
+    usage: str | None = None
+    """Table of what each client uses; None: clients have no limits of their own."""
 
     # Separation: an asynchronous endpoint, or a queue with a function
     endpoint: str | None = None
@@ -78,6 +80,12 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1)
     per_owner_active: int | None = Field(default=None, ge=1)
     max_batch: int = Field(default=100, ge=1)
+    songs_per_hour: int = Field(default=200, ge=1)
+    """Songs that each client may upload, and start, in an hour."""
+    calls_per_minute: int = Field(default=600, ge=1)
+    """Calls for that which each client may make in a minute."""
+    proxy_secret: str | None = None
+    """Secret in a header of CloudFront's calls: see unbraid.aws.addresses."""
 
     @classmethod
     def load(cls) -> Self:
@@ -92,6 +100,8 @@ class Settings(BaseSettings):
             raise SettingError(f"Sign-in needs both {PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID.")
         if settings.endpoint is not None and settings.queue_url is not None:
             raise SettingError(f"Songs go to {PREFIX}ENDPOINT or to {PREFIX}QUEUE_URL; set one of them.")
+        if settings.songs_per_hour < settings.max_batch:
+            raise SettingError(f"{PREFIX}SONGS_PER_HOUR must be at least {PREFIX}MAX_BATCH.")
         return settings
 
     @property

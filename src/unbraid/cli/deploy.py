@@ -98,6 +98,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="price of a machine, for --at-most-usd (default: the price in N. Virginia)",
     )
     parser.add_argument(
+        "--songs-per-hour",
+        type=int,
+        metavar="N",
+        help="songs that each user or network address may upload, and start, in an hour (default: 200)",
+    )
+    parser.add_argument(
         "--canary",
         action=argparse.BooleanOptionalAction,
         help="separate a second of sound every hour (--compute gpu: every day), and raise an alarm if that fails "

@@ -1,6 +1,6 @@
 """Interfaces between the rules of sessions and their adapters: storage, queues and e-mail.
 
-Adapters implement `JobStore`, `ObjectStore`, `Dispatcher` and `Notifier`; each has one contract test in
+Adapters implement `JobStore`, `ObjectStore`, `Dispatcher`, `Notifier` and `Counters`; each has one contract test in
 `tests/contract` for all its adapters. `QueueView`, `Links`, `Lease` and `Job` narrow the dependency of one caller.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -185,6 +186,23 @@ class Notifier(Protocol):
 
     def notify(self, session: Session) -> None:
         """Send an e-mail to `choices.notify`, if set. Must not raise when that fails: the session is unaffected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """An amount to add to one counter, and the largest value that the counter may have then."""
+
+    counter: str
+    amount: int
+    most: int
+
+
+class Counters(Protocol):
+    """Counts what clients use, in records that expire. Safe for any number of threads and processes."""
+
+    def add(self, record: str, counts: Sequence[Count], expires_at: float) -> frozenset[str]:
+        """Add all amounts to the counters of a record, or none. Return the counters that have no room for theirs."""
         ...
 
 

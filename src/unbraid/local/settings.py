@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     per_owner_active: int | None = Field(None, ge=1)
     rate: float = Field(20.0, gt=0)
     rate_burst: int = Field(30, ge=1)
+    songs_per_hour: int | None = Field(None, ge=1)
 
     # Expiry
     link_s: Seconds = 3600
@@ -120,6 +121,8 @@ class Settings(BaseSettings):
         """Check settings that depend on each other. Raises SettingError."""
         if (self.oidc_issuer is None) != (self.oidc_client_id is None):
             raise SettingError("Sign-in needs both UNBRAID_OIDC_ISSUER and UNBRAID_OIDC_CLIENT_ID.")
+        if self.songs_per_hour is not None and self.songs_per_hour < self.max_batch:
+            raise SettingError("UNBRAID_SONGS_PER_HOUR must be at least UNBRAID_MAX_BATCH.")
         if self.smtp_host is not None and self.mail_from is None:
             raise SettingError("E-mail needs a sender: set UNBRAID_MAIL_FROM.")
         if not self.on_loopback and not self.signs_in and not self.insecure:

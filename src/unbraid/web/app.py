@@ -10,6 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from unbraid import __version__
 from unbraid.api.signin import SignIn
 from unbraid.jobs.service import Service
+from unbraid.jobs.use import UseLimits
+from unbraid.local.counters import MemoryCounters
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web import events, files, metrics, mixes, problems
@@ -34,7 +36,8 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
-    context = Context(service, store, settings, Metrics(service), sign_in, EmailQuota(settings))
+    use_limits = UseLimits(MemoryCounters(), settings.songs_per_hour)
+    context = Context(service, store, settings, Metrics(service), sign_in, EmailQuota(settings), use_limits)
     app = FastAPI(
         title="Unbraid",
         version=__version__,

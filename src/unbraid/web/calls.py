@@ -42,14 +42,17 @@ class WebCall:
     def base(self) -> str:
         return self.context.base(self.connection)
 
+    @property
+    def client(self) -> str:
+        """Who limits count: the signed-in user, or the client's network, as anyone can invent a browser token."""
+        signed_in = self.context.sign_in is not None and self.owner is not None
+        return str(self.owner) if signed_in else client_of(self.connection.scope)
+
     def zip_url(self, status: Status) -> str | None:
         return self.context.zip_url(status, self.base)
 
     def check_email(self, choices: Choices | None, songs: int) -> None:
-        # Anyone can invent a browser token, so without sign-in the client's network address counts.
-        signed_in = self.context.sign_in is not None and self.owner is not None
-        sender = self.owner if signed_in else client_of(self.connection.scope)
-        self.context.email_quota.take(choices, str(sender), songs)
+        self.context.email_quota.take(choices, self.client, songs)
 
     def count_started(self, songs: int) -> None:
         """Do nothing: `/metrics` counts the sessions by state."""
@@ -83,6 +86,8 @@ def _endpoint(route: Route) -> Any:
             return route.handler(call)
         if route.place == "path":
             return route.handler(call, schema(**arguments))
+        max_batch = context.service.limits.max_batch
+        route.count(context.use_limits, call.client, max_batch, arguments["request"])
         return route.handler(call, arguments["request"])
 
     parameters: dict[str, Any] = {"context": Ctx, "connection": Request}

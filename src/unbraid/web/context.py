@@ -17,6 +17,7 @@ from unbraid.api.problems import NOT_SIGNED_IN
 from unbraid.api.signin import IssuerUnavailable, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
 from unbraid.jobs.status import Status
+from unbraid.jobs.use import UseLimits
 from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web.email import EmailQuota
@@ -36,6 +37,7 @@ class Context:
     metrics: Metrics
     sign_in: SignIn | None
     email_quota: EmailQuota
+    use_limits: UseLimits
 
     def base(self, connection: HTTPConnection) -> str:
         """The server's URL as the client knows it, without a final `/`. Links begin with it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from unbraid.api.addresses import network_of
 from unbraid.web.problems import problem
 
 # Not counted: pages, signed links (the signature is the permission) and health checks.
@@ -75,12 +75,5 @@ class RateLimit:
 
 
 def client_of(scope: Scope) -> str:
-    """The client's IPv4 address, or its IPv6 /64 network, all of which one client owns."""
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)
-    if address.version == 6 and not address.is_loopback:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    """The network of the client's address, see `network_of`."""
+    return network_of(scope["client"][0] if scope.get("client") else "")

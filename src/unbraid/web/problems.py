@@ -9,7 +9,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from unbraid.api.problems import MEDIA_TYPE, NO_ROUTE, UNREADABLE, Problem, make_problem, of_error, of_fields
+from unbraid.api.problems import (
+    MEDIA_TYPE,
+    NO_ROUTE,
+    UNREADABLE,
+    Problem,
+    make_problem,
+    of_error,
+    of_fields,
+    retry_after,
+)
 from unbraid.errors import UnbraidError
 
 # These replace the short details of Starlette and FastAPI.
@@ -26,7 +35,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UnbraidError)
     async def expected(_request: Request, error: UnbraidError) -> JSONResponse:
-        return _answer(of_error(error))
+        return _answer(of_error(error), retry_after(error))
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> JSONResponse:

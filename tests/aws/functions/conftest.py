@@ -38,6 +38,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
     def configure(**settings: Any) -> None:
         loaded = Settings(**{**SETTINGS, **settings})
         monkeypatch.setattr(handlers, "settings", lambda: loaded)
+        handlers.use_limits.cache_clear()
 
     return configure
 
