@@ -15,7 +15,7 @@ SONGS = 2
 RUN_H = 0.5
 ASSETS_GB = 0.03
 """Source of the image and code of the functions, in the bucket of the CDK."""
-ALARMS = 6
+ALARMS = 8
 """With `--canary`."""
 
 

@@ -75,7 +75,7 @@ MINUTES = 15
 FUNCTION_GB, FUNCTION_S = 0.5, 0.15
 
 # Fixed costs, without any song. Sizes are estimates.
-ALARMS = {"gpu": 10, "cpu": 5}
+ALARMS = {"gpu": 10, "cpu": 7}
 """Including those that scale the endpoint."""
 METRICS = 6
 """Metrics of songs, by function. AWS bills only hours in which a metric is sent, and metrics of faults are rare."""

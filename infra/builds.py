@@ -83,6 +83,6 @@ def _wait_for_stack(account: Account, tag: str, sleep: Callable[[float], None]) 
             else f"lambda/{account.name}-separate"
         )
         raise Stopped(
-            f"The new image did not start, and the stack is unchanged ({status}). See the CloudFormation events of "
-            f"the stack {account.name} and the log group /aws/{log}."
+            f"The new image did not start, or songs failed on it, and the stack is unchanged ({status}). See the "
+            f"CloudFormation events of the stack {account.name} and the log group /aws/{log}."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import CfnCondition, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -15,8 +16,9 @@ from infra.function import role_for
 from infra.images import Images
 from infra.keep_warm import KeepWarm
 from infra.log_groups import log_group
-from infra.names import stack_name
+from infra.names import namespace, stack_name
 from infra.rights import allow, named
+from infra.rollout import Rollout, versioned
 from infra.settings import Settings
 
 DISK_MB = 10240
@@ -56,8 +58,12 @@ class Cpu(Construct):
         settings: Settings,
         environment: Mapping[str, str],
         work: Sequence[iam.PolicyStatement],
+        code: lambda_.Code,
     ) -> str:
-        """Create the function, with at most `settings.at_most` concurrent runs, if `image`; return its log group."""
+        """Create the function, with at most `settings.at_most` concurrent runs, if `image`; return its log group.
+
+        `code`: of the other functions, one of which proves a new image.
+        """
         receive = [
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
@@ -66,27 +72,31 @@ class Cpu(Construct):
         ]
         log = log_group(self, f"/aws/lambda/{self.function_name}")
         role = role_for(self, "lambda.amazonaws.com", log, [allow(receive, self.queue.queue_arn), *work])
+        properties: dict[str, Any] = {
+            "function_name": self.function_name,
+            "package_type": "Image",
+            "code": lambda_.CfnFunction.CodeProperty(image_uri=images.uri(tag)),
+            "image_config": lambda_.CfnFunction.ImageConfigProperty(command=["function"]),
+            "architectures": ["x86_64"],
+            "role": role.role_arn,
+            "memory_size": settings.memory,
+            "ephemeral_storage": lambda_.CfnFunction.EphemeralStorageProperty(size=DISK_MB),
+            "timeout": TIMEOUT_S,
+            "tracing_config": lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
+            "logging_config": lambda_.CfnFunction.LoggingConfigProperty(log_group=log.log_group_name),
+            "environment": lambda_.CfnFunction.EnvironmentProperty(
+                variables={**environment, "POWERTOOLS_METRICS_NAMESPACE": namespace(self)}
+            ),
+        }
         function = lambda_.CfnFunction(
-            self,
-            "Function",
-            function_name=self.function_name,
-            package_type="Image",
-            code=lambda_.CfnFunction.CodeProperty(image_uri=images.uri(tag)),
-            image_config=lambda_.CfnFunction.ImageConfigProperty(command=["function"]),
-            architectures=["x86_64"],
-            role=role.role_arn,
-            memory_size=settings.memory,
-            ephemeral_storage=lambda_.CfnFunction.EphemeralStorageProperty(size=DISK_MB),
-            timeout=TIMEOUT_S,
-            tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
-            logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log.log_group_name),
-            environment=lambda_.CfnFunction.EnvironmentProperty(variables=dict(environment)),
+            self, "Function", description=versioned(self, tag, properties), **properties
         )
+        self.rollout = Rollout(self, "Rollout", function, image, code)
         songs = lambda_.CfnEventSourceMapping(
             self,
             "Songs",
             event_source_arn=self.queue.queue_arn,
-            function_name=function.ref,
+            function_name=self.rollout.alias.ref,
             batch_size=1,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
@@ -96,12 +106,19 @@ class Cpu(Construct):
         for resource in (function, songs):
             resource.cfn_options.condition = image
         if settings.keep_warm:
-            KeepWarm(self, "KeepWarm", function, image)
+            KeepWarm(self, "KeepWarm", self.rollout.alias, image)
         images.repository.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("lambda.amazonaws.com")],
                 actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                conditions={"ArnLike": {"aws:SourceArn": named("lambda", f"function:{self.function_name}")}},
+                conditions={
+                    "ArnLike": {
+                        "aws:SourceArn": [
+                            named("lambda", f"function:{self.function_name}{version}")
+                            for version in ("", ":*")
+                        ]
+                    }
+                },
             )
         )
         return log.log_group_name

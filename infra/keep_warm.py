@@ -21,11 +21,9 @@ TASK = "keep-warm"
 
 
 class KeepWarm(Construct):
-    """Calls `function` on a schedule. Exists under the condition `image`, as the function does."""
+    """Calls the function through `alias` on a schedule. Exists under the condition `image`, as the alias does."""
 
-    def __init__(
-        self, scope: Construct, name: str, function: lambda_.CfnFunction, image: CfnCondition
-    ) -> None:
+    def __init__(self, scope: Construct, name: str, alias: lambda_.CfnAlias, image: CfnCondition) -> None:
         super().__init__(scope, name)
         rule = events.CfnRule(
             self,
@@ -36,7 +34,7 @@ class KeepWarm(Construct):
             targets=[
                 events.CfnRule.TargetProperty(
                     id="Function",
-                    arn=function.attr_arn,
+                    arn=alias.ref,
                     input=json.dumps({"task": TASK}),
                     retry_policy=events.CfnRule.RetryPolicyProperty(
                         maximum_retry_attempts=0, maximum_event_age_in_seconds=60
@@ -48,13 +46,18 @@ class KeepWarm(Construct):
             self,
             "Permission",
             action="lambda:InvokeFunction",
-            function_name=function.ref,
+            function_name=alias.ref,
             principal="events.amazonaws.com",
             source_arn=rule.attr_arn,
         )
         # The next call comes soon. Lambda would repeat a failed one twice.
         once = lambda_.CfnEventInvokeConfig(
-            self, "Once", function_name=function.ref, qualifier="$LATEST", maximum_retry_attempts=0
+            self,
+            "Once",
+            function_name=alias.function_name,
+            qualifier=alias.name,
+            maximum_retry_attempts=0,
         )
+        once.add_resource_dependency(alias)
         for resource in (rule, permission, once):
             resource.cfn_options.condition = image

@@ -7,7 +7,7 @@ dead-letter queue after a few retries.
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Aws, CfnCondition, CfnResource, Duration
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -18,13 +18,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.canary import NAME as CANARY
-from infra.cpu import NAME as SEPARATE
+from infra.cpu import Cpu
 from infra.endpoint import GRAPHICS, Endpoint
 from infra.http_api import HttpApi
 from infra.nag import explained
 from infra.names import namespace, stack_name
 from infra.rights import named
 from infra.settings import STACK, Settings
+from unbraid.aws.rollout import ALIAS, FAULTS, SERVICE
 
 BACKLOG_AGE_S = 30 * 60
 """An instance starts within ten minutes; after three times that something is wrong."""
@@ -140,22 +141,54 @@ class Monitoring(Construct):
                 processor,
             )
 
-    def cpu(self, queue: sqs.Queue) -> None:
+    def cpu(self, cpu: Cpu, image: CfnCondition) -> None:
         """Watch the queue and the function that separates songs."""
-        oldest = queue.metric_approximate_age_of_oldest_message(
+        oldest = cpu.queue.metric_approximate_age_of_oldest_message(
             period=Duration.minutes(5), statistic="Maximum"
         )
         self._alarm("backlog-age", oldest, BACKLOG_AGE_S, "A song has been waiting for half an hour.")
-        faults = self._of_function(SEPARATE, "Errors", "Sum")
+        faults = self._of_alias(cpu, "Errors", "Sum")
         self._alarm(
             "separate-faults", faults, 1, "The function that separates songs failed with an internal error."
         )
         self._row(
             "Songs in the queue",
-            [queue.metric_approximate_number_of_messages_visible(), oldest],
+            [cpu.queue.metric_approximate_number_of_messages_visible(), oldest],
             "Time per song",
-            [self._of_function(SEPARATE, "Duration", at) for at in ("p50", "p95")],
+            [self._of_alias(cpu, "Duration", at) for at in ("p50", "p95")],
         )
+        self._new_image(cpu, image)
+
+    def _new_image(self, cpu: Cpu, image: CfnCondition) -> None:
+        """Watch the newest version, apart from the old one: a new image can replace one on which songs fail.
+
+        Two alarms, because a sum of metrics is missing while one of them has never been sent. They exist only with an
+        image, so the dashboard can't name them.
+        """
+        version, minute = cpu.rollout.version.attr_version, Duration.minutes(1)
+        errors = self._of_alias(cpu, "Errors", "Sum", minute, {"ExecutedVersion": version})
+        dimensions = {"service": SERVICE, "version": version}
+        faults = self._metric(namespace(self), FAULTS, "Sum", dimensions, minute)
+        for alarm in (
+            self._alarm(
+                "new-image-errors",
+                errors,
+                1,
+                "The function stopped with an error on a new image.",
+                listed=False,
+            ),
+            self._alarm(
+                "new-image-faults",
+                faults,
+                1,
+                "Songs failed with an internal error on a new image.",
+                listed=False,
+            ),
+        ):
+            resource = alarm.node.default_child
+            assert isinstance(resource, CfnResource)
+            resource.cfn_options.condition = image
+            cpu.rollout.group.add_resource_dependency(resource)
 
     def email(self, refused: cloudwatch.IMetric) -> None:
         """Watch e-mails that SES refuses."""
@@ -180,7 +213,13 @@ class Monitoring(Construct):
         )
 
     def _alarm(
-        self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str, periods: int = 1
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        description: str,
+        periods: int = 1,
+        listed: bool = True,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
@@ -194,11 +233,24 @@ class Monitoring(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
-        self.alarms.append(alarm)
+        if listed:
+            self.alarms.append(alarm)
         return alarm
 
     def _of_function(self, name: str, metric: str, statistic: str) -> cloudwatch.Metric:
         return self._metric("AWS/Lambda", metric, statistic, {"FunctionName": f"{stack_name(self)}-{name}"})
+
+    def _of_alias(
+        self,
+        cpu: Cpu,
+        metric: str,
+        statistic: str,
+        period: Duration | None = None,
+        version: dict[str, str] | None = None,
+    ) -> cloudwatch.Metric:
+        """Return a metric of the calls of the function that separates, of all versions or of one."""
+        dimensions = {"FunctionName": cpu.function_name, "Resource": f"{cpu.function_name}:{ALIAS}"}
+        return self._metric("AWS/Lambda", metric, statistic, dimensions | (version or {}), period)
 
     def _of_instances(
         self, endpoint: Endpoint, metric: str, statistic: str, period: Duration | None = None

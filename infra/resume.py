@@ -19,7 +19,7 @@ def resume(account: Account, settings: Settings) -> None:
     functions = account.client("lambda")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         if (
-            mapping["FunctionArn"].endswith(f":function:{account.name}-separate")
+            f":function:{account.name}-separate:" in mapping["FunctionArn"] + ":"
             and mapping["State"] == "Disabled"
         ):
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)

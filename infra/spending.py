@@ -19,6 +19,7 @@ from infra.nag import acknowledged
 from infra.names import stack_name
 from infra.rights import Rights, allow, named
 from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR, USD_PER_HOUR, Settings
+from unbraid.aws.rollout import ALIAS
 from unbraid.aws.spending import ITEM
 
 EVERY = Duration.minutes(15)
@@ -97,6 +98,6 @@ class SpendingLimit(Construct):
             allow(
                 ["lambda:UpdateEventSourceMapping"],
                 named("lambda", "event-source-mapping:*"),
-                ArnEquals={"lambda:FunctionArn": named("lambda", f"function:{self._separate}")},
+                ArnEquals={"lambda:FunctionArn": named("lambda", f"function:{self._separate}:{ALIAS}")},
             ),
         ]

@@ -165,8 +165,16 @@ class UnbraidStack(Stack):
             functions.subscribe(endpoint.succeeded, endpoint.failed)
             monitoring.endpoint(endpoint)
         if cpu is not None:
-            senders["container"] = cpu.run(image, images, tag.value_as_string, settings, environment, work)
-            monitoring.cpu(cpu.queue)
+            senders["container"] = cpu.run(
+                image,
+                images,
+                tag.value_as_string,
+                settings,
+                environment,
+                work,
+                lambda_.Code.from_asset(str(bundle)),
+            )
+            monitoring.cpu(cpu, image)
         if settings.sender is not None:
             monitoring.email(notifications.count_refusals(senders))
         monitoring.dashboard()

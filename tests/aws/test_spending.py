@@ -16,6 +16,7 @@ from tests.aws.functions import events
 
 from unbraid.aws import handlers
 from unbraid.aws.functions import spending as function
+from unbraid.aws.rollout import ALIAS
 from unbraid.aws.settings import Settings
 from unbraid.aws.spending import EndpointMachines, FunctionMachines, Month, SpendingLimit, Stopped
 from unbraid.errors import Busy
@@ -218,9 +219,11 @@ def deploy_function() -> Any:
         Role=role["Arn"],
         Handler="a.handler",
         Code={"ZipFile": content.getvalue()},
+        Publish=True,
     )
+    alias = lambda_.create_alias(FunctionName="unbraid-separate", Name=ALIAS, FunctionVersion="1")
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    lambda_.create_event_source_mapping(EventSourceArn=arn, FunctionName="unbraid-separate", BatchSize=1)
+    lambda_.create_event_source_mapping(EventSourceArn=arn, FunctionName=alias["AliasArn"], BatchSize=1)
     return lambda_
 
 

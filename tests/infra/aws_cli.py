@@ -17,6 +17,7 @@ from tests.infra.manual_commands import ANY_COMMAND, SERVICES
 LACKING = {
     "application-autoscaling describe-scaling-activities",
     "cloudwatch describe-alarm-history",
+    "deploy stop-deployment",
     "lambda invoke",
     "sesv2 get-account",
 }

@@ -18,7 +18,7 @@ FILES = {("lambda", "invoke")}
 """Commands that also name a file for the answer."""
 ONLY_IN_THE_CLI = {("logs", "tail"): {"since", "filter-pattern", "follow", "format"}}
 """Commands of the AWS command line that aren't operations of an API (AWS CLI Command Reference)."""
-SERVICES = {"s3api": "s3"}
+SERVICES = {"deploy": "codedeploy", "s3api": "s3"}
 """Names of services in the command line that differ from those in botocore."""
 
 

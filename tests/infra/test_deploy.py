@@ -218,7 +218,7 @@ def test_starts_a_build_and_waits_until_the_stack_runs_its_image(
 def test_reports_an_image_that_did_not_start(account: Account) -> None:
     project(account, "new-gpu")
     stack(account, "old-gpu")
-    with pytest.raises(Stopped, match="did not start, and the stack is unchanged"):
+    with pytest.raises(Stopped, match="did not start, or songs failed on it, and the stack is unchanged"):
         builds.build(account, "new-gpu", sleep=lambda _: None)
 
 

@@ -15,7 +15,7 @@ Synth = Callable[..., Template]
 
 GLOBAL = ("AWS::Budgets::", "AWS::CloudFront::", "AWS::IAM::", "AWS::S3::Bucket")
 """Types whose names are unique in an account or in the world, and not only in a region."""
-WITHIN = {"AttributeName", "MetricName", "StageName", "VariantName"}
+WITHIN = {"AttributeName", "DeploymentConfigName", "MetricName", "StageName", "VariantName"}
 """Keys of names that belong to the resource itself, or to AWS."""
 FULL = {"sign_in": True, "sender": "songs@example.org", "alarms": "me@example.org", "at_most_usd": 20}
 CANARY = {"canary": True, "sign_in": False, "sender": None}
@@ -36,8 +36,8 @@ def names(template: Template, region: str) -> set[tuple[str, str, str]]:
     """Return type, scope and physical name of every resource that has a fixed name, and of every export."""
     found = set()
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
-            continue  # its name belongs to its API
+        if resource["Type"] in ("AWS::ApiGatewayV2::Authorizer", "AWS::Lambda::Alias"):
+            continue  # its name belongs to its API or function
         for depth, name in named(resource.get("Properties", {})):
             if depth <= 2 and not name.startswith("<"):
                 scope = "everywhere" if resource["Type"].startswith(GLOBAL) else region

@@ -43,6 +43,7 @@ PREFIXES = re.compile(
     r"|.*:stack/unbraid/\*"
     r"|.*:identity/\*"
     r"|.*:event-source-mapping:\*"
+    r"|.*:function:unbraid-separate:\*"
     r"|.*:log-group:/aws/sagemaker/Endpoints/unbraid:log-stream:\*"
 )
 

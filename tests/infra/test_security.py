@@ -254,7 +254,9 @@ def test_nothing_has_a_fixed_cost(template: Template) -> None:
         assert table["BillingMode"] == "PAY_PER_REQUEST"
     for function in resources(template, "Lambda::Function").values():
         assert "ReservedConcurrentExecutions" not in function
-    assert "AWS::Lambda::Version" not in kinds  # provisioned concurrency would need versions
+    for kind in ("Lambda::Version", "Lambda::Alias"):
+        for each in resources(template, kind).values():
+            assert "ProvisionedConcurrencyConfig" not in each
     for target in resources(template, "ApplicationAutoScaling::ScalableTarget").values():
         assert target["MinCapacity"] == 0
     # The account's first ten are free; target tracking makes two more of its own.

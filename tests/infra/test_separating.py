@@ -200,9 +200,10 @@ def test_by_default_the_image_is_a_function_behind_a_queue(
     assert not any(kind.startswith("AWS::SageMaker") for kind in kinds(template))
     statement = one(template, "ECR::Repository")["RepositoryPolicyText"]["Statement"][0]
     assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
-    assert text(statement["Condition"]["ArnLike"]["aws:SourceArn"]).endswith(
-        f"function:{function['FunctionName']}"
-    )
+    callers = [
+        text(each).rpartition(":function:")[2] for each in statement["Condition"]["ArnLike"]["aws:SourceArn"]
+    ]
+    assert callers == [function["FunctionName"], f"{function['FunctionName']}:*"]
 
 
 def kinds(template: Template) -> set[str]:
@@ -245,7 +246,8 @@ def test_keep_warm_calls_the_function_once_every_few_minutes(synth: Synth) -> No
     rule = scheduled(template)
     assert rule["ScheduleExpression"] == f"rate({cost('cold').PING_MIN} minutes)"
     (target,) = rule["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    (alias,) = resources(template, "Lambda::Alias")
+    assert target["Arn"] == {"Ref": alias}
     assert json.loads(target["Input"]) == KEEP_WARM
     # A failed call isn't repeated: by EventBridge, or by Lambda.
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
@@ -254,14 +256,14 @@ def test_keep_warm_calls_the_function_once_every_few_minutes(synth: Synth) -> No
         for each in resources(template, "Lambda::EventInvokeConfig").values()
         if each["FunctionName"] == {"Ref": function}
     )
-    assert once["MaximumRetryAttempts"] == 0
+    assert (once["MaximumRetryAttempts"], once["Qualifier"]) == (0, "live")
     (permission,) = (
         each
         for name, each in resources(template, "Lambda::Permission").items()
         if name.startswith("CpuKeepWarm")
     )
     assert (permission["FunctionName"], permission["Principal"]) == (
-        {"Ref": function},
+        {"Ref": alias},
         "events.amazonaws.com",
     )
     # It exists with the image, as the function does.

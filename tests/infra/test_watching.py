@@ -41,10 +41,21 @@ def test_alarms_and_graphs_of_functions_name_functions_of_the_stack(synth: Synth
         metric["MetricStat"]["Metric"]
         for alarm in resources(template, "CloudWatch::Alarm").values()
         for metric in alarm.get("Metrics", [])
+        if "MetricStat" in metric
     ]
-    watched = [each["Dimensions"][0]["Value"] for each in metrics if each["Namespace"] == "AWS/Lambda"]
-    assert watched == (["unbraid-separate"] if compute == "cpu" else [])
-    assert set(watched) <= functions
+    watched = [
+        {each["Name"]: text(each["Value"]) for each in metric["Dimensions"]}
+        for metric in metrics
+        if metric["Namespace"] == "AWS/Lambda"
+    ]
+    assert {each["FunctionName"] for each in watched} == ({"unbraid-separate"} if compute == "cpu" else set())
+    assert {each["FunctionName"] for each in watched} <= functions
+    # The function that separates is called through its alias.
+    for each in watched:
+        assert each["Resource"] == "unbraid-separate:live"
+    separating = re.findall(r'"FunctionName","unbraid-separate"(.{0,36})', graphed(template))
+    assert len(separating) == (2 if compute == "cpu" else 0)
+    assert all(each.startswith(',"Resource","unbraid-separate:live"') for each in separating)
 
 
 def spending(template: Template) -> dict[str, Any]:

@@ -126,7 +126,10 @@ COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "sock
 )
 def test_every_environment_has_all_settings(synth: Synth, settings: dict[str, Any], extra: set[str]) -> None:
     template = synth(**settings)
-    environments = [each["Environment"]["Variables"] for each in functions(template).values()]
+    # The function that proves a new image knows only the version that it calls.
+    environments = [
+        each["Environment"]["Variables"] for name, each in functions(template).items() if name != "prove"
+    ]
     environments += [
         each["Environment"]["Variables"]
         for each in resources(template, "Lambda::Function").values()

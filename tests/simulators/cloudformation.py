@@ -40,12 +40,14 @@ _ARNS = {
     "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{name}}",
     "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{name}}",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
+    "AWS::Lambda::Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
+    "AWS::Lambda::Version": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
     "AWS::SageMaker::Endpoint": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{{name}}",
 }
 # `Ref` of these types is the ARN. `Ref` of a queue is its URL, and of all other types the name.
-_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SageMaker::Endpoint"}
+_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SageMaker::Endpoint", "AWS::Lambda::Alias", "AWS::Lambda::Version"}
 _NO_VALUE = object()
 
 
@@ -89,11 +91,15 @@ class Template:
         if logical in self.names:
             return self.names[logical]
         properties = self._resources[logical].get("Properties", {})
+        kind = self._resources[logical]["Type"]
+        if kind in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            # A new function has one version.
+            return f"{self.resolved(properties['FunctionName'])}:{properties.get('Name', '1')}"
         for key in _NAMED_BY:
             if key in properties:
                 return str(self.resolved(properties[key]))
         name = f"unbraid-{logical}"
-        return name.lower()[:63] if self._resources[logical]["Type"] == "AWS::S3::Bucket" else name[:64]
+        return name.lower()[:63] if kind == "AWS::S3::Bucket" else name[:64]
 
     def arn(self, logical: str) -> str:
         """Amazon Resource Name of the resource."""
@@ -170,6 +176,8 @@ class Template:
             return known
         if attribute in ("Arn", "TopicArn"):
             return self.arn(logical)
+        if attribute == "Version":
+            return self.name(logical).rpartition(":")[2]
         if attribute.endswith("Name"):
             return self.name(logical)
         return f"{logical}.{attribute}"

@@ -138,6 +138,9 @@ class LambdaFunctions:
             arn = template.arn(logical)
             function = LambdaFunction(logical, name, arn, float(properties.get("Timeout", 3)), environment)
             self._functions[name] = self._functions[arn] = self._functions[logical] = function
+        # The only version of a new function gets all calls of its alias.
+        for logical, properties in template.of_type("AWS::Lambda::Alias", "AWS::Lambda::Version").items():
+            self._functions[template.arn(logical)] = self._functions[properties["FunctionName"]]
 
     def __contains__(self, name: str) -> bool:
         return name in self._functions

@@ -44,10 +44,13 @@ _making = threading.Lock()
 _make: Any = boto3.client  # Any: its type stubs list every AWS service
 
 
-def client(service: str, url: str | None = None) -> Any:
-    """Return a client of a service such as `s3` or `sagemaker-runtime`; `url` is an endpoint of this deployment."""
+def client(service: str, url: str | None = None, config: Config | None = None) -> Any:
+    """Return a client of a service such as `s3` or `sagemaker-runtime`; `url` is an endpoint of this deployment.
+
+    `config`: other timeouts and retries than usual.
+    """
     with _making:
-        return _make(service, endpoint_url=url, config=_CONFIGS.get(service, _ANSWERS))
+        return _make(service, endpoint_url=url, config=config or _CONFIGS.get(service, _ANSWERS))
 
 
 def code_of(error: ClientError) -> str:

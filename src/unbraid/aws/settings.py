@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     endpoint: str | None = None
     queue_url: str | None = None
 
+    # A new image: see unbraid.aws.rollout
+    new_version: str | None = None
+    """ARN of the newest version of the function that separates."""
+
     # Notifications
     topic: str | None = None
     """ARN of the topic for the end of songs."""

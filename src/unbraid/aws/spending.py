@@ -128,8 +128,11 @@ class FunctionMachines:
 
     def _connect(self, enabled: bool) -> None:
         lambda_ = clients.client("lambda")
-        for mapping in lambda_.list_event_source_mappings(FunctionName=self._function)["EventSourceMappings"]:
-            lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+        for page in lambda_.get_paginator("list_event_source_mappings").paginate():
+            for mapping in page["EventSourceMappings"]:
+                # The mapping names the function's alias.
+                if f":function:{self._function}:" in mapping["FunctionArn"] + ":":
+                    lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
 
 @dataclass(frozen=True, slots=True)

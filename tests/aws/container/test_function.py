@@ -13,8 +13,11 @@ from tests.aws.container.workspace import AwsWorkspace
 from tests.conftest import WriteWave
 
 from unbraid.aws.container import function
+from unbraid.aws.rollout import PROVE
+from unbraid.errors import UnbraidError
 from unbraid.jobs import heartbeat
 from unbraid.jobs.session import Session, State
+from unbraid.separation import Separator
 
 
 class Context:
@@ -117,3 +120,68 @@ def test_a_call_that_keeps_the_function_warm_loads_the_model_for_the_next_song(
     assert workspace.session(session.id).state == State.COMPLETED
     # The song was separated with the model that the call had loaded.
     assert function._invocations().load_model() is loaded
+
+
+def counted(output: str) -> list[tuple[str, str, str, str]]:
+    """Return namespace, service, version and name of the metrics that CloudWatch finds in a log."""
+    found = []
+    for line in output.splitlines():
+        if line.startswith("{") and "_aws" in (record := json.loads(line)):
+            (metrics,) = record["_aws"]["CloudWatchMetrics"]
+            assert set(metrics["Dimensions"][0]) == {"service", "version"}
+            (metric,) = metrics["Metrics"]
+            assert record[metric["Name"]] == [1.0]
+            found.append((metrics["Namespace"], record["service"], record["version"], metric["Name"]))
+    return found
+
+
+def test_counts_our_faults_by_version_for_the_alarm_on_a_new_image(
+    workspace: AwsWorkspace,
+    short: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Staging")
+    fault = ("Staging", "separate", "7", "Faults")
+    unreadable = tmp_path / "song.wav"
+    unreadable.write_bytes(b"RIFF\x10\x00\x00\x00WAVEfmt nothing of the kind")
+    assert handle(message(workspace, workspace.submit(short))) == []
+    assert handle(message(workspace, workspace.submit(unreadable))) == []
+    assert counted(capsys.readouterr().out) == []  # the song's own fault
+    assert handle({"messageId": "broken", "body": "no JSON"}) == ["broken"]
+    assert counted(capsys.readouterr().out) == [fault]
+    monkeypatch.setattr(Separator, "separate_to_files", None)  # an image that breaks on every song
+    session = workspace.submit(short)
+    assert handle(message(workspace, session)) == []
+    assert workspace.session(session.id).state == State.FAILED
+    assert counted(capsys.readouterr().out) == [fault]
+
+
+def test_a_new_image_proves_that_it_separates(
+    workspace: AwsWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert function.handler(PROVE, Context()) == {"batchItemFailures": []}
+    assert workspace.list_keys() == []
+    # An image that can't load its model fails the call.
+    monkeypatch.setenv("UNBRAID_MODELS", "hdemucs_mmi")
+    function._invocations.cache_clear()
+    with pytest.raises(UnbraidError):
+        function.handler(PROVE, Context())
+
+
+def test_a_new_image_whose_stems_are_damaged_fails(
+    workspace: AwsWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separate = Separator.separate
+
+    def broken(self: Separator, *song: Any, **options: Any) -> Any:
+        stems = separate(self, *song, **options)
+        for stem in stems.values():
+            stem[0, 100] = float("nan")
+        return stems
+
+    monkeypatch.setattr(Separator, "separate", broken)
+    with pytest.raises(UnbraidError, match=r"The stem \w+ of a second of noise is damaged"):
+        function.handler(PROVE, Context())

@@ -20,6 +20,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from unbraid.aws.rollout import PROVE
+
 SENDER, ANNA = "songs@example.org", "anna@example.org"
 
 
@@ -99,3 +101,16 @@ def test_session_belongs_to_its_owner_who_gets_an_email_at_its_end(
     message = email.message_from_bytes(base64.b64decode(sent["Content"]["Raw"]["Data"]))
     assert message["From"] == SENDER
     assert session_id not in str(message["Subject"])
+
+
+def test_the_deployed_version_proves_that_it_separates(aws_account: AwsAccount) -> None:
+    """With the environment and role of the template, through the version that the hook of CodeDeploy calls."""
+    (hook,) = (
+        each
+        for each in aws_account.template.of_type("AWS::Lambda::Function").values()
+        if "UNBRAID_NEW_VERSION" in each["Environment"]["Variables"]
+    )
+    version = hook["Environment"]["Variables"]["UNBRAID_NEW_VERSION"]
+    assert version.endswith(":function:unbraid-separate:1")
+    proof = aws_account.functions.invoke(version, PROVE)
+    assert (proof.failed, proof.payload) == (False, {"batchItemFailures": []})

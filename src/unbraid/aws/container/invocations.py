@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unbraid.aws.container import answers
 from unbraid.aws.container.adhoc import AdhocJob, AdhocJobs
 from unbraid.aws.container.answers import Answer
 from unbraid.aws.container.requests import BadRequest, Invocation
 from unbraid.aws.dispatches import Dispatch
-from unbraid.errors import SettingError
+from unbraid.errors import SettingError, UnbraidError
 from unbraid.jobs.choices import validate_choices
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
@@ -71,6 +73,14 @@ class Invocations:
         """Load the default model, unless it is loaded. Raises UnbraidError."""
         default = validate_choices(Choices(), self._limits)
         return self._separators.get(default.model, stems=default.stems)
+
+    def prove(self) -> None:
+        """Separate a second of noise with the default model. Raises UnbraidError."""
+        separator = self.load_model().separator
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, separator.sample_rate)).astype(np.float32)
+        for name, stem in separator.separate(noise).items():
+            if stem.shape != noise.shape or not np.isfinite(stem).all():
+                raise UnbraidError(f"The stem {name} of a second of noise is damaged.")
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until no invocation is being answered; False: one still is after `timeout_s`."""
