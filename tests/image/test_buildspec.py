@@ -118,17 +118,22 @@ class Build:
     """
 
     def __init__(
-        self, folder: Path, spec: dict[str, Any], previous: str = "old", failing: str = "nothing"
+        self,
+        folder: Path,
+        spec: dict[str, Any],
+        previous: str = "old",
+        failing: str = "nothing",
+        status: str = "UPDATE_COMPLETE",
     ) -> None:
         self._calls = folder / "calls"
         self._calls.touch()
         programs = folder / "programs"
         programs.mkdir()
         for name in ("aws", "docker", "python", "sleep"):
-            self._fake(programs / name, name, failing, previous)
+            self._fake(programs / name, name, failing, previous, status)
         venv = folder / ".venv-test" / "bin"
         venv.mkdir(parents=True)
-        self._fake(venv / "python", "venv-python", failing, previous)
+        self._fake(venv / "python", "venv-python", failing, previous, status)
         lines = ["ok=1"]
         for phase in PHASES:
             if phase == "post_build":  # runs after an ABORT too, to show that it then does nothing
@@ -152,7 +157,7 @@ class Build:
         self.succeeded = ran.returncode == 0
         self.stderr = ran.stderr
 
-    def _fake(self, file: Path, name: str, failing: str, previous: str) -> None:
+    def _fake(self, file: Path, name: str, failing: str, previous: str, status: str) -> None:
         file.write_text(
             "#!/bin/sh\n"
             f'call="{name} $*"\n'
@@ -160,7 +165,7 @@ class Build:
             f'case "$call" in *"{failing}"*) exit 1 ;; esac\n'
             'case "$call" in *"manifest inspect"*) exit 1 ;;\n'
             f'*ParameterValue*) echo "{previous}" ;; *list-images*) echo "{TAGS}" ;;\n'
-            '*StackStatus*) echo UPDATE_COMPLETE ;; "docker run"*) echo c1 ;;\n'
+            f'*StackStatus*) echo {status} ;; "docker run"*) echo c1 ;;\n'
             "esac\n"
         )
         file.chmod(0o755)
@@ -228,6 +233,15 @@ def test_keeps_the_image_that_runs_and_the_new_one(spec: dict[str, Any], tmp_pat
     calls = (tmp_path / "calls").read_text().splitlines()
     settled = max(number for number, call in enumerate(calls) if "StackStatus" in call)
     assert calls.index(deletions[0]) > settled
+
+
+def test_deletes_no_image_during_an_update_of_the_stack(spec: dict[str, Any], tmp_path: Path) -> None:
+    """The old version of the function runs until the update ends, and perhaps again."""
+    build = Build(tmp_path, spec, status="UPDATE_IN_PROGRESS")
+    assert not build.succeeded
+    assert build.calls("docker push")
+    assert len(build.calls("sleep 20")) * 20 >= 1800
+    assert build.calls("aws ecr batch-delete-image") == build.calls("aws cloudformation update-stack") == []
 
 
 def test_the_test_environment_compiles_no_package_and_has_the_tested_versions(spec: dict[str, Any]) -> None:
