@@ -8,7 +8,6 @@ dead-letter queue after a few retries.
 from __future__ import annotations
 
 from aws_cdk import Aws, CfnCondition, CfnResource, Duration
-from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -17,6 +16,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.budget import budget
 from infra.canary import NAME as CANARY
 from infra.cpu import Cpu
 from infra.endpoint import GRAPHICS, Endpoint
@@ -48,7 +48,8 @@ class Monitoring(Construct):
         self._allow_publish("cloudwatch.amazonaws.com", named("cloudwatch", f"alarm:{stack_name(self)}-*"))
         self.alarms: list[cloudwatch.Alarm] = []
         self.rows: list[list[cloudwatch.IWidget]] = []
-        self._budget()
+        self._allow_publish("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
+        budget(self, settings.budget, self.topic)
         if settings.alarms is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarms))
 
@@ -296,30 +297,4 @@ class Monitoring(Construct):
                     "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
                 },
             )
-        )
-
-    def _budget(self) -> None:
-        """Create a budget for the whole account: costs per stack need a setting in the account's billing first."""
-        self._allow_publish("budgets.amazonaws.com", f"arn:{Aws.PARTITION}:budgets::{Aws.ACCOUNT_ID}:*")
-        subscriber = budgets.CfnBudget.SubscriberProperty(
-            subscription_type="SNS", address=self.topic.topic_arn
-        )
-        budgets.CfnBudget(
-            self,
-            "Budget",
-            budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=f"{stack_name(self)}-{Aws.REGION}",  # unique in the account, not in the region
-                budget_type="COST",
-                time_unit="MONTHLY",
-                budget_limit=budgets.CfnBudget.SpendProperty(amount=self.settings.budget, unit="USD"),
-            ),
-            notifications_with_subscribers=[
-                budgets.CfnBudget.NotificationWithSubscribersProperty(
-                    notification=budgets.CfnBudget.NotificationProperty(
-                        notification_type=kind, comparison_operator="GREATER_THAN", threshold=percent
-                    ),
-                    subscribers=[subscriber],
-                )
-                for kind, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
-            ],
         )
