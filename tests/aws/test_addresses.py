@@ -1,4 +1,4 @@
-"""Clients are told apart by an address that they can't choose."""
+"""Clients are distinguished by an address that they can't choose."""
 
 from __future__ import annotations
 

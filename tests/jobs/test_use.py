@@ -1,4 +1,4 @@
-"""Limits for each client: windows, messages, and what is stored."""
+"""Limits for each client: windows, messages and records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network addresses by which clients are told apart without sign-in."""
+"""Network addresses, which distinguish clients without sign-in."""
 
 from __future__ import annotations
 

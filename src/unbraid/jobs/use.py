@@ -19,7 +19,7 @@ from unbraid.jobs.ports import Count, Counters
 MINUTE = 60
 
 Action = Literal["uploads", "starts"]
-"""What is done with songs. Each has a counter, so that a song counts once in each."""
+"""How songs are used. Each action has a counter, so that a song counts once in each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,6 @@ def test_a_client_at_its_limit_leaves_the_others_alone(aws_account: AwsAccount, 
     # Without the secret, the address that a client writes itself counts for nothing.
     forged = Client(aws_account, {"X-Forwarded-For": ANNA, "X-Proxy-Secret": "guessed"})
     assert forged.call("POST", "/upload", FILE)[0] == 200
-    # Whoever may upload no more can still see and delete songs.
+    # A client that has reached its limit can still see and delete songs.
     assert anna.call("POST", "/status", session)[0] == 200
     assert anna.call("POST", "/cleanup", session)[0] == 200
