@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from unbraid.errors import ModelError
@@ -19,6 +20,8 @@ from unbraid.models.roformer_config import is_config
 from unbraid.models.roformer_files import convert_roformer
 
 CONFIG_ENDINGS = (".yaml", ".yml")
+
+DEMUCS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}\.th|\.safetensors)")  # names of published networks
 
 LICENCE = "not stated"  # checkpoints don't contain their licence
 
@@ -54,6 +57,12 @@ def find_checkpoint(checkpoint: Path) -> Model:
     """Load the model of a checkpoint. Convert it into the user's cache the first time. Raises ModelError."""
     config = config_of(checkpoint)
     if config is None:
+        if DEMUCS.fullmatch(checkpoint.name):
+            raise ModelError(
+                f"is a network of Demucs. Name its folder and its signature: --repo {checkpoint.parent} "
+                f"-m {checkpoint.name[:8]}",
+                subject=str(checkpoint),
+            )
         raise ModelError(
             f"has no config. Put the YAML file that its publisher offers beside it, as {checkpoint.stem}.yaml.",
             subject=str(checkpoint),

@@ -27,8 +27,9 @@ def find_model(
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, `auto`
-    or `fast` (see `unbraid.models.auto`), or the path of a model folder or an MDX-Net (.onnx). Only `auto` and `fast`
-    may fall back to another model, which separates `stems` (None: all).
+    or `fast` (see `unbraid.models.auto`), or the path of a model folder, an MDX-Net (.onnx) or a checkpoint. A file
+    that exists is preferred to a model of the catalogue with the same name. Only `auto` and `fast` may fall back to
+    another model, which separates `stems` (None: all).
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError.
@@ -43,16 +44,33 @@ def find_model(
     def load(entry: CatalogEntry) -> Model:
         return load_or_install(entry, progress, notice, PATIENT)
 
-    entry = find_entry(name) if isinstance(name, str) else None
-    return _load_folder(name, load) if entry is None else load(entry)
+    entry = _entry(name)
+    return _load_path(name, load) if entry is None else load(entry)
 
 
 def find_installed(name: str | Path) -> Model:
     """Load and verify the model `name` without downloading anything. Raises ModelError."""
     if isinstance(name, str) and name in ORDERS:
         name = installed_choice(choice=name)
-    entry = find_entry(name) if isinstance(name, str) else None
-    return _load_folder(name, _load_installed) if entry is None else _load_installed(entry)
+    entry = _entry(name)
+    return _load_path(name, _load_installed) if entry is None else _load_installed(entry)
+
+
+def _entry(name: str | Path) -> CatalogEntry | None:
+    """Return the entry of the catalogue; None if there is none, or if `name` is a file that exists here."""
+    return find_entry(name) if isinstance(name, str) and not _is_file_of(name, ENDING, *CHECKPOINTS) else None
+
+
+def _is_file_of(path: str | Path, *endings: str) -> bool:
+    return Path(path).suffix.lower() in endings and _is(Path.is_file, path)
+
+
+def _is(kind: Callable[[Path], bool], path: str | Path) -> bool:
+    """Whether `path` is of this kind. A name that is too long for a file is of none."""
+    try:
+        return kind(Path(path))
+    except OSError:
+        return False
 
 
 def _load_installed(entry: CatalogEntry) -> Model:
@@ -61,8 +79,8 @@ def _load_installed(entry: CatalogEntry) -> Model:
     return load_model_folder(entry.place, lambda member: _load_installed(catalog()[member]))
 
 
-def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model:
-    """Load a model folder. `load` loads the networks of a bag that are in the catalogue."""
+def _load_path(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model:
+    """Load a model folder or a file of weights. `load` loads the networks of a bag that are in the catalogue."""
 
     def load_named(network: str) -> Model:
         if (entry := find_entry(network)) is None:
@@ -70,19 +88,23 @@ def _load_folder(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Mod
         return load(entry)
 
     known = ", ".join(catalog())
-    if Path(name).is_dir():
+    if _is(Path.is_dir, name):
         return load_model_folder(Path(name), load_named)
-    if Path(name).suffix == ENDING:
+    if _is_file_of(name, ENDING):
         from unbraid.models.mdx import load_mdx_file
 
         return load_mdx_file(Path(name))
-    if Path(name).suffix in CHECKPOINTS and Path(name).is_file():
+    if _is_file_of(name, *CHECKPOINTS):
         from unbraid.models.checkpoint_files import find_checkpoint
 
         return find_checkpoint(Path(name))
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(
-        f"There is no model {str(name)!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a model folder "
-        "or an .onnx file."
+        f"There is no model {_shortened(str(name))!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a "
+        f"model folder or of a file with the ending {', '.join((ENDING, *CHECKPOINTS))}."
     )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}…"

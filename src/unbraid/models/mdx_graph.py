@@ -377,8 +377,10 @@ def _unsqueeze(builder: _Builder, tensors: Sequence[_Tensor], attributes: Mappin
     if array is None or not isinstance(axes, list | tuple) or not 1 <= len(axes) <= 4:
         raise _UnfitError("its Unsqueeze isn't of a weight")
     try:
+        if any(int(axis) != axis for axis in axes):
+            raise ValueError("an axis is no whole number")
         return _constant(np.expand_dims(array, tuple(int(axis) for axis in axes)))
-    except ValueError as error:  # axes out of range, or repeated
+    except (ValueError, OverflowError, TypeError) as error:  # axes out of range, or repeated
         raise _UnfitError("its Unsqueeze has unexpected axes") from error
 
 

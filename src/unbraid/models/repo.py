@@ -30,6 +30,7 @@ from unbraid.models.mdx import load_mdx_file
 from unbraid.models.mdx_settings import ENDING as MDX
 from unbraid.models.older_demucs import replacement_for
 from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
+from unbraid.models.roformer_config import is_config
 
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170
@@ -100,7 +101,8 @@ def find_in_repo(name: str, folder: Path) -> Model:
     elif replacement := replacement_for(name):
         raise ModelError(replacement)
     else:
-        known = ", ".join(dict.fromkeys([*checkpoints_in(folder), *repo.bags, *repo.networks, *repo.mdx]))
+        bags = [name for name, path in repo.bags.items() if not is_config(path)]
+        known = ", ".join(dict.fromkeys([*checkpoints_in(folder), *bags, *repo.networks, *repo.mdx]))
         advice = (
             f"Choose {known}."
             if known

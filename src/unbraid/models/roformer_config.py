@@ -6,6 +6,7 @@ has to agree with them. Settings that change the result and aren't supported are
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,9 @@ def is_config(path: Path) -> bool:
     """Whether a YAML file has a section `model`, unlike a bag of Demucs models."""
     try:
         with path.open("rb") as file:
-            return any(line.startswith(b"model:") for line in file.read(1 << 16).splitlines())
+            content = file.read(1 << 16).removeprefix(BOM_UTF8)
+            flow = content.lstrip().startswith(b"{") and b"model:" in content
+            return flow or any(line.startswith(b"model:") for line in content.splitlines())
     except OSError:
         return False
 
@@ -166,7 +169,9 @@ def _checked(path: Path, sections: Mapping[str, Any]) -> RoformerConfig:
     rate = _whole({"sample_rate": SAMPLE_RATE, **audio, **model}, "audio.sample_rate", "sample_rate")
     chunk = _whole({"chunk_size": CHUNK, **audio, **inference}, "inference.chunk_size", "chunk_size")
     if not 2 * n_fft <= chunk <= MOST_SECONDS * rate:
-        raise ValueError(f"its segments (chunk_size) must have up to {MOST_SECONDS} s")
+        raise ValueError(
+            f"its segments (chunk_size) must have {2 * n_fft} samples to {MOST_SECONDS} s, not {chunk} samples"
+        )
     if chunk // hop > MOST_FRAMES:
         raise ValueError(
             f"its segments (chunk_size) have {chunk // hop} spectra (stft_hop_length), more than {MOST_FRAMES}"

@@ -134,7 +134,7 @@ def sizes_of(shapes: Shapes, settings: RoformerConfig) -> RoformerSizes:
     for key, name in SIZES.items():
         if key in settings.model and settings.model[key] != getattr(sizes, name):
             raise ValueError(
-                f"model.{key} is {settings.model[key]} there, and {getattr(sizes, name)} in the weights"
+                f"model.{key} is {settings.model[key]!r} there, and {getattr(sizes, name)} in the weights"
             )
     if sizes.stems != len(settings.sources):
         raise ValueError(
@@ -151,7 +151,8 @@ def _bands(numbers: list[int], settings: RoformerConfig) -> tuple[tuple[int, int
     bins = settings.n_fft // 2 + 1
     if "num_bands" not in settings.model and sum(widths) == bins:
         ends = np.cumsum([0, *widths]).tolist()
-        if list(settings.model.get("freqs_per_bands", widths)) != widths:
+        stated = settings.model.get("freqs_per_bands", widths)
+        if not isinstance(stated, list) or stated != widths:
             raise ValueError("model.freqs_per_bands differs from the widths of the bands in the weights")
         return tuple(pairwise(ends))
     bands = mel_bands(settings.sample_rate, settings.n_fft, len(widths))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from unbraid.audio.arrays import Floats
+from unbraid.errors import ModelError
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, Model
 from unbraid.separation.runtimes.base import Runtime
 from unbraid.separation.spectral import Spectral
@@ -46,8 +48,12 @@ class Network:
         self.jobs = runtime.jobs
         """Number of parallel calls of `estimate` that it is set up for."""
 
+    @np.errstate(over="ignore", invalid="ignore")  # infinite samples are an error below
     def estimate(self, mixture: Floats, sources: Sequence[int]) -> Floats:
-        """Estimate `sources` (their indices) in `mixture` (channels, n). Return (len(sources), channels, n)."""
+        """Estimate `sources` (their indices) in `mixture` (channels, n). Return (len(sources), channels, n).
+
+        Raises ModelError if the estimates aren't finite.
+        """
         samples = mixture.shape[-1]
         length = self._read_length(samples)
         if length > samples:
@@ -63,6 +69,10 @@ class Network:
             if SPECTRA in outputs and self._spectral:
                 for estimate, source in zip(estimates, sources, strict=True):
                     self._spectral.add_inverse(outputs[SPECTRA][0, source], length, estimate)
+        if estimates.size and not (isfinite(estimates.min()) and isfinite(estimates.max())):
+            raise ModelError(
+                "computed infinite or undefined samples. Use another model.", subject=self._model.name
+            )
         return estimates
 
     @contextmanager

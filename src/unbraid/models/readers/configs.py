@@ -57,7 +57,8 @@ def _loaded(content: bytes, loader: type[yaml.SafeLoader]) -> Any:
     """Build the content. Raises YAMLError."""
     try:
         return yaml.load(content, loader)
-    except (ValueError, AttributeError) as error:  # dates such as 2020-99-99
+    # Dates such as 2020-99-99, and numbers without digits.
+    except (ValueError, AttributeError, LookupError, TypeError, OverflowError) as error:
         raise yaml.YAMLError(str(error)) from error
 
 
