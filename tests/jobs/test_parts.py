@@ -105,6 +105,24 @@ def test_crash_between_join_and_record_is_recovered(workspace: Workspace, parts:
     assert parts.complete(session_id).uploaded
 
 
+def test_call_that_lists_parts_while_another_deletes_them_succeeds(
+    workspace: Workspace, parts: PartUploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = begin(workspace)
+    parts.resume(session_id)
+    send(workspace, session_id, 1, 2, 3)
+    listing = MemoryObjects.parts
+
+    def second_call_is_deleting(objects: MemoryObjects, key: str, upload_id: str) -> dict[int, int]:
+        objects.files[key] = SONG
+        objects.begun[upload_id].pop(1)
+        return listing(objects, key, upload_id)
+
+    monkeypatch.setattr(MemoryObjects, "parts", second_call_is_deleting)
+    assert parts.complete(session_id).uploaded
+    assert workspace.objects.files[workspace.record(session_id).input_key] == SONG
+
+
 @pytest.mark.parametrize("sent", [(), (1, 3)])
 def test_incomplete_upload_cannot_be_completed(
     workspace: Workspace, parts: PartUploads, sent: tuple[int, ...]

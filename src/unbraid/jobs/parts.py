@@ -132,6 +132,8 @@ class PartUploads:
         try:
             stored = self.objects.parts(session.input_key, session.upload_id)
             missing = [number for number, size in sizes.items() if stored.get(number) != size]
+            if missing and self.objects.size(session.input_key) is not None:
+                return  # a concurrent call has joined them, and is deleting them
             if missing:
                 raise UploadMissing(
                     f"{len(missing)} of {len(sizes)} parts are missing, beginning with part {missing[0]}."
@@ -140,7 +142,7 @@ class PartUploads:
             self._check_free_space(sum(sizes.values()))
             self.objects.join_parts(session.input_key, session.upload_id, len(sizes))
         except FileNotFoundError:
-            # A concurrent call may have joined them.
+            # Here too, a concurrent call may have joined them.
             if self.objects.size(session.input_key) is None:
                 raise unknown from None
 
