@@ -33,6 +33,9 @@ USD_PER_HOUR = {
 USD_PER_GB_HOUR, USD_PER_DISK_GB_HOUR = 1.66667e-5 * 3600, 3.09e-8 * 3600
 """Prices of the memory of a function with an x86 processor, and of its disk."""
 
+BEFORE_CPU = {"compute": "gpu"}
+"""Settings of a saved file without a kind of machine: it is from the time when gpu was the default and wasn't saved."""
+
 ONLY_WITH = {"instance": "gpu", "memory": "cpu", "keep_warm": "cpu"}
 """Settings of one kind of machine."""
 
@@ -145,7 +148,7 @@ def load(options: dict[str, object], file: Path | None = None) -> Settings:
         # Validate the name before it is used in a path.
         name = Settings.model_validate({"name": options.get("name") or STACK}).name
         file = file or saved_at(name)
-        saved = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+        saved = BEFORE_CPU | tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
         # The page moves from one place to the other.
         for chosen, other in (("site", "cloudfront"), ("cloudfront", "site")):
             if options.get(chosen):

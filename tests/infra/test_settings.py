@@ -54,6 +54,16 @@ def test_an_existing_deployment_keeps_its_kind_of_machine_if_the_default_changes
         assert f'compute = "{compute}"' in file.read_text().splitlines()
 
 
+@pytest.mark.parametrize("saved", ["", "budget = 7\n"])
+def test_a_file_saved_when_gpu_was_the_default_still_means_gpu(tmp_path: Path, saved: str) -> None:
+    file = tmp_path / "deploy.toml"
+    file.write_text("# Settings of ./unbraid deploy; docs/aws.md describes them.\n" + saved)
+    assert load({}, file).compute == "gpu"
+    assert load({"instance": "ml.g5.xlarge"}, file).instance == "ml.g5.xlarge"
+    assert load({"compute": "cpu"}, file).compute == "cpu"
+    assert load({}, tmp_path / "none.toml").compute == "cpu"
+
+
 def test_models_by_default_are_those_of_the_kind_of_machine(tmp_path: Path) -> None:
     file = tmp_path / "deploy.toml"
     assert Settings().image_models == ("spleeter", "spleeter_lite")
