@@ -42,6 +42,7 @@ from cost_model import (
     OTHER_S,
     PROGRESS_INTERVAL_S,
     RANGES,
+    SANDBOX_S,
     SONG_S,
     SPOT_DISCOUNT,
     UPDATE_UNITS,
@@ -55,9 +56,11 @@ from cost_model import (
     usd,
 )
 from cost_prices import PRICES
-from cost_speed import LAMBDA
+from cost_speed import LAMBDA, LAMBDA_BEST
 
 FUNCTION_LIMIT_S = 15 * 60
+LONGEST_MIN = {10_240: 59, 3_008: 17}
+"""Minutes of the longest song with `htdemucs`, by memory in MB, as `deploy --check` estimates (`longest_songs`)."""
 FREE_GB = PRICES["Transfer out"].free
 WIDTH = 138
 
@@ -75,9 +78,22 @@ def between(ends: tuple[float, float], unit: str = "") -> str:
     return (low if low == high else f"{low} to {high}") + (f" {unit}" if unit else "")
 
 
-def longest_song_min(machine: Machine) -> int:
-    """Return the minutes of the longest song that a function finishes before its timeout."""
-    return int((FUNCTION_LIMIT_S - machine.start_s - OTHER_S) / machine.rate / 60)
+def longest_song_min(memory_mb: int) -> tuple[int, int]:
+    """Return the minutes of the longest song that a function with `htdemucs` finishes, at worst and at best."""
+    worst, best = (
+        function(memory_mb, "htdemucs", processor, sandbox)
+        for processor, sandbox in zip((LAMBDA, LAMBDA_BEST), reversed(SANDBOX_S), strict=True)
+    )
+    worst_s, best_s = (
+        (FUNCTION_LIMIT_S - machine.start_s - OTHER_S) / machine.rate for machine in (worst, best)
+    )
+    return int(worst_s / 60), int(best_s / 60)
+
+
+def longest(memory_mb: int) -> str:
+    """Say how long a song may be for a function with `htdemucs`."""
+    worst, best = longest_song_min(memory_mb)
+    return f"about {LONGEST_MIN[memory_mb]} minutes (at worst {worst}, at best {best})"
 
 
 def from_songs(first: Machine, second: Machine) -> str:
@@ -137,10 +153,9 @@ def statements() -> dict[str, str]:
             """**Default**: functions (`--compute cpu`) with `spleeter`. A new account can run them, a song stays below
             the limit of cost and comes nearest to that of time, and nothing is billed between songs.""",
             f"""**Better stems**: `--models htdemucs spleeter` separates with `htdemucs` in functions, songs of up to
-            {longest_song_min(FUNCTION)} minutes ({longest_song_min(function(3_008, "htdemucs"))} minutes with 3,008
-            MB). `--compute gpu` is for longer songs, for `htdemucs_ft`, and for many songs with `htdemucs`: an
-            endpoint on `ml.c7i.xlarge` is cheaper {from_songs(FUNCTION, small)}, on `ml.g4dn.xlarge`
-            {from_songs(FUNCTION, GPU)}.""",
+            {longest(10_240)}, with 3,008 MB {longest(3_008)}. `--compute gpu` is for longer songs, for `htdemucs_ft`,
+            and for many songs with `htdemucs`: an endpoint on `ml.c7i.xlarge` is cheaper
+            {from_songs(FUNCTION, small)}, on `ml.g4dn.xlarge` {from_songs(FUNCTION, GPU)}.""",
             f"""**All of a song**: by list price, {money(transfer)} dollars of transfer out come on top of each song,
             more than separating with `spleeter`. The free 100 GB a month cover {FREE_GB / song_gb:.0f} songs. Stems
             as FLAC are half as large as WAV, as MP3 a quarter.""",

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 from infra.cpu_memory import song_s
-from infra.models import meaning, relative_work
+from infra.models import longest_songs, meaning, relative_work
 from infra.settings import Settings
 
 from unbraid.jobs.heartbeat import BEAT_S
@@ -206,6 +206,20 @@ def test_preflight_estimates_times_within_the_ranges_of_the_page(cold: ModuleTyp
         for name in ("spleeter", "htdemucs"):
             low, high = cold.of_function(memory_mb, name).cold_s
             assert low <= song_s(240, memory_mb, relative_work(name)) <= high, (memory_mb, name)
+
+
+def test_pages_give_the_longest_song_that_the_check_gives(cost: ModuleType) -> None:
+    text = sys.modules["cost_text"]
+    minutes = {mb: longest_songs(("htdemucs", "spleeter"), mb)["htdemucs"] for mb in (10_240, 3_008)}
+    most, new = (f"{minutes[mb]:.0f}" for mb in (10_240, 3_008))
+    manual = " ".join((ROOT / "docs" / "aws.md").read_text("utf-8").split())
+    assert f"Songs can be about {most} minutes long, in a new account {new}, because" in manual
+    page = " ".join(PAGE.split())
+    assert f"songs of up to about {most} minutes (at worst " in page
+    assert f", with 3,008 MB about {new} minutes (at worst " in page
+    for memory_mb, estimate in minutes.items():
+        worst, best = text.longest_song_min(memory_mb)
+        assert worst <= estimate <= best
 
 
 def test_default_of_deploy_is_the_configuration_nearest_to_both_limits(cold: ModuleType) -> None:
