@@ -6,7 +6,11 @@ import argparse
 import re
 from pathlib import Path
 
+import pytest
+from tests.jobs.memory import Workspace
+
 from unbraid.cli.deploy import add_parser
+from unbraid.errors import TooLarge, http_status
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "aws.md").read_text("utf-8")
@@ -54,3 +58,22 @@ def test_deployment_prints_the_variables_that_the_page_is_built_with() -> None:
     printed = in_code(r"(UNBRAID_[A-Z_]+_URLS?)=", "infra")
     used = set(re.findall(r"UNBRAID_[A-Z_]+_URLS?", (ROOT / "frontend" / "site.ts").read_text("utf-8")))
     assert printed == used == {name for name in used if f"`{name}`" in PAGE}
+
+
+def test_limits_say_when_a_song_that_is_too_large_is_refused() -> None:
+    workspace = Workspace()
+    most = workspace.service.limits.max_bytes
+    with pytest.raises(TooLarge) as at_upload:
+        workspace.service.upload("Song.mp3", "audio/mpeg", size=most + 1)
+    announced, unannounced = (
+        workspace.service.upload("Song.mp3", "audio/mpeg", size=size).url for size in (most, None)
+    )
+    assert announced.endswith(f"&size={most}") and "&size=" not in unannounced
+    limits = " ".join(PAGE.split("\n## Limits, and differences")[1].split("\n## ")[0].split())
+    status = http_status(at_upload.value)
+    assert (
+        f"A song with more than {most >> 30} GB is refused before it is sent: `POST /upload` answers {status},"
+        " and an upload link accepts exactly the announced size." in limits
+    )
+    assert "Without `fileSize`, a link accepts up to 5 GB" in limits
+    assert "reckon" not in PAGE
