@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,75 @@ def test_wav_with_a_wrong_size_is_read_completely(tmp_path: Path, size: int) -> 
     head = one[:4] + size.to_bytes(4, "little") + one[8:]
     decoded, _ = decode(tmp_path / "song.wav", head + other)
     assert decoded.shape[1] >= LENGTH
+
+
+@pytest.mark.parametrize("mark", [b"RIFF", b"RF64", b"BW64"])
+def test_wav_of_64_bit_sizes_is_joined_with_others(tmp_path: Path, mark: bytes) -> None:
+    one, other = recordings(tmp_path, WAV)
+    if mark != b"RIFF":
+        sizes = (len(one) + 28).to_bytes(8, "little") + (4 * LENGTH).to_bytes(8, "little") + bytes(12)
+        data = one.index(b"data")
+        one = one[: data + 4] + b"\xff" * 4 + one[data + 8 :]
+        one = mark + b"\xff" * 4 + b"WAVEds64" + (28).to_bytes(4, "little") + sizes + one[12:]
+    decoded, warnings = decode(tmp_path / "song.wav", one + other + one)
+    assert decoded.shape == (2, 3 * LENGTH)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("kind", [WAV, AIFF], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("missing", [1200, 120_000])
+def test_recording_after_one_that_is_cut_short_is_read(tmp_path: Path, kind: Kind, missing: int) -> None:
+    one, other = recordings(tmp_path, kind)
+    sound = decode(tmp_path / "part", other)[0]
+    decoded, warnings = decode(tmp_path / f"song.{kind.ending}", one[:-missing] + other)
+    assert decoded.shape[1] == 2 * LENGTH - missing // (4 if kind is WAV else 6)
+    assert np.array_equal(decoded[:, -LENGTH:], sound)
+    assert missing == 1200 or any("is cut off" in warning for warning in warnings)
+
+
+def test_wav_far_behind_another_is_found(tmp_path: Path) -> None:
+    one, other = recordings(tmp_path, WAV)
+    decoded, _ = decode(tmp_path / "song.wav", one + b"\xff" * 100_000 + other)
+    assert np.array_equal(decoded[:, -LENGTH:], decode(tmp_path / "part", other)[0])
+
+
+def test_sound_behind_the_declared_end_is_reported(tmp_path: Path) -> None:
+    one, other = recordings(tmp_path, WAV)
+    decoded, warnings = decode(tmp_path / "song.wav", one + b"\xff" + other[100:])
+    assert decoded.shape == (2, LENGTH)
+    assert any("bytes after the end that its header declares; they aren't read" in each for each in warnings)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"LIST\xa0\x86\x01\x00INFO" + garbage(99_996),
+        b"LIST\x05\0\0\0INFOa\0id3 \xa0\x86\x01\x00" + garbage(100_000),
+        bytes(100_000),
+        b"\xff" * 100,
+        id3v2(garbage(100_000)) + ape(garbage(100_000)) + id3v1(),
+        bytes(5000) + id3v2(garbage(100_000)) + bytes(50),
+    ],
+    ids=["chunk", "chunks", "zeros", "some bytes", "tags", "zeros and tags"],
+)
+def test_what_programs_write_behind_an_intact_wav_causes_no_warning(tmp_path: Path, behind: bytes) -> None:
+    (one,) = recordings(tmp_path, WAV, 1)
+    decoded, warnings = decode(tmp_path / "song.wav", one + behind)
+    assert decoded.shape == (2, LENGTH)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("between", [b"", b"\xff" * 20], ids=["nothing", "garbage"])
+def test_wav_of_very_many_headers_takes_little_memory(tmp_path: Path, between: bytes) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(recordings(tmp_path, WAV, 1)[0] + (b"RIFF\4\0\0\0WAVE" + between) * 50_000)
+    tracemalloc.start()
+    try:
+        assert len(parts.split(path)) == 1
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+    finally:
+        tracemalloc.stop()
+    assert "they aren't read" in decode(path, path.read_bytes())[1][0]
 
 
 def test_wav_in_a_cover_is_not_a_recording(tmp_path: Path) -> None:

@@ -171,6 +171,11 @@ class Decoder:
             self._warn(
                 "has a stream that starts later and isn't read. If sound is missing, convert it to WAV."
             )
+        if any(part.unread_s > TOLERANCE_S for part in self._parts):
+            self._warn(
+                "has bytes after the end that its header declares; they aren't read. If sound is missing,"
+                " copy or download it again."
+            )
         if self._damaged_parts:
             of = f"{self._damaged_parts} of its {self._number_of_parts} parts"
             damaged = "its start" if self._number_of_parts == 1 else f"the start of {of}"

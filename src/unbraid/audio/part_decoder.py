@@ -10,6 +10,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
+from unbraid.audio.file_view import FilePart
 from unbraid.audio.header_length import (
     exact_length,
     first_page_end,
@@ -21,6 +22,7 @@ from unbraid.audio.header_length import (
 from unbraid.audio.open_part import OpenSound
 from unbraid.audio.packet_times import PacketTimes
 from unbraid.audio.timeline import Timeline
+from unbraid.audio.wav_links import unread_bytes
 
 MAX_ERRORS_IN_A_ROW = 1000  # unreadable packets (about 25 s of MP3) after which decoding stops
 MAX_PADDING_FRAMES = 2  # frames beyond the length in the header; if more follow, the header is wrong
@@ -50,11 +52,19 @@ class PartDecoder:
         self.left_out_s = left_out_s(self._container, self._stream)
         """Seconds that the header tells players to skip."""
         self.is_cut_off = is_cut_off(part, self._container.format.name)
+        self.unread_s = self._unread_s(part)
+        """Length in seconds of what follows after the end in the header of a WAV or AIFF file, if it is sound."""
         self.has_wrong_length = False
         """Whether more than padding follows after the length in the header; known after iterating."""
         self._failed_packets = self._failed_reads = 0
         self.has_later_stream = False
         """Whether there are packets of a stream that starts later and can't be read; known after iterating."""
+
+    def _unread_s(self, part: FilePart) -> float:
+        if self._container.format.name not in ("wav", "aiff"):
+            return 0.0
+        with part.open() as file:
+            return unread_bytes(file) / ((self._stream.codec_context.bit_rate or 8) / 8)
 
     @property
     def claimed_s(self) -> float | None:

@@ -76,7 +76,7 @@ def _split(path: Path, identity: tuple[int, ...]) -> tuple[FilePart, ...]:
         if head.startswith(b"OggS"):
             found = [FilePart(path, (each,)) for each in ogg_pages.links(file, start)]
         elif wav_links.is_start(head):
-            found = [FilePart(path, (each,)) for each in wav_links.links(file, start, end)]
+            found = [FilePart(path, (each,)) for each in wav_links.links(file, start, end, _MOST_PARTS + 1)]
         elif is_flac:
             found = [
                 FilePart(path, (link.range,), link.head)
