@@ -12,6 +12,8 @@ from unbraid.audio.decode import Decoder
 from unbraid.audio.find_parts import find_parts
 from unbraid.audio.flac_frames import first_frame, shape_of, streaminfo
 from unbraid.audio.flac_links import is_beheaded
+from unbraid.audio.probe import probe
+from unbraid.errors import InputError
 
 RATE = 48000
 LENGTH = 2 * RATE + 123
@@ -168,3 +170,13 @@ def test_flac_in_matroska_without_its_start_is_not_a_flac(tmp_path: Path) -> Non
     path.write_bytes(recording(tmp_path, FLAC)[9000:])
     with path.open("rb") as file:
         assert is_beheaded(file, 0)
+
+
+def test_flac_without_its_streaminfo_is_cut_off(tmp_path: Path) -> None:
+    """The first block is no STREAMINFO, and says that it is longer than the file."""
+    path = tmp_path / "cut.flac"
+    path.write_bytes(b"fLaC" + bytes([1, 0, 0, 34]) + bytes(16))
+    with pytest.raises(InputError):
+        probe(path)
+    with path.open("rb") as file:
+        assert first_frame(file, 42, 24) is None

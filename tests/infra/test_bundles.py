@@ -105,6 +105,7 @@ def test_every_handler_loads_from_the_bundle_alone(zipped: Path, tmp_path: Path)
         "connect",
         "disconnect",
         "on_invocation_end",
+        "prove",
         "push",
         "spending",
         "upkeep",

@@ -79,7 +79,7 @@ def frame_at(file: BinaryIO, at: int) -> Frame | None:
 def first_frame(file: BinaryIO, start: int, end: int) -> Frame | None:
     """Return the first frame from `start` on that another one follows; None if there are no two."""
     file.seek(start)
-    chunk = file.read(min(end - start, _SEARCHED))
+    chunk = file.read(max(0, min(end - start, _SEARCHED)))  # a header may say that it is longer than its file
     heads = (
         _frame(chunk[found.start() : found.start() + _LONGEST_HEAD], start + found.start())
         for found in _SYNC.finditer(chunk)
