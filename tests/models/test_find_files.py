@@ -97,3 +97,11 @@ def test_infinite_stems_are_an_error_instead_of_silence(tmp_path: Path) -> None:
     song = np.random.default_rng(0).standard_normal((2, 30_000), np.float32)
     with pytest.raises(ModelError, match="infinite or undefined samples"):
         separator.separate(song)
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in reduce")
+def test_a_song_that_no_network_can_compute_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    """Samples of a damaged file may be any float32."""
+    separator = Separator(write_files(tmp_path), device="cpu")
+    song = np.full((2, 30_000), 3e38, np.float32)
+    assert [stem.shape for stem in separator.separate(song).values()] == [song.shape] * 2
