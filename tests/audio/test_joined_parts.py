@@ -43,11 +43,12 @@ def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
     [
         b"",
         id3v1(),
+        b"LYRICSBEGIN" + b"[00:01]words" * 9 + b"LYRICSEND" + id3v1(),
         id3v2(garbage(3_000_000)),
         id3v2(title="New") + id3v2(garbage(3_000_000)),
         ape(garbage(500_000)) + id3v1() + id3v2(garbage(500_000)),
     ],
-    ids=["nothing", "ID3v1", "ID3v2", "two ID3v2", "all"],
+    ids=["nothing", "ID3v1", "lyrics", "ID3v2", "two ID3v2", "all"],
 )
 def test_tags_between_recordings_take_no_time_and_cause_no_warning(
     tmp_path: Path, kind: Kind, tag: bytes

@@ -78,7 +78,8 @@ def _declared_end(file: BinaryIO, start: int, end: int) -> int:
             return at - 1
         if is_start(chunk):
             return at
-        if not _CHUNK_NAME.match(chunk) or (chunk.startswith(_TAGS) and declared_size(file, at)):
+        is_tag = chunk.startswith(b"LYRICSBEGIN") or (chunk.startswith(_TAGS) and declared_size(file, at))
+        if is_tag or not _CHUNK_NAME.match(chunk):
             break
         size = int.from_bytes(chunk[4:8], order)
         if chunk.startswith(b"data"):
