@@ -6,15 +6,12 @@ NAME.yaml or config_NAME.yaml                       the config; or the only conf
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.files.oserrors import read_cause
-from unbraid.models.cache import cache_folder, locked
-from unbraid.models.folder import Model, load_model_folder
+from unbraid.models.converted import LICENCE, checksum, folder_for, load_or_convert
+from unbraid.models.folder import Model
 from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
 from unbraid.models.roformer_config import is_config
 from unbraid.models.roformer_files import convert_roformer
@@ -22,8 +19,6 @@ from unbraid.models.roformer_files import convert_roformer
 CONFIG_ENDINGS = (".yaml", ".yml")
 
 DEMUCS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}\.th|\.safetensors)")  # names of published networks
-
-LICENCE = "not stated"  # checkpoints don't contain their licence
 
 
 def checkpoint_called(name: str, folder: Path) -> Path | None:
@@ -67,31 +62,12 @@ def find_checkpoint(checkpoint: Path) -> Model:
             f"has no config. Put the YAML file that its publisher offers beside it, as {checkpoint.stem}.yaml.",
             subject=str(checkpoint),
         )
-    sums = [_checksum(checkpoint), _checksum(config)]
-    key = hashlib.sha256(json.dumps([checkpoint.stem, *sums, ROFORMER_FORM]).encode()).hexdigest()
-    folder = cache_folder() / "repo" / key
-    if (model := _intact(folder)) is not None:
-        return model
-    with locked(folder):
-        if (model := _intact(folder)) is not None:
-            return model
+    sums = [checksum(checkpoint), checksum(config)]
+    folder = folder_for([checkpoint.stem, *sums, ROFORMER_FORM])
+
+    def convert() -> None:
         convert_roformer(
             checkpoint, config, folder, name=checkpoint.stem, version=sums[0][:8], licence=LICENCE
         )
-        return load_model_folder(folder)
 
-
-def _intact(folder: Path) -> Model | None:
-    """Load the model from the cache; None if it is missing or damaged."""
-    try:
-        return load_model_folder(folder) if folder.is_dir() else None
-    except ModelError:
-        return None
-
-
-def _checksum(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
+    return load_or_convert(folder, convert)

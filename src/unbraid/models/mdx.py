@@ -5,16 +5,14 @@ The file is the network; `unbraid.models.mdx_settings` has what else it takes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError
-from unbraid.files.oserrors import read_cause
-from unbraid.models.cache import cache_folder, locked, new_model_folder
-from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model, load_model_folder
+from unbraid.models.cache import new_model_folder
+from unbraid.models.converted import LICENCE, checksum, folder_for, load_or_convert
+from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model
 from unbraid.models.mdx_graph import MdxGraph, check_mdx_graph
 from unbraid.models.mdx_settings import (
     CHANNELS,
@@ -29,8 +27,6 @@ from unbraid.models.mdx_settings import (
 from unbraid.models.mdx_write import LOWEST_BINS, encoded, unwrapped, wrapped, write_files
 from unbraid.models.readers.onnx import read_graph
 from unbraid.models.readers.tensors import PackageError
-
-LICENCE = "not stated"  # files don't contain their licence
 
 
 def convert_mdx(
@@ -84,30 +80,14 @@ def load_mdx_file(path: Path) -> Model:
     The key in the cache is a hash of the file and its settings, so an altered file is converted again. Raises
     ModelError.
     """
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(path)) from error
-    beside = settings_beside(path)
-    key_parts = ["mdx", FORM, path.stem, digest, beside, list(map(repr, known_settings().values()))]
-    key = hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()
-    folder = cache_folder() / "repo" / key
-    if (model := _intact(folder)) is not None:  # a lock needs a writable cache
-        return model
-    with locked(folder):
-        if (model := _intact(folder)) is not None:
-            return model
+    digest, beside = checksum(path), settings_beside(path)
+    known = list(map(repr, known_settings().values()))
+    folder = folder_for(["mdx", FORM, path.stem, digest, beside, known])
+
+    def convert() -> None:
         convert_mdx(path, folder, name=path.stem, version=digest[:8], licence=LICENCE)
-        return load_model_folder(folder)
 
-
-def _intact(folder: Path) -> Model | None:
-    """Load the model from the cache; None if it is missing or damaged."""
-    if folder.is_dir():
-        with suppress(ModelError):
-            return load_model_folder(folder)
-    return None
+    return load_or_convert(folder, convert)
 
 
 def is_converted(folder: Path, settings: MdxSettings) -> bool:

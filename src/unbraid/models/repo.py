@@ -10,21 +10,18 @@ If a name stands for several of them, it means the first of this list.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
-from unbraid.models.cache import cache_folder, locked
 from unbraid.models.checkpoint_files import checkpoint_called, checkpoints_in, find_checkpoint
 from unbraid.models.convert import convert_bag
-from unbraid.models.folder import Model, load_model_folder
+from unbraid.models.converted import LICENCE, checksum, folder_for, intact, load_or_convert
+from unbraid.models.folder import Model
 from unbraid.models.graphs import fingerprint_of_all
 from unbraid.models.mdx import load_mdx_file
 from unbraid.models.mdx_settings import ENDING as MDX
@@ -35,8 +32,6 @@ from unbraid.models.roformer_config import is_config
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170
 MOST_NETWORKS = 32  # the published bags have 4
-
-LICENCE = "not stated"  # published files don't contain their licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +180,7 @@ def _file(repo: Repo, signature: str, name: str) -> Path:
 
 def _verified_checksum(file: Path) -> str:
     """Return the SHA-256 of a file. Raises ModelError if the checksum in its name differs."""
-    try:
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(file)) from error
+    digest = checksum(file)
     _, dash, expected = file.stem.rpartition("-")
     if file.suffix == ENDINGS[0] and dash and not digest.startswith(expected):
         raise ModelError(
@@ -205,17 +196,12 @@ def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
     checksums = {file: _verified_checksum(file) for file in files}
     sums = [checksums[file] for file in files]
     # Compute the key without reading the packages: on a cache hit, the same bytes have been checked before.
-    key_parts = [name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()]
-    key = hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()
-    folder = cache_folder() / "repo" / key
-    # Check before locking, because a lock needs a writable cache. Check again inside: another process may have
-    # converted the model meanwhile.
-    if (model := _intact(folder)) is not None:
+    folder = folder_for([name, bag.signatures, bag.weights, bag.segment_s, sums, fingerprint_of_all()])
+    if (model := intact(folder)) is not None:
         return model
     packages = [read_package(file) for file in files]
-    with locked(folder):
-        if (model := _intact(folder)) is not None:
-            return model
+
+    def convert() -> None:
         convert_bag(
             packages,
             bag.weights,
@@ -225,12 +211,5 @@ def _converted(name: str, bag: Bag, files: Sequence[Path]) -> Model:
             licence=LICENCE,
             segment_s=bag.segment_s,
         )
-        return load_model_folder(folder)
 
-
-def _intact(folder: Path) -> Model | None:
-    """Load the model from the cache; None if it is missing or damaged."""
-    if folder.is_dir():
-        with suppress(ModelError):
-            return load_model_folder(folder)
-    return None
+    return load_or_convert(folder, convert)
