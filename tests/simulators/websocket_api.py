@@ -100,9 +100,9 @@ class WebSocketApi:
             headers = {name.lower(): value for name, value in (response.get("headers") or {}).items()}
             subprotocol = headers.get("sec-websocket-protocol")
         self.connections[connection.id] = connection
-        await socket.accept(subprotocol)
         code, reason = 1006, "Connection Closed Abnormally"
         try:
+            await socket.accept(subprotocol)
             while True:
                 text = await socket.receive_text()
                 if len(text) > MAX_MESSAGE_BYTES:
