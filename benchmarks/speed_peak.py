@@ -1,8 +1,8 @@
 """Measure this machine's peak rate in operations a second: matrix products of libraries, and their instructions.
 
-Each available library multiplies square float32 matrices of several sizes on all cores. If the processor supports the
-native library and there is a C compiler, all cores also repeat single instructions (`speed_peak.c`): products of
-floats, and of 16-bit integers, because no library here has a matrix product of integers. The highest rate counts. Each
+Each available library multiplies square float32 matrices of several sizes on all cores. If the processor has AVX-512
+VNNI and there is a C compiler, all cores also repeat single instructions (`speed_peak.c`): products of floats, and of
+16-bit integers, because no library here has a matrix product of integers. The highest rate counts. Each
 library runs in its own process, so that its idle threads do not disturb another.
 """
 
@@ -87,8 +87,8 @@ def peaks(ours: Path, theirs: Path | None) -> dict[str, float]:
 
 
 def instructions() -> dict[str, float]:
-    """Return G operations a second of INTEGERS and FLOATS on all cores. Empty without support or a compiler."""
-    if not (build.platform_supported() and build.processor_supported()):
+    """Return G operations a second of INTEGERS and FLOATS on all cores. Empty without AVX-512 VNNI or a compiler."""
+    if not (build.platform_supported() and "avx512_vnni" in build.processor_sets()):
         return {}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "peak"
@@ -97,7 +97,10 @@ def instructions() -> dict[str, float]:
             compiler = build.choose_compiler(build.find_compilers())
         except build.BuildError:
             return {}
-        subprocess.run([*compiler, "-O2", *build.WIDE, source, "-o", program], check=True)
+        subprocess.run(
+            [*compiler, "-O2", *build.INSTRUCTION_SETS["avx512_vnni"].flags, source, "-o", program],
+            check=True,
+        )
         cores = [
             subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
             for _ in range(len(os.sched_getaffinity(0)))

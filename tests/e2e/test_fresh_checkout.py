@@ -143,7 +143,7 @@ def test_builds_the_native_library_and_removes_the_compiler(
 ) -> None:
     assert "built the native library in" in first_run[0].stderr
     library = ctypes.CDLL(str(fresh / NATIVE / "_native.so"))
-    assert library.native_supported() == 1
+    assert library.native_supported(0) == 1
     assert not (fresh / ".venv" / "compiler").exists()
 
 

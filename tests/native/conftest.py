@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.native.networks import audible_network
+from tests.native.networks import LIBRARIES, audible_network
 
+from unbraid.native.library import NativeLibrary
 from unbraid.networks.htdemucs import HTDemucs
+
+
+@pytest.fixture(scope="module", params=LIBRARIES, ids=lambda library: library.instructions)
+def library(request: pytest.FixtureRequest) -> NativeLibrary:
+    """The native library, with each instruction set of this processor."""
+    found: NativeLibrary = request.param
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 from tests.networks.peer import music
 
 from unbraid.native.htdemucs import NativeHTDemucs, Workspace
-from unbraid.native.library import native_library
+from unbraid.native.library import NativeLibrary, load_libraries
 from unbraid.networks.htdemucs import HTDemucs
 from unbraid.separation.spectral import Spectral
 
 Array = NDArray[np.float32]
 
+LIBRARIES = load_libraries()
+"""The native library with each instruction set of this processor."""
+
 needs_library = pytest.mark.skipif(
-    native_library() is None, reason="the native library is not built, or does not support this processor"
+    not LIBRARIES, reason="the native library is not built, or does not support this processor"
 )
 
 SPECTRAL = Spectral(4096, 1024, "demucs")
@@ -80,10 +83,10 @@ def song(samples: int = SAMPLES) -> Array:
     return np.asarray(music(samples)[0])
 
 
-def native_network(network: HTDemucs, samples: int = SAMPLES, threads: int = 1) -> NativeHTDemucs:
+def native_network(
+    network: HTDemucs, library: NativeLibrary, samples: int = SAMPLES, threads: int = 1
+) -> NativeHTDemucs:
     """The same network in the native library."""
-    library = native_library()
-    assert library is not None
     return NativeHTDemucs(
         library,
         {name: tensor.half().numpy() for name, tensor in network.state_dict().items()},
@@ -125,10 +128,12 @@ def error_db(actual: Array, true: Array) -> float:
     return float(10 * np.log10(error.max()))
 
 
-def errors(network: HTDemucs, mixture: Array) -> tuple[float, float]:
-    """Errors of waveforms and spectra in dB."""
-    actual = run(native_network(network, mixture.shape[-1]), mixture)
-    waveforms, spectra = (
-        error_db(one, other) for one, other in zip(actual, run_pytorch(network, mixture), strict=True)
-    )
-    return waveforms, spectra
+def errors(network: HTDemucs, mixture: Array) -> dict[str, float]:
+    """The larger error of waveforms and spectra in dB, by instruction set."""
+    true = run_pytorch(network, mixture)
+    return {
+        library.instructions: max(
+            map(error_db, run(native_network(network, library, mixture.shape[-1]), mixture), true)
+        )
+        for library in LIBRARIES
+    }

@@ -26,11 +26,24 @@ WIDE = """
 #include <immintrin.h>
 #include <stdint.h>
 #include "shared.h"
-// Sum of the products of 32 pairs.
-EXPORT int product(const int16_t *a, const int16_t *b) {
-    __m512i sums = _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(a), _mm512_loadu_si512(b));
-    return _mm512_reduce_add_epi32(sums);
+// Sums of the products of 16 or 32 pairs.
+#ifdef USE_AVX512_VNNI
+EXPORT void product_avx512_vnni(const int16_t *a, const int16_t *b, int *sums) {
+    __m512i zero = _mm512_setzero_si512();
+    _mm512_storeu_si512(sums, _mm512_dpwssd_epi32(zero, _mm512_loadu_si512(a), _mm512_loadu_si512(b)));
 }
+#else
+static __m256i load(const int16_t *x) { return _mm256_loadu_si256((const __m256i *)x); }
+#ifdef USE_AVX_VNNI
+EXPORT void product_avx_vnni(const int16_t *a, const int16_t *b, int *sums) {
+    __m256i products = _mm256_dpwssd_avx_epi32(_mm256_setzero_si256(), load(a), load(b));
+#else
+EXPORT void product_avx2(const int16_t *a, const int16_t *b, int *sums) {
+    __m256i products = _mm256_madd_epi16(load(a), load(b));
+#endif
+    _mm256_storeu_si256((__m256i *)sums, products);
+}
+#endif
 """
 SHARED = '#define EXPORT __attribute__((visibility("default")))\n#define ANSWER 1\n'
 FALLBACK = ": OpenVINO computes all networks\n"
@@ -41,7 +54,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def write_sources(folder: Path) -> Path:
-    """Copy the script and write two small sources: one for any processor, one for AVX-512 VNNI."""
+    """Copy the script and write two small sources: one for any processor, one for each instruction set."""
     sources = folder / "sources"
     sources.mkdir(parents=True)
     shutil.copy(SCRIPT, folder)
@@ -96,10 +109,13 @@ def test_compiles_a_working_library(native: Path) -> None:
         ]
     )
     assert answer(native) == 1
-    if BUILD["processor_supported"]():
-        numbers = (ctypes.c_int16 * 32)(*range(-5, 27))
-        library = ctypes.CDLL(str(native / "_native.so"))
-        assert library.product(numbers, numbers) == sum(number * number for number in range(-5, 27))
+    numbers = (ctypes.c_int16 * 32)(*range(-5, 27))
+    library = ctypes.CDLL(str(native / "_native.so"))
+    for name in BUILD["processor_sets"]():
+        pairs = 16 if name == "avx512_vnni" else 8
+        sums = (ctypes.c_int32 * pairs)()
+        library[f"product_{name}"](numbers, numbers, sums)
+        assert list(sums) == [numbers[i] ** 2 + numbers[i + 1] ** 2 for i in range(0, 2 * pairs, 2)]
 
 
 @needs_compiler
@@ -118,7 +134,7 @@ def test_compiles_again_only_when_a_source_has_changed(native: Path) -> None:
     ("program", "why"),
     [
         (
-            "echo 'cc: error: unrecognized option -mavx512vnni'; exit 1",
+            "echo 'cc: error: unrecognized option -mavx2'; exit 1",
             "compiler: cc: error: unrecognized option",
         ),
         ("exit 3", "compiler: status 3"),
@@ -144,6 +160,21 @@ def test_skips_a_compiler_that_lacks_the_instructions(native: Path, tmp_path: Pa
     (tmp_path / "cc").symlink_to(compiler(tmp_path, "exit 1"))
     output = build(native, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert "built the native library with /" in output and str(tmp_path) not in output
+
+
+@needs_compiler
+@pytest.mark.parametrize("option", ["-mavxvnni", "-mavx512vnni"])
+def test_leaves_out_instruction_sets_that_the_compiler_lacks(
+    option: str, native: Path, tmp_path: Path
+) -> None:
+    refuse = (
+        f'case " $* " in *" {option} "*) echo "cc: error: unrecognized option"; exit 1;; esac; exec cc "$@"'
+    )
+    assert "built" in build(native, CC=compiler(tmp_path, refuse))
+    library = ctypes.CDLL(str(native / "_native.so"))
+    missing = {"-mavxvnni": "avx_vnni", "-mavx512vnni": "avx512_vnni"}[option]
+    for name in BUILD["INSTRUCTION_SETS"]:
+        assert hasattr(library, f"product_{name}") == (name != missing)
 
 
 @needs_compiler

@@ -13,7 +13,7 @@ from tests.native.networks import SAMPLES, Array, native_network, needs_library,
 
 from unbraid.errors import ModelError
 from unbraid.native.htdemucs import NativeHTDemucs
-from unbraid.native.library import STAGES, native_library
+from unbraid.native.library import STAGES, NativeLibrary
 from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
@@ -27,8 +27,8 @@ def same(actual: tuple[Array, Array], true: tuple[Array, Array]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def network(four: HTDemucs) -> NativeHTDemucs:
-    return native_network(four)
+def network(four: HTDemucs, library: NativeLibrary) -> NativeHTDemucs:
+    return native_network(four, library)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +56,18 @@ def test_workspace_keeps_no_state(network: NativeHTDemucs, single_call: tuple[Ar
 
 @pytest.mark.parametrize("threads", [2, 3, 70])
 def test_number_of_threads_changes_no_byte(
-    four: HTDemucs, single_call: tuple[Array, Array], threads: int
+    four: HTDemucs, library: NativeLibrary, single_call: tuple[Array, Array], threads: int
 ) -> None:
-    shared = native_network(four, threads=threads)
+    shared = native_network(four, library, threads=threads)
     workspace = shared.workspace()
     for _ in range(2):
         assert same(run(shared, song(), workspace), single_call)
 
 
 def test_concurrent_calls_with_several_threads_change_no_byte(
-    four: HTDemucs, single_call: tuple[Array, Array]
+    four: HTDemucs, library: NativeLibrary, single_call: tuple[Array, Array]
 ) -> None:
-    shared = native_network(four, threads=3)
+    shared = native_network(four, library, threads=3)
     with ThreadPoolExecutor(3) as pool:
         assert all(same(output, single_call) for output in pool.map(lambda _: run(shared, song()), range(3)))
 
@@ -90,13 +90,15 @@ def test_measures_the_time_of_each_stage(network: NativeHTDemucs) -> None:
         "tdecoder.3.conv_tr.bias",
     ],
 )
-def test_missing_tensor_raises(four: HTDemucs, name: str) -> None:
+def test_missing_tensor_raises(four: HTDemucs, library: NativeLibrary, name: str) -> None:
     tensors = {key: value.half().numpy() for key, value in four.state_dict().items() if key != name}
     with pytest.raises(ModelError, match="lack a tensor"):
-        NativeHTDemucs(native_library(), tensors, sources=4, width=512, samples=SAMPLES, frames=30)
+        NativeHTDemucs(library, tensors, sources=4, width=512, samples=SAMPLES, frames=30)
 
 
-def test_accepts_unaligned_and_unknown_tensors(four: HTDemucs, single_call: tuple[Array, Array]) -> None:
+def test_accepts_unaligned_and_unknown_tensors(
+    four: HTDemucs, library: NativeLibrary, single_call: tuple[Array, Array]
+) -> None:
     """Tensors in a mapped file can have any offset."""
     tensors = {"unknown": np.zeros(3, np.float16)}
     for name, value in four.state_dict().items():
@@ -104,8 +106,6 @@ def test_accepts_unaligned_and_unknown_tensors(four: HTDemucs, single_call: tupl
         content = b"\0" + halves.tobytes()
         tensors[name] = np.frombuffer(content, np.float16, offset=1).reshape(halves.shape)
         assert tensors[name].ctypes.data % 2
-    library = native_library()
-    assert library is not None
     moved = NativeHTDemucs(library, tensors, sources=4, width=512, samples=SAMPLES, frames=30)
     assert same(run(moved, song()), single_call)
 

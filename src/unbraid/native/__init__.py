@@ -1,1 +1,1 @@
-"""HTDemucs in C for processors with AVX-512 VNNI."""
+"""HTDemucs in C for processors with AVX2."""

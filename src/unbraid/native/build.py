@@ -1,7 +1,8 @@
 """Compile `sources/` into `_native.so` beside this file: `python build.py`.
 
-Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs on processors with AVX-512
-VNNI. Without the library, OpenVINO computes HTDemucs. So a failed build prints one line and is not an error.
+Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs on processors with AVX2, and
+faster with AVX-VNNI or AVX-512 VNNI: the sources are compiled once for each of these instruction sets. Without the
+library, OpenVINO computes HTDemucs. So a failed build prints one line and is not an error.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-ANY_PROCESSOR = ("supported.c", "stamp.c")
-"""Sources compiled for any x86-64. supported.c checks whether the processor can run the other sources."""
+ANY_PROCESSOR = ("supported.c", "thread_pool.c", "stamp.c")
+"""Sources compiled once, for any x86-64. supported.c checks which instruction sets the processor has."""
 
 FLAGS = (
     "-std=c11",
@@ -31,23 +34,64 @@ FLAGS = (
     "-fno-math-errno",
     "-pthread",
 )
-WIDE = (
-    *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c"),
-    "-mprefer-vector-width=512",
-)
 # Without this feature, LLVM splits each vpdpwssd into two instructions.
-WIDE_CLANG = ("-Xclang", "-target-feature", "-Xclang", "+fast-dpwssd")
-# By default Zig compiles for this processor only, and for its own C library.
-ZIG = ("-target", "x86_64-linux-gnu.2.28")
-LINK = ("-shared", "-s", "-Wl,-z,defs", "-lm")
+FAST_CLANG = ("-Xclang", "-target-feature", "-Xclang", "+fast-dpwssd")
+
+
+@dataclass(frozen=True)
+class InstructionSet:
+    """Instructions that the sources are compiled for."""
+
+    flags: tuple[str, ...]
+    clang_flags: tuple[str, ...]
+    probe: str
+    """A function that the compiler must be able to compile."""
+    processor: frozenset[str]
+    """Flags of /proc/cpuinfo."""
+
 
 PROBE = """
 #include <immintrin.h>
 #include <math.h>
 #include <pthread.h>
-__m512i probe(__m512i a, __m512i b, __m512i c) { return _mm512_dpwssd_epi32(a, b, c); }
 """
-PROCESSOR = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "fma", "f16c"}
+AVX2_FLAGS = ("-mavx2", "-mfma", "-mf16c")
+AVX2_PROCESSOR = frozenset({"avx2", "fma", "f16c"})
+INSTRUCTION_SETS = {
+    "avx2": InstructionSet(
+        flags=("-DUSE_AVX2", *AVX2_FLAGS),
+        clang_flags=(),
+        probe="__m256i probe(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }",
+        processor=AVX2_PROCESSOR,
+    ),
+    "avx_vnni": InstructionSet(
+        flags=("-DUSE_AVX_VNNI", *AVX2_FLAGS, "-mavxvnni"),
+        clang_flags=FAST_CLANG,
+        # Also checks the assembler.
+        probe="""
+__m256i probe(__m256i a, __m256i b, __m256i c) {
+    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(a) : "x"(b), "x"(c));
+    return a;
+}
+""",
+        processor=AVX2_PROCESSOR | {"avx_vnni"},
+    ),
+    "avx512_vnni": InstructionSet(
+        flags=(
+            "-DUSE_AVX512_VNNI",
+            *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c"),
+            "-mprefer-vector-width=512",
+        ),
+        clang_flags=FAST_CLANG,
+        probe="__m512i probe(__m512i a, __m512i b, __m512i c) { return _mm512_dpwssd_epi32(a, b, c); }",
+        processor=AVX2_PROCESSOR | {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
+    ),
+}
+"""The sources are compiled for each of them that the compiler supports. The first one is required."""
+# By default Zig compiles for this processor only, and for its own C library.
+ZIG = ("-target", "x86_64-linux-gnu.2.28")
+LINK = ("-shared", "-s", "-Wl,-z,defs", "-lm")
+
 MARK = "unbraid native sources "
 """Text in the library before the hash of its sources."""
 
@@ -61,14 +105,19 @@ def platform_supported() -> bool:
     return sys.platform == "linux" and platform.machine() == "x86_64" and sys.maxsize > 2**32
 
 
-def processor_supported() -> bool:
-    """Whether this processor can run the library."""
+def processor_sets() -> list[str]:
+    """Return the names of the instruction sets that this processor has."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        return False
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return set(flags) >= PROCESSOR
+        return []
+    flags = set(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), []))
+    return [name for name, instructions in INSTRUCTION_SETS.items() if flags >= instructions.processor]
+
+
+def processor_supported() -> bool:
+    """Whether this processor can run the library."""
+    return bool(processor_sets())
 
 
 def library_path(folder: Path = FOLDER) -> Path:
@@ -90,14 +139,12 @@ def find_compilers() -> list[list[str]]:
 
 
 def choose_compiler(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
-    """Return the first compiler that supports the instructions and has C's headers. Raises BuildError if none does."""
+    """Return the first compiler that has C's headers and supports AVX2. Raises BuildError if none does."""
     reason = "there is no C compiler"
     for compiler in compilers:
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                source = Path(scratch) / "probe.c"
-                source.write_text(PROBE)
-                _compile(compiler, source, _wide(compiler, Path(scratch)), Path(scratch))
+                _probe(compiler, "avx2", Path(scratch))
             return compiler
         except BuildError as error:
             reason = str(error)
@@ -117,12 +164,14 @@ def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
             stamp.write_text(
                 f'__attribute__((visibility("default"))) const char native_sources[] = "{_stamp(folder)}";\n'
             )
-            sources = [*sorted((folder / "sources").glob("*.c")), stamp]
-            wide = _wide(compiler, Path(scratch))
-            objects = [
-                _compile(compiler, source, () if source.name in ANY_PROCESSOR else wide, Path(scratch))
-                for source in sources
+            sets = _supported_sets(compiler, Path(scratch))
+            jobs = [
+                (source, name)
+                for source in [*sorted((folder / "sources").glob("*.c")), stamp]
+                for name in ([None] if source.name in ANY_PROCESSOR else sets)
             ]
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                objects = list(pool.map(lambda job: _compile(compiler, job[0], job[1], Path(scratch)), jobs))
             linked = Path(scratch) / "linked.so"
             # Pass FLAGS too, because Zig compiles its run-time library in this step.
             _run(compiler, [*FLAGS, *map(str, objects), *LINK, "-o", str(linked)], Path(scratch))
@@ -147,21 +196,44 @@ def remove(file: Path) -> None:
 
 def _stamp(folder: Path) -> str:
     """Return MARK and a hash of the flags, and of the names and contents of all sources."""
-    digest = hashlib.sha256(repr((FLAGS, WIDE, WIDE_CLANG, ZIG, LINK)).encode())
+    digest = hashlib.sha256(repr((FLAGS, *_all_flags(), ZIG, LINK)).encode())
     for file in sorted((folder / "sources").glob("*.[ch]")):
         digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return MARK + digest.hexdigest()
 
 
-def _wide(compiler: Sequence[str], scratch: Path) -> Sequence[str]:
-    """Return the compiler's flags for AVX-512 VNNI."""
-    return (*WIDE, *WIDE_CLANG) if "clang" in _run(compiler, ["--version"], scratch) else WIDE
+def _all_flags() -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    return [(name, one.flags, one.clang_flags) for name, one in INSTRUCTION_SETS.items()]
 
 
-def _compile(compiler: Sequence[str], source: Path, wide: Sequence[str], scratch: Path) -> Path:
-    """Compile one source, and return the object file."""
-    object_file = scratch / f"{source.stem}.o"
-    _run(compiler, [*FLAGS, *wide, "-c", str(source), "-o", str(object_file)], scratch)
+def _supported_sets(compiler: Sequence[str], scratch: Path) -> list[str]:
+    """Return the names of the instruction sets that the compiler supports, and its assembler."""
+    found = []
+    for name in INSTRUCTION_SETS:
+        try:
+            _probe(compiler, name, scratch)
+        except BuildError:
+            continue
+        found.append(name)
+    return found
+
+
+def _probe(compiler: Sequence[str], name: str, scratch: Path) -> None:
+    """Raise BuildError if the compiler does not support an instruction set."""
+    source = scratch / "probe.c"
+    source.write_text(PROBE + INSTRUCTION_SETS[name].probe)
+    _compile(compiler, source, name, scratch)
+
+
+def _compile(compiler: Sequence[str], source: Path, name: str | None, scratch: Path) -> Path:
+    """Compile one source for an instruction set, or for any processor (None), and return the object file."""
+    object_file = scratch / f"{source.stem}.{name}.o"
+    flags: tuple[str, ...] = ()
+    if name is not None:
+        instructions = INSTRUCTION_SETS[name]
+        clang = "clang" in _run(compiler, ["--version"], scratch)
+        flags = instructions.flags + (instructions.clang_flags if clang else ())
+    _run(compiler, [*FLAGS, *flags, "-c", str(source), "-o", str(object_file)], scratch)
     return object_file
 
 

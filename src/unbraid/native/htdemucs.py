@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ctypes import CDLL, c_char_p, c_void_p
+from ctypes import c_char_p, c_void_p
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
-from unbraid.native.library import STAGES, HTDemucsSizes
+from unbraid.native.library import STAGES, HTDemucsSizes, NativeLibrary
 
 Floats = NDArray[np.float32]
 
@@ -33,7 +33,7 @@ class NativeHTDemucs:
 
     def __init__(
         self,
-        library: CDLL,
+        library: NativeLibrary,
         tensors: Mapping[str, NDArray[np.float16]],
         *,
         sources: int,
@@ -59,18 +59,18 @@ class NativeHTDemucs:
         self._threads = threads
         self._active_threads = np.zeros(1, np.int32)
         self._sizes = HTDemucsSizes(sources, width, samples, frames)
-        self._weights = _aligned(library.htdemucs_weights_bytes(self._sizes))
+        self._weights = _aligned(library.weights_bytes(self._sizes))
         values = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
         names = (c_char_p * len(values))(*[name.encode() for name in values])
         pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
-        if library.htdemucs_pack(self._sizes, len(values), names, pointers, self._weights.ctypes.data) != 0:
+        if library.pack(self._sizes, len(values), names, pointers, self._weights.ctypes.data) != 0:
             raise ModelError("The weights lack a tensor of HTDemucs. Install the model again.")
 
     def workspace(self) -> Workspace:
         """Allocate the memory of a call, which later calls may reuse. Raises MemoryError."""
         sizes = self._sizes
         return Workspace(
-            _aligned(self._library.htdemucs_workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
+            _aligned(self._library.workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
             np.empty((1, sizes.sources, 2, sizes.samples), np.float32),
             np.empty((1, sizes.sources, 2, 2048, sizes.frames, 2), np.float32),
         )
@@ -99,7 +99,7 @@ class NativeHTDemucs:
             raise ValueError("the network is built for segments of another length")
         if seconds is not None and (seconds.shape != (len(STAGES),) or seconds.dtype != np.float64):
             raise ValueError(f"seconds must have {len(STAGES)} float64 values")
-        self._library.htdemucs_run(
+        self._library.run(
             sizes,
             self._weights.ctypes.data,
             workspace.memory.ctypes.data,
@@ -111,7 +111,7 @@ class NativeHTDemucs:
 
 
 def _aligned(count: int) -> NDArray[np.uint8]:
-    """Allocate bytes at an address with the alignment that AVX-512 loads need."""
+    """Allocate bytes at an address with the alignment that the vectors need."""
     memory = np.empty(count + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + count]

@@ -1,15 +1,25 @@
-"""Load the native library that `build.py` compiles from `sources/`, if this processor can run it."""
+"""Load the native library that `build.py` compiles from `sources/`, with the best instruction set of this processor."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+from collections.abc import Callable
 from ctypes import CDLL, POINTER, Structure, c_char_p, c_int32, c_uint64, c_void_p
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from unbraid.errors import SettingError
 
 LIBRARY = Path(__file__).with_name("_native.so")
-VERSION = 1  # version of the interface: NATIVE_VERSION in native.h
+VERSION = 2  # version of the interface: NATIVE_VERSION in native.h
+
+INSTRUCTION_SETS = ("avx2", "avx_vnni", "avx512_vnni")
+"""Names of the instruction sets, in the order of native.h: the fastest last."""
+
+INSTRUCTIONS = "UNBRAID_INSTRUCTIONS"  # environment variable: the instruction set to use
 
 
 class HTDemucsSizes(Structure):
@@ -37,25 +47,68 @@ STAGES = (
 )
 
 SIZES = POINTER(HTDemucsSizes)
-# Result and argument types of the functions in native.h.
+# Result and argument types of the functions in native.h, without the instruction set in their names.
 SIGNATURES = {
-    "htdemucs_weights_bytes": (c_uint64, [SIZES]),
-    "htdemucs_workspace_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
-    "htdemucs_pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
-    "htdemucs_run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 6]),
+    "weights_bytes": (c_uint64, [SIZES]),
+    "workspace_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
+    "pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
+    "run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 6]),
 }
 
 
+@dataclass(frozen=True)
+class NativeLibrary:
+    """The functions of native.h for one instruction set."""
+
+    instructions: str
+    weights_bytes: Callable[..., int]
+    workspace_bytes: Callable[..., int]
+    pack: Callable[..., int]
+    run: Callable[..., Any]
+
+
 @cache
-def native_library() -> CDLL | None:
-    """Return the library, or None if it is not built, has another version, or does not support this processor."""
+def native_library() -> NativeLibrary | None:
+    """Return the library with the best instruction set of this processor, or the set that $UNBRAID_INSTRUCTIONS names.
+
+    None if the library is not built, has another version, or does not support this processor. Raises SettingError if
+    the named set is unknown or unavailable.
+    """
+    chosen = os.environ.get(INSTRUCTIONS, "")
+    if chosen and chosen not in INSTRUCTION_SETS:
+        raise SettingError(f"{INSTRUCTIONS} is {chosen!r}. Choose one of {', '.join(INSTRUCTION_SETS)}.")
+    available = {library.instructions: library for library in load_libraries()}
+    if chosen and chosen not in available:
+        raise SettingError(
+            f"{INSTRUCTIONS} is {chosen!r}, which this computer can't use. "
+            f"Available: {', '.join(available) or 'none'}."
+        )
+    best = chosen or next(reversed(available), None)
+    return available[best] if best else None
+
+
+def load_libraries(file: Path = LIBRARY) -> list[NativeLibrary]:
+    """Load `file` with every instruction set that it has and this processor supports, the fastest last."""
     try:
-        library = ctypes.CDLL(str(LIBRARY))
-        if library.native_version() != VERSION or not library.native_supported():
-            return None
-        for name, (result, arguments) in SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
+        library = ctypes.CDLL(str(file))
+        if library.native_version() != VERSION:
+            return []
+        supported = [library.native_supported(number) for number in range(len(INSTRUCTION_SETS))]
     except (OSError, AttributeError):
-        return None
-    return library
+        return []
+    return [
+        bind(library, instructions)
+        for instructions, usable in zip(INSTRUCTION_SETS, supported, strict=True)
+        # The build leaves out sets that the compiler lacks.
+        if usable and hasattr(library, f"htdemucs_run_{instructions}")
+    ]
+
+
+def bind(library: CDLL, instructions: str) -> NativeLibrary:
+    """Return the functions for one instruction set."""
+    functions = {}
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(library, f"htdemucs_{name}_{instructions}")
+        function.restype, function.argtypes = result, arguments
+        functions[name] = function
+    return NativeLibrary(instructions, **functions)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.native.networks import audible_network, needs_library
+from tests.native.networks import LIBRARIES, audible_network, needs_library
 from tests.separation.conftest import noise
 from tests.separation.engines import ENGINES, choose, describe, folder_of, gain_network
 
@@ -20,6 +20,8 @@ from unbraid import Separator
 from unbraid.errors import ModelError
 from unbraid.models import Model, find_model, load_model_folder
 from unbraid.models.graphs import load_template
+from unbraid.native.library import NativeLibrary
+from unbraid.separation.runtimes import native
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.runtimes.native import NativeRuntime, native_template
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
@@ -84,23 +86,26 @@ def test_openvino_computes_without_the_library(six: Model, monkeypatch: pytest.M
 
 
 @needs_library
-def test_agrees_with_openvino(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_instruction_set_agrees_with_openvino(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     shapes = {"mixture": (1, 2, 30_000), "spectrum": (1, 2, 2048, 30, 2)}
     inputs = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
-    results = []
-    for engine in ("native", "openvino"):
+
+    def outputs_of(library: NativeLibrary | None) -> dict[str, np.ndarray]:
         with monkeypatch.context() as patch:
-            choose(engine, patch)
+            patch.setattr(native, "native_library", lambda: library)
             runtime = RuntimeLoader(six, "cpu").load(six, shapes)
+        assert isinstance(runtime, NativeRuntime if library else OpenVinoRuntime)
         with runtime.run(inputs) as outputs:
-            results.append({name: value.copy() for name, value in outputs.items()})
-    for name, native in results[0].items():
-        openvino = results[1][name]
-        difference = np.square(native - openvino, dtype=np.float64).sum()
-        error = difference / np.square(openvino, dtype=np.float64).sum()
-        assert native.shape == openvino.shape
-        assert 10 * np.log10(error) < -63  # measured: -66
+            return {name: value.copy() for name, value in outputs.items()}
+
+    openvino = outputs_of(None)
+    for library in LIBRARIES:
+        for name, value in outputs_of(library).items():
+            difference = np.square(value - openvino[name], dtype=np.float64).sum()
+            error = difference / np.square(openvino[name], dtype=np.float64).sum()
+            assert value.shape == openvino[name].shape
+            assert 10 * np.log10(error) < -63, library.instructions  # measured: -66
 
 
 @needs_library

@@ -6,6 +6,7 @@
 #define QUERY_BLOCK 48  // queries in a task
 #define KEY_BLOCK 384   // keys whose scores are computed in one step
 #define PANEL (2 * LANES)
+#define MAX_SIZE (MAX_WIDTH / HEADS)  // values of a key
 // Softmax weights are integers up to WEIGHT_ONE. Their products with values are added as integers over SUM_BLOCK
 // keys. No sum exceeds WEIGHT_ONE * sqrt(SUM_BLOCK) * VALUES_NORM = 2.144e9 < 2^31 (Cauchy-Schwarz).
 #define WEIGHT_ONE 32767.0f
@@ -16,7 +17,7 @@
 typedef struct {
     int key_count, size;     // `size`: values of a key
     int16_t *keys, *values;  // packed: all keys in panels, values in blocks of KEY_BLOCK
-    float key_gain, value_gains[2 * PANEL];
+    float key_gain, value_gains[MAX_SIZE];
 } Head;
 
 typedef struct {
@@ -39,7 +40,7 @@ static void pack_keys(Head* head, const float* keys, ptrdiff_t stride) {
     for (int i = 0; i < head->key_count; i++) update_peak(&peak, keys + i * stride, size, LONG_BLOCK);
     const float scale = scale_for(&peak, WEIGHTS_NORM);
     head->key_gain = 1 / scale;
-    int16_t key[2 * PANEL];
+    int16_t key[MAX_SIZE];
     memset(key, 0, sizeof key);
     for (int i = 0; i < round_up(head->key_count, PANEL); i++) {
         if (i < head->key_count)
@@ -60,24 +61,20 @@ static void pack_values(Head* head, const float* values, ptrdiff_t stride) {
             Floats square = splat(0);
             for (int i = from; i < min_int(from + SUM_BLOCK, head->key_count); i++) {
                 Floats value = load(values + i * stride + d);
-                square = _mm512_fmadd_ps(value, value, square);
+                square = multiply_add(value, value, square);
             }
-            // Propagate NaN.
-            largest = _mm512_max_ps(largest, square);
-            largest = _mm512_mask_mov_ps(largest, _mm512_cmp_ps_mask(square, square, _CMP_UNORD_Q), square);
+            largest = keep_nan(square, larger(largest, square));
         }
-        Floats norm = _mm512_max_ps(splat(1e-30f), _mm512_sqrt_ps(largest));
-        store(head->value_gains + d, _mm512_mul_ps(norm, splat(1 / VALUES_NORM)));
+        const Floats norm = larger(splat(1e-30f), square_root(largest));
+        store(head->value_gains + d, norm * splat(1 / VALUES_NORM));
     }
     memset(head->values, 0, packed_values(head->key_count, size) * sizeof *head->values);
     for (int from = 0; from < head->key_count; from += KEY_BLOCK) {
         const int length = min_int(KEY_BLOCK, round_up(head->key_count - from, PANEL));
-        int16_t *block = head->values + (size_t)from * width, value[PANEL * 2];
+        int16_t *block = head->values + (size_t)from * width, value[MAX_SIZE];
         for (int i = 0; i < min_int(length, head->key_count - from); i++) {
-            for (int d = 0; d < size; d += LANES) {
-                Floats scaled = _mm512_div_ps(load(values + (from + i) * stride + d), load(head->value_gains + d));
-                _mm256_storeu_si256((__m256i*)(value + d), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(scaled)));
-            }
+            for (int d = 0; d < size; d += LANES)
+                store_int16(value + d, load(values + (from + i) * stride + d) / load(head->value_gains + d));
             for (int d = 0; d < size; d++)
                 block[((d / PANEL * (length / 2) + i / 2) * PANEL + d % PANEL) * 2 + i % 2] = value[d];
         }
@@ -91,23 +88,21 @@ static void softmax_step(float* scores, int length, int key_count, float* maximu
                          int size, int16_t* out) {
     Floats largest = splat(MASKED);
     for (int i = key_count; i < length; i++) scores[i] = MASKED;
-    for (int i = 0; i < length; i += LANES) largest = _mm512_max_ps(largest, load(scores + i));
-    const float new_maximum = fmaxf(*maximum, _mm512_reduce_max_ps(largest));
+    for (int i = 0; i < length; i += LANES) largest = larger(largest, load(scores + i));
+    const float new_maximum = fmaxf(*maximum, largest_lane(largest));
     if (new_maximum > *maximum) {
         const Floats rescale = power_of_two(splat(*maximum - new_maximum));
-        for (int d = 0; d < size; d += LANES) store(mixture + d, _mm512_mul_ps(load(mixture + d), rescale));
-        *sum *= _mm512_cvtss_f32(rescale);
+        for (int d = 0; d < size; d += LANES) store(mixture + d, load(mixture + d) * rescale);
+        *sum *= first_lane(rescale);
         *maximum = new_maximum;
     }
     Floats sums = splat(0);
     for (int i = 0; i < length; i += LANES) {
-        Floats weight =
-            _mm512_mul_ps(power_of_two(_mm512_sub_ps(load(scores + i), splat(new_maximum))), splat(WEIGHT_ONE));
-        weight = _mm512_roundscale_ps(weight, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        sums = _mm512_add_ps(sums, weight);
-        _mm256_storeu_si256((__m256i*)(out + i), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(weight)));
+        const Floats weight = round_to_whole(power_of_two(load(scores + i) - splat(new_maximum)) * splat(WEIGHT_ONE));
+        sums = sums + weight;
+        store_int16(out + i, weight);
     }
-    *sum += _mm512_reduce_add_ps(sums);
+    *sum += sum_of_lanes(sums);
 }
 
 static void pack_head(const void* context, int index, Arena* scratch) {
@@ -181,8 +176,7 @@ static void attend_block(const void* context, int index, Arena* arena) {
     }
     for (int t = 0; t < count; t++)
         for (int d = 0; d < size; d += LANES)
-            store(out + (ptrdiff_t)t * width + d,
-                  _mm512_mul_ps(load(mixture + t * padded + d), splat(WEIGHT_ONE / sums[t])));
+            store(out + (ptrdiff_t)t * width + d, load(mixture + t * padded + d) * splat(WEIGHT_ONE / sums[t]));
 }
 
 void attend(const float* queries, int count, const float* keys_values, int key_count, int width, float* out,

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "matmul.h"
+#include "names.h"
 
 typedef struct {
     char text[160];
@@ -23,14 +24,14 @@ typedef struct {
 // The tensor named `prefix` + `name`. If there is none: NULL, and `missing` is set.
 const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name);
 
-// The tensor as floats, padded with zeros to a multiple of 16.
+// The tensor as floats, padded with zeros to whole vectors.
 const float* floats_from(Builder* builder, const char* prefix, const char* name, int count);
 
 // How a matrix is packed and computed; see Matrix.
 typedef struct {
     const float* output_gains;  // NULL: 1
     bool gated;                 // see pack_matrix
-    bool narrow;                // panels of 16 outputs instead of 32
+    bool narrow;                // panels of one vector of outputs instead of two
     bool floats;                // compute with floats instead of integers
     int block;                  // 0: LONG_BLOCK
     int parts;                  // 0: 1

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "names.h"
 #include "native.h"
 #include "transformer.h"
 #include "waveform.h"

@@ -3,21 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#define TILE_ROWS 12    // rows whose sums fit into registers, with panels of two vectors
-#define GROUP_ROWS 336  // rows that are multiplied with all panels while they are in the cache
+#define TAIL_ROWS (TILE_ROWS / 3)  // rows of the tiles after the last full one
+#define GROUP_ROWS 336             // rows that are multiplied with all panels while they are in the cache
 
 #define INLINE static inline __attribute__((always_inline))
-
-// Inline assembly, as compilers spill the sums to memory with intrinsics.
-INLINE __m512i add_integer_products(__m512i sum, __m512i a, __m512i b) {
-    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-}
-
-INLINE __m512i add_float_products(__m512i sum, __m512i a, __m512i b) {
-    __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-}
 
 // Compute the sums of products of `rows` rows with one panel.
 INLINE void multiply_tile(const Matrix* matrix, const Rows* rows_in, int row, const char* panel, const int rows,
@@ -33,29 +22,30 @@ INLINE void multiply_tile(const Matrix* matrix, const Rows* rows_in, int row, co
         const char* a = first_part + part * rows_in->part_stride;
         for (int done = 0; done < segment; done += block_steps) {
             const int steps = min_int(segment - done, block_steps);
-            __m512i acc[TILE_ROWS][2];
+            Integers acc[TILE_ROWS][2];
 #pragma GCC unroll 12
             for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) acc[r][v] = _mm512_setzero_si512();
-            const char* triples[4] = {a, a + 3 * stride, a + 6 * stride, a + 9 * stride};
+                for (int v = 0; v < vectors; v++) acc[r][v] = no_sum();
+            // Every third row has a pointer: addresses can contain one or two times the stride.
+            const char* thirds[TILE_ROWS / 3];
+#pragma GCC unroll 4
+            for (int i = 0; i < TILE_ROWS / 3; i++) thirds[i] = a + 3 * i * stride;
             for (int k = 0; k < steps; k++) {
-                __m512i b[2];
+                Integers b[2];
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) b[v] = _mm512_load_si512(panel + 64 * v);
-                panel += 64 * vectors;
+                for (int v = 0; v < vectors; v++) b[v] = load_bits(panel + v * sizeof(Integers));
+                panel += vectors * sizeof(Integers);
 #pragma GCC unroll 12
                 for (int r = 0; r < rows; r++) {
-                    int value;
-                    memcpy(&value, triples[r / 3] + (r % 3) * stride, sizeof value);
-                    __m512i x = _mm512_set1_epi32(value);
+                    const Integers x = splat_bits(thirds[r / 3] + (r % 3) * stride);
 #pragma GCC unroll 2
                     for (int v = 0; v < vectors; v++)
                         acc[r][v] = floats ? add_float_products(acc[r][v], x, b[v])
                                            : add_integer_products(acc[r][v], x, b[v]);
                 }
 #pragma GCC unroll 4
-                for (int i = 0; i < 4; i++) triples[i] += 4;
+                for (int i = 0; i < TILE_ROWS / 3; i++) thirds[i] += 4;
             }
             a += 4 * steps;
 #pragma GCC unroll 12
@@ -64,8 +54,8 @@ INLINE void multiply_tile(const Matrix* matrix, const Rows* rows_in, int row, co
                     splat(gains ? gains[r * rows_in->gains_stride + part * rows_in->gains_part_stride] : 1);
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) {
-                    Floats sum = floats ? _mm512_castsi512_ps(acc[r][v]) : _mm512_cvtepi32_ps(acc[r][v]);
-                    sums[r][v] = has_sum ? _mm512_fmadd_ps(sum, scale, sums[r][v]) : _mm512_mul_ps(sum, scale);
+                    const Floats sum = floats ? as_floats(acc[r][v]) : to_floats(acc[r][v]);
+                    sums[r][v] = multiply_add(sum, scale, has_sum ? sums[r][v] : splat(0));
                 }
             }
             has_sum = true;
@@ -82,26 +72,26 @@ INLINE void apply_epilogue(Floats sums[TILE_ROWS][2], const Matrix* matrix, cons
     Floats gain[2], offset[2];
     for (int v = 0; v < vectors; v++) gain[v] = load(gains + LANES * v), offset[v] = load(offsets + LANES * v);
     if (vectors == 2 && gated) {
-        Floats extra = result->extra ? load(result->extra + panel * LANES) : _mm512_setzero_ps();
+        Floats extra = result->extra ? load(result->extra + panel * LANES) : splat(0);
         for (int r = 0; r < rows; r++) {
             float* out = result->values + (row + r) * result->stride + panel * LANES;
-            Floats value = _mm512_fmadd_ps(sums[r][0], gain[0], offset[0]);
-            Floats gate = _mm512_fmadd_ps(sums[r][1], gain[1], offset[1]);
-            Floats before = result->epilogue == ADD_GATED ? load(out) : extra;
-            store(out, _mm512_fmadd_ps(value, sigmoid(gate), before));
+            const Floats value = multiply_add(sums[r][0], gain[0], offset[0]);
+            const Floats gate = multiply_add(sums[r][1], gain[1], offset[1]);
+            const Floats before = result->epilogue == ADD_GATED ? load(out) : extra;
+            store(out, multiply_add(value, sigmoid(gate), before));
         }
         return;
     }
     for (int v = 0; v < vectors; v++) {
         const int left = matrix->outputs - from - LANES * v;
         if (left <= 0) break;
-        const __mmask16 mask = first_lanes(min_int(left, LANES));
+        const int lanes = min_int(left, LANES);
         for (int r = 0; r < rows; r++) {
             float* out = result->values + (row + r) * result->stride + from + LANES * v;
-            Floats y = _mm512_fmadd_ps(sums[r][v], gain[v], offset[v]);
-            if (result->epilogue == ADD) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, out));
+            Floats y = multiply_add(sums[r][v], gain[v], offset[v]);
+            if (result->epilogue == ADD) y = y + load_first(out, lanes);
             if (result->epilogue == GELU) y = gelu(y);
-            _mm512_mask_storeu_ps(out, mask, y);
+            store_first(out, lanes, y);
         }
     }
 }
@@ -125,7 +115,7 @@ INLINE void multiply_panels(const Matrix* matrix, const Rows* rows, int count, c
         for (int panel = 0; panel < matrix->panels; panel++) {
             const int end = min_int(group + GROUP_ROWS, count);
             int row = multiply_rows(matrix, rows, result, group, end, panel, TILE_ROWS, vectors, floats);
-            row = multiply_rows(matrix, rows, result, row, end, panel, 4, vectors, floats);
+            row = multiply_rows(matrix, rows, result, row, end, panel, TAIL_ROWS, vectors, floats);
             multiply_rows(matrix, rows, result, row, end, panel, 1, vectors, floats);
         }
 }

@@ -1,11 +1,11 @@
 // Matrix products of activations with weights: nearly all the time of a network.
 //
-// Most are computed with 16-bit integers: two products per lane and instruction (vpdpwssd of VNNI), twice as many as
-// with floats. Within a block of values, sums are 32-bit integers; the sums of blocks are added as floats. Integers
-// are scaled so that the norms of a block's activations and weights are at most ROWS_NORM and WEIGHTS_NORM. By the
-// Cauchy-Schwarz inequality, no sum exceeds the product of the norms, which is below 2^31, so no sum overflows. The
-// error of a matrix product is -77 dB with LONG_BLOCK. It is lower with SHORT_BLOCK, which takes a few percent
-// longer. Convolutions use SHORT_BLOCK, because their errors have more effect.
+// Most are computed with 16-bit integers: two products per lane and instruction, twice as many as with floats. Within
+// a block of values, sums are 32-bit integers; the sums of blocks are added as floats. Integers are scaled so that
+// the norms of a block's activations and weights are at most ROWS_NORM and WEIGHTS_NORM. By the Cauchy-Schwarz
+// inequality, no sum exceeds the product of the norms, which is below 2^31, so no sum overflows. The error of a
+// matrix product is -77 dB with LONG_BLOCK. It is lower with SHORT_BLOCK, which takes a few percent longer.
+// Convolutions use SHORT_BLOCK, because their errors have more effect.
 
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arithmetic.h"
+#include "names.h"
 #include "vectors.h"
 
 #define LONG_BLOCK 128
@@ -21,14 +22,14 @@
 #define ROWS_NORM 56000.0f
 #define WEIGHTS_NORM 38200.0f  // ROWS_NORM * WEIGHTS_NORM = 2.139e9 < 2^31
 
-// Weights (outputs, depth), packed in panels of 16 or 32 outputs by pack_matrix.
+// Weights (outputs, depth), packed by pack_matrix in panels of one or two vectors.
 typedef struct {
     const void* values;            // pairs of integers along the depth, or floats
     const float *gains, *offsets;  // one for each output, padded to whole panels
     int depth;
     int outputs;
     int panels;
-    int vectors;  // vectors of 16 outputs in a panel: 1 or 2
+    int vectors;  // vectors of outputs in a panel: 1 or 2
     bool floats;
     int parts;  // number of equal parts of the depth
     int block;  // length of a block: products of its values are added as integers
@@ -48,7 +49,7 @@ typedef enum {
     STORE,      // y
     ADD,        // result + y
     GELU,       // gelu(y)
-    GATE,       // the first 16 outputs of a panel * sigmoid(the last 16) + extra
+    GATE,       // the first half of a panel's outputs * sigmoid(the other half) + extra
     ADD_GATED,  // result + the gated outputs
 } Epilogue;
 
@@ -75,7 +76,8 @@ typedef struct {
 size_t packed_bytes(int outputs, int depth, int vectors, bool floats);
 
 // Pack float16 weights, with a gain and an offset for each output. The matrix has `vectors`, `floats`, `parts` and
-// `block` set. `gated`: the second half of the outputs are gates; each panel has 16 outputs and their 16 gates.
+// `block` set. `gated`: the second half of the outputs are gates; each panel has a vector of outputs and a vector
+// of their gates.
 // `gains` and `offsets` are written for whole panels.
 void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* layout, const uint16_t* bias,
                  const float* output_gains, bool gated, void* values, float* gains, float* offsets);
@@ -99,5 +101,3 @@ float quantise_row(const float* x, int count, int block, int16_t* out);
 
 // Quantise `count` rows of x, `stride` floats apart, each with its own gain. `out` has no gaps between rows.
 void quantise_rows(const float* x, ptrdiff_t stride, int count, int length, int block, int16_t* out, float* gains);
-
-float half_to_float(uint16_t half);

@@ -7,12 +7,20 @@
 #define EXPORT __attribute__((visibility("default")))
 
 // Version of this interface; library.py has the same number.
-#define NATIVE_VERSION 1
+#define NATIVE_VERSION 2
 
-EXPORT int native_version(void);
+EXPORT int32_t native_version(void);
 
-// Whether this processor has the instructions that the other files are compiled for: AVX-512 with VNNI.
-EXPORT int native_supported(void);
+// Instruction sets. The functions for HTDemucs exist once for each set and end in its name: htdemucs_run_avx2. A set
+// that the compiler lacks is left out.
+enum {
+    AVX2,         // 256 bits, with FMA and F16C
+    AVX_VNNI,     // the same, and VNNI: two products of 16-bit integers and their sum are one instruction
+    AVX512_VNNI,  // 512 bits: AVX-512 F, BW, DQ, VL and VNNI
+};
+
+// Whether this processor and operating system support an instruction set.
+EXPORT int32_t native_supported(int32_t set);
 
 // HTDemucs, for segments of one length.
 typedef struct {

@@ -8,13 +8,11 @@
 #define STEP 32
 #define MAX_DEPTH (9 * 384)
 
-float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
-
 size_t packed_bytes(int outputs, int depth, int vectors, bool floats) {
     return (size_t)round_up(outputs, LANES * vectors) * depth * (floats ? sizeof(float) : sizeof(int16_t));
 }
 
-// The output in a column of the packed matrix. If gated, panels alternate 16 outputs and their 16 gates.
+// The output in a column of the packed matrix. If gated, panels alternate a vector of outputs and one of their gates.
 static int output_at(int column, int outputs, bool gated) {
     if (!gated) return column;
     const int pair = column / (2 * LANES), within = column % (2 * LANES);
@@ -76,21 +74,21 @@ void update_peak(Peak* peak, const float* x, int count, int block) {
     // overlaps one step more than its length.
     float recent[LONG_BLOCK / STEP] = {0};
     const int slots = block / STEP;
-    Floats largest = _mm512_setzero_ps();
+    Floats largest = splat(0);
     for (int i = 0, slot = 0; i < count; i += STEP, slot = slot + 1 < slots ? slot + 1 : 0) {
-        Floats sum = _mm512_setzero_ps();
+        Floats sum = splat(0);
         for (int j = i; j < count && j < i + STEP; j += LANES) {
             Floats values = load(x + j);
-            sum = _mm512_fmadd_ps(values, values, sum);
-            largest = _mm512_max_ps(_mm512_abs_ps(values), largest);
+            sum = multiply_add(values, values, sum);
+            largest = larger(magnitude(values), largest);
         }
-        const float square = _mm512_reduce_add_ps(sum);
+        const float square = sum_of_lanes(sum);
         float total = square;
         for (int k = 0; k < slots; k++) total += recent[k];
         if (total > peak->square || total != total) peak->square = total;  // propagates NaN
         recent[slot] = square;
     }
-    peak->largest = fmaxf(peak->largest, _mm512_reduce_max_ps(largest));
+    peak->largest = fmaxf(peak->largest, largest_lane(largest));
 }
 
 float scale_for(const Peak* peak, float norm) {
@@ -101,9 +99,7 @@ float scale_for(const Peak* peak, float norm) {
 
 void quantise(const float* x, int count, float scale, int16_t* out) {
     const Floats by = splat(scale);
-    for (int i = 0; i < count; i += LANES)
-        _mm256_storeu_si256((__m256i*)(out + i),
-                            _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(load(x + i), by))));
+    for (int i = 0; i < count; i += LANES) store_int16(out + i, load(x + i) * by);
 }
 
 float quantise_row(const float* x, int count, int block, int16_t* out) {

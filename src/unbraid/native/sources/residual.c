@@ -87,7 +87,8 @@ static int pieces(int count) { return ceil_div(count, PIECE_ROWS); }
 
 static int end_of(const BranchWork* work, int piece) { return min_int((piece + 1) * PIECE_ROWS, work->count); }
 
-static __mmask16 lanes_from(int v, int narrow) { return first_lanes(min_int(narrow - v, LANES)); }
+// Lanes of the vector at v that belong to narrow channels.
+static int lanes_from(int v, int narrow) { return min_int(narrow - v, LANES); }
 
 static void quantise_piece(const void* context, int piece, Arena* scratch) {
     (void)scratch;
@@ -107,8 +108,7 @@ static void sum_narrow(const BranchWork* work, int piece) {
         for (int v = 0; v < narrow; v += LANES) {
             Floats partial = splat(0);
             for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++)
-                partial = _mm512_add_ps(
-                    partial, _mm512_maskz_loadu_ps(lanes_from(v, narrow), work->h + (ptrdiff_t)t * width + v));
+                partial = partial + load_first(work->h + (ptrdiff_t)t * width + v, lanes_from(v, narrow));
             float values[LANES];
             store(values, partial);
             for (int i = v; i < min_int(v + LANES, narrow); i++) sums[i] += values[i - v];
@@ -150,12 +150,12 @@ static void sum_narrow_squares(const void* context, int piece, Arena* scratch) {
         Floats partial = splat(0);
         for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++)
             for (int v = 0; v < narrow; v += LANES) {
-                const __mmask16 mask = lanes_from(v, narrow);
-                Floats values = _mm512_maskz_loadu_ps(mask, work->h + (ptrdiff_t)t * width + v);
-                values = _mm512_maskz_sub_ps(mask, values, splat((float)work->narrow_moments.mean));
-                partial = _mm512_fmadd_ps(values, values, partial);
+                const int lanes = lanes_from(v, narrow);
+                const Floats values = load_first(work->h + (ptrdiff_t)t * width + v, lanes);
+                const Floats centred = keep_first(values - splat((float)work->narrow_moments.mean), lanes);
+                partial = multiply_add(centred, centred, partial);
             }
-        square += _mm512_reduce_add_ps(partial);
+        square += sum_of_lanes(partial);
     }
     work->sums[piece][0] = square;
 }
@@ -167,13 +167,12 @@ static void activate(const void* context, int piece, Arena* scratch) {
     const Branch* branch = work->branch;
     const int narrow = branch->narrow, width = padded(narrow);
     for (int v = 0; v < narrow; v += LANES) {
-        const Floats gains =
-            _mm512_mul_ps(load(branch->down_gains + v), splat((float)(1 / work->narrow_moments.deviation)));
+        const Floats gains = load(branch->down_gains + v) * splat((float)(1 / work->narrow_moments.deviation));
         const Floats mean = splat((float)work->narrow_moments.mean), offsets = load(branch->down_offsets + v);
         for (int t = piece * PIECE_ROWS; t < end_of(work, piece); t++) {
             float* values = work->h + (ptrdiff_t)t * width + v;
-            Floats centred = _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes_from(v, narrow), values), mean);
-            store(values, gelu(_mm512_fmadd_ps(centred, gains, offsets)));
+            const Floats centred = load_first(values, lanes_from(v, narrow)) - mean;
+            store(values, gelu(multiply_add(centred, gains, offsets)));
         }
     }
     sum_narrow(work, piece);
@@ -191,16 +190,15 @@ static void sum_wide_squares(const void* context, int piece, Arena* scratch) {
         for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++) {
             const float* row = work->h + (ptrdiff_t)t * width;
             float centred[MAX_NARROW];
-            for (int v = 0; v < width; v += LANES)
-                store(centred + v, _mm512_sub_ps(load(row + v), load(work->means + v)));
+            for (int v = 0; v < width; v += LANES) store(centred + v, load(row + v) - load(work->means + v));
             for (int v = 0; v < width; v += LANES) {
                 Floats products = splat(0);
                 for (int i = 0; i < narrow; i++)
-                    products = _mm512_fmadd_ps(splat(centred[i]), load(branch->gram + i * width + v), products);
-                partial = _mm512_fmadd_ps(load(centred + v), products, partial);
+                    products = multiply_add(splat(centred[i]), load(branch->gram + i * width + v), products);
+                partial = multiply_add(load(centred + v), products, partial);
             }
         }
-        square += _mm512_reduce_add_ps(partial);
+        square += sum_of_lanes(partial);
     }
     work->sums[piece][0] = square;
 }

@@ -138,7 +138,7 @@ static void rewrite_strip(const void* context, int index, Arena* arena) {
     for (int t = 0; t < frames; t++) {
         const float* a = work->x + t * work->stride + begin * channels;
         const float* b = work->skip + ((ptrdiff_t)t * layer->frequencies + begin) * channels;
-        for (int i = 0; i < inside; i += LANES) store(sums + i, _mm512_add_ps(load(a + i), load(b + i)));
+        for (int i = 0; i < inside; i += LANES) store(sums + i, load(a + i) + load(b + i));
         gains[t + 1] = quantise_row(sums, inside, SHORT_BLOCK, integers + (ptrdiff_t)(t + 1) * row + before);
     }
     const ptrdiff_t bytes = row * sizeof *integers;

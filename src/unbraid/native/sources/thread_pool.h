@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "arena.h"
-#include "native.h"
 
 #define MAX_THREADS 32
 
@@ -21,7 +20,7 @@ typedef struct {
     // Number of active threads, over all calls that share this counter. A worker runs only while there are fewer than
     // `threads`.
     atomic_int* active;
-    double* seconds;  // time of each stage, see native.h; NULL: not measured
+    double* seconds;  // time of each stage; NULL: not measured
     int stage;
     double stage_started;
     // Internal state. `lock` guards all fields that are not atomic.

@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "native.h"
+
 #define EPSILON 1e-5
 #define MAX_PERIOD 10000.0f
-#define MAX_WIDTH 512
 
 static Norm make_norm(Builder* builder, const char* prefix, const char* name, int width) {
     const Name full = format_name("%s%s.", prefix, name);
@@ -64,18 +65,16 @@ Transformer make_transformer(Builder* builder, int width) {
 // Layer normalisation of one token.
 static void normalise(const float* x, int width, Norm norm, float* out) {
     Floats sum = splat(0);
-    for (int i = 0; i < width; i += LANES) sum = _mm512_add_ps(sum, load(x + i));
-    const Floats mean = splat(_mm512_reduce_add_ps(sum) / width);
+    for (int i = 0; i < width; i += LANES) sum = sum + load(x + i);
+    const Floats mean = splat(sum_of_lanes(sum) / width);
     Floats square = splat(0);
     for (int i = 0; i < width; i += LANES) {
-        Floats centred = _mm512_sub_ps(load(x + i), mean);
-        square = _mm512_fmadd_ps(centred, centred, square);
+        const Floats centred = load(x + i) - mean;
+        square = multiply_add(centred, centred, square);
     }
-    const Floats scale = splat(1 / sqrtf(_mm512_reduce_add_ps(square) / width + (float)EPSILON));
-    for (int i = 0; i < width; i += LANES) {
-        Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + i), mean), scale);
-        store(out + i, _mm512_fmadd_ps(centred, load(norm.gains + i), load(norm.offsets + i)));
-    }
+    const Floats scale = splat(1 / sqrtf(sum_of_lanes(square) / width + (float)EPSILON));
+    for (int i = 0; i < width; i += LANES)
+        store(out + i, multiply_add((load(x + i) - mean) * scale, load(norm.gains + i), load(norm.offsets + i)));
 }
 
 static void quantise_normalised(const float* x, int count, int width, Norm norm, int16_t* integers, float* gains) {
@@ -158,9 +157,9 @@ static void feed_forward_piece(const void* context, int piece, Arena* scratch) {
         Floats sums = splat(0), squares = splat(0);
         for (int i = 0; i < width; i += LANES) {
             Floats values = load(tokens + t * width + i);
-            sums = _mm512_add_ps(sums, values), squares = _mm512_fmadd_ps(values, values, squares);
+            sums = sums + values, squares = multiply_add(values, values, squares);
         }
-        sum += _mm512_reduce_add_ps(sums), square += _mm512_reduce_add_ps(squares);
+        sum += sum_of_lanes(sums), square += sum_of_lanes(squares);
     }
     work->sums[piece] = (Sums){sum, square};
 }
@@ -172,8 +171,8 @@ static void normalise_piece(const void* context, int piece, Arena* scratch) {
     for (ptrdiff_t t = piece * TOKEN_BLOCK; t < min_int((piece + 1) * TOKEN_BLOCK, work->count); t++)
         for (int i = 0; i < work->width; i += LANES) {
             float* values = work->x + t * work->width + i;
-            Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(values), splat(work->mean)), splat(work->scale));
-            store(values, _mm512_fmadd_ps(centred, load(norm.gains + i), load(norm.offsets + i)));
+            const Floats standard = (load(values) - splat(work->mean)) * splat(work->scale);
+            store(values, multiply_add(standard, load(norm.gains + i), load(norm.offsets + i)));
         }
 }
 
@@ -219,8 +218,8 @@ static void add_positions_2d(const void* context, int t, Arena* scratch) {
         position_encoding(f, half, frequency);
         normalise(x, width, work->stack->input_norm, x);
         for (int i = 0; i < half; i += LANES) {
-            store(x + i, _mm512_add_ps(load(x + i), load(frame + i)));
-            store(x + half + i, _mm512_add_ps(load(x + half + i), load(frequency + i)));
+            store(x + i, load(x + i) + load(frame + i));
+            store(x + half + i, load(x + half + i) + load(frequency + i));
         }
     }
 }

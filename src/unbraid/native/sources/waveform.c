@@ -117,7 +117,9 @@ static void rewrite_piece(const void* context, int piece, Arena* arena) {
         const bool inside = t >= 0 && t < work->length;
         for (int c = 0; c < channels; c += LANES) {
             const ptrdiff_t index = (ptrdiff_t)t * channels + c;
-            store(sums + c, inside ? _mm512_add_ps(load(work->x + index), load(work->skip + index)) : splat(0));
+            Floats sum = splat(0);
+            if (inside) sum = load(work->x + index) + load(work->skip + index);
+            store(sums + c, sum);
         }
         gains[i] = quantise_row(sums, channels, SHORT_BLOCK, integers + i * channels);
     }
