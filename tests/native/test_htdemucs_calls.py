@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from ctypes import c_char_p, c_int64, c_void_p
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,13 @@ from tests.native.networks import SAMPLES, Array, native_network, needs_library,
 
 from unbraid.errors import ModelError
 from unbraid.native.htdemucs import NativeHTDemucs
-from unbraid.native.library import STAGES, NativeLibrary
+from unbraid.native.library import (
+    SMALL_MEMORY,
+    STAGES,
+    UNSUPPORTED_SIZES,
+    HTDemucsSizes,
+    NativeLibrary,
+)
 from unbraid.networks.htdemucs import HTDemucs
 
 pytestmark = needs_library
@@ -24,6 +32,10 @@ SOURCE = Path(__file__).parents[2] / "src"
 def same(actual: tuple[Array, Array], true: tuple[Array, Array]) -> bool:
     """Whether both outputs are equal to the byte."""
     return all(one.tobytes() == other.tobytes() for one, other in zip(actual, true, strict=True))
+
+
+def tensors_of(network: HTDemucs) -> dict[str, np.ndarray]:
+    return {name: value.half().numpy() for name, value in network.state_dict().items()}
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +103,77 @@ def test_measures_the_time_of_each_stage(network: NativeHTDemucs) -> None:
     ],
 )
 def test_missing_tensor_raises(four: HTDemucs, library: NativeLibrary, name: str) -> None:
-    tensors = {key: value.half().numpy() for key, value in four.state_dict().items() if key != name}
+    tensors = tensors_of(four)
+    del tensors[name]
     with pytest.raises(ModelError, match="lack a tensor"):
         NativeHTDemucs(library, tensors, sources=4, width=512, samples=SAMPLES, frames=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [
+        ("encoder.0.conv.weight", 1000),
+        ("tencoder.2.dconv.layers.1.6.scale", 0),
+        ("freq_emb.embedding.weight", 48),
+        ("channel_downsampler_t.bias", 385),
+        ("crosstransformer.layers.3.cross_attn.in_proj_weight", 512 * 512),
+        ("crosstransformer.layers_t.0.linear2.weight", 4 * 512 * 512 - 1),
+        ("tdecoder.3.conv_tr.weight", 10),
+        ("decoder.1.rewrite.bias", 1),
+    ],
+)
+def test_tensor_of_another_length_raises(
+    four: HTDemucs, library: NativeLibrary, name: str, length: int
+) -> None:
+    """The library read beyond the end of such a tensor."""
+    tensors = tensors_of(four) | {name: np.zeros(length, np.float16)}
+    with pytest.raises(ModelError, match="wrong length"):
+        NativeHTDemucs(library, tensors, sources=4, width=512, samples=SAMPLES, frames=30)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 1024},  # wrote beyond arrays on the stack
+        {"width": 500},
+        {"width": -128},
+        {"sources": 0},
+        {"sources": 65},
+        {"samples": 0},
+        {"samples": 2**31 - 1},
+        {"frames": -1},
+        {"frames": 2**20},
+    ],
+)
+def test_unsupported_sizes_raise(four: HTDemucs, library: NativeLibrary, change: dict[str, int]) -> None:
+    sizes = {"sources": 4, "width": 512, "samples": SAMPLES, "frames": 30} | change
+    with pytest.raises(ValueError, match="sizes"):
+        NativeHTDemucs(library, tensors_of(four), **sizes)
+
+
+def test_every_entry_checks_the_sizes(library: NativeLibrary) -> None:
+    wide = HTDemucsSizes(4, 1024, SAMPLES, 30)
+    nothing = (c_char_p * 0)(), (c_void_p * 0)(), (c_int64 * 0)()
+    assert library.weights_bytes(wide) == library.workspace_bytes(wide, None, 1) == 0
+    assert library.pack(wide, 0, *nothing, None, 2**40) == UNSUPPORTED_SIZES
+    assert library.run(wide, None, None, 2**40, 1, *[None] * 6) == UNSUPPORTED_SIZES
+
+
+def test_too_small_memory_for_weights_is_an_error(library: NativeLibrary) -> None:
+    sizes = HTDemucsSizes(4, 512, SAMPLES, 30)
+    nothing = (c_char_p * 0)(), (c_void_p * 0)(), (c_int64 * 0)()
+    assert library.pack(sizes, 0, *nothing, None, library.weights_bytes(sizes) - 1) == SMALL_MEMORY
+
+
+def test_workspace_of_another_network_raises(
+    four: HTDemucs, library: NativeLibrary, network: NativeHTDemucs
+) -> None:
+    workspace = network.workspace()
+    with pytest.raises(ValueError, match="another network"):
+        run(native_network(four, library, threads=3), song(), workspace)
+    for name, shape in (("waveforms", (1, 6, 2, SAMPLES)), ("spectra", (1, 4, 2, 2048, 29, 2))):
+        with pytest.raises(ValueError, match="another network"):
+            run(network, song(), replace(workspace, **{name: np.empty(shape, np.float32)}))
 
 
 def test_accepts_unaligned_and_unknown_tensors(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from ctypes import CDLL, POINTER, Structure, c_char_p, c_int32, c_uint64, c_void_p
+from ctypes import CDLL, POINTER, Structure, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from unbraid.errors import SettingError
 
 LIBRARY = Path(__file__).with_name("_native.so")
-VERSION = 2  # version of the interface: NATIVE_VERSION in native.h
+VERSION = 3  # version of the interface: NATIVE_VERSION in native.h
 
 INSTRUCTION_SETS = ("avx2", "avx_vnni", "avx512_vnni")
 """Names of the instruction sets, in the order of native.h: the fastest last."""
@@ -47,12 +47,18 @@ STAGES = (
 )
 
 SIZES = POINTER(HTDemucsSizes)
+# Results of pack and run, see native.h.
+DONE, UNSUPPORTED_SIZES, MISSING_TENSOR, WRONG_LENGTH, SMALL_MEMORY = range(0, -5, -1)
+
 # Result and argument types of the functions in native.h, without the instruction set in their names.
 SIGNATURES = {
     "weights_bytes": (c_uint64, [SIZES]),
     "workspace_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
-    "pack": (c_int32, [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), c_void_p]),
-    "run": (None, [SIZES, c_void_p, c_void_p, c_int32, *[c_void_p] * 6]),
+    "pack": (
+        c_int32,
+        [SIZES, c_int32, POINTER(c_char_p), POINTER(c_void_p), POINTER(c_int64), c_void_p, c_uint64],
+    ),
+    "run": (c_int32, [SIZES, c_void_p, c_void_p, c_uint64, c_int32, *[c_void_p] * 6]),
 }
 
 
@@ -64,7 +70,7 @@ class NativeLibrary:
     weights_bytes: Callable[..., int]
     workspace_bytes: Callable[..., int]
     pack: Callable[..., int]
-    run: Callable[..., Any]
+    run: Callable[..., int]
 
 
 @cache

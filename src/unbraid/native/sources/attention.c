@@ -14,6 +14,12 @@
 #define VALUES_NORM 8180.0f
 #define MASKED -1e30f
 
+_Static_assert(KEY_BLOCK % PANEL == 0 && KEY_BLOCK % SUM_BLOCK == 0, "blocks of keys have whole panels and sums");
+_Static_assert(MAX_SIZE % PANEL == 0, "gains of values are padded to whole panels");
+// 8 is the square root of SUM_BLOCK.
+_Static_assert(SUM_BLOCK == 64 && (int64_t)WEIGHT_ONE * 8 * (int64_t)VALUES_NORM < INT32_MAX,
+               "sums must not overflow");
+
 typedef struct {
     int key_count, size;     // `size`: values of a key
     int16_t *keys, *values;  // packed: all keys in panels, values in blocks of KEY_BLOCK

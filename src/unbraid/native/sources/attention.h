@@ -4,10 +4,10 @@
 #pragma once
 
 #include "matmul.h"
+#include "native.h"
 #include "thread_pool.h"
 
 #define HEADS 8
-#define MAX_WIDTH 512  // of the transformer
 
 // queries (count, width), keys_values (key_count, 2 width), keys first -> out (count, width), heads side by side.
 void attend(const float* queries, int count, const float* keys_values, int key_count, int width, float* out,

@@ -13,17 +13,21 @@ Name format_name(const char* format, ...) {
     return name;
 }
 
-const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name) {
+const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name, int64_t length) {
     const Name full = format_name("%s%s", prefix, name);
+    int32_t error = MISSING_TENSOR;
     for (int i = 0; i < builder->count; i++)
-        if (strcmp(builder->names[i], full.text) == 0) return builder->values[i];
-    builder->missing = true;
+        if (strcmp(builder->names[i], full.text) == 0) {
+            if (builder->lengths[i] == length) return builder->values[i];
+            error = WRONG_LENGTH;
+        }
+    if (!builder->error) builder->error = error;
     return NULL;
 }
 
 const float* floats_from(Builder* builder, const char* prefix, const char* name, int count) {
     const int padded = round_up(count, LANES);
-    const uint16_t* values = find_tensor(builder, prefix, name);
+    const uint16_t* values = find_tensor(builder, prefix, name, count);
     float* out = arena_floats(&builder->arena, padded);
     if (!out || !values) return out;
     for (int i = 0; i < padded; i++) out[i] = i < count ? half_to_float(values[i]) : 0;
@@ -35,7 +39,8 @@ Matrix matrix_from(Builder* builder, const char* prefix, const char* weight, con
     Matrix matrix = {.vectors = options.narrow ? 1 : 2, .floats = options.floats};
     matrix.block = options.block ? options.block : LONG_BLOCK, matrix.parts = options.parts ? options.parts : 1;
     const int width = LANES * matrix.vectors, padded = round_up(layout->outputs, width);
-    const uint16_t *weights = find_tensor(builder, prefix, weight), *offsets = find_tensor(builder, prefix, bias);
+    const uint16_t *weights = find_tensor(builder, prefix, weight, layout->weights),
+                   *offsets = find_tensor(builder, prefix, bias, layout->biases);
     void* values =
         arena_alloc(&builder->arena, packed_bytes(layout->outputs, layout->depth, matrix.vectors, matrix.floats));
     float *gains = arena_floats(&builder->arena, padded), *added = arena_floats(&builder->arena, padded);
@@ -50,7 +55,9 @@ Matrix pointwise(Builder* builder, const char* prefix, int out, int in, MatrixOp
 }
 
 Matrix convolution(Builder* builder, const char* prefix, int out, int in, int width, MatrixOptions options) {
-    const WeightLayout layout = {.outputs = out,
+    const WeightLayout layout = {.weights = (int64_t)out * in * width,
+                                 .biases = out,
+                                 .outputs = out,
                                  .depth = width * in,
                                  .n0 = out,
                                  .n0_step = in * width,
@@ -63,7 +70,9 @@ Matrix convolution(Builder* builder, const char* prefix, int out, int in, int wi
 
 Matrix transposed(Builder* builder, const char* prefix, int in, int out, MatrixOptions options) {
     // Output row r, from 0 to 3, is tap r of the second input row plus tap r + 4 of the first.
-    const WeightLayout layout = {.outputs = 4 * out,
+    const WeightLayout layout = {.weights = (int64_t)in * out * 8,
+                                 .biases = out,
+                                 .outputs = 4 * out,
                                  .depth = 2 * in,
                                  .n0 = out,
                                  .n0_step = 8,

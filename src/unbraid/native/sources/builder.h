@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "matmul.h"
 #include "names.h"
+#include "native.h"
 
 typedef struct {
     char text[160];
@@ -17,12 +18,13 @@ typedef struct {
     int count;
     const char* const* names;
     const uint16_t* const* values;  // float16
+    const int64_t* lengths;         // values of each tensor
     Arena arena;                    // for the packed weights
-    bool missing;                   // a requested tensor does not exist
+    int32_t error;                  // the first one, see native.h; 0: none
 } Builder;
 
-// The tensor named `prefix` + `name`. If there is none: NULL, and `missing` is set.
-const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name);
+// The tensor named `prefix` + `name`, which must have `length` values. Otherwise: NULL, and `error` is set.
+const uint16_t* find_tensor(Builder* builder, const char* prefix, const char* name, int64_t length);
 
 // The tensor as floats, padded with zeros to whole vectors.
 const float* floats_from(Builder* builder, const char* prefix, const char* name, int count);

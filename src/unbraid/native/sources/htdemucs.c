@@ -16,6 +16,11 @@
 #define COMPLEX 2             // real and imaginary
 #define EMBEDDING_SCALE 2.0f  // published vectors are stored divided by 10, and added with a factor of 0.2
 
+_Static_assert(CHANNELS << (DEPTH - 1) == MAX_CHANNELS, "layers have arrays for the deepest level");
+_Static_assert(MAX_CHANNELS <= MAX_WIDTH,
+               "without a width of its own, the transformer has the channels of this level");
+_Static_assert(ALIGNMENT % sizeof(Integers) == 0, "blocks of an arena are aligned for vectors");
+
 typedef struct {
     SpectralEncoder encoder[DEPTH];
     WaveformEncoder tencoder[DEPTH];
@@ -278,32 +283,51 @@ static void measure(const HTDemucsSizes* sizes, const Network* network, size_t* 
 
 static int clamp_threads(int threads) { return threads < 1 ? 1 : min_int(threads, MAX_THREADS); }
 
+static bool between(int value, int least, int most) { return least <= value && value <= most; }
+
+// Whether the sizes fit into the arrays of all layers.
+static bool supported(const HTDemucsSizes* sizes) {
+    // The values of a head fill whole vectors of every instruction set.
+    return between(sizes->sources, 1, MAX_SOURCES) && between(sizes->width, 0, MAX_WIDTH) &&
+           sizes->width % (HEADS * 16) == 0 && between(sizes->samples, 1, MAX_SAMPLES) &&
+           between(sizes->frames, 1, MAX_FRAMES);
+}
+
 uint64_t htdemucs_weights_bytes(const HTDemucsSizes* sizes) {
+    if (!supported(sizes)) return 0;
     Builder builder = {0};
     build_network(&builder, sizes);
     return builder.arena.peak;
 }
 
 int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const char* const* names,
-                      const uint16_t* const* values, void* weights) {
-    Builder builder = {.count = count, .names = names, .values = values, .arena = {.memory = weights}};
+                      const uint16_t* const* values, const int64_t* lengths, void* weights, uint64_t weights_bytes) {
+    if (!supported(sizes)) return UNSUPPORTED_SIZES;
+    if (weights_bytes < htdemucs_weights_bytes(sizes)) return SMALL_MEMORY;
+    Builder builder = {
+        .count = count, .names = names, .values = values, .lengths = lengths, .arena = {.memory = weights}};
     build_network(&builder, sizes);
-    return builder.missing ? -1 : 0;
+    return builder.error;
 }
 
 uint64_t htdemucs_workspace_bytes(const HTDemucsSizes* sizes, const void* weights, int32_t threads) {
+    if (!supported(sizes)) return 0;
     size_t arena, scratch;
     measure(sizes, weights, &arena, &scratch);
     return arena + clamp_threads(threads) * scratch;
 }
 
-void htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* workspace, int32_t threads, int32_t* active,
-                  const float* mixture, const float* spectrum, float* waveforms, float* spectra, double* seconds) {
+int32_t htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* workspace, uint64_t workspace_bytes,
+                     int32_t threads, int32_t* active, const float* mixture, const float* spectrum, float* waveforms,
+                     float* spectra, double* seconds) {
+    if (!supported(sizes)) return UNSUPPORTED_SIZES;
     size_t arena, scratch;
     measure(sizes, weights, &arena, &scratch);
+    if (workspace_bytes < arena + clamp_threads(threads) * scratch) return SMALL_MEMORY;
     ThreadPool pool = {.arena = {.memory = workspace}, .active = (atomic_int*)active, .seconds = seconds};
     for (int i = 0; i < clamp_threads(threads); i++) pool.scratch[i].memory = (char*)workspace + arena + i * scratch;
     pool_start(&pool, clamp_threads(threads));
     run_network(weights, sizes, &pool, mixture, spectrum, waveforms, spectra);
     pool_stop(&pool);
+    return DONE;
 }

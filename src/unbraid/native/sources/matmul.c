@@ -6,6 +6,8 @@
 #define TAIL_ROWS (TILE_ROWS / 3)  // rows of the tiles after the last full one
 #define GROUP_ROWS 336             // rows that are multiplied with all panels while they are in the cache
 
+_Static_assert(TILE_ROWS % 3 == 0, "multiply_tile has a pointer for every third row");
+
 #define INLINE static inline __attribute__((always_inline))
 
 // Compute the sums of products of `rows` rows with one panel.

@@ -20,7 +20,10 @@
 #define LONG_BLOCK 128
 #define SHORT_BLOCK 32
 #define ROWS_NORM 56000.0f
-#define WEIGHTS_NORM 38200.0f  // ROWS_NORM * WEIGHTS_NORM = 2.139e9 < 2^31
+#define WEIGHTS_NORM 38200.0f
+#define MAX_DEPTH (9 * 384)  // of a matrix
+
+_Static_assert((int64_t)ROWS_NORM*(int64_t)WEIGHTS_NORM < INT32_MAX, "sums of products must not overflow");
 
 // Weights (outputs, depth), packed by pack_matrix in panels of one or two vectors.
 typedef struct {
@@ -67,6 +70,7 @@ void multiply(const Matrix* matrix, const Rows* rows, int count, const Result* r
 // Memory layout of published weights. Output n = (n1, n0) and depth k = (k2, k1, k0) are split into indices, slowest
 // first. n0, k0 and k1 are their sizes, the steps their distances.
 typedef struct {
+    int64_t weights, biases;  // values of the tensors, which may have more than the matrix
     int outputs, depth;
     int n0, k0, k1;
     ptrdiff_t base, n1_step, n0_step, k2_step, k1_step, k0_step;

@@ -6,7 +6,9 @@
 #include "matmul.h"
 
 #define STEP 32
-#define MAX_DEPTH (9 * 384)
+
+_Static_assert(SHORT_BLOCK % STEP == 0 && LONG_BLOCK % STEP == 0, "update_peak counts blocks in steps");
+_Static_assert(STEP % LANES == 0, "update_peak loads whole vectors");
 
 size_t packed_bytes(int outputs, int depth, int vectors, bool floats) {
     return (size_t)round_up(outputs, LANES * vectors) * depth * (floats ? sizeof(float) : sizeof(int16_t));

@@ -19,6 +19,8 @@
 #define PIECE_ROWS 1008    // rows of a task
 #define FLOAT_SUM_ROWS 32  // rows in a sum of floats; a longer sum would lose small differences between rows
 
+_Static_assert(MAX_NARROW % LANES == 0, "narrow rows are padded to whole vectors");
+
 static int padded(int narrow) { return round_up(narrow, LANES); }
 
 static Branch make_branch(Builder* builder, const char* prefix, int channels, bool floats) {
@@ -33,11 +35,11 @@ static Branch make_branch(Builder* builder, const char* prefix, int channels, bo
                           (MatrixOptions){.gated = true, .floats = true});
     float *up_gains = arena_floats(&builder->arena, wide), *up_offsets = arena_floats(&builder->arena, wide);
     float* gram = arena_floats(&builder->arena, narrow * width);
-    const uint16_t* w = find_tensor(builder, prefix, "3.weight");
-    const uint16_t *gains = find_tensor(builder, prefix, "4.weight"),
-                   *offsets = find_tensor(builder, prefix, "4.bias");
-    const uint16_t* scale = find_tensor(builder, prefix, "6.scale");
-    if (!gram || builder->missing) return branch;
+    const uint16_t* w = find_tensor(builder, prefix, "3.weight", wide * narrow);
+    const uint16_t *gains = find_tensor(builder, prefix, "4.weight", wide),
+                   *offsets = find_tensor(builder, prefix, "4.bias", wide);
+    const uint16_t* scale = find_tensor(builder, prefix, "6.scale", channels);
+    if (!gram || builder->error) return branch;
     for (int column = 0; column < wide; column++) {
         const int channel = column / (2 * LANES) * LANES + column % LANES;
         const bool gate = column % (2 * LANES) >= LANES;

@@ -12,7 +12,7 @@
 #define BRANCHES 2
 #define MAX_DILATION BRANCHES  // branch k has the dilation k + 1
 #define MAX_CHANNELS 384
-#define MAX_NARROW 48
+#define MAX_NARROW (MAX_CHANNELS / 8)
 
 typedef struct {
     int channels, narrow;

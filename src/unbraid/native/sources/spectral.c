@@ -84,7 +84,9 @@ SpectralDecoder make_spectral_decoder(Builder* builder, int level, int channels,
                                       bool last) {
     const Name prefix = format_name("decoder.%d.", level);
     // The kernel covers three frames (parts) of three frequencies (adjacent in memory).
-    const WeightLayout layout = {.outputs = 2 * channels,
+    const WeightLayout layout = {.weights = (int64_t)2 * channels * channels * 9,
+                                 .biases = 2 * channels,
+                                 .outputs = 2 * channels,
                                  .depth = 9 * channels,
                                  .n0 = 2 * channels,
                                  .n0_step = 9 * channels,

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "native.h"
-
 #define EPSILON 1e-5
 #define MAX_PERIOD 10000.0f
+
+_Static_assert(4 * MAX_WIDTH <= MAX_DEPTH, "pack_matrix reads rows of the widest layer");
 
 static Norm make_norm(Builder* builder, const char* prefix, const char* name, int width) {
     const Name full = format_name("%s%s.", prefix, name);
@@ -16,7 +16,9 @@ static Norm make_norm(Builder* builder, const char* prefix, const char* name, in
 
 // Rows `from` to `from + count` of the matrix for queries, keys and values.
 static Matrix make_projection(Builder* builder, const char* prefix, int from, int count, int width) {
-    const WeightLayout layout = {.outputs = count,
+    const WeightLayout layout = {.weights = (int64_t)3 * width * width,
+                                 .biases = 3 * width,
+                                 .outputs = count,
                                  .depth = width,
                                  .n0 = count,
                                  .n0_step = width,
