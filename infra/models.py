@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.cpu_memory import longest_song_min
 from infra.own_models import is_folder, read
 from unbraid.jobs.available import AvailableModels
-from unbraid.models.auto import FIRST_CHOICE, ORDERS
+from unbraid.models.auto import AUTO, FAST, FIRST_CHOICE
 from unbraid.models.catalog import catalog, find_entry
 
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +44,7 @@ def names(models: Sequence[str]) -> list[str]:
 
 def offered(models: Sequence[str]) -> list[str]:
     """Return what users may choose: `auto`, `fast`, the bundled model and the models in the image."""
-    return list(dict.fromkeys((*ORDERS, BUNDLED, *names(models))))
+    return list(dict.fromkeys((AUTO, FAST, BUNDLED, *names(models))))
 
 
 def meaning(choice: str, models: Sequence[str], stems: str = "vocals") -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unbraid.models.auto import FIRST_CHOICE, ORDERS
+from unbraid.models.auto import FIRST_CHOICE, is_choice
 from unbraid.models.catalog import OWN, catalog, find_entry
 from unbraid.models.folder import DESCRIPTION, NETWORKS
 
@@ -69,7 +69,7 @@ def read(folder: Path) -> OwnModel:
         raise ValueError(f"{path} isn't the description of a model: docs/models.md") from None
     if not (isinstance(name, str) and isinstance(licence, str) and isinstance(sources, list)):
         raise ValueError(f"{path} isn't the description of a model: docs/models.md")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ORDERS or find_entry(name) is not None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or is_choice(name) or find_entry(name) is not None:
         raise ValueError(
             f"{path} has the name {name!r}. Choose lower-case letters, digits and _, and not a name of `unbraid models`"
         )

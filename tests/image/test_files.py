@@ -16,7 +16,7 @@ from dockerfile_parse import DockerfileParser
 
 from unbraid.aws.container.user import USER
 from unbraid.models import catalog
-from unbraid.models.auto import ORDERS
+from unbraid.models.auto import AUTO, FAST
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
@@ -87,7 +87,7 @@ def test_the_image_has_all_models_of_its_bags_and_offers_them() -> None:
     (offered,) = re.findall(
         r'UNBRAID_MODELS="(.+)"', "\n".join(value for name, value in STEPS if name == "ENV")
     )
-    assert offered.split() == [*ORDERS, *bundled, "${MODELS}"]
+    assert offered.split() == [AUTO, FAST, *bundled, "${MODELS}"]
 
 
 def test_the_build_context_has_only_files_that_are_copied() -> None:

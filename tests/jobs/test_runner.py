@@ -260,7 +260,9 @@ def test_missing_song_fails_and_asks_for_a_new_upload(workspace: JobWorkspace, s
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Cannot allocate memory")])
 def test_out_of_memory_fails_with_advice(workspace: JobWorkspace, short: Path, error: Exception) -> None:
     class Greedy(Separators):
-        def get(self, name: str, downloading: Any = None, *, stems: str = "all") -> Loaded:
+        def get(
+            self, name: str, downloading: Any = None, *, stems: str = "all", quality: str | None = None
+        ) -> Loaded:
             raise error
 
     workspace.separators = Greedy()

@@ -129,7 +129,7 @@ def test_rejects_file_larger_than_limit() -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, fast, lite, htdemucs"),
+        (Choices(model="nonesuch"), "no model 'nonesuch'. Choose one of auto, fast, best, vocals"),
         (Choices(model="/etc"), "no model"),
         (Choices(stems="piano"), "no stem 'piano'. Choose one of all, drums, bass, other, vocals"),
         (Choices(format="aiff"), "no format 'aiff'. Choose one of wav, flac, mp3, m4a, opus"),

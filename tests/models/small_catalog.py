@@ -21,7 +21,7 @@ from unbraid.models.cache import new_model_folder
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.published import ModelFile
 
-FILES = 29
+FILES = 41
 SIZE = 300_000  # bytes of a file; enough for several progress reports
 
 Put = Callable[[object, str, Any], None]
@@ -63,7 +63,7 @@ def install_catalog(address: str, put: Put = setattr) -> None:
 
 def use_catalog(entries: Mapping[str, CatalogEntry], put: Put = setattr) -> None:
     """Use these entries as the catalogue in this process."""
-    for module in ("auto", "catalog", "find", "install"):
+    for module in ("auto", "catalog", "find", "install", "questions"):
         put(sys.modules[f"unbraid.models.{module}"], "catalog", lambda: entries)
     put(unbraid.models, "catalog", lambda: entries)
 

@@ -28,7 +28,7 @@ from unbraid.models.published import ModelFile
 
 @pytest.mark.parametrize("find", [find_model, find_installed])
 def test_unknown_name_lists_the_known_ones(find: Callable[[str], object]) -> None:
-    with pytest.raises(ModelError, match=r"no model 'umx'\. Choose auto, fast, lite, htdemucs"):
+    with pytest.raises(ModelError, match=r"no model 'umx'\. Choose auto, fast, best, vocals, karaoke"):
         find("umx")
 
 

@@ -50,7 +50,8 @@ def use(
 
 def test_downloads_and_converts_both_files(entries: Mapping[str, CatalogEntry], cache: Path) -> None:
     model = find_model(NAME)
-    assert (model.name, model.sources, model.licence) == (NAME, ("vocals", "other"), "unknown")
+    assert (model.name, model.sources, model.rest) == (NAME, ("vocals", "no_vocals"), "no_vocals")
+    assert model.licence == "MIT"
     assert entries[NAME].installed
     assert not [path for path in (cache / "downloads").iterdir() if not path.name.startswith(".")]
 
@@ -88,5 +89,5 @@ def test_other_stems_than_the_catalogue_says_are_an_error(
     server: FileServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(server, tmp_path, monkeypatch, BS)
-    with pytest.raises(ModelError, match="separates kick, snare, übung, not vocals, other"):
+    with pytest.raises(ModelError, match="separates kick, snare, übung, not vocals, no_vocals"):
         find_model(NAME)

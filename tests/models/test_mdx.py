@@ -82,7 +82,8 @@ def test_known_settings_are_possible() -> None:
 def test_published_models_have_known_settings(name: str) -> None:
     entry = catalog()[name]
     assert entry.mdx is not None
-    assert known_settings()[entry.mdx].sources == entry.sources == ("vocals", "no_vocals")
+    assert known_settings()[entry.mdx].sources == ("vocals", "no_vocals")
+    assert known_settings()[entry.mdx].renamed(entry.names).sources == entry.sources
     (file,) = entry.files
     assert len(file.sha256) == 64
     # The weights of the network in float32, and some names: 48 channels, 5 levels, 3 convolutions, 1/8 of the bins.

@@ -38,6 +38,7 @@ from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
 from unbraid.models.auto import ORDERS
 from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.questions import questions
 
 
 def upload_answer(upload: Upload, base: str = "") -> UploadAnswer:
@@ -127,7 +128,7 @@ def statuses_answer(request: BatchStatusRequest, answers: Mapping[str, StatusAns
 
 
 def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
-    """The models that users may choose, and the models that `auto` and `fast` stand for now."""
+    """The models that users may choose, and the models that `auto` and the like stand for now."""
     available = rates.available
 
     def size_of(entry: CatalogEntry) -> int:
@@ -143,6 +144,7 @@ def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
             installed=available.installed(entry),
             sizeBytes=size_of(entry),
             secondsPerSecond=Cost(one=rates.of(entry.name, entry.sources[0]), all=rates.of(entry.name, ALL)),
+            answers=list(entry.answers),
         )
 
     def used(choice: str, stems: str) -> UsedModel:
@@ -160,8 +162,12 @@ def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
         models=[answer(entry) for entry in catalog().values() if entry.name in allowed],
         default=allowed[0],
         choices=[
-            ChoiceAnswer(name=name, stems={stems: used(name, stems) for stems in (*stems_of(name), ALL)})
-            for name in ORDERS
+            ChoiceAnswer(
+                name=name,
+                title=questions()[name].title if name in questions() else None,
+                stems={stems: used(name, stems) for stems in (*stems_of(name), ALL)},
+            )
+            for name in (*ORDERS, *questions())
             if name in allowed
         ],
         downloads=available.downloads,

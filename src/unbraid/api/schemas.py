@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from unbraid.api.problems import Problem
 from unbraid.audio.formats import FORMATS
+from unbraid.errors import UnbraidError
+from unbraid.jobs.choices import default_stems
 from unbraid.jobs.session import Choices, State
+from unbraid.models.questions import QUALITIES
 
 EXAMPLE_ID = "q3Jx0b8hQh2m7d1kXgVvT5sLrZyWc9Ae"
 EXAMPLE_LINK = f"http://127.0.0.1:8000/files/outputs/{EXAMPLE_ID}/vocals.wav?expires=1767225600&signature=…"
@@ -111,10 +115,19 @@ class ChoicesFields(BaseModel):
     """Options of a separation, all of them optional."""
 
     model: Word | None = Field(
-        None, description="`auto` (default: the best model), `fast`, or a model of GET /models"
+        None,
+        description="`auto` (default), `fast`, `best`, the word of a purpose such as `karaoke`, or a model of "
+        "GET /models",
+    )
+    quality: Literal[*QUALITIES] | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Default `balanced`. With `auto` or the word of a purpose, it chooses the model; "
+        "with a model, overlap and shifts",
     )
     stems: Word | None = Field(
-        None, description="One stem and the rest of the song (default `vocals`), or `all` stems"
+        None,
+        description="One stem and the rest of the song, or `all` stems. Default: `vocals`, or all stems of a model "
+        "without vocals",
     )
     format: Literal[*FORMATS] | None = Field(None, description="File format of the stems; default `wav`")  # type: ignore[valid-type]
     notify: str | None = Field(
@@ -126,6 +139,9 @@ class ChoicesFields(BaseModel):
         """The options that were set; None if there are none."""
         fields = {name: getattr(self, name) for name in ChoicesFields.model_fields}
         chosen = {name: value for name, value in fields.items() if value is not None}
+        if "model" in chosen and "stems" not in chosen:
+            with suppress(UnbraidError, KeyError):  # an unknown model, which is reported later
+                chosen["stems"] = default_stems(chosen["model"])
         return Choices(**chosen) if chosen else None
 
 
@@ -335,6 +351,9 @@ class ModelAnswer(BaseModel):
     installed: bool = Field(description="If false, the first use downloads the model")
     sizeBytes: int = Field(description="Bytes to download; if nothing needs downloading, bytes on disk")  # noqa: N815
     secondsPerSecond: Cost  # noqa: N815
+    answers: list[str] = Field(
+        description="Words of the purposes that the model is for", examples=[["vocals", "four_stems"]]
+    )
 
 
 class UsedModel(BaseModel):
@@ -351,9 +370,10 @@ class UsedModel(BaseModel):
 
 
 class ChoiceAnswer(BaseModel):
-    """A choice that stands for the best model available, or for the best fast one."""
+    """A choice that stands for the best model available for it."""
 
-    name: str = Field(examples=["auto"])
+    name: str = Field(description="`auto`, `fast`, `best`, or the word of a purpose", examples=["auto"])
+    title: str | None = Field(description="Of a purpose", examples=["Karaoke"])
     stems: dict[str, UsedModel] = Field(description="The model for each stem, and for `all`")
 
 
@@ -362,7 +382,7 @@ class ModelsAnswer(BaseModel):
 
     models: list[ModelAnswer]
     default: str = Field(examples=["auto"])
-    choices: list[ChoiceAnswer] = Field(description="`auto` and `fast`, as far as they are allowed")
+    choices: list[ChoiceAnswer] = Field(description="`auto` and the like, as far as they are allowed")
     downloads: bool = Field(description="Whether missing models are downloaded")
 
 

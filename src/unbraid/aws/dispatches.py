@@ -44,4 +44,5 @@ def request_of(session: Session, bucket: str) -> dict[str, Any]:
         "stems": choices.stems,
         "format": choices.format,
         "video": choices.video,
+        **({} if choices.quality is None else {"quality": choices.quality}),
     }

@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     from unbraid.cli.score_table import as_text
     from unbraid.evaluation.evaluation import Evaluation
     from unbraid.evaluation.report import to_dict
-    from unbraid.models.auto import AUTO
+    from unbraid.models.auto import is_choice
 
-    display = DownloadDisplay("model" if arguments.model == AUTO else arguments.model or "")
+    display = DownloadDisplay("model" if is_choice(arguments.model or "") else arguments.model or "")
     try:
         evaluation = Evaluation(
             arguments.reference,

@@ -44,6 +44,21 @@ def message_of(problem: UnbraidError | SongWarning) -> str:
     return problem.message_with(" (-o)") if isinstance(problem, OutputError) else str(problem)
 
 
+def rough_time(seconds: float) -> str:
+    """Format an estimate: `5 seconds`, `3 minutes`, `1.5 hours`.
+
+    >>> rough_time(95), rough_time(7), rough_time(1.2)
+    ('2 minutes', '7 seconds', '1 second')
+    """
+    if seconds < 55:
+        number, unit = f"{max(1, round(seconds))}", "second"
+    elif seconds < 90 * 60:
+        number, unit = f"{round(seconds / 60)}", "minute"
+    else:
+        number, unit = f"{seconds / 3600:.1f}".removesuffix(".0"), "hour"
+    return f"{number} {unit}{'' if number == '1' else 's'}"
+
+
 def clock(seconds: float) -> str:
     """Format seconds as minutes and hours: `0:07`, `12:30`, `1:02:03`."""
     minutes, second = divmod(round(seconds), 60)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.messages import message_of, say
 from unbraid.cli.streams import write_result
+from unbraid.cli.wrapped import UNKNOWN, write_wrapped
 from unbraid.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
     from unbraid.models import CatalogEntry
 
-UNKNOWN = "-"
-MAX_COLUMNS = 110  # longest line of text on a wide terminal
 NOTES = (
     "SIZE: on disk, or of the download. SDR: mean of drums, bass, other and vocals in dB, as reported by the model's "
     "authors.",
@@ -31,19 +28,27 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Declare the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list the models, with size, score, licence and stems; download them; copy them to another machine",
-        description="List the models, download them, print their folders, or copy them to a machine without a network.",
+        help="say which model is best for what; list all models; download them; copy them to another machine",
+        description="Say for each purpose which models there are, with scores, times, sizes and licences. Or list all "
+        "models, download them, print their folders, or copy them to a machine without a network.",
         allow_abbrev=False,
     )
-    parser.set_defaults(run=list_models)
+    parser.set_defaults(run=_show_questions)
     actions = parser.add_subparsers(metavar="list|pull|path|export|import")
-    actions.add_parser("list", help="list all models (the default)", allow_abbrev=False)
+    text = "list all models, with size, score, stems and sources"
+    table = actions.add_parser("list", help=text, description=text.capitalize() + ".", allow_abbrev=False)
+    table.set_defaults(run=list_models)
 
     text = "download models that are missing or damaged"
     pull = actions.add_parser("pull", help=text, description=text.capitalize() + ".", allow_abbrev=False)
     pull.add_argument("names", metavar="NAME", nargs="*", help=NAME)
     pull.add_argument(
         "--all", action="store_true", help="download all models, for a machine that will be offline"
+    )
+    pull.add_argument(
+        "--unverified",
+        action="store_true",
+        help="also download models whose files have no published checksum, so that nothing proves whose they are",
     )
     pull.set_defaults(run=pull_models)
 
@@ -66,6 +71,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     imported.set_defaults(run=run_import)
 
 
+def _show_questions(arguments: argparse.Namespace) -> int:
+    from unbraid.cli.questions import show_questions
+
+    return show_questions(arguments)
+
+
 def list_models(_arguments: argparse.Namespace) -> int:
     """Print the catalogue as a table, then a description of each model."""
     from unbraid.models import catalog
@@ -82,13 +93,13 @@ def list_models(_arguments: argparse.Namespace) -> int:
         )
     write_result("\n")
     for note in NOTES:
-        _write_wrapped(note, "")
+        write_wrapped(note, "")
     for entry in entries:
         paper = f" ({entry.paper})" if entry.paper else ""
         write_result("\n")
-        _write_wrapped(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}", " " * (widths[0] + 2))
+        write_wrapped(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}", " " * (widths[0] + 2))
         for line in _details(entry):
-            _write_wrapped(line, " " * (widths[0] + 2), first=False)
+            write_wrapped(line, " " * (widths[0] + 2), first=False)
     return 0
 
 
@@ -104,25 +115,14 @@ def _details(entry: CatalogEntry) -> Iterator[str]:
     yield f"Licence: {entry.licence}"
 
 
-def _write_wrapped(text: str, indent: str, first: bool = True) -> None:
-    columns = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
-    lines = textwrap.wrap(
-        text,
-        columns,
-        initial_indent="" if first else indent,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-    )
-    write_result("\n".join(lines) + "\n")
-
-
 def _row(entry: CatalogEntry) -> tuple[str, ...]:
     score = entry.sdr_db.get("mean")
     size = entry.size
+    megabytes = (entry.download_size if size is None else size) / 1e6
     return (
         entry.name,
         "no" if size is None else "yes",
-        f"{(entry.download_size if size is None else size) / 1e6:.1f} MB",
+        f"{megabytes:.{1 if megabytes < 1000 else 0}f} MB",
         UNKNOWN if score is None else f"{score:.1f}",
         " ".join(entry.sources),
     )
@@ -130,17 +130,17 @@ def _row(entry: CatalogEntry) -> tuple[str, ...]:
 
 def pull_models(arguments: argparse.Namespace) -> int:
     """Download models unless they are installed, and check every file of them. Go on after a failure."""
-    from unbraid.models import catalog
     from unbraid.models.unavailable import forget
 
     if arguments.all == bool(arguments.names):
         raise SettingError("Name one or more models, or use --all.")
     forget()
     failed: list[str] = []
-    names = list(catalog() if arguments.all else dict.fromkeys(map(_full_name, arguments.names)))
+    unverified = arguments.unverified
+    names = list(_all(unverified) if arguments.all else dict.fromkeys(map(_full_name, arguments.names)))
     for name in names:
         try:
-            folder = _pull(name, failed)
+            folder = _pull(name, failed, unverified)
         except ModelError as error:
             say(message_of(error))
             failed.append(name)
@@ -154,17 +154,28 @@ def pull_models(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _all(unverified: bool) -> list[str]:
+    """Return the models for `--all`. Without `unverified`, say which ones are left out."""
+    from unbraid.models import catalog
+
+    left_out = [name for name, entry in catalog().items() if not (unverified or entry.verified)]
+    if left_out:
+        say(f"Left out, because their files have no published checksum (--unverified): {', '.join(left_out)}")
+    return [name for name in catalog() if name not in left_out]
+
+
 def _full_name(name: str) -> str:
-    """Return the model for an alias, or for `auto` or `fast` the best one; any other name unchanged."""
-    from unbraid.models.auto import ORDERS
+    """Return the model for an alias, or the first choice for `auto` or `karaoke`; any other name unchanged."""
+    from unbraid.models.auto import candidates, is_choice
     from unbraid.models.catalog import find_entry
 
-    name = ORDERS.get(name, (name,))[0]
+    if is_choice(name):
+        name = candidates("vocals", name)[0]
     entry = find_entry(name)
     return name if entry is None else entry.name
 
 
-def _pull(name: str, failed: Sequence[str]) -> Path:
+def _pull(name: str, failed: Sequence[str], unverified: bool) -> Path:
     """Install a model and return its folder. `failed`: models that can't be downloaded. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay
     from unbraid.models import find_model
@@ -176,7 +187,7 @@ def _pull(name: str, failed: Sequence[str]) -> Path:
         raise ModelError(f"needs {' and '.join(missing)}, which can't be downloaded.", subject=name)
     display = DownloadDisplay(name)
     try:
-        return find_model(name, progress=display.update, notice=display.notice).folder
+        return find_model(name, unverified=unverified, progress=display.update, notice=display.notice).folder
     finally:
         display.clear()
 

@@ -56,10 +56,10 @@ def load_separator(
     model: str, display: Display, stop: Stop, *, quiet: bool = False, **options: Any
 ) -> Separator:
     """Load a Separator with `options`. Show a download, and raise Cancelled when `stop` is set during it."""
-    from unbraid.models.auto import AUTO
+    from unbraid.models.auto import is_choice
     from unbraid.separation import Separator
 
-    downloads = DownloadDisplay("model" if model == AUTO else model, quiet)
+    downloads = DownloadDisplay("model" if is_choice(model) else model, quiet)
 
     def notice(text: str) -> None:
         display.clear()  # notices can also come while a song is shown

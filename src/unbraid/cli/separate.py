@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.audio.formats import FORMATS, output_format
-from unbraid.cli.messages import message_of
+from unbraid.audio.stem_names import ALL, VOCALS
+from unbraid.cli.expected_time import expected_time
+from unbraid.cli.messages import message_of, say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
@@ -51,8 +53,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--model",
         default="auto",
         metavar="MODEL",
-        help="name of a model (see `unbraid models`), downloaded on first use; a name in --repo; or the path of a "
-        "model folder, an MDX-Net or a checkpoint (default: %(default)s, the best available model)",
+        help="word for what you want, such as karaoke, or name of a model (see `unbraid models`), downloaded on first "
+        "use; a name in --repo; or the path of a model folder, an MDX-Net or a checkpoint (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--unverified",
+        action="store_true",
+        help="also download a model whose files have no published checksum, so that nothing proves whose they are",
     )
     parser.add_argument(
         "--repo",
@@ -62,9 +69,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--stems",
-        default="vocals",
         metavar="vocals|all|NAME",
-        help="one stem and the rest of the song, or all stems of the model (default: %(default)s)",
+        help="one stem and the rest of the song, or all stems of the model (default: vocals; all, if the model has no "
+        "vocals or is a word such as four_stems)",
     )
     _add_output_options(parser.add_argument_group("output"))
     _add_separation_options(parser.add_argument_group("separation"))
@@ -118,7 +125,8 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--quality",
         default="balanced",
         metavar="fast|balanced|best",
-        help="preset for --overlap and --shifts (default: %(default)s)",
+        help="with -m auto or a word such as karaoke: which kind of model; with a model: preset for --overlap and "
+        "--shifts (default: %(default)s)",
     )
     group.add_argument(
         "--overlap",
@@ -212,7 +220,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Separate every song and return the exit code."""
 
     def work(display: Display, stop: Stop) -> int:
-        codes = _separate_all(arguments, _load(arguments, display, stop), display, stop)
+        separator = _load(arguments, display, stop)
+        if not arguments.quiet and (line := expected_time(separator, arguments.songs, arguments.stems)):
+            display.clear()
+            say(line)
+        codes = _separate_all(arguments, separator, display, stop)
         # If all songs ended the same way, that is the exit code; otherwise some failed.
         return codes.pop() if len(codes) == 1 else 1
 
@@ -221,17 +233,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
     """Load the model and check the options that apply to all songs. Raises SettingError, ModelError."""
+    from unbraid.models.auto import is_choice
+    from unbraid.models.questions import writes_all
     from unbraid.separation.stems import choose_stems
 
     # A song with a lower sample rate may allow less; that is an error of the song.
     output_format(arguments.format, arguments.subtype or "16").bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
+    whole = is_choice(arguments.model) and arguments.repo is None and writes_all(arguments.model)
     separator = load_separator(
         arguments.model,
         display,
         stop,
         quiet=arguments.quiet,
-        for_stems=arguments.stems,
+        for_stems=arguments.stems or (ALL if whole else VOCALS),
         repo=arguments.repo,
+        unverified=arguments.unverified,
         device=arguments.device,
         quality=arguments.quality,
         overlap=arguments.overlap,
@@ -240,6 +256,8 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
         seed=arguments.seed,
         jobs=arguments.jobs,
     )
+    if arguments.stems is None:
+        arguments.stems = ALL if whole or VOCALS not in separator.sources else VOCALS
     choose_stems(arguments.stems, separator.sources)
     return separator
 

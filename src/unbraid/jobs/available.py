@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from unbraid.models.auto import ORDERS, candidates, expected_choice, obstacle_of
+from unbraid.models.auto import candidates, expected_choice, is_choice, obstacle_of
 from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.download import offline
 
@@ -31,8 +31,8 @@ class AvailableModels:
         )
 
     def used(self, choice: str, stems: str) -> str:
-        """Return the model that the next song will use for a choice (a model, `auto` or `fast`) and its stems."""
-        if choice not in ORDERS:
+        """Return the model that the next song will use for a choice (a model, or `auto` and the like) and its stems."""
+        if not is_choice(choice):
             return choice
         if self.image is None:
             return expected_choice(stems, choice)
@@ -41,7 +41,7 @@ class AvailableModels:
 
     def passed_over(self, choice: str, stems: str) -> dict[str, str]:
         """Return the missing models that the better ones for a choice need, each with the reason why it is missing."""
-        if choice not in ORDERS or self.image is not None:
+        if not is_choice(choice) or self.image is not None:
             return {}
         names = candidates(stems, choice)
         better = names[: names.index(self.used(choice, stems))]

@@ -7,12 +7,21 @@ from dataclasses import replace
 
 from unbraid.audio.formats import FORMATS
 from unbraid.audio.stem_names import ALL as ALL
-from unbraid.audio.stem_names import single_stems
+from unbraid.audio.stem_names import VOCALS, single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
-from unbraid.models.auto import AUTO, ORDERS, candidates
+from unbraid.models.auto import AUTO, ORDERS, at_quality, candidates, is_choice
 from unbraid.models.catalog import catalog, find_entry
+from unbraid.models.questions import (
+    BALANCED,
+    QUALITIES,
+    SEPARATOR,
+    find_question,
+    name_of,
+    words_of,
+    writes_all,
+)
 
 # Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
@@ -20,14 +29,31 @@ _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
-    """Return the stems of a model in the catalogue, of `auto` or of `fast`, that can be chosen alone."""
-    every_stem = candidates(choice=model)[0] if model in ORDERS else model
+    """Return the stems of a model in the catalogue, or of a choice such as `auto`, that can be chosen alone."""
+    every_stem = candidates(choice=model)[0] if is_choice(model) else model
     return single_stems(catalog()[every_stem].sources)
 
 
+def default_stems(model: str) -> str:
+    """Return the stems to write if a request names none: `vocals`, or all of a model that has none."""
+    model = _canonical(model)
+    return VOCALS if VOCALS in stems_of(model) and not writes_all(model) else ALL
+
+
+def choices_of_quality(choices: Choices) -> Choices:
+    """Return the choices with the model that `auto` or a word means at their quality. Other choices stay."""
+    model, quality = at_quality(choices.model, choices.quality or BALANCED)
+    return replace(choices, model=model, quality=None if quality == BALANCED else quality)
+
+
 def allowed_models(limits: Limits) -> list[str]:
-    """Return the names that users may choose: `auto`, `fast` and models. The default is the first."""
-    names = [*ORDERS, *catalog()]
+    """Return the names that users may choose: `auto` and the like, words of questions, and models.
+
+    The default is the first. Models with files of unknown SHA-256 are missing unless they are installed: a server
+    doesn't download them.
+    """
+    entries = [entry for entry in catalog().values() if entry.verified or entry.installed]
+    names = [*ORDERS, *words_of(entries), *(entry.name for entry in entries)]
     if limits.models is None:
         return names
     allowed = {_canonical(name) for name in limits.models}
@@ -41,9 +67,13 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
     own name replaces an alias.
     """
     allowed = allowed_models(limits)
+    if choices.quality not in (None, *QUALITIES):
+        raise SettingError(
+            f"There is no quality {choices.quality!r}. Choose one of {', '.join(QUALITIES)}.", "quality"
+        )
     default = choices.model == AUTO and AUTO not in allowed
     choices = replace(choices, model=allowed[0] if default else _canonical(choices.model))
-    if choices.model not in allowed:
+    if choices.model.partition(SEPARATOR)[0] not in allowed:
         raise SettingError(
             f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.", "model"
         )
@@ -62,9 +92,11 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
 
 
 def _canonical(name: str) -> str:
-    """Return the name of a model that may be given by an alias; other names stay."""
-    entry = find_entry(name)
-    return name if entry is None else entry.name
+    """Return the name of a model or a question that may be given by an alias; other names stay."""
+    if (entry := find_entry(name)) is not None:
+        return entry.name
+    found = find_question(name)
+    return name if found is None else name_of(*found)
 
 
 def _is_address(text: str) -> bool:

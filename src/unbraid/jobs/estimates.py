@@ -6,12 +6,12 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from unbraid.cores import usable_cores
 from unbraid.jobs.available import AvailableModels
-from unbraid.jobs.choices import ALL
+from unbraid.jobs.choices import ALL, choices_of_quality
 from unbraid.jobs.session import Session
 from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog
+from unbraid.models.speed import seconds_per_second
 
 DOWNLOADING = "downloading"
 """The stage in which a model is downloaded. It has its own progress."""
@@ -50,7 +50,7 @@ class Rates:
         """Measure `completed` sessions, newest first. Other models get the catalogue's speed, scaled to `cores`."""
         self.available = available or AvailableModels()
         self._used: dict[tuple[str, str], str] = {}
-        self._scale = 2 / (cores or usable_cores())
+        self._cores = cores
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
         for session in completed:
             if not (session.started_at and session.finished_at and session.duration_s and session.model_used):
@@ -61,10 +61,10 @@ class Rates:
                 samples.append((rate, session.duration_s))
 
     def of(self, choice: str, stems: str) -> float:
-        """Return the rate of a choice (a model, `auto` or `fast`) for its stems (`all` or one stem)."""
+        """Return the rate of a choice (a model, or `auto` and the like) for its stems (`all` or one stem)."""
         model = self.used(choice, stems)
-        speed = catalog().get(model, catalog()[FIRST_CHOICE]).speed
-        expected = (speed.all_stems if stems == ALL else speed.one_stem) * self._scale
+        entry = catalog().get(model, catalog()[FIRST_CHOICE])
+        expected = seconds_per_second(entry, stems == ALL, self._cores)
         return _weighted_median([*self._measured.get((model, stems == ALL), ()), (expected, PRIOR_S)])
 
     def used(self, choice: str, stems: str) -> str:
@@ -100,7 +100,8 @@ def seconds_of(session: Session, rates: Rates) -> float | None:
             return None
         ending = session.input_key.rpartition(".")[2]
         duration_s = session.size / _BYTES_PER_SECOND.get(ending, _COMPRESSED)
-    return rates.of(session.choices.model, session.choices.stems) * duration_s
+    choices = choices_of_quality(session.choices)
+    return rates.of(choices.model, choices.stems) * duration_s
 
 
 def seconds_left(session: Session, now: float, rates: Rates) -> float | None:

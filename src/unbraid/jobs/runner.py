@@ -15,6 +15,7 @@ from unbraid.audio import video
 from unbraid.errors import Cancelled, InputError
 from unbraid.files.workfolder import clear_abandoned
 from unbraid.jobs import messages, preview
+from unbraid.jobs.choices import choices_of_quality
 from unbraid.jobs.disk import hide_folders, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.heartbeat import Heartbeat
@@ -117,10 +118,10 @@ class _Attempt:
                 heartbeat.duration_s = progress.seconds_total
             heartbeat.report(SEPARATE_SHARE * progress.fraction, progress.stage)
 
-        choices = self.job.choices
+        choices = choices_of_quality(self.job.choices)
         if choices.video:
             video.check_video(song)
-        loaded = self.separators.get(choices.model, downloading, stems=choices.stems)
+        loaded = self.separators.get(choices.model, downloading, stems=choices.stems, quality=choices.quality)
         with hide_folders():
             result = loaded.separator.separate_to_files(
                 song,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unbraid.cores import usable_cores
 from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.choices import ALL
+from unbraid.models.questions import BALANCED
 from unbraid.separation import Separator
 
 Downloading = Callable[[int, int], object]
@@ -29,25 +30,39 @@ class Separators:
 
     def __init__(self, sharing: int = 1) -> None:
         self.threads = max(1, usable_cores() // sharing)
-        self._name = ""
+        self._key = ("", "")
         self._loaded: Loaded | None = None
 
-    def get(self, name: str, downloading: Downloading | None = None, *, stems: str = ALL) -> Loaded:
+    def get(
+        self,
+        name: str,
+        downloading: Downloading | None = None,
+        *,
+        stems: str = ALL,
+        quality: str | None = None,
+    ) -> Loaded:
         """Return the model `name`, downloaded if necessary. Raises the errors of Separator.
 
-        For `auto` and `fast`, the best available model that separates `stems` (`all` or one). So a loaded model is
-        replaced if a better one was installed since, or if the memory of its failed download has ended.
+        For `auto` and the like, the best available model that separates `stems` (`all` or one). So a loaded model is
+        replaced if a better one was installed since, or if the memory of its failed download has ended. `quality`: of
+        a model that was named; see Separator.
 
         `downloading` receives the bytes done and in total; it may raise to stop the download.
         """
         used = AvailableModels().used(name, stems)
-        if self._loaded is None or name != self._name or used != self._loaded.separator.model.name:
+        key = (name, quality or BALANCED)
+        if self._loaded is None or key != self._key or used != self._loaded.separator.model.name:
             self.forget()  # first, because two models may not fit into memory
             notices: list[str] = []
             separator = Separator(
-                name, threads=self.threads, for_stems=stems, notice=notices.append, downloading=downloading
+                name,
+                threads=self.threads,
+                quality=quality or BALANCED,
+                for_stems=stems,
+                notice=notices.append,
+                downloading=downloading,
             )
-            self._name, self._loaded = name, Loaded(separator, tuple(notices))
+            self._key, self._loaded = key, Loaded(separator, tuple(notices))
         return self._loaded
 
     def forget(self) -> None:

@@ -47,6 +47,8 @@ class Choices:
     """Also make a video: the pictures of the input with the accompaniment as its sound."""
     notify: str | None = None
     """E-mail address to notify at the end."""
+    quality: str | None = None
+    """`fast`, `balanced` or `best`; see `unbraid.separation.Separator`. None: balanced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
     if found != set(files_of(model)):
         raise damaged
     if entry.mdx is not None:
-        mdx = known_settings()[entry.mdx]
+        mdx = known_settings()[entry.mdx].renamed(entry.names)
         if not _is_described(folder, {**mdx.description, "licence": entry.licence}, "sha256"):
             raise damaged
         if not is_converted(folder, mdx):

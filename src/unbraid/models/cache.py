@@ -4,6 +4,7 @@ downloads/FILE    a download, or a file that the user put there, until it is con
 models/NAME       an installed model
 unavailable/NAME.json  why a model couldn't be downloaded today; see `unbraid.models.unavailable`
 repo/KEY          a model converted from a folder of published weights (`--repo`); KEY is a hash of the files' content
+checksums/NAME.json  checksums of files that have no published one; see `unbraid.models.unverified`
 compiled/KEY.bin  a network compiled for this machine; see `unbraid.separation.runtimes.openvino_cache`
 """
 

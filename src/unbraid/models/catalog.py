@@ -17,6 +17,7 @@ from unbraid.models.mdx_settings import FORM as MDX_FORM
 from unbraid.models.published import ROFORMER_FORM, ModelFile
 
 HERE = Path(__file__).parent
+UNKNOWN_LICENCE = "unknown"
 OWN = "own.toml"
 """Table of further models, beside the catalogue. Only `unbraid deploy` writes it, into the image and the functions."""
 
@@ -54,6 +55,24 @@ class CatalogEntry:
     """Of an MDX-Net: the hash of its file in the tables of UVR; see `unbraid.models.mdx`."""
     roformer: bool = False
     """Whether the files are the checkpoint and the config of a band-split transformer (`unbraid.models.roformer`)."""
+    answers: tuple[str, ...] = ()
+    """Words of the questions that the model answers; see `unbraid.models.questions`."""
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Scores in dB that can be compared with other models: by test set (`questions.toml`), then by stem."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Plain names of stems, by their names in the published files. Other stems keep their names."""
+    overlap: float | None = None
+    """Overlap of segments, instead of the one in the published config."""
+
+    @property
+    def licence_known(self) -> bool:
+        """Whether the licences of the model and of the models in a bag are known. `auto` chooses only such models."""
+        return all(one.licence != UNKNOWN_LICENCE for one in (self, *self.members))
+
+    @property
+    def verified(self) -> bool:
+        """Whether the SHA-256 of every file is known. Other models are downloaded only on request."""
+        return all(one.sha256 for file in self.files for one in file.all)
 
     @property
     def place(self) -> Path:
@@ -72,7 +91,8 @@ class CatalogEntry:
             graph = f"roformer{ROFORMER_FORM}"
         else:
             graph = self.graph and _graph_hash(self.graph)
-        return "+".join(Path(file.name).stem for file in self.files) + f".{graph}" if graph else ""
+        stems = "".join(f".{name}" for name in self.names.values())
+        return "+".join(Path(file.name).stem for file in self.files) + f".{graph}{stems}" if graph else ""
 
     @property
     def members(self) -> tuple[CatalogEntry, ...]:
@@ -135,6 +155,7 @@ def read_catalog(text: str) -> dict[str, CatalogEntry]:
     for model in tomllib.loads(text)["model"]:
         model["sources"] = tuple(model["sources"])
         model["aliases"] = tuple(model.get("aliases", ()))
+        model["answers"] = tuple(model.get("answers", ()))
         model["speed"] = Speed(**model["speed"])
         model["files"] = tuple(map(_file, model.get("files", ())))
         if "folder" in model:

@@ -20,7 +20,7 @@ from unbraid.models.published import ModelFile
 OFFLINE = "UNBRAID_OFFLINE"  # environment variable: 1 to never use the network
 
 PROGRESS_BYTES = 1 << 20  # a failed try that received this much resets the number of tries
-LARGEST = 1 << 30  # bytes; six times the largest published file
+LARGEST = 1 << 31  # bytes; the largest published file has 1.7 GB
 LONGEST_WAIT_S = 60.0  # between two tries, even if the server asks for more
 
 # Callback with the bytes so far and the total (0 if unknown).
@@ -103,9 +103,11 @@ class _Download:
             try:
                 # The part may be complete: its process was killed before the commit, or the connection was cut after
                 # the last byte.
+                arrived = False
                 if not self._complete():
-                    self._transfer()
-                if self._complete():
+                    arrived = self._transfer()
+                # Of a file without a known checksum, only the server says that it is complete.
+                if self._complete() or (arrived and not self._file.sha256):
                     with self._on_disk():
                         self._part.commit()
                     return
@@ -127,7 +129,8 @@ class _Download:
         with self._on_disk():
             return self._part.size > 0 and checksum(self._part.part) == self._file.sha256
 
-    def _transfer(self) -> None:
+    def _transfer(self) -> bool:
+        """Receive the rest of the file. Return whether the server said how long the file is."""
         start, version = self._part.size, self._part.version
         self._report(start, self._file.size)
         with get(self._address, start, version, self._timeouts) as answer:
@@ -153,6 +156,7 @@ class _Download:
         # If the answer has no length, a cut connection looks like the end of the file.
         if done < (answer.total or self._file.size) and not self._complete():
             raise TemporaryFailure(f"the connection to {urlsplit(self._address).hostname} was interrupted")
+        return bool(answer.total or self._file.size)
 
     @contextmanager
     def _on_disk(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, load_choice
+from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, is_choice, load_choice
 from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
 from unbraid.models.folder import Model, load_model_folder
@@ -14,6 +14,7 @@ from unbraid.models.install import load_or_install
 from unbraid.models.mdx_settings import ENDING
 from unbraid.models.older_demucs import replacement_for
 from unbraid.models.published import CHECKPOINTS
+from unbraid.models.questions import words_of
 
 
 def find_model(
@@ -21,15 +22,18 @@ def find_model(
     *,
     stems: str | None = None,
     repo: Path | None = None,
+    unverified: bool = False,
     progress: DownloadProgress | None = None,
     notice: Callable[[str], object] | None = None,
 ) -> Model:
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
-    With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, `auto`
-    or `fast` (see `unbraid.models.auto`), or the path of a model folder, an MDX-Net (.onnx) or a checkpoint. A file
-    that exists is preferred to a model of the catalogue with the same name. Only `auto` and `fast` may fall back to
-    another model, which separates `stems` (None: all).
+    With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, a
+    choice such as `auto` or `karaoke` (see `unbraid.models.auto`), or the path of a model folder, an MDX-Net (.onnx) or
+    a checkpoint. A file that exists is preferred to a model of the catalogue with the same name. Only a choice may fall
+    back to another model, which separates `stems` (None: all).
+
+    `unverified`: also download files of unknown SHA-256, if `name` is a model. It changes nothing for a choice.
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError.
@@ -38,11 +42,11 @@ def find_model(
         from unbraid.models.repo import find_in_repo
 
         return find_in_repo(FIRST_CHOICE if name == AUTO else str(name), repo)
-    if isinstance(name, str) and name in ORDERS:
+    if isinstance(name, str) and is_choice(name):
         return load_choice(name, progress, notice, stems)
 
     def load(entry: CatalogEntry) -> Model:
-        return load_or_install(entry, progress, notice, PATIENT)
+        return load_or_install(entry, progress, notice, PATIENT, unverified)
 
     entry = _entry(name)
     return _load_path(name, load) if entry is None else load(entry)
@@ -50,7 +54,7 @@ def find_model(
 
 def find_installed(name: str | Path) -> Model:
     """Load and verify the model `name` without downloading anything. Raises ModelError."""
-    if isinstance(name, str) and name in ORDERS:
+    if isinstance(name, str) and is_choice(name):
         name = installed_choice(choice=name)
     entry = _entry(name)
     return _load_path(name, _load_installed) if entry is None else _load_installed(entry)
@@ -101,8 +105,9 @@ def _load_path(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(
-        f"There is no model {_shortened(str(name))!r}. Choose {', '.join(ORDERS)}, {known}, or give the path of a "
-        f"model folder or of a file with the ending {', '.join((ENDING, *CHECKPOINTS))}."
+        f"There is no model {_shortened(str(name))!r}. Choose {', '.join((*ORDERS, *words_of(catalog().values())))}, "
+        f"{known}, or give the path of a model folder or of a file with the ending "
+        f"{', '.join((ENDING, *CHECKPOINTS))}."
     )
 
 

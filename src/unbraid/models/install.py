@@ -16,6 +16,7 @@ from unbraid.models.download import DownloadProgress, Patience, offline
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.sources import DownloadError, bytes_here, fetch
 from unbraid.models.unavailable import remember
+from unbraid.models.unverified import check_allowed, keep, with_kept
 
 
 def load_or_install(
@@ -23,15 +24,16 @@ def load_or_install(
     progress: DownloadProgress | None,
     notice: Callable[[str], object] | None,
     patience: Patience,
+    unverified: bool = False,
 ) -> Model:
     """Load a model from its folder. Install it first if it is missing, damaged or of another version.
 
     The models of a bag are installed too. If another process is installing the model, wait and send `notice` one line.
-    A failed download is remembered for `auto`. Raises ModelError.
+    A failed download is remembered for `auto`. `unverified`: also download files of unknown SHA-256. Raises ModelError.
     """
 
     def load_member(name: str) -> Model:
-        return load_or_install(catalog()[name], progress, notice, patience)
+        return load_or_install(catalog()[name], progress, notice, patience, unverified)
 
     damaged = False
     if entry.installed or not entry.files:
@@ -41,6 +43,8 @@ def load_or_install(
             if not entry.files:  # bundled, so a download can't repair it
                 raise
             damaged = True
+    check_allowed(entry, unverified)
+    entry = with_kept(entry)
     downloads, waited = cache_folder() / "downloads", False
 
     def waiting() -> None:
@@ -85,6 +89,7 @@ def _install(
         paths.append(fetch(file, downloads, report, patience=patience))
         before += file.size
     _convert(entry, paths)
+    keep(entry, paths)
     for path in paths:
         with suppress(OSError):
             path.unlink()
@@ -105,16 +110,23 @@ def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
     if entry.mdx:
         from unbraid.models.mdx import convert_published
 
-        convert_published(
-            paths[0], entry.place, entry.mdx, name=entry.name, version=entry.version, licence=entry.licence
-        )
+        labels = {"name": entry.name, "version": entry.version, "licence": entry.licence}
+        convert_published(paths[0], entry.place, entry.mdx, entry.names, **labels)
         return
     if entry.roformer:
         from unbraid.models.roformer_files import convert_roformer
 
         checkpoint, config = paths
         labels = {"name": entry.name, "version": entry.version, "licence": entry.licence}
-        convert_roformer(checkpoint, config, entry.place, sources=entry.sources, **labels)
+        convert_roformer(
+            checkpoint,
+            config,
+            entry.place,
+            **labels,
+            sources=entry.sources,
+            names=entry.names,
+            overlap=entry.overlap,
+        )
         return
     from unbraid.models.checkpoints import unpacked
     from unbraid.models.convert import convert_bag

@@ -6,6 +6,7 @@ The file is the network; `unbraid.models.mdx_settings` has what else it takes.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,25 @@ def convert_mdx(
 
 
 def convert_published(
-    path: Path, folder: Path, expected_hash: str, *, name: str, version: str, licence: str
+    path: Path,
+    folder: Path,
+    expected_hash: str,
+    names: Mapping[str, str],
+    *,
+    name: str,
+    version: str,
+    licence: str,
 ) -> None:
-    """Convert a file that UVR knows by `expected_hash`; see `convert_mdx`. Raises ModelError."""
+    """Convert a file that UVR knows by `expected_hash`; see `convert_mdx`. `names`: other names of stems.
+
+    Raises ModelError.
+    """
     if (found := uvr_hash(path)) != expected_hash:
         raise ModelError(
             f"is a different file (UVR's hash of it is {found}, not {expected_hash}). Get it again from its publisher.",
             subject=str(path),
         )
-    settings = known_settings()[expected_hash]
+    settings = known_settings()[expected_hash].renamed(names)
     convert_mdx(path, folder, name=name, version=version, licence=licence, settings=settings)
 
 

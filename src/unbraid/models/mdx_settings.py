@@ -14,7 +14,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ class MdxSettings:
     def rest(self) -> str:
         """The stem that the network doesn't estimate."""
         return next(source for source in self.sources if source != self.stem)
+
+    def renamed(self, names: Mapping[str, str]) -> MdxSettings:
+        """Return the settings with other names of stems. Only the stem of the network needs one."""
+        return replace(self, stem=names.get(self.stem, self.stem))
 
     @property
     def description(self) -> dict[str, Any]:

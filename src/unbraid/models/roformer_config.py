@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,18 @@ class RoformerConfig:
     """Samples of a segment."""
     overlap: float
     """Share of a segment that overlaps the next one."""
+
+    def renamed(self, names: Mapping[str, str]) -> RoformerConfig:
+        """Return the config with other names of stems."""
+
+        def name(stem: str) -> str:
+            return names.get(stem, stem)
+
+        return replace(
+            self,
+            instruments=tuple(map(name, self.instruments)),
+            target=None if self.target is None else name(self.target),
+        )
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ NETWORK = "network"  # folder of the network inside a model with a rest
 ROTATION = re.compile(r"layers\.\d+\.([01])\.layers\.\d+\.0\.rotary_embed\.freqs")
 
 Shapes = Mapping[str, tuple[int, ...]]
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def convert_roformer(
@@ -46,13 +49,18 @@ def convert_roformer(
     version: str,
     licence: str,
     sources: tuple[str, ...] | None = None,
+    names: Mapping[str, str] = NO_NAMES,
+    overlap: float | None = None,
 ) -> None:
     """Write the model folder for a checkpoint and its config atomically, over an older one.
 
-    `sources`: the stems that it must have; None: any. Raises ModelError if the files don't fit together, or if the
-    folder can't be written.
+    `names`: names of stems that replace those of the config. `sources`: the stems that it must have then; None: any.
+    `overlap`: of segments; None: the config's. Raises ModelError if the files don't fit together, or if the folder
+    can't be written.
     """
-    settings = read_roformer_config(config)
+    settings = read_roformer_config(config).renamed(names)
+    if overlap is not None:
+        settings = replace(settings, overlap=overlap)
     if sources not in (None, settings.stems):
         raise ModelError(
             f"separates {', '.join(settings.stems)}, not {', '.join(sources or ())}.", subject=str(config)

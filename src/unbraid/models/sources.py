@@ -40,9 +40,7 @@ class DownloadError(ModelError):
     """
 
     def __init__(self, subject: str, cause: str, files: Sequence[ModelFile], into: Path) -> None:
-        missing = ", ".join(
-            " or ".join(f"{one.place} (SHA-256 {one.sha256})" for one in file.all) for file in files
-        )
+        missing = ", ".join(" or ".join(map(_described, file.all)) for file in files)
         first = f"Unset {OFFLINE}, use `unbraid models import`" if offline() else "Try again later"
         super().__init__(
             f"can't be downloaded: {cause}. {first}, or put these files into {into} by hand: {missing}",
@@ -50,6 +48,10 @@ class DownloadError(ModelError):
         )
         self.cause = cause
         self.files = files
+
+
+def _described(file: ModelFile) -> str:
+    return f"{file.place} (SHA-256 {file.sha256})" if file.sha256 else file.place
 
 
 def fetch(
@@ -134,7 +136,11 @@ def _problem_of(target: Path, file: ModelFile) -> str:
         digest = checksum(target)
     except OSError as error:
         return f"{target} can't be read ({read_cause(error)}), and "
-    return "" if digest == file.sha256 else f"{target} is a different file (its SHA-256 is {digest}), and "
+    return (
+        ""
+        if digest == (file.sha256 or digest)
+        else f"{target} is a different file (its SHA-256 is {digest}), and "
+    )
 
 
 def bytes_here(file: ModelFile, into: Path) -> int:

@@ -18,6 +18,7 @@ from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video, write_without
 from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
+from unbraid.models.auto import at_quality
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Started, overlapped
 from unbraid.separation.folders import OutputFolders, SongFolder, check_folder_name, output_folder_name
@@ -28,7 +29,7 @@ from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
 from unbraid.separation.result import VIDEO, Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
-from unbraid.separation.settings import BALANCED, Settings
+from unbraid.separation.settings import BALANCED, Settings, relative_work
 from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
 from unbraid.separation.stems import CLIP_MODES, Stems, choose_stems
 from unbraid.separation.work_clock import WorkClock
@@ -39,8 +40,8 @@ class Separator:
     """A loaded model that separates songs into stems. Thread-safe; one song computes at a time.
 
     Args:
-        model: a name of the catalogue, `auto` (the best available), or the path of a model folder or an
-            MDX-Net (.onnx).
+        model: a name of the catalogue, `auto`, `fast` or `best`, the word of a question such as `karaoke` (see
+            `unbraid models`), or the path of a model folder or an MDX-Net (.onnx).
         device: `cpu`, `cuda`, `cuda:1` (the second card), `mps`, or `auto` (a graphics card if one is usable).
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds.
@@ -48,10 +49,12 @@ class Separator:
         seed: seed of the random shifts.
         threads: number of CPU threads.
         jobs: segments computed in parallel. None: two; one on a single core or with long segments; eight on a GPU.
-        quality: `fast`, `balanced` or `best`: sets `overlap` and `shifts` if they are None.
+        quality: `fast`, `balanced` or `best`. It chooses the model if `model` is `auto` or the word of a question.
+            For any other model, it sets `overlap` and `shifts` if they are None.
         for_stems: the only stem that songs will be separated into, with its complement; None: any. `auto` chooses a
             model that separates it.
         repo: folder of published weights; `model` is then a name in it.
+        unverified: also download a model of the catalogue whose files have no published SHA-256.
         notice: called with one line about the choice that `auto` made.
         downloading: called during the download with the bytes so far and the total (0: unknown).
 
@@ -72,13 +75,18 @@ class Separator:
         quality: str = BALANCED,
         for_stems: str | None = None,
         repo: str | PathLike[str] | None = None,
+        unverified: bool = False,
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
+        name = model if isinstance(model, str) else Path(fspath(model))
+        if isinstance(name, str) and repo is None:
+            name, quality = at_quality(name, quality)
         self.model: Model = find_model(
-            model if isinstance(model, str) else Path(fspath(model)),
+            name,
             stems=for_stems,
             repo=None if repo is None else Path(fspath(repo)),
+            unverified=unverified,
             progress=downloading,
             notice=notice,
         )
@@ -89,7 +97,10 @@ class Separator:
         networks = NetworkCache(lambda model: Network(model, lengths[model], loader.load))
         if not self.model.members:
             networks.get(self.model)
+        self._loader = loader
         self._pipeline = Pipeline(self.model, parts, networks)
+        self.work = relative_work(parts)
+        """Work for a song, relative to the model's own overlap without shifts."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -100,6 +111,11 @@ class Separator:
     def sample_rate(self) -> int:
         """Sample rate of the model in Hz. Songs with other rates are resampled, and their stems resampled back."""
         return self.model.sample_rate
+
+    @property
+    def device(self) -> str:
+        """Where the networks are computed: `cpu`, or a graphics card."""
+        return self._loader.device
 
     @property
     def clock(self) -> WorkClock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -110,6 +110,12 @@ class Settings:
                 f"An overlap of {overlap} leaves less than one sample per segment. Choose a smaller one."
             )
         return length
+
+
+def relative_work(parts: Sequence[Part]) -> float:
+    """Return the work of networks with their runs, relative to one run of each with the overlap of its model."""
+    work = [sum((1 - part.model.overlap) / (1 - run.overlap) for run in part.runs) for part in parts]
+    return sum(work) / len(work)
 
 
 def _runs(model: Model, length: int, overlap: float, shifts: int, draw: random.Random) -> tuple[Run, ...]:

@@ -35,7 +35,9 @@ class CountingSeparators(ThreadSafeSeparators):
         self.begun = 0
         self.on_begin: Callable[[], object] | None = None
 
-    def get(self, name: str, downloading: Any = None, *, stems: str = "all") -> Loaded:
+    def get(
+        self, name: str, downloading: Any = None, *, stems: str = "all", quality: str | None = None
+    ) -> Loaded:
         if downloading is not None:
             self.begun += 1
             if self.on_begin is not None:

@@ -19,7 +19,13 @@ _ID = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII
 )  # it becomes part of the keys of output files
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)  # S3: bucket naming rules
-_CHOICES: Mapping[str, type] = {"model": str, "stems": str, "format": str, "video": bool}
+_CHOICES: Mapping[str, type] = {
+    "model": str,
+    "stems": str,
+    "format": str,
+    "video": bool,
+    "quality": str,
+}
 
 
 class BadRequest(UnbraidError):  # noqa: N818 - as HTTP calls it

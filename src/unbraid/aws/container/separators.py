@@ -23,8 +23,15 @@ class ThreadSafeSeparators(Separators):
         super().__init__()
         self._loading = threading.Lock()
 
-    def get(self, name: str, downloading: Downloading | None = None, *, stems: str = ALL) -> Loaded:
+    def get(
+        self,
+        name: str,
+        downloading: Downloading | None = None,
+        *,
+        stems: str = ALL,
+        quality: str | None = None,
+    ) -> Loaded:
         if offline():
             name = AvailableModels().used(name, stems)
         with self._loading:
-            return super().get(name, downloading, stems=stems)
+            return super().get(name, downloading, stems=stems, quality=quality)

@@ -72,6 +72,11 @@ class RuntimeLoader:
         self._jobs = jobs
         self._notice = notice
 
+    @property
+    def device(self) -> str:
+        """Where networks are computed: `cpu`, or a graphics card."""
+        return self._gpu or "cpu"
+
     def load(
         self, model: Model, shapes: Mapping[str, Sequence[int]], *, cache_compiled: bool = False
     ) -> Runtime:

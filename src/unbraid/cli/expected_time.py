@@ -1,0 +1,98 @@
+"""Say before songs start how long they will take here, if that is long, and which model is quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from unbraid.audio.stem_names import ALL
+from unbraid.cli.messages import rough_time
+from unbraid.errors import UnbraidError
+
+if TYPE_CHECKING:
+    from unbraid.models import CatalogEntry
+    from unbraid.separation import Separator
+
+LONG_S = 120.0  # a shorter time isn't worth a line
+MUCH_QUICKER = 2.0  # a quicker model takes at most 1 / this of the time
+MOST_PROBED = 200  # songs whose headers are read: about a second
+
+
+def expected_time(separator: Separator, songs: Sequence[str], stems: str) -> str | None:
+    """Return a line with the expected time for all songs, and a quicker model; None if the time is short or unknown.
+
+    The time is unknown on a graphics card, and if a song's header has no length.
+    """
+    from unbraid.models.speed import speed_of
+
+    if separator.device != "cpu":
+        return None
+    duration_s = _duration(songs)
+    if duration_s is None:
+        return None
+    speed = speed_of(separator.model)
+    pace = (speed.all_stems if stems == ALL else speed.one_stem) * separator.work
+    return line(separator.model.name, pace, duration_s, len(songs), stems)
+
+
+def line(model: str, pace: float, duration_s: float, songs: int, stems: str) -> str | None:
+    """Return the line for songs of `duration_s` together; None if the time is short.
+
+    `pace`: seconds of work on two cores for a second of song.
+    """
+    from unbraid.models.speed import scale
+
+    seconds = pace * scale() * duration_s
+    if seconds < LONG_S:
+        return None
+    what = "this song" if songs == 1 else f"these {songs} songs"
+    text = f"{model} takes about {rough_time(seconds)} for {what} on this machine"
+    quicker = quicker_model(model, pace, stems)
+    if quicker is None:
+        return f"{text}."
+    speed = quicker.speed.all_stems if stems == ALL else quicker.speed.one_stem
+    return f"{text}; {quicker.name} takes {rough_time(speed * scale() * duration_s)} (-m {quicker.name})."
+
+
+def quicker_model(model: str, pace: float, stems: str) -> CatalogEntry | None:
+    """Return the best model for the same purpose that takes at most half the time; None if there is none.
+
+    The purposes are those of the model in the catalogue. For other models, the stems decide.
+    """
+    from unbraid.models.catalog import catalog
+    from unbraid.models.questions import BALANCED, FAST, questions
+
+    entry = catalog().get(model)
+    words = entry.answers if entry is not None else ()
+    if not words:
+        words = ("four_stems",) if stems == ALL else ("vocals",) if stems == "vocals" else ()
+    for word in words:
+        question = questions()[word]
+        if word == "vocals" and stems == ALL and len(words) > 1:
+            continue
+        if stems != ALL and stems not in question.stems:
+            continue
+        for name in (*question.models(BALANCED), *question.models(FAST)):
+            other = catalog()[name]
+            speed = other.speed.all_stems if stems == ALL else other.speed.one_stem
+            if other.licence_known and other.name != model and speed * MUCH_QUICKER <= pace:
+                return other
+    return None
+
+
+def _duration(songs: Sequence[str]) -> float | None:
+    """Return the length of all songs in seconds, from their headers; None if one can't be read that way."""
+    from unbraid.audio.probe import probe
+
+    total = 0.0
+    if len(songs) > MOST_PROBED:
+        return None
+    for song in songs:
+        try:
+            duration_s = probe(song).duration_s
+        except UnbraidError:
+            return None  # the song's own error comes later
+        if duration_s is None:
+            return None
+        total += duration_s
+    return total

@@ -1,0 +1,49 @@
+"""How long a model takes on this machine, before it has separated a song here.
+
+The catalogue has speeds on two cores. Time is taken as inverse to the number of cores.
+"""
+
+from __future__ import annotations
+
+from unbraid.cores import usable_cores
+from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
+from unbraid.models.folder import SPECTRA, Model
+
+CORES = 2  # of the catalogue's speeds
+
+# Models whose speed stands for their family, for models that aren't in the catalogue.
+ROFORMER, MDX, WAVEFORM, SPLEETER = "melband_roformer_kim", "mdx_voc_ft", "htdemucs", "spleeter"
+
+
+def scale(cores: int | None = None) -> float:
+    """Return the factor for the catalogue's times on a machine with that many cores; None: this machine's."""
+    return CORES / (cores or usable_cores())
+
+
+def seconds_per_second(entry: CatalogEntry, all_stems: bool, cores: int | None = None) -> float:
+    """Return the expected seconds of work for one second of song."""
+    return (entry.speed.all_stems if all_stems else entry.speed.one_stem) * scale(cores)
+
+
+def speed_of(model: Model) -> Speed:
+    """Return the speed of a loaded model on two cores: the catalogue's, or that of its family.
+
+    For a bag with a folder of one's own, the sum over its networks.
+    """
+    entry = find_entry(model.name)
+    if entry is not None and entry.place == model.folder:
+        return entry.speed
+    if model.members:
+        parts = [speed_of(member.model) for member in model.members]
+        return Speed(max(part.one_stem for part in parts), sum(part.all_stems for part in parts))
+    return catalog()[_family(model)].speed
+
+
+def _family(model: Model) -> str:
+    from unbraid.models.roformer import read_sizes  # needs numpy
+
+    if read_sizes(model.folder) is not None:
+        return ROFORMER
+    if model.fixed_length == "inside":
+        return MDX
+    return SPLEETER if SPECTRA in model.outputs and model.normalise is False else WAVEFORM
