@@ -60,7 +60,7 @@ export interface UploadParts {
 
 /** Options for separating a song. */
 export interface Choices {
-  /** `auto`, `fast`, or a model's name. */
+  /** `auto`, `fast`, `best`, the word of a purpose, or a model's name. */
   model: string
   /** `vocals`, `all`, or another stem's name. */
   stems: string
@@ -75,6 +75,7 @@ export interface Model {
   name: string
   summary: string
   stems: string[]
+  licence: string
   installed: boolean
   sizeBytes: number
   /** Seconds to separate one second of music on the server, for one stem and for all. */
@@ -94,8 +95,8 @@ export interface UsedModel {
 export interface Models {
   models: Model[]
   default: string
-  /** `auto` and `fast`, with the model for each stem and for `all`. */
-  choices: { name: string; stems: Record<string, UsedModel> }[]
+  /** `auto`, `fast`, `best` and purposes (with a title), with the model for each stem and for `all`. */
+  choices: { name: string; title: string | null; stems: Record<string, UsedModel> }[]
   /** Whether the server downloads missing models. */
   downloads: boolean
 }

@@ -2,16 +2,21 @@
 
 const NAMES: Record<string, string> = {
   vocals: 'Vocals',
+  lead_vocals: 'Lead vocals',
   drums: 'Drums',
   bass: 'Bass',
   other: 'Other',
   guitar: 'Guitar',
   piano: 'Piano',
   no_vocals: 'Accompaniment',
+  no_lead_vocals: 'Without lead vocals',
   video: 'Video',
 }
 
-const DISPLAY_ORDER = ['vocals', 'drums', 'bass', 'guitar', 'piano', 'other']
+const DISPLAY_ORDER = ['vocals', 'lead_vocals', 'dry', 'clean', 'drums', 'bass', 'guitar', 'piano', 'other', 'reverb', 'noise']
+
+/** Stems with the colour of another one. */
+const COLOURS: Record<string, string> = { lead_vocals: 'vocals', dry: 'vocals', clean: 'vocals', reverb: 'rest', noise: 'rest' }
 
 export function stemName(type: string): string {
   const known = NAMES[type]
@@ -22,7 +27,7 @@ export function stemName(type: string): string {
 
 /** CSS class with the stem's colour. Stems without a colour of their own share `stem-rest`. */
 export function stemClass(type: string): string {
-  return `stem-${DISPLAY_ORDER.includes(type) ? type : 'rest'}`
+  return `stem-${COLOURS[type] ?? (DISPLAY_ORDER.includes(type) ? type : 'rest')}`
 }
 
 /** The stems that a choice produces, in display order. */

@@ -3,7 +3,7 @@ import type { Choices, Models, ServerConfig, UsedModel } from '../api/types'
 import { formatDuration, formatSize } from '../lib/format'
 import { stemName } from '../lib/stems'
 import {
-  choiceName, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
+  choiceName, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
 } from './models' // prettier-ignore
 
 interface Props {
@@ -90,7 +90,8 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
     <>
       <details className="collapsed">
         <summary>
-          Next songs: {stemsLabel(choices.stems, choices.model, models)}, with {choiceName(choices.model)}
+          Next songs: {stemsLabel(choices.stems, choices.model, models)}, with{' '}
+          {choiceName(choices.model, models)}
           {models !== null && used !== undefined && ` (${detail(used, models, choices)})`}, as {choices.format.toUpperCase()}
           {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
         </summary>
@@ -101,12 +102,12 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
   )
 }
 
-/** Choices that need no knowledge of models, then the models, each with its time for a typical song. */
+/** Qualities, purposes, then the models, each with its time for a typical song. */
 function ModelMenu({ models, choices, onChange }: Pick<Props, 'models' | 'choices' | 'onChange'>) {
-  const menu = models === null ? { main: [choices.model], byName: [] } : menuOf(models)
+  const menu = models === null ? { main: [choices.model], purposes: [], byName: [] } : menuOf(models)
   const option = (model: string) => (
     <option key={model} value={model}>
-      {choiceName(model)}
+      {choiceName(model, models)}
       {models !== null && time(model, models, choices)}
     </option>
   )
@@ -119,6 +120,7 @@ function ModelMenu({ models, choices, onChange }: Pick<Props, 'models' | 'choice
       }}
     >
       {menu.main.map(option)}
+      {menu.purposes.length > 0 && <optgroup label="For">{menu.purposes.map(option)}</optgroup>}
       {menu.byName.length > 0 && <optgroup label="By name">{menu.byName.map(option)}</optgroup>}
     </select>
   )
@@ -131,21 +133,22 @@ function time(model: string, models: Models, choices: Choices): string {
 
 /** The model's name unless it was chosen by it, and its time. */
 function detail(used: UsedModel, models: Models, choices: Choices): string {
-  const name = used.model === choiceName(choices.model) ? '' : `${used.model}, `
+  const name = used.model === choices.model ? '' : `${used.model}, `
   const seconds = typicalSeconds(choices.model, choices.stems, models)
   return `${name}${formatDuration(seconds ?? 0)} for a ${TYPICAL_SONG}`
 }
 
 function Estimate({ used, models, choices }: { used: UsedModel; models: Models; choices: Choices }) {
   const seconds = typicalSeconds(choices.model, choices.stems, models) ?? 0
-  const summary = modelNamed(used.model, models)?.summary
+  const { summary, licence } = modelNamed(used.model, models) ?? {}
   const perMinute = FORMATS[choices.format]?.perMinute
-  const substitute = modelNamed(choices.model, models) === undefined
+  const substitute = isQuality(choices.model)
   const sentences = [
     `The next song uses ${used.model}${summary === undefined ? '' : `: ${summary}`}.`,
     used.installed ? '' : `It also downloads the model, ${formatSize(used.sizeBytes)}.`,
     used.installed || !substitute ? '' : 'If the download fails, another model is used, with lower quality.',
     `A ${TYPICAL_SONG} takes about ${formatDuration(seconds)} on this server.`,
+    licence === 'unknown' ? 'Its licence is unknown: ask its author before you publish the stems.' : '',
     perMinute === undefined ? '' : `Each stem file has about ${perMinute} per minute of music.`,
   ]
   return <p className="estimate">{sentences.filter((sentence) => sentence !== '').join(' ')}</p>
@@ -166,7 +169,7 @@ function stemsLabel(stems: string, choice: string, models: Models | null): strin
   if (stems === 'vocals') return 'vocals and accompaniment'
   if (stems === 'all') {
     const names = models === null ? ['…'] : stemsOfChoice(choice, models)
-    return names.length > 4 ? `all ${names.length} stems` : `all stems (${names.join(', ')})`
+    return names.length > 4 ? `all ${names.length} stems` : `all stems (${names.map((name) => stemName(name).toLowerCase()).join(', ')})`
   }
   return `${stemName(stems).toLowerCase()} and the rest`
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
-import { availableChoices, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
+import { availableChoices, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
-  name, stems, summary: '', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
+  name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
 }) // prettier-ignore
 const used = (name: string, secondsPerSecond: number, passedOver: Record<string, string> = {}): UsedModel => ({
   model: name, installed: true, sizeBytes: 1, secondsPerSecond, passedOver,
@@ -20,8 +20,12 @@ const models: Models = {
   ],
   default: 'auto',
   choices: [
-    { name: 'auto', stems: each(used('spleeter', 0.03, without), used('spleeter_lite', 0.06, without)) },
-    { name: 'fast', stems: each(used('spleeter', 0.03), used('spleeter_lite', 0.06)) },
+    { name: 'auto', title: null, stems: each(used('spleeter', 0.03, without), used('spleeter_lite', 0.06, without)) },
+    { name: 'fast', title: null, stems: each(used('spleeter', 0.03), used('spleeter_lite', 0.06)) },
+    { name: 'best', title: null, stems: each(used('htdemucs_ft', 0.5), used('htdemucs_ft', 2)) },
+    { name: 'karaoke', title: 'Karaoke', stems: { lead_vocals: used('lite', 0.05), all: { ...used('kara', 0.3), installed: false } } },
+    { name: 'six_stems', title: 'Six instruments', stems: { ...each(used('htdemucs_6s', 0.5), used('htdemucs_6s', 0.5)), guitar: used('htdemucs_6s', 0.5) } },
+    { name: 'dereverb', title: 'Without reverb', stems: { dry: used('dry', 2), reverb: used('dry', 2), all: used('dry', 2) } },
   ],
   downloads: true,
 }
@@ -30,15 +34,24 @@ const config: ServerConfig = {
 } // prettier-ignore
 const choices: Choices = { model: 'auto', stems: 'all', format: 'mp3', video: true, notify: 'me@example.org' }
 
-test('the menu offers best, fast and six instruments first, and the other models by name', () => {
-  expect(menuOf(models)).toEqual({ main: ['auto', 'fast', 'htdemucs_6s'], byName: ['lite', 'htdemucs_ft', 'spleeter'] })
+test('the menu offers fast, balanced and best first, then purposes, and the models by name', () => {
+  expect(menuOf(models)).toEqual({
+    main: ['fast', 'auto', 'best'],
+    purposes: ['karaoke', 'six_stems', 'dereverb'],
+    byName: ['lite', 'htdemucs_ft', 'htdemucs_6s', 'spleeter'],
+  })
+  expect(['auto', 'karaoke', 'lite'].map((name) => choiceName(name, models))).toEqual(['Balanced', 'Karaoke', 'lite'])
   const only = { models: models.models.slice(0, 1), default: 'lite', choices: [], downloads: true }
-  expect(menuOf(only)).toEqual({ main: [], byName: ['lite'] })
+  expect(menuOf(only)).toEqual({ main: [], purposes: [], byName: ['lite'] })
 })
 
 test('the menu has no missing models if the server downloads none', () => {
   const missing = models.models.map((model) => ({ ...model, installed: model.name === 'lite' }))
-  expect(menuOf({ ...models, models: missing, downloads: false })).toEqual({ main: ['auto', 'fast'], byName: ['lite'] })
+  expect(menuOf({ ...models, models: missing, downloads: false })).toEqual({
+    main: ['fast', 'auto', 'best'],
+    purposes: ['six_stems', 'dereverb'],
+    byName: ['lite'],
+  })
 })
 
 test('the estimate depends on the model that the choice stands for, and on one or all stems', () => {
@@ -63,12 +76,16 @@ test('the stems to choose are each stem and the rest, or all stems, as far as th
   expect(stemChoices('fast', models)).toEqual(['vocals', 'all', 'drums', 'bass'])
   expect(stemChoices('htdemucs_6s', models)).toEqual(['vocals', 'all', 'drums', 'bass', 'guitar', 'piano'])
   expect(stemChoices('spleeter', models)).toEqual(['vocals'])
+  expect(stemChoices('karaoke', models)).toEqual(['lead_vocals'])
+  expect(stemChoices('dereverb', models)).toEqual(['all', 'dry', 'reverb'])
 })
 
-test('six instruments selects all stems, and other choices keep the stems that they have', () => {
-  const six = withModel({ ...choices, stems: 'vocals' }, 'htdemucs_6s', models)
-  expect(six).toMatchObject({ model: 'htdemucs_6s', stems: 'all' })
-  expect(withModel({ ...six, stems: 'guitar' }, 'htdemucs_6s', models).stems).toBe('guitar')
+test('a purpose selects all its stems, and other choices keep the stems that they have', () => {
+  const six = withModel({ ...choices, stems: 'vocals' }, 'six_stems', models)
+  expect(six).toMatchObject({ model: 'six_stems', stems: 'all' })
+  expect(withModel(six, 'dereverb', models).stems).toBe('all')
+  expect(withModel(six, 'karaoke', models).stems).toBe('lead_vocals')
+  expect(withModel({ ...six, stems: 'guitar' }, 'six_stems', models).stems).toBe('guitar')
   expect(withModel({ ...six, stems: 'guitar' }, 'fast', models).stems).toBe('vocals')
   expect(withModel({ ...choices, stems: 'drums' }, 'lite', models).stems).toBe('drums')
 })

@@ -4,33 +4,41 @@ import { inDisplayOrder } from '../lib/stems'
 
 export const TYPICAL_SONG_S = 240 // for estimates before there is a song
 
-const SIX_INSTRUMENTS = 'htdemucs_6s'
-
-/** Names in the menu for choices that need no knowledge of models, in its order. */
+/** Names in the menu for choices of any purpose, in its order: the words of the command line's --quality. */
 const MAIN_CHOICES: Record<string, string> = {
-  auto: 'Best',
   fast: 'Fast',
-  [SIX_INSTRUMENTS]: 'Six instruments',
+  auto: 'Balanced',
+  best: 'Best',
 }
 
 export interface Menu {
   main: string[]
+  /** Words of purposes, such as `karaoke`. */
+  purposes: string[]
   byName: string[]
 }
 
 /** The values of `Choices.model` that this server offers. */
 export function menuOf({ models, choices, downloads }: Models): Menu {
   const names = models.filter((model) => model.installed || downloads).map((model) => model.name)
-  const offered = new Set([...choices.map((choice) => choice.name), ...names])
+  const offered = new Set(choices.map((choice) => choice.name))
+  const usable = choices.filter(({ title, stems }) => typeof title === 'string' && (downloads || stems['all']?.installed === true))
   return {
     main: Object.keys(MAIN_CHOICES).filter((name) => offered.has(name)),
-    byName: names.filter((name) => !(name in MAIN_CHOICES)),
+    purposes: usable.map((choice) => choice.name),
+    byName: names,
   }
 }
 
+/** Whether a choice is a quality, for which the server always has a model. */
+export function isQuality(choice: string): boolean {
+  return choice in MAIN_CHOICES
+}
+
 /** The name of a choice in the menu. */
-export function choiceName(choice: string): string {
-  return MAIN_CHOICES[choice] ?? choice
+export function choiceName(choice: string, models: Models | null): string {
+  const title = models?.choices.find(({ name }) => name === choice)?.title
+  return MAIN_CHOICES[choice] ?? title ?? choice
 }
 
 /** The model that the next song will use. All estimates of the page use its rate. */
@@ -71,14 +79,18 @@ export function stemsOfChoice(choice: string, models: Models): string[] {
 /** Choices of stems: a stem and the rest, or all stems. */
 export function stemChoices(choice: string, models: Models): string[] {
   const stems = stemsOfChoice(choice, models).filter((stem) => !stem.startsWith('no_'))
-  if (stems.length < 2) return ['vocals']
-  return ['vocals', 'all', ...stems.filter((stem) => stem !== 'vocals' && stem !== 'other')]
+  if (stems.length < 2) return [stems[0] ?? 'vocals']
+  const vocals = stems.includes('vocals') ? ['vocals'] : []
+  return [...vocals, 'all', ...stems.filter((stem) => stem !== 'vocals' && stem !== 'other')]
 }
 
-/** The choices after a change of the model: stems that it doesn't have are replaced. Six instruments means all of them. */
+/** The choices after a change of the model: stems that it doesn't have are replaced. Four or six stems means all of them. */
 export function withModel(choices: Choices, model: string, models: Models): Choices {
-  const stems = model === SIX_INSTRUMENTS && choices.model !== model ? 'all' : choices.stems
-  return { ...choices, model, stems: stemChoices(model, models).includes(stems) ? stems : 'vocals' }
+  const offered = stemChoices(model, models)
+  const purpose = models.choices.some(({ name, title }) => name === model && typeof title === 'string')
+  const all = purpose && model !== 'vocals' && choices.model !== model && offered.includes('all')
+  const stems = all ? 'all' : choices.stems
+  return { ...choices, model, stems: offered.includes(stems) ? stems : (offered[0] ?? 'vocals') }
 }
 
 /** The remembered choices, without those that this server does not offer. */
@@ -86,7 +98,7 @@ export function availableChoices(choices: Choices, models: Models | null, config
   const format = config.formats.includes(choices.format) ? choices.format : (config.formats[0] ?? 'wav')
   const offered = { ...choices, format, notify: config.mail ? choices.notify : '' }
   if (models === null) return offered
-  const { main, byName } = menuOf(models)
-  const known = main.includes(choices.model) || byName.includes(choices.model)
+  const { main, purposes, byName } = menuOf(models)
+  const known = [...main, ...purposes, ...byName].includes(choices.model)
   return withModel(known ? offered : { ...offered, model: models.default }, known ? choices.model : models.default, models)
 }

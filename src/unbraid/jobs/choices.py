@@ -25,6 +25,7 @@ from unbraid.models.questions import (
 
 # Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
+MOST_LISTED = 12  # names in a message
 _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
@@ -74,9 +75,9 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
     default = choices.model == AUTO and AUTO not in allowed
     choices = replace(choices, model=allowed[0] if default else _canonical(choices.model))
     if choices.model.partition(SEPARATOR)[0] not in allowed:
-        raise SettingError(
-            f"There is no model {choices.model!r}. Choose one of {', '.join(allowed)}.", "model"
-        )
+        words = [name for name in allowed if is_choice(name)]
+        known = ", ".join(allowed if len(allowed) <= MOST_LISTED else [*words, "or a model of GET /models"])
+        raise SettingError(f"There is no model {choices.model!r}. Choose one of {known}.", "model")
     stems = (ALL, *stems_of(choices.model))
     if choices.stems not in stems:
         raise SettingError(

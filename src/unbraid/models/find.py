@@ -105,8 +105,8 @@ def _load_path(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model
     if replacement := replacement_for(str(name)):
         raise ModelError(replacement)
     raise ModelError(
-        f"There is no model {_shortened(str(name))!r}. Choose {', '.join((*ORDERS, *words_of(catalog().values())))}, "
-        f"{known}, or give the path of a model folder or of a file with the ending "
+        f"There is no model {_shortened(str(name))!r}. Choose {', '.join((*ORDERS, *words_of(catalog().values())))}, a "
+        "name of `unbraid models list`, or give the path of a model folder or of a file with the ending "
         f"{', '.join((ENDING, *CHECKPOINTS))}."
     )
 

@@ -46,10 +46,12 @@ def test_says_before_the_start_which_model_is_used_and_how_long_it_takes(
     page = visit(server.address).page
     form, menu = page.get_by_role("form", name="Separation options"), page.get_by_label("With model")
     choices = menu.locator("option").all_text_contents()
-    assert [choice.split(" · ")[0] for choice in choices] == ["Best", "Fast", "lite"]
-    times = {
-        choice.split(" · ")[1] for choice in choices
-    }  # all three are lite, as the server downloads nothing
+    assert [choice.split(" · ")[0] for choice in choices] == [
+        *("Fast", "Balanced", "Best"),
+        *("Voice out", "Four stems"),  # the other purposes need a download
+        "lite",
+    ]
+    times = {choice.split(" · ")[1] for choice in choices}  # all are lite, as the server downloads nothing
     assert len(times) == 1
     expect(form).to_contain_text("The next song uses lite")
     expect(form).to_contain_text(f"A song of 4 minutes takes about {times.pop()}")
