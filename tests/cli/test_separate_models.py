@@ -114,3 +114,21 @@ def test_a_signal_stops_a_download(
     assert separate("-q", "song.wav") == 128 + signal.SIGTERM
     assert "Stopped" in capsys.readouterr().err
     assert stems_in(tmp_path) == ["song.wav"]
+
+
+def test_a_model_without_vocals_writes_all_stems(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    (tmp_path / "dry").mkdir()
+    spectral_model(tmp_path / "dry", [0.5, 0.5], ("dry", "reverb"))
+    write_wave(tmp_path / "song.wav", seconds=0.5)
+    assert separate("song.wav", "-m", "dry") == 0
+    assert stems_in(tmp_path / "separated" / "song") == ["dry.wav", "reverb.wav"]
+
+
+def test_a_word_writes_what_it_says(separate: Separate, write_wave: WriteWave, tmp_path: Path) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.5)
+    assert separate("song.wav", "-m", "four-stems", "-q") == 0
+    assert stems_in(tmp_path / "separated" / "song") == ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]
+    assert separate("song.wav", "-m", "four_stems", "--stems", "drums", "-o", "out", "-q") == 0
+    assert stems_in(tmp_path / "out" / "song") == ["drums.wav", "no_drums.wav"]

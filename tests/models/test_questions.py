@@ -18,7 +18,7 @@ from unbraid.models import catalog, find_installed, find_model, unavailable
 from unbraid.models.auto import ORDERS, at_quality, candidates, is_choice, licence_notice
 from unbraid.models.catalog import CatalogEntry, find_entry
 from unbraid.models.questions import BALANCED, BEST, QUALITIES, find_question, questions, score_sets
-from unbraid.separation import settings
+from unbraid.separation import Separator, settings
 
 ROOT = Path(__file__).parents[2]
 ANSWERED = [word for word, question in questions().items() if question.ranking]
@@ -177,3 +177,24 @@ def test_documentation_has_the_tables_of_all_words() -> None:
             )
             expected.append((entry.name, [*cells]))
         assert [(name, [cell.strip() for cell in row.split("|")]) for name, row in rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "quality", "name"),
+    [
+        ("auto", "fast", "spleeter"),
+        ("auto", "balanced", "htdemucs"),
+        ("auto", "best", "melband_roformer_kim"),
+        ("vocals", "balanced", "mdx_voc_ft"),
+    ],
+)
+def test_a_separator_loads_the_model_of_its_quality(
+    models: Path, model: str, quality: str, name: str
+) -> None:
+    separator = Separator(model, quality=quality, for_stems="vocals")
+    assert separator.model.name == name
+    assert separator.work == pytest.approx(1)  # with its own overlap, and without shifts
+
+
+def test_a_named_model_keeps_its_quality_for_overlap_and_shifts(models: Path) -> None:
+    assert Separator("spleeter", quality="best").work > 2
