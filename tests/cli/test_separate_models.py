@@ -126,9 +126,12 @@ def test_a_model_without_vocals_writes_all_stems(
     assert stems_in(tmp_path / "separated" / "song") == ["dry.wav", "reverb.wav"]
 
 
-def test_a_word_writes_what_it_says(separate: Separate, write_wave: WriteWave, tmp_path: Path) -> None:
+def test_a_word_writes_what_it_says_and_names_the_model(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_wave(tmp_path / "song.wav", seconds=0.5)
-    assert separate("song.wav", "-m", "four-stems", "-q") == 0
+    assert separate("song.wav", "-m", "four-stems") == 0
+    assert "unbraid: Using lite for four-stems.\n" in capsys.readouterr().err
     assert stems_in(tmp_path / "separated" / "song") == ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]
     assert separate("song.wav", "-m", "four_stems", "--stems", "drums", "-o", "out", "-q") == 0
     assert stems_in(tmp_path / "out" / "song") == ["drums.wav", "no_drums.wav"]

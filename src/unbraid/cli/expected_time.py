@@ -18,6 +18,19 @@ MUCH_QUICKER = 2.0  # a quicker model takes at most 1 / this of the time
 MOST_PROBED = 200  # songs whose headers are read: about a second
 
 
+def line_before(separator: Separator, name: str, songs: Sequence[str], stems: str) -> str | None:
+    """Return the line to print before the songs: the expected time, or the model that a word stands for.
+
+    `name`: as the user gave it. None if neither is worth a line.
+    """
+    from unbraid.models.questions import find_question
+
+    text = expected_time(separator, songs, stems)
+    if text is None and find_question(name) is not None:
+        return f"Using {separator.model.name} for {name}."
+    return text
+
+
 def expected_time(separator: Separator, songs: Sequence[str], stems: str) -> str | None:
     """Return a line with the expected time for all songs, and a quicker model; None if the time is short or unknown.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from unbraid.audio.formats import FORMATS, output_format
 from unbraid.audio.stem_names import ALL, VOCALS
-from unbraid.cli.expected_time import expected_time
+from unbraid.cli.expected_time import line_before
 from unbraid.cli.messages import message_of, say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
@@ -221,7 +221,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def work(display: Display, stop: Stop) -> int:
         separator = _load(arguments, display, stop)
-        if not arguments.quiet and (line := expected_time(separator, arguments.songs, arguments.stems)):
+        line = line_before(separator, arguments.model, arguments.songs, arguments.stems)
+        if line and not arguments.quiet:
             display.clear()
             say(line)
         codes = _separate_all(arguments, separator, display, stop)
