@@ -29,6 +29,9 @@ const TYPICAL_SONG = `song of ${TYPICAL_SONG_S / 60} minutes`
 export function ChoicesForm({ models, config, choices, collapsed, onChange }: Props) {
   const set = (changes: Partial<Choices>) => onChange({ ...choices, ...changes })
   const used = models === null ? undefined : usedModel(choices.model, choices.stems, models)
+  const all = models === null ? ['vocals'] : stemsOfChoice(choices.model, models)
+  // What a video without it is for: the chosen stem, or the vocals among all stems.
+  const left = choices.stems === 'all' ? all.find((stem) => stem === 'vocals') : choices.stems
   const form = (
     <form className="choices" onSubmit={(event) => event.preventDefault()} aria-label="Separation options">
       <p className="sentence">
@@ -58,10 +61,12 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         </label>
       </p>
       <div className="extras">
-        <label className="check">
-          <input type="checkbox" checked={choices.video} onChange={(event) => set({ video: event.target.checked })} />
-          <span>For videos, also make a video without {choices.stems === 'all' ? 'vocals' : choices.stems}</span>
-        </label>
+        {left !== undefined && (
+          <label className="check">
+            <input type="checkbox" checked={choices.video} onChange={(event) => set({ video: event.target.checked })} />
+            <span>For videos, also make a video without {stemName(left).toLowerCase()}</span>
+          </label>
+        )}
         {config.mail && (
           <label className="email">
             <span>E-mail me when done</span>
