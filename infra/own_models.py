@@ -15,7 +15,7 @@ from typing import Any
 
 from unbraid.models.auto import FIRST_CHOICE, is_choice
 from unbraid.models.catalog import OWN, catalog, find_entry
-from unbraid.models.folder import DESCRIPTION, NETWORKS
+from unbraid.models.folder import DESCRIPTION, MODELS, NETWORKS
 
 PLACE = "unbraid/models"
 """Folder of the catalogue in the package."""
@@ -48,6 +48,7 @@ class OwnModel:
             "sources": self.description["sources"],
             "licence": self.description["licence"],
             "folder": f"own/{self.name}",
+            "models": [_catalogued(part) for part in _parts(self.description) if "model" in part],
         }
         # JSON writes strings and lists as TOML reads them.
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
@@ -73,10 +74,21 @@ def read(folder: Path) -> OwnModel:
         raise ValueError(
             f"{path} has the name {name!r}. Choose lower-case letters, digits and _, and not a name of `unbraid models`"
         )
-    for network in description.get(NETWORKS, ()):
-        if "model" in network and find_entry(network["model"]) is None:
-            raise ValueError(f"{path} needs the model {network['model']}, which is unknown")
+    for part in _parts(description):
+        if "model" in part and not _catalogued(part):
+            raise ValueError(f"{path} needs the model {part['model']}, which is unknown")
     return OwnModel(folder, description)
+
+
+def _parts(description: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the models that a bag or an ensemble consists of."""
+    return (*description.get(NETWORKS, ()), *description.get(MODELS, ()))
+
+
+def _catalogued(part: Mapping[str, Any]) -> str:
+    """Return the name in the catalogue of a model with a name; empty if it is unknown."""
+    entry = find_entry(part["model"])
+    return "" if entry is None else entry.name
 
 
 def own_models(models: Sequence[str]) -> list[OwnModel]:

@@ -82,6 +82,8 @@ for module in pkgutil.iter_modules(functions.__path__):
     assert callable(importlib.import_module(f"{functions.__name__}.{module.name}").handler)
     print(module.name)
 import unbraid.api.signin
+from unbraid.models import catalog
+assert all(entry.download_size > 0 or entry.installed for entry in catalog().values())
 assert functions.__file__.startswith(sys.argv[1])
 """
 

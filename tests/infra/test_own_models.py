@@ -17,7 +17,7 @@ from infra.settings import Settings, load, save
 from infra.sources import image_tag, source_zip
 from tests.infra.template_queries import Template, one, resources
 
-from unbraid.models.catalog import HERE
+from unbraid.models.catalog import HERE, read_catalog
 
 Synth = Callable[..., Template]
 
@@ -112,3 +112,17 @@ def test_rejects_a_folder_that_cannot_become_a_model(
     with pytest.raises(ValueError, match="models: ") as rejected:
         load({"models": [str(mine)]}, tmp_path / "none.toml")
     assert words in str(rejected.value) and "\n" not in str(rejected.value)
+
+
+@pytest.mark.parametrize("entry", ["networks", "models"])
+def test_the_functions_know_the_models_of_an_own_bag(tmp_path: Path, entry: str) -> None:
+    described = {"name": "mine", "version": "1", "licence": "MIT", "sources": ["vocals", "no_vocals"]}
+    (tmp_path / "bag").mkdir()
+    parts = [{"model": "lite"}, {"model": "spleeter:2stems"}]
+    (tmp_path / "bag" / "model.json").write_text(json.dumps({**described, entry: parts}))
+    (table_file,) = table(own_models([str(tmp_path / "bag")]), tmp_path).values()
+    assert read_catalog(table_file.read_text("utf-8"))["mine"].models == ("lite", "spleeter")
+    parts[0]["model"] = "tasnet"
+    (tmp_path / "bag" / "model.json").write_text(json.dumps({**described, entry: parts}))
+    with pytest.raises(ValueError, match="needs the model tasnet, which is unknown"):
+        own_models([str(tmp_path / "bag")])

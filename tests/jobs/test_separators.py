@@ -9,7 +9,7 @@ from tests.models.file_server import Fault, FileServer
 
 from unbraid.errors import UnbraidError
 from unbraid.jobs.separators import Separators
-from unbraid.models import find_model
+from unbraid.models import catalog, find_model
 from unbraid.models.unavailable import forget
 
 
@@ -59,3 +59,13 @@ def test_model_of_fast_depends_on_the_stems(models: Path) -> None:
     separators = Separators()
     assert separators.get("fast", stems="vocals").separator.model.name == "spleeter"
     assert separators.get("fast", stems="drums").separator.model.name == "spleeter_lite"
+
+
+def test_an_ensemble_is_loaded_by_its_name_and_stays(models: Path) -> None:
+    """Its models are downloaded on first use."""
+    separators = Separators()
+    loaded = separators.get("ensemble_demucs")
+    assert loaded.separator.model.name == "ensemble_demucs"
+    assert len(loaded.separator.model.networks) == 5
+    assert catalog()["ensemble_demucs"].installed
+    assert separators.get("ensemble_demucs", stems="vocals") is loaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from unbraid.models.auto import ORDERS
 from unbraid.models.cache import CACHE
 from unbraid.models.catalog import find_entry
 from unbraid.models.download import OFFLINE
+from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import template_for
 from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
 from unbraid.models.readers.packages import signature_of
@@ -28,12 +30,14 @@ SPLEETER = ["spleeter", "spleeter_4stems", "spleeter_5stems"]
 MDX = [name for name, entry in catalog().items() if entry.mdx]
 ROFORMER = [name for name, entry in catalog().items() if entry.roformer]
 PUBLISHED = [*DEMUCS, *SPLEETER, *MDX, *ROFORMER]
+ENSEMBLES = ["ensemble_mdx", "ensemble_mdx_melband", "ensemble_demucs"]
+BUNDLED = ["lite", "spleeter_lite", *ENSEMBLES]
 
 
 def test_bundled_model_is_first() -> None:
     assert next(iter(catalog())) == "lite"
-    assert set(catalog()) == {"lite", "spleeter_lite", *PUBLISHED}
-    assert [name for name, entry in catalog().items() if entry.folder] == ["lite", "spleeter_lite"]
+    assert set(catalog()) == {*BUNDLED, *PUBLISHED}
+    assert [name for name, entry in catalog().items() if entry.folder] == BUNDLED
 
 
 def test_every_entry_has_stems_and_a_licence() -> None:
@@ -42,7 +46,8 @@ def test_every_entry_has_stems_and_a_licence() -> None:
         assert entry.summary
         assert len(entry.sources) == 2 or {*entry.sources} >= {"drums", "bass", "other", "vocals"}
         # `unknown` is said to be so; `test_questions` has the rules for such models.
-        assert entry.licence in ("MIT", "MIT, with credit to UVR", "GPL-3.0", "unknown")
+        known = {"MIT", "MIT, with credit to UVR", "GPL-3.0", "unknown"}
+        assert {*entry.licence.split("; ")} <= known
 
 
 def test_no_choice_stands_for_a_model_of_unknown_licence() -> None:
@@ -136,6 +141,16 @@ def test_bag_of_two_models_is_installed_with_them(cache: Path) -> None:
     assert [member.name for member in entry.members] == ["spleeter", "lite"]
     assert not entry.installed
     assert entry.download_size == catalog()["spleeter"].download_size
+
+
+@pytest.mark.parametrize("name", ["spleeter_lite", *ENSEMBLES])
+def test_bundled_bags_list_their_models_as_their_folders_do(name: str) -> None:
+    """The AWS functions have the list, and not the folders."""
+    entry = catalog()[name]
+    described = json.loads((entry.place / DESCRIPTION).read_text(encoding="utf-8"))
+    parts = described.get("networks") or described["models"]
+    assert [part["model"] for part in parts] == list(entry.models)
+    assert described["name"] == name
 
 
 def test_fine_tuned_model_has_a_network_for_each_stem() -> None:

@@ -93,3 +93,11 @@ def test_installed_model_is_small_and_needs_nothing_else(model: Model) -> None:
     files = {path.name: path.stat().st_size for path in Path(model.folder).iterdir()}
     assert files.keys() == {"graph.onnx", "model.json", "weights.bin"}
     assert 70e6 < sum(files.values()) < 90e6
+
+
+def test_ensemble_with_the_bundled_model_is_the_mean_of_both(model: Model, song: Floats) -> None:
+    names, song = (str(model.folder), "lite"), song[:, :44_100]
+    runs = [Separator(name, threads=1).separate(song, stems="vocals")["vocals"] for name in names]
+    stems = Separator("+".join(names), threads=1).separate(song, stems="vocals")
+    np.testing.assert_allclose(stems["vocals"], (runs[0] + runs[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(stems["vocals"] + stems["no_vocals"], song, atol=1e-6)

@@ -75,6 +75,21 @@ def test_lists_and_accepts_only_allowed_models(open_app: OpenApp) -> None:
     assert app.process(upload, model="lite").status_code == 202
 
 
+def test_named_ensembles_are_models_like_others(app: App) -> None:
+    models = {model["name"]: model for model in app.client.get("/models").json()["models"]}
+    both = models["ensemble_mdx"]
+    parts = [models["mdx_voc_ft"], models["mdx_inst_hq_5"]]
+    assert both["stems"] == ["vocals", "no_vocals"]
+    assert both["sizeBytes"] == sum(part["sizeBytes"] for part in parts)
+    assert both["secondsPerSecond"]["all"] == pytest.approx(
+        sum(part["secondsPerSecond"]["all"] for part in parts)
+    )
+    upload = app.create_upload()
+    app.put_song(upload)
+    assert app.process(upload, model="mdx_voc_ft+mdx_inst_hq_5").status_code == 422
+    assert app.process(upload, model="ensemble_mdx", stems="vocals").status_code == 202
+
+
 def test_config_has_limits_and_features(open_app: OpenApp) -> None:
     app = open_app(max_bytes=1000, max_song_s=60, smtp_host="localhost", mail_from="unbraid@example.org")
     assert app.client.get("/config").json() == {

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.messages import say
 from unbraid.cli.streams import write_result
 
@@ -33,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "-m", "--model", metavar="MODEL", help="also separate the songs with this model and score the result"
     )
+    add_ensemble_options(parser)
     parser.add_argument(
         "--baselines",
         action="store_true",
@@ -63,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             model=arguments.model,
             baselines=arguments.baselines,
             bsseval=arguments.bsseval,
+            combine=arguments.combine,
+            weights=weights_by_stem(arguments.weights),
             notice=display.notice,
             downloading=display.update,
         )

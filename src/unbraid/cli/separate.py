@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from unbraid.audio.formats import FORMATS, output_format
 from unbraid.audio.stem_names import ALL, VOCALS
+from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.expected_time import line_before
 from unbraid.cli.messages import message_of, say
 from unbraid.cli.ordered_display import OrderedDisplay
@@ -54,7 +55,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         default="auto",
         metavar="MODEL",
         help="word for what you want, such as karaoke, or name of a model (see `unbraid models`), downloaded on first "
-        "use; a name in --repo; or the path of a model folder, an MDX-Net or a checkpoint (default: %(default)s)",
+        "use; a name in --repo; or the path of a model folder, an MDX-Net or a checkpoint; "
+        "MODEL+MODEL combines several (default: %(default)s)",
     )
     parser.add_argument(
         "--unverified",
@@ -75,6 +77,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     _add_output_options(parser.add_argument_group("output"))
     _add_separation_options(parser.add_argument_group("separation"))
+    add_ensemble_options(parser.add_argument_group("ensembles"))
     messages = parser.add_argument_group("messages")
     messages.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
@@ -249,6 +252,8 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
         for_stems=arguments.stems or (ALL if whole else VOCALS),
         repo=arguments.repo,
         unverified=arguments.unverified,
+        combine=arguments.combine,
+        weights=weights_by_stem(arguments.weights),
         device=arguments.device,
         quality=arguments.quality,
         overlap=arguments.overlap,

@@ -219,7 +219,7 @@ class Separator:
             samples=samples,
             stride=int((1 - parameters.overlap) * int(seconds * model.sample_rate)),
             shifts=parameters.shifts,
-            models=len(model.members) or 1,
+            models=len(model.networks),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +55,13 @@ def model(
     *,
     notice: Callable[[str], object] | None = None,
     downloading: Callable[[int, int], object] | None = None,
+    combine: str | None = None,
+    weights: Mapping[str, Sequence[float]] | None = None,
 ) -> Contender:
-    """Run the model `name` on the mixtures. `Separator` documents `notice` and `downloading`. Raises ModelError."""
+    """Run the model or ensemble `name` on the mixtures. `Separator` documents the options. Raises its errors."""
     from unbraid.separation import Separator
 
-    separator = Separator(name, notice=notice, downloading=downloading)
+    separator = Separator(name, combine=combine, weights=weights, notice=notice, downloading=downloading)
     label = separator.model.name
     if label == "estimate" or label in BASELINES or label == "mixture":
         raise ModelError(

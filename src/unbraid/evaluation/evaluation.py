@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from unbraid.errors import InputError, SettingError
@@ -18,8 +18,8 @@ class Evaluation:
     """Contenders to score against the songs at `reference`.
 
     `estimate` is a folder of stems. `model` is the name or folder of a model, which is run on the songs' mixtures.
-    `baselines` adds the methods that need no training. At least one of the three is required. `Separator` documents
-    `notice` and `downloading`. Raises SettingError, ModelError, or InputError if a folder has no songs.
+    `baselines` adds the methods that need no training. At least one of the three is required. `Separator` documents the
+    other options. Raises SettingError, ModelError, or InputError if a folder has no songs.
     """
 
     def __init__(
@@ -32,9 +32,13 @@ class Evaluation:
         bsseval: bool = False,
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
+        combine: str | None = None,
+        weights: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         if (estimate, model) == (None, None) and not baselines:
             raise SettingError("There is nothing to score. Give --estimate, --model or --baselines.")
+        if model is None and (combine, weights) != (None, None):
+            raise SettingError("--combine and --weights are for an ensemble. Name its models: --model a+b.")
         if bsseval:
             load_library()
         self._bsseval = bsseval
@@ -43,7 +47,11 @@ class Evaluation:
         if estimate is not None:
             self._contenders.append(contenders.folder(estimate, len(self._paths)))
         if model is not None:
-            self._contenders.append(contenders.model(model, notice=notice, downloading=downloading))
+            self._contenders.append(
+                contenders.model(
+                    model, notice=notice, downloading=downloading, combine=combine, weights=weights
+                )
+            )
         if baselines:
             self._contenders += contenders.baselines()
 

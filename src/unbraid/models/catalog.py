@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from unbraid.models.cache import cache_folder
-from unbraid.models.folder import DESCRIPTION, NETWORKS
+from unbraid.models.ensemble import common_stems, licence_of
+from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import load_template
 from unbraid.models.mdx_settings import FORM as MDX_FORM
 from unbraid.models.published import ROFORMER_FORM, ModelFile
@@ -74,6 +75,9 @@ class CatalogEntry:
         """Whether the SHA-256 of every file is known. Other models are downloaded only on request."""
         return all(one.sha256 for file in self.files for one in file.all)
 
+    models: tuple[str, ...] = ()
+    """Names of the models that a bundled bag or ensemble consists of."""
+
     @property
     def place(self) -> Path:
         """Folder of the model, whether it is installed or not."""
@@ -96,11 +100,8 @@ class CatalogEntry:
 
     @property
     def members(self) -> tuple[CatalogEntry, ...]:
-        """The models of a bundled bag, which may have to be downloaded; empty for other models."""
-        if self.folder is None:
-            return ()
-        networks = json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8")).get(NETWORKS, ())
-        return tuple(catalog()[network["model"]] for network in networks if "model" in network)
+        """The models of a bundled bag or ensemble, which may have to be downloaded; empty for other models."""
+        return tuple(catalog()[name] for name in self.models)
 
     @property
     def installed(self) -> bool:
@@ -151,8 +152,11 @@ def find_entry(name: str) -> CatalogEntry | None:
 
 def read_catalog(text: str) -> dict[str, CatalogEntry]:
     """Return the models that a catalogue in TOML describes."""
-    entries = {}
+    entries: dict[str, CatalogEntry] = {}
     for model in tomllib.loads(text)["model"]:
+        model["models"] = tuple(model.get("models", ()))
+        if "sources" not in model:
+            model |= _together([entries[name] for name in model["models"]])
         model["sources"] = tuple(model["sources"])
         model["aliases"] = tuple(model.get("aliases", ()))
         model["answers"] = tuple(model.get("answers", ()))
@@ -162,6 +166,19 @@ def read_catalog(text: str) -> dict[str, CatalogEntry]:
             model["folder"] = HERE / model["folder"]
         entries[model["name"]] = CatalogEntry(**model)
     return entries
+
+
+def _together(parts: Sequence[CatalogEntry]) -> dict[str, Any]:
+    """Return what the catalogue says of an ensemble of these models."""
+    stems = common_stems([part.name for part in parts], [part.sources for part in parts])
+    return {
+        "sources": list(stems),
+        "licence": licence_of([part.licence for part in parts]),
+        "speed": {
+            "one_stem": sum(part.speed.one_stem for part in parts),
+            "all_stems": sum(part.speed.all_stems for part in parts),
+        },
+    }
 
 
 def _file(file: Mapping[str, Any]) -> ModelFile:

@@ -9,6 +9,7 @@ from unbraid.errors import ModelError
 from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, is_choice, load_choice
 from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
+from unbraid.models.ensemble import compose, split_name, unusable
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
 from unbraid.models.mdx_settings import ENDING
@@ -31,13 +32,31 @@ def find_model(
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, a
     choice such as `auto` or `karaoke` (see `unbraid.models.auto`), or the path of a model folder, an MDX-Net (.onnx) or
     a checkpoint. A file that exists is preferred to a model of the catalogue with the same name. Only a choice may fall
-    back to another model, which separates `stems` (None: all).
+    back to another model, which separates `stems` (None: all). `a+b` is an ensemble of such models; with `repo`, its
+    models may also be outside of that folder.
 
     `unverified`: also download files of unknown SHA-256, if `name` is a model. It changes nothing for a choice.
 
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
-    resumes it. `notice` receives lines for the user. Raises ModelError.
+    resumes it. `notice` receives lines for the user. Raises ModelError, and SettingError if `a+b` is no ensemble.
     """
+    names = split_name(name, lambda one: _is_model(one, repo)) if isinstance(name, str) else []
+    if len(names) > 1:
+        models = [
+            find_model(
+                one,
+                stems=stems,
+                repo=_repo_of(one, repo),
+                unverified=unverified,
+                progress=progress,
+                notice=notice,
+            )
+            for one in names
+        ]
+        try:
+            return compose(models)
+        except ValueError as error:
+            raise unusable(str(name), error) from error
     if repo is not None:
         from unbraid.models.repo import find_in_repo
 
@@ -50,6 +69,25 @@ def find_model(
 
     entry = _entry(name)
     return _load_path(name, load) if entry is None else load(entry)
+
+
+def _is_model(name: str, repo: Path | None) -> bool:
+    """Whether `name` as a whole is the name or the path of one model that exists."""
+    return (
+        is_choice(name)
+        or find_entry(name) is not None
+        or _is(Path.exists, name)
+        or _repo_of(name, repo) is not None
+    )
+
+
+def _repo_of(name: str, repo: Path | None) -> Path | None:
+    """Return `repo` if it has a model called `name`."""
+    if repo is None:
+        return None
+    from unbraid.models.repo import has_model
+
+    return repo if has_model(name, repo) else None
 
 
 def find_installed(name: str | Path) -> Model:

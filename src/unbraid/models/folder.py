@@ -1,7 +1,8 @@
 """A model folder: `model.json` (description), `graph.onnx` (structure) and `weights.bin`.
 
 A bag of several networks is a folder with its own `model.json`. Its networks are model folders inside it, or models
-with names of their own. docs/models.md describes how to write one.
+with names of their own. docs/models.md describes how to write one. So is an ensemble of several models, for which see
+`unbraid.models.ensemble` and docs/ensembles.md.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, SettingError
 from unbraid.files.oserrors import read_cause
+from unbraid.models.ensemble import MEAN, Ensemble, compose
 
 DESCRIPTION = "model.json"
 GRAPH = "graph.onnx"
 WEIGHTS = "weights.bin"
 NETWORKS = "networks"  # entry of a bag's description
+MODELS = "models"  # entry of an ensemble's description
 
 # Beginning of a tensor's reference to a file beside the graph, in protobuf: a StringStringEntryProto with the key
 # "location" (8 bytes) in field 1. Length and content of field 2, the file name, follow.
@@ -84,6 +87,15 @@ class Model:
     """The networks of a bag; empty for a single network."""
     rest: str | None = None
     """The source that is the song without all other sources; None if networks estimate every source."""
+    ensemble: Ensemble | None = None
+    """The models of an ensemble; None for a single model."""
+
+    @property
+    def networks(self) -> tuple[Model, ...]:
+        """All single networks: those of a bag, those of all models of an ensemble, or the model itself."""
+        if self.ensemble is not None:
+            return tuple(network for member in self.ensemble.members for network in member.model.networks)
+        return tuple(member.model for member in self.members) or (self,)
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -119,6 +131,8 @@ def load_model_folder(folder: Path, load_named: LoadNamed = _no_names) -> Model:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if NETWORKS in description:
             return _read_bag(folder, description, load_named)
+        if MODELS in description:
+            return _read_ensemble(folder, description, load_named)
         model = _read_description(folder, description)
         checksums = {str(name): str(digest) for name, digest in description["sha256"].items()}
     except FileNotFoundError as error:
@@ -167,19 +181,36 @@ def _read_bag(folder: Path, description: Mapping[str, Any], load_named: LoadName
     return bag
 
 
+def _read_ensemble(folder: Path, description: Mapping[str, Any], load_named: LoadNamed) -> Model:
+    """Read an ensemble and its models. Raises ValueError if they don't form an ensemble."""
+    models = [_load_part(folder, entry, load_named) for entry in description[MODELS]]
+    try:
+        composed = compose(models, description.get("combine", MEAN), description.get("weights"))
+    except SettingError as error:
+        raise ValueError(error.reason) from error
+    return replace(
+        composed, folder=folder, name=str(description["name"]), version=str(description["version"])
+    )
+
+
+def _load_part(folder: Path, entry: Mapping[str, Any], load_named: LoadNamed) -> Model:
+    """Load a model that a description names: a model folder inside `folder`, or a model with a name."""
+    name = str(entry["model"] if "model" in entry else entry["folder"])
+    if "model" in entry:
+        return load_named(name)
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"a network's folder must be inside the bag's, not {name!r}")
+    return load_model_folder(folder / name)
+
+
 def _read_member(
     folder: Path, network: Mapping[str, Any], sources: Sequence[str], load_named: LoadNamed
 ) -> Member:
-    """Read a network of a bag: a model folder inside `folder`, or a model with a name."""
+    """Read a network of a bag."""
+    model = _load_part(folder, network, load_named)
     name = str(network["model"] if "model" in network else network["folder"])
-    if "model" in network:
-        model = load_named(name)
-    elif name in ("", ".", "..") or Path(name).name != name:
-        raise ValueError(f"a network's folder must be inside the bag's, not {name!r}")
-    else:
-        model = load_model_folder(folder / name)
-    if model.members:
-        raise ValueError(f"{name} is a bag itself")
+    if model.members or model.ensemble:
+        raise ValueError(f"{name} is {'an ensemble' if model.ensemble else 'a bag'} itself")
     given = {str(source): float(weight) for source, weight in network["weights"].items()}
     if not set(sources).issuperset(given):
         raise ValueError(f"the weights of {name} must be for {', '.join(sources)}")

@@ -79,6 +79,13 @@ def scan_repo(folder: Path) -> Repo:
     return repo
 
 
+def has_model(name: str, folder: Path) -> bool:
+    """Whether a folder has a model of that name. Raises ModelError if it isn't a readable folder."""
+    repo = scan_repo(folder)
+    named = any(name in models for models in (repo.networks, repo.mdx, repo.bags))
+    return named or checkpoint_called(name, folder) is not None
+
+
 def find_in_repo(name: str, folder: Path) -> Model:
     """Load the model `name`, a signature or a bag, from a folder. Convert it into the user's cache the first time.
 

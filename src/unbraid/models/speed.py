@@ -33,6 +33,9 @@ def speed_of(model: Model) -> Speed:
     entry = find_entry(model.name)
     if entry is not None and entry.place == model.folder:
         return entry.speed
+    if model.ensemble is not None:
+        parts = [speed_of(member.model) for member in model.ensemble.members]
+        return Speed(sum(part.one_stem for part in parts), sum(part.all_stems for part in parts))
     if model.members:
         parts = [speed_of(member.model) for member in model.members]
         return Speed(max(part.one_stem for part in parts), sum(part.all_stems for part in parts))

@@ -15,12 +15,14 @@ from unbraid.audio.blocks import resampled
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError
 from unbraid.models import Model
+from unbraid.separation.beyond_rate import BeyondRate
 from unbraid.separation.compute_lock import ComputeLock
-from unbraid.separation.estimates import Estimates, Step, plan_steps
+from unbraid.separation.ensembles import relative_times, share_of_song, stream_model
+from unbraid.separation.estimates import Estimates
 from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
-from unbraid.separation.settings import Part
+from unbraid.separation.settings import Plan
 from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.writers import StemWriter
@@ -54,12 +56,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A model with the runs of its networks."""
+    """A model, or an ensemble, with the runs of its networks."""
 
-    model: Model
-    parts: Sequence[Part]
+    plan: Plan
     networks: NetworkCache
     compute_lock: ComputeLock = field(default_factory=ComputeLock)
+
+    @property
+    def model(self) -> Model:
+        """The model or the ensemble."""
+        return self.plan.model
 
     def separate(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, and finish the writer."""
@@ -82,16 +88,19 @@ class Pipeline:
         mixture = MixtureBuffer(task.channels)
         at_stem_rate: Iterator[Floats] = iter(())
         needs_mixture = task.choice.complement == "rest" or rest_source in chosen
+        blocks, beyond = self._beyond(task, chosen, blocks)
         if needs_mixture:
             blocks, blocks_again = tee(blocks)
             at_stem_rate = self._to_stem_rate(
                 _to_channels(blocks_again, task.channels), task, task.song.sample_rate, task.channels
             )
-        steps = plan_steps(self.parts, estimated)
-        self._report(task, 0, len(steps), 0.0)
+        times = relative_times(self.plan, estimated)
+        self._report(task, times, 0, 0.0)
         done = 0
-        with closing(self._estimates(task, steps, estimated, blocks)) as estimates:
+        with closing(self._estimates(task, times, estimated, blocks)) as estimates:
             for block in estimates:
+                if beyond is not None:
+                    block = beyond.add(block)
                 until = done + block.shape[-1]
                 while needs_mixture and mixture.stop < until:
                     mixture.append(next(at_stem_rate))
@@ -103,29 +112,24 @@ class Pipeline:
                 writer.write(task.choice.finish(block, song))
                 mixture.forget(until)
                 done = until
-                self._report(task, len(steps) - 1, len(steps), done / task.samples)
+                self._report(task, times, len(times) - 1, done / task.samples)
 
     def _estimates(
-        self, task: Task, steps: Sequence[Step], sources: Sequence[str], blocks: Iterator[Floats]
+        self, task: Task, times: Sequence[float], sources: Sequence[str], blocks: Iterator[Floats]
     ) -> Generator[Floats]:
-        """Yield estimates (sources, channels, n) at the stems' rate and channels. The last step reads `blocks`."""
-
-        def at_model_rate(blocks: Iterator[Floats]) -> Iterator[Floats]:
-            song, samples = task.song, task.analysis.model_samples
-            stream = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
-            for block in cut_to(stream, samples, song.channels):
-                yield np.broadcast_to(block, (STEREO, block.shape[1]))
-
+        """Yield estimates (sources, channels, n) at the stems' rate and channels. The last network reads `blocks`."""
         estimates = Estimates(
             self.networks,
-            lambda: at_model_rate(_song_blocks(task)),
+            lambda: self._at_model_rate(task, _song_blocks(task)),
             task.analysis.model_samples,
             task.analysis.normalisation,
             task.sums,
             task.reporter.check,
-            lambda step, share: self._report(task, step, len(steps), share),
+            lambda network, share: self._report(task, times, network, share),
         )
-        with closing(estimates.stream(steps, sources, at_model_rate(blocks))) as stream:
+        with closing(
+            stream_model(self.plan, sources, self._at_model_rate(task, blocks), estimates)
+        ) as stream:
             # The resampler knows only channels, so pass the channels of all sources side by side.
             mono = task.channels == 1
             flat = ((block.mean(axis=1) if mono else block.reshape(-1, block.shape[-1])) for block in stream)
@@ -133,13 +137,40 @@ class Pipeline:
             for block in self._to_stem_rate(flat, task, self.model.sample_rate, width):
                 yield block.reshape(len(sources), task.channels, -1)
 
+    def _at_model_rate(self, task: Task, blocks: Iterator[Floats]) -> Iterator[Floats]:
+        """Convert blocks of the song to stereo (2, n) at the model's rate."""
+        song, samples = task.song, task.analysis.model_samples
+        stream = resampled(blocks, song.sample_rate, self.model.sample_rate, song.channels)
+        for block in cut_to(stream, samples, song.channels):
+            yield np.broadcast_to(block, (STEREO, block.shape[1]))
+
+    def _beyond(
+        self, task: Task, sources: Sequence[str], blocks: Iterator[Floats]
+    ) -> tuple[Iterator[Floats], BeyondRate | None]:
+        """Return `blocks` of the song, and what an ensemble's stems need of it beyond the model's rate, if anything."""
+        song, channels = task.song, task.channels
+        shares = np.array([share_of_song(self.model, source) for source in sources], np.float32)
+        if self.model.ensemble is None or song.sample_rate == self.model.sample_rate or not shares.any():
+            return blocks, None
+        blocks, whole, held = tee(blocks, 3)
+        at_model_rate = _to_channels(self._at_model_rate(task, held), channels)
+        return blocks, BeyondRate(
+            shares,
+            channels,
+            self._to_stem_rate(_to_channels(whole, channels), task, song.sample_rate, channels),
+            self._to_stem_rate(at_model_rate, task, self.model.sample_rate, channels),
+        )
+
     def _to_stem_rate(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
         """Convert `blocks` (width, n) at `rate` to the rate and the length of the stems."""
         return cut_to(resampled(blocks, rate, task.sample_rate, width), task.samples, width)
 
-    def _report(self, task: Task, part: int, parts: int, share: float) -> None:
-        """Report that network `part` (from 0) of `parts` has processed the fraction `share` of the song."""
-        done = (part + share) / parts
+    def _report(self, task: Task, times: Sequence[float], network: int, share: float) -> None:
+        """Report that a network (its number, from 0) has processed the fraction `share` of the song.
+
+        `times` are the expected times of all networks, in any unit.
+        """
+        done = (sum(times[:network]) + share * times[network]) / sum(times)
         task.reporter.report("separating", done * task.seconds, task.seconds)
 
 

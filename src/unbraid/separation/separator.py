@@ -19,6 +19,7 @@ from unbraid.audio.video import accompaniment_name, check_video, write_without
 from unbraid.errors import Cancelled, SettingError, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.models.auto import at_quality
+from unbraid.models.ensemble import Weights, adjusted, checked_combine
 from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation.batch import Started, overlapped
 from unbraid.separation.folders import OutputFolders, SongFolder, check_folder_name, output_folder_name
@@ -41,7 +42,11 @@ class Separator:
 
     Args:
         model: a name of the catalogue, `auto`, `fast` or `best`, the word of a question such as `karaoke` (see
-            `unbraid models`), or the path of a model folder or an MDX-Net (.onnx).
+            `unbraid models`), or the path of a model folder or an MDX-Net (.onnx). `a+b` is an ensemble of two such
+            models; there may be more.
+        combine: how an ensemble combines its models: `mean`, or in the spectrum `median`, `max` or `min`; None: as
+            the preset says, or `mean`.
+        weights: of an ensemble: one number for each model, or a mapping from stems to such lists.
         device: `cpu`, `cuda`, `cuda:1` (the second card), `mps`, or `auto` (a graphics card if one is usable).
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds.
@@ -65,6 +70,8 @@ class Separator:
         self,
         model: str | PathLike[str] = "auto",
         *,
+        combine: str | None = None,
+        weights: Weights | None = None,
         device: str = "auto",
         overlap: float | None = None,
         segment_s: float | None = None,
@@ -79,10 +86,12 @@ class Separator:
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
+        if combine is not None:
+            checked_combine(combine)  # before a download
         name = model if isinstance(model, str) else Path(fspath(model))
         if isinstance(name, str) and repo is None:
             name, quality = at_quality(name, quality)
-        self.model: Model = find_model(
+        found = find_model(
             name,
             stems=for_stems,
             repo=None if repo is None else Path(fspath(repo)),
@@ -90,16 +99,17 @@ class Separator:
             progress=downloading,
             notice=notice,
         )
+        self.model: Model = adjusted(found, combine, weights)
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
-        parts = settings.parts(self.model)
-        lengths = {part.model: part.length for part in parts}
+        plan = settings.plan(self.model)
+        lengths = {part.model: part.length for part in plan.all_parts}
         loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs, notice=notice)
         networks = NetworkCache(lambda model: Network(model, lengths[model], loader.load))
-        if not self.model.members:
+        if self.model.networks == (self.model,):
             networks.get(self.model)
         self._loader = loader
-        self._pipeline = Pipeline(self.model, parts, networks)
-        self.work = relative_work(parts)
+        self._pipeline = Pipeline(plan, networks)
+        self.work = relative_work(plan.all_parts)
         """Work for a song, relative to the model's own overlap without shifts."""
 
     @property

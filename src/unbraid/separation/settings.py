@@ -48,6 +48,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """A model with the runs of its networks over a song; of an ensemble, the plans of its models."""
+
+    model: Model
+    parts: tuple[Part, ...] = ()
+    models: tuple[Plan, ...] = ()
+
+    @property
+    def all_parts(self) -> tuple[Part, ...]:
+        """The networks of the model, or of all models of an ensemble."""
+        return (*self.parts, *(part for plan in self.models for part in plan.all_parts))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The user's settings. None: the value of `quality`, or else of the model."""
 
@@ -60,8 +74,17 @@ class Settings:
     jobs: int | None = None
     quality: str = BALANCED
 
+    def plan(self, model: Model) -> Plan:
+        """Return the networks of `model` with their runs. Raises SettingError.
+
+        Each model of an ensemble has the runs that it has alone, with the same random shifts.
+        """
+        if model.ensemble is None:
+            return Plan(model, self.parts(model))
+        return Plan(model, models=tuple(self.plan(member.model) for member in model.ensemble.members))
+
     def parts(self, model: Model) -> tuple[Part, ...]:
-        """Return the networks of `model` with their runs. Raises SettingError."""
+        """Return the networks of `model`, which is no ensemble, with their runs. Raises SettingError."""
         if self.quality not in QUALITIES:
             raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(QUALITIES)}.")
         if self.jobs is not None:
@@ -99,11 +122,11 @@ class Settings:
         shortest = model.n_fft or 1
         if length < shortest:
             raise SettingError(
-                f"This model needs segments of {shortest / model.sample_rate:.2g} s or more, not {self.segment_s}."
+                f"{model.name} needs segments of {shortest / model.sample_rate:.2g} s or more, not {self.segment_s}."
             )
         if model.fixed_length and length > model.segment:
             raise SettingError(
-                f"This model allows segments of at most {model.segment_s:.3g} s, not {self.segment_s}."
+                f"{model.name} allows segments of at most {model.segment_s:.3g} s, not {self.segment_s}."
             )
         if int((1 - overlap) * length) < 1:
             raise SettingError(

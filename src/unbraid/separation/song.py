@@ -174,8 +174,7 @@ def analyse(song: Song, model: Model, reporter: Reporter) -> Analysis:
             yield block.mean(axis=0, keepdims=True)
 
     # Mixing before resampling halves the work. The result is the same, because resampling is linear.
-    networks = [member.model for member in model.members] or [model]
-    normalises = any(network.normalise for network in networks)
+    normalises = any(network.normalise for network in model.networks)
     blocks = resampled(mono(), song.sample_rate, model.sample_rate, 1) if normalises else mono()
     for block in blocks:
         moments.add(block[0])

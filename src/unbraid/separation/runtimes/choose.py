@@ -161,9 +161,8 @@ def choose_gpu(model: Model, device: str) -> str | None:
 
 
 def _has_pytorch_networks(model: Model) -> bool:
-    """Whether PyTorch can compute `model`, or all networks of a bag."""
-    networks = [member.model for member in model.members] or [model]
-    return all(template_of(network) for network in networks)
+    """Whether PyTorch can compute `model`, or all networks of a bag or an ensemble."""
+    return all(template_of(network) for network in model.networks)
 
 
 def _require(model: Model, device: str) -> None:
