@@ -57,12 +57,13 @@ def test_more_cores_are_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_model_by_its_path_has_the_speed_of_its_family(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
     model = find_model(write_files(tmp_path / "mine"))
     assert speed_of(model) == catalog()["melband_roformer_kim"].speed
     assert speed_of(find_model("lite")) == catalog()["lite"].speed
+    assert speed_of(find_model(model_folder)) is None  # of no family
 
 
 def test_overlap_and_shifts_count(model_folder: Path) -> None:

@@ -34,16 +34,18 @@ def line_before(separator: Separator, name: str, songs: Sequence[str], stems: st
 def expected_time(separator: Separator, songs: Sequence[str], stems: str) -> str | None:
     """Return a line with the expected time for all songs, and a quicker model; None if the time is short or unknown.
 
-    The time is unknown on a graphics card, and if a song's header has no length.
+    The time is unknown on a graphics card, for a network of one's own, and if a song's header has no length.
     """
     from unbraid.models.speed import speed_of
 
     if separator.device != "cpu":
         return None
+    speed = speed_of(separator.model)
+    if speed is None:
+        return None
     duration_s = _duration(songs)
     if duration_s is None:
         return None
-    speed = speed_of(separator.model)
     pace = (speed.all_stems if stems == ALL else speed.one_stem) * separator.work
     return line(separator.model.name, pace, duration_s, len(songs), stems)
 

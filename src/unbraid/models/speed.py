@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from unbraid.cores import usable_cores
 from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
-from unbraid.models.folder import SPECTRA, Model
+from unbraid.models.folder import Model
+from unbraid.models.mdx_settings import HOP as MDX_HOP
 
 CORES = 2  # of the catalogue's speeds
 
 # Models whose speed stands for their family, for models that aren't in the catalogue.
-ROFORMER, MDX, WAVEFORM, SPLEETER = "melband_roformer_kim", "mdx_voc_ft", "htdemucs", "spleeter"
+ROFORMER, MDX = "melband_roformer_kim", "mdx_voc_ft"
 
 
 def scale(cores: int | None = None) -> float:
@@ -25,10 +26,10 @@ def seconds_per_second(entry: CatalogEntry, all_stems: bool, cores: int | None =
     return (entry.speed.all_stems if all_stems else entry.speed.one_stem) * scale(cores)
 
 
-def speed_of(model: Model) -> Speed:
+def speed_of(model: Model) -> Speed | None:
     """Return the speed of a loaded model on two cores: the catalogue's, or that of its family.
 
-    For a bag with a folder of one's own, the sum over its networks.
+    For a bag with a folder of one's own, the sum over its networks. None for a network of no known family.
     """
     entry = find_entry(model.name)
     if entry is not None and entry.place == model.folder:
@@ -38,15 +39,23 @@ def speed_of(model: Model) -> Speed:
         return Speed(sum(part.one_stem for part in parts), sum(part.all_stems for part in parts))
     if model.members:
         parts = [speed_of(member.model) for member in model.members]
-        return Speed(max(part.one_stem for part in parts), sum(part.all_stems for part in parts))
-    return catalog()[_family(model)].speed
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        return Speed(max(part.one_stem for part in known), sum(part.all_stems for part in known))
+    family = _family(model)
+    return None if family is None else catalog()[family].speed
 
 
-def _family(model: Model) -> str:
+def _family(model: Model) -> str | None:
+    """Return the model of the catalogue whose speed stands for the family of a single network."""
+    from unbraid.models.graphs import shipped_template_of
     from unbraid.models.roformer import read_sizes  # needs numpy
 
     if read_sizes(model.folder) is not None:
         return ROFORMER
-    if model.fixed_length == "inside":
+    if model.fixed_length == "inside" and model.hop == MDX_HOP:
         return MDX
-    return SPLEETER if SPECTRA in model.outputs and model.normalise is False else WAVEFORM
+    if (template := shipped_template_of(model)) is None:
+        return None
+    return next((name for name, entry in catalog().items() if entry.graph == template.name), None)
