@@ -27,6 +27,10 @@ _TIMED = {
     "mpeg": 0.5,
     **dict.fromkeys(("flv", "matroska,webm", "asf", "nut", "rm", "ogg"), 0.0),
 }
+# Their headers declare the unit of the times, which may be damaged. No time agrees with the length of a packet then.
+_WITH_UNIT = frozenset({"matroska,webm", "nut"})
+_AGREEMENT_S = 0.002  # seconds: Matroska's times are whole milliseconds
+_FEW_TIMES = 3  # show nothing: packets may be lost
 _AHEAD_S = 6.0  # seconds to look ahead: a cluster of Matroska has one time, and is 5 s long at most
 _AHEAD_BYTES = 1 << 23
 _OPUS_PAUSE_S = 0.5  # seconds; in silence Opus leaves out packets (DTX), but sends one at least every 0.4 s
@@ -60,17 +64,39 @@ class PacketTimes:
         """Of the packets from the start of the stream."""
         self._shift = 0
         self._looks = 0
+        self._has_checked_unit = container.format.name not in _WITH_UNIT
+        self._has_wrong_unit = False
 
     def __iter__(self) -> Iterator[Packet[AudioStream]]:
         return self
 
     def __next__(self) -> Packet[AudioStream]:
+        if self._is_timed and not self._has_checked_unit:
+            self._has_checked_unit = True
+            self._has_wrong_unit = self._no_times_agree()
         item = self._ahead.popleft() if self._ahead else self._read()
         if isinstance(item, Exception):
             raise item
-        if self._is_timed:
+        if self._has_wrong_unit:
+            item.pts = None
+        elif self._is_timed:
             self._correct(item)
         return item
+
+    def _no_times_agree(self) -> bool:
+        """Whether no packet of the first seconds starts where the one before ends, although there are several times."""
+        tolerance = _AGREEMENT_S * self._ticks_per_s
+        expected: int | None = None
+        times = 0
+        for later in self._look_ahead():
+            if later.pts is not None:
+                if expected is not None and abs(later.pts - expected) <= tolerance:
+                    return False
+                expected = later.pts
+                times += 1
+            if expected is not None:
+                expected += self._duration(later)
+        return times > _FEW_TIMES
 
     def _read(self) -> Packet[AudioStream] | Exception:
         try:
@@ -136,9 +162,9 @@ class PacketTimes:
                     item.pts += end - time
         return packet.pts if packet.pts is not None else end
 
-    def _look_ahead(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
+    def _look_ahead(self, packet: Packet[AudioStream] | None = None) -> Iterator[Packet[AudioStream]]:
         """Yield the packets after `packet`, which stay in the queue, up to the limits or an error."""
-        sound, size, at = self._duration(packet), packet.size, 0
+        sound, size, at = (self._duration(packet), packet.size, 0) if packet else (0, 0, 0)
         while sound < _AHEAD_S * self._ticks_per_s and size < _AHEAD_BYTES and self._looks < _MOST_LOOKS:
             if at == len(self._ahead):
                 self._ahead.append(self._read())

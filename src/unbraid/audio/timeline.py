@@ -20,10 +20,13 @@ from unbraid.audio.packet_times import JITTER_S
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # ADTS has no timestamps. FFmpeg adds up durations, at the first sample rate even after the rate has changed.
 ADTS = "aac"
-# FFmpeg computes the times in these from the positions of the bytes. A gap is then a wrong field in the header.
-UNTIMED = frozenset({"aiff", "au", "caf", "w64", "wav"})
+# FFmpeg computes the times in these by counting bytes or packets. A gap is then a wrong field in the header.
+UNTIMED = frozenset({"aiff", "au", "avi", "caf", "w64", "wav"})
 SHORT_MP3 = 2 * 1152  # samples: the delay of encoder and decoder reaches into the second frame
 SHORT_TABLE = 3  # packets: the last two, and one of delay, may be shorter than a frame
+AGREEMENT_S = 0.001  # seconds: the rounding of times that count milliseconds
+# An MP4's gap needs a frame whose time is right among so many frames before it. Files of recorders have jitter.
+RECENT_FRAMES = 16
 LONGEST_MP3_FRAME = 1441  # bytes: 320 kbit/s at 32 kHz, 1152 / 8 * 320000 / 32000 + 1
 
 
@@ -55,9 +58,16 @@ class Timeline:
             None  # timestamp at the end of the packets so far, its unit
         )
         self._duration: tuple[int, Fraction | None] = (0, None)  # of the last packet
-        self._has_many_packets = stream.frames > SHORT_TABLE
-        self._has_wrong_table = False
-        self._failed = False
+        table = len(stream.index_entries) if self._format == MP4 else 0
+        self._is_long_table = table > SHORT_TABLE
+        self._last_whole_packet = table - SHORT_TABLE + 1
+        # Two tables count the packets, those of times and of sizes.
+        self._has_wrong_table = self._format == MP4 and 0 < stream.frames < table
+        self._expected: int | None = None  # timestamp at the end of the last frame
+        self._frames_since_agreement = RECENT_FRAMES
+        self._agreements = self._timed_frames = 0
+        self._failed = 0  # undecodable frames since the last decoded one
+        self._longest_frame = 0  # samples
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
         self._skip_first_frame = untrimmed  # the first packet only starts the first overlap (Vorbis I, 4.3.8)
@@ -80,19 +90,14 @@ class Timeline:
     def note_failure(self, packet: Packet[AudioStream]) -> None:
         """Register an undecodable packet: the next frame's timestamp shows how much is missing.
 
-        FFmpeg's MP3 parser turns all bytes that it can't parse into one packet with the duration of one frame. The
-        number of lost frames follows from the packet's size.
+        FFmpeg's parsers may turn all bytes that they can't parse into one packet, with the duration of one frame for
+        MP3. The number of lost frames follows from the packet's size.
         """
-        self._failed = True
-        if (
-            self._format == "mp3"
-            and packet.size > LONGEST_MP3_FRAME
-            and self._packets > 1
-            and packet.duration
-        ):
-            usual_size = (self._sizes - packet.size) / (self._packets - 1)
-            lost_frames = round(packet.size / usual_size) - 1
-            self._offset = (self._offset or 0) + lost_frames * self._samples(
+        usual_size = (self._sizes - packet.size) / max(1, self._packets - 1)
+        frames = max(1, round(packet.size / usual_size)) if usual_size else 1
+        self._failed += frames
+        if self._format == "mp3" and packet.size > LONGEST_MP3_FRAME and packet.duration:
+            self._offset = (self._offset or 0) + (frames - 1) * self._samples(
                 packet.duration, packet.time_base
             )
 
@@ -125,23 +130,14 @@ class Timeline:
                 self._first_page_end = None
             gap = time + self._offset - self._placed
             tolerance = frame.samples // 2 if self._failed else int(JITTER_S * self._rate)
-            if tolerance < gap and self._plausible(gap) and (self._failed or self._format not in UNTIMED):
-                silence = gap
-                self.missing_s += gap / self._rate
-            elif abs(gap) > tolerance:
-                self._offset -= gap  # the stream's clock was reset
-        self._failed = False
-        if self._has_many_packets and self._end is not None and self._packets <= 2:
-            self._has_wrong_table = self._has_wrong_table or 2 * self._samples(*self._duration) < samples
-        # Only the first frame of a packet has a time. Others show that the table of packets is damaged.
-        if (
-            self._end is not None
-            and self._offset is not None
-            and frame.pts is not None
-            and not self._has_wrong_table
-        ):
-            samples = min(samples, self._samples(*self._end) + self._offset - self._placed - silence)
-        samples = max(samples, 0)
+            self._longest_frame = max(self._longest_frame, frame.samples)
+            silence = self._missing(gap) if gap > tolerance else 0
+            self.missing_s += silence / self._rate
+            if abs(gap - silence) > tolerance:
+                self._offset -= gap - silence  # the stream's clock was reset
+            self._compare(time, samples)
+        self._failed = 0
+        samples = min(samples, self._declared(frame, samples, skipped))
         self._placed += silence + samples
         return silence, skipped, samples
 
@@ -157,6 +153,9 @@ class Timeline:
         FFmpeg itself ends an MP3 at the end in its header, except after a gap and in tiny files. It may decode a
         damaged frame of FLAC once more at the end of the file.
         """
+        has_wrong_unit = self._agreements == 0 and self._timed_frames > SHORT_TABLE
+        if self._format == MP4 and (self._has_wrong_table or has_wrong_unit):
+            return 0
         if self._claimed is None or not (
             self._untrimmed
             or self._format in (MP4, "flac")
@@ -166,9 +165,38 @@ class Timeline:
         surplus = self._placed - self._claimed
         return surplus if surplus > self._tolerance else 0
 
-    def _plausible(self, gap: int) -> bool:
+    def _missing(self, gap: int) -> int:
+        """Return how many samples of a gap in the times are lost sound. Damaged times and units make gaps too."""
+        if self._format in UNTIMED or (self._format == MP4 and self._failed):
+            gap = min(gap, self._failed * self._longest_frame)  # all packets were counted
+        elif self._format == MP4 and self._frames_since_agreement >= RECENT_FRAMES:
+            return 0
         longest = 60 * self._rate if self._claimed is None else self._claimed - self._placed
-        return gap <= longest
+        return gap if gap <= longest else 0
+
+    def _compare(self, time: int, samples: int) -> None:
+        """Note whether a frame's time is the end of the frame before it. The unit of times is wrong if none is."""
+        agrees = self._expected is not None and abs(time - self._expected) <= AGREEMENT_S * self._rate
+        self._frames_since_agreement = 0 if agrees else self._frames_since_agreement + 1
+        self._agreements += agrees
+        self._timed_frames += 1
+        self._expected = time + samples
+
+    def _declared(self, frame: AudioFrame, samples: int, skipped: int) -> int:
+        """Return how many of a frame's samples its packet's duration declares: fewer than `samples` are padding.
+
+        Only the last two packets have padding. Other packets that are shorter than their frames show that the table of
+        packets is damaged, as does a second frame in a packet, which has no time.
+        """
+        if self._end is None or frame.pts is None:
+            return samples
+        if self._is_long_table and self._packets <= self._last_whole_packet:
+            if self._packets > 1 and 10 * self._samples(*self._duration) < 9 * samples:
+                self._has_wrong_table = True
+            return samples
+        if self._has_wrong_table:
+            return samples
+        return max(0, self._samples(*self._end) - self._samples(frame.pts, frame.time_base) - skipped)
 
     def _change_rate(self, rate: int) -> None:
         """Count in samples of another rate from now on. The next frame follows without a gap."""
@@ -176,7 +204,7 @@ class Timeline:
         if self._claimed is not None:
             self._claimed = round(self._claimed * rate / self._rate)
         self._rate = rate
-        self._offset = None
+        self._offset = self._expected = None
 
     def _samples(self, time: int, base: Fraction | None) -> int:
         return 0 if base is None else round(time * base.numerator * self._rate / base.denominator)
