@@ -124,7 +124,10 @@ def run(folder: Path, model: Path, seeds: range, processes: int = 1) -> Findings
                 outcome, lines = str(answer["outcome"]), list(answer["problems"])  # type: ignore[call-overload]
                 described, key = str(answer["file"]), (str(answer["name"]), str(answer["kind"]))
             findings.counts[(*key, outcome)] += 1
-            findings.problems += [f"{described}: {line}" for line in lines]
+            problems = [f"{described}: {line}" for line in lines]
+            findings.problems += problems
+            for problem in problems:
+                print(problem, file=sys.stderr, flush=True)  # at once: a run takes minutes
             findings.slowest = max(findings.slowest, (time.monotonic() - began, described))
         child.close()
         return findings
