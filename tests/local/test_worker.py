@@ -125,6 +125,23 @@ def test_a_worker_without_its_parent_requeues_its_job_and_exits(workspace: Works
     workspace.wait_until_only("song.wav")
 
 
+@pytest.mark.parametrize("own_session", [True, False])
+def test_a_worker_lowers_only_its_own_priority(
+    workspace: Workspace, started: list[subprocess.Popen[bytes]], own_session: bool
+) -> None:
+    share = Path("/proc/self/autogroup")  # of the processor, for all processes of a session
+    if not share.exists():
+        pytest.skip("this system doesn't share the processor between sessions")
+    before = share.read_text()
+    env = {**os.environ, **workspace.environment()}
+    worker = subprocess.Popen(workspace.command(), env=env, start_new_session=own_session)
+    started.append(worker)
+    wait(lambda: Path(f"/proc/{worker.pid}/oom_score_adj").read_text() == "500\n" or None)  # the last step
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == 15
+    assert Path(f"/proc/{worker.pid}/autogroup").read_text().endswith("nice 15\n") == own_session
+    assert share.read_text() == before
+
+
 def test_a_cancelled_job_stops_and_the_next_starts(
     workspace: Workspace,
     song: Path,

@@ -99,9 +99,11 @@ def _lower_priority() -> None:
     """Give the server priority for processor time, and let Linux kill the worker first when memory runs out."""
     with suppress(OSError):
         os.nice(NICE)
-    with suppress(OSError):
-        # Linux shares the cores between process sessions first. Each worker has one, and nice acts only within it.
-        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
+    # Linux shares the cores between process sessions first, and nice acts only within one. The supervisor gives each
+    # worker a session. In the session of a terminal or a test run, this would slow down everything else in it.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
