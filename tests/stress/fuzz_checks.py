@@ -22,7 +22,8 @@ U the length of the file before the damage, and D the packets that raise, a fram
   FLAC. PCM has no padding, so there the bound is F.
 - Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate of U: undecodable
   bytes between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
-  the length U, because they were part of it.
+  the length U, because they were part of it. FFmpeg reads only the first of joined WAV and AIFF files. There F is the
+  sum of its decodes of each, because a damaged rate makes the sound of any of them longer.
 - If tags are added to a file without its first 8 bytes, which name its format, there is no right length: it may become
   an MP3, because FFmpeg finds bytes like its frames in a tag. Such files are only checked for crashes.
 - The error "can't be read" is right only if FFmpeg decodes less than a frame.
@@ -187,16 +188,28 @@ def _check_length(
         if ffmpeg_s > frame_s:
             problems.append(f"refused, but FFmpeg decodes {ffmpeg_s:.4f} s: {reading.error}")
         return
+    if len(parts) > 1 and plain.container in ("wav", "aiff"):
+        decodable_s = sum(_decodable_s(part, plain_path, plain.container) for part in file.plain_parts)
+    else:
+        decodable_s = ffmpeg_s
     bytes_per_s = sum(len(one.content) for one in parts) / longest_s
     keeps_all = parts[0].frame == 1 and file.is_one_recording
     failed_s = 0.0 if other is None else other.failed * frame_s
     lowest_s = ffmpeg_s if keeps_all else min(ffmpeg_s, recorded_s)
-    highest_s = max(ffmpeg_s + failed_s, longest_s + file.inserted / bytes_per_s)
+    highest_s = max(decodable_s + failed_s, longest_s + file.inserted / bytes_per_s)
     if not lowest_s - len(parts) * frame_s - 1e-4 <= reading.seconds <= highest_s + frame_s + 1e-4:
         problems.append(
             f"{reading.seconds:.4f} s; FFmpeg decodes {ffmpeg_s:.4f} s, undamaged at most {longest_s:.4f} s, "
             f"inserted {file.inserted / bytes_per_s:.4f} s, frame {frame_s:.4f} s"
         )
+
+
+def _decodable_s(content: bytes, beside: Path, container: str) -> float:
+    path = beside.with_stem("part")
+    path.write_bytes(content)
+    decoded = plain_decode(path, 0, container)
+    path.unlink()
+    return 0.0 if decoded is None else decoded.seconds
 
 
 def _check_same_samples(reading: Reading, plain: Reading, problems: list[str]) -> None:

@@ -50,6 +50,8 @@ class FuzzedFile:
     changes: tuple[str, ...]
     content: bytes
     plain: bytes
+    plain_parts: tuple[bytes, ...]
+    """The recordings of which `plain` is joined."""
     """The same without tags."""
     intact_parts: tuple[Part, ...]
     """The recordings before they were damaged."""
@@ -136,6 +138,7 @@ def fuzzed_file(seed: int, folder: Path, names: tuple[str, ...] = NAMES) -> Fuzz
         tuple(changes),
         content,
         b"".join(plain),
+        tuple(plain),
         tuple(intact),
         is_damaged,
         inserted,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.stress import fuzz_worker
-from tests.stress.fuzz_checks import plain_decode
+from tests.stress.fuzz_checks import check, plain_decode
 from tests.stress.fuzz_formats import NAMES, frame_of, part, rates_and_channels
 from tests.stress.fuzz_worker import Child, run
 from tests.stress.fuzzed_files import fuzzed_file
@@ -60,6 +60,16 @@ def test_the_reference_finds_what_was_recorded(tmp_path: Path, name: str) -> Non
     frames = 2 * max(plain.frame_s, frame_of(name) / one.rate)
     assert abs(plain.seconds - one.samples / one.rate) <= frames + one.surplus / one.rate
     assert plain.failed == 0
+
+
+def test_a_joined_wav_may_be_as_long_as_its_damaged_rate_says(tmp_path: Path, model_folder: Path) -> None:
+    """One bit is flipped in the rate of the second recording: 35,908 instead of 44,100 Hz."""
+    folder, songs = tmp_path / "parts", tmp_path / "songs"
+    folder.mkdir()
+    songs.mkdir()
+    file = fuzzed_file(711_752, folder)
+    assert (file.name, file.changes) == ("wav-pcm_s16le", ("join 2", "flip"))
+    assert check(file, songs, model_folder) == ("read", [])
 
 
 @pytest.mark.parametrize(
