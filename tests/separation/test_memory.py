@@ -2,6 +2,7 @@
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from unbraid import Separator
 from unbraid.audio.encode import Encoder
 
 
-def peak_bytes(separator: Separator, song: Path, out: Path) -> int:
+def peak_bytes(separator: Separator, song: Path, out: Path, **options: Any) -> int:
     """Return the peak memory of Python and NumPy while `song` is separated."""
     tracemalloc.start()
     try:
-        separator.separate_to_files(song, out, stems="all")
+        separator.separate_to_files(song, out, stems="all", **options)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -39,3 +40,17 @@ def test_a_song_six_times_as_long_takes_no_more_memory(
     # take five times `whole`.
     assert peaks[1] < 1.5 * peaks[0]
     assert peaks[1] < whole
+
+
+def test_second_passes_take_no_more_memory_for_a_longer_song(loudness_folder: Path, tmp_path: Path) -> None:
+    separator = Separator(loudness_folder, segment_s=1, threads=1)
+    second = Separator(loudness_folder, segment_s=1.5, threads=1, sharing=separator)
+    peaks = []
+    for seconds in (8, 32):
+        song = tmp_path / f"{seconds}.wav"
+        with Encoder(song, sample_rate=44100, channels=2) as encoder:
+            for _ in range(seconds):
+                encoder.write(noise(2, 44100))
+        then = {"drums": second, "bass": second}
+        peaks.append(peak_bytes(separator, song, tmp_path, format="flac", then=then))
+    assert peaks[1] < 1.5 * peaks[0]

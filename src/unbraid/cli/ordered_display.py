@@ -68,4 +68,7 @@ def _summary(result: Result) -> str:
     level = (
         f", lowered by {result.lowered_db:.1f} dB to prevent clipping" if result.lowered_db >= 0.05 else ""
     )
+    for stem, second in result.then.items():
+        if second.lowered_db >= 0.05:
+            level += f", parts of {stem} by {second.lowered_db:.1f} dB"
     return f"{folder}: {names}{level} ({time}, {result.duration_s / result.seconds:.1f} x real time)"

@@ -7,6 +7,7 @@ import json
 import math
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from unbraid.cli.messages import message_of, say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
+from unbraid.cli.second_passes import add_option, load_second_models
 from unbraid.cli.stopping import Stop
 from unbraid.cli.streams import StandardOutputError, write_result
 from unbraid.errors import Cancelled, UnbraidError, exit_code
 
 if TYPE_CHECKING:
     from unbraid.separation import Result, Separator
+    from unbraid.separation.separator import Then
 
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
 
@@ -75,6 +78,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="one stem and the rest of the song, or all stems of the model (default: vocals; all, if the model has no "
         "vocals or is a word such as four_stems)",
     )
+    add_option(parser)
     _add_output_options(parser.add_argument_group("output"))
     _add_separation_options(parser.add_argument_group("separation"))
     add_ensemble_options(parser.add_argument_group("ensembles"))
@@ -196,6 +200,7 @@ class Report:
     seconds: float | None = None
     realtime_factor: float | None = None
     gain: float | None = None
+    then: dict[str, dict[str, object]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -215,6 +220,10 @@ class Report:
             seconds=round(outcome.seconds, 3),
             realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
             gain=round(outcome.gain, 6),
+            then={
+                stem: {"model": second.model, "gain": round(second.gain, 6)}
+                for stem, second in outcome.then.items()
+            },
             warnings=[str(warning) for warning in outcome.warnings],
         )
 
@@ -223,20 +232,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Separate every song and return the exit code."""
 
     def work(display: Display, stop: Stop) -> int:
-        separator = _load(arguments, display, stop)
+        separator, then = _load(arguments, display, stop)
         line = line_before(separator, arguments.model, arguments.songs, arguments.stems)
         if line and not arguments.quiet:
             display.clear()
             say(line)
-        codes = _separate_all(arguments, separator, display, stop)
+        codes = _separate_all(arguments, separator, then, display, stop)
         # If all songs ended the same way, that is the exit code; otherwise some failed.
         return codes.pop() if len(codes) == 1 else 1
 
     return run_cancellable(work, quiet=arguments.quiet)
 
 
-def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separator:
-    """Load the model and check the options that apply to all songs. Raises SettingError, ModelError."""
+def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> tuple[Separator, Then]:
+    """Load the models and check the options that apply to all songs. Raises SettingError, ModelError."""
     from unbraid.models.auto import is_choice
     from unbraid.models.questions import writes_all
     from unbraid.separation.stems import choose_stems
@@ -244,32 +253,35 @@ def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> Separa
     # A song with a lower sample rate may allow less; that is an error of the song.
     output_format(arguments.format, arguments.subtype or "16").bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
     whole = is_choice(arguments.model) and arguments.repo is None and writes_all(arguments.model)
-    separator = load_separator(
-        arguments.model,
-        display,
-        stop,
+    load = partial(
+        load_separator,
+        display=display,
+        stop=stop,
         quiet=arguments.quiet,
-        for_stems=arguments.stems or (ALL if whole else VOCALS),
         repo=arguments.repo,
         unverified=arguments.unverified,
-        combine=arguments.combine,
-        weights=weights_by_stem(arguments.weights),
         device=arguments.device,
         quality=arguments.quality,
         overlap=arguments.overlap,
-        segment_s=arguments.segment,
         shifts=arguments.shifts,
         seed=arguments.seed,
         jobs=arguments.jobs,
     )
+    separator = load(
+        arguments.model,
+        combine=arguments.combine,
+        weights=weights_by_stem(arguments.weights),
+        for_stems=arguments.stems or (ALL if whole else VOCALS),
+        segment_s=arguments.segment,
+    )
     if arguments.stems is None:
         arguments.stems = ALL if whole or VOCALS not in separator.sources else VOCALS
-    choose_stems(arguments.stems, separator.sources)
-    return separator
+    written = choose_stems(arguments.stems, separator.sources).names
+    return separator, load_second_models(arguments.then, separator, written, partial(load, sharing=separator))
 
 
 def _separate_all(
-    arguments: argparse.Namespace, separator: Separator, display: Display, stop: Stop
+    arguments: argparse.Namespace, separator: Separator, then: Then, display: Display, stop: Stop
 ) -> set[int]:
     """Separate the songs, show them, and return their exit codes.
 
@@ -286,6 +298,7 @@ def _separate_all(
         clip_mode=arguments.clip_mode,
         audio_stream=arguments.audio_stream,
         video=arguments.video,
+        then=then,
         progress=shown.update,
         cancel=stop,
     )

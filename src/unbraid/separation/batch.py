@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from threading import Event
 from typing import TypeVar
+
+from unbraid.errors import Cancelled, UnbraidError
+from unbraid.out_of_memory import report_out_of_memory
+from unbraid.separation.folders import StrPath
+from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback
+from unbraid.separation.result import Result
 
 T = TypeVar("T")
 
@@ -18,6 +26,45 @@ MAX_WAITING = 3
 
 Started = Callable[[], object]
 """Callback of a song that starts to compute, so that the next song can be read."""
+
+Separate = Callable[[StrPath, ProgressCallback, CancelToken], Result]
+"""Separate one song into files. Raises UnbraidError."""
+
+
+def separate_songs(
+    separate: Separate,
+    songs: Iterable[StrPath],
+    progress: Callable[[StrPath, Progress], object] | None,
+    cancel: CancelToken | None,
+) -> Generator[tuple[StrPath, Result | UnbraidError]]:
+    """Separate overlapping songs. See `Separator.separate_files`."""
+    cancel_all = CancelAll(cancel)
+
+    def call(song: StrPath, started: Started) -> Result | UnbraidError | None:
+        def report(update: Progress) -> None:
+            if update.stage != "analysing":
+                started()
+            if progress:
+                progress(song, update)
+
+        if cancel_all.is_set():
+            return None
+        try:
+            with report_out_of_memory():
+                return separate(song, report, cancel_all)
+        except UnbraidError as error:
+            return error
+
+    songs = list(songs)
+    cancelled = False
+    with closing(overlapped([partial(call, song) for song in songs], cancel_all.set)) as outcomes:
+        for song, outcome in zip(songs, outcomes, strict=True):
+            if outcome is None:
+                raise Cancelled
+            cancelled = cancelled or isinstance(outcome, Cancelled)
+            yield song, outcome
+    if cancelled:
+        raise Cancelled
 
 
 def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], object]) -> Generator[T]:

@@ -122,21 +122,29 @@ class Network:
         )
 
 
+class NetworkSlot:
+    """Place in memory for one network."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.last: tuple[Model, Network] | None = None
+
+
 class NetworkCache:
     """Cache for the most recent network of a bag. Thread-safe.
 
-    `load` loads the network of a model.
+    `load` loads the network of a model. Caches that share a `slot` hold one network between them.
     """
 
-    def __init__(self, load: Callable[[Model], Network]) -> None:
+    def __init__(self, load: Callable[[Model], Network], slot: NetworkSlot | None = None) -> None:
         self._load = load
-        self._lock = Lock()
-        self._last: tuple[Model, Network] | None = None
+        self.slot = slot or NetworkSlot()
 
     def get(self, model: Model) -> Network:
         """Return the network of `model`, loaded if necessary. Raises ModelError and SettingError."""
-        with self._lock:
-            if self._last is None or self._last[0] is not model:
-                self._last = None  # release its memory before loading the next one
-                self._last = model, self._load(model)
-            return self._last[1]
+        slot = self.slot
+        with slot.lock:
+            if slot.last is None or slot.last[0] is not model:
+                slot.last = None  # release its memory before loading the next one
+                slot.last = model, self._load(model)
+            return slot.last[1]

@@ -87,7 +87,7 @@ class Pipeline:
         blocks: Iterator[Floats] = _song_blocks(task)
         mixture = MixtureBuffer(task.channels)
         at_stem_rate: Iterator[Floats] = iter(())
-        needs_mixture = task.choice.complement == "rest" or rest_source in chosen
+        needs_mixture = task.choice.needs_mixture or rest_source in chosen
         blocks, beyond = self._beyond(task, chosen, blocks)
         if needs_mixture:
             blocks, blocks_again = tee(blocks)

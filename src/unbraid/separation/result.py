@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unbraid.errors import SongWarning
@@ -12,11 +12,27 @@ VIDEO = "video"  # key of the video in Result.files
 
 
 @dataclass(frozen=True, slots=True)
+class SecondResult:
+    """How one stem was separated further."""
+
+    model: str
+    """Name of the second model."""
+    gain: float
+    """Factor that all parts of the stem were multiplied by to prevent clipping; 1 if none would clip."""
+
+    @property
+    def lowered_db(self) -> float:
+        """`gain` in dB as a positive number; 0 if no part would clip."""
+        return lowered_db(self.gain)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stems of one song on disk, and how they were made."""
 
     files: dict[str, Path]
-    """Stem name -> file; with `video=True` also "video" -> the video with the accompaniment as its sound."""
+    """Stem name -> file; with `video=True` also "video" -> the video with the accompaniment as its sound.
+    A part of a stem has the name "STEM.PART"."""
     duration_s: float
     """Length of the song."""
     sample_rate: int
@@ -32,8 +48,15 @@ class Result:
     """Name of the model."""
     gain: float
     """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
+    then: dict[str, SecondResult] = field(default_factory=dict)
+    """The stems that were separated further."""
 
     @property
     def lowered_db(self) -> float:
         """`gain` in dB as a positive number; 0 if no stem would clip."""
-        return max(0.0, -20 * math.log10(self.gain))
+        return lowered_db(self.gain)
+
+
+def lowered_db(gain: float) -> float:
+    """Return `gain` in dB as a positive number."""
+    return max(0.0, -20 * math.log10(gain))

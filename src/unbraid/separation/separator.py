@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, closing
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio.encode import Encoder
-from unbraid.audio.formats import deepest_subtype, output_format
 from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video, write_without
-from unbraid.errors import Cancelled, SettingError, UnbraidError
+from unbraid.errors import SettingError, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.models.auto import at_quality
 from unbraid.models.ensemble import Weights, adjusted, checked_combine
-from unbraid.out_of_memory import report_out_of_memory
-from unbraid.separation.batch import Started, overlapped
-from unbraid.separation.folders import OutputFolders, SongFolder, check_folder_name, output_folder_name
+from unbraid.separation.batch import separate_songs
+from unbraid.separation.folders import (
+    OutputFolders,
+    SongFolder,
+    StrPath,
+    check_folder_name,
+    output_folder_name,
+)
 from unbraid.separation.network import Network, NetworkCache
-from unbraid.separation.numbers import sample_rate_hz, whole_number
+from unbraid.separation.numbers import whole_number
 from unbraid.separation.output import StemFolder
-from unbraid.separation.pipeline import Pipeline, Task
-from unbraid.separation.progress import CancelAll, CancelToken, Progress, ProgressCallback, Reporter
-from unbraid.separation.result import VIDEO, Result
+from unbraid.separation.pipeline import Pipeline
+from unbraid.separation.progress import CancelToken, Progress, ProgressCallback
+from unbraid.separation.result import VIDEO, Result, SecondResult
 from unbraid.separation.runtimes.choose import RuntimeLoader
+from unbraid.separation.second_passes import (
+    SecondPass,
+    check_stem,
+    run_second_pass,
+    second_pass,
+    split_reporters,
+)
 from unbraid.separation.settings import BALANCED, Settings, relative_work
-from unbraid.separation.song import STEREO, ArraySong, FileSong, Song, analyse
-from unbraid.separation.stems import CLIP_MODES, Stems, choose_stems
+from unbraid.separation.song import ArraySong, FileSong, Song
+from unbraid.separation.song_arrays import add_parts, separate_song
+from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.stems import Stems, choose_stems
 from unbraid.separation.work_clock import WorkClock
-from unbraid.separation.writers import ArrayWriter, DirectWriter, RescalingWriter
+
+Then = Mapping[str, "Separator | str | PathLike[str]"]
+"""Second models by the stem that each separates further."""
 
 
 class Separator:
@@ -60,6 +73,8 @@ class Separator:
             model that separates it.
         repo: folder of published weights; `model` is then a name in it.
         unverified: also download a model of the catalogue whose files have no published SHA-256.
+        sharing: a Separator that shares its memory with this one: together they load one network at a time, and one
+            of them computes at a time. For second models in `then`.
         notice: called with one line about the choice that `auto` made.
         downloading: called during the download with the bytes so far and the total (0: unknown).
 
@@ -83,12 +98,13 @@ class Separator:
         for_stems: str | None = None,
         repo: str | PathLike[str] | None = None,
         unverified: bool = False,
+        sharing: Separator | None = None,
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
         if combine is not None:
             checked_combine(combine)  # before a download
-        name = model if isinstance(model, str) else Path(fspath(model))
+        name, given_quality = model if isinstance(model, str) else Path(fspath(model)), quality
         if isinstance(name, str) and repo is None:
             name, quality = at_quality(name, quality)
         found = find_model(
@@ -104,13 +120,38 @@ class Separator:
         plan = settings.plan(self.model)
         lengths = {part.model: part.length for part in plan.all_parts}
         loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs, notice=notice)
-        networks = NetworkCache(lambda model: Network(model, lengths[model], loader.load))
-        if self.model.networks == (self.model,):
-            networks.get(self.model)
+
+        def load(model: Model) -> Network:
+            return Network(model, lengths[model], loader.load)
+
+        if sharing is None:
+            networks = NetworkCache(load)
+            self._pipeline = Pipeline(plan, networks)
+            if self.model.networks == (self.model,):
+                networks.get(self.model)
+        else:
+            shared = sharing._pipeline
+            networks = NetworkCache(load, shared.networks.slot)
+            self._pipeline = Pipeline(plan, networks, shared.compute_lock)
         self._loader = loader
-        self._pipeline = Pipeline(plan, networks)
         self.work = relative_work(plan.all_parts)
         """Work for a song, relative to the model's own overlap without shifts."""
+        # Of second models that are named. The segment length is that of this model.
+        self._settings: dict[str, Any] = {
+            "device": device,
+            "overlap": overlap,
+            "shifts": shifts,
+            "seed": seed,
+            "threads": threads,
+            "jobs": jobs,
+            "quality": given_quality,
+            "repo": repo,
+            "unverified": unverified,
+            "notice": notice,
+            "downloading": downloading,
+        }
+        self._second: dict[str, Separator] = {}
+        self._second_lock = Lock()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -138,6 +179,7 @@ class Separator:
         sample_rate: int | None = None,
         *,
         stems: str | None = None,
+        then: Then | None = None,
         audio_stream: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
@@ -145,8 +187,9 @@ class Separator:
         """Separate a file, or an array (1 or 2 channels, samples) at `sample_rate` (None: the model's).
 
         The stems have the sample rate, the channels and exactly the length of the song. They may exceed full scale.
-        `stems`: None for all, or the name of one, which is returned with its complement. `audio_stream` is the number
-        of the file's audio stream, from 0 (None: the default one). Raises InputError, SettingError, Cancelled.
+        `stems`: None for all, or the name of one, which is returned with its complement. `then`: see
+        `separate_to_files`. `audio_stream` is the number of the file's audio stream, from 0 (None: the default one).
+        Raises InputError, SettingError, Cancelled.
         """
         choice = choose_stems(ALL if stems is None else stems, self.sources)
         source: Song
@@ -158,13 +201,9 @@ class Separator:
             )
         else:
             raise SettingError("sample_rate is for arrays. Leave it out for a file, which has its own.")
-        reporter = Reporter(progress, cancel)
-        analysis = analyse(source, self.model, reporter)
-        task = Task(source, analysis, choice, source.sample_rate, source.channels, reporter)
-        writer = ArrayWriter(np.zeros((len(choice.names), task.channels, task.samples), np.float32))
-        self._pipeline.separate(task, writer)
-        named = dict(zip(choice.names, writer.stems, strict=True))
-        return Stems(named, source.sample_rate, analysis.warnings)
+        passes = self._second_passes(then, choice.names)
+        first, *others = split_reporters(self.model, passes, stems is not None, progress, cancel)
+        return add_parts(separate_song(self._pipeline, source, choice, first), passes, others)
 
     def separate_to_files(
         self,
@@ -182,6 +221,7 @@ class Separator:
         name: str | None = None,
         audio_stream: int | None = None,
         video: bool = False,
+        then: Then | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
         folders: OutputFolders | None = None,
@@ -206,92 +246,87 @@ class Separator:
                 the stems float samples, or else `rescale`.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
             audio_stream: number of the file's audio stream, from 0; None: the one marked default, or else the first.
+            then: second models, by the stem that each separates further: names, or Separators that share memory with
+                this one (`sharing`). The parts are `files["STEM.PART"]`, and add up to their stem. If the model leaves
+                over sound, that is the part `rest`. The parts equal those of a separation of the stem's file, before
+                lossy coding, with the same options.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
             folders: the folders of songs that are separated together; see `separate_files`.
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
         choice = choose_stems(stems, self.sources, complement)
-        if clip_mode not in (None, *CLIP_MODES):
-            raise SettingError(f"There is no clip mode {clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}.")
-        output_format(format, "16")
-        if bitrate is not None:
-            bitrate = whole_number(bitrate, "The bit rate (bit/s)")
-        if sample_rate is not None:
-            sample_rate = sample_rate_hz(sample_rate)
-        if channels not in (None, 1, STEREO):
-            raise SettingError(f"Stems have 1 or 2 channels, not {channels}.")
+        passes = self._second_passes(then, choice.names)
+        options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
         name = output_folder_name(song) if name is None else check_folder_name(name)
-        written = [f"{stem}.{format}" for stem in choice.names]
+        names = [*choice.names, *(part for second in passes for part in second.names)]
+        written = [f"{stem}.{format}" for stem in names]
         if video:
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
-        depth = subtype or deepest_subtype(format, source.info.depth)
-        if clip_mode is None:
-            clip_mode = "none" if subtype is None and depth == "float" else "rescale"
-        reporter = Reporter(progress, cancel)
         folders = folders or OutputFolders(Path(out_dir), [song])
         destination = SongFolder(folders, Path(song), name, written, self.sources)
+        reporter, *others = split_reporters(self.model, passes, stems != ALL, progress, cancel)
         with self.clock.measure() as timer, StemFolder(destination) as folder:
-            task = Task(
-                source,
-                analyse(source, self.model, reporter),
-                choice,
-                sample_rate or source.sample_rate,
-                int(channels or source.channels),
-                reporter,
-                folder.spool("sums.f32"),
-            )
-            encoders: dict[str, Encoder] = {}
-
-            def open_encoder(stem: str) -> Encoder:
-                encoders[stem] = Encoder(
-                    folder.stems / f"{stem}.{format}",
-                    sample_rate=task.sample_rate,
-                    channels=task.channels,
-                    format=format,
-                    subtype=depth,
-                    bitrate=bitrate,
-                    tags=source.info.tags,
-                    samples=task.samples,
-                )
-                return encoders[stem]
-
-            with ExitStack() as stack:
-                writer: DirectWriter | RescalingWriter
-                if clip_mode == "rescale":
-                    writer = RescalingWriter(choice.names, open_encoder, stack, folder.spool("stems.f32"))
-                else:
-                    writer = DirectWriter(choice.names, open_encoder, stack, clamp=clip_mode == "clamp")
-                self._pipeline.separate(task, writer)
-            files = {stem: encoders[stem].path for stem in choice.names}
+            # A second pass reads the stem before lossy coding.
+            copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
+            first = write_stems(self._pipeline, source, choice, options, folder, reporter, copies=copies)
+            files, warnings = dict(first.files), list(first.warnings)
             if video:
                 files[VIDEO] = write_without(
-                    song, files, folder.stems, stream=audio_stream, check=reporter.check
+                    song, first.files, folder.stems, stream=audio_stream, check=reporter.check
                 )
+            seconds = {}
+            for second, other in zip(passes, others, strict=True):
+                stem = copies.get(second.stem, first.files[second.stem])
+                tags = None if options.lossless else source.info.tags
+                parts = run_second_pass(second, stem, options, folder, other, tags)
+                files |= parts.files
+                warnings += parts.warnings
+                seconds[second.stem] = SecondResult(second.pipeline.model.name, parts.gain)
             reporter.check()
+            destination.files = [path.name for path in files.values()]
             folder.publish()
         return Result(
             files={stem: folder.target / path.name for stem, path in files.items()},
-            duration_s=task.seconds,
-            sample_rate=encoders[choice.names[0]].sample_rate,
-            warnings=(*task.analysis.warnings, *folder.warnings),
+            duration_s=first.duration_s,
+            sample_rate=first.sample_rate,
+            warnings=(*warnings, *folder.warnings),
             seconds=timer.seconds,
             model=self.model.name,
-            gain=writer.gain,
+            gain=first.gain,
+            then=seconds,
         )
+
+    def _second_passes(self, then: Then | None, stems: Sequence[str]) -> list[SecondPass]:
+        """Plan the passes over `stems`, which are written. Raises SettingError and ModelError."""
+        for stem in then or ():
+            check_stem(stem, stems, self.sources)
+        return [
+            second_pass(
+                stem, (second if isinstance(second, Separator) else self._second_model(second))._pipeline
+            )
+            for stem, second in (then or {}).items()
+        ]
+
+    def _second_model(self, name: str | PathLike[str]) -> Separator:
+        """Load a second model, once."""
+        with self._second_lock:
+            if (key := fspath(name)) not in self._second:
+                self._second[key] = Separator(name, sharing=self, **self._settings)
+            return self._second[key]
 
     def separate_files(
         self,
-        songs: Iterable[str | PathLike[str]],
+        songs: Iterable[StrPath],
         out_dir: str | PathLike[str],
         *,
-        progress: Callable[[str | PathLike[str], Progress], object] | None = None,
+        progress: Callable[[StrPath, Progress], object] | None = None,
         cancel: CancelToken | None = None,
         **options: Any,
-    ) -> Generator[tuple[str | PathLike[str], Result | UnbraidError]]:
+    ) -> Generator[tuple[StrPath, Result | UnbraidError]]:
         """Separate many songs into files. Yields each song, in order, with its result or its error.
 
         While the stems of one song are encoded, the next song is read and computed. One network computes at a time, so
@@ -304,34 +339,12 @@ class Separator:
         When `cancel` is set, each unfinished song that has started is yielded with Cancelled, and then Cancelled is
         raised. Closing the generator early cancels these songs too.
         """
-        cancel_all = CancelAll(cancel)
-
-        def separate(song: str | PathLike[str], started: Started) -> Result | UnbraidError | None:
-            def report(update: Progress) -> None:
-                if update.stage != "analysing":
-                    started()
-                if progress:
-                    progress(song, update)
-
-            if cancel_all.is_set():
-                return None
-            try:
-                with report_out_of_memory():
-                    return self.separate_to_files(
-                        song, out_dir, folders=folders, progress=report, cancel=cancel_all, **options
-                    )
-            except UnbraidError as error:
-                return error
-
         songs = list(songs)
         folders = OutputFolders(Path(out_dir), songs)
-        work = [partial(separate, song) for song in songs]
-        cancelled = False
-        with closing(overlapped(work, cancel_all.set)) as outcomes:
-            for song, outcome in zip(songs, outcomes, strict=True):
-                if outcome is None:
-                    raise Cancelled
-                cancelled = cancelled or isinstance(outcome, Cancelled)
-                yield song, outcome
-        if cancelled:
-            raise Cancelled
+
+        def separate(song: StrPath, progress: ProgressCallback, cancel: CancelToken) -> Result:
+            return self.separate_to_files(
+                song, out_dir, folders=folders, progress=progress, cancel=cancel, **options
+            )
+
+        yield from separate_songs(separate, songs, progress, cancel)

@@ -21,6 +21,10 @@ CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 Complement = Literal["rest", "sum", "none"]
 COMPLEMENTS: tuple[Complement, ...] = get_args(Complement)
 
+# Names of the stem that adds the parts of a stem up to it. The second is for models that have a stem of the first name.
+REST = "rest"
+LEFT_OVER = "left_over"
+
 # Stems beyond full scale are rescaled or clamped as in Demucs, with its constants. CEILING in unbraid.audio.mixing has
 # the same value for another reason: lossy codecs overshoot.
 HEADROOM = 1.01  # full scale over the peak of rescaled stems
@@ -35,6 +39,13 @@ class StemChoice:
     sources: tuple[int, ...]
     """Indices of the model's sources that must be computed."""
     complement: Complement
+    left_over: bool = False
+    """Whether the last stem is what all sources leave of the mixture."""
+
+    @property
+    def needs_mixture(self) -> bool:
+        """Whether `finish` reads the mixture."""
+        return self.left_over or self.complement == "rest"
 
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
         """Make the stems (stems, channels, n) from `estimates` (sources, channels, n) and `mixture` (channels, n)."""
@@ -43,6 +54,8 @@ class StemChoice:
             stems[0] = estimates[0]
             np.subtract(mixture, estimates[0], out=stems[1])
             return stems
+        if self.left_over:
+            return np.concatenate([estimates, (mixture - estimates.sum(axis=0))[None]])
         if self.complement == "sum":
             return np.stack([estimates[0], estimates[1:].sum(axis=0)])
         return estimates
@@ -67,6 +80,17 @@ def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") ->
     if complement == "sum":
         return StemChoice(names, (index, *(other for other in range(len(sources)) if other != index)), "sum")
     return StemChoice((name,), (index,), "none")
+
+
+def choose_parts(sources: Sequence[str], rest: str | None) -> StemChoice:
+    """Choose all stems of a model such that they add up to what it separates.
+
+    If networks estimate every source (`rest` is None), a further stem is what they leave over.
+    """
+    if rest is not None:
+        return choose_stems(ALL, sources)
+    names = (*sources, REST if REST not in sources else LEFT_OVER)
+    return StemChoice(names, tuple(range(len(sources))), "none", left_over=True)
 
 
 def rescale_gain(peak: float) -> float:

@@ -8,19 +8,37 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.encode import Encoder
 from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.stems import CLAMP, rescale_gain
 
 # Samples per block that is read back and encoded (1.5 s at 44.1 kHz).
 SPOOL_BLOCK = 1 << 16
 
-OpenEncoder = Callable[[str], Encoder]
+# Half a step of 16 bits. A stem that never exceeds it is silence in a 16-bit file.
+SILENT = 2.0**-16
+
+
+class OpenStem(Protocol):
+    """The file of a stem; see `unbraid.audio.encode.Encoder`."""
+
+    def __enter__(self) -> OpenStem: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, block: Floats) -> None:
+        """Append a block, float32 (channels, n)."""
+        ...
+
+
+OpenEncoder = Callable[[str], OpenStem]
 """Create the encoder of the stem with that name."""
 
 
@@ -127,7 +145,7 @@ class RescalingWriter:
                 position += block.shape[-1]
                 progress(position)
 
-    def _encode(self, encoder: Encoder, stem: Floats) -> None:
+    def _encode(self, encoder: OpenStem, stem: Floats) -> None:
         if self.gain < 1:
             stem *= np.float32(self.gain)
         encoder.write(stem)
@@ -144,3 +162,22 @@ class RescalingWriter:
                     self._spool.readinto(values.data)
                 yield block
             before += prod(rows) * samples
+
+
+class LeftOver:
+    """A writer that passes stems on to `writer`, and finds out whether the last of them is silent."""
+
+    def __init__(self, writer: StemWriter) -> None:
+        self._writer = writer
+        self.gain = 1.0
+        self.is_silent = True
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        self.is_silent = self.is_silent and float(np.abs(stems[-1]).max(initial=0.0)) <= SILENT
+        self._writer.write(stems)
+
+    def finish(self, progress: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        self._writer.finish(progress)
+        self.gain = self._writer.gain
