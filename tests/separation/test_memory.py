@@ -46,11 +46,11 @@ def test_second_passes_take_no_more_memory_for_a_longer_song(loudness_folder: Pa
     separator = Separator(loudness_folder, segment_s=1, threads=1)
     second = Separator(loudness_folder, segment_s=1.5, threads=1, sharing=separator)
     peaks = []
-    for seconds in (8, 32):
+    for seconds in (15, 60):
         song = tmp_path / f"{seconds}.wav"
         with Encoder(song, sample_rate=44100, channels=2) as encoder:
             for _ in range(seconds):
                 encoder.write(noise(2, 44100))
-        then = {"drums": second, "bass": second}
-        peaks.append(peak_bytes(separator, song, tmp_path, format="flac", then=then))
+        then = {"drums": second}
+        peaks.append(peak_bytes(separator, song, tmp_path, then=then))
     assert peaks[1] < 1.5 * peaks[0]

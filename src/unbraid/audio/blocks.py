@@ -1,7 +1,8 @@
-"""Resample a stream of blocks (channels, n), or cut it into blocks of equal length."""
+"""Resample a stream of blocks (channels, n), cut it into blocks of equal length, or read it twice."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -35,3 +36,24 @@ def equal_blocks(blocks: Iterable[Floats], length: int) -> Iterator[Floats]:
         samples += block.shape[1]
     if samples:
         yield np.concatenate(parts, axis=1)
+
+
+def read_twice(blocks: Iterator[Floats]) -> tuple[Iterator[Floats], Iterator[Floats]]:
+    """Return two iterators over `blocks`. A block is released once both have passed it.
+
+    `itertools.tee` releases 57 items together, which is a minute of the song.
+    """
+    waiting: tuple[deque[Floats], deque[Floats]] = deque(), deque()
+
+    def read(own: deque[Floats], other: deque[Floats]) -> Iterator[Floats]:
+        while True:
+            if own:
+                yield own.popleft()
+                continue
+            block = next(blocks, None)
+            if block is None:
+                return
+            other.append(block)
+            yield block
+
+    return read(*waiting), read(*waiting[::-1])

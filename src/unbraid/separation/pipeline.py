@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import tee
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.blocks import resampled
+from unbraid.audio.blocks import read_twice, resampled
 from unbraid.audio.resample import resampled_length
 from unbraid.errors import InputError
 from unbraid.models import Model
@@ -90,7 +89,7 @@ class Pipeline:
         needs_mixture = task.choice.needs_mixture or rest_source in chosen
         blocks, beyond = self._beyond(task, chosen, blocks)
         if needs_mixture:
-            blocks, blocks_again = tee(blocks)
+            blocks, blocks_again = read_twice(blocks)
             at_stem_rate = self._to_stem_rate(
                 _to_channels(blocks_again, task.channels), task, task.song.sample_rate, task.channels
             )
