@@ -73,8 +73,9 @@ class Functions(Construct):
             ],
             "process": [
                 rights.count_use(),
-                rights.sessions("GetItem", "PutItem"),
-                rights.files("GetObject", "inputs"),
+                # A session for the parts of a stem is deleted again if another call was faster.
+                rights.sessions("GetItem", "PutItem", "DeleteItem"),
+                rights.files("GetObject", "inputs", "outputs"),
                 # to join the parts of an upload
                 rights.files("PutObject", "inputs"),
                 rights.files("ListMultipartUploadParts", "inputs"),
@@ -83,14 +84,14 @@ class Functions(Construct):
             ],
             "status": [rights.sessions("GetItem", "BatchGetItem"), read_queue, sign_links],
             "cleanup": [
-                rights.sessions("GetItem", "DeleteItem"),
+                rights.sessions("GetItem", "PutItem", "DeleteItem"),
                 rights.list_files(),
                 rights.files("DeleteObject", "inputs", "outputs"),
                 rights.files("AbortMultipartUpload", "inputs"),
             ],
             "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), sign_links],
             "cancel": [
-                rights.sessions("GetItem", "PutItem"),
+                rights.sessions("GetItem", "BatchGetItem", "PutItem"),
                 read_queue,
                 sign_links,
                 rights.list_files(),

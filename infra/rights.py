@@ -63,7 +63,7 @@ class Rights:
         """Return the rights on records and files that separating a song needs, without notifications."""
         return [
             self.sessions("GetItem", "PutItem"),
-            self.files("GetObject", "inputs"),
+            self.files("GetObject", "inputs", "outputs"),
             self.files("PutObject", "outputs"),
             self.files("AbortMultipartUpload", "outputs"),
             self.files("DeleteObject", "outputs"),

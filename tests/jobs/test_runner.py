@@ -28,6 +28,7 @@ from unbraid.jobs.separators import Loaded, Separators
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 from unbraid.jobs.sessions import Sessions
+from unbraid.jobs.splits import StemSplits
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
 from unbraid.separation import Separator
@@ -427,3 +428,20 @@ def test_stems_that_were_lowered_are_a_warning(workspace: JobWorkspace, tmp_path
     assert re.fullmatch(
         r"The stems are 1\d\.\d dB quieter than in the song\. At its level, they would clip\.", warning
     )
+
+
+def test_parts_of_a_stem_equal_those_of_a_chain(
+    workspace: JobWorkspace, separators: Separators, short: Path, tmp_path: Path
+) -> None:
+    parent = workspace.run(workspace.lease(short))
+    part = StemSplits(workspace.service).start(parent.id, "no_vocals", "lite")
+    assert workspace.leases.take("me")
+    done = workspace.run(workspace.store.records[part.id])
+    separator = separators.get("lite").separator
+    chain = separator.separate_to_files(short, tmp_path / "chain", then={"no_vocals": separator})
+    names = [f"no_vocals.{part}" for part in ("drums", "bass", "other", "vocals")]
+    assert [(output.type, output.filename) for output in done.outputs] == [(n, f"{n}.wav") for n in names]
+    for output in done.outputs:
+        assert workspace.memory.files[output.key] == chain.files[output.type].read_bytes()
+        assert output.peaks_key in workspace.memory.files
+        assert output.play_key in workspace.memory.files

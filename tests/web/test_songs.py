@@ -42,7 +42,7 @@ def test_upload_process_status_cleanup(app: App) -> None:
     assert (done["file_name"], done["model"], done["duration"]) == ("My Song.mp3", "lite", 1.5)
     assert [file["type"] for file in done["output_files"]] == ["vocals", "no_vocals"]
     first = done["output_files"][0]
-    assert first.keys() == {"type", "filename", "s3_url", "size", "duration", "peaks_url", "play_url"}
+    assert first.keys() == {"type", "filename", "s3_url", "size", "duration", "peaks_url", "play_url", "from"}
     assert (first["filename"], first["size"], first["duration"]) == ("vocals.wav", len(OCTETS), 1.5)
     stem = app.client.get(first["s3_url"])
     assert stem.content == OCTETS

@@ -21,6 +21,7 @@ from unbraid.api.schemas import (
     ProcessAnswer,
     Refusal,
     SignInAnswer,
+    SplitAnswer,
     StatusAnswer,
     StatusesAnswer,
     UnknownStatus,
@@ -99,6 +100,7 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
                 duration=file.duration_s,
                 peaks_url=file.peaks_url and base + file.peaks_url,
                 play_url=file.play_url and base + file.play_url,
+                stem=file.stem,
             )
             for file in status.files
         ],
@@ -114,7 +116,22 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         expires_at=session.expires_at,
         batch_id=session.batch,
         warnings=list(session.warnings),
+        splits=[_split_answer(split) for split in status.splits],
         zip_url=zip_url,
+    )
+
+
+def _split_answer(split: Status) -> SplitAnswer:
+    """A stem that is separated further."""
+    session = split.session
+    return SplitAnswer(
+        stem=str(session.stem),
+        session_id=session.id,
+        status=session.state,
+        progress=session.progress,
+        eta_seconds=None if split.eta_s is None else round(split.eta_s, 1),
+        model=session.model_used or session.choices.model,
+        error_message=session.error_message,
     )
 
 

@@ -25,6 +25,10 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
+# `from` is a keyword of Python, so the attribute has another name.
+_AS_FROM = ConfigDict(serialize_by_alias=True)
+
+
 def _example(**fields: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
@@ -146,13 +150,19 @@ class ChoicesFields(BaseModel):
 
 
 class ProcessRequest(ChoicesFields):
-    """An uploaded song to separate, with options."""
+    """An uploaded song to separate, with options; or, with `from`, a stem to separate further."""
 
     model_config = _example(
         s3Key=f"inputs/{EXAMPLE_ID}/song.mp3", sessionId=EXAMPLE_ID, model="auto", stems="all", format="flac"
     )
-    s3_key: Word = Field(alias="s3Key", max_length=300)
+    s3_key: Word | None = Field(None, alias="s3Key", max_length=300, description="Needed without `from`")
     session_id: Id = Field(alias="sessionId")
+    stem: Word | None = Field(
+        None,
+        validation_alias="from",
+        description="A stem of a completed song: separate it into all stems of `model`. The answer has the session of "
+        "its parts. `stems`, `format` and `video` don't go with it",
+    )
 
 
 class ProcessAnswer(BaseModel):
@@ -188,6 +198,7 @@ class HistoryQuery(BaseModel):
 class OutputFile(BaseModel):
     """An output file."""
 
+    model_config = _AS_FROM
     type: str = Field(description="Name of the stem, or `video`", examples=["vocals"])
     filename: str = Field(examples=["vocals.wav"])
     s3_url: str = Field(
@@ -199,6 +210,25 @@ class OutputFile(BaseModel):
     play_url: str | None = Field(
         None, description="The stem in short pieces for a player; `play` in the waveform has their offsets"
     )
+    stem: str | None = Field(
+        None,
+        serialization_alias="from",
+        description="Stem that this file is a part of; null: it was separated from the song",
+        examples=["no_vocals"],
+    )
+
+
+class SplitAnswer(BaseModel):
+    """A stem that is separated further. Its session can be watched and cancelled; deleting it deletes the parts."""
+
+    model_config = _AS_FROM
+    stem: str = Field(serialization_alias="from", examples=["no_vocals"])
+    session_id: str = Field(examples=[EXAMPLE_ID])
+    status: State
+    progress: float = Field(description="0 to 1")
+    eta_seconds: float | None
+    model: str = Field(examples=["lite"])
+    error_message: str | None
 
 
 class StatusAnswer(BaseModel):
@@ -243,6 +273,7 @@ class StatusAnswer(BaseModel):
     expires_at: float = Field(description="When the session and its files are deleted")
     batch_id: str | None
     warnings: list[str]
+    splits: list[SplitAnswer] = Field([], description="Stems that are separated further")
     zip_url: str | None = Field(description="Link to one zip archive of all files; null: no archive")
 
 

@@ -11,6 +11,11 @@ COMPLEMENT_PREFIX = "no_"
 """Prefix of a complement: `no_vocals` is the song without its vocals."""
 
 
+def has_parts(stem: str, sources: Sequence[str]) -> bool:
+    """Whether a model with these sources separates `stem` into anything but itself."""
+    return not set(sources) <= {stem}
+
+
 def single_stems(sources: Sequence[str]) -> tuple[str, ...]:
     """Return the sources that can be chosen alone. A model of two stems has `no_X` as the complement of `X`."""
     return tuple(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from unbraid.errors import Fault
-from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.jobs.session import Choices, Output, Session, Split, State
 
 
 def to_dict(session: Session) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def from_dict(record: Mapping[str, Any]) -> Session:
             "error_fault": None if fault is None else Fault(fault),
             "choices": Choices(**record["choices"]),
             "outputs": tuple(Output(**output) for output in record["outputs"]),
+            "splits": tuple(Split(**split) for split in record.get("splits", ())),
             "warnings": tuple(record["warnings"]),
         }
     )

@@ -167,7 +167,7 @@ class Leases:
 
     def _notify(self, session: Session | None) -> bool:
         if session is not None:
-            self.sessions.notifier.notify(session)
+            self.sessions.announce(session)
         return session is not None
 
 
@@ -191,6 +191,10 @@ class LeasedJob:
     @property
     def choices(self) -> Choices:
         return self.session.choices
+
+    @property
+    def parts_of(self) -> str | None:
+        return self.session.stem
 
     @property
     def max_song_s(self) -> float:

@@ -250,6 +250,11 @@ class Job(Lease, Protocol):
         ...
 
     @property
+    def parts_of(self) -> str | None:
+        """Name of the stem that the song is, if its parts are separated; None for a whole song."""
+        ...
+
+    @property
     def max_song_s(self) -> float:
         """Longest duration allowed, in seconds."""
         ...

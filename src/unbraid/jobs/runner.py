@@ -128,6 +128,7 @@ class _Attempt:
                 work,
                 name="stems",
                 stems=choices.stems,
+                parts_of=self.job.parts_of,
                 format=choices.format,
                 clip_mode="rescale",  # the page plays stems in 16 bit, which clips
                 progress=separating,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from unbraid.errors import (
     Busy,
@@ -145,7 +146,7 @@ class Service:
                     if session.state == State.COMPLETED
                     else "This song is being separated with other options. Cancel it first."
                 )
-            self._check_active(session.owner)
+            self.check_active(session.owner)
             size = self._check_input(session)
             now = self.sessions.clock()
             queued = session.to(
@@ -194,30 +195,23 @@ class Service:
 
     def status(self, session_id: str, owner: str | None = None) -> Status:
         """Return progress, estimate and fresh links to the stems. Raises SessionNotFound, Forbidden."""
-        return self._status(self.get(session_id, owner))
+        session = self.get(session_id, owner)
+        return self._status(session, self.splits(session))
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
         """Return the status of many sessions. Leave out unknown sessions and sessions of other owners."""
         self._check_count(len(session_ids), "session_ids")
         valid = [session_id for session_id in session_ids if ID.fullmatch(session_id)]
         records = self.sessions.store.get_many(valid)
-        places = self.queue_snapshot.places
-        return {
-            session_id: self._status(session, places.get(session_id))
-            for session_id, session in records.items()
-            if not self._expired(session) and _may_use(session, owner)
-        }
+        usable = [one for one in records.values() if not self._expired(one) and self._may_use(one, owner)]
+        return {status.session.id: status for status in self._statuses(usable)}
 
     def history(self, owner: str | None, limit: int = 50, before: float | None = None) -> list[Status]:
         """Return the owner's sessions created before a time, newest first; without an owner, none."""
         if owner is None:
             return []
-        places = self.queue_snapshot.places
-        return [
-            self._status(session, places.get(session.id))
-            for session in self.sessions.store.history(owner, limit, before)
-            if not self._expired(session)
-        ]
+        sessions = self.sessions.store.history(owner, limit, before)
+        return self._statuses([session for session in sessions if not self._expired(session)])
 
     def cancel(self, session_id: str, owner: str | None = None) -> Session:
         """Cancel the session, unless it has ended. Raises SessionNotFound, Forbidden."""
@@ -229,6 +223,7 @@ class Service:
         cancelled = self.sessions.change(session_id, step)
         if cancelled is None:
             return self.get(session_id, owner)
+        self.sessions.touch_parent(cancelled)
         # These are from an earlier attempt. A worker that is still working deletes its own outputs.
         self.sessions.delete_abandoned_outputs(session_id)
         return cancelled
@@ -237,22 +232,25 @@ class Service:
         """Delete record and files, in any state; return how many there were: 0 the second time. Raises Forbidden."""
         if not ID.fullmatch(session_id):
             return 0
-        store = self.sessions.store
-        session = store.get(session_id)
-        if session is not None and not _may_use(session, owner):
+        session = self.sessions.store.get(session_id)
+        if session is not None and not self._may_use(session, owner):
             raise _forbidden()
-        # Delete the record first, so that its worker notices and stops.
-        deleted = store.delete(session_id)
-        if session is not None:
-            self.sessions.abort_parts(session)
-        return deleted + self.sessions.delete_files(session_id)
+        if session is None:
+            return self.sessions.delete_files(session_id)
+        # Expired sessions get no further stems to separate, so none is missing in the record that is deleted.
+        ended = self.sessions.change(
+            session_id, lambda session: replace(session, expires_at=self.sessions.clock())
+        )
+        deleted = self.sessions.delete(ended or session)
+        self.sessions.touch_parent(session)
+        return deleted
 
     def get(self, session_id: str, owner: str | None = None) -> Session:
         """Return the record. Raises SessionNotFound, Forbidden."""
         session = self.sessions.store.get(session_id) if ID.fullmatch(session_id) else None
         if session is None or self._expired(session):
             raise SessionNotFound("This song is unknown, or it has expired. Upload it again.")
-        if not _may_use(session, owner):
+        if not self._may_use(session, owner):
             raise _forbidden()
         return session
 
@@ -281,13 +279,22 @@ class Service:
         if size > self.limits.max_bytes:
             raise TooLarge(f"The file has {size} bytes. The limit is {self.limits.max_bytes} bytes.")
 
-    def _status(self, session: Session, ahead: int | None = None) -> Status:
+    def splits(self, session: Session) -> list[Session]:
+        """Return the sessions that separate stems of a session further."""
+        return self.sessions.splits_of([session])[session.id]
+
+    def _statuses(self, sessions: Sequence[Session]) -> list[Status]:
+        places, splits = self.queue_snapshot.places, self.sessions.splits_of(sessions)
+        return [self._status(session, splits[session.id], places.get(session.id)) for session in sessions]
+
+    def _status(self, session: Session, splits: Sequence[Session] = (), ahead: int | None = None) -> Status:
         eta_s = position = None
         if session.state in ACTIVE:
             eta_s = self.queue_snapshot.eta(session, self.sessions.clock())
         if session.state == State.PENDING:
             position = 1 + (self.sessions.store.ahead(session) if ahead is None else ahead)
-        return status_of(session, self.sessions.objects, self.limits.link_s, eta_s, position)
+        parts = tuple(map(self._status, splits))
+        return status_of(session, self.sessions.objects, self.limits.link_s, eta_s, position, parts)
 
     def _expired(self, session: Session) -> bool:
         return session.expires_at <= self.sessions.clock()
@@ -305,14 +312,26 @@ class Service:
             raise UnsupportedMedia(f"The file {_NOT_MEDIA} Choose a song or a video.")
         return size
 
-    def _check_active(self, owner: str | None) -> None:
+    def check_active(self, owner: str | None) -> None:
+        """Raise Busy if the owner has no further song to start at the moment."""
         most = self.limits.per_owner_active
         if most is None or owner is None:
             return
-        if sum(session.state in ACTIVE for session in self.sessions.store.history(owner, 1000)) >= most:
+        sessions = self.sessions.store.history(owner, 1000)
+        parts = chain.from_iterable(self.sessions.splits_of(sessions).values())
+        if sum(session.state in ACTIVE for session in (*sessions, *parts)) >= most:
             raise Busy(
                 f"{most} of your songs are waiting or being separated already. Wait until one is done."
             )
+
+    def _may_use(self, session: Session, owner: str | None) -> bool:
+        """Whether `owner` may use a session; that of a stem belongs to the owner of its parent."""
+        if owner is None or not owner.startswith("user:"):
+            return True
+        if session.parent is not None:
+            parent = self.sessions.store.get(session.parent)
+            return parent is not None and parent.owner == owner
+        return session.owner == owner
 
     def _check_count(self, count: int, field: str) -> None:
         if not 0 < count <= self.limits.max_batch:
@@ -320,10 +339,6 @@ class Service:
 
 
 _CANCELLABLE = ACTIVE | {State.AWAITING_UPLOAD}
-
-
-def _may_use(session: Session, owner: str | None) -> bool:
-    return owner is None or not owner.startswith("user:") or session.owner == owner
 
 
 def _forbidden() -> Forbidden:

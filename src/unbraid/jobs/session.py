@@ -69,6 +69,15 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """A stem that is separated further."""
+
+    stem: str
+    session_id: str
+    """Session that makes its parts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """The record of a session. Times are seconds since 1970 (UTC). Immutable: changes make a new record."""
 
@@ -85,6 +94,12 @@ class Session:
     owner: str | None = None
     """Owner whose history lists the session: a signed-in user (`user:…`) or a browser's token (`browser:…`), hashed."""
     batch: str | None = None
+    parent: str | None = None
+    """Id of the session whose stem is this session's song; None: the song was uploaded."""
+    stem: str | None = None
+    """Name of that stem."""
+    splits: tuple[Split, ...] = ()
+    """Stems that are separated further."""
     choices: Choices = field(default_factory=Choices)
     size: int | None = None
     """Bytes of the input, as the upload announced them; once started, as stored."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from unbraid.errors import Fault, UnbraidError
@@ -148,8 +149,27 @@ class Sessions:
             self.dispatch(session)
         else:
             self.delete_abandoned_outputs(session.id)  # the worker may have died while it stored them
-            self.notifier.notify(session)
+            self.announce(session)
         return True
+
+    def announce(self, session: Session) -> None:
+        """Notify the user of a session that has ended, and pages that watch its parent."""
+        self.notifier.notify(session)
+        self.touch_parent(session)
+
+    def touch_parent(self, session: Session) -> None:
+        """Change the version of the session's parent, so that watchers of the parent read its new status."""
+        if session.parent is not None:
+            self.change(session.parent, lambda parent: replace(parent, updated_at=self.clock()))
+
+    def splits_of(self, sessions: Iterable[Session]) -> defaultdict[str, list[Session]]:
+        """Return the sessions of stems that are separated further, by their parent's id."""
+        ids = [split.session_id for session in sessions for split in session.splits]
+        found: defaultdict[str, list[Session]] = defaultdict(list)
+        for part in self.store.get_many(ids).values() if ids else ():
+            if part.parent is not None:
+                found[part.parent].append(part)
+        return found
 
     def active_until(self) -> float:
         """Return the expiry of a queued or running session: never earlier than the expiry of an upload."""
@@ -165,6 +185,16 @@ class Sessions:
         if abandoned:
             self.objects.delete(f"outputs/{session_id}/")
         return abandoned
+
+    def delete(self, session: Session) -> int:
+        """Delete a session with its files, and the sessions of its stems; return how many records and files.
+
+        Records are deleted first: workers notice and stop, and after a crash the sweeper finds files without a record.
+        """
+        ids = [session.id, *(split.session_id for split in session.splits)]
+        deleted = sum(map(self.store.delete, ids))
+        self.abort_parts(session)
+        return deleted + sum(map(self.delete_files, ids))
 
     def abort_parts(self, session: Session) -> None:
         """Delete the parts of an unfinished upload."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unbraid.jobs.ports import Links
@@ -23,6 +24,8 @@ class FileLink:
     duration_s: float
     peaks_url: str | None
     play_url: str | None
+    stem: str | None = None
+    """Stem that it is a part of; None: it was separated from the song."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Status:
     files: tuple[FileLink, ...]
     zip_name: str
     """Name under which browsers save the archive of all files."""
+    splits: tuple[Status, ...] = ()
+    """Of the stems that are separated further."""
 
 
 def title(session: Session) -> str:
@@ -44,10 +49,20 @@ def title(session: Session) -> str:
     return name if dot and name else session.file_name
 
 
+def with_parts(session: Session, splits: Iterable[Session]) -> tuple[Output, ...]:
+    """Return the outputs of a session, then those of the sessions that separate its stems."""
+    return (*session.outputs, *(output for split in splits for output in split.outputs))
+
+
 def status_of(
-    session: Session, links: Links, link_s: int, eta_s: float | None, queue_position: int | None
+    session: Session,
+    links: Links,
+    link_s: int,
+    eta_s: float | None,
+    queue_position: int | None,
+    splits: tuple[Status, ...] = (),
 ) -> Status:
-    """Return the status, with links that expire after `link_s` seconds."""
+    """Return the status, with links that expire after `link_s` seconds. `splits` are of stems separated further."""
 
     def url(key: str | None) -> str | None:
         return None if key is None else links.download_url(key, link_s)
@@ -64,12 +79,14 @@ def status_of(
             output.duration_s,
             url(output.peaks_key),
             url(output.play_key),
+            session.stem,
         )
 
     return Status(
         session,
         eta_s,
         queue_position,
-        tuple(map(link, session.outputs)),
+        (*map(link, session.outputs), *(file for split in splits for file in split.files)),
         f"{title(session)} - stems.zip",
+        splits,
     )

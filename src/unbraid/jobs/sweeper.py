@@ -82,10 +82,8 @@ class Sweeper:
         store, expired, orphans = self.sessions.store, 0, 0
         while batch := store.expired(self.sessions.clock(), BATCH):
             for session in batch:
-                # Delete the record first: after a crash in between, the next sweep finds its files without a record.
-                expired += store.delete(session.id)
-                self.sessions.abort_parts(session)
-                self.sessions.delete_files(session.id)
+                self.sessions.delete(session)
+                expired += 1
         # A record is older than its first file, so an id without a record belongs to a deleted session.
         ids = iter(self.sessions.objects.session_ids())
         while some := list(islice(ids, BATCH)):

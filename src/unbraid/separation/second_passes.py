@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio.stem_names import COMPLEMENT_PREFIX, single_stems
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX, has_parts, single_stems
 from unbraid.audio.tags.model import Tags
 from unbraid.errors import SettingError
 from unbraid.models import Model
@@ -50,7 +50,7 @@ def second_pass(stem: str, pipeline: Pipeline) -> SecondPass:
 
 def check_sources(stem: str, model: Model) -> None:
     """Raise SettingError if `stem` is the only stem of `model`."""
-    if set(model.sources) <= {stem}:
+    if not has_parts(stem, model.sources):
         raise SettingError(f"{model.name} has only the stem {stem} itself. Choose a model with other stems.")
 
 

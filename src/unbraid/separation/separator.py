@@ -33,7 +33,9 @@ from unbraid.separation.progress import CancelToken, Progress, ProgressCallback
 from unbraid.separation.result import VIDEO, Result, SecondResult
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.second_passes import (
+    JOINT,
     SecondPass,
+    check_sources,
     check_stem,
     run_second_pass,
     second_pass,
@@ -43,7 +45,7 @@ from unbraid.separation.settings import BALANCED, Settings, relative_work
 from unbraid.separation.song import ArraySong, FileSong, Song
 from unbraid.separation.song_arrays import add_parts, separate_song
 from unbraid.separation.song_files import FileOptions, write_stems
-from unbraid.separation.stems import Stems, choose_stems
+from unbraid.separation.stems import Stems, choose_parts, choose_stems
 from unbraid.separation.work_clock import WorkClock
 
 Then = Mapping[str, "Separator | str | PathLike[str]"]
@@ -221,6 +223,7 @@ class Separator:
         name: str | None = None,
         audio_stream: int | None = None,
         video: bool = False,
+        parts_of: str | None = None,
         then: Then | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
@@ -246,6 +249,8 @@ class Separator:
                 the stems float samples, or else `rescale`.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
             audio_stream: number of the file's audio stream, from 0; None: the one marked default, or else the first.
+            parts_of: name of the stem that the song is. It is separated into the same files as by `then` in the song's
+                separation: all stems, named `STEM.PART`. Leave out `stems`, `complement`, `video` and `then`.
             then: second models, by the stem that each separates further: names, or Separators that share memory with
                 this one (`sharing`). The parts are `files["STEM.PART"]`, and add up to their stem. If the model leaves
                 over sound, that is the part `rest`. The parts equal those of a separation of the stem's file, before
@@ -255,13 +260,20 @@ class Separator:
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
+        prefix = ""
         choice = choose_stems(stems, self.sources, complement)
+        if parts_of is not None:
+            check_sources(parts_of, self.model)
+            prefix, choice = parts_of + JOINT, choose_parts(self.sources, self.model.rest)
         passes = self._second_passes(then, choice.names)
         options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
         name = output_folder_name(song) if name is None else check_folder_name(name)
-        names = [*choice.names, *(part for second in passes for part in second.names)]
+        names = [
+            *(prefix + stem for stem in choice.names),
+            *(part for second in passes for part in second.names),
+        ]
         written = [f"{stem}.{format}" for stem in names]
         if video:
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
@@ -272,7 +284,9 @@ class Separator:
         with self.clock.measure() as timer, StemFolder(destination) as folder:
             # A second pass reads the stem before lossy coding.
             copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
-            first = write_stems(self._pipeline, source, choice, options, folder, reporter, copies=copies)
+            first = write_stems(
+                self._pipeline, source, choice, options, folder, reporter, prefix=prefix, copies=copies
+            )
             files, warnings = dict(first.files), list(first.warnings)
             if video:
                 files[VIDEO] = write_without(

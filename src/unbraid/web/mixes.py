@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,7 +55,8 @@ async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owne
     """Mix the stems into one file, each at its own level. A mix that would clip is made quieter as a whole."""
     service, store = context.service, context.store
     session = await to_thread.run_sync(service.get, mix_request.session_id, owner)
-    gains = _gains(session, mix_request)
+    splits = await to_thread.run_sync(service.splits, session)
+    gains = _gains(session, splits, mix_request)
     key = f"mixes/{session.id}/{_digest(gains)}.{mix_request.format}"
     if store.size(key) is None:
         service.max_upload_bytes()
@@ -76,14 +77,26 @@ async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owne
     return MixAnswer(s3_url=context.base(request) + link, filename=filename)
 
 
-def _gains(session: Session, mix_request: MixRequest) -> dict[str, float]:
-    """The gain of each stem by its key in the store; 1 for stems that the request doesn't name."""
+def _gains(session: Session, splits: Sequence[Session], mix_request: MixRequest) -> dict[str, float]:
+    """The gain of each stem by its key in the store; 1 for stems that the request doesn't name.
+
+    A stem and its parts are the same sound: if the request names a part, the parts replace their stem.
+    """
     if session.state != State.COMPLETED:
         raise Busy("This song has no stems yet. Wait until its status is COMPLETED.")
+    named = set(mix_request.gains)
     stems = {output.type: output.key for output in session.outputs if output.type != "video"}
-    if unknown := set(mix_request.gains) - set(stems):
+    defaults = dict.fromkeys(stems, 1.0)
+    for split in splits:
+        parts = {output.type: output.key for output in split.outputs}
+        stems |= parts
+        by_parts = bool(named & set(parts))
+        defaults |= dict.fromkeys(parts, float(by_parts))
+        if by_parts:
+            defaults[str(split.stem)] = 0.0
+    if unknown := named - set(stems):
         raise SettingError(f"This song has no stem {min(unknown)!r}. It has {', '.join(stems)}.", "gains")
-    return {key: mix_request.gains.get(stem, 1.0) for stem, key in stems.items()}
+    return {key: mix_request.gains.get(stem, defaults[stem]) for stem, key in stems.items()}
 
 
 def _digest(gains: dict[str, float]) -> str:

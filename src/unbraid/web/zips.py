@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from zipstream import ZIP_STORED, ZipStream  # type: ignore[import-untyped]
 
 from unbraid.errors import SessionNotFound
-from unbraid.jobs.status import title
+from unbraid.jobs.status import title, with_parts
 from unbraid.local.links import Grant
 from unbraid.web.context import Context
 
@@ -21,7 +21,7 @@ def zip_response(grant: Grant, context: Context) -> Response:
     session = context.service.get(PurePosixPath(grant.key).parts[1])
     archive = ZipStream(compress_type=ZIP_STORED, sized=True)
     folder = title(session).replace("/", "_").strip(". ") or "song"
-    for output in session.outputs:
+    for output in with_parts(session, context.service.splits(session)):
         path = context.store.path(output.key)
         if not path.is_file():
             raise SessionNotFound("The stems of this song were deleted. Upload it again.")

@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.e2e.aws.client import HTTP, Client
 from tests.simulators.aws_account import AwsAccount
 
+from unbraid import Separator
+
 
 def test_original_clients_calls_give_the_command_lines_stems(
     aws_account: AwsAccount, client: Client, song: Path, command_line_stems: Path
@@ -50,3 +52,26 @@ def test_original_clients_calls_give_the_command_lines_stems(
 
 def test_health_check_reads_the_table(client: Client) -> None:
     assert client.call("GET", "/healthz")[0] == 200
+
+
+def test_a_stem_is_separated_further_and_deleted_with_its_song(
+    aws_account: AwsAccount, client: Client, song: Path, command_line_stems: Path, tmp_path: Path
+) -> None:
+    session_id = client.start(song.read_bytes(), model="lite")
+    client.wait(session_id, "COMPLETED")
+    split = {"sessionId": session_id, "from": "no_vocals", "model": "lite"}
+    status, started = client.call("POST", "/process", split)
+    assert (status, started["status"]) == (202, "PENDING")
+    assert client.call("POST", "/process", split)[1]["sessionId"] == started["sessionId"]
+    client.wait(started["sessionId"], "COMPLETED")
+    done = client.status(session_id)
+    stems = client.stems(done)
+    parts = [f"no_vocals.{part}" for part in ("drums", "bass", "other", "vocals")]
+    assert list(stems) == ["vocals.wav", "no_vocals.wav", *(f"{part}.wav" for part in parts)]
+    assert [file["from"] for file in done["output_files"]] == [None, None, *(["no_vocals"] * 4)]
+    again = Separator("lite").separate_to_files(command_line_stems / "no_vocals.wav", tmp_path, stems="all")
+    for name, path in again.files.items():
+        assert stems[f"no_vocals.{name}.wav"] == path.read_bytes()
+    assert client.call("POST", "/cleanup", {"session_id": session_id})[0] == 200
+    assert client.call("POST", "/status", {"session_id": started["sessionId"]})[0] == 404
+    assert all(key.startswith("requests/") for key in aws_account.keys_of(started["sessionId"]))

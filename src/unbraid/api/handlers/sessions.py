@@ -16,6 +16,8 @@ from unbraid.api.schemas import (
     UploadAnswer,
     UploadRequest,
 )
+from unbraid.errors import SettingError
+from unbraid.jobs.splits import StemSplits
 
 
 def upload(call: Call, request: UploadRequest) -> UploadAnswer:
@@ -25,10 +27,22 @@ def upload(call: Call, request: UploadRequest) -> UploadAnswer:
 
 
 def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
-    """Separate an uploaded song. Repeating the call starts no second job."""
+    """Separate an uploaded song, or with `from` a stem further. Repeating the call starts no second job."""
     choices = request.choices()
     call.check_email(choices, 1)
-    session = call.service.start(request.session_id, request.s3_key, choices, call.owner)
+    if request.stem is not None:
+        for field in ("stems", "format", "video"):
+            if getattr(request, field) is not None:
+                raise SettingError(
+                    f"Leave out {field}: a stem is separated into all stems of the model.", field
+                )
+        session = StemSplits(call.service).start(
+            request.session_id, request.stem, request.model, request.notify, call.owner
+        )
+    elif request.s3_key is None:
+        raise SettingError("field required", "s3Key")
+    else:
+        session = call.service.start(request.session_id, request.s3_key, choices, call.owner)
     call.count_started(1)
     return process_answer(session)
 

@@ -44,6 +44,7 @@ class AdhocJob:
     """The result; None: not finished."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the song is separated."""
+    parts_of: str | None = None
     lease_s: float = float("inf")
     previews: bool = False
     _stored: list[str] = field(default_factory=list)
