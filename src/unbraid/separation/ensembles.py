@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import tee
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
+from unbraid.audio.blocks import read_twice
 from unbraid.models import Model
 from unbraid.models.catalog import find_entry
 from unbraid.models.ensemble import MEAN, Combine, EnsembleMember
@@ -119,7 +119,7 @@ def stream_model(
     if rest is None or rest not in sources:
         yield from estimates.stream(steps, names, song)
         return
-    song, again = tee(song)
+    song, again = read_twice(song)
     mixture, done = MixtureBuffer(STEREO), 0
     with closing(estimates.stream(steps, names, song)) as stream:
         for block in stream:

@@ -151,7 +151,8 @@ class Pipeline:
         shares = np.array([share_of_song(self.model, source) for source in sources], np.float32)
         if self.model.ensemble is None or song.sample_rate == self.model.sample_rate or not shares.any():
             return blocks, None
-        blocks, whole, held = tee(blocks, 3)
+        blocks, again = read_twice(blocks)
+        whole, held = read_twice(again)
         at_model_rate = _to_channels(self._at_model_rate(task, held), channels)
         return blocks, BeyondRate(
             shares,
