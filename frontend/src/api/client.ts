@@ -48,6 +48,11 @@ export class Client {
     })
   }
 
+  /** Separate a stem of a song further, into all stems of a model. */
+  async split(sessionId: string, stem: string, model: string): Promise<void> {
+    await call(this.connection, 'POST', 'process', { sessionId, from: stem, model })
+  }
+
   /** Separate a song again with the same choices. Needs only its id, as songs from the history have no `s3Key`. */
   async retry(sessionId: string): Promise<void> {
     const body = { sessionIds: [sessionId] }

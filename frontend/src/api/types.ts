@@ -12,6 +12,21 @@ export interface OutputFile {
   duration: number
   peaks_url?: string | null
   play_url?: string | null
+  /** The stem that this file is a part of; null: it was separated from the song. */
+  from?: string | null
+}
+
+/** A stem that is separated further. */
+export interface Split {
+  from: string
+  /** Session that makes the parts. */
+  session_id: string
+  status: State
+  /** 0 to 1. */
+  progress: number
+  eta_seconds: number | null
+  model: string
+  error_message: string | null
 }
 
 export interface Status {
@@ -38,6 +53,7 @@ export interface Status {
   expires_at?: number
   warnings?: string[]
   zip_url?: string | null
+  splits?: Split[]
 }
 
 export interface Upload {

@@ -19,15 +19,31 @@ const DISPLAY_ORDER = ['vocals', 'lead_vocals', 'dry', 'clean', 'drums', 'bass',
 const COLOURS: Record<string, string> = { lead_vocals: 'vocals', dry: 'vocals', clean: 'vocals', reverb: 'rest', noise: 'rest' }
 
 export function stemName(type: string): string {
+  const [stem = '', part] = type.split('.')
+  if (part !== undefined) return `${stemName(stem)}: ${partName(stem, part)}`
   const known = NAMES[type]
   if (known !== undefined) return known
   if (type.startsWith('no_')) return `Without ${stemName(type.slice(3)).toLowerCase()}`
   return type.charAt(0).toUpperCase() + type.slice(1)
 }
 
+/** The name of a part of a stem, without the name of the stem: what it is called if that is clear from its place. */
+export function partName(stem: string, part: string): string {
+  if (part === stem) return `Main ${stemName(part).toLowerCase()}`
+  if (part === 'rest' || part === `no_${stem}`) return 'Rest'
+  return stemName(part)
+}
+
+/** Names in a sentence: "Drums, bass and other". */
+export function stemsInWords(names: readonly string[]): string {
+  const words = names.map((name, index) => (index === 0 ? name : name.charAt(0).toLowerCase() + name.slice(1)))
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}
+
 /** CSS class with the stem's colour. Stems without a colour of their own share `stem-rest`. */
 export function stemClass(type: string): string {
-  return `stem-${COLOURS[type] ?? (DISPLAY_ORDER.includes(type) ? type : 'rest')}`
+  const name = type.split('.').at(-1) ?? type
+  return `stem-${COLOURS[name] ?? (DISPLAY_ORDER.includes(name) ? name : 'rest')}`
 }
 
 /** The stems that a choice produces, in display order. */

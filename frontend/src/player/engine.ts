@@ -62,6 +62,10 @@ export class Engine {
     return positionAt(this.audibleTime, this.pieces, this.layout.sampleRate, this.pausedAt)
   }
 
+  get playing(): boolean {
+    return this.state.playing
+  }
+
   async play(): Promise<void> {
     if (this.state.playing) return
     if (this.pausedAt >= this.layout.samples) this.pausedAt = this.loop?.from ?? 0

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultMix, gains, toggled, withChannel } from './mixer'
+import { defaultMix, gains, isSilent, toggled, withChannel, withStems } from './mixer'
 
 const mix = defaultMix(['vocals', 'drums', 'bass'])
 
@@ -20,6 +20,34 @@ test('mute and solo are switched on and off', () => {
   const muted = toggled(mix, 'drums', 'muted')
   expect(muted.drums).toEqual({ volume: 1, muted: true, solo: false })
   expect(toggled(toggled(muted, 'drums', 'muted'), 'drums', 'solo').drums).toEqual({ volume: 1, muted: false, solo: true })
+})
+
+const groups = { 'drums.kick': 'drums', 'drums.snare': 'drums' }
+const split = withStems(mix, ['vocals', 'drums', 'drums.kick', 'drums.snare'])
+
+test('the parts of a stem sound instead of it, at the volume of both', () => {
+  const loud = withChannel(withChannel(split, 'drums', { volume: 0.5 }), 'drums.kick', { volume: 1.5 })
+  expect(gains(loud, groups)).toEqual({ vocals: 1, 'drums.kick': 0.75, 'drums.snare': 0.5 })
+  const louder = withChannel(withChannel(split, 'drums', { volume: 2 }), 'drums.kick', { volume: 2 })
+  expect(gains(louder, groups)['drums.kick']).toBe(2)
+})
+
+test('mute and solo of a stem apply to all its parts', () => {
+  expect(gains(toggled(split, 'drums', 'muted'), groups)).toEqual({ vocals: 1, 'drums.kick': 0, 'drums.snare': 0 })
+  expect(gains(toggled(split, 'drums', 'solo'), groups)).toEqual({ vocals: 0, 'drums.kick': 1, 'drums.snare': 1 })
+  expect(gains(toggled(split, 'drums.snare', 'solo'), groups)).toEqual({ vocals: 0, 'drums.kick': 0, 'drums.snare': 1 })
+})
+
+test('a stem is silent if none of its parts is heard', () => {
+  const solo = toggled(split, 'drums.snare', 'solo')
+  expect(['vocals', 'drums', 'drums.kick', 'drums.snare'].map((stem) => isSilent(stem, solo, groups))).toEqual([
+    true, false, true, false,
+  ]) // prettier-ignore
+})
+
+test('stems that come and go keep the others’ channels', () => {
+  const muted = toggled(mix, 'vocals', 'muted')
+  expect(withStems(muted, ['vocals', 'piano'])).toEqual({ vocals: muted.vocals, piano: mix.bass })
 })
 
 test('an unknown stem changes nothing', () => expect(withChannel(mix, 'piano', { muted: true })).toBe(mix))

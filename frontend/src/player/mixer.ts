@@ -1,4 +1,8 @@
-/** Volume, mute and solo of each stem, and the resulting gains. */
+/**
+ * Volume, mute and solo of each stem, and the resulting gains.
+ *
+ * A stem that is separated further is a group: its parts sound instead of it, and its controls apply to all of them.
+ */
 
 export interface Channel {
   /** 0 to 2; 1: unchanged. */
@@ -9,18 +13,38 @@ export interface Channel {
 
 export type Mix = Record<string, Channel>
 
+/** The stem of each part, by the part's name. */
+export type Groups = Readonly<Record<string, string>>
+
+const LOUDEST = 2 // of the server's mixes
+
 export const DEFAULT_CHANNEL: Channel = { volume: 1, muted: false, solo: false }
 
 export function defaultMix(stems: readonly string[]): Mix {
   return Object.fromEntries(stems.map((stem) => [stem, DEFAULT_CHANNEL]))
 }
 
-/** The gain of each stem. If any stem is solo, all others are silent. Mute overrides solo. */
-export function gains(mix: Mix): Record<string, number> {
+/** The channels of these stems; new ones have their defaults. */
+export function withStems(mix: Mix, stems: readonly string[]): Mix {
+  return Object.fromEntries(stems.map((stem) => [stem, mix[stem] ?? DEFAULT_CHANNEL]))
+}
+
+/** The gain of each stem that sounds: those without parts. If any is solo, all others are silent. Mute overrides solo. */
+export function gains(mix: Mix, groups: Groups = {}): Record<string, number> {
   const anySolo = Object.values(mix).some((channel) => channel.solo)
-  return Object.fromEntries(
-    Object.entries(mix).map(([stem, { volume, muted, solo }]) => [stem, muted || (anySolo && !solo) ? 0 : volume]),
-  )
+  const whole = new Set(Object.values(groups))
+  const gainOf = (name: string, { volume, muted, solo }: Channel): number => {
+    const group = mix[groups[name] ?? '']
+    if (muted || group?.muted === true || (anySolo && !solo && group?.solo !== true)) return 0
+    return Math.min(LOUDEST, volume * (group?.volume ?? 1))
+  }
+  const sounding = Object.entries(mix).filter(([name]) => !whole.has(name))
+  return Object.fromEntries(sounding.map(([name, channel]) => [name, gainOf(name, channel)]))
+}
+
+/** Whether nothing of a stem or of its parts is heard. */
+export function isSilent(stem: string, mix: Mix, groups: Groups): boolean {
+  return Object.entries(gains(mix, groups)).every(([name, gain]) => gain === 0 || (name !== stem && groups[name] !== stem))
 }
 
 /** The mix with a stem's mute or solo switched. */

@@ -6,6 +6,7 @@ import { StatusWatcher } from '../api/watcher'
 import { readChoices } from './choices'
 import { identityOf, isSameFile } from './parts'
 import { isVideo, isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
+import { activeSplitIds, withSplitStatuses } from './splits'
 import { mergeStored, SongStorage } from './storage'
 import { type UploadEvents, Uploads } from './uploads'
 
@@ -150,6 +151,23 @@ export class SongList {
     this.set(this.songs.filter((other) => other.key !== key))
   }
 
+  /** Separate a stem of a song further. */
+  async split(id: string, stem: string, model: string): Promise<void> {
+    await this.client.split(id, stem, model)
+    await this.refresh(id)
+  }
+
+  async cancelSplit(id: string, splitId: string): Promise<void> {
+    await this.client.cancel(splitId)
+    await this.refresh(id)
+  }
+
+  /** Delete the parts of a stem, so that it is whole again. */
+  async removeParts(id: string, splitId: string): Promise<void> {
+    await this.client.cleanup(splitId)
+    await this.refresh(id)
+  }
+
   /** Fetch a session's status with new links. */
   async refresh(id: string): Promise<Status> {
     const status = await this.client.status(id)
@@ -225,7 +243,9 @@ export class SongList {
 
   /** Apply statuses from the server. `add`: also add songs that are not in the list yet. */
   private update(statuses: readonly Status[], add: boolean): void {
-    const songs = withStatuses(this.songs, statuses, add, Date.now())
+    const split = withSplitStatuses(this.songs, statuses)
+    for (const id of split.ended) void this.refresh(id).catch((error: unknown) => console.warn(errorMessage(error)))
+    const songs = withStatuses(split.songs, statuses, add, Date.now())
     const gone = songs.filter((song) => song.upload === undefined && song.status?.status === 'UNKNOWN')
     const kept = songs.filter((song) => !gone.includes(song))
     this.storage.remove(gone.map((song) => song.key))
@@ -248,7 +268,8 @@ export class SongList {
   private set(songs: Song[]): void {
     this.songs = songs
     const watched = songs.filter(isWatched).sort((a, b) => a.addedAt - b.addedAt)
-    this.watcher.watch(watched.flatMap((song) => (song.id === null ? [] : [song.id])))
+    const ids = watched.flatMap((song) => (song.id === null ? [] : [song.id]))
+    this.watcher.watch([...ids, ...activeSplitIds(songs)])
     for (const listener of this.listeners) listener()
   }
 }

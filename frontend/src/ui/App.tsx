@@ -90,6 +90,7 @@ export function App({ list, config, signIn }: Props) {
                 list={list}
                 now={now}
                 config={config}
+                models={models}
                 open={open === song.key}
                 onToggle={() => toggle(song)}
               />

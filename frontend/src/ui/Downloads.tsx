@@ -3,7 +3,7 @@ import { useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { ServerConfig, Status } from '../api/types'
 import { formatSize } from '../lib/format'
-import { gains, type Mix } from '../player/mixer'
+import { gains, type Groups, type Mix } from '../player/mixer'
 import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
 import { Icon } from './Icon'
@@ -13,18 +13,19 @@ interface Props {
   status: Status
   /** null while there is no player. */
   mix: Mix | null
+  groups: Groups
   config: ServerConfig
   list: SongList
   onDelete: () => void
 }
 
-export function Downloads({ title, status, mix, config, list, onDelete }: Props) {
+export function Downloads({ title, status, mix, groups, config, list, onDelete }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [format, setFormat] = useState(status.format ?? 'wav')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
   const links = downloadLinks(status, mix !== null, config.mixes)
-  const mixGains = gains(mix ?? {})
+  const mixGains = gains(mix ?? {}, groups)
   const silent = Object.values(mixGains).every((gain) => gain === 0)
   const downloadMix = async () => {
     setBusy(true)

@@ -1,10 +1,10 @@
 /** One stem: its name, mixer controls and waveform. */
-import { useEffect, useRef } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 import { formatSize } from '../lib/format'
-import { stemClass, stemName } from '../lib/stems'
+import { partName, stemClass, stemName } from '../lib/stems'
 import type { OutputFile } from '../api/types'
 import type { Engine } from '../player/engine'
-import { DEFAULT_CHANNEL, gains, type Mix, toggled, withChannel } from '../player/mixer'
+import { DEFAULT_CHANNEL, type Groups, isSilent, type Mix, toggled, withChannel } from '../player/mixer'
 import { columns, type Peaks } from '../player/peaks'
 import type { Loop } from '../player/schedule'
 import { Icon } from './Icon'
@@ -19,22 +19,31 @@ interface Props {
   /** Level at the full height of the lane, 0 to 1. */
   fullLevel: number
   mix: Mix
+  groups: Groups
   setMix: (mix: Mix) => void
   loop: Loop | null
   engine: Engine
+  /** Menu for separating the stem further; null for a part. */
+  split: ReactNode
 }
 
-export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props) {
+/** The visible name of a lane. The lane of a part stands below that of its stem. */
+export function laneName({ type, from }: OutputFile): string {
+  return from == null ? stemName(type) : partName(from, type.slice(from.length + 1))
+}
+
+export function Lane({ stem, file, fullLevel, mix, groups, setMix, loop, engine, split }: Props) {
   const name = stemName(stem.name)
   const channel = mix[stem.name] ?? DEFAULT_CHANNEL
-  const silent = (gains(mix)[stem.name] ?? 0) === 0
+  const silent = isSilent(stem.name, mix, groups)
+  const isPart = stem.name in groups
   const volume = `${Math.round(channel.volume * 100)} %`
   const setVolume = (volume: number) => setMix(withChannel(mix, stem.name, { volume }))
   const wave = useScrub((fraction) => engine.seek(fraction * engine.layout.samples))
   return (
-    <div className={`lane ${stemClass(stem.name)}${silent ? ' silent' : ''}`} role="group" aria-label={name}>
+    <div className={`lane ${stemClass(stem.name)}${isPart ? ' part' : ''}${silent ? ' silent' : ''}`} role="group" aria-label={name}>
       <div className="controls">
-        <span className="stem-name">{name}</span>
+        <span className="stem-name">{laneName(file)}</span>
         <button
           type="button"
           className="mute"
@@ -71,6 +80,7 @@ export function Lane({ stem, file, fullLevel, mix, setMix, loop, engine }: Props
         <a className="download" href={file.s3_url} download aria-label={`Download ${file.filename}, ${formatSize(file.size)}`}>
           <Icon name="download" />
         </a>
+        {split}
       </div>
       <div className="wave" ref={wave} aria-hidden="true">
         <Wave peaks={stem.peaks} fullLevel={fullLevel} className="unplayed" />

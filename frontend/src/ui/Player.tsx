@@ -1,16 +1,17 @@
 /** The open song: transport, mixer and downloads. */
 import { useEffect, useRef } from 'react'
-import type { ServerConfig, Status } from '../api/types'
+import type { Models, ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
-import { stemClass, stemName } from '../lib/stems'
+import { stemClass } from '../lib/stems'
 import { toggled } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
 import { loopBetween } from '../player/schedule'
 import type { SongList } from '../songs/list'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
-import { Lane } from './Lane'
+import { Lane, laneName } from './Lane'
 import { Ruler } from './Ruler'
+import { SplitControl } from './SplitControl'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
 import { useShortcuts } from './useShortcuts'
 
@@ -19,16 +20,17 @@ interface Props {
   status: Status
   list: SongList
   config: ServerConfig
+  models: Models | null
   onDelete: () => void
 }
 
-export function Player({ title, status, list, config, onDelete }: Props) {
+export function Player({ title, status, list, config, models, onDelete }: Props) {
   const id = status.session_id
   const player = usePlayer(status, () => list.refresh(id))
   const ready = player !== null && player !== 'failed'
   return (
     <div className="player">
-      {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} />}
+      {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} list={list} models={models} />}
       {player === null && <LoadingLanes status={status} />}
       {player === 'failed' && (
         <p className="problem">
@@ -44,6 +46,7 @@ export function Player({ title, status, list, config, onDelete }: Props) {
         title={title}
         status={status}
         mix={ready ? player.mix : null}
+        groups={ready ? player.groups : {}}
         config={config}
         list={list}
         onDelete={onDelete}
@@ -57,9 +60,9 @@ function LoadingLanes({ status }: { status: Status }) {
   return (
     <div className="lanes" aria-busy="true">
       {playableFiles(status).map((file) => (
-        <div key={file.type} className={`lane ${stemClass(file.type)}`}>
+        <div key={file.type} className={`lane ${stemClass(file.type)}${file.from == null ? '' : ' part'}`}>
           <div className="controls">
-            <span className="stem-name">{stemName(file.type)}</span>
+            <span className="stem-name">{laneName(file)}</span>
           </div>
           <div className="wave" />
         </div>
@@ -68,8 +71,16 @@ function LoadingLanes({ status }: { status: Status }) {
   )
 }
 
-function Timeline({ title, player, status }: { title: string; player: LoadedPlayer; status: Status }) {
-  const { engine, stems, mix, setMix, loop, setLoop, playing, buffering, problem } = player
+interface TimelineProps {
+  title: string
+  player: LoadedPlayer
+  status: Status
+  list: SongList
+  models: Models | null
+}
+
+function Timeline({ title, player, status, list, models }: TimelineProps) {
+  const { engine, stems, groups, mix, setMix, loop, setLoop, playing, buffering, problem } = player
   const timeline = useRef<HTMLDivElement>(null)
   const timeText = useRef<HTMLSpanElement>(null)
   const { samples, sampleRate } = engine.layout
@@ -139,9 +150,15 @@ function Timeline({ title, player, status }: { title: string; player: LoadedPlay
             file={(status.output_files ?? []).find((file) => file.type === stem.name) ?? stem.file}
             fullLevel={fullLevel}
             mix={mix}
+            groups={groups}
             setMix={setMix}
             loop={loop}
             engine={engine}
+            split={
+              stem.name in groups ? null : (
+                <SplitControl status={status} stem={stem.name} list={list} models={models} />
+              )
+            }
           />
         ))}
       </div>

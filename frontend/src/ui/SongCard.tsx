@@ -1,7 +1,7 @@
 /** The card of one song, from its upload to its stems. */
 import { useId, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
-import type { ServerConfig } from '../api/types'
+import type { Models, ServerConfig } from '../api/types'
 import { formatDay, formatTime, songTitle } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
 import type { SongList } from '../songs/list'
@@ -17,11 +17,12 @@ interface Props {
   list: SongList
   now: number
   config: ServerConfig
+  models: Models | null
   open: boolean
   onToggle: () => void
 }
 
-export function SongCard({ song, list, now, config, open, onToggle }: Props) {
+export function SongCard({ song, list, now, config, models, open, onToggle }: Props) {
   const phase = phaseOf(song, now)
   const title = songTitle(song.name)
   const titleId = useId()
@@ -60,6 +61,7 @@ export function SongCard({ song, list, now, config, open, onToggle }: Props) {
             status={song.status}
             list={list}
             config={config}
+            models={models}
             onDelete={() => attempt(list.remove(song.key))}
           />
         )}
@@ -69,7 +71,7 @@ export function SongCard({ song, list, now, config, open, onToggle }: Props) {
 }
 
 function Facts({ song, now }: { song: Song; now: number }) {
-  const files = song.status === null ? [] : playableFiles(song.status)
+  const files = song.status === null ? [] : playableFiles(song.status).filter((file) => file.from == null)
   const expiresAt = song.status?.expires_at
   return (
     <p className="facts">

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { OutputFile, Status } from '../api/types'
-import { downloadLinks } from './downloadLinks'
+import { downloadLinks, filesInDisplayOrder } from './downloadLinks'
 
 const file = (type: string): OutputFile => ({ type, filename: `${type}.wav`, s3_url: `https://store/${type}`, size: 1, duration: 1 })
 const song = (zip_url: string | null): Status => ({
@@ -18,6 +18,12 @@ test('without a ZIP every file has a link, vocals first', () => {
   const links = downloadLinks(song(null), true, false)
   expect(links).toMatchObject({ zip: null, mix: false })
   expect(types(links.files)).toEqual(['vocals', 'no_vocals', 'video'])
+})
+
+test('the parts of a stem come behind it', () => {
+  const part = (name: string) => ({ ...file(`vocals.${name}`), from: 'vocals' })
+  const split = { ...song(null), output_files: [file('no_vocals'), file('vocals'), part('other'), part('drums')] }
+  expect(types(filesInDisplayOrder(split))).toEqual(['vocals', 'vocals.drums', 'vocals.other', 'no_vocals'])
 })
 
 test('stems that can’t be played can still be downloaded', () => {

@@ -19,8 +19,15 @@ export function downloadLinks(status: Status, inPlayer: boolean, mixes: boolean)
   return { zip, files, mix: inPlayer && mixes }
 }
 
+/** The files of a session: vocals first, and the parts of a stem behind it. */
 export function filesInDisplayOrder(status: Status): OutputFile[] {
   const files = status.output_files ?? []
-  const order = inDisplayOrder(files.map((file) => file.type))
-  return [...files].sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type))
+  const partsOf = (stem: string | null) => sorted(files.filter((file) => (file.from ?? null) === stem))
+  return partsOf(null).flatMap((file) => [file, ...partsOf(file.type)])
+}
+
+function sorted(files: readonly OutputFile[]): OutputFile[] {
+  const nameOf = (file: OutputFile) => file.type.split('.').at(-1) ?? file.type
+  const order = inDisplayOrder(files.map(nameOf))
+  return [...files].sort((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)))
 }

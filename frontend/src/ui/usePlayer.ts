@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
 import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
-import { defaultMix, gains, type Mix } from '../player/mixer'
+import { gains, type Groups, type Mix, withStems } from '../player/mixer'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
 import { filesInDisplayOrder } from './downloadLinks'
@@ -16,6 +16,8 @@ export interface Stem {
 export interface LoadedPlayer extends PlayerState {
   stems: readonly Stem[]
   engine: Engine
+  /** The stem of each part. A stem that has parts doesn't sound: they do. */
+  groups: Groups
   mix: Mix
   setMix: (mix: Mix) => void
   loop: Loop | null
@@ -27,48 +29,83 @@ export function playableFiles(status: Status): OutputFile[] {
   return filesInDisplayOrder(status).filter((file) => file.peaks_url != null && file.play_url != null)
 }
 
-/** null while the waveforms load; 'failed' when they can't be loaded. */
+/**
+ * null while the waveforms load; 'failed' when they can't be loaded. When parts of a stem come or go, playback continues
+ * at the same place.
+ */
 export function usePlayer(status: Status, refresh: () => Promise<Status>): LoadedPlayer | null | 'failed' {
-  const initial = useRef({ status, refresh })
+  const latest = useRef({ status, refresh })
+  useEffect(() => {
+    latest.current = { status, refresh }
+  })
+  const files = playableFiles(status)
+    .map((file) => file.type)
+    .join('\n')
+  const before = useRef<{ position: number; playing: boolean } | null>(null)
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
   const [state, setState] = useState<PlayerState>(INITIAL_STATE)
-  const [mix, setMix] = useState<Mix>(() => defaultMix(playableFiles(status).map((file) => file.type)))
+  const [channels, setMix] = useState<Mix>({})
   const [loop, setLoop] = useState<Loop | null>(null)
 
   useEffect(() => {
     let mounted = true
-    load(initial.current.status)
-      .catch(async () => load(await initial.current.refresh())) // the links have expired
+    load(latest.current.status)
+      .catch(async () => load(await latest.current.refresh())) // the links have expired
       .then((loaded) => mounted && setStems(loaded))
       .catch(() => mounted && setStems('failed'))
     return () => {
       mounted = false
     }
-  }, [])
+  }, [files])
 
   useEffect(() => {
     if (stems === null || stems === 'failed' || stems.length === 0) return
-    const freshUrls = async () => playableFiles(await initial.current.refresh()).map((file) => file.play_url ?? '')
-    const sources = stems.map(({ name, file, peaks }) => ({ name, peaks, url: file.play_url ?? '' }))
+    const sources = sounding(stems).map(({ name, file, peaks }) => ({ name, peaks, url: file.play_url ?? '' }))
+    const freshUrls = async () => {
+      const fresh = playableFiles(await latest.current.refresh())
+      return sources.map(({ name, url }) => fresh.find((file) => file.type === name)?.play_url ?? url)
+    }
     const created = new Engine(sources, freshUrls, setState)
-    created.prefetch()
+    if (before.current !== null) created.seek(before.current.position)
+    if (before.current?.playing === true) void created.play()
+    else created.prefetch()
     setEngine(created)
-    return () => created.close()
+    return () => {
+      before.current = { position: created.position, playing: created.playing }
+      created.close()
+    }
   }, [stems])
 
+  const groups = useMemo(() => groupsOf(stems === 'failed' ? [] : (stems ?? [])), [stems])
+  const mix = useMemo(
+    () => withStems(channels, stems === 'failed' ? [] : (stems ?? []).map((stem) => stem.name)),
+    [channels, stems],
+  )
+
   useEffect(() => {
-    const stemGains = gains(mix)
-    if (Array.isArray(stems)) (stems as Stem[]).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
-  }, [engine, mix, stems])
+    const stemGains = gains(mix, groups)
+    if (stems === null || stems === 'failed') return
+    sounding(stems).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
+  }, [engine, mix, groups, stems])
 
   useEffect(() => engine?.setLoop(loop), [engine, loop])
 
   return useMemo(() => {
     if (stems === 'failed') return 'failed'
     if (stems === null || engine === null) return null
-    return { ...state, stems, engine, mix, setMix, loop, setLoop }
-  }, [stems, engine, state, mix, loop])
+    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop }
+  }, [stems, engine, state, groups, mix, loop])
+}
+
+function groupsOf(stems: readonly Stem[]): Groups {
+  return Object.fromEntries(stems.flatMap(({ name, file }) => (file.from == null ? [] : [[name, file.from]])))
+}
+
+/** The stems that sound: those without parts. */
+function sounding(stems: readonly Stem[]): Stem[] {
+  const whole = new Set(Object.values(groupsOf(stems)))
+  return stems.filter((stem) => !whole.has(stem.name))
 }
 
 async function load(status: Status): Promise<Stem[]> {

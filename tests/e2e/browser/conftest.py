@@ -137,16 +137,11 @@ def cli_stems(songs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
     return folder / songs["short"].stem
 
 
-@pytest.fixture(scope="package")
-def separated(server: Server, songs: dict[str, Path]) -> str:
-    """Session id of the short song, separated by the server."""
+def separate(server: Server, song: Path) -> str:
+    """Separate a song by the server; return its session id."""
     with httpx.Client(base_url=server.address) as client:
-        upload = client.post(
-            "/upload", json={"fileName": songs["short"].name, "fileType": "audio/wav"}
-        ).json()
-        client.put(
-            upload["uploadUrl"], content=songs["short"].read_bytes(), headers={"Content-Type": "audio/wav"}
-        )
+        upload = client.post("/upload", json={"fileName": song.name, "fileType": "audio/wav"}).json()
+        client.put(upload["uploadUrl"], content=song.read_bytes(), headers={"Content-Type": "audio/wav"})
         session: str = upload["sessionId"]
         client.post("/process", json={"sessionId": session, "s3Key": upload["s3Key"], "model": "lite"})
         for _ in range(600):
@@ -154,3 +149,9 @@ def separated(server: Server, songs: dict[str, Path]) -> str:
                 return session
             time.sleep(0.2)
     raise AssertionError("the song was not separated")
+
+
+@pytest.fixture(scope="package")
+def separated(server: Server, songs: dict[str, Path]) -> str:
+    """Session id of the short song, separated by the server."""
+    return separate(server, songs["short"])
