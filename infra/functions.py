@@ -100,7 +100,7 @@ class Functions(Construct):
             "models": [read_queue],
             "config": [rights.sessions("GetItem")],  # the health check reads the table
             "connect": [
-                rights.sessions("BatchGetItem"),
+                rights.sessions("GetItem", "BatchGetItem"),
                 read_queue,
                 sign_links,
                 rights.connections("PutItem", "Query", "DeleteItem"),
@@ -111,7 +111,7 @@ class Functions(Construct):
         background: dict[str, Statements] = {
             "push": [
                 rights.stream(),
-                rights.sessions("BatchGetItem"),
+                rights.sessions("GetItem", "BatchGetItem"),
                 read_queue,
                 sign_links,
                 rights.connections("Query", "DeleteItem"),

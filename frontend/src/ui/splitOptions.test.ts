@@ -18,7 +18,7 @@ const models: Models = {
 } // prettier-ignore
 const names = (stem: string, from = models) => splitOptions(stem, from, 100).map((option) => option.model)
 
-test('what is left without the vocals can be split into instruments, by the quickest model first', () => {
+test('the song without its vocals can be split into instruments, by the quickest model first', () => {
   expect(names('no_vocals')).toEqual(['lite', 'htdemucs', 'htdemucs_6s'])
   expect(splitOptions('no_vocals', models, 100)[0]).toMatchObject({ seconds: 10, parts: 'Drums, bass, other and vocals' })
 })

@@ -16,6 +16,7 @@ from tests.e2e.browser.steps import open_song
 from tests.e2e.browser.test_accessibility import findings
 from tests.e2e.browser.test_player import samples
 
+LITE = re.compile(r"\blite ·")
 PARTS = ["Vocals", "Drums", "Bass", "Other"]
 
 
@@ -28,7 +29,7 @@ def song(server: Server, songs: dict[str, Path]) -> str:
 def split(page: Page, stem: str = "Accompaniment") -> None:
     """Choose the only model in the menu of a lane."""
     page.get_by_role("button", name=f"Split {stem} further").click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile(r"\blite ·")).click()
+    page.get_by_role("dialog").get_by_role("button", name=LITE).click()
 
 
 def lane(page: Page, name: str) -> Locator:
@@ -105,9 +106,9 @@ def test_is_accessible_and_fits_a_narrow_phone(
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     assert findings(page) == []
-    page.keyboard.press("Escape")
-    split(page)
+    page.get_by_role("dialog").get_by_role("button", name=LITE).press("Enter")
     expect(page.get_by_role("progressbar", name="Splitting Accompaniment")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop splitting Accompaniment")).to_be_focused()
     assert findings(page) == []
     wait_for_parts(page)
     for scheme in ("light", "dark"):
