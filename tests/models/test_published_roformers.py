@@ -14,9 +14,9 @@ from tests.models.roformer_files import write_files
 
 from unbraid.models import load_model_folder
 from unbraid.models.catalog import catalog
+from unbraid.models.checkpoint_convert import convert_checkpoint
 from unbraid.models.roformer import RoformerSizes, mel_bands
 from unbraid.models.roformer_config import read_roformer_config
-from unbraid.models.roformer_files import convert_roformer
 
 # Widths in bins of the 62 bands that all published BS-RoFormers share.
 WIDTHS = [*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129]
@@ -137,7 +137,7 @@ def test_config_is_accepted_and_stems_get_plain_names(name: str, tmp_path: Path)
 def test_conversion_writes_plain_names_and_the_overlap(tmp_path: Path) -> None:
     checkpoint = write_files(tmp_path / "published")
     folder = tmp_path / "model"
-    convert_roformer(
+    convert_checkpoint(
         checkpoint,
         checkpoint.with_suffix(".yaml"),
         folder,

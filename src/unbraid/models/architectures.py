@@ -62,6 +62,8 @@ class Architecture:
     """Whether weights are stored in float32, as published, rather than in float16."""
     rounded: bool = False
     """Whether float32 weights may be rounded to float16. Otherwise that is an error."""
+    large: bool = False
+    """Whether one segment takes most of the allowed memory, so that segments are computed one by one."""
 
 
 def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bool) -> dict[str, Any]:
@@ -248,6 +250,16 @@ ARCHITECTURES = (
         network_arguments=("sizes",),
         graphs=(),
         rounded=True,
+    ),
+    # Its graphs are built too: see `unbraid.models.mdx23c`.
+    Architecture(
+        class_name="MDX23C",
+        published_class=None,
+        network="unbraid.networks.mdx23c.Mdx23c",
+        network_arguments=("sizes",),
+        graphs=(),
+        rounded=True,
+        large=True,
     ),
 )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
+from unbraid.models import mdx23c, roformer
 from unbraid.models.archive_export import files_of
 from unbraid.models.cache import locked, new_model_folder
 from unbraid.models.catalog import CatalogEntry, catalog
@@ -25,7 +26,6 @@ from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, Model, 
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.models.mdx import is_converted
 from unbraid.models.mdx_settings import known_settings
-from unbraid.models.roformer import CLASS_NAME
 from unbraid.models.tar import TarError, TarMember, TarReader
 from unbraid.models.templates import template_of
 
@@ -195,8 +195,8 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
         if not is_converted(folder, mdx):
             raise damaged
         return
-    if entry.roformer:
-        if not _is_roformer(entry, model):
+    if entry.roformer or entry.mdx23c:
+        if not _is_built(entry, model):
             raise damaged
         return
     assert entry.graph is not None
@@ -211,13 +211,14 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
             raise damaged
 
 
-def _is_roformer(entry: CatalogEntry, model: Model) -> bool:
+def _is_built(entry: CatalogEntry, model: Model) -> bool:
     """Whether the model has the stems of `entry`, and each network the graph that belongs to its sizes."""
+    class_name = roformer.CLASS_NAME if entry.roformer else mdx23c.CLASS_NAME
     networks = [member.model for member in model.members] or [model]
     templates = [template_of(network) for network in networks]
     return (model.sources, model.licence) == (entry.sources, entry.licence) and all(
         template is not None
-        and template.class_name == CLASS_NAME
+        and template.class_name == class_name
         and (network.folder / WEIGHTS).stat().st_size == _weights_size(template)
         for network, template in zip(networks, templates, strict=True)
     )

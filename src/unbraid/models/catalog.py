@@ -15,7 +15,7 @@ from unbraid.models.ensemble import common_stems, licence_of
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import load_template
 from unbraid.models.mdx_settings import FORM as MDX_FORM
-from unbraid.models.published import ROFORMER_FORM, ModelFile
+from unbraid.models.published import MDX23C_FORM, ROFORMER_FORM, ModelFile
 
 HERE = Path(__file__).parent
 UNKNOWN_LICENCE = "unknown"
@@ -56,6 +56,8 @@ class CatalogEntry:
     """Of an MDX-Net: the hash of its file in the tables of UVR; see `unbraid.models.mdx`."""
     roformer: bool = False
     """Whether the files are the checkpoint and the config of a band-split transformer (`unbraid.models.roformer`)."""
+    mdx23c: bool = False
+    """The same for an MDX23C (`unbraid.models.mdx23c`)."""
     answers: tuple[str, ...] = ()
     """Words of the questions that the model answers; see `unbraid.models.questions`."""
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -93,6 +95,8 @@ class CatalogEntry:
             graph: str | None = f"mdx{MDX_FORM}"
         elif self.roformer:
             graph = f"roformer{ROFORMER_FORM}"
+        elif self.mdx23c:
+            graph = f"mdx23c{MDX23C_FORM}"
         else:
             graph = self.graph and _graph_hash(self.graph)
         stems = "".join(f".{name}" for name in self.names.values())

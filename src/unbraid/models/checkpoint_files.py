@@ -10,11 +10,11 @@ import re
 from pathlib import Path
 
 from unbraid.errors import ModelError
+from unbraid.models.checkpoint_config import is_config
+from unbraid.models.checkpoint_convert import convert_checkpoint
 from unbraid.models.converted import LICENCE, checksum, folder_for, load_or_convert
 from unbraid.models.folder import Model
-from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
-from unbraid.models.roformer_config import is_config
-from unbraid.models.roformer_files import convert_roformer
+from unbraid.models.published import CHECKPOINTS, MDX23C_FORM, ROFORMER_FORM
 
 CONFIG_ENDINGS = (".yaml", ".yml")
 
@@ -63,10 +63,10 @@ def find_checkpoint(checkpoint: Path) -> Model:
             subject=str(checkpoint),
         )
     sums = [checksum(checkpoint), checksum(config)]
-    folder = folder_for([checkpoint.stem, *sums, ROFORMER_FORM])
+    folder = folder_for([checkpoint.stem, *sums, ROFORMER_FORM, MDX23C_FORM])
 
     def convert() -> None:
-        convert_roformer(
+        convert_checkpoint(
             checkpoint, config, folder, name=checkpoint.stem, version=sums[0][:8], licence=LICENCE
         )
 

@@ -148,6 +148,15 @@ def load_model_folder(folder: Path, load_named: LoadNamed = _no_names) -> Model:
     return model
 
 
+def read_network(folder: Path) -> dict[str, Any]:
+    """Return the class and the sizes of a network whose graph was built from sizes; empty for other networks."""
+    try:
+        network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
+    except FileNotFoundError:  # a model in memory that has only a graph
+        return {}
+    return dict(network)
+
+
 def _unusable(folder: Path, reason: str) -> ModelError:
     return ModelError(f"can't be used: {reason}. Install the model again.", subject=str(folder / DESCRIPTION))
 

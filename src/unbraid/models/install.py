@@ -113,12 +113,12 @@ def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
         labels = {"name": entry.name, "version": entry.version, "licence": entry.licence}
         convert_published(paths[0], entry.place, entry.mdx, entry.names, **labels)
         return
-    if entry.roformer:
-        from unbraid.models.roformer_files import convert_roformer
+    if entry.roformer or entry.mdx23c:
+        from unbraid.models.checkpoint_convert import convert_checkpoint
 
         checkpoint, config = paths
         labels = {"name": entry.name, "version": entry.version, "licence": entry.licence}
-        convert_roformer(
+        convert_checkpoint(
             checkpoint,
             config,
             entry.place,

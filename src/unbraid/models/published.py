@@ -11,6 +11,8 @@ CHECKPOINTS = (".ckpt", ".th", ".pt", ".safetensors")
 """Endings of files with weights that have a config beside them."""
 ROFORMER_FORM = 1
 """Form of the graphs and weights of Roformers. A change of it converts checkpoints and downloads models again."""
+MDX23C_FORM = 1
+"""The same for MDX23C."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
+from unbraid.models.checkpoint_config import is_config
 from unbraid.models.checkpoint_files import checkpoint_called, checkpoints_in, find_checkpoint
 from unbraid.models.convert import convert_bag
 from unbraid.models.converted import LICENCE, checksum, folder_for, intact, load_or_convert
@@ -27,7 +28,6 @@ from unbraid.models.mdx import load_mdx_file
 from unbraid.models.mdx_settings import ENDING as MDX
 from unbraid.models.older_demucs import replacement_for
 from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
-from unbraid.models.roformer_config import is_config
 
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170

@@ -11,7 +11,6 @@ turns the tokens into a complex mask. The networks differ only in their bands an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -21,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.models.folder import DESCRIPTION
-from unbraid.models.graphs import TensorPlace
+from unbraid.models.folder import read_network
+from unbraid.models.graphs import TensorPlace, place_tensors
 
 CHANNELS = 2
 NUMBERS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
@@ -31,8 +30,6 @@ CLASS_NAME = "Roformer"
 
 TOKENS = "tokens"  # output of the graph: (bands, frames, width)
 MASKS = "mask_estimators."  # beginning of the names of tensors that aren't in the graph
-
-ALIGNMENT = 64  # bytes; every tensor in `weights.bin` starts at a multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,24 +186,13 @@ def _mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def layout(sizes: RoformerSizes) -> tuple[TensorPlace, ...]:
-    """Return the places of the tensors in `weights.bin`.
-
-    Matrices are stored in float16. Vectors stay in float32: they take no space, and norms act on every number.
-    """
-    places, offset = [], 0
-    for name, shape in sizes.shapes().items():
-        length = int(np.prod(shape)) * (2 if len(shape) > 1 else 4)
-        places.append(TensorPlace(name, shape, offset, length))
-        offset += length + -length % ALIGNMENT
-    return tuple(places)
+    """Return the places of the tensors in `weights.bin`."""
+    return place_tensors(sizes.shapes())
 
 
 def read_sizes(folder: Path) -> RoformerSizes | None:
     """Return the sizes in the description of a model folder; None for another kind of network."""
-    try:
-        network = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get("network", {})
-    except FileNotFoundError:  # a model in memory that has only a graph
-        return None
+    network = read_network(folder)
     return RoformerSizes.from_dict(network["sizes"]) if network.get("class") == CLASS_NAME else None
 
 

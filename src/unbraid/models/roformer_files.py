@@ -1,26 +1,16 @@
-"""Recognise a published band-split transformer by the names and shapes of its tensors, and convert it."""
+"""Recognise a published band-split transformer by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from itertools import count, pairwise
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from unbraid.errors import ModelError
-from unbraid.models.cache import new_model_folder
-from unbraid.models.convert import write_description, write_network
-from unbraid.models.folder import NETWORKS, SPECTRA, SPECTRUM
-from unbraid.models.readers.packages import Package, read_state
+from unbraid.models.checkpoint_shapes import Shapes, check_settings, check_shapes, highest
+from unbraid.models.graphs import GraphTemplate
 from unbraid.models.readers.tensors import State
 from unbraid.models.roformer import (
-    CHANNELS,
-    CLASS_NAME,
     NUMBERS,
     RoformerSizes,
     block_prefix,
@@ -28,81 +18,21 @@ from unbraid.models.roformer import (
     mel_bands,
     rotation_name,
 )
-from unbraid.models.roformer_config import SIZES, RoformerConfig, read_roformer_config
+from unbraid.models.roformer_config import SIZES, RoformerConfig
 from unbraid.models.templates import roformer_template
 
-NETWORK = "network"  # folder of the network inside a model with a rest
+FAMILY = "BS-RoFormer or Mel-Band RoFormer"
+MARK = "band_split."  # beginning of names of tensors that no other family has
 
 # Every layer has the same rates of its rotations, under its own name.
 ROTATION = re.compile(r"layers\.\d+\.([01])\.layers\.\d+\.0\.rotary_embed\.freqs")
 
-Shapes = Mapping[str, tuple[int, ...]]
-NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
-
-def convert_roformer(
-    checkpoint: Path,
-    config: Path,
-    folder: Path,
-    *,
-    name: str,
-    version: str,
-    licence: str,
-    sources: tuple[str, ...] | None = None,
-    names: Mapping[str, str] = NO_NAMES,
-    overlap: float | None = None,
-) -> None:
-    """Write the model folder for a checkpoint and its config atomically, over an older one.
-
-    `names`: names of stems that replace those of the config. `sources`: the stems that it must have then; None: any.
-    `overlap`: of segments; None: the config's. Raises ModelError if the files don't fit together, or if the folder
-    can't be written.
-    """
-    settings = read_roformer_config(config).renamed(names)
-    if overlap is not None:
-        settings = replace(settings, overlap=overlap)
-    if sources not in (None, settings.stems):
-        raise ModelError(
-            f"separates {', '.join(settings.stems)}, not {', '.join(sources or ())}.", subject=str(config)
-        )
-    state = read_state(checkpoint)
-    try:
-        sizes = sizes_of({tensor: state.shape(tensor) for tensor in state}, settings)
-        _check_rotations(state)
-    except ValueError as error:
-        raise ModelError(f"can't be used with {config.name}: {error}.", subject=str(checkpoint)) from error
-    template = roformer_template(sizes, _description(settings))
-    needed = {place.name for place in template.tensors}
-    package = Package(checkpoint, CLASS_NAME, template.arguments, state.only(needed))
-    labels = {"name": name, "version": version, "licence": licence}
-    with new_model_folder(folder) as new:
-        if settings.rest is None:
-            write_network(package, template, new, labels, template.description)
-            return
-        (new / NETWORK).mkdir()
-        write_network(package, template, new / NETWORK, labels, template.description)
-        (target,) = settings.sources
-        bag = {
-            "sources": [target, settings.rest],
-            "rest": settings.rest,
-            NETWORKS: [{"folder": NETWORK, "weights": {target: 1.0}}],
-        }
-        write_description(new, {**labels, **bag})
-
-
-def _description(settings: RoformerConfig) -> dict[str, Any]:
-    return {
-        "sources": list(settings.sources),
-        "sample_rate": settings.sample_rate,
-        "channels": CHANNELS,
-        "segment": settings.chunk,
-        "fixed_length": "inside",
-        "overlap": settings.overlap,
-        "normalise": False,
-        "stft": {"n_fft": settings.n_fft, "hop": settings.hop, "edges": "centred"},
-        "inputs": [SPECTRUM],
-        "outputs": [SPECTRA],
-    }
+def read_roformer(state: State, settings: RoformerConfig) -> GraphTemplate:
+    """Return the graph of a checkpoint. Raises ValueError if it doesn't fit its config."""
+    sizes = sizes_of({name: state.shape(name) for name in state}, settings)
+    _check_rotations(state)
+    return roformer_template(sizes, settings.description)
 
 
 def sizes_of(shapes: Shapes, settings: RoformerConfig) -> RoformerSizes:
@@ -129,25 +59,17 @@ def sizes_of(shapes: Shapes, settings: RoformerConfig) -> RoformerSizes:
         heads=heads,
         head_width=head_width,
         hidden=_shape(shapes, f"{first}.1.net.1.weight", 2)[0],
-        layers=_highest(shapes, r"layers\.(\d+)\."),
-        time_depth=_highest(shapes, r"layers\.0\.0\.layers\.(\d+)\."),
-        band_depth=_highest(shapes, r"layers\.0\.1\.layers\.(\d+)\."),
-        stems=_highest(shapes, r"mask_estimators\.(\d+)\."),
+        layers=highest(shapes, r"layers\.(\d+)\.", FAMILY),
+        time_depth=highest(shapes, r"layers\.0\.0\.layers\.(\d+)\.", FAMILY),
+        band_depth=highest(shapes, r"layers\.0\.1\.layers\.(\d+)\.", FAMILY),
+        stems=highest(shapes, r"mask_estimators\.(\d+)\.", FAMILY),
         mask_widths=tuple(masks[:-1]),
         transformer_norms="layers.0.0.norm.gamma" in shapes,
         final_norm="final_norm.gamma" in shapes,
         zero_dc=settings.zero_dc,
     )
-    _check_shapes(shapes, sizes)
-    for key, name in SIZES.items():
-        if key in settings.model and settings.model[key] != getattr(sizes, name):
-            raise ValueError(
-                f"model.{key} is {settings.model[key]!r} there, and {getattr(sizes, name)} in the weights"
-            )
-    if sizes.stems != len(settings.sources):
-        raise ValueError(
-            f"it estimates {sizes.stems} stems, and the config names {', '.join(settings.sources)}"
-        )
+    check_shapes(shapes, sizes.shapes(), ROTATION)
+    check_settings(settings, sizes, SIZES, sizes.stems)
     return sizes
 
 
@@ -171,18 +93,6 @@ def _bands(numbers: list[int], settings: RoformerConfig) -> tuple[tuple[int, int
     return bands
 
 
-def _check_shapes(shapes: Shapes, sizes: RoformerSizes) -> None:
-    """Raise ValueError unless a network of these sizes has exactly these tensors."""
-    needed = sizes.shapes()
-    for name, shape in needed.items():
-        if shapes.get(name) != shape:
-            found = " x ".join(map(str, shapes[name])) if name in shapes else "missing"
-            raise ValueError(f"{name} is {found}, and should be {' x '.join(map(str, shape))}")
-    for name in shapes:
-        if name not in needed and not ROTATION.fullmatch(name):
-            raise ValueError(f"it has a tensor that Unbraid doesn't know, {name:.80}")
-
-
 def _check_rotations(state: State) -> None:
     """Raise ValueError unless all layers share the rates of their rotations."""
     for name in state:
@@ -194,14 +104,5 @@ def _check_rotations(state: State) -> None:
 
 def _shape(shapes: Shapes, name: str, dimensions: int) -> tuple[int, ...]:
     if len(shapes.get(name, ())) != dimensions:
-        raise ValueError(f"it is no BS-RoFormer or Mel-Band RoFormer: it has no {name}")
+        raise ValueError(f"it is no {FAMILY}: it has no {name}")
     return shapes[name]
-
-
-def _highest(shapes: Shapes, pattern: str) -> int:
-    """Return the highest number after `pattern` in the names, plus one."""
-    matches = (re.match(pattern, name) for name in shapes)
-    numbers = [int(match[1]) for match in matches if match]
-    if not numbers or max(numbers) > len(shapes):
-        raise ValueError("it is no BS-RoFormer or Mel-Band RoFormer")
-    return max(numbers) + 1

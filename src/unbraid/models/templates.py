@@ -4,30 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from unbraid.models.folder import Model
-from unbraid.models.graphs import GraphTemplate, shipped_template_of
-from unbraid.models.roformer import CLASS_NAME, RoformerSizes, layout, read_sizes
-from unbraid.models.roformer_graph import build_graph
+from unbraid.models import mdx23c, mdx23c_graph, roformer, roformer_graph
+from unbraid.models.folder import Model, read_network
+from unbraid.models.graphs import GraphTemplate, place_tensors, shipped_template_of
+from unbraid.models.mdx23c import Mdx23cSizes
+from unbraid.models.roformer import RoformerSizes
 
 
 def template_of(model: Model) -> GraphTemplate | None:
     """Return the shipped or built graph that equals the graph of `model`; None if there is none."""
-    sizes = None if model.members else read_sizes(model.folder)
-    if sizes is None:
+    network = {} if model.members else read_network(model.folder)
+    description = {"sources": list(model.sources)}
+    if network.get("class") == roformer.CLASS_NAME:
+        template = roformer_template(RoformerSizes.from_dict(network["sizes"]), description)
+    elif network.get("class") == mdx23c.CLASS_NAME:
+        template = mdx23c_template(Mdx23cSizes.from_dict(network["sizes"]), description)
+    else:
         return shipped_template_of(model)
-    template = roformer_template(sizes, {"sources": list(model.sources)})
     return template if template.built == model.graph.read_bytes() else None
 
 
 def roformer_template(sizes: RoformerSizes, description: dict[str, Any]) -> GraphTemplate:
     """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
-    tensors = layout(sizes)
+    graph = roformer_graph.build_graph(sizes, place_tensors(sizes.shapes()))
+    return _template(roformer.CLASS_NAME, sizes, description, graph)
+
+
+def mdx23c_template(sizes: Mdx23cSizes, description: dict[str, Any]) -> GraphTemplate:
+    """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
+    graph = mdx23c_graph.build_graph(sizes, place_tensors(sizes.shapes()))
+    return _template(mdx23c.CLASS_NAME, sizes, description, graph)
+
+
+def _template(
+    class_name: str, sizes: RoformerSizes | Mdx23cSizes, description: dict[str, Any], graph: bytes
+) -> GraphTemplate:
     return GraphTemplate(
-        name=CLASS_NAME.lower(),
-        description={**description, "network": {"class": CLASS_NAME, "sizes": sizes.to_dict()}},
-        class_name=CLASS_NAME,
+        name=class_name.lower(),
+        description={**description, "network": {"class": class_name, "sizes": sizes.to_dict()}},
+        class_name=class_name,
         arguments={"sources": list(description["sources"]), "sizes": sizes.to_dict()},
         defaults={},
-        tensors=tensors,
-        built=build_graph(sizes, tensors),
+        tensors=place_tensors(sizes.shapes()),
+        built=graph,
     )

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from unbraid.cores import usable_cores
 from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
-from unbraid.models.folder import DESCRIPTION
+from unbraid.models.architectures import BY_CLASS
+from unbraid.models.folder import DESCRIPTION, read_network
 from unbraid.models.roformer import read_sizes
 from unbraid.models.templates import template_of
 from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
@@ -129,6 +130,7 @@ class RuntimeLoader:
             threads=threads,
             jobs=self._jobs or self._cpu_jobs(model),
             description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
+            large=_is_large(model),
         )
         if runtime.outputs != set(model.outputs):
             raise ModelError(
@@ -139,9 +141,15 @@ class RuntimeLoader:
         return runtime
 
     def _cpu_jobs(self, model: Model) -> int:
-        if model.segment_s > LONGEST_CONCURRENT_S:
+        if model.segment_s > LONGEST_CONCURRENT_S or _is_large(model):
             return 1
         return min(CPU_JOBS, self._threads or usable_cores())
+
+
+def _is_large(model: Model) -> bool:
+    """Whether one segment takes most of the allowed memory."""
+    architecture = BY_CLASS.get(read_network(model.folder).get("class", ""))
+    return architecture is not None and architecture.large
 
 
 def choose_gpu(model: Model, device: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -19,6 +19,7 @@ import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
+from unbraid.models.cache import cache_folder
 from unbraid.out_of_memory import is_out_of_memory, probe_memory
 from unbraid.separation.runtimes import openvino_passes
 from unbraid.separation.runtimes.openvino_cache import (
@@ -27,6 +28,7 @@ from unbraid.separation.runtimes.openvino_cache import (
     load_compiled,
     store_compiled,
 )
+from unbraid.separation.runtimes.openvino_weights import MovedWeights
 
 # Importing `openvino` imports its model converter, which reports the import over the network, writes an identifier to
 # the home folder, and takes 0.07 s. OpenVINO works without the converter.
@@ -57,6 +59,9 @@ def _core() -> Any:
     return import_openvino().Core()
 
 
+Change = Callable[[Any, ModuleType], None]
+"""A change to a graph, with the module of OpenVINO's operations."""
+
 # One network is compiled or loaded at a time in this process; see `OpenVinoRuntime`.
 _loading = Lock()
 
@@ -69,7 +74,8 @@ class OpenVinoRuntime:
     they are loaded one after the other. Each holds the weights.
 
     `threads`: for all calls together. `description` identifies graph and weights in the key of the cache on disk; None:
-    no caching. Raises ModelError if the graph doesn't load, and MemoryError.
+    no caching. `large`: save memory; see `unbraid.separation.runtimes.openvino_weights`. Raises ModelError if the graph
+    doesn't load, and MemoryError.
     """
 
     any_length = False
@@ -82,6 +88,7 @@ class OpenVinoRuntime:
         threads: int,
         jobs: int,
         description: bytes | None = None,
+        large: bool = False,
     ) -> None:
         self.jobs = jobs
         copies = min(jobs, threads)
@@ -89,7 +96,15 @@ class OpenVinoRuntime:
         options = _options(threads // copies, bound=copies == 1)
         try:
             with _loading:
-                self._compiled = [_load(graph, shapes, options, description) for _ in range(copies)]
+                self._compiled: list[Any] = []
+                self._weights: list[MovedWeights] = []  # OpenVINO may read them again
+                for _ in range(copies):
+                    if large:
+                        compiled, weights = compile_large(graph, shapes, options)
+                        self._weights.append(weights)
+                    else:
+                        compiled = _load(graph, shapes, options, description)
+                    self._compiled.append(compiled)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
@@ -162,13 +177,32 @@ def _compile(graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[
     return _core().compile_model(network, "CPU", dict(options))
 
 
-def prepare_network(graph: Path, shapes: Mapping[str, Sequence[int]]) -> Any:
+def compile_large(
+    graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any]
+) -> tuple[Any, MovedWeights]:
+    """Compile a graph with its weights in a temporary file, which has to stay. Raises RuntimeError."""
+    # Partial sums take three more tensors as large as the song's, and a quarter more time. Without them, the error is
+    # -88 instead of -90 dB (docs/decisions/0041).
+    changes = [change for change in openvino_passes.PASSES if change is not openvino_passes.refine_sums]
+    network = prepare_network(graph, shapes, changes)
+    weights = MovedWeights(
+        network, import_module("openvino.opset13"), import_openvino().Tensor, cache_folder()
+    )
+    probe_memory(THREADS_BYTES)
+    compiled = _core().compile_model(network, "CPU", dict(options))
+    weights.drop()
+    return compiled, weights
+
+
+def prepare_network(
+    graph: Path, shapes: Mapping[str, Sequence[int]], changes: Sequence[Change] = openvino_passes.PASSES
+) -> Any:
     """Read a graph for inputs of these shapes, and apply our changes to it."""
     network = _core().read_model(graph)
     # Static shapes make the compiled graph a quarter faster than dynamic ones.
     network.reshape({name: list(shape) for name, shape in shapes.items()})
     operations = import_module("openvino.opset13")
-    for change in openvino_passes.PASSES:
+    for change in changes:
         change(network, operations)
     return network
 

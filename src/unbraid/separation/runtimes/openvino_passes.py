@@ -127,6 +127,12 @@ def _scalar(value: float, operations: ModuleType) -> Any:
 
 def _is_constant(operation: Any) -> bool:
     """Whether the result of `operation` depends on no input of the network."""
-    if operation.get_type_name() == "Parameter":
-        return False
-    return all(_is_constant(value.get_node()) for value in operation.input_values())
+    pending, seen = [operation], set()
+    while pending:
+        found = pending.pop()
+        if found.get_type_name() == "Parameter":
+            return False
+        if (name := found.get_friendly_name()) not in seen:
+            seen.add(name)
+            pending += [value.get_node() for value in found.input_values()]
+    return True
