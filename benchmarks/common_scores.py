@@ -23,6 +23,7 @@ FILES = {
     "mdx_inst_hq_5": "UVR-MDX-NET-Inst_HQ_5.onnx",
     "mdx_voc_ft": "UVR-MDX-NET-Voc_FT.onnx",
     "mdx_kim_vocal_2": "Kim_Vocal_2.onnx",
+    "mdx23c_instvoc_hq": "MDX23C-8KFFT-InstVoc_HQ.ckpt",
     "htdemucs": "htdemucs.yaml",
     "htdemucs_ft": "htdemucs_ft.yaml",
     "htdemucs_6s": "htdemucs_6s.yaml",

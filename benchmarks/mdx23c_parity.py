@@ -119,6 +119,7 @@ def main() -> None:
         "--overlaps", type=int, default=2, help="networks for each sample (default: %(default)s)"
     )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each program; 0: only the errors")
+    parser.add_argument("--rounding", action="store_true", help="also compare with weights of 32 bits")
     options = parser.parse_args()
     print("| models | same weights | 16-bit weights | audio-separator | Unbraid | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -126,7 +127,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             os.environ[CACHE] = str(Path(name) / "cache")
             comparison = Comparison(options.python, KINDS[kind], Path(name), options.song, options.overlaps)
-            print(comparison.row(options.repeat), flush=True)
+            print(comparison.row(options.repeat, rounding=options.rounding), flush=True)
 
 
 @dataclass(frozen=True)
@@ -139,20 +140,17 @@ class Comparison:
     song: Path
     overlaps: int
 
-    def row(self, repeat: int) -> str:
+    def row(self, repeat: int, *, rounding: bool) -> str:
         """Compare, and return a row of the table."""
         same, rounded = self.folder / "same", self.folder / "rounded"
-        # In processes of their own: the kernel counts the memory of a parent for the programs that it starts.
-        for folder, half in ((same, True), (rounded, False)):
-            _separately(write_models, folder, self.published, half)
         errors = []
-        for folder in (same, rounded):
+        for folder in (same, rounded) if rounding else (same,):
+            # In a process of its own: the kernel counts the memory of a parent for the programs that it starts.
+            _separately(write_models, folder, self.published, folder == same)
             measure([*self._theirs(folder), self.folder / "stems.npy"])
-            errors.append(
-                _separately(
-                    compare, folder / self.published.file, self.song, self.folder / "stems.npy", self.overlaps
-                )
-            )
+            checkpoint = folder / self.published.file
+            error = _separately(compare, checkpoint, self.song, self.folder / "stems.npy", self.overlaps)
+            errors.append(f"{error:.1f} dB")
         overlap = 1 - 1 / self.overlaps
         ours = [
             sys.executable,
@@ -170,7 +168,7 @@ class Comparison:
         for _ in range(repeat):
             for command, measured in zip(([*self._theirs(same), "-"], ours), costs, strict=True):
                 measured.append(measure(command))
-        start = f"| {self.published.names} | {errors[0]:.1f} dB | {errors[1]:.1f} dB |"
+        start = f"| {self.published.names} | {errors[0]} | {errors[1] if rounding else ''} |"
         if not repeat:
             return f"{start} | | |"
         cells = [

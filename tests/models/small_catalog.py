@@ -21,7 +21,7 @@ from unbraid.models.cache import new_model_folder
 from unbraid.models.catalog import CatalogEntry
 from unbraid.models.published import ModelFile
 
-FILES = 41
+FILES = 60
 SIZE = 300_000  # bytes of a file; enough for several progress reports
 
 Put = Callable[[object, str, Any], None]
@@ -74,7 +74,7 @@ def convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
     described = {"name": entry.name, "version": entry.version, "licence": entry.licence}
 
     with new_model_folder(entry.place) as folder:
-        if len(paths) == 1 or entry.roformer:
+        if len(paths) == 1 or entry.roformer or entry.mdx23c:
             spectral_model(folder, [1 / len(entry.sources)] * len(entry.sources), entry.sources, **described)
         else:
             weights = {

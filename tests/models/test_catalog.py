@@ -19,7 +19,7 @@ from unbraid.models.catalog import find_entry
 from unbraid.models.download import OFFLINE
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import template_for
-from unbraid.models.published import CHECKPOINTS, ROFORMER_FORM
+from unbraid.models.published import CHECKPOINTS, MDX23C_FORM, ROFORMER_FORM
 from unbraid.models.readers.packages import signature_of
 from unbraid.models.readers.tensorflow import DATA, INDEX
 from unbraid.models.sources import MIRROR
@@ -29,7 +29,8 @@ DEMUCS = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
 SPLEETER = ["spleeter", "spleeter_4stems", "spleeter_5stems"]
 MDX = [name for name, entry in catalog().items() if entry.mdx]
 ROFORMER = [name for name, entry in catalog().items() if entry.roformer]
-PUBLISHED = [*DEMUCS, *SPLEETER, *MDX, *ROFORMER]
+MDX23C = [name for name, entry in catalog().items() if entry.mdx23c]
+PUBLISHED = [*DEMUCS, *SPLEETER, *MDX, *ROFORMER, *MDX23C]
 ENSEMBLES = ["ensemble_mdx", "ensemble_mdx_melband", "ensemble_demucs"]
 BUNDLED = ["lite", "spleeter_lite", *ENSEMBLES]
 
@@ -44,7 +45,11 @@ def test_every_entry_has_stems_and_a_licence() -> None:
     for name, entry in catalog().items():
         assert entry.name == name
         assert entry.summary
-        assert len(entry.sources) == 2 or {*entry.sources} >= {"drums", "bass", "other", "vocals"}
+        assert (
+            len(entry.sources) == 2
+            or {*entry.sources} >= {"drums", "bass", "other", "vocals"}
+            or entry.answers
+        )
         # `unknown` is said to be so; `test_questions` has the rules for such models.
         known = {"MIT", "MIT, with credit to UVR", "GPL-3.0", "unknown"}
         assert {*entry.licence.split("; ")} <= known
@@ -56,14 +61,15 @@ def test_no_choice_stands_for_a_model_of_unknown_licence() -> None:
             assert "unknown" not in {entry.licence for entry in (catalog()[name], *catalog()[name].members)}
 
 
-@pytest.mark.parametrize("name", ROFORMER)
-def test_a_roformer_is_a_checkpoint_and_its_config(name: str) -> None:
+@pytest.mark.parametrize("name", [*ROFORMER, *MDX23C])
+def test_a_checkpoint_comes_with_its_config(name: str) -> None:
     entry = catalog()[name]
     checkpoint, config = entry.files
     assert Path(checkpoint.name).suffix in CHECKPOINTS and Path(config.name).suffix == ".yaml"
     assert all(len(one.sha256) == 64 for file in entry.files for one in file.all)
     assert find_entry(checkpoint.name) == entry
-    assert not entry.installed and f".roformer{ROFORMER_FORM}" in entry.version
+    form = f".roformer{ROFORMER_FORM}" if entry.roformer else f".mdx23c{MDX23C_FORM}"
+    assert not entry.installed and form in entry.version
 
 
 def test_every_score_has_a_source_and_is_a_mean() -> None:

@@ -8,15 +8,24 @@ const NAMES: Record<string, string> = {
   other: 'Other',
   guitar: 'Guitar',
   piano: 'Piano',
+  hihat: 'Hi-hat',
   no_vocals: 'Accompaniment',
   no_lead_vocals: 'Without lead vocals',
   video: 'Video',
 }
 
-const DISPLAY_ORDER = ['vocals', 'lead_vocals', 'dry', 'clean', 'drums', 'bass', 'guitar', 'piano', 'other', 'reverb', 'noise']
+const DRUM_PIECES = ['kick', 'snare', 'toms', 'hihat', 'ride', 'crash']
+
+const DISPLAY_ORDER = [
+  ...['vocals', 'lead_vocals', 'dry', 'clean', 'drums', ...DRUM_PIECES, 'bass'],
+  ...['guitar', 'piano', 'other', 'reverb', 'noise'],
+]
 
 /** Stems with the colour of another one. */
-const COLOURS: Record<string, string> = { lead_vocals: 'vocals', dry: 'vocals', clean: 'vocals', reverb: 'rest', noise: 'rest' }
+const COLOURS: Record<string, string> = {
+  ...{ lead_vocals: 'vocals', dry: 'vocals', clean: 'vocals', reverb: 'rest', noise: 'rest' },
+  ...Object.fromEntries(DRUM_PIECES.map((piece) => [piece, 'drums'])),
+}
 
 export function stemName(type: string): string {
   const [stem = '', part] = type.split('.')

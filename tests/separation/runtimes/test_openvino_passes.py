@@ -11,7 +11,13 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.separation.conftest import level_db, noise
 
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime, import_openvino
-from unbraid.separation.runtimes.openvino_passes import LONGEST_SUM, keep_channels_last, limit_products
+from unbraid.separation.runtimes.openvino_passes import (
+    LONGEST_SUM,
+    average_rows,
+    keep_channels_last,
+    limit_products,
+)
+from unbraid.separation.runtimes.openvino_weights import MovedWeights
 
 WEIGHTS = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float16)
 ROWS = 10.0 ** np.arange(-4, 16)[:, None] * np.random.default_rng(1).standard_normal((20, 64))
@@ -169,3 +175,47 @@ def test_products_over_columns_keep_channels_last(tmp_path: Path) -> None:
     assert list(product.get_output_shape(0)) == [1, 20, 96, 16]
     changed = openvino.Core().compile_model(network, "CPU", precision)({"mixture": mixture})["product"]
     assert level_db(changed - plain, plain) < -120
+
+
+def test_norms_of_images_are_exact_in_silence() -> None:
+    """Most values are equal, so all roundings of a plain sum have the same sign; here without any products."""
+    openvino, precision = import_openvino(), {"INFERENCE_PRECISION_HINT": "f32"}
+    images = np.full((1, 16, 256, 256), 0.7, np.float32)
+    images[:, :, :12] += noise(16, 12 * 256).reshape(16, 12, 256)
+    operations = openvino.opset13
+    parameter = operations.parameter(list(images.shape), np.float32, name="images")
+    # The convolution keeps channels last, as in networks.
+    identity = operations.constant(np.eye(16, dtype=np.float32)[:, :, None, None])
+    convolved = operations.convolution(parameter, identity, [1, 1], [0, 0], [0, 0], [1, 1])
+    norm = operations.mvn(convolved, np.array([2, 3]), True, 1e-5, "inside_sqrt")
+    network = openvino.Model([norm], [parameter], "images")
+    plain = openvino.Core().compile_model(network, "CPU", precision)([images])[0]
+    average_rows(network, operations)
+    assert "MVN" not in {one.get_type_name() for one in network.get_ordered_ops()}
+    changed = openvino.Core().compile_model(network, "CPU", precision)([images])[0]
+    values = images.astype(np.float64)
+    centred = values - values.mean((2, 3), keepdims=True)
+    exact = centred / np.sqrt((centred**2).mean((2, 3), keepdims=True) + 1e-5)
+    assert level_db(changed - exact, exact) < -110
+    assert level_db(plain - exact, exact) > -100  # otherwise the change would be unnecessary
+
+
+def test_weights_move_to_a_file_and_stay_readable(tmp_path: Path) -> None:
+    """They may be read again after they have left memory. Without a disk, they stay where they are."""
+    graph = products_graph(tmp_path)
+    mixture = noise(20, 64)[None]
+    openvino, results = import_openvino(), []
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (None, tmp_path / "moved", tmp_path / "file"):
+        network = openvino.Core().read_model(graph)
+        if folder is not None:
+            weights = MovedWeights(network, openvino.opset13, openvino.Tensor, folder)
+            found = {one.get_type_name() for one in network.get_ordered_ops()}
+            assert ("Convert" in found) == (folder.name == "file")
+        compiled = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        if folder is not None:
+            weights.drop()
+        results.append(compiled({"mixture": mixture})["layer"])
+    assert list((tmp_path / "moved").iterdir()) == []
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])

@@ -181,9 +181,8 @@ def compile_large(
     graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any]
 ) -> tuple[Any, MovedWeights]:
     """Compile a graph with its weights in a temporary file, which has to stay. Raises RuntimeError."""
-    # Partial sums take three more tensors as large as the song's, and a quarter more time. Without them, the error is
-    # -88 instead of -90 dB (docs/decisions/0041).
-    changes = [change for change in openvino_passes.PASSES if change is not openvino_passes.refine_sums]
+    # The partial sums of `refine_sums` would take three more tensors as large as the largest ones.
+    changes = (openvino_passes.average_rows, *openvino_passes.PASSES)
     network = prepare_network(graph, shapes, changes)
     weights = MovedWeights(
         network, import_module("openvino.opset13"), import_openvino().Tensor, cache_folder()
