@@ -49,6 +49,42 @@ def test_rejects_other_networks(changed: dict[str, Any]) -> None:
         template_for("HTDemucs", {**HTDEMUCS, **changed})
 
 
+HDEMUCS: dict[str, Any] = {"sources": HTDEMUCS["sources"], "segment": 44}
+UNFILTERED = {"wiener_iters": -1, "end_iters": -1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "graph"),
+    [
+        ({}, "hdemucs"),
+        ({"cac": False}, "hdemucs_magnitudes"),
+        ({"cac": False, **UNFILTERED}, "hdemucs_magnitudes_unfiltered"),
+    ],
+)
+@pytest.mark.parametrize(("old", "edges"), [(False, "demucs"), (True, "demucs_old")])
+def test_chooses_a_graph_of_hdemucs_and_the_edges_of_its_transform(
+    arguments: dict[str, Any], graph: str, old: bool, edges: str
+) -> None:
+    template = template_for("HDemucs", {**HDEMUCS, **arguments, "hybrid_old": old})
+    assert template.name == graph
+    assert template.description["stft"] == {"n_fft": 4096, "hop": 1024, "edges": edges}
+    assert load_template(graph).description["stft"]["edges"] == "demucs"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"cac": False, "wiener_iters": 1, "end_iters": 1},
+        {"hybrid": False},
+        {"hybrid_old": "yes"},
+        {"norm_starts": 999},
+    ],
+)
+def test_rejects_other_networks_of_hdemucs(changed: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="no graph for this HDemucs"):
+        template_for("HDemucs", {**HDEMUCS, **changed})
+
+
 def test_missing_argument_is_the_default_of_the_class() -> None:
     with pytest.raises(ModelError, match="no graph"):
         template_for("HTDemucs", {name: HTDEMUCS[name] for name in ("sources", "segment")})

@@ -148,23 +148,33 @@ def _htdemucs(name: str, sources: tuple[str, ...], bottom_channels: int) -> Grap
     )
 
 
-_HDEMUCS = GraphSpec(
-    name="hdemucs",
-    description=_description(FOUR_STEMS, 44, fixed_length=False),
-    arguments={
-        "sources": list(FOUR_STEMS),
-        "segment": 44,
-        **_HYBRID,
-        "depth": 6,
-        "hybrid": True,
-        "hybrid_old": False,
-        "dconv_mode": 1,
-        "dconv_comp": 4,
-        "dconv_attn": 4,
-        "dconv_lstm": 4,
-    },
-    defaults={"segment": 40},
-)
+def _hdemucs(name: str, *, cac: bool, wiener_iters: int = 0) -> GraphSpec:
+    """HDemucs on real and imaginary parts (`cac`) or on magnitudes. `hybrid_old` chooses the transform's edges."""
+    return GraphSpec(
+        name=name,
+        description=_description(FOUR_STEMS, 44, fixed_length=False),
+        arguments={
+            "sources": list(FOUR_STEMS),
+            "segment": 44,
+            **_HYBRID,
+            "wiener_iters": wiener_iters,
+            "end_iters": wiener_iters,
+            "cac": cac,
+            "depth": 6,
+            "hybrid": True,
+            "hybrid_old": False,
+            "dconv_mode": 1,
+            "dconv_comp": 4,
+            "dconv_attn": 4,
+            "dconv_lstm": 4,
+        },
+        defaults={
+            "segment": 40,
+            **({} if cac else {"cac": True}),
+            **({} if wiener_iters == 0 else {"wiener_iters": 0, "end_iters": 0}),
+        },
+    )
+
 
 # 512 frames are patches of the training. The last one is centred on the end of the segment.
 _SPLEETER_SEGMENT = 511 * 1024
@@ -219,8 +229,12 @@ ARCHITECTURES = (
         class_name="HDemucs",
         published_class="demucs.hdemucs.HDemucs",
         network="unbraid.networks.hdemucs.HDemucs",
-        network_arguments=("channels",),
-        graphs=(_HDEMUCS,),
+        network_arguments=("channels", "cac", "wiener_iters"),
+        graphs=(
+            _hdemucs("hdemucs", cac=True),
+            _hdemucs("hdemucs_magnitudes", cac=False),
+            _hdemucs("hdemucs_magnitudes_unfiltered", cac=False, wiener_iters=-1),
+        ),
     ),
     Architecture(
         class_name="Spleeter",

@@ -37,7 +37,7 @@ WAVEFORMS = "waveforms"  # (batch, sources, channels, samples)
 SPECTRA = "spectra"  # (batch, sources, channels, bins, frames, 2)
 
 # How a transform treats the ends of its input; see `unbraid.separation.spectral`.
-Edges = Literal["centred", "demucs"]
+Edges = Literal["centred", "demucs", "demucs_old"]
 EDGES: tuple[Edges, ...] = get_args(Edges)
 
 
@@ -304,7 +304,7 @@ def _check_network(model: Model) -> None:
             )
         if model.edges not in EDGES:
             raise ValueError(f"edges must be {' or '.join(EDGES)}, not {model.edges}")
-        if model.edges == "demucs" and model.n_fft != 4 * model.hop:
+        if model.edges != "centred" and model.n_fft != 4 * model.hop:
             raise ValueError("edges of demucs need a hop of a quarter of the window")
     elif {SPECTRUM, SPECTRA}.intersection((*model.inputs, *model.outputs)):
         raise ValueError("the network works on spectra, but stft is missing")

@@ -25,7 +25,7 @@ from unbraid.models.folder import Model
 FOLDER = Path(__file__).with_name("graphs")
 
 # Arguments that don't change the graph. They go into the description.
-_LABELS = ("sources", "segment")
+_LABELS = ("sources", "segment", "hybrid_old")
 
 LONGEST_SEGMENT_S = 3600  # the longest published segment has 44 s
 
@@ -171,6 +171,8 @@ def _fits(template: GraphTemplate, arguments: Mapping[str, Any]) -> bool:
         sources, segment = list(map(str, complete["sources"])), _samples(template, complete)
     except (TypeError, ValueError):
         return False
+    if type(complete.get("hybrid_old", False)) is not bool:
+        return False
     description = template.description
     if not len(sources) == len(set(sources)) == len(description["sources"]):
         return False
@@ -195,11 +197,12 @@ def _samples(template: GraphTemplate, arguments: Mapping[str, Any]) -> int:
 
 def _labelled(template: GraphTemplate, arguments: Mapping[str, Any]) -> GraphTemplate:
     complete = {**template.arguments, **template.defaults, **arguments}
-    return replace(
-        template,
-        description={
-            **template.description,
-            "sources": list(complete["sources"]),
-            "segment": _samples(template, complete),
-        },
-    )
+    description = {
+        **template.description,
+        "sources": list(complete["sources"]),
+        "segment": _samples(template, complete),
+    }
+    # Argument of HDemucs, which other classes ignore.
+    if "hybrid_old" in template.arguments and complete["hybrid_old"]:
+        description["stft"] = {**description["stft"], "edges": "demucs_old"}
+    return replace(template, description=description)

@@ -35,8 +35,19 @@ class TwoBranches(nn.Module, ABC):
     def middle(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
         """Connect the branches at the bottom: (b, 384, 8, frames) and (b, 384, t) -> the same shapes."""
 
+    def channels_of(self, spectrum: Tensor) -> Tensor:
+        """Return what the first spectral encoder reads: (b, 2, BINS, frames, 2) -> (b, channels, BINS, frames)."""
+        return channels_of(spectrum)
+
+    def spectra_of(self, x: Tensor, spectrum: Tensor) -> Tensor:
+        """Turn the output of the last spectral decoder into spectra, (b, sources, 2, BINS, frames, 2).
+
+        `spectrum`: that of the mixture, as in `forward`.
+        """
+        return spectra_of(x, self.sources)
+
     def forward(self, mixture: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-        x, mean, deviation = standardise(channels_of(spectrum))
+        x, mean, deviation = standardise(self.channels_of(spectrum))
         xt, mean_t, deviation_t = standardise(mixture)
         skips, skips_t, lengths = [], [], []
         for k in range(DEPTH):
@@ -51,4 +62,4 @@ class TwoBranches(nn.Module, ABC):
             x = decoder(x, skips.pop())
             xt = decoder_t(xt, skips_t.pop(), lengths.pop())
         waveforms = (xt * deviation_t + mean_t).reshape(-1, self.sources, *mixture.shape[1:])
-        return waveforms, spectra_of(x * deviation + mean, self.sources)
+        return waveforms, self.spectra_of(x * deviation + mean, spectrum)

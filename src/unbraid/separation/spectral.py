@@ -2,13 +2,16 @@
 
 The transform equals `torch.stft(x, n_fft, hop, hann_window(n_fft), normalized=True, center=False)`: periodic Hann
 window, scaled by 1 / sqrt(n_fft). The inverse is the least-squares inverse (Griffin and Lim, 1984): windowed
-overlap-add, divided by the sum of squared windows. There are two conventions for the ends of the signal:
+overlap-add, divided by the sum of squared windows. There are three conventions for the ends of the signal:
 
     centred   The signal is zero-padded to a multiple of the hop and mirrored at both ends. Frames are centred on the
               multiples of the hop, both ends included: ceil(samples / hop) + 1 frames.
     demucs    As in Hybrid Demucs (arXiv 2111.03600), frames align with a convolution of stride `hop`. 1.5 hops are
               mirrored on the left, and 1.5 hops plus the rest to a multiple of the hop on the right:
               ceil(samples / hop) frames. The highest bin is dropped, and zero in the inverse.
+    demucs_old  As in some networks of Demucs 3 (`hybrid_old` in the published class): zeros instead of mirrored
+              samples. The inverse starts 1.5 hops too early, in the zeros on the left, so that its signal is 1.5 hops
+              late. Its first hop lacks the frame before it. The networks were trained with these errors.
 
 Intermediate results stay in the processor's cache: windowing, transforming and transposing process FRAMES_PER_BLOCK
 frames at a time. Writing whole spectrograms in between would take longer than the transform.
@@ -36,7 +39,7 @@ class Spectral:
             raise ValueError(
                 f"the window has to be even, and two or more times the hop, not {n_fft} and {hop}"
             )
-        if edges == "demucs" and n_fft != 4 * hop:
+        if edges != "centred" and n_fft != 4 * hop:
             raise ValueError(
                 f"with demucs' edges the hop has to be a quarter of the window, not {hop} of {n_fft}"
             )
@@ -45,6 +48,7 @@ class Spectral:
         self._ratio = -(-n_fft // hop)
         self._centred = edges == "centred"
         self.bins = n_fft // 2 + 1 if self._centred else n_fft // 2
+        self._old = edges == "demucs_old"
         self._before = n_fft // 2 if self._centred else hop // 2 * 3
         # Periodic Hann: sin^2 at n_fft points of one period, so that shifted windows sum to a constant.
         window = np.sin(np.pi * np.arange(n_fft) / n_fft) ** 2
@@ -118,7 +122,10 @@ class Spectral:
         """Add final `blocks` (n, hop), numbered from `first`, to their places in the signal."""
         if self._centred and (first < self._ratio - 1 or first + len(blocks) > frames):
             blocks *= self._correction(first, len(blocks), frames)
-        start = first * self.hop - self._before
+        if self._old and first == 0:
+            # The window of the missing frame before the first one is missing in the sum too.
+            blocks[0] *= (self._full / (self._full - self._power[-1])).astype(np.float32)
+        start = first * self.hop - (0 if self._old else self._before)
         begin, end = max(start, 0), min(start + blocks.size, to.size)
         if begin < end:
             to[begin:end] += blocks.reshape(-1)[begin - start : end - start]
@@ -160,6 +167,10 @@ class Spectral:
         padded[..., before:start] = 0
         padded[..., start : start + samples] = signal
         padded[..., start + samples : end] = 0
-        padded[..., :before] = padded[..., before + 1 : 2 * before + 1][..., ::-1]
-        padded[..., end:] = padded[..., end - 1 - after : end - 1][..., ::-1]
+        if self._old:
+            padded[..., :before] = 0
+            padded[..., end:] = 0
+        else:
+            padded[..., :before] = padded[..., before + 1 : 2 * before + 1][..., ::-1]
+            padded[..., end:] = padded[..., end - 1 - after : end - 1][..., ::-1]
         return padded

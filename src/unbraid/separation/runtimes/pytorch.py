@@ -64,9 +64,9 @@ class PyTorchRuntime:
         self._precision = default_precision(self._device) if precision is None else precision
         self._checked = False
         self._spectral = (
-            TorchSpectral(model.n_fft)
-            if model.edges == "demucs"
-            else CentredTorchSpectral(model.n_fft, model.hop)
+            CentredTorchSpectral(model.n_fft, model.hop)
+            if model.edges == "centred"
+            else TorchSpectral(model.n_fft, old=model.edges == "demucs_old")
         )
         self._inputs, self._outputs = model.inputs, model.outputs
         try:

@@ -41,11 +41,15 @@ class CentredTorchSpectral:
 
 
 class TorchSpectral:
-    """STFT and its inverse with Demucs's edges for one window length, on the device of their input."""
+    """STFT and its inverse with Demucs's edges for one window length, on the device of their input.
 
-    def __init__(self, n_fft: int) -> None:
+    `old`: with the edges "demucs_old".
+    """
+
+    def __init__(self, n_fft: int, *, old: bool = False) -> None:
         self.n_fft = n_fft
         self.hop = n_fft // HOPS_PER_WINDOW
+        self._old = old
         self._before = self.hop // 2 * 3
         self._window = torch.hann_window(n_fft)
 
@@ -56,7 +60,7 @@ class TorchSpectral:
         """
         samples = signal.shape[-1]
         before, after = self._before, self._before + -samples % self.hop
-        zeros = max(0, after - samples + 1)
+        zeros = before + after if self._old else max(0, after - samples + 1)
         zeros_after = min(after, zeros)
         zeros_before = zeros - zeros_after
         signal = functional.pad(signal, (zeros_before, zeros_after))
@@ -84,5 +88,10 @@ class TorchSpectral:
         total = functional.pad(blocks[..., 0, :, :], (0, last))
         for k in range(1, HOPS_PER_WINDOW):
             total[..., k : k + blocks.shape[-1]] += blocks[..., k, :, :]
+        if self._old:
+            # The first hop lacks the last block of the frame before it, in the sum of squared windows too.
+            power = self._window[-self.hop :].to(spectra.device).square()
+            total[..., 0] *= SQUARED_WINDOWS_SUM / (SQUARED_WINDOWS_SUM - power)
         signal = total.transpose(-1, -2).flatten(-2)
-        return signal[..., self._before : self._before + samples]
+        start = 0 if self._old else self._before
+        return signal[..., start : start + samples]
