@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
 from unbraid.models.cache import new_model_folder
+from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate, TensorPlace, template_for
+from unbraid.models.parameter_order import published_order
 from unbraid.models.readers.packages import Package
-from unbraid.models.readers.tensors import HALF, SINGLE
+from unbraid.models.readers.quantised import QuantisedState
+from unbraid.models.readers.tensors import HALF, SINGLE, PackageError, Weights
 
 # Entries of a description in which a bag and all its networks agree.
 SHARED = ("sources", "sample_rate", "channels", "overlap", "normalise")
@@ -49,7 +53,7 @@ def convert_bag(
     """
     templates = [_template(package) for package in packages]
     shared = _shared(packages, templates)
-    rows = _weights_by_signature(packages, weights, shared["sources"])
+    rows = _bag_weights_by_signature(packages, weights, shared["sources"])
     descriptions = [
         _with_segment(template, segment_s, package)
         for template, package in zip(templates, packages, strict=True)
@@ -74,9 +78,25 @@ def convert_bag(
 
 def _template(package: Package) -> GraphTemplate:
     try:
-        return template_for(package.class_name, package.arguments)
+        template = template_for(package.class_name, package.arguments)
     except ModelError as error:
         raise _unusable(package, error.message) from error
+    if not isinstance(package.state, QuantisedState):
+        return template
+    if package.class_name != QUANTISED:
+        raise _unusable(package, f"its weights are quantised. Unbraid unpacks those of {QUANTISED} only.")
+    return replace(float32_template(template.name), description=template.description)
+
+
+def _weights(package: Package, template: GraphTemplate) -> Weights:
+    """Return the tensors of a package. Raises ModelError if those without names don't fit the graph."""
+    if not isinstance(package.state, QuantisedState):
+        return package.state
+    shapes = {tensor.name: tensor.shape for tensor in template.tensors}
+    try:
+        return package.state.named({name: shapes[name] for name in published_order(shapes)})
+    except PackageError as error:
+        raise error.about(package.path) from error
 
 
 def _shared(packages: Sequence[Package], templates: Sequence[GraphTemplate]) -> dict[str, Any]:
@@ -91,7 +111,7 @@ def _shared(packages: Sequence[Package], templates: Sequence[GraphTemplate]) -> 
     return first
 
 
-def _weights_by_signature(
+def _bag_weights_by_signature(
     packages: Sequence[Package], weights: Sequence[Sequence[float]] | None, sources: Sequence[str]
 ) -> dict[str, list[float]]:
     """Return the weights of each network by its signature. Weights of a network listed twice add up."""
@@ -137,20 +157,21 @@ def write_network(
     description: Mapping[str, Any],
 ) -> None:
     """Write the model folder of one network into `folder`, which exists. Raises ModelError if a tensor doesn't fit."""
-    _check_tensors(package, template)
+    weights = _weights(package, template)
+    _check_tensors(package, weights, template)
     sums = {
         GRAPH: _write_graph(template, folder / GRAPH),
-        WEIGHTS: _write_weights(package, template, folder / WEIGHTS),
+        WEIGHTS: _write_weights(package, weights, template, folder / WEIGHTS),
     }
     write_description(folder, {**labels, **description, "sha256": sums})
 
 
-def _check_tensors(package: Package, template: GraphTemplate) -> None:
+def _check_tensors(package: Package, weights: Weights, template: GraphTemplate) -> None:
     """Raise ModelError unless the package has exactly the tensors that the graph needs, in their shapes."""
     needed = {tensor.name: tensor.shape for tensor in template.tensors}
     for names, verb in (
-        (needed.keys() - package.state.keys(), "lacks"),
-        (package.state.keys() - needed.keys(), "has"),
+        (needed.keys() - weights.keys(), "lacks"),
+        (weights.keys() - needed.keys(), "has"),
     ):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -160,8 +181,8 @@ def _check_tensors(package: Package, template: GraphTemplate) -> None:
                 "Use the published model.",
             )
     for name, shape in needed.items():
-        if package.state.shape(name) != shape:
-            size, needed_size = _size(package.state.shape(name)), _size(shape)
+        if weights.shape(name) != shape:
+            size, needed_size = _size(weights.shape(name)), _size(shape)
             raise _unusable(
                 package, f"{name} is {size}, the published one is {needed_size}. Use the published model."
             )
@@ -171,14 +192,14 @@ def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str:
+def _write_weights(package: Package, weights: Weights, template: GraphTemplate, path: Path) -> str:
     """Write the tensors to their places in `weights.bin`. Return the SHA-256 of the file."""
     ordered = sorted(template.tensors, key=lambda tensor: tensor.offset)
     assert all(before.offset + before.length <= tensor.offset for before, tensor in pairwise(ordered))
     digest, end = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in ordered:
-            values = _stored_values(package, template, tensor)
+            values = _stored_values(package, weights[tensor.name], template, tensor)
             for content in (bytes(tensor.offset - end), values.reshape(-1).view(np.uint8).data):
                 file.write(content)
                 digest.update(content)
@@ -187,10 +208,9 @@ def _write_weights(package: Package, template: GraphTemplate, path: Path) -> str
 
 
 def _stored_values(
-    package: Package, template: GraphTemplate, tensor: TensorPlace
+    package: Package, values: NDArray[np.floating[Any]], template: GraphTemplate, tensor: TensorPlace
 ) -> NDArray[np.floating[Any]]:
     """Return the tensor as it is stored. Raises ModelError if a weight would change that may not be rounded."""
-    name, values = tensor.name, package.state[tensor.name]
     if values.dtype == (HALF if tensor.float16 else SINGLE):
         return values
     if not tensor.float16:
@@ -201,7 +221,7 @@ def _stored_values(
     if not rounded and not np.array_equal(converted, values):
         raise _unusable(
             package,
-            f"weights in {name} don't fit float16, the published format. Save its state with .half().",
+            f"weights in {tensor.name} don't fit float16, the published format. Save its state with .half().",
         )
     return converted
 

@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.models.folder import WEIGHTS
+
 OPSET = 20
 IR_VERSION = 9
 
 FLOAT, INT64, FLOAT16 = 1, 7, 10  # TensorProto.DataType
 EXTERNAL = 1  # TensorProto.DataLocation
 ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS = 1, 2, 7  # AttributeProto.AttributeType
+
+HALF_SUFFIX = ".float16"  # of the names of weights in float16, before they are cast
 
 _TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64}
 
@@ -57,9 +61,9 @@ class OnnxGraph:
             self._constants[key] = name = self._new_name("c")
             self._initialisers.append(
                 b"".join(_numbers(1, array.shape))
-                + _number(2, _TYPES[array.dtype])
+                + encoded_number(2, _TYPES[array.dtype])
                 + _text(8, name)
-                + _bytes(9, array.astype(array.dtype.newbyteorder("<")).tobytes())
+                + encoded_bytes(9, array.astype(array.dtype.newbyteorder("<")).tobytes())
             )
         return self._constants[key]
 
@@ -68,15 +72,8 @@ class OnnxGraph:
 
         `half`: it is stored in float16, and cast.
         """
-        stored = f"{name}.float16" if half else name
-        places = (("location", self._weights), ("offset", str(offset)), ("length", str(length)))
-        self._initialisers.append(
-            b"".join(_numbers(1, shape))
-            + _number(2, FLOAT16 if half else FLOAT)
-            + _text(8, stored)
-            + b"".join(_bytes(13, _text(1, key) + _text(2, value)) for key, value in places)
-            + _number(14, EXTERNAL)
-        )
+        stored = name + HALF_SUFFIX if half else name
+        self._initialisers.append(external_tensor(stored, shape, offset, length, self._weights, half=half))
         if half:
             self._nodes.append(_node("Cast", [stored], [name], {"to": FLOAT}))
         return name
@@ -97,17 +94,36 @@ class OnnxGraph:
     def content(self) -> bytes:
         """Return the content of the file."""
         graph = (
-            b"".join(_bytes(1, node) for node in self._nodes)
+            b"".join(encoded_bytes(1, node) for node in self._nodes)
             + _text(2, "unbraid")
-            + b"".join(_bytes(5, tensor) for tensor in self._initialisers)
-            + b"".join(_bytes(11, value) for value in self._inputs)
-            + b"".join(_bytes(12, value) for value in self._outputs)
+            + b"".join(encoded_bytes(5, tensor) for tensor in self._initialisers)
+            + b"".join(encoded_bytes(11, value) for value in self._inputs)
+            + b"".join(encoded_bytes(12, value) for value in self._outputs)
         )
-        return _number(1, IR_VERSION) + _text(2, "unbraid") + _bytes(7, graph) + _bytes(8, _number(2, OPSET))
+        return (
+            encoded_number(1, IR_VERSION)
+            + _text(2, "unbraid")
+            + encoded_bytes(7, graph)
+            + encoded_bytes(8, encoded_number(2, OPSET))
+        )
 
     def _new_name(self, kind: str) -> str:
         self._numbered += 1
         return f"{kind}{self._numbered}"
+
+
+def external_tensor(
+    name: str, shape: Sequence[int], offset: int, length: int, file: str = WEIGHTS, *, half: bool
+) -> bytes:
+    """Return the message of a stored weight: `length` bytes of `file` from `offset` on."""
+    places = (("location", file), ("offset", str(offset)), ("length", str(length)))
+    return (
+        b"".join(_numbers(1, shape))
+        + encoded_number(2, FLOAT16 if half else FLOAT)
+        + _text(8, name)
+        + b"".join(encoded_bytes(13, _text(1, key) + _text(2, value)) for key, value in places)
+        + encoded_number(14, EXTERNAL)
+    )
 
 
 def _node(
@@ -120,22 +136,22 @@ def _node(
         b"".join(_text(1, name) for name in inputs)
         + b"".join(_text(2, name) for name in outputs)
         + _text(4, operator)
-        + b"".join(_bytes(5, _attribute(name, value)) for name, value in attributes.items())
+        + b"".join(encoded_bytes(5, _attribute(name, value)) for name, value in attributes.items())
     )
 
 
 def _attribute(name: str, value: int | float | Sequence[int]) -> bytes:
     if isinstance(value, int):
-        return _text(1, name) + _number(3, value) + _number(20, ATTRIBUTE_INT)
+        return _text(1, name) + encoded_number(3, value) + encoded_number(20, ATTRIBUTE_INT)
     if isinstance(value, float):
-        return _text(1, name) + _key(2, 5) + np.float32(value).tobytes() + _number(20, ATTRIBUTE_FLOAT)
-    return _text(1, name) + b"".join(_numbers(8, value)) + _number(20, ATTRIBUTE_INTS)
+        return _text(1, name) + _key(2, 5) + np.float32(value).tobytes() + encoded_number(20, ATTRIBUTE_FLOAT)
+    return _text(1, name) + b"".join(_numbers(8, value)) + encoded_number(20, ATTRIBUTE_INTS)
 
 
 def _value_info(name: str, shape: Sequence[int]) -> bytes:
-    dimensions = b"".join(_bytes(1, _number(1, size)) for size in shape)
-    tensor = _number(1, FLOAT) + _bytes(2, dimensions)
-    return _text(1, name) + _bytes(2, _bytes(1, tensor))
+    dimensions = b"".join(encoded_bytes(1, encoded_number(1, size)) for size in shape)
+    tensor = encoded_number(1, FLOAT) + encoded_bytes(2, dimensions)
+    return _text(1, name) + encoded_bytes(2, encoded_bytes(1, tensor))
 
 
 # Fields in protobuf: https://protobuf.dev/programming-guides/encoding/
@@ -154,17 +170,19 @@ def _key(field: int, wire_type: int) -> bytes:
     return _varint(field << 3 | wire_type)
 
 
-def _number(field: int, value: int) -> bytes:
+def encoded_number(field: int, value: int) -> bytes:
+    """Return a field of an integer."""
     return _key(field, 0) + _varint(value)
 
 
 def _numbers(field: int, values: Sequence[int]) -> list[bytes]:
-    return [_number(field, int(value)) for value in values]
+    return [encoded_number(field, int(value)) for value in values]
 
 
-def _bytes(field: int, content: bytes) -> bytes:
+def encoded_bytes(field: int, content: bytes | memoryview) -> bytes:
+    """Return a field of bytes."""
     return _key(field, 2) + _varint(len(content)) + content
 
 
 def _text(field: int, text: str) -> bytes:
-    return _bytes(field, text.encode())
+    return encoded_bytes(field, text.encode())

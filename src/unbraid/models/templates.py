@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from unbraid.models import mdx23c, mdx23c_graph, roformer, roformer_graph
+from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import Model, read_network
-from unbraid.models.graphs import GraphTemplate, place_tensors, shipped_template_of
+from unbraid.models.graphs import GraphTemplate, place_tensors, shipped_template_of, templates
 from unbraid.models.mdx23c import Mdx23cSizes
 from unbraid.models.roformer import RoformerSizes
 
@@ -20,8 +21,14 @@ def template_of(model: Model) -> GraphTemplate | None:
     elif network.get("class") == mdx23c.CLASS_NAME:
         template = mdx23c_template(Mdx23cSizes.from_dict(network["sizes"]), description)
     else:
-        return shipped_template_of(model)
+        return shipped_template_of(model) or _float32_template_of(model)
     return template if template.built == model.graph.read_bytes() else None
+
+
+def _float32_template_of(model: Model) -> GraphTemplate | None:
+    graph = model.graph.read_bytes()
+    known = (float32_template(shipped.name) for shipped in templates() if shipped.class_name == QUANTISED)
+    return next((template for template in known if template.built == graph), None)
 
 
 def roformer_template(sizes: RoformerSizes, description: dict[str, Any]) -> GraphTemplate:

@@ -153,7 +153,7 @@ RECURSIVE.append(RECURSIVE)
         (lambda d: d["state"].update(a=1), "isn't a tensor"),
         (lambda d: d["state"].update({1: d["state"]["scale"]}), "isn't a tensor"),
         (lambda d: d["state"].update(__quantized=True), "quantised"),
-        (lambda d: d.update(quantizer=Named("diffq.diffq", "DiffQuantizer")), "quantised"),
+        (lambda d: d.update(quantizer=Named("diffq.lsq", "LSQ")), "quantised by LSQ"),
         (lambda d: d["state"].update({"b": d["state"]["scale"]}), "two tensors"),
         (tensor(shape=(5, 3)), "view"),
         (tensor(shape=(3, 4), strides=(4, 1)), "fill its storage"),

@@ -15,14 +15,16 @@ from fractions import Fraction
 from io import FileIO
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.architectures import CLASS_NAMES, SUPPORTED
-from unbraid.models.readers.pickle_names import NetworkClass, SavedTensor
+from unbraid.models.readers.pickle_names import NetworkClass, QuantiserClass, SavedTensor
 from unbraid.models.readers.pickles import LONGEST, read_pickle
-from unbraid.models.readers.safetensors import parse, read_header
-from unbraid.models.readers.tensors import PackageError, State, StoredTensor, size_in_bytes
+from unbraid.models.readers.quantised import INVALID, QuantisedState, quantised_state
+from unbraid.models.readers.safetensors import parse, read_header, rebuild
+from unbraid.models.readers.tensors import LONG, PackageError, State, StoredTensor, Weights, size_in_bytes
 from unbraid.models.readers.torch_zip import Entry, stored_entries
 
 ENDINGS = (".th", ".safetensors")
@@ -38,6 +40,10 @@ STATE_KEYS = ("state_dict", "state")
 # Limits of the nesting and the number of constructor arguments; the published networks have 2 and about 60.
 DEEPEST_ARGUMENT = 4
 MOST_ARGUMENTS = 1000
+
+# The same for quantised weights; a published network has about 2,000 tensors.
+DEEPEST_STATE = 5
+MOST_TENSORS = 10_000
 
 # Names of stems become file names.
 STEM = re.compile(r"\w([\w .-]{0,38}\w)?")
@@ -58,7 +64,7 @@ class Package:
     class_name: str
     """See `unbraid.models.architectures.Architecture.class_name`."""
     arguments: Mapping[str, Argument]
-    state: State
+    state: Weights | QuantisedState
 
     @property
     def signature(self) -> str:
@@ -95,8 +101,6 @@ def read_package(path: Path) -> Package:
 
 def _from_safetensors(path: Path, file: FileIO) -> Package:
     tensors, metadata = read_header(file)
-    if "structure" in metadata:
-        raise PackageError("its weights are quantised", "Use a model that isn't.")
     klass = metadata.get("klass")
     if klass is None or klass not in CLASS_NAMES:
         raise PackageError(
@@ -104,7 +108,11 @@ def _from_safetensors(path: Path, file: FileIO) -> Package:
             f"Unbraid runs {SUPPORTED}. Use another model.",
         )
     args, kwargs = (parse(metadata.get(key, "null")) for key in ("args", "kwargs"))
-    return Package(path, CLASS_NAMES[klass], _arguments(args, kwargs), State(path, tensors))
+    arguments = _arguments(args, kwargs)
+    if "structure" in metadata:
+        state = rebuild(parse(metadata["structure"]), tensors)
+        return Package(path, CLASS_NAMES[klass], arguments, _quantised(path, state))
+    return Package(path, CLASS_NAMES[klass], arguments, State(path, _without_integers(tensors)))
 
 
 def _from_archive(path: Path, file: FileIO) -> Package:
@@ -113,7 +121,8 @@ def _from_archive(path: Path, file: FileIO) -> Package:
     match _unpickled(file, entries, LONGEST):
         case {"klass": NetworkClass(name), "args": args, "kwargs": kwargs, "state": dict() as state}:
             if "__quantized" in state:
-                raise PackageError("its weights are quantised", "Use a model that isn't.")
+                tensors = _Tensors(entries).inside(state, DEEPEST_STATE)
+                return Package(path, name, _arguments(args, kwargs), _quantised(path, tensors))
             return Package(path, name, _arguments(args, kwargs), State(path, _stored(state, entries)))
     raise PackageError("it is not a package of weights: klass, args, kwargs or state is missing or invalid")
 
@@ -131,7 +140,7 @@ def read_state(path: Path) -> State:
             if os.fstat(file.fileno()).st_size > LARGEST_STATE:
                 raise PackageError("it is larger than any known network", "Check its name.")
             if path.suffix == ENDINGS[1]:
-                return State(path, read_header(file)[0])
+                return State(path, _without_integers(read_header(file)[0]))
             _check_start(file)
             entries = stored_entries(file)
             state = _unpickled(file, entries, LONGEST_STATE)
@@ -168,22 +177,80 @@ def _unpickled(file: FileIO, entries: Mapping[str, Entry], longest: int) -> obje
 def _stored(
     state: dict[object, object], entries: Mapping[str, Entry], *, shared: bool = False
 ) -> dict[str, StoredTensor]:
-    stored, taken = {}, set()
+    """Return the tensors of a state. With `shared`, several may have the same numbers."""
+    stored, places = {}, _Tensors(entries)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, SavedTensor):
             raise PackageError(
                 f"its state has an entry that isn't a tensor ({name!r:.80})", "Use another model."
             )
+        if tensor.storage.dtype == LONG:
+            raise _integers("LongStorage")
+        stored[name] = places.place(tensor, name, shared=shared)
+    return stored
+
+
+class _Tensors:
+    """Places of tensors in a file of `torch.save`."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+        self._taken: set[str] = set()
+        self._seen = count()
+
+    def place(self, tensor: SavedTensor, name: str = "", *, shared: bool = False) -> StoredTensor:
+        """Find the numbers of a tensor. Raises PackageError."""
         key = f"data/{tensor.storage.key}"
         length = size_in_bytes(tensor.storage.dtype, tensor.shape)
-        if key not in entries or entries[key].length != length:
+        if key not in self._entries or self._entries[key].length != length:
             raise PackageError(f"a tensor's numbers are missing, or their count is wrong ({name!r:.80})")
-        if key in taken and not shared:
+        if key in self._taken and not shared:
             raise PackageError("two tensors share their numbers", "Save it again with separate tensors.")
-        taken.add(key)
-        entry = entries[key]
-        stored[name] = StoredTensor(tensor.storage.dtype, tensor.shape, entry.offset, length, entry.crc32)
-    return stored
+        self._taken.add(key)
+        entry = self._entries[key]
+        return StoredTensor(tensor.storage.dtype, tensor.shape, entry.offset, length, entry.crc32)
+
+    def inside(self, value: object, depth: int) -> object:
+        """Copy nested lists, tuples and dicts, in which tensors become their places. Raises PackageError."""
+        if next(self._seen) > MOST_TENSORS or depth < 0:
+            raise PackageError(INVALID)
+        match value:
+            case SavedTensor():
+                return self.place(value)
+            case list():
+                return [self.inside(item, depth - 1) for item in value]
+            case tuple():
+                return tuple(self.inside(item, depth - 1) for item in value)
+            case dict():
+                return {key: self.inside(item, depth - 1) for key, item in value.items()}
+        return value
+
+
+def _without_integers(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """Return tensors of a `.safetensors` file. Raises PackageError for integers: only quantised weights have them."""
+    if any(tensor.dtype == LONG for tensor in tensors.values()):
+        raise _integers("I64")
+    return tensors
+
+
+def _integers(kind: str) -> PackageError:
+    return PackageError(f"its numbers have an unsupported type ({kind!r})", "Save it as float16.")
+
+
+def _quantised(path: Path, state: Any) -> QuantisedState:
+    """Read a state of diffq, in which tensors are StoredTensors. Raises PackageError."""
+    match state:
+        case {
+            "__quantized": True,
+            "meta": {
+                "klass": QuantiserClass(kind),
+                "init_kwargs": dict() as settings,
+                "packed": True,
+                **meta,
+            },
+        } if not meta.get("torch_pack"):
+            return quantised_state(path, kind, settings, state)
+    raise PackageError("its weights are quantised in a form that Unbraid can't unpack", "Use another model.")
 
 
 def _arguments(args: object, kwargs: object) -> dict[str, Argument]:

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from unbraid.models.architectures import CLASS_NAMES, SUPPORTED
-from unbraid.models.readers.tensors import HALF, SINGLE, PackageError
+from unbraid.models.readers.quantised import GROUPED, UNIFORM
+from unbraid.models.readers.tensors import HALF, LONG, SINGLE, PackageError
 
 DONT_TRUST = "It may be malicious: don't open it with other programs either."
 
@@ -26,6 +27,13 @@ _FRACTION = re.compile(r"[0-9]{1,18}(/[0-9]{1,18})?")
 @dataclass(frozen=True, slots=True)
 class NetworkClass:
     """The name of the network's class."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuantiserClass:
+    """The name of the class of diffq that quantised the weights."""
 
     name: str
 
@@ -67,9 +75,10 @@ def _tensor(
         raise PackageError("a tensor is invalid")
     count = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if type(size) is not int or type(stride) is not int or size < 1:
+        # diffq saves empty tensors of integers.
+        if type(size) is not int or type(stride) is not int or size < (numbers.dtype != LONG):
             raise PackageError("a tensor has an invalid shape")
-        if size > 1 and stride != count:
+        if size > 1 and 0 not in shape and stride != count:
             raise PackageError("a tensor is a view of another", "Save it again from contiguous tensors.")
         count *= size
     if start != 0 or count != numbers.count:
@@ -103,6 +112,9 @@ NAMES: Final[dict[str, object]] = {
     },
     "torch HalfStorage": HALF,
     "torch FloatStorage": SINGLE,
+    "torch LongStorage": LONG,
+    "diffq.diffq DiffQuantizer": QuantiserClass(GROUPED),
+    "diffq.uniform UniformQuantizer": QuantiserClass(UNIFORM),
     "torch._utils _rebuild_tensor_v2": Factory(_tensor),
     "collections OrderedDict": Factory(_empty_dict),
     "fractions Fraction": Factory(_fraction),
@@ -126,7 +138,10 @@ def resolve(name: str) -> object:
             f"Unbraid runs {SUPPORTED}. Use another model.",
         )
     if name.startswith("diffq"):
-        raise PackageError("its weights are quantised", "Use a model that isn't.")
+        raise PackageError(
+            f"its weights are quantised by {name.split()[-1]:.40}, which Unbraid can't unpack",
+            "Use another model.",
+        )
     raise PackageError(f"it refers to {name.replace(' ', '.')!r:.80}, which weights don't need", DONT_TRUST)
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from fractions import Fraction
 from io import FileIO
 from typing import Any
 
 import numpy as np
 
-from unbraid.models.readers.tensors import HALF, SINGLE, PackageError, StoredTensor, size_in_bytes
+from unbraid.models.readers.pickle_names import QuantiserClass, resolve
+from unbraid.models.readers.tensors import HALF, LONG, SINGLE, PackageError, StoredTensor, size_in_bytes
 
 LONGEST_HEADER = 1 << 20  # bytes of JSON; the published files have 55,000
 METADATA = "__metadata__"
 
-DTYPES: dict[object, np.dtype[Any]] = {"F16": HALF, "F32": SINGLE}
+DTYPES: dict[object, np.dtype[Any]] = {"F16": HALF, "F32": SINGLE, "I64": LONG}
+
+DEEPEST = 5  # levels of the structure of quantised weights
 
 
 def read_header(file: FileIO) -> tuple[dict[str, StoredTensor], dict[str, str]]:
@@ -34,7 +38,7 @@ def read_header(file: FileIO) -> tuple[dict[str, StoredTensor], dict[str, str]]:
         raise PackageError("its header is invalid")
     tensors = {name: _tensor(entry, 8 + length) for name, entry in header.items()}
     end = 8 + length
-    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.offset):
+    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.offset, tensor.length)):
         if tensor.offset != end:
             raise PackageError("its tensors overlap or have gaps between them")
         end += tensor.length
@@ -58,6 +62,32 @@ def _tensor(entry: Any, start: int) -> StoredTensor:
             if size_in_bytes(tensor.dtype, tensor.shape) != tensor.length or begin < 0:
                 raise PackageError("a tensor's shape doesn't fit its length")
             return tensor
+    raise PackageError("its header is invalid")
+
+
+def rebuild(node: Any, tensors: Mapping[str, StoredTensor], depth: int = DEEPEST) -> object:
+    """Build a nested state from its description in the metadata, as `demucs` 4.1.0 does. Raises PackageError.
+
+    A description is a plain value or {KIND: content} with one of the kinds `_tensor`, `_list`, `_tuple`, `_dict` (pairs
+    of key and value) and `_class`.
+    """
+    match node:
+        case None | bool() | int() | float() | str():
+            return node
+        case {"_tensor": str() as name} if name in tensors:
+            return tensors[name]
+        case {"_list": list() as items} if depth:
+            return [rebuild(item, tensors, depth - 1) for item in items]
+        case {"_tuple": list() as items} if depth:
+            return tuple(rebuild(item, tensors, depth - 1) for item in items)
+        case {"_dict": list() as pairs} if depth and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+        ):
+            return {key: rebuild(item, tensors, depth - 1) for key, item in pairs}
+        case {"_class": str() as name}:
+            known = resolve(" ".join(name.rsplit(".", 1)))
+            if isinstance(known, QuantiserClass):
+                return known
     raise PackageError("its header is invalid")
 
 

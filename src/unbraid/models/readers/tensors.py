@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from unbraid.models.readers.crc32c import masked_crc32c
 
 HALF = np.dtype("<f2")
 SINGLE = np.dtype("<f4")
+LONG = np.dtype("<i8")  # packed levels of quantised weights
 
 MOST_DIMENSIONS = 8  # the networks use up to 4
 
@@ -52,12 +54,21 @@ class StoredTensor:
 
 def size_in_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     """Return the size of a tensor in bytes. Raises PackageError for an invalid shape."""
-    if len(shape) > MOST_DIMENSIONS or any(type(size) is not int or size < 1 for size in shape):
+    least = 0 if dtype == LONG else 1  # diffq packs equal numbers of bits into no bits
+    if len(shape) > MOST_DIMENSIONS or any(type(size) is not int or size < least for size in shape):
         raise PackageError("a tensor has an invalid shape")
     return math.prod(shape) * dtype.itemsize
 
 
-class State(Mapping[str, NDArray[np.floating[Any]]]):
+class Weights(Mapping[str, NDArray[np.floating[Any]]]):
+    """Tensors by name, which are read from disk on access."""
+
+    @abstractmethod
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor without reading it."""
+
+
+class State(Weights):
     """The tensors of a file by name, float16 or float32. Each access reads a tensor from disk.
 
     Access raises ModelError if the file has changed, if the checksum is wrong, or if a weight is infinite or NaN.
@@ -70,7 +81,7 @@ class State(Mapping[str, NDArray[np.floating[Any]]]):
     def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
         tensor = self._tensors[name]
         try:
-            return _read(self._path, tensor)
+            return read_tensor(self._path, tensor)
         except OSError as error:
             raise ModelError(f"can't be read: {read_cause(error)}.", subject=str(self._path)) from error
         except PackageError as error:
@@ -91,7 +102,8 @@ class State(Mapping[str, NDArray[np.floating[Any]]]):
         return self._tensors[name].shape
 
 
-def _read(path: Path, tensor: StoredTensor) -> NDArray[np.floating[Any]]:
+def read_tensor(path: Path, tensor: StoredTensor) -> NDArray[Any]:
+    """Read a tensor. Raises PackageError for one that is damaged, infinite or NaN, and OSError."""
     with path.open("rb", buffering=0) as file:
         file.seek(tensor.offset)
         content = file.read(tensor.length)
@@ -102,6 +114,8 @@ def _read(path: Path, tensor: StoredTensor) -> NDArray[np.floating[Any]]:
     if tensor.masked_crc32c is not None and masked_crc32c(content) != tensor.masked_crc32c:
         raise PackageError("it is damaged: a checksum in it is wrong")
     values = np.frombuffer(content, tensor.dtype).reshape(tensor.shape)
+    if tensor.dtype == LONG:  # bits
+        return values
     # An exponent of all ones means infinity or NaN (IEEE 754). Compare integers, because numpy's float16 is slow.
     exponents = values.view("<u2") & 0x7C00 if tensor.dtype == HALF else values.view("<u4") & 0x7F80_0000
     if exponents.max() == (0x7C00 if tensor.dtype == HALF else 0x7F80_0000):
