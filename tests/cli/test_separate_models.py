@@ -32,9 +32,9 @@ def test_an_older_demucs_model_is_an_error_that_says_what_to_use(
     write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = write_wave(tmp_path / "song.wav", seconds=0.1)
-    assert main(["separate", str(song), "-m", "mdx_extra", "-o", str(tmp_path / "out")]) == 1
+    assert main(["separate", str(song), "-m", "mdx", "-o", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "mdx_extra is a Demucs model of an older generation" in line
+    assert "mdx is a Demucs model of an older generation" in line
     assert "Use htdemucs" in line
     assert not (tmp_path / "out").exists()
 

@@ -111,7 +111,7 @@ def test_a_damaged_file_warns(model_folder: Path, song: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("mdx_extra", "Use htdemucs"), ("no-such-model", "no-such-model"), ("f7e0c4bc", "htdemucs_ft")],
+    [("mdx", "Use htdemucs"), ("no-such-model", "no-such-model"), ("f7e0c4bc", "f7e0c4bc-ba3fe64a.th")],
 )
 def test_an_unavailable_model_is_a_model_error(name: str, word: str) -> None:
     with pytest.raises(LoadModelError, match=word) as error:

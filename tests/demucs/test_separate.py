@@ -60,9 +60,7 @@ def test_the_function_uses_the_options_of_the_process(
     assert len(stems(song.parent / "separated")) == 4
 
 
-@pytest.mark.parametrize(
-    ("options", "code"), [(["missing.mp3"], 1), (["-n", "mdx_extra"], 1), (["--karaoke"], 2)]
-)
+@pytest.mark.parametrize(("options", "code"), [(["missing.mp3"], 1), (["-n", "mdx"], 1), (["--karaoke"], 2)])
 def test_a_failure_exits_with_the_code_of_the_command(
     options: list[str], code: int, song: Path, model_folder: Path
 ) -> None:

@@ -15,17 +15,17 @@ import unbraid.models
 from unbraid.models import catalog, find_model
 from unbraid.models.auto import ORDERS
 from unbraid.models.cache import CACHE
-from unbraid.models.catalog import find_entry
+from unbraid.models.catalog import find_entry, networks
 from unbraid.models.download import OFFLINE
 from unbraid.models.folder import DESCRIPTION
-from unbraid.models.graphs import template_for
-from unbraid.models.published import CHECKPOINTS, MDX23C_FORM, ROFORMER_FORM
-from unbraid.models.readers.packages import signature_of
+from unbraid.models.graphs import load_template, template_for
+from unbraid.models.published import CHECKPOINTS, MDX23C_FORM, ROFORMER_FORM, signature_of
 from unbraid.models.readers.tensorflow import DATA, INDEX
 from unbraid.models.sources import MIRROR
 
 ROOT = Path(__file__).parents[2]
-DEMUCS = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi"]
+DEMUCS_3 = ["mdx_extra", "mdx_extra_q"]
+DEMUCS = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", *DEMUCS_3]
 SPLEETER = ["spleeter", "spleeter_4stems", "spleeter_5stems"]
 MDX = [name for name, entry in catalog().items() if entry.mdx]
 ROFORMER = [name for name, entry in catalog().items() if entry.roformer]
@@ -89,14 +89,14 @@ def test_published_files_have_full_checksum_and_size(name: str) -> None:
         assert len(file.sha256) == 64
         # The published file name ends in the first eight digits of the checksum.
         assert urlsplit(file.url).path.endswith(f"-{file.sha256[:8]}.th")
-        assert 50e6 < file.size < 200e6
+        assert 35e6 < file.size < 200e6
         assert file.source is None or file.source in entry.sources
 
 
 def test_published_files_have_a_second_source() -> None:
     for name in (*DEMUCS, "spleeter"):
         for file in catalog()[name].files:
-            if name == "hdemucs_mmi":  # its authors publish it in one place
+            if name in ("hdemucs_mmi", *DEMUCS_3):  # their authors publish them in one place
                 assert not file.instead
                 continue
             (other,) = file.instead
@@ -177,6 +177,28 @@ def test_graph_fits_the_published_arguments(name: str, class_name: str, argument
     assert {entry.name for entry in catalog().values() if entry.graph} == {*DEMUCS, *SPLEETER}
     assert {entry.name for entry in catalog().values() if entry.files} == set(PUBLISHED)
     assert catalog()[name].graph == template_for(class_name, arguments).name
+
+
+@pytest.mark.parametrize("name", DEMUCS_3)
+def test_bags_of_demucs_3_have_networks_of_two_graphs(name: str) -> None:
+    entry = catalog()[name]
+    graphs = {template_for("HDemucs", {**HDEMUCS_MMI, "cac": cac}).name for cac in (True, False)}
+    assert entry.graph == "+".join(sorted(graphs))
+    assert (len(entry.files), entry.segment_s, {file.source for file in entry.files}) == (4, 44, {None})
+    assert entry.version.endswith("+".join(load_template(graph).fingerprint[:8] for graph in sorted(graphs)))
+
+
+def test_signature_names_one_network() -> None:
+    assert find_entry("955717e8") == catalog()["htdemucs"]
+    for signature, name in (("f7e0c4bc", "htdemucs_ft"), ("a1d90b5c", "mdx_extra")):
+        entry, bag = find_entry(signature), catalog()[name]
+        assert entry is not None
+        (file,) = entry.files
+        assert file.name.startswith(signature) and file.source is None
+        assert (entry.name, entry.sources, entry.licence) == (signature, bag.sources, bag.licence)
+        assert entry.place != bag.place
+    assert not {"spleeter", "lite"} & networks().keys()
+    assert len(networks()) == 1 + 4 + 1 + 1 + 4 + 4
 
 
 def test_documentation_has_every_file_score_and_setting() -> None:

@@ -21,6 +21,7 @@ from tests.separation.known_models import spectral_model
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog, find_installed, find_model, graphs
+from unbraid.models.catalog import networks
 from unbraid.models.graphs import load_template
 from unbraid.models.older_demucs import OLDER
 from unbraid.models.published import ModelFile
@@ -33,9 +34,9 @@ def test_unknown_name_lists_the_known_ones(find: Callable[[str], object]) -> Non
 
 
 @pytest.mark.parametrize("find", [find_model, find_installed])
-@pytest.mark.parametrize("name", ["mdx_extra", "mdx_extra_q", "83fc094f", "demucs48_hq", "tasnet"])
+@pytest.mark.parametrize("name", ["mdx", "mdx_q", "0d19c1c6", "demucs48_hq", "tasnet"])
 def test_name_of_an_older_demucs_model_says_what_to_use(find: Callable[[str], object], name: str) -> None:
-    with pytest.raises(ModelError, match=f"^{name} is .*older generation.* Use htdemucs, .* or hdemucs_mmi"):
+    with pytest.raises(ModelError, match=f"^{name} is .*older generation.* Use htdemucs, .* or mdx_extra"):
         find(name)
 
 
@@ -48,8 +49,8 @@ def test_a_folder_may_have_the_name_of_an_older_model(
 
 
 def test_replacements_of_older_models_exist() -> None:
-    assert {"htdemucs", "hdemucs_mmi"} <= catalog().keys()
-    assert not OLDER & catalog().keys()
+    assert {"htdemucs", "mdx_extra"} <= catalog().keys()
+    assert not OLDER & {*catalog(), *networks()}
 
 
 def test_accepts_the_path_of_a_folder(tmp_path: Path) -> None:

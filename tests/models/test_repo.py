@@ -218,10 +218,10 @@ def test_unknown_name_lists_the_known_ones(repo: Path) -> None:
 
 
 def test_name_of_an_older_demucs_model_says_what_to_use(repo: Path) -> None:
-    with pytest.raises(ModelError, match=r"mdx_extra is .* Use htdemucs"):
-        find_in_repo("mdx_extra", repo)
-    published(repo / "mdx_extra.th", draw(TINY, 5))  # a user's own network may have the name
-    assert find_in_repo("mdx_extra", repo).name == "mdx_extra"
+    with pytest.raises(ModelError, match=r"mdx is .* Use htdemucs"):
+        find_in_repo("mdx", repo)
+    published(repo / "mdx.th", draw(TINY, 5))  # a user's own network may have the name
+    assert find_in_repo("mdx", repo).name == "mdx"
 
 
 def test_missing_network_says_where_to_put_it(repo: Path) -> None:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from unbraid.errors import ModelError
 from unbraid.models import catalog
+from unbraid.models.catalog import networks
 from unbraid.models.older_demucs import replacement_for
-from unbraid.models.readers.packages import signature_of
 from unbraid.models.repo import scan_repo
 
 HUB = "hf://"
@@ -41,31 +41,11 @@ def choose_model(name: str, repo: Path | None) -> ModelChoice:
         return ModelChoice(published, folder)
     if repo is not None or name in catalog():
         return ModelChoice(name, folder)
-    if name in (signatures := _signatures()):
-        return ModelChoice(_single(name, signatures[name]), folder)
+    if name in networks():
+        return ModelChoice(networks()[name].name, folder)
     if Path(name).is_dir():
         return ModelChoice(name, Path(name).resolve().name)
     return ModelChoice(name, folder)
-
-
-def _signatures() -> Mapping[str, str]:
-    """Map the signature of each published network to its model."""
-    return {
-        signature_of(Path(file.name)): entry.name
-        for entry in catalog().values()
-        for file in entry.files
-        if not entry.checkpoint and not entry.mdx
-    }
-
-
-def _single(signature: str, model: str) -> str:
-    """Return `model` if it has no other networks. Raises ModelError."""
-    if len(catalog()[model].files) > 1:
-        raise ModelError(
-            f"{signature} is one of the networks of {model}. Use them together with -n {model}."
-            " To use only this network, put its file into a folder and add --repo FOLDER."
-        )
-    return model
 
 
 class AvailableModels(NamedTuple):
@@ -85,12 +65,7 @@ def available_models(repo: Path | None) -> AvailableModels:
             contents.bags, {name: files[0] for name, files in sorted(contents.networks.items())}
         )
     bags = {entry.name: entry.place for entry in catalog().values()}
-    single = {
-        signature: catalog()[model].files[0].url
-        for signature, model in _signatures().items()
-        if len(catalog()[model].files) == 1
-    }
-    return AvailableModels(bags, single)
+    return AvailableModels(bags, {signature: entry.files[0].url for signature, entry in networks().items()})
 
 
 def list_models(repo: Path | None) -> str:

@@ -220,8 +220,8 @@ def run_export(arguments: argparse.Namespace) -> int:
 def run_import(arguments: argparse.Namespace) -> int:
     """Install the models of an exported file, and print a line for each. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay, can_draw
-    from unbraid.models import catalog
     from unbraid.models.archive_import import import_models
+    from unbraid.models.catalog import find_entry
 
     display, code = DownloadDisplay(arguments.file.name), 0
     try:
@@ -229,7 +229,9 @@ def run_import(arguments: argparse.Namespace) -> int:
         for model in import_models(arguments.file, progress, display.notice):
             display.clear()
             if model.problem is None:
-                write_result(f"{model.name} is installed: {catalog()[model.name].place}\n")
+                entry = find_entry(model.name)
+                assert entry is not None
+                write_result(f"{model.name} is installed: {entry.place}\n")
             else:
                 say(model.problem)
                 code = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +19,10 @@ from unbraid.files.oserrors import read_cause
 from unbraid.models import mdx23c, roformer
 from unbraid.models.archive_export import files_of
 from unbraid.models.cache import locked, new_model_folder
-from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.catalog import CatalogEntry, find_entry
 from unbraid.models.convert import SHARED
 from unbraid.models.download import DownloadProgress
+from unbraid.models.float32_graph import float32_name
 from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, Model, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.models.mdx import is_converted
@@ -31,9 +32,9 @@ from unbraid.models.templates import template_of
 
 EXPORT = "unbraid models export"  # the command
 
-# Largest size of each file in bytes. The largest published ones have 4 kB, 0.9 MB and 196 MB.
+# Largest size of each file in bytes. The largest published ones have 4 kB, 0.9 MB and 335 MB.
 LIMITS = {DESCRIPTION: 1 << 18, GRAPH: 1 << 24, WEIGHTS: 1 << 30}
-LARGEST_MODEL = 1 << 30  # bytes; three times the largest published model
+LARGEST_MODEL = 2 << 30  # bytes; mdx_extra_q has 1.34 GB
 MOST_FILES = 64  # of a model; the largest bag has 13
 
 # MODEL/FILE, or MODEL/NETWORK/FILE in a bag.
@@ -114,8 +115,8 @@ def _import(
     notice: Callable[[str], object] | None,
 ) -> str | None:
     """Install a model. Return why that is impossible, or None. Raises TarError, and ModelError for the cache."""
-    entry = catalog().get(name)
-    if entry is None:
+    entry = find_entry(name)
+    if entry is None or entry.name != name:
         return f"This version of Unbraid has no model {name}. Use the version that exported it."
     if not entry.files:
         return f"{name} comes with Unbraid. It needs no import."
@@ -200,14 +201,17 @@ def _check(entry: CatalogEntry, folder: Path) -> None:
             raise damaged
         return
     assert entry.graph is not None
-    template = load_template(entry.graph)
-    settings = {**template.description, "sources": list(entry.sources), "licence": entry.licence}
-    networks = {member.model.folder for member in model.members}
+    templates = [load_template(name) for name in entry.graph.split("+")]
+    settings = {**templates[0].description, "sources": list(entry.sources), "licence": entry.licence}
+    networks = [member.model for member in model.members]
     shared = {key: settings[key] for key in (*SHARED, "segment", "licence")}
     if networks and not _is_described(folder, shared, NETWORKS):
         raise damaged
-    for network in networks or {folder}:
-        if not (_is_described(network, settings, "sha256") and _fits(network, template)):
+    for network in networks or [model]:
+        # Published arguments choose the edges of the transform among those of Demucs.
+        if network.edges != "centred" and settings["stft"]["edges"] != "centred":
+            settings["stft"] = {**settings["stft"], "edges": network.edges}
+        if not (_is_described(network.folder, settings, "sha256") and _fits(network, templates)):
             raise damaged
 
 
@@ -237,7 +241,12 @@ def _is_described(folder: Path, settings: Mapping[str, Any], other: str) -> bool
     )
 
 
-def _fits(folder: Path, template: GraphTemplate) -> bool:
-    """Whether the graph is the shipped one, and the weights have its size."""
-    same_graph = (folder / GRAPH).read_bytes() == template.graph.read_bytes()
-    return same_graph and (folder / WEIGHTS).stat().st_size == _weights_size(template)
+def _fits(network: Model, templates: Sequence[GraphTemplate]) -> bool:
+    """Whether the graph is one of the shipped ones, also with float32 weights, and the weights have its size."""
+    template = template_of(network)
+    names = [name for shipped in templates for name in (shipped.name, float32_name(shipped.name))]
+    return (
+        template is not None
+        and template.name in names
+        and (network.folder / WEIGHTS).stat().st_size == _weights_size(template)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from unbraid.models.ensemble import common_stems, licence_of
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import load_template
 from unbraid.models.mdx_settings import FORM as MDX_FORM
-from unbraid.models.published import MDX23C_FORM, ROFORMER_FORM, ModelFile
+from unbraid.models.published import MDX23C_FORM, PACKAGES, ROFORMER_FORM, ModelFile, signature_of
 
 HERE = Path(__file__).parent
 UNKNOWN_LICENCE = "unknown"
@@ -46,7 +46,9 @@ class CatalogEntry:
     folder: Path | None = None
     """Folder of a bundled model or bag; None for a model that has to be downloaded."""
     graph: str | None = None
-    """Name of the graph of a model that has to be downloaded."""
+    """Name of the graph of a model that has to be downloaded. The networks of a bag may have one of several, `a+b`."""
+    segment_s: float | None = None
+    """Length of the segments of a bag; None: that of its networks."""
     files: tuple[ModelFile, ...] = ()
     aliases: tuple[str, ...] = ()
     """Other names that users may type."""
@@ -133,9 +135,9 @@ class CatalogEntry:
 
 
 @cache
-def _graph_hash(name: str) -> str:
-    """First eight digits of a graph's fingerprint."""
-    return load_template(name).fingerprint[:8]
+def _graph_hash(names: str) -> str:
+    """First eight digits of each graph's fingerprint."""
+    return "+".join(load_template(name).fingerprint[:8] for name in names.split("+"))
 
 
 @cache
@@ -147,11 +149,40 @@ def catalog() -> Mapping[str, CatalogEntry]:
 
 
 def find_entry(name: str) -> CatalogEntry | None:
-    """Return the model with that name or alias; None if there is none."""
+    """Return the model with that name, alias or signature; None if there is none."""
     for entry in catalog().values():
         if name == entry.name or name in entry.aliases:
             return entry
-    return None
+    return networks().get(name)
+
+
+def networks() -> Mapping[str, CatalogEntry]:
+    """Return the published networks of Demucs by their signature: a model of one network, or a network of a bag.
+
+    A network of a bag estimates all sources, also if the bag uses it for one.
+    """
+    return {
+        signature_of(Path(file.name)): entry if len(entry.files) == 1 else _network(entry, file)
+        for entry in catalog().values()
+        for file in entry.files
+        if Path(file.name).suffix == PACKAGES[0]
+    }
+
+
+def _network(bag: CatalogEntry, file: ModelFile) -> CatalogEntry:
+    work = bag.speed.all_stems / len(bag.files)
+    return replace(
+        bag,
+        name=signature_of(Path(file.name)),
+        summary=f"one of the networks of {bag.name}",
+        speed=Speed(work, work),
+        files=(replace(file, source=None),),
+        aliases=(),
+        answers=(),
+        scores={},
+        sdr_db={},
+        sdr_source=None,
+    )
 
 
 def read_catalog(text: str) -> dict[str, CatalogEntry]:

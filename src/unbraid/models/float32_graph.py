@@ -30,8 +30,13 @@ def float32_template(name: str) -> GraphTemplate:
     shipped = load_template(name)
     places = _places(shipped.tensors)
     return replace(
-        shipped, name=f"{name}_float32", tensors=places, built=_graph(shipped.read_graph(), places)
+        shipped, name=float32_name(name), tensors=places, built=_graph(shipped.read_graph(), places)
     )
+
+
+def float32_name(name: str) -> str:
+    """Return the name of the graph with float32 weights."""
+    return f"{name}_float32"
 
 
 def _places(tensors: Iterable[TensorPlace]) -> tuple[TensorPlace, ...]:

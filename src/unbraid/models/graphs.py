@@ -109,6 +109,11 @@ def templates() -> tuple[GraphTemplate, ...]:
     return tuple(_read(path) for path in sorted(FOLDER.glob("*.json")))
 
 
+def names_of(class_name: str) -> tuple[str, ...]:
+    """Return the names of the shipped graphs of a class."""
+    return tuple(template.name for template in templates() if template.class_name == class_name)
+
+
 def fingerprint_of_all() -> str:
     """Return the SHA-256 of all graphs and their tables."""
     digest = hashlib.sha256()

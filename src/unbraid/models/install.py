@@ -146,4 +146,5 @@ def _convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
             name=entry.name,
             version=entry.version,
             licence=entry.licence,
+            segment_s=entry.segment_s,
         )

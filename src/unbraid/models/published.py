@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 PACKAGE = "pkg:pypi/"
 
 CHECKPOINTS = (".ckpt", ".th", ".pt", ".safetensors")
 """Endings of files with weights that have a config beside them."""
+PACKAGES = (".th", ".safetensors")
+"""Endings of files with a Demucs network: its class, its arguments and its weights."""
 ROFORMER_FORM = 1
 """Form of the graphs and weights of Roformers. A change of it converts checkpoints and downloads models again."""
 MDX23C_FORM = 1
@@ -55,3 +58,9 @@ class ModelFile:
     def all(self) -> tuple[ModelFile, ...]:
         """This file and those that may be used instead."""
         return (self, *self.instead)
+
+
+def signature_of(path: Path) -> str:
+    """Return SIG for the files SIG-CHECKSUM.th, SIG.th and SIG.safetensors."""
+    name, dash, _ = path.stem.rpartition("-")
+    return name if dash and path.suffix == PACKAGES[0] else path.stem

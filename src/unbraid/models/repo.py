@@ -27,7 +27,9 @@ from unbraid.models.graphs import fingerprint_of_all
 from unbraid.models.mdx import load_mdx_file
 from unbraid.models.mdx_settings import ENDING as MDX
 from unbraid.models.older_demucs import replacement_for
-from unbraid.models.readers.packages import ENDINGS, read_package, signature_of
+from unbraid.models.published import PACKAGES as ENDINGS
+from unbraid.models.published import signature_of
+from unbraid.models.readers.packages import read_package
 
 BAG = ".yaml"
 LONGEST_BAG = 1 << 12  # bytes; the published ones have 170

@@ -7,7 +7,7 @@ from typing import Any
 from unbraid.models import mdx23c, mdx23c_graph, roformer, roformer_graph
 from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import Model, read_network
-from unbraid.models.graphs import GraphTemplate, place_tensors, shipped_template_of, templates
+from unbraid.models.graphs import GraphTemplate, names_of, place_tensors, shipped_template_of
 from unbraid.models.mdx23c import Mdx23cSizes
 from unbraid.models.roformer import RoformerSizes
 
@@ -27,7 +27,7 @@ def template_of(model: Model) -> GraphTemplate | None:
 
 def _float32_template_of(model: Model) -> GraphTemplate | None:
     graph = model.graph.read_bytes()
-    known = (float32_template(shipped.name) for shipped in templates() if shipped.class_name == QUANTISED)
+    known = map(float32_template, names_of(QUANTISED))
     return next((template for template in known if template.built == graph), None)
 
 

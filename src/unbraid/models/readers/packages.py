@@ -20,14 +20,14 @@ from typing import Any
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.architectures import CLASS_NAMES, SUPPORTED
+from unbraid.models.published import PACKAGES as ENDINGS
+from unbraid.models.published import signature_of
 from unbraid.models.readers.pickle_names import NetworkClass, QuantiserClass, SavedTensor
 from unbraid.models.readers.pickles import LONGEST, read_pickle
 from unbraid.models.readers.quantised import INVALID, QuantisedState, quantised_state
 from unbraid.models.readers.safetensors import parse, read_header, rebuild
 from unbraid.models.readers.tensors import LONG, PackageError, State, StoredTensor, Weights, size_in_bytes
 from unbraid.models.readers.torch_zip import Entry, stored_entries
-
-ENDINGS = (".th", ".safetensors")
 
 # Bytes. Published files have 55 to 170 MB; in float32, the largest would have 340 MB.
 LARGEST = 1 << 30
@@ -70,12 +70,6 @@ class Package:
     def signature(self) -> str:
         """The name that bags use for the network."""
         return signature_of(self.path)
-
-
-def signature_of(path: Path) -> str:
-    """Return SIG for the files SIG-CHECKSUM.th, SIG.th and SIG.safetensors."""
-    name, dash, _ = path.stem.rpartition("-")
-    return name if dash and path.suffix == ENDINGS[0] else path.stem
 
 
 def read_package(path: Path) -> Package:
