@@ -78,7 +78,7 @@ def convert(entry: CatalogEntry, paths: Sequence[Path]) -> None:
             spectral_model(folder, [1 / len(entry.sources)] * len(entry.sources), entry.sources, **described)
         else:
             weights = {
-                path.stem: [float(file.source == source) for source in entry.sources]
+                path.stem: [float(file.source in (None, source)) for source in entry.sources]
                 for path, file in zip(paths, entry.files, strict=True)
             }
             bag_of(folder, weights, **described)
