@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.stem_names import ALL
-from unbraid.audio.video import accompaniment_name, check_video, write_without
+from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
 from unbraid.models import Model, find_model
 from unbraid.models.auto import at_quality
@@ -27,26 +27,25 @@ from unbraid.separation.folders import (
 )
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.numbers import whole_number
-from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import CancelToken, Progress, ProgressCallback
-from unbraid.separation.result import VIDEO, Result, SecondResult
+from unbraid.separation.result import Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.second_passes import (
     JOINT,
     SecondPass,
     check_sources,
     check_stem,
-    run_second_pass,
     second_pass,
     split_reporters,
 )
 from unbraid.separation.settings import BALANCED, Settings, relative_work
 from unbraid.separation.song import ArraySong, FileSong, Song
 from unbraid.separation.song_arrays import add_parts, separate_song
-from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.song_files import FileOptions
 from unbraid.separation.stems import Stems, choose_parts, choose_stems
 from unbraid.separation.work_clock import WorkClock
+from unbraid.separation.write_song import write_song
 
 Then = Mapping[str, "Separator | str | PathLike[str]"]
 """Second models by the stem that each separates further."""
@@ -280,38 +279,17 @@ class Separator:
         source = FileSong(song, audio_stream)
         folders = folders or OutputFolders(Path(out_dir), [song])
         destination = SongFolder(folders, Path(song), name, written, self.sources)
-        reporter, *others = split_reporters(self.model, passes, stems != ALL, progress, cancel)
-        with self.clock.measure() as timer, StemFolder(destination) as folder:
-            # A second pass reads the stem before lossy coding.
-            copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
-            first = write_stems(
-                self._pipeline, source, choice, options, folder, reporter, prefix=prefix, copies=copies
-            )
-            files, warnings = dict(first.files), list(first.warnings)
-            if video:
-                files[VIDEO] = write_without(
-                    song, first.files, folder.stems, stream=audio_stream, check=reporter.check
-                )
-            seconds = {}
-            for second, other in zip(passes, others, strict=True):
-                stem = copies.get(second.stem, first.files[second.stem])
-                tags = None if options.lossless else source.info.tags
-                parts = run_second_pass(second, stem, options, folder, other, tags)
-                files |= parts.files
-                warnings += parts.warnings
-                seconds[second.stem] = SecondResult(second.pipeline.model.name, parts.gain)
-            reporter.check()
-            destination.files = [path.name for path in files.values()]
-            folder.publish()
-        return Result(
-            files={stem: folder.target / path.name for stem, path in files.items()},
-            duration_s=first.duration_s,
-            sample_rate=first.sample_rate,
-            warnings=(*warnings, *folder.warnings),
-            seconds=timer.seconds,
-            model=self.model.name,
-            gain=first.gain,
-            then=seconds,
+        return write_song(
+            self._pipeline,
+            source,
+            choice,
+            options,
+            destination,
+            list(split_reporters(self.model, passes, stems != ALL, progress, cancel)),
+            prefix=prefix,
+            passes=passes,
+            video=video,
+            audio_stream=audio_stream,
         )
 
     def _second_passes(self, then: Then | None, stems: Sequence[str]) -> list[SecondPass]:

@@ -1,0 +1,66 @@
+"""Write all files of a song: its stems, its video, and the parts of stems. They appear together at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unbraid.audio.video import write_without
+from unbraid.separation.folders import SongFolder
+from unbraid.separation.output import StemFolder
+from unbraid.separation.pipeline import Pipeline
+from unbraid.separation.progress import Reporter
+from unbraid.separation.result import VIDEO, Result, SecondResult
+from unbraid.separation.second_passes import SecondPass, run_second_pass
+from unbraid.separation.song import FileSong
+from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.stems import StemChoice
+
+
+def write_song(
+    pipeline: Pipeline,
+    song: FileSong,
+    choice: StemChoice,
+    options: FileOptions,
+    destination: SongFolder,
+    reporters: Sequence[Reporter],
+    *,
+    prefix: str = "",
+    passes: Sequence[SecondPass] = (),
+    video: bool = False,
+    audio_stream: int | None = None,
+) -> Result:
+    """Separate `song`, then the stems of `passes`. `reporters` has one for each pass over the song.
+
+    See `Separator.separate_to_files`. Raises InputError, OutputError, SettingError, Cancelled.
+    """
+    reporter, *others = reporters
+    with pipeline.compute_lock.clock.measure() as timer, StemFolder(destination) as folder:
+        # A second pass reads the stem before lossy coding.
+        copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
+        first = write_stems(pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies)
+        files, warnings = dict(first.files), list(first.warnings)
+        if video:
+            files[VIDEO] = write_without(
+                destination.song, first.files, folder.stems, stream=audio_stream, check=reporter.check
+            )
+        then = {}
+        for second, other in zip(passes, others, strict=True):
+            stem = copies.get(second.stem, first.files[second.stem])
+            tags = None if options.lossless else song.info.tags
+            parts = run_second_pass(second, stem, options, folder, other, tags)
+            files |= parts.files
+            warnings += parts.warnings
+            then[second.stem] = SecondResult(second.pipeline.model.name, parts.gain)
+        reporter.check()
+        destination.files = [path.name for path in files.values()]
+        folder.publish()
+    return Result(
+        files={stem: folder.target / path.name for stem, path in files.items()},
+        duration_s=first.duration_s,
+        sample_rate=first.sample_rate,
+        warnings=(*warnings, *folder.warnings),
+        seconds=timer.seconds,
+        model=pipeline.model.name,
+        gain=first.gain,
+        then=then,
+    )
