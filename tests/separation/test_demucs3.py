@@ -21,7 +21,7 @@ from tests.separation.small_hdemucs import small_graph, small_network, write_bag
 from torch import nn
 
 from unbraid import Separator
-from unbraid.models import archive_export, catalog, find_model
+from unbraid.models import archive_export, archive_import, catalog, find_model
 from unbraid.models.archive_export import export_models
 from unbraid.models.archive_import import import_models
 from unbraid.models.install import _convert
@@ -97,7 +97,8 @@ def test_installed_bag_has_its_segment_and_can_be_exported(
         catalog()["mdx_extra"], files=files, graph="hdemucs_magnitudes+hdemucs_magnitudes", segment_s=44
     )
     use_catalog({"mdx_extra": entry}, monkeypatch.setattr)
-    monkeypatch.setattr(archive_export, "catalog", lambda: {"mdx_extra": entry})
+    for module in (archive_export, archive_import):
+        monkeypatch.setattr(module, "catalog", lambda: {"mdx_extra": entry})
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "one"))
     _convert(entry, paths)
     model = find_model("mdx_extra")

@@ -19,7 +19,7 @@ from unbraid.files.oserrors import read_cause
 from unbraid.models import mdx23c, roformer
 from unbraid.models.archive_export import files_of
 from unbraid.models.cache import locked, new_model_folder
-from unbraid.models.catalog import CatalogEntry, find_entry
+from unbraid.models.catalog import CatalogEntry, catalog, networks
 from unbraid.models.convert import SHARED
 from unbraid.models.download import DownloadProgress
 from unbraid.models.float32_graph import float32_name
@@ -115,7 +115,7 @@ def _import(
     notice: Callable[[str], object] | None,
 ) -> str | None:
     """Install a model. Return why that is impossible, or None. Raises TarError, and ModelError for the cache."""
-    entry = find_entry(name)
+    entry = catalog().get(name) or networks().get(name)
     if entry is None or entry.name != name:
         return f"This version of Unbraid has no model {name}. Use the version that exported it."
     if not entry.files:
