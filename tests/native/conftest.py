@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
 import pytest
+from tests.native.compiled import compile_library
 from tests.native.networks import LIBRARIES, audible_network
 
 from unbraid.native.library import NativeLibrary
@@ -14,6 +19,13 @@ def library(request: pytest.FixtureRequest) -> NativeLibrary:
     """The native library, with each instruction set of this processor."""
     found: NativeLibrary = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def emulated_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Compile the library for an instruction set with emulated intrinsics, once."""
+    folder = tmp_path_factory.mktemp("emulated")
+    return cache(lambda name: compile_library(folder / name, name, emulated=True))
 
 
 @pytest.fixture(scope="module")

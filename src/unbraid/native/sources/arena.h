@@ -9,14 +9,28 @@
 
 #define ALIGNMENT 64  // bytes: a cache line, and an AVX-512 register
 
+// Bytes between blocks. Tests set a gap that AddressSanitizer guards, so that access beyond a block is an error.
+#ifdef ARENA_GAP
+#include <sanitizer/asan_interface.h>
+#else
+#define ARENA_GAP 0
+#define ASAN_POISON_MEMORY_REGION(memory, bytes) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) ((void)0)
+#endif
+
 typedef struct {
     char* memory;  // aligned to ALIGNMENT; NULL: measure
     size_t used, peak;
 } Arena;
 
 static inline void* arena_alloc(Arena* arena, size_t bytes) {
-    void* block = arena->memory ? arena->memory + arena->used : NULL;
-    arena->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    char* block = arena->memory ? arena->memory + arena->used : NULL;
+    const size_t padded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ARENA_GAP;
+    if (block) {
+        ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+        ASAN_POISON_MEMORY_REGION(block + bytes, padded - bytes);
+    }
+    arena->used += padded;
     if (arena->used > arena->peak) arena->peak = arena->used;
     return block;
 }

@@ -70,7 +70,7 @@ static inline Floats round_to_whole(Floats x) {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-// x * 2^n for whole n from -127 to 127; 0 for n = -127.
+// x * 2^n for whole n from -126 to 127. For -127 the result is smaller, and may be 0.
 static inline Floats scale_exponent(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 
 // 1/x with a relative error of 2^-14.
@@ -187,7 +187,7 @@ static inline Floats round_to_whole(Floats x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-// x * 2^n for whole n from -127 to 127; 0 for n = -127.
+// x * 2^n for whole n from -126 to 127. For -127 the result is smaller, and may be 0.
 static inline Floats scale_exponent(Floats x, Floats n) {
     const Integers exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return x * _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
@@ -268,7 +268,8 @@ static inline Integers add_float_products(Integers sum, Integers a, Integers b) 
 // half: the bits of a float16.
 static inline float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
 
-// 2^x with a relative error of 2e-7, for x up to 127; 0 below 2^-126. Taylor series of 2^f for f in [-1/2, 1/2].
+// 2^x with a relative error of 2e-7, for x from -126 to 127. Smaller results are inexact. Taylor series of 2^f for f
+// in [-1/2, 1/2].
 static inline Floats power_of_two(Floats x) {
     x = larger(splat(-127.0f), x);
     const Floats whole = round_to_whole(x), f = x - whole;
