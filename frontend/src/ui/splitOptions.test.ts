@@ -3,7 +3,7 @@ import type { Model, Models } from '../api/types'
 import { splitOptions } from './splitOptions'
 
 const model = (name: string, stems: string[], all: number, installed = true): Model => ({
-  name, summary: '', stems, installed, sizeBytes: 1, secondsPerSecond: { one: all, all },
+  name, summary: '', licence: 'MIT', stems, installed, sizeBytes: 1, secondsPerSecond: { one: all, all },
 }) // prettier-ignore
 const models: Models = {
   models: [

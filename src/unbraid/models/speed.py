@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from unbraid.cores import usable_cores
 from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
-from unbraid.models.folder import Model
+from unbraid.models.folder import Model, read_network
 from unbraid.models.mdx_settings import HOP as MDX_HOP
 
 CORES = 2  # of the catalogue's speeds
 
 # Models whose speed stands for their family, for models that aren't in the catalogue.
-ROFORMER, MDX = "melband_roformer_kim", "mdx_voc_ft"
+MDX = "mdx_voc_ft"
+FAMILIES = {"Roformer": "melband_roformer_kim", "MDX23C": "mdx23c_instvoc_hq"}
+"""By the class of networks whose graphs are built from sizes."""
 
 
 def scale(cores: int | None = None) -> float:
@@ -34,26 +36,24 @@ def speed_of(model: Model) -> Speed | None:
     entry = find_entry(model.name)
     if entry is not None and entry.place == model.folder:
         return entry.speed
-    if model.ensemble is not None:
-        parts = [speed_of(member.model) for member in model.ensemble.members]
-        return Speed(sum(part.one_stem for part in parts), sum(part.all_stems for part in parts))
-    if model.members:
-        parts = [speed_of(member.model) for member in model.members]
+    members = model.members if model.ensemble is None else model.ensemble.members
+    if members:
+        parts = [speed_of(member.model) for member in members]
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
             return None
-        return Speed(max(part.one_stem for part in known), sum(part.all_stems for part in known))
+        one_stem = max if model.ensemble is None else sum  # every model of an ensemble may have the stem
+        return Speed(one_stem(part.one_stem for part in known), sum(part.all_stems for part in known))
     family = _family(model)
     return None if family is None else catalog()[family].speed
 
 
 def _family(model: Model) -> str | None:
     """Return the model of the catalogue whose speed stands for the family of a single network."""
-    from unbraid.models.graphs import shipped_template_of
-    from unbraid.models.roformer import read_sizes  # needs numpy
+    from unbraid.models.graphs import shipped_template_of  # needs numpy
 
-    if read_sizes(model.folder) is not None:
-        return ROFORMER
+    if (built := read_network(model.folder)) and "class" in built:
+        return FAMILIES.get(built["class"])
     if model.fixed_length == "inside" and model.hop == MDX_HOP:
         return MDX
     if (template := shipped_template_of(model)) is None:
