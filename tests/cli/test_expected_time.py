@@ -92,6 +92,15 @@ def test_separate_says_it_before_the_song(
     assert json.loads(output.out)["status"] == "done"
 
 
+def test_second_models_take_their_time_too(
+    slow: None, separate: Separate, write_wave: WriteWave, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=1)
+    assert separate("song.wav", "-m", "lite", "--then", "no_vocals:lite") == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "unbraid: lite and lite take about 2.8 hours for this song on this machine."
+
+
 def test_quiet_says_nothing(
     slow: None, separate: Separate, write_wave: WriteWave, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

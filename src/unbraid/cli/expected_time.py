@@ -18,36 +18,52 @@ MUCH_QUICKER = 2.0  # a quicker model takes at most 1 / this of the time
 MOST_PROBED = 200  # songs whose headers are read: about a second
 
 
-def line_before(separator: Separator, name: str, songs: Sequence[str], stems: str) -> str | None:
+def line_before(
+    separator: Separator, name: str, songs: Sequence[str], stems: str, then: Sequence[Separator] = ()
+) -> str | None:
     """Return the line to print before the songs: the expected time, or the model that a word stands for.
 
-    `name`: as the user gave it. None if neither is worth a line.
+    `name`: as the user gave it. `then`: second models. None if neither is worth a line.
     """
     from unbraid.models.questions import find_question
 
-    text = expected_time(separator, songs, stems)
+    text = expected_time(separator, songs, stems, then)
     if text is None and find_question(name) is not None:
         return f"Using {separator.model.name} for {name}."
     return text
 
 
-def expected_time(separator: Separator, songs: Sequence[str], stems: str) -> str | None:
+def expected_time(
+    separator: Separator, songs: Sequence[str], stems: str, then: Sequence[Separator] = ()
+) -> str | None:
     """Return a line with the expected time for all songs, and a quicker model; None if the time is short or unknown.
 
     The time is unknown on a graphics card, for a network of one's own, and if a song's header has no length.
+    `then`: second models, each of which separates a stem into all of its own.
     """
-    from unbraid.models.speed import speed_of
-
     if separator.device != "cpu":
         return None
+    paces = [_pace(separator, stems), *(_pace(second, ALL) for second in then)]
+    known = [pace for pace in paces if pace is not None]
+    if len(known) < len(paces) or (duration_s := _duration(songs)) is None:
+        return None
+    if not then:
+        return line(separator.model.name, known[0], duration_s, len(songs), stems)
+    names = [separator.model.name, *(second.model.name for second in then)]
+    from unbraid.models.speed import scale
+
+    seconds = sum(known) * scale() * duration_s
+    return f"{_takes(' and '.join(names), seconds, len(songs))}." if seconds >= LONG_S else None
+
+
+def _pace(separator: Separator, stems: str) -> float | None:
+    """Return the seconds of work on two cores for a second of song; None if unknown."""
+    from unbraid.models.speed import speed_of
+
     speed = speed_of(separator.model)
     if speed is None:
         return None
-    duration_s = _duration(songs)
-    if duration_s is None:
-        return None
-    pace = (speed.all_stems if stems == ALL else speed.one_stem) * separator.work
-    return line(separator.model.name, pace, duration_s, len(songs), stems)
+    return (speed.all_stems if stems == ALL else speed.one_stem) * separator.work
 
 
 def line(model: str, pace: float, duration_s: float, songs: int, stems: str) -> str | None:
@@ -60,13 +76,17 @@ def line(model: str, pace: float, duration_s: float, songs: int, stems: str) -> 
     seconds = pace * scale() * duration_s
     if seconds < LONG_S:
         return None
-    what = "this song" if songs == 1 else f"these {songs} songs"
-    text = f"{model} takes about {rough_time(seconds)} for {what} on this machine"
+    text = _takes(model, seconds, songs)
     quicker = quicker_model(model, pace, stems)
     if quicker is None:
         return f"{text}."
     speed = quicker.speed.all_stems if stems == ALL else quicker.speed.one_stem
     return f"{text}; {quicker.name} takes {rough_time(speed * scale() * duration_s)} (-m {quicker.name})."
+
+
+def _takes(models: str, seconds: float, songs: int) -> str:
+    what = "this song" if songs == 1 else f"these {songs} songs"
+    return f"{models} {'take' if ' and ' in models else 'takes'} about {rough_time(seconds)} for {what} on this machine"
 
 
 def quicker_model(model: str, pace: float, stems: str) -> CatalogEntry | None:

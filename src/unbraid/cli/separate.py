@@ -233,7 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def work(display: Display, stop: Stop) -> int:
         separator, then = _load(arguments, display, stop)
-        line = line_before(separator, arguments.model, arguments.songs, arguments.stems)
+        line = line_before(separator, arguments.model, arguments.songs, arguments.stems, tuple(then.values()))
         if line and not arguments.quiet:
             display.clear()
             say(line)
@@ -244,7 +244,9 @@ def run(arguments: argparse.Namespace) -> int:
     return run_cancellable(work, quiet=arguments.quiet)
 
 
-def _load(arguments: argparse.Namespace, display: Display, stop: Stop) -> tuple[Separator, Then]:
+def _load(
+    arguments: argparse.Namespace, display: Display, stop: Stop
+) -> tuple[Separator, dict[str, Separator]]:
     """Load the models and check the options that apply to all songs. Raises SettingError, ModelError."""
     from unbraid.models.auto import is_choice
     from unbraid.models.questions import writes_all
