@@ -272,7 +272,7 @@ ARCHITECTURES = (
         network="unbraid.networks.mdx23c.Mdx23c",
         network_arguments=("sizes",),
         graphs=(),
-        rounded=True,
+        float32=True,
         large=True,
     ),
 )

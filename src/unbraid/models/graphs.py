@@ -50,15 +50,15 @@ class TensorPlace:
 ALIGNMENT = 64  # bytes; every tensor of a built graph starts at a multiple in `weights.bin`
 
 
-def place_tensors(shapes: Mapping[str, tuple[int, ...]]) -> tuple[TensorPlace, ...]:
+def place_tensors(shapes: Mapping[str, tuple[int, ...]], *, half: bool = True) -> tuple[TensorPlace, ...]:
     """Return the places of tensors in `weights.bin`, one after the other.
 
-    Matrices and kernels are stored in float16. Vectors stay in float32: they take no space, and norms act on every
-    number.
+    With `half`, matrices and kernels are stored in float16. Vectors stay in float32: they take no space, and norms act
+    on every number.
     """
     places, offset = [], 0
     for name, shape in shapes.items():
-        length = prod(shape) * (2 if len(shape) > 1 else 4)
+        length = prod(shape) * (2 if half and len(shape) > 1 else 4)
         places.append(TensorPlace(name, shape, offset, length))
         offset += length + -length % ALIGNMENT
     return tuple(places)

@@ -7,7 +7,13 @@ from typing import Any
 from unbraid.models import mdx23c, mdx23c_graph, roformer, roformer_graph
 from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import Model, read_network
-from unbraid.models.graphs import GraphTemplate, names_of, place_tensors, shipped_template_of
+from unbraid.models.graphs import (
+    GraphTemplate,
+    TensorPlace,
+    names_of,
+    place_tensors,
+    shipped_template_of,
+)
 from unbraid.models.mdx23c import Mdx23cSizes
 from unbraid.models.roformer import RoformerSizes
 
@@ -33,18 +39,25 @@ def _float32_template_of(model: Model) -> GraphTemplate | None:
 
 def roformer_template(sizes: RoformerSizes, description: dict[str, Any]) -> GraphTemplate:
     """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
-    graph = roformer_graph.build_graph(sizes, place_tensors(sizes.shapes()))
-    return _template(roformer.CLASS_NAME, sizes, description, graph)
+    tensors = place_tensors(sizes.shapes())
+    graph = roformer_graph.build_graph(sizes, tensors)
+    return _template(roformer.CLASS_NAME, sizes, description, tensors, graph)
 
 
 def mdx23c_template(sizes: Mdx23cSizes, description: dict[str, Any]) -> GraphTemplate:
     """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
-    graph = mdx23c_graph.build_graph(sizes, place_tensors(sizes.shapes()))
-    return _template(mdx23c.CLASS_NAME, sizes, description, graph)
+    # Rounding to float16 gave errors of -40 dB with seeded weights (docs/decisions/0041).
+    tensors = place_tensors(sizes.shapes(), half=False)
+    graph = mdx23c_graph.build_graph(sizes, tensors)
+    return _template(mdx23c.CLASS_NAME, sizes, description, tensors, graph)
 
 
 def _template(
-    class_name: str, sizes: RoformerSizes | Mdx23cSizes, description: dict[str, Any], graph: bytes
+    class_name: str,
+    sizes: RoformerSizes | Mdx23cSizes,
+    description: dict[str, Any],
+    tensors: tuple[TensorPlace, ...],
+    graph: bytes,
 ) -> GraphTemplate:
     return GraphTemplate(
         name=class_name.lower(),
@@ -52,6 +65,6 @@ def _template(
         class_name=class_name,
         arguments={"sources": list(description["sources"]), "sizes": sizes.to_dict()},
         defaults={},
-        tensors=place_tensors(sizes.shapes()),
+        tensors=tensors,
         built=graph,
     )
