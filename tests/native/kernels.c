@@ -15,6 +15,10 @@ static void apply(Function* function, const float* x, int count, float* out) {
 
 void EXPORTED(test_power_of_two)(const float* x, int count, float* out) { apply(power_of_two, x, count, out); }
 
+void EXPORTED(test_coarse_power_of_two)(const float* x, int count, float* out) {
+    apply(coarse_power_of_two, x, count, out);
+}
+
 void EXPORTED(test_reciprocal)(const float* x, int count, float* out) { apply(reciprocal, x, count, out); }
 
 void EXPORTED(test_sigmoid)(const float* x, int count, float* out) { apply(sigmoid, x, count, out); }
@@ -36,7 +40,7 @@ void EXPORTED(test_lane_functions)(const float* x, const float* y, int count, fl
     out[6 * LANES] = sum_of_lanes(a), out[6 * LANES + 1] = largest_lane(a), out[6 * LANES + 2] = first_lane(a);
 }
 
-void EXPORTED(test_store_int16)(const float* x, int16_t* out) { store_int16(out, load(x)); }
+void EXPORTED(test_store_int16)(const float* x, int16_t* out) { store_int16(out, to_integers(load(x))); }
 
 float EXPORTED(test_half_to_float)(uint16_t half) { return half_to_float(half); }
 

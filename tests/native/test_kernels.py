@@ -67,6 +67,7 @@ def error_db(actual: np.ndarray, true: np.ndarray) -> float:
     ("name", "true", "x", "relative"),
     [
         ("power_of_two", np.exp2, np.linspace(-125, 126, 4096), 4e-7),
+        ("coarse_power_of_two", np.exp2, np.linspace(-125, 126, 4096), 4e-6),
         ("reciprocal", lambda x: 1 / x, np.concatenate([-np.geomspace(1e-30, 1e30, 2048)] * 2), 4e-7),
         ("sigmoid", lambda x: 1 / (1 + np.exp(-x)), np.linspace(-60, 60, 4096), 6e-6),
     ],

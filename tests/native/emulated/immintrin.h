@@ -68,22 +68,23 @@ static inline float _cvtsh_ss(uint16_t half) {
     static inline type name parameters { return result; }
 
 // Both widths: `f` and `w` are the types of floats and of integers, `p` the prefix of names, `s` their suffix.
-#define BOTH(f, w, p, s)                                                         \
-    EACH(f, p##_set1_ps, (float x), x)                                           \
-    EACH(f, p##_setzero_ps, (void), 0)                                           \
-    EACH(w, p##_set1_epi32, (int32_t x), x)                                      \
-    EACH(w, p##_setzero_##s, (void), 0)                                          \
-    EACH(f, p##_loadu_ps, (const float* x), x[i])                                \
-    static inline void p##_storeu_ps(float* x, f a) { memcpy(x, &a, sizeof a); } \
-    EACH(f, p##_fmadd_ps, (f a, f b, f c), a[i] * b[i] + c[i])                   \
-    EACH(f, p##_max_ps, (f a, f b), a[i] > b[i] ? a[i] : b[i])                   \
-    EACH(f, p##_min_ps, (f a, f b), a[i] < b[i] ? a[i] : b[i])                   \
-    EACH(f, p##_sqrt_ps, (f a), sqrtf(a[i]))                                     \
-    EACH(w, p##_cvtps_epi32, (f a), lane_to_int(a[i]))                           \
-    EACH(f, p##_cvtepi32_ps, (w a), (float)a[i])                                 \
-    EACH(f, p##_cast##s##_ps, (w a), lane_of_bits(a[i]))                         \
-    EACH(w, p##_castps_##s, (f a), lane_bits(a[i]))                              \
-    SET(float, p##_cvtss_f32, (f a), a[0])                                       \
+#define BOTH(f, w, p, s)                                                           \
+    EACH(f, p##_set1_ps, (float x), x)                                             \
+    EACH(f, p##_setzero_ps, (void), 0)                                             \
+    EACH(w, p##_set1_epi32, (int32_t x), x)                                        \
+    EACH(w, p##_setzero_##s, (void), 0)                                            \
+    EACH(f, p##_loadu_ps, (const float* x), x[i])                                  \
+    static inline void p##_storeu_ps(float* x, f a) { memcpy(x, &a, sizeof a); }   \
+    EACH(f, p##_fmadd_ps, (f a, f b, f c), a[i] * b[i] + c[i])                     \
+    EACH(f, p##_max_ps, (f a, f b), a[i] > b[i] ? a[i] : b[i])                     \
+    EACH(f, p##_min_ps, (f a, f b), a[i] < b[i] ? a[i] : b[i])                     \
+    EACH(f, p##_sqrt_ps, (f a), sqrtf(a[i]))                                       \
+    EACH(w, p##_cvtps_epi32, (f a), lane_to_int(a[i]))                             \
+    EACH(f, p##_cvtepi32_ps, (w a), (float)a[i])                                   \
+    EACH(f, p##_cast##s##_ps, (w a), lane_of_bits(a[i]))                           \
+    EACH(w, p##_castps_##s, (f a), lane_bits(a[i]))                                \
+    EACH(w, p##_add_epi32, (w a, w b), (int32_t)((uint32_t)a[i] + (uint32_t)b[i])) \
+    SET(float, p##_cvtss_f32, (f a), a[0])                                         \
     static inline w p##_load_##s(const void* x) { return *(const w*)x; }
 
 BOTH(__m256, __m256i, _mm256, si256)
@@ -96,7 +97,6 @@ EACH(__m256, _mm256_round_ps, (__m256 a, int how), how == 8 ? lane_to_whole(a[i]
 EACH(__m256, _mm256_rcp_ps, (__m256 a), lane_reciprocal(a[i], 11))
 EACH(__m256, _mm256_blendv_ps, (__m256 a, __m256 b, __m256 mask), signbit(mask[i]) ? b[i] : a[i])
 EACH(__m256, _mm256_cmp_ps, (__m256 a, __m256 b, int how), lane_of_bits(-lane_compare(a[i], b[i], how)))
-EACH(__m256i, _mm256_add_epi32, (__m256i a, __m256i b), (int32_t)((uint32_t)a[i] + (uint32_t)b[i]))
 EACH(__m256i, _mm256_slli_epi32, (__m256i a, int count), (int32_t)((uint32_t)a[i] << count))
 EACH(__m256i, _mm256_madd_epi16, (__m256i a, __m256i b), lane_products(a[i], b[i]))
 EACH(__m128i, _mm256_castsi256_si128, (__m256i a), a[i])

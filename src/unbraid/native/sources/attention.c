@@ -10,6 +10,7 @@
 // Softmax weights are integers up to WEIGHT_ONE. Their products with values are added as integers over SUM_BLOCK
 // keys. No sum exceeds WEIGHT_ONE * sqrt(SUM_BLOCK) * VALUES_NORM = 2.144e9 < 2^31 (Cauchy-Schwarz).
 #define WEIGHT_ONE 32767.0f
+#define LOG2_WEIGHT_ONE 14.9999560f  // log2(WEIGHT_ONE)
 #define SUM_BLOCK 64
 #define VALUES_NORM 8180.0f
 #define MASKED -1e30f
@@ -80,7 +81,8 @@ static void pack_values(Head* head, const float* values, ptrdiff_t stride) {
         int16_t *block = head->values + (size_t)from * width, value[MAX_SIZE];
         for (int i = 0; i < min_int(length, head->key_count - from); i++) {
             for (int d = 0; d < size; d += LANES)
-                store_int16(value + d, load(values + (from + i) * stride + d) / load(head->value_gains + d));
+                store_int16(value + d,
+                            to_integers(load(values + (from + i) * stride + d) / load(head->value_gains + d)));
             for (int d = 0; d < size; d++)
                 block[((d / PANEL * (length / 2) + i / 2) * PANEL + d % PANEL) * 2 + i % 2] = value[d];
         }
@@ -102,13 +104,15 @@ static void softmax_step(float* scores, int length, int key_count, float* maximu
         *sum *= first_lane(rescale);
         *maximum = new_maximum;
     }
-    Floats sums = splat(0);
+    // The weight's factor is part of the exponent. Sums are exact: fewer than 2^31 / WEIGHT_ONE integers.
+    const Floats shift = splat(LOG2_WEIGHT_ONE - new_maximum);
+    Integers sums = no_sum();
     for (int i = 0; i < length; i += LANES) {
-        const Floats weight = round_to_whole(power_of_two(load(scores + i) - splat(new_maximum)) * splat(WEIGHT_ONE));
-        sums = sums + weight;
+        const Integers weight = to_integers(coarse_power_of_two(load(scores + i) + shift));
+        sums = add_integers(sums, weight);
         store_int16(out + i, weight);
     }
-    *sum += sum_of_lanes(sums);
+    *sum += sum_of_lanes(to_floats(sums));
 }
 
 static void pack_head(const void* context, int index, Arena* scratch) {
@@ -146,7 +150,9 @@ static void attend_block(const void* context, int index, Arena* arena) {
         // e^x is computed as 2^(x log2(e)).
         gains[t] = quantise_row(queries + (ptrdiff_t)t * width, size, LONG_BLOCK, integers + t * size) *
                    head->key_gain * LOG2_E / sqrtf(size);
-        maximum[t] = MASKED, sums[t] = 0;
+        maximum[t] = MASKED;
+        // Integer weights can't be NaN, so the sum is: if the query or a key is NaN or infinite, its gain is too.
+        sums[t] = 0 * gains[t];
     }
     for (int from = 0; from < head->key_count; from += KEY_BLOCK) {
         const int key_count = min_int(KEY_BLOCK, head->key_count - from), length = round_up(key_count, PANEL);
@@ -180,9 +186,12 @@ static void attend_block(const void* context, int index, Arena* arena) {
         multiply(&values, &(Rows){.values = weights, .stride = KEY_BLOCK * sizeof *weights}, count,
                  &(Result){.values = mixture, .stride = padded, .epilogue = ADD});
     }
-    for (int t = 0; t < count; t++)
+    for (int t = 0; t < count; t++) {
+        // NaN if a score was infinite.
+        const Floats scale = splat(WEIGHT_ONE / sums[t] + 0 * maximum[t]);
         for (int d = 0; d < size; d += LANES)
-            store(out + (ptrdiff_t)t * width + d, load(mixture + t * padded + d) * splat(WEIGHT_ONE / sums[t]));
+            store(out + (ptrdiff_t)t * width + d, load(mixture + t * padded + d) * scale);
+    }
 }
 
 void attend(const float* queries, int count, const float* keys_values, int key_count, int width, float* out,

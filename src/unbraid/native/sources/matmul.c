@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define TAIL_ROWS (TILE_ROWS / 3)  // rows of the tiles after the last full one
-#define GROUP_ROWS 336             // rows that are multiplied with all panels while they are in the cache
+#define GROUP_ROWS 24              // rows that stay in the cache for all panels (benchmarks/NOTES.md)
 
 _Static_assert(TILE_ROWS % 3 == 0, "multiply_tile has a pointer for every third row");
 

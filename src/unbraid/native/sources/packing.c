@@ -101,7 +101,7 @@ float scale_for(const Peak* peak, float norm) {
 
 void quantise(const float* x, int count, float scale, int16_t* out) {
     const Floats by = splat(scale);
-    for (int i = 0; i < count; i += LANES) store_int16(out + i, load(x + i) * by);
+    for (int i = 0; i < count; i += LANES) store_int16(out + i, to_integers(load(x + i) * by));
 }
 
 float quantise_row(const float* x, int count, int block, int16_t* out) {

@@ -50,9 +50,9 @@ static inline void store_first(float* x, int count, Floats values) {
 // Set all but the first `count` lanes to 0.
 static inline Floats keep_first(Floats x, int count) { return _mm512_maskz_mov_ps(first_lanes(count), x); }
 
-// Round and saturate to int16_t.
-static inline void store_int16(int16_t* out, Floats values) {
-    _mm256_storeu_si256((__m256i*)out, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(values)));
+// Saturate to int16_t.
+static inline void store_int16(int16_t* out, Integers x) {
+    _mm256_storeu_si256((__m256i*)out, _mm512_cvtsepi32_epi16(x));
 }
 
 static inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
@@ -105,6 +105,11 @@ static inline Integers splat_bits(const void* x) {
 static inline Integers load_bits(const void* x) { return _mm512_load_si512(x); }
 
 static inline Floats to_floats(Integers x) { return _mm512_cvtepi32_ps(x); }
+
+// Round to the nearest integers.
+static inline Integers to_integers(Floats x) { return _mm512_cvtps_epi32(x); }
+
+static inline Integers add_integers(Integers a, Integers b) { return _mm512_add_epi32(a, b); }
 
 static inline Floats as_floats(Integers x) { return _mm512_castsi512_ps(x); }
 
@@ -165,11 +170,9 @@ static inline Floats keep_first(Floats x, int count) {
     return _mm256_and_ps(x, _mm256_castsi256_ps(first_lanes(count)));
 }
 
-// Round and saturate to int16_t.
-static inline void store_int16(int16_t* out, Floats values) {
-    const Integers whole = _mm256_cvtps_epi32(values);
-    _mm_storeu_si128((__m128i*)out,
-                     _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+// Saturate to int16_t.
+static inline void store_int16(int16_t* out, Integers x) {
+    _mm_storeu_si128((__m128i*)out, _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)));
 }
 
 static inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
@@ -234,6 +237,11 @@ static inline Integers load_bits(const void* x) { return _mm256_load_si256(x); }
 
 static inline Floats to_floats(Integers x) { return _mm256_cvtepi32_ps(x); }
 
+// Round to the nearest integers.
+static inline Integers to_integers(Floats x) { return _mm256_cvtps_epi32(x); }
+
+static inline Integers add_integers(Integers a, Integers b) { return _mm256_add_epi32(a, b); }
+
 static inline Floats as_floats(Integers x) { return _mm256_castsi256_ps(x); }
 
 static inline Integers as_bits(Floats x) { return _mm256_castps_si256(x); }
@@ -280,6 +288,18 @@ static inline Floats power_of_two(Floats x) {
     sum = multiply_add(sum, f, splat(2.40226507e-1f));
     sum = multiply_add(sum, f, splat(6.93147181e-1f));
     sum = multiply_add(sum, f, splat(1.0f));
+    return scale_exponent(sum, whole);
+}
+
+// 2^x with a relative error of 3e-6, for results of 15 bits. The polynomial has the smallest error of its degree.
+static inline Floats coarse_power_of_two(Floats x) {
+    x = larger(splat(-127.0f), x);
+    const Floats whole = round_to_whole(x), f = x - whole;
+    Floats sum = splat(0.0095701017f);
+    sum = multiply_add(sum, f, splat(0.0559178603f));
+    sum = multiply_add(sum, f, splat(0.240247448f));
+    sum = multiply_add(sum, f, splat(0.693121815f));
+    sum = multiply_add(sum, f, splat(0.999999261f));
     return scale_exponent(sum, whole);
 }
 
