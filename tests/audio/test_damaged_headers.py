@@ -81,6 +81,17 @@ def test_flac_without_its_start_is_read_up_to_the_next_one(tmp_path: Path, rate:
         assert np.array_equal(decoded[:, first:], expected)
 
 
+def test_flac_without_its_start_behind_a_large_tag_is_read(tmp_path: Path) -> None:
+    one, other = recording(tmp_path, FLAC), recording(tmp_path, FLAC, 1)
+    tag = b"ID3\x04\0\0\0\x0c\x7f\x7f" + bytes(13 << 14)
+    expected, _ = decode(tmp_path / "song.flac", other)
+    cut = one[: one.rindex(bytes(8192)) + 8192 + 500]  # in the first frame
+    decoded, _ = decode(tmp_path / "song.flac", cut + tag + other[len(other) // 2 :] + tag + other)
+    behind = decoded.shape[1] - LENGTH
+    assert LENGTH // 4 < behind < LENGTH
+    assert np.array_equal(decoded, np.concatenate([expected[:, -behind:], expected], axis=1))
+
+
 def test_frames_declare_the_settings_of_a_flac(tmp_path: Path) -> None:
     path = tmp_path / "song.flac"
     for kind, rate in ((FLAC, 22050), (FLAC, 11025), (Kind("flac", "flac", "flac", "s32"), 96000)):

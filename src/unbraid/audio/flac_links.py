@@ -6,6 +6,7 @@ the first recording. If a header is damaged, FFmpeg skips sound, or refuses the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from unbraid.audio.flac_frames import (
@@ -17,7 +18,7 @@ from unbraid.audio.flac_frames import (
     shape_of,
     streaminfo,
 )
-from unbraid.audio.tag_blocks import Range, marked_blocks, trailing_tags_start
+from unbraid.audio.tag_blocks import Range, declared_size, marked_blocks, trailing_tags_start
 
 MARK = b"fLaC"
 # A stream starts with the mark and the block STREAMINFO, which has 34 bytes (sections 6 and 8.2).
@@ -26,6 +27,10 @@ _STREAMINFO_END = 4 + 4 + STREAMINFO
 _LAST_BLOCK = 0x80
 _LAST_TYPE = 6  # of metadata: a picture
 _BEHEADED = 1 << 16  # bytes in which frames without a header in front are sought
+_LARGE_TAG = 1 << 16  # bytes; FFmpeg passes over smaller ones
+# Tags in a file behind which frames without a header are sought. Only files that were made to take long have more.
+_MOST_TAGS = 100
+_TAG_MARKS = (b"ID3", b"APETAGEX")
 _MOST_METADATA = 1 << 20  # bytes that are kept of a damaged header
 _FIRST_STEP, _STEP = 1 << 16, 1 << 22  # bytes to read at once
 
@@ -54,10 +59,10 @@ def is_beheaded(file: BinaryIO, start: int) -> bool:
 def links(file: BinaryIO, start: int, end: int, most: int) -> list[Link]:
     """Return the recordings between `start` and `end`, without tags between them. Stops after `most` recordings."""
     found: list[tuple[int, _Metadata]] = []
-    at = start
+    at, tries = start, iter(range(_MOST_TAGS))
     while at < end and len(found) < most:
         found.append((at, _metadata(file, at, end)))
-        at = _next_start(file, found[-1][1].end, end)
+        at = _next_recording(file, found[-1][1].end, end, tries)
     ends = [*(at for at, _ in found[1:]), end]
     result = []
     for (first, metadata), last in zip(found, ends, strict=True):
@@ -133,6 +138,37 @@ def _next_start(file: BinaryIO, at: int, end: int) -> int:
         at += max(len(chunk) - len(_STARTS[0]) + 1, 1)
         step = min(2 * step, _STEP)
     return end
+
+
+def _next_recording(file: BinaryIO, at: int, end: int, tries: Iterator[int]) -> int:
+    """Return the position of the next stream from `at` on, or of frames without a header behind a large tag; or `end`.
+
+    Frames in what looks like a tag show that it is sound. `tries`: an item for each mark of a tag to look at.
+    """
+    start = _next_start(file, at, end)
+    for first in _positions(file, at, start, _TAG_MARKS):
+        if next(tries, None) is None:
+            break
+        after = first + declared_size(file, first)
+        if (
+            first + _LARGE_TAG < after < start
+            and not is_beheaded(file, first)
+            and has_raw_frames(file, after, min(after + _BEHEADED, start))
+        ):
+            return after
+    return start
+
+
+def _positions(file: BinaryIO, at: int, end: int, marks: tuple[bytes, ...]) -> Iterator[int]:
+    """Yield the positions of marks between `at` and `end`, in pieces of the file in order."""
+    for first in range(at, end, _STEP):
+        file.seek(first)
+        chunk = file.read(min(_STEP + len(max(marks, key=len)) - 1, end - first))
+        for mark in marks:
+            place = chunk.find(mark)
+            while place >= 0:
+                yield first + place
+                place = chunk.find(mark, place + 1)
 
 
 def _without_tags(file: BinaryIO, start: int, end: int, file_end: int) -> int:
