@@ -36,7 +36,7 @@ def above_noise_db(
     """
     mixture = song() if mixture is None else mixture
     true = run_pytorch(network, mixture, dtype=dtype)
-    noisy = run_pytorch(network, mixture, noise_db=NOISE_DB)
+    noisy = run_pytorch(network, mixture.copy(), noise_db=NOISE_DB)  # adds noise in place
     worst = -np.inf
     for library in LIBRARIES:
         actual = run(native_network(network, library), mixture)
