@@ -79,8 +79,8 @@ def _platform(library: Path) -> str:
 
 def _native(root: Path) -> ModuleType:
     """Load src/unbraid/native/build.py without the package around it, whose dependencies aren't installed here."""
-    spec = spec_from_file_location("build", root / "src" / "unbraid" / "native" / "build.py")
+    spec = spec_from_file_location("unbraid_native_build", root / "src" / "unbraid" / "native" / "build.py")
     assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
+    module = sys.modules[spec.name] = module_from_spec(spec)  # data classes look it up there
     spec.loader.exec_module(module)
     return module

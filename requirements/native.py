@@ -33,9 +33,11 @@ def say(text: str) -> None:
 
 def builder() -> ModuleType:
     """Load src/unbraid/native/build.py without the package around it, whose dependencies may not be installed yet."""
-    spec = spec_from_file_location("build", HERE.parent / "src" / "unbraid" / "native" / "build.py")
+    spec = spec_from_file_location(
+        "unbraid_native_build", HERE.parent / "src" / "unbraid" / "native" / "build.py"
+    )
     assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
+    module = sys.modules[spec.name] = module_from_spec(spec)  # data classes look it up there
     spec.loader.exec_module(module)
     return module
 

@@ -14,7 +14,7 @@ from tests.models.mdx23c_files import SIZES, config_of, write_files
 from tests.models.small_catalog import use_catalog
 
 from unbraid.errors import ModelError
-from unbraid.models import archive_export, find_model
+from unbraid.models import archive_export, archive_import, find_model
 from unbraid.models.archive_export import export_models
 from unbraid.models.archive_import import import_models
 from unbraid.models.catalog import CatalogEntry, catalog
@@ -40,7 +40,8 @@ def entries(
         files.append(ModelFile(f"{server.address}/{path.name}", digest, len(content)))
     entries = {NAME: replace(catalog()[NAME], files=tuple(files))}
     use_catalog(entries, monkeypatch.setattr)
-    monkeypatch.setattr(archive_export, "catalog", lambda: entries)
+    for module in (archive_export, archive_import):
+        monkeypatch.setattr(module, "catalog", lambda: entries)
     return entries
 
 
