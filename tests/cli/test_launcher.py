@@ -39,7 +39,7 @@ def copy_checkout(folder: Path) -> Path:
     (folder / "src" / "unbraid" / "__main__.py").write_text(STUB)
     (folder / NATIVE / "sources").mkdir(parents=True)
     shutil.copy(ROOT / NATIVE / "build.py", folder / NATIVE)
-    (folder / NATIVE / "sources" / "one.c").write_text("int one(void) { return 1; }\n")
+    (folder / NATIVE / "sources" / "one.c").write_text("static inline int one(void) { return 1; }\n")
     return folder
 
 
@@ -219,10 +219,10 @@ def test_the_first_run_builds_the_native_library_if_possible(set_up_checkout: Pa
 def test_builds_changed_sources_and_reports_a_build_error_once(set_up_checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(set_up_checkout, tmp_path / "copy", symlinks=True)
     source = copy / NATIVE / "sources" / "one.c"
-    source.write_text("int one(void) { return 2; }\n")
+    source.write_text("static inline int one(void) { return 2; }\n")
     first, second = (start(copy).stderr for _ in "ab")
     assert first.startswith(BUILT) and second == ""
-    source.write_text("int one(void) { return; nonsense }\n")
+    source.write_text("static inline int one(void) { return; nonsense }\n")
     broken, after = start(copy, "on"), start(copy, "on")
     assert (broken.stdout, broken.returncode) == (after.stdout, after.returncode)
     assert broken.stdout.startswith("on|") and broken.returncode == 1
@@ -238,7 +238,7 @@ def test_builds_changed_sources_and_reports_a_build_error_once(set_up_checkout: 
 )
 def test_works_without_a_compiler_and_without_a_network(set_up_checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(set_up_checkout, tmp_path / "copy", symlinks=True)
-    (copy / NATIVE / "sources" / "one.c").write_text("int one(void) { return 3; }\n")
+    (copy / NATIVE / "sources" / "one.c").write_text("static inline int one(void) { return 3; }\n")
     env = with_only(tmp_path / "bin") | {
         "PIP_NO_INDEX": "1",
         "PIP_CONFIG_FILE": os.devnull,
@@ -260,7 +260,7 @@ def test_works_without_a_compiler_and_without_a_network(set_up_checkout: Path, t
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 def test_works_in_a_read_only_checkout_and_reports_it(set_up_checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(set_up_checkout, tmp_path / "copy", symlinks=True)
-    (copy / NATIVE / "sources" / "one.c").write_text("int one(void) { return 4; }\n")
+    (copy / NATIVE / "sources" / "one.c").write_text("static inline int one(void) { return 4; }\n")
     lines = f"mount --bind {copy} {copy} && mount -o remount,bind,ro {copy} && exec {copy}/unbraid on"
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", lines]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
