@@ -23,7 +23,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import diffq
 import numpy as np
 import torch
 from demucs.hdemucs import HDemucs
@@ -93,6 +92,8 @@ def write(path: Path, seed: int, quantised: bool, **arguments: Any) -> Path:
                 parameter.fill_(0.3)
     kwargs = dict(network._init_args_kwargs[1])
     if quantised:
+        import diffq  # an extra package, which --help doesn't need
+
         quantiser = diffq.DiffQuantizer(network, min_size=0.2, group_size=8)
         with torch.no_grad():
             for parameter in quantiser._qparams:

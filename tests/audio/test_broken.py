@@ -168,3 +168,18 @@ def test_uses_m4a_truncated_after_its_header(tmp_path: Path) -> None:
         decoded = np.concatenate(list(decoder), axis=1)
     assert LENGTH * 2 // 5 < decoded.shape[1] < LENGTH * 3 // 5
     assert any("cut off" in str(warning) for warning in decoder.warnings)
+
+
+@pytest.mark.parametrize("position", [376, 1000])
+def test_transport_stream_with_a_damaged_stretch_near_its_start_is_read(
+    tmp_path: Path, position: int
+) -> None:
+    """FFmpeg takes it for a program stream, and finds no sound in it."""
+    path, rate = tmp_path / "song.ts", 48000
+    write(path, bursts(rate, 2, rate, 0), rate, Kind("ts", "mpegts", "aac", "fltp"))
+    content = path.read_bytes()
+    path.write_bytes(content[:position] + bytes(20_000) + content[position:])
+    with Decoder(path) as decoder:
+        decoded = sum(block.shape[1] for block in decoder)
+    assert rate * 0.8 < decoded <= rate * 1.1
+    assert probe(path).sample_rate == rate

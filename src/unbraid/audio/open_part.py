@@ -32,6 +32,8 @@ _NOT_THE_SONG = (
     | Disposition.karaoke
     | Disposition.clean_effects
 )
+_TRANSPORT_STREAM = "mpegts"
+_TS_SYNC = b"\x47"  # first byte of every packet
 _MEMORY_TO_OPEN = 64 << 20  # bytes; more than any header needs
 # FFmpeg searches the samples of a WAV for DTS, because WAV copies of DTS CDs contain it. The search takes 25 ms, nearly
 # all the time of opening a file, so it is skipped when a file is opened again.
@@ -61,7 +63,14 @@ def open_part(part: FilePart, stream: int | None, is_plain_pcm: bool = False) ->
             if stripped != part:
                 container.close()
                 part, container = stripped, _open(stripped, options, format_name)
-            return OpenSound(part, container, _choose(container, stream, name))
+            try:
+                return OpenSound(part, container, _choose(container, stream, name))
+            except InputError:
+                if format_name == _TRANSPORT_STREAM or not _starts_transport_stream(part):
+                    raise
+                container.close()
+                container = _open(part, options, _TRANSPORT_STREAM)
+                return OpenSound(part, container, _choose(container, stream, name))
         except BaseException:
             container.close()
             raise
@@ -74,6 +83,15 @@ def open_part(part: FilePart, stream: int | None, is_plain_pcm: bool = False) ->
             "can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV.",
             subject=name,
         ) from error
+
+
+def _starts_transport_stream(part: FilePart) -> bool:
+    """Whether a part starts with a packet of an MPEG transport stream, or with what damage left of one.
+
+    FFmpeg takes a damaged one for a program stream, whose packets it contains, and then finds no sound in it.
+    """
+    with part.open() as file:
+        return file.read(1) == _TS_SYNC
 
 
 def _open_without_tags(part: FilePart, options: dict[str, str]) -> tuple[FilePart, InputContainer]:
@@ -97,7 +115,7 @@ def _open(part: FilePart, options: dict[str, str], format: str | None = None) ->
         return av.open(part.open_raw(), "r", format=format, options=options, metadata_errors="replace")
     name = f"file:{part.path.absolute()}"  # with this prefix FFmpeg never interprets it as a URL
     try:
-        return av.open(name, "r", options=options, metadata_errors="replace")
+        return av.open(name, "r", format=format, options=options, metadata_errors="replace")
     except MemoryError:
         raise
     except av.FFmpegError:
