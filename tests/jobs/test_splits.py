@@ -10,6 +10,7 @@ import pytest
 from tests.jobs.memory import Workspace
 
 from unbraid.errors import Busy, Forbidden, SessionNotFound, SettingError, UploadMissing
+from unbraid.jobs.choices import choices_of_quality
 from unbraid.jobs.codec import from_dict, to_dict
 from unbraid.jobs.session import Choices, Output, Session, State
 from unbraid.jobs.splits import StemSplits
@@ -82,6 +83,16 @@ def test_asking_twice_is_one_job(workspace: Workspace) -> None:
     assert split(workspace, parent).state == State.COMPLETED
     assert len(workspace.outbox.dispatched) == 2  # the song and its stem
     assert split(workspace, parent, "vocals", "spleeter").id != part.id
+
+
+def test_the_quality_chooses_the_model_of_the_parts(workspace: Workspace) -> None:
+    splits, parent = StemSplits(workspace.service), completed(workspace)
+    part = splits.start(parent, "no_vocals", "four_stems", quality="best")
+    assert choices_of_quality(part.choices).model == "four_stems:best"
+    assert splits.start(parent, "no_vocals", "four_stems", quality="best").id == part.id
+    assert splits.start(parent, "no_vocals", "four_stems:best").id == part.id
+    with pytest.raises(Busy, match="Cancel it first"):
+        splits.start(parent, "no_vocals", "four_stems")
 
 
 def test_asking_twice_at_once_is_one_job(workspace: Workspace) -> None:

@@ -96,6 +96,7 @@ def test_parts_in_a_mix_replace_their_stem(app: App, upload: dict[str, Any]) -> 
     ("fields", "status", "detail"),
     [
         ({"from": "guitar"}, 422, "This song has no stem 'guitar'. It has vocals, no_vocals."),
+        ({"quality": "slow"}, 422, "fast"),
         ({"model": "nothing"}, 422, "There is no model 'nothing'."),
         ({"stems": "drums"}, 422, "Leave out stems: a stem is separated into all stems of the model."),
         ({"format": "mp3"}, 422, "Leave out format"),
@@ -108,6 +109,11 @@ def test_explains_invalid_requests(
     answer = split(app, upload, **fields)
     assert answer.status_code == status
     assert detail in answer.json()["detail"]
+
+
+def test_a_stem_has_a_quality_like_a_song(app: App, upload: dict[str, Any]) -> None:
+    part = split(app, upload, model="auto", quality="fast").json()
+    assert app.service.get(part["sessionId"], None).choices.quality == "fast"
 
 
 def test_a_song_without_from_needs_its_key(app: App, upload: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from unbraid.audio.stem_names import ALL, has_parts
 from unbraid.errors import Busy, SettingError
-from unbraid.jobs.choices import validate_choices
+from unbraid.jobs.choices import choices_of_quality, validate_choices
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.service import Service
@@ -33,17 +33,19 @@ class StemSplits:
         model: str | None = None,
         notify: str | None = None,
         owner: str | None = None,
+        quality: str | None = None,
     ) -> Session:
         """Separate `stem` into all stems of `model` (None: `auto`); return the session of its parts.
 
-        A second call with the same model joins the first job, or starts it again if it has failed or was cancelled.
+        `quality` is as in `Choices`. A second call with the same model and quality joins the first job, or starts it
+        again if it has failed or was cancelled.
 
         Raises SessionNotFound, Forbidden, Busy, SettingError, UploadMissing.
         """
         while True:
             parent = self.service.get(session_id, owner)
             output = _stem_of(parent, stem)
-            wanted = Choices(model or AUTO, ALL, parent.choices.format, notify=notify)
+            wanted = Choices(model or AUTO, ALL, parent.choices.format, notify=notify, quality=quality)
             choices = validate_choices(wanted, self.service.limits)
             entry = catalog().get(choices.model)
             if entry is not None and not has_parts(stem, entry.sources):
@@ -96,8 +98,9 @@ class StemSplits:
 
 
 def _joined(part: Session, choices: Choices) -> Session:
-    """Return the session of parts that are made or were made with the same model. Raises Busy for another model."""
-    if part.choices.model == choices.model:
+    """Return the session of parts that are or were made with the same model and quality. Raises Busy for others."""
+    before, now = choices_of_quality(part.choices), choices_of_quality(choices)
+    if (before.model, before.quality) == (now.model, now.quality):
         return part
     raise Busy(
         f"This stem was separated with {part.choices.model}. Delete its parts first."

@@ -37,7 +37,7 @@ def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
                     f"Leave out {field}: a stem is separated into all stems of the model.", field
                 )
         session = StemSplits(call.service).start(
-            request.session_id, request.stem, request.model, request.notify, call.owner
+            request.session_id, request.stem, request.model, request.notify, call.owner, request.quality
         )
     elif request.s3_key is None:
         raise SettingError("field required", "s3Key")
