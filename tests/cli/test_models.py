@@ -75,6 +75,13 @@ def test_path_prints_only_the_folder(model_folder: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == f"{model_folder}\n"
 
 
+def test_path_of_an_ensemble_prints_the_folder_of_each_model(
+    model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "path", f"{model_folder}+lite"]) == 0
+    assert capsys.readouterr().out == f"{model_folder}\n{catalog()['lite'].place}\n"
+
+
 def test_path_of_a_missing_model_is_an_error_without_a_download(
     capsys: pytest.CaptureFixture[str], server: FileServer
 ) -> None:
@@ -157,6 +164,14 @@ def test_pull_of_a_choice_gets_its_best_model(
 ) -> None:
     assert main(["models", "pull", choice]) == 0
     assert capsys.readouterr().out.startswith(f"{model} is installed: ")
+
+
+def test_pull_of_an_ensemble_gets_each_of_its_models(
+    server: FileServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "pull", "karaoke+htdemucs", "htdemucs"]) == 0
+    lines = [f"{name} is installed: {catalog()[name].place}" for name in ("mdx_karaoke_2", "htdemucs")]
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_pull_all_installs_every_model(server: FileServer, capsys: pytest.CaptureFixture[str]) -> None:

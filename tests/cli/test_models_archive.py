@@ -47,17 +47,28 @@ def test_export_writes_only_the_named_models(
     assert capsys.readouterr().out == f"{file} contains htdemucs_ft\n"
 
 
+@pytest.mark.parametrize("name", ["htdemucs_ft+htdemucs", "vocals:best", "four_stems"])
+def test_export_takes_the_names_that_pull_takes(
+    entries: Mapping[str, CatalogEntry], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    file = tmp_path / "models.tar"
+    assert main(["models", "export", str(file), name]) == 0
+    models = {"vocals:best": "htdemucs_ft", "four_stems": "htdemucs"}.get(name, "htdemucs_ft, htdemucs")
+    assert capsys.readouterr().out == f"{file} contains {models}\n"
+
+
+@pytest.mark.parametrize("name", ["htdemucs", "karaoke", "vocals:best", "auto"])
 def test_export_without_a_file_is_a_usage_error(
     entries: Mapping[str, CatalogEntry],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    name: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["models", "export", "htdemucs"]) == 2
-    assert (
-        capsys.readouterr().err == "unbraid: Name the file first: unbraid models export models.tar htdemucs\n"
-    )
+    assert main(["models", "export", name]) == 2
+    line = f"unbraid: Name the file first: unbraid models export models.tar {name}\n"
+    assert capsys.readouterr().err == line
     assert not Path("htdemucs").exists()
 
 

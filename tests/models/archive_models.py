@@ -17,7 +17,7 @@ import pytest
 from tests.models.published import HDEMUCS_MMI, HTDEMUCS, SOURCES, TINY, draw, published, tiny_graphs
 
 import unbraid.models
-from unbraid.models import archive_export, archive_import, find
+from unbraid.models import archive_export, archive_import, auto, find, questions
 from unbraid.models.archive_export import export_models
 from unbraid.models.archive_import import Imported, import_models
 from unbraid.models.catalog import CatalogEntry, catalog
@@ -39,7 +39,9 @@ def install_small_catalog(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Mapp
     for module in (
         archive_export,
         archive_import,
+        auto,
         find,
+        questions,
         sys.modules["unbraid.models.catalog"],
         unbraid.models,
     ):

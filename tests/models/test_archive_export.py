@@ -20,7 +20,7 @@ from tests.models.archive_models import (
 from unbraid.errors import ModelError
 from unbraid.models.archive_export import export_models
 from unbraid.models.archive_import import Imported
-from unbraid.models.catalog import CatalogEntry
+from unbraid.models.catalog import CatalogEntry, networks
 from unbraid.models.find import find_installed
 
 Entries = Mapping[str, CatalogEntry]
@@ -55,6 +55,15 @@ def test_a_bundled_bag_stands_for_its_downloaded_models(entries: Entries, tmp_pa
     path = tmp_path / "models.tar"
     assert [entry.name for entry in export_models(path, ["spleeter_lite"])] == ["spleeter"]
     assert [entry.name for entry in export_models(path, ["spleeter:2stems"])] == ["spleeter"]
+
+
+def test_without_names_the_single_networks_are_exported_too(
+    entries: Entries, tmp_path: Path, exported: Path
+) -> None:
+    network = networks()["f7e0c4bc"]  # of htdemucs_ft
+    install(network)
+    names = [entry.name for entry in export_models(tmp_path / "models.tar")]
+    assert names == ["htdemucs", "htdemucs_ft", "f7e0c4bc"]
 
 
 def test_export_reports_progress(entries: Entries, tmp_path: Path) -> None:

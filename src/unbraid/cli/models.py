@@ -21,7 +21,7 @@ NOTES = (
     "authors.",
     "A model is downloaded when you first use it, or with: unbraid models pull NAME",
 )
-NAME = "name of a model; `unbraid models` lists them"
+NAME = "name of a model, or a word such as karaoke; `unbraid models` lists them"
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -60,7 +60,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     text = "write downloaded models into one file, for a machine without a network"
     export = actions.add_parser("export", help=text, description=text.capitalize() + ".", allow_abbrev=False)
     export.add_argument("file", metavar="FILE", type=Path, help="file to write, such as models.tar")
-    export.add_argument("names", metavar="NAME", nargs="*", help="model; by default all that were downloaded")
+    export.add_argument(
+        "names", metavar="NAME", nargs="*", help=f"{NAME}; by default all that were downloaded"
+    )
     export.set_defaults(run=run_export)
 
     text = "install the models of a file that `unbraid models export` wrote"
@@ -137,7 +139,7 @@ def pull_models(arguments: argparse.Namespace) -> int:
     forget()
     failed: list[str] = []
     unverified = arguments.unverified
-    names = list(_all(unverified) if arguments.all else dict.fromkeys(map(_full_name, arguments.names)))
+    names = list(_all(unverified) if arguments.all else dict.fromkeys(_full_names(arguments.names)))
     for name in names:
         try:
             folder = _pull(name, failed, unverified)
@@ -164,15 +166,16 @@ def _all(unverified: bool) -> list[str]:
     return [name for name in catalog() if name not in left_out]
 
 
-def _full_name(name: str) -> str:
-    """Return the model for an alias, or the first choice for `auto` or `karaoke`; any other name unchanged."""
+def _full_names(names: Sequence[str]) -> Iterator[str]:
+    """Yield the models of ensembles, the model for an alias, the first choice for `auto` or `karaoke`, other names."""
     from unbraid.models.auto import candidates, is_choice
     from unbraid.models.catalog import find_entry
+    from unbraid.models.find import models_in
 
-    if is_choice(name):
-        name = candidates("vocals", name)[0]
-    entry = find_entry(name)
-    return name if entry is None else entry.name
+    for name in (one for listed in names for one in models_in(listed)):
+        model = candidates("vocals", name)[0] if is_choice(name) else name
+        entry = find_entry(model)
+        yield model if entry is None else entry.name
 
 
 def _pull(name: str, failed: Sequence[str], unverified: bool) -> Path:
@@ -193,10 +196,12 @@ def _pull(name: str, failed: Sequence[str], unverified: bool) -> Path:
 
 
 def print_path(arguments: argparse.Namespace) -> int:
-    """Print the folder of an installed model. Raises ModelError if it isn't installed."""
+    """Print the folder of an installed model, or of each in an ensemble. Raises ModelError if one isn't installed."""
     from unbraid.models import find_installed
+    from unbraid.models.find import models_in
 
-    write_result(f"{find_installed(arguments.name).folder}\n")
+    folders = [find_installed(name).folder for name in models_in(arguments.name)]
+    write_result("".join(f"{folder}\n" for folder in folders))
     return 0
 
 
@@ -204,9 +209,10 @@ def run_export(arguments: argparse.Namespace) -> int:
     """Write installed models into a file. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay, can_draw
     from unbraid.models.archive_export import export_models
+    from unbraid.models.auto import is_choice
     from unbraid.models.catalog import find_entry
 
-    if find_entry(str(arguments.file)) is not None:
+    if is_choice(str(arguments.file)) or find_entry(str(arguments.file)) is not None:
         raise SettingError(f"Name the file first: unbraid models export models.tar {arguments.file}")
     display = DownloadDisplay(arguments.file.name)
     try:

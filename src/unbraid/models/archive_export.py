@@ -14,10 +14,11 @@ from typing import IO
 from unbraid.errors import ModelError
 from unbraid.files.atomic import atomic_write
 from unbraid.files.oserrors import read_cause, write_cause
+from unbraid.models.auto import installed_choice, is_choice
 from unbraid.models.cache import locked
-from unbraid.models.catalog import CatalogEntry, catalog, find_entry
+from unbraid.models.catalog import CatalogEntry, catalog, find_entry, networks
 from unbraid.models.download import DownloadProgress
-from unbraid.models.find import find_installed
+from unbraid.models.find import find_installed, models_in
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model
 from unbraid.models.tar import CHUNK, END, header, padding
 
@@ -56,15 +57,19 @@ def export_models(
 
 
 def _entries(names: Sequence[str]) -> Sequence[CatalogEntry]:
-    """Return the downloaded models with these names. Raises ModelError if one is unknown or bundled."""
+    """Return the downloaded models with these names, also in ensembles and for words such as `karaoke`.
+
+    Raises ModelError if one is unknown or bundled.
+    """
     if not names:
-        entries = [entry for entry in catalog().values() if entry.files and entry.installed]
+        known = {entry.name: entry for entry in (*catalog().values(), *networks().values())}
+        entries = [entry for entry in known.values() if entry.files and entry.installed]
         if not entries:
             raise ModelError("No downloaded model is installed. Get one with: unbraid models pull NAME")
         return entries
     chosen: dict[str, CatalogEntry] = {}
-    for name in names:
-        entry = find_entry(name)
+    for name in (one for listed in names for one in models_in(listed)):
+        entry = find_entry(installed_choice(choice=name) if is_choice(name) else name)
         if entry is None:
             raise ModelError(f"There is no model {name!r}. Choose {', '.join(catalog())}.")
         downloaded = [one for one in (entry, *entry.members) if one.files]

@@ -40,7 +40,7 @@ def find_model(
     `progress` receives the bytes so far and the total. It may raise an exception to stop the download; the next call
     resumes it. `notice` receives lines for the user. Raises ModelError, and SettingError if `a+b` is no ensemble.
     """
-    names = split_name(name, lambda one: _is_model(one, repo)) if isinstance(name, str) else []
+    names = models_in(name, repo) if isinstance(name, str) else []
     if len(names) > 1:
         models = [
             find_model(
@@ -69,6 +69,11 @@ def find_model(
 
     entry = _entry(name)
     return _load_path(name, load) if entry is None else load(entry)
+
+
+def models_in(name: str, repo: Path | None = None) -> list[str]:
+    """Return the models that `name` lists: those of the ensemble `a+b`, or the only one. Raises SettingError."""
+    return split_name(name, lambda one: _is_model(one, repo))
 
 
 def _is_model(name: str, repo: Path | None) -> bool:
