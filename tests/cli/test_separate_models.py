@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Separate, stems_in, write
 from tests.conftest import WriteWave
 from tests.models.published import SOURCES, TINY, draw, published, tiny_graphs, with_checksum
+from tests.models.roformer_files import write_files
 from tests.separation.conftest import noise, read
 from tests.separation.known_models import spectral_model
 
@@ -57,6 +58,33 @@ def test_repo_loads_a_model_from_published_weights(
     for stem, gain in zip(SOURCES, weights["gains"].ravel(), strict=True):
         found = read(tmp_path / "separated" / "song" / f"{stem}.wav")
         assert found == pytest.approx(gain * song, abs=1e-5)
+
+
+def test_models_of_repo_are_no_words_and_second_models_may_be_outside(
+    separate: Separate,
+    model_folder: Path,
+    tmp_path: Path,
+    write_wave: WriteWave,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    write_files(tmp_path / "weights", name="karaoke.ckpt")
+    write_wave(tmp_path / "song.wav", seconds=0.5)
+    options = ("-m", "karaoke", "--repo", "weights", "--then", f"vocals:{model_folder}")
+    assert separate("song.wav", *options) == 0
+    assert "Using" not in capsys.readouterr().err
+    assert "vocals.drums.wav" in stems_in(tmp_path / "separated" / "song")
+
+
+def test_words_of_second_models_and_of_ensembles_are_explained_too(
+    separate: Separate, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wave(tmp_path / "song.wav", seconds=0.2)
+    spectral_model(tmp_path / "mine", [0.5, 0.5], ("vocals", "no_vocals"), name="mine")
+    assert separate("song.wav", "-m", "four_stems+./mine", "--then", "no_vocals:4stems") == 0
+    line = "unbraid: Using lite+mine for four_stems+./mine and lite for 4stems.\n"
+    assert line in capsys.readouterr().err
 
 
 def test_repo_without_the_model_is_an_error(

@@ -13,7 +13,7 @@ from tests.models.file_server import Fault, FileServer
 from tests.models.small_catalog import use_catalog
 
 from unbraid.cli.questions import SONG_S, _quality, short_time
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, SettingError
 from unbraid.models import catalog, find_installed, find_model, unavailable
 from unbraid.models.auto import ORDERS, at_quality, candidates, is_choice, licence_notice
 from unbraid.models.catalog import CatalogEntry, find_entry
@@ -141,6 +141,14 @@ def test_a_word_falls_back_to_the_next_model_and_says_why(models: Path, server: 
     unavailable.forget()
 
 
+def test_several_models_that_cant_be_downloaded_are_a_list(models: Path, server: FileServer) -> None:
+    server.faults, server.forever = [Fault(404)], True
+    notices: list[str] = []
+    assert find_model("four_stems:best", notice=notices.append).name == "lite"
+    assert notices[0].startswith("The models htdemucs_ft, htdemucs and spleeter can't be downloaded: ")
+    unavailable.forget()
+
+
 def test_without_a_network_a_word_without_a_bundled_model_is_an_error(
     models: Path, server: FileServer
 ) -> None:
@@ -185,6 +193,9 @@ def test_documentation_has_the_tables_of_all_words() -> None:
         ("auto", "balanced", "htdemucs"),
         ("auto", "best", "melband_roformer_kim"),
         ("vocals", "balanced", "mdx_voc_ft"),
+        ("auto+lite", "best", "melband_roformer_kim+lite"),
+        ("lite+vocals", "fast", "lite+spleeter"),
+        ("lite+vocals:best", "fast", "lite+melband_roformer_kim"),
     ],
 )
 def test_a_separator_loads_the_model_of_its_quality(
@@ -193,6 +204,13 @@ def test_a_separator_loads_the_model_of_its_quality(
     separator = Separator(model, quality=quality, for_stems="vocals")
     assert separator.model.name == name
     assert separator.work == pytest.approx(1)  # with its own overlap, and without shifts
+
+
+def test_an_unknown_quality_is_an_error_before_the_download(models: Path) -> None:
+    for model in ("karaoke", "htdemucs"):
+        with pytest.raises(SettingError, match="There is no quality 'great'"):
+            Separator(model, quality="great")
+    assert not any(small_catalog.entry(name).installed for name in ("mdx_karaoke_2", "htdemucs"))
 
 
 def test_a_named_model_keeps_its_quality_for_overlap_and_shifts(models: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.models.roformer_files import write_files
 from tests.separation.conftest import WriteSong, noise, read
 from tests.separation.known_models import SEGMENT, loudness_model, spectral_model
 from tests.separation.test_cascades import write_cascade
@@ -18,9 +19,11 @@ from unbraid import Separator
 from unbraid.audio.encode import Encoder
 from unbraid.audio.tags.model import Tags
 from unbraid.errors import Cancelled, SettingError, UnbraidError
+from unbraid.models import catalog, find_model
 from unbraid.separation import Progress, Result
 from unbraid.separation import separator as separators
 from unbraid.separation.network import Network
+from unbraid.separation.second_passes import second_pass, split_reporters
 
 SAMPLES = 3 * SEGMENT + 11
 PARTS = ("drums", "bass", "other", "vocals")
@@ -204,6 +207,20 @@ def test_progress_counts_once_over_the_chain_by_expected_time(
     second = len(stages) - stages[::-1].index("analysing")
     # Both models are unknown, so each has half of the time.
     assert fractions[second - 1] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_pass_of_ones_own_network_has_the_share_of_its_family(
+    separator: Separator, models: Path, tmp_path: Path
+) -> None:
+    network = find_model(write_files(tmp_path / "mine"))  # a Roformer, slower than `lite`
+    one = second_pass("no_vocals", Separator(network.folder, sharing=separator)._pipeline)
+    reports: list[float] = []
+    first, _ = split_reporters(
+        find_model("lite"), [one], True, lambda report: reports.append(report.fraction), None
+    )
+    first.report("writing", 1.0, 1.0)
+    lite, own = catalog()["lite"].speed.one_stem, catalog()["melband_roformer_kim"].speed.all_stems
+    assert reports == [pytest.approx(lite / (lite + own))]
 
 
 @pytest.mark.parametrize("fraction", [0.6, 0.99])

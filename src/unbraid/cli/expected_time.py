@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unbraid.audio.stem_names import ALL
@@ -19,18 +20,26 @@ MOST_PROBED = 200  # songs whose headers are read: about a second
 
 
 def line_before(
-    separator: Separator, name: str, songs: Sequence[str], stems: str, then: Sequence[Separator] = ()
+    models: Sequence[tuple[str, Separator]], songs: Sequence[str], stems: str, repo: Path | None = None
 ) -> str | None:
-    """Return the line to print before the songs: the expected time, or the model that a word stands for.
+    """Return the line to print before the songs: the expected time, or the models that words stand for.
 
-    `name`: as the user gave it. `then`: second models. None if neither is worth a line.
+    `models`: the model and the second models, each with its name as the user gave it. None if neither is worth a line.
     """
+    (_, first), *others = models
+    text = expected_time(first, songs, stems, [second for _, second in others])
+    chosen = dict.fromkeys(
+        f"{loaded.model.name} for {name}" for name, loaded in models if _has_word(name, repo)
+    )
+    return f"Using {' and '.join(chosen)}." if text is None and chosen else text
+
+
+def _has_word(name: str, repo: Path | None) -> bool:
+    """Whether `name`, or a model of the ensemble that it is, is the word of a question and no model in `repo`."""
+    from unbraid.models.find import models_in, repo_of
     from unbraid.models.questions import find_question
 
-    text = expected_time(separator, songs, stems, then)
-    if text is None and find_question(name) is not None:
-        return f"Using {separator.model.name} for {name}."
-    return text
+    return any(find_question(one) is not None and repo_of(one, repo) is None for one in models_in(name, repo))
 
 
 def expected_time(

@@ -233,7 +233,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def work(display: Display, stop: Stop) -> int:
         separator, then = _load(arguments, display, stop)
-        line = line_before(separator, arguments.model, arguments.songs, arguments.stems, tuple(then.values()))
+        models = [(arguments.model, separator), *((name, then[stem]) for stem, name in arguments.then)]
+        line = line_before(models, arguments.songs, arguments.stems, arguments.repo)
         if line and not arguments.quiet:
             display.clear()
             say(line)

@@ -135,7 +135,8 @@ def load_choice(
 
 def _substitute(name: str, failures: Mapping[str, str], names: list[str]) -> str:
     """Return the line about a weaker model, and why it is used."""
-    names_of = f"The {'model' if len(failures) == 1 else 'models'} {' and '.join(failures)}"
+    *others, missing = failures
+    names_of = f"The models {', '.join(others)} and {missing}" if others else f"The model {missing}"
     causes = "; ".join(dict.fromkeys(failures.values()))
     how = "far weaker" if not catalog()[name].files and name == names[-1] else "weaker"
     return (

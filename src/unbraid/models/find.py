@@ -6,16 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.models.auto import AUTO, FIRST_CHOICE, ORDERS, installed_choice, is_choice, load_choice
+from unbraid.models.auto import (
+    AUTO,
+    FIRST_CHOICE,
+    ORDERS,
+    at_quality,
+    installed_choice,
+    is_choice,
+    load_choice,
+)
 from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.download import PATIENT, DownloadProgress
-from unbraid.models.ensemble import compose, split_name, unusable
+from unbraid.models.ensemble import SEPARATOR, compose, split_name, unusable
 from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
 from unbraid.models.mdx_settings import ENDING
 from unbraid.models.older_demucs import replacement_for
 from unbraid.models.published import CHECKPOINTS
-from unbraid.models.questions import words_of
+from unbraid.models.questions import BALANCED, words_of
 
 
 def find_model(
@@ -46,7 +54,7 @@ def find_model(
             find_model(
                 one,
                 stems=stems,
-                repo=_repo_of(one, repo),
+                repo=repo_of(one, repo),
                 unverified=unverified,
                 progress=progress,
                 notice=notice,
@@ -76,17 +84,31 @@ def models_in(name: str, repo: Path | None = None) -> list[str]:
     return split_name(name, lambda one: _is_model(one, repo))
 
 
+def at_quality_in(name: str, quality: str, repo: Path | None = None) -> tuple[str, str]:
+    """Return the models that `name` lists, with the choices of a quality, and the quality that remains.
+
+    See `at_quality`. Models in `repo` are no choices. With a choice in an ensemble, no quality remains for overlaps and
+    shifts. Raises SettingError, and ModelError if `repo` is unreadable.
+    """
+    names = models_in(name, repo)
+    if repo is not None and len(names) == 1:
+        return name, quality
+    found = [(one, quality) if repo_of(one, repo) is not None else at_quality(one, quality) for one in names]
+    remaining = quality if all(rest == quality for _, rest in found) else BALANCED
+    return SEPARATOR.join(one for one, _ in found), remaining
+
+
 def _is_model(name: str, repo: Path | None) -> bool:
     """Whether `name` as a whole is the name or the path of one model that exists."""
     return (
         is_choice(name)
         or find_entry(name) is not None
         or _is(Path.exists, name)
-        or _repo_of(name, repo) is not None
+        or repo_of(name, repo) is not None
     )
 
 
-def _repo_of(name: str, repo: Path | None) -> Path | None:
+def repo_of(name: str, repo: Path | None) -> Path | None:
     """Return `repo` if it has a model called `name`."""
     if repo is None:
         return None

@@ -12,6 +12,7 @@ from unbraid.errors import SettingError
 from unbraid.models import Model
 from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog
+from unbraid.models.speed import speed_of
 from unbraid.separation.output import HiddenFolder
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import CancelToken, Progress, ProgressCallback, Reporter
@@ -118,6 +119,5 @@ def _within(progress: ProgressCallback, begin: float, share: float) -> ProgressC
 
 def _cost(model: Model, *, single: bool) -> float:
     """Expected seconds of work for a second of the song, relative to other models. Unknown models count as htdemucs."""
-    entries = catalog()
-    speed = entries.get(model.name, entries[FIRST_CHOICE]).speed
+    speed = speed_of(model) or catalog()[FIRST_CHOICE].speed
     return speed.one_stem if single else speed.all_stems

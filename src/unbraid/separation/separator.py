@@ -15,8 +15,8 @@ from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
 from unbraid.models import Model, find_model
-from unbraid.models.auto import at_quality
 from unbraid.models.ensemble import Weights, adjusted, checked_combine
+from unbraid.models.find import at_quality_in, models_in, repo_of
 from unbraid.separation.batch import separate_songs
 from unbraid.separation.folders import (
     OutputFolders,
@@ -72,7 +72,7 @@ class Separator:
             For any other model, it sets `overlap` and `shifts` if they are None.
         for_stems: the only stem that songs will be separated into, with its complement; None: any. `auto` chooses a
             model that separates it.
-        repo: folder of published weights; `model` is then a name in it.
+        repo: folder of published weights; `model` is then a name in it. Second models may also be outside of it.
         unverified: also download a model of the catalogue whose files have no published SHA-256.
         sharing: a Separator that shares its memory with this one: together they load one network at a time, and one
             of them computes at a time. For second models in `then`.
@@ -106,18 +106,21 @@ class Separator:
         if combine is not None:
             checked_combine(combine)  # before a download
         name, given_quality = model if isinstance(model, str) else Path(fspath(model)), quality
-        if isinstance(name, str) and repo is None:
-            name, quality = at_quality(name, quality)
+        folder = None if repo is None else Path(fspath(repo))
+        if isinstance(name, str):
+            if sharing is not None and len(models_in(name, folder)) == 1:
+                folder = repo_of(name, folder)  # a second model may also be outside of it
+            name, quality = at_quality_in(name, quality, folder)
+        settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         found = find_model(
             name,
             stems=for_stems,
-            repo=None if repo is None else Path(fspath(repo)),
+            repo=folder,
             unverified=unverified,
             progress=downloading,
             notice=notice,
         )
         self.model: Model = adjusted(found, combine, weights)
-        settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         plan = settings.plan(self.model)
         lengths = {part.model: part.length for part in plan.all_parts}
         loader = RuntimeLoader(self.model, device, threads=threads, jobs=jobs, notice=notice)

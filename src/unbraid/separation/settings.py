@@ -74,6 +74,11 @@ class Settings:
     jobs: int | None = None
     quality: str = BALANCED
 
+    def __post_init__(self) -> None:
+        """Raise SettingError for an unknown quality, before a model is downloaded."""
+        if self.quality not in QUALITIES:
+            raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(QUALITIES)}.")
+
     def plan(self, model: Model) -> Plan:
         """Return the networks of `model` with their runs. Raises SettingError.
 
@@ -85,8 +90,6 @@ class Settings:
 
     def parts(self, model: Model) -> tuple[Part, ...]:
         """Return the networks of `model`, which is no ensemble, with their runs. Raises SettingError."""
-        if self.quality not in QUALITIES:
-            raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(QUALITIES)}.")
         if self.jobs is not None:
             whole_number(self.jobs, "The number of jobs", 1)
         if self.threads is not None:
