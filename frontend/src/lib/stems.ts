@@ -44,7 +44,7 @@ export function partName(stem: string, part: string): string {
 }
 
 /** Names in a sentence: "Drums, bass and other". */
-export function stemsInWords(names: readonly string[]): string {
+export function namesInWords(names: readonly string[]): string {
   const words = names.map((name, index) => (index === 0 ? name : name.charAt(0).toLowerCase() + name.slice(1)))
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }

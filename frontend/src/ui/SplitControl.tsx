@@ -94,7 +94,7 @@ function SplitMenu({ dialog, label, options, onChoose }: MenuProps) {
       <h2 id={heading}>{label}</h2>
       <p>The parts appear below it and add up to it.</p>
       <ul>
-        {options.map(({ model, parts, seconds, installed, sizeBytes }) => (
+        {options.map(({ model, parts, seconds, installed, sizeBytes, licenceKnown }) => (
           <li key={model}>
             <button
               type="button"
@@ -107,6 +107,7 @@ function SplitMenu({ dialog, label, options, onChoose }: MenuProps) {
               <small>
                 {model} · about {formatDuration(seconds)}
                 {installed ? '' : ` · downloads ${formatSize(sizeBytes)} first`}
+                {licenceKnown ? '' : ' · licence unknown: ask its author before you publish the parts'}
               </small>
             </button>
           </li>

@@ -3,7 +3,7 @@ import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/typ
 import { availableChoices, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
-  name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
+  name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all }, answers: [],
 }) // prettier-ignore
 const used = (name: string, secondsPerSecond: number, passedOver: Record<string, string> = {}): UsedModel => ({
   model: name, installed: true, sizeBytes: 1, secondsPerSecond, passedOver,
@@ -68,6 +68,8 @@ test('a failed download is explained with its substitute', () => {
   expect(missingText(used('lite', 0.03, { htdemucs: 'offline', spleeter: 'offline' }), false)).toBe(
     'The better models htdemucs and spleeter are not installed, and this server downloads no models. For now, lite is used instead.',
   )
+  const three = { htdemucs_ft: '', htdemucs: '', spleeter: '' }
+  expect(missingText(used('lite', 0.03, three), true)).toContain('models htdemucs_ft, htdemucs and spleeter couldn’t')
   expect(missingText(used('htdemucs', 0.5), true)).toBe('')
 })
 

@@ -1,6 +1,6 @@
 /** Which models, stems and formats can be chosen, and how long a separation takes. */
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
-import { inDisplayOrder } from '../lib/stems'
+import { inDisplayOrder, namesInWords } from '../lib/stems'
 
 export const TYPICAL_SONG_S = 240 // for estimates before there is a song
 
@@ -67,7 +67,7 @@ export function missingText({ model, passedOver }: UsedModel, downloads: boolean
   const why = downloads
     ? 'couldn’t be downloaded today'
     : `${one ? 'is' : 'are'} not installed, and this server downloads no models`
-  return `The better ${one ? 'model' : 'models'} ${names.join(' and ')} ${why}. For now, ${model} is used instead.`
+  return `The better ${one ? 'model' : 'models'} ${namesInWords(names)} ${why}. For now, ${model} is used instead.`
 }
 
 /** The stems that a choice separates, in display order. */

@@ -2,17 +2,20 @@ import { expect, test } from 'vitest'
 import type { Model, Models } from '../api/types'
 import { splitOptions } from './splitOptions'
 
-const model = (name: string, stems: string[], all: number, installed = true): Model => ({
-  name, summary: '', licence: 'MIT', stems, installed, sizeBytes: 1, secondsPerSecond: { one: all, all },
+const model = (name: string, stems: string[], all: number, answers: string[] = [], changes: Partial<Model> = {}): Model => ({
+  name, summary: '', licence: 'MIT', stems, installed: true, sizeBytes: 1, secondsPerSecond: { one: all, all }, answers, ...changes,
 }) // prettier-ignore
+const VOICES = ['lead_vocals', 'no_lead_vocals']
 const models: Models = {
   models: [
-    model('htdemucs', ['drums', 'bass', 'other', 'vocals'], 0.5),
-    model('lite', ['drums', 'bass', 'other', 'vocals'], 0.1),
-    model('htdemucs_6s', ['drums', 'bass', 'other', 'vocals', 'guitar', 'piano'], 0.6),
-    model('spleeter', ['vocals', 'no_vocals'], 0.02),
-    model('mdx_karaoke_2', ['vocals', 'no_vocals'], 0.3),
-    model('drumsep', ['kick', 'snare', 'toms', 'cymbals'], 1, false),
+    model('htdemucs', ['drums', 'bass', 'other', 'vocals'], 0.5, ['four_stems']),
+    model('lite', ['drums', 'bass', 'other', 'vocals'], 0.1, ['four_stems']),
+    model('htdemucs_6s', ['drums', 'bass', 'other', 'vocals', 'guitar', 'piano'], 0.6, ['six_stems']),
+    model('spleeter', ['vocals', 'no_vocals'], 0.02, ['vocals']),
+    model('mdx_karaoke_2', VOICES, 0.3, ['karaoke', 'lead_backing']),
+    model('melband_becruily', VOICES, 2.5, ['karaoke', 'lead_backing'], { licence: 'unknown' }),
+    model('echoes', ['dry', 'reverb'], 2, ['dereverb']),
+    model('mdx23c_drumsep', ['kick', 'snare', 'toms'], 1, ['drum_pieces'], { installed: false }),
   ],
   default: 'auto', choices: [], downloads: true,
 } // prettier-ignore
@@ -24,9 +27,21 @@ test('the song without its vocals can be split into instruments, by the quickest
 })
 
 test('vocals, drums and other have models of their own', () => {
-  expect(names('vocals')).toEqual(['mdx_karaoke_2'])
-  expect(names('drums')).toEqual(['drumsep'])
+  expect(names('vocals')).toEqual(['mdx_karaoke_2', 'echoes', 'melband_becruily'])
+  expect(names('drums')).toEqual(['mdx23c_drumsep'])
   expect(names('other')).toEqual(['htdemucs_6s'])
+})
+
+test('an option says whether the licence of its model is known', () => {
+  expect(splitOptions('vocals', models, 1).map((option) => option.licenceKnown)).toEqual([true, true, false])
+})
+
+test('a model’s purpose decides, not its name', () => {
+  const named = { ...models, models: [model('noise_remover', ['drums', 'bass', 'other', 'vocals'], 1, ['four_stems'])] }
+  expect(names('vocals', named)).toEqual([])
+  const own = { ...models, models: [model('mine', ['kick', 'snare'], 1)] }
+  expect(names('drums', own)).toEqual(['mine'])
+  expect(names('vocals', own)).toEqual([])
 })
 
 test('a single instrument can’t be split', () => expect(names('bass')).toEqual([]))

@@ -1,6 +1,6 @@
 /** Which models can separate a stem further, and into what. */
 import type { Model, Models } from '../api/types'
-import { partName, stemsInWords } from '../lib/stems'
+import { namesInWords, partName } from '../lib/stems'
 
 export interface SplitOption {
   model: string
@@ -9,15 +9,16 @@ export interface SplitOption {
   seconds: number
   installed: boolean
   sizeBytes: number
+  licenceKnown: boolean
 }
 
 const REST = 'other'
 const INSTRUMENTS = ['vocals', 'drums', 'bass', 'guitar', 'piano']
-/** Parts of a voice, in the names of models for karaoke, reverberation and noise. */
-const VOICE_PARTS = /lead|backing|reverb|dry|echo|noise/
-const VOICE_MODELS = /karaoke|reverb|noise|breath/
-/** Parts of a drum kit. */
-const DRUM_PARTS = /kick|snare|tom|cymbal|hat|hh/
+/** The purposes that are for a stem, by their words, and a part that models for it have (`questions.toml`). */
+const PURPOSES: Record<string, Readonly<Record<string, string>>> = {
+  vocals: { lead_backing: 'lead_vocals', dereverb: 'dry', denoise: 'clean' },
+  drums: { drum_pieces: 'kick' },
+}
 
 /** The models that make sense for a stem, the quickest first. `songS`: length of the song in seconds. */
 export function splitOptions(stem: string, models: Models | null, songS: number): SplitOption[] {
@@ -26,17 +27,22 @@ export function splitOptions(stem: string, models: Models | null, songS: number)
     .filter((model) => (model.installed || models.downloads) && suits(model, stem))
     .map((model) => ({
       model: model.name,
-      parts: stemsInWords(model.stems.map((part) => partName(stem, part))),
+      parts: namesInWords(model.stems.map((part) => partName(stem, part))),
       seconds: songS * model.secondsPerSecond.all,
       installed: model.installed,
       sizeBytes: model.sizeBytes,
+      licenceKnown: model.licence !== 'unknown',
     }))
     .sort((a, b) => a.seconds - b.seconds)
 }
 
-function suits({ name, stems }: Model, stem: string): boolean {
-  if (stem === 'vocals') return VOICE_MODELS.test(name) || stems.some((part) => VOICE_PARTS.test(part))
-  if (stem === 'drums') return stems.some((part) => DRUM_PARTS.test(part))
+function suits({ answers, stems }: Model, stem: string): boolean {
+  const purposes = PURPOSES[stem]
+  if (purposes !== undefined) {
+    // A model that a deployment has added has no purpose in the catalogue.
+    if (answers.length === 0) return Object.values(purposes).some((part) => stems.includes(part))
+    return Object.keys(purposes).some((word) => answers.includes(word))
+  }
   if (stem !== REST && !stem.startsWith('no_')) return false
   // A mixture: the model has to know at least two instruments in it.
   const absent = stem.startsWith('no_') ? [stem.slice(3)] : ['vocals', 'drums', 'bass']
