@@ -12,6 +12,7 @@ from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.session import State
 from unbraid.models.auto import ORDERS
 from unbraid.models.catalog import catalog
+from unbraid.models.questions import questions
 from unbraid.separation.progress import Stage
 
 SOURCES = Path(__file__).parents[2] / "frontend" / "src"
@@ -46,4 +47,16 @@ def test_stems_with_a_name_and_a_colour() -> None:
         == {"no_vocals", "no_lead_vocals"}
         <= words("lib/stems.ts", r"Record<string, string> = \{(.*?)\}")
     )
-    assert words("lib/stems.ts", r"DISPLAY_ORDER = \[(.*?)\]") == stems
+    pieces = words("lib/stems.ts", r"DRUM_PIECES = \[(.*?)\]")
+    shown = words("lib/stems.ts", r"DISPLAY_ORDER = \[(.*?)\n\]")
+    assert shown - {"DRUM_PIECES"} | pieces == stems
+
+
+def test_purposes_for_splitting_a_stem_are_those_of_the_catalogue() -> None:
+    text = (SOURCES / "ui/splitOptions.ts").read_text("utf-8")
+    table = re.search(r"PURPOSES[^{]*= \{(.*?)\n\}", text, re.DOTALL)
+    assert table is not None
+    purposes = re.findall(r"(\w+): '(\w+)'", table[1])
+    assert len(purposes) > 3
+    for word, part in purposes:
+        assert part in questions()[word].stems
