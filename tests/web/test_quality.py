@@ -76,3 +76,12 @@ def test_a_session_of_an_older_version_has_no_quality() -> None:
         "auto",
         "best",
     ]
+
+
+@pytest.mark.parametrize("model", ["lite:best", "auto:fast", "karaoke:slow"])
+def test_only_words_of_purposes_have_a_quality_in_their_name(app: App, model: str) -> None:
+    upload = app.create_upload()
+    app.put_song(upload)
+    answer = app.process(upload, model=model)
+    assert answer.status_code == 422
+    assert f"There is no model '{model}'." in answer.json()["detail"]

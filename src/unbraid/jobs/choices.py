@@ -16,7 +16,6 @@ from unbraid.models.catalog import catalog, find_entry
 from unbraid.models.questions import (
     BALANCED,
     QUALITIES,
-    SEPARATOR,
     find_question,
     name_of,
     words_of,
@@ -74,7 +73,7 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
         )
     default = choices.model == AUTO and AUTO not in allowed
     choices = replace(choices, model=allowed[0] if default else _canonical(choices.model))
-    if choices.model.partition(SEPARATOR)[0] not in allowed:
+    if _without_quality(choices.model) not in allowed:
         words = [name for name in allowed if is_choice(name)]
         known = ", ".join(allowed if len(allowed) <= MOST_LISTED else [*words, "or a model of GET /models"])
         raise SettingError(f"There is no model {choices.model!r}. Choose one of {known}.", "model")
@@ -98,6 +97,12 @@ def _canonical(name: str) -> str:
         return entry.name
     found = find_question(name)
     return name if found is None else name_of(*found)
+
+
+def _without_quality(name: str) -> str:
+    """Return the word of a question without its quality: `karaoke` for `karaoke:best`; other names stay."""
+    found = find_question(name)
+    return name if found is None else found[0].word
 
 
 def _is_address(text: str) -> bool:
