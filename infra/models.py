@@ -27,7 +27,7 @@ def known(models: Sequence[str]) -> tuple[str, ...]:
 
 def _known(model: str) -> str:
     entry = find_entry(model)
-    if entry is not None:
+    if entry is not None and entry.name in catalog():  # and isn't one network of a bag
         return entry.name
     if is_folder(model):
         read(Path(model))

@@ -86,9 +86,9 @@ def _parts(description: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _catalogued(part: Mapping[str, Any]) -> str:
-    """Return the name in the catalogue of a model with a name; empty if it is unknown."""
+    """Return the name in the catalogue of a model with a name; empty if it isn't there, as one network of a bag."""
     entry = find_entry(part["model"])
-    return "" if entry is None else entry.name
+    return "" if entry is None or entry.name not in catalog() else entry.name
 
 
 def own_models(models: Sequence[str]) -> list[OwnModel]:

@@ -102,6 +102,7 @@ def test_the_path_of_an_own_model_is_saved(mine: Path, tmp_path: Path) -> None:
         ({"name": "../up"}, "has the name '../up'"),
         ({"licence": None}, "isn't the description of a model"),
         ({"networks": [{"model": "other"}]}, "needs the model other, which is unknown"),
+        ({"networks": [{"model": "e51eebcc"}]}, "needs the model e51eebcc, which is unknown"),
     ],
 )
 def test_rejects_a_folder_that_cannot_become_a_model(

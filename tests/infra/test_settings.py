@@ -105,6 +105,7 @@ def test_settings_of_the_other_kind_of_machine_are_kept_for_later(tmp_path: Path
         ({"site": "https://music.example.org", "cloudfront": True}, "choose one of site and cloudfront"),
         ({"models": ["htdemux"]}, "models: there is no model htdemux; choose from lite, htdemucs, "),
         ({"models": ["auto"]}, "models: there is no model auto"),
+        ({"models": ["e51eebcc"]}, "models: there is no model e51eebcc"),  # one network of mdx_extra
         ({"models": []}, "models: "),
         ({"name": "Staging"}, "name: should be lower-case letters and digits"),
         ({"name": "unbraid-page"}, "name: should be lower-case letters and digits"),

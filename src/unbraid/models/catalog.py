@@ -68,6 +68,8 @@ class CatalogEntry:
     """Plain names of stems, by their names in the published files. Other stems keep their names."""
     overlap: float | None = None
     """Overlap of segments, instead of the one in the published config."""
+    models: tuple[str, ...] = ()
+    """Names of the models that a bundled bag or ensemble consists of."""
 
     @property
     def licence_known(self) -> bool:
@@ -78,9 +80,6 @@ class CatalogEntry:
     def verified(self) -> bool:
         """Whether the SHA-256 of every file is known. Other models are downloaded only on request."""
         return all(one.sha256 for file in self.files for one in file.all)
-
-    models: tuple[str, ...] = ()
-    """Names of the models that a bundled bag or ensemble consists of."""
 
     @property
     def place(self) -> Path:
