@@ -56,8 +56,8 @@ class Separator:
 
     Args:
         model: a name of the catalogue, `auto`, `fast` or `best`, the word of a question such as `karaoke` (see
-            `unbraid models`), or the path of a model folder or an MDX-Net (.onnx). `a+b` is an ensemble of two such
-            models; there may be more.
+            `unbraid models`), or the path of a model folder, an MDX-Net (.onnx) or a checkpoint. `a+b` is an ensemble
+            of two such models; there may be more.
         combine: how an ensemble combines its models: `mean`, or in the spectrum `median`, `max` or `min`; None: as
             the preset says, or `mean`.
         weights: of an ensemble: one number for each model, or a mapping from stems to such lists.
