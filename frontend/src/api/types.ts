@@ -96,8 +96,8 @@ export interface Model {
   sizeBytes: number
   /** Seconds to separate one second of music on the server, for one stem and for all. */
   secondsPerSecond: { one: number; all: number }
-  /** Words of the purposes that it is for, such as `karaoke`. */
-  answers: string[]
+  /** Words of the purposes that it is for, such as `karaoke`. Older servers don't send it. */
+  answers?: string[]
 }
 
 /** The model that a choice stands for at this moment. */

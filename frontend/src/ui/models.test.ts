@@ -3,7 +3,7 @@ import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/typ
 import { availableChoices, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
-  name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all }, answers: [],
+  name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
 }) // prettier-ignore
 const used = (name: string, secondsPerSecond: number, passedOver: Record<string, string> = {}): UsedModel => ({
   model: name, installed: true, sizeBytes: 1, secondsPerSecond, passedOver,

@@ -41,6 +41,8 @@ test('a model’s purpose decides, not its name', () => {
   expect(names('vocals', named)).toEqual([])
   const own = { ...models, models: [model('mine', ['kick', 'snare'], 1)] }
   expect(names('drums', own)).toEqual(['mine'])
+  const older = { ...models, models: [model('mine', ['kick', 'snare'], 1, [], { answers: undefined })] }
+  expect(names('drums', older)).toEqual(['mine'])
   expect(names('vocals', own)).toEqual([])
 })
 

@@ -36,10 +36,10 @@ export function splitOptions(stem: string, models: Models | null, songS: number)
     .sort((a, b) => a.seconds - b.seconds)
 }
 
-function suits({ answers, stems }: Model, stem: string): boolean {
+function suits({ answers = [], stems }: Model, stem: string): boolean {
   const purposes = PURPOSES[stem]
   if (purposes !== undefined) {
-    // A model that a deployment has added has no purpose in the catalogue.
+    // A model that a deployment has added has no purpose.
     if (answers.length === 0) return Object.values(purposes).some((part) => stems.includes(part))
     return Object.keys(purposes).some((word) => answers.includes(word))
   }
