@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +14,19 @@ from unbraid.audio.formats import FORMATS, output_format
 from unbraid.audio.stem_names import ALL, VOCALS
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.expected_time import line_before
-from unbraid.cli.messages import message_of, say
+from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
+from unbraid.cli.report import Report
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
 from unbraid.cli.second_passes import add_option, load_second_models
 from unbraid.cli.stopping import Stop
 from unbraid.cli.streams import StandardOutputError, write_result
-from unbraid.errors import Cancelled, UnbraidError, exit_code
+from unbraid.errors import UnbraidError, exit_code
 
 if TYPE_CHECKING:
-    from unbraid.separation import Result, Separator
+    from unbraid.separation import Separator
     from unbraid.separation.separator import Then
-
-DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -186,46 +184,6 @@ def _kilobits(text: str) -> int:
 
 
 _kilobits.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
-
-
-@dataclass(frozen=True)
-class Report:
-    """The JSON object of one song."""
-
-    input: str
-    status: str
-    model: str | None = None
-    files: dict[str, str] = field(default_factory=dict)
-    duration_s: float | None = None
-    seconds: float | None = None
-    realtime_factor: float | None = None
-    gain: float | None = None
-    then: dict[str, dict[str, object]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    error: str | None = None
-
-    @classmethod
-    def of(cls, song: str, outcome: Result | UnbraidError) -> Report:
-        """Report the result or the error of `song`."""
-        if isinstance(outcome, Cancelled):
-            return cls(song, CANCELLED)
-        if isinstance(outcome, UnbraidError):
-            return cls(song, FAILED, error=message_of(outcome))
-        return cls(
-            song,
-            DONE,
-            model=outcome.model,
-            files={stem: str(path) for stem, path in outcome.files.items()},
-            duration_s=round(outcome.duration_s, 6),
-            seconds=round(outcome.seconds, 3),
-            realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
-            gain=round(outcome.gain, 6),
-            then={
-                stem: {"model": second.model, "gain": round(second.gain, 6)}
-                for stem, second in outcome.then.items()
-            },
-            warnings=[str(warning) for warning in outcome.warnings],
-        )
 
 
 def run(arguments: argparse.Namespace) -> int:
