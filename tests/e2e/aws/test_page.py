@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
+from tests.e2e.aws.waiting import wait_until
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import BUILT, OpenVisit, build, running_chromium, visit
 from tests.e2e.browser.steps import open_song, pick
@@ -60,7 +61,7 @@ def test_uploads_plays_downloads_and_deletes_a_song(
     player = open_song(page, song)
     player.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function("() => window.audioProbe.context?.currentTime > 0.5")
-    assert audio_probe.loudness(page) > 0.01
+    wait_until(lambda: audio_probe.loudness(page) > 0.01)
     for stem in ("vocals", "no_vocals"):
         with page.expect_download() as download:
             player.get_by_role("link", name=f"Download {stem}.wav").click()
