@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.audio.sounds import KINDS, Kind, bursts, write
+from tests.audio.sounds import KINDS, Kind, bursts, decode, write
 from tests.audio.tag_bytes import garbage, id3v2
 from tests.broken_files import png
 
@@ -49,6 +49,17 @@ def test_file_with_a_tag_in_front_sounds_like_the_file_without(tmp_path: Path, k
     assert np.array_equal(*sounds)
     assert probe(tagged).tags.text("title") in (None, "Title")
     assert open_sound(tagged, None)[0].format.name == open_sound(plain, None)[0].format.name
+
+
+def test_chunk_of_an_impossible_size_ends_no_tagged_file(tmp_path: Path) -> None:
+    kind = Kind("caf", "caf", "alac", "s16p")
+    plain = write(tmp_path / "plain.caf", bursts(44100, 2, 44100), 44100, kind)
+    content = plain.read_bytes()
+    table = content.index(b"pakt")
+    damaged = content[:table] + b"free" + (1 << 62).to_bytes(8, "big") + content[table:]
+    tagged = tmp_path / "tagged.caf"
+    tagged.write_bytes(TAGS["short"] + damaged)
+    assert np.array_equal(decode(tagged), decode(plain))
 
 
 @pytest.mark.parametrize("ending", ["wav", "aiff", "flac", "m4a", "caf"])

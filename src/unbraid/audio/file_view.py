@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from bisect import bisect_right
@@ -15,6 +16,10 @@ from unbraid.audio.tag_blocks import Range
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+# Bytes; ext4's limit. Only a damaged size leads behind it. The system refuses such a position. FFmpeg then continues
+# with the bytes behind the damaged size, which may be the next recording.
+_LARGEST_FILE = 1 << 44
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,10 @@ class FileView(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """See `io.IOBase`."""
+        """See `io.IOBase`. Returns a negative number for a position that no file has."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._starts[-1]}[whence]
+        if base + offset > _LARGEST_FILE:
+            return -errno.EINVAL  # FFmpeg's convention: an exception would end the reading
         self._at = max(0, base + offset)
         return self._at
 
