@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def decode(path: Path, content: bytes) -> tuple[Sound, list[str]]:
 
 def starts(content: bytes) -> list[int]:
     """Return the positions of all frames."""
-    length = adts_length if content[1] & 6 == 0 else mpeg_length
+    is_ac3 = content.startswith(b"\x0b\x77")
+    length = ac3_length if is_ac3 else adts_length if content[1] & 6 == 0 else mpeg_length
     found = [0]
     while found[-1] + length(content[found[-1] :][:7]) < len(content):
         found.append(found[-1] + length(content[found[-1] :][:7]))
@@ -144,6 +146,25 @@ def test_small_tags_within_a_frame_that_was_cut_short_take_no_time(tmp_path: Pat
     tags = id3v1() + id3v2(title="New") + id3v2(garbage(20_000) + other)
     ranges = walk(io.BytesIO(cut + tags + other), "mp3").ranges
     assert ranges == ((0, len(cut)), (len(cut + tags), len(cut + tags + other)))
+
+
+@pytest.mark.parametrize("kind", [MP3, MP2, AAC, AC3], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "tag", [id3v1(), id3v2(title="New"), id3v2() + ape(b""), lyrics3(version=1)], ids=len
+)
+def test_tag_shorter_than_the_missing_bytes_of_a_frame_takes_no_time(
+    tmp_path: Path, kind: Kind, tag: bytes
+) -> None:
+    one, other = encoded(tmp_path, kind), encoded(tmp_path, kind, seed=1)
+    length, start = max((end - start, start) for start, end in pairwise(starts(one)))
+    cut = one[: start + 50]
+    assert 50 + len(tag) < length
+    container = {"mp2": "mp3", "adts": "aac"}.get(kind.container, kind.container)
+    ranges = walk(io.BytesIO(cut + tag + other), container).ranges
+    assert ranges == ((0, len(cut)), (len(cut + tag), len(cut + tag + other)))
+    expected, _ = decode(tmp_path / f"plain.{kind.ending}", cut + other)
+    decoded, _ = decode(tmp_path / f"tagged.{kind.ending}", cut + tag + other)
+    assert np.array_equal(decoded, expected)
 
 
 def test_tags_are_read_although_they_take_no_time(tmp_path: Path) -> None:

@@ -236,9 +236,10 @@ class _Walk:
         return at
 
     def _find_block(self, start: int, end: int, beyond: int) -> Range | None:
-        """Return the first block that starts between `start` and `end` and ends after position `beyond`.
+        """Return the first block between `start` and `end` that ends after position `beyond`, or has frames behind it.
 
-        It may be several blocks, one after another.
+        It may be several blocks, one after another. If the frame before it was cut short, `beyond` is where that frame
+        would have ended. A block shorter than the missing bytes ends before that position.
         """
         for first, after in marked_blocks(self._file, start, end):
             self._check()
@@ -247,7 +248,8 @@ class _Walk:
             while after <= beyond and (size := declared_size(self._file, after)):
                 self._check()
                 after += size
-            if after > beyond and self._is_whole((first, after)):
+            is_shorter = after <= beyond and self._is_frame(after, _SAME_AFTER_BLOCK)
+            if is_shorter or (after > beyond and self._is_whole((first, after))):
                 return first, after
         return None
 
