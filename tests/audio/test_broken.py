@@ -66,6 +66,24 @@ def test_stays_in_sync_after_damage(tmp_path: Path) -> None:
         assert abs(lag(sound[:, after], decode(path)[:, after])) < 0.5
 
 
+@pytest.mark.parametrize("container", ["wav", "w64"])
+@pytest.mark.parametrize("damaged", [[3], [4], [5], [6, 8], [1, 2, 4, 6, 7, 12]], ids=str)
+def test_damaged_blocks_of_adpcm_keep_their_time(tmp_path: Path, container: str, damaged: list[int]) -> None:
+    path = tmp_path / f"song.{container}"
+    write(path, bursts(44100, 1, 44100), 44100, Kind(container, container, "adpcm_ms", "s16"))
+    intact, content = decode(path), bytearray(path.read_bytes())
+    block, in_packet = 1024, 4  # bytes, and blocks that FFmpeg reads at once
+    start = content.index(b"data") + (8 if container == "wav" else 24)
+    for number in damaged:
+        content[start + number * block] = 0xFF  # there are 7 pairs of coefficients
+    path.write_bytes(content)
+    decoded = decode(path)
+    assert decoded.shape == intact.shape
+    assert not np.array_equal(decoded, intact)
+    end = 4 * in_packet * block * 2  # a byte has two samples
+    assert np.array_equal(decoded[:, end:], intact[:, end:])
+
+
 def test_lost_opus_pages_become_silence_of_equal_length(tmp_path: Path) -> None:
     sound = bursts(5 * 48000, 2, 48000)
     path = write(tmp_path / "song.opus", sound, 48000, Kind("opus", "opus", "libopus", "flt"))

@@ -134,6 +134,7 @@ class PartDecoder:
                     self._timeline.note_failure(packet)
                 continue
             errors = 0
+            self._timeline.note_frames(packet, frames)
             for frame in frames:
                 silence, start, count = self._timeline.place(frame)
                 if count:

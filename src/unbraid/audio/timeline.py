@@ -67,7 +67,9 @@ class Timeline:
         self._frames_since_agreement = RECENT_FRAMES
         self._agreements = self._timed_frames = 0
         self._failed = 0  # undecodable frames since the last decoded one
-        self._longest_frame = 0  # samples
+        self._longest_packet = 0  # most samples of a packet
+        self._most_frames, self._full_size = 0, 0  # most frames of a packet, and its size in bytes
+        self._is_partial = False  # whether only some frames of the last packet were decoded
         self._sizes = self._packets = 0
         self._untrimmed = untrimmed
         self._skip_first_frame = untrimmed  # the first packet only starts the first overlap (Vorbis I, 4.3.8)
@@ -86,6 +88,22 @@ class Timeline:
             self._duration = packet.duration, packet.time_base
         self._sizes += packet.size
         self._packets += 1
+        self._failed += self._is_partial
+        self._is_partial = False
+
+    def note_frames(self, packet: Packet[AudioStream], frames: list[AudioFrame]) -> None:
+        """Register the frames of a packet before they are placed.
+
+        Packets of WAV with ADPCM have several frames. If one is damaged, FFmpeg decodes only those before it, and
+        reports no error. Other packets show how many frames are missing.
+        """
+        if self._format not in UNTIMED or not frames:
+            return
+        if len(frames) > self._most_frames:
+            self._failed += packet.size <= self._full_size  # a packet before it was damaged
+            self._most_frames, self._full_size = len(frames), packet.size
+        self._is_partial = len(frames) < self._most_frames and packet.size >= self._full_size
+        self._longest_packet = max(self._longest_packet, sum(frame.samples for frame in frames))
 
     def note_failure(self, packet: Packet[AudioStream]) -> None:
         """Register an undecodable packet: the next frame's timestamp shows how much is missing.
@@ -130,7 +148,7 @@ class Timeline:
                 self._first_page_end = None
             gap = time + self._offset - self._placed
             tolerance = frame.samples // 2 if self._failed else int(JITTER_S * self._rate)
-            self._longest_frame = max(self._longest_frame, frame.samples)
+            self._longest_packet = max(self._longest_packet, frame.samples)
             silence = self._missing(gap) if gap > tolerance else 0
             self.missing_s += silence / self._rate
             if abs(gap - silence) > tolerance:
@@ -168,7 +186,7 @@ class Timeline:
     def _missing(self, gap: int) -> int:
         """Return how many samples of a gap in the times are lost sound. Damaged times and units make gaps too."""
         if self._format in UNTIMED or (self._format == MP4 and self._failed):
-            gap = min(gap, self._failed * self._longest_frame)  # all packets were counted
+            gap = min(gap, self._failed * self._longest_packet)  # all packets were counted
         elif self._format == MP4 and self._frames_since_agreement >= RECENT_FRAMES:
             return 0
         longest = 60 * self._rate if self._claimed is None else self._claimed - self._placed
