@@ -114,6 +114,18 @@ def test_recording_after_one_that_is_cut_short_is_read(tmp_path: Path, kind: Kin
     assert missing == 1200 or any("is cut off" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("trap", [b"TAG", b"ID3\3\0\0\1\1\1\1"])
+def test_bytes_like_a_tag_in_a_cover_hide_no_recording_after_one_that_is_cut_short(
+    tmp_path: Path, trap: bytes
+) -> None:
+    one, other = recordings(tmp_path, WAV)
+    tag = id3v2(b"\xff\xd8" + garbage(20_000) + trap)
+    plain, _ = decode(tmp_path / "plain.wav", one[:-10_000] + other)
+    tagged, _ = decode(tmp_path / "tagged.wav", one[:-10_000] + tag + other)
+    assert tagged.shape[1] >= plain.shape[1]
+    assert np.array_equal(tagged[:, -RATE:], plain[:, -RATE:])
+
+
 def test_wav_far_behind_another_is_found(tmp_path: Path) -> None:
     one, other = recordings(tmp_path, WAV)
     decoded, _ = decode(tmp_path / "song.wav", one + b"\xff" * 100_000 + other)

@@ -97,7 +97,11 @@ def _declared_end(file: BinaryIO, start: int, end: int) -> int:
 
 
 def _next_start(file: BinaryIO, at: int, end: int) -> int:
-    """Return the start of the next recording from `at` on, behind tags; `end` if there is none."""
+    """Return the start of the next recording from `at` on, behind tags; `end` if there is none.
+
+    If a recording was cut short, `at` may be within the cover of a tag. Bytes there may look like a tag.
+    """
+    after_tag = at
     for _ in range(_MOST_CHUNKS):
         found = next(_matches(_NEXT, file, at, end), None)
         if found is None:
@@ -105,8 +109,20 @@ def _next_start(file: BinaryIO, at: int, end: int) -> int:
         at, mark = found
         if is_start(mark):
             return at
-        at += declared_size(file, at) or 1
+        size = declared_size(file, at)
+        if size and (at == after_tag or _may_end_tag(file, at + size)):
+            at = after_tag = at + size
+        else:
+            at += 1
     return end
+
+
+def _may_end_tag(file: BinaryIO, at: int) -> bool:
+    """Whether a recording or a tag follows from `at`, or the file ends there."""
+    file.seek(at)
+    head = file.read(_HEAD)
+    at_end = not head and at == file.seek(0, 2)
+    return at_end or head.startswith((b"LYRICSBEGIN", *_TAGS)) or is_start(head)
 
 
 def _start_within(file: BinaryIO, at: int, stop: int, end: int) -> int:
