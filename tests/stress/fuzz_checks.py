@@ -19,7 +19,8 @@ U the length of the file before the damage, and D the packets that raise, a fram
 - Length >= min(F, R) - one frame for each joined part. Nothing that FFmpeg decodes is lost. The minimum is needed
   because headers and the durations of packets declare padding, which our decoder cuts off and a plain decode may keep:
   FFmpeg trims the padding of joined files only at the end of the last. It may also decode frames twice after damage in
-  FLAC. PCM has no padding, so there the bound is F.
+  FLAC. PCM has no padding, so there the bound is F. If the first of joined WAV or AIFF files was cut short, FFmpeg
+  reads the next one with the rate of the first. So the sum of its decodes of each is a bound too, if it decodes all.
 - Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate of U: undecodable
   bytes between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
   the length U, because they were part of it. FFmpeg reads only the first of joined WAV and AIFF files. There F is the
@@ -189,13 +190,15 @@ def _check_length(
             problems.append(f"refused, but FFmpeg decodes {ffmpeg_s:.4f} s: {reading.error}")
         return
     if len(parts) > 1 and plain.container in ("wav", "aiff"):
-        decodable_s = sum(_decodable_s(part, plain_path, plain.container) for part in file.plain_parts)
+        each_s = [_decodable_s(part, plain_path, plain.container) for part in file.plain_parts]
     else:
-        decodable_s = ffmpeg_s
+        each_s = [ffmpeg_s]
+    decodable_s = sum(each_s)
     bytes_per_s = sum(len(one.content) for one in parts) / longest_s
     keeps_all = parts[0].frame == 1 and file.is_one_recording
     failed_s = 0.0 if other is None else other.failed * frame_s
-    lowest_s = ffmpeg_s if keeps_all else min(ffmpeg_s, recorded_s)
+    lowest_s = min(ffmpeg_s, decodable_s) if all(each_s) else ffmpeg_s
+    lowest_s = lowest_s if keeps_all else min(lowest_s, recorded_s)
     highest_s = max(decodable_s + failed_s, longest_s + file.inserted / bytes_per_s)
     if not lowest_s - len(parts) * frame_s - 1e-4 <= reading.seconds <= highest_s + frame_s + 1e-4:
         problems.append(
