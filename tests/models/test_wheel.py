@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
@@ -208,3 +209,21 @@ def test_reports_an_unwritable_folder(folder_index: Path, tmp_path: Path) -> Non
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ModelError, match="Set UNBRAID_CACHE"):
         fetch(described(), tmp_path / "file", patience=PATIENCE)
+
+
+def test_folders_that_pip_removes_meanwhile_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kept", "removed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(bytes(100))
+    scan = os.scandir
+
+    def remove_first(folder: Any) -> Any:
+        if Path(folder).name == "removed":
+            (Path(folder) / "file").unlink()
+            Path(folder).rmdir()
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", remove_first)
+    assert module._size(tmp_path) == 100

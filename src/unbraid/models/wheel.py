@@ -201,9 +201,10 @@ def _options(patience: Patience) -> Sequence[str]:
 def _size(folder: Path) -> int:
     """Return the bytes in a folder, which changes meanwhile."""
     size = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            size += path.stat().st_size
+    for parent, _, names in os.walk(folder):  # passes over folders that vanish, unlike Path.rglob
+        for name in names:
+            with suppress(OSError):
+                size += Path(parent, name).stat().st_size
     return size
 
 
