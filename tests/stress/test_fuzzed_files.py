@@ -85,6 +85,17 @@ def test_each_joined_wav_is_as_long_as_its_own_rate_says(
     assert check(file, songs, model_folder) == ("read", [])
 
 
+def test_packets_of_a_damaged_codec_get_no_silence_for_frames_they_never_had(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    """One bit is flipped in the codec of a WAV. FFmpeg reads IMC, whose packets have any number of frames."""
+    (tmp_path / "songs").mkdir()
+    file = fuzzed_file(916_352, tmp_path)
+    assert file.name == "wav-pcm_s16le"
+    assert "flip" in file.changes
+    assert check(file, tmp_path / "songs", model_folder) == ("read", [])
+
+
 @pytest.mark.parametrize(
     ("program", "finding"),
     [

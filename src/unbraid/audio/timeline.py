@@ -94,10 +94,14 @@ class Timeline:
     def note_frames(self, packet: Packet[AudioStream], frames: list[AudioFrame]) -> None:
         """Register the frames of a packet before they are placed.
 
-        Packets of WAV with ADPCM have several frames. If one is damaged, FFmpeg decodes only those before it, and
-        reports no error. Other packets show how many frames are missing.
+        Packets of ADPCM in WAV have several frames, always as many. If one is damaged, FFmpeg decodes only those before
+        it, and reports no error. Other packets show how many frames are missing.
         """
-        if self._format not in UNTIMED or not frames:
+        if (
+            self._format not in UNTIMED
+            or not frames
+            or not packet.stream.codec_context.name.startswith("adpcm")
+        ):
             return
         if len(frames) > self._most_frames:
             self._failed += packet.size <= self._full_size  # a packet before it was damaged
