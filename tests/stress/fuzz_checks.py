@@ -21,8 +21,8 @@ U the length of the file before the damage, and D the packets that raise, a fram
   FFmpeg trims the padding of joined files only at the end of the last. It may also decode frames twice after damage in
   FLAC. PCM has no padding, so there the bound is F. If the first of joined WAV or AIFF files was cut short, FFmpeg
   reads the next one with the rate of the first. So the sum of its decodes of each is a bound too, if it decodes all.
-  In ADPCM the bytes of the next one are then out of step with the blocks, so what FFmpeg makes of them is no sound, and
-  one without a header counts as nothing.
+  In ADPCM the bytes of the next one are then out of step with the blocks, so FFmpeg makes noise of them, and one
+  without a header counts as nothing.
 - Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate of U: undecodable
   bytes between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
   the length U, because they were part of it. FFmpeg reads only the first of joined WAV and AIFF files. There F is the
