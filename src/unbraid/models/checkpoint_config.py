@@ -20,6 +20,13 @@ from unbraid.models.readers.packages import STEM
 # Sections, and whether their settings change what a trained network computes.
 USED = ("model", "audio", "inference", "training")
 UNUSED = ("augmentations", "loss_multistft", "lora")
+# Settings of the sections that are the same for all families.
+KNOWN_IN_USE: Mapping[str, frozenset[str]] = {
+    "audio": frozenset(
+        ("chunk_size", "dim_f", "dim_t", "hop_length", "n_fft", "num_channels", "sample_rate", "min_mean_abs")
+    ),
+    "inference": frozenset(("chunk_size", "num_overlap", "batch_size", "dim_t", "normalize")),
+}
 
 CHANNELS = 2
 SAMPLE_RATE = 44_100

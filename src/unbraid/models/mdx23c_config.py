@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unbraid.models.checkpoint_config import (
     CHANNELS,
+    KNOWN_IN_USE,
     SAMPLE_RATE,
     CheckpointConfig,
     Sections,
@@ -32,10 +33,7 @@ SIZES = {
 FIXED: Mapping[str, tuple[object, ...]] = {"act": ("gelu",), "norm": ("InstanceNorm",)}
 KNOWN: Mapping[str, frozenset[str]] = {
     "model": frozenset((*SIZES, *FIXED, "name")),
-    "audio": frozenset(
-        ("chunk_size", "dim_f", "dim_t", "hop_length", "n_fft", "num_channels", "sample_rate", "min_mean_abs")
-    ),
-    "inference": frozenset(("chunk_size", "num_overlap", "batch_size", "dim_t", "normalize")),
+    **KNOWN_IN_USE,
 }
 
 # Segments overlap by a half at most. Published configs ask for up to 8 networks for each sample, whose estimates other

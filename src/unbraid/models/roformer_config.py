@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.models.checkpoint_config import (
+    KNOWN_IN_USE,
     SAMPLE_RATE,
     CheckpointConfig,
     Sections,
@@ -69,10 +70,7 @@ READ = (
 )
 KNOWN: Mapping[str, frozenset[str]] = {
     "model": frozenset((*SIZES, *FIXED, *IGNORED, *READ)),
-    "audio": frozenset(
-        ("chunk_size", "dim_f", "dim_t", "hop_length", "n_fft", "num_channels", "sample_rate", "min_mean_abs")
-    ),
-    "inference": frozenset(("chunk_size", "num_overlap", "batch_size", "dim_t", "normalize")),
+    **KNOWN_IN_USE,
 }
 
 CHUNK = 352_800  # 8 s
