@@ -12,6 +12,7 @@ from unbraid.separation.runtimes.native import native_template
 NATIVE = "native, int16"
 OPENVINO = "OpenVINO, float32"
 PYTORCH = "PyTorch, float32"
+TENSORFLOW = "TensorFlow, float32"
 
 # Code to run first in another process, so that it uses OpenVINO as if the native library were not built.
 WITHOUT_NATIVE = """

@@ -1,6 +1,6 @@
 """Compare Unbraid with its peers, with the same network and weights: time, memory, and use of the processor.
 
-    python benchmarks/speed.py SONG [--model htdemucs|lite] [--peers demucs …] [--stems vocals|all] [--jobs N]
+    python benchmarks/speed.py SONG [--model htdemucs|spleeter|lite] [--peers demucs …] [--stems vocals|all] [--jobs N]
         [--runs 3] [--segments 5] [--json FILE] [--markdown FILE] [--at-least 2] [--at-most-mb 1200]
 
 Prints one table, with a column for each contender. The contenders alternate.
@@ -19,8 +19,10 @@ Prints one table, with a column for each contender. The contenders alternate.
   `speed_peak.py` measures the peaks of floats and integers before and after the runs; integers count where the engine
   computes on them.
 
-All sides use the CPU, an overlap of 0.25 and no shifts. With `--model lite` ours runs its bundled model and the peers
-run htdemucs. That compares the user's waiting time, for unequal work and unequal quality. The exit status is 1 if
+All sides use the CPU. With htdemucs, they use an overlap of 0.25 and no shifts. `--model spleeter --peers spleeter`
+compares with Spleeter's program and the same published weights, with its own segments. With `--model lite` ours runs
+its bundled model and the peers run htdemucs. That compares the user's waiting time, for unequal work and unequal
+quality. `speed_readme.py` prints the table of the README. The exit status is 1 if
 a threshold is missed. Peers are installed into their own environments the first time. A failed installation is
 reported with its reason. `speed_profile.py` shows where the time of a segment goes.
 """
@@ -60,8 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     date, load_average = time.strftime("%Y-%m-%d"), os.getloadavg()[0]
     measure([CHECKOUT / "unbraid", "--version"])  # creates its environment the first time
-    with Decoder(options.song) as decoder:
-        song_s = sum(block.shape[1] for block in decoder) / decoder.info.sample_rate
+    song_s = length_s(options.song)
     peer = make_peer()
     model = find_model(
         SIGNATURE if options.model == "htdemucs" else options.model,
@@ -93,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "operations_of_a_segment": operations,
     }
     return conclude(options, about, measured, setting)
+
+
+def length_s(song: Path) -> float:
+    """Decode `song` and return its length in seconds."""
+    with Decoder(song) as decoder:
+        return sum(block.shape[1] for block in decoder) / decoder.info.sample_rate
 
 
 def conclude(
@@ -127,7 +134,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("song", type=Path)
-    parser.add_argument("--model", choices=("htdemucs", "lite"), default="htdemucs", help="ours")
+    parser.add_argument("--model", choices=("htdemucs", "spleeter", "lite"), default="htdemucs", help="ours")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all")
     parser.add_argument("--stems", choices=("vocals", "all"), default="vocals")
     parser.add_argument("--jobs", type=int, help="of ours (default: its own choice)")
@@ -153,7 +160,7 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
         except (CommandFailed, OSError) as error:
             measured.append(Measured(name, failed=f"installation failed: {error}"))
         else:
-            measured.append(Measured(side.name))
+            measured.append(Measured(side.name, engine=side.engine))
             sides.append((side, measured[-1]))
     in_turn(sides, 1, prepare)
     in_turn([side for side in sides if side[0].first], 1, load_uncached)  # the peers cache nothing

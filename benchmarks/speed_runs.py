@@ -61,13 +61,15 @@ def segments(sides: Sequence[Side], runs: int) -> None:
 
         def segment(contender: Contender, measured: Measured) -> None:
             if contender.name not in workers:
+                assert contender.segments
                 workers[contender.name] = Worker(contender.segments)
                 ready = workers[contender.name].answer()
                 measured.at_once, measured.engine = int(ready["at_once"]), str(ready["engine"])
             else:
                 measured.segments.append(Segment(**workers[contender.name].compute()))
 
-        in_turn(sides, runs + 1, segment)  # the first turn starts the processes
+        computing = [side for side in sides if side[0].segments]
+        in_turn(computing, runs + 1, segment)  # the first turn starts the processes
     finally:
         for worker in workers.values():
             worker.end()

@@ -196,3 +196,20 @@ def about() -> dict[str, Any]:
         "peaks": {"numpy": 210.0, "OpenVINO": 240.0, "vpdpwssd, int16": 480.0},
         "operations_of_a_segment": {"MatMul": 212_000_000_000, "Convolution": 124_000_000_000},
     }
+
+
+def test_readme_row_has_medians_within_turns_and_the_reason_of_a_failure(
+    speed: ModuleType, measured: list[Any]
+) -> None:
+    ours, peer, failed = import_module("speed_readme").lines(measured, 60.0)
+    assert ours == ["unbraid htdemucs", "OpenVINO, float32", "11.0 s (5.5 x real time)", "1.00", "3.0 s",
+                    "0.90 GB", "371 MB"]  # fmt: skip
+    assert peer[2:4] == ["24.0 s (2.5 x real time)", "2.40"]
+    assert failed == ["another 1.0", "pip failed: no such version", "–", "–", "–", "–", "–"]
+
+
+def test_contender_without_segments_keeps_its_engine(speed: ModuleType) -> None:
+    command = [sys.executable, "-c", "raise ValueError"]
+    measured = speed.Measured("peer", engine="TensorFlow, float32")
+    speed.segments([(speed.Contender("peer", command, command, None, None, ()), measured)], 2)
+    assert (measured.engine, measured.failed, measured.segments) == ("TensorFlow, float32", None, [])
