@@ -218,7 +218,8 @@ def test_the_page_may_run_only_its_script_and_call_only_its_services(synth: Synt
     policy = text(security["ContentSecurityPolicy"]["ContentSecurityPolicy"])
     directives = dict(each.split(" ", 1) for each in policy.split("; "))
     assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
-    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert directives["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert directives["style-src"] == "'self'"
     assert re.fullmatch(
         r"'self' https://unbraid-<AWS::AccountId>-<AWS::Region>\.s3\.<AWS::Region>\.<AWS::URLSuffix>"
         r' wss://{"Fn::ImportValue": "unbraid-socket-host"}',

@@ -49,6 +49,12 @@ export function namesInWords(names: readonly string[]): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }
 
+/** Whether a stem has no pitch that a change of key should move: drums, and each of their pieces. */
+export function isDrums(type: string): boolean {
+  const [stem = '', part = ''] = type.split('.')
+  return stem === 'drums' || [stem, part].some((name) => DRUM_PIECES.includes(name))
+}
+
 /** CSS class with the stem's colour. Stems without a colour of their own share `stem-rest`. */
 export function stemClass(type: string): string {
   const name = type.split('.').at(-1) ?? type

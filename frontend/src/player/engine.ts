@@ -1,12 +1,15 @@
 /** Plays all stems of a song in sync to the sample, from chunks that are fetched as needed. */
 import { ChunkCache, type StemSource } from './chunks'
 import type { Layout } from './peaks'
-import { chunksAhead, endOf, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
+import { isDrums } from '../lib/stems'
+import { AS_RECORDED, Output, type Practice } from './output'
+import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
 
 const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
 const FETCH_AHEAD_CHUNKS = 3
 const SCHEDULE_EVERY_MS = 200
-const FADE_S = 0.012 // prevents clicks at stops and jumps
+const FADE_S = 0.012 // of a stem's gain
+const PRACTICE_FAILED = 'Key and tempo can’t be changed: a part of the page could not be loaded. Reload the page.'
 const FETCH_FAILED = 'The audio could not be loaded. Check your connection and press play again.'
 
 export interface PlayerState {
@@ -27,7 +30,8 @@ export class Engine {
   private readonly context: AudioContext
   private readonly chunks: ChunkCache
   private readonly gains: GainNode[]
-  private readonly fader: GainNode
+  private readonly output: Output
+  private practice = AS_RECORDED
   private pieces: PlayingPiece[] = []
   /** Position of the next piece to schedule. */
   private cursor = 0
@@ -47,11 +51,10 @@ export class Engine {
     this.layout = first.peaks
     this.context = contextAt(first.peaks.sampleRate)
     this.chunks = new ChunkCache(this.context, stems, freshUrls)
-    this.fader = new GainNode(this.context, { gain: 1 })
-    this.fader.connect(this.context.destination)
-    this.gains = stems.map(() => {
+    this.output = new Output(this.context)
+    this.gains = stems.map(({ name }) => {
       const gain = new GainNode(this.context)
-      gain.connect(this.fader)
+      gain.connect(this.output.entry(isDrums(name)))
       return gain
     })
   }
@@ -68,7 +71,8 @@ export class Engine {
 
   async play(): Promise<void> {
     if (this.state.playing) return
-    if (this.pausedAt >= this.layout.samples) this.pausedAt = this.loop?.from ?? 0
+    if (this.pausedAt >= this.layout.samples) this.pausedAt = 0
+    this.pausedAt = inLoop(this.pausedAt, this.loop)
     this.set({ playing: true, buffering: true, problem: null })
     this.cursor = this.pausedAt
     this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
@@ -87,7 +91,7 @@ export class Engine {
   }
 
   seek(position: number): void {
-    this.pausedAt = Math.max(0, Math.min(Math.round(position), this.layout.samples))
+    this.pausedAt = inLoop(Math.max(0, Math.min(Math.round(position), this.layout.samples)), this.loop)
     if (this.state.playing) {
       this.fadeOut()
       this.cursor = this.pausedAt
@@ -95,20 +99,41 @@ export class Engine {
     }
   }
 
+  /** Change key and tempo. Playback goes on at the same place. */
+  async setPractice(practice: Practice): Promise<void> {
+    const before = this.practice
+    if (before.tempo === practice.tempo && before.key === practice.key) return
+    this.practice = practice
+    const { position } = this
+    try {
+      await this.output.change(practice)
+    } catch {
+      this.practice = before
+      this.set({ problem: PRACTICE_FAILED })
+      return
+    }
+    if (this.practice === practice) this.seek(this.state.playing ? this.position : position)
+  }
+
   setGain(stem: number, gain: number): void {
     this.gains[stem]?.gain.setTargetAtTime(gain, this.context.currentTime, FADE_S)
   }
 
-  /** Set the loop. The piece that sounds now is cut at the loop's end, and everything after it is scheduled again. */
+  /**
+   * Set the loop. A playhead outside it moves to its start. Otherwise the piece that sounds now is cut at the loop's end,
+   * and everything after it is scheduled again.
+   */
   setLoop(loop: Loop | null): void {
     this.loop = loop
+    const { position } = this
+    if (inLoop(position, loop) !== position) this.seek(position)
     if (!this.state.playing) return
     const now = this.context.currentTime
     this.discard((piece) => piece.at > now)
     const current = this.pieces.at(-1)
-    if (current !== undefined && loop !== null && this.position < loop.to && endOf(current) > loop.to) {
+    if (current !== undefined && loop !== null && endOf(current) > loop.to && current.start < loop.to) {
       current.length = loop.to - current.start
-      for (const node of current.nodes) node.stop(current.at + current.length / this.layout.sampleRate)
+      for (const node of current.nodes) node.stop(current.at + duration(current, this.layout.sampleRate))
     }
     this.cursor = current === undefined ? this.pausedAt : endOf(current)
     this.schedule()
@@ -125,22 +150,22 @@ export class Engine {
     void this.context.close()
   }
 
-  /** The time whose audio leaves the loudspeaker now: later than `currentTime` by the output latency. */
+  /** The time whose audio leaves the loudspeaker now. */
   private get audibleTime(): number {
-    return this.context.currentTime - (this.context.outputLatency || 0)
+    return this.context.currentTime - this.output.latency
   }
 
   private schedule(): void {
     if (!this.state.playing) return
     const { context, layout } = this
-    this.discard((piece) => piece.at + piece.length / layout.sampleRate < context.currentTime - 2)
+    this.discard((piece) => piece.at + duration(piece, layout.sampleRate) < context.currentTime - 2)
     for (;;) {
       const last = this.pieces.at(-1)
-      const end = last === undefined ? 0 : last.at + last.length / layout.sampleRate
+      const end = last === undefined ? 0 : last.at + duration(last, layout.sampleRate)
       if (end > context.currentTime + SCHEDULE_AHEAD_S) break
       const piece = pieceAt(this.cursor, layout, this.loop)
       if (piece === null) {
-        if (context.currentTime >= end) this.finish()
+        if (this.audibleTime >= end) this.finish()
         break
       }
       const buffers = this.chunks.get(piece.chunk)
@@ -151,7 +176,7 @@ export class Engine {
       // A late chunk delays all stems alike, so that they stay in sync.
       const at = end < context.currentTime + 0.02 ? context.currentTime + 0.04 : end
       const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, at, piece.offset, piece.length))
-      this.pieces.push({ ...piece, at, nodes })
+      this.pieces.push({ ...piece, at, nodes, tempo: this.practice.tempo })
       this.cursor = endOf(piece)
       this.set({ buffering: false })
     }
@@ -159,7 +184,7 @@ export class Engine {
   }
 
   private start(buffer: AudioBuffer, stem: number, at: number, offset: number, length: number): AudioBufferSourceNode {
-    const node = new AudioBufferSourceNode(this.context, { buffer })
+    const node = new AudioBufferSourceNode(this.context, { buffer, playbackRate: this.practice.tempo })
     const gain = this.gains[stem]
     if (gain !== undefined) node.connect(gain)
     node.start(at, offset / this.layout.sampleRate, length / this.layout.sampleRate)
@@ -194,13 +219,8 @@ export class Engine {
 
   /** Stop all pieces, sounding and scheduled, with a short fade. */
   private fadeOut(): void {
-    const now = this.context.currentTime
-    const { gain } = this.fader
-    gain.cancelScheduledValues(now)
-    gain.setValueAtTime(1, now)
-    gain.linearRampToValueAtTime(0, now + FADE_S)
-    gain.setValueAtTime(1, now + FADE_S + 0.004)
-    for (const { nodes } of this.pieces) for (const node of nodes) node.stop(now + FADE_S + 0.002)
+    const silent = this.output.fadeOut()
+    for (const { nodes } of this.pieces) for (const node of nodes) node.stop(silent)
     this.pieces = []
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultMix, gains, isSilent, toggled, withChannel, withStems } from './mixer'
+import { defaultMix, gains, isSilent, presets, sameMix, toggled, withChannel, withStems } from './mixer'
 
 const mix = defaultMix(['vocals', 'drums', 'bass'])
 
@@ -48,6 +48,27 @@ test('a stem is silent if none of its parts is heard', () => {
 test('stems that come and go keep the others’ channels', () => {
   const muted = toggled(mix, 'vocals', 'muted')
   expect(withStems(muted, ['vocals', 'piano'])).toEqual({ vocals: muted.vocals, piano: mix.bass })
+})
+
+test('presets are the mixes that the stems allow', () => {
+  const heard = (stems: string[]) =>
+    Object.fromEntries(
+      presets(stems).map(({ name, mix }) => [name, stems.filter((stem) => (gains(mix)[stem] ?? 0) > 0)]),
+    )
+  expect(heard(['vocals', 'no_vocals'])).toEqual({ Karaoke: ['no_vocals'], 'Only vocals': ['vocals'] })
+  expect(heard(['vocals', 'drums', 'bass'])).toEqual({
+    Karaoke: ['drums', 'bass'],
+    'Without drums': ['vocals', 'bass'],
+    'Only vocals': ['vocals'],
+  })
+  expect(heard(['kick', 'snare'])).toEqual({})
+  const [karaoke] = presets(['vocals', 'no_vocals', 'vocals.lead', 'vocals.rest'], { 'vocals.lead': 'vocals', 'vocals.rest': 'vocals' })
+  expect(karaoke?.mix['vocals.lead']?.muted).toBe(false)
+})
+
+test('mixes are compared by what they hold', () => {
+  expect(sameMix(mix, defaultMix(['bass', 'drums', 'vocals']))).toBe(true)
+  expect(sameMix(mix, toggled(mix, 'bass', 'solo'))).toBe(false)
 })
 
 test('an unknown stem changes nothing', () => expect(withChannel(mix, 'piano', { muted: true })).toBe(mix))

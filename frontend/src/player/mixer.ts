@@ -24,6 +24,31 @@ export function defaultMix(stems: readonly string[]): Mix {
   return Object.fromEntries(stems.map((stem) => [stem, DEFAULT_CHANNEL]))
 }
 
+/** A mix by name. */
+export interface Preset {
+  name: string
+  mix: Mix
+}
+
+/** The mixes that these stems allow: without a singer or drummer, or only the voice. Parts follow their stem. */
+export function presets(stems: readonly string[], groups: Groups = {}): Preset[] {
+  const whole = stems.filter((stem) => !(stem in groups))
+  const muting = (muted: (stem: string) => boolean): Mix =>
+    Object.fromEntries(stems.map((stem) => [stem, { ...DEFAULT_CHANNEL, muted: whole.includes(stem) && muted(stem) }]))
+  const has = (stem: string) => whole.includes(stem) && whole.length > 1
+  return [
+    ...(has('vocals') ? [{ name: 'Karaoke', mix: muting((stem) => stem === 'vocals') }] : []),
+    ...(has('drums') ? [{ name: 'Without drums', mix: muting((stem) => stem === 'drums') }] : []),
+    ...(has('vocals') ? [{ name: 'Only vocals', mix: muting((stem) => stem !== 'vocals') }] : []),
+  ]
+}
+
+/** Whether two mixes sound the same and show the same. */
+export function sameMix(one: Mix, other: Mix): boolean {
+  const channels = (mix: Mix) => Object.entries(mix).map(([stem, { volume, muted, solo }]) => [stem, volume, muted, solo])
+  return JSON.stringify(channels(one).sort()) === JSON.stringify(channels(other).sort())
+}
+
 /** The channels of these stems; new ones have their defaults. */
 export function withStems(mix: Mix, stems: readonly string[]): Mix {
   return Object.fromEntries(stems.map((stem) => [stem, mix[stem] ?? DEFAULT_CHANNEL]))

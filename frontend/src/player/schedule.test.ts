@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chunksAhead, endOf, type Loop, loopBetween, pieceAt, positionAt, type ScheduledPiece } from './schedule'
+import { chunksAhead, duration, endOf, inLoop, type Loop, loopBetween, pieceAt, positionAt, type ScheduledPiece } from './schedule'
 
 const layout = { chunkSamples: 1000, samples: 2500, sampleRate: 100 }
 
@@ -27,24 +27,37 @@ test('the song plays from any position to its end, each sample once', () => {
 
 test('a loop across a chunk boundary repeats without an extra or missing sample', () => {
   const loop = { from: 900, to: 1100 }
-  expect(play(850, 4, loop)).toEqual([...range(850, 1100), ...range(900, 1100)])
+  expect(play(950, 4, loop)).toEqual([...range(950, 1100), ...range(900, 1100)])
 })
 
-test('playback after a loop goes on to the end', () => {
-  expect(play(1200, 99, { from: 900, to: 1100 })).toEqual(range(1200, 2500))
+test('a loop plays only itself, wherever the playhead is', () => {
+  const loop = { from: 900, to: 1100 }
+  expect(play(1200, 2, loop)).toEqual(range(900, 1100))
+  expect(play(100, 2, loop)).toEqual(range(900, 1100))
+  expect([899, 900, 1099, 1100, 2500].map((position) => inLoop(position, loop))).toEqual([900, 900, 1099, 900, 900])
+  expect(inLoop(1200, null)).toBe(1200)
 })
 
 test('a loop that ends with the song repeats', () => {
   expect(play(2400, 2, { from: 2300, to: 2500 })).toEqual([...range(2400, 2500), ...range(2300, 2500)])
 })
 
-const scheduled = (at: number, start: number, length: number): ScheduledPiece => ({ at, start, length, chunk: 0, offset: 0 })
+const scheduled = (at: number, start: number, length: number, tempo = 1): ScheduledPiece => ({
+  at, start, length, tempo, chunk: 0, offset: 0,
+}) // prettier-ignore
 
 test('the position follows the clock through the pieces, and stops in a gap', () => {
   const pieces = [scheduled(10, 500, 200), scheduled(12, 0, 100), scheduled(15, 100, 100)]
   const at = (now: number) => positionAt(now, pieces, 100, 42)
   expect([9, 10, 11.5, 12, 12.5].map(at)).toEqual([42, 500, 650, 0, 50])
   expect([13, 14.9, 15.5].map(at)).toEqual([100, 100, 150]) // a gap from 13 to 15
+})
+
+test('at another tempo a piece lasts longer or shorter, and the position follows', () => {
+  const slow = scheduled(10, 500, 200, 0.5)
+  expect(duration(slow, 100)).toBe(4)
+  expect(positionAt(12, [slow], 100, 0)).toBe(600)
+  expect(duration(scheduled(10, 500, 300, 1.5), 100)).toBe(2)
 })
 
 test('chunks are fetched in playing order', () => {

@@ -19,18 +19,29 @@ export interface Piece {
 export interface ScheduledPiece extends Piece {
   /** Start time. */
   at: number
+  /** Speed; 1: as recorded. */
+  tempo: number
 }
 
 const MIN_LOOP_S = 0.25
 
-/** The piece that starts at `cursor`, or null at the song's end. A loop applies only before and inside it. */
+/** The position itself, or the loop's start if it is outside the loop: a loop plays only itself. */
+export function inLoop(position: number, loop: Loop | null): number {
+  return loop !== null && (position < loop.from || position >= loop.to) ? loop.from : position
+}
+
+/** The piece that starts at `cursor`, or null at the song's end. With a loop, it is a piece of the loop. */
 export function pieceAt(cursor: number, layout: Layout, loop: Loop | null): Piece | null {
-  const start = loop !== null && cursor === loop.to ? loop.from : cursor
+  const start = inLoop(cursor, loop)
   if (start >= layout.samples) return null
   const chunk = Math.floor(start / layout.chunkSamples)
-  let end = Math.min((chunk + 1) * layout.chunkSamples, layout.samples)
-  if (loop !== null && start < loop.to) end = Math.min(end, loop.to)
+  const end = Math.min((chunk + 1) * layout.chunkSamples, loop?.to ?? layout.samples)
   return { chunk, start, offset: start - chunk * layout.chunkSamples, length: end - start }
+}
+
+/** Seconds that a piece sounds. */
+export function duration(piece: ScheduledPiece, sampleRate: number): number {
+  return piece.length / sampleRate / piece.tempo
 }
 
 /** Position of a piece's end. */
@@ -42,7 +53,7 @@ export function endOf(piece: Piece): number {
 export function positionAt(now: number, pieces: readonly ScheduledPiece[], sampleRate: number, before: number): number {
   const current = pieces.findLast((piece) => piece.at <= now)
   if (current === undefined) return before
-  return current.start + Math.min(Math.round((now - current.at) * sampleRate), current.length)
+  return current.start + Math.min(Math.round((now - current.at) * sampleRate * current.tempo), current.length)
 }
 
 /** The next `count` chunks that playback needs, in order. */

@@ -14,17 +14,25 @@ test('each key has its command', () => {
   expect(commandOf(press('x'))).toBeNull()
 })
 
+test('a control that was clicked leaves Space and the arrows to the player, a text field does not', () => {
+  const byKeyboard = false
+  expect(usesKey({ tagName: 'BUTTON', role: null, byKeyboard }, ' ')).toBe(false)
+  expect(usesKey({ tagName: 'INPUT', type: 'range', role: null, byKeyboard }, 'ArrowLeft')).toBe(false)
+  expect(usesKey({ tagName: 'INPUT', type: 'email', role: null, byKeyboard }, ' ')).toBe(true)
+})
+
 test('keys with Ctrl, Meta or Alt are left to the browser', () => {
   for (const modifier of ['ctrlKey', 'metaKey', 'altKey']) expect(commandOf(press('l', { [modifier]: true }))).toBeNull()
 })
 
 test('a focused control keeps the keys that it uses', () => {
-  const button = { tagName: 'BUTTON', role: null }
+  const byKeyboard = true
+  const button = { tagName: 'BUTTON', role: null, byKeyboard }
   expect(usesKey(button, ' ')).toBe(true)
   expect(usesKey(button, 'l')).toBe(false)
-  expect(usesKey({ tagName: 'INPUT', type: 'range', role: null }, 'ArrowLeft')).toBe(true)
-  expect(usesKey({ tagName: 'INPUT', type: 'range', role: null }, ' ')).toBe(false)
-  expect(usesKey({ tagName: 'INPUT', type: 'email', role: null }, 'l')).toBe(true)
-  expect(usesKey({ tagName: 'SELECT', role: null }, 'l')).toBe(true)
-  expect(usesKey({ tagName: 'BODY', role: null }, ' ')).toBe(false)
+  expect(usesKey({ tagName: 'INPUT', type: 'range', role: null, byKeyboard }, 'ArrowLeft')).toBe(true)
+  expect(usesKey({ tagName: 'INPUT', type: 'range', role: null, byKeyboard }, ' ')).toBe(false)
+  expect(usesKey({ tagName: 'INPUT', type: 'email', role: null, byKeyboard }, 'l')).toBe(true)
+  expect(usesKey({ tagName: 'SELECT', role: null, byKeyboard }, 'l')).toBe(true)
+  expect(usesKey({ tagName: 'BODY', role: null, byKeyboard }, ' ')).toBe(false)
 })

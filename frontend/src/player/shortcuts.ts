@@ -5,7 +5,7 @@ export const SEEK_S = 5
 export const FINE_SEEK_S = 1
 
 export type Command =
-  | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'help' }
+  | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'whole song' | 'help' }
   | { do: 'move'; seconds: number }
   | { do: 'mute' | 'solo'; stem: number } // stem: index
 
@@ -16,6 +16,7 @@ export const SHORTCUTS: readonly (readonly [string, string])[] = [
   ['Home, End', 'Go to the beginning or the end'],
   ['[ ]', 'Set the start or the end of the loop'],
   ['L', 'Turn the loop on or off'],
+  ['O', 'Hear the whole song, and your mix again'],
   ['1 … 9', 'Mute stem 1 … 9, with Shift solo'],
   ['?', 'Show this list'],
 ]
@@ -48,6 +49,9 @@ export function commandOf(press: KeyPress): Command | null {
     case 'l':
     case 'L':
       return { do: 'loop' }
+    case 'o':
+    case 'O':
+      return { do: 'whole song' }
     case '[':
       return { do: 'loop start' }
     case ']':
@@ -59,12 +63,24 @@ export function commandOf(press: KeyPress): Command | null {
   }
 }
 
-/** Whether the focused element itself uses this key. */
-export function usesKey(element: { tagName: string; type?: string; role: string | null } | null, key: string): boolean {
+interface Focused {
+  tagName: string
+  type?: string
+  role: string | null
+  /** Focused by the keyboard, not by a click or touch. */
+  byKeyboard: boolean
+}
+
+/**
+ * Whether the focused element itself uses this key. After a click on a button or slider, Space and the arrows still play
+ * and seek; someone who moves with Tab can press the button and move the slider.
+ */
+export function usesKey(element: Focused | null, key: string): boolean {
   if (element === null) return false
-  const { tagName, type = '', role } = element
+  const { tagName, type = '', role, byKeyboard } = element
   if (tagName === 'SELECT' || tagName === 'TEXTAREA') return true
   if (tagName === 'INPUT' && !['range', 'checkbox', 'button'].includes(type)) return true
+  if (!byKeyboard) return false
   const arrows = key.startsWith('Arrow') || key === 'Home' || key === 'End'
   if (role === 'slider' || type === 'range') return arrows
   if (tagName === 'BUTTON' || tagName === 'A' || tagName === 'SUMMARY' || type === 'checkbox') return key === ' '

@@ -14,12 +14,14 @@ interface Props {
   /** null while there is no player. */
   mix: Mix | null
   groups: Groups
+  /** Whether the player's tempo and key are those of the song. A mix always has these. */
+  asRecorded: boolean
   config: ServerConfig
   list: SongList
   onDelete: () => void
 }
 
-export function Downloads({ title, status, mix, groups, config, list, onDelete }: Props) {
+export function Downloads({ title, status, mix, groups, asRecorded, config, list, onDelete }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [format, setFormat] = useState(status.format ?? 'wav')
   const [busy, setBusy] = useState(false)
@@ -54,7 +56,7 @@ export function Downloads({ title, status, mix, groups, config, list, onDelete }
         {links.mix && (
           <span className="mix-download">
             <button type="button" disabled={busy || silent} onClick={() => void downloadMix()}>
-              <Icon name="download" /> {busy ? 'Mixing…' : 'This mix'}
+              <Icon name="download" /> {busy ? 'Mixing…' : asRecorded ? 'This mix' : 'This mix, at the song’s own tempo and key'}
             </button>
             <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
               {config.formats.map((name) => (

@@ -77,6 +77,9 @@ export function Lane({ stem, file, fullLevel, mix, groups, setMix, loop, engine,
           onChange={(event) => setVolume(Number(event.target.value) / 100)}
           onDoubleClick={() => setVolume(1)}
         />
+        <span className="volume-number" aria-hidden="true">
+          {Math.round(channel.volume * 100)}
+        </span>
         <a className="download" href={file.s3_url} download aria-label={`Download ${file.filename}, ${formatSize(file.size)}`}>
           <Icon name="download" />
         </a>

@@ -10,6 +10,7 @@ import type { SongList } from '../songs/list'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
 import { Lane, laneName } from './Lane'
+import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
@@ -47,6 +48,7 @@ export function Player({ title, status, list, config, models, onDelete }: Props)
         status={status}
         mix={ready ? player.mix : null}
         groups={ready ? player.groups : {}}
+        asRecorded={!ready || (player.practice.tempo === 1 && player.practice.key === 0)}
         config={config}
         list={list}
         onDelete={onDelete}
@@ -80,7 +82,7 @@ interface TimelineProps {
 }
 
 function Timeline({ title, player, status, list, models }: TimelineProps) {
-  const { engine, stems, groups, mix, setMix, loop, setLoop, playing, buffering, problem } = player
+  const { engine, stems, groups, mix, setMix, loop, setLoop, whole, setWhole, playing, buffering, problem } = player
   const timeline = useRef<HTMLDivElement>(null)
   const timeText = useRef<HTMLSpanElement>(null)
   const { samples, sampleRate } = engine.layout
@@ -98,6 +100,7 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
     loop: toggleLoop,
     loopStart: () => setLoop(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), engine.layout)),
     loopEnd: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, engine.layout)),
+    wholeSong: () => setWhole(!whole),
     mute: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'muted')),
     solo: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'solo')),
   })
@@ -136,6 +139,7 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
           {buffering && playing ? 'Loading…' : ''}
         </span>
       </div>
+      <Practice player={player} />
       {problem !== null && (
         <p className="problem" role="alert">
           {problem}

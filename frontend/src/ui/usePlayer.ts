@@ -2,9 +2,11 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
 import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
-import { gains, type Groups, type Mix, withStems } from '../player/mixer'
+import { defaultMix, gains, type Groups, type Mix, withStems } from '../player/mixer'
+import type { Practice } from '../player/output'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
+import { readPlaying, savePlaying } from '../songs/playing'
 import { filesInDisplayOrder } from './downloadLinks'
 
 export interface Stem {
@@ -22,7 +24,14 @@ export interface LoadedPlayer extends PlayerState {
   setMix: (mix: Mix) => void
   loop: Loop | null
   setLoop: (loop: Loop | null) => void
+  practice: Practice
+  setPractice: (practice: Practice) => void
+  /** Whether all stems sound as they are, whatever the mix. */
+  whole: boolean
+  setWhole: (whole: boolean) => void
 }
+
+const SAVE_EVERY_MS = 3000
 
 /** The files of a session that the player can play, in display order. */
 export function playableFiles(status: Status): OutputFile[] {
@@ -31,7 +40,7 @@ export function playableFiles(status: Status): OutputFile[] {
 
 /**
  * null while the waveforms load; 'failed' when they can't be loaded. When parts of a stem come or go, playback continues
- * at the same place.
+ * at the same place. A song starts with the mix, loop, tempo, key and place that it was left with.
  */
 export function usePlayer(status: Status, refresh: () => Promise<Status>): LoadedPlayer | null | 'failed' {
   const latest = useRef({ status, refresh })
@@ -41,12 +50,16 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
   const files = playableFiles(status)
     .map((file) => file.type)
     .join('\n')
-  const before = useRef<{ position: number; playing: boolean } | null>(null)
+  const id = status.session_id
+  const [left] = useState(() => readPlaying(id))
+  const before = useRef({ position: left.position, playing: false })
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
   const [state, setState] = useState<PlayerState>(INITIAL_STATE)
-  const [channels, setMix] = useState<Mix>({})
-  const [loop, setLoop] = useState<Loop | null>(null)
+  const [channels, setMix] = useState<Mix>(left.mix)
+  const [loop, setLoop] = useState<Loop | null>(left.loop)
+  const [practice, setPractice] = useState(left.practice)
+  const [whole, setWhole] = useState(false)
 
   useEffect(() => {
     let mounted = true
@@ -67,8 +80,8 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
       return sources.map(({ name, url }) => fresh.find((file) => file.type === name)?.play_url ?? url)
     }
     const created = new Engine(sources, freshUrls, setState)
-    if (before.current !== null) created.seek(before.current.position)
-    if (before.current?.playing === true) void created.play()
+    created.seek(before.current.position)
+    if (before.current.playing) void created.play()
     else created.prefetch()
     setEngine(created)
     return () => {
@@ -84,18 +97,36 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
   )
 
   useEffect(() => {
-    const stemGains = gains(mix, groups)
+    const stemGains = gains(whole ? defaultMix(Object.keys(mix)) : mix, groups)
     if (stems === null || stems === 'failed') return
     sounding(stems).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
-  }, [engine, mix, groups, stems])
+  }, [engine, mix, groups, stems, whole])
 
-  useEffect(() => engine?.setLoop(loop), [engine, loop])
+  useEffect(() => {
+    if (engine === null) return
+    engine.setLoop(loop === null ? null : loopBetween(loop.from, loop.to, engine.layout))
+  }, [engine, loop])
+
+  useEffect(() => void engine?.setPractice(practice), [engine, practice])
+
+  useEffect(() => {
+    if (engine === null) return
+    const save = () => savePlaying(id, { mix: channels, loop, practice, position: engine.position })
+    save()
+    const timer = setInterval(() => engine.playing && save(), SAVE_EVERY_MS)
+    window.addEventListener('pagehide', save)
+    return () => {
+      save()
+      clearInterval(timer)
+      window.removeEventListener('pagehide', save)
+    }
+  }, [engine, id, channels, loop, practice, state.playing])
 
   return useMemo(() => {
     if (stems === 'failed') return 'failed'
     if (stems === null || engine === null) return null
-    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop }
-  }, [stems, engine, state, groups, mix, loop])
+    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop, practice, setPractice, whole, setWhole }
+  }, [stems, engine, state, groups, mix, loop, practice, whole])
 }
 
 function groupsOf(stems: readonly Stem[]): Groups {

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react'
 import { commandOf, usesKey } from '../player/shortcuts'
+import { focusedByKeyboard, followFocus } from './focus'
 import { openShortcuts, shortcutsEnabled } from './shortcutSetting'
 
 interface Actions {
@@ -10,6 +11,7 @@ interface Actions {
   loop: () => void
   loopStart: () => void
   loopEnd: () => void
+  wholeSong: () => void
   mute: (stem: number) => void
   solo: (stem: number) => void
 }
@@ -20,6 +22,7 @@ export function useShortcuts(actions: Actions): void {
   useEffect(() => {
     latest.current = actions
   })
+  useEffect(followFocus, [])
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const command = commandOf(event)
@@ -32,15 +35,27 @@ export function useShortcuts(actions: Actions): void {
       else if (command.do === 'solo') actions.solo(command.stem)
       else if (command.do === 'loop start') actions.loopStart()
       else if (command.do === 'loop end') actions.loopEnd()
+      else if (command.do === 'whole song') actions.wholeSong()
       else if (command.do === 'help') openShortcuts()
       else actions[command.do]()
     }
+    // Space presses a focused button when it is released, unless that is prevented too.
+    const onKeyUp = (event: KeyboardEvent) => {
+      const used = commandOf(event)?.do === 'toggle' && shortcutsEnabled() && !usesKey(focusedElement(), event.key)
+      if (used && document.querySelector('dialog[open]') === null) event.preventDefault()
+    }
     window.addEventListener('keydown', onKeyDown)
-    return () => window.removeEventListener('keydown', onKeyDown)
+    window.addEventListener('keyup', onKeyUp)
+    return () => {
+      window.removeEventListener('keydown', onKeyDown)
+      window.removeEventListener('keyup', onKeyUp)
+    }
   }, [])
 }
 
 function focusedElement() {
   const element = document.activeElement as HTMLInputElement | null
-  return element && { tagName: element.tagName, type: element.type, role: element.getAttribute('role') }
+  if (element === null) return null
+  const { tagName, type } = element
+  return { tagName, type, role: element.getAttribute('role'), byKeyboard: focusedByKeyboard() }
 }

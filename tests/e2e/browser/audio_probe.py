@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import Page
 
 # Runs before the page's own script and does not change what the page does.
@@ -23,7 +24,8 @@ SCRIPT = """
   const start = AudioBufferSourceNode.prototype.start;
   AudioBufferSourceNode.prototype.start = function (...when) {
     const { sampleRate, length, numberOfChannels } = this.buffer;
-    probe.starts.push({ when, sampleRate, length, numberOfChannels });
+    const playbackRate = this.playbackRate.value;
+    probe.starts.push({ when, sampleRate, length, numberOfChannels, playbackRate });
     return start.apply(this, when);
   };
 })();
@@ -41,6 +43,22 @@ def loudness(page: Page) -> float:
             }"""
         )
     )
+
+
+def pitch_hz(page: Page) -> float:
+    """Frequency of the loudest partial of the last 8192 samples played, in Hz, interpolated between bins."""
+    samples = page.evaluate(
+        """() => {
+          const samples = new Float32Array(8192);
+          window.audioProbe.analyser.getFloatTimeDomainData(samples);
+          return [...samples];
+        }"""
+    )
+    levels = np.log(np.abs(np.fft.rfft(np.array(samples) * np.hanning(8192))) + 1e-12)
+    peak = int(np.argmax(levels[1:-1])) + 1
+    left, middle, right = levels[peak - 1 : peak + 2]
+    offset = (left - right) / (2 * (left - 2 * middle + right))
+    return float((peak + offset) * context(page)["sampleRate"] / 8192)
 
 
 def context(page: Page) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def separate(server: Server, song: Path) -> str:
         client.put(upload["uploadUrl"], content=song.read_bytes(), headers={"Content-Type": "audio/wav"})
         session: str = upload["sessionId"]
         client.post("/process", json={"sessionId": session, "s3Key": upload["s3Key"], "model": "lite"})
-        for _ in range(600):
+        for _ in range(3000):  # ten minutes: a worker yields to all other programs
             if client.get(f"/status/{session}").json()["status"] == "COMPLETED":
                 return session
             time.sleep(0.2)

@@ -1,0 +1,4 @@
+declare module 'signalsmith-stretch' {
+  const createNode: unknown
+  export default createNode
+}

@@ -1,0 +1,97 @@
+/** The row below the transport: ready-made mixes, tempo and key. */
+import { defaultMix, type Mix, presets, sameMix } from '../player/mixer'
+import { AS_RECORDED, KEYS, TEMPO_PERCENT } from '../player/output'
+import type { LoadedPlayer } from './usePlayer'
+
+interface Props {
+  player: LoadedPlayer
+}
+
+export function Practice({ player }: Props) {
+  const { stems, groups, mix, setMix, practice, setPractice, whole, setWhole } = player
+  const names = stems.map((stem) => stem.name)
+  const unchanged = sameMix(mix, defaultMix(names)) && practice.tempo === 1 && practice.key === 0
+  const percent = Math.round(practice.tempo * 100)
+  const choose = (chosen: Mix) => {
+    setWhole(false)
+    setMix(chosen)
+  }
+  return (
+    <div className="practice" role="group" aria-label="Practice">
+      {presets(names, groups).map((preset) => (
+        <button key={preset.name} type="button" aria-pressed={sameMix(mix, preset.mix)} onClick={() => choose(preset.mix)}>
+          {preset.name}
+        </button>
+      ))}
+      {names.length > 1 && (
+        <button
+          type="button"
+          aria-pressed={whole}
+          title="Hear all stems as they are, and your mix again (O)"
+          onClick={() => setWhole(!whole)}
+        >
+          Whole song
+        </button>
+      )}
+      <Step
+        label="Tempo"
+        value={percent}
+        text={`${percent} %`}
+        step={5}
+        {...TEMPO_PERCENT}
+        onChange={(tempo) => setPractice({ ...practice, tempo: tempo / 100 })}
+      />
+      <Step
+        label="Key"
+        value={practice.key}
+        text={semitones(practice.key)}
+        step={1}
+        {...KEYS}
+        onChange={(key) => setPractice({ ...practice, key })}
+      />
+      <button
+        type="button"
+        className="quiet"
+        disabled={unchanged}
+        onClick={() => {
+          choose(defaultMix(names))
+          setPractice(AS_RECORDED)
+        }}
+      >
+        Reset
+      </button>
+    </div>
+  )
+}
+
+/** "0", "+2" or "−3". */
+export function semitones(key: number): string {
+  return key === 0 ? '0' : `${key > 0 ? '+' : '−'}${Math.abs(key)}`
+}
+
+interface StepProps {
+  label: string
+  value: number
+  text: string
+  step: number
+  min: number
+  max: number
+  onChange: (value: number) => void
+}
+
+/** A value with a button for less and one for more. */
+function Step({ label, value, text, step, min, max, onChange }: StepProps) {
+  const to = (next: number) => onChange(Math.max(min, Math.min(max, next)))
+  return (
+    <span className="step" role="group" aria-label={label}>
+      <span className="step-label">{label}</span>
+      <button type="button" aria-label={`${label}: less`} disabled={value <= min} onClick={() => to(value - step)}>
+        −
+      </button>
+      <output aria-label={label}>{text}</output>
+      <button type="button" aria-label={`${label}: more`} disabled={value >= max} onClick={() => to(value + step)}>
+        +
+      </button>
+    </span>
+  )
+}

@@ -1,0 +1,169 @@
+"""Practising with an open song: tempo and key, ready-made mixes, the whole song, loops, keys, and the next visit."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from tests.e2e.browser import audio_probe
+from tests.e2e.browser.conftest import OpenVisit, separate
+from tests.e2e.browser.server import Server
+from tests.e2e.browser.steps import open_song
+
+TONE_HZ = 440.0
+SECONDS = 20
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A song that is one steady tone of 440 Hz."""
+    samples = 0.4 * np.sin(2 * np.pi * TONE_HZ * np.arange(SECONDS * RATE) / RATE)
+    path = tmp_path_factory.mktemp("tones") / "A tone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes(np.repeat((samples * 32767).astype("<i2"), 2).tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def session(server: Server, tone: Path) -> str:
+    """Session id of the tone, separated by the server."""
+    return separate(server, tone)
+
+
+@pytest.fixture
+def page(server: Server, visit: OpenVisit, session: str, tone: Path) -> Page:
+    """The page, opened with a link to the tone."""
+    page = visit(f"{server.address}#/s/{session}").page
+    open_song(page, tone)
+    return page
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def seek_s(page: Page) -> float:
+    """Position of the playhead in seconds."""
+    page.wait_for_timeout(300)  # the slider is updated four times a second
+    slider = page.get_by_role("slider", name="Playhead")
+    return float(slider.get_attribute("aria-valuenow") or -1)
+
+
+def play(page: Page) -> None:
+    button(page, "Play").click()
+    page.wait_for_function("() => window.audioProbe.starts.length > 0")
+    at = audio_probe.context(page)["currentTime"]
+    audio_probe.wait_until_played(page, at + 1)
+
+
+def test_tempo_keeps_the_pitch_and_the_place(page: Page) -> None:
+    for _ in range(5):
+        button(page, "Tempo: less").click()
+    expect(page.get_by_role("status", name="Tempo")).to_have_text("75 %")
+    play(page)
+    before, from_s = audio_probe.context(page)["currentTime"], seek_s(page)
+    audio_probe.wait_until_played(page, before + 4)
+    after, to_s = audio_probe.context(page)["currentTime"], seek_s(page)
+    assert (to_s - from_s) / (after - before) == pytest.approx(0.75, rel=0.12)
+    assert audio_probe.pitch_hz(page) == pytest.approx(TONE_HZ, rel=0.01)
+    rates = {start["playbackRate"] for start in audio_probe.scheduled(page)}
+    assert rates == {0.75}
+
+
+def test_key_moves_the_pitch_and_keeps_the_tempo(page: Page) -> None:
+    play(page)
+    button(page, "Key: more").click()
+    button(page, "Key: more").click()
+    expect(page.get_by_role("status", name="Key")).to_have_text("+2")
+    audio_probe.wait_until_played(page, audio_probe.context(page)["currentTime"] + 1.5)
+    assert audio_probe.pitch_hz(page) == pytest.approx(TONE_HZ * 2 ** (2 / 12), rel=0.01)
+    button(page, "Reset").click()
+    audio_probe.wait_until_played(page, audio_probe.context(page)["currentTime"] + 1)
+    assert audio_probe.pitch_hz(page) == pytest.approx(TONE_HZ, rel=0.005)
+
+
+def test_mixes_by_name_and_the_whole_song(page: Page) -> None:
+    button(page, "Karaoke").click()
+    expect(button(page, "Mute Vocals")).to_have_attribute("aria-pressed", "true")
+    button(page, "Only vocals").click()
+    expect(button(page, "Mute Accompaniment")).to_have_attribute("aria-pressed", "true")
+    expect(button(page, "Mute Vocals")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("slider", name="Volume of Vocals").fill("0")
+    play(page)
+    assert audio_probe.loudness(page) < 1e-4
+    page.keyboard.press("o")
+    expect(button(page, "Whole song")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(500)
+    assert audio_probe.loudness(page) == pytest.approx(0.4 / np.sqrt(2), rel=0.05)
+    page.keyboard.press("o")
+    page.wait_for_timeout(500)
+    assert audio_probe.loudness(page) < 1e-4
+    button(page, "Reset").click()
+    expect(button(page, "Mute Accompaniment")).to_have_attribute("aria-pressed", "false")
+    expect(button(page, "Reset")).to_be_disabled()
+
+
+def test_a_loop_behind_the_playhead_is_played(page: Page) -> None:
+    slider = page.get_by_role("slider", name="Playhead")
+    slider.press("End")
+    slider.press("ArrowLeft")
+    button(page, "Loop").click()  # from 15 s to the end
+    start = page.get_by_role("slider", name="Loop start")
+    for _ in range(10):
+        start.press("ArrowLeft")
+    end = page.get_by_role("slider", name="Loop end")
+    for _ in range(12):
+        end.press("ArrowLeft")
+    assert seek_s(page) == pytest.approx(5, abs=0.05)
+    play(page)
+    audio_probe.wait_until_played(page, audio_probe.context(page)["currentTime"] + 3.5)
+    assert 5 <= seek_s(page) < 8.05
+
+
+def test_space_and_arrows_play_and_seek_after_any_click(page: Page) -> None:
+    button(page, "Mute Vocals").click()
+    page.keyboard.press("Space")
+    expect(button(page, "Pause")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(button(page, "Play")).to_be_visible()
+    expect(button(page, "Mute Vocals")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("slider", name="Volume of Vocals").click()
+    before = seek_s(page)
+    page.keyboard.press("ArrowRight")
+    assert seek_s(page) == pytest.approx(before + 5, abs=0.05)
+
+
+def test_a_button_that_was_reached_with_tab_keeps_space(page: Page) -> None:
+    button(page, "Loop").click()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    focused = page.evaluate("() => document.activeElement.textContent")
+    page.keyboard.press("Space")
+    expect(button(page, focused)).to_have_attribute("aria-pressed", "true")
+    expect(button(page, "Play")).to_be_visible()
+
+
+def test_a_song_is_found_as_it_was_left(page: Page, tone: Path) -> None:
+    button(page, "Karaoke").click()
+    button(page, "Tempo: more").click()
+    button(page, "Key: less").click()
+    button(page, "Loop").click()
+    page.get_by_role("slider", name="Playhead").press("ArrowRight")
+    page.reload()
+    open_song(page, tone)
+    expect(button(page, "Karaoke")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("status", name="Tempo")).to_have_text("105 %")
+    expect(page.get_by_role("status", name="Key")).to_have_text("−1")
+    expect(page.get_by_role("slider", name="Loop end")).to_have_attribute("aria-valuetext", "0:08")
+    assert seek_s(page) == pytest.approx(5, abs=0.05)
+
+
+def test_a_changed_tempo_does_not_change_the_download_without_a_word(page: Page) -> None:
+    expect(button(page, "This mix")).to_be_enabled()
+    button(page, "Tempo: more").click()
+    expect(button(page, "This mix, at the song’s own tempo and key")).to_be_enabled()
