@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.audio.sounds import Kind, Sound, bursts, write
+from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2
 
 from unbraid.audio.decode import Decoder
 from unbraid.audio.find_parts import find_parts
@@ -90,6 +91,52 @@ def test_flac_without_its_start_behind_a_large_tag_is_read(tmp_path: Path) -> No
     behind = decoded.shape[1] - LENGTH
     assert LENGTH // 4 < behind < LENGTH
     assert np.array_equal(decoded, np.concatenate([expected[:, -behind:], expected], axis=1))
+
+
+TAGS = {
+    "ID3v1": id3v1(),
+    "ID3v2": id3v2(garbage(20_000)),
+    "two ID3v2": id3v2(title="New") + id3v2(garbage(20_000), "Old"),
+    "large ID3v2": id3v2(garbage(300_000)),
+    "APE": ape(garbage(20_000)),
+    "APE without a header": ape(garbage(300_000), header=False),
+}
+
+
+def short_flac(folder: Path, samples: int, seed: int) -> bytes:
+    sound = bursts(samples, 1, RATE, seed)
+    return write(folder / "part", sound, RATE, FLAC, serial=seed).read_bytes()
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS)
+def test_short_flac_without_its_start_behind_any_tag_is_read(tmp_path: Path, tag: bytes) -> None:
+    one, other = (short_flac(tmp_path, 3 * 4608 + 1611, seed) for seed in range(2))
+    first, _ = decode(tmp_path / "song.flac", one)
+    second, _ = decode(tmp_path / "song.flac", other)
+    cut = other.rindex(bytes(8192)) + 8192 + 100  # in the first of its frames
+    decoded, _ = decode(tmp_path / "song.flac", one + tag + other[cut:])
+    assert np.array_equal(decoded, np.concatenate([first, second[:, 4608:]], axis=1))
+
+
+def test_frames_behind_the_end_of_a_flac_are_not_its_padding(tmp_path: Path) -> None:
+    """FLAC has no padding. Two frames of another recording are sound."""
+    one, other = short_flac(tmp_path, 4 * 4608, 0), short_flac(tmp_path, 3 * 4608, 1)
+    decoded, _ = decode(tmp_path / "song.flac", one + other[other.rindex(bytes(8192)) + 8192 + 100 :])
+    assert decoded.shape[1] >= 4608 * (4 + 1)
+
+
+def test_sound_that_looks_like_a_tag_is_no_tag(tmp_path: Path) -> None:
+    """FLAC stores noise as it is, so its bytes can be those of a tag."""
+    tag = id3v1()
+    noise = np.random.default_rng(0).integers(-(2**15), 2**15, LENGTH).astype(">i2")
+    noise[20_000 : 20_000 + len(tag) // 2] = np.frombuffer(tag, ">i2")
+    sound = (noise.astype(np.float32) / 2**15)[None]
+    content = write(tmp_path / "part", sound, RATE, FLAC).read_bytes()
+    assert tag in content
+    path = tmp_path / "song.flac"
+    decoded, warnings = decode(path, content)
+    assert (find_parts(path).all, warnings) == (1, [])
+    assert np.array_equal(decoded, sound)
 
 
 def test_frames_declare_the_settings_of_a_flac(tmp_path: Path) -> None:

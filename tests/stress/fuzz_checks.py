@@ -25,8 +25,11 @@ U the length of the file before the damage, and D the packets that raise, a fram
   without a header counts as nothing.
 - Length <= max(F + D, U + I) + one frame, where I is the time of inserted bytes at the mean bit rate of U: undecodable
   bytes between frames become silence of the length they would have had. Silence for packets that are lost can't exceed
-  the length U, because they were part of it. FFmpeg reads only the first of joined WAV and AIFF files. There F is the
-  sum of its decodes of each, because a damaged rate makes the sound of any of them longer.
+  the length U, because they were part of it. An MP4, Matroska or AVI without its start may be read as an MP3. Then the
+  tables and the other streams are bytes between frames, which weren't part of U. FFmpeg's parser makes one packet of
+  all bytes up to the next frame, so D counts as many frames as these packets have room for. FFmpeg reads only the first
+  of joined WAV and AIFF files. There F is the sum of its decodes of each, because a damaged rate makes the sound of any
+  of them longer.
 - If tags are added to a file without its first 8 bytes, which name its format, there is no right length: it may become
   an MP3, because FFmpeg finds bytes like its frames in a tag. Such files are only checked for crashes.
 - The error "can't be read" is right only if FFmpeg decodes less than a frame.
@@ -80,6 +83,8 @@ class Plain:
     """The longest frame."""
     failed: int
     """Packets that raised."""
+    failed_by_size: int
+    """Frames of the mean size that these packets have room for, at least one each."""
 
 
 def check(file: FuzzedFile, folder: Path, model: Path) -> tuple[str, list[str]]:
@@ -140,6 +145,8 @@ def plain_decode(path: Path, stream: int, container: str) -> Plain | None:
     """Decode all frames of an audio stream with PyAV alone, skipping packets that raise. None: it can't be opened."""
     seconds = frame_s = 0.0
     errors = failed = 0
+    sizes: list[int] = []
+    failed_sizes: list[int] = []
     try:
         with av.open(str(path), format=container.split(",")[0] or None, metadata_errors="replace") as file:
             sounds = file.streams.audio
@@ -149,19 +156,25 @@ def plain_decode(path: Path, stream: int, container: str) -> Plain | None:
                 return None
             packets = file.demux(sounds[stream])
             while errors < 1000:
+                size = 0
                 try:
-                    for frame in next(packets).decode():
+                    packet = next(packets)
+                    size = packet.size
+                    for frame in packet.decode():
                         seconds += frame.samples / frame.sample_rate
                         frame_s = max(frame_s, frame.samples / frame.sample_rate)
                     errors = 0
+                    sizes.append(size)
                 except StopIteration:
                     break
                 except (IndexError, av.FFmpegError):
                     errors, failed = errors + 1, failed + 1
+                    failed_sizes.append(size)
                     packets = file.demux(sounds[stream])
     except (av.FFmpegError, ValueError):
         return None
-    return Plain(seconds, frame_s, failed)
+    usual = sum(sizes) / len(sizes) if any(sizes) else 1
+    return Plain(seconds, frame_s, failed, sum(max(1, round(size / usual)) for size in failed_sizes))
 
 
 def _check_length(
@@ -198,7 +211,9 @@ def _check_length(
     decodable_s = sum(each_s)
     bytes_per_s = sum(len(one.content) for one in parts) / longest_s
     keeps_all = parts[0].frame == 1 and file.is_one_recording
-    failed_s = 0.0 if other is None else other.failed * frame_s
+    is_bare_mp3 = plain.container == "mp3" and file.ending not in ("mp3", "mp2")
+    failed = 0 if other is None else other.failed_by_size if is_bare_mp3 else other.failed
+    failed_s = failed * frame_s
     lowest_s = min(ffmpeg_s, decodable_s) if all(each_s) or parts[0].frame > 1 else ffmpeg_s
     lowest_s = lowest_s if keeps_all else min(lowest_s, recorded_s)
     highest_s = max(decodable_s + failed_s, longest_s + file.inserted / bytes_per_s)

@@ -96,6 +96,17 @@ def test_packets_of_a_damaged_codec_get_no_silence_for_frames_they_never_had(
     assert check(file, tmp_path / "songs", model_folder) == ("read", [])
 
 
+def test_tables_of_an_mp4_without_its_start_are_bytes_between_frames(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    """FFmpeg reads it as MP3, and makes one packet of all bytes up to the next frame."""
+    (tmp_path / "songs").mkdir()
+    file = fuzzed_file(960_868, tmp_path)
+    assert file.name == "mp4-libmp3lame"
+    assert file.changes == ("join 2", "flip", "behead", "behead")
+    assert check(file, tmp_path / "songs", model_folder) == ("read", [])
+
+
 @pytest.mark.parametrize(
     ("program", "finding"),
     [

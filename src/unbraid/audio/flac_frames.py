@@ -29,6 +29,7 @@ _RATES = (
 )  # Hz (section 9.1.2)
 _BITS = (0, 8, 12, 0, 16, 20, 24, 32)  # per sample (section 9.1.4); 0: see STREAMINFO, or reserved
 _MOST_FRAMES = 4  # to look at
+_NEAR = 1 << 18  # bytes; frames are shorter (16,384 samples of two channels of 24 bits have 98 kB)
 STREAMINFO = 34  # bytes (section 8.2)
 
 
@@ -78,14 +79,42 @@ def frame_at(file: BinaryIO, at: int) -> Frame | None:
 
 def first_frame(file: BinaryIO, start: int, end: int) -> Frame | None:
     """Return the first frame from `start` on that another one follows; None if there are no two."""
+    found = _heads(file, start, min(end, start + _SEARCHED))
+    return next((one for one, other in pairwise(found) if one.is_before(other)), None)
+
+
+def samples_up_to(file: BinaryIO, end: int) -> int | None:
+    """Return the samples of the recording up to its last frame before `end`, by the frame's number.
+
+    None if there are no two frames near the end.
+    """
+    found = _heads(file, max(0, end - _NEAR), end)
+    for one, last in reversed(list(pairwise(found))):
+        if one.is_before(last):
+            # Numbers of frames count blocks of the same size, but the last may be shorter.
+            return last.number * (1 if last.numbers_samples else one.samples) + last.samples
+    return None
+
+
+def is_in_frame(file: BinaryIO, at: int, end: int) -> bool:
+    """Whether the position is in a whole frame, another one follows, and both are before `end`."""
+    before = _heads(file, max(0, at - _NEAR), at)
+    after = _heads(file, at, min(end, at + _NEAR))
+    if not before or not after:
+        return False
+    file.seek(before[-1].at)
+    return _crc16(file.read(after[0].at - before[-1].at)) == 0
+
+
+def _heads(file: BinaryIO, start: int, end: int) -> list[Frame]:
+    """Return the frames whose header starts between `start` and `end`, and is within the file."""
     file.seek(start)
-    chunk = file.read(max(0, min(end - start, _SEARCHED)))  # a header may say that it is longer than its file
+    chunk = file.read(max(0, end - start))  # a header may say that it is longer than its file
     heads = (
         _frame(chunk[found.start() : found.start() + _LONGEST_HEAD], start + found.start())
         for found in _SYNC.finditer(chunk)
     )
-    found = [head for head in heads if head is not None]
-    return next((one for one, other in pairwise(found) if one.is_before(other)), None)
+    return [head for head in heads if head is not None]
 
 
 def has_raw_frames(file: BinaryIO, start: int, end: int) -> bool:

@@ -1,11 +1,12 @@
 """Find the recordings of joined FLAC files (RFC 9639): each has its own header, with its own length and rate.
 
-FFmpeg reads joined files as one, but compares them with the first header, and loses sound if a tag of megabytes follows
-the first recording. If a header is damaged, FFmpeg skips sound, or refuses the file. It gets a new header then.
+FFmpeg reads joined files as one, but compares them with the first header, and loses frames around tags between them. If
+a header is damaged, FFmpeg skips sound, or refuses the file. It gets a new header then.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -15,6 +16,7 @@ from unbraid.audio.flac_frames import (
     first_frame,
     frame_at,
     has_raw_frames,
+    is_in_frame,
     shape_of,
     streaminfo,
 )
@@ -27,10 +29,9 @@ _STREAMINFO_END = 4 + 4 + STREAMINFO
 _LAST_BLOCK = 0x80
 _LAST_TYPE = 6  # of metadata: a picture
 _BEHEADED = 1 << 16  # bytes in which frames without a header in front are sought
-_LARGE_TAG = 1 << 16  # bytes; FFmpeg passes over smaller ones
 # Tags in a file behind which frames without a header are sought. Only files that were made to take long have more.
 _MOST_TAGS = 100
-_TAG_MARKS = (b"ID3", b"APETAGEX")
+_TAG_MARKS = (b"ID3\x02", b"ID3\x03", b"ID3\x04", b"APETAGEX", b"TAG")
 _MOST_METADATA = 1 << 20  # bytes that are kept of a damaged header
 _FIRST_STEP, _STEP = 1 << 16, 1 << 22  # bytes to read at once
 
@@ -141,34 +142,38 @@ def _next_start(file: BinaryIO, at: int, end: int) -> int:
 
 
 def _next_recording(file: BinaryIO, at: int, end: int, tries: Iterator[int]) -> int:
-    """Return the position of the next stream from `at` on, or of frames without a header behind a large tag; or `end`.
+    """Return the position of the next stream from `at` on, or of frames without a header behind a tag; or `end`.
 
-    Frames in what looks like a tag show that it is sound. `tries`: an item for each mark of a tag to look at.
+    FFmpeg loses frames around a tag. `tries`: an item for each mark of a tag to look at.
     """
     start = _next_start(file, at, end)
-    for first in _positions(file, at, start, _TAG_MARKS):
+    for first in heapq.merge(*(_positions(file, at, start, mark) for mark in _TAG_MARKS)):
         if next(tries, None) is None:
             break
         after = first + declared_size(file, first)
         if (
-            first + _LARGE_TAG < after < start
-            and not is_beheaded(file, first)
+            first < after < start
+            and not _is_sound(file, first, after, start)
             and has_raw_frames(file, after, min(after + _BEHEADED, start))
         ):
             return after
     return start
 
 
-def _positions(file: BinaryIO, at: int, end: int, marks: tuple[bytes, ...]) -> Iterator[int]:
-    """Yield the positions of marks between `at` and `end`, in pieces of the file in order."""
+def _is_sound(file: BinaryIO, first: int, after: int, end: int) -> bool:
+    """Whether bytes that look like a tag are sound: they are in a frame, or there are frames in them."""
+    return is_in_frame(file, first, end) or has_raw_frames(file, first, min(after, first + _BEHEADED))
+
+
+def _positions(file: BinaryIO, at: int, end: int, mark: bytes) -> Iterator[int]:
+    """Yield the positions of a mark between `at` and `end`."""
     for first in range(at, end, _STEP):
         file.seek(first)
-        chunk = file.read(min(_STEP + len(max(marks, key=len)) - 1, end - first))
-        for mark in marks:
-            place = chunk.find(mark)
-            while place >= 0:
-                yield first + place
-                place = chunk.find(mark, place + 1)
+        chunk = file.read(min(_STEP + len(mark) - 1, end - first))
+        place = chunk.find(mark)
+        while place >= 0:
+            yield first + place
+            place = chunk.find(mark, place + 1)
 
 
 def _without_tags(file: BinaryIO, start: int, end: int, file_end: int) -> int:

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from unbraid.audio.file_view import FilePart
+from unbraid.audio.flac_frames import samples_up_to
 from unbraid.audio.lame import HEADER_FRAME, declared_frames
 from unbraid.audio.mpeg_frames import frames_of
 from unbraid.audio.ogg_pages import first_page_of_sound, has_last_page
@@ -82,6 +83,8 @@ def exact_length(
     if duration_s is None:
         return None, 0
     length = round(duration_s * sound.sample_rate)
+    if container.format.name == "flac" and not _ends_at(part, length):
+        return None, 0
     if container.format.name != MP4:
         return length, 0
     tagged = _gapless_length(container, length)
@@ -89,6 +92,15 @@ def exact_length(
         return tagged, 0
     ticks_per_s = _movie_timescale(part)
     return length, -(-sound.sample_rate // ticks_per_s) if ticks_per_s else 0
+
+
+def _ends_at(part: FilePart, length: int) -> bool:
+    """Whether the last frame of a FLAC ends at that many samples. If not, another recording follows the first.
+
+    Then FFmpeg decodes no frame twice at the end, but the frames of the other recording.
+    """
+    with part.open() as file:
+        return samples_up_to(file, file.seek(0, 2)) in (None, length)
 
 
 def _gapless_length(container: InputContainer, length: int) -> int | None:
