@@ -98,6 +98,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert [line["level"] for line in map(json.loads, log(data).splitlines()[1:])].count("error") == 0
 
 
+def test_unknown_models_are_named_once_at_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--workers", "1", UNBRAID_MODELS="lite litte") as running:
+        status, about = running.call("GET", "/models")
+        assert (status, [model["name"] for model in about["models"]]) == (200, ["lite"])
+    assert (
+        log(data).count("unbraid: UNBRAID_MODELS lists litte, which is no model that can be used here.") == 1
+    )
+
+
+def test_a_list_without_any_model_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", UNBRAID_MODELS="litte") as running:
+        assert running.address == ""
+        assert running.process.wait(20) == 2
+    (line,) = log(tmp_path / "data").splitlines()
+    assert line.startswith("unbraid: UNBRAID_MODELS lists litte, which is no model")
+
+
 def test_the_original_client_works_unchanged(server: Server, write_wave: WriteWave, tmp_path: Path) -> None:
     """The requests of the original page, one by one: from another origin, with its fields."""
     song = write_wave(tmp_path / "song.wav", 3.0).read_bytes()

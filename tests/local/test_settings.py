@@ -63,6 +63,34 @@ def test_lists_are_separated_by_spaces_or_commas(monkeypatch: pytest.MonkeyPatch
     assert settings.limits.models == ("lite", "htdemucs")
 
 
+@pytest.mark.parametrize(
+    ("names", "ignored"),
+    [
+        ("lite htdemucs karaoke", None),
+        ("lite, litte", "lists litte, which is no model that can be used here."),
+    ],
+)
+def test_unknown_models_are_named(monkeypatch: pytest.MonkeyPatch, names: str, ignored: str | None) -> None:
+    monkeypatch.setenv("UNBRAID_MODELS", names)
+    warnings = Settings.load().warnings
+    assert [ignored in warning for warning in warnings] == ([True] if ignored else [])
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (" , ", "UNBRAID_MODELS lists no model."),
+        ("litte kareoke", "lists litte, kareoke, which are no models"),
+    ],
+)
+def test_a_list_without_any_model_is_refused(
+    monkeypatch: pytest.MonkeyPatch, names: str, reason: str
+) -> None:
+    monkeypatch.setenv("UNBRAID_MODELS", names)
+    with pytest.raises(SettingError, match=reason):
+        Settings.load()
+
+
 def test_relative_folders_start_at_the_current_folder(tmp_path: Path) -> None:
     assert Settings.load(data=Path("songs")).data == tmp_path / "here" / "songs"
 

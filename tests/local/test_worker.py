@@ -209,6 +209,22 @@ def test_reports_invalid_settings_in_one_line(workspace: Workspace) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def test_names_unknown_models_at_its_start(workspace: Workspace) -> None:
+    workspace.scratch.write_text("a file in place of the folder")  # so that it ends
+    for options, lines in (([], 2), (["--parent", str(os.getpid())], 1)):
+        ended = subprocess.run(
+            [*workspace.command(), *options],
+            env={**os.environ, **workspace.environment(), "UNBRAID_MODELS": "lite litte"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        first, *others = ended.stderr.splitlines()
+        assert first.startswith("unbraid: UNBRAID_MODELS lists litte, which is no model") == (lines == 2)
+        assert len(others) == lines - 1
+
+
 def _is_running(pid: int) -> bool:
     """Whether the process exists and isn't a zombie."""
     try:

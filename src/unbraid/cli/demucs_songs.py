@@ -43,6 +43,7 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     """
     choice = choose_model(arguments.name if arguments.sig is None else arguments.sig, arguments.repo)
     encoding = _encoding(arguments)
+    _check_stem(choice.model, arguments)
     separator = _load(choice.model, arguments, display, stop)
     complement, prefix = COMPLEMENTS[arguments.other_method]
     names = _stem_names(separator, arguments.stem, prefix)
@@ -159,13 +160,26 @@ def _load(model: str, arguments: argparse.Namespace, display: Display, stop: Sto
     )
 
 
+def _check_stem(model: str, arguments: argparse.Namespace) -> None:
+    """Check the stem before a download, if the catalogue knows those of the model. Raises SettingError."""
+    from unbraid.models.expected import possible_sources
+
+    known = possible_sources(model, arguments.stem, arguments.repo)
+    if arguments.stem is not None and known and not any(arguments.stem in sources for sources in known):
+        raise _unknown_stem(arguments.stem, known[0])
+
+
+def _unknown_stem(stem: str, sources: Sequence[str]) -> SettingError:
+    return SettingError(f"--two-stems {stem}: the model has no such stem. It has {', '.join(sources)}.")
+
+
 def _stem_names(separator: Separator, stem: str | None, prefix: str) -> Mapping[str, str]:
     """Map the Separator's name of each stem to its name in the file name."""
     sources = separator.sources
     if stem is None:
         return {source: source for source in sources}
     if stem not in sources:
-        raise SettingError(f"--two-stems {stem}: the model has no such stem. It has {', '.join(sources)}.")
+        raise _unknown_stem(stem, sources)
     names = {stem: stem}
     if prefix:
         names[f"no_{stem}"] = prefix + stem

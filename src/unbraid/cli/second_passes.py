@@ -49,14 +49,9 @@ def load_second_models(
 
     All passes are checked before a model is downloaded. Raises SettingError and ModelError.
     """
-    from unbraid.separation.second_passes import check_sources, check_stem
+    from unbraid.separation.second_passes import check_sources
 
-    stems = [stem for stem, _ in passes]
-    for stem, model in passes:
-        with _naming(stem, model):
-            if stems.count(stem) > 1:
-                raise SettingError(f"The stem {stem} has two second models. Choose one.")
-            check_stem(stem, written, first.sources)
+    check_passes(passes, written, first.sources)
     models: dict[str, Separator] = {}
     for stem, model in passes:
         with _naming(stem, model):
@@ -64,6 +59,18 @@ def load_second_models(
                 models[model] = load(model)
             check_sources(stem, models[model].model)
     return {stem: models[model] for stem, model in passes}
+
+
+def check_passes(passes: Sequence[Pass], written: Sequence[str], sources: Sequence[str]) -> None:
+    """Raise SettingError if a pass isn't for a stem that is `written`, of a model with `sources`."""
+    from unbraid.separation.second_passes import check_stem
+
+    stems = [stem for stem, _ in passes]
+    for stem, model in passes:
+        with _naming(stem, model):
+            if stems.count(stem) > 1:
+                raise SettingError(f"The stem {stem} has two second models. Choose one.")
+            check_stem(stem, written, sources)
 
 
 @contextmanager

@@ -19,10 +19,10 @@ from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.report import Report
 from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
-from unbraid.cli.second_passes import add_option, load_second_models
+from unbraid.cli.second_passes import add_option, check_passes, load_second_models
 from unbraid.cli.stopping import Stop
 from unbraid.cli.streams import StandardOutputError, write_result
-from unbraid.errors import UnbraidError, exit_code
+from unbraid.errors import SettingError, UnbraidError, exit_code
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
@@ -214,6 +214,8 @@ def _load(
     # A song with a lower sample rate may allow less; that is an error of the song.
     output_format(arguments.format, arguments.subtype or "16").bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
     whole = is_choice(arguments.model) and arguments.repo is None and writes_all(arguments.model)
+    for_stems = arguments.stems or (ALL if whole else VOCALS)
+    _check_stems(arguments, for_stems)
     load = partial(
         load_separator,
         display=display,
@@ -232,13 +234,36 @@ def _load(
         arguments.model,
         combine=arguments.combine,
         weights=weights_by_stem(arguments.weights),
-        for_stems=arguments.stems or (ALL if whole else VOCALS),
+        for_stems=for_stems,
         segment_s=arguments.segment,
     )
     if arguments.stems is None:
-        arguments.stems = ALL if whole or VOCALS not in separator.sources else VOCALS
+        arguments.stems = for_stems if for_stems in separator.sources else ALL
     written = choose_stems(arguments.stems, separator.sources).names
     return separator, load_second_models(arguments.then, separator, written, partial(load, sharing=separator))
+
+
+def _check_stems(arguments: argparse.Namespace, for_stems: str) -> None:
+    """Check the stems to write and to split, before a download, if the catalogue knows those of the model.
+
+    `auto` and the like stand for several models; one of them has to have the stems. Raises SettingError, ModelError.
+    """
+    from unbraid.models.expected import possible_sources
+    from unbraid.models.find import at_quality_in
+    from unbraid.separation.stems import choose_stems
+
+    model, _ = at_quality_in(arguments.model, arguments.quality, arguments.repo)
+    problem: SettingError | None = None
+    for sources in possible_sources(model, for_stems, arguments.repo):
+        stems = arguments.stems or (for_stems if for_stems in sources else ALL)
+        try:
+            check_passes(arguments.then, choose_stems(stems, sources).names, sources)
+        except SettingError as error:
+            problem = problem or error
+        else:
+            return
+    if problem is not None:
+        raise problem
 
 
 def _separate_all(

@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     flags = {name: value for name, value in vars(arguments).items() if name != "run"}
     settings = Settings.load(**flags)
     logs.set_up(settings.log_level)
+    for warning in settings.warnings:
+        say(warning)
 
     def announce(address: str) -> None:
         with suppress(StandardOutputError):  # standard error has the address too

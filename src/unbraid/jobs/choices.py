@@ -60,6 +60,12 @@ def allowed_models(limits: Limits) -> list[str]:
     return [name for name in names if name in allowed]
 
 
+def unknown_models(limits: Limits) -> list[str]:
+    """Return the names that `limits` lists, but that `allowed_models` leaves out."""
+    allowed = allowed_models(limits)
+    return [name for name in limits.models or () if _canonical(name) not in allowed]
+
+
 def validate_choices(choices: Choices, limits: Limits) -> Choices:
     """Return the choices if they are valid and available. Raises SettingError.
 

@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnbraidError as error:
         sys.stderr.write(f"unbraid: {error.message}\n")
         return 1
+    if options.parent is None:  # otherwise the server has said it
+        for warning in settings.warnings:
+            sys.stderr.write(f"unbraid: {warning}\n")
     _lower_priority()
     # The working thread can be busy for seconds. This thread handles signals, and notices when the parent dies.
     thread = threading.Thread(

@@ -70,6 +70,8 @@ class CatalogEntry:
     """Overlap of segments, instead of the one in the published config."""
     models: tuple[str, ...] = ()
     """Names of the models that a bundled bag or ensemble consists of."""
+    ensemble: bool = False
+    """Whether these models are an ensemble. Its stems follow from theirs."""
 
     @property
     def licence_known(self) -> bool:
@@ -189,7 +191,8 @@ def read_catalog(text: str) -> dict[str, CatalogEntry]:
     entries: dict[str, CatalogEntry] = {}
     for model in tomllib.loads(text)["model"]:
         model["models"] = tuple(model.get("models", ()))
-        if "sources" not in model:
+        model["ensemble"] = "sources" not in model
+        if model["ensemble"]:
             model |= _together([entries[name] for name in model["models"]])
         model["sources"] = tuple(model["sources"])
         model["aliases"] = tuple(model.get("aliases", ()))

@@ -103,9 +103,9 @@ def compose(models: Sequence[Model], combine: str = MEAN, weights: Weights | Non
             raise ValueError(
                 f"{models[0].name} works at {models[0].sample_rate} Hz, and {model.name} at {model.sample_rate} Hz"
             )
-    stems = common_stems([model.name for model in models], [model.sources for model in models])
-    way = checked_combine(combine)
-    by_stem = _checked_weights(weights, stems, models, way)
+    stems, by_stem = check_ensemble(
+        [model.name for model in models], [model.sources for model in models], combine, weights
+    )
     members = tuple(
         EnsembleMember(
             model,
@@ -123,8 +123,19 @@ def compose(models: Sequence[Model], combine: str = MEAN, weights: Weights | Non
         licence=licence_of([model.licence for model in models]),
         members=(),
         rest=None,
-        ensemble=Ensemble(members, way),
+        ensemble=Ensemble(members, checked_combine(combine)),
     )
+
+
+def check_ensemble(
+    names: Sequence[str], sources: Sequence[Sequence[str]], combine: str, weights: Weights | None
+) -> tuple[dict[str, tuple[str | None, ...]], dict[str, list[float]]]:
+    """Return the `common_stems` of models with these names and stems, and the weight of each model for each of them.
+
+    Raises ValueError, with the rest of a sentence, if they form no ensemble, and SettingError for an unknown `combine`.
+    """
+    stems = common_stems(names, sources)
+    return stems, _checked_weights(weights, stems, len(names), checked_combine(combine))
 
 
 def adjusted(model: Model, combine: str | None = None, weights: Weights | None = None) -> Model:
@@ -135,9 +146,7 @@ def adjusted(model: Model, combine: str | None = None, weights: Weights | None =
     if combine is None and weights is None:
         return model
     if model.ensemble is None:
-        raise SettingError(
-            f"{model.name} is a single model. combine and weights are for ensembles, such as htdemucs+mdx_voc_ft."
-        )
+        raise single(model.name)
     members = model.ensemble.members
     if weights is None:
         weights = {stem: [member.weights.get(stem, 0.0) for member in members] for stem in model.sources}
@@ -146,6 +155,13 @@ def adjusted(model: Model, combine: str | None = None, weights: Weights | None =
     except ValueError as error:
         raise unusable(model.name, error) from error
     return replace(composed, name=model.name, version=model.version, folder=model.folder)
+
+
+def single(name: str) -> SettingError:
+    """Return the error of options for ensembles with another model."""
+    return SettingError(
+        f"{name} is a single model. combine and weights are for ensembles, such as htdemucs+mdx_voc_ft."
+    )
 
 
 def unusable(name: str, error: ValueError) -> SettingError:
@@ -213,15 +229,15 @@ def licence_of(licences: Sequence[str]) -> str:
 def _checked_weights(
     weights: Weights | None,
     stems: Mapping[str, Sequence[str | None]],
-    models: Sequence[Model],
+    models: int,
     combine: Combine,
 ) -> dict[str, list[float]]:
     """Return the weight of each model for each stem. Raises ValueError."""
     listed = weights if isinstance(weights, Mapping) else {} if weights is None else {ALL: weights}
     if unknown := [str(stem) for stem in listed if stem not in (ALL, *stems)]:
         raise ValueError(f"it has no stem {unknown[0]} for a weight; it has {', '.join(stems)}")
-    checked = {stem: _numbers(numbers, len(models), combine) for stem, numbers in listed.items()}
-    default = checked.get(ALL, [1.0] * len(models))
+    checked = {stem: _numbers(numbers, models, combine) for stem, numbers in listed.items()}
+    default = checked.get(ALL, [1.0] * models)
     by_stem = {stem: checked.get(stem, default) for stem in stems}
     for stem, names in stems.items():
         if not any(weight for weight, own in zip(by_stem[stem], names, strict=True) if own is not None):

@@ -75,7 +75,7 @@ def find_model(
     def load(entry: CatalogEntry) -> Model:
         return load_or_install(entry, progress, notice, PATIENT, unverified)
 
-    entry = _entry(name)
+    entry = entry_of(name)
     return _load_path(name, load) if entry is None else load(entry)
 
 
@@ -121,11 +121,11 @@ def find_installed(name: str | Path) -> Model:
     """Load and verify the model `name` without downloading anything. Raises ModelError."""
     if isinstance(name, str) and is_choice(name):
         name = installed_choice(choice=name)
-    entry = _entry(name)
+    entry = entry_of(name)
     return _load_path(name, _load_installed) if entry is None else _load_installed(entry)
 
 
-def _entry(name: str | Path) -> CatalogEntry | None:
+def entry_of(name: str | Path) -> CatalogEntry | None:
     """Return the entry of the catalogue; None if there is none, or if `name` is a file that exists here."""
     return find_entry(name) if isinstance(name, str) and not _is_file_of(name, ENDING, *CHECKPOINTS) else None
 

@@ -15,7 +15,8 @@ from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
 from unbraid.models import Model, find_model
-from unbraid.models.ensemble import Weights, adjusted, checked_combine
+from unbraid.models.ensemble import Weights, adjusted
+from unbraid.models.expected import check_together
 from unbraid.models.find import at_quality_in, models_in, repo_of
 from unbraid.separation.batch import separate_songs
 from unbraid.separation.folders import (
@@ -103,14 +104,13 @@ class Separator:
         notice: Callable[[str], object] | None = None,
         downloading: Callable[[int, int], object] | None = None,
     ) -> None:
-        if combine is not None:
-            checked_combine(combine)  # before a download
         name, given_quality = model if isinstance(model, str) else Path(fspath(model)), quality
         folder = None if repo is None else Path(fspath(repo))
         if isinstance(name, str):
             if sharing is not None and len(models_in(name, folder)) == 1:
                 folder = repo_of(name, folder)  # a second model may also be outside of it
             name, quality = at_quality_in(name, quality, folder)
+            check_together(name, combine, weights, folder)  # before a download
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         found = find_model(
             name,
