@@ -24,8 +24,10 @@ from sound import RATE, difference_db, read
 from unbraid import Separator
 from unbraid.evaluation.multitrack import Multitrack, display_order, find_songs, is_song, load
 from unbraid.evaluation.score import score_song
+from unbraid.models.presets import PRESETS
+from unbraid.models.questions import BALANCED
 from unbraid.separation.overlap import plan_segments
-from unbraid.separation.settings import BALANCED, QUALITIES, Settings
+from unbraid.separation.settings import Settings
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=np.inf, help="of each song, from its beginning")
     options = parser.parse_args()
     ways: dict[str, dict[str, Any]] = {BALANCED: {}}
-    ways |= {name: {"quality": name} for name in QUALITIES if name != BALANCED}
+    ways |= {name: {"quality": name} for name in PRESETS if name != BALANCED}
     ways |= {f"overlap {share:g}": {"overlap": share} for share in options.overlaps}
     separators = {
         way: Separator(options.model, repo=options.repo, device="cpu", segment_s=options.segment, **chosen)

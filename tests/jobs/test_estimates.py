@@ -7,6 +7,7 @@ import threading
 import pytest
 from tests.jobs.memory import SONG, Workspace
 
+from unbraid import Separator
 from unbraid.api.answers import models_answer
 from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.estimates import Rates
@@ -14,6 +15,8 @@ from unbraid.jobs.queue_snapshot import QueueSnapshot, QueueSnapshots
 from unbraid.jobs.session import Choices
 from unbraid.models import unavailable
 from unbraid.models.catalog import catalog
+from unbraid.models.presets import expected_work
+from unbraid.models.questions import QUALITIES
 
 LITE = Choices("lite")
 
@@ -66,6 +69,33 @@ def test_short_songs_do_not_change_the_rate_of_whole_songs(workspace: Workspace)
     before = workspace.service.queue_snapshot.rates.of("lite", "vocals")
     learn(workspace, 18.0, duration_s=12.0)
     assert workspace.service.queue_snapshot.rates.of("lite", "vocals") == before
+
+
+@pytest.mark.parametrize(
+    ("quality", "work"), [("fast", 0.75 / 0.9), ("balanced", 1), ("best", 2 * 0.75 / 0.5)]
+)
+def test_quality_of_a_named_model_changes_its_time(workspace: Workspace, quality: str, work: float) -> None:
+    """docs/cli.md has the same factors. With `auto`, the quality chooses another model."""
+    times = []
+    for choices in (Choices("htdemucs"), Choices("htdemucs", quality=quality)):
+        session_id = workspace.waiting(choices=choices, data=SONG + bytes(24_000 * 300 - len(SONG)))
+        times.append(eta(workspace, session_id) or 0.0)
+        workspace.service.cleanup(session_id)
+        workspace.now += 1
+    assert times[1] / times[0] == pytest.approx(work)
+
+
+def test_rate_of_a_song_at_another_quality_is_converted(workspace: Workspace) -> None:
+    for _ in range(3):
+        learn(workspace, 36.0, choices=Choices("htdemucs", quality="best"), used="htdemucs")
+    rates = workspace.service.queue_snapshot.rates
+    assert rates.of("htdemucs", "vocals") == pytest.approx(0.12)
+    assert rates.of("htdemucs", "vocals", "best") == pytest.approx(0.36)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_expected_work_is_that_of_the_loaded_model(quality: str) -> None:
+    assert expected_work(catalog()["lite"], quality) == pytest.approx(Separator("lite", quality=quality).work)
 
 
 def test_auto_and_fast_have_the_rate_of_the_model_that_the_next_song_will_use(

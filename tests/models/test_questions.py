@@ -17,8 +17,9 @@ from unbraid.errors import ModelError, SettingError
 from unbraid.models import catalog, find_installed, find_model, unavailable
 from unbraid.models.auto import ORDERS, at_quality, candidates, is_choice, licence_notice
 from unbraid.models.catalog import CatalogEntry, find_entry
+from unbraid.models.presets import PRESETS
 from unbraid.models.questions import BALANCED, BEST, QUALITIES, find_question, questions, score_sets
-from unbraid.separation import Separator, settings
+from unbraid.separation import Separator
 
 ROOT = Path(__file__).parents[2]
 ANSWERED = [word for word, question in questions().items() if question.ranking]
@@ -57,7 +58,7 @@ def test_other_names_are_no_words() -> None:
 
 
 def test_quality_picks_the_model_of_auto_and_words_and_overlaps_of_others() -> None:
-    assert tuple(settings.QUALITIES) == QUALITIES
+    assert tuple(PRESETS) == QUALITIES
     assert [at_quality("auto", quality)[0] for quality in QUALITIES] == ["fast", "auto", "best"]
     assert at_quality("karaoke", BEST) == ("karaoke:best", BALANCED)
     assert at_quality("karaoke:fast", BEST) == ("karaoke:fast", BALANCED)

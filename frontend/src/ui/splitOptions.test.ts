@@ -32,6 +32,11 @@ test('vocals, drums and other have models of their own', () => {
   expect(names('other')).toEqual(['htdemucs_6s'])
 })
 
+test('the lead vocals of a karaoke model can be cleaned, and the rest split into instruments', () => {
+  expect(names('lead_vocals')).toEqual(['echoes'])
+  expect(names('no_lead_vocals')).toEqual(['lite', 'htdemucs', 'htdemucs_6s'])
+})
+
 test('an option says whether the licence of its model is known', () => {
   expect(splitOptions('vocals', models, 1).map((option) => option.licenceKnown)).toEqual([true, true, false])
 })

@@ -14,9 +14,11 @@ export interface SplitOption {
 
 const REST = 'other'
 const INSTRUMENTS = ['vocals', 'drums', 'bass', 'guitar', 'piano']
+const CLEANING = { dereverb: 'dry', denoise: 'clean' }
 /** The purposes that are for a stem, by their words, and a part that models for it have (`questions.toml`). */
 const PURPOSES: Record<string, Readonly<Record<string, string>>> = {
-  vocals: { lead_backing: 'lead_vocals', dereverb: 'dry', denoise: 'clean' },
+  vocals: { lead_backing: 'lead_vocals', ...CLEANING },
+  lead_vocals: CLEANING,
   drums: { drum_pieces: 'kick' },
 }
 

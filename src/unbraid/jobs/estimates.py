@@ -10,7 +10,8 @@ from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.choices import ALL, choices_of_quality
 from unbraid.jobs.session import Session
 from unbraid.models.auto import FIRST_CHOICE
-from unbraid.models.catalog import catalog
+from unbraid.models.catalog import catalog, find_entry
+from unbraid.models.presets import expected_work
 from unbraid.models.speed import seconds_per_second
 
 DOWNLOADING = "downloading"
@@ -39,7 +40,7 @@ _COMPRESSED = 24_000
 
 
 class Rates:
-    """Seconds of work for one second of song, by model."""
+    """Seconds of work for one second of song, by model. Songs at another quality count as at the balanced one."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Rates:
         """Measure `completed` sessions, newest first. Other models get the catalogue's speed, scaled to `cores`."""
         self.available = available or AvailableModels()
         self._used: dict[tuple[str, str], str] = {}
+        self._work: dict[tuple[str, str], float] = {}
         self._cores = cores
         self._measured: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
         for session in completed:
@@ -57,15 +59,28 @@ class Rates:
                 continue
             samples = self._measured[session.model_used, session.choices.stems == ALL]
             if len(samples) < REMEMBERED:
-                rate = (session.finished_at - session.started_at) / session.duration_s
+                work = self.work(session.model_used, choices_of_quality(session.choices).quality)
+                rate = (session.finished_at - session.started_at) / session.duration_s / work
                 samples.append((rate, session.duration_s))
 
-    def of(self, choice: str, stems: str) -> float:
-        """Return the rate of a choice (a model, or `auto` and the like) for its stems (`all` or one stem)."""
+    def of(self, choice: str, stems: str, quality: str | None = None) -> float:
+        """Return the rate of a choice (a model, or `auto` and the like) for its stems (`all` or one stem).
+
+        `quality`: what remains of it for the overlap and the shifts (see `choices_of_quality`).
+        """
         model = self.used(choice, stems)
         entry = catalog().get(model, catalog()[FIRST_CHOICE])
         expected = seconds_per_second(entry, stems == ALL, self._cores)
-        return _weighted_median([*self._measured.get((model, stems == ALL), ()), (expected, PRIOR_S)])
+        rate = _weighted_median([*self._measured.get((model, stems == ALL), ()), (expected, PRIOR_S)])
+        return rate * self.work(model, quality)
+
+    def work(self, model: str, quality: str | None) -> float:
+        """Return the work at a quality, relative to the balanced one; 1 for a model that isn't in the catalogue."""
+        if quality is None or (entry := find_entry(model)) is None:
+            return 1.0
+        if (model, quality) not in self._work:
+            self._work[model, quality] = expected_work(entry, quality)
+        return self._work[model, quality]
 
     def used(self, choice: str, stems: str) -> str:
         """Return the model that a choice stands for: see `AvailableModels.used`, which reads files."""
@@ -101,7 +116,7 @@ def seconds_of(session: Session, rates: Rates) -> float | None:
         ending = session.input_key.rpartition(".")[2]
         duration_s = session.size / _BYTES_PER_SECOND.get(ending, _COMPRESSED)
     choices = choices_of_quality(session.choices)
-    return rates.of(choices.model, choices.stems) * duration_s
+    return rates.of(choices.model, choices.stems, choices.quality) * duration_s
 
 
 def seconds_left(session: Session, now: float, rates: Rates) -> float | None:

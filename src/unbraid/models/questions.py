@@ -18,7 +18,7 @@ from types import MappingProxyType
 from unbraid.models.catalog import CatalogEntry, catalog
 
 FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
-"""How much time a model may take. `unbraid.separation.settings` has overlaps and shifts of the same names."""
+"""How much time a model may take. `unbraid.models.presets` has overlaps and shifts of the same names."""
 
 SEPARATOR = ":"  # between a word and its quality
 

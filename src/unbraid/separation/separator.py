@@ -18,6 +18,7 @@ from unbraid.models import Model, find_model
 from unbraid.models.ensemble import Weights, adjusted
 from unbraid.models.expected import check_together
 from unbraid.models.find import at_quality_in, models_in, repo_of
+from unbraid.models.questions import BALANCED
 from unbraid.separation.batch import separate_songs
 from unbraid.separation.folders import (
     OutputFolders,
@@ -40,7 +41,7 @@ from unbraid.separation.second_passes import (
     second_pass,
     split_reporters,
 )
-from unbraid.separation.settings import BALANCED, Settings, relative_work
+from unbraid.separation.settings import Settings, relative_work
 from unbraid.separation.song import ArraySong, FileSong, Song
 from unbraid.separation.song_arrays import add_parts, separate_song
 from unbraid.separation.song_files import FileOptions

@@ -6,31 +6,18 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from unbraid.errors import SettingError
 from unbraid.models import Model
 from unbraid.models.folder import Member
+from unbraid.models.presets import PRESETS
+from unbraid.models.questions import BALANCED
 from unbraid.separation.numbers import real_number, whole_number
 from unbraid.separation.overlap import Context
 from unbraid.separation.stream import Run
 
 # Longest random shift, as in Demucs.
 LONGEST_SHIFT_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """A preset: the overlap (None for the model's) and the number of shifts."""
-
-    overlap: float | None
-    shifts: int
-
-
-BALANCED = "balanced"
-QUALITIES: Mapping[str, Quality] = MappingProxyType(
-    {"fast": Quality(0.1, 0), BALANCED: Quality(None, 0), "best": Quality(0.5, 2)}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +63,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise SettingError for an unknown quality, before a model is downloaded."""
-        if self.quality not in QUALITIES:
-            raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(QUALITIES)}.")
+        if self.quality not in PRESETS:
+            raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(PRESETS)}.")
 
     def plan(self, model: Model) -> Plan:
         """Return the networks of `model` with their runs. Raises SettingError.
@@ -94,7 +81,7 @@ class Settings:
             whole_number(self.jobs, "The number of jobs", 1)
         if self.threads is not None:
             whole_number(self.threads, "The number of threads", 1)
-        preset = QUALITIES[self.quality]
+        preset = PRESETS[self.quality]
         chosen = preset.overlap if self.overlap is None else self.overlap
         shifts = whole_number(
             preset.shifts if self.shifts is None else self.shifts, "The number of shifts", 0
