@@ -24,6 +24,15 @@ BUILT = "unbraid: built the native library in "
 NATIVE = Path("src", "unbraid", "native")
 BUILD = runpy.run_path(str(ROOT / NATIVE / "build.py"))
 
+COMMANDS = [
+    (),
+    *(
+        (command,)
+        for command in ("separate", "demucs", "models", "evaluate", "serve", "deploy", "completion")
+    ),
+    *(("models", command) for command in ("list", "pull", "path", "export", "import")),
+]
+
 has_library = pytest.mark.skipif(
     not BUILD["platform_supported"](), reason="the library exists only for Linux on x86-64"
 )
@@ -68,10 +77,14 @@ def start(
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
-def starts_setup(checkout: Path, env: dict[str, str] | None = None) -> bool:
+def starts_setup(checkout: Path, env: dict[str, str] | None = None, arguments: tuple[str, ...] = ()) -> bool:
     """Whether the launcher starts to set up its environment. It is killed right after its first message."""
     with subprocess.Popen(
-        [str(checkout / "unbraid")], env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [str(checkout / "unbraid"), *arguments],
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stderr is not None
         message = process.stderr.readline()
@@ -91,6 +104,39 @@ def with_only(folder: Path, **programs: str) -> dict[str, str]:
             path.write_text(f"#!/bin/sh\n{text}\n")
             path.chmod(0o755)
     return {**os.environ, "PATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        *((*command, "--help") for command in COMMANDS),
+        ("separate", "song.wav", "-h"),
+    ],
+    ids=" ".join,
+)
+def test_help_of_every_command_installs_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """The checkout has the real package, and only basic tools beside Python."""
+    checkout = copy_checkout(tmp_path / "unbraid")
+    shutil.rmtree(checkout / "src")
+    (checkout / "src").symlink_to(ROOT / "src")
+    done = start(checkout, *arguments, env=with_only(tmp_path / "bin", python3=PYTHON))
+    assert not (checkout / ".venv").exists()
+    assert (done.returncode, done.stderr) == (0, "")
+    if "--help" in arguments:
+        assert done.stdout.startswith(f"usage: {' '.join(('unbraid', *arguments[:-1]))} ")
+
+
+def test_help_runs_with_the_environment_if_there_is_one(set_up_checkout: Path, tmp_path: Path) -> None:
+    library = set_up_checkout / NATIVE / "_native.so"
+    before = library.stat().st_mtime_ns if library.exists() else None
+    done = start(set_up_checkout, "serve", "--help", env=with_only(tmp_path / "bin"))
+    assert done.stdout == f"serve|--help|{Path.cwd()}\n"
+    assert (library.stat().st_mtime_ns if library.exists() else None) == before
+
+
+def test_a_song_called_help_is_no_request_for_help(checkout: Path) -> None:
+    assert starts_setup(checkout, arguments=("separate", "--", "--help"))
 
 
 def test_one_of_two_launchers_sets_up_and_the_other_waits(set_up_checkout: Path) -> None:
