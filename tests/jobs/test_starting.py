@@ -245,3 +245,12 @@ def test_large_batch_is_answered_in_time_and_every_song_is_separated(
     assert workspace.sweeper.remind(1800) == (40, [])
     assert {session.id for session in workspace.outbox.dispatched} == {session.id for session in started}
     assert all("Send it again" in error.message for error in refused)
+
+
+def test_a_list_without_any_known_model_is_an_error_in_words() -> None:
+    workspace = Workspace(models=("litte",))
+    session_id = workspace.uploaded()
+    with pytest.raises(
+        SettingError, match="UNBRAID_MODELS lists litte, which is no model that can be used here"
+    ):
+        workspace.service.start(session_id)

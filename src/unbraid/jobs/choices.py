@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from unbraid.audio.formats import FORMATS
@@ -24,6 +25,7 @@ from unbraid.models.questions import (
 
 # Catches typing errors and line breaks. Only the mail server knows whether an address exists.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
+_NO_MODEL = "UNBRAID_MODELS lists no model. Unset it to allow all."
 MOST_LISTED = 12  # names in a message
 _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
@@ -50,20 +52,29 @@ def allowed_models(limits: Limits) -> list[str]:
     """Return the names that users may choose: `auto` and the like, words of questions, and models.
 
     The default is the first. Models with files of unknown SHA-256 are missing unless they are installed: a server
-    doesn't download them.
+    doesn't download them. Raises SettingError if `limits` lists names, but none of these.
     """
     entries = [entry for entry in catalog().values() if entry.verified or entry.installed]
     names = [*ORDERS, *words_of(entries), *(entry.name for entry in entries)]
     if limits.models is None:
         return names
     allowed = {_canonical(name) for name in limits.models}
-    return [name for name in names if name in allowed]
+    found = [name for name in names if name in allowed]
+    if not found:
+        raise SettingError(f"{_unusable(limits.models)}, so none is left." if limits.models else _NO_MODEL)
+    return found
 
 
-def unknown_models(limits: Limits) -> list[str]:
-    """Return the names that `limits` lists, but that `allowed_models` leaves out."""
+def ignored_models(limits: Limits) -> list[str]:
+    """Return a line about the names that `limits` lists, but that `allowed_models` leaves out, if there are any."""
     allowed = allowed_models(limits)
-    return [name for name in limits.models or () if _canonical(name) not in allowed]
+    ignored = [name for name in limits.models or () if _canonical(name) not in allowed]
+    return [f"{_unusable(ignored)}. See `unbraid models` and `unbraid models list`."] if ignored else []
+
+
+def _unusable(names: Sequence[str]) -> str:
+    is_no = "which is no model" if len(names) == 1 else "which are no models"
+    return f"UNBRAID_MODELS lists {', '.join(names)}, {is_no} that can be used here"
 
 
 def validate_choices(choices: Choices, limits: Limits) -> Choices:

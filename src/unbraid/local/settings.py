@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,13 +18,10 @@ from sqlalchemy import URL
 from unbraid.cores import usable_cores
 from unbraid.environment import PREFIX, Names, Seconds, split_list
 from unbraid.errors import SettingError
-from unbraid.jobs.choices import allowed_models, unknown_models
+from unbraid.jobs.choices import allowed_models, ignored_models
 from unbraid.jobs.limits import Limits
 from unbraid.urls import LOOPBACK, secure_url
 
-_MODEL_NAMES = (
-    "See `unbraid models` and `unbraid models list`. Models without published checksums must be installed."
-)
 CORES_PER_WORKER = 4  # more cores speed up one song only a little
 
 
@@ -128,10 +124,8 @@ class Settings(BaseSettings):
             raise SettingError("Sign-in needs both UNBRAID_OIDC_ISSUER and UNBRAID_OIDC_CLIENT_ID.")
         if self.songs_per_hour is not None and self.songs_per_hour < self.max_batch:
             raise SettingError("UNBRAID_SONGS_PER_HOUR must be at least UNBRAID_MAX_BATCH.")
-        if self.models == ():
-            raise SettingError(f"UNBRAID_MODELS lists no model. Unset it to allow all. {_MODEL_NAMES}")
-        if self.models and not allowed_models(self.limits):
-            raise SettingError(f"UNBRAID_MODELS {_lists(self.models)}, so none is left. {_MODEL_NAMES}")
+        if self.models is not None:
+            allowed_models(self.limits)  # raises if none is left
         if self.smtp_host is not None and self.mail_from is None:
             raise SettingError("E-mail needs a sender: set UNBRAID_MAIL_FROM.")
         if not self.on_loopback and not self.signs_in and not self.insecure:
@@ -149,8 +143,7 @@ class Settings(BaseSettings):
     @property
     def warnings(self) -> list[str]:
         """Lines about settings that are partly ignored."""
-        unknown = unknown_models(self.limits)
-        return [f"UNBRAID_MODELS {_lists(unknown)}. {_MODEL_NAMES}"] if unknown else []
+        return ignored_models(self.limits)
 
     @property
     def on_loopback(self) -> bool:
@@ -195,12 +188,6 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables: `load()` in a child process gives the same settings."""
         return {PREFIX + name.upper(): _text(value) for name, value in self if value is not None}
-
-
-def _lists(names: Sequence[str]) -> str:
-    """Return what is wrong with names of models."""
-    there_is = "which is no model" if len(names) == 1 else "which are no models"
-    return f"lists {', '.join(names)}, {there_is} that can be used here"
 
 
 def _text(value: Any) -> str:
