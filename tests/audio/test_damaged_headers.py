@@ -12,7 +12,7 @@ from tests.audio.tag_bytes import ape, garbage, id3v1, id3v2
 from unbraid.audio.decode import Decoder
 from unbraid.audio.find_parts import find_parts
 from unbraid.audio.flac_frames import first_frame, shape_of, streaminfo
-from unbraid.audio.flac_links import is_beheaded
+from unbraid.audio.flac_links import _MOST_TAGS, is_beheaded
 from unbraid.audio.probe import probe
 from unbraid.errors import InputError
 
@@ -116,6 +116,15 @@ def test_short_flac_without_its_start_behind_any_tag_is_read(tmp_path: Path, tag
     cut = other.rindex(bytes(8192)) + 8192 + 100  # in the first of its frames
     decoded, _ = decode(tmp_path / "song.flac", one + tag + other[cut:])
     assert np.array_equal(decoded, np.concatenate([first, second[:, 4608:]], axis=1))
+
+
+def test_only_some_of_hundreds_of_tags_between_frames_are_looked_at(tmp_path: Path) -> None:
+    """Such files are made to take long."""
+    content = short_flac(tmp_path, 4 * 4608, 0)
+    frames = content[content.rindex(bytes(8192)) + 8192 :]
+    path = tmp_path / "song.flac"
+    path.write_bytes(content + 300 * (id3v2(title="Song") + frames))
+    assert find_parts(path).all == 1 + _MOST_TAGS
 
 
 def test_frames_behind_the_end_of_a_flac_are_not_its_padding(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A frame's header repeats what a decoder needs to know: sample rate, channels, bi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
@@ -79,8 +80,8 @@ def frame_at(file: BinaryIO, at: int) -> Frame | None:
 
 def first_frame(file: BinaryIO, start: int, end: int) -> Frame | None:
     """Return the first frame from `start` on that another one follows; None if there are no two."""
-    found = _heads(file, start, min(end, start + _SEARCHED))
-    return next((one for one, other in pairwise(found) if one.is_before(other)), None)
+    heads = _heads(file, start, min(end, start + _SEARCHED))
+    return next((one for one, other in pairwise(heads) if one.is_before(other)), None)
 
 
 def samples_up_to(file: BinaryIO, end: int) -> int | None:
@@ -88,8 +89,8 @@ def samples_up_to(file: BinaryIO, end: int) -> int | None:
 
     None if there are no two frames near the end.
     """
-    found = _heads(file, max(0, end - _NEAR), end)
-    for one, last in reversed(list(pairwise(found))):
+    heads = _heads(file, max(0, end - _NEAR), end)
+    for one, last in reversed(list(pairwise(heads))):
         if one.is_before(last):
             # Numbers of frames count blocks of the same size, but the last may be shorter.
             return last.number * (1 if last.numbers_samples else one.samples) + last.samples
@@ -98,23 +99,23 @@ def samples_up_to(file: BinaryIO, end: int) -> int | None:
 
 def is_in_frame(file: BinaryIO, at: int, end: int) -> bool:
     """Whether the position is in a whole frame, another one follows, and both are before `end`."""
-    before = _heads(file, max(0, at - _NEAR), at)
-    after = _heads(file, at, min(end, at + _NEAR))
-    if not before or not after:
+    after = next(_heads(file, at, min(end, at + _NEAR)), None)
+    before = next(_heads(file, max(0, at - _NEAR), at, backwards=True), None)
+    if before is None or after is None:
         return False
-    file.seek(before[-1].at)
-    return _crc16(file.read(after[0].at - before[-1].at)) == 0
+    file.seek(before.at)
+    return _crc16(file.read(after.at - before.at)) == 0
 
 
-def _heads(file: BinaryIO, start: int, end: int) -> list[Frame]:
-    """Return the frames whose header starts between `start` and `end`, and is within the file."""
+def _heads(file: BinaryIO, start: int, end: int, backwards: bool = False) -> Iterator[Frame]:
+    """Yield the frames whose header starts between `start` and `end`, and is within the file."""
     file.seek(start)
     chunk = file.read(max(0, end - start))  # a header may say that it is longer than its file
-    heads = (
-        _frame(chunk[found.start() : found.start() + _LONGEST_HEAD], start + found.start())
-        for found in _SYNC.finditer(chunk)
-    )
-    return [head for head in heads if head is not None]
+    places = (found.start() for found in _SYNC.finditer(chunk))
+    for place in reversed(list(places)) if backwards else places:
+        frame = _frame(chunk[place : place + _LONGEST_HEAD], start + place)
+        if frame is not None:
+            yield frame
 
 
 def has_raw_frames(file: BinaryIO, start: int, end: int) -> bool:

@@ -29,8 +29,9 @@ _STREAMINFO_END = 4 + 4 + STREAMINFO
 _LAST_BLOCK = 0x80
 _LAST_TYPE = 6  # of metadata: a picture
 _BEHEADED = 1 << 16  # bytes in which frames without a header in front are sought
-# Tags in a file behind which frames without a header are sought. Only files that were made to take long have more.
-_MOST_TAGS = 100
+# Tags in a file behind which frames without a header are sought, and marks of tags to look at. Only files that were
+# made to take long have more. A random mark occurs once in 16 MB.
+_MOST_TAGS, _MOST_MARKS = 20, 10_000
 _TAG_MARKS = (b"ID3\x02", b"ID3\x03", b"ID3\x04", b"APETAGEX", b"TAG")
 _MOST_METADATA = 1 << 20  # bytes that are kept of a damaged header
 _FIRST_STEP, _STEP = 1 << 16, 1 << 22  # bytes to read at once
@@ -60,10 +61,10 @@ def is_beheaded(file: BinaryIO, start: int) -> bool:
 def links(file: BinaryIO, start: int, end: int, most: int) -> list[Link]:
     """Return the recordings between `start` and `end`, without tags between them. Stops after `most` recordings."""
     found: list[tuple[int, _Metadata]] = []
-    at, tries = start, iter(range(_MOST_TAGS))
+    at, search = start, _Search(file)
     while at < end and len(found) < most:
         found.append((at, _metadata(file, at, end)))
-        at = _next_recording(file, found[-1][1].end, end, tries)
+        at = search.next_recording(found[-1][1].end, end)
     ends = [*(at for at, _ in found[1:]), end]
     result = []
     for (first, metadata), last in zip(found, ends, strict=True):
@@ -141,23 +142,40 @@ def _next_start(file: BinaryIO, at: int, end: int) -> int:
     return end
 
 
-def _next_recording(file: BinaryIO, at: int, end: int, tries: Iterator[int]) -> int:
-    """Return the position of the next stream from `at` on, or of frames without a header behind a tag; or `end`.
+class _Search:
+    """Looks for recordings in a file, in order."""
 
-    FFmpeg loses frames around a tag. `tries`: an item for each mark of a tag to look at.
-    """
-    start = _next_start(file, at, end)
-    for first in heapq.merge(*(_positions(file, at, start, mark) for mark in _TAG_MARKS)):
-        if next(tries, None) is None:
-            break
-        after = first + declared_size(file, first)
-        if (
-            first < after < start
-            and not _is_sound(file, first, after, start)
-            and has_raw_frames(file, after, min(after + _BEHEADED, start))
-        ):
-            return after
-    return start
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._tags, self._marks = iter(range(_MOST_TAGS)), iter(range(_MOST_MARKS))
+        self._seen: set[int] = set()
+        """Positions of tags behind other tags, which have been looked at together."""
+
+    def next_recording(self, at: int, end: int) -> int:
+        """Return the position of the next stream from `at` on, or of frames without a header behind tags; or `end`.
+
+        FFmpeg loses frames around a tag.
+        """
+        file, start = self._file, _next_start(self._file, at, end)
+        for first in heapq.merge(*(_positions(file, at, start, mark) for mark in _TAG_MARKS)):
+            if next(self._marks, None) is None:
+                break
+            if first in self._seen or not first < (after := self._end_of_tags(first)) < start:
+                continue
+            if next(self._tags, None) is None:
+                break
+            if not _is_sound(file, first, after, start) and has_raw_frames(
+                file, after, min(after + _BEHEADED, start)
+            ):
+                return after
+        return start
+
+    def _end_of_tags(self, first: int) -> int:
+        """Return the end of the tags that follow each other from `first` on."""
+        while (size := declared_size(self._file, first)) and first not in self._seen:
+            self._seen.add(first)
+            first += size
+        return first
 
 
 def _is_sound(file: BinaryIO, first: int, after: int, end: int) -> bool:
