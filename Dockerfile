@@ -19,7 +19,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY src/unbraid/native /opt/native
 # Fail if the library isn't built: otherwise the image would silently be slower.
-RUN python3 /opt/native/build.py \
+RUN python3 /opt/native/build.py --any-processor \
     && test -f /opt/native/_native.so \
     && touch --date=@0 /opt/native/_native.so
 

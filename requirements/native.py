@@ -1,6 +1,6 @@
 """Build the native library for this checkout: `python native.py ENVIRONMENT [SOURCES]`.
 
-Uses a compiler of this machine. If there is none and the processor can run the library, pip downloads one, checked by
+If the processor can run the library, uses a compiler of this machine. If there is none, pip downloads one, checked by
 the hash in compiler.lock, and it is removed after the build. Unbraid works without the library, so a failure is one
 line. SOURCES, a checksum of the sources, is saved in ENVIRONMENT/native: the launcher doesn't try the same sources
 again.
@@ -63,13 +63,13 @@ def downloaded_compiler(environment: Path) -> Iterator[Sequence[str]]:
 
 def build(native: ModuleType, environment: Path, recorded: bool) -> str:
     """Build the library with an installed or a downloaded compiler. Return a message, or an empty string."""
+    if not native.processor_supported():
+        return ""
     started = time.monotonic()
     try:
         try:
             compiler = native.choose_compiler(native.find_compilers())
         except native.BuildError:
-            if not native.processor_supported():
-                return ""
             if not os.access(native.FOLDER, os.W_OK):
                 raise native.BuildError(f"no permission to write {native.FOLDER}") from None
             with downloaded_compiler(environment) as downloaded:

@@ -103,7 +103,9 @@ def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) 
     assert {str(path) for path in files if path.suffix != ".lock"} == {
         f"models/spleeter/{name}" for name in ("model.json", "graph.onnx", "weights.bin")
     }
-    program = "import ctypes; print(ctypes.CDLL('/opt/unbraid/unbraid/native/_native.so').native_version())"
+    program = (
+        "import ctypes; print(ctypes.CDLL('/opt/unbraid/unbraid/native/_native.so').native_supported(0))"
+    )
     loaded = subprocess.run(
         chroot_command(image.root, ["python3", "-c", program], {"PATH": PATH}),
         capture_output=True,

@@ -59,7 +59,7 @@ void EXPORTED(test_multiply)(const uint16_t* weights, const uint16_t* bias, int 
     Matrix matrix = {.vectors = vectors, .floats = floats, .parts = parts, .block = block};
     void* packed = aligned_alloc(64, (packed_bytes(outputs, depth, vectors, floats) + 63) / 64 * 64);
     float *gains = malloc(padded * sizeof *gains), *offsets = malloc(padded * sizeof *offsets);
-    pack_matrix(&matrix, weights, &layout, bias, NULL, gated, packed, gains, offsets);
+    pack_matrix(&matrix, weights, &layout, bias, NULL, NULL, gated, packed, gains, offsets);
     int16_t* integers = malloc((size_t)count * depth * sizeof *integers);
     float* row_gains = malloc(count * sizeof *row_gains);
     quantise_rows(x, depth, count, depth, block, integers, row_gains);

@@ -68,11 +68,15 @@ def native(tmp_path: Path) -> Path:
     return write_sources(tmp_path / "a folder")
 
 
-def build(folder: Path, **variables: str) -> str:
+def build(folder: Path, *arguments: str, **variables: str) -> str:
     """Run the script, which must succeed. Returns the one line that it prints."""
     env = {name: value for name, value in os.environ.items() if name != "CC"} | variables
     done = subprocess.run(
-        [sys.executable, "-I", str(folder / "build.py")], env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-I", str(folder / "build.py"), *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1), done.stderr
     return done.stderr
@@ -147,6 +151,81 @@ def test_failing_compiler_is_not_an_error(
     output = build(native, CC=compiler(tmp_path, program) if program else "/nowhere/cc")
     assert output.startswith(f"unbraid: no native library ({why}") and output.endswith(FALLBACK)
     assert not (native / "_native.so").exists()
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"CC": "cc '-O2"}, "CC=cc '-O2: No closing quotation"),
+        ({"TMPDIR": "/nowhere", "TEST_NO_TEMPORARY_FOLDER": "1"}, "No usable temporary directory"),
+        ({"CC": "gcc -fsanitize=address"}, "the new library doesn't work: "),
+    ],
+)
+def test_unusable_environment_is_reported(variables: dict[str, str], why: str, native: Path) -> None:
+    if "TEST_NO_TEMPORARY_FOLDER" in variables:
+        # As with read-only folders, whatever the user's permissions.
+        (native / "build.py").write_text(
+            (native / "build.py")
+            .read_text()
+            .replace(
+                "import tempfile\n",
+                "import tempfile\ntempfile._candidate_tempdir_list = lambda: ['/nowhere']\n",
+            )
+        )
+    output = build(native, **variables)
+    assert output.startswith("unbraid: no native library (") and why in output, output
+    assert output.endswith(FALLBACK)
+    assert not (native / "_native.so").exists()
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ('__asm__("ud2"); return 1;', "the new library crashed: Illegal instruction"),
+        ("return 0;", "the new library doesn't work: wrong results with avx2"),
+    ],
+)
+def test_library_that_fails_its_check_is_not_installed(code: str, why: str, native: Path) -> None:
+    with (native / "sources" / "supported.c").open("a") as source:
+        source.write(
+            f"EXPORT int native_supported(int set) {{ return set == 0; }}\n"
+            f"EXPORT int native_check_avx2(void) {{ {code} }}\n"
+        )
+    assert build(native) == f"unbraid: no native library ({why}){FALLBACK}"
+    assert everything_in(native) == [
+        "build.py",
+        "sources",
+        "sources/shared.h",
+        "sources/supported.c",
+        "sources/wide.c",
+    ]
+
+
+@needs_compiler
+def test_processor_without_the_instructions_compiles_nothing(native: Path, tmp_path: Path) -> None:
+    script = (native / "build.py").read_text()
+    (native / "build.py").write_text(script.replace('"/proc/cpuinfo"', repr(str(tmp_path / "cpuinfo"))))
+    (tmp_path / "cpuinfo").write_text("flags : fpu sse sse2\n")
+    log = tmp_path / "log"
+    cc = compiler(tmp_path, f'echo >>"{log}"; exec cc "$@"')
+    assert build(native, CC=cc) == f"unbraid: the native library needs a processor with AVX2{FALLBACK}"
+    assert not log.exists()
+    # An image is built for other processors.
+    assert "built" in build(native, "--any-processor", CC=cc)
+
+
+@needs_compiler
+def test_processes_with_the_same_id_share_a_folder(native: Path, tmp_path: Path) -> None:
+    """Two containers that build in the same folder can have the same process id."""
+    (native / "build.py").write_text(
+        (native / "build.py").read_text().replace("import os\n", "import os\nos.getpid = lambda: 7\n")
+    )
+    (native / "_native.so.7").write_text("unfinished library of the other container")
+    assert "built" in build(native)
+    assert (native / "_native.so.7").read_text() == "unfinished library of the other container"
+    assert answer(native) == 1
 
 
 def test_reports_a_missing_compiler(native: Path, tmp_path: Path) -> None:

@@ -93,8 +93,11 @@ def test_one_output_a_thousand_times_larger(four: HTDemucs, name: str) -> None:
     ("name", "limit_db"),
     [
         ("tdecoder.1.rewrite.weight", 4),
-        # Measured: 14 dB. Beside such a weight, all others of its row become integers up to 32.
-        ("crosstransformer.layers.0.self_attn.in_proj_weight", 17),
+        # Measured: 7 and 0 dB. They were 14 and 13 dB, and the error -53 dB, when all other weights of the row became
+        # integers up to 32.
+        ("crosstransformer.layers.0.self_attn.in_proj_weight", 9),
+        ("crosstransformer.layers_t.1.cross_attn.in_proj_weight", 3),
+        ("crosstransformer.layers.2.linear1.weight", 3),
     ],
 )
 def test_one_input_weighted_a_thousand_times_more(four: HTDemucs, name: str, limit_db: float) -> None:

@@ -30,6 +30,12 @@ def loudness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return loudness_model(tmp_path_factory.mktemp("models") / "loudness")
 
 
+@pytest.fixture(autouse=True)
+def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the check of the native library with new weights, which takes seconds; test_checked.py tests it."""
+    monkeypatch.setattr("unbraid.separation.runtimes.accuracy.AccuracyRecord.read", lambda self: -70.0)
+
+
 @pytest.fixture(scope="session")
 def separator(gains_folder: Path) -> Separator:
     """A separator shared by most tests."""

@@ -1,8 +1,9 @@
-"""Compile `sources/` into `_native.so` beside this file: `python build.py`.
+"""Compile `sources/` into `_native.so` beside this file: `python build.py [--any-processor]`.
 
 Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs on processors with AVX2, and
 faster with AVX-VNNI or AVX-512 VNNI: the sources are compiled once for each of these instruction sets. Without the
-library, OpenVINO computes HTDemucs. So a failed build prints one line and is not an error.
+library, OpenVINO computes HTDemucs. So a failed build prints one line and is not an error. A processor that can't run
+the library compiles nothing, except with `--any-processor`, for an image or a package.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -94,6 +97,17 @@ LINK = ("-shared", "-s", "-Wl,-z,defs", "-lm")
 
 MARK = "unbraid native sources "
 """Text in the library before the hash of its sources."""
+STAMP = re.compile(re.escape(MARK.encode()) + rb"[0-9a-f]{64}")
+
+CHECK = """
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+for number, name in enumerate(sys.argv[2:]):
+    check = getattr(library, f"native_check_{name}", None)
+    if check and library.native_supported(number) and not check():
+        sys.exit(f"wrong results with {name}")
+"""
+"""Program that loads a library, and computes products with each instruction set that this processor supports."""
 
 
 class BuildError(Exception):
@@ -126,14 +140,33 @@ def library_path(folder: Path = FOLDER) -> Path:
 
 
 def is_current(folder: Path = FOLDER) -> bool:
-    """Whether the library exists and was compiled from the present sources."""
-    file = library_path(folder)
-    return file.is_file() and _stamp(folder).encode() in file.read_bytes()
+    """Whether the library exists and was compiled from the present sources.
+
+    An installation without sources has nothing to compare, so any library with a stamp is current.
+    """
+    stamp = library_stamp(library_path(folder))
+    return stamp is not None and (stamp == sources_stamp(folder) or not (folder / "sources").is_dir())
+
+
+def library_stamp(file: Path) -> str | None:
+    """Return the stamp of the sources that a library was compiled from, without loading it; None if it has none."""
+    try:
+        found = STAMP.search(file.read_bytes())
+    except OSError:
+        return None
+    return found[0].decode() if found else None
 
 
 def find_compilers() -> list[list[str]]:
-    """Return the compilers to try: `$CC` if it is set, otherwise those of cc, gcc and clang that are installed."""
-    if named := shlex.split(os.environ.get("CC", "")):
+    """Return the compilers to try: `$CC` if it is set, otherwise those of cc, gcc and clang that are installed.
+
+    Raises BuildError if the quotes in `$CC` don't match.
+    """
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise BuildError(f"CC={os.environ['CC']}: {error}") from None
+    if named:
         return [named]
     return [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
 
@@ -149,20 +182,26 @@ def choose_compiler(compilers: Iterable[Sequence[str]]) -> Sequence[str]:
         except BuildError as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{error.filename or tempfile.gettempdir()}: {error.strerror}"
+            reason = _problem_of(error, None)
     raise BuildError(reason)
 
 
 def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
-    """Build the library and install it atomically. Raises BuildError, after removing an outdated library."""
-    new = folder / f"_native.so.{os.getpid()}"
+    """Build the library, check it in another process, and install it atomically.
+
+    Raises BuildError, after removing an outdated library.
+    """
+    new = None
     try:
-        # Fail before the compilation if the folder is not writable.
-        new.touch()
+        # Fail before the compilation if the folder is not writable. The name is unique, as two containers that share
+        # the folder may have the same process id.
+        descriptor, name = tempfile.mkstemp(prefix="_native.so.", dir=folder)
+        os.close(descriptor)
+        new = Path(name)
         with tempfile.TemporaryDirectory() as scratch:
             stamp = Path(scratch) / "stamp.c"
             stamp.write_text(
-                f'__attribute__((visibility("default"))) const char native_sources[] = "{_stamp(folder)}";\n'
+                f'__attribute__((visibility("default"))) const char native_sources[] = "{sources_stamp(folder)}";\n'
             )
             sets = _supported_sets(compiler, Path(scratch))
             jobs = [
@@ -175,15 +214,39 @@ def build(compiler: Sequence[str], folder: Path = FOLDER) -> None:
             linked = Path(scratch) / "linked.so"
             # Pass FLAGS too, because Zig compiles its run-time library in this step.
             _run(compiler, [*FLAGS, *map(str, objects), *LINK, "-o", str(linked)], Path(scratch))
+            check(linked)
             shutil.copyfile(linked, new)
         new.chmod(0o755)
         new.replace(library_path(folder))
     except OSError as error:
-        raise BuildError(f"{error.filename2 or error.filename or folder}: {error.strerror}") from None
+        raise BuildError(_problem_of(error, folder)) from None
     finally:
-        remove(new)
+        if new is not None:
+            remove(new)
         if not is_current(folder):
             remove(library_path(folder))
+
+
+def check(library: Path) -> None:
+    """Load a library in another process, and run its checks. Raises BuildError if the process fails.
+
+    A library that was compiled with a sanitizer, for another processor, or by a faulty compiler ends the process.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", CHECK, str(library), *INSTRUCTION_SETS],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode < 0:
+        raise BuildError(f"the new library crashed: {signal.strsignal(-done.returncode)}")
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"status {done.returncode}"]
+        message = lines[-1].replace(f"{library.parent}{os.sep}", "")
+        raise BuildError(f"the new library doesn't work: {message}")
 
 
 def remove(file: Path) -> None:
@@ -194,12 +257,18 @@ def remove(file: Path) -> None:
         return
 
 
-def _stamp(folder: Path) -> str:
+def sources_stamp(folder: Path = FOLDER) -> str:
     """Return MARK and a hash of the flags, and of the names and contents of all sources."""
     digest = hashlib.sha256(repr((FLAGS, *_all_flags(), ZIG, LINK)).encode())
     for file in sorted((folder / "sources").glob("*.[ch]")):
         digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return MARK + digest.hexdigest()
+
+
+def _problem_of(error: OSError, folder: Path | None) -> str:
+    """Return the file and the cause of an error, for one line."""
+    file = error.filename2 or error.filename or folder
+    return f"{file}: {error.strerror}" if file else str(error.strerror or error)
 
 
 def _all_flags() -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
@@ -263,12 +332,14 @@ def _run(compiler: Sequence[str], arguments: Sequence[str], scratch: Path) -> st
     return done.stdout
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Build the library if it is missing or outdated, and print the outcome."""
     if not platform_supported():
         outcome = "there is no native library for this kind of machine: OpenVINO computes all networks"
     elif is_current():
         outcome = "the native library is up to date"
+    elif not processor_supported() and "--any-processor" not in arguments:
+        outcome = "the native library needs a processor with AVX2: OpenVINO computes all networks"
     else:
         started = time.monotonic()
         try:
@@ -284,4 +355,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

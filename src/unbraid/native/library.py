@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from unbraid.errors import SettingError
-
-LIBRARY = Path(__file__).with_name("_native.so")
-VERSION = 3  # version of the interface: NATIVE_VERSION in native.h
+from unbraid.native.build import FOLDER, is_current, library_path
 
 INSTRUCTION_SETS = ("avx2", "avx_vnni", "avx512_vnni")
 """Names of the instruction sets, in the order of native.h: the fastest last."""
 
-INSTRUCTIONS = "UNBRAID_INSTRUCTIONS"  # environment variable: the instruction set to use
+INSTRUCTIONS = "UNBRAID_INSTRUCTIONS"  # environment variable: the instruction set to use, or "none"
+NONE = "none"
 
 
 class HTDemucsSizes(Structure):
@@ -77,12 +76,16 @@ class NativeLibrary:
 def native_library() -> NativeLibrary | None:
     """Return the library with the best instruction set of this processor, or the set that $UNBRAID_INSTRUCTIONS names.
 
-    None if the library is not built, has another version, or does not support this processor. Raises SettingError if
-    the named set is unknown or unavailable.
+    None if the variable is `none`, or the library is not built, is outdated, or does not support this processor. Raises
+    SettingError if the named set is unknown or unavailable.
     """
     chosen = os.environ.get(INSTRUCTIONS, "")
+    if chosen == NONE:
+        return None
     if chosen and chosen not in INSTRUCTION_SETS:
-        raise SettingError(f"{INSTRUCTIONS} is {chosen!r}. Choose one of {', '.join(INSTRUCTION_SETS)}.")
+        raise SettingError(
+            f"{INSTRUCTIONS} is {chosen!r}. Choose one of {', '.join((*INSTRUCTION_SETS, NONE))}."
+        )
     available = {library.instructions: library for library in load_libraries()}
     if chosen and chosen not in available:
         raise SettingError(
@@ -93,12 +96,20 @@ def native_library() -> NativeLibrary | None:
     return available[best] if best else None
 
 
-def load_libraries(file: Path = LIBRARY) -> list[NativeLibrary]:
-    """Load `file` with every instruction set that it has and this processor supports, the fastest last."""
+def is_outdated() -> bool:
+    """Whether there is a library, compiled from other sources than those beside it."""
+    return library_path().is_file() and not is_current()
+
+
+def load_libraries(folder: Path = FOLDER) -> list[NativeLibrary]:
+    """Load the library with every instruction set that it has and this processor supports, the fastest last.
+
+    A library that was compiled from other sources than those beside it is not loaded.
+    """
+    if not is_current(folder):
+        return []
     try:
-        library = ctypes.CDLL(str(file))
-        if library.native_version() != VERSION:
-            return []
+        library = ctypes.CDLL(str(library_path(folder)))
         supported = [library.native_supported(number) for number in range(len(INSTRUCTION_SETS))]
     except (OSError, AttributeError):
         return []

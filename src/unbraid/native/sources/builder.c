@@ -45,8 +45,8 @@ Matrix matrix_from(Builder* builder, const char* prefix, const char* weight, con
         arena_alloc(&builder->arena, packed_bytes(layout->outputs, layout->depth, matrix.vectors, matrix.floats));
     float *gains = arena_floats(&builder->arena, padded), *added = arena_floats(&builder->arena, padded);
     if (values && weights && offsets)
-        pack_matrix(&matrix, weights, layout, offsets + bias_from, options.output_gains, options.gated, values, gains,
-                    added);
+        pack_matrix(&matrix, weights, layout, offsets + bias_from, options.input_gains, options.output_gains,
+                    options.gated, values, gains, added);
     return matrix;
 }
 

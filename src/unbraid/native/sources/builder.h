@@ -32,6 +32,7 @@ const float* floats_from(Builder* builder, const char* prefix, const char* name,
 // How a matrix is packed and computed; see Matrix.
 typedef struct {
     const float* output_gains;  // NULL: 1
+    const float* input_gains;   // factors of the weights for each value of the depth; NULL: 1
     bool gated;                 // see pack_matrix
     bool narrow;                // panels of one vector of outputs instead of two
     bool floats;                // compute with floats instead of integers

@@ -81,10 +81,11 @@ size_t packed_bytes(int outputs, int depth, int vectors, bool floats);
 
 // Pack float16 weights, with a gain and an offset for each output. The matrix has `vectors`, `floats`, `parts` and
 // `block` set. `gated`: the second half of the outputs are gates; each panel has a vector of outputs and a vector
-// of their gates.
+// of their gates. `input_gains`: factors of the weights for each value of the depth; NULL: 1.
 // `gains` and `offsets` are written for whole panels.
 void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* layout, const uint16_t* bias,
-                 const float* output_gains, bool gated, void* values, float* gains, float* offsets);
+                 const float* input_gains, const float* output_gains, bool gated, void* values, float* gains,
+                 float* offsets);
 
 // The largest squared norm of a block, and the largest magnitude of a value. Both limit the scale.
 typedef struct {

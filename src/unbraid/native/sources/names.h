@@ -14,6 +14,7 @@
 #endif
 
 // native.h
+#define native_check NAME(native_check)
 #define htdemucs_weights_bytes NAME(htdemucs_weights_bytes)
 #define htdemucs_workspace_bytes NAME(htdemucs_workspace_bytes)
 #define htdemucs_pack NAME(htdemucs_pack)

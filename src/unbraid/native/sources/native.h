@@ -6,13 +6,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-// Version of this interface; library.py has the same number.
-#define NATIVE_VERSION 3
-
-EXPORT int32_t native_version(void);
-
-// Instruction sets. The functions for HTDemucs exist once for each set and end in its name: htdemucs_run_avx2. A set
-// that the compiler lacks is left out.
+// Instruction sets. native_check and the functions for HTDemucs exist once for each set and end in its name:
+// htdemucs_run_avx2. A set that the compiler lacks is left out.
 enum {
     AVX2,         // 256 bits, with FMA and F16C
     AVX_VNNI,     // the same, and VNNI: two products of 16-bit integers and their sum are one instruction
@@ -21,6 +16,9 @@ enum {
 
 // Whether this processor and operating system support an instruction set.
 EXPORT int32_t native_supported(int32_t set);
+
+// Whether products of small matrices are right: 1, or 0. It exists once for each set.
+EXPORT int32_t native_check(void);
 
 // HTDemucs, for segments of one length.
 typedef struct {

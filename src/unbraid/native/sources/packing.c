@@ -35,7 +35,8 @@ static void read_row(const uint16_t* row, const WeightLayout* layout, float* out
 }
 
 void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* layout, const uint16_t* bias,
-                 const float* output_gains, bool gated, void* values, float* gains, float* offsets) {
+                 const float* input_gains, const float* output_gains, bool gated, void* values, float* gains,
+                 float* offsets) {
     const int width = LANES * matrix->vectors, columns = round_up(layout->outputs, width), depth = layout->depth;
     memset(values, 0, packed_bytes(layout->outputs, depth, matrix->vectors, matrix->floats));
     for (int column = 0; column < columns; column++) {
@@ -44,6 +45,7 @@ void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* la
         const int n = output_at(column, layout->outputs, gated);
         float row[MAX_DEPTH];
         read_row(weight_at(weights, layout, n), layout, row);
+        for (int k = 0; input_gains && k < depth; k++) row[k] *= input_gains[k];
         const float gain = output_gains ? output_gains[n] : 1.0f;
         offsets[column] = bias ? gain * half_to_float(bias[n % layout->n0]) : 0;
         gains[column] = gain;

@@ -15,8 +15,6 @@ static int saves_registers(uint32_t bits) {
     return (low & bits) == bits;
 }
 
-int32_t native_version(void) { return NATIVE_VERSION; }
-
 int32_t native_supported(int32_t set) {
     uint32_t a, b, c, d;
     // Leaf 1: FMA, OSXSAVE, AVX, F16C.

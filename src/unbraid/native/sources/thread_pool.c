@@ -3,7 +3,6 @@
 #include "thread_pool.h"
 
 #include <immintrin.h>
-#include <sched.h>
 
 #define SPINS 2000  // about 50 microseconds: how long a thread waits busily before it sleeps
 
@@ -45,8 +44,8 @@ static void* worker_main(void* argument) {
         atomic_fetch_add(&pool->workers_active, 1);
         pthread_mutex_unlock(&pool->lock);
         help_while_idle(pool, task, context, count, scratch);
-        atomic_fetch_sub(&pool->workers_active, 1);
         pthread_mutex_lock(&pool->lock);
+        if (atomic_fetch_sub(&pool->workers_active, 1) == 1) pthread_cond_signal(&pool->finished);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -58,6 +57,7 @@ void pool_start(ThreadPool* pool, int threads) {
     if (pool->threads < 2) return;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wakeup, NULL);
+    pthread_cond_init(&pool->finished, NULL);
     // Fewer workers than requested are no error: the calling thread can run all tasks.
     for (int i = 1; i < pool->threads; i++)
         if (pthread_create(&pool->workers[pool->workers_started], NULL, worker_main, pool) == 0)
@@ -73,6 +73,7 @@ void pool_stop(ThreadPool* pool) {
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->workers_started; i++) pthread_join(pool->workers[i], NULL);
     pthread_cond_destroy(&pool->wakeup);
+    pthread_cond_destroy(&pool->finished);
     pthread_mutex_destroy(&pool->lock);
 }
 
@@ -96,11 +97,12 @@ void parallel_for(ThreadPool* pool, Task* task, const void* context, int count) 
     pthread_mutex_lock(&pool->lock);
     pool->accepting = false;
     pthread_mutex_unlock(&pool->lock);
-    for (int i = 0; atomic_load(&pool->workers_active) > 0; i++)
-        if (i < SPINS)
-            _mm_pause();
-        else
-            sched_yield();
+    for (int i = 0; i < SPINS && atomic_load(&pool->workers_active) > 0; i++) _mm_pause();
+    // With other programs, a worker may have lost its core for milliseconds. Sleep: a busy thread would use up this
+    // process's share of the cores.
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->workers_active) > 0) pthread_cond_wait(&pool->finished, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void enter_stage(ThreadPool* pool, int stage) {

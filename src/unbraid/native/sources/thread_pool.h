@@ -27,8 +27,9 @@ typedef struct {
     pthread_t workers[MAX_THREADS];
     int workers_started, workers_ready;
     pthread_mutex_t lock;
-    pthread_cond_t wakeup;
-    atomic_uint generation;  // number of parallel loops so far
+    pthread_cond_t wakeup;    // there is a new loop, or the pool stops
+    pthread_cond_t finished;  // no worker is active
+    atomic_uint generation;   // number of parallel loops so far
     atomic_int next_index, workers_active;
     bool accepting, stopping;
     Task* task;

@@ -5,6 +5,7 @@
 
 #define EPSILON 1e-5
 #define MAX_PERIOD 10000.0f
+#define MAX_EXPONENT 16.0f  // of a factor of balance_channels
 
 _Static_assert(4 * MAX_WIDTH <= MAX_DEPTH, "pack_matrix reads rows of the widest layer");
 
@@ -14,8 +15,48 @@ static Norm make_norm(Builder* builder, const char* prefix, const char* name, in
     return (Norm){gains, floats_from(builder, full.text, "bias", width)};
 }
 
+// Balance a normalisation with the weights (rows, width) of the matrices that read it: multiply its gains and offsets
+// by powers of two, and set `input_gains` to their reciprocals, for the weights. The products stay the same.
+//
+// The integers of a row share one scale, so a channel with large weights would leave few bits to the others. The
+// rounding errors grow with the product of the norms of activations and weights. Factors of sqrt(weight / activation)
+// minimise it (Cauchy-Schwarz), where a weight is the root mean square of a channel, and an activation too: the
+// normalisation makes it about sqrt(gain^2 + offset^2).
+static void balance_channels(const Norm* norm, const uint16_t* weights, int rows, int width, float* input_gains) {
+    float squares[MAX_WIDTH] = {0}, exponents[MAX_WIDTH], sum = 0;
+    int finite = 0;
+    for (int n = 0; n < rows; n++)
+        for (int i = 0; i < width; i++) {
+            const float weight = half_to_float(weights[(size_t)n * width + i]);
+            squares[i] += weight * weight;
+        }
+    for (int i = 0; i < width; i++) {
+        const float gain = norm->gains[i], offset = norm->offsets[i];
+        exponents[i] = 0.25f * (log2f(squares[i] / (float)rows) - log2f(gain * gain + offset * offset));
+        if (isfinite(exponents[i])) sum += exponents[i], finite++;
+    }
+    // Only ratios matter. Relative to the mean, channels of ordinary weights have a factor of 1.
+    const float mean = finite ? sum / (float)finite : 0;
+    for (int i = 0; i < width; i++) {
+        const float exponent = fmaxf(-MAX_EXPONENT, fminf(MAX_EXPONENT, roundf(exponents[i] - mean)));
+        const float factor = exp2f(isnan(exponents[i]) ? 0 : exponent);
+        ((float*)norm->gains)[i] *= factor, ((float*)norm->offsets)[i] *= factor;
+        input_gains[i] = 1 / factor;
+    }
+}
+
+// A normalisation, balanced with rows of a tensor (tensor_rows, width) that read it.
+static Norm make_balanced_norm(Builder* builder, const char* prefix, const char* name, const uint16_t* weights,
+                               int rows, int width, float* input_gains) {
+    const Norm norm = make_norm(builder, prefix, name, width);
+    for (int i = 0; i < width; i++) input_gains[i] = 1;
+    if (norm.gains && !builder->error) balance_channels(&norm, weights, rows, width, input_gains);
+    return norm;
+}
+
 // Rows `from` to `from + count` of the matrix for queries, keys and values.
-static Matrix make_projection(Builder* builder, const char* prefix, int from, int count, int width) {
+static Matrix make_projection(Builder* builder, const char* prefix, int from, int count, int width,
+                              const float* input_gains) {
     const WeightLayout layout = {.weights = (int64_t)3 * width * width,
                                  .biases = 3 * width,
                                  .outputs = count,
@@ -26,22 +67,37 @@ static Matrix make_projection(Builder* builder, const char* prefix, int from, in
                                  .k0_step = 1,
                                  .k1 = 1,
                                  .base = (ptrdiff_t)from * width};
-    return matrix_from(builder, prefix, "in_proj_weight", "in_proj_bias", from, &layout, (MatrixOptions){0});
+    return matrix_from(builder, prefix, "in_proj_weight", "in_proj_bias", from, &layout,
+                       (MatrixOptions){.input_gains = input_gains});
 }
 
 static Layer make_layer(Builder* builder, const char* prefix, bool cross, int width) {
     const Name attention = format_name("%s%s_attn.", prefix, cross ? "cross" : "self");
     const float* attention_scale = floats_from(builder, prefix, "gamma_1.scale", width);
     const float* feed_scale = floats_from(builder, prefix, "gamma_2.scale", width);
+    const uint16_t* in_proj = find_tensor(builder, attention.text, "in_proj_weight", (int64_t)3 * width * width);
+    const uint16_t* linear1 = find_tensor(builder, prefix, "linear1.weight", (int64_t)4 * width * width);
+    float query_inputs[MAX_WIDTH], key_inputs[MAX_WIDTH], feed_inputs[MAX_WIDTH];
+    // Self-attention computes queries, keys and values from the same tokens.
+    const Norm query_norm =
+        make_balanced_norm(builder, prefix, "norm1", in_proj, cross ? width : 3 * width, width, query_inputs);
+    const Norm key_norm = cross
+                              ? make_balanced_norm(builder, prefix, "norm2", in_proj ? in_proj + width * width : NULL,
+                                                   2 * width, width, key_inputs)
+                              : query_norm;
+    const Norm feed_norm =
+        make_balanced_norm(builder, prefix, cross ? "norm3" : "norm2", linear1, 4 * width, width, feed_inputs);
     return (Layer){
-        .query_norm = make_norm(builder, prefix, "norm1", width),
-        .key_norm = make_norm(builder, prefix, cross ? "norm2" : "norm1", width),
-        .feed_norm = make_norm(builder, prefix, cross ? "norm3" : "norm2", width),
-        .queries = make_projection(builder, attention.text, 0, width, width),
-        .keys_values = make_projection(builder, attention.text, width, 2 * width, width),
+        .query_norm = query_norm,
+        .key_norm = key_norm,
+        .feed_norm = feed_norm,
+        .queries = make_projection(builder, attention.text, 0, width, width, query_inputs),
+        .keys_values =
+            make_projection(builder, attention.text, width, 2 * width, width, cross ? key_inputs : query_inputs),
         .output = pointwise(builder, format_name("%sout_proj.", attention.text).text, width, width,
                             (MatrixOptions){.output_gains = attention_scale}),
-        .expand = pointwise(builder, format_name("%slinear1.", prefix).text, 4 * width, width, (MatrixOptions){0}),
+        .expand = pointwise(builder, format_name("%slinear1.", prefix).text, 4 * width, width,
+                            (MatrixOptions){.input_gains = feed_inputs}),
         .contract = pointwise(builder, format_name("%slinear2.", prefix).text, width, 4 * width,
                               (MatrixOptions){.output_gains = feed_scale}),
         .output_norm = make_norm(builder, prefix, "norm_out", width),

@@ -94,22 +94,13 @@ class RuntimeLoader:
             except GpuOutOfMemory:
                 if self._gpu_only:
                     raise
-            if self._notice:
-                self._notice(
-                    f"The graphics card ({self._gpu}) has too little free memory. Using the processor instead."
-                )
-            self._gpu = None
-        from unbraid.separation.runtimes.native import NativeRuntime, native_template
-
-        threads = self._threads or usable_cores()
-        if template := native_template(model):
-            return NativeRuntime(
-                model,
-                template,
-                shapes,
-                threads=threads,
-                jobs=self._jobs or self._cpu_jobs(model),
+            self._tell(
+                f"The graphics card ({self._gpu}) has too little free memory. Using the processor instead."
             )
+            self._gpu = None
+        threads = self._threads or usable_cores()
+        if runtime := self._native(model, shapes, threads, cache_compiled):
+            return runtime
         if sizes := read_sizes(model.folder):
             from unbraid.separation.runtimes.roformer import RoformerRuntime
 
@@ -122,6 +113,47 @@ class RuntimeLoader:
                 jobs=self._jobs or 1,
                 cache_compiled=cache_compiled,
             )
+        return self._openvino(model, shapes, threads, cache_compiled)
+
+    def _native(
+        self, model: Model, shapes: Mapping[str, Sequence[int]], threads: int, cache_compiled: bool
+    ) -> Runtime | None:
+        """Load a network with the native library; None if OpenVINO computes it."""
+        from unbraid.separation.runtimes.native import OUTDATED, NativeRuntime, is_outdated, native_template
+
+        template = native_template(model)
+        if template is None:
+            if is_outdated(model):
+                self._tell(OUTDATED)
+            return None
+        from unbraid.separation.runtimes.accuracy import AccuracyRecord, is_exact
+        from unbraid.separation.runtimes.checked import CheckedRuntime, inexact_line
+
+        record = AccuracyRecord(model)
+        error_db = record.read()
+        if error_db is not None and not is_exact(error_db):
+            self._tell(inexact_line(model, error_db))
+            return None
+        jobs = self._jobs or self._cpu_jobs(model)
+        native = NativeRuntime(model, template, shapes, threads=threads, jobs=jobs)
+        if error_db is not None:
+            return native
+        return CheckedRuntime(
+            native,
+            model,
+            record,
+            threads=threads,
+            load_floats=lambda: self._openvino(model, shapes, threads, cache_compiled),
+            notice=self._tell,
+        )
+
+    def _tell(self, line: str) -> None:
+        if self._notice:
+            self._notice(line)
+
+    def _openvino(
+        self, model: Model, shapes: Mapping[str, Sequence[int]], threads: int, cache_compiled: bool
+    ) -> Runtime:
         from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(

@@ -14,8 +14,14 @@ from unbraid.models import Model
 from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate
 from unbraid.models.templates import template_of
+from unbraid.native import library
 from unbraid.native.htdemucs import NativeHTDemucs, Workspace
 from unbraid.native.library import native_library
+
+OUTDATED = (
+    "The native library was compiled from other sources, so OpenVINO computes, more slowly. Run ./unbraid once to "
+    "compile it again."
+)
 
 
 def native_template(model: Model) -> GraphTemplate | None:
@@ -29,6 +35,12 @@ def native_template(model: Model) -> GraphTemplate | None:
     if template is None or not template.architecture.native:
         return None
     return template if _traits(model) == _template_traits(template) else None
+
+
+def is_outdated(model: Model) -> bool:
+    """Whether the native library would compute `model` if it were compiled again."""
+    template = template_of(model) if library.is_outdated() else None
+    return template is not None and template.architecture.native
 
 
 def _traits(model: Model) -> tuple[object, ...]:
@@ -68,8 +80,8 @@ class NativeRuntime:
         threads: int,
         jobs: int,
     ) -> None:
-        library = native_library()
-        assert library is not None
+        loaded = native_library()
+        assert loaded is not None
         self.jobs = jobs
         weights = np.memmap(model.folder / WEIGHTS, np.uint8, "r")
         if weights.size < max(place.offset + place.length for place in template.tensors):
@@ -78,7 +90,7 @@ class NativeRuntime:
                 subject=str(model.folder / WEIGHTS),
             )
         self._network = NativeHTDemucs(
-            library,
+            loaded,
             {
                 place.name: weights[place.offset : place.offset + place.length].view(np.float16)
                 for place in template.tensors
