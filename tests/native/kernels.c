@@ -1,6 +1,9 @@
 // Kernels of the native library, callable from tests: on arrays, and with memory of their own.
 
+#define _POSIX_C_SOURCE 200809L
+
 #include <stdlib.h>
+#include <time.h>
 
 #include "attention.h"
 #include "matmul.h"
@@ -93,4 +96,36 @@ void EXPORTED(test_attend)(const float* queries, int count, const float* keys_va
         .arena = {.memory = memory}, .scratch = {{.memory = memory + bytes}}, .active = &active, .threads = 1};
     attend(queries, count, keys_values, key_count, width, out, &computing);
     free(memory);
+}
+
+typedef struct {
+    pthread_t caller;
+    atomic_bool* worker_started;
+} Stall;
+
+static void sleep_ms(int ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
+
+// Keep the worker in a task for a while after the calling thread has finished, as if it had lost its core.
+static void stall(const void* context, int index, Arena* scratch) {
+    (void)index, (void)scratch;
+    const Stall* work = context;
+    if (pthread_equal(pthread_self(), work->caller))
+        while (!atomic_load(work->worker_started)) sleep_ms(1);
+    else
+        atomic_store(work->worker_started, true), sleep_ms(300);
+}
+
+// CPU seconds that the calling thread uses in a loop of two tasks whose worker stalls.
+double EXPORTED(test_wait_for_a_stalled_worker)(void) {
+    atomic_int active = 0;
+    atomic_bool worker_started = false;
+    char memory[ALIGNMENT];
+    ThreadPool pool = {.arena = {.memory = memory}, .active = &active};
+    pool_start(&pool, 2);
+    struct timespec from, to;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    parallel_for(&pool, stall, &(Stall){pthread_self(), &worker_started}, 2);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    pool_stop(&pool);
+    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_bool, c_float, c_int, c_uint16
+from ctypes import c_bool, c_double, c_float, c_int, c_uint16
 from math import erf
 from pathlib import Path
 from typing import Any
@@ -210,3 +210,10 @@ def test_attention_propagates_nan_and_infinity(kernel: Kernel, value: float, whe
     affected = out[7, :16] if where == "query" else out[:, 0]
     assert not np.isfinite(affected).any()
     assert np.isfinite(out[:, 16:]).all()
+
+
+def test_waiting_for_a_worker_uses_no_cpu(kernel: Kernel) -> None:
+    """With other programs, a worker may lose its core. The calling thread must not use up the process's share."""
+    assert (
+        kernel("wait_for_a_stalled_worker", result=c_double) < 0.03
+    )  # CPU seconds; the worker stalls for 0.3 s
