@@ -1,6 +1,7 @@
 // Arena allocator: blocks are taken one after the other and released in the reverse order, by restoring `used`.
 //
-// Without memory an arena only measures: functions compute nothing, and `peak` becomes the size that they need.
+// Without memory an arena plans: `peak` becomes the size that the same calls need. Functions named `…_memory`
+// allocate what a task or a layer needs. They are called for the plan, and again to compute.
 
 #pragma once
 
@@ -19,7 +20,7 @@
 #endif
 
 typedef struct {
-    char* memory;  // aligned to ALIGNMENT; NULL: measure
+    char* memory;  // aligned to ALIGNMENT; NULL: plan
     size_t used, peak;
 } Arena;
 
@@ -37,4 +38,4 @@ static inline void* arena_alloc(Arena* arena, size_t bytes) {
 
 static inline float* arena_floats(Arena* arena, size_t count) { return arena_alloc(arena, count * sizeof(float)); }
 
-static inline bool measuring(const Arena* arena) { return !arena->memory; }
+static inline bool is_plan(const Arena* arena) { return !arena->memory; }

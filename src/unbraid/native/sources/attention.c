@@ -118,7 +118,7 @@ static void softmax_step(float* scores, int length, int key_count, float* maximu
 static void pack_head(const void* context, int index, Arena* scratch) {
     const Attention* work = context;
     Head* head = &work->heads[index];
-    if (measuring(scratch)) return;
+    (void)scratch;
     const float* keys = work->keys_values + index * head->size;
     pack_keys(head, keys, 2 * work->width);
     pack_values(head, keys + work->width, 2 * work->width);
@@ -126,17 +126,28 @@ static void pack_head(const void* context, int index, Arena* scratch) {
 
 static int query_blocks(int count) { return ceil_div(count, QUERY_BLOCK); }
 
+typedef struct {
+    int16_t *integers, *weights;
+    float *scores, *mixture;
+} BlockMemory;
+
+static BlockMemory block_memory(Arena* scratch, int size) {
+    const size_t mark = scratch->used;
+    BlockMemory memory = {.integers = arena_alloc(scratch, QUERY_BLOCK * size * sizeof *memory.integers)};
+    memory.weights = arena_alloc(scratch, QUERY_BLOCK * KEY_BLOCK * sizeof *memory.weights);
+    memory.scores = arena_floats(scratch, QUERY_BLOCK * KEY_BLOCK);
+    memory.mixture = arena_floats(scratch, QUERY_BLOCK * round_up(size, PANEL));
+    scratch->used = mark;
+    return memory;
+}
+
 // Compute the outputs of a block of queries of one head.
-static void attend_block(const void* context, int index, Arena* arena) {
-    const size_t mark = arena->used;
+static void attend_block(const void* context, int index, Arena* scratch) {
     const Attention* work = context;
     const int width = work->width, size = width / HEADS, padded = round_up(size, PANEL);
-    int16_t* integers = arena_alloc(arena, QUERY_BLOCK * size * sizeof *integers);
-    int16_t* weights = arena_alloc(arena, QUERY_BLOCK * KEY_BLOCK * sizeof *weights);
-    float *scores = arena_floats(arena, QUERY_BLOCK * KEY_BLOCK),
-          *mixture = arena_floats(arena, QUERY_BLOCK * padded);
-    arena->used = mark;
-    if (measuring(arena)) return;
+    const BlockMemory memory = block_memory(scratch, size);
+    int16_t *integers = memory.integers, *weights = memory.weights;
+    float *scores = memory.scores, *mixture = memory.mixture;
     const int number = index / query_blocks(work->count),
               from_query = index % query_blocks(work->count) * QUERY_BLOCK;
     const int count = min_int(QUERY_BLOCK, work->count - from_query);
@@ -207,6 +218,7 @@ void attend(const float* queries, int count, const float* keys_values, int key_c
         heads[h].keys = arena_alloc(&pool->arena, packed_keys(key_count, size) * sizeof *heads[h].keys);
         heads[h].values = arena_alloc(&pool->arena, packed_values(key_count, size) * sizeof *heads[h].values);
     }
+    block_memory(&pool->scratch[0], size);
     parallel_for(pool, pack_head, &work, HEADS);
     parallel_for(pool, attend_block, &work, HEADS * query_blocks(count));
     pool->arena.used = mark;

@@ -100,7 +100,7 @@ static Statistics statistics_of(const float* x, ptrdiff_t count) {
 // (2, BINS, frames, 2) -> (frames, BINS, 4), standardised, for one frequency.
 static void read_frequency(const void* context, int f, Arena* scratch) {
     const LayoutCopy* copy = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     const int parts = STEREO * COMPLEX;
     const float scale = 1 / (1e-5f + copy->statistics.deviation), mean = copy->statistics.mean;
     for (int c = 0; c < STEREO; c++) {
@@ -122,7 +122,7 @@ static void read_mixture(const float* mixture, int samples, Statistics statistic
 // (frames, BINS + 2 PADDING, sources * 4) -> (sources, 2, BINS, frames, 2), rescaled, for one frequency.
 static void write_frequency(const void* context, int f, Arena* scratch) {
     const LayoutCopy* copy = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     const ptrdiff_t row = (ptrdiff_t)(BINS + 2 * PADDING) * copy->channels;
     for (int pair = 0; pair < copy->channels / COMPLEX; pair++) {
         const float* from = copy->from + (ptrdiff_t)(f + PADDING) * copy->channels + pair * COMPLEX;
@@ -136,7 +136,7 @@ static void write_frequency(const void* context, int f, Arena* scratch) {
 // (PADDING + samples, channels) -> (channels, samples), rescaled, for one channel.
 static void write_channel(const void* context, int channel, Arena* scratch) {
     const LayoutCopy* copy = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     for (ptrdiff_t i = 0; i < copy->length; i++)
         copy->to[(ptrdiff_t)channel * copy->length + i] =
             copy->from[(i + PADDING) * copy->channels + channel] * copy->statistics.deviation + copy->statistics.mean;
@@ -149,13 +149,17 @@ typedef struct {
     float* out;
 } WidthChange;
 
-static void change_width_piece(const void* context, int piece, Arena* scratch) {
+static int16_t* change_width_memory(Arena* scratch, int from) {
     const size_t mark = scratch->used;
+    int16_t* integers = arena_alloc(scratch, (size_t)TOKEN_BLOCK * from * sizeof *integers);
+    scratch->used = mark;
+    return integers;
+}
+
+static void change_width_piece(const void* context, int piece, Arena* scratch) {
     const WidthChange* work = context;
     const int first_row = piece * TOKEN_BLOCK, count = min_int(TOKEN_BLOCK, work->count - first_row);
-    int16_t* integers = arena_alloc(scratch, (size_t)TOKEN_BLOCK * work->from * sizeof *integers);
-    scratch->used = mark;
-    if (measuring(scratch)) return;
+    int16_t* integers = change_width_memory(scratch, work->from);
     float gains[TOKEN_BLOCK];
     quantise_rows(work->x + (ptrdiff_t)first_row * work->from, work->from, count, work->from, LONG_BLOCK, integers,
                   gains);
@@ -168,6 +172,7 @@ static void change_width_piece(const void* context, int piece, Arena* scratch) {
 
 // Multiply each row of x with a matrix, to the transformer's width or back.
 static void change_width(WidthChange work, ThreadPool* pool) {
+    change_width_memory(&pool->scratch[0], work.from);
     parallel_for(pool, change_width_piece, &work, ceil_div(work.count, TOKEN_BLOCK));
 }
 
@@ -181,14 +186,20 @@ static void run_transformer(const Network* network, const HTDemucsSizes* sizes, 
     if (width) {
         float* wide = arena_floats(&pool->arena, (size_t)count * width);
         float* wide_t = arena_floats(&pool->arena, (size_t)length * width);
-        change_width((WidthChange){&network->up, x, count, bottom, wide}, pool);
-        change_width((WidthChange){&network->up_t, waveform, length, bottom, wide_t}, pool);
+        change_width((WidthChange){.matrix = &network->up, .x = x, .count = count, .from = bottom, .out = wide},
+                     pool);
+        change_width(
+            (WidthChange){.matrix = &network->up_t, .x = waveform, .count = length, .from = bottom, .out = wide_t},
+            pool);
         transform(&network->transformer, wide, sizes->frames, frequencies, wide_t, length, pool);
         enter_stage(pool, PROJECTIONS);
-        change_width((WidthChange){&network->down, wide, count, width, out}, pool);
-        change_width((WidthChange){&network->down_t, wide_t, length, width, out_t}, pool);
+        change_width((WidthChange){.matrix = &network->down, .x = wide, .count = count, .from = width, .out = out},
+                     pool);
+        change_width(
+            (WidthChange){.matrix = &network->down_t, .x = wide_t, .count = length, .from = width, .out = out_t},
+            pool);
     } else {
-        if (!measuring(&pool->arena)) {
+        if (!is_plan(&pool->arena)) {
             memcpy(out, x, (size_t)count * bottom * sizeof *out);
             memcpy(out_t, waveform, (size_t)length * bottom * sizeof *out_t);
         }
@@ -215,7 +226,7 @@ static void run_network(const Network* network, const HTDemucsSizes* sizes, Thre
     float* read = arena_floats(arena, (size_t)frames * BINS * STEREO * COMPLEX);
     float* read_t = arena_floats(arena, (size_t)samples * STEREO);
     enter_stage(pool, READING);
-    if (!measuring(arena)) {
+    if (!is_plan(arena)) {
         statistics = statistics_of(spectrum, (ptrdiff_t)STEREO * BINS * frames * COMPLEX);
         statistics_t = statistics_of(mixture, (ptrdiff_t)STEREO * samples);
         read_mixture(mixture, samples, statistics_t, read_t);
@@ -275,7 +286,7 @@ static void run_network(const Network* network, const HTDemucsSizes* sizes, Thre
 }
 
 // Memory of a call: the shared arena, and each thread's scratch arena.
-static void measure(const HTDemucsSizes* sizes, const Network* network, size_t* arena, size_t* scratch) {
+static void plan_memory(const HTDemucsSizes* sizes, const Network* network, size_t* arena, size_t* scratch) {
     ThreadPool pool = {.threads = 1};
     run_network(network, sizes, &pool, NULL, NULL, NULL, NULL);
     *arena = pool.arena.peak, *scratch = pool.scratch[0].peak;
@@ -313,7 +324,7 @@ int32_t htdemucs_pack(const HTDemucsSizes* sizes, int32_t count, const char* con
 uint64_t htdemucs_workspace_bytes(const HTDemucsSizes* sizes, const void* weights, int32_t threads) {
     if (!supported(sizes)) return 0;
     size_t arena, scratch;
-    measure(sizes, weights, &arena, &scratch);
+    plan_memory(sizes, weights, &arena, &scratch);
     return arena + clamp_threads(threads) * scratch;
 }
 
@@ -322,7 +333,7 @@ int32_t htdemucs_run(const HTDemucsSizes* sizes, const void* weights, void* work
                      float* spectra, double* seconds) {
     if (!supported(sizes)) return UNSUPPORTED_SIZES;
     size_t arena, scratch;
-    measure(sizes, weights, &arena, &scratch);
+    plan_memory(sizes, weights, &arena, &scratch);
     if (workspace_bytes < arena + clamp_threads(threads) * scratch) return SMALL_MEMORY;
     ThreadPool pool = {.arena = {.memory = workspace}, .active = (atomic_int*)active, .seconds = seconds};
     for (int i = 0; i < clamp_threads(threads); i++) pool.scratch[i].memory = (char*)workspace + arena + i * scratch;

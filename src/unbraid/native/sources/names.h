@@ -44,6 +44,7 @@
 #define make_transformer NAME(make_transformer)
 #define transform NAME(transform)
 #define make_residual NAME(make_residual)
+#define residual_memory NAME(residual_memory)
 #define add_residual NAME(add_residual)
 #define make_spectral_encoder NAME(make_spectral_encoder)
 #define encode_spectral NAME(encode_spectral)

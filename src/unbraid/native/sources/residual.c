@@ -16,8 +16,8 @@
 #include <string.h>
 
 #define EPSILON 1e-5
-#define PIECE_ROWS 1008    // rows of a task
-#define FLOAT_SUM_ROWS 32  // rows in a sum of floats; a longer sum would lose small differences between rows
+#define RESIDUAL_ROWS 1008  // rows of a task
+#define FLOAT_SUM_ROWS 32   // rows in a sum of floats; a longer sum would lose small differences between rows
 
 _Static_assert(MAX_NARROW % LANES == 0, "narrow rows are padded to whole vectors");
 
@@ -85,9 +85,9 @@ typedef struct {
     const float *up_gains, *up_offsets;
 } BranchWork;
 
-static int pieces(int count) { return ceil_div(count, PIECE_ROWS); }
+static int pieces(int count) { return ceil_div(count, RESIDUAL_ROWS); }
 
-static int end_of(const BranchWork* work, int piece) { return min_int((piece + 1) * PIECE_ROWS, work->count); }
+static int end_of(const BranchWork* work, int piece) { return min_int((piece + 1) * RESIDUAL_ROWS, work->count); }
 
 // Lanes of the vector at v that belong to narrow channels.
 static int lanes_from(int v, int narrow) { return min_int(narrow - v, LANES); }
@@ -96,7 +96,7 @@ static void quantise_piece(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
     const int channels = work->branch->channels;
-    const int from = piece * PIECE_ROWS, row = from + work->dilation;
+    const int from = piece * RESIDUAL_ROWS, row = from + work->dilation;
     quantise_rows(work->x + from * work->stride, work->stride, end_of(work, piece) - from, channels, SHORT_BLOCK,
                   work->integers + (ptrdiff_t)row * channels, work->gains + row);
 }
@@ -106,7 +106,7 @@ static void sum_narrow(const BranchWork* work, int piece) {
     const int narrow = work->branch->narrow, width = padded(narrow), end = end_of(work, piece);
     double* sums = work->sums[piece];
     for (int i = 0; i < narrow; i++) sums[i] = 0;
-    for (int from = piece * PIECE_ROWS; from < end; from += FLOAT_SUM_ROWS)
+    for (int from = piece * RESIDUAL_ROWS; from < end; from += FLOAT_SUM_ROWS)
         for (int v = 0; v < narrow; v += LANES) {
             Floats partial = splat(0);
             for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++)
@@ -122,7 +122,7 @@ static void project_down(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
     const Branch* branch = work->branch;
-    const int from = piece * PIECE_ROWS, width = padded(branch->narrow);
+    const int from = piece * RESIDUAL_ROWS, width = padded(branch->narrow);
     const ptrdiff_t bytes = branch->channels * sizeof *work->integers, x_bytes = work->stride * sizeof *work->x;
     const Rows floats = {
         .values = work->x + (from - work->dilation) * work->stride,
@@ -148,7 +148,7 @@ static void sum_narrow_squares(const void* context, int piece, Arena* scratch) {
     const BranchWork* work = context;
     const int narrow = work->branch->narrow, width = padded(narrow), end = end_of(work, piece);
     double square = 0;
-    for (int from = piece * PIECE_ROWS; from < end; from += FLOAT_SUM_ROWS) {
+    for (int from = piece * RESIDUAL_ROWS; from < end; from += FLOAT_SUM_ROWS) {
         Floats partial = splat(0);
         for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++)
             for (int v = 0; v < narrow; v += LANES) {
@@ -171,7 +171,7 @@ static void activate(const void* context, int piece, Arena* scratch) {
     for (int v = 0; v < narrow; v += LANES) {
         const Floats gains = load(branch->down_gains + v) * splat((float)(1 / work->narrow_moments.deviation));
         const Floats mean = splat((float)work->narrow_moments.mean), offsets = load(branch->down_offsets + v);
-        for (int t = piece * PIECE_ROWS; t < end_of(work, piece); t++) {
+        for (int t = piece * RESIDUAL_ROWS; t < end_of(work, piece); t++) {
             float* values = work->h + (ptrdiff_t)t * width + v;
             const Floats centred = load_first(values, lanes_from(v, narrow)) - mean;
             store(values, gelu(multiply_add(centred, gains, offsets)));
@@ -187,7 +187,7 @@ static void sum_wide_squares(const void* context, int piece, Arena* scratch) {
     const Branch* branch = work->branch;
     const int narrow = branch->narrow, width = padded(narrow), end = end_of(work, piece);
     double square = 0;
-    for (int from = piece * PIECE_ROWS; from < end; from += FLOAT_SUM_ROWS) {
+    for (int from = piece * RESIDUAL_ROWS; from < end; from += FLOAT_SUM_ROWS) {
         Floats partial = splat(0);
         for (int t = from; t < min_int(from + FLOAT_SUM_ROWS, end); t++) {
             const float* row = work->h + (ptrdiff_t)t * width;
@@ -209,7 +209,7 @@ static void sum_wide_squares(const void* context, int piece, Arena* scratch) {
 static void project_up(const void* context, int piece, Arena* scratch) {
     (void)scratch;
     const BranchWork* work = context;
-    const int from = piece * PIECE_ROWS, width = padded(work->branch->narrow);
+    const int from = piece * RESIDUAL_ROWS, width = padded(work->branch->narrow);
     const Rows rows = {.values = work->h + (ptrdiff_t)from * width, .stride = width * sizeof *work->h};
     const Result result = {
         .values = work->x + from * work->stride,
@@ -273,21 +273,35 @@ static void add_branch(BranchWork* work, ThreadPool* pool) {
     parallel_for(pool, project_up, work, parts);
 }
 
-void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Arena* arena, ThreadPool* pool) {
+ResidualMemory residual_memory(Arena* arena, const Residual* residual, int count) {
     const size_t mark = arena->used;
     const Branch* last = &residual->branches[BRANCHES - 1];
-    BranchWork work = {.x = x, .stride = stride, .count = count};
+    ResidualMemory memory = {0};
     if (!last->down.floats) {
-        work.integers =
-            arena_alloc(arena, (size_t)(count + 2 * MAX_DILATION) * last->channels * sizeof *work.integers);
-        work.gains = arena_floats(arena, count + 2 * MAX_DILATION);
+        memory.integers =
+            arena_alloc(arena, (size_t)(count + 2 * MAX_DILATION) * last->channels * sizeof *memory.integers);
+        memory.gains = arena_floats(arena, count + 2 * MAX_DILATION);
     }
-    work.h = arena_floats(arena, (size_t)count * padded(last->narrow));
-    work.sums = arena_alloc(arena, pieces(count) * sizeof *work.sums);
-    if (!measuring(arena))
-        for (int k = 0; k < BRANCHES; k++) {
-            work.branch = &residual->branches[k], work.dilation = k + 1;
-            add_branch(&work, pool);
-        }
+    memory.narrow = arena_floats(arena, (size_t)count * padded(last->narrow));
+    memory.sums = arena_alloc(arena, pieces(count) * sizeof *memory.sums);
     arena->used = mark;
+    return memory;
+}
+
+void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Arena* arena, ThreadPool* pool) {
+    const ResidualMemory memory = residual_memory(arena, residual, count);
+    if (is_plan(arena)) return;
+    BranchWork work = {
+        .x = x,
+        .stride = stride,
+        .count = count,
+        .integers = memory.integers,
+        .gains = memory.gains,
+        .h = memory.narrow,
+        .sums = memory.sums,
+    };
+    for (int k = 0; k < BRANCHES; k++) {
+        work.branch = &residual->branches[k], work.dilation = k + 1;
+        add_branch(&work, pool);
+    }
 }

@@ -31,6 +31,16 @@ typedef struct {
 // `floats`: compute with floats instead of integers.
 Residual make_residual(Builder* builder, const char* prefix, int channels, bool floats);
 
+// Memory of add_residual for `count` rows.
+typedef struct {
+    int16_t* integers;  // quantised rows, with MAX_DILATION rows of zeros on either side; NULL with floats
+    float* gains;       // gain of each row of `integers`
+    float* narrow;      // narrow rows, (count, narrow padded)
+    double (*sums)[MAX_NARROW];
+} ResidualMemory;
+
+ResidualMemory residual_memory(Arena* arena, const Residual* residual, int count);
+
 // Add both branches to `count` rows of x, `stride` floats apart. If they compute with floats, x must lie
 // between MAX_DILATION rows of zeros on either side. Without a pool (NULL) the calling thread does all work.
 void add_residual(const Residual* residual, float* x, ptrdiff_t stride, int count, Arena* arena, ThreadPool* pool);

@@ -46,23 +46,34 @@ static Rows kernel_input(const EncoderWork* work, int frequency, float* edge) {
     return (Rows){.values = edge, .stride = KERNEL * in * sizeof *edge};
 }
 
-static void encode_strip(const void* context, int index, Arena* arena) {
-    const size_t mark = arena->used;
+typedef struct {
+    float *strip, *edge;  // (frames, width, channels); input of a frequency at the edge, see kernel_input
+} EncoderMemory;
+
+// The caller restores the arena.
+static EncoderMemory encoder_memory(Arena* scratch, const SpectralEncoder* layer, int frames, int width) {
+    EncoderMemory memory = {.strip = arena_floats(scratch, (size_t)frames * width * layer->channels)};
+    memory.edge = arena_floats(scratch, (size_t)frames * KERNEL * layer->channels_in);
+    return memory;
+}
+
+static void encode_strip(const void* context, int index, Arena* scratch) {
+    const size_t mark = scratch->used;
     const EncoderWork* work = context;
     const SpectralEncoder* layer = work->layer;
     const int channels = layer->channels, frames = work->frames, from = index * strip_width(channels);
     const int width = min_int(strip_width(channels), layer->frequencies - from);
-    float* strip = arena_floats(arena, (size_t)frames * width * channels);
-    float* edge = arena_floats(arena, (size_t)frames * KERNEL * layer->channels_in);
+    const EncoderMemory memory = encoder_memory(scratch, layer, frames, width);
+    float* strip = memory.strip;
     const ptrdiff_t stride = width * channels;
-    for (int f = 0; f < width && !measuring(arena); f++) {
-        const Rows rows = kernel_input(work, from + f, edge);
+    for (int f = 0; f < width; f++) {
+        const Rows rows = kernel_input(work, from + f, memory.edge);
         multiply(&layer->conv, &rows, frames,
                  &(Result){.values = strip + f * channels, .stride = stride, .epilogue = GELU});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, measuring(arena) ? NULL : strip + f * channels, stride, frames, arena, NULL);
-    for (int f = 0; f < width && !measuring(arena); f++) {
+        add_residual(&layer->residual, strip + f * channels, stride, frames, scratch, NULL);
+    for (int f = 0; f < width; f++) {
         const Result result = {
             .values = work->out + (from + f) * channels,
             .stride = layer->frequencies * channels,
@@ -72,11 +83,19 @@ static void encode_strip(const void* context, int index, Arena* arena) {
         multiply(&layer->rewrite, &(Rows){.values = strip + f * channels, .stride = stride * sizeof *strip}, frames,
                  &result);
     }
-    arena->used = mark;
+    scratch->used = mark;
+}
+
+static void plan_encoder(Arena* scratch, const SpectralEncoder* layer, int frames) {
+    const size_t mark = scratch->used;
+    encoder_memory(scratch, layer, frames, min_int(strip_width(layer->channels), layer->frequencies));
+    residual_memory(scratch, &layer->residual, frames);
+    scratch->used = mark;
 }
 
 void encode_spectral(const SpectralEncoder* layer, const float* x, int frames, float* out, ThreadPool* pool) {
-    parallel_for(pool, encode_strip, &(EncoderWork){layer, x, frames, out},
+    plan_encoder(&pool->scratch[0], layer, frames);
+    parallel_for(pool, encode_strip, &(EncoderWork){.layer = layer, .x = x, .frames = frames, .out = out},
                  strips(layer->frequencies, layer->channels));
 }
 
@@ -117,22 +136,31 @@ typedef struct {
     float* out;
 } DecoderWork;
 
+typedef struct {
+    int16_t* integers;  // quantised rows: (frames + 2, columns, channels), with rows of zeros at both ends
+    float *sums, *gains;
+} StripMemory;
+
+// The caller restores the arena.
+static StripMemory strip_memory(Arena* scratch, int frames, int row) {
+    StripMemory memory = {.integers = arena_alloc(scratch, (size_t)(frames + 2) * row * sizeof *memory.integers)};
+    memory.sums = arena_floats(scratch, (size_t)frames * row);
+    memory.gains = arena_floats(scratch, frames + 2);
+    return memory;
+}
+
 // Compute all layers before the transposed convolution, for a strip of frequencies.
-static void rewrite_strip(const void* context, int index, Arena* arena) {
+static void rewrite_strip(const void* context, int index, Arena* scratch) {
     const DecoderWork* work = context;
     const SpectralDecoder* layer = work->layer;
     const int full_width = strip_width(layer->channels), from = index * full_width, frames = work->frames;
     const int width = min_int(full_width, layer->frequencies - from);
-    const size_t mark = arena->used;
+    const size_t mark = scratch->used;
     const int channels = layer->channels, columns = width + 2, row = columns * channels;
-    int16_t* integers = arena_alloc(arena, (size_t)(frames + 2) * row * sizeof *integers);
-    float *sums = arena_floats(arena, (size_t)frames * row), *gains = arena_floats(arena, frames + 2);
+    const StripMemory memory = strip_memory(scratch, frames, row);
+    int16_t* integers = memory.integers;
+    float *sums = memory.sums, *gains = memory.gains;
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels;
-    if (measuring(arena)) {
-        add_residual(&layer->residual, sums, 0, frames, arena, NULL);
-        arena->used = mark;
-        return;
-    }
     const int begin = from > 0 ? from - 1 : 0, end = min_int(from + width + 1, layer->frequencies);
     const int before = (begin - (from - 1)) * channels, inside = (end - begin) * channels;
     memset(integers, 0, (size_t)(frames + 2) * row * sizeof *integers);
@@ -146,45 +174,75 @@ static void rewrite_strip(const void* context, int index, Arena* arena) {
     const ptrdiff_t bytes = row * sizeof *integers;
     float* strip = sums;  // reuses the memory
     for (int f = 0; f < width; f++) {
-        const Rows rows = {integers + f * channels, bytes, bytes, gains, 1, 1};
+        const Rows rows = {
+            .values = integers + f * channels,
+            .stride = bytes,
+            .part_stride = bytes,
+            .gains = gains,
+            .gains_stride = 1,
+            .gains_part_stride = 1,
+        };
         multiply(&layer->rewrite, &rows, frames,
                  &(Result){.values = strip + f * channels, .stride = width * channels, .epilogue = GATE});
     }
     for (int f = 0; f < width; f++)
-        add_residual(&layer->residual, strip + f * channels, width * channels, frames, arena, NULL);
+        add_residual(&layer->residual, strip + f * channels, width * channels, frames, scratch, NULL);
     for (int t = 0; t < frames; t++)
         memcpy(work->y + t * y_stride + (from + 1) * channels, strip + (ptrdiff_t)t * width * channels,
                width * channels * sizeof *strip);
-    arena->used = mark;
+    scratch->used = mark;
+}
+
+typedef struct {
+    int16_t* integers;  // NULL for the last layer, which uses floats
+    float* gains;
+} UpsampleMemory;
+
+static UpsampleMemory upsample_memory(Arena* scratch, const SpectralDecoder* layer, int frames, int columns) {
+    const size_t mark = scratch->used;
+    const size_t values = layer->last ? 0 : (size_t)frames * columns * layer->channels;
+    UpsampleMemory memory = {.integers = arena_alloc(scratch, values * sizeof *memory.integers)};
+    memory.gains = arena_floats(scratch, frames);
+    scratch->used = mark;
+    return memory;
 }
 
 // Compute the transposed convolution for positions `from` to `from + width`. Position i makes frequencies 4 i - 2 to
 // 4 i + 1.
-static void upsample_strip(const void* context, int index, Arena* arena) {
-    const size_t mark = arena->used;
+static void upsample_strip(const void* context, int index, Arena* scratch) {
     const DecoderWork* work = context;
     const SpectralDecoder* layer = work->layer;
     const int full_width = strip_width(layer->channels), from = index * full_width, frames = work->frames;
     const int width = min_int(full_width, layer->frequencies + 1 - from);
     const float* y = work->y;
     const int channels = layer->channels, columns = width + 1, four = STRIDE * layer->channels_out;
-    int16_t* integers = arena_alloc(arena, layer->last ? 0 : (size_t)frames * columns * channels * sizeof *integers);
-    float* gains = arena_floats(arena, frames);
+    const UpsampleMemory memory = upsample_memory(scratch, layer, frames, columns);
     const ptrdiff_t y_stride = (layer->frequencies + 2) * channels, out_stride = (layer->frequencies + 1) * four;
-    if (!measuring(arena)) {
-        if (!layer->last)
-            quantise_rows(y + from * channels, y_stride, frames, columns * channels, SHORT_BLOCK, integers, gains);
-        for (int i = 0; i < width; i++) {
-            const Rows rows =
-                layer->last ? (Rows){y + (from + i) * channels, y_stride * sizeof *y, 0, NULL, 0, 0}
-                            : (Rows){integers + i * channels, columns * channels * sizeof *integers, 0, gains, 1, 0};
-            multiply(&layer->conv, &rows, frames,
-                     &(Result){.values = work->out + (from + i) * four,
-                               .stride = out_stride,
-                               .epilogue = layer->last ? STORE : GELU});
-        }
+    if (!layer->last)
+        quantise_rows(y + from * channels, y_stride, frames, columns * channels, SHORT_BLOCK, memory.integers,
+                      memory.gains);
+    for (int i = 0; i < width; i++) {
+        const Rows floats = {.values = y + (from + i) * channels, .stride = y_stride * sizeof *y};
+        const Rows integers = {
+            .values = memory.integers + i * channels,
+            .stride = columns * channels * sizeof *memory.integers,
+            .gains = memory.gains,
+            .gains_stride = 1,
+        };
+        multiply(&layer->conv, layer->last ? &floats : &integers, frames,
+                 &(Result){.values = work->out + (from + i) * four,
+                           .stride = out_stride,
+                           .epilogue = layer->last ? STORE : GELU});
     }
-    arena->used = mark;
+}
+
+static void plan_decoder(Arena* scratch, const SpectralDecoder* layer, int frames) {
+    const size_t mark = scratch->used;
+    const int width = min_int(strip_width(layer->channels), layer->frequencies);
+    strip_memory(scratch, frames, (width + 2) * layer->channels);
+    residual_memory(scratch, &layer->residual, frames);
+    scratch->used = mark;
+    upsample_memory(scratch, layer, frames, strip_width(layer->channels) + 1);
 }
 
 void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t stride, const float* skip, int frames,
@@ -192,12 +250,14 @@ void decode_spectral(const SpectralDecoder* layer, const float* x, ptrdiff_t str
     const size_t mark = pool->arena.used;
     const int channels = layer->channels, row = (layer->frequencies + 2) * channels;
     float* y = arena_floats(&pool->arena, (size_t)frames * row);
-    if (!measuring(&pool->arena))
+    if (!is_plan(&pool->arena))
         for (int t = 0; t < frames; t++) {
             memset(y + (ptrdiff_t)t * row, 0, channels * sizeof *y);
             memset(y + (ptrdiff_t)(t + 1) * row - channels, 0, channels * sizeof *y);
         }
-    const DecoderWork work = {layer, x, skip, stride, frames, y, out};
+    const DecoderWork work = {
+        .layer = layer, .x = x, .skip = skip, .stride = stride, .frames = frames, .y = y, .out = out};
+    plan_decoder(&pool->scratch[0], layer, frames);
     parallel_for(pool, rewrite_strip, &work, strips(layer->frequencies, channels));
     parallel_for(pool, upsample_strip, &work, strips(layer->frequencies + 1, channels));
     pool->arena.used = mark;

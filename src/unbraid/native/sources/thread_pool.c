@@ -78,10 +78,7 @@ void pool_stop(ThreadPool* pool) {
 }
 
 void parallel_for(ThreadPool* pool, Task* task, const void* context, int count) {
-    if (pool && measuring(&pool->arena)) {
-        task(context, 0, &pool->scratch[0]);
-        return;
-    }
+    if (pool && is_plan(&pool->arena)) return;
     if (!pool || pool->workers_started == 0 || count < 2 || !core_is_free(pool)) {
         for (int index = 0; index < count; index++) task(context, index, pool ? &pool->scratch[0] : NULL);
         return;

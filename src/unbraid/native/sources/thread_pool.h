@@ -44,8 +44,7 @@ void pool_start(ThreadPool* pool, int threads);
 void pool_stop(ThreadPool* pool);
 
 // Run the task for all indices below `count`, in any order, and return when all are done. Without a pool (NULL) the
-// calling thread runs them, without scratch memory. While measuring, only index 0 runs, which must need as much
-// memory as any other.
+// calling thread runs them, without scratch memory. In a plan no task runs.
 void parallel_for(ThreadPool* pool, Task* task, const void* context, int count);
 
 // End the current stage, add its time to `seconds`, and start the next stage.

@@ -153,13 +153,18 @@ typedef struct {
     float *out, *out_two;
 } ProjectionWork;
 
-static void project_piece(const void* context, int piece, Arena* scratch) {
+// Memory for the integers of a block of tokens.
+static int16_t* token_memory(Arena* scratch, int width) {
     const size_t mark = scratch->used;
-    const ProjectionWork* work = context;
-    const int from = piece * TOKEN_BLOCK, count = min_int(TOKEN_BLOCK, work->count - from), width = work->width;
     int16_t* integers = arena_alloc(scratch, TOKEN_BLOCK * width * sizeof *integers);
     scratch->used = mark;
-    if (measuring(scratch)) return;
+    return integers;
+}
+
+static void project_piece(const void* context, int piece, Arena* scratch) {
+    const ProjectionWork* work = context;
+    const int from = piece * TOKEN_BLOCK, count = min_int(TOKEN_BLOCK, work->count - from), width = work->width;
+    int16_t* integers = token_memory(scratch, width);
     float gains[TOKEN_BLOCK];
     const Rows rows = {.values = integers, .stride = width * sizeof *integers, .gains = gains, .gains_stride = 1};
     quantise_normalised(work->x + (ptrdiff_t)from * width, count, width, work->norm, integers, gains);
@@ -175,6 +180,7 @@ static void project_piece(const void* context, int piece, Arena* scratch) {
 
 // Multiply normalised tokens with one or two matrices.
 static void project(ProjectionWork work, ThreadPool* pool) {
+    token_memory(&pool->scratch[0], work.width);
     parallel_for(pool, project_piece, &work, pieces(work.count));
 }
 
@@ -191,15 +197,27 @@ typedef struct {
     float mean, scale;
 } FeedForwardWork;
 
-static void feed_forward_piece(const void* context, int piece, Arena* scratch) {
+typedef struct {
+    int16_t* integers;
+    float* hidden;
+} FeedForwardMemory;
+
+static FeedForwardMemory feed_forward_memory(Arena* scratch, int width) {
     const size_t mark = scratch->used;
+    FeedForwardMemory memory = {.integers =
+                                    arena_alloc(scratch, (size_t)TOKEN_BLOCK * 4 * width * sizeof *memory.integers)};
+    memory.hidden = arena_floats(scratch, (size_t)TOKEN_BLOCK * 4 * width);
+    scratch->used = mark;
+    return memory;
+}
+
+static void feed_forward_piece(const void* context, int piece, Arena* scratch) {
     const FeedForwardWork* work = context;
     const Layer* layer = work->layer;
     const int from = piece * TOKEN_BLOCK, count = min_int(TOKEN_BLOCK, work->count - from), width = work->width;
-    int16_t* integers = arena_alloc(scratch, (size_t)TOKEN_BLOCK * 4 * width * sizeof *integers);
-    float* hidden = arena_floats(scratch, (size_t)TOKEN_BLOCK * 4 * width);
-    scratch->used = mark;
-    if (measuring(scratch)) return;
+    const FeedForwardMemory memory = feed_forward_memory(scratch, width);
+    int16_t* integers = memory.integers;
+    float* hidden = memory.hidden;
     float gains[TOKEN_BLOCK], *tokens = work->x + (ptrdiff_t)from * width;
     Rows rows = {.values = integers, .stride = width * sizeof *integers, .gains = gains, .gains_stride = 1};
     const Result added = {.values = tokens, .stride = width, .epilogue = ADD};
@@ -224,7 +242,7 @@ static void feed_forward_piece(const void* context, int piece, Arena* scratch) {
 
 static void normalise_piece(const void* context, int piece, Arena* scratch) {
     const FeedForwardWork* work = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     const Norm norm = work->layer->output_norm;
     for (ptrdiff_t t = piece * TOKEN_BLOCK; t < min_int((piece + 1) * TOKEN_BLOCK, work->count); t++)
         for (int i = 0; i < work->width; i += LANES) {
@@ -238,12 +256,17 @@ static void normalise_piece(const void* context, int piece, Arena* scratch) {
 static void feed_forward(const Layer* layer, const float* attended, float* x, int count, int width,
                          ThreadPool* pool) {
     const size_t mark = pool->arena.used;
-    FeedForwardWork work = {
-        layer, attended, x, count, width, arena_alloc(&pool->arena, pieces(count) * sizeof *work.sums), 0, 0};
+    FeedForwardWork work = {.layer = layer,
+                            .attended = attended,
+                            .x = x,
+                            .count = count,
+                            .width = width,
+                            .sums = arena_alloc(&pool->arena, pieces(count) * sizeof *work.sums)};
+    feed_forward_memory(&pool->scratch[0], width);
     parallel_for(pool, feed_forward_piece, &work, pieces(count));
     // Normalisation with one mean and one deviation for all tokens.
     Sums total = {0, 0};
-    for (int i = 0; !measuring(&pool->arena) && i < pieces(count); i++)
+    for (int i = 0; !is_plan(&pool->arena) && i < pieces(count); i++)
         total.sum += work.sums[i].sum, total.square += work.sums[i].square;
     const double values = (double)count * width, mean = total.sum / values;
     work.mean = (float)mean, work.scale = (float)(1 / sqrt(total.square / values - mean * mean + EPSILON));
@@ -267,7 +290,7 @@ typedef struct {
 
 static void add_positions_2d(const void* context, int t, Arena* scratch) {
     const PositionWork* work = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     const int width = work->stack->width, half = width / 2;
     float frame[MAX_WIDTH / 2], frequency[MAX_WIDTH / 2];
     position_encoding(t, half, frame);
@@ -284,7 +307,7 @@ static void add_positions_2d(const void* context, int t, Arena* scratch) {
 
 static void add_positions_1d(const void* context, int t, Arena* scratch) {
     const PositionWork* work = context;
-    if (measuring(scratch)) return;
+    (void)scratch;
     const int width = work->stack->width, half = width / 2;
     float* x = work->x + (ptrdiff_t)t * width;
     normalise(x, width, work->stack->input_norm, x);
@@ -304,28 +327,39 @@ void transform(const Transformer* transformer, float* x, int frames, int frequen
     float* keys_values_t = arena_floats(&pool->arena, (size_t)length * 2 * width);
     float* attended = arena_floats(&pool->arena, (size_t)(count > length ? count : length) * width);
     enter_stage(pool, PROJECTIONS);
-    parallel_for(pool, add_positions_2d, &(PositionWork){&transformer->spectral, x, frequencies}, frames);
-    parallel_for(pool, add_positions_1d, &(PositionWork){&transformer->waveform, waveform, 0}, length);
+    parallel_for(pool, add_positions_2d,
+                 &(PositionWork){.stack = &transformer->spectral, .x = x, .frequencies = frequencies}, frames);
+    parallel_for(pool, add_positions_1d, &(PositionWork){.stack = &transformer->waveform, .x = waveform}, length);
     for (int k = 0; k < LAYERS; k++) {
         const Layer *a = &transformer->spectral.layers[k], *b = &transformer->waveform.layers[k];
         const bool self_attention = k % 2 == 0;
         enter_stage(pool, PROJECTIONS);
+        ProjectionWork of_x = {.x = x, .count = count, .width = width},
+                       of_t = {.x = waveform, .count = length, .width = width};
+        of_x.norm = a->query_norm, of_x.one = &a->queries, of_x.out = queries;
+        of_t.norm = b->query_norm, of_t.one = &b->queries, of_t.out = queries_t;
         if (self_attention) {
-            project(
-                (ProjectionWork){x, count, width, a->query_norm, &a->queries, &a->keys_values, queries, keys_values},
-                pool);
-            project((ProjectionWork){waveform, length, width, b->query_norm, &b->queries, &b->keys_values, queries_t,
-                                     keys_values_t},
-                    pool);
-        } else {
+            of_x.two = &a->keys_values, of_x.out_two = keys_values;
+            of_t.two = &b->keys_values, of_t.out_two = keys_values_t;
+        }
+        project(of_x, pool);
+        project(of_t, pool);
+        if (!self_attention) {
             // Cross-attention: the layer of a branch computes its keys and values from the other branch.
-            project((ProjectionWork){x, count, width, a->query_norm, &a->queries, NULL, queries, NULL}, pool);
-            project((ProjectionWork){waveform, length, width, b->query_norm, &b->queries, NULL, queries_t, NULL},
-                    pool);
-            project(
-                (ProjectionWork){waveform, length, width, a->key_norm, &a->keys_values, NULL, keys_values_t, NULL},
-                pool);
-            project((ProjectionWork){x, count, width, b->key_norm, &b->keys_values, NULL, keys_values, NULL}, pool);
+            of_t = (ProjectionWork){.x = waveform,
+                                    .count = length,
+                                    .width = width,
+                                    .norm = a->key_norm,
+                                    .one = &a->keys_values,
+                                    .out = keys_values_t};
+            of_x = (ProjectionWork){.x = x,
+                                    .count = count,
+                                    .width = width,
+                                    .norm = b->key_norm,
+                                    .one = &b->keys_values,
+                                    .out = keys_values};
+            project(of_t, pool);
+            project(of_x, pool);
         }
         enter_stage(pool, ATTENTION);
         attend(queries, count, self_attention ? keys_values : keys_values_t, self_attention ? count : length, width,
