@@ -29,7 +29,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,14 @@ import torch
 from engines import NATIVE, engine_of, only_openvino
 from sound import RATE, difference_db, read
 from unbraid.audio.arrays import Floats
+from unbraid.cores import usable_cores
 from unbraid.models import Model, find_model
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, load_model_folder
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.networks.build import build_network
 from unbraid.separation.network import LoadRuntime, Network
 from unbraid.separation.runtimes.choose import RuntimeLoader
+from unbraid.separation.runtimes.native import NativeRuntime, native_template
 from unbraid.separation.runtimes.pytorch import PyTorchRuntime
 
 ALLOWED_DB = -60.0
@@ -87,7 +89,7 @@ def compare(model: Model, path: Path, at_s: float, label: str) -> float:
     """Compute one segment in all engines, print a line for each stem, and return the largest native error in dB."""
     segment = cut(read(path, at_s + model.segment / RATE), model.segment)
     exact = estimate(model, segment, lambda model, shapes, *, cache_compiled: PyTorchRuntime(model, "cpu"))
-    native = estimate(model, segment, RuntimeLoader(model, "cpu", jobs=1).load)
+    native = estimate(model, segment, load_native)
     with only_openvino():
         openvino = estimate(model, segment, RuntimeLoader(model, "cpu", jobs=1).load)
     worst = -np.inf
@@ -98,6 +100,13 @@ def compare(model: Model, path: Path, at_s: float, label: str) -> float:
         figures = f"{error_db:9.1f}{largest_db:9.1f}{difference_db(other, reference):10.1f}"
         print(f"{label}{path.name:30.30}{source:10}{figures}", flush=True)
     return worst
+
+
+def load_native(model: Model, shapes: Mapping[str, Sequence[int]], *, cache_compiled: bool) -> NativeRuntime:
+    """Load the native library even if it is known to be inexact with these weights."""
+    template = native_template(model)
+    assert template is not None
+    return NativeRuntime(model, template, shapes, threads=usable_cores(), jobs=1)
 
 
 def cut(song: Floats, samples: int) -> Floats:

@@ -216,6 +216,27 @@ def test_processor_without_the_instructions_compiles_nothing(native: Path, tmp_p
     assert "built" in build(native, "--any-processor", CC=cc)
 
 
+def test_launcher_compiles_nothing_on_such_a_processor(tmp_path: Path) -> None:
+    native = write_sources(tmp_path / "src" / "unbraid" / "native")
+    (native / "build.py").write_text(
+        (native / "build.py").read_text().replace('"/proc/cpuinfo"', repr(str(tmp_path / "cpuinfo")))
+    )
+    (tmp_path / "cpuinfo").write_text("flags : fpu sse sse2\n")
+    requirements = tmp_path / "requirements"
+    requirements.mkdir()
+    shutil.copy(SCRIPT.parents[3] / "requirements" / "native.py", requirements)
+    log = tmp_path / "log"
+    done = subprocess.run(
+        [sys.executable, "-I", str(requirements / "native.py"), str(tmp_path)],
+        env={**os.environ, "CC": compiler(tmp_path, f'echo >>"{log}"; exec cc "$@"')},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, log.exists()) == (0, "", False)
+    assert not (native / "_native.so").exists()
+
+
 @needs_compiler
 def test_processes_with_the_same_id_share_a_folder(native: Path, tmp_path: Path) -> None:
     """Two containers that build in the same folder can have the same process id."""
