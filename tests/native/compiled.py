@@ -14,6 +14,8 @@ HERE = Path(__file__).parent
 EMULATION = ("-DEMULATED_INTRINSICS", f"-I{HERE / 'emulated'}", "-Wno-psabi")
 KERNELS = ("attention.c", "matmul.c", "packing.c", "thread_pool.c")
 """Sources that kernels.c needs."""
+MDX_KERNELS = ("mdx_layers.c", "thread_pool.c", "winograd.c")
+"""Sources that mdx_kernels.c needs."""
 
 
 def compiler() -> Sequence[str] | None:
@@ -30,9 +32,10 @@ def compile_library(
     *,
     emulated: bool,
     names: Sequence[str] = ("*.c",),
+    kernels: Sequence[str] = ("kernels.c", "mdx_kernels.c"),
     flags: Sequence[str] = (),
 ) -> Path:
-    """Compile sources of the library for one instruction set, and tests/native/kernels.c, into `folder`."""
+    """Compile sources of the library for one instruction set, and `kernels` of this folder, into `folder`."""
     command = compiler()
     assert command is not None
     folder.mkdir()
@@ -52,7 +55,7 @@ def compile_library(
         return str(object_file)
 
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(compile_source, [*files, HERE / "kernels.c"]))
+        objects = list(pool.map(compile_source, [*files, *(HERE / name for name in kernels)]))
     library = folder / "library.so"
     subprocess.run([*command, *flags, *objects, *build.LINK, "-o", library], check=True)
     return library

@@ -44,7 +44,8 @@ def kernel(
     if emulated:
         file = emulated_library(name)
     else:
-        file = compile_library(tmp_path_factory.mktemp("kernels") / name, name, emulated=False, names=KERNELS)
+        folder = tmp_path_factory.mktemp("kernels") / name
+        file = compile_library(folder, name, emulated=False, names=KERNELS, kernels=["kernels.c"])
     library = ctypes.CDLL(str(file))
 
     def call(function: str, *arguments: Any, result: Any = None) -> Any:

@@ -19,10 +19,9 @@ from unbraid.native.library import (
     HTDemucsSizes,
     NativeLibrary,
 )
+from unbraid.native.memory import aligned_bytes
 
 Floats = NDArray[np.float32]
-
-_ALIGNMENT = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class NativeHTDemucs:
         needed = library.weights_bytes(self._sizes)
         if not needed:
             _check(UNSUPPORTED_SIZES)
-        self._weights = _aligned(needed)
+        self._weights = aligned_bytes(needed)
         values = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in tensors.items()}
         names = (c_char_p * len(values))(*[name.encode() for name in values])
         pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
@@ -86,7 +85,7 @@ class NativeHTDemucs:
         """Allocate the memory of a call, which later calls may reuse. Raises MemoryError."""
         sizes = self._sizes
         return Workspace(
-            _aligned(self._library.workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
+            aligned_bytes(self._library.workspace_bytes(sizes, self._weights.ctypes.data, self._threads)),
             np.empty((1, sizes.sources, 2, sizes.samples), np.float32),
             np.empty((1, sizes.sources, 2, 2048, sizes.frames, 2), np.float32),
         )
@@ -146,10 +145,3 @@ def _check(result: int) -> None:
         )
     if result == SMALL_MEMORY:
         raise ValueError("the workspace belongs to another network")
-
-
-def _aligned(count: int) -> NDArray[np.uint8]:
-    """Allocate bytes at an address with the alignment that the vectors need."""
-    memory = np.empty(count + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + count]

@@ -65,6 +65,8 @@ SIGNATURES = {
 class NativeLibrary:
     """The functions of native.h for one instruction set."""
 
+    file: CDLL
+    """The loaded file. `unbraid.native.mdx` finds the functions of mdx.h in it."""
     instructions: str
     weights_bytes: Callable[..., int]
     workspace_bytes: Callable[..., int]
@@ -128,4 +130,4 @@ def bind(library: CDLL, instructions: str) -> NativeLibrary:
         function = getattr(library, f"htdemucs_{name}_{instructions}")
         function.restype, function.argtypes = result, arguments
         functions[name] = function
-    return NativeLibrary(instructions, **functions)
+    return NativeLibrary(library, instructions, **functions)

@@ -54,3 +54,25 @@
 #define encode_waveform NAME(encode_waveform)
 #define make_waveform_decoder NAME(make_waveform_decoder)
 #define decode_waveform NAME(decode_waveform)
+
+// mdx.h
+#define mdx_weights_bytes NAME(mdx_weights_bytes)
+#define mdx_workspace_bytes NAME(mdx_workspace_bytes)
+#define mdx_pack NAME(mdx_pack)
+#define mdx_run NAME(mdx_run)
+
+// Layers of MDX-Net
+#define winograd_floats NAME(winograd_floats)
+#define winograd_scratch NAME(winograd_scratch)
+#define pack_winograd NAME(pack_winograd)
+#define convolve NAME(convolve)
+#define pack_down NAME(pack_down)
+#define pack_up NAME(pack_up)
+#define downsample NAME(downsample)
+#define upsample NAME(upsample)
+#define packed_bins NAME(packed_bins)
+#define pack_bins NAME(pack_bins)
+#define bin_layers_scratch NAME(bin_layers_scratch)
+#define add_bin_layers NAME(add_bin_layers)
+#define read_spectrum NAME(read_spectrum)
+#define write_spectrum NAME(write_spectrum)

@@ -101,6 +101,10 @@ class RuntimeLoader:
         threads = self._threads or usable_cores()
         if runtime := self._native(model, shapes, threads, cache_compiled):
             return runtime
+        from unbraid.separation.runtimes.native_mdx import NativeMdxRuntime, native_layers
+
+        if layers := native_layers(model):
+            return NativeMdxRuntime(layers, threads=threads, jobs=self._jobs or self._cpu_jobs(model))
         if sizes := read_sizes(model.folder):
             from unbraid.separation.runtimes.roformer import RoformerRuntime
 
