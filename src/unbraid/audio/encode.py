@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +115,10 @@ class Encoder:
         """Append a block, float32 (channels, n). Raises OutputError."""
         with self._part.discard_on_error():
             self._encode(self._resampler.push(block))
+
+    def add_tags(self, texts: Mapping[str, tuple[str, ...]]) -> None:
+        """Add tags that the song lacks, such as `bpm`; see `Tags.texts`. Call it before `close`."""
+        self._tags.add(texts)
 
     def close(self) -> None:
         """Finish the file and publish it. Raises OutputError."""

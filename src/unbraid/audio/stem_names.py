@@ -7,6 +7,8 @@ from collections.abc import Sequence
 ALL = "all"
 """Request for all stems of a model, instead of one stem."""
 VOCALS = "vocals"
+DRUMS = "drums"
+MIX = "mix"
 COMPLEMENT_PREFIX = "no_"
 """Prefix of a complement: `no_vocals` is the song without its vocals."""
 

@@ -60,7 +60,10 @@ class OrderedDisplay:
 
 
 def _summary(result: Result) -> str:
-    """One line: `out/song: vocals and no_vocals (3.2 s, 60.1 x real time)`, and by how much stems were lowered."""
+    """One line: `out/song: vocals and no_vocals, 120 BPM, A minor (3.2 s, 60.1 x real time)`.
+
+    Also by how much stems were lowered.
+    """
     *others, last = result.files
     names = f"{', '.join(others)} and {last}" if others else last
     folder = os.path.commonpath([path.parent for path in result.files.values()])
@@ -71,4 +74,6 @@ def _summary(result: Result) -> str:
     for stem, second in result.then.items():
         if second.lowered_db >= 0.05:
             level += f", parts of {stem} by {second.lowered_db:.1f} dB"
-    return f"{folder}: {names}{level} ({time}, {result.duration_s / result.seconds:.1f} x real time)"
+    music = "" if result.bpm is None else f", {result.bpm:g} BPM"
+    music += "" if result.key is None else f", {result.key}"
+    return f"{folder}: {names}{music}{level} ({time}, {result.duration_s / result.seconds:.1f} x real time)"

@@ -26,6 +26,9 @@ class Report:
     seconds: float | None = None
     realtime_factor: float | None = None
     gain: float | None = None
+    bpm: float | None = None
+    key: str | None = None
+    beats: list[float] = field(default_factory=list)
     then: dict[str, dict[str, object]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
@@ -46,6 +49,9 @@ class Report:
             seconds=round(outcome.seconds, 3),
             realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
             gain=round(outcome.gain, 6),
+            bpm=outcome.bpm,
+            key=outcome.key,
+            beats=[round(float(beat), 3) for beat in outcome.beats],
             then={
                 stem: {"model": second.model, "gain": round(second.gain, 6)}
                 for stem, second in outcome.then.items()

@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.analysis import Music
 from unbraid.errors import SongWarning
 
 VIDEO = "video"  # key of the video in Result.files
@@ -50,6 +54,23 @@ class Result:
     """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
     then: dict[str, SecondResult] = field(default_factory=dict)
     """The stems that were separated further."""
+    music: Music = field(default_factory=Music)
+    """Tempo, beats and key, heard in the stems. The tags of the song may have others."""
+
+    @property
+    def bpm(self) -> float | None:
+        """Tempo in beats per minute; None if there is no clear beat."""
+        return self.music.bpm
+
+    @property
+    def key(self) -> str | None:
+        """The key, such as `A minor`; None if there is no clear one."""
+        return self.music.key
+
+    @property
+    def beats(self) -> NDArray[np.float64]:
+        """Times of the beats in seconds, (beats,)."""
+        return self.music.beats
 
     @property
     def lowered_db(self) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from unbraid.analysis import Music, MusicAnalyser
 from unbraid.audio.arrays import Floats
 from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import deepest_subtype, output_format
@@ -20,7 +21,7 @@ from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import Reporter
 from unbraid.separation.song import STEREO, FileSong, analyse
 from unbraid.separation.stems import CLIP_MODES, StemChoice
-from unbraid.separation.writers import DirectWriter, LeftOver, OpenStem, RescalingWriter
+from unbraid.separation.writers import Analysed, DirectWriter, LeftOver, OpenStem, RescalingWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class WrittenStems:
     """Of the files, Hz."""
     gain: float
     warnings: tuple[SongWarning, ...]
+    music: Music
 
 
 class _Copied:
@@ -147,10 +149,18 @@ def write_stems(
             return _Copied(encoders[stem], encoder(copies[stem], "wav", "float", None))
         return encoders[stem]
 
+    music = Music()
     with ExitStack() as stack:
         writer = _writer(clip_mode, choice, open_stem, stack, folder.spool("stems.f32"))
         left_over = LeftOver(writer)
-        pipeline.separate(task, left_over if choice.left_over else writer)
+        if prefix:  # parts of a stem, which has the tags of its song
+            pipeline.separate(task, left_over if choice.left_over else writer)
+        else:
+            analyser = MusicAnalyser(choice.names, task.sample_rate)
+            pipeline.separate(task, Analysed(writer, analyser))
+            music = analyser.finish()
+            for one in encoders.values():
+                one.add_tags(music.texts)
     files = {prefix + stem: encoders[stem].path for stem in choice.names}
     if choice.left_over and left_over.is_silent:
         files.pop(prefix + choice.names[-1]).unlink()
@@ -160,6 +170,7 @@ def write_stems(
         sample_rate=encoders[choice.names[0]].sample_rate,
         gain=writer.gain,
         warnings=task.analysis.warnings,
+        music=music,
     )
 
 

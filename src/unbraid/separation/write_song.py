@@ -46,7 +46,7 @@ def write_song(
         then = {}
         for second, other in zip(passes, others, strict=True):
             stem = copies.get(second.stem, first.files[second.stem])
-            tags = None if options.lossless else song.info.tags
+            tags = None if options.lossless else song.info.tags.with_texts(first.music.texts)
             parts = run_second_pass(second, stem, options, folder, other, tags)
             files |= parts.files
             warnings += parts.warnings
@@ -63,4 +63,5 @@ def write_song(
         model=pipeline.model.name,
         gain=first.gain,
         then=then,
+        music=first.music,
     )

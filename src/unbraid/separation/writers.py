@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from unbraid.analysis import MusicAnalyser
 from unbraid.audio.arrays import Floats
 from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.stems import CLAMP, rescale_gain
@@ -162,6 +163,25 @@ class RescalingWriter:
                     self._spool.readinto(values.data)
                 yield block
             before += prod(rows) * samples
+
+
+class Analysed:
+    """A writer that passes stems on to `writer`, and to the `analyser` of tempo and key."""
+
+    def __init__(self, writer: StemWriter, analyser: MusicAnalyser) -> None:
+        self._writer = writer
+        self._analyser = analyser
+        self.gain = 1.0
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        self._analyser.push(stems)
+        self._writer.write(stems)
+
+    def finish(self, progress: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        self._writer.finish(progress)
+        self.gain = self._writer.gain
 
 
 class LeftOver:

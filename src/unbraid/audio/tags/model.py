@@ -76,6 +76,10 @@ class Tags:
             items=stored.items,
         )
 
+    def with_texts(self, texts: Mapping[str, tuple[str, ...]]) -> Tags:
+        """Return these tags, and those of `texts` that are missing here."""
+        return replace(self, texts={**texts, **self.texts})
+
     def text(self, name: str) -> str | None:
         """Return the first value of `name`, or None."""
         return next(iter(self.texts.get(name, ())), None)

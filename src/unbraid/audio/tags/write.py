@@ -6,7 +6,7 @@ FFmpeg's muxers don't know the frames, comments and atoms that DJ programs and p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import IO
@@ -15,7 +15,7 @@ from av.container import OutputContainer
 
 from unbraid.audio.tags import id3, id3_tags, mp4, places, vorbis
 from unbraid.audio.tags.model import Chapter, System, Tags
-from unbraid.audio.tags.names import INFO, is_dj_mark
+from unbraid.audio.tags.names import INFO, canonical, is_dj_mark
 
 _SYSTEMS = {
     "mp3": System.ID3,
@@ -32,7 +32,7 @@ _SAME_TIMES = {
     "opus": ("ogg",),
     "m4a": ("mov,mp4,m4a,3gp,3g2,mj2",),
 }
-_SLACK = 1024  # bytes of padding, so that a tag can be edited without moving the sound
+_SLACK = 1024  # bytes of padding, so that a tag can be added or edited without moving the sound
 
 
 @dataclass
@@ -48,7 +48,20 @@ class TagWriter:
     _ilst: bytes = field(init=False, default=b"")
 
     def __post_init__(self) -> None:
-        self.tags = tags = replace(self.tags, chapters=self._chapters())
+        self.tags = replace(self.tags, chapters=self._chapters())
+        self._pack()
+
+    def add(self, texts: Mapping[str, tuple[str, ...]]) -> None:
+        """Add texts that the tags lack, such as `bpm`: at most _SLACK bytes, before `finish`."""
+        new = {name: values for name, values in texts.items() if name not in self.tags.texts}
+        # An item without a value would stand beside the new one: some programs write the tempo 0.
+        items = tuple(item for item in self.tags.items if canonical(item[0]) not in new)
+        self.tags = replace(self.tags, texts={**self.tags.texts, **new}, items=items)
+        self._pack()
+
+    def _pack(self) -> None:
+        """Pack the tags in the form of the format."""
+        tags = self.tags
         system = _SYSTEMS[self.format]
         marks = tags.container in _SAME_TIMES[self.format]
         items = [item for item in tags.items if tags.system is system and (marks or not is_dj_mark(item[0]))]
@@ -102,7 +115,7 @@ class TagWriter:
                 if name in self.tags.texts:
                     container.metadata[name] = "; ".join(self.tags.texts[name])
         elif self.format == "opus":
-            container.metadata["x"] = "." * len(self._comments)
+            container.metadata["x"] = "." * (len(self._comments) + _SLACK)
         elif self.format == "m4a" and self.tags.chapters:
             container.set_chapters(
                 [

@@ -1,0 +1,63 @@
+"""Onset strength: how much louder the bands of the spectrum become, 100 times a second.
+
+As in D. P. W. Ellis, "Beat Tracking by Dynamic Programming", J. New Music Research 36(1), 2007, section 3.1: the
+spectrum in bands, on a logarithmic scale, its rise over time, summed over the bands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unbraid.analysis.frames import Spectra
+from unbraid.audio.arrays import Floats
+from unbraid.audio.resample import Resampler
+
+FRAMES_PER_S = 100
+_RATE_HZ = 16_000
+_LENGTH = 512  # 32 ms, so that two strokes of a drum roll are apart
+_BANDS = 24
+_LOWEST_HZ = 30.0
+# log(1 + SCALE * magnitude): the knee is at -60 dB of full scale, so that noise between the strokes stays small.
+_SCALE = 1000.0
+
+
+class OnsetStrength:
+    """Onset strength of a mono stream at `sample_rate` (Hz)."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._resampler = Resampler(sample_rate, _RATE_HZ, 1)
+        self._spectra = Spectra(_LENGTH, _RATE_HZ // FRAMES_PER_S)
+        self._bands = _band_weights()
+        self._last: Floats = np.zeros((1, _BANDS), np.float32)
+        self._values: list[Floats] = []
+
+    def push(self, samples: Floats, last: bool = False) -> None:
+        """Append samples (n,). `last` also reads what the resampler holds back."""
+        spectra = self._spectra.push(self._resampler.push(samples[None], last)[0])
+        if len(spectra):
+            levels = np.log1p(_SCALE * (spectra @ self._bands))
+            rises = np.diff(np.concatenate([self._last, levels]), axis=0)
+            self._last = levels[-1:]
+            self._values.append(np.maximum(rises, 0).mean(axis=1))
+
+    @property
+    def values(self) -> Floats:
+        """Onset strength so far (frames,), FRAMES_PER_S."""
+        return np.concatenate([np.zeros(0, np.float32), *self._values])
+
+
+def _band_weights() -> Floats:
+    """Return the weights (bins, bands) of triangular bands, evenly spaced on the mel scale."""
+    mel = np.linspace(_mel(_LOWEST_HZ), _mel(_RATE_HZ / 2), _BANDS + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    bins = np.fft.rfftfreq(_LENGTH, 1 / _RATE_HZ)[:, None]
+    # A band is at least as wide as a bin of the spectrum.
+    width = np.maximum(np.diff(edges), _RATE_HZ / _LENGTH)
+    rising = (bins - edges[1:-1]) / width[:-1] + 1
+    falling = 1 - (bins - edges[1:-1]) / width[1:]
+    weights: Floats = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return weights
+
+
+def _mel(frequency_hz: float) -> float:
+    return 2595 * float(np.log10(1 + frequency_hz / 700))

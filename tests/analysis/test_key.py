@@ -1,0 +1,51 @@
+"""The key of chords, and its names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.analysis.sounds import RATE_HZ, chords, clicks, noise
+
+from unbraid.analysis import analyse_stems
+from unbraid.analysis.key import Key
+
+
+def progression(tonic: int, minor: bool) -> list[tuple[int, ...]]:
+    """I IV V I, or i iv v i."""
+    third = 3 if minor else 4
+    triad = [(root, root + third, root + 7) for root in (tonic, tonic + 5, tonic + 7, tonic)]
+    return 3 * [(notes[0] - 12, *notes) for notes in triad]
+
+
+@pytest.mark.parametrize("tonic", [0, 3, 8, 11])
+@pytest.mark.parametrize("minor", [False, True])
+def test_finds_the_key_of_a_cadence(tonic: int, minor: bool) -> None:
+    music = analyse_stems({"other": chords(progression(48 + tonic, minor))}, RATE_HZ)
+    assert (music.key, music.short_key) == (Key(tonic, minor).name, Key(tonic, minor).short_name)
+
+
+@pytest.mark.parametrize("tuning_hz", [430.0, 440.0, 451.0])
+def test_the_tuning_does_not_matter(tuning_hz: float) -> None:
+    sound = chords(progression(50, minor=True), tuning_hz=tuning_hz)
+    assert analyse_stems({"bass": 0 * sound, "other": sound}, RATE_HZ).key == "D minor"
+
+
+def test_drums_and_vocals_do_not_count() -> None:
+    sound = chords(progression(60, minor=False))
+    others = chords(progression(66, minor=False))
+    stems = {"vocals": others, "drums": others, "bass": sound, "other": sound}
+    assert analyse_stems(stems, RATE_HZ).key == "C major"
+
+
+def test_noise_and_clicks_have_no_key() -> None:
+    assert analyse_stems({"drums": clicks(120, 20)}, RATE_HZ).key is None
+    assert analyse_stems({"vocals": noise(20), "no_vocals": noise(20)}, RATE_HZ).key is None
+    assert analyse_stems({"other": np.zeros((1, 20 * RATE_HZ), np.float32)}, RATE_HZ).key is None
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "short"),
+    [(Key(9, True), "A minor", "Am"), (Key(1, False), "Db major", "Db"), (Key(1, True), "C# minor", "C#m")],
+)
+def test_names_keys_as_musicians_and_tags_do(key: Key, name: str, short: str) -> None:
+    assert (key.name, key.short_name) == (name, short)
