@@ -12,7 +12,7 @@ from unbraid.analysis.key import Pitches, find_key
 from unbraid.analysis.onsets import OnsetStrength
 from unbraid.analysis.tempo import Beats, find_beats
 from unbraid.audio.arrays import Floats
-from unbraid.audio.stem_names import DRUMS, MIX, VOCALS
+from unbraid.audio.stem_names import DRUMS, MIX, MIXTURE, VOCALS
 
 LONGEST_S = 3600
 """The first hour of a song is analysed. A longer recording has no single tempo and key."""
@@ -54,7 +54,7 @@ class MusicAnalyser:
     def __init__(self, names: Sequence[str], sample_rate: int) -> None:
         parts = [set(name.split("+")) for name in names]
         self._drums = [number for number, part in enumerate(parts) if part == {DRUMS}]
-        others = [number for number, part in enumerate(parts) if not part & {DRUMS, VOCALS, MIX}]
+        others = [number for number, part in enumerate(parts) if not part & {DRUMS, VOCALS, MIX, MIXTURE}]
         self._others = others or [number for number in range(len(names)) if number not in self._drums]
         self._left = LONGEST_S * sample_rate
         self._drum_onsets, self._onsets = OnsetStrength(sample_rate), OnsetStrength(sample_rate)

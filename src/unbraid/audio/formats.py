@@ -28,14 +28,14 @@ class OutputFormat:
         """Return options for FFmpeg's muxer."""
         if self.name == "wav":
             return {"rf64": "auto"}  # RIFF's 32-bit sizes end at 4 GiB (EBU Tech 3306)
-        if self.name == "m4a":
+        if self.name in ("m4a", STEM):
             # The unit of edit lists; FFmpeg's default is the millisecond.
             return {"brand": "M4A ", "movie_timescale": str(sample_rate)}
         return {}
 
     def codec_options(self, bitrate: int | None, subtype: str) -> dict[str, str]:
         """Return options for FFmpeg's encoder."""
-        if self.name == "flac" and subtype == "24":
+        if self.codec in ("flac", "alac") and subtype == "24":
             return {"bits_per_raw_sample": "24"}
         if self.name == "mp3" and bitrate is not None and bitrate >= 256_000:
             # LAME's -q 7 instead of 5 takes a quarter less time. It does less noise shaping, which these rates don't
@@ -81,6 +81,34 @@ _LOSSY = {
     "opus": OutputFormat("opus", "opus", "libopus", "flt", (48000,), (6_000, 192_000, 512_000)),
 }
 FORMATS = ("wav", "flac", *_LOSSY)
+
+STEM = "stem"
+"""Name of the format whose only file has all stems of a song (`unbraid.audio.stem_file`)."""
+SONG_FORMATS = (*FORMATS, STEM)
+"""The formats of a separation."""
+# DJ programs and hardware expect one of these rates.
+_STEM_RATES = (44100, 48000)
+_STEM_CODECS = {
+    None: OutputFormat(STEM, "mp4", "aac", "fltp", _STEM_RATES, (64_000, 256_000, 512_000)),
+    "16": OutputFormat(STEM, "mp4", "alac", "s16p", _STEM_RATES),
+    "24": OutputFormat(STEM, "mp4", "alac", "s32p", _STEM_RATES),
+}
+
+
+def stem_format(subtype: str | None) -> OutputFormat:
+    """Return the format of stem files: AAC for None, ALAC for "16" and "24". Raises SettingError."""
+    if subtype not in _STEM_CODECS:
+        raise SettingError("A stem file has no float samples. Choose 16 or 24 bit, or leave that option out.")
+    return _STEM_CODECS[subtype]
+
+
+def song_format(name: str, subtype: str | None) -> OutputFormat:
+    """Return the format of a separation: one of `output_format`, or the stem file. Raises SettingError."""
+    if name == STEM:
+        return stem_format(subtype)
+    if name not in FORMATS:
+        raise SettingError(f"There is no output format {name}. Choose one of {', '.join(SONG_FORMATS)}.")
+    return output_format(name, subtype or "16")
 
 
 def subtypes(name: str) -> tuple[str, ...]:

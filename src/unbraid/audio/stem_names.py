@@ -9,6 +9,10 @@ ALL = "all"
 VOCALS = "vocals"
 DRUMS = "drums"
 MIX = "mix"
+MIXTURE = "mixture"
+STEM_FILE_PARTS = (DRUMS, "bass", "other", VOCALS)
+STEM_FILE_TRACKS = (MIXTURE, *STEM_FILE_PARTS)
+"""Tracks of a stem file (`unbraid.audio.stem_file`) in their order."""
 COMPLEMENT_PREFIX = "no_"
 """Prefix of a complement: `no_vocals` is the song without its vocals."""
 

@@ -107,6 +107,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--flac", action="store_true", help="write FLAC instead of WAV")
     kind.add_argument("--mp3", action="store_true", help="write MP3 instead of WAV")
+    kind.add_argument("--format", type=_no_format, help=argparse.SUPPRESS)
     parser.add_argument(
         "--mp3-bitrate",
         type=_kbit_s,
@@ -163,6 +164,12 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="segments computed at the same time (default: 2; 8 on a graphics card)",
     )
+
+
+def _no_format(name: str) -> str:
+    """Refuse an option of `unbraid separate`, and say what to use."""
+    use = f"--{name}" if name in ("mp3", "flac") else f"unbraid separate --format {name}"
+    raise argparse.ArgumentTypeError(f"demucs has no such option; use {use}")
 
 
 def _kbit_s(text: str) -> int:

@@ -10,15 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unbraid.audio.formats import FORMATS, output_format
+from unbraid.audio.formats import SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL, VOCALS
+from unbraid.cli.djs import check_format, check_model, stems_for
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.expected_time import line_before
 from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.progress import Display
 from unbraid.cli.report import Report
-from unbraid.cli.running import COMMON_RATE_HZ, load_separator, run_cancellable
+from unbraid.cli.running import load_separator, run_cancellable
 from unbraid.cli.second_passes import add_option, check_passes, load_second_models
 from unbraid.cli.stopping import Stop
 from unbraid.cli.streams import StandardOutputError, write_result
@@ -89,9 +90,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=SONG_FORMATS,
         default="wav",
-        help="format of the stems (default: %(default)s)",
+        help="format of the stems; stem: one SONG.stem.mp4 for DJ programs (default: %(default)s)",
     )
     group.add_argument(
         "--video",
@@ -211,8 +212,10 @@ def _load(
     from unbraid.models.questions import writes_all
     from unbraid.separation.stems import choose_stems
 
-    # A song with a lower sample rate may allow less; that is an error of the song.
-    output_format(arguments.format, arguments.subtype or "16").bitrate_for(arguments.bitrate, COMMON_RATE_HZ)
+    check_format(arguments.format, arguments.subtype, arguments.bitrate)
+    arguments.stems = stems_for(arguments.format, arguments.stems)
+    if arguments.format == STEM:
+        check_model(arguments.model, arguments.quality, arguments.repo)
     whole = is_choice(arguments.model) and arguments.repo is None and writes_all(arguments.model)
     for_stems = arguments.stems or (ALL if whole else VOCALS)
     _check_stems(arguments, for_stems)

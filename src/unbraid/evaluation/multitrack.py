@@ -12,15 +12,11 @@ import numpy as np
 from unbraid.audio.arrays import Floats
 from unbraid.audio.decode import decode_all
 from unbraid.audio.probe import probe
-from unbraid.audio.stem_names import COMPLEMENT_PREFIX
+from unbraid.audio.stem_names import COMPLEMENT_PREFIX, MIXTURE, STEM_FILE_TRACKS
 from unbraid.errors import InputError
 
-# Audio streams of a stem file. The first is the mastered mixture, which differs from the sum of the others.
-STEM_FILE_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 STEM_FILE_ENDINGS = (".stem.mp4", ".stem.m4a")
 SOUND_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".mp3", ".m4a", ".ogg", ".opus", ".wma")
-# MUSDB18-HQ has a file of this name beside the stems. It is ignored: the mixture is the sum of the stems.
-MIXTURE = "mixture"
 
 # Lossy encoders pad their last frame (1152 samples of MP3, 26 ms), and some add a delay of the same length. A larger
 # difference means another song, or another edit of it.
@@ -134,6 +130,7 @@ def _stem_files(folder: Path) -> list[Path]:
         if path.suffix.lower() in SOUND_ENDINGS
         and not path.name.startswith(".")
         and not path.name.lower().endswith(STEM_FILE_ENDINGS)
+        # MUSDB18-HQ has the mixture beside the stems. It is ignored: the mixture is the sum of the stems.
         and path.stem.lower() != MIXTURE
         and path.is_file()
     ]
@@ -153,12 +150,13 @@ def load(path: Path) -> Multitrack:
             sources[name] = (file, None)
     else:
         streams = probe(path).streams
-        if streams != len(STEM_FILE_STREAMS):
+        if streams != len(STEM_FILE_TRACKS):
             raise InputError(
-                f"has {streams} audio streams. A stem file has five: {', '.join(STEM_FILE_STREAMS)}.",
+                f"has {streams} audio streams. A stem file has five: {', '.join(STEM_FILE_TRACKS)}.",
                 subject=path.name,
             )
-        sources = {name: (path, index) for index, name in enumerate(STEM_FILE_STREAMS) if name != MIXTURE}
+        # The first is the mastered mixture, which differs from the sum of the others.
+        sources = {name: (path, index) for index, name in enumerate(STEM_FILE_TRACKS) if name != MIXTURE}
     stems: dict[str, Floats] = {}
     rates: dict[str, int] = {}
     warnings: list[str] = []
@@ -198,7 +196,7 @@ def fit(reference: Multitrack, estimate: Multitrack) -> tuple[Multitrack, Multit
 
 def display_order(names: Iterable[str]) -> list[str]:
     """Sort stem names: drums, bass, other, vocals, then further stems by name, then complements."""
-    standard = STEM_FILE_STREAMS[1:]
+    standard = STEM_FILE_TRACKS[1:]
     return sorted(
         names,
         key=lambda n: (

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
@@ -45,7 +46,8 @@ from unbraid.separation.settings import Settings, relative_work
 from unbraid.separation.song import ArraySong, FileSong, Song
 from unbraid.separation.song_arrays import add_parts, separate_song
 from unbraid.separation.song_files import FileOptions
-from unbraid.separation.stems import Stems, choose_parts, choose_stems
+from unbraid.separation.stem_files import STEM_ENDING, check_stem_file_options
+from unbraid.separation.stems import Stems, choose_parts, choose_stem_file, choose_stems
 from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.write_song import write_song
 
@@ -242,8 +244,10 @@ class Separator:
             stems: `all`, or the name of one stem, which is written with its complement.
             complement: content of `no_STEM`, for a single stem: the `rest` of the song, the `sum` of the model's
                 other stems, or `none` to leave it out.
-            format: wav, flac, mp3, m4a or opus.
-            subtype: `16`, `24` (WAV, FLAC) or `float` (WAV); None: as deep as the song, or as the format allows.
+            format: wav, flac, mp3, m4a or opus; or `stem`: one file `NAME/NAME.stem.mp4` for DJ programs, with the
+                song, its drums, bass, other and vocals. It is `files["stem"]` of the result.
+            subtype: `16`, `24` (WAV, FLAC) or `float` (WAV); None: as deep as the song, or as the format allows. In a
+                stem file, `16` and `24` are ALAC, and None is AAC.
             bitrate: bit rate in bit/s, for MP3, M4A and Opus.
             sample_rate: sample rate of the files in Hz; None: as in the song.
             channels: channels of the files, 1 or 2; None: as in the song.
@@ -264,12 +268,16 @@ class Separator:
         Raises InputError, OutputError, SettingError, Cancelled.
         """
         prefix = ""
-        choice = choose_stems(stems, self.sources, complement)
+        options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
+        if format == STEM:
+            check_stem_file_options(options, stems, parts_of is not None or bool(then), video)
+            choice = choose_stem_file(self.model.name, self.sources)
+        else:
+            choice = choose_stems(stems, self.sources, complement)
         if parts_of is not None:
             check_sources(parts_of, self.model)
             prefix, choice = parts_of + JOINT, choose_parts(self.sources, self.model.rest)
         passes = self._second_passes(then, choice.names)
-        options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
         name = output_folder_name(song) if name is None else check_folder_name(name)
@@ -277,7 +285,7 @@ class Separator:
             *(prefix + stem for stem in choice.names),
             *(part for second in passes for part in second.names),
         ]
-        written = [f"{stem}.{format}" for stem in names]
+        written = [name + STEM_ENDING] if format == STEM else [f"{stem}.{format}" for stem in names]
         if video:
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
@@ -289,7 +297,7 @@ class Separator:
             choice,
             options,
             destination,
-            list(split_reporters(self.model, passes, stems != ALL, progress, cancel)),
+            list(split_reporters(self.model, passes, stems != ALL and format != STEM, progress, cancel)),
             prefix=prefix,
             passes=passes,
             video=video,

@@ -12,7 +12,7 @@ from typing import Self
 from unbraid.analysis import Music, MusicAnalyser
 from unbraid.audio.arrays import Floats
 from unbraid.audio.encode import Encoder
-from unbraid.audio.formats import deepest_subtype, output_format
+from unbraid.audio.formats import STEM, deepest_subtype, song_format
 from unbraid.audio.tags.model import Tags
 from unbraid.errors import SettingError, SongWarning
 from unbraid.separation.numbers import sample_rate_hz, whole_number
@@ -40,7 +40,7 @@ class FileOptions:
             raise SettingError(
                 f"There is no clip mode {self.clip_mode!r}. Choose one of {', '.join(CLIP_MODES)}."
             )
-        output_format(self.format, "16")
+        song_format(self.format, self.subtype)
         if self.bitrate is not None:
             object.__setattr__(self, "bitrate", whole_number(self.bitrate, "The bit rate (bit/s)"))
         if self.sample_rate is not None:
@@ -51,11 +51,11 @@ class FileOptions:
     @property
     def lossless(self) -> bool:
         """Whether the files hold the samples that were written to them."""
-        return output_format(self.format, "16").bitrates is None
+        return song_format(self.format, self.subtype).bitrates is None
 
     def depth_for(self, depth: str) -> str:
         """Return the sample type of the stems of a song of `depth`."""
-        return self.subtype or deepest_subtype(self.format, depth)
+        return self.subtype or ("16" if self.format == STEM else deepest_subtype(self.format, depth))
 
     def clip_mode_for(self, depth: str) -> str:
         """Return the clip mode for the stems of a song of `depth`."""
@@ -151,7 +151,7 @@ def write_stems(
 
     music = Music()
     with ExitStack() as stack:
-        writer = _writer(clip_mode, choice, open_stem, stack, folder.spool("stems.f32"))
+        writer = stem_writer(clip_mode, choice, open_stem, stack, folder.spool("stems.f32"))
         left_over = LeftOver(writer)
         if prefix:  # parts of a stem, which has the tags of its song
             pipeline.separate(task, left_over if choice.left_over else writer)
@@ -174,9 +174,10 @@ def write_stems(
     )
 
 
-def _writer(
+def stem_writer(
     clip_mode: str, choice: StemChoice, open_stem: Callable[[str], OpenStem], stack: ExitStack, spool: Path
 ) -> DirectWriter | RescalingWriter:
+    """Return the writer of a clip mode. Its encoders end with `stack`; `spool` is a temporary file."""
     if clip_mode == "rescale":
         return RescalingWriter(choice.names, open_stem, stack, spool)
     return DirectWriter(choice.names, open_stem, stack, clamp=clip_mode == "clamp")

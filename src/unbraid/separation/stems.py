@@ -9,7 +9,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.stem_names import ALL, COMPLEMENT_PREFIX, single_stems
+from unbraid.audio.stem_names import (
+    ALL,
+    COMPLEMENT_PREFIX,
+    STEM_FILE_PARTS,
+    STEM_FILE_TRACKS,
+    single_stems,
+)
 from unbraid.errors import SettingError, SongWarning
 
 ClipMode = Literal["rescale", "clamp", "none"]
@@ -41,11 +47,13 @@ class StemChoice:
     complement: Complement
     left_over: bool = False
     """Whether the last stem is what all sources leave of the mixture."""
+    with_mixture: bool = False
+    """Whether the first stem is the mixture itself."""
 
     @property
     def needs_mixture(self) -> bool:
         """Whether `finish` reads the mixture."""
-        return self.left_over or self.complement == "rest"
+        return self.left_over or self.with_mixture or self.complement == "rest"
 
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
         """Make the stems (stems, channels, n) from `estimates` (sources, channels, n) and `mixture` (channels, n)."""
@@ -54,6 +62,8 @@ class StemChoice:
             stems[0] = estimates[0]
             np.subtract(mixture, estimates[0], out=stems[1])
             return stems
+        if self.with_mixture:
+            return np.concatenate([mixture[None], estimates])
         if self.left_over:
             return np.concatenate([estimates, (mixture - estimates.sum(axis=0))[None]])
         if self.complement == "sum":
@@ -80,6 +90,23 @@ def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") ->
     if complement == "sum":
         return StemChoice(names, (index, *(other for other in range(len(sources)) if other != index)), "sum")
     return StemChoice((name,), (index,), "none")
+
+
+def choose_stem_file(model: str, sources: Sequence[str]) -> StemChoice:
+    """Choose the tracks of a stem file. Raises SettingError unless the model has exactly its four stems."""
+    check_stem_file(model, sources)
+    return StemChoice(
+        STEM_FILE_TRACKS, tuple(map(list(sources).index, STEM_FILE_PARTS)), "none", with_mixture=True
+    )
+
+
+def check_stem_file(model: str, sources: Sequence[str]) -> None:
+    """Raise SettingError unless a model with `sources` has exactly the stems of a stem file."""
+    if set(sources) != set(STEM_FILE_PARTS):
+        raise SettingError(
+            f"A stem file needs a model of {', '.join(STEM_FILE_PARTS[:-1])} and {STEM_FILE_PARTS[-1]}; {model} has "
+            f"{', '.join(sources)}. Choose another model, such as htdemucs or spleeter."
+        )
 
 
 def choose_parts(sources: Sequence[str], rest: str | None) -> StemChoice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unbraid.audio.formats import STEM
 from unbraid.audio.video import write_without
 from unbraid.separation.folders import SongFolder
 from unbraid.separation.output import StemFolder
@@ -13,6 +14,7 @@ from unbraid.separation.result import VIDEO, Result, SecondResult
 from unbraid.separation.second_passes import SecondPass, run_second_pass
 from unbraid.separation.song import FileSong
 from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.stem_files import STEM_ENDING, write_stem_file
 from unbraid.separation.stems import StemChoice
 
 
@@ -37,7 +39,14 @@ def write_song(
     with pipeline.compute_lock.clock.measure() as timer, StemFolder(destination) as folder:
         # A second pass reads the stem before lossy coding.
         copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
-        first = write_stems(pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies)
+        if options.format == STEM:
+            path = folder.stems / (destination.name + STEM_ENDING)
+            spools = folder.spool("sums.f32"), folder.spool("stems.f32")
+            first = write_stem_file(pipeline, song, choice, options, path, spools, reporter)
+        else:
+            first = write_stems(
+                pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies
+            )
         files, warnings = dict(first.files), list(first.warnings)
         if video:
             files[VIDEO] = write_without(

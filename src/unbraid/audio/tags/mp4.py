@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from unbraid.audio.tags.model import Picture, System, Tags
 from unbraid.audio.tags.names import FREEFORM, canonical, is_inherited, native
@@ -80,8 +80,11 @@ def box(kind: str, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind.encode("latin-1")) + content
 
 
-def with_items(moov: bytes, ilst: bytes) -> bytes:
-    """Return the content of `moov` with `ilst` as its metadata items. Keeps other user data, such as chapters."""
+def with_items(moov: bytes, ilst: bytes, new: Mapping[str, bytes]) -> bytes:
+    """Return the content of `moov` with `ilst` as its metadata items, and with `new` boxes of user data.
+
+    Keeps other user data, such as chapters.
+    """
     others = b"".join(box(kind, content) for kind, content in boxes(moov) if kind != "udta")
     user_data = b"".join(
         box(inner, content)
@@ -91,7 +94,8 @@ def with_items(moov: bytes, ilst: bytes) -> bytes:
         if inner != "meta"
     )
     handler = box("hdlr", bytes(8) + b"mdirappl" + bytes(9))
-    return others + box("udta", user_data + box("meta", bytes(4) + handler + box("ilst", ilst)))
+    user_data += box("meta", bytes(4) + handler + box("ilst", ilst))
+    return others + box("udta", user_data + b"".join(box(kind, content) for kind, content in new.items()))
 
 
 def _freeform_name(content: bytes) -> str:

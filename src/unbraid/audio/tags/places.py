@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import IO
 
 from unbraid.audio.tags import id3, mp4
@@ -146,15 +147,17 @@ def put_ogg_comments(file: IO[bytes], comments: bytes) -> None:
         file.write(bytes(head) + part)
 
 
-def put_mp4_items(file: IO[bytes], ilst: bytes) -> None:
-    """Replace the metadata items of a finished MP4 whose box moov is the last."""
+def put_mp4_items(
+    file: IO[bytes], ilst: bytes, user_data: Mapping[str, bytes] = MappingProxyType({})
+) -> None:
+    """Replace the metadata items of a finished MP4 whose box moov is the last, and add boxes to moov/udta."""
     end = file.seek(0, 2)
     found = _find_box(file, 0, end, "moov")
     if found is None or found[1] != end:
         return
     start, _ = found
     file.seek(start)
-    moov = mp4.box("moov", mp4.with_items(file.read(end - start), ilst))
+    moov = mp4.box("moov", mp4.with_items(file.read(end - start), ilst, user_data))
     file.seek(start - 8)
     file.write(moov)
     file.truncate()

@@ -13,6 +13,7 @@ from typing import IO
 
 from av.container import OutputContainer
 
+from unbraid.audio.formats import STEM
 from unbraid.audio.tags import id3, id3_tags, mp4, places, vorbis
 from unbraid.audio.tags.model import Chapter, System, Tags
 from unbraid.audio.tags.names import INFO, canonical, is_dj_mark
@@ -23,6 +24,7 @@ _SYSTEMS = {
     "flac": System.VORBIS,
     "opus": System.VORBIS,
     "m4a": System.MP4,
+    STEM: System.MP4,
 }
 # Containers whose times DJ programs count like those of the format. Between others they differ by an encoder's delay.
 _SAME_TIMES = {
@@ -31,6 +33,7 @@ _SAME_TIMES = {
     "flac": ("flac",),
     "opus": ("ogg",),
     "m4a": ("mov,mp4,m4a,3gp,3g2,mj2",),
+    STEM: (),
 }
 _SLACK = 1024  # bytes of padding, so that a tag can be added or edited without moving the sound
 
@@ -77,6 +80,8 @@ class TagWriter:
 
     def _chapters(self) -> tuple[Chapter, ...]:
         """Return the chapters within the length. In an MP4 they are a track, which starts at 0 without overlaps."""
+        if self.format == STEM:
+            return ()  # chapters would be a sixth track
         last = 0xFFFFFFFF if self.length_ms is None else self.length_ms
         inside = [chapter for chapter in self.tags.chapters if chapter.start_ms < last]
         if self.format == "m4a":
@@ -130,8 +135,8 @@ class TagWriter:
                 ]
             )
 
-    def finish(self, file: IO[bytes]) -> None:
-        """Write the tags into the finished `file`."""
+    def finish(self, file: IO[bytes], user_data: Mapping[str, bytes] | None = None) -> None:
+        """Write the tags into the finished `file`. `user_data` are boxes for moov/udta of an MP4."""
         if self.format == "mp3":
             places.put_id3_at_start(file, self._frames)
         elif self.format == "wav":
@@ -141,5 +146,5 @@ class TagWriter:
             places.put_flac_blocks(file, self._comments, self._pictures)
         elif self.format == "opus":
             places.put_ogg_comments(file, self._comments)
-        elif self._ilst:
-            places.put_mp4_items(file, self._ilst)
+        elif self._ilst or user_data:
+            places.put_mp4_items(file, self._ilst, user_data or {})
