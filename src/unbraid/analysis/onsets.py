@@ -7,6 +7,7 @@ spectrum in bands, on a logarithmic scale, its rise over time, summed over the b
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unbraid.analysis.frames import Spectra
 from unbraid.audio.arrays import Floats
@@ -27,15 +28,17 @@ class OnsetStrength:
     def __init__(self, sample_rate: int) -> None:
         self._resampler = Resampler(sample_rate, _RATE_HZ, 1)
         self._spectra = Spectra(_LENGTH, _RATE_HZ // FRAMES_PER_S)
-        self._bands = _band_weights()
-        self._last: Floats = np.zeros((1, _BANDS), np.float32)
+        self._bands = _band_starts()
+        self._last: Floats = np.zeros((1, len(self._bands)), np.float32)
         self._values: list[Floats] = []
 
     def push(self, samples: Floats, last: bool = False) -> None:
         """Append samples (n,). `last` also reads what the resampler holds back."""
         spectra = self._spectra.push(self._resampler.push(samples[None], last)[0])
         if len(spectra):
-            levels = np.log1p(_SCALE * (spectra @ self._bands))
+            # Not a matrix product: its threads would take ten times the time of the sums.
+            bands = np.add.reduceat(spectra, self._bands, axis=1)
+            levels = np.log1p(_SCALE * bands)
             rises = np.diff(np.concatenate([self._last, levels]), axis=0)
             self._last = levels[-1:]
             self._values.append(np.maximum(rises, 0).mean(axis=1))
@@ -46,17 +49,11 @@ class OnsetStrength:
         return np.concatenate([np.zeros(0, np.float32), *self._values])
 
 
-def _band_weights() -> Floats:
-    """Return the weights (bins, bands) of triangular bands, evenly spaced on the mel scale."""
-    mel = np.linspace(_mel(_LOWEST_HZ), _mel(_RATE_HZ / 2), _BANDS + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    bins = np.fft.rfftfreq(_LENGTH, 1 / _RATE_HZ)[:, None]
-    # A band is at least as wide as a bin of the spectrum.
-    width = np.maximum(np.diff(edges), _RATE_HZ / _LENGTH)
-    rising = (bins - edges[1:-1]) / width[:-1] + 1
-    falling = 1 - (bins - edges[1:-1]) / width[1:]
-    weights: Floats = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-    return weights
+def _band_starts() -> NDArray[np.intp]:
+    """Return the first bin of each band. Bands are evenly spaced on the mel scale, and at least one bin wide."""
+    mel = np.linspace(_mel(_LOWEST_HZ), _mel(_RATE_HZ / 2), _BANDS, endpoint=False)
+    edges_hz = 700 * (10 ** (mel / 2595) - 1)
+    return np.unique(np.maximum(1, np.round(edges_hz * _LENGTH / _RATE_HZ))).astype(np.intp)
 
 
 def _mel(frequency_hz: float) -> float:
