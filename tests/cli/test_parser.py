@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import unbraid
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import SONG_FORMATS
 from unbraid.cli.completion import SHELLS
 from unbraid.cli.main import build_parser, main
 from unbraid.separation.runtimes.choose import DEVICES
@@ -70,7 +70,7 @@ def test_the_manual_has_no_removed_option(command: str) -> None:
 
 def test_choices_match_the_engine() -> None:
     actions = {action.dest: action for action in COMMANDS["unbraid separate"]._actions}
-    assert tuple(actions["format"].choices or ()) == FORMATS
+    assert tuple(actions["format"].choices or ()) == SONG_FORMATS
     assert tuple(actions["clip_mode"].choices or ()) == CLIP_MODES
     assert actions["device"].metavar == "|".join(DEVICES)
 

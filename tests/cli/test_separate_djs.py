@@ -47,7 +47,7 @@ def test_a_model_of_two_stems_is_an_error_before_its_download(
         assert main(["separate", "-m", model, "--format", "stem", str(song)]) == 2
         error = capsys.readouterr().err
         assert error.startswith("unbraid: A stem file needs a model of drums, bass, other and vocals; ")
-        assert "Choose another model, such as htdemucs or spleeter." in error
+        assert "Choose another model, such as htdemucs or spleeter_4stems." in error
         assert error.count("\n") == 1
 
 

@@ -74,6 +74,8 @@ def test_record_round_trips(store: JobStore) -> None:
         lease_until=20.25,
         attempts=2,
         model_used="htdemucs",
+        bpm=119.6,
+        musical_key="A minor",
         outputs=(
             Output("vocals", "vocals.flac", "outputs/x/vocals.flac", 4_000_000_000, 0.3, "peaks", "play"),
             Output("video", "no_vocals.mp4", "outputs/x/no_vocals.mp4", 1, 0.3),

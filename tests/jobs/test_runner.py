@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.analysis.sounds import RATE_HZ, chords, clicks
 from tests.audio.sounds import KINDS, Kind, bursts, decode, write
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox
@@ -19,7 +20,7 @@ from tests.separation.conftest import noise
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
-from unbraid.errors import Fault
+from unbraid.errors import Fault, SettingError
 from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
@@ -29,6 +30,7 @@ from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
 from unbraid.jobs.sessions import Sessions
 from unbraid.jobs.splits import StemSplits
+from unbraid.jobs.status import status_of
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
 from unbraid.separation import Separator
@@ -114,6 +116,30 @@ def short(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Pa
 def long(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
     """A song that takes a few seconds to separate."""
     return write_wave(tmp_path_factory.mktemp("long") / "long.wav", 40.0)
+
+
+def test_a_stem_file_can_be_played_and_has_the_name_of_the_song(
+    workspace: JobWorkspace, short: Path, tmp_path: Path
+) -> None:
+    session = workspace.run(workspace.lease(short, choices=Choices("lite", "all", "stem")))
+    (output,) = session.outputs
+    assert (output.type, output.filename) == ("stem", "stems.stem.mp4")
+    path = tmp_path / "stems.stem.mp4"
+    path.write_bytes(workspace.memory.files[output.key])
+    assert probe(path).streams == 5
+    assert output.play_key is not None
+    (file,) = status_of(session, workspace.memory, 60, None, None).files
+    assert file.save_as == "My Song.stem.mp4"
+    with pytest.raises(SettingError, match="can't be separated further"):
+        StemSplits(workspace.service).start(session.id, "stem")
+
+
+def test_the_record_has_tempo_and_key(workspace: JobWorkspace, tmp_path: Path) -> None:
+    cadence = 2 * [(45, 57, 60, 64), (38, 57, 62, 65), (40, 56, 59, 64), (45, 57, 60, 64)]
+    with Encoder(tmp_path / "song.wav", sample_rate=RATE_HZ, channels=2) as encoder:
+        encoder.write(chords(cadence) + clicks(120, len(cadence)))
+    session = workspace.run(workspace.lease(tmp_path / "song.wav"))
+    assert (session.bpm, session.musical_key) == (pytest.approx(120, abs=0.5), "A minor")
 
 
 def test_stems_equal_the_command_lines_and_have_previews(

@@ -174,6 +174,33 @@ def test_allowed_formats_are_the_writable_formats() -> None:
     assert [output_format(name, "16").name for name in FORMATS] == list(FORMATS)
 
 
+@pytest.mark.parametrize("model", ["lite", "htdemucs", "auto", "fast", "four_stems", "spleeter_4stems"])
+@pytest.mark.parametrize("stems", ["vocals", "all"])
+def test_a_stem_file_has_all_stems(model: str, stems: str) -> None:
+    workspace = Workspace()
+    session = workspace.service.start(workspace.uploaded(), choices=Choices(model, stems, "stem"))
+    assert (session.choices.stems, session.choices.format) == ("all", "stem")
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (
+            Choices("htdemucs_6s", "all", "stem"),
+            "needs a model of drums, bass, other, vocals; htdemucs_6s has",
+        ),
+        (Choices("spleeter", "all", "stem"), "needs a model of"),
+        (Choices("karaoke", "all", "stem"), "needs a model of"),
+        (Choices("lite", "drums", "stem"), "has all stems"),
+        (Choices("lite", "all", "stem", video=True), "no pictures"),
+    ],
+)
+def test_refuses_what_a_stem_file_cannot_have(choices: Choices, message: str) -> None:
+    workspace = Workspace()
+    with pytest.raises(SettingError, match=message):
+        workspace.service.start(workspace.uploaded(), choices=choices)
+
+
 def test_first_allowed_model_replaces_auto_if_auto_is_not_allowed() -> None:
     workspace = Workspace(models=("htdemucs", "lite"))
     session_id = workspace.uploaded()

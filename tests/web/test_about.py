@@ -96,7 +96,7 @@ def test_config_has_limits_and_features(open_app: OpenApp) -> None:
         "signIn": None,
         "maxBytes": 1000,
         "maxSongSeconds": 60,
-        "formats": ["wav", "flac", "mp3", "m4a", "opus"],
+        "formats": ["wav", "flac", "mp3", "m4a", "opus", "stem"],
         "mail": True,
         "mixes": True,
         "events": None,

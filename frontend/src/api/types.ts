@@ -4,7 +4,7 @@
 export type State = 'AWAITING_UPLOAD' | 'PENDING' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'UNKNOWN'
 
 export interface OutputFile {
-  /** The stem's name, or `video`. */
+  /** The stem's name, `video`, or `stem` for a stem file. */
   type: string
   filename: string
   s3_url: string
@@ -47,6 +47,10 @@ export interface Status {
   format?: string
   /** Length of the song in seconds. */
   duration?: number | null
+  /** Tempo of the song in beats per minute; null: no clear beat. */
+  bpm?: number | null
+  /** Key of the song, such as "A minor". */
+  key?: string | null
   /** Seconds since 1970. */
   created_at?: number
   /** Seconds since 1970. */

@@ -12,7 +12,11 @@ const NAMES: Record<string, string> = {
   no_vocals: 'Accompaniment',
   no_lead_vocals: 'Without lead vocals',
   video: 'Video',
+  stem: 'Song and stems',
 }
+
+/** The format, and the type of its only file, whose song and stems DJ software loads. */
+export const STEM_FILE = 'stem'
 
 const DRUM_PIECES = ['kick', 'snare', 'toms', 'hihat', 'ride', 'crash']
 

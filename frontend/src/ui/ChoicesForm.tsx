@@ -1,7 +1,7 @@
 /** The form for stems, model and format, with an estimate of the time. */
 import type { Choices, Models, ServerConfig, UsedModel } from '../api/types'
 import { formatDuration, formatSize } from '../lib/format'
-import { stemName } from '../lib/stems'
+import { STEM_FILE, stemName } from '../lib/stems'
 import {
   choiceName, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
 } from './models' // prettier-ignore
@@ -22,6 +22,7 @@ const FORMATS: Record<string, { label: string; perMinute: string }> = {
   mp3: { label: 'MP3', perMinute: '2.4 MB' },
   m4a: { label: 'M4A', perMinute: '1.9 MB' },
   opus: { label: 'Opus', perMinute: '1.4 MB' },
+  stem: { label: 'Stem file for DJ software', perMinute: '10 MB' },
 }
 
 const TYPICAL_SONG = `song of ${TYPICAL_SONG_S / 60} minutes`
@@ -51,7 +52,14 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         </label>
         <label>
           <span>as</span>
-          <select aria-label="As format" value={choices.format} onChange={(event) => set({ format: event.target.value })}>
+          <select
+            aria-label="As format"
+            value={choices.format}
+            onChange={(event) => {
+              const format = event.target.value
+              set(format === STEM_FILE ? { format, stems: 'all', video: false } : { format })
+            }}
+          >
             {config.formats.map((format) => (
               <option key={format} value={format}>
                 {FORMATS[format]?.label ?? format.toUpperCase()}
@@ -61,7 +69,7 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         </label>
       </p>
       <div className="extras">
-        {left !== undefined && (
+        {left !== undefined && choices.format !== STEM_FILE && (
           <label className="check">
             <input type="checkbox" checked={choices.video} onChange={(event) => set({ video: event.target.checked })} />
             <span>For videos, also make a video without {stemName(left).toLowerCase()}</span>

@@ -3,6 +3,7 @@ import { useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { ServerConfig, Status } from '../api/types'
 import { formatSize } from '../lib/format'
+import { STEM_FILE } from '../lib/stems'
 import { gains, type Groups, type Mix } from '../player/mixer'
 import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
@@ -27,6 +28,7 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
   const links = downloadLinks(status, mix !== null, config.mixes)
+  const mixFormats = config.formats.filter((name) => name !== STEM_FILE)
   const mixGains = gains(mix ?? {}, groups)
   const silent = Object.values(mixGains).every((gain) => gain === 0)
   const downloadMix = async () => {
@@ -50,7 +52,8 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
         )}
         {links.files.map((file) => (
           <a key={file.type} className="button" href={file.s3_url} download>
-            <Icon name="download" /> {file.filename} <small>{formatSize(file.size)}</small>
+            <Icon name="download" /> {file.type === STEM_FILE ? 'For DJ software' : file.filename}{' '}
+            <small>{formatSize(file.size)}</small>
           </a>
         ))}
         {links.mix && (
@@ -59,7 +62,7 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
               <Icon name="download" /> {busy ? 'Mixing…' : asRecorded ? 'This mix' : 'This mix, at the song’s own tempo and key'}
             </button>
             <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
-              {config.formats.map((name) => (
+              {mixFormats.map((name) => (
                 <option key={name} value={name}>
                   {name.toUpperCase()}
                 </option>

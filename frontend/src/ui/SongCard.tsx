@@ -9,7 +9,7 @@ import { type Phase, phaseOf, type Song } from '../songs/song'
 import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
 import { Player } from './Player'
-import { statusText } from './statusText'
+import { musicText, statusText } from './statusText'
 import { playableFiles } from './usePlayer'
 
 interface Props {
@@ -72,6 +72,7 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
 
 function Facts({ song, now }: { song: Song; now: number }) {
   const files = song.status === null ? [] : playableFiles(song.status).filter((file) => file.from == null)
+  const music = song.status === null ? '' : musicText(song.status)
   const expiresAt = song.status?.expires_at
   return (
     <p className="facts">
@@ -80,12 +81,17 @@ function Facts({ song, now }: { song: Song; now: number }) {
           <i key={file.type} className={stemClass(file.type)} />
         ))}
       </span>
-      <span>{files.length === 2 ? files.map((file) => stemName(file.type)).join(', ') : `${files.length} stems`}</span>
+      <span>{namesOrCount(files.map((file) => file.type))}</span>
       {song.status?.duration != null && <span>{formatTime(song.status.duration)}</span>}
+      {music !== '' && <span>{music}</span>}
       {song.status?.model != null && <span>{song.status.model}</span>}
       {expiresAt !== undefined && <span>kept until {formatDay(expiresAt, now / 1000)}</span>}
     </p>
   )
+}
+
+function namesOrCount(types: readonly string[]): string {
+  return types.length <= 2 ? types.map(stemName).join(', ') : `${types.length} stems`
 }
 
 interface ProgressProps {

@@ -31,3 +31,9 @@ test('stems that can’t be played can still be downloaded', () => {
   expect(links.mix).toBe(false)
   expect(types(links.files)).toContain('vocals')
 })
+
+test('a stem file has one link, as it has all stems', () => {
+  const stem = { ...file('stem'), filename: 'stems.stem.mp4' }
+  const links = downloadLinks({ ...song('https://zip'), format: 'stem', output_files: [stem] }, true, true)
+  expect(links).toEqual({ zip: null, files: [stem], mix: false })
+})

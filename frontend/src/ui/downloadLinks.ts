@@ -1,6 +1,6 @@
 /** Which downloads are offered below a song. */
 import type { OutputFile, Status } from '../api/types'
-import { inDisplayOrder } from '../lib/stems'
+import { inDisplayOrder, STEM_FILE } from '../lib/stems'
 
 export interface DownloadLinks {
   zip: string | null
@@ -14,6 +14,7 @@ export interface DownloadLinks {
 export function downloadLinks(status: Status, inPlayer: boolean, mixes: boolean): DownloadLinks {
   const all = filesInDisplayOrder(status)
   const zip = status.zip_url ?? null
+  if (all.some((file) => file.type === STEM_FILE)) return { zip: null, files: all, mix: false }
   // Without a ZIP archive, show the links of all files in one row.
   const files = inPlayer && zip !== null ? all.filter((file) => file.type === 'video') : all
   return { zip, files, mix: inPlayer && mixes }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Status } from '../api/types'
 import type { Phase, Song } from '../songs/song'
-import { statusText } from './statusText'
+import { musicText, statusText } from './statusText'
 
 const textFor = (phase: Phase, status: Partial<Status>, wakes = false) => {
   const song: Song = {
@@ -57,4 +57,12 @@ test('while the machine starts, the next song shows a hint instead of an estimat
 
 test("a failed song shows the server's message", () => {
   expect(textFor('failed', { error_message: 'The file is silent.' }).line).toBe('The file is silent.')
+})
+
+test('tempo and key stand together, and each alone', () => {
+  const status = { session_id: 'a', status: 'COMPLETED' as const }
+  expect(musicText({ ...status, bpm: 119.6, key: 'A minor' })).toBe('119.6 BPM · A minor')
+  expect(musicText({ ...status, bpm: 120, key: null })).toBe('120 BPM')
+  expect(musicText({ ...status, bpm: null, key: 'Db major' })).toBe('Db major')
+  expect(musicText(status)).toBe('')
 })

@@ -1,4 +1,5 @@
 /** The text on a song's card. */
+import type { Status } from '../api/types'
 import { formatDuration, formatPercent } from '../lib/format'
 import type { Phase, Song } from '../songs/song'
 
@@ -67,6 +68,11 @@ export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText
     case 'gone':
       return text('Expired or deleted.')
   }
+}
+
+/** Tempo and key: "120 BPM · A minor"; empty if the song has neither. */
+export function musicText({ bpm, key }: Status): string {
+  return [bpm == null ? '' : `${bpm} BPM`, key ?? ''].filter((part) => part !== '').join(' · ')
 }
 
 function text(line: string): StatusText {

@@ -28,7 +28,7 @@ from unbraid.api.schemas import (
     UploadAnswer,
     UsedModel,
 )
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import SONG_FORMATS
 from unbraid.errors import UnbraidError
 from unbraid.jobs.choices import ALL, allowed_models, stems_of
 from unbraid.jobs.estimates import Rates
@@ -112,6 +112,8 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         stems=session.choices.stems,
         format=session.choices.format,
         duration=session.duration_s,
+        bpm=session.bpm,
+        key=session.musical_key,
         created_at=session.created_at,
         expires_at=session.expires_at,
         batch_id=session.batch,
@@ -197,7 +199,7 @@ def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
         signIn=features.sign_in,
         maxBytes=limits.max_bytes,
         maxSongSeconds=limits.max_song_s,
-        formats=list(FORMATS),
+        formats=list(SONG_FORMATS),
         mail=features.email,
         mixes=features.mixes,
         events=features.events,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from unbraid.api.problems import Problem
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import FORMATS, SONG_FORMATS
 from unbraid.errors import UnbraidError
 from unbraid.jobs.choices import default_stems
 from unbraid.jobs.session import Choices, State
@@ -133,7 +133,10 @@ class ChoicesFields(BaseModel):
         description="One stem and the rest of the song, or `all` stems. Default: `vocals`, or all stems of a model "
         "without vocals",
     )
-    format: Literal[*FORMATS] | None = Field(None, description="File format of the stems; default `wav`")  # type: ignore[valid-type]
+    format: Literal[*SONG_FORMATS] | None = Field(  # type: ignore[valid-type]
+        None,
+        description="File format of the stems; default `wav`. `stem`: one stem file for DJ software, of all stems",
+    )
     notify: str | None = Field(
         None, max_length=254, description="E-mail address to notify when the song is done or has failed"
     )
@@ -199,7 +202,7 @@ class OutputFile(BaseModel):
     """An output file."""
 
     model_config = _AS_FROM
-    type: str = Field(description="Name of the stem, or `video`", examples=["vocals"])
+    type: str = Field(description="Name of the stem, `video`, or `stem` for a stem file", examples=["vocals"])
     filename: str = Field(examples=["vocals.wav"])
     s3_url: str = Field(
         description="Link to the file, valid for an hour; it supports range requests", examples=[EXAMPLE_LINK]
@@ -269,6 +272,10 @@ class StatusAnswer(BaseModel):
     stems: str
     format: str
     duration: float | None = Field(description="Length of the song in seconds; null until it has been read")
+    bpm: float | None = Field(
+        None, description="Tempo in beats per minute; null until the song is done, or if it has no clear beat"
+    )
+    key: str | None = Field(None, description="Key of the song, as `bpm`", examples=["A minor"])
     created_at: float = Field(description="Unix time in seconds, like all times")
     expires_at: float = Field(description="When the session and its files are deleted")
     batch_id: str | None

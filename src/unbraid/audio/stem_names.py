@@ -13,6 +13,9 @@ MIXTURE = "mixture"
 STEM_FILE_PARTS = (DRUMS, "bass", "other", VOCALS)
 STEM_FILE_TRACKS = (MIXTURE, *STEM_FILE_PARTS)
 """Tracks of a stem file (`unbraid.audio.stem_file`) in their order."""
+STEM_FILE = "stem"
+"""Name of the stem file among the files of a song."""
+STEM_ENDING = ".stem.mp4"
 COMPLEMENT_PREFIX = "no_"
 """Prefix of a complement: `no_vocals` is the song without its vocals."""
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unbraid.audio.formats import FORMATS
+from unbraid.audio.formats import FORMATS, SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL as ALL
-from unbraid.audio.stem_names import VOCALS, single_stems
+from unbraid.audio.stem_names import STEM_FILE_PARTS, VOCALS, single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.session import Choices
@@ -32,8 +32,12 @@ _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 def stems_of(model: str) -> tuple[str, ...]:
     """Return the stems of a model in the catalogue, or of a choice such as `auto`, that can be chosen alone."""
+    return single_stems(_sources_of(model))
+
+
+def _sources_of(model: str) -> tuple[str, ...]:
     every_stem = candidates(choice=model)[0] if is_choice(model) else model
-    return single_stems(catalog()[every_stem].sources)
+    return tuple(catalog()[every_stem].sources)
 
 
 def default_stems(model: str) -> str:
@@ -99,13 +103,30 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
         raise SettingError(
             f"{choices.model} has no stem {choices.stems!r}. Choose one of {', '.join(stems)}.", "stems"
         )
-    if choices.format not in FORMATS:
+    if choices.format == STEM:
+        choices = _of_stem_file(choices)
+    elif choices.format not in FORMATS:
         raise SettingError(
-            f"There is no format {choices.format!r}. Choose one of {', '.join(FORMATS)}.", "format"
+            f"There is no format {choices.format!r}. Choose one of {', '.join(SONG_FORMATS)}.", "format"
         )
     if choices.notify is not None and not _is_address(choices.notify):
         raise SettingError("That is not an e-mail address. Write it like name@example.org.", "notify")
     return choices
+
+
+def _of_stem_file(choices: Choices) -> Choices:
+    """Return the choices of a stem file: all stems, of a model of its four. Raises SettingError."""
+    sources = _sources_of(choices.model)
+    if set(sources) != set(STEM_FILE_PARTS):
+        raise SettingError(
+            f"A stem file needs a model of {', '.join(STEM_FILE_PARTS)}; {choices.model} has {', '.join(sources)}.",
+            "format",
+        )
+    if choices.stems not in (ALL, VOCALS):
+        raise SettingError("A stem file has all stems. Leave out stems.", "stems")
+    if choices.video:
+        raise SettingError("A stem file has no pictures. Choose another format for the video.", "video")
+    return replace(choices, stems=ALL)
 
 
 def _canonical(name: str) -> str:

@@ -85,6 +85,8 @@ class Leases:
         duration_s: float,
         model_used: str,
         warnings: Sequence[str] = (),
+        bpm: float | None = None,
+        musical_key: str | None = None,
     ) -> bool:
         """Complete the session. All output files must be in the object store already."""
 
@@ -96,6 +98,8 @@ class Leases:
                 outputs=tuple(outputs),
                 duration_s=duration_s,
                 model_used=model_used,
+                bpm=bpm,
+                musical_key=musical_key,
                 warnings=tuple(warnings),
             )
 
@@ -222,9 +226,17 @@ class LeasedJob:
         return self.leases.renew_lease(self.session.id, self._worker, progress, stage, duration_s)
 
     def complete(
-        self, outputs: Sequence[Output], duration_s: float, model_used: str, warnings: Sequence[str]
+        self,
+        outputs: Sequence[Output],
+        duration_s: float,
+        model_used: str,
+        warnings: Sequence[str],
+        bpm: float | None = None,
+        musical_key: str | None = None,
     ) -> bool:
-        return self.leases.complete(self.session.id, self._worker, outputs, duration_s, model_used, warnings)
+        return self.leases.complete(
+            self.session.id, self._worker, outputs, duration_s, model_used, warnings, bpm, musical_key
+        )
 
     def fail(self, failure: Failure) -> bool:
         return self.leases.fail(self.session.id, self._worker, failure.message, failure.fault)

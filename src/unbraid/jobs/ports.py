@@ -222,7 +222,13 @@ class Lease(Protocol):
         ...
 
     def complete(
-        self, outputs: Sequence[Output], duration_s: float, model_used: str, warnings: Sequence[str]
+        self,
+        outputs: Sequence[Output],
+        duration_s: float,
+        model_used: str,
+        warnings: Sequence[str],
+        bpm: float | None = None,
+        musical_key: str | None = None,
     ) -> bool:
         """End the work with these output files, all of them stored."""
         ...

@@ -77,6 +77,8 @@ class _Attempt:
     duration_s: float = 0.0
     model_used: str = ""
     warnings: tuple[str, ...] = ()
+    bpm: float | None = None
+    musical_key: str | None = None
 
     def run(self, heartbeat: Heartbeat, scratch: Path) -> None:
         """Separate the song and store the output files. Raises UnbraidError, and other exceptions for bugs."""
@@ -98,10 +100,13 @@ class _Attempt:
             if video_file is not None:
                 self.outputs += (_output("video", video_file, result, put),)
         self.duration_s, self.model_used = result.duration_s, result.model
+        self.bpm, self.musical_key = result.bpm, result.key
 
     def complete(self) -> bool:
         """Report the results."""
-        return self.job.complete(self.outputs, self.duration_s, self.model_used, self.warnings)
+        return self.job.complete(
+            self.outputs, self.duration_s, self.model_used, self.warnings, self.bpm, self.musical_key
+        )
 
     def _separate(self, song: Path, work: Path, heartbeat: Heartbeat) -> Result:
         def downloading(done: int, total: int) -> None:

@@ -125,6 +125,10 @@ class Session:
     attempts: int = 0
     """Number of attempts that have begun."""
     model_used: str | None = None
+    bpm: float | None = None
+    """Tempo of the song in beats per minute; None: not done, or no clear beat."""
+    musical_key: str | None = None
+    """Key of the song, such as `A minor`."""
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
     error_message: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL, has_parts
 from unbraid.errors import Busy, SettingError
 from unbraid.jobs.choices import choices_of_quality, validate_choices
@@ -44,6 +45,8 @@ class StemSplits:
         """
         while True:
             parent = self.service.get(session_id, owner)
+            if parent.choices.format == STEM:
+                raise SettingError("A stem file can't be separated further. Choose another format.", "from")
             output = _stem_of(parent, stem)
             wanted = Choices(model or AUTO, ALL, parent.choices.format, notify=notify, quality=quality)
             choices = validate_choices(wanted, self.service.limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from unbraid.audio.stem_names import STEM_ENDING, STEM_FILE
 from unbraid.jobs.ports import Links
 from unbraid.jobs.session import Output, Session
 
@@ -68,7 +69,8 @@ def status_of(
         return None if key is None else links.download_url(key, link_s)
 
     def link(output: Output) -> FileLink:
-        save_as = f"{title(session)} - {output.filename}"
+        of_song = f"{title(session)}{STEM_ENDING}"
+        save_as = of_song if output.type == STEM_FILE else f"{title(session)} - {output.filename}"
         return FileLink(
             output.type,
             output.filename,

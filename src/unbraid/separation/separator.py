@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.formats import STEM
-from unbraid.audio.stem_names import ALL
+from unbraid.audio.stem_names import ALL, STEM_ENDING
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
 from unbraid.models import Model, find_model
@@ -46,7 +46,7 @@ from unbraid.separation.settings import Settings, relative_work
 from unbraid.separation.song import ArraySong, FileSong, Song
 from unbraid.separation.song_arrays import add_parts, separate_song
 from unbraid.separation.song_files import FileOptions
-from unbraid.separation.stem_files import STEM_ENDING, check_stem_file_options
+from unbraid.separation.stem_files import check_stem_file_options
 from unbraid.separation.stems import Stems, choose_parts, choose_stem_file, choose_stems
 from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.write_song import write_song

@@ -8,7 +8,7 @@ from pathlib import Path
 from unbraid.analysis import MusicAnalyser
 from unbraid.audio.formats import stem_format
 from unbraid.audio.stem_file import CHANNELS, StemFile
-from unbraid.audio.stem_names import ALL, VOCALS
+from unbraid.audio.stem_names import ALL, STEM_FILE, VOCALS
 from unbraid.errors import SettingError
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import Reporter
@@ -16,9 +16,6 @@ from unbraid.separation.song import FileSong, analyse
 from unbraid.separation.song_files import FileOptions, WrittenStems, stem_writer
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.writers import Analysed
-
-STEM_ENDING = ".stem.mp4"
-STEM_FILE = "stem"  # key of the file in Result.files
 
 
 def check_stem_file_options(options: FileOptions, stems: str, has_parts: bool, video: bool) -> None:

@@ -105,7 +105,7 @@ def check_stem_file(model: str, sources: Sequence[str]) -> None:
     if set(sources) != set(STEM_FILE_PARTS):
         raise SettingError(
             f"A stem file needs a model of {', '.join(STEM_FILE_PARTS[:-1])} and {STEM_FILE_PARTS[-1]}; {model} has "
-            f"{', '.join(sources)}. Choose another model, such as htdemucs or spleeter."
+            f"{', '.join(sources)}. Choose another model, such as htdemucs or spleeter_4stems."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unbraid.audio.formats import STEM
+from unbraid.audio.stem_names import STEM_ENDING
 from unbraid.audio.video import write_without
 from unbraid.separation.folders import SongFolder
 from unbraid.separation.output import StemFolder
@@ -14,7 +15,7 @@ from unbraid.separation.result import VIDEO, Result, SecondResult
 from unbraid.separation.second_passes import SecondPass, run_second_pass
 from unbraid.separation.song import FileSong
 from unbraid.separation.song_files import FileOptions, write_stems
-from unbraid.separation.stem_files import STEM_ENDING, write_stem_file
+from unbraid.separation.stem_files import write_stem_file
 from unbraid.separation.stems import StemChoice
 
 

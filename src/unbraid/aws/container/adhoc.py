@@ -97,7 +97,13 @@ class AdhocJob:
         return True
 
     def complete(
-        self, outputs: Sequence[Output], duration_s: float, model_used: str, warnings: Sequence[str]
+        self,
+        outputs: Sequence[Output],
+        duration_s: float,
+        model_used: str,
+        warnings: Sequence[str],
+        bpm: float | None = None,
+        musical_key: str | None = None,
     ) -> bool:
         self.answer = answers.success(self.invocation, outputs)
         return True
