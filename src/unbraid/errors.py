@@ -81,6 +81,10 @@ class InputError(UnbraidError):
     fault = Fault.SONG
 
 
+class NotAudio(InputError):  # noqa: N818 - named for what the file is
+    """The file has no sound that can be read: it is another kind of file, or damaged from its start."""
+
+
 class WriteProblem(StrEnum):
     """Why a file or folder can't be written."""
 

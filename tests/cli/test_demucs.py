@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.separation.known_models import SOURCES, spectral_model
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
 from unbraid.cli import running
+from unbraid.cli.demucs_records import RECORDS
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
 from unbraid.separation import Progress
@@ -56,7 +58,9 @@ def song(write_wave: WriteWave, tmp_path: Path) -> Path:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """List all files but the records in the hidden folder, which scripts don't list either."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if path.parts[0] != RECORDS)
 
 
 def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
@@ -345,7 +349,7 @@ def test_no_stem_replaces_a_song_of_the_same_command(
     assert "drums.vocals.other.wav" in files_in(folder)
 
 
-def test_older_stems_in_the_folder_of_a_song_are_a_warning(
+def test_stems_of_two_songs_are_never_mixed(
     demucs_command: Demucs, write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = write_wave(tmp_path / "a" / "x.wav", seconds=0.2)
@@ -353,11 +357,38 @@ def test_older_stems_in_the_folder_of_a_song_are_a_warning(
     for _ in range(2):
         assert demucs_command(first) == 0
         assert "warning" not in capsys.readouterr().err
-    assert demucs_command("--two-stems", "vocals", second) == 0
-    assert (
-        "x.wav: warning: shares the folder separated/known/x with older stems, perhaps of another song: bass.wav,"
-        " drums.wav, other.wav." in capsys.readouterr().err
-    )
+    for _ in range(2):
+        assert demucs_command("--two-stems", "vocals", second) == 0
+        assert (
+            "x.wav: warning: has its stems in separated/known/x (2), because separated/known/x has those of another"
+            " song." in capsys.readouterr().err
+        )
+    two = ["known/x (2)/no_vocals.wav", "known/x (2)/vocals.wav"]
+    four = [f"known/x/{stem}.wav" for stem in sorted(SOURCES)]
+    assert files_in(tmp_path / "separated") == two + four
+
+
+def test_the_same_song_again_replaces_all_its_stems(
+    demucs_command: Demucs, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demucs_command(song) == 0
+    (tmp_path / "separated/known/song.mp3/notes.txt").write_text("mine")
+    assert demucs_command("--two-stems", "vocals", "--flac", song) == 0
+    assert "warning" not in capsys.readouterr().err
+    files = [f"known/song.mp3/{name}" for name in ("no_vocals.flac", "notes.txt", "vocals.flac")]
+    assert files_in(tmp_path / "separated") == files
+
+
+def test_stems_without_a_record_are_replaced_if_none_would_stay(
+    demucs_command: Demucs, song: Path, tmp_path: Path
+) -> None:
+    assert demucs_command(song) == 0
+    shutil.rmtree(tmp_path / "separated" / RECORDS)  # as after a run of demucs itself
+    assert demucs_command(song) == 0
+    shutil.rmtree(tmp_path / "separated" / RECORDS)
+    assert demucs_command("--two-stems", "vocals", song) == 0
+    folders = {Path(name).parts[1] for name in files_in(tmp_path / "separated")}
+    assert folders == {"song.mp3", "song.mp3 (2)"}
 
 
 def test_says_which_stems_were_lowered(

@@ -12,8 +12,8 @@ from unbraid.errors import ModelError, SettingError
 
 
 def names(template: str, *songs: str, stems: tuple[str, ...] = ("vocals", "drums")) -> list[list[str]]:
-    files_of_songs = name_files(template, [Path(song) for song in songs], stems, "wav")
-    return [[str(file) for file in files] for files in files_of_songs]
+    named = name_files(template, [Path(song) for song in songs], stems, "wav")
+    return [[str(file) for file in one.files] for one in named]
 
 
 def test_fills_in_the_template_for_every_song_and_stem() -> None:

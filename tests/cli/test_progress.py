@@ -86,7 +86,7 @@ def test_shows_the_computed_one_of_overlapping_songs(
     stream = Terminal()
     drawn_during_messages = []
     monkeypatch.setattr(ordered_display, "say", lambda _: drawn_during_messages.append(drawn(stream)))
-    display = OrderedDisplay(Bar(stream, colour=False), ["one.mp3", "two.mp3"])
+    display = OrderedDisplay(Bar(stream, colour=False), 2, ["one.mp3", "two.mp3"])
     display.update("one.mp3", Progress(0.01, 50.0, 200.0, "analysing"))
     assert drawn(stream).startswith("1/2 one.mp3")
     display.update("two.mp3", Progress(0.02, 100.0, 200.0, "analysing"))
@@ -106,7 +106,7 @@ def test_shows_the_computed_one_of_overlapping_songs(
 
 def test_numbers_a_file_that_is_given_twice(fake_clock: Clock) -> None:
     stream = io.StringIO()
-    display = OrderedDisplay(Lines(stream), ["one.mp3", "one.mp3"])
+    display = OrderedDisplay(Lines(stream), 2, ["one.mp3", "one.mp3"])
     for _ in range(2):
         display.update("one.mp3", Progress(0.2, 0.0, 200.0, "separating"))
         display.finish("one.mp3", Cancelled())

@@ -12,7 +12,8 @@ from tests.audio.sounds import KINDS
 from tests.audio.tag_bytes import id3v2
 
 from unbraid.errors import OutputError
-from unbraid.separation.folders import OutputFolders, SongFolder, output_folder_name
+from unbraid.separation.folders import OutputFolders, SongFolder
+from unbraid.separation.naming import FolderNaming, output_folder_name
 from unbraid.separation.output import HiddenFolder, StemFolder
 from unbraid.separation.song_record import RECORD, checksum, read_record
 
@@ -20,7 +21,7 @@ STEMS = ("drums", "vocals")
 
 
 def folder_of(folders: OutputFolders, song: str | Path, files: Sequence[str] = ("vocals.wav",)) -> SongFolder:
-    return SongFolder(folders, Path(song), output_folder_name(song), files, STEMS)
+    return SongFolder(folders, Path(song), FolderNaming(output_folder_name(song)), files, STEMS)
 
 
 def output_folder_names(paths: Sequence[str | Path]) -> list[str]:
@@ -121,20 +122,21 @@ def test_a_folder_belongs_to_one_song(tmp_path: Path) -> None:
         assert str(warning) == (
             f"x.mp3 has its stems in {out / 'x (2)'}, because {out / 'x'} has those of another song."
         )
-        assert separate(out, first).warnings == ()
+        assert separate(out, first, ["drums.wav", "vocals.wav"]).warnings == ()
     assert contents(out / "x") == {"drums.wav": "A", "vocals.wav": "A"}
     assert contents(out / "x (2)") == {"vocals.wav": "B"}
     assert sorted(path.name for path in out.iterdir()) == ["x", "x (2)"]
 
 
-def test_other_stems_of_the_same_song_are_added_to_its_folder(tmp_path: Path) -> None:
+def test_the_same_song_again_replaces_all_its_files_and_no_others(tmp_path: Path) -> None:
     song, out = write(tmp_path / "x.mp3"), tmp_path / "out"
     separate(out, song, ["drums.wav", "vocals.wav"])
+    write(out / "x" / "notes.txt", "mine")
     separate(out, song, ["vocals.mp3"])
-    assert list(contents(out / "x")) == ["drums.wav", "vocals.mp3", "vocals.wav"]
-    record = read_record(out / "x")
+    assert list(contents(out / "x")) == ["notes.txt", "vocals.mp3"]
+    record = read_record(out / "x" / RECORD)
     assert record is not None
-    assert record.files == ("drums.wav", "vocals.mp3", "vocals.wav")
+    assert record.files == {"vocals.mp3": 4}
 
 
 def test_a_moved_or_copied_song_keeps_its_folder(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_a_folder_without_a_record_is_not_used_if_it_has_stems(file: str, name: 
 @pytest.mark.parametrize("record", ["", "[]", "{}", '{"sha256": 1, "files": []}', "\udcff"])
 def test_a_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
     (tmp_path / RECORD).write_bytes(record.encode("utf-8", "surrogateescape"))
-    assert read_record(tmp_path) is None
+    assert read_record(tmp_path / RECORD) is None
 
 
 def test_another_process_that_was_faster_keeps_its_folder(tmp_path: Path) -> None:

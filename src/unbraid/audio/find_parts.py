@@ -11,7 +11,7 @@ from unbraid.audio.file_view import FilePart
 from unbraid.audio.ogg_headers import with_header_of
 from unbraid.audio.open_part import open_part
 from unbraid.audio.parts import split
-from unbraid.errors import InputError, SettingError
+from unbraid.errors import InputError, NotAudio, SettingError
 from unbraid.files.oserrors import read_cause
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _check_readable(path: str | PathLike[str], name: str) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("is not a regular file. Save the audio to a file first.", subject=name)
         if status.st_size == 0:
-            raise InputError("is empty (0 bytes). Copy or download it again.", subject=name)
+            raise NotAudio("is empty (0 bytes). Copy or download it again.", subject=name)
         with Path(path).open("rb"):
             pass
     except (FileNotFoundError, NotADirectoryError) as error:

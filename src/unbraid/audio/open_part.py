@@ -12,7 +12,7 @@ from av.stream import Disposition
 
 from unbraid.audio.file_view import FilePart
 from unbraid.audio.parts import without_outer_tags, without_tags
-from unbraid.errors import InputError, SettingError
+from unbraid.errors import InputError, NotAudio, SettingError
 from unbraid.out_of_memory import probe_memory
 
 # Only these demultiplexers may open an input. Playlists and scripts (HLS, DASH, concat) are excluded: they name further
@@ -79,7 +79,7 @@ def open_part(part: FilePart, stream: int | None, is_plain_pcm: bool = False) ->
             error, MemoryError
         ):  # FFmpeg also raises it for a damaged size, such as 2**31 times in an MP4
             probe_memory(_MEMORY_TO_OPEN)
-        raise InputError(
+        raise NotAudio(
             "can't be read as audio: it is damaged or not an audio file. Try to play it, or convert it to WAV.",
             subject=name,
         ) from error
@@ -140,7 +140,7 @@ def _choose(container: InputContainer, stream: int | None, name: str) -> AudioSt
                 "has audio in a codec that isn't supported. Convert it to WAV or FLAC.", subject=name
             )
         what = "only pictures" if container.streams.video else "nothing that can be played"
-        raise InputError(f"has no audio, {what}. Choose a file with audio.", subject=name)
+        raise NotAudio(f"has no audio, {what}. Choose a file with audio.", subject=name)
     if stream is None:
         chosen = min(sounds, key=_rank)
     elif 0 <= stream < len(container.streams.audio):

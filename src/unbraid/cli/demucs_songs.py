@@ -6,14 +6,16 @@ import argparse
 import math
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from unbraid.audio.formats import FORMATS, output_format
+from unbraid.audio.formats import output_format
 from unbraid.cli.demucs_models import choose_model
-from unbraid.cli.demucs_names import file_format, name_files
+from unbraid.cli.demucs_names import NamedFiles, file_format, name_files
+from unbraid.cli.demucs_records import DemucsRecords, RecordUpdate
 from unbraid.cli.demucs_stems import Encoding, encode_stems, move_files
 from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
@@ -25,6 +27,7 @@ from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation import Progress, Result, Separator
 from unbraid.separation.folders import file_ids, refuse_song
 from unbraid.separation.output import HiddenFolder
+from unbraid.separation.song_record import SongSound
 
 # Share of a song's work that separation takes; the rest is encoding.
 SEPARATED = 0.95
@@ -50,15 +53,17 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     extension = "mp3" if arguments.mp3 else "flac" if arguments.flac else "wav"
     songs: Sequence[Path] = arguments.tracks
     out: Path = arguments.out / choice.folder
-    files = name_files(arguments.filename, songs, tuple(names.values()), extension)
+    records = DemucsRecords(arguments.out, choice.folder)
+    is_free = partial(records.is_free, own_folder="{track}" in str(Path(arguments.filename).parent))
+    named = name_files(arguments.filename, songs, tuple(names.values()), extension, is_free)
     if arguments.verbose:
         say(_description(separator, arguments))
-    shown = OrderedDisplay(display, songs)
+    shown = OrderedDisplay(display, len(songs), songs)
 
     def separated(song: str | os.PathLike[str], progress: Progress) -> None:
         shown.update(song, replace(progress, fraction=SEPARATED * progress.fraction))
 
-    refused = _refused(songs, out, files)
+    refused = _refused(songs, out, named)
     failures = 0
     # The template may spread the stems over several folders: `move_files` publishes them.
     with HiddenFolder(out) as folder:
@@ -75,17 +80,19 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
             cancel=stop,
         )
         with closing(outcomes):
-            for song, error, targets in zip(songs, refused, files, strict=True):
+            for song, error, one in zip(songs, refused, named, strict=True):
+                sound = SongSound(song)
                 outcome = error or next(outcomes)[1]
                 if isinstance(outcome, Result):
-                    places = {stem: out / target for stem, target in zip(names, targets, strict=True)}
-                    older = _older_stems(arguments.filename, places.values())
+                    places = {stem: out / target for stem, target in zip(names, one.files, strict=True)}
+                    update = RecordUpdate(records, records.place(one.common), sound, places.values())
                     with separator.clock.measure() as timer:
-                        outcome = _encode(Path(song), outcome, places, encoding, shown, stop)
+                        outcome = _encode(Path(song), outcome, places, encoding, shown, stop, update)
                     if isinstance(outcome, Result):
                         outcome = replace(outcome, seconds=outcome.seconds + timer.seconds)
-                    if isinstance(outcome, Result) and older:
-                        outcome = replace(outcome, warnings=(*outcome.warnings, _shared(song, older)))
+                    if isinstance(outcome, Result) and one.avoided:
+                        warning = _avoided(song, out / one.common, out / one.avoided)
+                        outcome = replace(outcome, warnings=(*outcome.warnings, warning))
                 if isinstance(outcome, OutputError) and (outcome.path or out).is_relative_to(folder.stems):
                     outcome = outcome.moved_to(out)  # the hidden folder means nothing to the user
                 shown.finish(song, outcome)
@@ -93,13 +100,13 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     return failures
 
 
-def _refused(songs: Sequence[Path], out: Path, files: Sequence[tuple[Path, ...]]) -> list[OutputError | None]:
+def _refused(songs: Sequence[Path], out: Path, named: Sequence[NamedFiles]) -> list[OutputError | None]:
     """Return the error of each song whose files would replace one of the songs, None for the others."""
     ids = file_ids(songs)
     errors: list[OutputError | None] = []
-    for targets in files:
+    for one in named:
         try:
-            for target in targets:
+            for target in one.files:
                 refuse_song(out / target, ids)
             errors.append(None)
         except OutputError as error:
@@ -107,24 +114,9 @@ def _refused(songs: Sequence[Path], out: Path, files: Sequence[tuple[Path, ...]]
     return errors
 
 
-def _older_stems(template: str, targets: Collection[Path]) -> list[Path]:
-    """Return the stems beside `targets` that won't be replaced, if `template` gives each song its own folder."""
-    if "{track}" not in str(Path(template).parent):
-        return []
-    return [
-        path
-        for folder in sorted({target.parent for target in targets})
-        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
-        if file_format(path) in FORMATS and path not in targets
-    ]
-
-
-def _shared(song: Path, older: Sequence[Path]) -> SongWarning:
-    """Return the warning that older stems, which may be those of another song, are in the folder of `song`."""
-    names = ", ".join(path.name for path in older)
-    return SongWarning(
-        song.name, f"shares the folder {older[0].parent} with older stems, perhaps of another song: {names}."
-    )
+def _avoided(song: Path, place: Path, avoided: Path) -> SongWarning:
+    """Return the warning that the stems of `song` are in `place`."""
+    return SongWarning(song.name, f"has its stems in {place}, because {avoided} has those of another song.")
 
 
 def _lowered(song: Path, files: Sequence[Path], gains: Sequence[float]) -> list[SongWarning]:
@@ -202,6 +194,7 @@ def _encode(
     encoding: Encoding,
     shown: OrderedDisplay,
     stop: Stop,
+    record: RecordUpdate,
 ) -> Result | UnbraidError:
     """Encode the float WAV files of `separated` into `targets` (stem -> file), and remove their folder.
 
@@ -226,7 +219,7 @@ def _encode(
         with report_out_of_memory():
             gains = encode_stems([separated.files[stem] for stem in targets], encoded, song, encoding, report)
             check()
-            move_files(encoded, files)
+            move_files(encoded, files, record)
     except UnbraidError as error:
         return error
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import subtypes
 from unbraid.audio.probe import probe
 from unbraid.cli.demucs_names import file_format
+from unbraid.cli.demucs_records import RecordUpdate
 from unbraid.errors import OutputError, WriteProblem
-from unbraid.files.move_all import move_all
+from unbraid.files.move_all import make_folder, move_all
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
 from unbraid.separation.stems import CLAMP, rescale_gain
@@ -102,10 +103,10 @@ def _gain(stem: Path) -> float:
         return rescale_gain(max(float(np.abs(block).max()) for block in decoder))
 
 
-def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
+def move_files(files: Sequence[Path], targets: Sequence[Path], record: RecordUpdate | None = None) -> None:
     """Move all `files` to `targets`, replacing older files, or none of them. Targets may be on other disks.
 
-    Raises OutputError.
+    Other files of an earlier run on the song in `record` are removed. Raises OutputError.
     """
     for target in targets:
         if target.is_dir():
@@ -120,7 +121,7 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
         hidden = {}
         for parent in parents:
             with report_output_errors(parent):
-                _make(parent, undo)
+                make_folder(parent, undo)
                 hidden[parent] = WorkFolder(parent)
                 stack.callback(hidden[parent].remove)
         # Moving to another disk copies, which may fail. So copy next to the targets first, then rename.
@@ -128,17 +129,9 @@ def move_files(files: Sequence[Path], targets: Sequence[Path]) -> None:
         for file, copy in zip(files, copies, strict=True):
             with report_output_errors(copy.parent.parent):
                 shutil.move(file, copy)
-        move_all(list(zip(copies, targets, strict=True)))
+        if record:
+            record.begin()
+        move_all(list(zip(copies, targets, strict=True)), record.obsolete() if record else ())
+        if record:
+            record.finish()
         undo.pop_all()
-
-
-def _make(folder: Path, undo: ExitStack) -> None:
-    """Make `folder` and its missing parents. `undo` removes them again."""
-    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        path.mkdir(exist_ok=True)
-        undo.callback(_remove_empty, path)
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # another process put a file there
-        folder.rmdir()

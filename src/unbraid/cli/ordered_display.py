@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -24,30 +25,39 @@ class OrderedDisplay:
     A song is shown once its network runs. While it is only being read, it is shown if no other song is under way.
     """
 
-    def __init__(self, display: Display, songs: Sequence[Song]) -> None:
-        self._display, self._songs = display, songs
+    def __init__(self, display: Display, count: int, songs: Iterable[Song] = ()) -> None:
+        self._display, self._count = display, count
         self._lock = Lock()
+        self._waiting = deque(songs)
         self._shown, self._finished = 0, 0
         self._latest: Progress | None = None
+
+    def add(self, song: Song) -> None:
+        """Add the next song to those that aren't finished."""
+        with self._lock:
+            self._waiting.append(song)
 
     def update(self, song: Song, progress: Progress) -> None:
         """Show the progress of `song`, if it is the song to show."""
         with self._lock:
             # If the same file was given twice, the first one that isn't finished.
-            number = self._songs.index(song, self._finished) + 1
+            number = self._finished + self._waiting.index(song) + 1
             is_next = number == self._finished + 1
             if number > self._shown and (is_next or progress.stage != "analysing"):
                 self._shown = number
                 name = Path(song).name or str(song)
-                self._display.start(name, number, len(self._songs), progress.fraction)
+                self._display.start(name, number, self._count, progress.fraction)
             if number == self._shown:
                 self._latest = progress
                 self._display.update(progress)
 
-    def finish(self, song: Song, outcome: Result | UnbraidError) -> None:
-        """Print the files or the error of `song`, the next in order."""
+    def finish(self, song: Song, outcome: Result | UnbraidError, *, silent: bool = False) -> None:
+        """Print the files or the error of `song`, the next in order. `silent`: only count it."""
         with self._lock:
             self._finished += 1
+            self._waiting.popleft()
+            if silent:
+                return
             self._display.clear()
             if not isinstance(outcome, UnbraidError):
                 for warning in outcome.warnings:  # also with --quiet: sound of the song may be missing

@@ -1,17 +1,24 @@
-"""The JSON object that `unbraid separate --json` prints for each song."""
+"""The JSON object that `unbraid separate --json` prints for each song, and which files count as songs."""
 
 from __future__ import annotations
 
+import mimetypes
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from unbraid.cli.messages import message_of
-from unbraid.errors import Cancelled, UnbraidError
+from unbraid.errors import Cancelled, NotAudio, UnbraidError
 
 if TYPE_CHECKING:
     from unbraid.separation import Result
 
-DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
+DONE, SKIPPED, NOT_AUDIO, FAILED, CANCELLED = "done", "skipped", "not_audio", "failed", "cancelled"
+
+PLAYLIST = "audio/x-mpegurl"
+
+# Name of the event that ends a song, by its status.
+_EVENTS = {DONE: "finished", NOT_AUDIO: SKIPPED}
 
 
 @dataclass(frozen=True)
@@ -33,21 +40,31 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
+    OTHERS: ClassVar = (SKIPPED, NOT_AUDIO, FAILED, CANCELLED)
+    """All statuses but DONE."""
+
+    @property
+    def event(self) -> str:
+        """Name of the event: finished, skipped, failed or cancelled."""
+        return _EVENTS.get(self.status, self.status)
+
     @classmethod
-    def of(cls, song: str, outcome: Result | UnbraidError) -> Report:
-        """Report the result or the error of `song`."""
+    def of(cls, song: str, outcome: Result | UnbraidError, *, is_only: bool = False) -> Report:
+        """Report the result or the error of `song`. `is_only`: whether the user named no other file."""
         if isinstance(outcome, Cancelled):
             return cls(song, CANCELLED)
+        if isinstance(outcome, NotAudio) and not is_only and not is_named_audio(song):
+            return cls(song, NOT_AUDIO, error=message_of(outcome))
         if isinstance(outcome, UnbraidError):
             return cls(song, FAILED, error=message_of(outcome))
         return cls(
             song,
-            DONE,
+            SKIPPED if outcome.skipped else DONE,
             model=outcome.model,
             files={stem: str(path) for stem, path in outcome.files.items()},
             duration_s=round(outcome.duration_s, 6),
             seconds=round(outcome.seconds, 3),
-            realtime_factor=round(outcome.duration_s / outcome.seconds, 2),
+            realtime_factor=None if outcome.skipped else round(outcome.duration_s / outcome.seconds, 2),
             gain=round(outcome.gain, 6),
             bpm=outcome.bpm,
             key=outcome.key,
@@ -58,3 +75,9 @@ class Report:
             },
             warnings=[str(warning) for warning in outcome.warnings],
         )
+
+
+def is_named_audio(path: str) -> bool:
+    """Whether the name of a file says that it is audio or video. Such a file that can't be read is an error."""
+    kind, _ = mimetypes.guess_type(Path(path).name)
+    return kind is not None and kind.startswith(("audio/", "video/")) and kind != PLAYLIST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from contextlib import closing
 from functools import partial
@@ -14,19 +13,21 @@ from unbraid.audio.formats import SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL, VOCALS
 from unbraid.cli.djs import check_format, check_model, stems_for
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
+from unbraid.cli.events import Events
 from unbraid.cli.expected_time import line_before
+from unbraid.cli.library import add_library_options, check_name, count_songs, library_options
 from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
+from unbraid.cli.outcomes import Outcomes
 from unbraid.cli.progress import Display
-from unbraid.cli.report import Report
 from unbraid.cli.running import load_separator, run_cancellable
 from unbraid.cli.second_passes import add_option, check_passes, load_second_models
 from unbraid.cli.stopping import Stop
-from unbraid.cli.streams import StandardOutputError, write_result
-from unbraid.errors import SettingError, UnbraidError, exit_code
+from unbraid.errors import Cancelled, SettingError
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
+    from unbraid.separation.find_songs import FoundSongs
     from unbraid.separation.separator import Then
 
 
@@ -35,13 +36,16 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "separate",
         help="separate songs and write their stems",
-        description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each SONG. Stems are as long as the song "
+        description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each song. Stems are as long as the song "
         "and aligned with it to the sample. Exit codes: 0 all songs are done; 1 a song failed (the others are done); "
         "2 wrong usage.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "songs", nargs="+", metavar="SONG", help="audio or video file, in any format that FFmpeg reads"
+        "songs",
+        nargs="+",
+        metavar="PATH",
+        help="audio or video file, or a folder with such files and folders",
     )
     parser.add_argument(
         "-o",
@@ -79,11 +83,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add_option(parser)
     _add_output_options(parser.add_argument_group("output"))
+    add_library_options(parser.add_argument_group("libraries"))
     _add_separation_options(parser.add_argument_group("separation"))
     add_ensemble_options(parser.add_argument_group("ensembles"))
     messages = parser.add_argument_group("messages")
     messages.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
+    messages.add_argument(
+        "--events",
+        action="store_true",
+        help="print all events as JSON objects, such as the progress of songs",
+    )
     parser.set_defaults(run=run)
 
 
@@ -191,15 +201,30 @@ def run(arguments: argparse.Namespace) -> int:
     """Separate every song and return the exit code."""
 
     def work(display: Display, stop: Stop) -> int:
+        from unbraid.separation.find_songs import find_songs
+
+        songs = find_songs(arguments.songs, arguments.out)
+        count, first = count_songs(songs)
+        check_name(arguments.name, count)
         separator, then = _load(arguments, display, stop)
         models = [(arguments.model, separator), *((name, then[stem]) for stem, name in arguments.then)]
-        line = line_before(models, arguments.songs, arguments.stems, arguments.repo)
+        line = line_before(models, first if count == len(first) else [], arguments.stems, arguments.repo)
         if line and not arguments.quiet:
             display.clear()
             say(line)
-        codes = _separate_all(arguments, separator, then, display, stop)
-        # If all songs ended the same way, that is the exit code; otherwise some failed.
-        return codes.pop() if len(codes) == 1 else 1
+        outcomes = Outcomes(
+            OrderedDisplay(display, count),
+            Events(per_song=arguments.json, all_events=arguments.events),
+            is_only=count == 1 and songs.named == arguments.songs,
+            quiet=arguments.quiet,
+        )
+        songs.listener = outcomes.add
+        try:
+            _separate_all(arguments, separator, then, songs, outcomes, stop)
+        except Cancelled:
+            outcomes.cancel()
+            raise
+        return outcomes.end(songs.problems)
 
     return run_cancellable(work, quiet=arguments.quiet)
 
@@ -270,15 +295,16 @@ def _check_stems(arguments: argparse.Namespace, for_stems: str) -> None:
 
 
 def _separate_all(
-    arguments: argparse.Namespace, separator: Separator, then: Then, display: Display, stop: Stop
-) -> set[int]:
-    """Separate the songs, show them, and return their exit codes.
-
-    Raises Cancelled when `stop` is set, and StandardOutputError at the end if the JSON can't be printed.
-    """
-    shown = OrderedDisplay(display, arguments.songs)
-    outcomes = separator.separate_files(
-        arguments.songs,
+    arguments: argparse.Namespace,
+    separator: Separator,
+    then: Then,
+    songs: FoundSongs,
+    outcomes: Outcomes,
+    stop: Stop,
+) -> None:
+    """Separate the songs, and report them to `outcomes`. Raises Cancelled when `stop` is set."""
+    results = separator.separate_files(
+        songs,
         arguments.out,
         stems=arguments.stems,
         format=arguments.format,
@@ -288,21 +314,10 @@ def _separate_all(
         audio_stream=arguments.audio_stream,
         video=arguments.video,
         then=then,
-        progress=shown.update,
+        **library_options(arguments),
+        progress=outcomes.progress,
         cancel=stop,
     )
-    codes = set()
-    lost: StandardOutputError | None = None
-    with closing(outcomes):
-        for song, outcome in outcomes:
-            shown.finish(song, outcome)
-            if arguments.json:
-                report = Report.of(str(song), outcome)
-                try:
-                    write_result(json.dumps(vars(report), ensure_ascii=False) + "\n")
-                except StandardOutputError as error:
-                    lost = error  # but the other songs are separated
-            codes.add(exit_code(outcome) if isinstance(outcome, UnbraidError) else 0)
-    if lost:
-        raise lost
-    return codes
+    with closing(results):
+        for song, outcome in results:
+            outcomes.finish(song, outcome)

@@ -40,7 +40,10 @@ def separate_songs(
     """Separate overlapping songs. See `Separator.separate_files`."""
     cancel_all = CancelAll(cancel)
 
-    def call(song: StrPath, started: Started) -> Result | UnbraidError | None:
+    def call(song: StrPath, started: Started) -> tuple[StrPath, Result | UnbraidError | None]:
+        return song, outcome_of(song, started)
+
+    def outcome_of(song: StrPath, started: Started) -> Result | UnbraidError | None:
         def report(update: Progress) -> None:
             if update.stage != "analysing":
                 started()
@@ -55,10 +58,9 @@ def separate_songs(
         except UnbraidError as error:
             return error
 
-    songs = list(songs)
     cancelled = False
-    with closing(overlapped([partial(call, song) for song in songs], cancel_all.set)) as outcomes:
-        for song, outcome in zip(songs, outcomes, strict=True):
+    with closing(overlapped((partial(call, song) for song in songs), cancel_all.set)) as outcomes:
+        for song, outcome in outcomes:
             if outcome is None:
                 raise Cancelled
             cancelled = cancelled or isinstance(outcome, Cancelled)

@@ -9,10 +9,11 @@ from threading import Lock
 from types import TracebackType
 
 from unbraid.errors import OutputError
-from unbraid.files.move_all import move_all
+from unbraid.files.move_all import make_folder, move_all
 from unbraid.files.oserrors import report_output_errors
 from unbraid.files.workfolder import WorkFolder
 from unbraid.separation.folders import SongFolder
+from unbraid.separation.song_record import Making
 
 # Folders that this process created for stems -> number of HiddenFolders that use each. The last user removes the folder
 # if it is empty.
@@ -83,7 +84,7 @@ class HiddenFolder:
 
 
 class StemFolder(HiddenFolder):
-    """Hidden folder for the stems of a song; `publish` moves them to the song's own folder, `target`."""
+    """Hidden folder for the files of a song; `publish` moves them to the song's own folder, `target`."""
 
     def __init__(self, destination: SongFolder) -> None:
         super().__init__(destination.folders.out_dir)
@@ -95,30 +96,55 @@ class StemFolder(HiddenFolder):
         super().__enter__()
         return self
 
-    def publish(self) -> None:
-        """Move the files in `stems` into the song's folder, all or none. Older files of the same names are replaced.
+    def publish(self, making: Making | None = None) -> None:
+        """Move the files in `stems` into the song's folder, all or none. Files of an earlier run are removed.
 
-        Raises OutputError.
+        The record comes last. Until then, a record without `making` says that the files are unfinished, so that a
+        killed process leaves no files of two runs that count as done. Raises OutputError.
         """
-        while not self._publish():
+        while not self._publish(making):
             pass  # another process has created the folder meanwhile
 
-    def _publish(self) -> bool:
+    def _publish(self, making: Making | None) -> bool:
         # Choose again: since the start, another process may have put another song's stems there.
-        self.target = self._destination.choose()
-        self.warnings = self._destination.warnings()
+        song = self._destination
+        self.target = song.choose()
+        self.warnings = song.warnings()
         with report_output_errors(self.target):
-            self._destination.new_record.save(self.stems)
-            if not self.target.exists():
-                try:
-                    self.stems.rename(self.target)
-                except OSError as error:
-                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                        return False
-                    raise
-                return True
-        move_all([(path, self.target / path.name) for path in sorted(self.stems.iterdir())])
+            song.new_record(making, self.stems).save(record := self.spool("record.json"))
+            if song.naming.is_own and not self.target.exists():
+                return self._publish_folder(record)
+            song.unfinished_record().save(unfinished := self.spool("unfinished.json"))
+        moves = [(self.stems / name, song.place(name)) for name in song.files]
+        move_all(
+            [(unfinished, song.record_path), *moves, (record, song.record_path)], obsolete=song.obsolete()
+        )
+        return True
+
+    def _publish_folder(self, record: Path) -> bool:
+        """Move all files at once, as a new folder. Return False if there is one meanwhile. Raises OSError."""
+        song = self._destination
+        new = self.spool("new")
+        places = {self.stems / name: new / song.place(name).relative_to(self.target) for name in song.files}
+        places[record] = new / song.record_path.name
+        for hidden, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            hidden.rename(place)
+        with ExitStack() as undo:
+            try:
+                make_folder(self.target.parent, undo)
+                new.rename(self.target)
+            except OSError as error:
+                for hidden, place in places.items():
+                    place.rename(hidden)
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return False
+                raise
+            undo.pop_all()
         return True
 
     def _public(self, path: Path) -> Path:
+        """See HiddenFolder."""
+        if path.parent == self.stems and path.name in self._destination.files:
+            return self._destination.place(path.name)
         return self.target / path.name if path.parent == self.stems else self._out_dir

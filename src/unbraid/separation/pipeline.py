@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from unbraid.separation.estimates import Estimates
 from unbraid.separation.network import NetworkCache
 from unbraid.separation.overlap import MixtureBuffer
 from unbraid.separation.progress import Reporter
+from unbraid.separation.recipe import model_version
 from unbraid.separation.settings import Plan
 from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
@@ -53,7 +55,7 @@ class Task:
         return self.analysis.samples / self.song.sample_rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pipeline:
     """A model, or an ensemble, with the runs of its networks."""
 
@@ -65,6 +67,11 @@ class Pipeline:
     def model(self) -> Model:
         """The model or the ensemble."""
         return self.plan.model
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the model, for records."""
+        return model_version(self.model)
 
     def separate(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, and finish the writer."""

@@ -54,6 +54,8 @@ class Result:
     """Factor that all stems were multiplied by to prevent clipping; 1 if none would clip."""
     then: dict[str, SecondResult] = field(default_factory=dict)
     """The stems that were separated further."""
+    skipped: bool = False
+    """Whether the song was skipped because these files were there already. `seconds` is 0 then."""
     music: Music = field(default_factory=Music)
     """Tempo, beats and key, heard in the stems. The tags of the song may have others."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
@@ -15,23 +16,28 @@ from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL, STEM_ENDING
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
+from unbraid.files.workfolder import clear_abandoned
 from unbraid.models import Model, find_model
 from unbraid.models.ensemble import Weights, adjusted
 from unbraid.models.expected import check_together
 from unbraid.models.find import at_quality_in, models_in, repo_of
 from unbraid.models.questions import BALANCED
 from unbraid.separation.batch import separate_songs
-from unbraid.separation.folders import (
-    OutputFolders,
-    SongFolder,
-    StrPath,
+from unbraid.separation.find_songs import FoundSong, FoundSongs
+from unbraid.separation.folders import REPLACE, SKIP, Existing, OutputFolders, SongFolder, StrPath
+from unbraid.separation.name_template import NameTemplate, name_by
+from unbraid.separation.naming import (
+    FolderNaming,
+    Naming,
     check_folder_name,
+    check_subfolder,
     output_folder_name,
 )
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.numbers import whole_number
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import CancelToken, Progress, ProgressCallback
+from unbraid.separation.recipe import recipe_of
 from unbraid.separation.result import Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.second_passes import (
@@ -49,7 +55,7 @@ from unbraid.separation.song_files import FileOptions
 from unbraid.separation.stem_files import check_stem_file_options
 from unbraid.separation.stems import Stems, choose_parts, choose_stem_file, choose_stems
 from unbraid.separation.work_clock import WorkClock
-from unbraid.separation.write_song import write_song
+from unbraid.separation.write_song import skipped, write_song
 
 Then = Mapping[str, "Separator | str | PathLike[str]"]
 """Second models by the stem that each separates further."""
@@ -226,18 +232,21 @@ class Separator:
         channels: int | None = None,
         clip_mode: str | None = None,
         name: str | None = None,
+        template: str | NameTemplate | None = None,
+        subfolder: str | PathLike[str] | None = None,
         audio_stream: int | None = None,
         video: bool = False,
         parts_of: str | None = None,
         then: Then | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
+        existing: Existing = REPLACE,
         folders: OutputFolders | None = None,
     ) -> Result:
         """Separate a song and write `out_dir/NAME/STEM.FORMAT`. Memory does not grow with the song's length.
 
         All files appear together at the end. After an error or a cancellation, there are none. A folder belongs to one
-        song: separating that song again replaces its stems, and another song gets `NAME (2)`, with a warning. The file
+        song: separating that song again replaces its files, and another song gets `NAME (2)`, with a warning. The file
         `.unbraid.json` in the folder identifies the song. A file that would replace the song itself is an OutputError.
 
         Args:
@@ -255,6 +264,8 @@ class Separator:
                 up), `clamp`, or `none` (the format clips them; float WAV keeps them). None: `none` if the song gives
                 the stems float samples, or else `rescale`.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
+            template: names of the files instead, such as `{artist} - {title}/{stem}`; see docs/cli.md.
+            subfolder: folder below `out_dir` for the song's folder, a relative path; {folder} in a template.
             audio_stream: number of the file's audio stream, from 0; None: the one marked default, or else the first.
             parts_of: name of the stem that the song is. It is separated into the same files as by `then` in the song's
                 separation: all stems, named `STEM.PART`. Leave out `stems`, `complement`, `video` and `then`.
@@ -263,6 +274,9 @@ class Separator:
                 over sound, that is the part `rest`. The parts equal those of a separation of the stem's file, before
                 lossy coding, with the same options.
             video: also write the song's video with the accompaniment as its sound, as `files["video"]` of the result.
+            existing: what to do with a song that has files in `out_dir` already. `replace`: replace all of them.
+                `skip`: return them as a Result with `skipped`, if the same model and options made them; otherwise
+                replace them. `rename`: keep them, and use the next free `NAME (2)`.
             folders: the folders of songs that are separated together; see `separate_files`.
 
         Raises InputError, OutputError, SettingError, Cancelled.
@@ -280,17 +294,36 @@ class Separator:
         passes = self._second_passes(then, choice.names)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
-        name = output_folder_name(song) if name is None else check_folder_name(name)
+        folder = check_subfolder(subfolder)
+        naming: Naming
+        if template is not None:
+            naming = name_by(template, Path(song), folder, self.model.name, audio_stream)
+        else:
+            name = output_folder_name(song) if name is None else check_folder_name(name)
+            naming = FolderNaming(name, folder)
         names = [
             *(prefix + stem for stem in choice.names),
             *(part for second in passes for part in second.names),
         ]
-        written = [name + STEM_ENDING] if format == STEM else [f"{stem}.{format}" for stem in names]
+        own_name = output_folder_name(song) if name is None else name
+        written = [own_name + STEM_ENDING] if format == STEM else [f"{stem}.{format}" for stem in names]
+        naming.check(written)
+        recipe = recipe_of(
+            self._pipeline,
+            stems=names,
+            complement=choice.complement,
+            **asdict(options),
+            audio_stream=audio_stream,
+            video=video or None,
+            then={one.stem: asdict(recipe_of(one.pipeline)) for one in passes} or None,
+        )
+        folders = folders or OutputFolders(Path(out_dir), [song])
+        destination = SongFolder(folders, Path(song), naming, written, self.sources, existing)
+        if existing == SKIP and (making := destination.find_done(recipe)):
+            return skipped(making, destination)
         if video:
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
-        folders = folders or OutputFolders(Path(out_dir), [song])
-        destination = SongFolder(folders, Path(song), name, written, self.sources)
         return write_song(
             self._pipeline,
             source,
@@ -298,6 +331,7 @@ class Separator:
             options,
             destination,
             list(split_reporters(self.model, passes, stems != ALL and format != STEM, progress, cancel)),
+            recipe=recipe,
             prefix=prefix,
             passes=passes,
             video=video,
@@ -338,17 +372,28 @@ class Separator:
         replace one of the songs is an OutputError. `options` are the other options of `separate_to_files`. A song that
         runs out of memory yields an UnbraidError.
 
+        `songs` may be the result of `find_songs`, which searches folders while songs are separated. `out_dir` then gets
+        the same folders. A file that isn't audio yields the error NotAudio.
+
         `progress` receives the song and its Progress, in worker threads: reports of two songs may alternate.
 
         When `cancel` is set, each unfinished song that has started is yielded with Cancelled, and then Cancelled is
         raised. Closing the generator early cancels these songs too.
         """
-        songs = list(songs)
-        folders = OutputFolders(Path(out_dir), songs)
+        clear_abandoned(Path(out_dir))  # of a process that was killed
+        if not isinstance(songs, FoundSongs):
+            songs = list(songs)
+        folders = OutputFolders(Path(out_dir), songs.named if isinstance(songs, FoundSongs) else songs)
 
         def separate(song: StrPath, progress: ProgressCallback, cancel: CancelToken) -> Result:
             return self.separate_to_files(
-                song, out_dir, folders=folders, progress=progress, cancel=cancel, **options
+                song,
+                out_dir,
+                subfolder=song.folder if isinstance(song, FoundSong) else None,
+                folders=folders,
+                progress=progress,
+                cancel=cancel,
+                **options,
             )
 
         yield from separate_songs(separate, songs, progress, cancel)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from unbraid.audio.formats import STEM
-from unbraid.audio.stem_names import STEM_ENDING
 from unbraid.audio.video import write_without
 from unbraid.separation.folders import SongFolder
 from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import Reporter
+from unbraid.separation.recipe import Recipe
 from unbraid.separation.result import VIDEO, Result, SecondResult
 from unbraid.separation.second_passes import SecondPass, run_second_pass
 from unbraid.separation.song import FileSong
 from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.song_record import Making
 from unbraid.separation.stem_files import write_stem_file
 from unbraid.separation.stems import StemChoice
 
@@ -27,6 +29,7 @@ def write_song(
     destination: SongFolder,
     reporters: Sequence[Reporter],
     *,
+    recipe: Recipe,
     prefix: str = "",
     passes: Sequence[SecondPass] = (),
     video: bool = False,
@@ -41,7 +44,7 @@ def write_song(
         # A second pass reads the stem before lossy coding.
         copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
         if options.format == STEM:
-            path = folder.stems / (destination.name + STEM_ENDING)
+            path = folder.stems / destination.files[0]
             spools = folder.spool("sums.f32"), folder.spool("stems.f32")
             first = write_stem_file(pipeline, song, choice, options, path, spools, reporter)
         else:
@@ -63,9 +66,12 @@ def write_song(
             then[second.stem] = SecondResult(second.pipeline.model.name, parts.gain)
         reporter.check()
         destination.files = [path.name for path in files.values()]
-        folder.publish()
+        places = {stem: path.name for stem, path in files.items()}
+        named = {stem: asdict(second) for stem, second in then.items()}
+        making = Making(recipe, places, first.duration_s, first.sample_rate, first.gain, named)
+        folder.publish(making)
     return Result(
-        files={stem: folder.target / path.name for stem, path in files.items()},
+        files={stem: destination.place(name) for stem, name in places.items()},
         duration_s=first.duration_s,
         sample_rate=first.sample_rate,
         warnings=(*warnings, *folder.warnings),
@@ -74,4 +80,19 @@ def write_song(
         gain=first.gain,
         then=then,
         music=first.music,
+    )
+
+
+def skipped(making: Making, destination: SongFolder) -> Result:
+    """Return the result of a song whose files are there already."""
+    return Result(
+        files={stem: destination.place(name) for stem, name in making.stems.items()},
+        duration_s=making.duration_s,
+        sample_rate=making.sample_rate,
+        warnings=(),
+        seconds=0.0,
+        model=making.recipe.model,
+        gain=making.gain,
+        then={stem: SecondResult(**second) for stem, second in making.then.items()},
+        skipped=True,
     )
