@@ -11,6 +11,7 @@ from unbraid.api.problems import Problem
 from unbraid.audio.formats import FORMATS, SONG_FORMATS
 from unbraid.errors import UnbraidError
 from unbraid.jobs.choices import default_stems
+from unbraid.jobs.notify import LONGEST_URL
 from unbraid.jobs.session import Choices, State
 from unbraid.models.questions import QUALITIES
 
@@ -138,7 +139,9 @@ class ChoicesFields(BaseModel):
         description="File format of the stems; default `wav`. `stem`: one stem file for DJ software, of all stems",
     )
     notify: str | None = Field(
-        None, max_length=254, description="E-mail address to notify when the song is done or has failed"
+        None,
+        max_length=LONGEST_URL,
+        description="E-mail address, or https:// URL of a webhook, to notify when the song is done or has failed",
     )
     video: bool | None = Field(None, description="Also write the video, with the accompaniment as its sound")
 

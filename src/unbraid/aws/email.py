@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from unbraid.aws import clients
 from unbraid.jobs.email import compose
+from unbraid.jobs.notify import email_address
 from unbraid.jobs.session import Session
 
 # RFC 5322 line ends, and only 7-bit characters, which every mail server forwards unchanged.
@@ -46,9 +47,10 @@ class Emails:
                 self._publish(self._topic, session)
             except (BotoCoreError, ClientError) as error:
                 log.warning("the end of a song can't be published: %s", clients.reason(error))
-        if self._sender is not None and session.choices.notify:
+        address = email_address(session.choices)
+        if self._sender is not None and address:
             try:
-                self._send(session.choices.notify, self._sender, session)
+                self._send(address, self._sender, session)
             except (BotoCoreError, ClientError, ValueError) as error:
                 # A metric filter of the log counts these (infra/notifications.py): the container has no other metrics.
                 log.error("an e-mail can't be sent: %s", clients.reason(error), extra={"event": NOT_SENT})

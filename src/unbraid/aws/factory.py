@@ -13,9 +13,10 @@ from unbraid.aws.settings import Settings
 from unbraid.environment import PREFIX
 from unbraid.errors import SettingError
 from unbraid.jobs.available import AvailableModels
-from unbraid.jobs.ports import Dispatcher
+from unbraid.jobs.ports import Dispatcher, Notifier
 from unbraid.jobs.sessions import Sessions
 from unbraid.models.catalog import catalog
+from unbraid.webhooks.notifier import Webhooks
 
 
 def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
@@ -29,10 +30,18 @@ def open_sessions(settings: Settings, scratch: Path | None = None) -> Sessions:
         DynamoStore(settings.table),
         S3Store(settings.bucket, scratch),
         _dispatcher(settings, settings.bucket),
-        Emails(settings.topic, settings.sender, settings.site),
+        _notifier(settings),
         settings.limits,
         available=AvailableModels(settings.models or catalog()),
     )
+
+
+def _notifier(settings: Settings) -> Notifier:
+    emails = Emails(settings.topic, settings.sender, settings.site)
+    if settings.webhook_secret is None:
+        return emails
+    secret = settings.webhook_secret.get_secret_value()
+    return Webhooks(secret, emails, allow_private=settings.webhook_private)
 
 
 def _dispatcher(settings: Settings, bucket: str) -> Dispatcher:

@@ -20,7 +20,6 @@ from unbraid.api import owners
 from unbraid.api.addresses import network_of
 from unbraid.api.answers import sign_in_answer
 from unbraid.api.call import Features
-from unbraid.api.email import notification_address
 from unbraid.api.problems import (
     BUSY,
     INTERNAL_ERROR,
@@ -41,6 +40,7 @@ from unbraid.aws import handlers
 from unbraid.aws.addresses import address_of
 from unbraid.aws.handlers import Event, Handler, logger
 from unbraid.errors import UnbraidError
+from unbraid.jobs.notify import requested_notification
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices
 from unbraid.jobs.status import Status
@@ -77,7 +77,7 @@ class FunctionCall:
         settings = handlers.settings()
         return Features(
             sign_in=sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, SCOPES),
-            email=settings.sends_mail,
+            email=settings.notify_rights.sends_email,
             mixes=False,
             events=settings.socket_url,
             wakes=settings.endpoint is not None,  # its instances shut down while the queue is empty
@@ -111,8 +111,7 @@ class FunctionCall:
         return None
 
     def check_email(self, choices: Choices | None, songs: int) -> None:
-        settings = handlers.settings()
-        notification_address(choices, configured=settings.sender is not None, allowed=settings.sends_mail)
+        requested_notification(choices, handlers.settings().notify_rights)
 
     def count_started(self, songs: int) -> None:
         handlers.count("SongsAsked", songs)

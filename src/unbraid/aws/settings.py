@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from unbraid.environment import PREFIX, Names, Seconds
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import DAY, HOUR, Limits
+from unbraid.jobs.notify import NotifyRights
 
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
 
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     """ARN of the topic for the end of songs."""
     sender: str | None = None
     """Sender address of e-mails; None: no e-mails."""
+    webhook_secret: SecretStr | None = Field(default=None, min_length=16)
+    """Signs webhooks; None: no webhooks."""
+    webhook_private: bool = False
+    """Whether webhooks may go to addresses that aren't public."""
 
     # Spending limit: see unbraid.aws.spending
     at_most_usd: float | None = Field(default=None, gt=0)
@@ -122,6 +127,6 @@ class Settings(BaseSettings):
         return self.oidc_issuer is not None
 
     @property
-    def sends_mail(self) -> bool:
-        """Whether users may request e-mails. Strangers may not: they could have e-mails sent to any address."""
-        return self.sender is not None and self.signs_in
+    def notify_rights(self) -> NotifyRights:
+        """Which notifications users may request. Strangers may not: they could have e-mails sent to any address."""
+        return NotifyRights(self.sender is not None, self.webhook_secret is not None, self.signs_in)

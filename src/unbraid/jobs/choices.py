@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from unbraid.audio.stem_names import ALL as ALL
 from unbraid.audio.stem_names import STEM_FILE_PARTS, VOCALS, single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
+from unbraid.jobs.notify import is_email, is_webhook
 from unbraid.jobs.session import Choices
 from unbraid.models.auto import AUTO, ORDERS, at_quality, candidates, is_choice
 from unbraid.models.catalog import catalog, find_entry
@@ -23,11 +23,8 @@ from unbraid.models.questions import (
     writes_all,
 )
 
-# Catches typing errors and line breaks. Only the mail server knows whether an address exists.
-_ADDRESS = re.compile(r"[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+")
 _NO_MODEL = "UNBRAID_MODELS lists no model. Unset it to allow all."
 MOST_LISTED = 12  # names in a message
-_ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 
 
 def stems_of(model: str) -> tuple[str, ...]:
@@ -109,8 +106,12 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
         raise SettingError(
             f"There is no format {choices.format!r}. Choose one of {', '.join(SONG_FORMATS)}.", "format"
         )
-    if choices.notify is not None and not _is_address(choices.notify):
-        raise SettingError("That is not an e-mail address. Write it like name@example.org.", "notify")
+    if choices.notify is not None and not is_email(choices.notify) and not is_webhook(choices.notify):
+        raise SettingError(
+            "That is neither an e-mail address, such as name@example.org, nor an address of a webhook, such as "
+            "https://example.org/done.",
+            "notify",
+        )
     return choices
 
 
@@ -141,7 +142,3 @@ def _without_quality(name: str) -> str:
     """Return the word of a question without its quality: `karaoke` for `karaoke:best`; other names stay."""
     found = find_question(name)
     return name if found is None else found[0].word
-
-
-def _is_address(text: str) -> bool:
-    return len(text) <= _ADDRESS_LENGTH and text.isprintable() and _ADDRESS.fullmatch(text) is not None

@@ -185,7 +185,7 @@ class Notifier(Protocol):
     """Notifies users when their session ends."""
 
     def notify(self, session: Session) -> None:
-        """Send an e-mail to `choices.notify`, if set. Must not raise when that fails: the session is unaffected."""
+        """Notify `choices.notify`, if set. Must not raise when that fails: the session is unaffected."""
         ...
 
 

@@ -46,7 +46,7 @@ class Choices:
     video: bool = False
     """Also make a video: the pictures of the input with the accompaniment as its sound."""
     notify: str | None = None
-    """E-mail address to notify at the end."""
+    """E-mail address or URL of a webhook to notify at the end."""
     quality: str | None = None
     """`fast`, `balanced` or `best`; see `unbraid.separation.Separator`. None: balanced."""
 

@@ -7,11 +7,13 @@ from unbraid.files.oserrors import read_cause
 from unbraid.jobs.ports import Notifier
 from unbraid.jobs.session import Session
 from unbraid.jobs.sessions import Sessions
+from unbraid.local.background import Background
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links, read_secret
 from unbraid.local.mail import Mail
 from unbraid.local.settings import Settings
 from unbraid.local.sql import SqlStore
+from unbraid.webhooks.notifier import LONG_WAITS_S, Webhooks
 
 
 def open_sessions(settings: Settings) -> Sessions:
@@ -24,8 +26,17 @@ def open_sessions(settings: Settings) -> Sessions:
             f"The folder {settings.data} can't be used: {reason}. Choose another by --data."
         ) from error
     objects = FolderStore(settings.objects, links)
-    notifier: Notifier = Mail(settings) if settings.smtp_host else _NoNotifier()
-    return Sessions(SqlStore(settings.database), objects, _NoDispatcher(), notifier, settings.limits)
+    return Sessions(
+        SqlStore(settings.database), objects, _NoDispatcher(), _notifier(settings), settings.limits
+    )
+
+
+def _notifier(settings: Settings) -> Notifier:
+    mail: Notifier = Mail(settings) if settings.smtp_host else _NoNotifier()
+    if settings.webhook_secret is None:
+        return mail
+    secret = settings.webhook_secret.get_secret_value()
+    return Background(Webhooks(secret, mail, allow_private=settings.webhook_private, waits_s=LONG_WAITS_S))
 
 
 class _NoDispatcher:

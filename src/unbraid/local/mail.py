@@ -8,6 +8,7 @@ import ssl
 from email.message import EmailMessage
 
 from unbraid.jobs.email import compose
+from unbraid.jobs.notify import email_address
 from unbraid.jobs.session import Session
 from unbraid.local.settings import Settings
 
@@ -27,7 +28,7 @@ class Mail:
 
     def notify(self, session: Session) -> None:
         """Send an e-mail to `session.choices.notify`. Failures are logged, without the address."""
-        if session.choices.notify is None:
+        if email_address(session.choices) is None:
             return
         try:
             self._send(compose(session, self._sender, self._settings.public_url))

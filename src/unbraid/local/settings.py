@@ -20,6 +20,7 @@ from unbraid.environment import PREFIX, Names, Seconds, split_list
 from unbraid.errors import SettingError
 from unbraid.jobs.choices import allowed_models, ignored_models
 from unbraid.jobs.limits import Limits
+from unbraid.jobs.notify import NotifyRights
 from unbraid.urls import LOOPBACK, secure_url
 
 CORES_PER_WORKER = 4  # more cores speed up one song only a little
@@ -101,6 +102,8 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     mail_from: str | None = None
+    webhook_secret: Annotated[SecretStr, Field(min_length=16)] | None = None
+    webhook_private: bool = False
 
     @classmethod
     def load(cls, **flags: object) -> Settings:
@@ -156,10 +159,10 @@ class Settings(BaseSettings):
         return self.oidc_issuer is not None
 
     @property
-    def sends_mail(self) -> bool:
-        """Whether users may request e-mails: not if strangers can reach the app without signing in."""
+    def notify_rights(self) -> NotifyRights:
+        """Which notifications users may request: none if strangers can reach the app without signing in."""
         trusted = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
-        return self.smtp_host is not None and trusted
+        return NotifyRights(self.smtp_host is not None, self.webhook_secret is not None, trusted)
 
     @property
     def database(self) -> str | URL:

@@ -114,7 +114,7 @@ class FoundSongs(Iterable[StrPath]):
 def find_songs(paths: Iterable[StrPath], out_dir: StrPath | None = None) -> FoundSongs:
     """Return the files in `paths`, files and folders, for `Separator.separate_files`.
 
-    Folders are searched with all folders in them. Left out are hidden files, links to what is searched anyway,
+    Folders are searched with all folders in them. Left out are hidden files, links to files that are found anyway,
     `out_dir`, and stems that Unbraid wrote into the folders.
     """
     return FoundSongs(paths, out_dir)

@@ -1,4 +1,4 @@
-"""Limit the number of e-mails that a client can request."""
+"""Limit the number of e-mails and webhooks that a client can request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from starlette.exceptions import HTTPException
 
-from unbraid.api.email import notification_address
+from unbraid.jobs.notify import requested_notification
 from unbraid.jobs.session import Choices
 from unbraid.local.settings import Settings
 from unbraid.web.limits import Buckets
@@ -17,18 +17,15 @@ RATE_HZ = 1 / 60
 
 
 class EmailQuota:
-    """Count requested e-mails for each sender and for each address."""
+    """Count requested notifications for each sender and for each address or URL."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._buckets = Buckets(RATE_HZ, BURST)
 
     def take(self, choices: Choices | None, sender: str, songs: int) -> None:
-        """Take one e-mail for each song from both quotas. Raises SettingError, HTTPException 429."""
-        settings = self._settings
-        address = notification_address(
-            choices, configured=settings.smtp_host is not None, allowed=settings.sends_mail
-        )
+        """Take one for each song from both quotas. Raises SettingError, HTTPException 429."""
+        address = requested_notification(choices, self._settings.notify_rights)
         if address is None:
             return
         for key in (f"from {sender}", f"to {address.lower()}"):
@@ -36,6 +33,6 @@ class EmailQuota:
             if wait_s > 0:
                 raise HTTPException(
                     429,
-                    "Too many e-mails requested. Leave notify out, or try again later.",
+                    "Too many e-mails or webhooks requested. Leave notify out, or try again later.",
                     {"Retry-After": str(math.ceil(wait_s))},
                 )
