@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
@@ -16,6 +18,11 @@ from infra.nag import acknowledged
 from infra.names import namespace, stack_name
 from infra.rights import allow, named
 from unbraid.aws.email import NOT_SENT
+
+
+def webhook_secret(proxy_secret: str) -> str:
+    """Return the secret that signs webhooks. It stays the same as long as the stack, like `proxy_secret`."""
+    return hmac.new(proxy_secret.encode(), b"webhooks", hashlib.sha256).hexdigest()
 
 
 class Notifications(Construct):

@@ -92,6 +92,8 @@ class Settings(BaseModel):
     sign_in: bool = False
     sender: Address | None = None
     """Sender of e-mail notifications. None: no e-mail."""
+    webhooks: bool = False
+    """Whether users may request webhooks."""
     alarms: Address | None = None
     """Recipient of alarms and budget warnings. None: alarms show on the dashboard only."""
     budget: Annotated[int, Field(ge=1)] = 20
@@ -121,6 +123,8 @@ class Settings(BaseModel):
             raise ValueError("canary can't sign in: use it without sign_in")
         if self.sender is not None and not self.sign_in:
             raise ValueError("sender needs sign_in: otherwise strangers could send e-mail to any address")
+        if self.webhooks and not self.sign_in:
+            raise ValueError("webhooks needs sign_in: otherwise strangers could send requests to any server")
         return self
 
     @property

@@ -29,7 +29,7 @@ from infra.images import Images
 from infra.models import names, offered
 from infra.monitoring import Monitoring
 from infra.names import bucket_name
-from infra.notifications import Notifications
+from infra.notifications import Notifications, webhook_secret
 from infra.rights import Rights
 from infra.settings import NO_PAGE, Settings
 from infra.signin import SignIn
@@ -105,6 +105,9 @@ class UnbraidStack(Stack):
         }
         if settings.sender is not None:
             environment["UNBRAID_SENDER"] = settings.sender
+        secret = webhook_secret(proxy_secret) if settings.webhooks else None
+        if secret is not None:
+            environment["UNBRAID_WEBHOOK_SECRET"] = secret
         if issuer is not None and client is not None:
             environment |= {"UNBRAID_OIDC_ISSUER": issuer, "UNBRAID_OIDC_CLIENT_ID": client}
 
@@ -189,6 +192,7 @@ class UnbraidStack(Stack):
             People=None if sign_in is None else sign_in.pool.user_pool_id,
             Page=origin,
             ProxySecret=proxy_secret,
+            WebhookSecret=secret,
             SongsBucket=storage.bucket.bucket_name,
             SongsQueue=None if cpu is None else cpu.queue.queue_url,
             DeadLetters=dead_letters.queue_url,

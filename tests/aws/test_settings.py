@@ -36,7 +36,7 @@ def test_reads_all_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch
     settings = Settings.load()
     assert {name: getattr(settings, name) for name in values} == values
     assert settings.signs_in
-    assert settings.sends_mail
+    assert settings.notify_rights.sends_email
 
 
 def test_limits_equal_the_apps_except_for_a_longer_lease(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sends_no_email_without_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_SENDER", "songs@example.org")
-    assert not Settings.load().sends_mail
+    assert not Settings.load().notify_rights.sends_email
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ CHOICES: dict[str, dict[str, object]] = {
         "keep_warm": True,
         "sign_in": True,
         "sender": "songs@example.org",
+        "webhooks": True,
         "alarms": "me@example.org",
         "at_most_usd": 20,
     },

@@ -91,6 +91,7 @@ def test_settings_of_the_other_kind_of_machine_are_kept_for_later(tmp_path: Path
         ({"compute": "cpu", "at_most": 1}, "at_most should be 2 or more with cpu"),
         ({"at_most": 0}, "at_most: "),
         ({"canary": True, "sign_in": True}, "canary can't sign in"),
+        ({"webhooks": True}, "webhooks needs sign_in"),
         ({"at_most_usd": 0}, "at_most_usd: "),
         ({"songs_per_hour": 99}, "songs_per_hour: "),
         (

@@ -119,8 +119,8 @@ COMMON = {"bucket", "table", "connections", "topic", "site", "socket_url", "sock
         ({"compute": "gpu"}, {"endpoint"}),
         ({}, {"queue_url"}),
         (
-            {"compute": "gpu", "sign_in": True, "sender": "songs@example.org"},
-            {"endpoint", "oidc_issuer", "oidc_client_id", "sender"},
+            {"compute": "gpu", "sign_in": True, "sender": "songs@example.org", "webhooks": True},
+            {"endpoint", "oidc_issuer", "oidc_client_id", "sender", "webhook_secret"},
         ),
     ],
 )
@@ -155,13 +155,13 @@ def test_the_limit_of_songs_reaches_the_functions(synth: Synth) -> None:
 
 
 def test_the_settings_accept_the_environment(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in functions(synth(sign_in=True, sender="songs@example.org"))["process"]["Environment"][
-        "Variables"
-    ].items():
+    template = synth(sign_in=True, sender="songs@example.org", webhooks=True)
+    for name, value in functions(template)["process"]["Environment"]["Variables"].items():
         # Like CloudFormation, replace each reference by some word.
         monkeypatch.setenv(name, text(value).replace("<", "").replace(">", "").replace("::", "-"))
     settings = Settings.load()
-    assert settings.sends_mail
+    assert settings.notify_rights.sends_email
+    assert settings.notify_rights.webhooks
     assert settings.limits.models == ("auto", "fast", "lite", "spleeter", "spleeter_lite")
 
 

@@ -104,6 +104,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="songs that each user or network address may upload, and start, in an hour (default: 200)",
     )
     parser.add_argument(
+        "--webhooks",
+        action=argparse.BooleanOptionalAction,
+        help="send signed requests to users' programs when songs are done; needs --sign-in (default: no)",
+    )
+    parser.add_argument(
         "--canary",
         action=argparse.BooleanOptionalAction,
         help="separate a second of sound every hour (--compute gpu: every day), and raise an alarm if that fails "
@@ -141,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
         name: value for name, value in vars(arguments).items() if name != "run" and value not in (None, False)
     }
     # The others are actions or unset. These are choices, whose "no" overrides a saved "yes".
-    choices = ("sign_in", "cloudfront", "canary", "keep_warm")
+    choices = ("sign_in", "cloudfront", "webhooks", "canary", "keep_warm")
     options |= {name: False for name in choices if getattr(arguments, name) is False}
     if arguments.models is not None:
         # A model folder. The command runs in another folder.

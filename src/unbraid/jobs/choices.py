@@ -10,7 +10,7 @@ from unbraid.audio.stem_names import ALL as ALL
 from unbraid.audio.stem_names import STEM_FILE_PARTS, VOCALS, single_stems
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
-from unbraid.jobs.notify import is_email, is_webhook
+from unbraid.jobs.notify import check_notify
 from unbraid.jobs.session import Choices
 from unbraid.models.auto import AUTO, ORDERS, at_quality, candidates, is_choice
 from unbraid.models.catalog import catalog, find_entry
@@ -106,12 +106,8 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
         raise SettingError(
             f"There is no format {choices.format!r}. Choose one of {', '.join(SONG_FORMATS)}.", "format"
         )
-    if choices.notify is not None and not is_email(choices.notify) and not is_webhook(choices.notify):
-        raise SettingError(
-            "That is neither an e-mail address, such as name@example.org, nor an address of a webhook, such as "
-            "https://example.org/done.",
-            "notify",
-        )
+    if choices.notify is not None:
+        check_notify(choices.notify)
     return choices
 
 

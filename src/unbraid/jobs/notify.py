@@ -52,6 +52,16 @@ def is_webhook(text: str) -> bool:
         return False
 
 
+def check_notify(text: str) -> None:
+    """Raise SettingError unless `text` is an e-mail address or the URL of a webhook."""
+    if not is_email(text) and not is_webhook(text):
+        raise SettingError(
+            "That is neither an e-mail address, such as name@example.org, nor an address of a webhook, such as "
+            "https://example.org/done.",
+            "notify",
+        )
+
+
 def email_address(choices: Choices) -> str | None:
     """Return the e-mail address to notify; None: e-mail was not requested."""
     return None if choices.notify is None or is_webhook(choices.notify) else choices.notify
@@ -66,6 +76,7 @@ def requested_notification(choices: Choices | None, rights: NotifyRights) -> str
     """Return the address or URL to notify when the song has ended; None: nothing was requested. Raises SettingError."""
     if choices is None or choices.notify is None:
         return None
+    check_notify(choices.notify)
     webhook = is_webhook(choices.notify)
     what = "webhooks" if webhook else "e-mail"
     if not (rights.webhooks if webhook else rights.email):

@@ -14,7 +14,7 @@ from unbraid.jobs.session import Session
 from unbraid.webhooks.connect import PinnedConnection, PrivateAddressError
 from unbraid.webhooks.message import DELIVERY, SIGNATURE, body_of, delivery_of, signature
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0  # three attempts and their waits take 20 s, less than a Lambda function may take
 WAITS_S = (1.0, 4.0)  # between attempts where the caller waits; three attempts
 LONG_WAITS_S = (1.0, 5.0, 20.0, 60.0)  # in a thread of its own; five attempts
 HTTPS_PORT = 443

@@ -103,6 +103,21 @@ def test_sends_email_only_for_signed_in_users(workspace: Workspace, configure: C
     assert workspace.record(session_id).choices == Choices(notify="a@example.org")
 
 
+def test_sends_webhooks_only_for_signed_in_users(workspace: Workspace, configure: Configure) -> None:
+    session_id = workspace.uploaded(owner=f"user:{ISSUER} anna")
+    url = "https://example.org/done"
+    body = {"sessionId": session_id, "s3Key": workspace.record(session_id).input_key, "notify": url}
+    secret = {"webhook_secret": "a secret of the test"}
+    for settings, problem in ((secret, "signed-in users"), (SIGN_IN, "sends no webhooks")):
+        configure(**settings)
+        status, answer = call("process", "POST /process", body, claims=ANNA)
+        assert (status, answer["errors"][0]["pointer"]) == (422, "#/notify")
+        assert problem in answer["detail"]
+    configure(**SIGN_IN, **secret)
+    assert call("process", "POST /process", body, claims=ANNA)[0] == 202
+    assert workspace.record(session_id).choices == Choices(notify=url)
+
+
 @pytest.mark.parametrize(
     ("image", "used"),
     [
