@@ -163,3 +163,16 @@ def test_warnings_are_events(separate: Separate, music: Path, capsys: pytest.Cap
     (warning,) = (event for event in events(capsys) if event["event"] == "warning")
     assert warning["input"] == "music/album/a.wav"
     assert "because separated/a has those of another song" in warning["message"]
+
+
+def test_the_common_options_fit_one_screen(
+    separate: Separate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        separate("--help")
+    common, _, rest = capsys.readouterr().out.partition("\noutput:\n")
+    assert len(common.splitlines()) <= 24
+    assert all(word in common for word in ("PATH", "--out", "--model", "--stems"))
+    groups = ("libraries:", "separation:", "models:", "messages:")
+    assert all(f"\n{group}\n" in rest for group in groups)

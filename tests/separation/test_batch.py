@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import WriteWave
 from tests.separation.conftest import WriteSong, noise
 from tests.separation.known_models import SEGMENT
 
 from unbraid import Separator
 from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
-from unbraid.separation import Progress, Result
+from unbraid.separation import Progress, Result, find_songs
 
 TIMEOUT_S = 30.0
 
@@ -245,3 +246,20 @@ def test_a_song_whose_stem_would_replace_another_song_is_refused(
     outcomes = list(separator.separate_files([songs[0], vocals], tmp_path / "out"))
     assert [type(outcome) for _, outcome in outcomes] == [OutputError, Result]
     assert vocals.read_bytes() == before
+
+
+def test_songs_are_searched_while_others_are_separated(
+    model_folder: Path, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    for number in range(10):
+        write_wave(tmp_path / "music" / f"{number}.wav", 0.05)
+    found: list[object] = []
+    songs = find_songs([tmp_path / "music"])
+    songs.listener = found.append
+    outcomes = Separator(model_folder).separate_files(songs, tmp_path / "out")
+    done = 0
+    for done, (song, outcome) in enumerate(outcomes, 1):
+        assert isinstance(outcome, Result)
+        assert str(song) == str(tmp_path / "music" / f"{done - 1}.wav")
+        assert done <= len(found) <= done + 4
+    assert done == 10

@@ -16,7 +16,7 @@ Pass = tuple[str, str]
 """A stem, and the name of the model that separates it further."""
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
+def add_option(parser: argparse._ActionsContainer) -> None:
     """Declare `--then`."""
     parser.add_argument(
         "--then",

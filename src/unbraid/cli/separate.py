@@ -21,7 +21,8 @@ from unbraid.cli.ordered_display import OrderedDisplay
 from unbraid.cli.outcomes import Outcomes
 from unbraid.cli.progress import Display
 from unbraid.cli.running import load_separator, run_cancellable
-from unbraid.cli.second_passes import add_option, check_passes, load_second_models
+from unbraid.cli.second_passes import add_option as add_second_passes
+from unbraid.cli.second_passes import check_passes, load_second_models
 from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, SettingError
 
@@ -36,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "separate",
         help="separate songs and write their stems",
+        usage="%(prog)s PATH [PATH ...] [-o OUT] [-m MODEL] [options]",
         description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each song. Stems are as long as the song "
         "and aligned with it to the sample. Exit codes: 0 all songs are done; 1 a song failed (the others are done); "
         "2 wrong usage.",
@@ -65,27 +67,18 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "MODEL+MODEL combines several (default: %(default)s)",
     )
     parser.add_argument(
-        "--unverified",
-        action="store_true",
-        help="also download a model whose files have no published checksum, so that nothing proves whose they are",
-    )
-    parser.add_argument(
-        "--repo",
-        type=Path,
-        metavar="DIR",
-        help="folder of published weights (.th, .ckpt, .safetensors or .onnx, and .yaml) to load the model from",
-    )
-    parser.add_argument(
         "--stems",
         metavar="vocals|all|NAME",
         help="one stem and the rest of the song, or all stems of the model (default: vocals; all, if the model has no "
         "vocals or is a word such as four_stems)",
     )
-    add_option(parser)
     _add_output_options(parser.add_argument_group("output"))
     add_library_options(parser.add_argument_group("libraries"))
     _add_separation_options(parser.add_argument_group("separation"))
-    add_ensemble_options(parser.add_argument_group("ensembles"))
+    models = parser.add_argument_group("models")
+    _add_model_options(models)
+    add_second_passes(models)
+    add_ensemble_options(models)
     messages = parser.add_argument_group("messages")
     messages.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
@@ -95,6 +88,20 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="print all events as JSON objects, such as the progress of songs",
     )
     parser.set_defaults(run=run)
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--unverified",
+        action="store_true",
+        help="also download a model whose files have no published checksum, so that nothing proves whose they are",
+    )
+    group.add_argument(
+        "--repo",
+        type=Path,
+        metavar="DIR",
+        help="folder of published weights (.th, .ckpt, .safetensors or .onnx, and .yaml) to load the model from",
+    )
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
