@@ -110,6 +110,18 @@ def test_a_template_that_clashes_fails_before_any_work(
     assert problem in capsys.readouterr().err
 
 
+def test_names_of_several_songs_are_listed_before_any_work(
+    separate: Separate, music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert separate("music", "-o", "out", "--name", "{track}/{stem}") == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "unbraid: 1 song gets the name of another one, and a number such as (2): music/album/a.wav"
+    )
+    assert stems_below(tmp_path / "out") == ["a", "a (2)", "b", "c"]
+    assert separate("music", "-o", "out", "--name", "{folder}/{track}/{stem}", "-q") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_skips_songs_that_are_done(
     separate: Separate, music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,9 @@ import datetime
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +28,8 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     location: str | None = None
     """Where answers redirect to."""
+    drips: bool = False
+    """Whether it answers with one byte at a time, without an end."""
     arrived: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     """Path, headers in lower case, and body."""
 
@@ -41,6 +45,10 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
             receiver.arrived.append(
                 (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             )
+            with suppress(OSError):
+                while receiver.drips:
+                    self.wfile.write(b"H")
+                    time.sleep(0.02)
             self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
             if receiver.location:
                 self.send_header("Location", receiver.location)

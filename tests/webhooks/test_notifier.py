@@ -141,6 +141,17 @@ def test_an_untrusted_certificate_receives_nothing(
     assert caplog.messages == ["a webhook can't be sent: SSLCertVerificationError"]
 
 
+def test_a_server_that_never_finishes_its_answer_is_cut_off(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("unbraid.webhooks.notifier.DEADLINE_S", 0.3)
+    receiver.drips = True
+    webhooks().notify(ended_session(notify=receiver.url))
+    assert len(receiver.arrived) == 3
+    assert caplog.messages[0].startswith("a webhook can't be sent: ")
+    receiver.drips = False
+
+
 def test_email_addresses_stay_with_email(receiver: Receiver) -> None:
     mail = Mailbox()
     for notify in ("me@example.org", None, receiver.url):

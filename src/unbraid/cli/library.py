@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.expected_time import MOST_PROBED
-from unbraid.errors import SettingError
+from unbraid.cli.outcomes import MOST_NAMED
+from unbraid.cli.report import is_named_audio
+from unbraid.errors import SettingError, UnbraidError
 
 if TYPE_CHECKING:
     from unbraid.separation.find_songs import FoundSongs
@@ -37,12 +41,40 @@ def library_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"existing": arguments.existing, "template": arguments.name}
 
 
-def check_name(template: str | None, count: int) -> None:
-    """Raise SettingError if `--name` is invalid, or gives several songs the same name."""
-    from unbraid.separation.name_template import NameTemplate
+def check_name(template: str | None, songs: FoundSongs, count: int) -> str | None:
+    """Check `--name` before any work. Raises SettingError if it is invalid, or gives all songs the same name.
 
-    if template is not None and not NameTemplate(template).names_songs and count > 1:
+    Returns a line about songs that get the name of another one. It reads the tags of all songs, if the
+    template has tags.
+    """
+    from unbraid.separation.find_songs import FoundSong
+    from unbraid.separation.folders import file_key
+    from unbraid.separation.name_template import NameTemplate, name_by
+
+    if template is None:
+        return None
+    checked = NameTemplate(template)
+    if count > 1 and not checked.names_songs:
         raise SettingError(f"--name {template} gives all songs the same name. Add {{track}}.")
+    seen: set[int] = set()
+    clashes: list[str] = []
+    number = 0
+    for song in songs if count > 1 else ():
+        if not is_named_audio(str(song)):  # covers of several albums have one name
+            continue
+        folder = song.folder if isinstance(song, FoundSong) else Path()
+        with suppress(UnbraidError):  # reported when the song is separated; many files aren't songs
+            naming = name_by(checked, Path(song), folder, "")
+            key = hash(file_key(naming.folder(1) / naming.record(1)))
+            if key in seen:
+                number += 1
+                clashes += [str(song)] if number <= MOST_NAMED else []
+            seen.add(key)
+    if not number:
+        return None
+    more = ", …" if number > len(clashes) else ""
+    songs_get = "1 song gets" if number == 1 else f"{number} songs get"
+    return f"{songs_get} the name of another one, and a number such as (2): {', '.join(clashes)}{more}"
 
 
 def count_songs(songs: FoundSongs) -> tuple[int, list[str]]:

@@ -212,7 +212,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         songs = find_songs(arguments.songs, arguments.out)
         count, first = count_songs(songs)
-        check_name(arguments.name, count)
+        clashes = check_name(arguments.name, songs, count)
+        if clashes:
+            say(clashes)
         separator, then = _load(arguments, display, stop)
         models = [(arguments.model, separator), *((name, then[stem]) for stem, name in arguments.then)]
         line = line_before(models, first if count == len(first) else [], arguments.stems, arguments.repo)

@@ -11,6 +11,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+from contextlib import suppress
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -69,3 +70,8 @@ class PinnedConnection(http.client.HTTPSConnection):
                 raise
             return
         raise error
+
+    def abort(self) -> None:
+        """End the connection from another thread. A call that waits for it fails."""
+        with suppress(OSError, AttributeError):  # not connected yet, or already closed
+            self.sock.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import threading
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from unbraid.webhooks.connect import PinnedConnection, PrivateAddressError
 from unbraid.webhooks.message import DELIVERY, SIGNATURE, body_of, delivery_of, signature
 
 TIMEOUT_S = 5.0  # three attempts and their waits take 20 s, less than a Lambda function may take
+DEADLINE_S = 2 * TIMEOUT_S  # for a whole request
 WAITS_S = (1.0, 4.0)  # between attempts where the caller waits; three attempts
 LONG_WAITS_S = (1.0, 5.0, 20.0, 60.0)  # in a thread of its own; five attempts
 HTTPS_PORT = 443
@@ -79,6 +81,10 @@ class Webhooks:
             timeout_s=TIMEOUT_S,
             allow_private=self._allow_private,
         )
+        # A server that sends one byte every few seconds would never time out.
+        deadline = threading.Timer(DEADLINE_S, connection.abort)
+        deadline.daemon = True
+        deadline.start()
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             headers = {
@@ -90,4 +96,5 @@ class Webhooks:
             connection.request("POST", target, body, headers)
             return connection.getresponse().status
         finally:
+            deadline.cancel()
             connection.close()
