@@ -74,7 +74,9 @@ def read(path: Path) -> Sound:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[BrokenFile]:
-    return make_corpus(tmp_path_factory.mktemp("corpus") / "songs")
+    # The command searches folders; in Python they are an error.
+    files = make_corpus(tmp_path_factory.mktemp("corpus") / "songs")
+    return [broken for broken in files if not broken.path.is_dir()]
 
 
 @pytest.fixture(scope="module")

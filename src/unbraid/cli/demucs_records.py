@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unbraid.audio.formats import FORMATS
 from unbraid.cli.demucs_names import file_format
 from unbraid.errors import InputError
+from unbraid.files.move_all import remove_empty
 from unbraid.files.oserrors import report_output_errors
 from unbraid.separation.folders import file_key
 from unbraid.separation.song_record import SongRecord, SongSound, read_record
@@ -88,6 +90,14 @@ class RecordUpdate:
     def finish(self) -> None:
         """Say that only the new files belong to it. Raises OutputError."""
         self._save(self._names())
+
+    def cancel(self) -> None:
+        """Remove the record if it is new, because no file was written."""
+        if self._older is None:
+            with suppress(OSError):
+                self.place.unlink(missing_ok=True)
+            for folder in (self.place.parent, self.records.out / RECORDS):
+                remove_empty(folder)
 
     def _names(self) -> set[str]:
         inside = [file for file in self.targets if file.is_relative_to(self.records.folder)]

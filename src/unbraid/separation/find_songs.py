@@ -46,12 +46,12 @@ class FoundSongs(Iterable[StrPath]):
         self.listener: Callable[[StrPath], object] | None = None
         """Called with each song before it is yielded."""
         self._out = None if out_dir is None else _real(out_dir)
-        self._roots = [_real(path) for path in self.paths if Path(path).is_dir()]
+        self._roots = [_real(path) for path in self.paths if _is_folder(path)]
 
     @property
     def named(self) -> Sequence[StrPath]:
         """The files that were named, instead of found."""
-        return [path for path in self.paths if not Path(path).is_dir()]
+        return [path for path in self.paths if not _is_folder(path)]
 
     def __iter__(self) -> Iterator[StrPath]:
         for song in self._find():
@@ -63,7 +63,7 @@ class FoundSongs(Iterable[StrPath]):
         self.problems = []
         seen: set[str] = set()
         for path in self.paths:
-            if os.fspath(path) and Path(path).is_dir():
+            if _is_folder(path):
                 # `music` and `music/*` give the same folders below the output folder.
                 below = Path() if len(self.paths) == 1 else Path(Path(_real(path)).name)
                 yield from self._search(Path(path), below, seen, frozenset())
@@ -94,9 +94,9 @@ class FoundSongs(Iterable[StrPath]):
             path = folder / name
             if name.startswith(HIDDEN) or str(path) in written or self._is_elsewhere(path):
                 continue
-            if path.is_dir():
+            if _is_folder(path):
                 folders.append(path)
-            elif path.is_file():
+            elif _may_be_song(path):
                 yield FoundSong(path, below)
         for path in folders:
             if self._out is None or _real(path) != self._out:
@@ -118,6 +118,21 @@ def find_songs(paths: Iterable[StrPath], out_dir: StrPath | None = None) -> Foun
     `out_dir`, and stems that Unbraid wrote into the folders.
     """
     return FoundSongs(paths, out_dir)
+
+
+def _is_folder(path: StrPath) -> bool:
+    """Whether `path` is a folder; False if that can't be known."""
+    with suppress(OSError, ValueError):  # a name that is too long, or contains zeros
+        return bool(os.fspath(path)) and Path(path).is_dir()
+    return False
+
+
+def _may_be_song(path: Path) -> bool:
+    """Whether `path` is a regular file, or one that can't be examined, which is an error when its turn comes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def _written_in(folder: Path, names: Iterable[str]) -> frozenset[str]:
