@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_the_commands_run(
     assert "1 song was skipped" in capsys.readouterr().err
     assert stems_in(tmp_path / "stems" / "album" / "track") == ["no_vocals.wav", "vocals.wav"]
     assert stems_in(tmp_path / "named" / "Ann - Song") == ["no_vocals.wav", "vocals.wav"]
+
+
+def test_every_event_and_field_is_described(
+    separate: Separate, music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = set(re.findall(r"`(\w+)`", section("cli.md", "### Events")))
+    command = section("cli.md", "### Events").split("$ unbraid separate song.mp3 ")[1].split(" |")[0]
+    for _ in range(2):
+        assert separate(music, "--existing", "skip", command) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {event["event"] for event in events} == {"started", "progress", "finished", "skipped", "end"}
+    assert {name for event in events for name in event} <= described
+    assert {event["status"] for event in events if "status" in event} <= described
+    assert {event["event"] for event in events} <= described
 
 
 def test_the_python_code_runs(

@@ -104,7 +104,10 @@ class FoundSongs(Iterable[StrPath]):
 
     def _is_elsewhere(self, path: Path) -> bool:
         """Whether `path` is a link into a folder that is searched anyway, or into the output folder."""
-        if not path.is_symlink():
+        try:
+            if not path.is_symlink():
+                return False
+        except OSError:
             return False
         real = _real(path)
         places = [*self._roots, *([self._out] if self._out else [])]
