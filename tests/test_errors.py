@@ -92,8 +92,30 @@ def test_unknown_name_is_an_attribute_error() -> None:
         unbraid.Joiner  # noqa: B018
 
 
-def test_dir_lists_lazily_loaded_names() -> None:
-    assert {"Separator", "__version__"} <= set(dir(unbraid))
+def test_dir_lists_every_name_and_each_can_be_loaded() -> None:
+    program = (
+        "import unbraid; names = dir(unbraid); assert set(unbraid.__all__) <= set(names), names;"
+        "missing = [name for name in names if not hasattr(unbraid, name)]; assert not missing, missing;"
+        "print(*(name for name in names if not name.startswith('_')))"
+    )
+    source = str(Path(unbraid.__file__).parents[1])
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": source},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    errors = {
+        "Cancelled",
+        "InputError",
+        "ModelError",
+        "OutOfMemory",
+        "OutputError",
+        "SettingError",
+        "UnbraidError",
+    }
+    assert set(found.stdout.split()) == {"Separator", "Stems", "Result", "Progress", "SongWarning", *errors}
 
 
 def test_message_may_use_another_name_for_the_song() -> None:

@@ -38,6 +38,9 @@ from unbraid.separation import Separator
 LITE = Choices(model="lite")
 
 
+CHOSEN = Choices("lite", "no_bass,drums+bass,mix", start=-1.5, end=1.25)
+
+
 class InterruptedLeases(Leases):
     """Leases that call `on_separating` once, when the worker reports that stage."""
 
@@ -471,3 +474,39 @@ def test_parts_of_a_stem_equal_those_of_a_chain(
         assert workspace.memory.files[output.key] == chain.files[output.type].read_bytes()
         assert output.peaks_key in workspace.memory.files
         assert output.play_key in workspace.memory.files
+
+
+def test_lists_of_stems_and_a_part_equal_the_command_lines(
+    workspace: JobWorkspace, short: Path, tmp_path: Path
+) -> None:
+    session = workspace.run(workspace.lease(short, choices=CHOSEN))
+    assert (session.state, session.duration_s) == (State.COMPLETED, 0.75)
+    result = Separator("lite").separate_to_files(
+        short, tmp_path, stems=CHOSEN.stems, start=-1.5, end=1.25, name="direct"
+    )
+    assert [output.filename for output in session.outputs] == ["no_bass.wav", "drums+bass.wav", "mix.wav"]
+    for output in session.outputs:
+        assert workspace.memory.files[output.key] == result.files[output.type].read_bytes()
+        assert output.duration_s == 0.75
+
+
+def test_a_part_that_the_song_has_not_fails_in_its_words(workspace: JobWorkspace, short: Path) -> None:
+    session = workspace.run(workspace.lease(short, choices=Choices("lite", start=65.0)))
+    assert session.state == State.FAILED
+    assert session.error_message == "My Song.wav is 0:02 long, and ends before 1:05."
+
+
+def test_another_model_on_a_part_gives_that_part_of_its_stems(
+    workspace: JobWorkspace, short: Path, tmp_path: Path
+) -> None:
+    parent = workspace.run(workspace.lease(short))
+    StemSplits(workspace.service).start(parent.id, "mix", "lite", start=0.5, end=1.5)
+    part = workspace.leases.take("me")
+    assert part is not None
+    session = workspace.run(part)
+    assert (session.state, session.error_message, session.duration_s) == (State.COMPLETED, None, 1.0)
+    expected = Separator("lite").separate_to_files(short, tmp_path, stems="all", start=0.5, end=1.5).files
+    names = [output.type for output in session.outputs]
+    assert names[:4] == [f"mix.{stem}" for stem in expected]
+    for output, path in zip(session.outputs, expected.values(), strict=False):
+        assert workspace.memory.files[output.key] == path.read_bytes()

@@ -226,3 +226,30 @@ def test_records_survive_the_codec(workspace: Workspace) -> None:
         assert from_dict(to_dict(session)) == session
     older = {k: v for k, v in to_dict(part).items() if k not in ("splits", "parent", "stem")}
     assert from_dict(older) == replace(part, parent=None, stem=None)
+
+
+def test_the_song_itself_is_separated_once_more_in_part(workspace: Workspace) -> None:
+    parent = completed(workspace)
+    start = StemSplits(workspace.service).start
+    part = start(parent, "mix", "lite", start=65.0, end=95.0)
+    record = workspace.record(parent)
+    assert (part.input_key, part.file_type, part.stem) == (record.input_key, record.file_type, "mix")
+    assert part.choices == Choices("lite", "all", "wav", start=65.0, end=95.0)
+    assert start(parent, "mix", "lite", start=65.0, end=95.0).id == part.id
+    for other in ({"start": 66.0, "end": 95.0}, {"model": "htdemucs", "start": 65.0, "end": 95.0}):
+        with pytest.raises(Busy, match=r"This song is being separated with lite\. Cancel it first"):
+            start(parent, "mix", **{"model": "lite", **other})  # type: ignore[arg-type]
+    workspace.service.cleanup(part.id)
+    assert workspace.service.status(parent).splits == ()
+    # The parts are deleted, and the song isn't.
+    assert record.input_key in workspace.objects.files
+
+
+def test_only_a_whole_song_is_separated_once_more(workspace: Workspace) -> None:
+    parent = completed(workspace)
+    with pytest.raises(SettingError, match="A part is only taken of the whole song, mix"):
+        StemSplits(workspace.service).start(parent, "vocals", "lite", start=1.0)
+    record = workspace.record(parent)
+    workspace.store.save(replace(record, choices=replace(record.choices, end=10.0)))
+    with pytest.raises(SettingError, match="separated in part"):
+        split(workspace, parent, "mix")

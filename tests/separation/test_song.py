@@ -11,8 +11,9 @@ from tests.separation.conftest import noise
 
 from unbraid.audio.resample import Resampler
 from unbraid.models import find_installed
+from unbraid.separation.array_song import ArraySong
 from unbraid.separation.progress import Reporter
-from unbraid.separation.song import SILENT_DEVIATION, ArraySong, FileSong, analyse
+from unbraid.separation.song import SILENT_DEVIATION, FileSong, analyse
 
 
 @pytest.mark.parametrize("channels", [1, 2])

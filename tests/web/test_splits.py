@@ -42,7 +42,7 @@ def test_a_status_has_the_stem_at_work_then_its_parts(app: App, upload: dict[str
     assert status["status"] == "COMPLETED"
     (shown,) = status["splits"]
     assert shown.keys() == {
-        *("from", "session_id", "status", "progress", "eta_seconds", "model", "error_message")
+        *("from", "session_id", "status", "progress", "eta_seconds", "model", "start", "end", "error_message")
     }
     assert (shown["from"], shown["session_id"], shown["model"]) == ("no_vocals", part["sessionId"], "lite")
     finish(app, part)

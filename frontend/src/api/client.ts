@@ -38,13 +38,15 @@ export class Client {
   }
 
   process(sessionId: string, s3Key: string, choices?: Choices): Promise<{ status: string }> {
-    const { notify, video, ...rest } = choices ?? { notify: '', video: false }
+    const { notify, video, start = '', end = '', ...rest } = choices ?? { notify: '', video: false }
     return call(this.connection, 'POST', 'process', {
       sessionId,
       s3Key,
       ...rest,
       ...(video ? { video } : {}),
       ...(notify === '' ? {} : { notify }),
+      ...(start === '' ? {} : { start }),
+      ...(end === '' ? {} : { end }),
     })
   }
 

@@ -45,12 +45,15 @@ export interface Status {
   model?: string | null
   stems?: string
   format?: string
-  /** Length of the song in seconds. */
+  /** Length of the song, or of its separated part, in seconds. */
   duration?: number | null
   /** Tempo of the song in beats per minute; null: no clear beat. */
   bpm?: number | null
   /** Key of the song, such as "A minor". */
   key?: string | null
+  /** The separated part in seconds, negative from the end; null: start or end of the song. */
+  start?: number | null
+  end?: number | null
   /** Seconds since 1970. */
   created_at?: number
   /** Seconds since 1970. */
@@ -82,13 +85,16 @@ export interface UploadParts {
 export interface Choices {
   /** `auto`, `fast`, `best`, the word of a purpose, or a model's name. */
   model: string
-  /** `vocals`, `all`, or another stem's name. */
+  /** `vocals`, `all`, another stem's name, `no_STEM` for a backing track alone, or a list (docs/cli.md, Which stems). */
   stems: string
   format: string
   /** For a video: also make the video without the stem. */
   video: boolean
   /** E-mail address to notify at the end; empty: none. */
   notify: string
+  /** Part of the song to separate, such as 1:05; empty or missing: its start or its end. */
+  start?: string
+  end?: string
 }
 
 export interface Model {

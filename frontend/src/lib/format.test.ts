@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatDay, formatDuration, formatPercent, formatSize, formatTime, songTitle } from './format'
+import { formatDay, formatDuration, formatPercent, formatSize, formatTime, songTitle, formatPart, isTime } from './format'
 
 test.each([
   [0, '0:00'],
@@ -37,4 +37,15 @@ test('yesterday, today and tomorrow are named', () => {
 
 test('a title is the file name without its extension, and keeps other dots', () => {
   expect(['Song.mp3', 'Mr. Blue Sky', 'a.b.flac', '.mp3'].map(songTitle)).toEqual(['Song', 'Mr. Blue Sky', 'a.b', '.mp3'])
+})
+
+test('times are those that the server understands', () => {
+  expect(['65', '65.5', '1:05', '1:02:03.5', '-0:30'].filter((text) => !isTime(text))).toEqual([])
+  expect(['', 'noon', '1:75', '1:', ':5', '--5', '1e3'].filter(isTime)).toEqual([])
+})
+
+test('a part of a song is named by its ends', () => {
+  expect(formatPart(65, 95)).toBe('from 1:05 to 1:35')
+  expect(formatPart(null, -30)).toBe('to 0:30 before the end')
+  expect(formatPart(undefined, null)).toBe('')
 })

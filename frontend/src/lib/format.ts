@@ -8,6 +8,17 @@ export function formatTime(seconds: number): string {
   return h > 0 ? `${h}:${twoDigits(m)}:${twoDigits(s)}` : `${m}:${twoDigits(s)}`
 }
 
+/** Whether the server understands a text as a time: 65, 65.5, 1:05, 1:02:03, or -0:30 from the end. */
+export function isTime(text: string): boolean {
+  return /^-?(?:(?:\d+:)?\d+:[0-5]?\d|\d+)(?:\.\d*)?$/.test(text)
+}
+
+/** A part of a song: "from 1:05 to 1:35". Seconds; negative ones count from the end. */
+export function formatPart(start: number | null | undefined, end: number | null | undefined): string {
+  const time = (seconds: number) => (seconds < 0 ? `${formatTime(-seconds)} before the end` : formatTime(seconds))
+  return [start == null ? [] : [`from ${time(start)}`], end == null ? [] : [`to ${time(end)}`]].flat().join(' ')
+}
+
 /** An estimated duration, rounded more coarsely the longer it is. */
 export function formatDuration(seconds: number): string {
   if (seconds < 1.5) return '1 second'

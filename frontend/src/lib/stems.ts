@@ -65,8 +65,14 @@ export function stemClass(type: string): string {
   return `stem-${COLOURS[name] ?? (DISPLAY_ORDER.includes(name) ? name : 'rest')}`
 }
 
+/** The stem that a choice depends on: `bass` for the backing track `no_bass`. */
+export function neededStem(choice: string): string {
+  return choice.startsWith('no_') ? choice.slice(3) : choice
+}
+
 /** The stems that a choice produces, in display order. */
 export function stemsOf(choice: string, modelStems: readonly string[]): string[] {
+  if (choice.includes(',') || choice !== neededStem(choice)) return choice.split(',').filter((stem) => stem !== '')
   return choice === 'all' ? inDisplayOrder(modelStems) : [choice, `no_${choice}`]
 }
 

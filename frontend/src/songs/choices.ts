@@ -14,6 +14,7 @@ export function readChoices(): Choices {
   }
 }
 
-export function writeChoices(choices: Choices): void {
-  localStorage.setItem(STORAGE_KEY, JSON.stringify(choices))
+/** A part of a song isn't remembered: it fits one song. */
+export function writeChoices({ model, stems, format, video, notify }: Choices): void {
+  localStorage.setItem(STORAGE_KEY, JSON.stringify({ model, stems, format, video, notify }))
 }

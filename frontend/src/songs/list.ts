@@ -3,6 +3,7 @@ import type { Client } from '../api/client'
 import { errorMessage } from '../api/problem'
 import type { Choices, Status } from '../api/types'
 import { StatusWatcher } from '../api/watcher'
+import { isTime } from '../lib/format'
 import { readChoices } from './choices'
 import { identityOf, isSameFile } from './parts'
 import { isVideo, isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
@@ -274,7 +275,8 @@ export class SongList {
   }
 }
 
-/** A video is only made from a video. */
-function choicesFor(file: File, choices: Choices): Choices {
-  return { ...choices, video: choices.video && isVideo(file) }
+/** A video is only made from a whole video. Times that the form marks as wrong are left out. */
+function choicesFor(file: File, { start = '', end = '', ...choices }: Choices): Choices {
+  const part = { ...(isTime(start) && { start }), ...(isTime(end) && { end }) }
+  return { ...choices, video: choices.video && isVideo(file) && Object.keys(part).length === 0, ...part }
 }

@@ -1,9 +1,9 @@
 /** The form for stems, model and format, with an estimate of the time. */
 import type { Choices, Models, ServerConfig, UsedModel } from '../api/types'
-import { formatDuration, formatSize } from '../lib/format'
-import { STEM_FILE, stemName } from '../lib/stems'
+import { formatDuration, formatSize, isTime } from '../lib/format'
+import { neededStem, STEM_FILE, stemName } from '../lib/stems'
 import {
-  choiceName, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
+  backingTracks, choiceName, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
 } from './models' // prettier-ignore
 
 interface Props {
@@ -32,7 +32,9 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
   const used = models === null ? undefined : usedModel(choices.model, choices.stems, models)
   const all = models === null ? ['vocals'] : stemsOfChoice(choices.model, models)
   // What a video without it is for: the chosen stem, or the vocals among all stems.
-  const left = choices.stems === 'all' ? all.find((stem) => stem === 'vocals') : choices.stems
+  const left = choices.stems === 'all' ? all.find((stem) => stem === 'vocals') : neededStem(choices.stems)
+  const backing = models === null ? [] : backingTracks(choices.model, models)
+  const part = (choices.start ?? '') !== '' || (choices.end ?? '') !== ''
   const form = (
     <form className="choices" onSubmit={(event) => event.preventDefault()} aria-label="Separation options">
       <p className="sentence">
@@ -44,6 +46,15 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
                 {stemsLabel(stems, choices.model, models)}
               </option>
             ))}
+            {backing.length > 0 && (
+              <optgroup label="Only a backing track, to play along">
+                {backing.map((stems) => (
+                  <option key={stems} value={stems}>
+                    {stemsLabel(stems, choices.model, models)}
+                  </option>
+                ))}
+              </optgroup>
+            )}
           </select>
         </label>
         <label>
@@ -69,7 +80,8 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         </label>
       </p>
       <div className="extras">
-        {left !== undefined && choices.format !== STEM_FILE && (
+        <PartFields choices={choices} set={set} />
+        {left !== undefined && !part && choices.format !== STEM_FILE && (
           <label className="check">
             <input type="checkbox" checked={choices.video} onChange={(event) => set({ video: event.target.checked })} />
             <span>For videos, also make a video without {stemName(left).toLowerCase()}</span>
@@ -106,11 +118,49 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
           Next songs: {stemsLabel(choices.stems, choices.model, models)}, with{' '}
           {choiceName(choices.model, models)}
           {models !== null && used !== undefined && ` (${detail(used, models, choices)})`}, as {choices.format.toUpperCase()}
+          {isTime(choices.start ?? '') && `, from ${choices.start}`}
+          {isTime(choices.end ?? '') && `, to ${choices.end}`}
           {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
         </summary>
         {form}
       </details>
       {missing}
+    </>
+  )
+}
+
+/** Start and end of the part to separate. */
+function PartFields({ choices, set }: { choices: Choices; set: (changes: Partial<Choices>) => void }) {
+  const fields = [
+    { name: 'start', label: 'Only from', hint: '0:00', value: choices.start ?? '' },
+    { name: 'end', label: 'to', hint: 'the end', value: choices.end ?? '' },
+  ] as const
+  const wrong = fields.filter(({ value }) => value !== '' && !isTime(value)).map(({ value }) => value)
+  return (
+    <>
+      <span className="part">
+        {fields.map(({ name, label, hint, value }) => (
+          <label key={name}>
+            <span>{label}</span>
+            <input
+              type="text"
+              inputMode="text"
+              autoComplete="off"
+              size={6}
+              aria-label={name === 'start' ? 'Start of the part' : 'End of the part'}
+              aria-invalid={value !== '' && !isTime(value)}
+              placeholder={hint}
+              value={value}
+              onChange={(event) => set({ [name]: event.target.value.trim() })}
+            />
+          </label>
+        ))}
+      </span>
+      {wrong.length > 0 && (
+        <span className="warning" role="alert">
+          This is not a time, and is not used: {wrong.join(', ')}. Write 1:05 for 1 minute, 5 seconds.
+        </span>
+      )}
     </>
   )
 }
@@ -184,5 +234,6 @@ function stemsLabel(stems: string, choice: string, models: Models | null): strin
     const names = models === null ? ['…'] : stemsOfChoice(choice, models)
     return names.length > 4 ? `all ${names.length} stems` : `all stems (${names.map((name) => stemName(name).toLowerCase()).join(', ')})`
   }
+  if (stems !== neededStem(stems)) return `the song without ${stemName(neededStem(stems)).toLowerCase()}`
   return `${stemName(stems).toLowerCase()} and the rest`
 }

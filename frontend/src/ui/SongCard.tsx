@@ -2,7 +2,7 @@
 import { useId, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { Models, ServerConfig } from '../api/types'
-import { formatDay, formatTime, songTitle } from '../lib/format'
+import { formatDay, formatPart, formatTime, songTitle } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
 import type { SongList } from '../songs/list'
 import { type Phase, phaseOf, type Song } from '../songs/song'
@@ -74,6 +74,7 @@ function Facts({ song, now }: { song: Song; now: number }) {
   const files = song.status === null ? [] : playableFiles(song.status).filter((file) => file.from == null)
   const music = song.status === null ? '' : musicText(song.status)
   const expiresAt = song.status?.expires_at
+  const part = formatPart(song.status?.start, song.status?.end)
   return (
     <p className="facts">
       <span className="dots">
@@ -83,6 +84,7 @@ function Facts({ song, now }: { song: Song; now: number }) {
       </span>
       <span>{namesOrCount(files.map((file) => file.type))}</span>
       {song.status?.duration != null && <span>{formatTime(song.status.duration)}</span>}
+      {part !== '' && <span>{part}</span>}
       {music !== '' && <span>{music}</span>}
       {song.status?.model != null && <span>{song.status.model}</span>}
       {expiresAt !== undefined && <span>kept until {formatDay(expiresAt, now / 1000)}</span>}

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
-import { availableChoices, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
+import { stemsOf } from '../lib/stems'
+import { availableChoices, backingTracks, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
   name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
@@ -80,6 +81,20 @@ test('the stems to choose are each stem and the rest, or all stems, as far as th
   expect(stemChoices('spleeter', models)).toEqual(['vocals'])
   expect(stemChoices('karaoke', models)).toEqual(['lead_vocals'])
   expect(stemChoices('dereverb', models)).toEqual(['all', 'dry', 'reverb'])
+})
+
+test('a musician can choose a backing track without an instrument that the model separates', () => {
+  expect(backingTracks('lite', models)).toEqual(['no_vocals', 'no_drums', 'no_bass'])
+  expect(backingTracks('htdemucs_6s', models)).toEqual(['no_vocals', 'no_drums', 'no_bass', 'no_guitar', 'no_piano'])
+  expect(backingTracks('spleeter', models)).toEqual(['no_vocals'])
+  expect(backingTracks('karaoke', models)).toEqual(['no_lead_vocals'])
+  expect(backingTracks('dereverb', models)).toEqual([])
+  const guitar = { ...choices, model: 'htdemucs_6s', stems: 'no_guitar' }
+  expect(availableChoices(guitar, models, config).stems).toBe('no_guitar')
+  expect(withModel(guitar, 'lite', models).stems).toBe('vocals')
+  expect(usedModel('auto', 'no_bass', models)).toEqual(usedModel('auto', 'bass', models))
+  expect(typicalSeconds('htdemucs_ft', 'no_bass', models)).toBe(typicalSeconds('htdemucs_ft', 'bass', models))
+  expect(stemsOf('no_bass', ['bass', 'drums'])).toEqual(['no_bass'])
 })
 
 test('a purpose selects all its stems, and other choices keep the stems that they have', () => {

@@ -1,6 +1,6 @@
 /** Which models, stems and formats can be chosen, and how long a separation takes. */
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
-import { inDisplayOrder, namesInWords } from '../lib/stems'
+import { inDisplayOrder, namesInWords, neededStem } from '../lib/stems'
 
 export const TYPICAL_SONG_S = 240 // for estimates before there is a song
 
@@ -44,7 +44,7 @@ export function choiceName(choice: string, models: Models | null): string {
 /** The model that the next song will use. All estimates of the page use its rate. */
 export function usedModel(choice: string, stems: string, models: Models): UsedModel | undefined {
   const named = modelNamed(choice, models)
-  if (named === undefined) return models.choices.find(({ name }) => name === choice)?.stems[stems]
+  if (named === undefined) return models.choices.find(({ name }) => name === choice)?.stems[neededStem(stems)]
   const { name, installed, sizeBytes, secondsPerSecond: cost } = named
   return { model: name, installed, sizeBytes, secondsPerSecond: stems === 'all' ? cost.all : cost.one, passedOver: {} }
 }
@@ -84,9 +84,19 @@ export function stemChoices(choice: string, models: Models): string[] {
   return [...vocals, 'all', ...stems.filter((stem) => stem !== 'vocals' && stem !== 'other')]
 }
 
+/** What a musician may play to a backing track. */
+const PLAYED = ['vocals', 'lead_vocals', 'drums', 'bass', 'guitar', 'piano']
+
+/** Choices of a backing track alone: the song without one instrument. */
+export function backingTracks(choice: string, models: Models): string[] {
+  return stemsOfChoice(choice, models)
+    .filter((stem) => PLAYED.includes(stem))
+    .map((stem) => `no_${stem}`)
+}
+
 /** The choices after a change of the model: stems that it doesn't have are replaced. Four or six stems means all of them. */
 export function withModel(choices: Choices, model: string, models: Models): Choices {
-  const offered = stemChoices(model, models)
+  const offered = [...stemChoices(model, models), ...backingTracks(model, models)]
   const purpose = models.choices.some(({ name, title }) => name === model && typeof title === 'string')
   const all = purpose && model !== 'vocals' && choices.model !== model && offered.includes('all')
   const stems = all ? 'all' : choices.stems

@@ -111,6 +111,8 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         model=session.model_used or session.choices.model,
         stems=session.choices.stems,
         format=session.choices.format,
+        start=session.choices.start,
+        end=session.choices.end,
         duration=session.duration_s,
         bpm=session.bpm,
         key=session.musical_key,
@@ -133,6 +135,8 @@ def _split_answer(split: Status) -> SplitAnswer:
         progress=session.progress,
         eta_seconds=None if split.eta_s is None else round(split.eta_s, 1),
         model=session.model_used or session.choices.model,
+        start=session.choices.start,
+        end=session.choices.end,
         error_message=session.error_message,
     )
 

@@ -9,7 +9,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 
 from unbraid.api.problems import Problem
 from unbraid.audio.formats import FORMATS, SONG_FORMATS
-from unbraid.errors import UnbraidError
+from unbraid.audio.times import seconds_of
+from unbraid.errors import SettingError, UnbraidError
 from unbraid.jobs.choices import default_stems
 from unbraid.jobs.notify import LONGEST_URL
 from unbraid.jobs.session import Choices, State
@@ -23,6 +24,8 @@ MAX_IDS = 1000  # in one request; the setting `max_batch` limits the songs of a 
 Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Stems = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Time = float | Annotated[str, StringConstraints(max_length=20)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -129,11 +132,18 @@ class ChoicesFields(BaseModel):
         description="Default `balanced`. With `auto` or the word of a purpose, it chooses the model; "
         "with a model, overlap and shifts",
     )
-    stems: Word | None = Field(
+    stems: Stems | None = Field(
         None,
-        description="One stem and the rest of the song, or `all` stems. Default: `vocals`, or all stems of a model "
-        "without vocals",
+        description="One stem and the rest of the song, or `all` stems; or a list with commas of exactly the stems to "
+        "write: names, `no_STEM`, sums such as `drums+bass`, `mix` and `rest`. Default: `vocals`, or all stems of a "
+        "model without vocals",
     )
+    start: Time | None = Field(
+        None,
+        description="Separate only a part of the song, from here on: seconds, or text such as `1:05`; negative: from "
+        "the end of the song",
+    )
+    end: Time | None = Field(None, description="End of that part, written as `start`")
     format: Literal[*SONG_FORMATS] | None = Field(  # type: ignore[valid-type]
         None,
         description="File format of the stems; default `wav`. `stem`: one stem file for DJ software, of all stems",
@@ -146,9 +156,14 @@ class ChoicesFields(BaseModel):
     video: bool | None = Field(None, description="Also write the video, with the accompaniment as its sound")
 
     def choices(self) -> Choices | None:
-        """The options that were set; None if there are none."""
+        """The options that were set; None if there are none. Raises SettingError for an invalid time."""
         fields = {name: getattr(self, name) for name in ChoicesFields.model_fields}
         chosen = {name: value for name, value in fields.items() if value is not None}
+        for name in chosen.keys() & {"start", "end"}:
+            try:
+                chosen[name] = seconds_of(chosen[name], f"The {name}")
+            except SettingError as error:
+                raise SettingError(error.message, name) from error
         if "model" in chosen and "stems" not in chosen:
             with suppress(UnbraidError, KeyError):  # an unknown model, which is reported later
                 chosen["stems"] = default_stems(chosen["model"])
@@ -166,8 +181,9 @@ class ProcessRequest(ChoicesFields):
     stem: Word | None = Field(
         None,
         validation_alias="from",
-        description="A stem of a completed song: separate it into all stems of `model`. The answer has the session of "
-        "its parts. `stems`, `format` and `video` don't go with it",
+        description="A stem of a completed song, or `mix` for the song itself: separate it into all stems of `model`. "
+        "The answer has the session of its parts. `stems`, `format` and `video` don't go with it, and only with `mix` "
+        "do `start` and `end`",
     )
 
 
@@ -234,6 +250,10 @@ class SplitAnswer(BaseModel):
     progress: float = Field(description="0 to 1")
     eta_seconds: float | None
     model: str = Field(examples=["lite"])
+    start: float | None = Field(
+        None, description="Start of the part in seconds, for `mix`; null: start of the song"
+    )
+    end: float | None = Field(None, description="End of the part; null: end of the song")
     error_message: str | None
 
 
@@ -274,7 +294,13 @@ class StatusAnswer(BaseModel):
     model: str = Field(description="The chosen model; once the song is done, the model that was used")
     stems: str
     format: str
-    duration: float | None = Field(description="Length of the song in seconds; null until it has been read")
+    start: float | None = Field(
+        None, description="Start of the separated part in seconds, as it was sent; null: start of the song"
+    )
+    end: float | None = Field(None, description="End of the separated part; null: end of the song")
+    duration: float | None = Field(
+        description="Length of the song, or of its separated part, in seconds; null until it has been read"
+    )
     bpm: float | None = Field(
         None, description="Tempo in beats per minute; null until the song is done, or if it has no clear beat"
     )

@@ -44,5 +44,9 @@ def request_of(session: Session, bucket: str) -> dict[str, Any]:
         "stems": choices.stems,
         "format": choices.format,
         "video": choices.video,
-        **({} if choices.quality is None else {"quality": choices.quality}),
+        **{
+            name: value
+            for name in ("quality", "start", "end")
+            if (value := getattr(choices, name)) is not None
+        },
     }

@@ -21,7 +21,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from unbraid.jobs.codec import from_dict, to_dict
-from unbraid.jobs.session import Output, Session, State
+from unbraid.jobs.session import Choices, Output, Session, State
 
 BY_OWNER = "by-owner"
 """Keys owner and created_at; projects keys only."""
@@ -38,8 +38,10 @@ Item = Mapping[str, Any]
 
 _to_item, _of_item = TypeSerializer(), TypeDeserializer()
 _RECORD = {field.name for field in fields(Session)}
-# Names of float fields, whose whole numbers are floats too. No name is a float in Session and an int in Output.
-_FLOATS = {field.name for kind in (Session, Output) for field in fields(kind) if "float" in str(field.type)}
+# Names of float fields, whose whole numbers are floats too. No name is a float in one of them and an int in another.
+_FLOATS = {
+    field.name for kind in (Session, Output, Choices) for field in fields(kind) if "float" in str(field.type)
+}
 
 
 def item_of(session: Session, write: str) -> dict[str, Any]:

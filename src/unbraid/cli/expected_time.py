@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unbraid.audio.stem_names import ALL
+from unbraid.audio.stem_words import only_source
+from unbraid.audio.times import TimeRange
 from unbraid.cli.messages import rough_time
 from unbraid.errors import UnbraidError
 
@@ -20,14 +22,19 @@ MOST_PROBED = 200  # songs whose headers are read: about a second
 
 
 def line_before(
-    models: Sequence[tuple[str, Separator]], songs: Sequence[str], stems: str, repo: Path | None = None
+    models: Sequence[tuple[str, Separator]],
+    songs: Sequence[str],
+    stems: str,
+    repo: Path | None = None,
+    part: TimeRange | None = None,
 ) -> str | None:
     """Return the line to print before the songs: the expected time, or the models that words stand for.
 
-    `models`: the model and the second models, each with its name as the user gave it. None if neither is worth a line.
+    `models`: the model and the second models, each with its name as the user gave it. `part`: part of
+    the songs to separate. None if neither is worth a line.
     """
     (_, first), *others = models
-    text = expected_time(first, songs, stems, [second for _, second in others])
+    text = expected_time(first, songs, only_source(stems), [second for _, second in others], part)
     chosen = dict.fromkeys(
         f"{loaded.model.name} for {name}" for name, loaded in models if _has_word(name, repo)
     )
@@ -43,7 +50,11 @@ def _has_word(name: str, repo: Path | None) -> bool:
 
 
 def expected_time(
-    separator: Separator, songs: Sequence[str], stems: str, then: Sequence[Separator] = ()
+    separator: Separator,
+    songs: Sequence[str],
+    stems: str,
+    then: Sequence[Separator] = (),
+    part: TimeRange | None = None,
 ) -> str | None:
     """Return a line with the expected time for all songs, and a quicker model; None if the time is short or unknown.
 
@@ -54,7 +65,7 @@ def expected_time(
         return None
     paces = [_pace(separator, stems), *(_pace(second, ALL) for second in then)]
     known = [pace for pace in paces if pace is not None]
-    if len(known) < len(paces) or (duration_s := _duration(songs)) is None:
+    if len(known) < len(paces) or (duration_s := _duration(songs, part)) is None:
         return None
     if not then:
         return line(separator.model.name, known[0], duration_s, len(songs), stems)
@@ -124,8 +135,8 @@ def quicker_model(model: str, pace: float, stems: str) -> CatalogEntry | None:
     return None
 
 
-def _duration(songs: Sequence[str]) -> float | None:
-    """Return the length of all songs in seconds, from their headers; None if one can't be read that way."""
+def _duration(songs: Sequence[str], part: TimeRange | None) -> float | None:
+    """Return the length of all songs, or of the `part` of each, in seconds, from their headers; None: unknown."""
     from unbraid.audio.probe import probe
 
     total = 0.0
@@ -138,5 +149,11 @@ def _duration(songs: Sequence[str]) -> float | None:
             return None  # the song's own error comes later
         if duration_s is None:
             return None
+        if part is not None:
+            try:
+                first, end, _ = part.samples(round(1000 * duration_s), 1000, song)
+            except UnbraidError:
+                return None
+            duration_s = (end - first) / 1000
         total += duration_s
     return total

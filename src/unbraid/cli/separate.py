@@ -23,13 +23,15 @@ from unbraid.cli.progress import Display
 from unbraid.cli.running import load_separator, run_cancellable
 from unbraid.cli.second_passes import add_option as add_second_passes
 from unbraid.cli.second_passes import check_passes, load_second_models
+from unbraid.cli.song_part import add_part_options, part_of
+from unbraid.cli.stems import add_stems_option, stems_of
 from unbraid.cli.stopping import Stop
 from unbraid.errors import Cancelled, SettingError
 
 if TYPE_CHECKING:
     from unbraid.separation import Separator
+    from unbraid.separation.file_choices import Then
     from unbraid.separation.find_songs import FoundSongs
-    from unbraid.separation.separator import Then
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -66,12 +68,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "use; a name in --repo; or the path of a model folder, an MDX-Net or a checkpoint; "
         "MODEL+MODEL combines several (default: %(default)s)",
     )
-    parser.add_argument(
-        "--stems",
-        metavar="vocals|all|NAME",
-        help="one stem and the rest of the song, or all stems of the model (default: vocals; all, if the model has no "
-        "vocals or is a word such as four_stems)",
-    )
+    add_stems_option(parser)
+    add_part_options(parser)
     _add_output_options(parser.add_argument_group("output"))
     add_library_options(parser.add_argument_group("libraries"))
     _add_separation_options(parser.add_argument_group("separation"))
@@ -217,7 +215,9 @@ def run(arguments: argparse.Namespace) -> int:
             say(clashes)
         separator, then = _load(arguments, display, stop)
         models = [(arguments.model, separator), *((name, then[stem]) for stem, name in arguments.then)]
-        line = line_before(models, first if count == len(first) else [], arguments.stems, arguments.repo)
+        line = line_before(
+            models, first if count == len(first) else [], arguments.stems, arguments.repo, part_of(arguments)
+        )
         if line and not arguments.quiet:
             display.clear()
             say(line)
@@ -242,16 +242,14 @@ def _load(
     arguments: argparse.Namespace, display: Display, stop: Stop
 ) -> tuple[Separator, dict[str, Separator]]:
     """Load the models and check the options that apply to all songs. Raises SettingError, ModelError."""
-    from unbraid.models.auto import is_choice
-    from unbraid.models.questions import writes_all
     from unbraid.separation.stems import choose_stems
 
+    part_of(arguments)
     check_format(arguments.format, arguments.subtype, arguments.bitrate)
     arguments.stems = stems_for(arguments.format, arguments.stems)
     if arguments.format == STEM:
         check_model(arguments.model, arguments.quality, arguments.repo)
-    whole = is_choice(arguments.model) and arguments.repo is None and writes_all(arguments.model)
-    for_stems = arguments.stems or (ALL if whole else VOCALS)
+    for_stems = stems_of(arguments, (VOCALS,))
     _check_stems(arguments, for_stems)
     load = partial(
         load_separator,
@@ -274,8 +272,7 @@ def _load(
         for_stems=for_stems,
         segment_s=arguments.segment,
     )
-    if arguments.stems is None:
-        arguments.stems = for_stems if for_stems in separator.sources else ALL
+    arguments.stems = stems_of(arguments, separator.sources)
     written = choose_stems(arguments.stems, separator.sources).names
     return separator, load_second_models(arguments.then, separator, written, partial(load, sharing=separator))
 
@@ -316,6 +313,8 @@ def _separate_all(
         songs,
         arguments.out,
         stems=arguments.stems,
+        start=arguments.start,
+        end=arguments.end,
         format=arguments.format,
         subtype=arguments.subtype,
         bitrate=arguments.bitrate,

@@ -30,7 +30,8 @@ from unbraid.demucs.arrays import Sound, as_result, converter_like, to_array
 from unbraid.demucs.audio import save_audio
 from unbraid.demucs.segments import Callback, SegmentCalls
 from unbraid.errors import InputError, ModelError
-from unbraid.separation.song import STEREO, ArraySong
+from unbraid.separation.array_song import ArraySong
+from unbraid.separation.song import STEREO
 
 __all__ = ["LoadAudioError", "LoadModelError", "Separator", "list_models", "save_audio"]
 

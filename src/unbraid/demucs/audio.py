@@ -12,7 +12,7 @@ from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import FORMATS, subtypes
 from unbraid.demucs.arrays import Sound, to_array
 from unbraid.errors import SettingError
-from unbraid.separation.song import ArraySong
+from unbraid.separation.array_song import ArraySong
 from unbraid.separation.stems import CLAMP, rescale_gain
 
 SUBTYPES = {16: "16", 24: "24", 32: "float"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unbraid.audio.formats import FORMATS, SONG_FORMATS, STEM
+from unbraid.audio.formats import SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL as ALL
 from unbraid.audio.stem_names import STEM_FILE_PARTS, VOCALS, single_stems
+from unbraid.audio.stem_words import check_accompaniment, parse_stems
+from unbraid.audio.times import TimeRange, time_range
 from unbraid.errors import SettingError
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.notify import check_notify
@@ -27,20 +29,29 @@ _NO_MODEL = "UNBRAID_MODELS lists no model. Unset it to allow all."
 MOST_LISTED = 12  # names in a message
 
 
-def stems_of(model: str) -> tuple[str, ...]:
-    """Return the stems of a model in the catalogue, or of a choice such as `auto`, that can be chosen alone."""
-    return single_stems(_sources_of(model))
-
-
-def _sources_of(model: str) -> tuple[str, ...]:
+def sources_of(model: str) -> tuple[str, ...]:
+    """Return the stems of a model in the catalogue, or of a choice such as `auto`."""
     every_stem = candidates(choice=model)[0] if is_choice(model) else model
     return tuple(catalog()[every_stem].sources)
+
+
+def stems_of(model: str) -> tuple[str, ...]:
+    """Return the stems of a model in the catalogue, or of a choice such as `auto`, that can be chosen alone."""
+    return single_stems(sources_of(model))
 
 
 def default_stems(model: str) -> str:
     """Return the stems to write if a request names none: `vocals`, or all of a model that has none."""
     model = _canonical(model)
     return VOCALS if VOCALS in stems_of(model) and not writes_all(model) else ALL
+
+
+def part_of(choices: Choices) -> TimeRange | None:
+    """Return the part of the song to separate; None: the whole song. Raises SettingError."""
+    try:
+        return time_range(choices.start, choices.end)
+    except SettingError as error:
+        raise SettingError(error.message, "end" if choices.start is None else "start") from error
 
 
 def choices_of_quality(choices: Choices) -> Choices:
@@ -95,14 +106,18 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
         words = [name for name in allowed if is_choice(name)]
         known = ", ".join(allowed if len(allowed) <= MOST_LISTED else [*words, "or a model of GET /models"])
         raise SettingError(f"There is no model {choices.model!r}. Choose one of {known}.", "model")
-    stems = (ALL, *stems_of(choices.model))
-    if choices.stems not in stems:
-        raise SettingError(
-            f"{choices.model} has no stem {choices.stems!r}. Choose one of {', '.join(stems)}.", "stems"
-        )
     if choices.format == STEM:
         choices = _of_stem_file(choices)
-    elif choices.format not in FORMATS:
+    try:
+        contents = parse_stems(choices.stems, sources_of(choices.model), choices.model)
+        if choices.video:
+            check_accompaniment(choices.stems, [content.name for content in contents])
+    except SettingError as error:
+        raise SettingError(error.message, "stems") from error
+    part = part_of(choices)
+    if part is not None and choices.video:
+        raise SettingError("A video needs the whole song. Leave out the start and the end.", "video")
+    if choices.format not in SONG_FORMATS:
         raise SettingError(
             f"There is no format {choices.format!r}. Choose one of {', '.join(SONG_FORMATS)}.", "format"
         )
@@ -113,7 +128,7 @@ def validate_choices(choices: Choices, limits: Limits) -> Choices:
 
 def _of_stem_file(choices: Choices) -> Choices:
     """Return the choices of a stem file: all stems, of a model of its four. Raises SettingError."""
-    sources = _sources_of(choices.model)
+    sources = sources_of(choices.model)
     if set(sources) != set(STEM_FILE_PARTS):
         raise SettingError(
             f"A stem file needs a model of {', '.join(STEM_FILE_PARTS)}; {choices.model} has {', '.join(sources)}.",

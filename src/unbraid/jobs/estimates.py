@@ -6,8 +6,10 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from unbraid.audio.stem_words import only_source
+from unbraid.errors import UnbraidError
 from unbraid.jobs.available import AvailableModels
-from unbraid.jobs.choices import ALL, choices_of_quality
+from unbraid.jobs.choices import ALL, choices_of_quality, part_of
 from unbraid.jobs.session import Session
 from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog, find_entry
@@ -57,21 +59,22 @@ class Rates:
         for session in completed:
             if not (session.started_at and session.finished_at and session.duration_s and session.model_used):
                 continue
-            samples = self._measured[session.model_used, session.choices.stems == ALL]
+            samples = self._measured[session.model_used, only_source(session.choices.stems) == ALL]
             if len(samples) < REMEMBERED:
                 work = self.work(session.model_used, choices_of_quality(session.choices).quality)
                 rate = (session.finished_at - session.started_at) / session.duration_s / work
                 samples.append((rate, session.duration_s))
 
     def of(self, choice: str, stems: str, quality: str | None = None) -> float:
-        """Return the rate of a choice (a model, or `auto` and the like) for its stems (`all` or one stem).
+        """Return the rate of a choice (a model, or `auto` and the like) for its stems.
 
         `quality`: what remains of it for the overlap and the shifts (see `choices_of_quality`).
         """
         model = self.used(choice, stems)
         entry = catalog().get(model, catalog()[FIRST_CHOICE])
-        expected = seconds_per_second(entry, stems == ALL, self._cores)
-        rate = _weighted_median([*self._measured.get((model, stems == ALL), ()), (expected, PRIOR_S)])
+        several = only_source(stems) == ALL
+        expected = seconds_per_second(entry, several, self._cores)
+        rate = _weighted_median([*self._measured.get((model, several), ()), (expected, PRIOR_S)])
         return rate * self.work(model, quality)
 
     def work(self, model: str, quality: str | None) -> float:
@@ -114,9 +117,21 @@ def seconds_of(session: Session, rates: Rates) -> float | None:
         if session.size is None or session.file_type.startswith("video/"):
             return None
         ending = session.input_key.rpartition(".")[2]
-        duration_s = session.size / _BYTES_PER_SECOND.get(ending, _COMPRESSED)
+        duration_s = _part_s(session, session.size / _BYTES_PER_SECOND.get(ending, _COMPRESSED))
     choices = choices_of_quality(session.choices)
     return rates.of(choices.model, choices.stems, choices.quality) * duration_s
+
+
+def _part_s(session: Session, song_s: float) -> float:
+    """Return the length of the part to separate, in a song of about `song_s` seconds."""
+    part = part_of(session.choices)
+    if part is None:
+        return song_s
+    try:
+        first, end, _ = part.samples(max(1, round(song_s)), 1, session.file_name)
+    except UnbraidError:  # the song may be longer than its size says
+        return song_s
+    return float(end - first)
 
 
 def seconds_left(session: Session, now: float, rates: Rates) -> float | None:

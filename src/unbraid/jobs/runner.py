@@ -133,6 +133,8 @@ class _Attempt:
                 work,
                 name="stems",
                 stems=choices.stems,
+                start=choices.start,
+                end=choices.end,
                 parts_of=self.job.parts_of,
                 format=choices.format,
                 clip_mode="rescale",  # the page plays stems in 16 bit, which clips

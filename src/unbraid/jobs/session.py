@@ -49,6 +49,10 @@ class Choices:
     """E-mail address or URL of a webhook to notify at the end."""
     quality: str | None = None
     """`fast`, `balanced` or `best`; see `unbraid.separation.Separator`. None: balanced."""
+    start: float | None = None
+    """Start of the part to separate, in seconds; negative: from the end of the song. None: its start."""
+    end: float | None = None
+    """End of that part; None: the end of the song."""
 
 
 @dataclass(frozen=True, slots=True)

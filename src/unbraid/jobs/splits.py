@@ -1,4 +1,4 @@
-"""Separate a stem of a completed session further.
+"""Separate a stem of a completed session further, or its song once more with another model (the stem `mix`).
 
 The parts are made by a session of their own, whose song is the stem: it has its own lease, retries, progress and
 cancellation, while the parent stays as it is. The parent's record has the ids of these sessions, one for each stem. Its
@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL, has_parts
+from unbraid.audio.stem_words import MIX
 from unbraid.errors import Busy, SettingError
-from unbraid.jobs.choices import choices_of_quality, validate_choices
+from unbraid.jobs.choices import choices_of_quality, part_of, validate_choices
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.service import Service
@@ -35,11 +36,13 @@ class StemSplits:
         notify: str | None = None,
         owner: str | None = None,
         quality: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
     ) -> Session:
         """Separate `stem` into all stems of `model` (None: `auto`); return the session of its parts.
 
-        `quality` is as in `Choices`. A second call with the same model and quality joins the first job, or starts it
-        again if it has failed or was cancelled.
+        `quality`, `start` and `end` are as in `Choices`; a part is only taken of the song itself, `mix`. A second call
+        with the same choices joins the first job, or starts it again if it has failed or was cancelled.
 
         Raises SessionNotFound, Forbidden, Busy, SettingError, UploadMissing.
         """
@@ -48,7 +51,17 @@ class StemSplits:
             if parent.choices.format == STEM:
                 raise SettingError("A stem file can't be separated further. Choose another format.", "from")
             output = _stem_of(parent, stem)
-            wanted = Choices(model or AUTO, ALL, parent.choices.format, notify=notify, quality=quality)
+            if stem != MIX and (start, end) != (None, None):
+                raise SettingError(f"A part is only taken of the whole song, {MIX}.", "start")
+            wanted = Choices(
+                model or AUTO,
+                ALL,
+                parent.choices.format,
+                notify=notify,
+                quality=quality,
+                start=start,
+                end=end,
+            )
             choices = validate_choices(wanted, self.service.limits)
             entry = catalog().get(choices.model)
             if entry is not None and not has_parts(stem, entry.sources):
@@ -73,7 +86,9 @@ class StemSplits:
         part = Session(
             id=new_id(),
             file_name=parent.file_name,
-            file_type=MEDIA_TYPES[parent.choices.format],
+            file_type=parent.file_type
+            if output.key == parent.input_key
+            else MEDIA_TYPES[parent.choices.format],
             input_key=output.key,
             created_at=now,
             updated_at=now,
@@ -101,15 +116,21 @@ class StemSplits:
 
 
 def _joined(part: Session, choices: Choices) -> Session:
-    """Return the session of parts that are or were made with the same model and quality. Raises Busy for others."""
+    """Return the session of parts that are or were made with the same choices. Raises Busy for others."""
     before, now = choices_of_quality(part.choices), choices_of_quality(choices)
-    if (before.model, before.quality) == (now.model, now.quality):
+    if _identity(before) == _identity(now):
         return part
+    what = "song" if part.stem == MIX else "stem"
     raise Busy(
-        f"This stem was separated with {part.choices.model}. Delete its parts first."
+        f"This {what} was separated with {part.choices.model}. Delete its parts first."
         if part.state == State.COMPLETED
-        else f"This stem is being separated with {part.choices.model}. Cancel it first."
+        else f"This {what} is being separated with {part.choices.model}. Cancel it first."
     )
+
+
+def _identity(choices: Choices) -> tuple[object, ...]:
+    """Return the choices that decide what the parts are."""
+    return choices.model, choices.quality, choices.start, choices.end
 
 
 def _stem_of(parent: Session, stem: str) -> Output:
@@ -119,6 +140,12 @@ def _stem_of(parent: Session, stem: str) -> Output:
     if parent.state != State.COMPLETED:
         raise Busy("This song has no stems yet. Wait until its status is COMPLETED.")
     stems = {output.type: output for output in parent.outputs if output.type != "video"}
+    if stem == MIX and stem not in stems:
+        if part_of(parent.choices) is not None:
+            raise SettingError(
+                "This song was separated in part. Only a whole song is separated once more.", "from"
+            )
+        return Output(MIX, parent.file_name, parent.input_key, parent.size or 0, parent.duration_s or 0.0)
     if stem not in stems:
         raise SettingError(f"This song has no stem {stem!r}. It has {', '.join(stems)}.", "from")
     return stems[stem]

@@ -22,7 +22,7 @@ from unbraid.jobs import messages
 from unbraid.jobs.sessions import FOLDER, KINDS
 from unbraid.local.links import Links
 
-KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}", re.ASCII)
+KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 

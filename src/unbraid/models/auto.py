@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from unbraid.audio.stem_words import named_sources, only_source
 from unbraid.errors import ModelError
 from unbraid.models.catalog import CatalogEntry, catalog
 from unbraid.models.download import OFFLINE, ONE_QUICK_TRY, PATIENT, DownloadProgress, offline
@@ -62,21 +63,22 @@ def at_quality(model: str, quality: str) -> tuple[str, str]:
 
 
 def candidates(stems: str | None = None, choice: str = AUTO) -> list[str]:
-    """Return the models for `choice` that separate `stems`: a source, or all of them (None, or any other text).
+    """Return the models for `choice` that separate `stems`, in the words of `unbraid.audio.stem_words`; None: all.
 
-    Raises ModelError if no model answers a question.
+    Unknown stems count as all of them. Raises ModelError if no model answers a question.
     """
     entries = catalog()
+    named = None if stems is None else named_sources(stems)
     if (found := find_question(choice)) is not None:
         question, quality = found
         names = question.models(quality)
         if not names:
             raise ModelError(f"There is no model for {question.word}: {question.text}.")
-        if stems is None or not (with_stem := [name for name in names if stems in entries[name].sources]):
+        if named is None:
             return names
-        return with_stem
-    every = entries[FIRST_CHOICE].sources
-    needed = {stems} if stems in every else set(every)
+        return [name for name in names if named <= set(entries[name].sources)] or names
+    every = set(entries[FIRST_CHOICE].sources)
+    needed = named if named is not None and named <= every else every
     return [name for name in ORDERS[choice] if name in entries and needed <= set(entries[name].sources)]
 
 
@@ -151,7 +153,7 @@ def licence_notice(choice: str, name: str, stems: str | None = None) -> str | No
         return f"The licence of {name} is unknown. Ask its author before you publish the stems."
     question, quality = find_question(choice) or (None, BALANCED)
     if choice == BEST:
-        one_stem = stems is not None and stems in questions()["vocals"].stems
+        one_stem = stems is not None and only_source(stems) in questions()["vocals"].stems
         question, quality = questions()["vocals" if one_stem else "four_stems"], BEST_QUALITY
     if question is None or quality != BEST_QUALITY or not (others := question.ruled_out(name)):
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Literal, get_args
 
+from unbraid.audio.stem_names import ALL, COMPLEMENT_PREFIX, VOCALS
 from unbraid.errors import SettingError
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ HEAVIEST = 1e6  # a larger weight is a typing error, and its sums would lose pre
 UNKNOWN = "unknown"
 NO_LICENCE = (UNKNOWN, "not stated")
 
-# Names of stems, as in `unbraid.audio.stem_names`, which this package doesn't import.
-ALL = "all"
-VOCALS = "vocals"
-COMPLEMENT_PREFIX = "no_"
 OTHER = "other"
 # Stems of MUSDB18 beside `other`. Networks for `other` alone are trained on that `other`.
 MUSDB = frozenset(("drums", "bass", VOCALS))

@@ -15,6 +15,7 @@ import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.separation.network import NetworkCache
+from unbraid.separation.overlap import Window
 from unbraid.separation.settings import Part
 from unbraid.separation.silence import silence_level
 from unbraid.separation.song import STEREO, Moments, Normalisation
@@ -67,6 +68,8 @@ class Estimates:
     """Called before every segment; may raise to stop the work."""
     report: Callable[[int, float], None]
     """Called with the number of the step and the fraction of the song that it has processed, except for the last."""
+    window: Window | None = None
+    """Part of the whole song to estimate, if `song` reads only a part of it."""
 
     def stream(
         self, steps: Sequence[Step], sources: Sequence[str], song: Iterator[Floats]
@@ -122,6 +125,7 @@ class Estimates:
                 silence=silence_level(applied.deviation) if part.model.normalise else 0.0,
                 jobs=network.jobs,
                 check=self.check,
+                window=self.window,
             )
         ) as stream:
             for estimate in stream:

@@ -67,16 +67,20 @@ class FolderNaming:
         """See Naming. Stems have different names."""
 
 
-def output_folder_name(path: str | os.PathLike[str]) -> str:
+def output_folder_name(path: str | os.PathLike[str], part: str | None = None) -> str:
     """Return the name of the folder for the stems of `path`: the file's name without its suffix.
+
+    Stems of a part of the song have a folder of their own, so that they don't replace those of the whole song.
 
     >>> output_folder_name("music/song.live.mp3")
     'song.live'
+    >>> output_folder_name("song.mp3", "1m05s to 1m35s")
+    'song (1m05s to 1m35s)'
     """
     name = Path(path).name
     stem = name.rpartition(".")[0]
     # A name such as "..." would point out of the output folder. For a name such as ".mp3", use the suffix.
-    return shortened(stem if stem.strip(". ") else name.strip(". ") or "song", "")
+    return shortened(stem if stem.strip(". ") else name.strip(". ") or "song", f" ({part})" if part else "")
 
 
 def check_folder_name(name: str) -> str:

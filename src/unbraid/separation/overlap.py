@@ -9,7 +9,7 @@ and divided by the sum of the weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -47,11 +47,42 @@ class Segment:
         """End of the samples that the network reads; may be after the song."""
         return self.read_start + self.read_length
 
+    def moved(self, by: int) -> Segment:
+        """Return the same segment in a song that begins `by` samples earlier."""
+        return replace(
+            self, start=self.start + by, read_start=self.read_start + by, next_start=self.next_start + by
+        )
+
     @property
     def inner(self) -> slice:
         """Position of the estimated samples within the samples that the network reads."""
         offset = self.start - self.read_start
         return slice(offset, offset + self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a song, in samples of the whole song."""
+
+    samples: int
+    """Length of the whole song."""
+    first: int
+    """First sample that is read."""
+    start: int
+    """First sample to estimate."""
+    stop: int
+    """End of the samples to estimate."""
+    end: int
+    """End of the samples that are read."""
+
+
+def segments_within(
+    window: Window, length: int, overlap: float, shift: int = 0, *, context: Context = "around"
+) -> Iterator[Segment]:
+    """Plan the segments of the whole song that contribute to a window; see `plan_segments`."""
+    for segment in plan_segments(window.samples, length, overlap, shift, context=context):
+        if segment.start < window.stop and segment.stop > window.start:
+            yield segment
 
 
 def plan_segments(
@@ -115,23 +146,23 @@ class OverlapAdd:
     """Weighted sum of one network's estimates. Final samples can be taken while later segments are added.
 
     `length` is the length of a segment. `capacity` is the maximum number of samples from the first one not yet taken
-    to the end of the newest segment.
+    to the end of the newest segment. Samples before `start` are dropped: those that a shift puts before the song.
     """
 
-    def __init__(self, sources: int, channels: int, length: int, capacity: int) -> None:
+    def __init__(self, sources: int, channels: int, length: int, capacity: int, start: int = 0) -> None:
         self._weight = triangle(length)
         self._sum = np.empty((sources, channels, capacity), np.float32)
         self._weights = np.empty(capacity, np.float32)
-        self._first = 0
+        self._start = self._first = start
         self._filled = 0  # number of samples from `_first` on with estimates
 
     def add(self, segment: Segment, estimate: Floats) -> None:
         """Add `estimate` (sources, channels, segment.length). Segments must be added in order of their starts."""
-        # Samples that a shift puts before the song are dropped.
-        before_song = min(max(0, -segment.start), segment.length)
-        weight = self._weight[before_song : segment.length]
-        estimate = estimate[..., before_song:]
-        start, stop = segment.start + before_song - self._first, max(segment.stop, 0) - self._first
+        dropped = min(max(0, self._start - segment.start), segment.length)
+        weight = self._weight[dropped : segment.length]
+        estimate = estimate[..., dropped:]
+        start = segment.start + dropped - self._first
+        stop = max(segment.stop, self._start) - self._first
         # No segment starts after the end of the one before, so there are no gaps.
         count = min(max(0, self._filled - start), weight.size)
         overlapping, appended = slice(start, start + count), slice(start + count, stop)

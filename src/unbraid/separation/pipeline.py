@@ -20,13 +20,23 @@ from unbraid.separation.compute_lock import ComputeLock
 from unbraid.separation.ensembles import relative_times, share_of_song, stream_model
 from unbraid.separation.estimates import Estimates
 from unbraid.separation.network import NetworkCache
-from unbraid.separation.overlap import MixtureBuffer
+from unbraid.separation.overlap import MixtureBuffer, Window
 from unbraid.separation.progress import Reporter
 from unbraid.separation.recipe import model_version
 from unbraid.separation.settings import Plan
 from unbraid.separation.song import STEREO, Analysis, Song, cut_to
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.writers import StemWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Place of the stems within the samples that are read; see `unbraid.separation.song_range`."""
+
+    window: Window
+    start: int
+    """First sample of the stems, at their rate, from the first sample that is read."""
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,24 @@ class Task:
     reporter: Reporter
     sums: Path | None = None
     """File for the sums of several networks; None to keep them in memory."""
+    cut: Cut | None = None
+    """Part of the song that the stems are; None: all of it."""
+
+    @property
+    def read_samples(self) -> int:
+        """Number of samples that are read, at the rate of the stems."""
+        return max(1, resampled_length(self.analysis.samples, self.song.sample_rate, self.sample_rate))
 
     @property
     def samples(self) -> int:
         """Length of the stems in samples."""
-        return max(1, resampled_length(self.analysis.samples, self.song.sample_rate, self.sample_rate))
+        return self.read_samples if self.cut is None else self.cut.stop - self.cut.start
 
     @property
     def seconds(self) -> float:
-        """Length of the song in seconds."""
+        """Length of the stems in seconds."""
+        if self.cut is not None:
+            return self.samples / self.sample_rate
         return self.analysis.samples / self.song.sample_rate
 
 
@@ -75,31 +94,62 @@ class Pipeline:
 
     def separate(self, task: Task, writer: StemWriter) -> None:
         """Separate the song into `writer`, and finish the writer."""
-        with self.compute_lock.hold(task.reporter.check):
-            self._compute(task, writer)
+        with self.compute_lock.hold(task.reporter.check), closing(self._stems(task)) as blocks:
+            for block in blocks:
+                writer.write(block)
         writer.finish(
             lambda written: task.reporter.report(
                 "writing", written / task.samples * task.seconds, task.seconds
             )
         )
 
-    def _compute(self, task: Task, writer: StemWriter) -> None:
-        """Separate the song into `writer`, without finishing it."""
+    def stream(self, task: Task) -> Generator[Floats]:
+        """Yield the stems as they become final, blocks (stems, channels, n).
+
+        Between two blocks, other songs may compute. Closing the generator stops the work.
+        """
+        with closing(self._stems(task)) as blocks:
+            while True:
+                with self.compute_lock.hold(task.reporter.check):
+                    block = next(blocks, None)
+                if block is None:
+                    return
+                yield block
+
+    def _stems(self, task: Task) -> Generator[Floats]:
+        """Yield the stems, blocks (stems, channels, n)."""
+        with closing(self._all_stems(task)) as blocks:
+            if task.cut is None:
+                yield from blocks
+                return
+            position = 0
+            for block in blocks:
+                begin = max(0, task.cut.start - position)
+                kept = block[..., begin : max(begin, task.cut.stop - position)]
+                position += block.shape[-1]
+                if kept.shape[-1]:
+                    yield kept
+                if position >= task.cut.stop:
+                    return
+
+    def _all_stems(self, task: Task) -> Generator[Floats]:
+        """Yield the stems of all samples that are read, blocks (stems, channels, n)."""
+        chosen = task.choice.sources
+        blocks: Iterator[Floats] = _song_blocks(task)
+        if not chosen:
+            yield from self._without_networks(task, blocks)
+            return
         rest_source = self.model.rest
-        chosen = [self.model.sources[index] for index in task.choice.sources]
-        estimated = chosen
+        estimated: Sequence[str] = chosen
         if rest_source in chosen:
             estimated = [source for source in self.model.sources if source != rest_source]
-        blocks: Iterator[Floats] = _song_blocks(task)
         mixture = MixtureBuffer(task.channels)
         at_stem_rate: Iterator[Floats] = iter(())
         needs_mixture = task.choice.needs_mixture or rest_source in chosen
         blocks, beyond = self._beyond(task, chosen, blocks)
         if needs_mixture:
             blocks, blocks_again = read_twice(blocks)
-            at_stem_rate = self._to_stem_rate(
-                _to_channels(blocks_again, task.channels), task, task.song.sample_rate, task.channels
-            )
+            at_stem_rate = self._song_at_stem_rate(task, blocks_again)
         times = relative_times(self.plan, estimated)
         self._report(task, times, 0, 0.0)
         done = 0
@@ -115,10 +165,24 @@ class Pipeline:
                     named = dict(zip(estimated, block, strict=True))
                     named[rest_source] = song - block.sum(axis=0)
                     block = np.stack([named[source] for source in chosen])
-                writer.write(task.choice.finish(block, song))
                 mixture.forget(until)
                 done = until
-                self._report(task, times, len(times) - 1, done / task.samples)
+                self._report(task, times, len(times) - 1, done / task.read_samples)
+                yield task.choice.finish(block, song)
+
+    def _without_networks(self, task: Task, blocks: Iterator[Floats]) -> Generator[Floats]:
+        """Yield stems that contain nothing but the song."""
+        done = 0
+        for song in self._song_at_stem_rate(task, blocks):
+            done += song.shape[-1]
+            self._report(task, [1.0], 0, done / task.read_samples)
+            yield task.choice.finish(np.zeros((0, *song.shape), np.float32), song)
+
+    def _song_at_stem_rate(self, task: Task, blocks: Iterator[Floats]) -> Iterator[Floats]:
+        """Convert blocks of the song to the rate and the channels of the stems."""
+        return self._to_stem_rate(
+            _to_channels(blocks, task.channels), task, task.song.sample_rate, task.channels
+        )
 
     def _estimates(
         self, task: Task, times: Sequence[float], sources: Sequence[str], blocks: Iterator[Floats]
@@ -132,6 +196,7 @@ class Pipeline:
             task.sums,
             task.reporter.check,
             lambda network, share: self._report(task, times, network, share),
+            None if task.cut is None else task.cut.window,
         )
         with closing(
             stream_model(self.plan, sources, self._at_model_rate(task, blocks), estimates)
@@ -170,7 +235,7 @@ class Pipeline:
 
     def _to_stem_rate(self, blocks: Iterable[Floats], task: Task, rate: int, width: int) -> Iterator[Floats]:
         """Convert `blocks` (width, n) at `rate` to the rate and the length of the stems."""
-        return cut_to(resampled(blocks, rate, task.sample_rate, width), task.samples, width)
+        return cut_to(resampled(blocks, rate, task.sample_rate, width), task.read_samples, width)
 
     def _report(self, task: Task, times: Sequence[float], network: int, share: float) -> None:
         """Report that a network (its number, from 0) has processed the fraction `share` of the song.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict
 from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Unpack
 
 from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL, STEM_ENDING
+from unbraid.audio.stem_words import check_accompaniment, joined
+from unbraid.audio.times import Time, TimeRange, time_range
 from unbraid.audio.video import accompaniment_name, check_video
 from unbraid.errors import SettingError, UnbraidError
 from unbraid.files.workfolder import clear_abandoned
@@ -22,7 +21,9 @@ from unbraid.models.ensemble import Weights, adjusted
 from unbraid.models.expected import check_together
 from unbraid.models.find import at_quality_in, models_in, repo_of
 from unbraid.models.questions import BALANCED
+from unbraid.separation.array_song import Samples
 from unbraid.separation.batch import separate_songs
+from unbraid.separation.file_choices import FileChoices, Then
 from unbraid.separation.find_songs import FoundSong, FoundSongs
 from unbraid.separation.folders import REPLACE, SKIP, Existing, OutputFolders, SongFolder, StrPath
 from unbraid.separation.name_template import NameTemplate, name_by
@@ -36,7 +37,7 @@ from unbraid.separation.naming import (
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.numbers import whole_number
 from unbraid.separation.pipeline import Pipeline
-from unbraid.separation.progress import CancelToken, Progress, ProgressCallback
+from unbraid.separation.progress import CancelToken, Progress, ProgressCallback, Reporter
 from unbraid.separation.recipe import recipe_of
 from unbraid.separation.result import Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
@@ -49,16 +50,13 @@ from unbraid.separation.second_passes import (
     split_reporters,
 )
 from unbraid.separation.settings import Settings, relative_work
-from unbraid.separation.song import ArraySong, FileSong, Song
-from unbraid.separation.song_arrays import add_parts, separate_song
+from unbraid.separation.song import FileSong
+from unbraid.separation.song_arrays import add_parts, open_song, separate_song, stream_song
 from unbraid.separation.song_files import FileOptions
 from unbraid.separation.stem_files import check_stem_file_options
 from unbraid.separation.stems import Stems, choose_parts, choose_stem_file, choose_stems
 from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.write_song import skipped, write_song
-
-Then = Mapping[str, "Separator | str | PathLike[str]"]
-"""Second models by the stem that each separates further."""
 
 
 class Separator:
@@ -80,8 +78,8 @@ class Separator:
         jobs: segments computed in parallel. None: two; one on a single core or with long segments; eight on a GPU.
         quality: `fast`, `balanced` or `best`. It chooses the model if `model` is `auto` or the word of a question.
             For any other model, it sets `overlap` and `shifts` if they are None.
-        for_stems: the only stem that songs will be separated into, with its complement; None: any. `auto` chooses a
-            model that separates it.
+        for_stems: the stems that songs will be separated into, as for `separate_to_files`; None: any. `auto` chooses a
+            model that separates them.
         repo: folder of published weights; `model` is then a name in it. Second models may also be outside of it.
         unverified: also download a model of the catalogue whose files have no published SHA-256.
         sharing: a Separator that shares its memory with this one: together they load one network at a time, and one
@@ -106,7 +104,7 @@ class Separator:
         threads: int | None = None,
         jobs: int | None = None,
         quality: str = BALANCED,
-        for_stems: str | None = None,
+        for_stems: str | Sequence[str] | None = None,
         repo: str | PathLike[str] | None = None,
         unverified: bool = False,
         sharing: Separator | None = None,
@@ -123,7 +121,7 @@ class Separator:
         settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
         found = find_model(
             name,
-            stems=for_stems,
+            stems=None if for_stems is None else joined(for_stems),
             repo=folder,
             unverified=unverified,
             progress=downloading,
@@ -188,42 +186,69 @@ class Separator:
 
     def separate(
         self,
-        song: str | PathLike[str] | NDArray[Any],
+        song: str | PathLike[str] | Samples,
         sample_rate: int | None = None,
         *,
-        stems: str | None = None,
+        stems: str | Sequence[str] | None = None,
         then: Then | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
         audio_stream: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Stems:
         """Separate a file, or an array (1 or 2 channels, samples) at `sample_rate` (None: the model's).
 
+        The array may be of NumPy, in any layout, or of a library that has NumPy's array protocol or DLPack, such as
+        PyTorch. Floats have full scale 1, and integers that of their type.
+
         The stems have the sample rate, the channels and exactly the length of the song. They may exceed full scale.
-        `stems`: None for all, or the name of one, which is returned with its complement. `then`: see
-        `separate_to_files`. `audio_stream` is the number of the file's audio stream, from 0 (None: the default one).
+        `stems`, `start`, `end` and `then` are as for `separate_to_files`; None: all stems of the whole song.
+        `audio_stream` is the number of the file's audio stream, from 0 (None: the default one).
         Raises InputError, SettingError, Cancelled.
         """
         choice = choose_stems(ALL if stems is None else stems, self.sources)
-        source: Song
-        if isinstance(song, np.ndarray):
-            source = ArraySong(song, self.sample_rate if sample_rate is None else sample_rate)
-        elif sample_rate is None:
-            source = FileSong(
-                song, None if audio_stream is None else whole_number(audio_stream, "The audio stream")
-            )
-        else:
-            raise SettingError("sample_rate is for arrays. Leave it out for a file, which has its own.")
+        part = _part(start, end, then)
+        source = open_song(song, sample_rate, self.sample_rate, audio_stream)
         passes = self._second_passes(then, choice.names)
-        first, *others = split_reporters(self.model, passes, stems is not None, progress, cancel)
-        return add_parts(separate_song(self._pipeline, source, choice, first), passes, others)
+        first, *others = split_reporters(self.model, passes, len(choice.sources) == 1, progress, cancel)
+        return add_parts(separate_song(self._pipeline, source, choice, first, part), passes, others)
+
+    def stream(
+        self,
+        song: str | PathLike[str] | Samples,
+        sample_rate: int | None = None,
+        *,
+        stems: str | Sequence[str] | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        audio_stream: int | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Generator[tuple[int, Stems]]:
+        """Yield pieces `(start, stems)` of the stems as they become final, in constant memory.
+
+        `start` is the first sample of a piece in the stems. The pieces follow one another, and concatenated they equal
+        the stems of `separate`, bit for bit. The arguments are those of `separate`. Between two pieces, the caller may
+        separate other songs with this Separator. Closing the generator early, or leaving its loop, stops the work.
+
+        The whole song is read once before the first piece. Ensembles and bags of networks yield pieces while the last
+        network runs, and keep the estimates of the others in a temporary folder.
+
+        Raises InputError and SettingError, when it is called or while it yields; OutputError if the temporary folder
+        is full; Cancelled.
+        """
+        choice = choose_stems(ALL if stems is None else stems, self.sources)
+        part = time_range(start, end)
+        source = open_song(song, sample_rate, self.sample_rate, audio_stream)
+        return stream_song(self._pipeline, source, choice, Reporter(progress, cancel), part)
 
     def separate_to_files(
         self,
         song: str | PathLike[str],
         out_dir: str | PathLike[str],
         *,
-        stems: str = "vocals",
+        stems: str | Sequence[str] = "vocals",
         complement: str = "rest",
         format: str = "wav",
         subtype: str | None = None,
@@ -234,6 +259,8 @@ class Separator:
         name: str | None = None,
         template: str | NameTemplate | None = None,
         subfolder: str | PathLike[str] | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
         audio_stream: int | None = None,
         video: bool = False,
         parts_of: str | None = None,
@@ -250,8 +277,11 @@ class Separator:
         `.unbraid.json` in the folder identifies the song. A file that would replace the song itself is an OutputError.
 
         Args:
-            stems: `all`, or the name of one stem, which is written with its complement.
-            complement: content of `no_STEM`, for a single stem: the `rest` of the song, the `sum` of the model's
+            stems: the name of one stem, which is written with its complement, or `all`. Or a list of exactly the stems
+                to write, with commas or as a sequence: names, `no_STEM` (the song without it), sums such as
+                `drums+bass`, `mix` (the song itself) and `rest` (the song without the other stems). Only the networks
+                that are needed run. Stems that cover the song add up to it if one is a sum, a `no_STEM` or `rest`.
+            complement: content of `no_STEM`, for the name of one stem: the `rest` of the song, the `sum` of the model's
                 other stems, or `none` to leave it out.
             format: wav, flac, mp3, m4a or opus; or `stem`: one file `NAME/NAME.stem.mp4` for DJ programs, with the
                 song, its drums, bass, other and vocals. It is `files["stem"]` of the result.
@@ -263,6 +293,9 @@ class Separator:
             clip_mode: treatment of stems beyond full scale: `rescale` (one gain for all stems, so that they still add
                 up), `clamp`, or `none` (the format clips them; float WAV keeps them). None: `none` if the song gives
                 the stems float samples, or else `rescale`.
+            start, end: separate only this part of the song: seconds, or text such as `1:05`; negative: from the end of
+                the song. The part equals the same part of the whole song's stems to rounding. Leave out `then` and
+                `video`. The folder is `NAME (1m05s to 1m35s)`, unless `name` is given.
             name: name of the song's folder, without a path; None: the file's name without its suffix.
             template: names of the files instead, such as `{artist} - {title}/{stem}`; see docs/cli.md.
             subfolder: folder below `out_dir` for the song's folder, a relative path; {folder} in a template.
@@ -282,9 +315,10 @@ class Separator:
         Raises InputError, OutputError, SettingError, Cancelled.
         """
         prefix = ""
+        part = _part(start, end, then, video)
         options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
         if format == STEM:
-            check_stem_file_options(options, stems, parts_of is not None or bool(then), video)
+            check_stem_file_options(options, joined(stems), parts_of is not None or bool(then), video)
             choice = choose_stem_file(self.model.name, self.sources)
         else:
             choice = choose_stems(stems, self.sources, complement)
@@ -296,22 +330,30 @@ class Separator:
             audio_stream = whole_number(audio_stream, "The audio stream")
         folder = check_subfolder(subfolder)
         naming: Naming
+        own_name = (
+            output_folder_name(song, part.label if part else None)
+            if name is None
+            else check_folder_name(name)
+        )
         if template is not None:
+            if part is not None:
+                raise SettingError(
+                    "A part of a song has a folder of its own. Leave out the name, or the start and the end."
+                )
             naming = name_by(template, Path(song), folder, self.model.name, audio_stream)
         else:
-            name = output_folder_name(song) if name is None else check_folder_name(name)
-            naming = FolderNaming(name, folder)
+            naming = FolderNaming(own_name, folder)
         names = [
             *(prefix + stem for stem in choice.names),
             *(part for second in passes for part in second.names),
         ]
-        own_name = output_folder_name(song) if name is None else name
         written = [own_name + STEM_ENDING] if format == STEM else [f"{stem}.{format}" for stem in names]
         naming.check(written)
         recipe = recipe_of(
             self._pipeline,
             stems=names,
-            complement=choice.complement,
+            complement=None if complement == "rest" else complement,
+            part=asdict(part) if part else None,
             **asdict(options),
             audio_stream=audio_stream,
             video=video or None,
@@ -322,6 +364,7 @@ class Separator:
         if existing == SKIP and (making := destination.find_done(recipe)):
             return skipped(making, destination)
         if video:
+            check_accompaniment(stems, choice.names)
             written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
         source = FileSong(song, audio_stream)
         return write_song(
@@ -330,12 +373,13 @@ class Separator:
             choice,
             options,
             destination,
-            list(split_reporters(self.model, passes, stems != ALL and format != STEM, progress, cancel)),
+            list(split_reporters(self.model, passes, len(choice.sources) == 1, progress, cancel)),
             recipe=recipe,
             prefix=prefix,
             passes=passes,
             video=video,
             audio_stream=audio_stream,
+            part=part,
         )
 
     def _second_passes(self, then: Then | None, stems: Sequence[str]) -> list[SecondPass]:
@@ -363,7 +407,7 @@ class Separator:
         *,
         progress: Callable[[StrPath, Progress], object] | None = None,
         cancel: CancelToken | None = None,
-        **options: Any,
+        **options: Unpack[FileChoices],
     ) -> Generator[tuple[StrPath, Result | UnbraidError]]:
         """Separate many songs into files. Yields each song, in order, with its result or its error.
 
@@ -397,3 +441,11 @@ class Separator:
             )
 
         yield from separate_songs(separate, songs, progress, cancel)
+
+
+def _part(start: Time | None, end: Time | None, *whole: object) -> TimeRange | None:
+    """Return the part of the song. Raises SettingError if options need the `whole` song."""
+    part = time_range(start, end)
+    if part is not None and any(whole):
+        raise SettingError("A second model and a video need the whole song. Leave out the start and the end.")
+    return part

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unbraid.audio.arrays import Floats
 from unbraid.audio.blocks import resampled
 from unbraid.audio.decode import Decoder
 from unbraid.audio.probe import probe
 from unbraid.audio.resample import resampled_length
-from unbraid.errors import InputError, SettingError, SongWarning
+from unbraid.errors import InputError, SongWarning
 from unbraid.models import Model
-from unbraid.separation.numbers import sample_rate_hz
 from unbraid.separation.progress import Reporter
 
 # Networks read stereo. A mono song is copied to both channels.
@@ -26,9 +24,6 @@ STEREO = 2
 
 # Added to the deviation, as in Demucs, to avoid dividing silence by zero.
 SILENT_DEVIATION = 1e-8
-
-# Samples in a block of an in-memory song (1.5 s at 44.1 kHz).
-ARRAY_BLOCK = 65536
 
 
 class Song(Protocol):
@@ -79,38 +74,6 @@ class FileSong:
         which = f"stream {self.info.stream}" + (f" ({self.info.language})" if self.info.language else "")
         reason = f"has {self.info.streams} audio streams, counted from 0; {which} is used."
         return [SongWarning(self.name, reason, "Choose another with `unbraid separate --audio-stream N`.")]
-
-
-class ArraySong:
-    """Samples (channels, n), or (n,) for mono, of any float type, full scale 1."""
-
-    name = "the array"
-
-    def __init__(self, samples: NDArray[Any], sample_rate: int) -> None:
-        samples = np.atleast_2d(samples)
-        if (
-            samples.ndim != 2
-            or samples.shape[0] not in (1, STEREO)
-            or not np.issubdtype(samples.dtype, np.floating)
-        ):
-            raise SettingError(
-                f"An array has to be float (1 or 2 channels, samples), not {samples.dtype} {samples.shape}."
-            )
-        self.sample_rate = sample_rate_hz(sample_rate)
-        self.channels, self.claimed_samples = samples.shape
-        self.warnings: list[SongWarning] = []
-        self._samples = samples
-
-    def blocks(self) -> Iterator[Floats]:
-        """See `Song.blocks`; NaN, infinity, and numbers too large for float32 become silence, as in files."""
-        silenced = 0
-        for start in range(0, self._samples.shape[1], ARRAY_BLOCK):
-            with np.errstate(over="ignore"):
-                block = self._samples[:, start : start + ARRAY_BLOCK].astype(np.float32)
-            silenced += block.size - int(np.count_nonzero(np.isfinite(block)))
-            yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        reason = f"has {silenced} samples that are not numbers (NaN); they became silence."
-        self.warnings = [SongWarning(self.name, reason)] if silenced else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from unbraid.audio.arrays import Floats
 from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import STEM, deepest_subtype, song_format
 from unbraid.audio.tags.model import Tags
+from unbraid.audio.times import TimeRange
 from unbraid.errors import SettingError, SongWarning
 from unbraid.separation.numbers import sample_rate_hz, whole_number
 from unbraid.separation.output import HiddenFolder
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import Reporter
 from unbraid.separation.song import STEREO, FileSong, analyse
+from unbraid.separation.song_range import cut_task
 from unbraid.separation.stems import CLIP_MODES, StemChoice
 from unbraid.separation.writers import Analysed, DirectWriter, LeftOver, OpenStem, RescalingWriter
 
@@ -111,11 +113,12 @@ def write_stems(
     prefix: str = "",
     tags: Tags | None = None,
     copies: Mapping[str, Path] | None = None,
+    part: TimeRange | None = None,
 ) -> WrittenStems:
     """Separate `song` and write `PREFIX + STEM.FORMAT` into `folder.stems`. Memory doesn't grow with the song's length.
 
     `tags` replace those of the song. `copies` are further files for some stems: float WAVs with the samples that the
-    stem's encoder receives. Raises InputError, OutputError, SettingError, Cancelled.
+    stem's encoder receives. `part`: only this part of it. Raises InputError, OutputError, SettingError, Cancelled.
     """
     depth = options.depth_for(song.info.depth)
     clip_mode = options.clip_mode_for(song.info.depth)
@@ -128,6 +131,8 @@ def write_stems(
         reporter,
         folder.spool("sums.f32"),
     )
+    task = cut_task(task, part, pipeline.plan)
+    tags = tags or (song.info.tags if part is None else song.info.tags.without_times())
     encoders: dict[str, Encoder] = {}
 
     def encoder(path: Path, format: str, subtype: str, bitrate: int | None) -> Encoder:
@@ -138,7 +143,7 @@ def write_stems(
             format=format,
             subtype=subtype,
             bitrate=bitrate,
-            tags=tags or song.info.tags,
+            tags=tags,
             samples=task.samples,
         )
 

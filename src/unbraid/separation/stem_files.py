@@ -9,11 +9,13 @@ from unbraid.analysis import MusicAnalyser
 from unbraid.audio.formats import stem_format
 from unbraid.audio.stem_file import CHANNELS, StemFile
 from unbraid.audio.stem_names import ALL, STEM_FILE, VOCALS
+from unbraid.audio.times import TimeRange
 from unbraid.errors import SettingError
 from unbraid.separation.pipeline import Pipeline, Task
 from unbraid.separation.progress import Reporter
 from unbraid.separation.song import FileSong, analyse
 from unbraid.separation.song_files import FileOptions, WrittenStems, stem_writer
+from unbraid.separation.song_range import cut_task
 from unbraid.separation.stems import StemChoice
 from unbraid.separation.writers import Analysed
 
@@ -38,15 +40,18 @@ def write_stem_file(
     path: Path,
     spools: tuple[Path, Path],
     reporter: Reporter,
+    part: TimeRange | None = None,
 ) -> WrittenStems:
     """Separate `song` into the stem file `path`. Memory doesn't grow with the song's length.
 
-    `spools` are two temporary files: sums of networks, and stems. Raises InputError, OutputError, SettingError,
-    Cancelled.
+    `spools` are two temporary files: sums of networks, and stems. `part`: only this part of the song.
+
+    Raises InputError, OutputError, SettingError, Cancelled.
     """
     rate = stem_format(options.subtype).rate_for(options.sample_rate or song.sample_rate)
     sums, spool = spools
     task = Task(song, analyse(song, pipeline.model, reporter), choice, rate, CHANNELS, reporter, sums)
+    task = cut_task(task, part, pipeline.plan)
     analyser = MusicAnalyser(choice.names, rate)
     with ExitStack() as stack:
         file = stack.enter_context(
@@ -56,7 +61,7 @@ def write_stem_file(
                 samples=task.samples,
                 subtype=options.subtype,
                 bitrate=options.bitrate,
-                tags=song.info.tags,
+                tags=song.info.tags if part is None else song.info.tags.without_times(),
             )
         )
         writer = stem_writer(options.clip_mode_for(song.info.depth), choice, file.track, stack, spool)

@@ -9,26 +9,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.audio.stem_names import (
-    ALL,
-    COMPLEMENT_PREFIX,
-    STEM_FILE_PARTS,
-    STEM_FILE_TRACKS,
-    single_stems,
-)
+from unbraid.audio.stem_names import MIXTURE, STEM_FILE_PARTS
+from unbraid.audio.stem_words import REST, StemContent, is_list, joined, parse_stems
 from unbraid.errors import SettingError, SongWarning
 
 ClipMode = Literal["rescale", "clamp", "none"]
 CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
-# Content of the second stem, if one stem is chosen. rest: the mixture minus the stem; both add up to the mixture, and
-# the rest keeps frequencies above the network's bandwidth. sum: the sum of the model's other sources. none: no second
-# stem.
+# Content of the second stem, if one stem is chosen by its name alone. rest: the mixture minus the stem; both add up to
+# the mixture, and the rest keeps frequencies above the network's bandwidth. sum: the sum of the model's other sources.
+# none: no second stem.
 Complement = Literal["rest", "sum", "none"]
 COMPLEMENTS: tuple[Complement, ...] = get_args(Complement)
 
-# Names of the stem that adds the parts of a stem up to it. The second is for models that have a stem of the first name.
-REST = "rest"
+# Name of the stem that adds the parts of a stem up to it, for models that have a stem called REST.
 LEFT_OVER = "left_over"
 
 # Stems beyond full scale are rescaled or clamped as in Demucs, with its constants. CEILING in unbraid.audio.mixing has
@@ -39,65 +33,64 @@ CLAMP = 0.99  # largest sample of clamped stems, as a fraction of full scale
 
 @dataclass(frozen=True, slots=True)
 class StemChoice:
-    """The chosen stems: their names, the sources they need, and the kind of complement."""
+    """The chosen stems, and the sources that they need."""
 
-    names: tuple[str, ...]
-    sources: tuple[int, ...]
-    """Indices of the model's sources that must be computed."""
-    complement: Complement
+    contents: tuple[StemContent, ...]
+    sources: tuple[str, ...]
+    """Sources of the model that must be computed, in its order."""
     left_over: bool = False
-    """Whether the last stem is what all sources leave of the mixture."""
-    with_mixture: bool = False
-    """Whether the first stem is the mixture itself."""
+    """Whether the last stem is what all sources leave of the song. It isn't kept if it is silent."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the stems."""
+        return tuple(content.name for content in self.contents)
 
     @property
     def needs_mixture(self) -> bool:
         """Whether `finish` reads the mixture."""
-        return self.left_over or self.with_mixture or self.complement == "rest"
+        return any(content.of_song for content in self.contents)
 
     def finish(self, estimates: Floats, mixture: Floats) -> Floats:
         """Make the stems (stems, channels, n) from `estimates` (sources, channels, n) and `mixture` (channels, n)."""
-        if self.complement == "rest":
-            stems = np.empty((2, *mixture.shape), np.float32)
-            stems[0] = estimates[0]
-            np.subtract(mixture, estimates[0], out=stems[1])
-            return stems
-        if self.with_mixture:
-            return np.concatenate([mixture[None], estimates])
-        if self.left_over:
-            return np.concatenate([estimates, (mixture - estimates.sum(axis=0))[None]])
-        if self.complement == "sum":
-            return np.stack([estimates[0], estimates[1:].sum(axis=0)])
-        return estimates
+        if not self.needs_mixture and self.names == self.sources:
+            return estimates
+        stems = np.empty(
+            (len(self.contents), *(mixture if self.needs_mixture else estimates[0]).shape), np.float32
+        )
+        for stem, content in zip(stems, self.contents, strict=True):
+            rows = [self.sources.index(source) for source in content.sources]
+            if not rows:
+                stem[:] = mixture
+                continue
+            total = estimates[rows[0]] if len(rows) == 1 else estimates[rows].sum(axis=0)
+            if content.of_song:
+                np.subtract(mixture, total, out=stem)
+            else:
+                stem[:] = total
+        return stems
 
 
-def choose_stems(name: str, sources: Sequence[str], complement: str = "rest") -> StemChoice:
-    """Choose all stems (`name` is ALL), or one source and its complement. Raises SettingError for unknown names."""
+def choose_stems(stems: str | Sequence[str], sources: Sequence[str], complement: str = "rest") -> StemChoice:
+    """Choose stems by the words of `unbraid.audio.stem_words`. Raises SettingError for unknown names."""
     if complement not in COMPLEMENTS:
         raise SettingError(f"There is no complement {complement!r}. Choose {', '.join(COMPLEMENTS)}.")
-    if name == ALL:
-        return StemChoice(tuple(sources), tuple(range(len(sources))), "none")
-    choices = single_stems(sources)
-    if name not in choices:
-        stem = str(name).removeprefix(COMPLEMENT_PREFIX)
-        if stem in choices:
-            raise SettingError(f"{name} is written together with {stem}. Choose {stem}.")
-        raise SettingError(f"There is no stem {name!r} in this model. Choose {', '.join((ALL, *choices))}.")
-    index = list(sources).index(name)
-    names = (name, COMPLEMENT_PREFIX + name)
-    if complement == "rest":
-        return StemChoice(names, (index,), "rest")
-    if complement == "sum":
-        return StemChoice(names, (index, *(other for other in range(len(sources)) if other != index)), "sum")
-    return StemChoice((name,), (index,), "none")
+    words = joined(stems)
+    contents = parse_stems(words, sources)
+    if not is_list(words) and len(contents) == 2 and contents[1].of_song:
+        stem, other = contents
+        if complement == "sum":
+            contents = stem, StemContent(other.name, tuple(one for one in sources if one != stem.name))
+        elif complement == "none":
+            contents = (stem,)
+    return _choice(contents, sources)
 
 
 def choose_stem_file(model: str, sources: Sequence[str]) -> StemChoice:
     """Choose the tracks of a stem file. Raises SettingError unless the model has exactly its four stems."""
     check_stem_file(model, sources)
-    return StemChoice(
-        STEM_FILE_TRACKS, tuple(map(list(sources).index, STEM_FILE_PARTS)), "none", with_mixture=True
-    )
+    parts = (StemContent(part, (part,)) for part in STEM_FILE_PARTS)
+    return _choice((StemContent(MIXTURE, (), of_song=True), *parts), sources)
 
 
 def check_stem_file(model: str, sources: Sequence[str]) -> None:
@@ -114,10 +107,18 @@ def choose_parts(sources: Sequence[str], rest: str | None) -> StemChoice:
 
     If networks estimate every source (`rest` is None), a further stem is what they leave over.
     """
+    contents = tuple(StemContent(source, (source,)) for source in sources)
     if rest is not None:
-        return choose_stems(ALL, sources)
-    names = (*sources, REST if REST not in sources else LEFT_OVER)
-    return StemChoice(names, tuple(range(len(sources))), "none", left_over=True)
+        return _choice(contents, sources)
+    name = REST if REST not in sources else LEFT_OVER
+    return StemChoice(
+        (*contents, StemContent(name, tuple(sources), of_song=True)), tuple(sources), left_over=True
+    )
+
+
+def _choice(contents: tuple[StemContent, ...], sources: Sequence[str]) -> StemChoice:
+    needed = {source for content in contents for source in content.sources}
+    return StemChoice(contents, tuple(source for source in sources if source in needed))
 
 
 def rescale_gain(peak: float) -> float:

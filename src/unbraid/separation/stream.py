@@ -12,7 +12,10 @@ import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.separation.network import Network
-from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, Segment, plan_segments
+from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, Segment, Window, segments_within
+
+# Samples in a block of zeros after a window.
+ZEROS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +38,44 @@ def stream_estimates(
     silence: float = 0.0,
     jobs: int = 1,
     check: Callable[[], None] = lambda: None,
+    window: Window | None = None,
 ) -> Generator[Floats]:
     """Yield the mean of the estimates of `network` over all `runs`, as consecutive blocks (sources, channels, n).
 
     `mixture` yields blocks (channels, n) of the song, `samples` in total. A segment is silent if the network would read
     no sample above `silence`; its estimates are zeros. `jobs` segments are computed in parallel, while this thread
     reads ahead and adds up. `check` is called before every segment, and may raise to stop the work.
+
+    With `window`, `mixture` has the samples from `window.first` on of a longer song, whose segments have their places
+    there. Only those that contribute to the window are estimated, and the samples around it are zeros.
     """
+    window = window or Window(samples, 0, 0, samples, samples)
+    start, stop = window.start - window.first, window.stop - window.first
     longest = max(run.length for run in runs)
     first = next(mixture)
     buffer = MixtureBuffer(first.shape[0])
     buffer.append(first)
-    states = [_RunState(run, OverlapAdd(len(sources), first.shape[0], run.length, longest)) for run in runs]
+    states = [
+        _RunState(run, OverlapAdd(len(sources), first.shape[0], run.length, longest, start)) for run in runs
+    ]
     # Order tasks by the last sample they read, so that no run is more than a segment ahead of another.
-    plan = merge(*(_tasks(state, samples) for state in states), key=lambda task: task.segment.read_stop)
+    plan = merge(*(_tasks(state, window) for state in states), key=lambda task: task.segment.read_stop)
     pending: deque[tuple[_Task, Future[Floats]]] = deque()
     emitted = 0  # samples yielded so far
+
+    def zeros(until: int) -> Floats:
+        """Return zeros for the samples up to `until`, outside the window."""
+        nonlocal emitted
+        count, emitted = until - emitted, until
+        return np.zeros((len(sources), first.shape[0], count), np.float32)
 
     def finish_oldest() -> Iterator[Floats]:
         """Add the oldest pending estimate, and yield the samples that have become final, if any."""
         nonlocal emitted
         _add_up(*pending.popleft())
-        finished = min(state.finished for state in states)
+        if emitted < start:
+            yield zeros(start)
+        finished = min(stop, *(state.finished for state in states))
         if finished > emitted:
             yield _mean([state.overlap_add.take(finished) for state in states])
             emitted = finished
@@ -68,7 +87,9 @@ def stream_estimates(
             segment = task.segment
             while buffer.stop < min(segment.read_stop, samples):
                 buffer.append(next(mixture))
-            buffer.forget(segment.read_stop - longest)
+                buffer.forget(segment.read_stop - longest)
+                if emitted < start:
+                    yield zeros(min(buffer.stop, start))
             read = buffer.read(segment.read_start, segment.read_length)
             estimate = _silence if np.abs(read).max() <= silence else network.estimate
             pending.append((task, pool.submit(estimate, read, sources)))
@@ -77,6 +98,8 @@ def stream_estimates(
         while pending:
             check()
             yield from finish_oldest()
+        while emitted < samples:
+            yield zeros(min(emitted + ZEROS, samples))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -99,10 +122,10 @@ class _Task:
     segment: Segment
 
 
-def _tasks(state: _RunState, samples: int) -> Iterator[_Task]:
+def _tasks(state: _RunState, window: Window) -> Iterator[_Task]:
     run = state.run
-    for segment in plan_segments(samples, run.length, run.overlap, run.shift, context=run.context):
-        yield _Task(state, segment)
+    for segment in segments_within(window, run.length, run.overlap, run.shift, context=run.context):
+        yield _Task(state, segment.moved(-window.first))
 
 
 def _silence(mixture: Floats, sources: Sequence[int]) -> Floats:

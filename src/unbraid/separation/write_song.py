@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from unbraid.audio.formats import STEM
+from unbraid.audio.times import TimeRange
 from unbraid.audio.video import write_without
 from unbraid.separation.folders import SongFolder
 from unbraid.separation.output import StemFolder
@@ -34,6 +35,7 @@ def write_song(
     passes: Sequence[SecondPass] = (),
     video: bool = False,
     audio_stream: int | None = None,
+    part: TimeRange | None = None,
 ) -> Result:
     """Separate `song`, then the stems of `passes`. `reporters` has one for each pass over the song.
 
@@ -46,10 +48,10 @@ def write_song(
         if options.format == STEM:
             path = folder.stems / destination.files[0]
             spools = folder.spool("sums.f32"), folder.spool("stems.f32")
-            first = write_stem_file(pipeline, song, choice, options, path, spools, reporter)
+            first = write_stem_file(pipeline, song, choice, options, path, spools, reporter, part)
         else:
             first = write_stems(
-                pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies
+                pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies, part=part
             )
         files, warnings = dict(first.files), list(first.warnings)
         if video:

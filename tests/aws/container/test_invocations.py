@@ -266,7 +266,11 @@ def test_failed_upload_of_stems_is_500(
     [
         ({"input_s3_uri": None}, "input_s3_uri is missing."),
         ({"model": "none"}, "There is no model 'none'. Choose one of lite."),
-        ({"stems": "flute"}, "lite has no stem 'flute'. Choose one of all, drums, bass, other, vocals."),
+        (
+            {"stems": "flute"},
+            "There is no stem 'flute' in lite. Choose all, drums, bass, other, vocals, no_vocals and the like, mix, "
+            "a sum such as drums+bass, or several with commas.",
+        ),
     ],
 )
 def test_invalid_request_is_400(

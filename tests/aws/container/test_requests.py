@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from unbraid.aws.container.requests import BadRequest, Invocation
+from unbraid.errors import SettingError
 from unbraid.jobs.session import Choices
 
 GOOD = {
@@ -38,6 +39,15 @@ def test_allows_outputs_at_the_top_of_a_bucket() -> None:
 def test_reads_choices_and_ignores_other_fields() -> None:
     invocation = parse(model="lite", stems="all", format="mp3", video=True, notify=None, priority=3)
     assert invocation.choices == Choices("lite", "all", "mp3", True)
+
+
+def test_reads_times_as_numbers_and_as_text() -> None:
+    choices = parse(stems="vocals,drums+bass", start="1:05", end=95).choices
+    assert choices == Choices(stems="vocals,drums+bass", start=65.0, end=95.0)
+    with pytest.raises(SettingError, match="The start must be seconds or minutes:seconds"):
+        parse(start="noon")
+    with pytest.raises(BadRequest, match="end has the wrong type"):
+        parse(end=[1])
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -27,7 +27,7 @@ def upload(call: Call, request: UploadRequest) -> UploadAnswer:
 
 
 def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
-    """Separate an uploaded song, or with `from` a stem further. Repeating the call starts no second job."""
+    """Separate an uploaded song; with `from` a stem further, or the song again. Repeating starts no second job."""
     choices = request.choices()
     call.check_email(choices, 1)
     if request.stem is not None:
@@ -37,7 +37,14 @@ def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
                     f"Leave out {field}: a stem is separated into all stems of the model.", field
                 )
         session = StemSplits(call.service).start(
-            request.session_id, request.stem, request.model, request.notify, call.owner, request.quality
+            request.session_id,
+            request.stem,
+            request.model,
+            request.notify,
+            call.owner,
+            request.quality,
+            None if choices is None else choices.start,
+            None if choices is None else choices.end,
         )
     elif request.s3_key is None:
         raise SettingError("field required", "s3Key")

@@ -80,6 +80,10 @@ class Tags:
         """Return these tags, and those of `texts` that are missing here."""
         return replace(self, texts={**texts, **self.texts})
 
+    def without_times(self) -> Tags:
+        """Return the tags for a part of the song: without chapters, and without items, which may contain times."""
+        return replace(self, chapters=(), system=None, items=())
+
     def text(self, name: str) -> str | None:
         """Return the first value of `name`, or None."""
         return next(iter(self.texts.get(name, ())), None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from unbraid.audio.times import seconds_of
 from unbraid.errors import UnbraidError
 from unbraid.jobs.session import Choices
 
@@ -19,12 +20,14 @@ _ID = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII
 )  # it becomes part of the keys of output files
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)  # S3: bucket naming rules
-_CHOICES: Mapping[str, type] = {
+_CHOICES: Mapping[str, type | tuple[type, ...]] = {
     "model": str,
     "stems": str,
     "format": str,
     "video": bool,
     "quality": str,
+    "start": (int, float, str),
+    "end": (int, float, str),
 }
 
 
@@ -58,7 +61,7 @@ class Invocation:
 
     @classmethod
     def parse(cls, body: bytes) -> Invocation:
-        """Parse the JSON body. Raises BadRequest."""
+        """Parse the JSON body. Raises BadRequest, and SettingError for times."""
         try:
             fields = json.loads(body)
         except ValueError:
@@ -75,6 +78,8 @@ class Invocation:
         for name, value in choices.items():
             if not isinstance(value, _CHOICES[name]):
                 raise BadRequest(f"{name} has the wrong type.")
+        for name in choices.keys() & {"start", "end"}:
+            choices[name] = seconds_of(choices[name], f"The {name}")
         dispatch = fields.get("dispatch")
         return cls(
             session_id,

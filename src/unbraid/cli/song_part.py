@@ -1,0 +1,38 @@
+"""The options `--start` and `--end`: separate a part of each song."""
+
+from __future__ import annotations
+
+import argparse
+
+from unbraid.audio.times import TimeRange, seconds_of, time_range
+from unbraid.errors import SettingError
+
+
+def add_part_options(group: argparse._ActionsContainer) -> None:
+    """Declare the options."""
+    for option, which in (("--start", "start"), ("--end", "end")):
+        group.add_argument(
+            option,
+            type=_time,
+            metavar="TIME",
+            help=f"{which} of the part to separate: seconds or M:S, such as 1:05; from the end with {option}=-0:30 "
+            "(default: the whole song)",
+        )
+
+
+def part_of(arguments: argparse.Namespace) -> TimeRange | None:
+    """Return the part of the songs; None: whole songs. Raises SettingError."""
+    part = time_range(arguments.start, arguments.end)
+    if part is not None and (arguments.then or arguments.video):
+        raise SettingError("--then and --video need the whole song. Leave out --start and --end.")
+    return part
+
+
+def _time(text: str) -> float:
+    try:
+        return seconds_of(text)
+    except SettingError as error:
+        raise ValueError from error
+
+
+_time.__name__ = "time"  # argparse: "invalid time value: 'x'"

@@ -1,0 +1,53 @@
+"""A musician's choices on the page: a backing track without one instrument, and a part of the song."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import numpy as np
+from playwright.sync_api import expect
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.server import Server
+from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
+from tests.e2e.browser.test_accessibility import findings
+from tests.separation.conftest import read
+
+from unbraid import Separator
+
+
+def test_makes_the_backing_track_of_a_part_of_the_song(
+    server: Server, visit: OpenVisit, songs: dict[str, Path], tmp_path: Path
+) -> None:
+    user = visit(server.address)
+    page, song = user.page, songs["short"]
+    page.get_by_label("With model").select_option("lite")
+    stems = page.get_by_label("Split into stems")
+    expect(stems.locator("optgroup option")).to_have_text(
+        ["the song without vocals", "the song without drums", "the song without bass"]
+    )
+    stems.select_option("no_bass")
+    page.get_by_label("End of the part").fill("noon")
+    expect(page.get_by_role("alert")).to_have_text(
+        "This is not a time, and is not used: noon. Write 1:05 for 1 minute, 5 seconds."
+    )
+    page.get_by_label("Start of the part").fill("0:02")
+    page.get_by_label("End of the part").fill("5.5")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert findings(page) == []
+    pick(page, song)
+    wait_until_done(page, song)
+    expect(card(page, song)).to_contain_text("from 0:02 to 0:05")
+    open_song(page, song)
+    assert page.locator(".lane .stem-name").all_text_contents() == ["Without bass"]
+    (link,) = page.locator('a[href*="no_bass.wav"]').all()[:1]
+    content = httpx.get(httpx.URL(server.address).join(link.get_attribute("href") or "")).content
+    (tmp_path / "page.wav").write_bytes(content)
+    expected = Separator("lite").separate_to_files(song, tmp_path, stems="no_bass", start=2, end=5.5)
+    assert np.array_equal(read(tmp_path / "page.wav"), read(expected.files["no_bass"]))
+    assert user.errors == []
+    # The next visit has the stems, and no part, which fits one song.
+    page.goto("about:blank")
+    page.goto(server.address)
+    expect(page.get_by_label("Split into stems")).to_have_value("no_bass")
+    expect(page.get_by_label("Start of the part")).to_have_value("")
