@@ -201,3 +201,18 @@ def test_transport_stream_with_a_damaged_stretch_near_its_start_is_read(
         decoded = sum(block.shape[1] for block in decoder)
     assert rate * 0.8 < decoded <= rate * 1.1
     assert probe(path).sample_rate == rate
+
+
+def test_second_stream_of_a_transport_stream_with_a_packet_of_another_format_is_read(tmp_path: Path) -> None:
+    """FFmpeg takes it for a program stream, and finds a single stream in it, which has no sound."""
+    path, rate = tmp_path / "song.ts", 48000
+    write(path, bursts(rate, 2, rate, 0), rate, Kind("ts", "mpegts", "aac", "fltp"), streams=2)
+    content = path.read_bytes()
+    packet = bytes.fromhex("000001c0 0010 8080 05 2100010001") + bytes(
+        8
+    )  # of MPEG audio (ISO 13818-1, 2.4.3.6)
+    path.write_bytes(content[:376] + 100 * (packet + bytes(180)) + content[376:])
+    with Decoder(path, stream=1) as decoder:
+        sound = np.concatenate(list(decoder), axis=1)
+    assert rate * 0.8 < sound.shape[1] <= rate * 1.1
+    assert np.abs(sound).max() > 0.1

@@ -65,7 +65,7 @@ def open_part(part: FilePart, stream: int | None, is_plain_pcm: bool = False) ->
                 part, container = stripped, _open(stripped, options, format_name)
             try:
                 return OpenSound(part, container, _choose(container, stream, name))
-            except InputError:
+            except (InputError, SettingError):  # no such stream
                 if format_name == _TRANSPORT_STREAM or not _starts_transport_stream(part):
                     raise
                 container.close()
