@@ -2,7 +2,7 @@
 
     python benchmarks/roformer_profile.py [--kind mel|bs|six]
 
-Times of the tokens are OpenVINO's own, of each operation. GFLOP are counted from the sizes: two for each product.
+Times of the layers are OpenVINO's own, of each operation. GFLOP are counted from the sizes: two for each product.
 `speed_peak.py` measures the peak of the machine.
 """
 
@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.cores import usable_cores
-from unbraid.models.folder import GRAPH, SPECTRUM, WEIGHTS
-from unbraid.models.roformer import RoformerSizes, layout, mel_bands
-from unbraid.models.roformer_graph import build_graph
+from unbraid.models.folder import WEIGHTS
+from unbraid.models.roformer import TOKENS, RoformerSizes, block_shapes, layout, mel_bands
+from unbraid.models.roformer_graph import build_block
 from unbraid.separation.runtimes import openvino, roformer
+from unbraid.separation.runtimes.roformer_layers import group_size
+from unbraid.separation.runtimes.stored_weights import StoredWeights
 
 WIDTHS = [2] * 24 + [4] * 12 + [12] * 8 + [24] * 8 + [48] * 8 + [128, 129]
 COMMON = {"bins": 1025, "heads": 8, "head_width": 64, "time_depth": 1, "band_depth": 1}
@@ -55,7 +57,7 @@ SIZES = {
 # OpenVINO's kinds of operations. Products of queries and keys, softmax and products with values are one `Subgraph`, as
 # are sums, rotations and gates.
 KINDS = {
-    "FullyConnected": "linear layers",
+    "MatMul": "linear layers",
     "Subgraph": "attention, rotation, gates, sums",
     "RMS": "norms",
 }
@@ -88,23 +90,39 @@ def profile(sizes: RoformerSizes, folder: Path) -> dict[str, float]:
             file.seek(place.offset)
             values = rng.standard_normal(prod(place.shape), np.float32) * place.shape[-1] ** -0.5
             file.write(values.astype("<f2" if place.float16 else "<f4").tobytes())
-    (folder / GRAPH).write_bytes(build_graph(sizes, places))
-    shape = (1, 2, sizes.bins, sizes.frames, 2)
-    spectrum = rng.standard_normal(shape, np.float32)
-    network = openvino.prepare_network(folder / GRAPH, {SPECTRUM: shape})
-    compiled = openvino.compile_network(network, threads=usable_cores(), more={"PERF_COUNT": True})
-    request = compiled.create_infer_request()
     seconds: dict[str, float] = defaultdict(float)
-    for _ in range(2):  # the first run is slower
-        request.infer({SPECTRUM: spectrum})
-    for step in request.get_profiling_info():
-        seconds[KINDS.get(step.node_type, "copies and others")] += step.real_time.total_seconds()
-    masks = roformer.Masks(sizes, folder / WEIGHTS, threads=usable_cores())
-    tokens = request.get_output_tensor().data
+    for axis, depth in enumerate(sizes.depths):
+        for kind, time_s in profile_block(sizes, axis).items():
+            seconds[kind] += time_s * depth * sizes.layers
+    weights = StoredWeights(folder / WEIGHTS, places)
+    masks = roformer.Masks(sizes, weights, threads=usable_cores())
+    tokens = rng.standard_normal((len(sizes.bands), sizes.frames, sizes.width), np.float32)
     started = time.perf_counter()
     for stem in range(sizes.stems):
         masks.estimate(tokens, stem)
     seconds["masks"] = time.perf_counter() - started
+    return seconds
+
+
+def profile_block(sizes: RoformerSizes, axis: int) -> dict[str, float]:
+    """Return the seconds of an attention along an axis and its hidden layer, for all tokens, by kind of layer."""
+    rng, lengths = np.random.default_rng(0), (sizes.frames, len(sizes.bands))
+    items = group_size(lengths[1 - axis], lengths[axis])
+    angles = rng.uniform(-3, 3, (lengths[axis], sizes.head_width // 2)).astype(np.float32)
+    network = openvino.prepare_network(build_block(sizes, items, (np.cos(angles), np.sin(angles)), 0), {})
+    compiled = openvino.compile_network(network, threads=usable_cores(), more={"PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    inputs = {
+        name: (0.02 * rng.standard_normal(shape, np.float32)).astype("<f2" if len(shape) > 1 else "<f4")
+        for name, shape in block_shapes(sizes).items()
+    }
+    inputs[TOKENS] = rng.standard_normal((items, lengths[axis], sizes.width), np.float32)
+    for _ in range(2):  # the first run is slower
+        request.infer(inputs)
+    seconds: dict[str, float] = defaultdict(float)
+    for step in request.get_profiling_info():
+        kind = KINDS.get(step.node_type, "copies and others")
+        seconds[kind] += step.real_time.total_seconds() * lengths[1 - axis] / items
     return seconds
 
 

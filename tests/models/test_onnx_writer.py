@@ -11,7 +11,7 @@ from tests.models.roformer_files import BS, MEL
 
 from unbraid.models.onnx_writer import OnnxGraph
 from unbraid.models.roformer import layout
-from unbraid.models.roformer_graph import build_graph
+from unbraid.models.roformer_graph import build_block, build_graph
 
 
 def test_a_graph_computes_what_its_nodes_say(tmp_path: Path) -> None:
@@ -49,8 +49,12 @@ def test_graphs_of_transformers_are_valid_and_always_the_same(tmp_path: Path) ->
         assert content == build_graph(sizes, places)
         model = onnx.load_from_string(content)
         weights = {tensor.name.removesuffix(".float16") for tensor in model.graph.initializer}
-        assert weights.issuperset(p.name for p in places if not p.name.startswith("mask_estimators."))
+        assert weights.issuperset(p.name for p in places if p.name.startswith("band_split."))
+        assert not any(name.startswith(("layers.", "mask_estimators.")) for name in weights)
         length = max(place.offset + place.length for place in places)
         (tmp_path / "weights.bin").write_bytes(bytes(length))
         (tmp_path / "graph.onnx").write_bytes(content)
         onnx.checker.check_model(tmp_path / "graph.onnx", full_check=True)
+        angles = np.zeros((7, sizes.head_width // 2), np.float32)
+        block = build_block(sizes, 3, (np.cos(angles), np.sin(angles)), norms=2)
+        onnx.checker.check_model(onnx.load_from_string(block), full_check=True)

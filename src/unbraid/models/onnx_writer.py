@@ -40,10 +40,10 @@ class OnnxGraph:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._numbered = 0
 
-    def input(self, name: str, shape: Sequence[int]) -> str:
-        """Declare a float32 input."""
-        self._inputs.append(_value_info(name, shape))
-        return name
+    def input(self, name: str, shape: Sequence[int], *, half: bool = False) -> str:
+        """Declare an input, and return the name of its values in float32. `half`: it is in float16, and cast."""
+        self._inputs.append(_value_info(name, shape, FLOAT16 if half else FLOAT))
+        return self.add("Cast", name, to=FLOAT) if half else name
 
     def output(self, name: str, value: str, shape: Sequence[int]) -> None:
         """Declare `value` as the float32 output `name`."""
@@ -148,9 +148,9 @@ def _attribute(name: str, value: int | float | Sequence[int]) -> bytes:
     return _text(1, name) + b"".join(_numbers(8, value)) + encoded_number(20, ATTRIBUTE_INTS)
 
 
-def _value_info(name: str, shape: Sequence[int]) -> bytes:
+def _value_info(name: str, shape: Sequence[int], kind: int = FLOAT) -> bytes:
     dimensions = b"".join(encoded_bytes(1, encoded_number(1, size)) for size in shape)
-    tensor = encoded_number(1, FLOAT) + encoded_bytes(2, dimensions)
+    tensor = encoded_number(1, kind) + encoded_bytes(2, dimensions)
     return _text(1, name) + encoded_bytes(2, encoded_bytes(1, tensor))
 
 

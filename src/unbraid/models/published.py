@@ -12,7 +12,7 @@ CHECKPOINTS = (".ckpt", ".th", ".pt", ".safetensors")
 """Endings of files with weights that have a config beside them."""
 PACKAGES = (".th", ".safetensors")
 """Endings of files with a Demucs network: its class, its arguments and its weights."""
-ROFORMER_FORM = 1
+ROFORMER_FORM = 2
 """Form of the graphs and weights of Roformers. A change of it converts checkpoints and downloads models again."""
 MDX23C_FORM = 1
 """The same for MDX23C."""

@@ -29,7 +29,8 @@ NUMBERS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
 CLASS_NAME = "Roformer"
 
 TOKENS = "tokens"  # output of the graph: (bands, frames, width)
-MASKS = "mask_estimators."  # beginning of the names of tensors that aren't in the graph
+BAND_SPLIT = "band_split."  # beginning of the names of tensors in the graph
+FINAL_NORM = "final_norm.gamma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +102,24 @@ class RoformerSizes:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each published tensor that the network needs, by name."""
-        width, inner = self.width, self.heads * self.head_width
+        width = self.width
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.layers):
             for axis, depth in enumerate(self.depths):
                 for block in range(depth):
                     prefix = block_prefix(layer, axis, block)
-                    shapes[f"{prefix}.0.norm.gamma"] = (width,)
-                    shapes[f"{prefix}.0.to_qkv.weight"] = (3 * inner, width)
-                    shapes[f"{prefix}.0.to_gates.weight"] = (self.heads, width)
-                    shapes[f"{prefix}.0.to_gates.bias"] = (self.heads,)
-                    shapes[f"{prefix}.0.to_out.0.weight"] = (width, inner)
-                    shapes[f"{prefix}.1.net.0.gamma"] = (width,)
-                    shapes[f"{prefix}.1.net.1.weight"] = (self.hidden, width)
-                    shapes[f"{prefix}.1.net.1.bias"] = (self.hidden,)
-                    shapes[f"{prefix}.1.net.4.weight"] = (width, self.hidden)
-                    shapes[f"{prefix}.1.net.4.bias"] = (width,)
+                    for name, shape in block_shapes(self).items():
+                        shapes[f"{prefix}.{name}"] = shape
                 if self.transformer_norms:
                     shapes[f"layers.{layer}.{axis}.norm.gamma"] = (width,)
         for axis in range(2):
             shapes[rotation_name(axis)] = (self.head_width // 2,)
         if self.final_norm:
-            shapes["final_norm.gamma"] = (width,)
+            shapes[FINAL_NORM] = (width,)
         for band, numbers in enumerate(self.band_numbers):
-            shapes[f"band_split.to_features.{band}.0.gamma"] = (numbers,)
-            shapes[f"band_split.to_features.{band}.1.weight"] = (width, numbers)
-            shapes[f"band_split.to_features.{band}.1.bias"] = (width,)
+            shapes[f"{BAND_SPLIT}to_features.{band}.0.gamma"] = (numbers,)
+            shapes[f"{BAND_SPLIT}to_features.{band}.1.weight"] = (width, numbers)
+            shapes[f"{BAND_SPLIT}to_features.{band}.1.bias"] = (width,)
         for stem in range(self.stems):
             for band, numbers in enumerate(self.band_numbers):
                 widths = (width, *self.mask_widths, 2 * numbers)
@@ -137,9 +130,38 @@ class RoformerSizes:
         return shapes
 
 
+def block_shapes(sizes: RoformerSizes, norms: int = 0) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors of an attention and its hidden layer, by name after the prefix.
+
+    `norms`: how many norms follow it. In the file, they belong to transformers.
+    """
+    width, inner = sizes.width, sizes.heads * sizes.head_width
+    return {
+        "0.norm.gamma": (width,),
+        "0.to_qkv.weight": (3 * inner, width),
+        "0.to_gates.weight": (sizes.heads, width),
+        "0.to_gates.bias": (sizes.heads,),
+        "0.to_out.0.weight": (width, inner),
+        "1.net.0.gamma": (width,),
+        "1.net.1.weight": (sizes.hidden, width),
+        "1.net.1.bias": (sizes.hidden,),
+        "1.net.4.weight": (width, sizes.hidden),
+        "1.net.4.bias": (width,),
+        **{f"norm.{number}.gamma": (width,) for number in range(norms)},
+    }
+
+
 def block_prefix(layer: int, axis: int, block: int) -> str:
     """Return the beginning of the names of an attention and its hidden layer. `axis`: 0 for time, 1 for bands."""
     return f"layers.{layer}.{axis}.layers.{block}"
+
+
+def norm_names(sizes: RoformerSizes, layer: int, axis: int) -> list[str]:
+    """Return the names of the norms that follow the last attention of a layer along an axis."""
+    names = [f"layers.{layer}.{axis}.norm.gamma"] if sizes.transformer_norms else []
+    if sizes.final_norm and (layer, axis) == (sizes.layers - 1, 1):
+        names.append(FINAL_NORM)
+    return names
 
 
 def rotation_name(axis: int) -> str:
@@ -149,7 +171,7 @@ def rotation_name(axis: int) -> str:
 
 def mask_prefix(stem: int, band: int, step: int) -> str:
     """Return the beginning of the names of a linear layer that estimates masks. Activations are between them."""
-    return f"{MASKS}{stem}.to_freqs.{band}.0.{2 * step}"
+    return f"mask_estimators.{stem}.to_freqs.{band}.0.{2 * step}"
 
 
 def mel_bands(sample_rate: int, n_fft: int, count: int) -> tuple[tuple[int, int], ...]:

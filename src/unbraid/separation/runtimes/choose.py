@@ -115,7 +115,6 @@ class RuntimeLoader:
                 threads=threads,
                 # A segment keeps all cores busy, and takes half a gigabyte.
                 jobs=self._jobs or 1,
-                cache_compiled=cache_compiled,
             )
         return self._openvino(model, shapes, threads, cache_compiled)
 

@@ -140,6 +140,27 @@ def compile_network(network: Any, *, threads: int, more: Mapping[str, Any] | Non
         return _core().compile_model(network, "CPU", {**_options(threads), **(more or {})})
 
 
+class InferRequests:
+    """Requests of a compiled network: one for each concurrent call. Thread-safe."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    @contextmanager
+    def run(self, inputs: Any) -> Iterator[Floats]:
+        """Yield the only output for `inputs`, by name or in order. It is valid inside the context."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer(inputs, share_inputs=True, share_outputs=True)
+            yield request.get_output_tensor().data
+        finally:
+            self._idle.put(request)
+
+
 def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
     """Return OpenVINO's options. `bound`: whether threads are bound to cores."""
     return {
@@ -194,12 +215,15 @@ def compile_large(
 
 
 def prepare_network(
-    graph: Path, shapes: Mapping[str, Sequence[int]], changes: Sequence[Change] = openvino_passes.PASSES
+    graph: Path | bytes,
+    shapes: Mapping[str, Sequence[int]],
+    changes: Sequence[Change] = openvino_passes.PASSES,
 ) -> Any:
-    """Read a graph for inputs of these shapes, and apply our changes to it."""
+    """Read a graph from a file or its content, for inputs of these shapes, and apply our changes to it."""
     network = _core().read_model(graph)
-    # Static shapes make the compiled graph a quarter faster than dynamic ones.
-    network.reshape({name: list(shape) for name, shape in shapes.items()})
+    if shapes:
+        # Static shapes make the compiled graph a quarter faster than dynamic ones.
+        network.reshape({name: list(shape) for name, shape in shapes.items()})
     operations = import_module("openvino.opset13")
     for change in changes:
         change(network, operations)

@@ -1,37 +1,38 @@
-"""The runtime for band-split transformers on the processor: OpenVINO for the tokens, then masks band by band.
+"""The runtime for band-split transformers on the processor: tokens, then layer after layer, then masks band by band.
 
-The weights of the masks are 90 % of a published Mel-Band RoFormer, and each is used once for a segment. In the graph
-they would be in memory in float32, twice while it is compiled. Here they stay in their file in float16. One matrix at a
-time is read from the system's cache of files, and converted.
+Each weight is used once for a segment. In one graph all would be in memory in float32, twice while it is compiled.
+Here they stay in their file in float16. Those of one layer, or one matrix of the masks, are read from the system's
+cache of files at a time, and converted.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
-from unbraid.models.folder import DESCRIPTION, SPECTRA, SPECTRUM, WEIGHTS
-from unbraid.models.graphs import TensorPlace
+from unbraid.models.folder import SPECTRA, SPECTRUM, WEIGHTS
 from unbraid.models.roformer import (
     CHANNELS,
-    MASKS,
     NUMBERS,
     TOKENS,
     RoformerSizes,
     layout,
     mask_prefix,
 )
-from unbraid.separation.runtimes.openvino import OpenVinoRuntime, compile_network, import_openvino
+from unbraid.separation.runtimes.openvino import (
+    InferRequests,
+    OpenVinoRuntime,
+    compile_network,
+    import_openvino,
+)
+from unbraid.separation.runtimes.roformer_layers import Layers
+from unbraid.separation.runtimes.stored_weights import StoredWeights
 
 
 class RoformerRuntime:
@@ -49,21 +50,16 @@ class RoformerRuntime:
         *,
         threads: int,
         jobs: int,
-        cache_compiled: bool,
     ) -> None:
         expected = (1, CHANNELS, sizes.bins, sizes.frames, 2)
         if tuple(shapes[SPECTRUM]) != expected or len(model.sources) != sizes.stems:
             raise ModelError("doesn't fit its network. Install the model again.", subject=str(model.folder))
         self.jobs = jobs
         self._sizes = sizes
-        self._masks = Masks(sizes, model.folder / WEIGHTS, threads=threads)
-        self._tokens = OpenVinoRuntime(
-            model.graph,
-            shapes,
-            threads=threads,
-            jobs=jobs,
-            description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
-        )
+        weights = StoredWeights(model.folder / WEIGHTS, layout(sizes))
+        self._tokens = OpenVinoRuntime(model.graph, shapes, threads=threads, jobs=jobs)
+        self._layers = Layers(sizes, weights, threads=threads)
+        self._masks = Masks(sizes, weights, threads=threads)
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
@@ -73,17 +69,19 @@ class RoformerRuntime:
         spectra: Floats = np.empty(shape, np.float32)
         products = spectra.view(np.complex64)[..., 0]
         with self._tokens.run(inputs) as outputs:
+            tokens = outputs[TOKENS]
+            self._layers.apply(tokens)
             for stem in range(self._sizes.stems):
-                np.multiply(self._masks.estimate(outputs[TOKENS], stem), spectrum[0], out=products[0, stem])
+                np.multiply(self._masks.estimate(tokens, stem), spectrum[0], out=products[0, stem])
         yield {SPECTRA: spectra}
 
 
 class Masks:
-    """The networks that estimate masks from tokens. Thread-safe. Raises ModelError if weights are missing."""
+    """The networks that estimate masks from tokens. Thread-safe."""
 
-    def __init__(self, sizes: RoformerSizes, weights: Path, *, threads: int) -> None:
+    def __init__(self, sizes: RoformerSizes, weights: StoredWeights, *, threads: int) -> None:
         self._sizes = sizes
-        self._weights = _Weights(weights, layout(sizes))
+        self._weights = weights
         self._layer = _LinearLayer(threads)
 
     def estimate(self, tokens: Floats, stem: int) -> np.ndarray:
@@ -119,35 +117,9 @@ class _LinearLayer:
             x, operations.convert(weight, np.float32), transpose_a=False, transpose_b=True
         )
         network = import_openvino().Model([operations.add(product, bias)], [x, weight, bias], "linear")
-        self._compiled = compile_network(network, threads=threads)
-        self._idle: SimpleQueue[Any] = SimpleQueue()
+        self._requests = InferRequests(compile_network(network, threads=threads))
 
     def apply(self, x: Floats, weight: np.ndarray, bias: Floats) -> Floats:
         """Return x (rows, inputs) times weight (outputs, inputs, float16) plus bias: (rows, outputs)."""
-        try:
-            request = self._idle.get_nowait()
-        except Empty:
-            request = self._compiled.create_infer_request()
-        try:
-            request.infer([np.ascontiguousarray(x), weight, bias], share_inputs=True, share_outputs=True)
-            result: Floats = request.get_output_tensor().data.copy()
-            return result
-        finally:
-            self._idle.put(request)
-
-
-class _Weights:
-    """The weights of the masks in their file, which stays open. Thread-safe. Raises ModelError if it is too short."""
-
-    def __init__(self, path: Path, places: Sequence[TensorPlace]) -> None:
-        self._file = path.open("rb", buffering=0)
-        if os.fstat(self._file.fileno()).st_size < max(place.offset + place.length for place in places):
-            raise ModelError("is too short. Install the model again.", subject=str(path))
-        self._places = {place.name: place for place in places if place.name.startswith(MASKS)}
-
-    def read(self, name: str) -> np.ndarray:
-        """Return a tensor, float16 or float32."""
-        place = self._places[name]
-        # A mapping of the file would count as memory of the process: 0.4 GB.
-        content = os.pread(self._file.fileno(), place.length, place.offset)
-        return np.frombuffer(content, "<f2" if place.float16 else "<f4").reshape(place.shape)
+        with self._requests.run([np.ascontiguousarray(x), weight, bias]) as output:
+            return output.copy()
