@@ -8,9 +8,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.models.mdx23c_files import SIZES
 from tests.separation.conftest import level_db, noise
 
-from unbraid.separation.runtimes.openvino import OpenVinoRuntime, import_openvino
+from unbraid.models.graphs import place_tensors
+from unbraid.models.mdx23c_graph import build_graph
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime, import_openvino, prepare_large
 from unbraid.separation.runtimes.openvino_passes import (
     LONGEST_SUM,
     average_rows,
@@ -219,3 +222,20 @@ def test_weights_move_to_a_file_and_stay_readable(tmp_path: Path) -> None:
     assert list((tmp_path / "moved").iterdir()) == []
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_slices_of_weights_are_computed_before_they_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO would compute them while it compiles, and keep them in memory."""
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    places = place_tensors(SIZES.shapes(), half=False)
+    (tmp_path / "weights.bin").write_bytes(bytes(places[-1].offset + places[-1].length))
+    graph = build_graph(SIZES, places)
+    assert b"Slice" in graph
+    (tmp_path / "graph.onnx").write_bytes(graph)
+    shape = (1, 2, SIZES.n_fft // 2 + 1, SIZES.frames, 2)
+    network, _ = prepare_large(tmp_path / "graph.onnx", {"spectrum": shape})
+    convolutions = [one for one in network.get_ordered_ops() if one.get_type_name().startswith("Convolution")]
+    assert len(convolutions) > 20
+    assert {one.input_value(1).get_node().get_type_name() for one in convolutions} == {"Constant"}

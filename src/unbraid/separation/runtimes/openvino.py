@@ -202,16 +202,21 @@ def compile_large(
     graph: Path, shapes: Mapping[str, Sequence[int]], options: Mapping[str, Any]
 ) -> tuple[Any, MovedWeights]:
     """Compile a graph with its weights in a temporary file, which has to stay. Raises RuntimeError."""
-    # The partial sums of `refine_sums` would take three more tensors as large as the largest ones.
-    changes = (openvino_passes.average_rows, *openvino_passes.PASSES)
-    network = prepare_network(graph, shapes, changes)
-    weights = MovedWeights(
-        network, import_module("openvino.opset13"), import_openvino().Tensor, cache_folder()
-    )
+    network, weights = prepare_large(graph, shapes)
     probe_memory(THREADS_BYTES)
     compiled = _core().compile_model(network, "CPU", dict(options))
     weights.drop()
     return compiled, weights
+
+
+def prepare_large(graph: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[Any, MovedWeights]:
+    """Read a graph, and move its weights to a temporary file."""
+    # The partial sums of `refine_sums` would take three more tensors as large as the largest ones.
+    changes = (openvino_passes.average_rows, *openvino_passes.PASSES)
+    network = prepare_network(graph, shapes, changes)
+    fold_constants(network)
+    operations = import_module("openvino.opset13")
+    return network, MovedWeights(network, operations, import_openvino().Tensor, cache_folder())
 
 
 def prepare_network(
@@ -228,6 +233,17 @@ def prepare_network(
     for change in changes:
         change(network, operations)
     return network
+
+
+def fold_constants(network: Any) -> None:
+    """Compute what depends on weights only, such as slices of them.
+
+    OpenVINO would do it while it compiles, and keep the results in memory besides the packed weights.
+    """
+    passes = import_module("openvino.passes")
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(network)
 
 
 @cache
