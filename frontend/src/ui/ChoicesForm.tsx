@@ -117,7 +117,8 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         <summary>
           Next songs: {stemsLabel(choices.stems, choices.model, models)}, with{' '}
           {choiceName(choices.model, models)}
-          {models !== null && used !== undefined && ` (${detail(used, models, choices)})`}, as {choices.format.toUpperCase()}
+          {models !== null && used !== undefined && ` (${detail(used, models, choices)})`}, as{' '}
+          {choices.format === STEM_FILE ? 'a stem file' : choices.format.toUpperCase()}
           {isTime(choices.start ?? '') && `, from ${choices.start}`}
           {isTime(choices.end ?? '') && `, to ${choices.end}`}
           {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
