@@ -27,6 +27,7 @@ from unbraid.cli import running
 from unbraid.cli.demucs_records import RECORDS
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
+from unbraid.models.cache import cache_folder
 from unbraid.separation import Progress
 
 # The gains don't add up to 1, so the sum of the other stems differs from the song minus the stem.
@@ -58,9 +59,7 @@ def song(write_wave: WriteWave, tmp_path: Path) -> Path:
 
 
 def files_in(folder: Path) -> list[str]:
-    """List all files but the records in the hidden folder, which scripts don't list either."""
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in files if path.parts[0] != RECORDS)
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
@@ -383,9 +382,9 @@ def test_stems_without_a_record_are_replaced_if_none_would_stay(
     demucs_command: Demucs, song: Path, tmp_path: Path
 ) -> None:
     assert demucs_command(song) == 0
-    shutil.rmtree(tmp_path / "separated" / RECORDS)  # as after a run of demucs itself
+    shutil.rmtree(cache_folder() / RECORDS)  # as after a run of demucs itself
     assert demucs_command(song) == 0
-    shutil.rmtree(tmp_path / "separated" / RECORDS)
+    shutil.rmtree(cache_folder() / RECORDS)
     assert demucs_command("--two-stems", "vocals", song) == 0
     folders = {Path(name).parts[1] for name in files_in(tmp_path / "separated")}
     assert folders == {"song.mp3", "song.mp3 (2)"}

@@ -53,7 +53,7 @@ def separate_songs(arguments: argparse.Namespace, display: Display, stop: Stop) 
     extension = "mp3" if arguments.mp3 else "flac" if arguments.flac else "wav"
     songs: Sequence[Path] = arguments.tracks
     out: Path = arguments.out / choice.folder
-    records = DemucsRecords(arguments.out, choice.folder)
+    records = DemucsRecords(out)
     is_free = partial(records.is_free, own_folder="{track}" in str(Path(arguments.filename).parent))
     named = name_files(arguments.filename, songs, tuple(names.values()), extension, is_free)
     if arguments.verbose:

@@ -130,7 +130,6 @@ def move_files(files: Sequence[Path], targets: Sequence[Path], record: RecordUpd
             with report_output_errors(copy.parent.parent):
                 shutil.move(file, copy)
         if record:
-            undo.callback(record.cancel)
             record.begin()
         move_all(list(zip(copies, targets, strict=True)), record.obsolete() if record else ())
         if record:
