@@ -2,7 +2,7 @@
 import { eventsUrl } from './events'
 import { call, type Connection } from './http'
 import { problemFrom } from './problem'
-import type { Choices, Models, ServerConfig, Status, Upload, UploadParts } from './types'
+import type { Choices, Models, Part, ServerConfig, Status, Upload, UploadParts } from './types'
 
 const SESSIONS_PER_REQUEST = 100
 
@@ -50,9 +50,9 @@ export class Client {
     })
   }
 
-  /** Separate a stem of a song further, into all stems of a model. */
-  async split(sessionId: string, stem: string, model: string): Promise<void> {
-    await call(this.connection, 'POST', 'process', { sessionId, from: stem, model })
+  /** Separate a stem of a song further, into all stems of a model; or with `mix` the song itself, also a part of it. */
+  async split(sessionId: string, stem: string, model: string, part?: Part): Promise<void> {
+    await call(this.connection, 'POST', 'process', { sessionId, from: stem, model, ...part })
   }
 
   /** Separate a song again with the same choices. Needs only its id, as songs from the history have no `s3Key`. */

@@ -27,6 +27,15 @@ export interface Split {
   eta_seconds: number | null
   model: string
   error_message: string | null
+  /** Part of the song in seconds, if `from` is `mix`; null: its start or its end. */
+  start?: number | null
+  end?: number | null
+}
+
+/** A part of a song in seconds. */
+export interface Part {
+  start: number
+  end: number
 }
 
 export interface Status {

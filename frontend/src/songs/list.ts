@@ -1,7 +1,7 @@
 /** The list of songs: holds it, changes it, and notifies the page. */
 import type { Client } from '../api/client'
 import { errorMessage } from '../api/problem'
-import type { Choices, Status } from '../api/types'
+import type { Choices, Part, Status } from '../api/types'
 import { StatusWatcher } from '../api/watcher'
 import { isTime } from '../lib/format'
 import { readChoices } from './choices'
@@ -153,8 +153,8 @@ export class SongList {
   }
 
   /** Separate a stem of a song further. */
-  async split(id: string, stem: string, model: string): Promise<void> {
-    await this.client.split(id, stem, model)
+  async split(id: string, stem: string, model: string, part?: Part): Promise<void> {
+    await this.client.split(id, stem, model, part)
     await this.refresh(id)
   }
 

@@ -1,5 +1,5 @@
 /** The open song: transport, mixer and downloads. */
-import { useEffect, useRef } from 'react'
+import { useRef } from 'react'
 import type { Models, ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
 import { stemClass } from '../lib/stems'
@@ -7,6 +7,7 @@ import { toggled } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
 import { loopBetween } from '../player/schedule'
 import type { SongList } from '../songs/list'
+import { type ComparedPlayer, Comparison } from './Comparison'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
 import { Lane, laneName } from './Lane'
@@ -14,6 +15,7 @@ import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
+import { usePlayhead } from './usePlayhead'
 import { useShortcuts } from './useShortcuts'
 
 interface Props {
@@ -83,13 +85,16 @@ interface TimelineProps {
 
 function Timeline({ title, player, status, list, models }: TimelineProps) {
   const { engine, stems, groups, mix, setMix, loop, setLoop, whole, setWhole, playing, buffering, problem } = player
-  const timeline = useRef<HTMLDivElement>(null)
-  const timeText = useRef<HTMLSpanElement>(null)
+  const { timeline, timeText } = usePlayhead(engine)
+  const compared = useRef<ComparedPlayer | null>(null)
   const { samples, sampleRate } = engine.layout
   const fullLevel = peakLevel(stems.map((stem) => stem.peaks))
   const toggle = () => {
     if (playing) engine.pause()
-    else void engine.play()
+    else {
+      compared.current?.handOver()
+      void engine.play()
+    }
   }
   const toggleLoop = () => setLoop(loop === null ? loopFromPlayhead(engine) : null)
   useShortcuts({
@@ -104,23 +109,6 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
     mute: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'muted')),
     solo: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'solo')),
   })
-
-  // Move the playhead 60 times a second by writing to the DOM directly, without rendering in React.
-  useEffect(() => {
-    let frame = 0
-    let last = -1
-    const onFrame = () => {
-      frame = requestAnimationFrame(onFrame)
-      const { position } = engine
-      if (position === last) return
-      last = position
-      timeline.current?.style.setProperty('--playhead', String(position / samples))
-      const now = formatTime(position / sampleRate)
-      if (timeText.current !== null && timeText.current.textContent !== now) timeText.current.textContent = now
-    }
-    onFrame()
-    return () => cancelAnimationFrame(frame)
-  }, [engine, samples, sampleRate])
 
   return (
     <>
@@ -166,6 +154,7 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
           />
         ))}
       </div>
+      <Comparison status={status} list={list} models={models} engine={engine} loop={loop} compared={compared} />
     </>
   )
 }

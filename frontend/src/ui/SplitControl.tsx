@@ -64,6 +64,7 @@ export function SplitControl({ status, stem, list, models }: Props) {
       <SplitMenu
         dialog={dialog}
         label={menuLabel}
+        note="The parts appear below it and add up to it."
         options={options}
         onChoose={(model) => attempt(() => list.split(id, stem, model))}
       />
@@ -83,16 +84,18 @@ export function SplitControl({ status, stem, list, models }: Props) {
 interface MenuProps {
   dialog: RefObject<HTMLDialogElement | null>
   label: string
+  /** Where the stems will be. */
+  note: string
   options: readonly SplitOption[]
   onChoose: (model: string) => void
 }
 
-function SplitMenu({ dialog, label, options, onChoose }: MenuProps) {
+export function SplitMenu({ dialog, label, note, options, onChoose }: MenuProps) {
   const heading = useId()
   return (
     <dialog ref={dialog} className="split-menu" aria-labelledby={heading}>
       <h2 id={heading}>{label}</h2>
-      <p>The parts appear below it and add up to it.</p>
+      <p>{note}</p>
       <ul>
         {options.map(({ model, parts, seconds, installed, sizeBytes, licenceKnown }) => (
           <li key={model}>
@@ -122,7 +125,7 @@ function SplitMenu({ dialog, label, options, onChoose }: MenuProps) {
   )
 }
 
-function SplitProgress({ name, split }: { name: string; split: Split }) {
+export function SplitProgress({ name, split }: { name: string; split: Split }) {
   const left = split.eta_seconds === null ? '' : `, about ${formatDuration(split.eta_seconds)} left`
   const text = split.status === 'IN_PROGRESS' ? `${formatPercent(split.progress)}${left}` : 'waiting'
   return (

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Model, Models } from '../api/types'
-import { splitOptions } from './splitOptions'
+import { comparisonOptions, splitOptions } from './splitOptions'
 
 const model = (name: string, stems: string[], all: number, answers: string[] = [], changes: Partial<Model> = {}): Model => ({
   name, summary: '', licence: 'MIT', stems, installed: true, sizeBytes: 1, secondsPerSecond: { one: all, all }, answers, ...changes,
@@ -35,6 +35,13 @@ test('vocals, drums and other have models of their own', () => {
 test('the lead vocals of a karaoke model can be cleaned, and the rest split into instruments', () => {
   expect(names('lead_vocals')).toEqual(['echoes'])
   expect(names('no_lead_vocals')).toEqual(['lite', 'htdemucs', 'htdemucs_6s'])
+})
+
+test('every other model of several stems can be tried on a part, the quickest first', () => {
+  const options = comparisonOptions('lite', { ...models, downloads: false }, 30)
+  expect(options.map(({ model }) => model)).toEqual(['spleeter', 'mdx_karaoke_2', 'htdemucs', 'htdemucs_6s', 'echoes', 'melband_becruily'])
+  expect(options[0]).toMatchObject({ parts: 'Vocals and accompaniment', seconds: 0.6 })
+  expect(comparisonOptions('lite', null, 30)).toEqual([])
 })
 
 test('an option says whether the licence of its model is known', () => {

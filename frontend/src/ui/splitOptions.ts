@@ -1,6 +1,6 @@
 /** Which models can separate a stem further, and into what. */
 import type { Model, Models } from '../api/types'
-import { namesInWords, partName } from '../lib/stems'
+import { namesInWords, partName, stemName } from '../lib/stems'
 
 export interface SplitOption {
   model: string
@@ -27,15 +27,28 @@ export function splitOptions(stem: string, models: Models | null, songS: number)
   if (models === null) return []
   return models.models
     .filter((model) => (model.installed || models.downloads) && suits(model, stem))
-    .map((model) => ({
-      model: model.name,
-      parts: namesInWords(model.stems.map((part) => partName(stem, part))),
-      seconds: songS * model.secondsPerSecond.all,
-      installed: model.installed,
-      sizeBytes: model.sizeBytes,
-      licenceKnown: model.licence !== 'unknown',
-    }))
+    .map((model) => optionOf(model, namesInWords(model.stems.map((part) => partName(stem, part))), songS))
     .sort((a, b) => a.seconds - b.seconds)
+}
+
+/** The models that can be tried on a part of a song that `used` has separated, the quickest first. */
+export function comparisonOptions(used: string | null | undefined, models: Models | null, partS: number): SplitOption[] {
+  if (models === null) return []
+  return models.models
+    .filter((model) => (model.installed || models.downloads) && model.name !== used && model.stems.length > 1)
+    .map((model) => optionOf(model, namesInWords(model.stems.map(stemName)), partS))
+    .sort((a, b) => a.seconds - b.seconds)
+}
+
+function optionOf(model: Model, parts: string, seconds: number): SplitOption {
+  return {
+    model: model.name,
+    parts,
+    seconds: seconds * model.secondsPerSecond.all,
+    installed: model.installed,
+    sizeBytes: model.sizeBytes,
+    licenceKnown: model.licence !== 'unknown',
+  }
 }
 
 function suits({ answers = [], stems }: Model, stem: string): boolean {

@@ -27,7 +27,7 @@ def upload(call: Call, request: UploadRequest) -> UploadAnswer:
 
 
 def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
-    """Separate an uploaded song; with `from` a stem further, or the song again. Repeating starts no second job."""
+    """Separate an uploaded song; with `from`, a stem further, or the song once more. Repeating starts no second job."""
     choices = request.choices()
     call.check_email(choices, 1)
     if request.stem is not None:
