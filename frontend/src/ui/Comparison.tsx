@@ -109,7 +109,9 @@ interface ComparedProps extends Pick<Props, 'status' | 'list' | 'engine' | 'comp
 }
 
 function Compared({ split, status, list, engine, compared }: ComparedProps) {
-  const player = usePlayer(comparedStatus(status), async () => comparedStatus(await list.refresh(status.session_id)))
+  const player = usePlayer(comparedStatus(status, split), async () =>
+    comparedStatus(await list.refresh(status.session_id), split),
+  )
   if (player === 'failed') return <p className="problem">The stems could not be loaded. Reload the page to try again.</p>
   if (player === null || player.stems.length === 0) return <p aria-busy="true">Loading…</p>
   return <ComparedLanes split={split} player={player} song={engine} compared={compared} />
@@ -124,11 +126,11 @@ interface LanesProps {
 }
 
 function ComparedLanes({ split, player, song, compared }: LanesProps) {
-  const { engine, stems, groups, mix, setMix, playing, problem } = player
+  const { engine, stems, groups, mix, setMix, setLoop, playing, problem } = player
   const { timeline, timeText } = usePlayhead(engine)
   const { samples, sampleRate } = engine.layout
   const startS = split.start ?? 0
-  useEffect(() => engine.setLoop({ from: 0, to: samples }), [engine, samples])
+  useEffect(() => setLoop({ from: 0, to: samples }), [setLoop, samples])
   useImperativeHandle(compared, () => ({
     handOver: () => {
       if (!engine.playing) return
@@ -183,8 +185,9 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
   )
 }
 
-/** The status as if the stems of the comparison were those of the song. */
-function comparedStatus(status: Status): Status {
+/** The status as if the stems of the comparison were those of a song of its own. */
+function comparedStatus(status: Status, split: Split): Status {
   const files = (status.output_files ?? []).filter((file) => file.from === SONG)
-  return { ...status, output_files: files.map((file) => ({ ...file, type: file.type.slice(SONG.length + 1), from: null })) }
+  const stems = files.map((file) => ({ ...file, type: file.type.slice(SONG.length + 1), from: null }))
+  return { ...status, session_id: split.session_id, output_files: stems }
 }
