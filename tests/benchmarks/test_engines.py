@@ -16,8 +16,10 @@ import pytest
 from unbraid.models import Model, find_model
 from unbraid.models.folder import GRAPH
 from unbraid.models.graphs import load_template
+from unbraid.models.mdx import load_mdx_file
 from unbraid.native import build
 from unbraid.native.library import native_library
+from unbraid.networks.mdx import Sizes, export, seeded
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,20 @@ def test_native_library_computes_htdemucs_unless_disabled(engines: ModuleType, h
     with engines.only_openvino():
         assert engines.engine_of(htdemucs) == engines.OPENVINO
     assert engines.engine_of(htdemucs) == engines.NATIVE
+
+
+@needs_library
+def test_native_library_computes_mdx_nets_unless_disabled(
+    engines: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    sizes = Sizes(bins=512, frames=16, growth=16, levels=1)
+    export(seeded(sizes), sizes, tmp_path / "net.onnx")
+    (tmp_path / "net.json").write_text('{"mdx_n_fft_scale_set": 2560, "primary_stem": "Vocals"}')
+    model = load_mdx_file(tmp_path / "net.onnx")
+    assert engines.engine_of(model) == engines.NATIVE_FLOATS
+    with engines.only_openvino():
+        assert engines.engine_of(model) == engines.OPENVINO
 
 
 @needs_library

@@ -1,5 +1,7 @@
 """Run a library of tests/native/compiled.py with random weights: `python run_library.py LIBRARY INSTRUCTIONS SAMPLES`.
 
+HTDemucs with segments of that many samples, and MDX-Net.
+
 Writes beyond a block of an arena instead if SAMPLES is 0.
 """
 
@@ -13,7 +15,8 @@ import numpy as np
 
 from unbraid.models.graphs import load_template
 from unbraid.native.htdemucs import NativeHTDemucs
-from unbraid.native.library import bind
+from unbraid.native.library import NativeLibrary, bind
+from unbraid.native.mdx import MdxSizes, NativeMdx
 
 
 def main() -> None:
@@ -42,6 +45,31 @@ def main() -> None:
                 call.result()
         assert np.isfinite(one.waveforms).all()
         assert np.array_equal(one.spectra, two.spectra)
+    run_mdx(library, random)
+
+
+def run_mdx(library: NativeLibrary, random: np.random.Generator) -> None:
+    """Compute an MDX-Net in two calls at the same time, with tiles and rows that no whole block covers."""
+    sizes = MdxSizes(
+        bins=152, frames=16, all_bins=170, first_bin=3, growth=48, levels=1, convolutions=2, narrow=38
+    )
+    lengths = [4 * 48, 48, *block_lengths(48, 152, 38), 4 * 48 * 96, 96, *block_lengths(96, 76, 19)]
+    lengths += [4 * 48 * 96, 48, *block_lengths(48, 152, 38), 4 * 48, 4]
+    tensors = [(0.05 * random.standard_normal(length)).astype(np.float32) for length in lengths]
+    network = NativeMdx(library, sizes, tensors, threads=3)
+    spectrum = random.standard_normal((2, 170, 16, 2)).astype(np.float32)
+    one, two = network.workspace(), network.workspace()
+    with ThreadPoolExecutor(2) as pool:
+        for call in [pool.submit(network.run, spectrum, each) for each in (one, two)]:
+            call.result()
+    assert np.isfinite(one.spectra).all()
+    assert np.array_equal(one.spectra, two.spectra)
+
+
+def block_lengths(channels: int, bins: int, narrow: int) -> list[int]:
+    """Numbers of values of a block's tensors, with two convolutions."""
+    convolutions = [9 * channels**2, channels] * 2
+    return [*convolutions, *[bins * narrow, channels, channels] * 2]
 
 
 if __name__ == "__main__":
