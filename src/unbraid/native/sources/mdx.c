@@ -45,13 +45,13 @@ typedef struct {
     int count, next;
     const float* const* tensors;
     const int64_t* lengths;
-    Arena arena;    // without memory, it only measures
+    Arena arena;    // without memory, it plans
     int32_t error;  // the first one; 0: none
 } Reader;
 
-// The next tensor; NULL while measuring, or with `error` set.
+// The next tensor; NULL for a plan, or with `error` set.
 static const float* next_tensor(Reader* reader, int64_t length) {
-    if (measuring(&reader->arena) || reader->error) return NULL;
+    if (is_plan(&reader->arena) || reader->error) return NULL;
     if (reader->next == reader->count) return reader->error = MISSING_TENSOR, NULL;
     if (reader->lengths[reader->next] != length) return reader->error = WRONG_LENGTH, NULL;
     return reader->tensors[reader->next++];
