@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio.arrays import Floats
+from unbraid.errors import SettingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,10 +47,16 @@ class Samples(np.ndarray[Any, Any]):
 
 
 def to_array(sound: Sound) -> NDArray[Any]:
-    """Return the samples of a tensor, on any device, or of an array."""
+    """Return the samples of a tensor, on any device, or of an array. Raises SettingError for integers.
+
+    demucs takes their values as samples with full scale 1, and `unbraid.Separator` with that of their type.
+    """
     if _is_tensor(sound):
         sound = sound.detach().cpu().numpy()
-    return np.asarray(sound)
+    array = np.asarray(sound)
+    if array.dtype.kind != "f":
+        raise SettingError(f"An array must be float (1 or 2 channels, samples), not {array.dtype}.")
+    return array
 
 
 def as_result(array: Floats) -> Sound:
