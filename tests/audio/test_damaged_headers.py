@@ -228,6 +228,19 @@ def test_recording_gets_no_header_of_another_rate(tmp_path: Path) -> None:
     assert np.array_equal(decoded, whole)
 
 
+def test_damaged_recordings_are_read_together_if_only_another_rate_follows(tmp_path: Path) -> None:
+    """The first has the settings, but all its sound is in one damaged page. The second lacks the settings."""
+    one, other = (
+        write(tmp_path / "part", bursts(RATE // 2, 2, RATE, seed), RATE, VORBIS, serial=seed).read_bytes()
+        for seed in range(2)
+    )
+    without_sound = one[:-1000] + bytes(500) + one[-500:]
+    third = recording(tmp_path, VORBIS, 2, 32000)
+    whole, _ = decode(tmp_path / "song.ogg", other + third)
+    decoded, _ = decode(tmp_path / "song.ogg", without_sound + damaged_header(other) + third)
+    assert abs(decoded.shape[1] - whole.shape[1]) <= 1024
+
+
 def test_flac_in_matroska_without_its_start_is_not_a_flac(tmp_path: Path) -> None:
     content = recording(tmp_path, Kind("mkv", "matroska", "flac", "s16"))
     path = tmp_path / "song.mkv"

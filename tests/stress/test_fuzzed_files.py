@@ -96,6 +96,17 @@ def test_packets_of_a_damaged_codec_get_no_silence_for_frames_they_never_had(
     assert check(file, tmp_path / "songs", model_folder) == ("read", [])
 
 
+def test_damaged_links_of_an_ogg_are_read_together_if_none_has_their_rate(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    """The first two of three recordings have damaged headers, and the third has another rate."""
+    (tmp_path / "songs").mkdir()
+    file = fuzzed_file(1_203_009, tmp_path)
+    assert file.name == "ogg-vorbis"
+    assert [part.rate for part in file.intact_parts] == [48000, 48000, 32000]
+    assert check(file, tmp_path / "songs", model_folder) == ("read", [])
+
+
 def test_tables_of_an_mp4_without_its_start_are_bytes_between_frames(
     tmp_path: Path, model_folder: Path
 ) -> None:

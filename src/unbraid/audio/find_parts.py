@@ -56,9 +56,12 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
     """Return the parts that can be opened, and the others with the settings of these."""
     donors = [at for at, is_open in enumerate(can_be_opened) if is_open]
     readable: list[FilePart] = []
+    first: list[FilePart] = []  # damaged parts before the first readable one
     tries = 0
     for at, part in enumerate(found):
         if can_be_opened[at]:
+            if not readable and len(first) > 1 and _channels(together := _joined(first), stream):
+                readable.append(together)  # one has the settings of the other
             readable.append(part)
             continue
         nearest = [*(each for each in reversed(donors) if each < at), *(each for each in donors if each > at)]
@@ -71,6 +74,8 @@ def _readable(found: list[FilePart], can_be_opened: list[bool], stream: int | No
             readable.append(mended)
         elif readable:
             readable[-1] = _joined([readable[-1], part])
+        else:
+            first.append(part)
     if readable:
         return readable
     whole = _joined(found)  # FFmpeg may find the settings in headers of several parts
