@@ -43,6 +43,10 @@ def test_noise_and_clicks_have_no_key() -> None:
     assert analyse_stems({"other": np.zeros((1, 20 * RATE_HZ), np.float32)}, RATE_HZ).key is None
 
 
+def test_a_single_chord_is_too_short_for_a_key() -> None:
+    assert analyse_stems({"other": chords([(45, 57, 60, 64)])}, RATE_HZ).key is None
+
+
 @pytest.mark.parametrize(
     ("key", "name", "short"),
     [(Key(9, True), "A minor", "Am"), (Key(1, False), "Db major", "Db"), (Key(1, True), "C# minor", "C#m")],

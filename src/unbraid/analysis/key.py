@@ -24,6 +24,7 @@ _PEAK_SHARE = 0.01  # of the largest peak in a frame: smaller ones are noise
 _FITS = (
     0.85  # smallest sum of two correlations. Noise has up to 0.4, drums mostly 0.3 to 0.8, songs 0.9 to 1.8.
 )
+_FEWEST_FRAMES = 25  # 5 s: shorter sounds fit some key by chance
 _SILENT = 1e-3  # magnitude of the largest peak in a frame without music, -60 dB of full scale
 
 # Weight of each degree of the scale, from the tonic on, in semitones: the profiles "bgate" of A. Faraldo, S. Jorda and
@@ -65,6 +66,8 @@ class Pitches:
         self._spectra = Spectra(_LENGTH, _HOP)
         self.bass: Doubles = np.zeros(12 * _STEPS)
         self.harmony: Doubles = np.zeros(12 * _STEPS)
+        self.frames = 0
+        """Number of frames with music."""
         bins = np.arange(_LENGTH // 2 + 1) * (_RATE_HZ / _LENGTH)
         self._inside = (bins >= _LOWEST_HZ) & (bins <= _HIGHEST_HZ)
 
@@ -82,6 +85,7 @@ class Pitches:
         index = np.flatnonzero(peaks & self._inside[1:-1]) + 1
         if not len(index):
             return
+        self.frames += 1
         # The top of a parabola through the logarithms of three bins.
         left, top, right = (np.log(spectrum[index + offset] + 1e-12) for offset in (-1, 0, 1))
         shift = 0.5 * (left - right) / (left - 2 * top + right - 1e-12)
@@ -98,7 +102,7 @@ class Pitches:
 def find_key(pitches: Pitches) -> Key | None:
     """Return the key that the pitches fit best; None if they fit none well."""
     total = pitches.harmony + pitches.bass
-    if not np.any(total):
+    if pitches.frames < _FEWEST_FRAMES:
         return None
     tuning = _tuning(total)
     key, fit = best_key(_classes(pitches.harmony, tuning), _classes(pitches.bass, tuning))

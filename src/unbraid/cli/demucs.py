@@ -7,6 +7,7 @@ the differences and their reasons.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,6 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--flac", action="store_true", help="write FLAC instead of WAV")
     kind.add_argument("--mp3", action="store_true", help="write MP3 instead of WAV")
-    kind.add_argument("--format", type=_no_format, help=argparse.SUPPRESS)
     parser.add_argument(
         "--mp3-bitrate",
         type=_kbit_s,
@@ -166,18 +166,19 @@ def _add_separation_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _no_format(name: str) -> str:
-    """Refuse an option of `unbraid separate`, and say what to use."""
-    use = f"--{name}" if name in ("mp3", "flac") else f"unbraid separate --format {name}"
-    raise argparse.ArgumentTypeError(f"demucs has no such option; use {use}")
-
-
 def _kbit_s(text: str) -> int:
     """Convert "320", or "320k" as in other programs, to kbit/s."""
     return int(text.removesuffix("k"))
 
 
 _kbit_s.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
+
+
+def hint_for(unknown: Sequence[str]) -> str:
+    """Return what to use instead of unknown options that `unbraid separate` has."""
+    if not any(option.partition("=")[0] == "--format" for option in unknown):
+        return ""
+    return "; use --mp3 or --flac, or for a stem file: unbraid separate --format stem"
 
 
 def run(arguments: argparse.Namespace) -> int:

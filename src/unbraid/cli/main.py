@@ -41,7 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            parsed = build_parser().parse_args(arguments)
+            parser = build_parser()
+            parsed, unknown = parser.parse_known_args(arguments)
+            if unknown:
+                hint = demucs.hint_for(unknown) if parsed.run is demucs.run else ""
+                parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         except SystemExit:
             # argparse has written its text, but it may still be in the buffers.
             streams.write_message("")

@@ -86,4 +86,4 @@ def _summary(result: Result) -> str:
             level += f", parts of {stem} by {second.lowered_db:.1f} dB"
     music = "" if result.bpm is None else f", {result.bpm:g} BPM"
     music += "" if result.key is None else f", {result.key}"
-    return f"{folder}: {names}{music}{level} ({time}, {result.duration_s / result.seconds:.1f} x real time)"
+    return f"{folder}: {names}{level}{music} ({time}, {result.duration_s / result.seconds:.1f} x real time)"
