@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,32 @@ def test_prints_tempo_and_key(separate: Separate, song: Path, capsys: pytest.Cap
     assert f"no_vocals, {report['bpm']:g} BPM, A minor (" in output.err
 
 
-def test_writes_a_stem_file(separate: Separate, song: Path, tmp_path: Path) -> None:
-    assert separate(song, "--format", "stem") == 0
-    assert stems_in(tmp_path / "separated" / "song") == ["song.stem.mp4"]
-    assert separate(song, "--format", "stem", "--int16", "-o", "alac") == 0
+@pytest.mark.parametrize(
+    ("section", "files"),
+    [
+        ("Stem files for DJ software", ["song.stem.mp4"]),
+        ("Tempo and key", ["bass.wav", "drums.wav", "other.wav", "vocals.wav"]),
+    ],
+)
+def test_the_example_of_the_manual(
+    section: str,
+    files: list[str],
+    separate: Separate,
+    song: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+    example = re.search(rf"### {section}\n\n    \$ unbraid separate (.*)\n    (.*)\n", manual)
+    assert example is not None
+    song.rename(tmp_path / "song.mp3")  # files are recognised by their content
+    assert separate(*example[1].split()) == 0
+    assert stems_in(tmp_path / "separated" / "song") == files
+
+    def without_figures(line: str) -> str:
+        return re.sub(r"[\d.]+", "N", line)
+
+    assert without_figures(capsys.readouterr().err.splitlines()[-1]) == without_figures(example[2])
 
 
 def test_a_model_of_two_stems_is_an_error_before_its_download(

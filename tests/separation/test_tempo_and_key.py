@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,23 @@ def test_songs_without_beat_and_key_get_no_tags(
     assert (result.bpm, result.key, len(result.beats)) == (None, None, 0)
     tags = probe(result.files["vocals"]).tags
     assert (tags.text("bpm"), tags.text("initial_key")) == (None, None)
+
+
+def test_the_example_of_the_manual(
+    separator: Separator,
+    write_song: WriteSong,
+    sound: Song,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    (example,) = re.findall(
+        r"(?:    .*\n|\n)*    from unbraid\.analysis import(?:    .*\n|.*\n|\n)*?(?=\n\S)", manual
+    )
+    names = {
+        "result": separator.separate_to_files(write_song(sound, RATE_HZ), tmp_path),
+        "stems": separator.separate(sound, RATE_HZ),
+    }
+    exec(textwrap.dedent(example), names)
+    assert capsys.readouterr().out.startswith("120.0 A minor [")
+    assert names["music"] == names["result"].music  # type: ignore[attr-defined]
