@@ -25,8 +25,8 @@ typedef struct {
 // Stages of a call, for measuring time.
 enum { MDX_READING, MDX_CONVOLUTIONS, MDX_BINS, MDX_RESAMPLING, MDX_WRITING, MDX_STAGES };
 
-// Bytes for the packed weights, and for the workspace of one mdx_run; 0 for unsupported sizes. Both must be aligned to
-// 64.
+// Bytes for the packed weights, and for the workspace of one mdx_run; 0 for unsupported sizes. Both must be aligned
+// to 64.
 EXPORT uint64_t mdx_weights_bytes(const MdxSizes* sizes);
 EXPORT uint64_t mdx_workspace_bytes(const MdxSizes* sizes, int32_t threads);
 

@@ -36,7 +36,8 @@ typedef struct {
 INLINE int downsample_rows(const ResamplingWork* work, const float* x, float* out, int row, int end, int from,
                            const int rows, const int vectors) {
     const int inputs = work->layer->inputs, outputs = work->layer->outputs, width = vectors * LANES;
-    const float *weights = work->layer->weights + (ptrdiff_t)from * 4 * inputs, *offsets = work->layer->offsets + from;
+    const float *weights = work->layer->weights + (ptrdiff_t)from * 4 * inputs,
+                *offsets = work->layer->offsets + from;
     for (; row + rows <= end; row += rows) {
         Sums sums;
         clear_sums(sums, rows, vectors);
@@ -85,7 +86,7 @@ void downsample(const Resampling* layer, const float* x, int frames, int bins, f
 INLINE int upsample_rows(const ResamplingWork* work, const float* x, float* out, int row, int end, int from,
                          const int rows, const int vectors) {
     const int inputs = work->layer->inputs, outputs = work->layer->outputs, width = vectors * LANES;
-    const float *weights = work->layer->weights + (ptrdiff_t)from * inputs;
+    const float* weights = work->layer->weights + (ptrdiff_t)from * inputs;
     const float* offsets = work->layer->offsets + from % outputs;
     const ptrdiff_t frame = (ptrdiff_t)2 * work->bins * outputs;
     float* to = out + from / (2 * outputs) * frame + from % (2 * outputs);
@@ -160,8 +161,7 @@ INLINE void multiply_bins(const float* weights, int inputs, int outputs, const f
 #pragma GCC unroll 3
                 for (int v = 0; v < vectors; v++) {
                     const int c = from + v * LANES;
-                    const Floats y = larger(
-                        splat(0), multiply_add(sums[r][v], load(gains + c), load(offsets + c)));
+                    const Floats y = larger(splat(0), multiply_add(sums[r][v], load(gains + c), load(offsets + c)));
                     float* at = out + (ptrdiff_t)(n + r) * channels + c;
                     if (r < rows) store(at, y + (add ? load(at) : splat(0)));
                 }

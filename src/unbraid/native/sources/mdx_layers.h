@@ -55,7 +55,8 @@ typedef struct {
     const float* weights;  // (PARTS, channels)
     const float* offsets;  // of the layer's outputs
     int channels, all_bins, frames;
-    int first_bin, bins;  // the network reads bins from first_bin to bins, with zeros below, and writes all below bins
+    int first_bin;  // bins below are zero for the network
+    int bins;       // of the network's input and output
 } SpectrumLayer;
 
 // Spectrum -> max(0, product + offsets): (frames, bins, channels).

@@ -4,10 +4,10 @@
 
 #include "float_products.h"
 
-#define INPUT_SIZE 6                          // rows and columns of inputs that a tile of outputs depends on
-#define POINTS (INPUT_SIZE * INPUT_SIZE)      // products of a tile
-#define MAX_TILES 32                          // tiles that are transformed together (benchmarks/NOTES.md)
-#define PAD 16                                // floats between the matrices of two points, so that they don't compete for the same cache lines
+#define INPUT_SIZE 6                      // rows and columns of inputs that a tile of outputs depends on
+#define POINTS (INPUT_SIZE * INPUT_SIZE)  // products of a tile
+#define MAX_TILES 32                      // tiles that are transformed together: they stay in the second-level cache
+#define PAD 16  // floats between the matrices of two points, which would compete for the same cache lines
 
 #define ROOT_2 1.41421356f
 #define HALF_ROOT_2 0.707106781f
@@ -53,8 +53,7 @@ void pack_winograd(const float* weights, int inputs, int outputs, float* packed)
         for (int c = 0; c < inputs; c++) {
             const float* g = weights + ((ptrdiff_t)n * inputs + c) * 9;
             double rows[3][INPUT_SIZE];
-            for (int i = 0; i < 3; i++)
-                transform_weights((double[]){g[3 * i], g[3 * i + 1], g[3 * i + 2]}, rows[i]);
+            for (int i = 0; i < 3; i++) transform_weights((double[]){g[3 * i], g[3 * i + 1], g[3 * i + 2]}, rows[i]);
             float* to = packed + (((ptrdiff_t)(n / width) * POINTS) * inputs + c) * width + n % width;
             for (int j = 0; j < INPUT_SIZE; j++) {
                 double column[INPUT_SIZE];
@@ -115,7 +114,8 @@ static void transform_back(const float* products, int width, const float* offset
             Floats t[TILE_SIZE];
             transform_products(half[i], t);
 #pragma GCC unroll 4
-            for (int j = 0; j < TILE_SIZE; j++) store(out + i * row + j * column + c, larger(splat(0), t[j] + offset));
+            for (int j = 0; j < TILE_SIZE; j++)
+                store(out + i * row + j * column + c, larger(splat(0), t[j] + offset));
         }
     }
 }

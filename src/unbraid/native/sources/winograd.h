@@ -28,6 +28,6 @@ void pack_winograd(const float* weights, int inputs, int outputs, float* packed)
 // Bytes of scratch memory that each thread needs.
 size_t winograd_scratch(int inputs, int outputs);
 
-// x (frames, bins, inputs) -> max(0, convolution + offsets): (frames, bins, outputs). Frames and bins are multiples of
-// TILE_SIZE. x and out must not overlap.
+// x (frames, bins, inputs) -> max(0, convolution + offsets): (frames, bins, outputs). Frames and bins are multiples
+// of TILE_SIZE. x and out must not overlap.
 void convolve(const Winograd* layer, const float* x, int frames, int bins, float* out, ThreadPool* pool);
