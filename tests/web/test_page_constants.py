@@ -54,9 +54,9 @@ def test_stems_with_a_name_and_a_colour() -> None:
 
 def test_purposes_for_splitting_a_stem_are_those_of_the_catalogue() -> None:
     text = (SOURCES / "ui/splitOptions.ts").read_text("utf-8")
-    table = re.search(r"PURPOSES[^{]*= \{(.*?)\n\}", text, re.DOTALL)
-    assert table is not None
-    purposes = re.findall(r"(\w+): '(\w+)'", table[1])
+    tables = re.findall(r"^const (?:CLEANING|PURPOSES)\b.*?\}$", text, re.DOTALL | re.MULTILINE)
+    assert len(tables) == 2
+    purposes = re.findall(r"(\w+): '(\w+)'", "".join(tables))
     assert len(purposes) > 3
     for word, part in purposes:
         assert part in questions()[word].stems

@@ -40,7 +40,7 @@ function stored(): Record<string, unknown> {
   }
 }
 
-/** What was stored, with defaults for all that is missing or isn't valid. */
+/** A stored record, with defaults for all that is missing or isn't valid. */
 function checked(value: unknown): Playing {
   const { mix, loop, practice, position } = record(value)
   const { tempo, key } = record(practice)
