@@ -1,7 +1,7 @@
 """Compare Unbraid with its peers, with the same network and weights: time, memory, and use of the processor.
 
     python benchmarks/speed.py SONG [--model htdemucs|spleeter|lite] [--peers demucs …] [--stems vocals|all] [--jobs N]
-        [--runs 3] [--segments 5] [--json FILE] [--markdown FILE] [--at-least 2] [--at-most-mb 1200]
+        [--runs 3] [--segments 5] [--busy N] [--json FILE] [--markdown FILE] [--at-least 2] [--at-most-mb 1200]
 
 Prints one table, with a column for each contender. The contenders alternate.
 
@@ -22,9 +22,9 @@ Prints one table, with a column for each contender. The contenders alternate.
 All sides use the CPU. With htdemucs, they use an overlap of 0.25 and no shifts. `--model spleeter --peers spleeter`
 compares with Spleeter's program and the same published weights, with its own segments. With `--model lite` ours runs
 its bundled model and the peers run htdemucs. That compares the user's waiting time, for unequal work and unequal
-quality. `speed_readme.py` prints the table of the README. The exit status is 1 if
-a threshold is missed. Peers are installed into their own environments the first time. A failed installation is
-reported with its reason. `speed_profile.py` shows where the time of a segment goes.
+quality. `speed_readme.py` prints the table of the README. The exit status is 1 if a threshold is missed. `--busy 2`
+measures beside two other programs that never wait. Peers are installed into their own environments the first time. A
+failed installation is reported with its reason. `speed_profile.py` shows where the time of a segment goes.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "date": date,
         "machine": machine(),
         "load_average": round(load_average, 1),
+        "busy": options.busy,
         "command": command(arguments),
         "peaks": {name: round(rate, 1) for name, rate in peak.items()},
         "operations_of_a_segment": operations,
@@ -140,6 +143,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, help="of ours (default: its own choice)")
     parser.add_argument("--runs", type=int, default=3, help="songs of each side (default 3)")
     parser.add_argument("--segments", type=int, default=5, help="segments of each side (default 5)")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="other programs that keep a core busy each (default 0)"
+    )
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--at-least", type=float, help="lowest ratio of the first peer's wall time to ours")
@@ -163,11 +169,24 @@ def run(options: argparse.Namespace, work: Work) -> list[Measured]:
             measured.append(Measured(side.name, engine=side.engine))
             sides.append((side, measured[-1]))
     in_turn(sides, 1, prepare)
-    in_turn([side for side in sides if side[0].first], 1, load_uncached)  # the peers cache nothing
-    in_turn(sides, options.runs, load)
-    segments(sides, options.segments)
-    in_turn(sides, options.runs, song)
+    with other_programs(options.busy):
+        in_turn([side for side in sides if side[0].first], 1, load_uncached)  # the peers cache nothing
+        in_turn(sides, options.runs, load)
+        segments(sides, options.segments)
+        in_turn(sides, options.runs, song)
     return measured
+
+
+@contextmanager
+def other_programs(count: int) -> Iterator[None]:
+    """Run `count` programs that never wait."""
+    programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def machine() -> str:
@@ -210,6 +229,8 @@ def notes(measured: Sequence[Measured], stems: str, report: Mapping[str, Any]) -
     lines += [
         f"{one.name} computes {one.at_once} segments in parallel." for one in measured if one.at_once > 1
     ]
+    if report["busy"]:
+        lines.append(f"{report['busy']} other programs kept a core busy each.")
     if report["load_average"] > QUIET:
         lines.append(
             f"NOT QUIET: a load average of {report['load_average']} before the start. Other work "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -157,6 +158,25 @@ def test_reports_a_machine_with_other_work(
     assert "NOT QUIET: a load average of 3.5" in capsys.readouterr().out
 
 
+def test_other_programs_run_until_the_end(
+    speed: ModuleType, measured: list[Any], setting: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("subprocess.Popen", Recorded)
+        with speed.other_programs(2):
+            assert [program.poll() for program in started] == [None, None]
+    assert all(program.returncode for program in started)
+    speed.conclude(speed.parse(["song.wav"]), {**about(), "busy": 2}, measured, setting)
+    assert "2 other programs kept a core busy each." in capsys.readouterr().out
+
+
 def test_failed_contender_is_skipped_and_the_others_continue(speed: ModuleType) -> None:
     def contender(name: str, program: str) -> Any:
         command = [sys.executable, "-c", program]
@@ -192,6 +212,7 @@ def about() -> dict[str, Any]:
         "date": "2026-11-23",
         "machine": "a machine of 2 cores",
         "load_average": 0.2,
+        "busy": 0,
         "command": "python benchmarks/speed.py song.wav",
         "peaks": {"numpy": 210.0, "OpenVINO": 240.0, "vpdpwssd, int16": 480.0},
         "operations_of_a_segment": {"MatMul": 212_000_000_000, "Convolution": 124_000_000_000},
