@@ -80,6 +80,7 @@ export class SongList {
       choices: choicesFor(file, choices),
       status: null,
       upload: { file, state: 'waiting', fraction: 0, secondsLeft: null },
+      original: { file, now: added.length === 1 },
     }))
     this.set([...songs, ...this.songs])
     for (const song of songs) this.startUpload(song)
@@ -194,9 +195,9 @@ export class SongList {
       },
       onDone: () => {
         this.cancelUpload.delete(key)
-        const { id, inputKey, name, addedAt, choices } = this.find(key) ?? song
+        const { id, inputKey, name, addedAt, choices, original } = this.find(key) ?? song
         const status: Status = { session_id: id ?? '', status: 'PENDING' }
-        const uploaded: Song = { key, id, inputKey, name, addedAt, status, ...(choices && { choices }) }
+        const uploaded: Song = { key, id, inputKey, name, addedAt, status, ...(choices && { choices }), ...(original && { original }) }
         this.set(this.songs.map((other) => (other.key === key ? uploaded : other)))
         this.save(key)
       },

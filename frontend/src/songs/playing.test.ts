@@ -15,7 +15,7 @@ const played = {
   mix: { vocals: { volume: 0.5, muted: true, solo: false } },
   loop: { from: 100, to: 900 },
   practice: { tempo: 0.75, key: -2 },
-  position: 450,
+  seconds: 45.5,
 }
 
 test('a song is played as it was left', () => {
@@ -26,10 +26,10 @@ test('a song is played as it was left', () => {
 
 test('the songs that were played longest ago are forgotten', () => {
   for (let index = 0; index < 101; index += 1) savePlaying(`song ${index}`, played)
-  savePlaying('song 1', { ...played, position: 7 })
+  savePlaying('song 1', { ...played, seconds: 7 })
   savePlaying('new', played)
   expect(readPlaying('song 0')).toEqual(UNPLAYED)
-  expect(readPlaying('song 1').position).toBe(7)
+  expect(readPlaying('song 1').seconds).toBe(7)
   expect(readPlaying('song 2')).toEqual(UNPLAYED)
   expect(readPlaying('song 3')).toEqual(played)
 })

@@ -10,11 +10,11 @@ export interface Playing {
   mix: Mix
   loop: Loop | null
   practice: Practice
-  /** Samples from the song's beginning. */
-  position: number
+  /** Place in the song. */
+  seconds: number
 }
 
-export const UNPLAYED: Playing = { mix: {}, loop: null, practice: AS_RECORDED, position: 0 }
+export const UNPLAYED: Playing = { mix: {}, loop: null, practice: AS_RECORDED, seconds: 0 }
 
 export function readPlaying(id: string): Playing {
   return checked(stored()[id])
@@ -42,7 +42,7 @@ function stored(): Record<string, unknown> {
 
 /** A stored record, with defaults for all that is missing or isn't valid. */
 function checked(value: unknown): Playing {
-  const { mix, loop, practice, position } = record(value)
+  const { mix, loop, practice, seconds } = record(value)
   const { tempo, key } = record(practice)
   const { from, to } = record(loop)
   const number = (value: unknown, low: number, high: number, or: number) =>
@@ -59,7 +59,7 @@ function checked(value: unknown): Playing {
       tempo: number(tempo, TEMPO_PERCENT.min / 100, TEMPO_PERCENT.max / 100, AS_RECORDED.tempo),
       key: Math.round(number(key, KEYS.min, KEYS.max, AS_RECORDED.key)),
     },
-    position: number(position, 0, Number.MAX_SAFE_INTEGER, 0),
+    seconds: number(seconds, 0, Number.MAX_VALUE, 0),
   }
 }
 

@@ -23,6 +23,8 @@ export interface Song extends Omit<StoredSong, 'id'> {
   status: Status | null
   /** An upload in this tab. */
   upload?: Upload
+  /** The file, if it was chosen in this tab; `now`: play it at once. */
+  original?: { file: File; now: boolean }
 }
 
 export interface Upload {

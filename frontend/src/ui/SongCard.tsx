@@ -8,6 +8,7 @@ import type { SongList } from '../songs/list'
 import { type Phase, phaseOf, type Song } from '../songs/song'
 import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
+import { Original } from './Original'
 import { Player } from './Player'
 import { musicText, statusText } from './statusText'
 import { playableFiles } from './usePlayer'
@@ -21,6 +22,9 @@ interface Props {
   open: boolean
   onToggle: () => void
 }
+
+/** Phases in which the original can be heard. */
+const HEARD: readonly Phase[] = ['waiting', 'uploading', 'queued', 'working']
 
 export function SongCard({ song, list, now, config, models, open, onToggle }: Props) {
   const phase = phaseOf(song, now)
@@ -49,6 +53,9 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
           {done ? <Facts song={song} now={now} /> : <Actions song={song} phase={phase} list={list} attempt={attempt} />}
         </header>
         {!done && <Progress song={song} phase={phase} titleId={titleId} wakes={config.wakes} />}
+        {song.original !== undefined && HEARD.includes(phase) && (
+          <Original file={song.original.file} title={title} id={song.id} now={song.original.now} />
+        )}
         {problem !== null && (
           <p className="problem" role="alert">
             {problem}

@@ -52,7 +52,7 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
     .join('\n')
   const id = status.session_id
   const [left] = useState(() => readPlaying(id))
-  const before = useRef({ position: left.position, playing: false })
+  const before = useRef({ seconds: left.seconds, playing: false })
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
   const [state, setState] = useState<PlayerState>(INITIAL_STATE)
@@ -80,12 +80,12 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
       return sources.map(({ name, url }) => fresh.find((file) => file.type === name)?.play_url ?? url)
     }
     const created = new Engine(sources, freshUrls, setState)
-    created.seek(before.current.position)
+    created.seek(before.current.seconds * created.layout.sampleRate)
     if (before.current.playing) void created.play()
     else created.prefetch()
     setEngine(created)
     return () => {
-      before.current = { position: created.position, playing: created.playing }
+      before.current = { seconds: created.position / created.layout.sampleRate, playing: created.playing }
       created.close()
     }
   }, [stems])
@@ -111,7 +111,7 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
 
   useEffect(() => {
     if (engine === null) return
-    const save = () => savePlaying(id, { mix: channels, loop, practice, position: engine.position })
+    const save = () => savePlaying(id, { mix: channels, loop, practice, seconds: engine.position / engine.layout.sampleRate })
     save()
     const timer = setInterval(() => engine.playing && save(), SAVE_EVERY_MS)
     window.addEventListener('pagehide', save)

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit, separate
 from tests.e2e.browser.server import Server
-from tests.e2e.browser.steps import open_song
+from tests.e2e.browser.steps import card, drop, open_song
 
 TONE_HZ = 440.0
 SECONDS = 20
@@ -167,3 +167,28 @@ def test_a_changed_tempo_does_not_change_the_download_without_a_word(page: Page)
     expect(button(page, "This mix")).to_be_enabled()
     button(page, "Tempo: more").click()
     expect(button(page, "This mix, at the song’s own tempo and key")).to_be_enabled()
+
+
+def test_a_dropped_song_is_heard_at_once_and_its_stems_start_there(
+    server: Server, visit: OpenVisit, tone: Path
+) -> None:
+    page = visit(server.address).page
+    drop(page, tone)
+    original = page.locator(f"audio[aria-label='{tone.stem}, original']")
+    expect(original).to_be_visible()
+    page.wait_for_function(
+        "() => document.querySelector('audio').readyState > 2", timeout=10_000
+    )  # the browser can play it, wherever its upload is
+    original.evaluate("audio => { audio.pause(); audio.currentTime = 7 }")
+    open_song(page, tone)
+    expect(original).to_have_count(0)
+    assert seek_s(page) == pytest.approx(7, abs=0.05)
+
+
+def test_a_file_that_the_browser_cannot_play_shows_no_original(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    page = visit(server.address).page
+    drop(page, songs["broken"])
+    expect(card(page, songs["broken"])).to_contain_text("Try again")
+    expect(page.locator("audio")).to_have_count(0)
