@@ -74,6 +74,7 @@ class Piece:
         self.load_s, self.read_s = loaded, time.process_time() - loaded
         self.normalisation = self.analysis.normalisation.of(self.model)
         self.choice = choose_stems(STEMS, self.model.sources)
+        self.sources = [self.model.sources.index(name) for name in self.choice.sources]
 
     def segments(self) -> list[Segment]:
         """Return all segments of the song."""
@@ -96,7 +97,7 @@ class Piece:
                 buffer.append(next(blocks))
             buffer.forget(segment.read_start)
             read = buffer.read(segment.read_start, segment.read_length)
-            estimate = self.network.estimate(self.normalisation.to_network(read), self.choice.sources)
+            estimate = self.network.estimate(self.normalisation.to_network(read), self.sources)
             at = slice(segment.start - first, segment.stop - first)
             total[..., at] += weight[: segment.length] * estimate[..., segment.inner]
             weights[at] += weight[: segment.length]

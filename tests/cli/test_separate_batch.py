@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Rendezvous:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writing, self.computing = threading.Event(), threading.Event()
-        write, compute, songs = Encoder.write, Pipeline._compute, count(1)
+        write, stems, songs = Encoder.write, Pipeline._stems, count(1)
 
         def wait_and_write(encoder: Encoder, block: Any) -> None:
             if encoder.path.suffix == ".flac":  # not the temporary float WAVs of the demucs command
@@ -38,14 +39,14 @@ class Rendezvous:
                 self.met()
             write(encoder, block)
 
-        def signal_and_compute(pipeline: Pipeline, task: Any, writer: Any) -> None:
+        def signal_and_compute(pipeline: Pipeline, task: Any) -> Iterator[Any]:
             if next(songs) == 2:
                 assert self.writing.wait(TIMEOUT_S)
                 self.computing.set()
-            compute(pipeline, task, writer)
+            yield from stems(pipeline, task)
 
         monkeypatch.setattr(Encoder, "write", wait_and_write)
-        monkeypatch.setattr(Pipeline, "_compute", signal_and_compute)
+        monkeypatch.setattr(Pipeline, "_stems", signal_and_compute)
 
     def met(self) -> None:
         """Called while one song is encoded and the other computed."""

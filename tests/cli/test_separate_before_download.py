@@ -34,14 +34,20 @@ UNUSABLE = "can't be used:"
             "-m drum_pieces+htdemucs",
             f"The ensemble drum_pieces+htdemucs {UNUSABLE} mdx23c_drumsep has no stem in common with htdemucs.",
         ),
-        ("-m karaoke --stems piano", "There is no stem 'piano' in this model. Choose all, lead_vocals."),
+        (
+            "-m karaoke --stems piano",
+            "There is no stem 'piano' in this model. Choose all, lead_vocals, no_lead_vocals and the like, mix, or "
+            "several with commas.",
+        ),
         (
             "-m htdemucs --stems piano",
-            "There is no stem 'piano' in this model. Choose all, drums, bass, other, vocals.",
+            "There is no stem 'piano' in this model. Choose all, drums, bass, other, vocals, no_vocals and the "
+            "like, mix, a sum such as drums+bass, or several with commas.",
         ),
         (
             "-m htdemucs+mdx_voc_ft --stems piano",
-            "There is no stem 'piano' in this model. Choose all, drums, bass, other, vocals.",
+            "There is no stem 'piano' in this model. Choose all, drums, bass, other, vocals, no_vocals and the "
+            "like, mix, a sum such as drums+bass, or several with commas.",
         ),
         (
             "-m htdemucs --then piano:lite",

@@ -69,10 +69,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "MODEL+MODEL combines several (default: %(default)s)",
     )
     add_stems_option(parser)
-    add_part_options(parser)
     _add_output_options(parser.add_argument_group("output"))
     add_library_options(parser.add_argument_group("libraries"))
-    _add_separation_options(parser.add_argument_group("separation"))
+    separation = parser.add_argument_group("separation")
+    add_part_options(separation)
+    _add_separation_options(separation)
     models = parser.add_argument_group("models")
     _add_model_options(models)
     add_second_passes(models)
