@@ -26,18 +26,20 @@ export function Original({ file, title, id, now }: Props) {
     return () => URL.revokeObjectURL(url)
   }, [file, now])
 
-  useEffect(() => {
-    const element = audio.current
-    if (id === null || element === null) return
-    return () => {
-      if (element.currentTime > 0) savePlaying(id, { ...readPlaying(id), seconds: element.currentTime })
-    }
-  }, [id])
-
+  const remember = (seconds: number) => {
+    if (id !== null) savePlaying(id, { ...readPlaying(id), seconds })
+  }
   // A file that the browser can't play, such as an AIFF, is still separated.
   return (
     <p className="original" hidden={failed}>
-      <audio ref={audio} controls preload="metadata" aria-label={`${title}, original`} onError={() => setFailed(true)} />
+      <audio
+        ref={audio}
+        controls
+        preload="metadata"
+        aria-label={`${title}, original`}
+        onTimeUpdate={(event) => remember(event.currentTarget.currentTime)}
+        onError={() => setFailed(true)}
+      />
     </p>
   )
 }
