@@ -37,6 +37,12 @@ def test_drums_and_vocals_do_not_count() -> None:
     assert analyse_stems(stems, RATE_HZ).key == "C major"
 
 
+def test_the_song_itself_counts_before_its_vocals() -> None:
+    song, vocals = chords(progression(60, minor=False)), 3 * chords(progression(66, minor=False))
+    assert analyse_stems({"mix": song, "vocals": vocals}, RATE_HZ).key == "C major"
+    assert analyse_stems({"vocals": song}, RATE_HZ).key == "C major"
+
+
 def test_noise_and_clicks_have_no_key() -> None:
     assert analyse_stems({"drums": clicks(120, 20)}, RATE_HZ).key is None
     assert analyse_stems({"vocals": noise(20), "no_vocals": noise(20)}, RATE_HZ).key is None

@@ -96,6 +96,21 @@ def test_skip_separates_again_what_differs(
     assert result.files["vocals"] == out / "x (2)" / "vocals.wav"
 
 
+@pytest.mark.parametrize("form", ["{track}/{stem}%s", "{track} {stem}%s"])
+def test_skip_names_files_by_the_new_template(
+    separator: Separator, write_wave: WriteWave, tmp_path: Path, form: str
+) -> None:
+    song, out = write_wave(tmp_path / "x.wav", 0.2), tmp_path / "out"
+    for suffix in ("", " new"):
+        for skipped in (False, True):
+            result = separator.separate_to_files(song, out, template=form % suffix, existing="skip")
+            assert result.skipped is skipped
+            assert result.files["vocals"] == out / f"{form % suffix}.wav".format(track="x", stem="vocals")
+            assert all(path.exists() for path in result.files.values())
+    assert separator.separate_to_files(song, out, existing="skip", template="{track}/{stem}").skipped is False
+    assert separator.separate_to_files(song, out, existing="skip").skipped  # the same names
+
+
 def test_skip_finds_each_of_two_songs_with_one_name(
     separator: Separator, write_wave: WriteWave, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -16,6 +17,7 @@ from unbraid.audio.encode import Encoder
 from unbraid.audio.formats import FORMATS
 from unbraid.audio.probe import probe
 from unbraid.audio.tags.model import Tags
+from unbraid.separation.song_record import RECORD
 
 Song = np.ndarray
 CADENCE = 2 * [(45, 57, 60, 64), (38, 57, 62, 65), (40, 56, 59, 64), (45, 57, 60, 64)]
@@ -66,6 +68,23 @@ def test_parts_of_stems_have_the_tags_of_the_song(
         )
         part = result.files["no_vocals.drums"]
         assert probe(part).tags.text("initial_key") == "Am"
+
+
+def test_skipped_songs_keep_tempo_and_key(
+    separator: Separator, write_song: WriteSong, sound: Song, tmp_path: Path
+) -> None:
+    song = write_song(sound, RATE_HZ)
+    first, again = (separator.separate_to_files(song, tmp_path, existing="skip") for _ in range(2))
+    assert again.skipped
+    assert again.music == first.music
+    assert again.bpm == pytest.approx(120, abs=0.5)
+    np.testing.assert_allclose(again.beats, first.beats, atol=0.0005)
+    record = tmp_path / "song" / RECORD
+    older = json.loads(record.read_text())
+    del older["making"]["music"]  # a record of an older version
+    record.write_text(json.dumps(older))
+    result = separator.separate_to_files(song, tmp_path, existing="skip")
+    assert (result.skipped, result.bpm, list(result.beats)) == (True, None, [])
 
 
 def test_songs_without_beat_and_key_get_no_tags(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,19 +44,30 @@ class Music:
         found = {"bpm": None if self.bpm is None else f"{self.bpm:g}", "initial_key": self.short_key}
         return {name: (text,) for name, text in found.items() if text is not None}
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields as JSON has them; `from_values` reads them. Beats are rounded to milliseconds."""
+        return {**asdict(self), "beats": [round(float(beat), 3) for beat in self.beats]}
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Music:
+        """Return the music that has these `values`. Missing ones are unknown."""
+        return cls(**{**values, "beats": np.asarray(values.get("beats", ()), np.float64)})
+
 
 class MusicAnalyser:
     """Analyser of the stems `names` at `sample_rate` (Hz), which arrive in blocks.
 
     The beat is that of the drums, or that of all but the vocals if it is clearer. The key is that of all stems but
-    drums and vocals. Memory: 1 kB for each second of the first hour.
+    drums and vocals; of the song itself, if there are no others. Memory: 1 kB for each second of the first hour.
     """
 
     def __init__(self, names: Sequence[str], sample_rate: int) -> None:
         parts = [set(name.split("+")) for name in names]
         self._drums = [number for number, part in enumerate(parts) if part == {DRUMS}]
         others = [number for number, part in enumerate(parts) if not part & {DRUMS, VOCALS, MIX, MIXTURE}]
-        self._others = others or [number for number in range(len(names)) if number not in self._drums]
+        song = [number for number, part in enumerate(parts) if part & {MIX, MIXTURE}]
+        self._others = others or song or [number for number in range(len(names)) if number not in self._drums]
         self._left = LONGEST_S * sample_rate
         self._drum_onsets, self._onsets = OnsetStrength(sample_rate), OnsetStrength(sample_rate)
         self._pitches = Pitches(sample_rate)

@@ -121,7 +121,12 @@ class SongFolder:
         self._look_at(number)
         if self.record is None or not self.record.is_done(recipe, self.path):
             return None
-        return self.record.making if self.folders.claim(self.record_path, self._id) else None
+        making = self.record.making
+        if making is None or {self.naming.file(name, number) for name in making.stems.values()} != {
+            *self.record.files
+        }:
+            return None  # another template named the files
+        return making if self.folders.claim(self.record_path, self._id) else None
 
     def choose(self) -> Path:
         """Choose the folder, and check that the files can be written there. Raises OutputError and InputError."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Making:
     gain: float
     then: Mapping[str, Mapping[str, Any]]
     """Model and gain of each second pass, by stem."""
+    music: Mapping[str, Any] = field(default_factory=dict)
+    """Tempo, beats and key, as in `Music.values`. Records of older versions have none."""
 
 
 @dataclass(frozen=True, slots=True)

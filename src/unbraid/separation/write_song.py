@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from unbraid.analysis import Music
 from unbraid.audio.formats import STEM
 from unbraid.audio.times import TimeRange
 from unbraid.audio.video import write_without
@@ -70,7 +71,9 @@ def write_song(
         destination.files = [path.name for path in files.values()]
         places = {stem: path.name for stem, path in files.items()}
         named = {stem: asdict(second) for stem, second in then.items()}
-        making = Making(recipe, places, first.duration_s, first.sample_rate, first.gain, named)
+        making = Making(
+            recipe, places, first.duration_s, first.sample_rate, first.gain, named, first.music.values
+        )
         folder.publish(making)
     return Result(
         files={stem: destination.place(name) for stem, name in places.items()},
@@ -97,4 +100,5 @@ def skipped(making: Making, destination: SongFolder) -> Result:
         gain=making.gain,
         then={stem: SecondResult(**second) for stem, second in making.then.items()},
         skipped=True,
+        music=Music.from_values(making.music),
     )
