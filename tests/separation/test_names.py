@@ -62,6 +62,13 @@ def test_replaces_missing_tags(song: str, tags: dict[str, str], path: str) -> No
     assert place("{artist}/{album}/{tracknumber} {title} - {stem}", song, **tags) == path
 
 
+def test_stem_files_keep_their_double_ending() -> None:
+    names = {"{track}/{stem} x": "b x.stem.mp4", "{stem} x": "b x (2).stem.mp4"}
+    for template, name in names.items():
+        naming = TemplateNaming(NameTemplate(template), {"track": "b"})
+        assert naming.file("b.stem.mp4", 2) == name
+
+
 def test_numbers_the_folder_or_else_the_file() -> None:
     assert place("{title}/{stem}", number=2, title="Song") == "Song (2)/vocals.wav"
     assert place("{title} {stem}", number=2, title="Song") == "Song vocals (2).wav"

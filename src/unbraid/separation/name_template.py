@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 from unbraid.audio.probe import probe
+from unbraid.audio.stem_names import STEM_ENDING
 from unbraid.audio.tags.names import BY_NAME
 from unbraid.errors import InputError, SettingError
 from unbraid.separation.folders import file_key
@@ -123,8 +124,10 @@ class TemplateNaming:
 
     def file(self, name: str, number: int) -> str:
         """See Naming."""
-        stem, _, extension = name.rpartition(".")
-        suffix = (f" ({number})" if number > 1 and not self.is_own else "") + f".{extension}"
+        # DJ programs know a stem file by its double ending.
+        ending = STEM_ENDING if name.endswith(STEM_ENDING) else "." + name.rpartition(".")[2]
+        stem = name.removesuffix(ending)
+        suffix = (f" ({number})" if number > 1 and not self.is_own else "") + ending
         *folders, last = self.template.parts[self.template.first_with_stem :]
         return "/".join([*self._fill(folders, stem), safe_name(self._format(last, stem), suffix)])
 
