@@ -57,6 +57,22 @@ UNUSABLE = "can't be used:"
             "-m karaoke --then no_lead_vocals:lite --then no_lead_vocals:htdemucs",
             "--then no_lead_vocals:lite: The stem no_lead_vocals has two second models. Choose one.",
         ),
+        (
+            "-m htdemucs --name {track}/{stem} --start 1",
+            "A part of a song has a folder of its own. Leave out --name, or --start and --end.",
+        ),
+        (
+            "-m htdemucs --stems vocals,drums --video",
+            "A video needs the sound of a stem such as no_vocals. Add it to the stems.",
+        ),
+        (
+            "-m htdemucs --format stem --video",
+            "--format stem has no pictures. Leave out --video, or choose another format.",
+        ),
+        (
+            "-m htdemucs --format stem --then vocals:lite",
+            "--format stem has no parts of stems. Leave out --then, or choose another format.",
+        ),
     ],
 )
 def test_wrong_options_are_refused_before_a_download(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from unbraid.audio.formats import STEM, song_format
@@ -24,6 +25,14 @@ def stems_for(format: str, stems: str | None) -> str | None:
             f"--format stem writes all stems. Leave out --stems {stems}, or choose another format."
         )
     return ALL
+
+
+def check_additions(then: Collection[object], video: bool) -> None:
+    """Raise SettingError if more files are wanted than the stem file. Separator refuses the same."""
+    if then:
+        raise SettingError("--format stem has no parts of stems. Leave out --then, or choose another format.")
+    if video:
+        raise SettingError("--format stem has no pictures. Leave out --video, or choose another format.")
 
 
 def check_model(model: str, quality: str, repo: Path | None) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from unbraid.audio.formats import SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL, VOCALS
-from unbraid.cli.djs import check_format, check_model, stems_for
+from unbraid.audio.stem_words import check_accompaniment
+from unbraid.cli.djs import check_additions, check_format, check_model, stems_for
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.events import Events
 from unbraid.cli.expected_time import line_before
@@ -209,6 +210,7 @@ def run(arguments: argparse.Namespace) -> int:
     def work(display: Display, stop: Stop) -> int:
         from unbraid.separation.find_songs import find_songs
 
+        part_of(arguments)
         songs = find_songs(arguments.songs, arguments.out)
         count, first = count_songs(songs)
         clashes = check_name(arguments.name, songs, count)
@@ -245,10 +247,10 @@ def _load(
     """Load the models and check the options that apply to all songs. Raises SettingError, ModelError."""
     from unbraid.separation.stems import choose_stems
 
-    part_of(arguments)
     check_format(arguments.format, arguments.subtype, arguments.bitrate)
     arguments.stems = stems_for(arguments.format, arguments.stems)
     if arguments.format == STEM:
+        check_additions(arguments.then, arguments.video)
         check_model(arguments.model, arguments.quality, arguments.repo)
     for_stems = stems_of(arguments, (VOCALS,))
     _check_stems(arguments, for_stems)
@@ -292,7 +294,10 @@ def _check_stems(arguments: argparse.Namespace, for_stems: str) -> None:
     for sources in possible_sources(model, for_stems, arguments.repo):
         stems = arguments.stems or (for_stems if for_stems in sources else ALL)
         try:
-            check_passes(arguments.then, choose_stems(stems, sources).names, sources)
+            names = choose_stems(stems, sources).names
+            check_passes(arguments.then, names, sources)
+            if arguments.video:
+                check_accompaniment(stems, names)
         except SettingError as error:
             problem = problem or error
         else:

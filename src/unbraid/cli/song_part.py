@@ -25,6 +25,10 @@ def part_of(arguments: argparse.Namespace) -> TimeRange | None:
     part = time_range(arguments.start, arguments.end)
     if part is not None and (arguments.then or arguments.video):
         raise SettingError("--then and --video need the whole song. Leave out --start and --end.")
+    if part is not None and arguments.name is not None:
+        raise SettingError(
+            "A part of a song has a folder of its own. Leave out --name, or --start and --end."
+        )
     return part
 
 
