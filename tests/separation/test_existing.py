@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conftest import WriteWave
@@ -94,6 +95,21 @@ def test_skip_separates_again_what_differs(
     write_wave(song, 0.3)
     result = separator.separate_to_files(song, out, existing="skip")
     assert result.files["vocals"] == out / "x (2)" / "vocals.wav"
+
+
+@pytest.mark.parametrize(
+    ("options", "own"), [({"stems": "mix"}, "mix.wav"), ({"format": "stem"}, "x.stem.mp4")]
+)
+def test_files_of_your_own_are_never_replaced(
+    options: Any, own: str, separator: Separator, write_wave: WriteWave, tmp_path: Path
+) -> None:
+    song, out = write_wave(tmp_path / "x.wav", 0.2), tmp_path / "out"
+    (out / "x").mkdir(parents=True)
+    (out / "x" / own).write_text("mine")
+    for _ in range(2):
+        (file,) = separator.separate_to_files(song, out, **options).files.values()
+        assert file == out / "x (2)" / own
+    assert (out / "x" / own).read_text() == "mine"
 
 
 @pytest.mark.parametrize("form", ["{track}/{stem}%s", "{track} {stem}%s"])

@@ -179,7 +179,14 @@ def test_song_that_disappears_during_the_work_keeps_its_stems(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("Vocals.flac", "x (2)"), ("no_drums.mp4", "x (2)"), ("notes.txt", "x")]
+    ("file", "name"),
+    [
+        ("Vocals.flac", "x (2)"),
+        ("no_drums.mp4", "x (2)"),
+        ("vocals+drums.wav", "x (2)"),
+        ("notes.txt", "x"),
+        ("mix.wav", "x"),
+    ],
 )
 def test_a_folder_without_a_record_is_not_used_if_it_has_stems(file: str, name: str, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -276,7 +276,7 @@ def test_the_folder_knows_its_parts(separator: Separator, models: Path, tmp_path
 
 def test_no_part_replaces_a_song(separator: Separator, models: Path, tmp_path: Path) -> None:
     song = write(tmp_path / "song.wav", noise(2, SAMPLES))
-    (tmp_path / "song").mkdir()
+    separator.separate_to_files(song, tmp_path)
     write(tmp_path / "song" / "vocals.lead.wav", noise(2, 100))
     songs = [song, tmp_path / "song" / "vocals.lead.wav"]
     outcomes = dict(separator.separate_files(songs, tmp_path, then={"vocals": models / "two"}))

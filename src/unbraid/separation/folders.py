@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Literal, get_args
 
 from unbraid.audio.stem_names import COMPLEMENT_PREFIX
+from unbraid.audio.stem_words import PLUS
 from unbraid.errors import InputError, OutputError, SettingError, SongWarning, WriteProblem
 from unbraid.files.move_all import check_replaceable
 from unbraid.files.oserrors import output_error
@@ -70,7 +71,7 @@ class SongFolder:
     """The folder of one song: the first choice of `naming`, or `NAME (2)` if that belongs to another song.
 
     A folder belongs to the song in its record, which is found by its sound: a moved or tagged song is the same, a new
-    mix is another. Without a record, a folder belongs to an unknown song if it contains stems.
+    mix is another. Without a record, a folder belongs to an unknown song if it contains stems, or a file to be written.
     """
 
     folders: OutputFolders
@@ -215,8 +216,11 @@ class SongFolder:
     def _is_mine(self) -> bool:
         if self.record is not None:
             return self.existing != RENAME and self.sound.is_same(self.record)
+        present = [path for path in map(self.place, self.files) if os.path.lexists(path)]
         if not self.naming.is_own:
-            return not any(os.path.lexists(self.place(name)) for name in self.files)
+            return not present
+        if any(not path.is_dir() for path in present):
+            return False
         try:
             files = [path for path in self.path.iterdir() if path.is_file()]
         except FileNotFoundError as error:
@@ -226,7 +230,7 @@ class SongFolder:
         except OSError as error:
             raise output_error(self.path, error) from error
         stems = {*self.sources, *(COMPLEMENT_PREFIX + source for source in self.sources)}
-        return not any(file.stem.casefold() in stems for file in files)
+        return not any(stems.issuperset(file.stem.casefold().split(PLUS)) for file in files)
 
 
 def file_ids(paths: Iterable[StrPath]) -> frozenset[FileId]:
