@@ -16,6 +16,7 @@ from tests.separation.known_models import SEGMENT
 from unbraid import Separator
 from unbraid.errors import Cancelled, InputError, OutputError, UnbraidError
 from unbraid.separation import Progress, Result, find_songs
+from unbraid.separation.file_choices import FileChoices
 
 TIMEOUT_S = 30.0
 
@@ -99,6 +100,14 @@ def test_files_equal_those_of_single_songs(
         assert result.files.keys() == alone.files.keys()
         for name, file in alone.files.items():
             assert result.files[name].read_bytes() == file.read_bytes()
+
+
+def test_takes_every_option_of_single_songs() -> None:
+    own = {"song", "out_dir", "subfolder", "folders", "progress", "cancel", "return"}
+    options = {
+        name: kind for name, kind in Separator.separate_to_files.__annotations__.items() if name not in own
+    }
+    assert options == {name: kind.__forward_arg__ for name, kind in FileChoices.__annotations__.items()}
 
 
 def test_yields_errors_in_order_and_separates_the_other_songs(

@@ -34,4 +34,5 @@ class FileChoices(TypedDict, total=False):
     end: Time | None
     audio_stream: int | None
     video: bool
+    parts_of: str | None
     then: Then | None
