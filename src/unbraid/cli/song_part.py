@@ -10,14 +10,19 @@ from unbraid.errors import SettingError
 
 def add_part_options(group: argparse._ActionsContainer) -> None:
     """Declare the options."""
-    for option, which in (("--start", "start"), ("--end", "end")):
-        group.add_argument(
-            option,
-            type=_time,
-            metavar="TIME",
-            help=f"{which} of the part to separate: seconds or M:S, such as 1:05; from the end with {option}=-0:30 "
-            "(default: the whole song)",
-        )
+    group.add_argument(
+        "--start",
+        type=_time,
+        metavar="TIME",
+        help="start of the part to separate, such as 65 or 1:05; from the end of the song with --start=-0:30 "
+        "(default: start of the song)",
+    )
+    group.add_argument(
+        "--end",
+        type=_time,
+        metavar="TIME",
+        help="end of the part, in the same form (default: end of the song)",
+    )
 
 
 def part_of(arguments: argparse.Namespace) -> TimeRange | None:
