@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, Unpack
 
 from unbraid.audio.formats import STEM
-from unbraid.audio.stem_names import ALL, STEM_ENDING
+from unbraid.audio.stem_names import ALL
 from unbraid.audio.stem_words import check_accompaniment, joined
 from unbraid.audio.times import Time, TimeRange, time_range
 from unbraid.audio.video import accompaniment_name, check_video
@@ -24,16 +24,10 @@ from unbraid.models.questions import BALANCED
 from unbraid.separation.array_song import Samples
 from unbraid.separation.batch import separate_songs
 from unbraid.separation.file_choices import FileChoices, Then
+from unbraid.separation.file_plan import plan_files
 from unbraid.separation.find_songs import FoundSong, FoundSongs
 from unbraid.separation.folders import REPLACE, SKIP, Existing, OutputFolders, SongFolder, StrPath
-from unbraid.separation.name_template import NameTemplate, name_by
-from unbraid.separation.naming import (
-    FolderNaming,
-    Naming,
-    check_folder_name,
-    check_subfolder,
-    output_folder_name,
-)
+from unbraid.separation.name_template import NameTemplate
 from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.numbers import whole_number
 from unbraid.separation.pipeline import Pipeline
@@ -328,27 +322,21 @@ class Separator:
         passes = self._second_passes(then, choice.names)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
-        folder = check_subfolder(subfolder)
-        naming: Naming
-        own_name = (
-            output_folder_name(song, part.label if part else None)
-            if name is None
-            else check_folder_name(name)
-        )
-        if template is not None:
-            if part is not None:
-                raise SettingError(
-                    "A part of a song has a folder of its own. Leave out the name, or the start and the end."
-                )
-            naming = name_by(template, Path(song), folder, self.model.name, audio_stream)
-        else:
-            naming = FolderNaming(own_name, folder)
         names = [
             *(prefix + stem for stem in choice.names),
-            *(part for second in passes for part in second.names),
+            *(part_name for second in passes for part_name in second.names),
         ]
-        written = [own_name + STEM_ENDING] if format == STEM else [f"{stem}.{format}" for stem in names]
-        naming.check(written)
+        plan = plan_files(
+            song,
+            names,
+            format,
+            model=self.model.name,
+            name=name,
+            template=template,
+            subfolder=subfolder,
+            part=part,
+            audio_stream=audio_stream,
+        )
         recipe = recipe_of(
             self._pipeline,
             stems=names,
@@ -360,12 +348,13 @@ class Separator:
             then={one.stem: asdict(recipe_of(one.pipeline)) for one in passes} or None,
         )
         folders = folders or OutputFolders(Path(out_dir), [song])
-        destination = SongFolder(folders, Path(song), naming, written, self.sources, existing)
+        destination = SongFolder(folders, Path(song), plan.naming, plan.files, self.sources, existing)
         if existing == SKIP and (making := destination.find_done(recipe)):
             return skipped(making, destination)
         if video:
             check_accompaniment(stems, choice.names)
-            written.append(f"{accompaniment_name(choice.names)}.{check_video(song)}")
+            video_file = f"{accompaniment_name(choice.names)}.{check_video(song)}"
+            destination.files = (*plan.files, video_file)
         source = FileSong(song, audio_stream)
         return write_song(
             self._pipeline,
