@@ -154,7 +154,7 @@ def test_two_estimates_of_a_model_of_two_stems_add_up_to_the_song(tmp_path: Path
         ("no_guitar", "no stem 'no_guitar'"),
         ("vocals,,drums", "A name is missing"),
         ("", "A name is missing"),
-        ("drums+", "no stem ''"),
+        ("drums+", "A name is missing in the sum drums+"),
         ("no_vocals+drums", "no_vocals can't be part of the sum"),
         ("mix+drums", "mix can't be part of the sum"),
         ("no_vocals,rest", "rest is the song without the other stems"),

@@ -136,8 +136,10 @@ def _unknown(piece: str, name: str, sources: Sequence[str], model: str) -> str:
     single = single_stems(sources)
     if not name:
         return "A name is missing in the list of stems. Write it as vocals,drums."
+    if not piece:
+        return f"A name is missing in the sum {name}. Write it as {PLUS.join(sources[:2])}."
     if piece != name and (piece in (ALL, MIX, REST) or piece.startswith(COMPLEMENT_PREFIX)):
-        return f"{piece or 'Nothing'} can't be part of the sum {name}. Add up {', '.join(sources)}."
+        return f"{piece} can't be part of the sum {name}. Add up {', '.join(sources)}."
     without = COMPLEMENT_PREFIX + single[-1] if single else MIX
     choices = [ALL, *single, f"{without} and the like", MIX]
     if len(sources) > 2:
