@@ -37,6 +37,8 @@ def ended_session(
         "attempts": 1,
         "outputs": tuple(stems) if completed else (),
         "model_used": "htdemucs" if completed else None,
+        "bpm": 119.5 if completed else None,
+        "musical_key": "A minor" if completed else None,
         "error_message": None if completed else "My Song.mp3 is empty. Choose another.",
     }
     return new_session(state, **{**defaults, **fields})

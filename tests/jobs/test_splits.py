@@ -245,6 +245,18 @@ def test_the_song_itself_is_separated_once_more_in_part(workspace: Workspace) ->
     assert record.input_key in workspace.objects.files
 
 
+def test_the_song_is_not_its_coded_copy_among_the_stems(workspace: Workspace) -> None:
+    parent = completed(workspace)
+    record = workspace.record(parent)
+    copy = replace(record.outputs[0], type="mix", filename="mix.wav")
+    workspace.store.save(replace(record, outputs=(*record.outputs, copy)))
+    assert split(workspace, parent, "mix").input_key == record.input_key
+    record = workspace.record(parent)
+    workspace.store.save(replace(record, splits=(), choices=replace(record.choices, stems="mix", start=1.0)))
+    with pytest.raises(SettingError, match="separated in part"):
+        split(workspace, parent, "mix")
+
+
 def test_only_a_whole_song_is_separated_once_more(workspace: Workspace) -> None:
     parent = completed(workspace)
     with pytest.raises(SettingError, match="A part is only taken of the whole song, mix"):

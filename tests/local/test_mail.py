@@ -8,7 +8,7 @@ import email.policy
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from unbraid.jobs.email import compose
 from unbraid.jobs.session import Choices, Output, Session, State
 from unbraid.local.mail import Mail
 from unbraid.local.settings import Settings
@@ -87,6 +88,12 @@ def ended_session(state: State = State.COMPLETED, name: str = "My Song.mp3", **c
         outputs=tuple(stems) if state == State.COMPLETED else (),
         **changes,
     )
+
+
+def test_a_stem_file_has_a_name_in_the_message() -> None:
+    output = Output("stem", "song.stem.mp4", "outputs/x/song.stem.mp4", 1, 1.0)
+    text = compose(replace(ended_session(), outputs=(output,)), "songs@example.org", None).get_content()
+    assert text == "Your song My Song.mp3 has been separated into a stem file.\n"
 
 
 def test_a_finished_song_sends_a_link(mailbox: Mailbox, start_server: StartServer) -> None:

@@ -40,6 +40,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Separator:
         ("mix", ("mix",)),
         ("vocals,rest", ("vocals", "rest")),
         ("vocals,bass + drums", ("vocals", "bass+drums")),
+        ("bass" + "+drums" * 60, ("bass+drums",)),
     ],
 )
 def test_writes_exactly_the_stems_of_a_list(

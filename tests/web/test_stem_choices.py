@@ -46,6 +46,7 @@ def test_takes_times_as_numbers_and_as_text(
         ({"end": 0}, "end", "The end (0:00) must be after the start"),
         ({"start": 1, "video": True}, "video", "A video needs the whole song."),
         ({"start": [1]}, "start", ""),
+        ({"start": True}, "start", ""),
     ],
 )
 def test_wrong_choices_are_422_by_field(app: App, options: dict[str, Any], field: str, detail: str) -> None:

@@ -67,6 +67,8 @@ def test_reports_the_end_of_a_song(receiver: Receiver, state: State) -> None:
         "stems": ["vocals", "no_vocals"] if state == State.COMPLETED else [],
         "format": "wav",
         "duration_s": 180.25,
+        "bpm": session.bpm,
+        "key": session.musical_key,
         "finished_at": 1_800_000_040.5,
         "warnings": [],
         "error_message": session.error_message,

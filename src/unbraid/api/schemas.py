@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 from unbraid.api.problems import Problem
 from unbraid.audio.formats import FORMATS, SONG_FORMATS
@@ -25,7 +25,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Stems = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Time = float | Annotated[str, StringConstraints(max_length=20)]
+# Strict: `true` is no time.
+Time = Annotated[float, Strict()] | Annotated[str, StringConstraints(max_length=20)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -273,7 +274,11 @@ class StatusAnswer(BaseModel):
         model="htdemucs",
         stems="vocals",
         format="wav",
+        start=None,
+        end=None,
         duration=180.0,
+        bpm=None,
+        key=None,
         created_at=1767222000.0,
         expires_at=1767826800.0,
         batch_id=None,

@@ -126,9 +126,10 @@ def _content(name: str, sources: Sequence[str], model: str) -> StemContent:
         return StemContent(name, (base,), of_song=True)
     if name in (MIX, REST):
         return StemContent(name, (), of_song=True)
-    pieces = [piece.strip() for piece in name.split(PLUS)]
+    pieces = list(dict.fromkeys(piece.strip() for piece in name.split(PLUS)))
     if unknown := [piece for piece in pieces if piece not in sources]:
         raise SettingError(_unknown(unknown[0], name, sources, model))
+    # Each source once: a file's name has a limit.
     return StemContent(PLUS.join(pieces), tuple(source for source in sources if source in pieces))
 
 

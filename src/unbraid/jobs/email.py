@@ -6,6 +6,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
+from unbraid.audio.stem_names import STEM_FILE
 from unbraid.jobs.session import Session, State
 
 
@@ -17,7 +18,7 @@ def compose(session: Session, sender: str, app: str | None) -> EmailMessage:
     name = " ".join(session.file_name.split())
     if session.state == State.COMPLETED:
         subject = f"{name} is separated"
-        *others, last = [output.type for output in session.outputs]
+        *others, last = [_name_of(output.type) for output in session.outputs]
         stems = f"{', '.join(others)} and {last}" if others else last
         lines = [f"Your song {name} has been separated into {stems}.", *session.warnings]
     else:
@@ -37,3 +38,8 @@ def compose(session: Session, sender: str, app: str | None) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     message.set_content("\n".join(lines) + "\n")
     return message
+
+
+def _name_of(kind: str) -> str:
+    """Return what an output file is called in a sentence."""
+    return "a stem file" if kind == STEM_FILE else kind

@@ -140,7 +140,7 @@ def _stem_of(parent: Session, stem: str) -> Output:
     if parent.state != State.COMPLETED:
         raise Busy("This song has no stems yet. Wait until its status is COMPLETED.")
     stems = {output.type: output for output in parent.outputs if output.type != "video"}
-    if stem == MIX and stem not in stems:
+    if stem == MIX:  # the song as it was uploaded, also if there is a stem of this name
         if part_of(parent.choices) is not None:
             raise SettingError(
                 "This song was separated in part. Only a whole song is separated once more.", "from"

@@ -24,6 +24,8 @@ def body_of(session: Session) -> bytes:
             "stems": [output.type for output in session.outputs],
             "format": session.choices.format,
             "duration_s": session.duration_s,
+            "bpm": session.bpm,
+            "key": session.musical_key,
             "finished_at": session.finished_at,
             "warnings": list(session.warnings),
             "error_message": session.error_message,
