@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatDay, formatDuration, formatPercent, formatSize, formatTime, songTitle, formatPart, isTime } from './format'
+import { formatDay, formatDuration, formatPercent, formatSize, formatTime, songTitle, formatPart, isEmptyPart, isTime } from './format'
 
 test.each([
   [0, '0:00'],
@@ -48,4 +48,10 @@ test('a part of a song is named by its ends', () => {
   expect(formatPart(65, 95)).toBe('from 1:05 to 1:35')
   expect(formatPart(null, -30)).toBe('to 0:30 before the end')
   expect(formatPart(undefined, null)).toBe('')
+})
+
+test('a part that ends before it starts is noticed', () => {
+  for (const [start, end] of [['1:05', '65'], ['10', '9'], ['', '0'], ['-10', '-0:20']] as const) expect(isEmptyPart(start, end)).toBe(true)
+  for (const [start, end] of [['1:05', '1:06'], ['', '5'], ['10', ''], ['10', '-5'], ['-20', '-10'], ['9', 'x']] as const)
+    expect(isEmptyPart(start, end)).toBe(false)
 })

@@ -13,6 +13,14 @@ export function isTime(text: string): boolean {
   return /^-?(?:(?:\d+:)?\d+:[0-5]?\d|\d+)(?:\.\d*)?$/.test(text)
 }
 
+/** Whether a part surely ends before it starts. With one end counted from the end of the song, the song decides. */
+export function isEmptyPart(start: string, end: string): boolean {
+  if (!isTime(end) || end.startsWith('-') !== start.startsWith('-')) return false
+  const seconds = (text: string) => text.replace('-', '').split(':').reduce((sum, unit) => 60 * sum + Number(unit), 0)
+  const [from, to] = [isTime(start) ? seconds(start) : 0, seconds(end)]
+  return end.startsWith('-') ? to >= from : to <= from
+}
+
 /** A part of a song: "from 1:05 to 1:35". Seconds; negative ones count from the end. */
 export function formatPart(start: number | null | undefined, end: number | null | undefined): string {
   const time = (seconds: number) => (seconds < 0 ? `${formatTime(-seconds)} before the end` : formatTime(seconds))

@@ -13,7 +13,11 @@ const NAMES: Record<string, string> = {
   no_lead_vocals: 'Without lead vocals',
   video: 'Video',
   stem: 'Song and stems',
+  mix: 'Song',
 }
+
+/** What the API calls the song itself: a stem of this name is its copy, and files from it are those of a comparison. */
+export const SONG = 'mix'
 
 /** The format, and the type of its only file, whose song and stems DJ software loads. */
 export const STEM_FILE = 'stem'
@@ -36,6 +40,7 @@ export function stemName(type: string): string {
   if (part !== undefined) return `${stemName(stem)}: ${partName(stem, part)}`
   const known = NAMES[type]
   if (known !== undefined) return known
+  if (type.includes('+')) return namesInWords(type.split('+').map(stemName))
   if (type.startsWith('no_')) return `Without ${stemName(type.slice(3)).toLowerCase()}`
   return type.charAt(0).toUpperCase() + type.slice(1)
 }
@@ -53,10 +58,26 @@ export function namesInWords(names: readonly string[]): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }
 
-/** Whether a stem has no pitch that a change of key should move: drums, and each of their pieces. */
+/** Whether a stem has no pitch that a change of key should move: drums, each of their pieces, and sums of these. */
 export function isDrums(type: string): boolean {
   const [stem = '', part = ''] = type.split('.')
-  return stem === 'drums' || [stem, part].some((name) => DRUM_PIECES.includes(name))
+  const unpitched = (name: string) => name.split('+').every((one) => one === 'drums' || DRUM_PIECES.includes(one))
+  return unpitched(stem) || unpitched(part)
+}
+
+/**
+ * The stems that add up to the song, of those that a choice of stems has made; null if none surely do. A copy of the
+ * song comes last, because nothing can be taken out of it.
+ */
+export function addingUp(stems: readonly string[], choice: string): string[] | null {
+  if (choice === 'all') return [...stems]
+  const pair = stems.find((stem) => stems.includes(`no_${stem}`))
+  if (pair !== undefined) return [pair, `no_${pair}`]
+  const words = choice.split(',').map((word) => word.trim())
+  // A list may have overlapping stems beside all of them. With the rest, it has none.
+  if (words.includes('all')) return stems.filter((stem) => !/^no_|\+/.test(stem) && stem !== 'rest' && stem !== SONG)
+  if (words.includes('rest')) return stems.filter((stem) => stem !== SONG)
+  return stems.includes(SONG) ? [SONG] : null
 }
 
 /** CSS class with the stem's colour. Stems without a colour of their own share `stem-rest`. */

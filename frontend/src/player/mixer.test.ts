@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultMix, gains, isSilent, presets, sameMix, toggled, withChannel, withStems } from './mixer'
+import { defaultMix, gains, isSilent, type Mix, presets, sameMix, toggled, wholeSong, withChannel, withStems } from './mixer'
 
 const mix = defaultMix(['vocals', 'drums', 'bass'])
 
@@ -50,20 +50,37 @@ test('stems that come and go keep the others’ channels', () => {
   expect(withStems(muted, ['vocals', 'piano'])).toEqual({ vocals: muted.vocals, piano: mix.bass })
 })
 
+const heard = (stems: string[], of: Mix | null) => of && stems.filter((stem) => (gains(of)[stem] ?? 0) > 0)
+const heardIn = (stems: string[], choice: string) =>
+  Object.fromEntries(presets(stems, choice).map(({ name, mix }) => [name, heard(stems, mix)]))
+
 test('presets are the mixes that the stems allow', () => {
-  const heard = (stems: string[]) =>
-    Object.fromEntries(
-      presets(stems).map(({ name, mix }) => [name, stems.filter((stem) => (gains(mix)[stem] ?? 0) > 0)]),
-    )
-  expect(heard(['vocals', 'no_vocals'])).toEqual({ Karaoke: ['no_vocals'], 'Only vocals': ['vocals'] })
-  expect(heard(['vocals', 'drums', 'bass'])).toEqual({
+  expect(heardIn(['vocals', 'no_vocals'], 'vocals')).toEqual({ Karaoke: ['no_vocals'], 'Only vocals': ['vocals'] })
+  expect(heardIn(['vocals', 'drums', 'bass'], 'all')).toEqual({
     Karaoke: ['drums', 'bass'],
     'Without drums': ['vocals', 'bass'],
     'Only vocals': ['vocals'],
   })
-  expect(heard(['kick', 'snare'])).toEqual({})
-  const [karaoke] = presets(['vocals', 'no_vocals', 'vocals.lead', 'vocals.rest'], { 'vocals.lead': 'vocals', 'vocals.rest': 'vocals' })
+  expect(heardIn(['kick', 'snare'], 'all')).toEqual({})
+  const parts = { 'vocals.lead': 'vocals', 'vocals.rest': 'vocals' }
+  const [karaoke] = presets(['vocals', 'no_vocals', ...Object.keys(parts)], 'vocals', parts)
   expect(karaoke?.mix['vocals.lead']?.muted).toBe(false)
+})
+
+test('stems that don’t add up to the song have no mix that needs the song', () => {
+  expect(heardIn(['vocals', 'bass'], 'vocals,bass')).toEqual({ 'Only vocals': ['vocals'] })
+  expect(heardIn(['vocals', 'mix'], 'vocals,mix')).toEqual({ 'Only vocals': ['vocals'] })
+  expect(heardIn(['no_bass'], 'no_bass')).toEqual({})
+  expect(wholeSong(['vocals', 'bass'], 'vocals,bass')).toBeNull()
+})
+
+test('the whole song is heard once, also if stems overlap', () => {
+  const whole = (stems: string[], choice: string) => heard(stems, wholeSong(stems, choice))
+  expect(whole(['vocals', 'no_vocals'], 'vocals')).toEqual(['vocals', 'no_vocals'])
+  expect(whole(['vocals', 'bass', 'mix'], 'vocals,bass,mix')).toEqual(['mix'])
+  expect(whole(['vocals', 'bass', 'rest', 'mix'], 'vocals, bass, rest, mix')).toEqual(['vocals', 'bass', 'rest'])
+  expect(whole(['vocals', 'drums', 'bass', 'drums+bass', 'mix'], 'all,drums+bass,mix')).toEqual(['vocals', 'drums', 'bass'])
+  expect(whole(['vocals', 'drums', 'no_vocals'], 'vocals,drums,no_vocals')).toEqual(['vocals', 'no_vocals'])
 })
 
 test('mixes are compared by what they hold', () => {

@@ -3,6 +3,7 @@
  *
  * A stem that is separated further is a group: its parts sound instead of it, and its controls apply to all of them.
  */
+import { addingUp } from '../lib/stems'
 
 export interface Channel {
   /** 0 to 2; 1: unchanged. */
@@ -30,17 +31,32 @@ export interface Preset {
   mix: Mix
 }
 
-/** The mixes that these stems allow: without a singer or drummer, or only the voice. Parts follow their stem. */
-export function presets(stems: readonly string[], groups: Groups = {}): Preset[] {
-  const whole = stems.filter((stem) => !(stem in groups))
-  const muting = (muted: (stem: string) => boolean): Mix =>
-    Object.fromEntries(stems.map((stem) => [stem, { ...DEFAULT_CHANNEL, muted: whole.includes(stem) && muted(stem) }]))
-  const has = (stem: string) => whole.includes(stem) && whole.length > 1
+/** The mixes that these stems allow: without a singer or drummer, or only the voice. `choice`: see `addingUp`. */
+export function presets(stems: readonly string[], choice: string, groups: Groups = {}): Preset[] {
+  const whole = withoutParts(stems, groups)
+  const song = addingUp(whole, choice) ?? []
+  const without = (stem: string) => ({ mix: hearing(song.filter((one) => one !== stem), stems, groups) })
   return [
-    ...(has('vocals') ? [{ name: 'Karaoke', mix: muting((stem) => stem === 'vocals') }] : []),
-    ...(has('drums') ? [{ name: 'Without drums', mix: muting((stem) => stem === 'drums') }] : []),
-    ...(has('vocals') ? [{ name: 'Only vocals', mix: muting((stem) => stem !== 'vocals') }] : []),
+    ...(song.includes('vocals') ? [{ name: 'Karaoke', ...without('vocals') }] : []),
+    ...(song.includes('drums') ? [{ name: 'Without drums', ...without('drums') }] : []),
+    ...(whole.includes('vocals') && whole.length > 1 ? [{ name: 'Only vocals', mix: hearing(['vocals'], stems, groups) }] : []),
   ]
+}
+
+/** The mix that is the song as it is; null if the stems don't add up to it. `choice`: see `addingUp`. */
+export function wholeSong(stems: readonly string[], choice: string, groups: Groups = {}): Mix | null {
+  const song = addingUp(withoutParts(stems, groups), choice)
+  return song === null ? null : hearing(song, stems, groups)
+}
+
+/** The mix in which only some stems sound. Parts follow their stem. */
+function hearing(heard: readonly string[], stems: readonly string[], groups: Groups): Mix {
+  const muted = (stem: string) => !(stem in groups) && !heard.includes(stem)
+  return Object.fromEntries(stems.map((stem) => [stem, { ...DEFAULT_CHANNEL, muted: muted(stem) }]))
+}
+
+function withoutParts(stems: readonly string[], groups: Groups): string[] {
+  return stems.filter((stem) => !(stem in groups))
 }
 
 /** Whether two mixes sound the same and show the same. */

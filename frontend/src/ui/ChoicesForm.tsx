@@ -1,9 +1,9 @@
 /** The form for stems, model and format, with an estimate of the time. */
 import type { Choices, Models, ServerConfig, UsedModel } from '../api/types'
-import { formatDuration, formatSize, isTime } from '../lib/format'
+import { formatDuration, formatSize, isEmptyPart, isTime } from '../lib/format'
 import { neededStem, STEM_FILE, stemName } from '../lib/stems'
 import {
-  backingTracks, choiceName, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
+  backingTracks, changed, choiceName, hasPart, isQuality, menuOf, missingText, modelNamed, stemChoices, stemsOfChoice, TYPICAL_SONG_S, typicalSeconds, usedModel, withModel,
 } from './models' // prettier-ignore
 
 interface Props {
@@ -13,6 +13,10 @@ interface Props {
   /** Show one line that expands, above a list of songs. */
   collapsed: boolean
   onChange: (choices: Choices) => void
+}
+
+interface Setter {
+  set: (changes: Partial<Choices>) => void
 }
 
 /** `perMinute`: size of a stereo stem at 44.1 kHz. */
@@ -28,13 +32,12 @@ const FORMATS: Record<string, { label: string; perMinute: string }> = {
 const TYPICAL_SONG = `song of ${TYPICAL_SONG_S / 60} minutes`
 
 export function ChoicesForm({ models, config, choices, collapsed, onChange }: Props) {
-  const set = (changes: Partial<Choices>) => onChange({ ...choices, ...changes })
+  const set = (changes: Partial<Choices>) => onChange(changed(choices, changes, models))
   const used = models === null ? undefined : usedModel(choices.model, choices.stems, models)
   const all = models === null ? ['vocals'] : stemsOfChoice(choices.model, models)
   // What a video without it is for: the chosen stem, or the vocals among all stems.
   const left = choices.stems === 'all' ? all.find((stem) => stem === 'vocals') : neededStem(choices.stems)
   const backing = models === null ? [] : backingTracks(choices.model, models)
-  const part = (choices.start ?? '') !== '' || (choices.end ?? '') !== ''
   const form = (
     <form className="choices" onSubmit={(event) => event.preventDefault()} aria-label="Separation options">
       <p className="sentence">
@@ -59,17 +62,14 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
         </label>
         <label>
           <span>with</span>
-          <ModelMenu models={models} choices={choices} onChange={onChange} />
+          <ModelMenu models={models} choices={choices} set={set} />
         </label>
         <label>
           <span>as</span>
           <select
             aria-label="As format"
             value={choices.format}
-            onChange={(event) => {
-              const format = event.target.value
-              set(format === STEM_FILE ? { format, stems: 'all', video: false } : { format })
-            }}
+            onChange={(event) => set({ format: event.target.value })}
           >
             {config.formats.map((format) => (
               <option key={format} value={format}>
@@ -81,7 +81,7 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
       </p>
       <div className="extras">
         <PartFields choices={choices} set={set} />
-        {left !== undefined && !part && choices.format !== STEM_FILE && (
+        {left !== undefined && !hasPart(choices) && choices.format !== STEM_FILE && (
           <label className="check">
             <input type="checkbox" checked={choices.video} onChange={(event) => set({ video: event.target.checked })} />
             <span>For videos, also make a video without {stemName(left).toLowerCase()}</span>
@@ -121,6 +121,7 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
           {choices.format === STEM_FILE ? 'a stem file' : choices.format.toUpperCase()}
           {isTime(choices.start ?? '') && `, from ${choices.start}`}
           {isTime(choices.end ?? '') && `, to ${choices.end}`}
+          {choices.video && ', with a video'}
           {choices.notify !== '' && ', by e-mail'} <span className="link">Change</span>
         </summary>
         {form}
@@ -131,12 +132,13 @@ export function ChoicesForm({ models, config, choices, collapsed, onChange }: Pr
 }
 
 /** Start and end of the part to separate. */
-function PartFields({ choices, set }: { choices: Choices; set: (changes: Partial<Choices>) => void }) {
+function PartFields({ choices, set }: Pick<Props, 'choices'> & Setter) {
   const fields = [
     { name: 'start', label: 'Only from', hint: '0:00', value: choices.start ?? '' },
     { name: 'end', label: 'to', hint: 'the end', value: choices.end ?? '' },
   ] as const
   const wrong = fields.filter(({ value }) => value !== '' && !isTime(value)).map(({ value }) => value)
+  const empty = isEmptyPart(choices.start ?? '', choices.end ?? '')
   return (
     <>
       <span className="part">
@@ -162,12 +164,17 @@ function PartFields({ choices, set }: { choices: Choices; set: (changes: Partial
           This is not a time, and is not used: {wrong.join(', ')}. Write 1:05 for 1 minute, 5 seconds.
         </span>
       )}
+      {empty && (
+        <span className="warning" role="alert">
+          This part ends before it starts. Songs will be refused.
+        </span>
+      )}
     </>
   )
 }
 
 /** Qualities, purposes, then the models, each with its time for a typical song. */
-function ModelMenu({ models, choices, onChange }: Pick<Props, 'models' | 'choices' | 'onChange'>) {
+function ModelMenu({ models, choices, set }: Pick<Props, 'models' | 'choices'> & Setter) {
   const menu = models === null ? { main: [choices.model], purposes: [], byName: [] } : menuOf(models)
   const option = (model: string) => (
     <option key={model} value={model}>
@@ -180,7 +187,7 @@ function ModelMenu({ models, choices, onChange }: Pick<Props, 'models' | 'choice
       aria-label="With model"
       value={choices.model}
       onChange={(event) => {
-        if (models !== null) onChange(withModel(choices, event.target.value, models))
+        if (models !== null) set(withModel(choices, event.target.value, models))
       }}
     >
       {menu.main.map(option)}

@@ -3,6 +3,7 @@ import { type RefObject, useEffect, useImperativeHandle, useRef, useState } from
 import { errorMessage } from '../api/problem'
 import type { Models, Split, Status } from '../api/types'
 import { formatPart } from '../lib/format'
+import { SONG, STEM_FILE } from '../lib/stems'
 import type { Engine } from '../player/engine'
 import { peakLevel } from '../player/peaks'
 import type { Loop } from '../player/schedule'
@@ -14,9 +15,6 @@ import { SplitMenu, SplitProgress } from './SplitControl'
 import { comparisonOptions } from './splitOptions'
 import { usePlayhead } from './usePlayhead'
 import { type LoadedPlayer, usePlayer } from './usePlayer'
-
-/** The song itself, as the API calls it beside its stems. */
-const SONG = 'mix'
 
 /** The player of the other model's stems. */
 export interface ComparedPlayer {
@@ -46,8 +44,8 @@ export function Comparison({ status, list, models, engine, loop, compared }: Pro
     setProblem(null)
     action.catch((error: unknown) => setProblem(errorMessage(error)))
   }
-  // A song that was separated in part has no whole song on the timeline.
-  if (status.start != null || status.end != null) return null
+  // A song that was separated in part has no whole song on the timeline, and a stem file has no stems beside it.
+  if (status.start != null || status.end != null || status.format === STEM_FILE) return null
   const failure = problem ?? (split?.status === 'FAILED' ? split.error_message : null)
   const again = split === undefined || !(isActive(split) || split.status === 'COMPLETED')
   const label = 'Try another model on this part'
@@ -189,5 +187,5 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
 function comparedStatus(status: Status, split: Split): Status {
   const files = (status.output_files ?? []).filter((file) => file.from === SONG)
   const stems = files.map((file) => ({ ...file, type: file.type.slice(SONG.length + 1), from: null }))
-  return { ...status, session_id: split.session_id, output_files: stems }
+  return { ...status, session_id: split.session_id, stems: 'all', output_files: stems }
 }

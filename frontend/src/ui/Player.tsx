@@ -2,8 +2,8 @@
 import { useRef } from 'react'
 import type { Models, ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
-import { stemClass } from '../lib/stems'
-import { toggled } from '../player/mixer'
+import { SONG, stemClass } from '../lib/stems'
+import { toggled, wholeSong } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
 import { loopBetween } from '../player/schedule'
 import type { SongList } from '../songs/list'
@@ -84,7 +84,7 @@ interface TimelineProps {
 }
 
 function Timeline({ title, player, status, list, models }: TimelineProps) {
-  const { engine, stems, groups, mix, setMix, loop, setLoop, whole, setWhole, playing, buffering, problem } = player
+  const { engine, stems, groups, mix, setMix, loop, setLoop, choice, whole, setWhole, playing, buffering, problem } = player
   const { timeline, timeText } = usePlayhead(engine)
   const compared = useRef<ComparedPlayer | null>(null)
   const { samples, sampleRate } = engine.layout
@@ -105,7 +105,7 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
     loop: toggleLoop,
     loopStart: () => setLoop(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), engine.layout)),
     loopEnd: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, engine.layout)),
-    wholeSong: () => setWhole(!whole),
+    wholeSong: () => setWhole(!whole && wholeSong(stems.map((stem) => stem.name), choice, groups) !== null),
     mute: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'muted')),
     solo: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'solo')),
   })
@@ -147,7 +147,7 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
             loop={loop}
             engine={engine}
             split={
-              stem.name in groups ? null : (
+              stem.name in groups || stem.name === SONG ? null : (
                 <SplitControl status={status} stem={stem.name} list={list} models={models} />
               )
             }

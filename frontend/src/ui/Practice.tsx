@@ -1,5 +1,5 @@
 /** The row below the transport: ready-made mixes, tempo and key. */
-import { defaultMix, type Mix, presets, sameMix } from '../player/mixer'
+import { defaultMix, type Mix, presets, sameMix, wholeSong } from '../player/mixer'
 import { AS_RECORDED, KEYS, TEMPO_PERCENT } from '../player/output'
 import type { LoadedPlayer } from './usePlayer'
 
@@ -8,7 +8,7 @@ interface Props {
 }
 
 export function Practice({ player }: Props) {
-  const { stems, groups, mix, setMix, practice, setPractice, whole, setWhole } = player
+  const { stems, groups, mix, setMix, practice, setPractice, choice, whole, setWhole } = player
   const names = stems.map((stem) => stem.name)
   const unchanged = sameMix(mix, defaultMix(names)) && practice.tempo === 1 && practice.key === 0
   const percent = Math.round(practice.tempo * 100)
@@ -18,16 +18,16 @@ export function Practice({ player }: Props) {
   }
   return (
     <div className="practice" role="group" aria-label="Practice">
-      {presets(names, groups).map((preset) => (
+      {presets(names, choice, groups).map((preset) => (
         <button key={preset.name} type="button" aria-pressed={sameMix(mix, preset.mix)} onClick={() => choose(preset.mix)}>
           {preset.name}
         </button>
       ))}
-      {names.length > 1 && (
+      {names.length > 1 && wholeSong(names, choice, groups) !== null && (
         <button
           type="button"
           aria-pressed={whole}
-          title="Hear all stems as they are, and your mix again (O)"
+          title="Hear the song as it is, and your mix again (O)"
           onClick={() => setWhole(!whole)}
         >
           Whole song

@@ -26,6 +26,11 @@ test('the parts of a stem come behind it', () => {
   expect(types(filesInDisplayOrder(split))).toEqual(['vocals', 'vocals.drums', 'vocals.other', 'no_vocals'])
 })
 
+test('the files of a comparison are no parts of the song’s copy', () => {
+  const compared = { ...song(null), output_files: [file('mix'), { ...file('mix.vocals'), from: 'mix' }] }
+  expect(types(filesInDisplayOrder(compared))).toEqual(['mix'])
+})
+
 test('stems that can’t be played can still be downloaded', () => {
   const links = downloadLinks(song('https://zip'), false, true)
   expect(links.mix).toBe(false)

@@ -1,6 +1,6 @@
 /** Which downloads are offered below a song. */
 import type { OutputFile, Status } from '../api/types'
-import { inDisplayOrder, STEM_FILE } from '../lib/stems'
+import { inDisplayOrder, SONG, STEM_FILE } from '../lib/stems'
 
 export interface DownloadLinks {
   zip: string | null
@@ -20,9 +20,9 @@ export function downloadLinks(status: Status, inPlayer: boolean, mixes: boolean)
   return { zip, files, mix: inPlayer && mixes }
 }
 
-/** The files of a session: vocals first, and the parts of a stem behind it. */
+/** The files of a session: vocals first, and the parts of a stem behind it. Those of a comparison have a place of their own. */
 export function filesInDisplayOrder(status: Status): OutputFile[] {
-  const files = status.output_files ?? []
+  const files = (status.output_files ?? []).filter((file) => file.from !== SONG)
   const partsOf = (stem: string | null) => sorted(files.filter((file) => (file.from ?? null) === stem))
   return partsOf(null).flatMap((file) => [file, ...partsOf(file.type)])
 }

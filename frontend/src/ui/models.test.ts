@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
 import { stemsOf } from '../lib/stems'
-import { availableChoices, backingTracks, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
+import { availableChoices, backingTracks, changed, choiceName, menuOf, missingText, stemChoices, typicalSeconds, usedModel, withModel } from './models'
 
 const model = (name: string, stems: string[], one: number, all: number): Model => ({
   name, stems, summary: '', licence: 'MIT', installed: true, sizeBytes: 1, secondsPerSecond: { one, all },
@@ -105,6 +105,22 @@ test('a purpose selects all its stems, and other choices keep the stems that the
   expect(withModel({ ...six, stems: 'guitar' }, 'six_stems', models).stems).toBe('guitar')
   expect(withModel({ ...six, stems: 'guitar' }, 'fast', models).stems).toBe('vocals')
   expect(withModel({ ...choices, stems: 'drums' }, 'lite', models).stems).toBe('drums')
+})
+
+test('the last choice wins over what it contradicts', () => {
+  const wav: Choices = { model: 'spleeter', stems: 'no_vocals', format: 'wav', video: true, notify: '' }
+  const file = changed(wav, { format: 'stem' }, models)
+  expect(file).toMatchObject({ model: 'auto', stems: 'all', format: 'stem', video: false })
+  expect(changed(file, { stems: 'no_bass' }, models)).toMatchObject({ stems: 'no_bass', format: 'wav' })
+  expect(changed(file, withModel(file, 'htdemucs_6s', models), models)).toMatchObject({ model: 'htdemucs_6s', format: 'wav' })
+  expect(changed(file, withModel(file, 'lite', models), models)).toMatchObject({ model: 'lite', format: 'stem' })
+  expect(changed({ ...wav, model: 'lite' }, { format: 'stem' }, models).model).toBe('lite')
+  expect(changed(wav, { start: '1:05' }, models)).toMatchObject({ start: '1:05', video: false })
+  expect(changed(wav, { start: '1:' }, models).video).toBe(true)
+  const stored = { ...wav, format: 'stem', video: false }
+  expect(availableChoices(stored, models, { ...config, formats: ['wav', 'stem'] }).format).toBe('wav')
+  const two = { ...models, models: models.models.slice(3), choices: [] }
+  expect(changed(wav, { format: 'stem' }, two).format).toBe('wav')
 })
 
 test('choices that this server does not offer are replaced by its defaults', () => {

@@ -1,6 +1,7 @@
 /** Which models, stems and formats can be chosen, and how long a separation takes. */
 import type { Choices, Model, Models, ServerConfig, UsedModel } from '../api/types'
-import { inDisplayOrder, namesInWords, neededStem } from '../lib/stems'
+import { isTime } from '../lib/format'
+import { inDisplayOrder, namesInWords, neededStem, STEM_FILE } from '../lib/stems'
 
 export const TYPICAL_SONG_S = 240 // for estimates before there is a song
 
@@ -103,6 +104,29 @@ export function withModel(choices: Choices, model: string, models: Models): Choi
   return { ...choices, model, stems: offered.includes(stems) ? stems : (offered[0] ?? 'vocals') }
 }
 
+/** The stems of a stem file for DJ software. */
+const STEM_FILE_STEMS = ['bass', 'drums', 'other', 'vocals']
+
+/**
+ * The choices after a change, without what the server refuses beside it. A stem file has all four stems and no video. A
+ * part of a song has no video.
+ */
+export function changed(before: Choices, changes: Partial<Choices>, models: Models | null): Choices {
+  let choices = { ...before, ...changes }
+  const fits = (model: string) => models === null || [...stemsOfChoice(model, models)].sort().join() === STEM_FILE_STEMS.join()
+  if (choices.format === STEM_FILE) {
+    const other = [choices.model, 'auto', 'four_stems', ...(models?.models ?? []).map(({ name }) => name)].find(fits)
+    if (before.format !== STEM_FILE && other !== undefined) choices = { ...choices, model: other, stems: 'all', video: false }
+    else if (choices.stems !== 'all' || choices.video || !fits(choices.model)) choices = { ...choices, format: 'wav' }
+  }
+  return hasPart(choices) ? { ...choices, video: false } : choices
+}
+
+/** Whether only a part of the songs is separated. */
+export function hasPart({ start = '', end = '' }: Choices): boolean {
+  return isTime(start) || isTime(end)
+}
+
 /** The remembered choices, without those that this server does not offer. */
 export function availableChoices(choices: Choices, models: Models | null, config: ServerConfig): Choices {
   const format = config.formats.includes(choices.format) ? choices.format : (config.formats[0] ?? 'wav')
@@ -110,5 +134,5 @@ export function availableChoices(choices: Choices, models: Models | null, config
   if (models === null) return offered
   const { main, purposes, byName } = menuOf(models)
   const known = [...main, ...purposes, ...byName].includes(choices.model)
-  return withModel(known ? offered : { ...offered, model: models.default }, known ? choices.model : models.default, models)
+  return changed(withModel(known ? offered : { ...offered, model: models.default }, known ? choices.model : models.default, models), {}, models)
 }

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
 import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
-import { defaultMix, gains, type Groups, type Mix, withStems } from '../player/mixer'
+import { gains, type Groups, type Mix, wholeSong, withStems } from '../player/mixer'
 import type { Practice } from '../player/output'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
@@ -26,7 +26,9 @@ export interface LoadedPlayer extends PlayerState {
   setLoop: (loop: Loop | null) => void
   practice: Practice
   setPractice: (practice: Practice) => void
-  /** Whether all stems sound as they are, whatever the mix. */
+  /** The choice of stems that made them. */
+  choice: string
+  /** Whether the song sounds as it is, whatever the mix. */
   whole: boolean
   setWhole: (whole: boolean) => void
 }
@@ -51,6 +53,7 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
     .map((file) => file.type)
     .join('\n')
   const id = status.session_id
+  const choice = status.stems ?? 'all'
   const [left] = useState(() => readPlaying(id))
   const before = useRef({ seconds: left.seconds, playing: false })
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
@@ -97,10 +100,10 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
   )
 
   useEffect(() => {
-    const stemGains = gains(whole ? defaultMix(Object.keys(mix)) : mix, groups)
+    const stemGains = gains((whole && wholeSong(Object.keys(mix), choice, groups)) || mix, groups)
     if (stems === null || stems === 'failed') return
     sounding(stems).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
-  }, [engine, mix, groups, stems, whole])
+  }, [engine, mix, groups, stems, whole, choice])
 
   useEffect(() => {
     if (engine === null) return
@@ -125,8 +128,8 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
   return useMemo(() => {
     if (stems === 'failed') return 'failed'
     if (stems === null || engine === null) return null
-    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop, practice, setPractice, whole, setWhole }
-  }, [stems, engine, state, groups, mix, loop, practice, whole])
+    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop, practice, setPractice, choice, whole, setWhole }
+  }, [stems, engine, state, groups, mix, loop, practice, choice, whole])
 }
 
 function groupsOf(stems: readonly Stem[]): Groups {
