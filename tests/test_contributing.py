@@ -88,3 +88,11 @@ def test_the_map_lists_every_package() -> None:
     folders = {path.name for path in package.iterdir() if (path / "__init__.py").is_file()}
     listed = set(re.findall(r"^\| `(\w+)/?` \|", ARCHITECTURE, re.MULTILINE))
     assert folders <= listed
+
+
+def test_lists_each_decision_once_in_order() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^\| \[(\d{4})\]\((\S+)\)", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    pages = sorted(page.name for page in folder.glob("0*.md"))
+    assert [page for _, page in listed] == pages
+    assert all(page.startswith(number) for number, page in listed)
