@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from unbraid.api.schemas import UnknownStatus
+from unbraid.api.schemas.status import UnknownStatus
 from unbraid.audio.stem_names import single_stems
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.session import State

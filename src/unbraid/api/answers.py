@@ -7,27 +7,19 @@ from collections.abc import Mapping
 from unbraid import __version__
 from unbraid.api.call import Features
 from unbraid.api.problems import of_error
-from unbraid.api.schemas import (
-    BatchProcessAnswer,
-    BatchStatusRequest,
+from unbraid.api.schemas.batches import BatchProcessAnswer, BatchStatusRequest, Refusal, StatusesAnswer
+from unbraid.api.schemas.process import ProcessAnswer
+from unbraid.api.schemas.server import (
     ChoiceAnswer,
     ConfigAnswer,
     Cost,
     ModelAnswer,
     ModelsAnswer,
-    OutputFile,
-    PartLink,
-    PartsAnswer,
-    ProcessAnswer,
-    Refusal,
     SignInAnswer,
-    SplitAnswer,
-    StatusAnswer,
-    StatusesAnswer,
-    UnknownStatus,
-    UploadAnswer,
     UsedModel,
 )
+from unbraid.api.schemas.status import OutputFile, SplitAnswer, StatusAnswer, UnknownStatus
+from unbraid.api.schemas.uploads import PartLink, PartsAnswer, UploadAnswer
 from unbraid.audio.formats import SONG_FORMATS
 from unbraid.errors import UnbraidError
 from unbraid.jobs.choices import ALL, allowed_models, stems_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from unbraid.api.schemas import SignInAnswer
+from unbraid.api.schemas.server import SignInAnswer
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices
 from unbraid.jobs.status import Status

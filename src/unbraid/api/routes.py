@@ -1,6 +1,6 @@
 """The table of the API's endpoints. The web app, the Lambda functions and the CDK app read it.
 
-To add an endpoint, write its schemas (`api/schemas.py`) and its handler (`api/handlers/`), add a line here, and
+To add an endpoint, write its schemas (`api/schemas/`) and its handler (`api/handlers/`), add a line here, and
 describe it in `docs/api.md`. Endpoints that need the files of one machine are FastAPI routes of the web app:
 `POST /mix`, `/files/…`, `/events` and `/metrics`.
 """

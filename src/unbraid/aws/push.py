@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 
 from unbraid.api.answers import status_answer
-from unbraid.api.schemas import UnknownStatus
+from unbraid.api.schemas.status import UnknownStatus
 from unbraid.aws import handlers
 from unbraid.aws.sockets import Connections, Sockets
 from unbraid.environment import PREFIX

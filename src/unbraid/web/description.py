@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from unbraid.api.problems import MEDIA_TYPE, Problem
-from unbraid.api.schemas import StatusAnswer
+from unbraid.api.schemas.status import StatusAnswer
 
 DESCRIPTION = """Separate songs into stems. `POST /upload`, `PUT` the song to the `uploadUrl`, `POST /process`, poll
 `POST /status` (or subscribe to the WebSocket `/events?session_id=…`) until `COMPLETED`, download each `s3_url`,

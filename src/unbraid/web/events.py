@@ -19,7 +19,8 @@ from starlette.websockets import WebSocketState
 from unbraid.api.answers import status_answer
 from unbraid.api.owners import BEARER, token_protocol
 from unbraid.api.problems import NOT_SIGNED_IN
-from unbraid.api.schemas import Id, UnknownStatus
+from unbraid.api.schemas.base import Id
+from unbraid.api.schemas.status import UnknownStatus
 from unbraid.jobs.status import Status
 from unbraid.web.context import Context, Ctx
 from unbraid.web.limits import client_of

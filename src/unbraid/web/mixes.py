@@ -13,7 +13,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
-from unbraid.api.schemas import MixAnswer, MixRequest
+from unbraid.api.schemas.mixes import MixAnswer, MixRequest
 from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.status import title

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unbraid import __version__
 from unbraid.api.answers import config_answer, models_answer
 from unbraid.api.call import Call
-from unbraid.api.schemas import ConfigAnswer, HealthAnswer, ModelsAnswer
+from unbraid.api.schemas.server import ConfigAnswer, HealthAnswer, ModelsAnswer
 
 
 def models(call: Call) -> ModelsAnswer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unbraid.api.answers import batch_process_answer, status_answer, statuses_answer, upload_answer
 from unbraid.api.call import Call
-from unbraid.api.schemas import (
+from unbraid.api.schemas.batches import (
     BatchAnswer,
     BatchProcessAnswer,
     BatchProcessRequest,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from unbraid.api.answers import parts_answer
 from unbraid.api.call import Call
-from unbraid.api.schemas import CompleteAnswer, PartsAnswer, SessionRequest
+from unbraid.api.schemas.status import SessionRequest
+from unbraid.api.schemas.uploads import CompleteAnswer, PartsAnswer
 from unbraid.jobs.parts import PartUploads
 
 

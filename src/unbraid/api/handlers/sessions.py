@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from unbraid.api.answers import process_answer, status_answer, upload_answer
 from unbraid.api.call import Call
-from unbraid.api.schemas import (
+from unbraid.api.schemas.process import ProcessAnswer, ProcessRequest
+from unbraid.api.schemas.status import (
     CleanupAnswer,
     HistoryAnswer,
     HistoryQuery,
-    ProcessAnswer,
-    ProcessRequest,
     SessionPath,
     SessionRequest,
     StatusAnswer,
-    UploadAnswer,
-    UploadRequest,
 )
+from unbraid.api.schemas.uploads import UploadAnswer, UploadRequest
 from unbraid.errors import SettingError
 from unbraid.jobs.splits import StemSplits
 

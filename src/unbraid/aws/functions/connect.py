@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from unbraid.api.owners import BEARER, of_user, token_protocol
-from unbraid.api.schemas import Id
+from unbraid.api.schemas.base import Id
 from unbraid.aws import handlers, push
 from unbraid.aws.handlers import Event, logger
 

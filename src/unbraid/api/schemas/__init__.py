@@ -1,0 +1,1 @@
+"""JSON schemas of requests and answers. Existing clients need these field names: camelCase and snake_case mixed."""
