@@ -6,7 +6,12 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from unbraid.api.schemas.status import UnknownStatus
+import pytest
+from pydantic import BaseModel
+
+from unbraid.api.schemas.process import ChoicesFields
+from unbraid.api.schemas.server import ConfigAnswer, ModelAnswer, UsedModel
+from unbraid.api.schemas.status import OutputFile, SplitAnswer, StatusAnswer, UnknownStatus
 from unbraid.audio.stem_names import single_stems
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.session import State
@@ -60,3 +65,23 @@ def test_purposes_for_splitting_a_stem_are_those_of_the_catalogue() -> None:
     assert len(purposes) > 3
     for word, part in purposes:
         assert part in questions()[word].stems
+
+
+@pytest.mark.parametrize(
+    ("interface", "schema"),
+    [
+        ("Status", StatusAnswer),
+        ("OutputFile", OutputFile),
+        ("Split", SplitAnswer),
+        ("Model", ModelAnswer),
+        ("UsedModel", UsedModel),
+        ("ServerConfig", ConfigAnswer),
+        ("Choices", ChoicesFields),
+    ],
+)
+def test_fields_of_the_page_are_fields_of_the_api(interface: str, schema: type[BaseModel]) -> None:
+    text = (SOURCES / "api/types.ts").read_text("utf-8")
+    body = re.search(rf"interface {interface} \{{(.*?)\n\}}", text, re.DOTALL)
+    assert body
+    fields = {field.serialization_alias or name for name, field in schema.model_fields.items()}
+    assert set(re.findall(r"^  (\w+)\??:", body[1], re.MULTILINE)) <= fields
