@@ -92,6 +92,16 @@ def test_parts_in_a_mix_replace_their_stem(app: App, upload: dict[str, Any]) -> 
     assert level(vocals=0, **{"no_vocals.drums": 0}) == pytest.approx(1, abs=0.01)
 
 
+def test_stems_of_a_comparison_are_no_part_of_a_mix(app: App, upload: dict[str, Any]) -> None:
+    part = split(app, upload, **{"from": "mix", "start": 0.1, "end": 0.2}).json()
+    app.names = ["mix.drums"]
+    app.complete(part)
+    body = {"session_id": upload["sessionId"], "gains": {"mix.drums": 1}}
+    answer = app.client.post("/mix", json=body)
+    assert answer.status_code == 422
+    assert "It has vocals, no_vocals." in answer.text
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "detail"),
     [

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from unbraid.audio.formats import STEM
 from unbraid.audio.stem_names import ALL, has_parts
-from unbraid.audio.stem_words import MIX
+from unbraid.audio.stem_words import MIX as MIX
 from unbraid.errors import Busy, SettingError
 from unbraid.jobs.choices import choices_of_quality, part_of, validate_choices
 from unbraid.jobs.media import MEDIA_TYPES

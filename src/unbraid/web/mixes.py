@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from unbraid.api.schemas.mixes import MixAnswer, MixRequest
 from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
 from unbraid.jobs.session import Session, State
+from unbraid.jobs.splits import MIX
 from unbraid.jobs.status import title
 from unbraid.local.files import FolderStore
 from unbraid.local.mixdown import mix
@@ -88,6 +89,8 @@ def _gains(session: Session, splits: Sequence[Session], mix_request: MixRequest)
     stems = {output.type: output.key for output in session.outputs if output.type != "video"}
     defaults = dict.fromkeys(stems, 1.0)
     for split in splits:
+        if split.stem == MIX:  # the stems of another model, often of a part of the song
+            continue
         parts = {output.type: output.key for output in split.outputs}
         stems |= parts
         by_parts = bool(named & set(parts))
