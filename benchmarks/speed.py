@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and check the thresholds."""
     options = parse(arguments)
     date, load_average = time.strftime("%Y-%m-%d"), os.getloadavg()[0]
-    measure([CHECKOUT / "unbraid", "--version"])  # creates its environment the first time
+    set_up()
     song_s = length_s(options.song)
     peer = make_peer()
     model = find_model(
@@ -97,6 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "operations_of_a_segment": operations,
     }
     return conclude(options, about, measured, setting)
+
+
+def set_up() -> None:
+    """Let the launcher create its environment, unless it exists."""
+    measure([CHECKOUT / "unbraid", "models"])
 
 
 def length_s(song: Path) -> float:

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="measure only ours")
     options = parser.parse_args()
     load = os.getloadavg()[0]
+    speed.set_up()
     song_s, rows = speed.length_s(options.song), [HEADING]
     with tempfile.TemporaryDirectory() as out:
         work = Work(options.song, Path(out), "vocals", 0.25, make_peer().weights)
