@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ctypes import CDLL
 from pathlib import Path
 
 from unbraid.native import build
@@ -24,6 +25,26 @@ def compiler() -> Sequence[str] | None:
         return build.choose_compiler(build.find_compilers())
     except build.BuildError:
         return None
+
+
+def load_kernels(
+    variant: tuple[str, bool],
+    emulated_library: Callable[[str], Path],
+    folder: Path,
+    names: Sequence[str],
+    kernels: str,
+) -> CDLL:
+    """Load the functions of the file `kernels` for a variant: (instruction set, emulated).
+
+    A real library is compiled in `folder` from `kernels` and the sources `names`.
+    """
+    name, emulated = variant
+    file = (
+        emulated_library(name)
+        if emulated
+        else compile_library(folder / name, name, emulated=False, names=names, kernels=[kernels])
+    )
+    return CDLL(str(file))
 
 
 def compile_library(

@@ -5,7 +5,6 @@ The emulation runs the source of every width on any processor.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from ctypes import c_bool, c_double, c_float, c_int, c_uint16
 from math import erf
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.native.compiled import KERNELS, compile_library, compiler
+from tests.native.compiled import KERNELS, compiler, load_kernels
 
 from unbraid.native.build import platform_supported, processor_sets
 
@@ -40,13 +39,10 @@ def kernel(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Kernel:
     """Call a function of kernels.c with arrays and numbers."""
-    name, emulated = request.param
-    if emulated:
-        file = emulated_library(name)
-    else:
-        folder = tmp_path_factory.mktemp("kernels") / name
-        file = compile_library(folder, name, emulated=False, names=KERNELS, kernels=["kernels.c"])
-    library = ctypes.CDLL(str(file))
+    name, _ = request.param
+    library = load_kernels(
+        request.param, emulated_library, tmp_path_factory.mktemp("kernels"), KERNELS, "kernels.c"
+    )
 
     def call(function: str, *arguments: Any, result: Any = None) -> Any:
         function_ = library[f"test_{function}_{name}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.native.compiled import MDX_KERNELS, compile_library, compiler
+from tests.native.compiled import MDX_KERNELS, compiler, load_kernels
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from unbraid.native.build import platform_supported, processor_sets
@@ -41,13 +40,10 @@ def kernel(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Kernel:
     """Call a function of mdx_kernels.c with arrays and numbers."""
-    name, emulated = request.param
-    if emulated:
-        file = emulated_library(name)
-    else:
-        folder = tmp_path_factory.mktemp("kernels") / name
-        file = compile_library(folder, name, emulated=False, names=MDX_KERNELS, kernels=["mdx_kernels.c"])
-    library = ctypes.CDLL(str(file))
+    name, _ = request.param
+    library = load_kernels(
+        request.param, emulated_library, tmp_path_factory.mktemp("kernels"), MDX_KERNELS, "mdx_kernels.c"
+    )
 
     def call(function: str, *arguments: Any) -> None:
         function_ = library[f"test_{function}_{name}"]

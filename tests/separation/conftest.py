@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(separators, "Network", RecordingNetwork)
     return names
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list with an item for each segment that a network has computed."""
+    segments: list[int] = []
+    estimate = Network.estimate
+
+    def counted(self: Network, *arguments: Any) -> Any:
+        segments.append(1)
+        return estimate(self, *arguments)
+
+    monkeypatch.setattr(Network, "estimate", counted)
+    return segments
 
 
 @pytest.fixture

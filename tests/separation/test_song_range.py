@@ -18,7 +18,6 @@ from tests.separation.test_stream_api import joined
 from unbraid import Separator, Stems
 from unbraid.audio.times import clock, seconds_of, time_range
 from unbraid.errors import InputError, SettingError
-from unbraid.separation.network import Network
 
 __all__ = ["bag", "cascade"]
 
@@ -89,17 +88,7 @@ def test_bags_ensembles_and_cascades(bag: Path, cascade: Path, tmp_path: Path, r
         check(separator, rate, 100, 2_000, samples=30_000, stems="vocals")
 
 
-def test_only_the_segments_of_the_part_are_computed(
-    loudness_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    computed = []
-    estimate = Network.estimate
-
-    def counted(self: Network, *arguments: Any) -> Any:
-        computed.append(1)
-        return estimate(self, *arguments)
-
-    monkeypatch.setattr(Network, "estimate", counted)
+def test_only_the_segments_of_the_part_are_computed(loudness_folder: Path, computed: list[int]) -> None:
     separator = Separator(loudness_folder, overlap=0.25, threads=1)
     middle = 20 * SEGMENT
     separator.separate(SONG, start=middle / 44100, end=(middle + 10) / 44100)

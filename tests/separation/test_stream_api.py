@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from tests.separation.test_bags import bag
 
 from unbraid import Separator, Stems
 from unbraid.errors import Cancelled, InputError, SettingError
-from unbraid.separation.network import Network
 
 __all__ = ["bag"]
 
@@ -61,16 +59,8 @@ def test_bags_and_ensembles_equal_the_separated_song(bag: Path, tmp_path: Path) 
 
 
 def test_the_first_piece_comes_before_the_last_segment_is_computed(
-    loudness_folder: Path, monkeypatch: pytest.MonkeyPatch
+    loudness_folder: Path, computed: list[int]
 ) -> None:
-    computed = []
-    estimate = Network.estimate
-
-    def counted(self: Network, *arguments: Any) -> Any:
-        computed.append(1)
-        return estimate(self, *arguments)
-
-    monkeypatch.setattr(Network, "estimate", counted)
     separator = Separator(loudness_folder, threads=1, jobs=1)
     stream = separator.stream(SONG)
     start, _ = next(stream)

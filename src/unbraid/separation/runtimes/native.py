@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate
 from unbraid.models.templates import template_of
 from unbraid.native import library
-from unbraid.native.htdemucs import NativeHTDemucs, Workspace
+from unbraid.native.htdemucs import NativeHTDemucs
 from unbraid.native.library import native_library
+from unbraid.separation.runtimes.idle import IdleItems
 
 OUTDATED = (
     "The native library was compiled from other sources, so OpenVINO computes, more slowly. Run ./unbraid once to "
@@ -101,19 +101,12 @@ class NativeRuntime:
             frames=shapes[SPECTRUM][-2],
             threads=threads,
         )
-        self._idle: SimpleQueue[Workspace] = SimpleQueue()
-        for _ in range(jobs):
-            self._idle.put(self._network.workspace())
+        workspace = self._network.workspace
+        self._workspaces = IdleItems(workspace, [workspace() for _ in range(jobs)])
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
-        try:
-            workspace = self._idle.get_nowait()
-        except Empty:
-            workspace = self._network.workspace()
-        try:
+        with self._workspaces.borrow() as workspace:
             self._network.run(inputs[MIXTURE], inputs[SPECTRUM], workspace)
             yield {WAVEFORMS: workspace.waveforms, SPECTRA: workspace.spectra}
-        finally:
-            self._idle.put(workspace)

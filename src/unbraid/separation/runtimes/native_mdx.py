@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
 
 from unbraid.audio.arrays import Floats
 from unbraid.models import Model
 from unbraid.models.folder import SPECTRA, SPECTRUM
 from unbraid.models.mdx_layers import MdxLayers, read_layers, sizes_of
 from unbraid.native.library import native_library
-from unbraid.native.mdx import MdxSizes, NativeMdx, Workspace, is_supported
+from unbraid.native.mdx import MdxSizes, NativeMdx, is_supported
+from unbraid.separation.runtimes.idle import IdleItems
 
 
 def native_layers(model: Model) -> MdxLayers | None:
@@ -38,19 +38,12 @@ class NativeMdxRuntime:
         assert library is not None
         self.jobs = jobs
         self._network = NativeMdx(library, MdxSizes(**sizes_of(layers)), layers.tensors, threads=threads)
-        self._idle: SimpleQueue[Workspace] = SimpleQueue()
-        for _ in range(jobs):
-            self._idle.put(self._network.workspace())
+        workspace = self._network.workspace
+        self._workspaces = IdleItems(workspace, [workspace() for _ in range(jobs)])
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
-        try:
-            workspace = self._idle.get_nowait()
-        except Empty:
-            workspace = self._network.workspace()
-        try:
+        with self._workspaces.borrow() as workspace:
             self._network.run(inputs[SPECTRUM][0], workspace)
             yield {SPECTRA: workspace.spectra[None, None]}
-        finally:
-            self._idle.put(workspace)

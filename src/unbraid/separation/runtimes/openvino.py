@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -22,6 +21,7 @@ from unbraid.errors import ModelError
 from unbraid.models.cache import cache_folder
 from unbraid.out_of_memory import is_out_of_memory, probe_memory
 from unbraid.separation.runtimes import openvino_passes
+from unbraid.separation.runtimes.idle import IdleItems
 from unbraid.separation.runtimes.openvino_cache import (
     THREADS_BYTES,
     cached_path,
@@ -115,23 +115,18 @@ class OpenVinoRuntime:
         self.inputs = frozenset(shapes)
         self.outputs = frozenset(output.get_any_name() for output in self._compiled[0].outputs)
         # Created in advance, because OpenVINO can't create a request while another one runs for the first time.
-        self._idle: SimpleQueue[Any] = SimpleQueue()
-        for job in range(jobs):
-            self._idle.put(self._compiled[job % copies].create_infer_request())
+        self._requests = IdleItems(
+            self._compiled[0].create_infer_request,
+            [self._compiled[job % copies].create_infer_request() for job in range(jobs)],
+        )
 
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
-        try:
-            request = self._idle.get_nowait()
-        except Empty:
-            request = self._compiled[0].create_infer_request()
-        try:
+        with self._requests.borrow() as request:
             # Share inputs and outputs instead of copying tens of megabytes for every segment.
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
             yield {name: request.get_tensor(name).data for name in self.outputs}
-        finally:
-            self._idle.put(request)
 
 
 def compile_network(network: Any, *, threads: int, more: Mapping[str, Any] | None = None) -> Any:
@@ -144,21 +139,14 @@ class InferRequests:
     """Requests of a compiled network: one for each concurrent call. Thread-safe."""
 
     def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
-        self._idle: SimpleQueue[Any] = SimpleQueue()
+        self._requests: IdleItems[Any] = IdleItems(compiled.create_infer_request)
 
     @contextmanager
     def run(self, inputs: Any) -> Iterator[Floats]:
         """Yield the only output for `inputs`, by name or in order. It is valid inside the context."""
-        try:
-            request = self._idle.get_nowait()
-        except Empty:
-            request = self._compiled.create_infer_request()
-        try:
+        with self._requests.borrow() as request:
             request.infer(inputs, share_inputs=True, share_outputs=True)
             yield request.get_output_tensor().data
-        finally:
-            self._idle.put(request)
 
 
 def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
