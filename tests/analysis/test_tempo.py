@@ -20,6 +20,9 @@ def test_finds_tempo_and_beats_of_a_steady_rhythm(bpm: float) -> None:
     step = 60 / max(bpm, music.bpm)
     distance = np.abs(music.beats / step - np.round(music.beats / step)) * step
     assert np.quantile(distance, 0.9) < 0.02
+    assert (
+        abs(np.mean(music.beats - np.round(music.beats / step) * step)) < 0.003
+    )  # a click on them is not early
 
 
 @pytest.mark.parametrize("rate", [8_000, 48_000, 96_000])

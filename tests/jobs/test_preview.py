@@ -50,7 +50,7 @@ def test_chunks_equal_the_stem_exactly(tmp_path: Path, samples: int, channels: i
     assert play["chunk_samples"] == 5 * 8000
     assert play["samples"] == samples
     assert offsets[0] == 0
-    assert offsets[-1] == len(blob)
+    assert offsets[-1] == described["fine"]["offset"] == len(blob) - 2 * described["fine"]["length"]
     assert [piece.shape[1] for piece in pieces[:-1]] == [40_000] * (len(pieces) - 1)
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), decode(stem))
 
@@ -82,6 +82,7 @@ def test_waveform_follows_the_format_of_audiowaveform(tmp_path: Path, samples: i
         "length",
         "data",
         "play",
+        "fine",
     ]
     assert (described["version"], described["channels"], described["bits"]) == (2, 1, 8)
     assert described["length"] == -(-samples // per) == len(described["data"]) // 2 <= preview.MOST_PAIRS
@@ -90,6 +91,27 @@ def test_waveform_follows_the_format_of_audiowaveform(tmp_path: Path, samples: i
     for row, pick in enumerate((np.min, np.max)):
         expected = [np.rint(pick(stored[:, start : start + per]) * 128) for start in starts]
         assert described["data"][row::2] == np.clip(expected, -128, 127).tolist()
+
+
+@pytest.mark.parametrize("samples", [1, 255, 256, 257, 700_001])
+def test_a_finer_waveform_follows_the_chunks(tmp_path: Path, samples: int) -> None:
+    sound = noise(samples, 2)
+    _, blob, described = make(tmp_path, sound)
+    fine = described["fine"]
+    levels = np.frombuffer(blob[fine["offset"] :], np.int8).reshape(-1, 2)
+    assert len(levels) == fine["length"] == -(-samples // fine["samples_per_pixel"])
+    stored = np.rint(sound * 2**15) / 2**15
+    starts = range(0, samples, fine["samples_per_pixel"])
+    for row, pick in enumerate((np.min, np.max)):
+        expected = [pick(stored[:, start : start + fine["samples_per_pixel"]]) for start in starts]
+        np.testing.assert_array_equal(levels[:, row], np.clip(np.rint(np.array(expected) * 128), -128, 127))
+
+
+def test_beats_are_in_the_json_if_there_are_any(tmp_path: Path) -> None:
+    stem, _, described = make(tmp_path, noise(4000, 1))
+    assert "beats" not in described
+    preview.make(stem, tmp_path / "a.play", tmp_path / "a.json", beats=np.array([0.25, 0.7501]))
+    assert json.loads((tmp_path / "a.json").read_text())["beats"] == [0.25, 0.75]
 
 
 def test_long_songs_have_no_more_pairs_than_short_ones() -> None:

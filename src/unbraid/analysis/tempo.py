@@ -28,6 +28,9 @@ _MULTIPLES = 4
 _TIGHTNESS = 100.0  # weight of steady steps against strong onsets
 _SMOOTH_S = 0.02
 _LOCAL_S = 1.0
+# Onset strength rises when a stroke enters the window of a frame, not when it is at its centre. Measured from clicks,
+# bursts of noise and bass drums: beats were 5.3 to 7.0 ms early.
+_EARLY_S = 0.006
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def find_beats(onsets: Floats) -> Beats | None:
     frames = _path(strength, FRAMES_PER_S * 60 / bpm)
     if len(frames) < 4:
         return None
-    times = _refined(strength, frames) / FRAMES_PER_S
+    times = _refined(strength, frames) / FRAMES_PER_S + _EARLY_S
     slope = float(np.polyfit(np.arange(len(times)), times, 1)[0])
     return Beats(60 / slope, times, confidence)
 

@@ -3,14 +3,18 @@
 The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), with both channels merged.
 The sound is one file of chunks. Each chunk is a complete FLAC file of CHUNK_S, so a page can fetch it by its byte range
 and decode it separately, exact to the sample. The JSON describes the chunks under `play`: `chunk_samples` in each but
-the last, `samples` in total, and `offsets` in bytes; the last offset is the end of the file.
+the last, `samples` in total, and `offsets` in bytes; the last offset is the end of the chunks.
+
+A finer waveform follows the chunks, for a page that shows a few seconds of the song: minimum and maximum in turn, one
+signed byte each. The JSON describes it under `fine`: `samples_per_pixel`, `offset` in bytes, and `length` in pairs.
+`beats` has the beats of the song in seconds, if there are any.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,32 +32,47 @@ from unbraid.audio.samples import to_integers
 CHUNK_S = 5  # a seek downloads one chunk: at most 0.9 MB
 MOST_PAIRS = 4000  # more columns than any screen has
 FINEST = 64  # samples per pair at first
+FINE = 256  # samples per pair of the finer waveform: 172 columns for a second at 44.1 kHz, in 0.34 kB
 RATES = (8000, 192_000)  # Hz; lowest and highest that browsers must play (Web Audio), with a margin above
 
 Floats = NDArray[np.float32]
 
 
-def make(stem: Path, play: Path, peaks: Path, report: Callable[[float], object] | None = None) -> None:
+def make(
+    stem: Path,
+    play: Path,
+    peaks: Path,
+    report: Callable[[float], object] | None = None,
+    beats: Iterable[float] = (),
+) -> None:
     """Read the file `stem` once and write `play` and `peaks`, both atomically. Raises InputError, OutputError.
 
-    `report` receives the seconds done, several times a second; it may raise to stop the work.
+    `report` receives the seconds done, several times a second; it may raise to stop the work. `beats` are the times of
+    the song's beats in seconds.
     """
     with Decoder(stem) as decoder:
         rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
         blocks = resampled(decoder, decoder.sample_rate, rate, decoder.channels)
-        waveform = Waveform()
+        waveform, fine = Waveform(), Pairs(FINE)
+        fine_levels: list[bytes] = []
         chunk, samples, offsets = CHUNK_S * rate, 0, [0]
         part = OutputFile(play)
         with part.discard_on_error():
             for piece in equal_blocks(blocks, chunk):
                 waveform.add(piece)
+                fine_levels.append(_bytes(fine.add(piece)))
                 samples += piece.shape[1]
                 offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))
                 if report is not None:
                     report(samples / rate)
+            fine_levels.append(_bytes(fine.last()))
+            fine_size = part.file.write(b"".join(fine_levels))
         part.commit()
     described = waveform.to_json(rate)
     described["play"] = {"chunk_samples": chunk, "samples": samples, "offsets": offsets}
+    described["fine"] = {"samples_per_pixel": FINE, "offset": offsets[-1], "length": fine_size // 2}
+    if times := [round(float(beat), 3) for beat in beats]:
+        described["beats"] = times
     text = OutputFile(peaks)
     with text.discard_on_error():
         text.file.write(json.dumps(described, separators=(",", ":")).encode())
@@ -86,7 +105,7 @@ class Waveform:
         pairs = self._pairs
         if self._rest.shape[1]:
             pairs = np.concatenate([pairs, _merged(self._rest, self._rest.shape[1])], axis=1)
-        levels = np.clip(np.rint(pairs * 128), -128, 127).astype(int)
+        levels = _levels(pairs)
         return {
             "version": 2,
             "channels": 1,
@@ -96,6 +115,33 @@ class Waveform:
             "length": levels.shape[1],
             "data": levels.T.reshape(-1).tolist(),
         }
+
+
+class Pairs:
+    """Minimum and maximum of every `per` samples of a sound, (2, pairs)."""
+
+    def __init__(self, per: int) -> None:
+        self._per = per
+        self._rest = np.zeros((2, 0), np.float32)  # of samples that don't fill a pair yet
+
+    def add(self, block: Floats) -> Floats:
+        """Add the next samples, (channels, n). Return the pairs that are complete."""
+        rest = np.concatenate([self._rest, [block.min(axis=0), block.max(axis=0)]], axis=1)
+        whole = rest.shape[1] // self._per * self._per
+        self._rest = rest[:, whole:]
+        return _merged(rest[:, :whole], self._per)
+
+    def last(self) -> Floats:
+        """Return the pair of the samples that are left, if there are any."""
+        return _merged(self._rest, max(1, self._rest.shape[1]))
+
+
+def _levels(pairs: Floats) -> NDArray[np.int8]:
+    return np.clip(np.rint(pairs * 128), -128, 127).astype(np.int8)
+
+
+def _bytes(pairs: Floats) -> bytes:
+    return _levels(pairs).T.tobytes()
 
 
 def _merged(pairs: Floats, count: int) -> Floats:

@@ -160,7 +160,7 @@ class _Attempt:
                 share = min(1.0, sum(done.values()) / total)
                 heartbeat.report(SEPARATE_SHARE + (1 - SEPARATE_SHARE) * share, "writing")
 
-            preview.make(result.files[stem], *files[stem], report)
+            preview.make(result.files[stem], *files[stem], report, result.beats)
 
         with ThreadPoolExecutor(self.separators.threads, thread_name_prefix="preview") as pool:
             list(pool.map(make, files))  # waits for all, and raises their exceptions here
