@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, demucs, deploy, evaluate, models, separate, serve, streams
+from unbraid.cli import completion, demucs, deploy, evaluate, finetune, models, separate, serve, streams
 from unbraid.cli.messages import message_of, say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     demucs.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
+    finetune.add_parser(commands)
     serve.add_parser(commands)
     deploy.add_parser(commands)
     completion.add_parser(commands, parser)

@@ -123,21 +123,35 @@ def song_name(path: Path) -> str:
     return name
 
 
-def _stem_files(folder: Path) -> list[Path]:
+def _sound_files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in SOUND_ENDINGS
         and not path.name.startswith(".")
         and not path.name.lower().endswith(STEM_FILE_ENDINGS)
-        # MUSDB18-HQ has the mixture beside the stems. It is ignored: the mixture is the sum of the stems.
-        and path.stem.lower() != MIXTURE
         and path.is_file()
     ]
 
 
-def load(path: Path) -> Multitrack:
-    """Read all stems of one song into memory. Raises InputError if they are unreadable or don't match each other."""
+def _stem_files(folder: Path) -> list[Path]:
+    # MUSDB18-HQ has the mixture beside the stems. It is ignored: the mixture is the sum of the stems.
+    return [path for path in _sound_files(folder) if path.stem.lower() != MIXTURE]
+
+
+def mixture_source(path: Path) -> tuple[Path, int | None] | None:
+    """Return file and audio stream of the mixture that lies beside the stems of a song; None if there is none."""
+    if not path.is_dir():
+        return path, 0
+    files = [file for file in _sound_files(path) if file.stem.lower() == MIXTURE]
+    return (files[0], None) if files else None
+
+
+def stem_sources(path: Path) -> dict[str, tuple[Path, int | None]]:
+    """Map the names of the stems of one song to file and audio stream (None: the only one), in display order.
+
+    Raises InputError if two files have the same name, or if a stem file has another number of streams.
+    """
     sources: dict[str, tuple[Path, int | None]] = {}
     if path.is_dir():
         for file in _stem_files(path):
@@ -157,11 +171,15 @@ def load(path: Path) -> Multitrack:
             )
         # The first is the mastered mixture, which differs from the sum of the others.
         sources = {name: (path, index) for index, name in enumerate(STEM_FILE_TRACKS) if name != MIXTURE}
+    return {name: sources[name] for name in display_order(sources)}
+
+
+def load(path: Path) -> Multitrack:
+    """Read all stems of one song into memory. Raises InputError if they are unreadable or don't match each other."""
     stems: dict[str, Floats] = {}
     rates: dict[str, int] = {}
     warnings: list[str] = []
-    for name in display_order(sources):
-        file, stream = sources[name]
+    for name, (file, stream) in stem_sources(path).items():
         stems[name], decoder = decode_all(file, stream)
         rates[name] = decoder.sample_rate
         warnings += map(str, decoder.warnings)
