@@ -12,6 +12,7 @@ from infra.console import Stopped, say
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "src/unbraid/web/static"
 
+COMPRESSED = {".br", ".gz"}  # copies for other servers: CloudFront compresses files itself
 FOREVER, REVALIDATE = "public, max-age=31536000, immutable", "no-cache"
 
 
@@ -27,7 +28,7 @@ def build_page() -> None:
 def publish(account: Account, bucket: str, folder: Path = BUILT) -> None:
     """Upload the page, its assets first. Assets of earlier versions stay for pages that are open."""
     say("uploading the page")
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and _is_published(file)]
     for file in sorted(files, key=lambda file: file.name == "index.html"):
         key = file.relative_to(folder).as_posix()
         account.client("s3").upload_file(
@@ -40,3 +41,8 @@ def publish(account: Account, bucket: str, folder: Path = BUILT) -> None:
                 "CacheControl": FOREVER if key.startswith("assets/") else REVALIDATE,
             },
         )
+
+
+def _is_published(file: Path) -> bool:
+    """Whether the bucket gets the file."""
+    return not file.name.startswith(".") and file.suffix not in COMPRESSED

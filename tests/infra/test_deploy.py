@@ -101,7 +101,7 @@ def bucket(account: Account, name: str) -> Any:
 
 
 def test_uploads_the_page_with_content_types_and_cache_control(account: Account, tmp_path: Path) -> None:
-    for name in ("index.html", "assets/page-1a2b.js", "favicon.svg", ".built"):
+    for name in ("index.html", "assets/page-1a2b.js", "assets/page-1a2b.js.br", "favicon.svg", ".built"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     place = bucket(account, "page")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anyio import to_thread
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from unbraid.api.headers import page_policy
 from unbraid.api.signin import SignIn
+from unbraid.web.precompressed import EXTENSIONS, accepted_codings
 
 BUILT = Path(__file__).parent / "static"
 NOT_BUILT = """<!doctype html>
@@ -44,7 +46,7 @@ class FrontEnd(StaticFiles):
         if path in (".", "") and not (self.folder / "index.html").is_file():
             response: Response = HTMLResponse(NOT_BUILT)
         else:
-            response = await super().get_response(path, scope)
+            response = await self._best_copy(path, scope)
         # Asset names contain a hash of their content.
         lasting = path.startswith("assets/") and response.status_code in (200, 206, 304)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
@@ -52,3 +54,23 @@ class FrontEnd(StaticFiles):
         origins = await to_thread.run_sync(self.sign_in.origins) if self.sign_in is not None else ()
         response.headers["Content-Security-Policy"] = page_policy(origins)
         return response
+
+    async def _best_copy(self, path: str, scope: Scope) -> Response:
+        """The file, or its precompressed copy if there is one that the browser accepts."""
+        copies = {coding: path + extension for coding, extension in EXTENSIONS.items()}
+        exist = await to_thread.run_sync(self._exist, list(copies.values()))
+        for coding in accepted_codings(Headers(scope=scope).get("accept-encoding", "")):
+            if copies[coding] in exist:
+                response = await super().get_response(copies[coding], scope)
+                # Also with 304, so that a cache updates the right copy.
+                response.headers["Content-Encoding"] = coding
+                break
+        else:
+            response = await super().get_response(path, scope)
+        if exist:
+            response.headers["Vary"] = "Accept-Encoding"
+        return response
+
+    def _exist(self, paths: list[str]) -> set[str]:
+        """Those of the paths that are files below the folder."""
+        return {path for path in paths if self.lookup_path(path)[1] is not None}
