@@ -13,6 +13,7 @@ from unbraid.errors import (
     HTTP_STATUS,
     Busy,
     Cancelled,
+    Fault,
     Forbidden,
     InputError,
     JobError,
@@ -25,6 +26,7 @@ from unbraid.errors import (
     SongWarning,
     StorageFull,
     TooLarge,
+    Unavailable,
     UnbraidError,
     UnsupportedMedia,
     UploadMissing,
@@ -55,6 +57,17 @@ from unbraid.errors import (
 )
 def test_each_error_has_its_exit_code_and_status(error: UnbraidError, code: int, status: int) -> None:
     assert (exit_code(error), http_status(error)) == (code, status)
+
+
+def test_errors_say_whether_the_same_request_may_succeed_later() -> None:
+    later = [UnbraidError, OutputError, OutOfMemory, StorageFull, Unavailable, Busy, UploadMissing]
+    never = [InputError, ModelError, SettingError, SessionNotFound, Forbidden, TooLarge, UnsupportedMedia]
+    assert {kind: kind("x").can_retry for kind in (*later, *never)} == {
+        **dict.fromkeys(later, True),
+        **dict.fromkeys(never, False),
+    }
+    assert LimitReached("x", 60).can_retry
+    assert InputError("x", fault=Fault.OURS).can_retry
 
 
 def test_tables_cover_all_errors() -> None:

@@ -32,6 +32,8 @@ class UnbraidError(Exception):
     """
 
     fault: Fault = Fault.OURS
+    passes: bool = False
+    """Whether the cause goes away by itself or by what the reason advises, though the request is at fault."""
 
     def __init__(self, reason: str, *, subject: str | None = None, fault: Fault | None = None) -> None:
         super().__init__(reason)
@@ -42,6 +44,11 @@ class UnbraidError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.passes or self.fault == Fault.OURS
 
     @property
     def message(self) -> str:
@@ -186,13 +193,19 @@ class Forbidden(JobError):  # noqa: N818
 class UploadMissing(JobError):  # noqa: N818
     """The song hasn't been uploaded yet, or its file is gone."""
 
+    passes = True
+
 
 class Busy(JobError):  # noqa: N818
     """The session is already working on something else, or the user has too many waiting."""
 
+    passes = True
+
 
 class LimitReached(JobError):  # noqa: N818
     """The client has used up what it may use for now. The same request may succeed in `retry_after_s` seconds."""
+
+    passes = True
 
     def __init__(self, reason: str, retry_after_s: int) -> None:
         super().__init__(reason)

@@ -30,7 +30,7 @@ def test_song_goes_from_upload_to_deletion(bucket: str, table: str, tmp_path: Pa
     response = urllib3.request("PUT", upload.url, body=SONG, headers={"Content-Type": "audio/mpeg"})
     assert response.status == 200
     assert service.start(upload.session.id).state == State.PENDING
-    assert service.status(upload.session.id).queue_position == 1
+    assert service.status(upload.session.id).wait.position == 1
 
     [message] = sqs.receive_message(QueueUrl=queue_url)["Messages"]
     request = json.loads(message["Body"])

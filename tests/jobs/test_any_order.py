@@ -133,8 +133,8 @@ class AnyOrder(RuleBasedStateMachine):
         except JobError:
             assert session_id not in self.visible()
         else:
-            assert status.eta_s is None or status.eta_s >= 0
-            assert (status.queue_position is not None) == (status.session.state == State.PENDING)
+            assert status.wait.eta_s is None or status.wait.eta_s >= 0
+            assert (status.wait.position is not None) == (status.session.state == State.PENDING)
 
     @invariant()
     def every_record_is_consistent(self) -> None:

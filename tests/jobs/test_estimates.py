@@ -36,7 +36,7 @@ def learn(
 
 
 def eta(workspace: Workspace, session_id: str) -> float | None:
-    return workspace.service.status(session_id).eta_s
+    return workspace.service.status(session_id).wait.eta_s
 
 
 def test_unused_models_have_the_catalogues_rate() -> None:

@@ -26,6 +26,7 @@ from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
 from unbraid.jobs.ports import ObjectStore
+from unbraid.jobs.queue_snapshot import Wait
 from unbraid.jobs.separators import Loaded, Separators
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Choices, Session, State
@@ -132,7 +133,7 @@ def test_a_stem_file_can_be_played_and_has_the_name_of_the_song(
     path.write_bytes(workspace.memory.files[output.key])
     assert probe(path).streams == 5
     assert output.play_key is not None
-    (file,) = status_of(session, workspace.memory, 60, None, None).files
+    (file,) = status_of(session, workspace.memory, 60, Wait()).files
     assert file.save_as == "My Song.stem.mp4"
     with pytest.raises(SettingError, match="can't be separated further"):
         StemSplits(workspace.service).start(session.id, "stem")

@@ -146,12 +146,12 @@ def test_queue_position_counts_from_one(workspace: Workspace) -> None:
     for _ in range(3):
         ids.append(workspace.waiting())
         workspace.now += 1
-    assert [workspace.service.status(one).queue_position for one in ids] == [1, 2, 3]
+    assert [workspace.service.status(one).wait.position for one in ids] == [1, 2, 3]
     workspace.leases.take("w")
-    assert [workspace.service.status(one).queue_position for one in ids] == [None, 1, 2]
-    workspace.now += 1
+    workspace.now += 1  # a snapshot of the queue is a second old at most
+    assert [workspace.service.status(one).wait.position for one in ids] == [None, 1, 2]
     many = workspace.service.status_many(ids)
-    assert [many[one].queue_position for one in ids] == [None, 1, 2]
+    assert [many[one].wait.position for one in ids] == [None, 1, 2]
 
 
 def test_unknown_expired_and_malformed_ids_are_not_found(workspace: Workspace) -> None:

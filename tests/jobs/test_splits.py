@@ -49,7 +49,7 @@ def test_the_parts_are_a_job_whose_song_is_the_stem(workspace: Workspace) -> Non
     assert workspace.outbox.dispatched[-1].id == part.id
     assert workspace.state(parent) == State.COMPLETED
     status = workspace.service.status(parent)
-    assert [(one.session.id, one.session.state, one.queue_position) for one in status.splits] == [
+    assert [(one.session.id, one.session.state, one.wait.position) for one in status.splits] == [
         (part.id, State.PENDING, 1)
     ]
     assert [file.type for file in status.files] == ["vocals", "no_vocals"]

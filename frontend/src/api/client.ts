@@ -22,8 +22,9 @@ export class Client {
     return call(this.connection, 'GET', 'models')
   }
 
-  upload(file: File): Promise<Upload> {
-    const body = { fileName: file.name, fileType: file.type, fileSize: file.size }
+  /** `droppedAt`: when the file was chosen, in seconds since 1970. */
+  upload(file: File, droppedAt: number): Promise<Upload> {
+    const body = { fileName: file.name, fileType: file.type, fileSize: file.size, droppedAt }
     return call(this.connection, 'POST', 'upload', body)
   }
 

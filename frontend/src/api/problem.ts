@@ -3,9 +3,12 @@
 /** The server refused the request (RFC 9457). */
 export class Problem extends Error {
   readonly status: number
-  constructor(status: number, message: string) {
+  /** Whether the same request may succeed later, as the server says; older servers don't. */
+  readonly canRetry: boolean
+  constructor(status: number, message: string, canRetry = true) {
     super(message)
     this.status = status
+    this.canRetry = canRetry
   }
   /** Whether a retry may succeed. */
   get transient(): boolean {
@@ -34,6 +37,7 @@ const MESSAGES: Record<number, string> = {
 interface ProblemDetails {
   title?: unknown
   detail?: unknown
+  can_retry?: unknown
 }
 
 /** The error for a refusal, with the server's own message if it sent one. */
@@ -47,7 +51,8 @@ export function problemFrom(status: number, body: string): Problem {
   }
   const sent = typeof details.detail === 'string' ? details.detail : details.title
   const message = typeof sent === 'string' && sent !== '' ? sent : MESSAGES[status]
-  return new Problem(status, message ?? 'Something went wrong on the server. Please try again in a moment.')
+  const canRetry = details.can_retry !== false
+  return new Problem(status, message ?? 'Something went wrong on the server. Please try again in a moment.', canRetry)
 }
 
 /** The message to show for any error. */

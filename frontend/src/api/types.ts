@@ -50,6 +50,10 @@ export interface Status {
   stage?: string | null
   /** 1: the next. */
   queue_position?: number | null
+  /** Seconds until the work begins; null: it has begun. */
+  starts_in_seconds?: number | null
+  /** Whether starting a failed or cancelled song again can help. Older servers don't send it. */
+  can_retry?: boolean | null
   file_name?: string
   model?: string | null
   stems?: string

@@ -5,9 +5,10 @@ import type { Choices, Part, Status } from '../api/types'
 import { StatusWatcher } from '../api/watcher'
 import { isTime } from '../lib/format'
 import { readChoices } from './choices'
+import { NO_ESTIMATE } from './estimate'
 import { identityOf, isSameFile } from './parts'
 import { isVideo, isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
-import { activeSplitIds, withSplitStatuses } from './splits'
+import { activeSplitIds, SplitEstimates, withSplitStatuses } from './splits'
 import { mergeStored, SongStorage } from './storage'
 import { type UploadEvents, Uploads } from './uploads'
 
@@ -19,6 +20,7 @@ export class SongList {
   private listeners = new Set<() => void>()
   private cancelUpload = new Map<string, () => void>()
   private progressSavedAt = new Map<string, number>()
+  readonly splitEstimates = new SplitEstimates()
   private readonly watcher: StatusWatcher
   private readonly uploads: Uploads
   private readonly storage: SongStorage
@@ -77,9 +79,10 @@ export class SongList {
       inputKey: '',
       name: file.name,
       addedAt: now - index, // the first of several stays on top
+      droppedAt: (now + index) / 1000,
       choices: choicesFor(file, choices),
       status: null,
-      upload: { file, state: 'waiting', fraction: 0, secondsLeft: null },
+      upload: { file, state: 'waiting', fraction: 0, estimate: NO_ESTIMATE },
       original: { file, now: added.length === 1 },
     }))
     this.set([...songs, ...this.songs])
@@ -105,7 +108,7 @@ export class SongList {
   async uploadAgain(key: string, file: File, choices?: Choices): Promise<void> {
     const song = this.find(key)
     if (song === undefined) return
-    const upload = { file, state: 'waiting', fraction: song.sent?.fraction ?? 0, secondsLeft: null } as const
+    const upload = { file, state: 'waiting', fraction: song.sent?.fraction ?? 0, estimate: NO_ESTIMATE } as const
     const change = { status: null, choices: choices ?? song.choices ?? readChoices(), upload }
     if (song.parts !== undefined && isSameFile(song.parts, file)) {
       this.change(key, change)
@@ -202,7 +205,7 @@ export class SongList {
         this.save(key)
       },
     }
-    this.cancelUpload.set(key, this.uploads.add(file, choices, events, session))
+    this.cancelUpload.set(key, this.uploads.add(file, choices, events, session, song.droppedAt))
   }
 
   /** Save a song with its upload progress, for other tabs. */
@@ -269,6 +272,7 @@ export class SongList {
 
   private set(songs: Song[]): void {
     this.songs = songs
+    this.splitEstimates.update(songs)
     const watched = songs.filter(isWatched).sort((a, b) => a.addedAt - b.addedAt)
     const ids = watched.flatMap((song) => (song.id === null ? [] : [song.id]))
     this.watcher.watch([...ids, ...activeSplitIds(songs)])

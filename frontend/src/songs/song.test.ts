@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { State, Status } from '../api/types'
+import { NO_ESTIMATE } from './estimate'
 import { isVideo, isWatched, phaseOf, type Song, withStatuses } from './song'
 
 const status = (id: string, state: State, more: Partial<Status> = {}): Status => ({
@@ -11,7 +12,7 @@ const song = (id: string | null, more: Partial<Song> = {}): Song => ({
 const file = new Blob(['x']) as File // Node.js 18 has no File
 
 test("the phase of a song that this tab uploads is the upload's", () => {
-  const sending = song('a', { upload: { file, state: 'sending', fraction: 0, secondsLeft: null } })
+  const sending = song('a', { upload: { file, state: 'sending', fraction: 0, estimate: NO_ESTIMATE } })
   expect(phaseOf({ ...sending, status: status('a', 'AWAITING_UPLOAD') }, 0)).toBe('uploading')
   expect(isWatched(sending)).toBe(false)
 })

@@ -1,5 +1,6 @@
 /** One song of the list, and the phase that follows from this browser's and the server's knowledge of it. */
 import type { Choices, Status } from '../api/types'
+import { type Estimate, estimateOf, NO_ESTIMATE } from './estimate'
 import type { FileIdentity } from './parts'
 
 /** The part of a song that is kept in this browser's storage. */
@@ -21,6 +22,10 @@ export interface Song extends Omit<StoredSong, 'id'> {
   /** Session id; null before the upload starts. */
   id: string | null
   status: Status | null
+  /** The time left to show. */
+  estimate?: Estimate
+  /** When the file was chosen in this tab, in seconds since 1970: songs are separated in this order. */
+  droppedAt?: number
   /** An upload in this tab. */
   upload?: Upload
   /** The file, if it was chosen in this tab; `now`: play it at once. */
@@ -32,9 +37,11 @@ export interface Upload {
   state: 'waiting' | 'sending' | 'failed'
   /** 0 to 1. */
   fraction: number
-  secondsLeft: number | null
+  estimate: Estimate
   /** Why it failed, for the user. */
   problem?: string
+  /** Whether trying again can help. */
+  canRetry?: boolean
 }
 
 export type Phase =
@@ -95,6 +102,7 @@ function fromStatus(status: Status, now: number): Song {
     name: status.file_name ?? 'A song',
     addedAt: (status.created_at ?? now / 1000) * 1000,
     status,
+    estimate: estimateOf(NO_ESTIMATE, null, status),
   }
 }
 
@@ -105,11 +113,17 @@ export function withStatuses(songs: readonly Song[], statuses: readonly Status[]
     const status = song.id === null ? undefined : byId.get(song.id)
     if (status === undefined) return song
     byId.delete(status.session_id)
-    return { ...song, name: status.file_name ?? song.name, status }
+    const estimate = estimateOf(song.estimate ?? NO_ESTIMATE, song.status, status)
+    return { ...song, name: status.file_name ?? song.name, status, estimate }
   })
   if (!add) return updated
   const others = [...byId.values()].filter((status) => status.status !== 'UNKNOWN')
   return newestFirst([...updated, ...others.map((status) => fromStatus(status, now))])
+}
+
+/** Whether starting the song again, or its upload, can help. */
+export function canRetry({ upload, status }: Song): boolean {
+  return upload === undefined ? status?.can_retry !== false : upload.canRetry !== false
 }
 
 export function newestFirst(songs: readonly Song[]): Song[] {

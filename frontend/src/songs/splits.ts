@@ -1,5 +1,6 @@
 /** Stems that are separated further. The parts are made by a session of their own, whose status is watched like a song's. */
 import type { Split, Status } from '../api/types'
+import { type Estimate, estimateOf, NO_ESTIMATE } from './estimate'
 import type { Song } from './song'
 
 export function isActive(split: Split): boolean {
@@ -28,4 +29,26 @@ export function withSplitStatuses(songs: readonly Song[], statuses: readonly Sta
     return { ...song, status: { ...status, splits } }
   })
   return { songs: changed, ended }
+}
+
+/** The times left to show for all stems that are split further. */
+export class SplitEstimates {
+  private shown = new Map<string, { split: Split; estimate: Estimate }>()
+
+  /** Take over the splits of these songs. */
+  update(songs: readonly Song[]): void {
+    const splits = songs.flatMap((song) => song.status?.splits ?? [])
+    this.shown = new Map(
+      splits.map((split) => {
+        const before = this.shown.get(split.session_id)
+        if (before?.split === split) return [split.session_id, before]
+        const estimate = estimateOf(before?.estimate ?? NO_ESTIMATE, before?.split ?? null, split)
+        return [split.session_id, { split, estimate }]
+      }),
+    )
+  }
+
+  of(split: Split): Estimate {
+    return this.shown.get(split.session_id)?.estimate ?? NO_ESTIMATE
+  }
 }

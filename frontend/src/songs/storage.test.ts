@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Song, StoredSong } from './song'
+import { NO_ESTIMATE } from './estimate'
 import { mergeStored } from './storage'
 
 const stored = (key: string, addedAt: number): StoredSong => ({ key, id: `id ${key}`, inputKey: '', name: key, addedAt })
@@ -12,7 +13,7 @@ test('songs added in another tab appear, songs deleted there disappear', () => {
 
 test('a song that waits for its upload in this tab stays', () => {
   const file = new Blob(['x']) as File
-  const upload = { file, state: 'waiting', fraction: 0, secondsLeft: null } as const
+  const upload = { file, state: 'waiting', fraction: 0, estimate: NO_ESTIMATE } as const
   const waiting: Song = { ...song('waiting', 1), id: null, upload }
   expect(mergeStored([waiting], [])).toEqual([waiting])
 })

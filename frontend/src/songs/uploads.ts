@@ -4,6 +4,7 @@ import { sleep } from '../api/http'
 import { errorMessage, Problem } from '../api/problem'
 import { put } from '../api/put'
 import type { Choices } from '../api/types'
+import { NO_ESTIMATE, nextEstimate } from './estimate'
 import { sendParts } from './parts'
 import type { Upload } from './song'
 
@@ -33,6 +34,8 @@ export interface UploadEvents {
 interface Task {
   file: File
   choices: Choices
+  /** When the file was chosen, in seconds since 1970. */
+  droppedAt: number
   events: UploadEvents
   abort: AbortController
   session: Session | null
@@ -49,8 +52,8 @@ export class Uploads {
   constructor(private readonly client: Client) {}
 
   /** Queue a file. `session`: an upload in parts to resume. Returns a function that cancels it. */
-  add(file: File, choices: Choices, events: UploadEvents, session: Session | null = null): () => void {
-    const task: Task = { file, choices, events, abort: new AbortController(), session, sent: false, failures: 0 }
+  add(file: File, choices: Choices, events: UploadEvents, session: Session | null = null, droppedAt = Date.now() / 1000): () => void {
+    const task: Task = { file, choices, droppedAt, events, abort: new AbortController(), session, sent: false, failures: 0 }
     this.waiting.push(task)
     void this.runNext()
     return () => {
@@ -67,7 +70,8 @@ export class Uploads {
     try {
       await this.run(task)
     } catch (error) {
-      if (!task.abort.signal.aborted) task.events.onProgress({ state: 'failed', problem: errorMessage(error) })
+      const canRetry = !(error instanceof Problem) || error.canRetry
+      if (!task.abort.signal.aborted) task.events.onProgress({ state: 'failed', problem: errorMessage(error), canRetry })
     } finally {
       this.running -= 1
       void this.runNext()
@@ -97,8 +101,8 @@ export class Uploads {
   /** Create a session for the file. */
   private async begin(task: Task): Promise<Session> {
     const { signal } = task.abort
-    task.events.onProgress({ state: 'sending', fraction: 0, secondsLeft: null })
-    const { sessionId: id, s3Key: key, uploadUrl, partBytes } = await this.client.upload(task.file)
+    task.events.onProgress({ state: 'sending', fraction: 0, estimate: NO_ESTIMATE })
+    const { sessionId: id, s3Key: key, uploadUrl, partBytes } = await this.client.upload(task.file, task.droppedAt)
     if (signal.aborted) await this.client.cleanup(id)
     signal.throwIfAborted()
     const session = { id, key, url: partBytes == null ? this.client.link(uploadUrl) : null }
@@ -137,11 +141,13 @@ export class Uploads {
 function reporter(total: number, events: UploadEvents): (bytes: number) => void {
   const started = performance.now()
   let before: number | null = null
+  let estimate = NO_ESTIMATE
   return (bytes) => {
     before ??= bytes // of a resumed upload
     const seconds = (performance.now() - started) / 1000
     const sent = bytes - before
     const secondsLeft = sent > 0 && seconds > 2 ? (seconds / sent) * (total - bytes) : null
-    events.onProgress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), secondsLeft })
+    estimate = nextEstimate(estimate, secondsLeft, 'The connection has become slower.')
+    events.onProgress({ fraction: total === 0 ? 1 : Math.min(bytes / total, 1), estimate })
   }
 }

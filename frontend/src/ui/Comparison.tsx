@@ -69,7 +69,7 @@ export function Comparison({ status, list, models, engine, loop, compared }: Pro
       />
       {split !== undefined && isActive(split) && (
         <>
-          <SplitProgress name={`the part ${part}`} split={split} />
+          <SplitProgress name={`the part ${part}`} split={split} estimate={list.splitEstimates.of(split)} />
           <button type="button" onClick={() => attempt(list.cancelSplit(id, split.session_id))}>
             Stop
           </button>

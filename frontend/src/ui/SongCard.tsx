@@ -5,7 +5,7 @@ import type { Models, ServerConfig } from '../api/types'
 import { formatDay, formatPart, formatTime, songTitle } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
 import type { SongList } from '../songs/list'
-import { type Phase, phaseOf, type Song } from '../songs/song'
+import { canRetry, type Phase, phaseOf, type Song } from '../songs/song'
 import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
 import { Original } from './Original'
@@ -163,7 +163,7 @@ function Actions({ song, phase, list, attempt }: ActionsProps) {
   const active = ['waiting', 'uploading', 'queued', 'working'].includes(phase)
   return (
     <p className="actions">
-      {ended && (
+      {ended && canRetry(song) && (
         <button type="button" onClick={() => attempt(list.retry(song.key))} aria-label={`Try again: ${title}`}>
           <Icon name="retry" /> Try again
         </button>

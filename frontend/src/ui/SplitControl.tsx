@@ -5,6 +5,7 @@ import type { Models, Split, Status } from '../api/types'
 import { formatDuration, formatPercent, formatSize } from '../lib/format'
 import { stemName } from '../lib/stems'
 import type { SongList } from '../songs/list'
+import type { Estimate } from '../songs/estimate'
 import { isActive } from '../songs/splits'
 import { Icon } from './Icon'
 import { type SplitOption, splitOptions } from './splitOptions'
@@ -68,7 +69,7 @@ export function SplitControl({ status, stem, list, models }: Props) {
         options={options}
         onChoose={(model) => attempt(() => list.split(id, stem, model))}
       />
-      {active && <SplitProgress name={name} split={split} />}
+      {active && <SplitProgress name={name} split={split} estimate={list.splitEstimates.of(split)} />}
       <span className="visually-hidden" role="status">
         {done ? `${name} is split into parts.` : ''}
       </span>
@@ -125,9 +126,10 @@ export function SplitMenu({ dialog, label, note, options, onChoose }: MenuProps)
   )
 }
 
-export function SplitProgress({ name, split }: { name: string; split: Split }) {
-  const left = split.eta_seconds === null ? '' : `, about ${formatDuration(split.eta_seconds)} left`
-  const text = split.status === 'IN_PROGRESS' ? `${formatPercent(split.progress)}${left}` : 'waiting'
+export function SplitProgress({ name, split, estimate }: { name: string; split: Split; estimate: Estimate }) {
+  const { seconds, reason } = estimate
+  const left = seconds === null ? '' : `, about ${formatDuration(seconds)} left`
+  const text = split.status === 'IN_PROGRESS' ? `${formatPercent(split.progress)}${left}` : `waiting${left}`
   return (
     <div className="split-row split-progress">
       <div
@@ -142,6 +144,7 @@ export function SplitProgress({ name, split }: { name: string; split: Split }) {
       </div>
       <small>
         Splitting with {split.model}: {text}
+        {reason !== '' && `. ${reason}`}
       </small>
     </div>
   )

@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest'
 import type { Status } from '../api/types'
-import type { Phase, Song } from '../songs/song'
+import { type Phase, type Song, withStatuses } from '../songs/song'
 import { musicText, statusText } from './statusText'
 
 const textFor = (phase: Phase, status: Partial<Status>, wakes = false) => {
   const song: Song = {
-    key: 'k', id: 'i', inputKey: '', name: 'a.mp3', addedAt: 0, status: { session_id: 'i', status: 'PENDING', ...status },
+    key: 'k', id: 'i', inputKey: '', name: 'a.mp3', addedAt: 0, status: null,
   } // prettier-ignore
-  return statusText(song, phase, wakes)
+  const state = phase === 'working' ? 'IN_PROGRESS' : 'PENDING'
+  const [known = song] = withStatuses([song], [{ session_id: 'i', status: state, ...status }], false, 0)
+  return statusText(known, phase, wakes)
 }
 
 test('a queued song shows how many songs are before it', () => {
@@ -15,6 +17,12 @@ test('a queued song shows how many songs are before it', () => {
   expect(textFor('queued', { queue_position: 1 }).line).toBe('Next in the queue')
   expect(textFor('queued', { queue_position: 2 }).line).toBe('Waiting in the queue: 1 song before yours')
   expect(textFor('queued', { queue_position: 4 }).line).toBe('Waiting in the queue: 3 songs before yours')
+})
+
+test('a waiting song shows when its work begins, which is not before the songs ahead are done', () => {
+  const text = textFor('queued', { queue_position: 2, eta_seconds: 150, starts_in_seconds: 90 })
+  expect(text).toMatchObject({ line: 'Waiting in the queue: 1 song before yours · starts in 2 minutes', remaining: '3 minutes left' })
+  expect(textFor('queued', { queue_position: 1, eta_seconds: 60, starts_in_seconds: 0 }).line).toBe('Next in the queue')
 })
 
 test('a song in progress shows its stage, progress and remaining time', () => {

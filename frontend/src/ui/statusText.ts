@@ -1,13 +1,14 @@
 /** The text on a song's card. */
 import type { Status } from '../api/types'
 import { formatDuration, formatPercent } from '../lib/format'
+import { type Estimate, NO_ESTIMATE } from '../songs/estimate'
 import type { Phase, Song } from '../songs/song'
 
 export interface StatusText {
   line: string
   /** How long the work still takes. */
   remaining: string
-  /** Why the wait may be longer than usual. */
+  /** Why the wait is longer than usual, or than was shown before. */
   hint: string
   /** Progress, 0 to 1; null: no progress bar. */
   fraction: number | null
@@ -30,13 +31,14 @@ const STAGES: Record<string, string> = {
 /** `wakes`: the machine that separates may have to start first (see `ServerConfig`). */
 export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText {
   const { status, upload, sent } = song
+  const estimate = song.estimate ?? NO_ESTIMATE
   switch (phase) {
     case 'waiting':
       return { ...text('Waiting to be uploaded'), fraction: 0 }
     case 'uploading':
-      return progress('Uploading', upload?.fraction, upload?.secondsLeft)
+      return progress('Uploading', upload?.fraction, upload?.estimate)
     case 'uploading elsewhere':
-      return progress('Uploading in another tab', sent?.fraction, null)
+      return progress('Uploading in another tab', sent?.fraction)
     case 'upload failed':
       return text(upload?.problem ?? 'The upload failed.')
     case 'interrupted':
@@ -47,14 +49,15 @@ export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText
       const position = status?.queue_position ?? null
       const starting = wakes && (position ?? 1) <= 1
       // The server's estimate does not include the start of the machine.
-      const remaining = starting ? '' : timeLeft(status?.eta_seconds)
-      return { line: queueLine(position), remaining, hint: starting ? STARTING : '', fraction: 0 }
+      if (starting) return { line: queueLine(position), remaining: '', hint: STARTING, fraction: 0 }
+      const line = `${queueLine(position)}${startText(status, estimate)}`
+      return { line, remaining: timeLeft(estimate), hint: estimate.reason, fraction: 0 }
     }
     case 'working': {
       const stage = STAGES[status?.stage ?? '']
-      const remaining = timeLeft(status?.eta_seconds)
-      if (stage === undefined) return { line: BEGINNING, remaining, hint: '', fraction: 0 }
-      const shown = progress(stage, status?.progress, status?.eta_seconds)
+      const remaining = timeLeft(estimate)
+      if (stage === undefined) return { line: BEGINNING, remaining, hint: estimate.reason, fraction: 0 }
+      const shown = progress(stage, status?.progress, estimate)
       // The percentage is the download's, the time includes the song.
       if (status?.stage === DOWNLOADING && remaining !== '') shown.remaining = `${remaining} with the separation`
       return shown
@@ -79,12 +82,20 @@ function text(line: string): StatusText {
   return { line, remaining: '', hint: '', fraction: null }
 }
 
-function progress(activity: string, fraction = 0, secondsLeft: number | null | undefined): StatusText {
-  return { line: `${activity} · ${formatPercent(fraction)}`, remaining: timeLeft(secondsLeft), hint: '', fraction }
+function progress(activity: string, fraction = 0, estimate = NO_ESTIMATE): StatusText {
+  const line = `${activity} · ${formatPercent(fraction)}`
+  return { line, remaining: timeLeft(estimate), hint: estimate.reason, fraction }
 }
 
-function timeLeft(seconds: number | null | undefined): string {
-  return seconds == null ? '' : `${formatDuration(seconds)} left`
+function timeLeft({ seconds }: Estimate): string {
+  return seconds === null ? '' : `${formatDuration(seconds)} left`
+}
+
+/** When the work on a waiting song begins: the time left, without the time for the song itself. */
+function startText(status: Status | null, { seconds }: Estimate): string {
+  if (status?.starts_in_seconds == null || status.eta_seconds == null || seconds === null) return ''
+  const startsIn = seconds - (status.eta_seconds - status.starts_in_seconds)
+  return startsIn < 1 ? '' : ` · starts in ${formatDuration(startsIn)}`
 }
 
 function interruptedLine({ parts, sent }: Song): string {

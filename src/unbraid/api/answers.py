@@ -82,7 +82,7 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         session_id=session.id,
         status=session.state,
         progress=session.progress,
-        eta_seconds=None if status.eta_s is None else round(status.eta_s, 1),
+        eta_seconds=_rounded(status.wait.eta_s),
         output_files=[
             OutputFile(
                 type=file.type,
@@ -98,7 +98,9 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         ],
         error_message=session.error_message,
         stage=session.stage,
-        queue_position=status.queue_position,
+        queue_position=status.wait.position,
+        starts_in_seconds=_rounded(status.wait.begins_s),
+        can_retry=session.can_retry,
         file_name=session.file_name,
         model=session.model_used or session.choices.model,
         stems=session.choices.stems,
@@ -117,6 +119,10 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
     )
 
 
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
 def _split_answer(split: Status) -> SplitAnswer:
     """A stem that is separated further."""
     session = split.session
@@ -125,7 +131,7 @@ def _split_answer(split: Status) -> SplitAnswer:
         session_id=session.id,
         status=session.state,
         progress=session.progress,
-        eta_seconds=None if split.eta_s is None else round(split.eta_s, 1),
+        eta_seconds=_rounded(split.wait.eta_s),
         model=session.model_used or session.choices.model,
         start=session.choices.start,
         end=session.choices.end,

@@ -43,19 +43,26 @@ class Problem(BaseModel):
         examples=["There is no such session, or it has expired. Upload the song again."],
         description="What happened and what to do next",
     )
+    can_retry: bool | None = Field(
+        None, description="Whether the same request may succeed later; missing: unknown"
+    )
     errors: list[FieldProblem] | None = Field(None, description="422: one error for each invalid field")
 
 
-def make_problem(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Problem:
+def make_problem(
+    status: int, detail: str, errors: Sequence[FieldProblem] = (), can_retry: bool | None = None
+) -> Problem:
     """A problem with the title of its status."""
-    return Problem(title=title(status), status=status, detail=detail, errors=list(errors) or None)
+    return Problem(
+        title=title(status), status=status, detail=detail, can_retry=can_retry, errors=list(errors) or None
+    )
 
 
 def of_error(error: UnbraidError) -> Problem:
     """The problem for an expected error. A SettingError names its field."""
     name = getattr(error, "field", None)
     fields = [] if name is None else [FieldProblem(pointer=_pointer([name]), detail=error.message)]
-    return make_problem(http_status(error), error.message, fields)
+    return make_problem(http_status(error), error.message, fields, error.can_retry)
 
 
 def retry_after(error: UnbraidError) -> dict[str, str]:

@@ -114,14 +114,6 @@ class DynamoStore:
         waiting = [session_of(item) for _, item in items]
         return sorted(waiting, key=lambda session: (session.queued_at or 0.0, session.id))[:limit]
 
-    def ahead(self, session: Session) -> int:
-        if session.queued_at is None:
-            return 0
-        at = session.queued_at
-        earlier = self._count(State.PENDING, "< :at", at)
-        ties = [str(item["id"]["S"]) for item in self._query(*_condition(State.PENDING, "= :at", at))]
-        return earlier + sum(session_id < session.id for session_id in ties)
-
     def lapsed(self, now: float) -> list[Session]:
         return [session_of(item) for item in self._query(*_condition(State.IN_PROGRESS, "<= :at", now))]
 
@@ -194,8 +186,8 @@ class DynamoStore:
         for answer in self._pages(index, where, names, values, backwards, {"Limit": page} if page else {}):
             yield from answer.get("Items", [])
 
-    def _count(self, state: State, when: str = "", at: float = 0.0) -> int:
-        pages = self._pages(*_condition(state, when, at), False, {"Select": "COUNT"})
+    def _count(self, state: State) -> int:
+        pages = self._pages(*_condition(state), False, {"Select": "COUNT"})
         return sum(int(answer["Count"]) for answer in pages)
 
     def _pages(

@@ -15,11 +15,10 @@ from unbraid.jobs.estimates import BEFORE_THE_SONG
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import Failure
 from unbraid.jobs.ports import Changed
+from unbraid.jobs.queue_order import queue_order
+from unbraid.jobs.queue_snapshot import LONGEST_QUEUE
 from unbraid.jobs.session import Choices, Output, Session, State
 from unbraid.jobs.sessions import Sessions
-
-# Pending sessions to read: other workers may take the first ones in the meantime.
-CANDIDATES = 8
 
 
 class Leases:
@@ -32,14 +31,17 @@ class Leases:
         self.sessions = sessions
 
     def take(self, worker: str) -> Session | None:
-        """Lease the session that has waited longest; None: the queue is empty."""
+        """Lease the first session of the queue; None: the queue is empty."""
         store = self.sessions.store
-        while waiting := store.pending(CANDIDATES):
-            for session in waiting:
+        while waiting := store.pending(LONGEST_QUEUE):
+            for session, place in zip(queue_order(waiting), waiting, strict=True):
+                leased = replace(self._leased(session, worker), queued_at=place.queued_at)
                 try:
-                    return store.save(self._leased(session, worker))
-                except Changed:
+                    saved = store.save(leased)
+                except Changed:  # another worker has taken it in the meantime
                     continue
+                self._swap_places(place, session)
+                return saved
         return None
 
     def begin(self, session_id: str, worker: str) -> Session | None:
@@ -143,6 +145,16 @@ class Leases:
             return sessions.failed(session, message, Fault.OURS)
 
         return sessions.follow_up(sessions.change(session_id, step))
+
+    def _swap_places(self, place: Session, taken: Session) -> None:
+        """Give the session whose place in the queue was used the place of the taken one, which waited behind it."""
+
+        def step(session: Session) -> Session | None:
+            waits = session.state == State.PENDING and session.queued_at == place.queued_at
+            return replace(session, queued_at=taken.queued_at) if waits else None
+
+        if place.id != taken.id:
+            self.sessions.change(place.id, step)
 
     def _leased(self, session: Session, worker: str) -> Session:
         now = self.sessions.clock()

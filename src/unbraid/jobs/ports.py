@@ -27,10 +27,6 @@ class QueueView(Protocol):
         """Return PENDING sessions, in the order of `queued_at`."""
         ...
 
-    def ahead(self, session: Session) -> int:
-        """Count the PENDING sessions queued before `session`."""
-        ...
-
     def in_progress(self) -> list[Session]:
         """Return all sessions in progress."""
         ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from unbraid.jobs.available import AvailableModels
 from unbraid.jobs.estimates import Rates, seconds_left, seconds_of, waiting_times
 from unbraid.jobs.ports import QueueView
+from unbraid.jobs.queue_order import queue_order
 from unbraid.jobs.session import Session, State
 
 Clock = Callable[[], float]
@@ -16,10 +17,23 @@ Clock = Callable[[], float]
 
 FRESH_S = 1.0
 
-# A longer queue isn't read to its end. Estimates for later songs are too low; hours ahead, that matters little.
+# A longer queue isn't read to its end. Places and estimates of later songs are too low; hours ahead, that matters
+# little.
 LONGEST_QUEUE = 500
 # Completed sessions to read, for measuring the speed of this machine.
 COMPLETED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a session still takes, in estimated seconds. All are None for a session that isn't active."""
+
+    eta_s: float | None = None
+    """Until the session is done; None: unknown."""
+    begins_s: float | None = None
+    """Until the work begins; None unless the session is PENDING."""
+    position: int | None = None
+    """Place in the queue, from 1; None unless the session is PENDING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +51,22 @@ class QueueSnapshot:
     @classmethod
     def read(cls, jobs: QueueView, now: float, available: AvailableModels) -> QueueSnapshot:
         """Read the current queue."""
-        waiting = jobs.pending(LONGEST_QUEUE)
+        waiting = queue_order(jobs.pending(LONGEST_QUEUE))
         rates = Rates(jobs.completed(COMPLETED), available=available)
         places = {session.id: place for place, session in enumerate(waiting)}
         return cls(now, rates, places, waiting_times(jobs.in_progress(), waiting, now, rates))
 
-    def eta(self, session: Session, now: float) -> float | None:
-        """Estimate the seconds until `session` is done; None: unknown, or it isn't active."""
+    def wait(self, session: Session, now: float) -> Wait:
+        """Estimate how long `session` still takes."""
         if session.state == State.IN_PROGRESS:
-            return seconds_left(session, now, self.rates)
-        own = seconds_of(session, self.rates)
-        if session.state != State.PENDING or own is None:
-            return None
+            return Wait(seconds_left(session, now, self.rates))
+        if session.state != State.PENDING:
+            return Wait()
         place = self.places.get(session.id, len(self.begins))  # a session queued later is behind them all
-        begins = [*self.begins, max(self.begins, default=0.0)][place]
-        return max(begins - (now - self.at), 0.0) + own
+        begins_s = [*self.begins, max(self.begins, default=0.0)][place]
+        begins_s = max(begins_s - (now - self.at), 0.0)
+        own_s = seconds_of(session, self.rates)
+        return Wait(None if own_s is None else begins_s + own_s, begins_s, 1 + place)
 
 
 class QueueSnapshots:

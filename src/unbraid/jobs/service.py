@@ -24,7 +24,7 @@ from unbraid.jobs.limits import Limits, part_bytes
 from unbraid.jobs.messages import DISK_FULL, TOO_MANY_AT_ONCE
 from unbraid.jobs.new_file import NewFile, check_type, display_name, suffix
 from unbraid.jobs.ports import Changed
-from unbraid.jobs.queue_snapshot import QueueSnapshot
+from unbraid.jobs.queue_snapshot import QueueSnapshot, Wait
 from unbraid.jobs.session import ACTIVE, Choices, Session, State, new_id
 from unbraid.jobs.sessions import ID, Sessions
 from unbraid.jobs.sniff import HEAD, looks_like_audio, may_be_audio
@@ -33,6 +33,9 @@ from unbraid.jobs.status import Status, status_of
 # Of one batch, in seconds. A function of the HTTP API has 29. In it, dispatching takes a third of a song's calls.
 DISPATCH_S = 10.0
 START_S = 20.0
+
+# Between two files of a batch, so that their order is that of the request. A float of today's time has steps of 0.2 µs.
+ORDER_S = 1e-5
 
 _NOT_MEDIA = "is not an audio or video file."
 
@@ -77,8 +80,11 @@ class Service:
         owner: str | None = None,
         batch: str | None = None,
         size: int | None = None,
+        dropped_at: float | None = None,
     ) -> Upload:
         """Create a session and an upload link for its song of `size` bytes, if that is known.
+
+        `dropped_at` orders the songs of one owner in the queue (see `jobs.queue_order`); None: now.
 
         Raises UnsupportedMedia, TooLarge, StorageFull, SettingError.
         """
@@ -98,6 +104,7 @@ class Service:
             owner=owner,
             batch=batch,
             size=size,
+            dropped_at=dropped_at,
         )
         self.sessions.store.add(session)
         link_s = self.limits.link_s
@@ -112,8 +119,11 @@ class Service:
             if not may_be_audio(file.type):
                 raise UnsupportedMedia(f"{display_name(file.name)} {_NOT_MEDIA} Leave it out.")
             self._check_announced(file.size)
-        batch = new_id()
-        return batch, [self.upload(file.name, file.type, owner, batch, file.size) for file in files]
+        batch, now = new_id(), self.sessions.clock()
+        return batch, [
+            self.upload(file.name, file.type, owner, batch, file.size, now + place * ORDER_S)
+            for place, file in enumerate(files)
+        ]
 
     def start(
         self,
@@ -284,17 +294,14 @@ class Service:
         return self.sessions.splits_of([session])[session.id]
 
     def _statuses(self, sessions: Sequence[Session]) -> list[Status]:
-        places, splits = self.queue_snapshot.places, self.sessions.splits_of(sessions)
-        return [self._status(session, splits[session.id], places.get(session.id)) for session in sessions]
+        splits = self.sessions.splits_of(sessions)
+        return [self._status(session, splits[session.id]) for session in sessions]
 
-    def _status(self, session: Session, splits: Sequence[Session] = (), ahead: int | None = None) -> Status:
-        eta_s = position = None
-        if session.state in ACTIVE:
-            eta_s = self.queue_snapshot.eta(session, self.sessions.clock())
-        if session.state == State.PENDING:
-            position = 1 + (self.sessions.store.ahead(session) if ahead is None else ahead)
+    def _status(self, session: Session, splits: Sequence[Session] = ()) -> Status:
+        active = session.state in ACTIVE
+        wait = self.queue_snapshot.wait(session, self.sessions.clock()) if active else Wait()
         parts = tuple(map(self._status, splits))
-        return status_of(session, self.sessions.objects, self.limits.link_s, eta_s, position, parts)
+        return status_of(session, self.sessions.objects, self.limits.link_s, wait, parts)
 
     def _expired(self, session: Session) -> bool:
         return session.expires_at <= self.sessions.clock()

@@ -113,6 +113,8 @@ class Session:
     """Whether the parts are joined."""
     duration_s: float | None = None
     """Duration of the song in seconds, once known."""
+    dropped_at: float | None = None
+    """When the user chose the file, by the user's clock. It only orders the songs of one owner (`jobs.queue_order`)."""
     queued_at: float | None = None
     started_at: float | None = None
     """When the attempt began; once the model is loaded, when the work on the song began."""
@@ -140,6 +142,13 @@ class Session:
     """Whether the song or this app caused the failure; None in records of older versions."""
     version: int = 0
     """Number of changes. A store saves a record only over the previous version (compare-and-swap)."""
+
+    @property
+    def can_retry(self) -> bool | None:
+        """Whether starting the session again can help; None: it has neither failed nor been cancelled."""
+        if self.state == State.FAILED:
+            return self.error_fault != Fault.SONG
+        return True if self.state == State.CANCELLED else None
 
     def to(self, state: State, now: float, **changes: Any) -> Session:
         """Return the record in its next state. Raises ValueError for a transition that isn't in the table."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unbraid.audio.stem_names import STEM_ENDING, STEM_FILE
 from unbraid.jobs.ports import Links
+from unbraid.jobs.queue_snapshot import Wait
 from unbraid.jobs.session import Output, Session
 
 
@@ -34,9 +35,7 @@ class Status:
     """A session with its estimate, place in the queue, and links."""
 
     session: Session
-    eta_s: float | None
-    queue_position: int | None
-    """1 is next; None unless the session is PENDING."""
+    wait: Wait
     files: tuple[FileLink, ...]
     zip_name: str
     """Name under which browsers save the archive of all files."""
@@ -59,8 +58,7 @@ def status_of(
     session: Session,
     links: Links,
     link_s: int,
-    eta_s: float | None,
-    queue_position: int | None,
+    wait: Wait,
     splits: tuple[Status, ...] = (),
 ) -> Status:
     """Return the status, with links that expire after `link_s` seconds. `splits` are of stems separated further."""
@@ -86,8 +84,7 @@ def status_of(
 
     return Status(
         session,
-        eta_s,
-        queue_position,
+        wait,
         (*map(link, session.outputs), *(file for split in splits for file in split.files)),
         f"{title(session)} - stems.zip",
         splits,

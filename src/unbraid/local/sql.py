@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import URL, Select, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from unbraid.jobs.codec import from_dict, to_dict
@@ -73,14 +73,6 @@ class SqlStore:
         return self._all(
             _records().where(_WAITING).order_by(sessions.c.queued_at, sessions.c.id).limit(limit)
         )
-
-    def ahead(self, session: Session) -> int:
-        # Not a row comparison, because SQLite evaluates it without the index.
-        earlier = or_(
-            sessions.c.queued_at < session.queued_at,
-            and_(sessions.c.queued_at == session.queued_at, sessions.c.id < session.id),
-        )
-        return int(self._number(select(func.count()).select_from(sessions).where(_WAITING, earlier)) or 0)
 
     def lapsed(self, now: float) -> list[Session]:
         return self._all(_records().where(_WORKING, sessions.c.lease_until <= now))

@@ -116,7 +116,7 @@ class StatusWatcher:
 
 def _state(status: Status | None) -> object:
     """The part of a status that is compared for changes. Links and estimates change with every poll."""
-    return None if status is None else (status.session.version, status.queue_position)
+    return None if status is None else (status.session.version, status.wait.position)
 
 
 @router.websocket("/events")

@@ -20,7 +20,13 @@ from unbraid.jobs.splits import StemSplits
 
 def upload(call: Call, request: UploadRequest) -> UploadAnswer:
     """Create a session. The answer has its id, and the URL for uploading the song with `PUT`."""
-    created = call.service.upload(request.file_name, request.file_type, call.owner, size=request.file_size)
+    created = call.service.upload(
+        request.file_name,
+        request.file_type,
+        call.owner,
+        size=request.file_size,
+        dropped_at=request.dropped_at,
+    )
     return upload_answer(created, call.base)
 
 

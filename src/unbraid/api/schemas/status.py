@@ -111,6 +111,14 @@ class StatusAnswer(BaseModel):
         description="downloading, analysing, separating or writing, in this order; null before a worker has begun"
     )
     queue_position: int | None = Field(description="Position in the queue; 1: next")
+    starts_in_seconds: float | None = Field(
+        None, description="Estimated seconds until the work begins; null unless the status is PENDING"
+    )
+    can_retry: bool | None = Field(
+        None,
+        description="Whether starting it again can help: false if the song itself is the cause. Null unless the song "
+        "has failed or was cancelled",
+    )
     file_name: str
     model: str = Field(description="The chosen model; once the song is done, the model that was used")
     stems: str

@@ -23,6 +23,13 @@ class UploadRequest(BaseModel):
         ge=1,
         description="Bytes. The server then refuses a file that is too large before it is sent, and can offer parts",
     )
+    dropped_at: float | None = Field(
+        None,
+        alias="droppedAt",
+        allow_inf_nan=False,
+        description="When the user chose the file, in seconds by the user's clock: it orders the waiting songs of one "
+        "user. Default: the time of this call",
+    )
 
 
 class UploadAnswer(BaseModel):
