@@ -44,6 +44,19 @@ def test_the_record_says_how_files_were_made(
     assert record["making"]["stems"] == {"vocals": "vocals.flac", "no_vocals": "no_vocals.flac"}
 
 
+@pytest.mark.parametrize("options", [{}, {"stems": "all", "format": "flac", "end": 0.1}, {"stems": ["mix"]}])
+def test_the_recipe_is_known_before_a_song(
+    separator: Separator, write_wave: WriteWave, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    song = write_wave(tmp_path / "x.wav", 0.2)
+    result = separator.separate_to_files(song, tmp_path / "out", **options)
+    (file, *_) = result.files.values()
+    record = read_record(file.parent / RECORD)
+    assert record is not None and record.making is not None
+    assert record.making.recipe == separator.recipe(**options)
+    assert record.making.recipe != separator.recipe(**{**options, "clip_mode": "clamp"})
+
+
 def test_another_run_replaces_all_files_of_the_song(
     separator: Separator, write_wave: WriteWave, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import asdict
 from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
@@ -25,6 +24,7 @@ from unbraid.separation.array_song import Samples
 from unbraid.separation.batch import separate_songs
 from unbraid.separation.file_choices import FileChoices, Then
 from unbraid.separation.file_plan import plan_files
+from unbraid.separation.file_request import FileRequest
 from unbraid.separation.find_songs import FoundSong, FoundSongs
 from unbraid.separation.folders import REPLACE, SKIP, Existing, OutputFolders, SongFolder, StrPath
 from unbraid.separation.name_template import NameTemplate
@@ -32,7 +32,7 @@ from unbraid.separation.network import Network, NetworkCache
 from unbraid.separation.numbers import whole_number
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import CancelToken, Progress, ProgressCallback, Reporter
-from unbraid.separation.recipe import recipe_of
+from unbraid.separation.recipe import Recipe
 from unbraid.separation.result import Result
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.second_passes import (
@@ -308,10 +308,88 @@ class Separator:
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
+        request = self._request(
+            stems=stems,
+            complement=complement,
+            options=FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode),
+            part=_part(start, end, then, video),
+            audio_stream=audio_stream,
+            video=video,
+            parts_of=parts_of,
+            then=then,
+        )
+        plan = plan_files(
+            song,
+            request.names,
+            format,
+            model=self.model.name,
+            name=name,
+            template=template,
+            subfolder=subfolder,
+            part=request.part,
+            audio_stream=request.audio_stream,
+        )
+        folders = folders or OutputFolders(Path(out_dir), [song])
+        destination = SongFolder(folders, Path(song), plan.naming, plan.files, self.sources, existing)
+        if existing == SKIP and (making := destination.find_done(request.recipe(self._pipeline))):
+            return skipped(making, destination)
+        if video:
+            check_accompaniment(stems, request.choice.names)
+            video_file = f"{accompaniment_name(request.choice.names)}.{check_video(song)}"
+            destination.files = (*plan.files, video_file)
+        is_alone = len(request.choice.sources) == 1
+        reporters = split_reporters(self.model, request.passes, is_alone, progress, cancel)
+        return write_song(
+            self._pipeline, FileSong(song, request.audio_stream), request, destination, list(reporters)
+        )
+
+    def recipe(
+        self,
+        *,
+        stems: str | Sequence[str] = "vocals",
+        complement: str = "rest",
+        format: str = "wav",
+        subtype: str | None = None,
+        bitrate: int | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
+        clip_mode: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        audio_stream: int | None = None,
+        video: bool = False,
+        then: Then | None = None,
+    ) -> Recipe:
+        """Return the recipe of the files that `separate_to_files` makes with these options, whatever the song.
+
+        Files of equal recipes and equal songs are equal. Raises SettingError, ModelError.
+        """
+        return self._request(
+            stems=stems,
+            complement=complement,
+            options=FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode),
+            part=_part(start, end, then, video),
+            audio_stream=audio_stream,
+            video=video,
+            parts_of=None,
+            then=then,
+        ).recipe(self._pipeline)
+
+    def _request(
+        self,
+        *,
+        stems: str | Sequence[str],
+        complement: str,
+        options: FileOptions,
+        part: TimeRange | None,
+        audio_stream: int | None,
+        video: bool,
+        parts_of: str | None,
+        then: Then | None,
+    ) -> FileRequest:
+        """Check the options of `separate_to_files`. Raises SettingError and ModelError."""
         prefix = ""
-        part = _part(start, end, then, video)
-        options = FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode)
-        if format == STEM:
+        if options.format == STEM:
             check_stem_file_options(options, joined(stems), parts_of is not None or bool(then), video)
             choice = choose_stem_file(self.model.name, self.sources)
         else:
@@ -322,54 +400,7 @@ class Separator:
         passes = self._second_passes(then, choice.names)
         if audio_stream is not None:
             audio_stream = whole_number(audio_stream, "The audio stream")
-        names = [
-            *(prefix + stem for stem in choice.names),
-            *(part_name for second in passes for part_name in second.names),
-        ]
-        plan = plan_files(
-            song,
-            names,
-            format,
-            model=self.model.name,
-            name=name,
-            template=template,
-            subfolder=subfolder,
-            part=part,
-            audio_stream=audio_stream,
-        )
-        recipe = recipe_of(
-            self._pipeline,
-            stems=names,
-            complement=None if complement == "rest" else complement,
-            part=asdict(part) if part else None,
-            **asdict(options),
-            audio_stream=audio_stream,
-            video=video or None,
-            then={one.stem: asdict(recipe_of(one.pipeline)) for one in passes} or None,
-        )
-        folders = folders or OutputFolders(Path(out_dir), [song])
-        destination = SongFolder(folders, Path(song), plan.naming, plan.files, self.sources, existing)
-        if existing == SKIP and (making := destination.find_done(recipe)):
-            return skipped(making, destination)
-        if video:
-            check_accompaniment(stems, choice.names)
-            video_file = f"{accompaniment_name(choice.names)}.{check_video(song)}"
-            destination.files = (*plan.files, video_file)
-        source = FileSong(song, audio_stream)
-        return write_song(
-            self._pipeline,
-            source,
-            choice,
-            options,
-            destination,
-            list(split_reporters(self.model, passes, len(choice.sources) == 1, progress, cancel)),
-            recipe=recipe,
-            prefix=prefix,
-            passes=passes,
-            video=video,
-            audio_stream=audio_stream,
-            part=part,
-        )
+        return FileRequest(choice, options, complement, prefix, part, audio_stream, video, passes)
 
     def _second_passes(self, then: Then | None, stems: Sequence[str]) -> list[SecondPass]:
         """Plan the passes over `stems`, which are written. Raises SettingError and ModelError."""

@@ -7,57 +7,62 @@ from dataclasses import asdict
 
 from unbraid.analysis import Music
 from unbraid.audio.formats import STEM
-from unbraid.audio.times import TimeRange
 from unbraid.audio.video import write_without
+from unbraid.separation.file_request import FileRequest
 from unbraid.separation.folders import SongFolder
 from unbraid.separation.output import StemFolder
 from unbraid.separation.pipeline import Pipeline
 from unbraid.separation.progress import Reporter
-from unbraid.separation.recipe import Recipe
 from unbraid.separation.result import VIDEO, Result, SecondResult
-from unbraid.separation.second_passes import SecondPass, run_second_pass
+from unbraid.separation.second_passes import run_second_pass
 from unbraid.separation.song import FileSong
-from unbraid.separation.song_files import FileOptions, write_stems
+from unbraid.separation.song_files import write_stems
 from unbraid.separation.song_record import Making
 from unbraid.separation.stem_files import write_stem_file
-from unbraid.separation.stems import StemChoice
 
 
 def write_song(
     pipeline: Pipeline,
     song: FileSong,
-    choice: StemChoice,
-    options: FileOptions,
+    request: FileRequest,
     destination: SongFolder,
     reporters: Sequence[Reporter],
-    *,
-    recipe: Recipe,
-    prefix: str = "",
-    passes: Sequence[SecondPass] = (),
-    video: bool = False,
-    audio_stream: int | None = None,
-    part: TimeRange | None = None,
 ) -> Result:
-    """Separate `song`, then the stems of `passes`. `reporters` has one for each pass over the song.
+    """Separate `song`, then the stems that `request` separates further. `reporters`: one for each pass over the song.
 
     See `Separator.separate_to_files`. Raises InputError, OutputError, SettingError, Cancelled.
     """
     reporter, *others = reporters
+    options, passes, prefix = request.options, request.passes, request.prefix
     with pipeline.compute_lock.clock.measure() as timer, StemFolder(destination) as folder:
         # A second pass reads the stem before lossy coding.
         copies = {} if options.lossless else {one.stem: folder.spool(one.stem + ".wav") for one in passes}
         if options.format == STEM:
             path = folder.stems / destination.files[0]
             spools = folder.spool("sums.f32"), folder.spool("stems.f32")
-            first = write_stem_file(pipeline, song, choice, options, path, spools, reporter, part)
+            first = write_stem_file(
+                pipeline, song, request.choice, options, path, spools, reporter, request.part
+            )
         else:
             first = write_stems(
-                pipeline, song, choice, options, folder, reporter, prefix=prefix, copies=copies, part=part
+                pipeline,
+                song,
+                request.choice,
+                options,
+                folder,
+                reporter,
+                prefix=prefix,
+                copies=copies,
+                part=request.part,
             )
         files, warnings = dict(first.files), list(first.warnings)
-        if video:
+        if request.video:
             files[VIDEO] = write_without(
-                destination.song, first.files, folder.stems, stream=audio_stream, check=reporter.check
+                destination.song,
+                first.files,
+                folder.stems,
+                stream=request.audio_stream,
+                check=reporter.check,
             )
         then = {}
         for second, other in zip(passes, others, strict=True):
@@ -71,6 +76,7 @@ def write_song(
         destination.files = [path.name for path in files.values()]
         places = {stem: path.name for stem, path in files.items()}
         named = {stem: asdict(second) for stem, second in then.items()}
+        recipe = request.recipe(pipeline)
         making = Making(
             recipe, places, first.duration_s, first.sample_rate, first.gain, named, first.music.values
         )
