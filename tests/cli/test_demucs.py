@@ -24,11 +24,10 @@ from tests.separation.known_models import SOURCES, spectral_model
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
 from unbraid.cli import running
-from unbraid.cli.demucs_records import RECORDS
 from unbraid.cli.main import main
 from unbraid.cli.progress import Silence
-from unbraid.models.cache import cache_folder
-from unbraid.separation import Progress
+from unbraid.separation import Progress, find_songs
+from unbraid.separation.record_cache import records_folder
 
 # The gains don't add up to 1, so the sum of the other stems differs from the song minus the stem.
 GAINS = (0.4, 0.3, 0.2, 0.05)
@@ -382,12 +381,22 @@ def test_stems_without_a_record_are_replaced_if_none_would_stay(
     demucs_command: Demucs, song: Path, tmp_path: Path
 ) -> None:
     assert demucs_command(song) == 0
-    shutil.rmtree(cache_folder() / RECORDS)  # as after a run of demucs itself
+    shutil.rmtree(records_folder())  # as after a run of demucs itself
     assert demucs_command(song) == 0
-    shutil.rmtree(cache_folder() / RECORDS)
+    shutil.rmtree(records_folder())
     assert demucs_command("--two-stems", "vocals", song) == 0
     folders = {Path(name).parts[1] for name in files_in(tmp_path / "separated")}
     assert folders == {"song.mp3", "song.mp3 (2)"}
+
+
+@pytest.mark.parametrize("template", ["{track}/{stem}.{ext}", "{track} {stem}.{ext}"])
+def test_its_stems_are_no_songs_of_a_folder(
+    demucs_command: Demucs, song: Path, tmp_path: Path, template: str
+) -> None:
+    assert demucs_command("--filename", template, song) == 0
+    own = tmp_path / "separated" / "known" / "vocals.wav"
+    shutil.copy(song, own)
+    assert [str(found) for found in find_songs([tmp_path / "separated"])] == [str(own)]
 
 
 def test_says_which_stems_were_lowered(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from unbraid.models.cache import CACHE
 from unbraid.separation import FoundSong, find_songs
+from unbraid.separation.record_cache import records_folder
 from unbraid.separation.song_record import RECORD, SongRecord
 
 
@@ -57,6 +59,21 @@ def test_the_searched_folder_may_be_the_output_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp3", "a/vocals.wav")
     SongRecord("", {"vocals.wav": 1}).save(tmp_path / "a" / RECORD)
     assert found(tmp_path, out=tmp_path) == ["a.mp3"]
+
+
+def test_leaves_out_files_on_record_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    touch(tmp_path, "music/known/a/vocals.wav", "music/known/a/own.wav", "music/known/a/drums.wav")
+    touch(tmp_path, "music/known/vocals.wav")
+    records_folder().mkdir(parents=True)
+    (records_folder() / "damaged.json").write_text("{")
+    size = len("music/known/a/vocals.wav")
+    files = {"a/vocals.wav": size, "a/drums.wav": size + 1, "a/gone.wav": 3}
+    SongRecord("", files, folder=str(tmp_path / "music" / "known")).save(records_folder() / "1.json")
+    # The user replaced drums.wav by a file of another size.
+    assert found(tmp_path / "music") == ["known/vocals.wav", "known/a/drums.wav", "known/a/own.wav"]
+    (tmp_path / "link").symlink_to(tmp_path / "music")
+    assert found(tmp_path / "link" / "known" / "a") == ["drums.wav", "own.wav"]
 
 
 def test_follows_links_once(tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ def test_errors_come_early_and_cancelling_works(separator: Separator, tmp_path: 
         separator.stream(tmp_path / "missing.wav")
     with pytest.raises(SettingError, match="no stem 'flute'"):
         separator.stream(SONG, stems="flute")
+    with pytest.raises(SettingError, match=r"Second models \(then\) read a whole stem .* Use separate"):
+        separator.stream(SONG, then={"vocals": "karaoke"})
     cancel = threading.Event()
     stream = separator.stream(SONG, cancel=cancel)
     next(stream)

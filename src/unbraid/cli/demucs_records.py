@@ -16,11 +16,9 @@ from pathlib import Path
 from unbraid.audio.formats import FORMATS
 from unbraid.cli.demucs_names import file_format
 from unbraid.errors import InputError
-from unbraid.models.cache import cache_folder
 from unbraid.separation.folders import file_key
+from unbraid.separation.record_cache import records_folder
 from unbraid.separation.song_record import SongRecord, SongSound, read_record
-
-RECORDS = "demucs-songs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class DemucsRecords:
     def place(self, name: Path) -> Path:
         """Return the record of the song whose files would be `name` without a stem and a format."""
         key = hashlib.sha256(os.fsencode(file_key(self.folder.absolute() / name))).hexdigest()[:32]
-        return cache_folder() / RECORDS / f"{key}.json"
+        return records_folder() / f"{key}.json"
 
     def is_free(self, song: Path, name: Path, files: Sequence[Path], *, own_folder: bool) -> bool:
         """Whether `files` may be written for `song` without replacing, or mixing with, those of another song.
@@ -105,4 +103,5 @@ class RecordUpdate:
     def _save(self, files: Mapping[str, int | None]) -> None:
         with suppress(OSError, InputError):  # the cache is read-only, or the song is gone
             self.place.parent.mkdir(parents=True, exist_ok=True)
-            SongRecord(self.sound.sha256, files, self.sound.source).save(self.place)
+            folder = os.path.realpath(self.records.folder)
+            SongRecord(self.sound.sha256, files, self.sound.source, folder=folder).save(self.place)

@@ -6,6 +6,7 @@ unavailable/NAME.json  why a model couldn't be downloaded today; see `unbraid.mo
 repo/KEY          a model converted from a folder of published weights (`--repo`); KEY is a hash of the files' content
 checksums/NAME.json  checksums of files that have no published one; see `unbraid.models.unverified`
 compiled/KEY.bin  a network compiled for this machine; see `unbraid.separation.runtimes.openvino_cache`
+demucs-songs/KEY.json  the record of a song of `unbraid demucs`; see `unbraid.separation.record_cache`
 accuracy/KEY.json  the native library's error with a model; see `unbraid.separation.runtimes.accuracy`
 """
 

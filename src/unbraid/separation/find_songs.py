@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from unbraid.errors import InputError
 from unbraid.files.oserrors import read_cause
 from unbraid.separation.folders import StrPath
+from unbraid.separation.record_cache import files_on_record
 from unbraid.separation.song_record import RECORD, read_record
 
 HIDDEN = "."
@@ -59,6 +61,11 @@ class FoundSongs(Iterable[StrPath]):
                 self.listener(song)
             yield song
 
+    @cached_property
+    def _on_record(self) -> Mapping[Path, int | None]:
+        """Files that `unbraid demucs` wrote. Its output folders contain no records."""
+        return files_on_record()
+
     def _find(self) -> Iterator[StrPath]:
         self.problems = []
         seen: set[str] = set()
@@ -96,11 +103,18 @@ class FoundSongs(Iterable[StrPath]):
                 continue
             if _is_folder(path):
                 folders.append(path)
-            elif _may_be_song(path):
+            elif _may_be_song(path) and not self._is_on_record(path, Path(real, name)):
                 yield FoundSong(path, below)
         for path in folders:
             if self._out is None or _real(path) != self._out:
                 yield from self._search(path, below / path.name, seen, written)
+
+    def _is_on_record(self, path: Path, real: Path) -> bool:
+        """Whether a record in the cache lists the file `path`, and it hasn't been replaced by another file since."""
+        if real not in self._on_record:
+            return False
+        size = self._on_record[real]
+        return size is None or path.stat().st_size == size
 
     def _is_elsewhere(self, path: Path) -> bool:
         """Whether `path` is a link into a folder that is searched anyway, or into the output folder."""

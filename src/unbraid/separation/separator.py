@@ -214,6 +214,7 @@ class Separator:
         sample_rate: int | None = None,
         *,
         stems: str | Sequence[str] | None = None,
+        then: Then | None = None,
         start: Time | None = None,
         end: Time | None = None,
         audio_stream: int | None = None,
@@ -223,8 +224,9 @@ class Separator:
         """Yield pieces `(start, stems)` of the stems as they become final, in constant memory.
 
         `start` is the first sample of a piece in the stems. The pieces follow one another, and concatenated they equal
-        the stems of `separate`, bit for bit. The arguments are those of `separate`. Between two pieces, the caller may
-        separate other songs with this Separator. Closing the generator early, or leaving its loop, stops the work.
+        the stems of `separate`, bit for bit. The arguments are those of `separate`; `then` is a SettingError, because
+        second models read a whole stem before they begin. Between two pieces, the caller may separate other songs with
+        this Separator. Closing the generator early, or leaving its loop, stops the work.
 
         The whole song is read once before the first piece. Ensembles and bags of networks yield pieces while the last
         network runs, and keep the estimates of the others in a temporary folder.
@@ -232,6 +234,11 @@ class Separator:
         Raises InputError and SettingError, when it is called or while it yields; OutputError if the temporary folder
         is full; Cancelled.
         """
+        if then:
+            raise SettingError(
+                "Second models (then) read a whole stem before they begin, so their parts can't be streamed."
+                " Use separate, or stream the stem with a Separator of the second model."
+            )
         choice = choose_stems(ALL if stems is None else stems, self.sources)
         part = time_range(start, end)
         source = open_song(song, sample_rate, self.sample_rate, audio_stream)

@@ -60,6 +60,8 @@ class SongRecord:
     source: SourceFile | None = None
     making: Making | None = None
     """None while files are being replaced, and in records of older versions."""
+    folder: str | None = None
+    """Absolute folder of the files, without links, if the record is in another folder."""
 
     def save(self, path: Path) -> None:
         """Write the record. Raises OSError."""
@@ -114,6 +116,7 @@ def read_record(path: Path) -> SongRecord | None:
             {name: sizes.get(name) for name in files if _is_inside(name)},
             SourceFile(**content["source"]) if content.get("source") else None,
             _making(content.get("making")),
+            content.get("folder"),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
