@@ -79,6 +79,16 @@ def test_deletes_only_the_folder_of_the_prefix(store: ObjectStore, put: Put) -> 
     assert store.delete(f"outputs/{one}/") == 0
 
 
+def test_discards_only_the_named_files(store: ObjectStore, put: Put) -> None:
+    keys = [f"outputs/{new_id()}/{name}.play" for name in ("a-0", "a-1", "b-0")]
+    for key in keys:
+        put(key)
+    store.discard([keys[0], keys[2], keys[2].replace("b-0", "missing")])
+    assert [store.size(key) for key in keys] == [None, 4, None]
+    store.discard(keys[:1])
+    store.discard([])
+
+
 def test_lists_sessions_that_have_files(store: ObjectStore, put: Put) -> None:
     one, other = new_id(), new_id()
     assert set(store.session_ids()) == set()

@@ -166,6 +166,10 @@ class MemoryObjects:
             del self.files[key]
         return len(keys)
 
+    def discard(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.files.pop(key, None)
+
     def session_ids(self) -> Iterable[str]:
         return {key.split("/")[1] for key in self.files}
 

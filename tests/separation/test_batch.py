@@ -103,7 +103,7 @@ def test_files_equal_those_of_single_songs(
 
 
 def test_takes_every_option_of_single_songs() -> None:
-    own = {"song", "out_dir", "subfolder", "folders", "progress", "cancel", "return"}
+    own = {"song", "out_dir", "subfolder", "folders", "progress", "cancel", "listener", "return"}
     options = {
         name: kind for name, kind in Separator.separate_to_files.__annotations__.items() if name not in own
     }

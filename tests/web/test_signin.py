@@ -37,6 +37,7 @@ def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
         "/status",
         "/cancel",
         "/cleanup",
+        "/pieces",
         "/batch",
         "/batch/process",
         "/batch/status",

@@ -114,6 +114,7 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         expires_at=session.expires_at,
         batch_id=session.batch,
         warnings=list(session.warnings),
+        playable_until=None if session.playable is None else session.playable.seconds,
         splits=[_split_answer(split) for split in status.splits],
         zip_url=zip_url,
     )

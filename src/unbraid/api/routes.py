@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from unbraid.api.handlers import about, batches, parts, sessions
+from unbraid.api.handlers import about, batches, parts, pieces, sessions
 from unbraid.jobs.use import Action, UseLimits
 
 Place = Literal["path", "query", "body"]
@@ -94,6 +94,7 @@ ROUTES = (
     Route("POST", "/process", sessions.process, "process", status=202, use=Use("starts")),
     Route("POST", "/status", sessions.status, "status"),
     Route("GET", "/status/{sessionId}", sessions.status_by_path, "status"),
+    Route("POST", "/pieces", pieces.pieces, "status"),
     Route("POST", "/cancel", sessions.cancel, "cancel"),
     Route("POST", "/cleanup", sessions.cleanup, "cleanup"),
     Route("GET", "/history", sessions.history, "history"),

@@ -13,7 +13,7 @@ import errno
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ _MISSING = ("404", "NoSuchKey", "NotFound")
 _NOT_IN_QUOTES = re.compile(
     r'[^ -~]|["\\%]'
 )  # % because some browsers decode it there (RFC 6266, appendix D)
+MOST_KEYS = 1000  # that one call can delete
 _ATTR_CHAR = "!#$&+^`|~"  # RFC 5987, in addition to the characters that `quote` keeps
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,11 @@ class S3Store:
                 self._delete(keys)
             count += len(keys)
         return count
+
+    def discard(self, keys: Sequence[str]) -> None:
+        """Delete these objects. S3 takes missing ones for deleted."""
+        for start in range(0, len(keys), MOST_KEYS):
+            self._delete(list(keys[start : start + MOST_KEYS]))
 
     def _delete(self, keys: list[str]) -> None:
         answer = self._s3.delete_objects(

@@ -17,7 +17,7 @@ from unbraid.jobs.messages import Failure
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.queue_order import queue_order
 from unbraid.jobs.queue_snapshot import LONGEST_QUEUE
-from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.jobs.session import Choices, Output, Playable, Session, State
 from unbraid.jobs.sessions import Sessions
 
 
@@ -76,6 +76,14 @@ class Leases:
                 stage=stage or session.stage,
                 duration_s=session.duration_s if duration_s is None else duration_s,
             )
+
+        return self._change_held(session_id, worker, step) is not None
+
+    def set_playable(self, session_id: str, worker: str, playable: Playable) -> bool:
+        """Record what can be played already. Its pieces must be in the object store."""
+
+        def step(session: Session) -> Session:
+            return replace(session, updated_at=self.sessions.clock(), playable=playable)
 
         return self._change_held(session_id, worker, step) is not None
 
@@ -168,6 +176,7 @@ class Leases:
             attempts=session.attempts + 1,
             progress=0.0,
             stage=None,
+            playable=None,
         )
 
     def _change_held(
@@ -227,6 +236,12 @@ class LeasedJob:
         key = f"outputs/{self.session.id}/{file.name}"
         self.leases.sessions.objects.put(file, key, MEDIA_TYPES[file.suffix[1:]])
         return key
+
+    def set_playable(self, playable: Playable) -> bool:
+        return self.leases.set_playable(self.session.id, self._worker, playable)
+
+    def discard(self, keys: Sequence[str]) -> None:
+        self.leases.sessions.objects.discard(keys)
 
     def delete_outputs(self) -> None:
         self.leases.sessions.objects.delete(f"outputs/{self.session.id}/")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from unbraid.jobs.messages import Failure
-from unbraid.jobs.session import Choices, Output, Session, State
+from unbraid.jobs.session import Choices, Output, Playable, Session, State
 
 
 class Changed(Exception):  # noqa: N818 - the ordinary outcome of a race
@@ -160,6 +160,10 @@ class ObjectStore(Links, Parts, Protocol):
         """Delete all files below a prefix that ends in `/`; return how many there were."""
         ...
 
+    def discard(self, keys: Sequence[str]) -> None:
+        """Delete these files. A file that doesn't exist is no error."""
+        ...
+
     def session_ids(self) -> Iterable[str]:
         """Return the ids of sessions that have files: keys are KIND/ID/NAME."""
         ...
@@ -272,6 +276,14 @@ class Job(Lease, Protocol):
 
     def put(self, file: Path) -> str:
         """Store an output file; return its key. Raises OutputError."""
+        ...
+
+    def set_playable(self, playable: Playable) -> bool:
+        """Record what can be played already, all of it stored. False: the lease is lost."""
+        ...
+
+    def discard(self, keys: Sequence[str]) -> None:
+        """Delete some files that were stored by `put`."""
         ...
 
     def delete_outputs(self) -> None:

@@ -3,7 +3,8 @@
 The waveform is JSON in the format of BBC's audiowaveform, version 2 (its doc/DataFormat.md), with both channels merged.
 The sound is one file of chunks. Each chunk is a complete FLAC file of CHUNK_S, so a page can fetch it by its byte range
 and decode it separately, exact to the sample. The JSON describes the chunks under `play`: `chunk_samples` in each but
-the last, `samples` in total, and `offsets` in bytes; the last offset is the end of the chunks.
+the last, `samples` in total, and `offsets` in bytes; the last offset is the end of the chunks. `gain` is the factor
+that all stems of the song were multiplied by, so that none clips.
 
 A finer waveform follows the chunks, for a page that shows a few seconds of the song: minimum and maximum in turn, one
 signed byte each. The JSON describes it under `fine`: `samples_per_pixel`, `offset` in bytes, and `length` in pairs.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,8 +30,8 @@ from unbraid.audio.blocks import equal_blocks, resampled
 from unbraid.audio.decode import Decoder
 from unbraid.audio.output_file import OutputFile
 from unbraid.audio.samples import to_integers
+from unbraid.jobs.playable import CHUNK_S
 
-CHUNK_S = 5  # a seek downloads one chunk: at most 0.9 MB
 MOST_PAIRS = 4000  # more columns than any screen has
 FINEST = 64  # samples per pair at first
 FINE = 256  # samples per pair of the finer waveform: 172 columns for a second at 44.1 kHz, in 0.34 kB
@@ -44,39 +46,74 @@ def make(
     peaks: Path,
     report: Callable[[float], object] | None = None,
     beats: Iterable[float] = (),
+    gain: float = 1.0,
 ) -> None:
     """Read the file `stem` once and write `play` and `peaks`, both atomically. Raises InputError, OutputError.
 
     `report` receives the seconds done, several times a second; it may raise to stop the work. `beats` are the times of
-    the song's beats in seconds.
+    the song's beats in seconds. `gain` is the factor that the stem was multiplied by.
     """
     with Decoder(stem) as decoder:
         rate = min(max(decoder.sample_rate, RATES[0]), RATES[1])
         blocks = resampled(decoder, decoder.sample_rate, rate, decoder.channels)
-        waveform, fine = Waveform(), Pairs(FINE)
-        fine_levels: list[bytes] = []
-        chunk, samples, offsets = CHUNK_S * rate, 0, [0]
-        part = OutputFile(play)
-        with part.discard_on_error():
-            for piece in equal_blocks(blocks, chunk):
-                waveform.add(piece)
-                fine_levels.append(_bytes(fine.add(piece)))
-                samples += piece.shape[1]
-                offsets.append(offsets[-1] + part.file.write(_flac(piece, rate)))
+        preview = Preview(play, peaks, rate)
+        with preview.discard_on_error():
+            for piece in equal_blocks(blocks, CHUNK_S * rate):
+                preview.add(piece)
                 if report is not None:
-                    report(samples / rate)
-            fine_levels.append(_bytes(fine.last()))
-            fine_size = part.file.write(b"".join(fine_levels))
-        part.commit()
-    described = waveform.to_json(rate)
-    described["play"] = {"chunk_samples": chunk, "samples": samples, "offsets": offsets}
-    described["fine"] = {"samples_per_pixel": FINE, "offset": offsets[-1], "length": fine_size // 2}
-    if times := [round(float(beat), 3) for beat in beats]:
-        described["beats"] = times
-    text = OutputFile(peaks)
-    with text.discard_on_error():
-        text.file.write(json.dumps(described, separators=(",", ":")).encode())
-    text.commit()
+                    report(preview.samples / rate)
+            preview.finish(beats, gain)
+
+
+class Preview:
+    """The two files of one stem, made chunk by chunk at `rate` Hz; see `make`. Raises OutputError."""
+
+    def __init__(self, play: Path, peaks: Path, rate: int) -> None:
+        self.samples = 0
+        self._rate, self._peaks = rate, peaks
+        self._waveform, self._fine = Waveform(), Pairs(FINE)
+        self._fine_levels: list[bytes] = []
+        self._offsets = [0]
+        self._part = OutputFile(play)
+
+    def add(self, chunk: Floats) -> bytes:
+        """Append the next chunk, (channels, n): CHUNK_S long, unless it is the last. Return it as a FLAC file."""
+        flac = _flac(chunk, self._rate)
+        self._waveform.add(chunk)
+        self._fine_levels.append(_bytes(self._fine.add(chunk)))
+        self.samples += chunk.shape[1]
+        self._offsets.append(self._offsets[-1] + self._part.file.write(flac))
+        return flac
+
+    def finish(self, beats: Iterable[float] = (), gain: float = 1.0) -> None:
+        """Write the rest; both files appear."""
+        self._fine_levels.append(_bytes(self._fine.last()))
+        with self.discard_on_error():
+            fine_size = self._part.file.write(b"".join(self._fine_levels))
+        self._part.commit()
+        described = self._waveform.to_json(self._rate)
+        described["play"] = {
+            "chunk_samples": CHUNK_S * self._rate,
+            "samples": self.samples,
+            "offsets": self._offsets,
+            "gain": gain,
+        }
+        fine = {"samples_per_pixel": FINE, "offset": self._offsets[-1], "length": fine_size // 2}
+        described["fine"] = fine
+        if times := [round(float(beat), 3) for beat in beats]:
+            described["beats"] = times
+        text = OutputFile(self._peaks)
+        with text.discard_on_error():
+            text.file.write(json.dumps(described, separators=(",", ":")).encode())
+        text.commit()
+
+    def discard(self) -> None:
+        """Remove the unfinished file."""
+        self._part.discard()
+
+    def discard_on_error(self) -> AbstractContextManager[None]:
+        """Return a context that removes the unfinished file on any error inside."""
+        return self._part.discard_on_error()
 
 
 class Waveform:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.audio import video
+from unbraid.audio.formats import song_format
 from unbraid.errors import Cancelled, InputError
 from unbraid.files.workfolder import clear_abandoned
 from unbraid.jobs import messages, preview
@@ -19,6 +20,7 @@ from unbraid.jobs.choices import choices_of_quality
 from unbraid.jobs.disk import hide_folders, work_folder
 from unbraid.jobs.estimates import DOWNLOADING
 from unbraid.jobs.heartbeat import Heartbeat
+from unbraid.jobs.pieces import Publisher
 from unbraid.jobs.ports import Job
 from unbraid.jobs.separators import Separators
 from unbraid.jobs.session import Output
@@ -57,7 +59,9 @@ def run_job(job: Job, separators: Separators, scratch: Path, stop: threading.Eve
             if not _retry(lambda: job.fail(failure)):
                 _retry(job.delete_abandoned_outputs)
         else:
-            if not _retry(attempt.complete):
+            if _retry(attempt.complete):
+                attempt.discard_pieces()
+            else:
                 _retry(job.delete_abandoned_outputs)
 
 
@@ -79,14 +83,19 @@ class _Attempt:
     warnings: tuple[str, ...] = ()
     bpm: float | None = None
     musical_key: str | None = None
+    pieces: Sequence[str] = ()
+    """Keys of the pieces that were played while the song was separated."""
 
     def run(self, heartbeat: Heartbeat, scratch: Path) -> None:
         """Separate the song and store the output files. Raises UnbraidError, and other exceptions for bugs."""
         _delete_outputs(self.job)  # of an earlier attempt whose worker was killed
         with _song(self.job) as song, work_folder(scratch) as work:
-            result = self._separate(song, work, heartbeat)
+            with Publisher(self.job, work) as publisher:
+                result = self._separate(song, work, heartbeat, publisher)
+                with hide_folders():
+                    previews = self._previews(result, publisher, work, heartbeat)
+            self.pieces = publisher.keys
             with hide_folders():
-                previews = self._make_previews(result, work, heartbeat) if self.job.previews else {}
                 video_file = self._make_video(song, result, work, heartbeat)
 
             def put(file: Path) -> str:
@@ -108,7 +117,14 @@ class _Attempt:
             self.outputs, self.duration_s, self.model_used, self.warnings, self.bpm, self.musical_key
         )
 
-    def _separate(self, song: Path, work: Path, heartbeat: Heartbeat) -> Result:
+    def discard_pieces(self) -> None:
+        """Delete the pieces of a completed song: its stems have files to play now."""
+        try:
+            self.job.discard(self.pieces)
+        except Exception:
+            log.warning("pieces can't be deleted; they are when the session expires", exc_info=True)
+
+    def _separate(self, song: Path, work: Path, heartbeat: Heartbeat, publisher: Publisher) -> Result:
         def downloading(done: int, total: int) -> None:
             heartbeat.report(done / total if total else 0.0, DOWNLOADING)
 
@@ -140,11 +156,23 @@ class _Attempt:
                 clip_mode="rescale",  # the page plays stems in 16 bit, which clips
                 progress=separating,
                 cancel=heartbeat,
+                listener=publisher if self.job.previews else None,
             )
         named = (warning.message_about(self.job.song_name) for warning in result.warnings)
         lowered = [messages.lowered(result.lowered_db)] if result.lowered_db >= NOTICEABLE_DB else []
         self.warnings = (*loaded.notices, *named, *lowered)
         return result
+
+    def _previews(
+        self, result: Result, publisher: Publisher, work: Path, heartbeat: Heartbeat
+    ) -> dict[str, tuple[Path, Path]]:
+        """Return the two files of each stem that the web page plays and draws."""
+        if not self.job.previews:
+            return {}
+        lossless = song_format(self.job.choices.format, None).bitrates is None
+        if lossless and result.gain == 1 and (made := publisher.finish_previews(result.beats)):
+            return made  # they have the samples of the files
+        return self._make_previews(result, work, heartbeat)
 
     def _make_previews(
         self, result: Result, work: Path, heartbeat: Heartbeat
@@ -160,7 +188,7 @@ class _Attempt:
                 share = min(1.0, sum(done.values()) / total)
                 heartbeat.report(SEPARATE_SHARE + (1 - SEPARATE_SHARE) * share, "writing")
 
-            preview.make(result.files[stem], *files[stem], report, result.beats)
+            preview.make(result.files[stem], *files[stem], report, result.beats, result.gain)
 
         with ThreadPoolExecutor(self.separators.threads, thread_name_prefix="preview") as pool:
             list(pool.map(make, files))  # waits for all, and raises their exceptions here

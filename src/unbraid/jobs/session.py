@@ -82,6 +82,26 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Playable:
+    """What can be played of a song that is still being separated: pieces of all its stems; see `jobs.pieces`."""
+
+    attempt: str
+    """Random name of the attempt that makes the pieces. Those of another attempt have other keys."""
+    stems: tuple[str, ...]
+    sample_rate: int
+    """Of the pieces, Hz."""
+    samples: int
+    """Length of the stems."""
+    ready: int = 0
+    """Number of samples from the start that are stored."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the start that can be played."""
+        return self.ready / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """The record of a session. Times are seconds since 1970 (UTC). Immutable: changes make a new record."""
 
@@ -124,6 +144,8 @@ class Session:
     progress: float = 0.0
     stage: str | None = None
     """`downloading`, `analysing`, `separating` or `writing`, in this order; None before a worker has begun."""
+    playable: Playable | None = None
+    """What can be played while the song is separated; None: nothing (yet), or the session has ended."""
     worker: str | None = None
     """Worker that holds the lease."""
     lease_until: float | None = None

@@ -105,6 +105,7 @@ class Sessions:
             finished_at=now,
             expires_at=now + self.limits.results_s,
             stage=None,
+            playable=None,
             worker=None,
             lease_until=None,
             **changes,
@@ -126,6 +127,7 @@ class Sessions:
             attempts=attempts,
             progress=0.0,
             stage=None,
+            playable=None,
         )
 
     def retried(self, session: Session) -> Session:

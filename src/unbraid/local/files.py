@@ -12,7 +12,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unbraid.errors import OutputError
@@ -148,6 +148,11 @@ class FolderStore:
             count = sum(not path.name.startswith(PART) for path in deleted.iterdir())
         shutil.rmtree(deleted, ignore_errors=True)
         return count
+
+    def discard(self, keys: Sequence[str]) -> None:
+        """Delete these files; missing ones are no error."""
+        for key in keys:
+            self.path(key).unlink(missing_ok=True)
 
     def session_ids(self) -> Iterator[str]:
         """Return the ids of all sessions with files in the store."""

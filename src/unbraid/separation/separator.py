@@ -51,6 +51,7 @@ from unbraid.separation.stem_files import check_stem_file_options
 from unbraid.separation.stems import Stems, choose_parts, choose_stem_file, choose_stems
 from unbraid.separation.work_clock import WorkClock
 from unbraid.separation.write_song import skipped, write_song
+from unbraid.separation.writers import StemListener
 
 
 class Separator:
@@ -270,6 +271,7 @@ class Separator:
         cancel: CancelToken | None = None,
         existing: Existing = REPLACE,
         folders: OutputFolders | None = None,
+        listener: StemListener | None = None,
     ) -> Result:
         """Separate a song and write `out_dir/NAME/STEM.FORMAT`. Memory does not grow with the song's length.
 
@@ -312,6 +314,8 @@ class Separator:
                 `skip`: return them as a Result with `skipped`, if the same model and options made them; otherwise
                 replace them. `rename`: keep them, and use the next free `NAME (2)`.
             folders: the folders of songs that are separated together; see `separate_files`.
+            listener: receives the stems as they become final, before the gain of `rescale`: the same samples as
+                `stream` yields. Nothing of a stem file, of `parts_of` or of second models.
 
         Raises InputError, OutputError, SettingError, Cancelled.
         """
@@ -346,9 +350,8 @@ class Separator:
             destination.files = (*plan.files, video_file)
         is_alone = len(request.choice.sources) == 1
         reporters = split_reporters(self.model, request.passes, is_alone, progress, cancel)
-        return write_song(
-            self._pipeline, FileSong(song, request.audio_stream), request, destination, list(reporters)
-        )
+        source = FileSong(song, request.audio_stream)
+        return write_song(self._pipeline, source, request, destination, list(reporters), listener)
 
     def recipe(
         self,

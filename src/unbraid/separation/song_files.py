@@ -23,7 +23,16 @@ from unbraid.separation.progress import Reporter
 from unbraid.separation.song import STEREO, FileSong, analyse
 from unbraid.separation.song_range import cut_task
 from unbraid.separation.stems import CLIP_MODES, StemChoice
-from unbraid.separation.writers import Analysed, DirectWriter, LeftOver, OpenStem, RescalingWriter
+from unbraid.separation.writers import (
+    Analysed,
+    DirectWriter,
+    Heard,
+    LeftOver,
+    OpenStem,
+    RescalingWriter,
+    StemListener,
+    StemWriter,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +123,13 @@ def write_stems(
     tags: Tags | None = None,
     copies: Mapping[str, Path] | None = None,
     part: TimeRange | None = None,
+    listener: StemListener | None = None,
 ) -> WrittenStems:
     """Separate `song` and write `PREFIX + STEM.FORMAT` into `folder.stems`. Memory doesn't grow with the song's length.
 
     `tags` replace those of the song. `copies` are further files for some stems: float WAVs with the samples that the
-    stem's encoder receives. `part`: only this part of it. Raises InputError, OutputError, SettingError, Cancelled.
+    stem's encoder receives. `part`: only this part of it. `listener` receives the stems of a song, but no parts of a
+    stem. Raises InputError, OutputError, SettingError, Cancelled.
     """
     depth = options.depth_for(song.info.depth)
     clip_mode = options.clip_mode_for(song.info.depth)
@@ -162,7 +173,11 @@ def write_stems(
             pipeline.separate(task, left_over if choice.left_over else writer)
         else:
             analyser = MusicAnalyser(choice.names, task.sample_rate)
-            pipeline.separate(task, Analysed(writer, analyser))
+            heard: StemWriter = writer
+            if listener is not None:
+                listener.begin(choice.names, task.sample_rate, task.channels, task.samples)
+                heard = Heard(writer, listener)
+            pipeline.separate(task, Analysed(heard, analyser))
             music = analyser.finish()
             for one in encoders.values():
                 one.add_tags(music.texts)

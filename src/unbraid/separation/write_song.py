@@ -19,6 +19,7 @@ from unbraid.separation.song import FileSong
 from unbraid.separation.song_files import write_stems
 from unbraid.separation.song_record import Making
 from unbraid.separation.stem_files import write_stem_file
+from unbraid.separation.writers import StemListener
 
 
 def write_song(
@@ -27,6 +28,7 @@ def write_song(
     request: FileRequest,
     destination: SongFolder,
     reporters: Sequence[Reporter],
+    listener: StemListener | None = None,
 ) -> Result:
     """Separate `song`, then the stems that `request` separates further. `reporters`: one for each pass over the song.
 
@@ -54,6 +56,7 @@ def write_song(
                 prefix=prefix,
                 copies=copies,
                 part=request.part,
+                listener=listener,
             )
         files, warnings = dict(first.files), list(first.warnings)
         if request.video:

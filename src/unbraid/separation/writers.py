@@ -58,6 +58,22 @@ class StemWriter(Protocol):
         ...
 
 
+class StemListener(Protocol):
+    """Receiver of a song's stems while it is separated, before the gain that keeps them from clipping."""
+
+    def begin(self, names: Sequence[str], sample_rate: int, channels: int, samples: int) -> None:
+        """Announce the stems: their names, rate in Hz, channels, and length in samples."""
+        ...
+
+    def write(self, stems: Floats) -> None:
+        """Receive the next samples, float32 (stems, channels, n), which are final. They must not be changed."""
+        ...
+
+    def finish(self) -> None:
+        """Learn that all samples were received, and that the gain isn't known yet."""
+        ...
+
+
 @dataclass
 class ArrayWriter:
     """Writer into an array in memory: `stems` is (stems, channels, samples)."""
@@ -199,5 +215,25 @@ class LeftOver:
 
     def finish(self, progress: Callable[[int], None]) -> None:
         """See `StemWriter.finish`."""
+        self._writer.finish(progress)
+        self.gain = self._writer.gain
+
+
+class Heard:
+    """A writer that passes stems on to `writer`, and to a listener."""
+
+    def __init__(self, writer: StemWriter, listener: StemListener) -> None:
+        self._writer = writer
+        self._listener = listener
+        self.gain = 1.0
+
+    def write(self, stems: Floats) -> None:
+        """See `StemWriter.write`."""
+        self._listener.write(stems)
+        self._writer.write(stems)
+
+    def finish(self, progress: Callable[[int], None]) -> None:
+        """See `StemWriter.finish`."""
+        self._listener.finish()
         self._writer.finish(progress)
         self.gain = self._writer.gain

@@ -15,7 +15,7 @@ from tests.aws.functions.events import http
 from tests.jobs.memory import SONG, Workspace
 
 from unbraid.api.routes import ROUTES
-from unbraid.jobs.session import Choices
+from unbraid.jobs.session import Choices, Playable
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
 from unbraid.local.settings import Settings
@@ -111,6 +111,27 @@ def test_upload_process_status_cleanup(both: BothApis) -> None:
     assert both.call_same("GET /history", query="limit=5", **BROWSER)[1]["sessions"] != []
     both.call_same("POST /cancel", body)
     assert both.call_both("POST /cleanup", body) == (200, {"deleted": 2}, 200, {"deleted": 0})
+
+
+def test_pieces_of_a_song_that_is_being_separated(both: BothApis) -> None:
+    session_id, key = both.uploaded_song()
+    body = {"session_id": session_id}
+    both.call_same("POST /process", {"sessionId": session_id, "s3Key": key})
+    assert both.call_same("POST /pieces", body)[1]["pieces"] == []
+    both.workspace.leases.begin(session_id, "w")
+    playable = Playable("a1b2c3d4", ("vocals", "no_vocals"), 8000, 8000 * 60, 8000 * 27)
+    both.workspace.leases.set_playable(session_id, "w", playable)
+    assert both.call_same("POST /status", body)[1]["playable_until"] == 27.0
+    status, answer = both.call_same("POST /pieces", body | {"first": 1})
+    assert (status, answer["chunk_samples"], answer["samples"]) == (200, 40_000, 480_000)
+    places = [(piece["number"], piece["first_chunk"], piece["chunks"]) for piece in answer["pieces"]]
+    assert places == [(1, 1, 2), (2, 3, 2), (3, 5, 1)]
+    assert f"/outputs/{session_id}/a1b2c3d4-1.play?" in answer["pieces"][0]["url"]
+    assert both.call_same("POST /pieces", body | {"first": -1})[0] == 422
+    both.workspace.leases.complete(session_id, "w", Workspace().outputs(session_id), 60.0, "lite")
+    assert both.call_same("POST /status", body)[1]["playable_until"] is None
+    assert both.call_same("POST /pieces", body)[1]["pieces"] == []
+    assert both.call_same("POST /pieces", {"session_id": UNKNOWN})[0] == 404
 
 
 def test_uploads_in_parts(both: BothApis) -> None:

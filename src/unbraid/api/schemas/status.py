@@ -99,6 +99,7 @@ class StatusAnswer(BaseModel):
         expires_at=1767826800.0,
         batch_id=None,
         warnings=[],
+        playable_until=75.0,
         zip_url=None,
     )
     session_id: str
@@ -139,6 +140,11 @@ class StatusAnswer(BaseModel):
     batch_id: str | None
     warnings: list[str]
     splits: list[SplitAnswer] = Field([], description="Stems that are separated further")
+    playable_until: float | None = Field(
+        None,
+        description="Seconds of the stems that `POST /pieces` has already; null: nothing, or the song isn't being "
+        "separated",
+    )
     zip_url: str | None = Field(description="Link to one zip archive of all files; null: no archive")
 
 

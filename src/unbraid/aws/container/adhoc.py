@@ -24,7 +24,7 @@ from unbraid.aws.container.requests import Invocation
 from unbraid.errors import InputError, OutputError
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import NOT_STORED, Failure
-from unbraid.jobs.session import Choices, Output
+from unbraid.jobs.session import Choices, Output, Playable
 
 REMEMBERED = 1000  # remembered results; the oldest are forgotten first
 
@@ -82,6 +82,14 @@ class AdhocJob:
             raise OutputError(NOT_STORED) from error
         self._stored.append(key)
         return key
+
+    def set_playable(self, playable: Playable) -> bool:
+        return True  # it has no previews, so nothing is played
+
+    def discard(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.s3.delete_object(Bucket=self.invocation.output.bucket, Key=key)
+            self._stored.remove(key)
 
     def delete_outputs(self) -> None:
         """Delete the files that this process stored. Other files there belong to the caller."""

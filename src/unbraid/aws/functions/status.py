@@ -1,4 +1,4 @@
-"""Lambda function `status`: POST /status, GET /status/{sessionId} and POST /batch/status."""
+"""Lambda function `status`: POST /status, GET /status/{sessionId}, POST /batch/status and POST /pieces."""
 
 from unbraid.aws.http import handler_of
 
