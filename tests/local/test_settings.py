@@ -101,6 +101,8 @@ def test_relative_folders_start_at_the_current_folder(tmp_path: Path) -> None:
         ("PORT", "http"),
         ("PORT", "65536"),
         ("WORKERS", "-1"),
+        ("NICE", "-1"),
+        ("NICE", "20"),
         ("LINK_S", "0"),
         ("MAX_BYTES", "2GB"),
         ("PUBLIC_URL", "music.example.org"),

@@ -125,20 +125,28 @@ def test_a_worker_without_its_parent_requeues_its_job_and_exits(workspace: Works
     workspace.wait_until_only("song.wav")
 
 
-@pytest.mark.parametrize("own_session", [True, False])
+@pytest.mark.parametrize(
+    ("own_session", "nice", "expected"), [(True, "", 5), (False, "", 5), (True, "11", 11), (True, "0", 0)]
+)
 def test_a_worker_lowers_only_its_own_priority(
-    workspace: Workspace, started: list[subprocess.Popen[bytes]], own_session: bool
+    workspace: Workspace,
+    started: list[subprocess.Popen[bytes]],
+    own_session: bool,
+    nice: str,
+    expected: int,
 ) -> None:
     share = Path("/proc/self/autogroup")  # of the processor, for all processes of a session
     if not share.exists():
         pytest.skip("this system doesn't share the processor between sessions")
     before = share.read_text()
-    env = {**os.environ, **workspace.environment()}
+    env = {**os.environ, **workspace.environment(), "UNBRAID_NICE": nice}
     worker = subprocess.Popen(workspace.command(), env=env, start_new_session=own_session)
     started.append(worker)
     wait(lambda: Path(f"/proc/{worker.pid}/oom_score_adj").read_text() == "500\n" or None)  # the last step
-    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == 15
-    assert Path(f"/proc/{worker.pid}/autogroup").read_text().endswith("nice 15\n") == own_session
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(own + expected, 19)
+    if own_session:
+        assert Path(f"/proc/{worker.pid}/autogroup").read_text().endswith(f"nice {expected}\n")
     assert share.read_text() == before
 
 

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     part_bytes: int = Field(8 * 1024**2, ge=1)
     max_song_s: Seconds = 4 * 3600
     keep_free_bytes: int = Field(512 * 1024**2, ge=0)
+    nice: int = Field(5, ge=0, le=19)
     max_batch: int = Field(100, ge=1)
     per_owner_active: int | None = Field(None, ge=1)
     rate: float = Field(20.0, gt=0)

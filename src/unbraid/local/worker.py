@@ -28,7 +28,6 @@ POLL_S = 0.25  # between two checks of the queue, and of the parent process
 GRACE_S = 5.0  # for the segment in progress when the process has to exit
 IDLE_S = 300.0  # an idle worker unloads its model after this time
 SCRATCH = "scratch"  # in the data folder, on the disk of the stems
-NICE = 15  # the server has priority
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.parent is None:  # otherwise the server has said it
         for warning in settings.warnings:
             sys.stderr.write(f"unbraid: {warning}\n")
-    _lower_priority()
+    _lower_priority(settings.nice)
     # The working thread can be busy for seconds. This thread handles signals, and notices when the parent dies.
     thread = threading.Thread(
         target=work, args=(leases, settings.data / SCRATCH, options.workers, stop), name="work", daemon=True
@@ -98,15 +97,15 @@ def work(leases: Leases, scratch: Path, workers: int, stop: threading.Event) -> 
         stop.wait(POLL_S)
 
 
-def _lower_priority() -> None:
-    """Give the server priority for processor time, and let Linux kill the worker first when memory runs out."""
+def _lower_priority(nice: int) -> None:
+    """Lower the priority for processor time by `nice`, and let Linux kill the worker first when memory runs out."""
     with suppress(OSError):
-        os.nice(NICE)
+        os.nice(nice)
     # Linux shares the cores between process sessions first, and nice acts only within one. The supervisor gives each
     # worker a session. In the session of a terminal or a test run, this would slow down everything else in it.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
+            Path("/proc/self/autogroup").write_text(str(nice), encoding="ascii")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
