@@ -41,10 +41,18 @@ class AwsAccount:
     """All resources of `template`, with their logs in `folder`.
 
     `page_origin`: origin that the page is served from. `issuer`: URL of the sign-in service, if the template has a user
-    pool. `api_url` is the URL of the HTTP API.
+    pool. `environment`: more variables of all functions and containers. `api_url` is the URL of the HTTP API.
     """
 
-    def __init__(self, template: Template, folder: Path, page_origin: str, issuer: str | None = None) -> None:
+    def __init__(
+        self,
+        template: Template,
+        folder: Path,
+        page_origin: str,
+        issuer: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._overrides = {**OVERRIDES, **(environment or {})}
         self.template, self.folder, self.page_origin = template, folder, page_origin
         self._exit_stack = ExitStack()
         self._moto = self._exit_stack.enter_context(run_moto(folder / "moto.log"))
@@ -188,7 +196,7 @@ class AwsAccount:
             "AWS_EC2_METADATA_DISABLED": "true",
             "UNBRAID_CACHE": os.environ["UNBRAID_CACHE"],
             "UNBRAID_OFFLINE": "1",
-            **OVERRIDES,
+            **self._overrides,
         }
 
     def _endpoint(self) -> AsyncEndpoint | None:

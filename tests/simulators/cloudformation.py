@@ -62,6 +62,7 @@ class Template:
         self._resources: dict[str, Any] = template["Resources"]
         self._conditions: dict[str, Any] = template.get("Conditions", {})
         self._mappings: dict[str, Any] = template.get("Mappings", {})
+        self._outputs: dict[str, Any] = template.get("Outputs", {})
         defaults = {
             name: properties.get("Default", "") for name, properties in template.get("Parameters", {}).items()
         }
@@ -81,6 +82,10 @@ class Template:
             for logical, resource in self._resources.items()
             if resource["Type"] in kinds and self._holds(resource.get("Condition"))
         ]
+
+    def output(self, name: str) -> Any:
+        """Resolved value of an output of the stack."""
+        return self.resolved(self._outputs[name]["Value"])
 
     def properties(self, logical: str) -> dict[str, Any]:
         """Resolved properties of one resource."""

@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +32,15 @@ class Receiver:
 @pytest.fixture
 def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """Start a receiver whose certificate is trusted in this test."""
+    with running_receiver(write_certificate(tmp_path / "receiver.pem")) as (receiver, trust):
+        for name, value in trust.items():
+            monkeypatch.setenv(name, value)
+        yield receiver
+
+
+@contextmanager
+def running_receiver(certificate: Path) -> Iterator[tuple[Receiver, dict[str, str]]]:
+    """Start a receiver. Also yields the environment in which its certificate is trusted."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,8 +61,6 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
         def log_message(self, *_: object) -> None:
             pass
 
-    certificate = write_certificate(tmp_path / "receiver.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -62,7 +69,7 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield receiver
+        yield receiver, {"SSL_CERT_FILE": str(certificate)}
     finally:
         server.shutdown()
         server.server_close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ def aws_account(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
 
 
 @contextmanager
-def deployed(template: Template, folder: Path, issuer: str | None = None) -> Iterator[AwsAccount]:
+def deployed(
+    template: Template, folder: Path, issuer: str | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[AwsAccount]:
     """Deploy the application of a template. Fails at the end if any role was denied an action."""
     page_origin = f"http://localhost:{free_port()}"  # not 127.0.0.1, which is the origin of the APIs
     template.addresses[PAGE] = page_origin
-    with AwsAccount(template, folder, page_origin, issuer) as aws_account:
+    with AwsAccount(template, folder, page_origin, issuer, environment) as aws_account:
         yield aws_account
     assert aws_account.gateway.denied == []
 

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.certificates import write_certificate
 from tests.e2e.aws.client import Client
 from tests.e2e.aws.conftest import BUILT, PAGE, deployed
+from tests.e2e.aws.waiting import wait_until
 from tests.simulators.aws_account import AwsAccount
 from tests.simulators.cloudformation import Template
 from tests.web.issuer import CLIENT, Issuer, running
+from tests.webhooks.conftest import Receiver, running_receiver
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from unbraid.aws.rollout import PROVE
+from unbraid.webhooks.message import signature
 
 SENDER, ANNA = "songs@example.org", "anna@example.org"
 
@@ -33,13 +37,25 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Receiver, dict[str, str]]]:
+    """A program of the user that receives webhooks, and the environment in which its certificate is trusted."""
+    with running_receiver(write_certificate(tmp_path_factory.mktemp("receiver") / "receiver.pem")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def aws_account(
-    synth: Callable[..., Any], issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
+    synth: Callable[..., Any],
+    issuer: Issuer,
+    receiver: tuple[Receiver, dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AwsAccount]:
-    template = Template(synth(site=PAGE, compute="cpu", sign_in=True, sender=SENDER), BUILT)
+    template = Template(synth(site=PAGE, compute="cpu", sign_in=True, sender=SENDER, webhooks=True), BUILT)
     (client,) = template.ids("AWS::Cognito::UserPoolClient")
     template.names[client] = CLIENT
-    with deployed(template, tmp_path_factory.mktemp("signed-in"), issuer.address) as aws_account:
+    environment = {**receiver[1], "UNBRAID_WEBHOOK_PRIVATE": "1"}  # the receiver is on this machine
+    folder = tmp_path_factory.mktemp("signed-in")
+    with deployed(template, folder, issuer.address, environment) as aws_account:
         yield aws_account
 
 
@@ -101,6 +117,23 @@ def test_session_belongs_to_its_owner_who_gets_an_email_at_its_end(
     message = email.message_from_bytes(base64.b64decode(sent["Content"]["Raw"]["Data"]))
     assert message["From"] == SENDER
     assert session_id not in str(message["Subject"])
+
+
+def test_a_webhook_is_signed_and_repeated_after_a_failure(
+    aws_account: AwsAccount, issuer: Issuer, receiver: tuple[Receiver, dict[str, str]], song: Path
+) -> None:
+    anna, requests = signed_in(aws_account, issuer, "anna"), receiver[0]
+    requests.answers = [503]
+    session_id = anna.start(song.read_bytes(), notify=requests.url)
+    anna.wait(session_id, "COMPLETED")
+    wait_until(lambda: len(requests.arrived) == 2)
+    secret = aws_account.template.output("WebhookSecret")
+    for path, headers, body in requests.arrived:
+        assert path == "/done?key=1"
+        assert (json.loads(body)["session_id"], json.loads(body)["status"]) == (session_id, "COMPLETED")
+        time_s = int(headers["unbraid-signature"].partition(",")[0].removeprefix("t="))
+        assert headers["unbraid-signature"] == signature(secret, body, time_s)
+    assert len({headers["unbraid-delivery"] for _, headers, _ in requests.arrived}) == 1
 
 
 def test_the_deployed_version_proves_that_it_separates(aws_account: AwsAccount) -> None:
