@@ -3,10 +3,11 @@ import { StrictMode } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { Client } from './api/client'
 import { sleep } from './api/http'
-import { errorMessage } from './api/problem'
+import { errorMessage, Problem } from './api/problem'
 import { Reachability } from './api/reachability'
 import type { ServerConfig } from './api/types'
 import { apiBase, browserToken } from './config'
+import { passwordForm, passwordSignIn } from './password'
 import { openSignIn, type SignIn } from './signin'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
@@ -34,6 +35,7 @@ async function start(root: Root): Promise<void> {
       return
     }
   }
+  if (config.password === true) signIn = passwordSignIn(client.connection.base)
   reachability.probe = () => client.config()
   const list = new SongList(client, signIn?.subject ?? null)
   root.render(
@@ -49,6 +51,7 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
     try {
       return await client.config()
     } catch (error) {
+      if (error instanceof Problem && error.status === 401) location.assign(passwordForm(client.connection.base))
       root.render(<Welcome message={errorMessage(error)} />)
       await sleep(RETRY_MS)
     }

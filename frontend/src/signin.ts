@@ -3,7 +3,7 @@ import type { User, UserManager } from 'oidc-client-ts'
 import type { ServerConfig } from './api/types'
 
 export interface SignIn {
-  /** Shown beside "Sign out"; null before sign-in. */
+  /** Shown beside "Sign out"; empty: nothing is. Null before sign-in. */
   name: string | null
   /** The user's id at the provider; null before sign-in. */
   subject: string | null

@@ -99,6 +99,7 @@ def test_config_has_limits_and_features(open_app: OpenApp) -> None:
         "formats": ["wav", "flac", "mp3", "m4a", "opus", "stem"],
         "mail": True,
         "mixes": True,
+        "password": False,
         "events": None,
         "wakes": False,
         "version": __version__,

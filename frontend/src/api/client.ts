@@ -15,6 +15,7 @@ export class Client {
   async config(): Promise<ServerConfig> {
     const config = await call<ServerConfig>(this.connection, 'GET', 'config')
     this.socketUrl = config.events
+    this.connection.hasPassword = config.password === true
     return config
   }
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { call, type Connection, retryAfter } from './http'
-import { Unreachable } from './problem'
+import { SignedOut, Unreachable } from './problem'
 import { Reachability } from './reachability'
 
 let server: Server
@@ -53,6 +53,18 @@ test('a busy server that names the time to wait stays reachable', async () => {
   expect(await call(connection, 'POST', 'process', {})).toEqual({ well: true })
   expect(requests).toHaveLength(2)
   expect(connection.reachability.snapshot()).toBe(true)
+})
+
+test('with a shared password, 401 waits for the sign-in as for a lost connection', async () => {
+  const refusal = { status: 401, body: '{"detail": "Please sign in."}' }
+  answers = [refusal, refusal]
+  await expect(call(connection, 'GET', 'models')).rejects.toThrow('Please sign in.')
+  expect(connection.reachability.snapshot()).toBe(true)
+  connection.hasPassword = true
+  await expect(call(connection, 'GET', 'models')).rejects.toThrow(SignedOut)
+  expect([connection.reachability.snapshot(), connection.reachability.isSignedOut()]).toEqual([false, true])
+  await call(connection, 'GET', 'models')
+  expect([connection.reachability.snapshot(), connection.reachability.isSignedOut()]).toEqual([true, false])
 })
 
 test('without Retry-After the wait doubles up to a limit', () => {

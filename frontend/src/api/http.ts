@@ -1,5 +1,5 @@
 /** One JSON request to the API: headers, retries when the server is busy, errors as sentences. */
-import { Problem, problemFrom, Unreachable } from './problem'
+import { Problem, problemFrom, SignedOut, Unreachable } from './problem'
 import type { Reachability } from './reachability'
 
 export interface Connection {
@@ -11,6 +11,8 @@ export interface Connection {
   token: () => Promise<string | null>
   /** Updated after every request. */
   reachability: Reachability
+  /** Whether all users share one password. Then 401 means that this browser is signed out. */
+  hasPassword?: boolean
 }
 
 const MAX_RETRIES = 4 // after status 429, or 503 with the time to wait
@@ -49,12 +51,14 @@ async function send(connection: Connection, url: URL, init: RequestInit): Promis
     const response = await fetch(url, init)
     // A proxy answers with these while the server behind it restarts. With the time to wait, the server itself answers.
     const away = [502, 503, 504].includes(response.status) && !response.headers.has('Retry-After')
-    connection.reachability.set(!away)
-    return response
+    const signedOut = response.status === 401 && connection.hasPassword === true
+    connection.reachability.set(!away && !signedOut, signedOut)
+    if (!signedOut) return response
   } catch {
     connection.reachability.set(false)
     throw new Unreachable()
   }
+  throw new SignedOut()
 }
 
 /**

@@ -18,8 +18,15 @@ export class Problem extends Error {
 
 /** The server did not answer. */
 export class Unreachable extends Error {
+  constructor(message = 'The server can’t be reached. Check your connection. This page reconnects automatically.') {
+    super(message)
+  }
+}
+
+/** The server answers again when the user has signed in, as with a lost connection. */
+export class SignedOut extends Unreachable {
   constructor() {
-    super('The server can’t be reached. Check your connection. This page reconnects automatically.')
+    super('You are signed out. Sign in first.')
   }
 }
 

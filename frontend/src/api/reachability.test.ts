@@ -21,6 +21,19 @@ test('an unreachable server is probed until it answers, and no longer', async ()
   expect([back, probes]).toEqual([true, 3])
 })
 
+test('a sign-in after a lost connection ends the wait, and the request for it does not', async () => {
+  const reachability = new Reachability()
+  reachability.set(false)
+  let back = false
+  void reachability.untilReachable(new AbortController().signal).then(() => (back = true))
+  reachability.set(false, true)
+  await vi.advanceTimersByTimeAsync(1)
+  expect([back, reachability.isSignedOut()]).toEqual([false, true])
+  reachability.set(true)
+  await vi.advanceTimersByTimeAsync(1)
+  expect([back, reachability.isSignedOut()]).toEqual([true, false])
+})
+
 test('aborting ends the wait', async () => {
   const reachability = new Reachability()
   reachability.set(false)

@@ -144,6 +144,8 @@ export interface Models {
 
 export interface ServerConfig {
   signIn: { issuer: string; clientId: string; scopes: string } | null
+  /** Whether all users share one password, which the server's own form asks for. Older servers don't send it. */
+  password?: boolean
   maxBytes: number
   formats: string[]
   mail: boolean

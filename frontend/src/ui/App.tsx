@@ -8,6 +8,7 @@ import { readChoices, writeChoices } from '../songs/choices'
 import type { SongList } from '../songs/list'
 import { phaseOf, type Song } from '../songs/song'
 import { ChoicesForm } from './ChoicesForm'
+import { ConnectionBanner } from './ConnectionBanner'
 import { DropZone } from './DropZone'
 import { Header } from './Header'
 import { availableChoices } from './models'
@@ -59,11 +60,7 @@ export function App({ list, config, signIn }: Props) {
     <>
       <Header signIn={signIn} />
       <main>
-        {!reachable && (
-          <p className="banner" role="alert">
-            The server can’t be reached. Reconnecting automatically. Your songs are safe.
-          </p>
-        )}
+        <ConnectionBanner connection={list.client.connection} />
         <DropZone compact={songs.length > 0} onFiles={add}>
           <ChoicesForm
             models={models}

@@ -8,7 +8,7 @@ export function Header({ signIn }: { signIn: SignIn | null }) {
       </a>
       {signIn !== null && signIn.name !== null && (
         <p className="account">
-          <span>{signIn.name}</span>
+          {signIn.name !== '' && <span>{signIn.name}</span>}
           <button type="button" className="link" onClick={() => void signIn.signOut()}>
             Sign out
           </button>

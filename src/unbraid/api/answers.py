@@ -200,6 +200,7 @@ def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
     """Settings that a front end needs before its first upload."""
     return ConfigAnswer(
         signIn=features.sign_in,
+        password=features.password,
         maxBytes=limits.max_bytes,
         maxSongSeconds=limits.max_song_s,
         formats=list(SONG_FORMATS),

@@ -23,6 +23,8 @@ class Features:
     """Whether `POST /mix` exists."""
     events: str | None = None
     """URL of the WebSocket; None: `/events` of this server."""
+    password: bool = False
+    """Whether all users share one password."""
     wakes: bool = False
     """Whether the machine that separates songs shuts down while idle."""
 

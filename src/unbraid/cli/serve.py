@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--insecure",
         action="store_true",
         default=None,
-        help="allow access over the network without sign-in; anyone who can reach the port can use the server",
+        help="allow access over the network without password and sign-in: anyone can then use the server",
     )
     parser.set_defaults(run=run)
 

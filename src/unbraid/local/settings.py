@@ -23,6 +23,7 @@ from unbraid.jobs.limits import Limits
 from unbraid.jobs.notify import NotifyRights
 from unbraid.urls import LOOPBACK, secure_url
 
+MIN_PASSWORD = 12  # characters
 CORES_PER_WORKER = 4  # more cores speed up one song only a little
 
 
@@ -38,6 +39,13 @@ def _origin(value: str) -> str:
     ):
         raise ValueError("should look like https://music.example.org")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _password(value: SecretStr) -> SecretStr:
+    """Validate a password that all users share."""
+    if len(value.get_secret_value().strip()) < MIN_PASSWORD:
+        raise ValueError(f"a password needs at least {MIN_PASSWORD} characters, such as four words")
+    return value
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -56,6 +64,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     insecure: bool = False
     public_url: Origin | None = None
+    token: Annotated[SecretStr, AfterValidator(_password)] | None = None
     origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split_list)] = ()
     proxies: Names = ()
     log_level: Literal["debug", "info", "warning", "error"] | None = None
@@ -69,6 +78,7 @@ class Settings(BaseSettings):
 
     # Separation
     workers: int | None = Field(None, ge=0)
+    nice: int = Field(5, ge=0, le=19)
     models: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split_list)] = None
     lease_s: Seconds = 15
     max_attempts: int = Field(3, ge=1)
@@ -78,7 +88,6 @@ class Settings(BaseSettings):
     part_bytes: int = Field(8 * 1024**2, ge=1)
     max_song_s: Seconds = 4 * 3600
     keep_free_bytes: int = Field(512 * 1024**2, ge=0)
-    nice: int = Field(5, ge=0, le=19)
     max_batch: int = Field(100, ge=1)
     per_owner_active: int | None = Field(None, ge=1)
     rate: float = Field(20.0, gt=0)
@@ -132,10 +141,14 @@ class Settings(BaseSettings):
             allowed_models(self.limits)  # raises if none is left
         if self.smtp_host is not None and self.mail_from is None:
             raise SettingError("E-mail needs a sender: set UNBRAID_MAIL_FROM.")
-        if not self.on_loopback and not self.signs_in and not self.insecure:
+        if self.token is not None and self.signs_in:
+            raise SettingError("UNBRAID_TOKEN and UNBRAID_OIDC_ISSUER exclude each other. Unset one of them.")
+        if self.token is not None and self.origins:
+            raise SettingError("Pages of UNBRAID_ORIGINS can't sign in by UNBRAID_TOKEN. Unset one of them.")
+        if not self.on_loopback and not self.signs_in and self.token is None and not self.insecure:
             raise SettingError(
-                f"On {self.host} anyone on the network could use this server. Set up sign-in (docs/settings.md), or"
-                " allow it with --insecure."
+                f"On {self.host} anyone on the network could use this server. Set a password in UNBRAID_TOKEN, set up"
+                " sign-in (docs/settings.md), or allow it with --insecure (UNBRAID_INSECURE=1)."
             )
 
     @property
@@ -156,13 +169,14 @@ class Settings(BaseSettings):
 
     @property
     def signs_in(self) -> bool:
-        """Whether users have to sign in."""
+        """Whether each user has to sign in, at a provider."""
         return self.oidc_issuer is not None
 
     @property
     def notify_rights(self) -> NotifyRights:
         """Which notifications users may request: none if strangers can reach the app without signing in."""
-        trusted = self.signs_in or self.insecure or (self.on_loopback and self.public_url is None)
+        signed_in = self.signs_in or self.token is not None
+        trusted = signed_in or self.insecure or (self.on_loopback and self.public_url is None)
         return NotifyRights(self.smtp_host is not None, self.webhook_secret is not None, trusted)
 
     @property

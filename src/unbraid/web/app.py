@@ -13,6 +13,7 @@ from unbraid.jobs.service import Service
 from unbraid.jobs.use import UseLimits
 from unbraid.local.counters import MemoryCounters
 from unbraid.local.files import FolderStore
+from unbraid.local.links import read_secret
 from unbraid.local.settings import Settings
 from unbraid.web import events, files, metrics, mixes, problems
 from unbraid.web.bodies import BodyLimit
@@ -20,11 +21,14 @@ from unbraid.web.calls import add_routes
 from unbraid.web.context import Context
 from unbraid.web.description import PROBLEMS, describe, operation_id
 from unbraid.web.email import EmailQuota
+from unbraid.web.gate import PasswordGate
 from unbraid.web.headers import SecurityHeaders
 from unbraid.web.hosts import KnownHosts
 from unbraid.web.limits import Buckets, RateLimit
 from unbraid.web.metrics import Metrics
+from unbraid.web.password import SharedPassword
 from unbraid.web.requests import RequestLog
+from unbraid.web.sign_in import sign_in_router
 from unbraid.web.static import FrontEnd
 
 
@@ -36,6 +40,9 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
+    password = None
+    if settings.token is not None:
+        password = SharedPassword(settings.token.get_secret_value(), read_secret(settings.secret))
     use_limits = UseLimits(MemoryCounters(), settings.songs_per_hour)
     context = Context(service, store, settings, Metrics(service), sign_in, EmailQuota(settings), use_limits)
     app = FastAPI(
@@ -45,25 +52,28 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         redoc_url=None,
         responses=PROBLEMS,
         generate_unique_id_function=operation_id,
-        middleware=_middleware(settings, context),
+        middleware=_middleware(settings, context, password),
     )
     app.state.context = context
     app.state.watcher = events.StatusWatcher(context)
     app.state.mix_slots = mixes.MixSlots()
     problems.install(app)
     describe(app)
-    # Only for the OpenAPI document; `context.owner_of` checks the token.
-    signed_in = [] if sign_in is None else [Depends(HTTPBearer(auto_error=False))]
+    # Only for the OpenAPI document; `context.owner_of` checks the token, and `PasswordGate` the password.
+    signed_in = [] if sign_in is None and password is None else [Depends(HTTPBearer(auto_error=False))]
     add_routes(app, signed_in)
     app.include_router(mixes.router, dependencies=signed_in)
     for router in (metrics.router, files.router, events.router):
         app.include_router(router)
+    if password is not None:
+        app.include_router(sign_in_router(password))
     app.router.default = FrontEnd(sign_in=sign_in)
     return app
 
 
-def _middleware(settings: Settings, context: Context) -> list[Middleware]:
+def _middleware(settings: Settings, context: Context, password: SharedPassword | None) -> list[Middleware]:
     """The middleware, outermost first."""
+    gate = [] if password is None else [Middleware(PasswordGate, password=password)]
     https = (settings.public_url or "").startswith("https:")
     return [
         Middleware(SecurityHeaders, https=https),
@@ -78,4 +88,5 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         Middleware(KnownHosts, settings=settings),
         Middleware(RateLimit, buckets=Buckets(settings.rate, settings.rate_burst)),
         Middleware(BodyLimit),
+        *gate,
     ]

@@ -51,7 +51,12 @@ class Context:
         """Optional features of this server."""
         settings = self.settings
         sign_in = sign_in_answer(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_scopes)
-        return Features(sign_in=sign_in, email=settings.notify_rights.sends_email, mixes=True)
+        return Features(
+            sign_in=sign_in,
+            email=settings.notify_rights.sends_email,
+            mixes=True,
+            password=settings.token is not None,
+        )
 
     def zip_url(self, status: Status, base: str) -> str | None:
         """Link to one archive of all files of a session; None if it has no files."""

@@ -32,15 +32,24 @@ class Buckets:
 
     def take(self, client: str) -> float:
         """Take one token and return 0, or return the seconds until one is available."""
+        bucket = self._filled(client)
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self._rate
+        bucket.tokens -= 1
+        return 0
+
+    def wait(self, client: str) -> float:
+        """Return the seconds until a token is available, without taking it; 0: now."""
+        return max(0.0, (1 - self._filled(client).tokens) / self._rate)
+
+    def _filled(self, client: str) -> _Bucket:
+        """Return the bucket of a client, filled up to this moment."""
         now = self._clock()
         self._drop_full(now)
         bucket = self._buckets.setdefault(client, _Bucket(self._burst, now))
         bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.filled_at) * self._rate)
         bucket.filled_at = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) / self._rate
-        bucket.tokens -= 1
-        return 0
+        return bucket
 
     def _drop_full(self, now: float) -> None:
         full_after = self._burst / self._rate

@@ -75,6 +75,7 @@ class ConfigAnswer(BaseModel):
     """Settings that a front end needs before its first upload."""
 
     signIn: SignInAnswer | None  # noqa: N815
+    password: bool = Field(default=False, description="Whether all users share one password, see /sign-in")
     maxBytes: int  # noqa: N815
     maxSongSeconds: float  # noqa: N815
     formats: list[str]

@@ -1,0 +1,26 @@
+/** Shown while the server can't be used: it doesn't answer, or it asks for the password again. */
+import { useSyncExternalStore } from 'react'
+import type { Connection } from '../api/http'
+import { passwordForm } from '../password'
+
+export function ConnectionBanner({ connection }: { connection: Connection }) {
+  const { reachability } = connection
+  const reachable = useSyncExternalStore(reachability.subscribe, reachability.snapshot)
+  const signedOut = useSyncExternalStore(reachability.subscribe, reachability.isSignedOut)
+  if (reachable) return null
+  return (
+    <p className="banner" role="alert">
+      {signedOut ? (
+        <>
+          You are signed out.{' '}
+          <a href={passwordForm(connection.base).href} target="_blank" rel="noreferrer">
+            Sign in
+          </a>{' '}
+          in another tab to go on here. Your songs are safe, and uploads continue.
+        </>
+      ) : (
+        'The server can’t be reached. Reconnecting automatically. Your songs are safe.'
+      )}
+    </p>
+  )
+}

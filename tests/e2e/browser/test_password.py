@@ -1,0 +1,64 @@
+"""The password that all users share: the form, the way back, and a password that changes during an upload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.conftest import WriteWave
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.server import Server
+from tests.e2e.browser.steps import card, pick
+from tests.e2e.browser.test_resumed_uploads import PART_BYTES, SLOW, Parts, slowed
+
+FIRST, SECOND = "correct horse battery", "staple horse battery"
+
+
+def sign_in(form: Page, password: str) -> None:
+    """Fill in the form and send it."""
+    form.get_by_label("Password").fill(password)
+    form.get_by_role("button", name="Sign in").click()
+
+
+def test_the_form_leads_back_and_an_upload_survives_a_new_password(
+    visit: OpenVisit, tmp_path: Path, write_wave: WriteWave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = write_wave(tmp_path / "A large song.wav", seconds=20, sample_rate=22050, channels=1)
+    monkeypatch.setenv("UNBRAID_PART_BYTES", str(PART_BYTES))
+    monkeypatch.setenv("UNBRAID_TOKEN", FIRST)
+    server = Server(tmp_path / "data", "--workers", "0")
+    try:
+        user = visit(f"{server.address}#/s/{'x' * 32}", ready="Password")
+        page = user.page
+        sign_in(page, "something else")
+        expect(page.get_by_role("alert")).to_have_text("This password is wrong.")
+        sign_in(page, FIRST)
+        # The address of the song has survived both forms.
+        expect(page.get_by_role("alert")).to_contain_text("The song of this link no longer exists")
+
+        network, parts = slowed(page), Parts(page)
+        pick(page, song)
+        parts.wait(2)
+        server.kill()
+        monkeypatch.setenv("UNBRAID_TOKEN", SECOND)
+        server.start()
+        banner = page.get_by_text("You are signed out.")
+        expect(banner).to_be_visible()
+        with page.context.expect_page() as opened:
+            banner.get_by_role("link", name="Sign in").click()
+        sign_in(opened.value, SECOND)
+        expect(banner).to_be_hidden()
+        network.send("Network.emulateNetworkConditions", {**SLOW, "uploadThroughput": -1})
+        expect(card(page, song)).to_contain_text("Next in the queue")
+        (stored,) = [name for name in server.songs_on_disk() if "/.part-" not in name]
+        assert (server.data / "objects" / stored).read_bytes() == song.read_bytes()
+
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Password")).to_be_visible()
+        page.goto(server.address)
+        expect(page.get_by_label("Password")).to_be_visible()
+        # Chromium logs refused requests: one for the wrong password, some after the new one.
+        assert [error for error in user.errors if "status of 401" not in error and "ERR_" not in error] == []
+    finally:
+        server.stop()
