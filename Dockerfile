@@ -1,7 +1,10 @@
-# The inference image: `serve` listens on port 8080, `function` runs in AWS Lambda. docs/container.md describes it.
+# One image: `app` is the web app at home, on port 8000. `serve` is the server of an inference endpoint, on port 8080, and
+# `function` runs in AWS Lambda. docs/container.md describes them.
 
 # gpu: PyTorch with CUDA 12, and OpenVINO; cpu: only OpenVINO.
 ARG DEVICE=gpu
+# built: with the page of the web app; none: without it, for inference only.
+ARG PAGE=built
 
 FROM public.ecr.aws/docker/library/debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171 AS python
 # Packages aren't pinned: Debian removes old versions from the archive when it fixes them.
@@ -22,6 +25,26 @@ COPY src/unbraid/native /opt/native
 RUN python3 /opt/native/build.py --any-processor \
     && test -f /opt/native/_native.so \
     && touch --date=@0 /opt/native/_native.so
+
+FROM python AS page-none
+RUN mkdir /opt/page
+
+# The page of the web app. The image gets its files, and neither Node.js nor npm.
+FROM python AS page-built
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends nodejs npm \
+    && rm -rf /var/lib/apt/lists/*
+COPY frontend/package.json /opt/frontend/
+COPY frontend/package-lock.json /opt/frontend/
+WORKDIR /opt/frontend
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+COPY frontend /opt/frontend
+RUN npm run build -- --outDir /opt/page --emptyOutDir \
+    && find /opt/page -exec touch --no-dereference --date=@0 {} +
+
+# hadolint ignore=DL3006
+FROM page-${PAGE} AS page
 
 # Python packages, checked by hash; only binary builds.
 FROM python AS install
@@ -64,26 +87,30 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
 FROM ${DEVICE}
 ARG MODELS="htdemucs spleeter spleeter_lite"
 ARG SOURCE="unknown"
-LABEL org.opencontainers.image.title="Unbraid inference" \
+LABEL org.opencontainers.image.title="Unbraid" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${SOURCE}"
 COPY --from=install /opt/libraries /opt/libraries
 COPY --from=models /opt/models /opt/models
 COPY src /opt/unbraid
 COPY --from=native /opt/native/_native.so /opt/unbraid/unbraid/native/_native.so
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/unbraid
-# The container writes only to /tmp and downloads nothing.
+COPY --from=page /opt/page /opt/unbraid/unbraid/web/static
+# A new volume at /data gets the owner of this folder.
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/unbraid \
+    && mkdir /data \
+    && chown unbraid:unbraid /data
+# `serve` and `function` write only to /tmp and download nothing. `app` also writes to /data, with the models it downloads.
 ENV PYTHONPATH=/opt/unbraid:/opt/libraries:/opt/gpu \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
-    UNBRAID_CACHE=/opt/models \
-    UNBRAID_OFFLINE=1 \
-    UNBRAID_MODELS="auto fast lite ${MODELS}"
-# SageMaker expects the container to start as root. `serve` then becomes user 1000; Lambda runs images as its own user.
+    UNBRAID_INCLUDED_MODELS=/opt/models/models \
+    UNBRAID_IMAGE_MODELS="${MODELS}"
+# SageMaker expects the container to start as root. `serve` then becomes user 1000, and `app` the owner of /data. Lambda
+# runs images as its own user.
 WORKDIR /tmp
-EXPOSE 8080
+EXPOSE 8000 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
-    CMD ["python3", "-m", "unbraid.aws.container", "ping"]
-ENTRYPOINT ["python3", "-m", "unbraid.aws.container"]
+    CMD ["python3", "-m", "unbraid.container", "health"]
+ENTRYPOINT ["python3", "-m", "unbraid.container"]
 CMD ["serve"]

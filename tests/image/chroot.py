@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.aws.container.workspace import wait_for
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
@@ -61,3 +64,21 @@ def chroot_command(
     lines += [f"exec chroot --userspec={user} --groups= {base} {shlex.join(inside)}"]
     namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     return ["unshare", *namespaces, "/bin/sh", "-c", "\n".join(lines)]
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` with its output in `log`; kill it and its children at the end."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def first_process(process: subprocess.Popen[bytes]) -> int:
+    """Return the id, outside the namespace, of process 1 of the namespace."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return int(wait_for(lambda: children.read_text().split())[0])

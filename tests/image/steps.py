@@ -20,7 +20,7 @@ from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter, extract_key_values
 from tests.image.chroot import chroot_command
 
-# Variables of this machine that Docker builds also receive: proxies and the package index.
+# Variables of this machine that Docker builds also receive: proxies and the package indexes.
 MACHINE_VARIABLES = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -29,6 +29,7 @@ MACHINE_VARIABLES = (
     "https_proxy",
     "no_proxy",
     "PIP_INDEX_URL",
+    "NPM_CONFIG_REGISTRY",
 )
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -72,7 +73,8 @@ class Steps:
         self._arguments = dict(arguments)
         parsed = DockerfileParser(path=str(dockerfile)).structure
         steps = [(step["instruction"], step["value"]) for step in parsed if step["instruction"] != "COMMENT"]
-        self._global_arguments = self._values([value for name, value in steps if name == "ARG"][:1])
+        first = next(number for number, (name, _) in enumerate(steps) if name == "FROM")
+        self._global_arguments = self._values([value for name, value in steps[:first] if name == "ARG"])
         self._stages: dict[str, list[tuple[str, str]]] = {}
         for name, value in steps:
             if name == "FROM":
@@ -164,7 +166,7 @@ class Steps:
         environment = {"PATH": PATH, **machine, **stage.arguments, **stage.environment}
         mounted = {}
         if CERTIFICATES.is_file():
-            environment["PIP_CERT"] = "/run/certificates.crt"
+            environment |= dict.fromkeys(("PIP_CERT", "NODE_EXTRA_CA_CERTS"), "/run/certificates.crt")
             mounted[CERTIFICATES] = "run/certificates.crt"
         mounted[Path("/etc/resolv.conf")] = "etc/resolv.conf"
         command = chroot_command(

@@ -183,6 +183,7 @@ def test_pushes_a_good_image_and_updates_the_stack(spec: dict[str, Any], tmp_pat
     [command] = build.calls("docker build")
     assert f"--tag {image} ." in command
     assert "--build-arg DEVICE=gpu --build-arg MODELS=htdemucs spleeter spleeter_lite --build-arg" in command
+    assert "--build-arg PAGE=none " in command  # CodeBuild has no sources of the page
     assert f"--cache-from {PROJECT['REPOSITORY']}:old" in command
     assert build.calls("aws cloudformation update-stack") == [
         "aws cloudformation update-stack --stack-name unbraid --use-previous-template"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -20,34 +19,16 @@ from pathlib import Path
 
 import pytest
 from tests.aws.container.workspace import AwsWorkspace, LocalContainer, wait_for
-from tests.conftest import WriteWave
-from tests.image.chroot import chroot_command, debian, mirror
-from tests.image.steps import PATH, Stage, Steps
+from tests.image.chroot import chroot_command, first_process, running
+from tests.image.steps import PATH, Stage
 
 from unbraid.jobs.session import State, new_id
 from unbraid.separation import Separator
 
 ROOT = Path(__file__).parents[2]
-RELEASE = "bookworm"
 LAMBDA_USER = "993:990"  # Lambda ignores USER and runs images as this user
 
 pytestmark = pytest.mark.image
-
-
-@pytest.fixture(scope="module")
-def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if "image" not in request.config.option.markexpr:
-        pytest.skip("takes minutes: ./test -m image")
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None or not mirror(RELEASE):
-        pytest.skip("takes root, debootstrap (sudo apt install debootstrap) and a mirror of Debian 12")
-    folder = tmp_path_factory.mktemp("image")
-    folder.chmod(0o755)
-    try:
-        debian(folder / "base", RELEASE)
-        arguments = {"DEVICE": "cpu", "MODELS": "spleeter spleeter_lite"}
-        yield Steps(ROOT / "Dockerfile", folder / "base", folder / "stages", arguments).image()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -55,50 +36,35 @@ def workspace(aws: str) -> AwsWorkspace:
     return AwsWorkspace()
 
 
-@pytest.fixture
-def models(image: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a copy of the image's models on this machine."""
-    shutil.copytree(image.root / "opt/models", tmp_path / "cache")
-    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def song(tmp_path: Path, write_wave: WriteWave) -> Path:
-    return write_wave(tmp_path / "song.wav", 3.0)
-
-
 def environment(image: Stage, workspace: AwsWorkspace) -> dict[str, str]:
     """Return the environment of a container: the image's variables and those that the deployment sets."""
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    deployment = {**workspace.environment, "UNBRAID_MODELS": image.environment["UNBRAID_MODELS"]}
+    deployment = {name: value for name, value in workspace.environment.items() if name != "UNBRAID_MODELS"}
     return {"PATH": PATH, **image.environment, **aws, **deployment, "UNBRAID_PORT": "0"}
 
 
-@contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` with its output in `log`; kill it and its children at the end."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def first_process(process: subprocess.Popen[bytes]) -> int:
-    """Return the id, outside the namespace, of process 1 of the namespace."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return int(wait_for(lambda: children.read_text().split())[0])
-
-
 def test_the_image_meets_the_requirements_of_sagemaker_and_lambda(image: Stage) -> None:
-    assert (image.user, image.ports) == ("0:0", ["8080"])
-    assert [*image.entry, *image.command] == ["python3", "-m", "unbraid.aws.container", "serve"]
-    tools = ("gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "curl", "wget")
+    assert (image.user, image.ports) == ("0:0", ["8000 8080"])
+    assert [*image.entry, *image.command] == ["python3", "-m", "unbraid.container", "serve"]
+    tools = (
+        "gcc",
+        "cc",
+        "c++",
+        "g++",
+        "clang",
+        "ld",
+        "as",
+        "make",
+        "pip",
+        "pip3",
+        "curl",
+        "wget",
+        "node",
+        "npm",
+    )
     assert [tool for tool in tools if (image.root / "usr/bin" / tool).exists()] == []
     assert not (image.root / "opt/pip").exists()
-    assert image.environment["UNBRAID_MODELS"] == "auto fast lite spleeter spleeter_lite"
+    assert image.environment["UNBRAID_IMAGE_MODELS"] == "spleeter spleeter_lite"
     files = {path.relative_to(image.root / "opt/models") for path in (image.root / "opt/models").rglob("*.*")}
     assert {str(path) for path in files if path.suffix != ".lock"} == {
         f"models/spleeter/{name}" for name in ("model.json", "graph.onnx", "weights.bin")

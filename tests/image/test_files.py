@@ -14,9 +14,11 @@ import yaml
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
-from unbraid.aws.container.user import USER
+from unbraid.container.__main__ import ALWAYS_OFFERED, IMAGE_MODELS, MODELS_FOLDER
 from unbraid.models import catalog
 from unbraid.models.auto import AUTO, FAST
+from unbraid.models.cache import INCLUDED
+from unbraid.process_user import USER
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
@@ -45,12 +47,12 @@ def test_hadolint_finds_no_problems() -> None:
 def test_every_base_image_is_pinned_by_digest_or_is_a_stage() -> None:
     stages = {value.partition(" AS ")[2] for name, value in STEPS if name == "FROM"}
     origins = {value.partition(" AS ")[0] for name, value in STEPS if name == "FROM"}
-    outside = origins - stages - {"${DEVICE}"}
+    outside = origins - stages - {"${DEVICE}", "page-${PAGE}"}
     assert [
         re.fullmatch(r"public\.ecr\.aws/docker/library/debian:\S+-slim@sha256:[0-9a-f]{64}", o) is None
         for o in outside
     ] == [False]
-    assert {"gpu", "cpu"} < stages
+    assert {"gpu", "cpu", "page-built", "page-none"} < stages
 
 
 def test_the_build_pulls_nothing_from_docker_hub() -> None:
@@ -64,10 +66,10 @@ def test_the_image_starts_as_root_for_sagemaker_and_serves_by_default() -> None:
     instructions = dict(last)
     assert [value for name, value in STEPS if name == "USER"] == []
     assert f"useradd --uid {USER} --user-group" in "\n".join(value for name, value in STEPS if name == "RUN")
-    assert json.loads(instructions["ENTRYPOINT"]) == ["python3", "-m", "unbraid.aws.container"]
+    assert json.loads(instructions["ENTRYPOINT"]) == ["python3", "-m", "unbraid.container"]
     assert json.loads(instructions["CMD"]) == ["serve"]
-    assert instructions["EXPOSE"] == "8080"
-    assert "HEALTHCHECK" in instructions
+    assert instructions["EXPOSE"] == "8000 8080"
+    assert instructions["HEALTHCHECK"].endswith('CMD ["python3", "-m", "unbraid.container", "health"]')
 
 
 def test_the_image_has_all_models_of_its_bags_and_offers_them() -> None:
@@ -84,10 +86,11 @@ def test_the_image_has_all_models_of_its_bags_and_offers_them() -> None:
     assert {member.name for entry in entries for member in entry.members} <= bundled | set(
         defaults[0].split()
     )
-    (offered,) = re.findall(
-        r'UNBRAID_MODELS="(.+)"', "\n".join(value for name, value in STEPS if name == "ENV")
-    )
-    assert offered.split() == [AUTO, FAST, *bundled, "${MODELS}"]
+    environment = "\n".join(value for name, value in STEPS if name == "ENV")
+    assert re.findall(rf'{IMAGE_MODELS}="(.+)"', environment) == ["${MODELS}"]
+    assert ALWAYS_OFFERED.split() == [AUTO, FAST, *bundled]
+    # `app` finds the same models beside those that it downloads.
+    assert re.findall(rf"{INCLUDED}=(\S+)", environment) == [f"{MODELS_FOLDER}/models"]
 
 
 def test_the_build_context_has_only_files_that_are_copied() -> None:
@@ -96,7 +99,9 @@ def test_the_build_context_has_only_files_that_are_copied() -> None:
     ]
     sent = {path for path in exclude_paths(str(ROOT), patterns) if (ROOT / path).is_file()}
     folders = {path.split("/")[0] for path in sent} - {"Dockerfile", ".dockerignore"}
-    assert folders == {"requirements", "src"}
+    assert folders - {"frontend"} == {"requirements", "src"}
+    if (ROOT / "frontend").is_dir():  # not in the build in AWS, which leaves out the page
+        assert {"frontend/package-lock.json", "frontend/index.html", "frontend/public/favicon.svg"} <= sent
     assert {path for path in sent if path.startswith("requirements/")} == {
         "requirements/image.lock",
         "requirements/image-gpu.lock",
@@ -104,7 +109,9 @@ def test_the_build_context_has_only_files_that_are_copied() -> None:
     assert "src/unbraid/aws/container/server.py" in sent
     assert "src/unbraid/native/build.py" in sent
     assert [
-        path for path in sent if "__pycache__" in path or "/static/" in path or "_native.so" in path
+        path
+        for path in sent
+        if any(part in path for part in ("__pycache__", "/static/", "_native.so", "node_modules"))
     ] == []
 
 

@@ -18,6 +18,7 @@ from tests.folders import everything_in
 from unbraid.errors import ModelError
 from unbraid.files.workfolder import PREFIX, WorkFolder
 from unbraid.models.cache import cache_folder, locked, new_model_folder
+from unbraid.models.catalog import catalog
 
 HOLDER = """
 import sys, time
@@ -50,6 +51,20 @@ def test_cache_folder_follows_system_and_environment(tmp_path: Path, monkeypatch
     assert cache_folder() == tmp_path / "models"
     monkeypatch.setenv("UNBRAID_CACHE", "models")
     assert cache_folder() == Path.cwd() / "models"
+
+
+def test_models_of_the_container_image_are_used_before_those_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("UNBRAID_INCLUDED_MODELS", str(tmp_path / "image"))
+    (tmp_path / "image" / "spleeter").mkdir(parents=True)
+    in_cache = {name: tmp_path / "cache" / "models" / name for name in ("spleeter", "htdemucs")}
+    assert {name: catalog()[name].place for name in in_cache} == in_cache  # an empty folder is no model
+    (tmp_path / "image" / "spleeter" / "model.json").touch()
+    assert catalog()["spleeter"].place == tmp_path / "image" / "spleeter"
+    assert catalog()["htdemucs"].place == in_cache["htdemucs"]
+    assert catalog()["lite"].place.name == "lite" and catalog()["lite"].installed
 
 
 # Locks

@@ -23,6 +23,9 @@ from unbraid.files.atomic import atomic_folder
 from unbraid.files.oserrors import write_cause, write_problem
 
 CACHE = "UNBRAID_CACHE"  # environment variable: the cache folder
+INCLUDED = (
+    "UNBRAID_INCLUDED_MODELS"  # environment variable: a read-only folder of models, in a container image
+)
 LOCK_POLL_S = 0.1
 
 
@@ -34,6 +37,14 @@ def cache_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("unbraid", appauthor=False)
+
+
+def included_model(name: str) -> Path | None:
+    """Return the folder of a model that the container image includes; None: it includes no such model."""
+    folder = os.environ.get(INCLUDED)
+    if folder and Path(folder, name, "model.json").is_file():
+        return Path(folder, name)
+    return None
 
 
 @contextmanager

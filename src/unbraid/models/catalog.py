@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from unbraid.models.cache import cache_folder
+from unbraid.models.cache import cache_folder, included_model
 from unbraid.models.ensemble import common_stems, licence_of
 from unbraid.models.folder import DESCRIPTION
 from unbraid.models.graphs import load_template
@@ -86,7 +86,7 @@ class CatalogEntry:
     @property
     def place(self) -> Path:
         """Folder of the model, whether it is installed or not."""
-        return self.folder or cache_folder() / "models" / self.name
+        return self.folder or included_model(self.name) or cache_folder() / "models" / self.name
 
     @property
     def version(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unbraid.aws.container.user import GROUP, USER
+from unbraid.process_user import GROUP, USER
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root's rights")
 

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import os
 
-USER = GROUP = 1000
-"""The user `unbraid` of the Dockerfile."""
+from unbraid.process_user import GROUP, USER, become
 
 
 def drop_root() -> None:
     """Become USER for good if this process is root; otherwise keep its user. Raises OSError if that is forbidden."""
-    if os.geteuid() != 0:
-        return
-    # In this order: only root may change its groups.
-    os.setgroups([])
-    os.setresgid(GROUP, GROUP, GROUP)
-    os.setresuid(USER, USER, USER)
+    if os.geteuid() == 0:
+        become(USER, GROUP)

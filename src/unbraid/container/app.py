@@ -1,0 +1,35 @@
+"""The command `app`: `unbraid serve` in a container, for everyone on the network, with all data in one folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from unbraid.container.data_folder import become_owner, check_writable
+from unbraid.errors import UnbraidError
+
+DATA = "/data"
+HOST, PORT = "0.0.0.0", "8000"
+
+
+def run_app() -> int:
+    """Run the app until a signal arrives; return the exit code."""
+    data = Path(_setting("UNBRAID_DATA", DATA))
+    try:
+        become_owner(data)  # before the server and its libraries are loaded
+        check_writable(data)
+    except UnbraidError as error:
+        sys.stderr.write(f"unbraid: {error.message}\n")
+        return 1
+    os.environ["UNBRAID_CACHE"] = _setting("UNBRAID_CACHE", str(data / "cache"))
+    from unbraid.cli.main import main
+
+    # As options, so that no .env file changes them: `health` and the container's ports depend on them.
+    options = ["--data", str(data), "--host", _setting("UNBRAID_HOST", HOST)]
+    return main(["serve", *options, "--port", _setting("UNBRAID_PORT", PORT)])
+
+
+def _setting(name: str, default: str) -> str:
+    """An environment variable. An empty one counts as unset."""
+    return os.environ.get(name) or default
