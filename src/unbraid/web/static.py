@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from anyio import to_thread
@@ -72,5 +73,7 @@ class FrontEnd(StaticFiles):
         return response
 
     def _exist(self, paths: list[str]) -> set[str]:
-        """Those of the paths that are files below the folder."""
-        return {path for path in paths if self.lookup_path(path)[1] is not None}
+        """Those of the paths that are files below the folder; none of invalid paths, with a NUL or a too long name."""
+        with suppress(OSError, ValueError):
+            return {path for path in paths if self.lookup_path(path)[1] is not None}
+        return set()
