@@ -55,7 +55,8 @@ class Functions(Construct):
         self.storage = storage
         rights = Rights(storage)
         read_queue = rights.indexes("by-state")
-        sign_links = rights.files("GetObject", "outputs")
+        # The links of a video's picture are those of the upload.
+        sign_links = rights.files("GetObject", "inputs", "outputs", "kept")
         requeue: Statements = [
             rights.sessions("GetItem", "PutItem"),
             rights.list_files(),
@@ -75,8 +76,11 @@ class Functions(Construct):
                 rights.count_use(),
                 # A session for the parts of a stem is deleted again if another call was faster.
                 rights.sessions("GetItem", "PutItem", "DeleteItem"),
-                rights.files("GetObject", "inputs", "outputs"),
-                # to join the parts of an upload
+                rights.files("GetObject", "inputs", "outputs", "kept"),
+                # to find a song that is being separated again already
+                rights.indexes("by-owner"),
+                rights.sessions("BatchGetItem"),
+                # to join the parts of an upload, and to copy it
                 rights.files("PutObject", "inputs"),
                 rights.files("ListMultipartUploadParts", "inputs"),
                 rights.list_files(),
@@ -86,9 +90,20 @@ class Functions(Construct):
             "cleanup": [
                 rights.sessions("GetItem", "PutItem", "DeleteItem"),
                 rights.list_files(),
-                rights.files("DeleteObject", "inputs", "outputs"),
+                rights.files("DeleteObject", "inputs", "outputs", "kept"),
                 rights.files("AbortMultipartUpload", "inputs"),
             ],
+            "library": [
+                rights.count_use(),
+                rights.sessions("GetItem", "BatchGetItem", "PutItem", "DeleteItem"),
+                rights.indexes("by-owner"),
+                read_queue,
+                rights.list_files(),
+                sign_links,
+                rights.files("PutObject", "kept"),
+                rights.files("DeleteObject", "inputs", "outputs", "kept"),
+            ],
+            "shared": [rights.sessions("GetItem"), sign_links],
             "history": [rights.sessions("BatchGetItem"), rights.indexes("by-owner", "by-state"), sign_links],
             "cancel": [
                 rights.sessions("GetItem", "BatchGetItem", "PutItem"),
@@ -121,7 +136,7 @@ class Functions(Construct):
                 *requeue,
                 rights.sessions("BatchGetItem", "DeleteItem"),
                 rights.indexes("by-state", "by-expiry"),
-                rights.files("DeleteObject", "inputs"),
+                rights.files("DeleteObject", "inputs", "kept"),
                 rights.files("AbortMultipartUpload", "inputs"),
             ],
         }

@@ -63,7 +63,7 @@ class Rights:
         """Return the rights on records and files that separating a song needs, without notifications."""
         return [
             self.sessions("GetItem", "PutItem"),
-            self.files("GetObject", "inputs", "outputs"),
+            self.files("GetObject", "inputs", "outputs", "kept"),
             self.files("PutObject", "outputs"),
             self.files("AbortMultipartUpload", "outputs"),
             self.files("DeleteObject", "outputs"),
@@ -73,7 +73,7 @@ class Rights:
     def explain(self, stack: Stack) -> None:
         """Explain to cdk-nag why ARNs of files end in `*`."""
         bucket = stack.get_logical_id(self.storage.bucket.node.default_child)  # type: ignore[arg-type]
-        for prefix in ("inputs", "outputs", "requests", "answers"):
+        for prefix in ("inputs", "outputs", "kept", "requests", "answers"):
             acknowledged(
                 stack,
                 f"AwsSolutions-IAM5[Resource::<{bucket}.Arn>/{prefix}/*]",

@@ -9,11 +9,14 @@ import type { ServerConfig } from './api/types'
 import { apiBase, browserToken } from './config'
 import { passwordForm, passwordSignIn } from './password'
 import { openSignIn, type SignIn } from './signin'
+import { sharedIdIn } from './songs/library'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
+import { SharedPage } from './ui/SharedPage'
 import { Welcome } from './ui/Welcome'
 import './styles/base.css'
 import './styles/page.css'
+import './styles/list.css'
 import './styles/player.css'
 
 const RETRY_MS = 3000
@@ -28,6 +31,15 @@ async function start(root: Root): Promise<void> {
     reachability,
   })
   const config = await waitForConfig(root, client)
+  // A share link needs no sign-in.
+  const shareId = sharedIdIn(location.hash)
+  window.addEventListener('hashchange', () => {
+    if (sharedIdIn(location.hash) !== shareId) location.reload()
+  })
+  if (shareId !== null) {
+    root.render(<SharedPage connection={client.connection} config={config} shareId={shareId} />)
+    return
+  }
   if (config.signIn !== null) {
     signIn = await openSignIn(config.signIn)
     if (signIn.subject === null) {

@@ -41,6 +41,7 @@ def test_request_fields_come_from_the_path_the_query_or_the_body(route: Route) -
         assert fields
 
 
-def test_only_the_configuration_and_the_health_are_public() -> None:
-    assert {route.key for route in ROUTES if route.public} == {"GET /config", "GET /healthz"}
+def test_only_the_configuration_the_health_and_share_links_are_public() -> None:
+    public = {"GET /config", "GET /healthz", "GET /shared/{shareId}"}
+    assert {route.key for route in ROUTES if route.public} == public
     assert not any(route.owner for route in ROUTES if route.public)

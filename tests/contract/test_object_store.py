@@ -59,6 +59,25 @@ def test_put_replaces_existing_file(store: ObjectStore, put: Put) -> None:
     assert store.head(key, 100) == b"second"
 
 
+def test_copied_file_outlives_the_original(store: ObjectStore, put: Put) -> None:
+    original, copy = f"inputs/{new_id()}/song.mp3", f"kept/{new_id()}/song.mp3"
+    put(original, b"0123456789")
+    put(copy, b"replaced")
+    store.copy(original, copy)
+    put(original, b"another file")
+    assert store.head(copy, 100) == b"0123456789"
+    store.delete(original.rpartition("/")[0] + "/")
+    assert store.head(copy, 100) == b"0123456789"
+    assert store.delete(copy.rpartition("/")[0] + "/") == 1
+
+
+def test_missing_file_is_not_copied(store: ObjectStore) -> None:
+    target = f"kept/{new_id()}/song.mp3"
+    with pytest.raises(FileNotFoundError):
+        store.copy(f"inputs/{new_id()}/song.mp3", target)
+    assert store.size(target) is None
+
+
 def test_missing_file_is_reported(store: ObjectStore) -> None:
     key = f"outputs/{new_id()}/vocals.wav"
     assert store.size(key) is None
@@ -95,7 +114,9 @@ def test_lists_sessions_that_have_files(store: ObjectStore, put: Put) -> None:
     put(f"inputs/{one}/song.mp3")
     put(f"outputs/{one}/vocals.wav")
     put(f"mixes/{other}/mix.mp3")
+    put(f"kept/{other}/vocals.wav")
     assert set(store.session_ids()) == {one, other}
+    store.delete(f"kept/{other}/")
     store.delete(f"mixes/{other}/")
     assert set(store.session_ids()) == {one}
 

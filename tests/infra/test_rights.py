@@ -38,7 +38,7 @@ UNRESTRICTED = {
     "xray:PutTraceSegments",
 }
 PREFIXES = re.compile(
-    r"<StorageSongs\w+\.Arn>/(inputs|outputs|requests|answers)/\*"
+    r"<StorageSongs\w+\.Arn>/(inputs|outputs|kept|requests|answers)/\*"
     r"|.*:<SocketApi\w+>/events/POST/@connections/\*"
     r"|.*:stack/unbraid/\*"
     r"|.*:identity/\*"
@@ -112,7 +112,7 @@ def test_rights_on_songs_are_those_that_uploads_in_parts_need(
     assert allowed == actions
 
 
-def test_only_functions_that_take_songs_count_use_and_they_may_only_add(synth: Synth) -> None:
+def test_only_functions_that_take_or_copy_songs_count_use_and_they_may_only_add(synth: Synth) -> None:
     template = synth()
     counting = {
         role: statement["Action"]
@@ -120,7 +120,8 @@ def test_only_functions_that_take_songs_count_use_and_they_may_only_add(synth: S
         if any("StorageUsage" in text(resource) for resource in listed(statement["Resource"]))
     }
     assert counting == {
-        role_of(template, f"unbraid-{name}"): "dynamodb:UpdateItem" for name in ("upload", "process")
+        role_of(template, f"unbraid-{name}"): "dynamodb:UpdateItem"
+        for name in ("upload", "process", "library")
     }
 
 

@@ -138,11 +138,11 @@ def routes(template: Template, api: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_with_sign_in_all_routes_but_two_need_a_token(synth: Synth) -> None:
+def test_with_sign_in_all_routes_but_the_public_ones_need_a_token(synth: Synth) -> None:
     template = synth(site=PAGE, sign_in=True)
     (authorizer,) = resources(template, "ApiGatewayV2::Authorizer")
     for key, route in routes(template, "HttpApi").items():
-        if key in ("GET /config", "GET /healthz"):
+        if key in ("GET /config", "GET /healthz", "GET /shared/{shareId}"):
             assert route.get("AuthorizationType", "NONE") == "NONE"
         else:
             assert route["AuthorizationType"] == "JWT", key

@@ -140,7 +140,9 @@ def test_every_environment_has_all_settings(synth: Synth, settings: dict[str, An
     ]
     # Without an endpoint there is nothing to hear from it, but the function that separates.
     assert len(environments) == len(FUNCTIONS) + (1 if "compute" in settings else 0)
-    counting = [functions(template)[name]["Environment"]["Variables"] for name in ("upload", "process")]
+    counting = [
+        functions(template)[name]["Environment"]["Variables"] for name in ("upload", "process", "library")
+    ]
     for variables in environments:
         names = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
         assert names == COMMON | extra | (USE_LIMITS if variables in counting else set())

@@ -160,6 +160,11 @@ class MemoryObjects:
     def put(self, file: Path, key: str, content_type: str) -> None:
         self.files[key] = file.read_bytes()
 
+    def copy(self, source: str, target: str) -> None:
+        if source not in self.files:
+            raise FileNotFoundError(source)
+        self.files[target] = self.files[source]
+
     def delete(self, prefix: str) -> int:
         keys = [key for key in self.files if key.startswith(prefix)]
         for key in keys:

@@ -127,6 +127,12 @@ class AwsAccount:
         files = self.client("s3").list_objects_v2(Bucket=self.bucket()).get("Contents", [])
         return [file["Key"] for file in files if session_id in file["Key"]]
 
+    def delete_keys(self, prefix: str) -> None:
+        """Delete all objects below a prefix, as a lifecycle rule of the bucket does."""
+        s3 = self.client("s3")
+        for file in s3.list_objects_v2(Bucket=self.bucket(), Prefix=prefix).get("Contents", []):
+            s3.delete_object(Bucket=self.bucket(), Key=file["Key"])
+
     def session(self, session_id: str) -> Session:
         """The session's record in the table."""
         item = self.client("dynamodb").get_item(

@@ -40,16 +40,18 @@ export class Client {
   }
 
   process(sessionId: string, s3Key: string, choices?: Choices): Promise<{ status: string }> {
-    const { notify, video, start = '', end = '', ...rest } = choices ?? { notify: '', video: false }
-    return call(this.connection, 'POST', 'process', {
-      sessionId,
-      s3Key,
-      ...rest,
-      ...(video ? { video } : {}),
-      ...(notify === '' ? {} : { notify }),
-      ...(start === '' ? {} : { start }),
-      ...(end === '' ? {} : { end }),
-    })
+    return call(this.connection, 'POST', 'process', { sessionId, s3Key, ...(choices && sentChoices(choices)) })
+  }
+
+  /** Separate a song that has ended once more. Returns the id of the new session. */
+  async again(sessionId: string, choices: Choices): Promise<string> {
+    const body = { sessionId, again: true, ...sentChoices(choices) }
+    return (await call<{ sessionId: string }>(this.connection, 'POST', 'process', body)).sessionId
+  }
+
+  /** Change the caller's own song, and return its status. */
+  async change(kind: 'rename' | 'keep' | 'share', sessionId: string, fields: Record<string, unknown>): Promise<Status> {
+    return this.absoluteLinks(await call<Status>(this.connection, 'POST', kind, { session_id: sessionId, ...fields }))
   }
 
   /** Separate a stem of a song further, into all stems of a model; or with `mix` the song itself, also a part of it. */
@@ -95,9 +97,12 @@ export class Client {
     return call(this.connection, 'POST', 'cleanup', { session_id: sessionId })
   }
 
-  async mix(sessionId: string, gains: Record<string, number>, format: string): Promise<string> {
-    const body = { session_id: sessionId, gains, format }
-    const { s3_url: url } = await call<{ s3_url: string }>(this.connection, 'POST', 'mix', body)
+  mix(sessionId: string, gains: Record<string, number>, format: string): Promise<string> {
+    return this.mixAt('mix', sessionId, gains, format)
+  }
+
+  protected async mixAt(path: string, id: string, gains: Record<string, number>, format: string): Promise<string> {
+    const { s3_url: url } = await call<{ s3_url: string }>(this.connection, 'POST', path, { session_id: id, gains, format })
     return this.link(url)
   }
 
@@ -111,6 +116,7 @@ export class Client {
     return {
       ...status,
       zip_url: link(status.zip_url),
+      video_url: link(status.video_url),
       output_files: (status.output_files ?? []).map((file) => ({
         ...file,
         s3_url: this.link(file.s3_url),
@@ -125,5 +131,16 @@ export class Client {
     const url = eventsUrl(this.connection.base, this.socketUrl, ids)
     const token = await this.connection.token()
     return token === null ? new WebSocket(url) : new WebSocket(url, `bearer.${token}`)
+  }
+}
+
+/** The fields of `POST /process` for these choices, without empty ones. */
+function sentChoices({ notify, video, start = '', end = '', ...rest }: Choices): Record<string, unknown> {
+  return {
+    ...rest,
+    ...(video ? { video } : {}),
+    ...(notify === '' ? {} : { notify }),
+    ...(start === '' ? {} : { start }),
+    ...(end === '' ? {} : { end }),
   }
 }

@@ -73,6 +73,12 @@ export interface Status {
   expires_at?: number
   warnings?: string[]
   zip_url?: string | null
+  /** Whether the song is exempt from expiry. */
+  kept?: boolean
+  /** Id of its share link. */
+  share_id?: string | null
+  /** The uploaded video, for its picture. */
+  video_url?: string | null
   splits?: Split[]
 }
 

@@ -70,6 +70,11 @@ export class SongList {
     return status.status !== 'UNKNOWN'
   }
 
+  /** Show a song as the server has just described it. */
+  show(status: Status): void {
+    this.update([status], true)
+  }
+
   add(files: readonly File[], choices: Choices): void {
     const now = Date.now()
     const added = files.filter((file) => !this.resume(file, choices))

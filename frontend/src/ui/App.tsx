@@ -7,10 +7,12 @@ import type { SignIn } from '../signin'
 import { readChoices, writeChoices } from '../songs/choices'
 import type { SongList } from '../songs/list'
 import { phaseOf, type Song } from '../songs/song'
+import { readOrder, saveOrder, type View, viewed } from '../songs/view'
 import { ChoicesForm } from './ChoicesForm'
 import { ConnectionBanner } from './ConnectionBanner'
 import { DropZone } from './DropZone'
 import { Header } from './Header'
+import { ListTools } from './ListTools'
 import { availableChoices } from './models'
 import { ShortcutsDialog } from './ShortcutsDialog'
 import { openShortcuts } from './shortcutSetting'
@@ -30,6 +32,12 @@ export function App({ list, config, signIn }: Props) {
   const [models, setModels] = useState<Models | null>(null)
   const choices = availableChoices(storedChoices, models, config)
   const [notice, setNotice] = useState<string | null>(null)
+  const [view, setView] = useState<View>(() => ({ search: '', order: readOrder() }))
+  const shown = viewed(songs, view)
+  const changeView = (changed: View) => {
+    setView(changed)
+    saveOrder(changed.order)
+  }
   const now = useNow(songs)
   const { open, toggle } = useOpenSong(songs, list, setNotice)
   const announcement = useAnnouncement(songs, now)
@@ -78,9 +86,10 @@ export function App({ list, config, signIn }: Props) {
             {notice}
           </p>
         )}
+        <ListTools songs={songs} found={shown.length} view={view} onChange={changeView} />
         {songs.length > 0 && (
           <ul className="songs" aria-label="Songs">
-            {songs.map((song) => (
+            {shown.map((song) => (
               <SongCard
                 key={song.key}
                 song={song}

@@ -18,8 +18,9 @@ interface Props {
   /** Whether the player's tempo and key are those of the song. A mix always has these. */
   asRecorded: boolean
   config: ServerConfig
-  list: SongList
-  onDelete: () => void
+  list: Pick<SongList, 'client'>
+  /** Missing: the song can't be deleted here. */
+  onDelete?: () => void
 }
 
 export function Downloads({ title, status, mix, groups, asRecorded, config, list, onDelete }: Props) {
@@ -70,9 +71,11 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
             </select>
           </span>
         )}
-        <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
-          <Icon name="delete" /> Delete now
-        </button>
+        {onDelete !== undefined && (
+          <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
+            <Icon name="delete" /> Delete now
+          </button>
+        )}
       </div>
       {problem !== null && (
         <p className="problem" role="alert">
@@ -91,7 +94,7 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
             className="danger"
             onClick={() => {
               dialog.current?.close()
-              onDelete()
+              onDelete?.()
             }}
           >
             Delete it

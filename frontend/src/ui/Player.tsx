@@ -21,19 +21,21 @@ import { useShortcuts } from './useShortcuts'
 interface Props {
   title: string
   status: Status
-  list: SongList
+  list: Pick<SongList, 'client' | 'refresh'>
+  /** The list that may change the song; null: it may only be heard and downloaded. */
+  editor: SongList | null
   config: ServerConfig
   models: Models | null
-  onDelete: () => void
+  onDelete?: () => void
 }
 
-export function Player({ title, status, list, config, models, onDelete }: Props) {
+export function Player({ title, status, list, editor, config, models, onDelete }: Props) {
   const id = status.session_id
   const player = usePlayer(status, () => list.refresh(id))
   const ready = player !== null && player !== 'failed'
   return (
     <div className="player">
-      {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} list={list} models={models} />}
+      {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} editor={editor} models={models} />}
       {player === null && <LoadingLanes status={status} />}
       {player === 'failed' && (
         <p className="problem">
@@ -53,7 +55,7 @@ export function Player({ title, status, list, config, models, onDelete }: Props)
         asRecorded={!ready || (player.practice.tempo === 1 && player.practice.key === 0)}
         config={config}
         list={list}
-        onDelete={onDelete}
+        {...(onDelete && { onDelete })}
       />
     </div>
   )
@@ -79,11 +81,11 @@ interface TimelineProps {
   title: string
   player: LoadedPlayer
   status: Status
-  list: SongList
+  editor: SongList | null
   models: Models | null
 }
 
-function Timeline({ title, player, status, list, models }: TimelineProps) {
+function Timeline({ title, player, status, editor, models }: TimelineProps) {
   const { engine, stems, groups, mix, setMix, loop, setLoop, choice, whole, setWhole, playing, buffering, problem } = player
   const { timeline, timeText } = usePlayhead(engine)
   const compared = useRef<ComparedPlayer | null>(null)
@@ -147,14 +149,16 @@ function Timeline({ title, player, status, list, models }: TimelineProps) {
             loop={loop}
             engine={engine}
             split={
-              stem.name in groups || stem.name === SONG ? null : (
-                <SplitControl status={status} stem={stem.name} list={list} models={models} />
+              editor === null || stem.name in groups || stem.name === SONG ? null : (
+                <SplitControl status={status} stem={stem.name} list={editor} models={models} />
               )
             }
           />
         ))}
       </div>
-      <Comparison status={status} list={list} models={models} engine={engine} loop={loop} compared={compared} />
+      {editor !== null && (
+        <Comparison status={status} list={editor} models={models} engine={engine} loop={loop} compared={compared} />
+      )}
     </>
   )
 }

@@ -10,6 +10,7 @@ import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
 import { Original } from './Original'
 import { Player } from './Player'
+import { SongMenu } from './SongMenu'
 import { musicText, statusText } from './statusText'
 import { playableFiles } from './usePlayer'
 
@@ -22,6 +23,9 @@ interface Props {
   open: boolean
   onToggle: () => void
 }
+
+/** Phases in which a song has a menu. */
+const MENU: readonly Phase[] = ['done', 'failed', 'cancelled']
 
 /** Phases in which the original can be heard. */
 const HEARD: readonly Phase[] = ['waiting', 'uploading', 'queued', 'working']
@@ -51,6 +55,9 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
             )}
           </h2>
           {done ? <Facts song={song} now={now} /> : <Actions song={song} phase={phase} list={list} attempt={attempt} />}
+          {song.status !== null && MENU.includes(phase) && (
+            <SongMenu name={song.name} status={song.status} list={list} config={config} models={models} />
+          )}
         </header>
         {!done && <Progress song={song} phase={phase} titleId={titleId} wakes={config.wakes} />}
         {song.original !== undefined && HEARD.includes(phase) && (
@@ -67,6 +74,7 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
             title={title}
             status={song.status}
             list={list}
+            editor={list}
             config={config}
             models={models}
             onDelete={() => attempt(list.remove(song.key))}
@@ -94,7 +102,12 @@ function Facts({ song, now }: { song: Song; now: number }) {
       {part !== '' && <span>{part}</span>}
       {music !== '' && <span>{music}</span>}
       {song.status?.model != null && <span>{song.status.model}</span>}
-      {expiresAt !== undefined && <span>kept until {formatDay(expiresAt, now / 1000)}</span>}
+      {song.status?.share_id != null && <span>shared</span>}
+      {song.status?.kept === true ? (
+        <span>kept</span>
+      ) : (
+        expiresAt !== undefined && <span>expires {formatDay(expiresAt, now / 1000)}</span>
+      )}
     </p>
   )
 }
@@ -111,7 +124,7 @@ interface ProgressProps {
 }
 
 function Progress({ song, phase, titleId, wakes }: ProgressProps) {
-  const { line, remaining, hint, fraction } = statusText(song, phase, wakes)
+  const { line, remaining, hint, reason, fraction } = statusText(song, phase, wakes)
   const stems = stemsOf(song.choices?.stems ?? song.status?.stems ?? 'vocals', FOUR_STEMS)
   const uploading = phase === 'uploading' || phase === 'waiting' || phase === 'uploading elsewhere'
   const whole = uploading || song.status?.stage === 'downloading'
@@ -140,6 +153,7 @@ function Progress({ song, phase, titleId, wakes }: ProgressProps) {
         {remaining !== '' && <span>{remaining}</span>}
       </p>
       {hint !== '' && <p className="wait-hint">{hint}</p>}
+      {reason !== '' && <p className="reason">{reason}</p>}
       {(song.status?.warnings ?? []).map((warning) => (
         <p key={warning} className="warning">
           {warning}

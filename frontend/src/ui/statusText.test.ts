@@ -27,7 +27,7 @@ test('a waiting song shows when its work begins, which is not before the songs a
 
 test('a song in progress shows its stage, progress and remaining time', () => {
   const text = textFor('working', { stage: 'separating', progress: 0.456, eta_seconds: 130 })
-  expect(text).toEqual({ line: 'Separating · 45 %', remaining: '2 minutes left', hint: '', fraction: 0.456 })
+  expect(text).toEqual({ line: 'Separating · 45 %', remaining: '2 minutes left', hint: '', reason: '', fraction: 0.456 })
 })
 
 test('stages come in order: nothing is separated before the model is downloaded and the song is read', () => {

@@ -8,8 +8,10 @@ export interface StatusText {
   line: string
   /** How long the work still takes. */
   remaining: string
-  /** Why the wait is longer than usual, or than was shown before. */
+  /** Why the wait may be longer than usual. */
   hint: string
+  /** Why the time left is longer than was shown before. */
+  reason: string
   /** Progress, 0 to 1; null: no progress bar. */
   fraction: number | null
 }
@@ -49,14 +51,14 @@ export function statusText(song: Song, phase: Phase, wakes: boolean): StatusText
       const position = status?.queue_position ?? null
       const starting = wakes && (position ?? 1) <= 1
       // The server's estimate does not include the start of the machine.
-      if (starting) return { line: queueLine(position), remaining: '', hint: STARTING, fraction: 0 }
+      if (starting) return { line: queueLine(position), remaining: '', hint: STARTING, reason: '', fraction: 0 }
       const line = `${queueLine(position)}${startText(status, estimate)}`
-      return { line, remaining: timeLeft(estimate), hint: estimate.reason, fraction: 0 }
+      return { line, remaining: timeLeft(estimate), hint: '', reason: estimate.reason, fraction: 0 }
     }
     case 'working': {
       const stage = STAGES[status?.stage ?? '']
       const remaining = timeLeft(estimate)
-      if (stage === undefined) return { line: BEGINNING, remaining, hint: estimate.reason, fraction: 0 }
+      if (stage === undefined) return { line: BEGINNING, remaining, hint: '', reason: estimate.reason, fraction: 0 }
       const shown = progress(stage, status?.progress, estimate)
       // The percentage is the download's, the time includes the song.
       if (status?.stage === DOWNLOADING && remaining !== '') shown.remaining = `${remaining} with the separation`
@@ -79,12 +81,12 @@ export function musicText({ bpm, key }: Status): string {
 }
 
 function text(line: string): StatusText {
-  return { line, remaining: '', hint: '', fraction: null }
+  return { line, remaining: '', hint: '', reason: '', fraction: null }
 }
 
 function progress(activity: string, fraction = 0, estimate = NO_ESTIMATE): StatusText {
   const line = `${activity} · ${formatPercent(fraction)}`
-  return { line, remaining: timeLeft(estimate), hint: estimate.reason, fraction }
+  return { line, remaining: timeLeft(estimate), hint: '', reason: estimate.reason, fraction }
 }
 
 function timeLeft({ seconds }: Estimate): string {

@@ -116,6 +116,9 @@ def status_answer(status: Status, base: str = "", zip_url: str | None = None) ->
         warnings=list(session.warnings),
         playable_until=None if session.playable is None else session.playable.seconds,
         splits=[_split_answer(split) for split in status.splits],
+        kept=session.kept,
+        share_id=session.share,
+        video_url=status.video_url and base + status.video_url,
         zip_url=zip_url,
     )
 

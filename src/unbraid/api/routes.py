@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from unbraid.api.handlers import about, batches, parts, pieces, sessions
+from unbraid.api.handlers import about, batches, library, parts, pieces, sessions
 from unbraid.jobs.use import Action, UseLimits
 
 Place = Literal["path", "query", "body"]
@@ -95,6 +95,11 @@ ROUTES = (
     Route("POST", "/status", sessions.status, "status"),
     Route("GET", "/status/{sessionId}", sessions.status_by_path, "status"),
     Route("POST", "/pieces", pieces.pieces, "status"),
+    Route("POST", "/rename", library.rename, "library", use=Use()),
+    Route("POST", "/keep", library.keep, "library", use=Use()),
+    Route("POST", "/share", library.share, "library", use=Use()),
+    # Anyone who has the link may listen, also without an account.
+    Route("GET", "/shared/{shareId}", library.shared, "shared", owner=False, public=True),
     Route("POST", "/cancel", sessions.cancel, "cancel"),
     Route("POST", "/cleanup", sessions.cleanup, "cleanup"),
     Route("GET", "/history", sessions.history, "history"),

@@ -151,6 +151,16 @@ class S3Store:
                 raise storage_error(write_problem(error)) from error
             yield file
 
+    def copy(self, source: str, target: str) -> None:
+        """Copy within S3, in parts if the file is large. Raises FileNotFoundError, OutputError."""
+        try:
+            self._s3.copy({"Bucket": self.bucket, "Key": source}, self.bucket, target)
+        except (Boto3Error, BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and clients.code_of(error) in _MISSING:
+                raise FileNotFoundError(errno.ENOENT, "not in the bucket") from error
+            log.error("a file can't be copied in the bucket: %s", clients.reason(error))
+            raise OutputError(NOT_STORED) from error
+
     def put(self, file: Path, key: str, content_type: str) -> None:
         """Copy `file` into the bucket. Raises OutputError."""
         try:

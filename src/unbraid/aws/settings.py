@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     part_bytes: int = Field(default=8 << 20, ge=5 << 20, le=5 << 30)  # limits of a part in S3
     max_song_s: Seconds = 4 * HOUR
     max_attempts: int = Field(default=3, ge=1)
+    max_kept: int = Field(default=100, ge=0)
     per_owner_active: int | None = Field(default=None, ge=1)
     max_batch: int = Field(default=100, ge=1)
     songs_per_hour: int = Field(default=200, ge=1)

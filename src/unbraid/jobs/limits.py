@@ -35,6 +35,8 @@ class Limits:
     per_owner_active: int | None = None
     """Sessions of one owner that may wait or run at the same time; None: any number."""
     max_batch: int = 100
+    max_kept: int = 100
+    """Songs of one owner that are exempt from expiry."""
     models: tuple[str, ...] | None = None
     """Models that users may choose; None: all of the catalogue."""
 

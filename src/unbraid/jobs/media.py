@@ -17,3 +17,12 @@ MEDIA_TYPES = {
     "mkv": "video/x-matroska",
 }
 """By file name extension."""
+
+_VIDEO = frozenset(["mp4", "m4v", "mkv", "mov", "webm", "avi", "mpg", "mpeg", "wmv", "flv", "3gp", "ts", "m2ts", "ogv"])
+
+
+def is_video(file_name: str, file_type: str) -> bool:
+    """Whether an uploaded file is a video, by its media type, or else by its extension."""
+    if file_type.startswith(("video/", "audio/")):
+        return file_type.startswith("video/")
+    return file_name.rpartition(".")[2].lower() in _VIDEO

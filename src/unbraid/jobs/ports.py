@@ -156,6 +156,10 @@ class ObjectStore(Links, Parts, Protocol):
         """Store a local file, which may be moved away. Raises OutputError."""
         ...
 
+    def copy(self, source: str, target: str) -> None:
+        """Store the file of one key under another key too. Raises FileNotFoundError, OutputError."""
+        ...
+
     def delete(self, prefix: str) -> int:
         """Delete all files below a prefix that ends in `/`; return how many there were."""
         ...

@@ -12,7 +12,7 @@ from typing import Any
 
 _PRIVATE = re.compile(
     r"s3://[^\s'\"\\]+"
-    r"|(?:inputs|outputs|mixes|zips|requests)/[^\s'\"\\]+"
+    r"|(?:inputs|outputs|mixes|kept|zips|requests)/[^\s'\"\\]+"
     r"|(?<=\?)[^\s'\"\\]*X-Amz-[^\s'\"\\]*"  # the signed part of an S3 link
     r"|[^\s'\"\\:<>@]+@[^\s'\"\\<>@]+\.\w+"  # e-mail
     r"|(?<![\w-])[\w-]{32,}",  # session ids: 32 URL-safe characters; often 36 in container invocations

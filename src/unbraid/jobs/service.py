@@ -205,7 +205,10 @@ class Service:
 
     def status(self, session_id: str, owner: str | None = None) -> Status:
         """Return progress, estimate and fresh links to the stems. Raises SessionNotFound, Forbidden."""
-        session = self.get(session_id, owner)
+        return self.status_of(self.get(session_id, owner))
+
+    def status_of(self, session: Session) -> Status:
+        """Return the status of a session."""
         return self._status(session, self.splits(session))
 
     def status_many(self, session_ids: Sequence[str], owner: str | None = None) -> dict[str, Status]:
@@ -213,7 +216,7 @@ class Service:
         self._check_count(len(session_ids), "session_ids")
         valid = [session_id for session_id in session_ids if ID.fullmatch(session_id)]
         records = self.sessions.store.get_many(valid)
-        usable = [one for one in records.values() if not self._expired(one) and self._may_use(one, owner)]
+        usable = [one for one in records.values() if self._is_visible(one) and self._may_use(one, owner)]
         return {status.session.id: status for status in self._statuses(usable)}
 
     def history(self, owner: str | None, limit: int = 50, before: float | None = None) -> list[Status]:
@@ -245,6 +248,8 @@ class Service:
         session = self.sessions.store.get(session_id)
         if session is not None and not self._may_use(session, owner):
             raise _forbidden()
+        if session is not None and session.shared_from is not None:
+            return 0  # only the owner of the song deletes it
         if session is None:
             return self.sessions.delete_files(session_id)
         # Expired sessions get no further stems to separate, so none is missing in the record that is deleted.
@@ -255,12 +260,12 @@ class Service:
         self.sessions.touch_parent(session)
         return deleted
 
-    def get(self, session_id: str, owner: str | None = None) -> Session:
-        """Return the record. Raises SessionNotFound, Forbidden."""
+    def get(self, session_id: str, owner: str | None = None, *, shared: bool = False) -> Session:
+        """Return the record. `shared`: also that of a share link. Raises SessionNotFound, Forbidden."""
         session = self.sessions.store.get(session_id) if ID.fullmatch(session_id) else None
-        if session is None or self._expired(session):
+        if session is None or not self._is_visible(session, shared):
             raise SessionNotFound("This song is unknown, or it has expired. Upload it again.")
-        if not self._may_use(session, owner):
+        if not shared and not self._may_use(session, owner):
             raise _forbidden()
         return session
 
@@ -302,6 +307,10 @@ class Service:
         wait = self.queue_snapshot.wait(session, self.sessions.clock()) if active else Wait()
         parts = tuple(map(self._status, splits))
         return status_of(session, self.sessions.objects, self.limits.link_s, wait, parts)
+
+    def _is_visible(self, session: Session, shared: bool = False) -> bool:
+        """Whether a session exists for callers. To all calls but those for share links, a share link is unknown."""
+        return not self._expired(session) and (shared or session.shared_from is None)
 
     def _expired(self, session: Session) -> bool:
         return session.expires_at <= self.sessions.clock()

@@ -162,8 +162,28 @@ class Session:
     error_message: str | None = None
     error_fault: Fault | None = None
     """Whether the song or this app caused the failure; None in records of older versions."""
+    kept: bool = False
+    """Whether the song is exempt from expiry."""
+    source_key: str | None = None
+    """Key of the kept copy of the uploaded song; None: only `input_key`."""
+    share: str | None = None
+    """Id of the record of the song's share link (`jobs.shares`); None: there is none."""
+    shared_from: str | None = None
+    """Id of the song that this record shares; None: this is no share link. Then only reading is allowed."""
+    copy_of: str | None = None
+    """Id of the session whose upload this session separates again; None: the song was uploaded."""
     version: int = 0
     """Number of changes. A store saves a record only over the previous version (compare-and-swap)."""
+
+    @property
+    def song_key(self) -> str:
+        """Key of the song in the object store."""
+        return self.source_key or self.input_key
+
+    @property
+    def copies_input(self) -> bool:
+        """Whether the song is this session's own: it isn't a stem of another session, nor a share link."""
+        return self.parent is None and self.shared_from is None
 
     @property
     def can_retry(self) -> bool | None:

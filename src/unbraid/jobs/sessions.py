@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 """A valid session id. Other strings are never looked up and never become part of a key."""
 
-KINDS = ("inputs", "outputs", "mixes")
+KINDS = ("inputs", "outputs", "mixes", "kept")
 """A session's files have keys `KIND/ID/NAME`."""
 
 FOLDER = re.compile(rf"(?:{'|'.join(KINDS)})/[A-Za-z0-9_-]{{1,64}}/", re.ASCII)
@@ -177,6 +177,11 @@ class Sessions:
         """Return the expiry of a queued or running session: never earlier than the expiry of an upload."""
         return self.clock() + max(self.limits.results_s, self.limits.upload_s)
 
+    def follow_expiry(self, session: Session) -> None:
+        """Let the share link of a session expire with it."""
+        if session.share is not None:
+            self.change(session.share, lambda share: replace(share, expires_at=session.expires_at))
+
     def delete_abandoned_outputs(self, session_id: str) -> bool:
         """Delete the outputs of a failed, cancelled or deleted session.
 
@@ -189,11 +194,13 @@ class Sessions:
         return abandoned
 
     def delete(self, session: Session) -> int:
-        """Delete a session with its files, and the sessions of its stems; return how many records and files.
+        """Delete a session with its files, the sessions of its stems and its share link; return how many.
 
         Records are deleted first: workers notice and stop, and after a crash the sweeper finds files without a record.
         """
         ids = [session.id, *(split.session_id for split in session.splits)]
+        if session.share is not None:
+            ids.append(session.share)
         deleted = sum(map(self.store.delete, ids))
         self.abort_parts(session)
         return deleted + sum(map(self.delete_files, ids))

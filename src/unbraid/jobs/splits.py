@@ -87,7 +87,7 @@ class StemSplits:
             id=new_id(),
             file_name=parent.file_name,
             file_type=parent.file_type
-            if output.key == parent.input_key
+            if output.key == parent.song_key
             else MEDIA_TYPES[parent.choices.format],
             input_key=output.key,
             created_at=now,
@@ -112,6 +112,7 @@ class StemSplits:
         except Changed:
             self.sessions.store.delete(part.id)
             return None
+        self.sessions.follow_expiry(linked)
         return part
 
 
@@ -145,7 +146,7 @@ def _stem_of(parent: Session, stem: str) -> Output:
             raise SettingError(
                 "This song was separated in part. Only a whole song is separated once more.", "from"
             )
-        return Output(MIX, parent.file_name, parent.input_key, parent.size or 0, parent.duration_s or 0.0)
+        return Output(MIX, parent.file_name, parent.song_key, parent.size or 0, parent.duration_s or 0.0)
     if stem not in stems:
         raise SettingError(f"This song has no stem {stem!r}. It has {', '.join(stems)}.", "from")
     return stems[stem]

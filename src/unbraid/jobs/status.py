@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unbraid.audio.stem_names import STEM_ENDING, STEM_FILE
+from unbraid.jobs.media import is_video
 from unbraid.jobs.ports import Links
 from unbraid.jobs.queue_snapshot import Wait
-from unbraid.jobs.session import Output, Session
+from unbraid.jobs.session import Output, Session, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Status:
     files: tuple[FileLink, ...]
     zip_name: str
     """Name under which browsers save the archive of all files."""
+    video_url: str | None
+    """Link to a video with the picture of the song; None: it has none."""
     splits: tuple[Status, ...] = ()
     """Of the stems that are separated further."""
 
@@ -49,9 +52,23 @@ def title(session: Session) -> str:
     return name if dot and name else session.file_name
 
 
+def ending(session: Session) -> str:
+    """Return the extension of the song's name with its dot; empty without one."""
+    return session.file_name[len(title(session)) :]
+
+
 def with_parts(session: Session, splits: Iterable[Session]) -> tuple[Output, ...]:
     """Return the outputs of a session, then those of the sessions that separate its stems."""
     return (*session.outputs, *(output for split in splits for output in split.outputs))
+
+
+def _video_key(session: Session) -> str | None:
+    """Return the key of a video with the picture of the song: the upload, or the video of a share link."""
+    if session.state != State.COMPLETED or session.parent is not None:
+        return None
+    if session.shared_from is None:
+        return session.song_key if is_video(session.file_name, session.file_type) else None
+    return next((output.key for output in session.outputs if output.type == "video"), None)
 
 
 def status_of(
@@ -87,5 +104,6 @@ def status_of(
         wait,
         (*map(link, session.outputs), *(file for split in splits for file in split.files)),
         f"{title(session)} - stems.zip",
+        url(_video_key(session)),
         splits,
     )

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     max_song_s: Seconds = 4 * 3600
     keep_free_bytes: int = Field(512 * 1024**2, ge=0)
     max_batch: int = Field(100, ge=1)
+    max_kept: int = Field(100, ge=0)
     per_owner_active: int | None = Field(None, ge=1)
     rate: float = Field(20.0, gt=0)
     rate_burst: int = Field(30, ge=1)

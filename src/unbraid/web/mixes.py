@@ -16,11 +16,12 @@ from starlette.exceptions import HTTPException
 from unbraid.api.schemas.mixes import MixAnswer, MixRequest
 from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
 from unbraid.jobs.session import Session, State
+from unbraid.jobs.shares import Shares
 from unbraid.jobs.splits import MIX
 from unbraid.jobs.status import title
 from unbraid.local.files import FolderStore
 from unbraid.local.mixdown import mix
-from unbraid.web.context import Ctx, Owner
+from unbraid.web.context import Context, Ctx, Owner
 
 CONCURRENT = 2
 WAITING = 20
@@ -54,8 +55,19 @@ class MixSlots:
 @router.post("/mix")
 async def make_mix(mix_request: MixRequest, request: Request, context: Ctx, owner: Owner) -> MixAnswer:
     """Mix the stems into one file, each at its own level. A mix that would clip is made quieter as a whole."""
+    session = await to_thread.run_sync(context.service.get, mix_request.session_id, owner)
+    return await _answer(session, mix_request, request, context)
+
+
+@router.post("/shared/mix", tags=["shared"])
+async def make_shared_mix(mix_request: MixRequest, request: Request, context: Ctx) -> MixAnswer:
+    """Mix the stems of a shared song, as `POST /mix`. `session_id` is the id of the share link."""
+    share = await to_thread.run_sync(Shares(context.service).get, mix_request.session_id)
+    return await _answer(share, mix_request, request, context)
+
+
+async def _answer(session: Session, mix_request: MixRequest, request: Request, context: Context) -> MixAnswer:
     service, store = context.service, context.store
-    session = await to_thread.run_sync(service.get, mix_request.session_id, owner)
     splits = await to_thread.run_sync(service.splits, session)
     gains = _gains(session, splits, mix_request)
     key = f"mixes/{session.id}/{_digest(gains)}.{mix_request.format}"

@@ -18,7 +18,9 @@ from unbraid.web.context import Context
 
 def zip_response(grant: Grant, context: Context) -> Response:
     """An archive with entries `SONG/STEM.wav`, the layout of the command line. Raises SessionNotFound."""
-    session = context.service.get(PurePosixPath(grant.key).parts[1])
+    session = context.service.get(
+        PurePosixPath(grant.key).parts[1], shared=True
+    )  # the link is the permission
     archive = ZipStream(compress_type=ZIP_STORED, sized=True)
     folder = title(session).replace("/", "_").strip(". ") or "song"
     for output in with_parts(session, context.service.splits(session)):

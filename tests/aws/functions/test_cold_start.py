@@ -51,7 +51,7 @@ print(*sys.modules)
 
 def test_functions_import_no_heavy_packages(output_of_imports: list[str]) -> None:
     loaded = set(output_of_imports[-1].split())
-    assert len(FUNCTIONS) == 16
+    assert len(FUNCTIONS) == 18
     assert {f"unbraid.aws.functions.{name}" for name in FUNCTIONS} <= loaded
     assert loaded & (HEAVY | OWN | LATER | {ROUTER}) == set()
     audio = {name for name in loaded if name.startswith("unbraid.audio.")}

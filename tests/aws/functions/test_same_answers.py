@@ -14,7 +14,9 @@ from tests.aws.functions.conftest import Configure, invoke
 from tests.aws.functions.events import http
 from tests.jobs.memory import SONG, Workspace
 
+from unbraid.api.owners import of_browser
 from unbraid.api.routes import ROUTES
+from unbraid.jobs.copies import keys_of
 from unbraid.jobs.session import Choices, Playable
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
@@ -63,6 +65,12 @@ class BothApis:
             part.write(SONG)
             part.commit()
         return session.id, session.input_key
+
+    def file(self, data: bytes) -> Path:
+        """A new file outside the store, to put into it."""
+        path = self.store.root.parent / "file"
+        path.write_bytes(data)
+        return path
 
 
 def normalized(answer: Any) -> Any:
@@ -148,6 +156,43 @@ def test_uploads_in_parts(both: BothApis) -> None:
     assert both.call_same("POST /upload/parts", session)[1]["uploaded"] == [1, 2]
     assert both.call_same("POST /upload/complete", session)[0] == 200
     assert both.store.size(upload["s3Key"]) == size
+
+
+def test_rename_keep_share_and_separate_again(both: BothApis) -> None:
+    workspace = both.workspace
+    owner = of_browser(BROWSER["x_browser_token"])
+    session = workspace.service.upload("Song.mp3", "audio/mpeg", owner).session
+    workspace.service.sessions.objects.put(both.file(SONG), session.input_key, "")
+    workspace.service.start(session.id)
+    workspace.leases.begin(session.id, "w")
+    outputs = Workspace().outputs(session.id)
+    for key in keys_of(outputs):
+        both.store.put(both.file(b"stem"), key, "")
+    workspace.leases.complete(session.id, "w", outputs, 180.0, "lite")
+    song = {"session_id": session.id}
+    for route in ("POST /rename", "POST /keep", "POST /share"):
+        assert both.call_same(route, song | {"name": "New"})[0] == 403  # without the owner's token
+        assert both.call_same(route, {"session_id": UNKNOWN, "name": "x"}, **BROWSER)[0] == 404
+        assert both.call_same(route, {}, **BROWSER)[0] == 422
+    assert both.call_same("POST /rename", song | {"name": "New"}, **BROWSER)[1]["file_name"] == "New.mp3"
+    assert both.call_same("POST /rename", song | {"name": " "}, **BROWSER)[0] == 422
+    assert both.call_same("POST /keep", song, **BROWSER)[1]["kept"] is True
+    assert both.call_same("POST /keep", song | {"keep": False}, **BROWSER)[1]["kept"] is False
+    share_id = both.call_same("POST /share", song, **BROWSER)[1]["share_id"]
+    path = {"shareId": share_id}
+    status, shared = both.call_same("GET /shared/{shareId}", path=path)
+    assert (status, shared["session_id"], shared["file_name"]) == (200, share_id, "New.mp3")
+    assert session.id not in json.dumps(shared)
+    for route in ("POST /status", "POST /cancel", "POST /rename", "POST /keep", "POST /share"):
+        assert both.call_same(route, {"session_id": share_id, "name": "x"}, **BROWSER)[0] == 404
+    assert both.call_same("POST /cleanup", {"session_id": share_id}, **BROWSER) == (200, {"deleted": 0})
+    assert both.call_same("GET /shared/{shareId}", path=path)[0] == 200
+    again = {"sessionId": session.id, "again": True, "stems": "all"}
+    status, answer = both.call_same("POST /process", again, **BROWSER)
+    assert (status, answer["status"]) == (202, "PENDING")
+    assert both.call_same("POST /process", again | {"from": "vocals"}, **BROWSER)[0] == 422
+    assert both.call_same("POST /share", song | {"share": False}, **BROWSER)[1]["share_id"] is None
+    assert both.call_same("GET /shared/{shareId}", path=path)[0] == 404
 
 
 def test_batches(both: BothApis) -> None:

@@ -189,5 +189,5 @@ def test_a_file_that_the_browser_cannot_play_shows_no_original(
 ) -> None:
     page = visit(server.address).page
     drop(page, songs["broken"])
-    expect(card(page, songs["broken"])).to_contain_text("Try again")
+    expect(card(page, songs["broken"])).to_contain_text("damaged")
     expect(page.locator("audio")).to_have_count(0)

@@ -15,6 +15,7 @@ from unbraid.api.schemas.status import (
 )
 from unbraid.api.schemas.uploads import UploadAnswer, UploadRequest
 from unbraid.errors import SettingError
+from unbraid.jobs.library import Library
 from unbraid.jobs.splits import StemSplits
 
 
@@ -31,10 +32,17 @@ def upload(call: Call, request: UploadRequest) -> UploadAnswer:
 
 
 def process(call: Call, request: ProcessRequest) -> ProcessAnswer:
-    """Separate an uploaded song; with `from`, a stem further, or the song once more. Repeating starts no second job."""
+    """Separate an uploaded song; with `from`, a stem further; with `again`, the song once more with other options.
+
+    Repeating starts no second job.
+    """
     choices = request.choices()
     call.check_email(choices, 1)
-    if request.stem is not None:
+    if request.again:
+        if request.stem is not None:
+            raise SettingError("Leave out from: it is for a stem of a song.", "from")
+        session = Library(call.service).again(request.session_id, choices, call.owner)
+    elif request.stem is not None:
         for field in ("stems", "format", "video"):
             if getattr(request, field) is not None:
                 raise SettingError(

@@ -69,7 +69,7 @@ class ChoicesFields(BaseModel):
 
 
 class ProcessRequest(ChoicesFields):
-    """An uploaded song to separate, with options; or, with `from`, a stem to separate further."""
+    """An uploaded song to separate, with options; with `from`, a stem of it; with `again`, the song once more."""
 
     model_config = example(
         s3Key=f"inputs/{EXAMPLE_ID}/song.mp3", sessionId=EXAMPLE_ID, model="auto", stems="all", format="flac"
@@ -82,6 +82,11 @@ class ProcessRequest(ChoicesFields):
         description="A stem of a completed song, or `mix` for the song itself: separate it into all stems of `model`. "
         "The answer has the session of its parts. `stems`, `format` and `video` don't go with it, and only with `mix` "
         "do `start` and `end`",
+    )
+    again: bool = Field(
+        False,
+        description="Separate a song that has ended once more with these options, as a new session. The answer has its "
+        "id. `s3Key` isn't needed",
     )
 
 

@@ -145,6 +145,11 @@ class StatusAnswer(BaseModel):
         description="Seconds of the stems that `POST /pieces` has already; null: nothing, or the song isn't being "
         "separated",
     )
+    kept: bool = Field(False, description="Whether the song is exempt from expiry")
+    share_id: str | None = Field(None, description="Id of its share link; null: there is none")
+    video_url: str | None = Field(
+        None, description="Link to the uploaded video, for its picture; null: the song is no video"
+    )
     zip_url: str | None = Field(description="Link to one zip archive of all files; null: no archive")
 
 

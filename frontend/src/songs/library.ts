@@ -1,0 +1,44 @@
+/** Changes to a person's own songs on the server: names, kept songs, share links, second separations. */
+import type { Choices, Status } from '../api/types'
+import type { SongList } from './list'
+
+type Change = 'rename' | 'keep' | 'share'
+
+/** Send a change, and show the song as the server has it now. */
+async function change(list: SongList, kind: Change, id: string, fields: Record<string, unknown>): Promise<Status> {
+  const status = await list.client.change(kind, id, fields)
+  list.show(status)
+  return status
+}
+
+export function rename(list: SongList, id: string, name: string): Promise<Status> {
+  return change(list, 'rename', id, { name })
+}
+
+/** Exempt a song from expiry, or let it expire again. */
+export function keep(list: SongList, id: string, kept: boolean): Promise<Status> {
+  return change(list, 'keep', id, { keep: kept })
+}
+
+/** Make a share link, or end it. */
+export function share(list: SongList, id: string, shared: boolean): Promise<Status> {
+  return change(list, 'share', id, { share: shared })
+}
+
+/** Separate a song once more with other choices, as a song of its own. Needs no upload. */
+export async function separateAgain(list: SongList, id: string, choices: Choices): Promise<void> {
+  await list.open(await list.client.again(id, choices))
+}
+
+/** The address of a share link: this page, with the id where no server logs it. */
+export function shareLink(page: string, shareId: string): string {
+  const url = new URL(page)
+  url.search = ''
+  url.hash = `/l/${shareId}`
+  return url.href
+}
+
+/** The id of the share link that an address is; null: it is none. */
+export function sharedIdIn(hash: string): string | null {
+  return /^#\/l\/([\w-]+)$/.exec(hash)?.[1] ?? null
+}
