@@ -30,6 +30,8 @@ export function staticHost(env: Environment): Plugin {
 function headers(connect: readonly string[]): string {
   const directives = { ...page['content-security-policy'] }
   directives['connect-src'] = [directives['connect-src'], ...connect].join(' ')
+  const media = connect.filter((origin) => origin.startsWith('https:'))
+  directives['media-src'] = [directives['media-src'], ...media].join(' ')
   const policy = Object.entries(directives).map((directive) => directive.join(' '))
   const lines = Object.entries({
     'content-security-policy': policy.join('; '),

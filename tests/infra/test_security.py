@@ -225,6 +225,7 @@ def test_the_page_may_run_only_its_script_and_call_only_its_services(synth: Synt
         r' wss://{"Fn::ImportValue": "unbraid-socket-host"}',
         directives["connect-src"],
     )
+    assert re.fullmatch(r"'self' blob: https://unbraid-\S+\.s3\.\S+", directives["media-src"])
     assert security["FrameOptions"] == {"FrameOption": "DENY", "Override": True}
     assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31536000
     assert security["ContentTypeOptions"] == {"Override": True}

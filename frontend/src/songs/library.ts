@@ -38,7 +38,7 @@ export function shareLink(page: string, shareId: string): string {
   return url.href
 }
 
-/** The id of the share link that an address is; null: it is none. */
+/** The id of the share link that an address is; null: it isn’t one. */
 export function sharedIdIn(hash: string): string | null {
   return /^#\/l\/([\w-]+)$/.exec(hash)?.[1] ?? null
 }

@@ -9,6 +9,9 @@ import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
 import { Icon } from './Icon'
 
+/** Format of a mix: the uploaded video with the mix as its sound. */
+const VIDEO = 'video'
+
 interface Props {
   title: string
   status: Status
@@ -29,7 +32,9 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
   const links = downloadLinks(status, mix !== null, config.mixes)
-  const mixFormats = config.formats.filter((name) => name !== STEM_FILE)
+  // The server has the pictures of the owner's own video, as a whole.
+  const video = status.video_url != null && onDelete !== undefined && status.start == null && status.end == null
+  const mixFormats = [...config.formats.filter((name) => name !== STEM_FILE), ...(video ? [VIDEO] : [])]
   const mixGains = gains(mix ?? {}, groups)
   const silent = Object.values(mixGains).every((gain) => gain === 0)
   const downloadMix = async () => {
@@ -65,7 +70,7 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
             <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
               {mixFormats.map((name) => (
                 <option key={name} value={name}>
-                  {name.toUpperCase()}
+                  {name === VIDEO ? 'Video' : name.toUpperCase()}
                 </option>
               ))}
             </select>

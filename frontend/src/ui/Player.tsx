@@ -11,6 +11,7 @@ import { type ComparedPlayer, Comparison } from './Comparison'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
 import { Lane, laneName } from './Lane'
+import { Picture } from './Picture'
 import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
@@ -114,6 +115,9 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
 
   return (
     <>
+      {status.video_url != null && (
+        <Picture url={status.video_url} title={title} engine={engine} tempo={player.practice.tempo} start={status.start} />
+      )}
       <div className="transport" role="group" aria-label={`Play ${title}`}>
         <button type="button" className="primary play" onClick={toggle} aria-label={playing ? 'Pause' : 'Play'}>
           <Icon name={playing ? 'pause' : 'play'} />

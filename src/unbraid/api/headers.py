@@ -17,7 +17,12 @@ HSTS: str = _TABLE["strict-transport-security"]
 
 
 def page_policy(connect: Sequence[str] = ()) -> str:
-    """Return the Content-Security-Policy of the app's page. `connect`: other origins that its script may call."""
+    """Return the Content-Security-Policy of the app's page. `connect`: other origins that its script may call.
+
+    The page may also play videos from those that are called by HTTPS: files may be on another host.
+    """
     policy: dict[str, str] = dict(_TABLE["content-security-policy"])
     policy["connect-src"] = " ".join((policy["connect-src"], *connect))
+    media = (origin for origin in connect if origin.startswith("https:"))
+    policy["media-src"] = " ".join((policy["media-src"], *media))
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())

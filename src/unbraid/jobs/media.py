@@ -13,12 +13,16 @@ MEDIA_TYPES = {
     "play": OTHER,
     "json": "application/json",
     "mp4": "video/mp4",
+    "m4v": "video/mp4",
+    "mov": "video/quicktime",
     "webm": "video/webm",
     "mkv": "video/x-matroska",
 }
 """By file name extension."""
 
-_VIDEO = frozenset(["mp4", "m4v", "mkv", "mov", "webm", "avi", "mpg", "mpeg", "wmv", "flv", "3gp", "ts", "m2ts", "ogv"])
+_VIDEO = frozenset(
+    ["mp4", "m4v", "mkv", "mov", "webm", "avi", "mpg", "mpeg", "wmv", "flv", "3gp", "ts", "m2ts", "ogv"]
+)
 
 
 def is_video(file_name: str, file_type: str) -> bool:

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,8 +28,11 @@ FAILED = "The mix failed. Try again; if it happens again, tell the administrator
 log = logging.getLogger(__name__)
 
 
-async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> None:
-    """Write the sum of `stems`, (file, gain from 0 to 2) each, to `out` in `format`; quieter if it would clip.
+async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str, video: Path | None = None) -> Path:
+    """Write the sum of `stems`, (file, gain from 0 to 2) each, as `out` in `format`; quieter if it would clip.
+
+    With `video`, write its pictures with this sound instead; the suffix of `out` is then that of a video that can have
+    the pictures. Return the path of the file.
 
     The file is written atomically; cancelling stops the work. Raises SettingError, OutputError, and UnbraidError for an
     internal error.
@@ -39,17 +42,24 @@ async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> No
         raise SettingError(f"A stem's level goes from 0 to {MAX_GAIN:g}.", "gains")
     if not audible:
         raise SettingError("All stems are silent. Turn up at least one of them.", "gains")
-    if format not in FORMATS:
+    if video is None and format not in FORMATS:
         raise SettingError(f"There is no format {format!r}. Choose one of {', '.join(FORMATS)}.", "format")
-    task = {"stems": audible, "out": str(out), "format": format, "parent": os.getpid()}
+    task = {
+        "stems": audible,
+        "out": str(out),
+        "format": format,
+        "video": None if video is None else str(video),
+        "parent": os.getpid(),
+    }
     isolated = ["-I"] if sys.flags.isolated else []
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *isolated, "-m", "unbraid.local.mixdown"),
         stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, stderr = await process.communicate(json.dumps(task).encode())
+        stdout, stderr = await process.communicate(json.dumps(task).encode())
     except BaseException:
         with suppress(ProcessLookupError):
             process.terminate()  # it removes its unfinished file
@@ -61,6 +71,7 @@ async def mix(stems: Sequence[tuple[Path, float]], out: Path, format: str) -> No
     if process.returncode != 0:
         log.error("a mix failed with exit code %d: %s", process.returncode, reason)
         raise UnbraidError(FAILED)
+    return out.with_name(stdout.decode("utf-8").strip())
 
 
 def main() -> int:
@@ -70,12 +81,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     task = json.load(sys.stdin)
     try:
-        _write(
+        stems, out, video = (
             [(Path(path), gain) for path, gain in task["stems"]],
             Path(task["out"]),
-            task["format"],
-            task["parent"],
+            task["video"],
         )
+        if video is None:
+            _write(stems, out, task["format"], task["parent"])
+        else:
+            out = _write_video(stems, out, Path(video), task["parent"])
+        sys.stdout.write(out.name)
     except UnbraidError as error:
         sys.stderr.write(error.message + "\n")
         return USER_ERROR
@@ -88,10 +103,7 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
     from unbraid.audio.mixing import Mix
     from unbraid.jobs.disk import hide_folders, work_folder
 
-    def stop_if_orphaned(_: object = None) -> None:
-        if os.getppid() != parent:
-            sys.exit(1)
-
+    stop_if_orphaned = _stop_if_orphaned(parent)
     with hide_folders(), work_folder(out.parent) as work:
         mixture = Mix(stems)
         mixture.measure(stop_if_orphaned)
@@ -109,6 +121,29 @@ def _write(stems: Sequence[tuple[Path, float]], out: Path, format: str, parent: 
                 stop_if_orphaned()
                 encoder.write(block)
         (work / out.name).replace(out)
+
+
+def _write_video(stems: Sequence[tuple[Path, float]], out: Path, video: Path, parent: int) -> Path:
+    from unbraid.audio.mixing import Mix
+    from unbraid.audio.video import write_video
+    from unbraid.jobs.disk import hide_folders, work_folder
+
+    stop_if_orphaned = _stop_if_orphaned(parent)
+    with hide_folders(), work_folder(out.parent) as work:
+        mixture = Mix(stems)
+        mixture.measure(stop_if_orphaned)
+        written = write_video(video, mixture, work / out.stem, check=stop_if_orphaned)
+        return written.replace(out.with_suffix(written.suffix))
+
+
+def _stop_if_orphaned(parent: int) -> Callable[..., None]:
+    """Return a function that ends the process if the server, whose process id is `parent`, has ended."""
+
+    def stop(_: object = None) -> None:
+        if os.getppid() != parent:
+            sys.exit(1)
+
+    return stop
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 
 from unbraid.api.schemas.mixes import MixAnswer, MixRequest
 from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
+from unbraid.jobs.choices import part_of
+from unbraid.jobs.media import is_video
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.shares import Shares
 from unbraid.jobs.splits import MIX
@@ -25,6 +27,8 @@ from unbraid.web.context import Context, Ctx, Owner
 
 CONCURRENT = 2
 WAITING = 20
+VIDEO = "video"
+VIDEO_ENDINGS = ("mp4", "webm", "mkv")
 KEPT = 5  # mixes per song; older ones are deleted
 
 router = APIRouter(tags=["mixes"])
@@ -70,13 +74,14 @@ async def _answer(session: Session, mix_request: MixRequest, request: Request, c
     service, store = context.service, context.store
     splits = await to_thread.run_sync(service.splits, session)
     gains = _gains(session, splits, mix_request)
-    key = f"mixes/{session.id}/{_digest(gains)}.{mix_request.format}"
-    if store.size(key) is None:
+    base = f"mixes/{session.id}/{_digest(gains)}"
+    key = _existing(store, base, mix_request.format)
+    if key is None:
         service.max_upload_bytes()
         error: UnbraidError | None = None
         async with request.app.state.mix_slots.take():
             try:
-                await _write_mix(session, gains, store, key)
+                key = await _write_mix(session, gains, store, base, mix_request.format)
             except UnbraidError as raised:
                 error = raised
         # If the song was deleted meanwhile, delete the new mix too; that also explains any error.
@@ -85,7 +90,8 @@ async def _answer(session: Session, mix_request: MixRequest, request: Request, c
             raise SessionNotFound("This song was deleted during mixing. Upload it again.")
         if error is not None:
             raise error
-    filename = f"{title(session)} - mix.{mix_request.format}"
+    assert key is not None
+    filename = f"{title(session)} - mix{PurePosixPath(key).suffix}"
     link = store.download_url(key, service.limits.link_s, filename)
     return MixAnswer(s3_url=context.base(request) + link, filename=filename)
 
@@ -119,9 +125,29 @@ def _digest(gains: dict[str, float]) -> str:
     return hashlib.sha256(json.dumps(gains, sort_keys=True).encode()).hexdigest()[:32]
 
 
-async def _write_mix(session: Session, gains: dict[str, float], store: FolderStore, key: str) -> None:
+def _existing(store: FolderStore, base: str, format: str) -> str | None:
+    """The key of a mix that was made before. That of a video has the ending of its container."""
+    endings = VIDEO_ENDINGS if format == VIDEO else (format,)
+    keys = (f"{base}.{ending}" for ending in endings)
+    return next((key for key in keys if store.size(key) is not None), None)
+
+
+async def _write_mix(
+    session: Session, gains: dict[str, float], store: FolderStore, base: str, format: str
+) -> str:
+    """Write a mix into the store; return its key."""
+    video = None
+    if format == VIDEO:
+        if session.shared_from is not None or not is_video(session.file_name, session.file_type):
+            raise SettingError("This song has no video. Choose an audio format.", "format")
+        if part_of(session.choices) is not None:
+            raise SettingError("Only a part of this video was separated. Choose an audio format.", "format")
+        video = store.path(session.song_key)
     with store.scratch() as scratch:
-        file = Path(scratch) / Path(key).name
-        await mix([(store.path(stem), gain) for stem, gain in gains.items()], file, file.suffix[1:])
+        file = Path(scratch) / f"{PurePosixPath(base).name}.{format}"
+        stems = [(store.path(stem), gain) for stem, gain in gains.items()]
+        file = await mix(stems, file, format, video)
+        key = f"{base}{file.suffix}"
         await to_thread.run_sync(store.keep_newest, f"mixes/{session.id}/", KEPT - 1)
         await to_thread.run_sync(store.put, file, key, "")
+    return key

@@ -18,7 +18,9 @@ class MixRequest(BaseModel):
     gains: dict[Word, Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]] = Field(
         min_length=1, max_length=20, description="Gain for each stem: 1 keeps its level, 0 leaves it out"
     )
-    format: Literal[*FORMATS] = "wav"  # type: ignore[valid-type]
+    format: Literal[*FORMATS, "video"] = Field(  # type: ignore[valid-type]
+        "wav", description="`video`: the uploaded video with the mix as its sound, for a song that is a video"
+    )
 
 
 class MixAnswer(BaseModel):

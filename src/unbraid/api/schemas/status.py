@@ -148,7 +148,7 @@ class StatusAnswer(BaseModel):
     kept: bool = Field(False, description="Whether the song is exempt from expiry")
     share_id: str | None = Field(None, description="Id of its share link; null: there is none")
     video_url: str | None = Field(
-        None, description="Link to the uploaded video, for its picture; null: the song is no video"
+        None, description="Link to the uploaded video, for its picture; null: the song has none"
     )
     zip_url: str | None = Field(description="Link to one zip archive of all files; null: no archive")
 
