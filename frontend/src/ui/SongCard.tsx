@@ -24,7 +24,7 @@ interface Props {
   onToggle: () => void
 }
 
-/** Phases in which a song has a menu. */
+/** Phases in which a song has a menu, unless the file itself is at fault. */
 const MENU: readonly Phase[] = ['done', 'failed', 'cancelled']
 
 /** Phases in which the original can be heard. */
@@ -55,7 +55,7 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
             )}
           </h2>
           {done ? <Facts song={song} now={now} /> : <Actions song={song} phase={phase} list={list} attempt={attempt} />}
-          {song.status !== null && MENU.includes(phase) && (
+          {song.status !== null && MENU.includes(phase) && canRetry(song) && (
             <SongMenu name={song.name} status={song.status} list={list} config={config} models={models} />
           )}
         </header>

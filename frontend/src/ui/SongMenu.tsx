@@ -104,7 +104,7 @@ function Rename({ name, busy, onRename }: { name: string; busy: boolean; onRenam
     >
       <label>
         <span>Name</span>
-        <input value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />
+        <input type="text" value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />
       </label>
       <button type="submit" disabled={busy || unchanged}>
         Rename
@@ -129,7 +129,7 @@ function Share({ shareId, busy, onChange }: { shareId: string | null; busy: bool
   return (
     <section>
       <p className="share-link">
-        <input readOnly aria-label="Link to share" value={link} onFocus={(event) => event.target.select()} />
+        <input type="text" readOnly aria-label="Link to share" value={link} onFocus={(event) => event.target.select()} />
         <button type="button" onClick={() => void navigator.clipboard.writeText(link).then(() => setCopied(true), () => undefined)}>
           Copy
         </button>

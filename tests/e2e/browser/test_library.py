@@ -45,7 +45,8 @@ def test_own_songs_are_renamed_kept_shared_and_separated_again(
     menu.get_by_label("Name").fill("Duet, slow")
     menu.get_by_role("button", name="Rename").click()
     expect(menu.get_by_role("heading", name="Duet, slow")).to_be_visible()
-    menu.get_by_label("Keep this song").check()
+    menu.get_by_label("Keep this song").click()
+    expect(menu.get_by_label("Keep this song")).to_be_checked()
     menu.get_by_role("button", name="Share a link").click()
     link = menu.get_by_label("Link to share").input_value()
     assert findings(page) == []

@@ -112,7 +112,7 @@ def test_the_picture_follows_the_stems_and_is_saved_with_the_mix(
 
 def test_a_song_without_pictures_is_not_saved_as_video(server: Server, separated: str) -> None:
     answer = httpx.post(
-        f"{server.address}/mix", json={"session_id": separated, "gains": {"vocals": 1}, "format": "video"}
+        f"{server.address}mix", json={"session_id": separated, "gains": {"vocals": 1}, "format": "video"}
     )
     assert (answer.status_code, answer.json()["detail"]) == (
         422,
