@@ -1,14 +1,16 @@
 /** Plays all stems of a song in sync to the sample, from chunks that are fetched as needed. */
+import { countIn } from './beats'
 import { ChunkCache, type StemSource } from './chunks'
+import { Clicks } from './clicks'
 import type { Layout } from './peaks'
 import { isDrums } from '../lib/stems'
 import { AS_RECORDED, Output, type Practice } from './output'
 import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
+import { Strip } from './strip'
 
 const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
 const FETCH_AHEAD_CHUNKS = 3
 const SCHEDULE_EVERY_MS = 200
-const FADE_S = 0.012 // of a stem's gain
 const PRACTICE_FAILED = 'Key and tempo can’t be changed: a part of the page could not be loaded. Reload the page.'
 const FETCH_FAILED = 'The audio could not be loaded. Check your connection and press play again.'
 
@@ -29,8 +31,14 @@ export class Engine {
   readonly layout: Layout
   private readonly context: AudioContext
   private readonly chunks: ChunkCache
-  private readonly gains: GainNode[]
+  private readonly strips: Strip[]
+  private readonly clickStrip: Strip
+  private readonly countInStrip: Strip
+  private readonly clicks: Clicks
+  private readonly countInClicks: Clicks
   private readonly output: Output
+  /** Whether clicks come before the next piece. */
+  private countingIn = false
   private practice = AS_RECORDED
   private pieces: PlayingPiece[] = []
   /** Position of the next piece to schedule. */
@@ -45,6 +53,8 @@ export class Engine {
     stems: readonly StemSource[],
     freshUrls: () => Promise<readonly string[]>,
     private readonly onChange: (state: PlayerState) => void,
+    /** Beats of the song in seconds. */
+    readonly beats: readonly number[] = [],
   ) {
     const first = stems[0]
     if (first === undefined) throw new Error('no stems')
@@ -52,11 +62,12 @@ export class Engine {
     this.context = contextAt(first.peaks.sampleRate)
     this.chunks = new ChunkCache(this.context, stems, freshUrls)
     this.output = new Output(this.context)
-    this.gains = stems.map(({ name }) => {
-      const gain = new GainNode(this.context)
-      gain.connect(this.output.entry(isDrums(name)))
-      return gain
-    })
+    this.strips = stems.map(({ name }) => new Strip(this.context, this.output.entry(isDrums(name))))
+    this.clickStrip = new Strip(this.context, this.output.clicks)
+    this.clickStrip.set(0, 0)
+    this.countInStrip = new Strip(this.context, this.output.clicks)
+    this.clicks = new Clicks(this.context, this.clickStrip.input, beats)
+    this.countInClicks = new Clicks(this.context, this.countInStrip.input, beats)
   }
 
   /** Position of the playhead, in samples. */
@@ -69,8 +80,10 @@ export class Engine {
     return this.state.playing
   }
 
-  async play(): Promise<void> {
+  /** `countIn`: with clicks before the music, if the song has beats. */
+  async play(countIn = false): Promise<void> {
     if (this.state.playing) return
+    this.countingIn = countIn
     if (this.pausedAt >= this.layout.samples) this.pausedAt = 0
     this.pausedAt = inLoop(this.pausedAt, this.loop)
     this.set({ playing: true, buffering: true, problem: null })
@@ -115,8 +128,14 @@ export class Engine {
     if (this.practice === practice) this.seek(this.state.playing ? this.position : position)
   }
 
-  setGain(stem: number, gain: number): void {
-    this.gains[stem]?.gain.setTargetAtTime(gain, this.context.currentTime, FADE_S)
+  setStem(stem: number, gain: number, pan: number): void {
+    this.strips[stem]?.fade(gain, pan)
+  }
+
+  /** `countIn`: level of the count-in, which is heard even if the click is muted. */
+  setClick(gain: number, countIn: number, pan: number): void {
+    this.clickStrip.fade(gain, pan)
+    this.countInStrip.fade(countIn, pan)
   }
 
   /**
@@ -152,7 +171,7 @@ export class Engine {
 
   /** The time whose audio leaves the loudspeaker now. */
   private get audibleTime(): number {
-    return this.context.currentTime - this.output.latency
+    return this.context.currentTime - (this.context.outputLatency || 0) - this.output.latency
   }
 
   private schedule(): void {
@@ -174,19 +193,31 @@ export class Engine {
         break
       }
       // A late chunk delays all stems alike, so that they stay in sync.
-      const at = end < context.currentTime + 0.02 ? context.currentTime + 0.04 : end
-      const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, at, piece.offset, piece.length))
-      this.pieces.push({ ...piece, at, nodes, tempo: this.practice.tempo })
+      const now = end < context.currentTime + 0.02 ? context.currentTime + 0.04 : end
+      const before = this.countIn(now)
+      const scheduled = { ...piece, at: now + before.seconds, tempo: this.practice.tempo }
+      const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, scheduled.at, piece.offset, piece.length))
+      const clicks = this.clicks.schedule(scheduled, layout.sampleRate)
+      this.pieces.push({ ...scheduled, nodes: [...before.nodes, ...nodes, ...clicks] })
       this.cursor = endOf(piece)
       this.set({ buffering: false })
     }
     void this.fetchAhead()
   }
 
+  /** Schedule the count-in from the time `now` on, if there is one. Returns how long it takes. */
+  private countIn(now: number): { seconds: number; nodes: AudioBufferSourceNode[] } {
+    if (!this.countingIn) return { seconds: 0, nodes: [] }
+    this.countingIn = false
+    const { length, clicks } = countIn(this.beats, this.pausedAt / this.layout.sampleRate)
+    const { tempo } = this.practice
+    return { seconds: length / tempo, nodes: clicks.map((click) => this.countInClicks.at(now + click / tempo)) }
+  }
+
   private start(buffer: AudioBuffer, stem: number, at: number, offset: number, length: number): AudioBufferSourceNode {
     const node = new AudioBufferSourceNode(this.context, { buffer, playbackRate: this.practice.tempo })
-    const gain = this.gains[stem]
-    if (gain !== undefined) node.connect(gain)
+    const strip = this.strips[stem]
+    if (strip !== undefined) node.connect(strip.input)
     node.start(at, offset / this.layout.sampleRate, length / this.layout.sampleRate)
     return node
   }

@@ -18,8 +18,8 @@ test('mute overrides solo', () => {
 
 test('mute and solo are switched on and off', () => {
   const muted = toggled(mix, 'drums', 'muted')
-  expect(muted.drums).toEqual({ volume: 1, muted: true, solo: false })
-  expect(toggled(toggled(muted, 'drums', 'muted'), 'drums', 'solo').drums).toEqual({ volume: 1, muted: false, solo: true })
+  expect(muted.drums).toEqual({ volume: 1, muted: true, solo: false, pan: 0 })
+  expect(toggled(toggled(muted, 'drums', 'muted'), 'drums', 'solo').drums).toEqual({ volume: 1, muted: false, solo: true, pan: 0 })
 })
 
 const groups = { 'drums.kick': 'drums', 'drums.snare': 'drums' }

@@ -10,6 +10,8 @@ export interface Channel {
   volume: number
   muted: boolean
   solo: boolean
+  /** From -1, all left, to 1, all right. */
+  pan: number
 }
 
 export type Mix = Record<string, Channel>
@@ -19,7 +21,11 @@ export type Groups = Readonly<Record<string, string>>
 
 const LOUDEST = 2 // of the server's mixes
 
-export const DEFAULT_CHANNEL: Channel = { volume: 1, muted: false, solo: false }
+export const DEFAULT_CHANNEL: Channel = { volume: 1, muted: false, solo: false, pan: 0 }
+
+/** The click's name beside the stems of a mix. */
+export const CLICK = 'click'
+export const DEFAULT_CLICK: Channel = { ...DEFAULT_CHANNEL, muted: true }
 
 export function defaultMix(stems: readonly string[]): Mix {
   return Object.fromEntries(stems.map((stem) => [stem, DEFAULT_CHANNEL]))
@@ -61,7 +67,7 @@ function withoutParts(stems: readonly string[], groups: Groups): string[] {
 
 /** Whether two mixes sound the same and show the same. */
 export function sameMix(one: Mix, other: Mix): boolean {
-  const channels = (mix: Mix) => Object.entries(mix).map(([stem, { volume, muted, solo }]) => [stem, volume, muted, solo])
+  const channels = (mix: Mix) => Object.entries(mix).map(([stem, { volume, muted, solo, pan }]) => [stem, volume, muted, solo, pan])
   return JSON.stringify(channels(one).sort()) === JSON.stringify(channels(other).sort())
 }
 
@@ -81,6 +87,12 @@ export function gains(mix: Mix, groups: Groups = {}): Record<string, number> {
   }
   const sounding = Object.entries(mix).filter(([name]) => !whole.has(name))
   return Object.fromEntries(sounding.map(([name, channel]) => [name, gainOf(name, channel)]))
+}
+
+/** The place of each stem between left and right. A part is moved together with its stem. */
+export function pans(mix: Mix, groups: Groups = {}): Record<string, number> {
+  const panOf = (name: string, { pan }: Channel) => Math.max(-1, Math.min(1, pan + (mix[groups[name] ?? '']?.pan ?? 0)))
+  return Object.fromEntries(Object.entries(mix).map(([name, channel]) => [name, panOf(name, channel)]))
 }
 
 /** Whether nothing of a stem or of its parts is heard. */

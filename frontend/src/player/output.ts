@@ -3,6 +3,7 @@ import { stretchNode, type StretchNode } from './stretch'
 
 const FADE_S = 0.012 // prevents clicks at stops and jumps
 const SEMITONES = 12 // of an octave
+const MOST_LATENCY_S = 1 // of the change of key; it has about 0.15
 
 /** How the song is practised. */
 export interface Practice {
@@ -30,15 +31,19 @@ export class Output {
   private readonly fader: GainNode
   private readonly drums: Bus
   private readonly others: Bus
+  /** Clicks keep their pitch at any tempo, so they only wait as long as the stems do. */
+  readonly clicks: DelayNode
   private stretched = false
   private stretchLatency = 0
   private practice = AS_RECORDED
 
-  constructor(private readonly context: AudioContext) {
+  constructor(private readonly context: BaseAudioContext) {
     this.fader = new GainNode(context, { gain: 1 })
     this.fader.connect(context.destination)
     this.drums = this.bus()
     this.others = this.bus()
+    this.clicks = new DelayNode(context, { maxDelayTime: MOST_LATENCY_S, delayTime: 0 })
+    this.clicks.connect(this.fader)
   }
 
   /** Where to connect a stem. */
@@ -46,9 +51,9 @@ export class Output {
     return (isDrums ? this.drums : this.others).gain
   }
 
-  /** Seconds from a stem to the loudspeaker. */
+  /** Seconds from a stem to the fader. */
   get latency(): number {
-    return (this.context.outputLatency || 0) + (this.stretched ? this.stretchLatency : 0)
+    return this.stretched ? this.stretchLatency : 0
   }
 
   /** Change key and tempo. Rejects if the script for that can't be loaded; then nothing has changed. */
@@ -59,6 +64,7 @@ export class Output {
     if (stretched) await this.tune()
     if (stretched === this.stretched) return
     this.stretched = stretched
+    this.clicks.delayTime.value = this.latency
     for (const { gain, stretch } of [this.drums, this.others]) {
       gain.disconnect()
       gain.connect((stretched ? stretch : null) ?? this.fader)
@@ -72,7 +78,7 @@ export class Output {
     gain.cancelScheduledValues(now)
     gain.setValueAtTime(gain.value, now)
     gain.linearRampToValueAtTime(0, now + FADE_S)
-    gain.setValueAtTime(1, now + FADE_S + 0.004 + (this.stretched ? this.stretchLatency : 0))
+    gain.setValueAtTime(1, now + FADE_S + 0.004 + this.latency)
     return now + FADE_S + 0.002
   }
 

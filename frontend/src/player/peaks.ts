@@ -1,5 +1,7 @@
 /** STEM.peaks.json: a waveform in audiowaveform's JSON format, version 2, and the stem's chunks for playback. */
 
+import type { View } from './view'
+
 export interface Layout {
   /** Samples in each chunk but the last. */
   chunkSamples: number
@@ -11,15 +13,32 @@ export interface Layout {
 export interface Peaks extends Layout {
   /** Minimum and maximum of each pixel in turn, -1 to 1. */
   pairs: Float32Array
+  /** Samples of each pair. */
+  samplesPerPair: number
   /** Byte offset in STEM.play of each chunk's start, and of the last one's end. */
   offsets: number[]
+  /** Where STEM.play has a finer waveform; null: a song of an older version has none. */
+  fine: FineLayout | null
+  /** Beats of the song in seconds; empty: it has no clear beat. */
+  beats: number[]
+}
+
+export interface FineLayout {
+  samplesPerPair: number
+  /** In bytes. */
+  offset: number
+  /** In pairs. */
+  length: number
 }
 
 interface PeaksFile {
   bits: number
   sample_rate: number
+  samples_per_pixel: number
   data: number[]
   play: { chunk_samples: number; samples: number; offsets: number[] }
+  fine?: { samples_per_pixel: number; offset: number; length: number }
+  beats?: number[]
 }
 
 export function parsePeaks(file: PeaksFile): Peaks {
@@ -29,7 +48,10 @@ export function parsePeaks(file: PeaksFile): Peaks {
     pairs: Float32Array.from(file.data, (value) => value / fullScale),
     chunkSamples: file.play.chunk_samples,
     samples: file.play.samples,
+    samplesPerPair: file.samples_per_pixel,
     offsets: file.play.offsets,
+    fine: file.fine === undefined ? null : { ...file.fine, samplesPerPair: file.fine.samples_per_pixel },
+    beats: file.beats ?? [],
   }
 }
 
@@ -46,13 +68,33 @@ export function peakLevel(stems: readonly Peaks[]): number {
   return peak
 }
 
-/** Resample a waveform to `count` columns: minimum and maximum of each in turn. */
-export function columns(pairs: Float32Array, count: number): Float32Array {
+/** The waveform of all stems together: the loudest of them at each place. */
+export function combined(stems: readonly Level[]): Level | null {
+  const [first, ...others] = stems
+  if (first === undefined) return null
+  const pairs = Float32Array.from(first.pairs)
+  for (const { pairs: more } of others)
+    for (let index = 0; index < pairs.length; index += 1) {
+      const [one, other] = [pairs[index] ?? 0, more[index] ?? 0]
+      if (Math.abs(other) > Math.abs(one)) pairs[index] = other
+    }
+  return { pairs, samplesPerPair: first.samplesPerPair }
+}
+
+/** A waveform: minimum and maximum of each `samplesPerPair` samples in turn. */
+export interface Level {
+  pairs: Float32Array
+  samplesPerPair: number
+}
+
+/** The waveform of a part of the song in `count` columns: minimum and maximum of each in turn. */
+export function columns({ pairs, samplesPerPair }: Level, { from: start, to: stop }: View, count: number): Float32Array {
   const pixels = pairs.length / 2
+  const pairAt = (column: number) => (start + (column * (stop - start)) / count) / samplesPerPair
   const out = new Float32Array(count * 2)
   for (let column = 0; column < count; column += 1) {
-    const from = Math.floor((column * pixels) / count)
-    const to = Math.max(from + 1, Math.floor(((column + 1) * pixels) / count))
+    const from = Math.floor(pairAt(column))
+    const to = Math.max(from + 1, Math.floor(pairAt(column + 1)))
     let low = 1
     let high = -1
     for (let pixel = from; pixel < Math.min(to, pixels); pixel += 1) {

@@ -4,6 +4,8 @@ import type { Layout } from './peaks'
 export interface Loop {
   from: number
   to: number
+  /** If it is kept with the song. */
+  name?: string
 }
 
 /** A part of one chunk, played without a gap after the piece before it. */

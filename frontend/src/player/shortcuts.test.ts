@@ -11,6 +11,9 @@ test('each key has its command', () => {
   expect(commandOf(press('ArrowRight', { shiftKey: true }))).toEqual({ do: 'move', seconds: 1 })
   expect(commandOf(press('2', { code: 'Digit2' }))).toEqual({ do: 'mute', stem: 1 })
   expect(commandOf(press('"', { code: 'Digit2', shiftKey: true }))).toEqual({ do: 'solo', stem: 1 })
+  expect(['+', '=', '-', '0', 'o'].map((key) => commandOf(press(key))?.do)).toEqual(
+    ['zoom in', 'zoom in', 'zoom out', 'zoom reset', 'original'],
+  ) // prettier-ignore
   expect(commandOf(press('x'))).toBeNull()
 })
 

@@ -5,7 +5,7 @@ export const SEEK_S = 5
 export const FINE_SEEK_S = 1
 
 export type Command =
-  | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'whole song' | 'help' }
+  | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'original' | 'zoom in' | 'zoom out' | 'zoom reset' | 'help' }
   | { do: 'move'; seconds: number }
   | { do: 'mute' | 'solo'; stem: number } // stem: index
 
@@ -16,7 +16,9 @@ export const SHORTCUTS: readonly (readonly [string, string])[] = [
   ['Home, End', 'Go to the beginning or the end'],
   ['[ ]', 'Set the start or the end of the loop'],
   ['L', 'Turn the loop on or off'],
-  ['O', 'Hear the whole song, and your mix again'],
+  ['O', 'Hear the original, and your mix again'],
+  ['+ −', 'Zoom in or out'],
+  ['0', 'Show the whole song'],
   ['1 … 9', 'Mute stem 1 … 9, with Shift solo'],
   ['?', 'Show this list'],
 ]
@@ -51,7 +53,15 @@ export function commandOf(press: KeyPress): Command | null {
       return { do: 'loop' }
     case 'o':
     case 'O':
-      return { do: 'whole song' }
+      return { do: 'original' }
+    case '+':
+    case '=':
+      return { do: 'zoom in' }
+    case '-':
+    case '_':
+      return { do: 'zoom out' }
+    case '0':
+      return { do: 'zoom reset' }
     case '[':
       return { do: 'loop start' }
     case ']':

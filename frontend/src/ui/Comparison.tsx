@@ -1,5 +1,5 @@
 /** Try another model on the looped part of a song, and switch between both at the same place. */
-import { type RefObject, useEffect, useImperativeHandle, useRef, useState } from 'react'
+import { type RefObject, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { Models, Split, Status } from '../api/types'
 import { formatPart } from '../lib/format'
@@ -13,6 +13,7 @@ import { Icon } from './Icon'
 import { Lane } from './Lane'
 import { SplitMenu, SplitProgress } from './SplitControl'
 import { comparisonOptions } from './splitOptions'
+import { plainTimeline } from './timeline'
 import { usePlayhead } from './usePlayhead'
 import { type LoadedPlayer, usePlayer } from './usePlayer'
 
@@ -128,6 +129,7 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
   const { timeline, timeText } = usePlayhead(engine)
   const { samples, sampleRate } = engine.layout
   const startS = split.start ?? 0
+  const rows = useMemo(() => plainTimeline(engine), [engine])
   useEffect(() => setLoop({ from: 0, to: samples }), [setLoop, samples])
   useImperativeHandle(compared, () => ({
     handOver: () => {
@@ -173,8 +175,7 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
             mix={mix}
             groups={groups}
             setMix={setMix}
-            loop={null}
-            engine={engine}
+            timeline={rows}
             split={null}
           />
         ))}

@@ -1,53 +1,31 @@
 /** Downloads of a song, and the button that deletes it. */
 import { useRef, useState } from 'react'
-import { errorMessage } from '../api/problem'
 import type { ServerConfig, Status } from '../api/types'
 import { formatSize } from '../lib/format'
 import { STEM_FILE } from '../lib/stems'
-import { gains, type Groups, type Mix } from '../player/mixer'
 import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
 import { Icon } from './Icon'
-
-/** Format of a mix: the uploaded video with the mix as its sound. */
-const VIDEO = 'video'
+import { MixDownload } from './MixDownload'
+import type { LoadedPlayer } from './usePlayer'
 
 interface Props {
   title: string
   status: Status
   /** null while there is no player. */
-  mix: Mix | null
-  groups: Groups
-  /** Whether the player's tempo and key are those of the song. A mix always has these. */
-  asRecorded: boolean
+  player: LoadedPlayer | null
   config: ServerConfig
-  list: Pick<SongList, 'client'>
+  list: Pick<SongList, 'client' | 'refresh'>
   /** Missing: the song can't be deleted here. */
   onDelete?: () => void
 }
 
-export function Downloads({ title, status, mix, groups, asRecorded, config, list, onDelete }: Props) {
+export function Downloads({ title, status, player, config, list, onDelete }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
-  const [format, setFormat] = useState(status.format ?? 'wav')
-  const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
-  const links = downloadLinks(status, mix !== null, config.mixes)
+  const links = downloadLinks(status, player !== null)
   // The server has the pictures of the owner's own video, as a whole.
   const video = status.video_url != null && onDelete !== undefined && status.start == null && status.end == null
-  const mixFormats = [...config.formats.filter((name) => name !== STEM_FILE), ...(video ? [VIDEO] : [])]
-  const mixGains = gains(mix ?? {}, groups)
-  const silent = Object.values(mixGains).every((gain) => gain === 0)
-  const downloadMix = async () => {
-    setBusy(true)
-    setProblem(null)
-    try {
-      download(await list.client.mix(status.session_id, mixGains, format))
-    } catch (error) {
-      setProblem(errorMessage(error))
-    } finally {
-      setBusy(false)
-    }
-  }
   return (
     <>
       <div className="downloads">
@@ -62,19 +40,8 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
             <small>{formatSize(file.size)}</small>
           </a>
         ))}
-        {links.mix && (
-          <span className="mix-download">
-            <button type="button" disabled={busy || silent} onClick={() => void downloadMix()}>
-              <Icon name="download" /> {busy ? 'Mixing…' : asRecorded ? 'This mix' : 'This mix, at the song’s own tempo and key'}
-            </button>
-            <select aria-label="Format of the mix" value={format} onChange={(event) => setFormat(event.target.value)}>
-              {mixFormats.map((name) => (
-                <option key={name} value={name}>
-                  {name === VIDEO ? 'Video' : name.toUpperCase()}
-                </option>
-              ))}
-            </select>
-          </span>
+        {player !== null && links.mix && (
+          <MixDownload {...{ title, status, player, config, list, video }} onProblem={setProblem} />
         )}
         {onDelete !== undefined && (
           <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
@@ -108,12 +75,4 @@ export function Downloads({ title, status, mix, groups, asRecorded, config, list
       </dialog>
     </>
   )
-}
-
-/** The server sends the file as an attachment, so the page stays open. */
-function download(url: string): void {
-  const link = document.createElement('a')
-  link.href = url
-  link.download = ''
-  link.click()
 }

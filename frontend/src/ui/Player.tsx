@@ -1,23 +1,32 @@
 /** The open song: transport, mixer and downloads. */
-import { useRef } from 'react'
+import { useCallback, useMemo, useRef } from 'react'
 import type { Models, ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
 import { SONG, stemClass } from '../lib/stems'
 import { toggled, wholeSong } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
-import { loopBetween } from '../player/schedule'
+import { snapped } from '../player/beats'
+import { type Loop, loopBetween } from '../player/schedule'
+import { fractionOf, isWhole, validView, type View, wholeSongView, zoomed } from '../player/view'
 import type { SongList } from '../songs/list'
+import { ClickLane } from './ClickLane'
 import { type ComparedPlayer, Comparison } from './Comparison'
 import { Downloads } from './Downloads'
 import { Icon } from './Icon'
 import { Lane, laneName } from './Lane'
+import { Loops } from './Loops'
+import { OriginalLane } from './OriginalLane'
+import { Overview } from './Overview'
 import { Picture } from './Picture'
 import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
+import { type Timeline as Rows, useFineLevels } from './timeline'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
 import { usePlayhead } from './usePlayhead'
 import { useShortcuts } from './useShortcuts'
+import { useZoom } from './useZoom'
+import { Zoom } from './Zoom'
 
 interface Props {
   title: string
@@ -51,9 +60,7 @@ export function Player({ title, status, list, editor, config, models, onDelete }
       <Downloads
         title={title}
         status={status}
-        mix={ready ? player.mix : null}
-        groups={ready ? player.groups : {}}
-        asRecorded={!ready || (player.practice.tempo === 1 && player.practice.key === 0)}
+        player={ready ? player : null}
         config={config}
         list={list}
         {...(onDelete && { onDelete })}
@@ -87,30 +94,52 @@ interface TimelineProps {
 }
 
 function Timeline({ title, player, status, editor, models }: TimelineProps) {
-  const { engine, stems, groups, mix, setMix, loop, setLoop, choice, whole, setWhole, playing, buffering, problem } = player
-  const { timeline, timeText } = usePlayhead(engine)
+  const { engine, stems, groups, channels, setChannels, loop, setLoop, tools, setTools, choice, whole, setWhole } = player
+  const { playing, buffering, problem } = player
+  const { layout } = engine
+  const view = useMemo(() => validView(tools.view, layout), [tools.view, layout])
+  const setView = useCallback(
+    (view: View) => setTools((tools) => ({ ...tools, view: isWhole(view, layout) ? null : view })),
+    [setTools, layout],
+  )
+  const { timeline, timeText } = usePlayhead(engine, view, setView)
+  useZoom(timeline, layout, view, setView)
+  const snap = tools.snap && engine.beats.length > 0
+  const rows: Rows = { engine, view, loop, snap, setLoop, fine: useFineLevels(stems, view) }
+  const original = useMemo(() => {
+    const song = stems.length > 1 ? wholeSong(stems.map((stem) => stem.name), choice, groups) : null
+    return song && stems.filter(({ name }) => song[name]?.muted === false && !(name in groups))
+  }, [stems, choice, groups])
+  const toBeats = (loop: Loop) => (snap ? snapped(loop, engine.beats, layout) : loop)
   const compared = useRef<ComparedPlayer | null>(null)
-  const { samples, sampleRate } = engine.layout
+  const { samples, sampleRate } = layout
   const fullLevel = peakLevel(stems.map((stem) => stem.peaks))
   const toggle = () => {
     if (playing) engine.pause()
     else {
       compared.current?.handOver()
-      void engine.play()
+      void engine.play(tools.countIn)
     }
   }
-  const toggleLoop = () => setLoop(loop === null ? loopFromPlayhead(engine) : null)
+  const toggleLoop = () => setLoop(loop === null ? toBeats(loopFromPlayhead(engine)) : null)
+  const zoom = (factor: number) => {
+    const playhead = fractionOf(engine.position, view)
+    setView(zoomed(view, factor, playhead >= 0 && playhead <= 1 ? playhead : 0.5, layout))
+  }
   useShortcuts({
     toggle,
     move: (seconds) => engine.seek(engine.position + seconds * sampleRate),
     start: () => engine.seek(0),
     end: () => engine.seek(samples),
     loop: toggleLoop,
-    loopStart: () => setLoop(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), engine.layout)),
-    loopEnd: () => setLoop(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, engine.layout)),
-    wholeSong: () => setWhole(!whole && wholeSong(stems.map((stem) => stem.name), choice, groups) !== null),
-    mute: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'muted')),
-    solo: (index) => setMix(toggled(mix, stems[index]?.name ?? '', 'solo')),
+    loopStart: () => setLoop(toBeats(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), layout))),
+    loopEnd: () => setLoop(toBeats(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, layout))),
+    zoomIn: () => zoom(2),
+    zoomOut: () => zoom(0.5),
+    zoomReset: () => setView(wholeSongView(layout)),
+    original: () => setWhole(!whole && original !== null),
+    mute: (index) => setChannels(toggled(channels, stems[index]?.name ?? '', 'muted')),
+    solo: (index) => setChannels(toggled(channels, stems[index]?.name ?? '', 'solo')),
   })
 
   return (
@@ -134,24 +163,38 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
         </span>
       </div>
       <Practice player={player} />
+      <Loops loop={loop} setLoop={setLoop} tools={tools} setTools={setTools} engine={engine} />
       {problem !== null && (
         <p className="problem" role="alert">
           {problem}
         </p>
       )}
       <div className="lanes" ref={timeline}>
-        <Ruler engine={engine} loop={loop} setLoop={setLoop} />
+        <div className="overview-row">
+          <Zoom view={view} layout={layout} zoom={zoom} />
+          <Overview engine={engine} stems={stems} fullLevel={fullLevel} view={view} setView={setView} />
+        </div>
+        <Ruler timeline={rows} />
+        {original !== null && (
+          <OriginalLane
+            stems={original}
+            fullLevel={fullLevel}
+            timeline={rows}
+            on={whole}
+            setOn={setWhole}
+          />
+        )}
         {stems.map((stem) => (
           <Lane
             key={stem.name}
             stem={stem}
             file={(status.output_files ?? []).find((file) => file.type === stem.name) ?? stem.file}
             fullLevel={fullLevel}
-            mix={mix}
+            mix={channels}
+            heard={!whole}
             groups={groups}
-            setMix={setMix}
-            loop={loop}
-            engine={engine}
+            setMix={setChannels}
+            timeline={rows}
             split={
               editor === null || stem.name in groups || stem.name === SONG ? null : (
                 <SplitControl status={status} stem={stem.name} list={editor} models={models} />
@@ -159,6 +202,7 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
             }
           />
         ))}
+        <ClickLane mix={channels} setMix={setChannels} timeline={rows} />
       </div>
       {editor !== null && (
         <Comparison status={status} list={editor} models={models} engine={engine} loop={loop} compared={compared} />

@@ -1,6 +1,7 @@
-/** The row below the transport: ready-made mixes, tempo and key. */
-import { defaultMix, type Mix, presets, sameMix, wholeSong } from '../player/mixer'
+/** The row below the transport: ready-made mixes, tempo, key, and what goes by the beat. */
+import { defaultMix, type Mix, presets, sameMix } from '../player/mixer'
 import { AS_RECORDED, KEYS, TEMPO_PERCENT } from '../player/output'
+import { NO_BEAT } from './ClickLane'
 import type { LoadedPlayer } from './usePlayer'
 
 interface Props {
@@ -8,7 +9,8 @@ interface Props {
 }
 
 export function Practice({ player }: Props) {
-  const { stems, groups, mix, setMix, practice, setPractice, choice, whole, setWhole } = player
+  const { stems, groups, mix, setMix, practice, setPractice, choice, setWhole, tools, setTools, engine } = player
+  const noBeat = engine.beats.length === 0 ? NO_BEAT : undefined
   const names = stems.map((stem) => stem.name)
   const unchanged = sameMix(mix, defaultMix(names)) && practice.tempo === 1 && practice.key === 0
   const percent = Math.round(practice.tempo * 100)
@@ -23,16 +25,6 @@ export function Practice({ player }: Props) {
           {preset.name}
         </button>
       ))}
-      {names.length > 1 && wholeSong(names, choice, groups) !== null && (
-        <button
-          type="button"
-          aria-pressed={whole}
-          title="Hear the song as it is, and your mix again (O)"
-          onClick={() => setWhole(!whole)}
-        >
-          Whole song
-        </button>
-      )}
       <Step
         label="Tempo"
         value={percent}
@@ -49,6 +41,24 @@ export function Practice({ player }: Props) {
         {...KEYS}
         onChange={(key) => setPractice({ ...practice, key })}
       />
+      <button
+        type="button"
+        aria-pressed={tools.countIn && noBeat === undefined}
+        disabled={noBeat !== undefined}
+        title={noBeat ?? 'Four clicks before the music starts'}
+        onClick={() => setTools({ ...tools, countIn: !tools.countIn })}
+      >
+        Count-in
+      </button>
+      <button
+        type="button"
+        aria-pressed={tools.snap && noBeat === undefined}
+        disabled={noBeat !== undefined}
+        title={noBeat ?? 'Loops start and end on beats. Hold Alt while you drag for any place.'}
+        onClick={() => setTools({ ...tools, snap: !tools.snap })}
+      >
+        Snap to beats
+      </button>
       <button
         type="button"
         className="quiet"

@@ -1,29 +1,22 @@
 /** The time scale above the lanes, with the playhead and the loop's handles. */
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { formatTime } from '../lib/format'
-import type { Engine } from '../player/engine'
+import { neighbourBeat, snapped } from '../player/beats'
 import { type Loop, loopBetween } from '../player/schedule'
 import { FINE_SEEK_S, SEEK_S } from '../player/shortcuts'
-import { LoopShade } from './Lane'
+import { fractionOf, sampleAt } from '../player/view'
 import { ticks } from './ticks'
-import { useScrub } from './useScrub'
+import { type Timeline, useTimelinePointer } from './timeline'
+import { LoopShade } from './Waveform'
 
-interface Props {
-  engine: Engine
-  loop: Loop | null
-  setLoop: (loop: Loop | null) => void
-}
-
-export function Ruler({ engine, loop, setLoop }: Props) {
+export function Ruler({ timeline }: { timeline: Timeline }) {
+  const { engine, view, loop } = timeline
   const { layout } = engine
   const { samples, sampleRate } = layout
   const seconds = samples / sampleRate
   const slider = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(600)
-  const scale = useScrub(
-    (fraction) => engine.seek(fraction * samples),
-    (from, to) => setLoop(loopBetween(Math.round(from * samples), Math.round(to * samples), layout)),
-  )
+  const scale = useTimelinePointer(timeline)
 
   useEffect(() => {
     const element = scale.current
@@ -71,16 +64,16 @@ export function Ruler({ engine, loop, setLoop }: Props) {
           aria-valuenow={0}
           onKeyDown={move}
         />
-        {ticks(seconds, width).map((second) => (
-          <span key={second} className="tick" style={{ left: `${(second / seconds) * 100}%` }}>
+        {ticks(view.from / sampleRate, view.to / sampleRate, width).map((second) => (
+          <span key={second} className="tick" style={{ left: `${fractionOf(second * sampleRate, view) * 100}%` }}>
             {formatTime(second)}
           </span>
         ))}
         {loop !== null && (
           <>
-            <LoopShade loop={loop} samples={samples} />
-            <Handle end="from" loop={loop} engine={engine} setLoop={setLoop} />
-            <Handle end="to" loop={loop} engine={engine} setLoop={setLoop} />
+            <LoopShade loop={loop} view={view} />
+            <Handle end="from" loop={loop} timeline={timeline} />
+            <Handle end="to" loop={loop} timeline={timeline} />
           </>
         )}
         <i className="playhead" />
@@ -89,17 +82,30 @@ export function Ruler({ engine, loop, setLoop }: Props) {
   )
 }
 
-interface HandleProps extends Props {
+interface HandleProps {
   end: 'from' | 'to'
   loop: Loop
+  timeline: Timeline
 }
 
-function Handle({ end, loop, engine, setLoop }: HandleProps) {
-  const { layout } = engine
+/** One end of the loop. It goes from beat to beat unless Alt is held. */
+function Handle({ end, loop, timeline: { engine, view, snap, setLoop } }: HandleProps) {
+  const { layout, beats } = engine
   const { samples, sampleRate } = layout
   const position = loop[end]
-  const moveTo = (target: number) => setLoop(end === 'from' ? ordered(target, loop.to) : ordered(loop.from, target))
-  const ordered = (from: number, to: number) => (from < to ? loopBetween(from, to, layout) : loop)
+  const fraction = fractionOf(position, view)
+  const moveTo = (target: number, exact: boolean) => {
+    const [from, to] = end === 'from' ? [target, loop.to] : [loop.from, target]
+    if (from >= to) return
+    const next = { ...loop, ...loopBetween(from, to, layout) }
+    if (!snap || exact) setLoop?.(next)
+    else setLoop?.({ ...next, [end]: snapped(next, beats, layout)[end] })
+  }
+  const step = (direction: number, fine: boolean) => {
+    const seconds = position / sampleRate
+    if (snap && !fine) moveTo(Math.round(neighbourBeat(beats, seconds, direction) * sampleRate), true)
+    else moveTo(Math.round(position + direction * (fine ? 0.1 : 1) * sampleRate), true)
+  }
   return (
     <div
       className={`handle ${end}`}
@@ -110,12 +116,13 @@ function Handle({ end, loop, engine, setLoop }: HandleProps) {
       aria-valuemax={Math.round(samples / sampleRate)}
       aria-valuenow={Math.round(position / sampleRate)}
       aria-valuetext={formatTime(position / sampleRate)}
-      style={{ left: `${(position / samples) * 100}%` }}
+      style={{ left: `${Math.max(-0.1, Math.min(1.1, fraction)) * 100}%` }}
+      hidden={fraction < 0 || fraction > 1}
       onKeyDown={(event) => {
-        const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key]
-        if (step === undefined) return
+        const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key]
+        if (direction === undefined) return
         event.preventDefault()
-        moveTo(Math.round(position + step * (event.shiftKey ? 0.1 : 1) * sampleRate))
+        step(direction, event.shiftKey)
       }}
       onPointerDown={(event) => {
         event.stopPropagation()
@@ -125,7 +132,8 @@ function Handle({ end, loop, engine, setLoop }: HandleProps) {
         const scale = event.currentTarget.parentElement
         if (scale === null || !event.currentTarget.hasPointerCapture(event.pointerId)) return
         const box = scale.getBoundingClientRect()
-        moveTo(Math.round(Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * samples))
+        const place = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width))
+        moveTo(sampleAt(place, view), event.altKey)
       }}
     />
   )

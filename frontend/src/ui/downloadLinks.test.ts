@@ -8,15 +8,15 @@ const song = (zip_url: string | null): Status => ({
 }) // prettier-ignore
 const types = (files: readonly OutputFile[]) => files.map((one) => one.type)
 
-test('with a ZIP and mixes only the video has a link of its own, as the stems have theirs in the player', () => {
-  const links = downloadLinks(song('https://zip'), true, true)
+test('with a ZIP only the video has a link of its own, as the stems have theirs in the player', () => {
+  const links = downloadLinks(song('https://zip'), true)
   expect(links).toMatchObject({ zip: 'https://zip', mix: true })
   expect(types(links.files)).toEqual(['video'])
 })
 
 test('without a ZIP every file has a link, vocals first', () => {
-  const links = downloadLinks(song(null), true, false)
-  expect(links).toMatchObject({ zip: null, mix: false })
+  const links = downloadLinks(song(null), true)
+  expect(links).toMatchObject({ zip: null, mix: true })
   expect(types(links.files)).toEqual(['vocals', 'no_vocals', 'video'])
 })
 
@@ -32,13 +32,13 @@ test('the files of a comparison are no parts of the song’s copy', () => {
 })
 
 test('stems that can’t be played can still be downloaded', () => {
-  const links = downloadLinks(song('https://zip'), false, true)
+  const links = downloadLinks(song('https://zip'), false)
   expect(links.mix).toBe(false)
   expect(types(links.files)).toContain('vocals')
 })
 
 test('a stem file has one link, as it has all stems', () => {
   const stem = { ...file('stem'), filename: 'stems.stem.mp4' }
-  const links = downloadLinks({ ...song('https://zip'), format: 'stem', output_files: [stem] }, true, true)
+  const links = downloadLinks({ ...song('https://zip'), format: 'stem', output_files: [stem] }, true)
   expect(links).toEqual({ zip: null, files: [stem], mix: false })
 })

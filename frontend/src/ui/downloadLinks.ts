@@ -10,14 +10,14 @@ export interface DownloadLinks {
   mix: boolean
 }
 
-/** `inPlayer`: the player shows the stems, each with a download link. `mixes`: the server makes mixes. */
-export function downloadLinks(status: Status, inPlayer: boolean, mixes: boolean): DownloadLinks {
+/** `inPlayer`: the player shows the stems, each with a download link. */
+export function downloadLinks(status: Status, inPlayer: boolean): DownloadLinks {
   const all = filesInDisplayOrder(status)
   const zip = status.zip_url ?? null
   if (all.some((file) => file.type === STEM_FILE)) return { zip: null, files: all, mix: false }
   // Without a ZIP archive, show the links of all files in one row.
   const files = inPlayer && zip !== null ? all.filter((file) => file.type === 'video') : all
-  return { zip, files, mix: inPlayer && mixes }
+  return { zip, files, mix: inPlayer }
 }
 
 /** The files of a session: vocals first, and the parts of a stem behind it. Those of a comparison have a place of their own. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { ticks } from './ticks'
 
 test('labels are round times with enough space between them', () => {
-  expect(ticks(20, 600)).toEqual([0, 5, 10, 15])
-  expect(ticks(288, 300)).toEqual([0, 120, 240])
+  expect(ticks(0, 20, 600)).toEqual([0, 5, 10, 15])
+  expect(ticks(0, 288, 300)).toEqual([0, 120, 240])
+  expect(ticks(61, 66.5, 600)).toEqual([61, 62, 63, 64, 65, 66])
 })

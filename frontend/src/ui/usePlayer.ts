@@ -1,11 +1,13 @@
 /** State of the player of an open song. */
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { type Dispatch, type SetStateAction, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
 import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
-import { gains, type Groups, type Mix, wholeSong, withStems } from '../player/mixer'
+import { moved } from '../player/loops'
+import { CLICK, DEFAULT_CLICK, gains, type Groups, type Mix, pans, wholeSong, withStems } from '../player/mixer'
 import type { Practice } from '../player/output'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
+import type { Tools } from '../player/tools'
 import { readPlaying, savePlaying } from '../songs/playing'
 import { filesInDisplayOrder } from './downloadLinks'
 
@@ -22,6 +24,11 @@ export interface LoadedPlayer extends PlayerState {
   groups: Groups
   mix: Mix
   setMix: (mix: Mix) => void
+  /** The mix together with the click. */
+  channels: Mix
+  setChannels: (channels: Mix) => void
+  tools: Tools
+  setTools: Dispatch<SetStateAction<Tools>>
   loop: Loop | null
   setLoop: (loop: Loop | null) => void
   practice: Practice
@@ -59,8 +66,9 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
   const [stems, setStems] = useState<readonly Stem[] | null | 'failed'>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
   const [state, setState] = useState<PlayerState>(INITIAL_STATE)
-  const [channels, setMix] = useState<Mix>(left.mix)
-  const [loop, setLoop] = useState<Loop | null>(left.loop)
+  const [stemChannels, setMix] = useState<Mix>(left.mix)
+  const [loop, changeLoop] = useState<Loop | null>(left.loop)
+  const [tools, setTools] = useState<Tools>(left.tools)
   const [practice, setPractice] = useState(left.practice)
   const [whole, setWhole] = useState(false)
 
@@ -82,7 +90,8 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
       const fresh = playableFiles(await latest.current.refresh())
       return sources.map(({ name, url }) => fresh.find((file) => file.type === name)?.play_url ?? url)
     }
-    const created = new Engine(sources, freshUrls, setState)
+    const beats = stems.find(({ file, peaks }) => file.from == null && peaks.beats.length > 0)?.peaks.beats
+    const created = new Engine(sources, freshUrls, setState, beats)
     created.seek(before.current.seconds * created.layout.sampleRate)
     if (before.current.playing) void created.play()
     else created.prefetch()
@@ -95,15 +104,28 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
 
   const groups = useMemo(() => groupsOf(stems === 'failed' ? [] : (stems ?? [])), [stems])
   const mix = useMemo(
-    () => withStems(channels, stems === 'failed' ? [] : (stems ?? []).map((stem) => stem.name)),
-    [channels, stems],
+    () => withStems(stemChannels, stems === 'failed' ? [] : (stems ?? []).map((stem) => stem.name)),
+    [stemChannels, stems],
   )
+  const { click } = tools
+  const channels = useMemo(() => ({ ...mix, [CLICK]: click }), [mix, click])
+  const setChannels = useCallback(({ [CLICK]: click = DEFAULT_CLICK, ...mix }: Mix) => {
+    setMix(mix)
+    setTools((tools) => ({ ...tools, click }))
+  }, [])
+  const setLoop = useCallback((loop: Loop | null) => {
+    changeLoop(loop)
+    if (loop?.name !== undefined) setTools((tools) => ({ ...tools, loops: moved(tools.loops, loop) }))
+  }, [])
 
   useEffect(() => {
-    const stemGains = gains((whole && wholeSong(Object.keys(mix), choice, groups)) || mix, groups)
     if (stems === null || stems === 'failed') return
-    sounding(stems).forEach(({ name }, index) => engine?.setGain(index, stemGains[name] ?? 0))
-  }, [engine, mix, groups, stems, whole, choice])
+    const original = whole ? wholeSong(Object.keys(mix), choice, groups) : null
+    const heard = original === null ? channels : { ...original, [CLICK]: { ...channels[CLICK], solo: false } }
+    const [stemGains, stemPans] = [gains(heard, groups), pans(heard, groups)]
+    sounding(stems).forEach(({ name }, index) => engine?.setStem(index, stemGains[name] ?? 0, stemPans[name] ?? 0))
+    engine?.setClick(stemGains[CLICK] ?? 0, click.volume, stemPans[CLICK] ?? 0)
+  }, [engine, mix, click, channels, groups, stems, whole, choice])
 
   useEffect(() => {
     if (engine === null) return
@@ -114,7 +136,8 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
 
   useEffect(() => {
     if (engine === null) return
-    const save = () => savePlaying(id, { mix: channels, loop, practice, seconds: engine.position / engine.layout.sampleRate })
+    const save = () => 
+      savePlaying(id, { mix: stemChannels, loop, practice, tools, seconds: engine.position / engine.layout.sampleRate })
     save()
     const timer = setInterval(() => engine.playing && save(), SAVE_EVERY_MS)
     window.addEventListener('pagehide', save)
@@ -123,13 +146,16 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
       clearInterval(timer)
       window.removeEventListener('pagehide', save)
     }
-  }, [engine, id, channels, loop, practice, state.playing])
+  }, [engine, id, stemChannels, loop, practice, tools, state.playing])
 
   return useMemo(() => {
     if (stems === 'failed') return 'failed'
     if (stems === null || engine === null) return null
-    return { ...state, stems, engine, groups, mix, setMix, loop, setLoop, practice, setPractice, choice, whole, setWhole }
-  }, [stems, engine, state, groups, mix, loop, practice, choice, whole])
+    return {
+      ...{ ...state, stems, engine, groups, mix, setMix, channels, setChannels, tools, setTools },
+      ...{ loop, setLoop, practice, setPractice, choice, whole, setWhole },
+    }
+  }, [stems, engine, state, groups, mix, channels, setChannels, tools, loop, setLoop, practice, choice, whole])
 }
 
 function groupsOf(stems: readonly Stem[]): Groups {

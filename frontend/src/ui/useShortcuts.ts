@@ -11,7 +11,10 @@ interface Actions {
   loop: () => void
   loopStart: () => void
   loopEnd: () => void
-  wholeSong: () => void
+  original: () => void
+  zoomIn: () => void
+  zoomOut: () => void
+  zoomReset: () => void
   mute: (stem: number) => void
   solo: (stem: number) => void
 }
@@ -35,7 +38,9 @@ export function useShortcuts(actions: Actions): void {
       else if (command.do === 'solo') actions.solo(command.stem)
       else if (command.do === 'loop start') actions.loopStart()
       else if (command.do === 'loop end') actions.loopEnd()
-      else if (command.do === 'whole song') actions.wholeSong()
+      else if (command.do === 'zoom in') actions.zoomIn()
+      else if (command.do === 'zoom out') actions.zoomOut()
+      else if (command.do === 'zoom reset') actions.zoomReset()
       else if (command.do === 'help') openShortcuts()
       else actions[command.do]()
     }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Page
 
 # Runs before the page's own script and does not change what the page does.
 SCRIPT = """
 (() => {
-  const probe = { analyser: null, context: null, starts: [] };
+  const probe = { analyser: null, context: null, starts: [], blocks: [] };
   window.audioProbe = probe;
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
-    if (target === this.context.destination) {
+    if (target === this.context.destination && this !== probe.recorder) {
       probe.context = this.context;
       probe.analyser = new AnalyserNode(this.context, { fftSize: 8192 });
       connect.call(this, probe.analyser);
@@ -25,7 +27,8 @@ SCRIPT = """
   AudioBufferSourceNode.prototype.start = function (...when) {
     const { sampleRate, length, numberOfChannels } = this.buffer;
     const playbackRate = this.playbackRate.value;
-    probe.starts.push({ when, sampleRate, length, numberOfChannels, playbackRate });
+    const isClick = length < 0.1 * sampleRate;
+    if (!isClick) probe.starts.push({ when, sampleRate, length, numberOfChannels, playbackRate });
     return start.apply(this, when);
   };
 })();
@@ -76,6 +79,45 @@ def scheduled(page: Page) -> list[dict[str, Any]]:
     """Every scheduled piece of every stem: `when` is (time, offset, duration) in seconds."""
     starts: list[dict[str, Any]] = page.evaluate("() => window.audioProbe.starts")
     return starts
+
+
+def record(page: Page) -> None:
+    """Start to record what the page plays, once it has played something. Needs a visit with `bypass_csp`."""
+    page.evaluate(
+        """async () => {
+          const probe = window.audioProbe;
+          const code = `registerProcessor('recorder', class extends AudioWorkletProcessor {
+            process([input]) {
+              const silence = new Float32Array(128);
+              this.port.postMessage([0, 1].map((channel) => (input[channel] ?? input[0] ?? silence).slice()));
+              return true;
+            }
+          })`;
+          const script = new Blob([code], { type: 'text/javascript' });
+          await probe.context.audioWorklet.addModule(URL.createObjectURL(script));
+          probe.recorder = new AudioWorkletNode(probe.context, 'recorder');
+          probe.recorder.port.onmessage = ({ data }) => probe.blocks.push(data);
+          probe.analyser.connect(probe.recorder);
+          probe.recorder.connect(probe.context.destination);
+        }"""
+    )
+
+
+def recording(page: Page, seconds: float) -> NDArray[np.float32]:
+    """Wait until `seconds` are recorded, and return all of it: (2, samples)."""
+    rate = context(page)["sampleRate"]
+    page.wait_for_function(f"() => window.audioProbe.blocks.length * 128 > {seconds * rate}")
+    text = page.evaluate(
+        """() => {
+          const bytes = [0, 1].flatMap((channel) => window.audioProbe.blocks.map((block) => block[channel]));
+          return new Promise((done) => {
+            const reader = new FileReader();
+            reader.onload = () => done(reader.result.split(',')[1]);
+            reader.readAsDataURL(new Blob(bytes));
+          });
+        }"""
+    )
+    return np.frombuffer(base64.b64decode(text), np.float32).reshape(2, -1)
 
 
 def wait_until_played(page: Page, seconds: float) -> None:

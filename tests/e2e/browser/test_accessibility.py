@@ -39,7 +39,7 @@ def test_axe_finds_nothing_in_any_state(
     page.goto(f"{server.address}#/s/{separated}")
     page.reload()
     song = open_song(page, songs["short"])
-    song.get_by_role("button", name="Loop").click()
+    song.get_by_role("button", name="Loop", exact=True).click()
     song.get_by_role("button", name="Mute Vocals").click()
     pick(page, songs["broken"])
     expect(card(page, songs["broken"])).to_contain_text("damaged")

@@ -99,7 +99,7 @@ def test_loop_repeats(page: Page) -> None:
     play(page)
     audio_probe.wait_until_played(page, 3)
     assert 2.4 < position(page) < 3.6
-    page.get_by_role("button", name="Loop").click()
+    page.get_by_role("button", name="Loop", exact=True).click()
     page.wait_for_function(
         f"() => window.audioProbe.context.currentTime > {audio_probe.context(page)['currentTime'] + 1.5}"
     )

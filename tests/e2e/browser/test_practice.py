@@ -1,13 +1,14 @@
-"""Practising with an open song: tempo and key, ready-made mixes, the whole song, loops, keys, and the next visit."""
+"""Practising with an open song: tempo and key, ready-made mixes, the original, loops, keys, and the next visit."""
 
 from __future__ import annotations
 
+import itertools
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit, separate
 from tests.e2e.browser.server import Server
@@ -96,7 +97,7 @@ def test_mixes_by_name_and_the_whole_song(page: Page) -> None:
     play(page)
     assert audio_probe.loudness(page) < 1e-4
     page.keyboard.press("o")
-    expect(button(page, "Whole song")).to_have_attribute("aria-pressed", "true")
+    expect(button(page, "Original")).to_have_attribute("aria-pressed", "true")
     page.wait_for_timeout(500)
     assert audio_probe.loudness(page) == pytest.approx(0.4 / np.sqrt(2), rel=0.05)
     page.keyboard.press("o")
@@ -105,6 +106,59 @@ def test_mixes_by_name_and_the_whole_song(page: Page) -> None:
     button(page, "Reset").click()
     expect(button(page, "Mute Accompaniment")).to_have_attribute("aria-pressed", "false")
     expect(button(page, "Reset")).to_be_disabled()
+
+
+def test_the_original_and_the_mix_are_switched_without_a_click_at_the_same_place_and_loudness(
+    server: Server, visit: OpenVisit, session: str, tone: Path
+) -> None:
+    page = visit(f"{server.address}#/s/{session}", bypass_csp=True).page
+    open_song(page, tone)
+    play(page)
+    audio_probe.record(page)
+    marks = [len(audio_probe.recording(page, 1)[0])]
+    for key_or_mix in ("o", "Only vocals", "o", "o"):
+        if len(key_or_mix) == 1:
+            page.keyboard.press(key_or_mix)
+        else:
+            button(page, key_or_mix).click()
+        marks.append(len(audio_probe.recording(page, marks[-1] / RATE + 0.7)[0]))
+    sound = audio_probe.recording(page, marks[-1] / RATE)[0]
+    # A steady tone of this frequency is zero here, and a step is as high as it is.
+    step = sound[2:] - 2 * np.cos(2 * np.pi * TONE_HZ / RATE) * sound[1:-1] + sound[:-2]
+    assert np.abs(step).max() < 1e-3  # -60 dB
+    mix, original = sound[marks[0] - RATE // 2 : marks[0]], sound[marks[1] - RATE // 4 : marks[1]]
+    assert np.std(original) == pytest.approx(np.std(mix), rel=0.01)
+    assert np.std(sound[marks[2] - RATE // 4 : marks[2]]) != pytest.approx(np.std(mix), rel=0.1)
+    times = sorted({(start["when"][0], start["when"][2]) for start in audio_probe.scheduled(page)})
+    for (at, length), (following, _) in itertools.pairwise(times):
+        assert following == pytest.approx(at + length, abs=1e-9)  # nothing was started again
+
+
+def test_drums_keep_their_pitch_in_the_downloaded_mix(
+    server: Server, visit: OpenVisit, session: str, tone: Path
+) -> None:
+    page = visit(server.address).page
+
+    def rename(route: Route) -> None:
+        """The tone is a stem of drums."""
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace('"no_vocals"', '"drums"'))
+
+    page.route("**/batch/status", rename)
+    page.goto(f"{server.address}#/s/{session}")
+    page.reload()
+    open_song(page, tone)
+    button(page, "Mute Vocals").click()
+    button(page, "Key: less").click()
+    button(page, "Key: less").click()
+    button(page, "Tempo: less").click()
+    with page.expect_download() as download:
+        button(page, "This mix").click()
+    with wave.open(str(download.value.path())) as file:
+        assert file.getnframes() == pytest.approx(SECONDS * RATE / 0.95, rel=0.01)
+        samples = np.frombuffer(file.readframes(10 * RATE), "<i2")[::2]
+    part = samples[5 * RATE : 6 * RATE] / 2**15
+    assert np.argmax(np.abs(np.fft.rfft(part * np.hanning(RATE)))) == pytest.approx(TONE_HZ, rel=0.01)
 
 
 def test_a_loop_behind_the_playhead_is_played(page: Page) -> None:
@@ -160,12 +214,6 @@ def test_a_song_is_found_as_it_was_left(page: Page, tone: Path) -> None:
     expect(page.get_by_role("status", name="Key")).to_have_text("−1")
     expect(page.get_by_role("slider", name="Loop end")).to_have_attribute("aria-valuetext", "0:08")
     assert seek_s(page) == pytest.approx(5, abs=0.05)
-
-
-def test_a_changed_tempo_does_not_change_the_download_without_a_word(page: Page) -> None:
-    expect(button(page, "This mix")).to_be_enabled()
-    button(page, "Tempo: more").click()
-    expect(button(page, "This mix, at the song’s own tempo and key")).to_be_enabled()
 
 
 def test_a_dropped_song_is_heard_at_once_and_its_stems_start_there(

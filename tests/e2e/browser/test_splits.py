@@ -55,7 +55,7 @@ def test_parts_sound_instead_of_their_stem_until_they_are_removed(
     assert names == ["Vocals", "Accompaniment", *PARTS]
     if page.get_by_role("button", name="Play", exact=True).count():  # the song has ended meanwhile
         page.get_by_role("button", name="Play", exact=True).click()
-    page.get_by_role("button", name="Loop").click()
+    page.get_by_role("button", name="Loop", exact=True).click()
     audio_probe.wait_until_played(page, 0.5)
     assert audio_probe.loudness(page) > 0.01
     for change, heard in (

@@ -71,7 +71,7 @@ def test_compares_another_model_on_the_looped_part(
     open_song(page, song)
     start = page.get_by_role("button", name="Try another model on this part")
     expect(start).to_have_count(0)
-    page.get_by_role("button", name="Loop").click()  # 8 seconds from the playhead
+    page.get_by_role("button", name="Loop", exact=True).click()  # 8 seconds from the playhead
     start.click()
     page.get_by_role("dialog").get_by_role("button", name="lite ·").click()
     compared = page.get_by_role("region", name="With lite, from 0:00 to 0:08")
