@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from os import PathLike, fspath
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from unbraid.cli.report import DONE, Report
 from unbraid.cli.streams import StandardOutputError, write_result
@@ -23,9 +23,13 @@ Song = str | PathLike[str]
 
 
 class Events:
-    """Prints events. `per_song`: the last event of each song; `all_events`: all others too. Thread-safe."""
+    """Prints events. `per_song`: the last event of each song; `all_events`: all others too. Thread-safe.
 
-    def __init__(self, *, per_song: bool, all_events: bool) -> None:
+    `stream`: standard output, if a library prints into `sys.stdout` meanwhile.
+    """
+
+    def __init__(self, *, per_song: bool, all_events: bool, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self._per_song, self._all = per_song or all_events, all_events
         self._lock = Lock()
         self._next: dict[str, float] = {}
@@ -91,6 +95,6 @@ class Events:
     def _print(self, event: Mapping[str, object]) -> None:
         try:
             if not self.lost:
-                write_result(json.dumps(event, ensure_ascii=False) + "\n")
+                write_result(json.dumps(event, ensure_ascii=False) + "\n", self._stream)
         except StandardOutputError as error:
             self.lost = error

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unbraid.audio.named import is_named_audio
 from unbraid.cli.expected_time import MOST_PROBED
 from unbraid.cli.outcomes import MOST_NAMED
-from unbraid.cli.report import is_named_audio
 from unbraid.errors import SettingError, UnbraidError
 
 if TYPE_CHECKING:
@@ -29,16 +29,15 @@ def add_library_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--existing",
         choices=EXISTING,
-        default=EXISTING[0],
         help="what to do with a song that has stems already: replace all its files; skip it if the same model and "
         "options made them, which resumes an interrupted command; or rename the new folder to NAME (2) "
-        "(default: %(default)s)",
+        f"(default: {EXISTING[0]}; with --on, skip)",
     )
 
 
 def library_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options as `Separator.separate_files` takes them."""
-    return {"existing": arguments.existing, "template": arguments.name}
+    return {"existing": arguments.existing or EXISTING[0], "template": arguments.name}
 
 
 def check_name(template: str | None, songs: FoundSongs, count: int) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from unbraid.audio.named import is_named_audio
 from unbraid.cli.messages import message_of
 from unbraid.errors import Cancelled, NotAudio, UnbraidError
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from unbraid.separation import Result
 
 DONE, SKIPPED, NOT_AUDIO, FAILED, CANCELLED = "done", "skipped", "not_audio", "failed", "cancelled"
-
-PLAYLIST = "audio/x-mpegurl"
 
 # Name of the event that ends a song, by its status.
 _EVENTS = {DONE: "finished", NOT_AUDIO: SKIPPED}
@@ -75,9 +72,3 @@ class Report:
             },
             warnings=[str(warning) for warning in outcome.warnings],
         )
-
-
-def is_named_audio(path: str) -> bool:
-    """Whether the name of a file says that it is audio or video. Such a file that can't be read is an error."""
-    kind, _ = mimetypes.guess_type(Path(path).name)
-    return kind is not None and kind.startswith(("audio/", "video/")) and kind != PLAYLIST

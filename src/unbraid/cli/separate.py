@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unbraid.audio.formats import SONG_FORMATS, STEM
 from unbraid.audio.stem_names import ALL, VOCALS
 from unbraid.audio.stem_words import check_accompaniment
+from unbraid.cli.cluster import add_cluster_options, check_cluster_options, run_on_cluster
 from unbraid.cli.djs import check_additions, check_format, check_model, stems_for
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.events import Events
@@ -55,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_folder_or_url,
         default=Path("separated"),
         metavar="OUT",
         help="output folder (default: %(default)s)",
@@ -79,6 +80,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     _add_model_options(models)
     add_second_passes(models)
     add_ensemble_options(models)
+    add_cluster_options(parser.add_argument_group("clusters"))
     messages = parser.add_argument_group("messages")
     messages.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     messages.add_argument("--json", action="store_true", help="print a JSON object for each song")
@@ -201,11 +203,20 @@ def _kilobits(text: str) -> int:
     return round(number * 1000)
 
 
+def _folder_or_url(text: str) -> Path | str:
+    """Keep a URL as it is: a path would lose a slash."""
+    return text if "://" in text else Path(text)
+
+
 _kilobits.__name__ = "number of kbit/s"  # argparse: "invalid number of kbit/s value: 'x'"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Separate every song and return the exit code."""
+    check_cluster_options(arguments)
+    if arguments.on is not None:
+        part_of(arguments)
+        return run_on_cluster(arguments, _check(arguments))
 
     def work(display: Display, stop: Stop) -> int:
         from unbraid.separation.find_songs import find_songs
@@ -241,12 +252,11 @@ def run(arguments: argparse.Namespace) -> int:
     return run_cancellable(work, quiet=arguments.quiet)
 
 
-def _load(
-    arguments: argparse.Namespace, display: Display, stop: Stop
-) -> tuple[Separator, dict[str, Separator]]:
-    """Load the models and check the options that apply to all songs. Raises SettingError, ModelError."""
-    from unbraid.separation.stems import choose_stems
+def _check(arguments: argparse.Namespace) -> str:
+    """Check the options that apply to all songs; return the stems that they ask for.
 
+    Raises SettingError, ModelError.
+    """
     check_format(arguments.format, arguments.subtype, arguments.bitrate)
     arguments.stems = stems_for(arguments.format, arguments.stems)
     if arguments.format == STEM:
@@ -254,6 +264,16 @@ def _load(
         check_model(arguments.model, arguments.quality, arguments.repo)
     for_stems = stems_of(arguments, (VOCALS,))
     _check_stems(arguments, for_stems)
+    return for_stems
+
+
+def _load(
+    arguments: argparse.Namespace, display: Display, stop: Stop
+) -> tuple[Separator, dict[str, Separator]]:
+    """Load the models. Raises SettingError, ModelError."""
+    from unbraid.separation.stems import choose_stems
+
+    for_stems = _check(arguments)
     load = partial(
         load_separator,
         display=display,

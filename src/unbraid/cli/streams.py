@@ -42,15 +42,16 @@ def open_missing() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
-def write_result(text: str) -> None:
-    """Write `text` to standard output. Raises StandardOutputError."""
+def write_result(text: str, stream: TextIO | None = None) -> None:
+    """Write `text` to standard output, or to the `stream` that was it. Raises StandardOutputError."""
+    stream = stream or sys.stdout
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream.write(text)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard(sys.stdout)
+        discard(stream)
         cause = "it is closed" if error.errno == errno.EBADF else write_cause(error)
         raise StandardOutputError(
             f"Standard output can't be written: {cause}. The result is lost."

@@ -65,11 +65,19 @@ class SongRecord:
 
     def save(self, path: Path) -> None:
         """Write the record. Raises OSError."""
-        path.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n", encoding="ascii")
+        path.write_bytes(self.to_json())
+
+    def to_json(self) -> bytes:
+        """Return the content of the record's file."""
+        return (json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n").encode("ascii")
+
+    def is_made_by(self, recipe: Recipe) -> bool:
+        """Whether all files were made by `recipe`."""
+        return bool(self.files) and self.making is not None and self.making.recipe == recipe
 
     def is_done(self, recipe: Recipe, folder: Path) -> bool:
         """Whether all files were made by `recipe` and are in `folder` with their sizes."""
-        if self.making is None or self.making.recipe != recipe or not self.files:
+        if not self.is_made_by(recipe):
             return False
         try:
             return all((folder / name).stat().st_size == size for name, size in self.files.items())
@@ -106,7 +114,15 @@ class SongSound:
 def read_record(path: Path) -> SongRecord | None:
     """Return the record in the file `path`, None if there is none or it is unreadable."""
     try:
-        content = json.loads(path.read_bytes())
+        return parse_record(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def parse_record(text: bytes) -> SongRecord | None:
+    """Return the record in the content of its file, None if it isn't one."""
+    try:
+        content = json.loads(text)
         sha256, files = content["sha256"], content["files"]
         if not isinstance(sha256, str):
             return None
@@ -118,7 +134,7 @@ def read_record(path: Path) -> SongRecord | None:
             _making(content.get("making")),
             content.get("folder"),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
