@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.audio.tagged import tags_of
 from tests.cli.conftest import Separate
 from tests.conftest import WriteWave
 from tests.folders import everything_in
+from tests.separation.conftest import noise
+
+from unbraid.audio.encode import Encoder
+from unbraid.audio.probe import probe
 
 
 def stems_below(out: Path) -> list[str]:
@@ -129,6 +134,20 @@ def test_skips_songs_that_are_done(
     capsys.readouterr()
     assert separate("music/a.wav", "music/b.wav", "music/album/a.wav", "-o", "out", "--existing", "skip") == 0
     assert "unbraid: 2 songs were skipped, because the stems are there already." in capsys.readouterr().err
+
+
+def test_a_song_with_new_tags_is_skipped_and_replaced_with_them(separate: Separate, music: Path) -> None:
+    song = music / "tagged.flac"
+    for title, existing, expected in (
+        ("Old", "skip", "Old"),
+        ("New", "skip", "Old"),
+        ("New", "replace", "New"),
+    ):
+        tags = tags_of({"title": title})
+        with Encoder(song, sample_rate=44100, channels=2, format="flac", tags=tags) as file:
+            file.write(noise(2, 5000))
+        assert separate(song, "-o", "out", "--format", "flac", "--existing", existing) == 0
+        assert probe(music.parent / "out" / "tagged" / "vocals.flac").tags.text("title") == expected
 
 
 def test_events_tell_the_whole_story(
