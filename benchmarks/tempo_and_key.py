@@ -96,7 +96,7 @@ def score_shows_key(plan: Plan) -> bool:
     for span in plan.spans:
         harmony[list(span.chord.pitch_classes())] += span.length
         bass[span.chord.bass] += span.length
-    return best_key(harmony, bass)[0].name == key_of(plan)
+    return best_key(harmony, bass).name == key_of(plan)
 
 
 def share_of_right_beats(plan: Plan, music: Music) -> float:

@@ -8,6 +8,8 @@ from tests.analysis.sounds import RATE_HZ, chords, clicks, noise
 
 from unbraid.analysis import analyse_stems
 from unbraid.analysis.key import Key
+from unbraid.analysis.key_features import FEATURES, key_features
+from unbraid.analysis.key_model import rate_keys
 
 
 def progression(tonic: int, minor: bool) -> list[tuple[int, ...]]:
@@ -17,11 +19,34 @@ def progression(tonic: int, minor: bool) -> list[tuple[int, ...]]:
     return 3 * [(notes[0] - 12, *notes) for notes in triad]
 
 
-@pytest.mark.parametrize("tonic", [0, 3, 8, 11])
+def scale(tonic: int, minor: bool) -> list[tuple[int, ...]]:
+    """Up and down, twice: 28 s, a whole song."""
+    steps = (0, 2, 3, 5, 7, 8, 10, 12) if minor else (0, 2, 4, 5, 7, 9, 11, 12)
+    return 2 * [(tonic + step,) for step in (*steps, *steps[-2:0:-1])]
+
+
 @pytest.mark.parametrize("minor", [False, True])
-def test_finds_the_key_of_a_cadence(tonic: int, minor: bool) -> None:
-    music = analyse_stems({"other": chords(progression(48 + tonic, minor))}, RATE_HZ)
-    assert (music.key, music.short_key) == (Key(tonic, minor).name, Key(tonic, minor).short_name)
+@pytest.mark.parametrize("tonic", range(12))
+def test_finds_the_key_of_cadences_and_scales(tonic: int, minor: bool) -> None:
+    for notes in (progression(48 + tonic, minor), scale(36 + tonic, minor)):
+        music = analyse_stems({"other": chords(notes)}, RATE_HZ)
+        assert (music.key, music.short_key) == (Key(tonic, minor).name, Key(tonic, minor).short_name)
+
+
+def test_a_transposed_song_has_a_transposed_rating() -> None:
+    frames = np.random.default_rng(3).random((80, 2, 12)) ** 4
+    ratings = rate_keys(frames)
+    assert ratings.shape == (2, 12)
+    for semitones in (1, 5, 11):
+        moved = rate_keys(np.roll(frames, semitones, axis=-1))
+        np.testing.assert_allclose(moved, np.roll(ratings, semitones, axis=-1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_few_frames_have_features(count: int) -> None:
+    features = key_features(np.full((count, 2, 12), 1 / 12))
+    assert features.shape == (12, FEATURES)
+    assert np.all(np.isfinite(features))
 
 
 @pytest.mark.parametrize("tuning_hz", [430.0, 440.0, 451.0])

@@ -61,7 +61,7 @@ PARTS: dict[str, Part] = {
 }  # fmt: skip
 
 
-def _notes(rng: np.random.Generator, plan: Plan, part: Part, playing: list[Section]) -> list[Note]:
+def write_part(rng: np.random.Generator, plan: Plan, part: Part, playing: list[Section]) -> list[Note]:
     manner = pick(rng, part.manners)
     timing_s = plan.genre.looseness_s * float(rng.uniform(0.3, 1.0))
     centre = part.centre + float(rng.uniform(-6, 6))
@@ -107,7 +107,7 @@ def _power_chords(
     notes_seed = int(rng.integers(2**31))
     for side in takes:
         notes = comping.chords(
-            np.random.default_rng(notes_seed), _power_plan(plan), playing, manner, 47.0, 0.0, 0.004
+            np.random.default_rng(notes_seed), power_plan(plan), playing, manner, 47.0, 0.0, 0.004
         )
         jitter = plan.genre.looseness_s * float(rng.uniform(0.5, 1.0))
         notes = [
@@ -129,7 +129,7 @@ def _power_chords(
     return out
 
 
-def _power_plan(plan: Plan) -> Plan:
+def power_plan(plan: Plan) -> Plan:
     """Return the plan with chords reduced to roots and fifths."""
     spans = tuple(
         replace(s, chord=replace(s.chord, intervals=(0, 7, 12) if 7 in s.chord.intervals else (0, 12)))
@@ -138,7 +138,7 @@ def _power_plan(plan: Plan) -> Plan:
     return replace(plan, spans=spans)
 
 
-def _draw_sections(rng: np.random.Generator, plan: Plan, index: int, lead: bool, sung: bool) -> list[Section]:
+def draw_sections(rng: np.random.Generator, plan: Plan, index: int, lead: bool, sung: bool) -> list[Section]:
     """Draw the sections in which a layer plays.
 
     The first layer plays almost always, others join with rising energy, and leads prefer sections without vocals.
@@ -195,7 +195,7 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
     send = np.zeros((2, total), dtype=np.float32)
     for index, name in enumerate(names):
         lead = name.startswith("lead_") or name == "harmonica"
-        playing = _draw_sections(rng, plan, index, lead, plan.vocals != "none")
+        playing = draw_sections(rng, plan, index, lead, plan.vocals != "none")
         if not playing:
             continue
         part = PARTS.get(name, Part({"held": 1}, 60, pan=0.15, wet=0.5))
@@ -208,7 +208,7 @@ def render_other(rng: np.random.Generator, plan: Plan, total: int, split: Split)
         elif name == "riff":
             sound = leads.render_riff(rng, plan, playing, total, split)
         else:
-            sound = _render_part(rng, name, part, _notes(rng, plan, part, playing), total, split)
+            sound = _render_part(rng, name, part, write_part(rng, plan, part, playing), total, split)
         level = _level(sound)
         if level < 1e-6:
             continue

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.analysis.frames import Spectra
+from unbraid.analysis.key_model import rate_keys
 from unbraid.audio.arrays import Floats
 from unbraid.audio.resample import Resampler
 
@@ -16,8 +17,10 @@ Doubles = NDArray[np.float64]
 _RATE_HZ = 5_000
 _LENGTH = 4096  # 0.8 s: at 65 Hz, neighbouring notes are three bins apart
 _HOP = 1024
-_LOWEST_HZ, _HIGHEST_HZ = 32.0, 500.0  # higher peaks are overtones more often than notes
-_BASS_HZ = 200.0
+FRAME_S = _HOP / _RATE_HZ
+"""Distance of two frames."""
+LOWEST_HZ, HIGHEST_HZ = 32.0, 500.0  # higher peaks are overtones more often than notes
+BASS_HZ = 200.0
 _C0_HZ = 440.0 * 2 ** (-57 / 12)
 _STEPS = 10  # per semitone, to find the tuning
 _PEAK_SHARE = 0.01  # of the largest peak in a frame: smaller ones are noise
@@ -25,6 +28,9 @@ _FITS = (
     0.85  # smallest sum of two correlations. Noise has up to 0.4, drums mostly 0.3 to 0.8, songs 0.9 to 1.8.
 )
 _FEWEST_FRAMES = 25  # 5 s: shorter sounds fit some key by chance
+# 25 s. The network has learned from whole songs of 30 s and more. In shorter excerpts of real songs, it took the first
+# chord for the tonic.
+_FRAMES_OF_A_SONG = 120
 _SILENT = 1e-3  # magnitude of the largest peak in a frame without music, -60 dB of full scale
 
 # Weight of each degree of the scale, from the tonic on, in semitones: the profiles "bgate" of A. Faraldo, S. Jorda and
@@ -59,17 +65,14 @@ class Key:
 
 
 class Pitches:
-    """Histogram of the pitches in a mono stream at `sample_rate` (Hz): `bass` and `harmony`, (12 * _STEPS,) from C."""
+    """Pitches of bass and harmony in a mono stream at `sample_rate` (Hz), for each 0.2 s of music."""
 
     def __init__(self, sample_rate: int) -> None:
         self._resampler = Resampler(sample_rate, _RATE_HZ, 1)
         self._spectra = Spectra(_LENGTH, _HOP)
-        self.bass: Doubles = np.zeros(12 * _STEPS)
-        self.harmony: Doubles = np.zeros(12 * _STEPS)
-        self.frames = 0
-        """Number of frames with music."""
+        self._frames: list[NDArray[np.float16]] = []
         bins = np.arange(_LENGTH // 2 + 1) * (_RATE_HZ / _LENGTH)
-        self._inside = (bins >= _LOWEST_HZ) & (bins <= _HIGHEST_HZ)
+        self._inside = (bins >= LOWEST_HZ) & (bins <= HIGHEST_HZ)
 
     def push(self, samples: Floats, last: bool = False) -> None:
         """Append samples (n,). `last` also reads what the resampler holds back."""
@@ -85,44 +88,58 @@ class Pitches:
         index = np.flatnonzero(peaks & self._inside[1:-1]) + 1
         if not len(index):
             return
-        self.frames += 1
         # The top of a parabola through the logarithms of three bins.
         left, top, right = (np.log(spectrum[index + offset] + 1e-12) for offset in (-1, 0, 1))
         shift = 0.5 * (left - right) / (left - 2 * top + right - 1e-12)
         frequency = (index + shift) * (_RATE_HZ / _LENGTH)
         step = np.round(12 * _STEPS * np.log2(frequency / _C0_HZ)).astype(np.intp) % (12 * _STEPS)
-        is_bass = frequency < _BASS_HZ
+        is_bass = frequency < BASS_HZ
         # High peaks are overtones more often than notes.
         weight = spectrum[index] / np.where(is_bass, 1, np.sqrt(frequency))
-        for histogram, chosen in ((self.bass, is_bass), (self.harmony, ~is_bass)):
+        frame = np.zeros((2, 12 * _STEPS))
+        for histogram, chosen in ((frame[0], is_bass), (frame[1], ~is_bass)):
             if np.any(chosen):  # all frames count equally
                 np.add.at(histogram, step[chosen], weight[chosen] / weight[chosen].sum())
+        self._frames.append(frame.astype(np.float16))  # 0.5 kB
+
+    def classes(self) -> Doubles:
+        """Return the shares of the pitch classes from C on in bass and harmony, (frames, 2, 12)."""
+        steps = np.array(self._frames, np.float64).reshape(-1, 2, 12 * _STEPS)
+        turned = np.roll(steps, _STEPS // 2 - _tuning(steps.sum(axis=(0, 1))), axis=-1)
+        return np.asarray(turned.reshape(-1, 2, 12, _STEPS).sum(axis=-1))
 
 
 def find_key(pitches: Pitches) -> Key | None:
-    """Return the key that the pitches fit best; None if they fit none well."""
-    total = pitches.harmony + pitches.bass
-    if pitches.frames < _FEWEST_FRAMES:
+    """Return the key of the pitches; None if they fit no key well."""
+    frames = pitches.classes()
+    if len(frames) < _FEWEST_FRAMES:
         return None
-    tuning = _tuning(total)
-    key, fit = best_key(_classes(pitches.harmony, tuning), _classes(pitches.bass, tuning))
-    return key if fit >= _FITS else None
+    bass, harmony = frames.sum(axis=0)
+    fits = _fits(harmony, bass)
+    if fits.max() < _FITS:
+        return None
+    return _best(fits + rate_keys(frames) if len(frames) >= _FRAMES_OF_A_SONG else fits)
 
 
-def best_key(harmony: Doubles, bass: Doubles) -> tuple[Key, float]:
-    """Return the key that fits shares of pitch classes (12,) best, and the sum of both correlations.
+def best_key(harmony: Doubles, bass: Doubles) -> Key:
+    """Return the key whose profile fits the shares of pitch classes (12,) best."""
+    return _best(_fits(harmony, bass))
+
+
+def _fits(harmony: Doubles, bass: Doubles) -> Doubles:
+    """Return the sum of two correlations with the profile of each key, (2, 12): major and minor, tonics from C on.
 
     The bass counts as much as all other notes: it plays the roots of the chords, and the tonic most of all.
     """
     # The square root keeps one long note from deciding alone.
     harmony, bass = np.sqrt(harmony), np.sqrt(bass)
-    fits = {}
-    for minor, profile in ((False, MAJOR), (True, MINOR)):
-        for tonic in range(12):
-            turned = np.roll(profile, tonic)
-            fits[Key(tonic, minor)] = _correlation(harmony, turned) + _correlation(bass, turned)
-    best = max(fits, key=fits.__getitem__)
-    return best, fits[best]
+    turned = [[np.roll(profile, tonic) for tonic in range(12)] for profile in (MAJOR, MINOR)]
+    return np.array([[_correlation(harmony, one) + _correlation(bass, one) for one in row] for row in turned])
+
+
+def _best(ratings: Doubles) -> Key:
+    minor, tonic = np.unravel_index(int(np.argmax(ratings)), ratings.shape)
+    return Key(int(tonic), bool(minor))
 
 
 def _tuning(histogram: Doubles) -> int:
@@ -130,12 +147,6 @@ def _tuning(histogram: Doubles) -> int:
     within = histogram.reshape(12, _STEPS).sum(axis=0)
     angle = np.angle(np.sum(within * np.exp(2j * np.pi * np.arange(_STEPS) / _STEPS)))
     return round(_STEPS * float(angle) / (2 * np.pi))
-
-
-def _classes(histogram: Doubles, tuning: int) -> Doubles:
-    """Return the share of each pitch class (12,)."""
-    turned = np.roll(histogram, _STEPS // 2 - tuning).reshape(12, _STEPS)
-    return np.asarray(turned.sum(axis=1))
 
 
 def _correlation(values: Doubles, profile: Doubles) -> float:

@@ -59,7 +59,7 @@ class MusicAnalyser:
     """Analyser of the stems `names` at `sample_rate` (Hz), which arrive in blocks.
 
     The beat is that of the drums, or that of all but the vocals if it is clearer. The key is that of all stems but
-    drums and vocals; of the song itself, if there are no others. Memory: 1 kB for each second of the first hour.
+    drums and vocals; of the song itself, if there are no others. Memory: 3.2 kB for each second of the first hour.
     """
 
     def __init__(self, names: Sequence[str], sample_rate: int) -> None:
