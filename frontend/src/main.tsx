@@ -13,6 +13,7 @@ import { sharedIdIn } from './songs/library'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
 import { SharedPage } from './ui/SharedPage'
+import { Failure, FailureBoundary } from './ui/Failure'
 import { Welcome } from './ui/Welcome'
 import './styles/base.css'
 import './styles/page.css'
@@ -29,6 +30,7 @@ async function start(root: Root): Promise<void> {
     browserToken: browserToken(),
     token: async () => (signIn === null ? null : signIn.token()),
     reachability,
+    onUnauthorised: () => signIn?.refused(),
   })
   const config = await waitForConfig(root, client)
   // A share link needs no sign-in.
@@ -52,7 +54,9 @@ async function start(root: Root): Promise<void> {
   const list = new SongList(client, signIn?.subject ?? null)
   root.render(
     <StrictMode>
-      <App list={list} config={config} signIn={signIn} />
+      <FailureBoundary>
+        <App list={list} config={config} signIn={signIn} />
+      </FailureBoundary>
     </StrictMode>,
   )
 }
@@ -71,4 +75,10 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
 }
 
 const container = document.getElementById('app')
-if (container !== null) void start(createRoot(container))
+if (container !== null) {
+  const root = createRoot(container)
+  start(root).catch((error: unknown) => {
+    console.error(error)
+    root.render(<Failure error={error} />)
+  })
+}

@@ -13,6 +13,8 @@ export interface Connection {
   reachability: Reachability
   /** Whether all users share one password. Then 401 means that this browser is signed out. */
   hasPassword?: boolean
+  /** The server has refused the token. */
+  onUnauthorised?: () => void
 }
 
 const MAX_RETRIES = 4 // after status 429, or 503 with the time to wait
@@ -38,6 +40,7 @@ export async function call<T>(connection: Connection, method: 'GET' | 'POST', pa
         throw new Problem(response.status, 'There is no Unbraid server at the configured address.')
       }
     }
+    if (response.status === 401) connection.onUnauthorised?.()
     const busy = response.status === 429 || (response.status === 503 && response.headers.has('Retry-After'))
     // A limit for the hour is left to the user: the answer says how long to wait.
     const tooLong = Number(response.headers.get('Retry-After')) > MAX_RETRIES * MAX_WAIT_S

@@ -1,6 +1,6 @@
 /** The page. */
 import { useEffect, useState, useSyncExternalStore } from 'react'
-import { errorMessage, Unreachable } from '../api/problem'
+import { errorMessage, Problem, Unreachable } from '../api/problem'
 import type { Choices, Models, ServerConfig, Status } from '../api/types'
 import { formatPercent, songTitle } from '../lib/format'
 import type { SignIn } from '../signin'
@@ -11,11 +11,13 @@ import { readOrder, saveOrder, type View, viewed } from '../songs/view'
 import { ChoicesForm } from './ChoicesForm'
 import { ConnectionBanner } from './ConnectionBanner'
 import { DropZone } from './DropZone'
+import { MissingPart } from './Failure'
 import { Header } from './Header'
 import { ListTools } from './ListTools'
 import { availableChoices } from './models'
 import { ShortcutsDialog } from './ShortcutsDialog'
 import { openShortcuts } from './shortcutSetting'
+import { SignInProblem } from './SignInProblem'
 import { SongCard } from './SongCard'
 
 interface Props {
@@ -45,17 +47,13 @@ export function App({ list, config, signIn }: Props) {
 
   useEffect(() => {
     if (!reachable) return // loads again when the server is back
-    list.load().catch((error: unknown) => {
-      if (!(error instanceof Unreachable)) setNotice(errorMessage(error))
-    })
+    list.load().catch((error: unknown) => setNotice(noticeOf(error)))
   }, [list, reachable])
 
   const separating = songs.filter((song) => hasModel(song.status)).length
   useEffect(() => {
     if (!reachable) return
-    list.client.models().then(setModels, (error: unknown) => {
-      if (!(error instanceof Unreachable)) setNotice(errorMessage(error))
-    })
+    list.client.models().then(setModels, (error: unknown) => setNotice(noticeOf(error)))
   }, [list, reachable, separating]) // a song's start may have downloaded a model, or failed to
 
   const add = (files: File[]) => {
@@ -69,6 +67,8 @@ export function App({ list, config, signIn }: Props) {
       <Header signIn={signIn} />
       <main>
         <ConnectionBanner connection={list.client.connection} />
+        {signIn !== null && <SignInProblem signIn={signIn} />}
+        <MissingPart />
         <DropZone compact={songs.length > 0} onFiles={add}>
           <ChoicesForm
             models={models}
@@ -116,6 +116,12 @@ export function App({ list, config, signIn }: Props) {
       </p>
     </>
   )
+}
+
+/** The sentence for an error; null if a banner shows it. */
+function noticeOf(error: unknown): string | null {
+  const shown = error instanceof Unreachable || (error instanceof Problem && error.status === 401)
+  return shown ? null : errorMessage(error)
 }
 
 /** Whether the worker has loaded a model for the song, or has failed to. */

@@ -1,10 +1,15 @@
 /** The page before sign-in, and while the server can't be reached. */
+import { useSyncExternalStore } from 'react'
 import type { SignIn } from '../signin'
 import { Braid, FOUR_STEMS } from './Braid'
 import { Header } from './Header'
 import { Hero } from './Hero'
 
+const NO_PROBLEM = { subscribe: () => () => undefined, snapshot: () => null }
+
 export function Welcome({ signIn, message }: { signIn?: SignIn; message?: string }) {
+  const { subscribe, snapshot } = signIn?.problem ?? NO_PROBLEM
+  const problem = useSyncExternalStore(subscribe, snapshot)
   return (
     <>
       <Header signIn={null} />
@@ -20,6 +25,11 @@ export function Welcome({ signIn, message }: { signIn?: SignIn; message?: string
                 </button>
               )}
               {message !== undefined && <p role="alert">{message}</p>}
+              {problem !== null && (
+                <p className="problem" role="alert">
+                  {problem}
+                </p>
+              )}
             </div>
           </div>
         </section>

@@ -28,6 +28,11 @@ class Provider:
         self.address = address
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.challenges: dict[str, str] = {}
+        self.error: str | None = None
+        """Error code that users come back with instead of a code."""
+        self.clock_offset_s = 0
+        self.lifetime_s = 600
+        self.refresh_token: str | None = None
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """Public JSON documents by path."""
@@ -48,25 +53,32 @@ class Provider:
         """Issue a code. Returns the URL to redirect the browser to."""
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
+        if self.error is not None:
+            return f"{query['redirect_uri']}?{urlencode({'error': self.error, 'state': query['state']})}"
         code = secrets.token_urlsafe()
         self.challenges[code] = query["code_challenge"]
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
     def tokens(self, form: dict[str, str]) -> dict[str, Any]:
-        """Tokens for a code, after checking the PKCE verifier."""
+        """Tokens for a code, after checking the PKCE verifier. Every refresh token is refused."""
+        if form["grant_type"] == "refresh_token":
+            return {"error": "invalid_grant"}
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == self.challenges.pop(form["code"])
-        now = int(time.time())
+        now = int(time.time()) + self.clock_offset_s
         claims = {
             "iss": self.address,
             "aud": CLIENT,
             "sub": "anna",
             "iat": now,
-            "exp": now + 600,
+            "exp": now + self.lifetime_s,
             "email": USER_EMAIL,
         }
         token = jwt.encode(claims, self.key, "RS256", headers={"kid": "one"})
-        return {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": 600}
+        answer = {"access_token": token, "id_token": token, "token_type": "Bearer"}
+        if self.refresh_token is not None:
+            answer["refresh_token"] = self.refresh_token
+        return answer | {"expires_in": self.lifetime_s}
 
 
 @contextmanager
@@ -85,11 +97,12 @@ def running() -> Iterator[Provider]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._send_json(provider.tokens(dict(parse_qsl(body))))
+            answer = provider.tokens(dict(parse_qsl(body)))
+            self._send_json(answer, 400 if "error" in answer else 200)
 
-        def _send_json(self, content: dict[str, Any]) -> None:
+        def _send_json(self, content: dict[str, Any], status: int = 200) -> None:
             body = json.dumps(content).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Access-Control-Allow-Origin", "*")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

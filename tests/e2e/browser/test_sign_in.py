@@ -12,6 +12,52 @@ from tests.e2e.browser.server import Server
 from tests.e2e.browser.steps import card, pick, wait_until_done
 
 
+def test_failures_say_what_to_do(
+    visit: OpenVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with provider.running() as identity_provider:
+        monkeypatch.setenv("UNBRAID_OIDC_ISSUER", identity_provider.address)
+        monkeypatch.setenv("UNBRAID_OIDC_CLIENT_ID", provider.CLIENT)
+        server = Server(tmp_path / "data")
+        try:
+            page = visit(server.address, ready="Sign in").page
+            button, alert = page.get_by_role("button", name="Sign in"), page.get_by_role("alert")
+
+            identity_provider.error = "access_denied"
+            button.click()
+            expect(alert).to_contain_text("You did not finish signing in")
+            identity_provider.error = None
+
+            discovery = f"{identity_provider.address}/.well-known/**"
+            page.route(discovery, lambda route: route.abort())
+            page.reload()
+            button.click()
+            expect(alert).to_contain_text("The sign-in provider can’t be reached")
+            page.unroute(discovery)
+
+            page.goto(f"{server.address}?state=old&code=old")
+            expect(alert).to_contain_text("took too long")
+            assert "code=" not in page.url
+
+            identity_provider.clock_offset_s = 3600
+            button.click()
+            expect(alert).to_contain_text("Set the clock of this device")
+            identity_provider.clock_offset_s = 0
+
+            identity_provider.lifetime_s, identity_provider.refresh_token = 2, "refused"
+            button.click()
+            expect(alert).to_contain_text("Your sign-in has expired. Sign in again")
+            page.reload()
+            expect(page.locator("main")).to_contain_text("Your sign-in has expired")
+
+            identity_provider.lifetime_s = 600
+            button.click()
+            expect(page.get_by_text(provider.USER_EMAIL)).to_be_visible()
+            expect(alert).to_have_count(0)
+        finally:
+            server.stop()
+
+
 def test_signed_in_users_see_their_songs_on_another_device(
     visit: OpenVisit, songs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
