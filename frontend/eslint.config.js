@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 export default defineConfig([
   globalIgnores(['node_modules', 'dist']),
   {
-    files: ['src/**/*.{ts,tsx}', 'plugins/*.ts', '*.ts'],
+    files: ['src/**/*.{ts,tsx}', 'plugins/*.ts', 'worker/*.ts', '*.ts'],
     extends: [tseslint.configs.strictTypeChecked, hooks.configs.flat['recommended-latest']],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

@@ -12,7 +12,7 @@ static=../src/unbraid/web/static
 say() { echo "unbraid: $*" >&2; }
 
 # Checksum of the names and contents of all sources.
-sources=$({ find src public plugins -type f ! -name '*.test.ts'; ls index.html package.json package-lock.json vite.config.ts; } |
+sources=$({ find src public plugins worker -type f ! -name '*.test.ts'; ls index.html package.json package-lock.json vite.config.ts; } |
     sort | xargs cksum | cksum)
 build_key="$sources ${VITE_API_URL:-}"
 built() { [ -f $static/index.html ] && [ "$(cat $static/.built 2>/dev/null)" = "$build_key" ]; }

@@ -3,10 +3,14 @@ import { StrictMode } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { Client } from './api/client'
 import { sleep } from './api/http'
-import { errorMessage, Problem } from './api/problem'
+import { errorMessage, Problem, Unreachable } from './api/problem'
 import { Reachability } from './api/reachability'
 import type { ServerConfig } from './api/types'
 import { apiBase, browserToken } from './config'
+import { setKeptSongs } from './offline/current'
+import { removeWithList } from './offline/follow'
+import { forgetSongs, KeptSongs } from './offline/kept'
+import { keepPage, lastConfig, rememberConfig } from './offline/start'
 import { passwordForm, passwordSignIn } from './password'
 import { openSignIn, type SignIn } from './signin'
 import { sharedIdIn } from './songs/library'
@@ -19,8 +23,10 @@ import './styles/base.css'
 import './styles/page.css'
 import './styles/list.css'
 import './styles/player.css'
+import './styles/touch.css'
 
 const RETRY_MS = 3000
+const PAGE = new URL('.', document.baseURI).href
 
 async function start(root: Root): Promise<void> {
   const reachability = new Reachability()
@@ -51,23 +57,39 @@ async function start(root: Root): Promise<void> {
   }
   if (config.password === true) signIn = passwordSignIn(client.connection.base)
   reachability.probe = () => client.config()
-  const list = new SongList(client, signIn?.subject ?? null)
+  const owner = signIn?.subject ?? null
+  if (signIn !== null) {
+    const { signOut } = signIn
+    signIn.signOut = async () => {
+      await forgetSongs(PAGE, owner)
+      await signOut()
+    }
+  }
+  const kept = await KeptSongs.open(PAGE, owner)
+  setKeptSongs(kept)
+  const list = new SongList(client, owner)
+  if (!reachability.snapshot()) list.restore(await kept.statuses())
+  removeWithList(list, kept)
   root.render(
     <StrictMode>
       <FailureBoundary>
-        <App list={list} config={config} signIn={signIn} />
+        <App list={list} kept={kept} config={config} signIn={signIn} />
       </FailureBoundary>
     </StrictMode>,
   )
 }
 
-/** The server's configuration, requested until it answers. */
+/** The server's configuration, requested until it answers. Without a connection, the one of the last visit. */
 async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> {
   for (;;) {
     try {
-      return await client.config()
+      const config = await client.config()
+      rememberConfig(config)
+      return config
     } catch (error) {
       if (error instanceof Problem && error.status === 401) location.assign(passwordForm(client.connection.base))
+      const last = error instanceof Unreachable ? lastConfig() : null
+      if (last !== null) return last
       root.render(<Welcome message={errorMessage(error)} />)
       await sleep(RETRY_MS)
     }
@@ -76,6 +98,7 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
 
 const container = document.getElementById('app')
 if (container !== null) {
+  keepPage()
   const root = createRoot(container)
   start(root).catch((error: unknown) => {
     console.error(error)

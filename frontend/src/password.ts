@@ -1,5 +1,5 @@
 /** Sign-in by the password that all users of the server share. The server's own form asks for it. */
-import type { SignIn } from './signin'
+import { type SignIn, SignInState } from './signin'
 
 /** Address of the form. A browser that is signed in goes from there to the app. */
 export function passwordForm(base: URL): URL {
@@ -12,6 +12,8 @@ export function passwordSignIn(base: URL): SignIn {
     return Promise.resolve()
   }
   return {
+    problem: new SignInState(), // a banner of its own says when the password is needed again
+    refused: () => undefined,
     name: '',
     subject: null, // the server tells its users apart by their browsers
     token: () => Promise.resolve(null),

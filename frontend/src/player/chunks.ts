@@ -1,5 +1,6 @@
 /** Cache of decoded chunks around the playhead. Its size does not depend on the song's length. */
 import { retryAfter, sleep } from '../api/http'
+import { fetchFile } from '../offline/current'
 import type { Peaks } from './peaks'
 
 const CACHED_CHUNKS = 6 // of 5 s: 42 MB for four stereo stems at 44.1 kHz
@@ -66,7 +67,7 @@ export class ChunkCache {
       if (stem === undefined) break
       const [from, to] = [stem.peaks.offsets[chunk] ?? 0, (stem.peaks.offsets[chunk + 1] ?? 1) - 1]
       try {
-        const response = await fetch(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal })
+        const response = await fetchFile(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal })
         if (response.status === 206) return await this.context.decodeAudioData(await response.arrayBuffer())
         lastError = new Error(`audio chunk: status ${response.status}`)
         if (response.status === 429) await sleep(retryAfter(response, tries) * 1000, signal)

@@ -160,7 +160,8 @@ export class Engine {
 
   /** Fetch the first chunk, so that playback starts without a delay. */
   prefetch(): void {
-    void this.chunks.load(Math.floor(this.pausedAt / this.layout.chunkSamples)).catch(() => undefined)
+    const at = this.pausedAt >= this.layout.samples ? 0 : this.pausedAt // at its end, a song starts again
+    void this.chunks.load(Math.floor(at / this.layout.chunkSamples)).catch(() => undefined)
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 /** STEM.peaks.json: a waveform in audiowaveform's JSON format, version 2, and the stem's chunks for playback. */
+import { fetchFile } from '../offline/current'
 
 import type { View } from './view'
 
@@ -56,7 +57,7 @@ export function parsePeaks(file: PeaksFile): Peaks {
 }
 
 export async function fetchPeaks(url: string): Promise<Peaks> {
-  const response = await fetch(url)
+  const response = await fetchFile(url)
   if (!response.ok) throw new Error(`peaks: status ${response.status}`)
   return parsePeaks((await response.json()) as PeaksFile)
 }

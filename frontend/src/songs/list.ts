@@ -62,6 +62,12 @@ export class SongList {
     await this.processUploaded()
   }
 
+  /** Show songs as they were at the last visit, until the server answers. */
+  restore(statuses: readonly Status[]): void {
+    const missing = new Set(this.songs.flatMap((song) => (song.status === null ? [song.id] : [])))
+    this.update(statuses.filter((status) => missing.has(status.session_id)), false)
+  }
+
   /** Add the song of a shared link or an e-mail. False if it doesn't exist. */
   async open(id: string): Promise<boolean> {
     if (this.songs.some((song) => song.id === id && song.status !== null)) return true

@@ -3,6 +3,8 @@ import { useEffect, useState, useSyncExternalStore } from 'react'
 import { errorMessage, Problem, Unreachable } from '../api/problem'
 import type { Choices, Models, ServerConfig, Status } from '../api/types'
 import { formatPercent, songTitle } from '../lib/format'
+import type { KeptSongs } from '../offline/kept'
+import { useKeepSong } from '../offline/useKeepSong'
 import type { SignIn } from '../signin'
 import { readChoices, writeChoices } from '../songs/choices'
 import type { SongList } from '../songs/list'
@@ -14,19 +16,23 @@ import { DropZone } from './DropZone'
 import { MissingPart } from './Failure'
 import { Header } from './Header'
 import { ListTools } from './ListTools'
+import { keepFocus } from './keepFocus'
 import { availableChoices } from './models'
+import { NotifyMe } from './NotifyMe'
 import { ShortcutsDialog } from './ShortcutsDialog'
 import { openShortcuts } from './shortcutSetting'
 import { SignInProblem } from './SignInProblem'
 import { SongCard } from './SongCard'
+import { useAnnouncement } from './useAnnouncement'
 
 interface Props {
   list: SongList
+  kept: KeptSongs
   config: ServerConfig
   signIn: SignIn | null
 }
 
-export function App({ list, config, signIn }: Props) {
+export function App({ list, kept, config, signIn }: Props) {
   const songs = useSyncExternalStore(list.subscribe, list.snapshot)
   const { reachability } = list.client.connection
   const reachable = useSyncExternalStore(reachability.subscribe, reachability.snapshot)
@@ -44,6 +50,8 @@ export function App({ list, config, signIn }: Props) {
   const { open, toggle } = useOpenSong(songs, list, setNotice)
   const announcement = useAnnouncement(songs, now)
   useTitle(songs, now)
+  useEffect(keepFocus, [])
+  useKeepSong(kept, songs.find((song) => song.key === open)?.status ?? null, reachable)
 
   useEffect(() => {
     if (!reachable) return // loads again when the server is back
@@ -106,12 +114,13 @@ export function App({ list, config, signIn }: Props) {
       </main>
       <footer>
         <span>Unbraid {config.version}</span>
+        <NotifyMe />
         <button type="button" className="link" onClick={openShortcuts}>
           Keyboard shortcuts
         </button>
       </footer>
       <ShortcutsDialog />
-      <p className="visually-hidden" role="status">
+      <p className="announcement" role="status">
         {announcement}
       </p>
     </>
@@ -177,25 +186,6 @@ function useOpenSong(songs: readonly Song[], list: SongList, setNotice: (message
     return () => window.removeEventListener('hashchange', onHashChange)
   }, [list, setNotice])
   return { open, toggle: (song: Song) => setOpen(open === song.key ? null : song.key) }
-}
-
-/** Text for screen readers when a song is done, failed or cancelled. */
-function useAnnouncement(songs: readonly Song[], now: number): string {
-  const [lastPhases, setLastPhases] = useState<Record<string, string>>({})
-  const [announcement, setAnnouncement] = useState('')
-  const phases = Object.fromEntries(songs.map((song) => [song.key, phaseOf(song, now)]))
-  const changed = songs.filter((song) => lastPhases[song.key] !== phases[song.key])
-  if (changed.length > 0) {
-    setLastPhases({ ...lastPhases, ...phases })
-    const sentences = changed.flatMap((song) => {
-      const before = lastPhases[song.key]
-      const phase = phases[song.key]
-      if (before === undefined || before === 'loading' || !['done', 'failed', 'cancelled'].includes(phase ?? '')) return []
-      return [`${songTitle(song.name)}: ${phase}.`]
-    })
-    if (sentences.length > 0) setAnnouncement(sentences.join(' '))
-  }
-  return announcement
 }
 
 /** Show the progress in the tab's title. */

@@ -169,6 +169,7 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
         {stems.map((stem) => (
           <Lane
             key={stem.name}
+            title={split.model}
             stem={stem}
             file={stem.file}
             fullLevel={peakLevel(stems.map(({ peaks }) => peaks))}

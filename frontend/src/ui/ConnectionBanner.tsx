@@ -19,7 +19,7 @@ export function ConnectionBanner({ connection }: { connection: Connection }) {
           in another tab to go on here. Your songs are safe, and uploads continue.
         </>
       ) : (
-        'The server can’t be reached. Reconnecting automatically. Your songs are safe.'
+        'The server can’t be reached. Reconnecting automatically. Your songs are safe, and those you opened last still play.'
       )}
     </p>
   )

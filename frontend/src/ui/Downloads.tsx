@@ -5,6 +5,7 @@ import { formatSize } from '../lib/format'
 import { STEM_FILE } from '../lib/stems'
 import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
+import { dragFile } from './dragOut'
 import { Icon } from './Icon'
 import { MixDownload } from './MixDownload'
 import type { LoadedPlayer } from './usePlayer'
@@ -35,7 +36,13 @@ export function Downloads({ title, status, player, config, list, onDelete }: Pro
           </a>
         )}
         {links.files.map((file) => (
-          <a key={file.type} className="button" href={file.s3_url} download>
+          <a
+            key={file.type}
+            className="button"
+            href={file.s3_url}
+            download
+            onDragStart={dragFile(`${title} - ${file.filename}`)}
+          >
             <Icon name="download" /> {file.type === STEM_FILE ? 'For DJ software' : file.filename}{' '}
             <small>{formatSize(file.size)}</small>
           </a>

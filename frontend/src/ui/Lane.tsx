@@ -5,12 +5,15 @@ import { partName, stemClass, stemName } from '../lib/stems'
 import type { OutputFile } from '../api/types'
 import { type Groups, isSilent, type Mix } from '../player/mixer'
 import { ChannelControls } from './ChannelControls'
+import { dragFile } from './dragOut'
 import { Icon } from './Icon'
 import { type Timeline, useTimelinePointer } from './timeline'
 import type { Stem } from './usePlayer'
 import { LoopShade, Waveform } from './Waveform'
 
 interface Props {
+  /** Title of the song. */
+  title: string
   stem: Stem
   /** The file to download, with a current link. */
   file: OutputFile
@@ -31,7 +34,7 @@ export function laneName({ type, from }: OutputFile): string {
   return from == null ? stemName(type) : partName(from, type.slice(from.length + 1))
 }
 
-export function Lane({ stem, file, fullLevel, mix, heard = true, groups, setMix, timeline, split }: Props) {
+export function Lane({ title, stem, file, fullLevel, mix, heard = true, groups, setMix, timeline, split }: Props) {
   const name = stemName(stem.name)
   const silent = !heard || isSilent(stem.name, mix, groups)
   const isPart = stem.name in groups
@@ -39,7 +42,14 @@ export function Lane({ stem, file, fullLevel, mix, heard = true, groups, setMix,
   const wave = useTimelinePointer(timeline)
   const more = (
     <>
-      <a className="download" href={file.s3_url} download aria-label={`Download ${file.filename}, ${formatSize(file.size)}`}>
+      <a
+        className="download"
+        href={file.s3_url}
+        download
+        title="Download, or drag it into your DAW"
+        aria-label={`Download ${file.filename}, ${formatSize(file.size)}`}
+        onDragStart={dragFile(`${title} - ${file.filename}`)}
+      >
         <Icon name="download" />
       </a>
       {split}

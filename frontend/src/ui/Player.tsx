@@ -22,6 +22,7 @@ import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
 import { type Timeline as Rows, useFineLevels } from './timeline'
+import { useMediaSession } from './useMediaSession'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
 import { usePlayhead } from './usePlayhead'
 import { useShortcuts } from './useShortcuts'
@@ -121,6 +122,7 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
       void engine.play(tools.countIn)
     }
   }
+  useMediaSession({ title, engine, playing, tempo: player.practice.tempo, toggle })
   const toggleLoop = () => setLoop(loop === null ? toBeats(loopFromPlayhead(engine)) : null)
   const zoom = (factor: number) => {
     const playhead = fractionOf(engine.position, view)
@@ -187,6 +189,7 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
         {stems.map((stem) => (
           <Lane
             key={stem.name}
+            title={title}
             stem={stem}
             file={(status.output_files ?? []).find((file) => file.type === stem.name) ?? stem.file}
             fullLevel={fullLevel}

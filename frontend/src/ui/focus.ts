@@ -34,3 +34,10 @@ export function followFocus(): () => void {
     for (const [name, listener] of listeners) window.removeEventListener(name, listener, { capture: true })
   }
 }
+
+/** Move the focus. Whether the keyboard or a click brought it stays as it was. */
+export function moveFocus(element: HTMLElement | null): void {
+  const before = byPointer
+  element?.focus()
+  byPointer = before
+}

@@ -100,7 +100,11 @@ def visit(chromium: Browser) -> Iterator[OpenVisit]:
         context.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))
         visit.page.on(
             "console",
-            lambda message: visit.errors.append(message.text) if message.type == "error" else None,
+            lambda message: (
+                visit.errors.append(f"{message.text} ({message.location['url']})")
+                if message.type == "error"
+                else None
+            ),
         )
         visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
         visit.page.goto(address)

@@ -12,9 +12,7 @@ from tests.e2e.browser.server import Server
 from tests.e2e.browser.steps import card, pick, wait_until_done
 
 
-def test_failures_say_what_to_do(
-    visit: OpenVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failures_say_what_to_do(visit: OpenVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with provider.running() as identity_provider:
         monkeypatch.setenv("UNBRAID_OIDC_ISSUER", identity_provider.address)
         monkeypatch.setenv("UNBRAID_OIDC_CLIENT_ID", provider.CLIENT)
@@ -77,6 +75,8 @@ def test_signed_in_users_see_their_songs_on_another_device(
             expect(laptop.get_by_text(provider.USER_EMAIL)).to_be_visible()
             assert user.errors == []
 
+            assert "anna" in laptop.evaluate("async () => (await caches.keys()).join()")
+
             phone = visit(server.address, ready="Sign in").page
             expect(card(phone, songs["other"])).to_have_count(0)
             phone.get_by_role("button", name="Sign in").click()
@@ -84,5 +84,6 @@ def test_signed_in_users_see_their_songs_on_another_device(
             phone.get_by_role("button", name="Sign out").click()
             expect(phone.get_by_role("button", name="Sign in")).to_be_visible()
             expect(card(phone, songs["other"])).to_have_count(0)
+            assert "anna" not in phone.evaluate("async () => (await caches.keys()).join()")
         finally:
             server.stop()

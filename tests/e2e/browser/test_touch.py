@@ -1,0 +1,93 @@
+"""Phones of 320 px: all targets have 44 px, and no words are cut off, in every state of the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.server import Server
+from tests.e2e.browser.steps import card, open_song, pick, wait_until_separating
+
+PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+
+# A label is the target of the control in it. A handle's target includes its invisible margin, its ::before.
+SMALL = """() => {
+  const area = document.querySelector('dialog[open]') ?? document.body;
+  const targets = area.querySelectorAll('button, a[href], select, summary, input:not([hidden]), [role=slider]');
+  return [...targets]
+    .filter((element) => element.checkVisibility() && element.closest('.visually-hidden') === null)
+    .map((element) => [element, (element.closest('label') ?? element)])
+    .map(([element, target]) => {
+      const { width, height } = target.getBoundingClientRect();
+      const margin = getComputedStyle(target, '::before');
+      const grown = margin.position === 'absolute' ? [margin.width, margin.height].map(parseFloat) : [0, 0];
+      return [element, Math.max(width, grown[0]), Math.max(height, grown[1])];
+    })
+    .filter(([, width, height]) => width < 43.5 || height < 43.5)
+    .map(([element, ...size]) =>
+      `${element.ariaLabel ?? element.textContent} (${element.className}): ${size.map(Math.round).join(' x ')}`);
+}"""
+
+CUT_OFF = """() => [...document.querySelectorAll('#app *, dialog[open] *')]
+  .filter((element) => element.checkVisibility() && element.closest('svg, canvas, .visually-hidden, .wave') === null)
+  .filter((element) => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0 &&
+    (getComputedStyle(element).overflowX !== 'visible' || getComputedStyle(element).display === 'inline-flex'))
+  .concat([...document.querySelectorAll('button, a, p, h1, h2, span, label, select')].filter((element) => {
+    const { right, left, width } = element.getBoundingClientRect();
+    return element.checkVisibility() && width > 0 && element.closest('.visually-hidden, .wave') === null &&
+      (right > innerWidth + 1 || left < -1);
+  }))
+  .map((element) => `${element.tagName} ${element.className}: ${element.textContent.slice(0, 60)}`)"""
+
+
+def check(page: Page, state: str) -> None:
+    """Check the page as it is now."""
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 320, state
+    assert page.evaluate(SMALL) == [], state
+    assert page.evaluate(CUT_OFF) == [], state
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_fits_a_small_phone(
+    scheme: str, server: Server, visit: OpenVisit, songs: dict[str, Path], separated: str, tmp_path: Path
+) -> None:
+    page = visit(server.address, color_scheme=scheme, **PHONE).page
+    check(page, "empty")
+    long_name = tmp_path / ("A very long name of a song that nobody would type on a phone" * 2 + ".mp3")
+    long_name.write_bytes(songs["broken"].read_bytes())
+    pick(page, long_name)
+    expect(card(page, long_name)).to_contain_text("damaged")
+    page.get_by_text("Change").tap()
+    check(page, "failed, with the choices")
+    page.get_by_text("Change").or_(page.get_by_text("Done")).first.tap()
+
+    page.goto(f"{server.address}#/s/{separated}")
+    song = open_song(page, songs["short"])
+    check(page, "open")
+    song.get_by_role("button", name="Tempo: less").tap()
+    song.get_by_role("button", name="Loop", exact=True).tap()
+    song.get_by_role("button", name="Mute Vocals").tap()
+    check(page, "loop, tempo and mix")
+    for button in song.get_by_role("button", name=re.compile("^Split|other model")).all():
+        button.tap()
+        check(page, "menu for a split")
+        page.keyboard.press("Escape")
+    song.get_by_role("button", name="Delete now").tap()
+    check(page, "question before a deletion")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keyboard shortcuts").tap()
+    check(page, "keyboard shortcuts")
+    page.keyboard.press("Escape")
+
+    pick(page, songs["long"])
+    wait_until_separating(page, songs["long"])
+    check(page, "separating")
+    card(page, songs["long"]).get_by_role("button", name=re.compile("^Cancel")).tap()
+    expect(card(page, songs["long"])).to_contain_text("Try again")
+    page.context.set_offline(True)
+    page.evaluate("() => window.dispatchEvent(new Event('vite:preloadError'))")
+    expect(page.get_by_role("button", name="Reload")).to_be_visible()
+    check(page, "cancelled, and a missing part")
