@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "src/unbraid/web/static"
 
 COMPRESSED = {".br", ".gz"}  # copies for other servers: CloudFront compresses files itself
+LAST = ["index.html", "sw.js"]
 FOREVER, REVALIDATE = "public, max-age=31536000, immutable", "no-cache"
 
 
@@ -26,10 +27,9 @@ def build_page() -> None:
 
 
 def publish(account: Account, bucket: str, folder: Path = BUILT) -> None:
-    """Upload the page, its assets first. Assets of earlier versions stay for pages that are open."""
+    """Upload the page. Assets of earlier versions stay for pages that are open."""
     say("uploading the page")
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and _is_published(file)]
-    for file in sorted(files, key=lambda file: file.name == "index.html"):
+    for file in publish_order(folder):
         key = file.relative_to(folder).as_posix()
         account.client("s3").upload_file(
             str(file),
@@ -41,6 +41,12 @@ def publish(account: Account, bucket: str, folder: Path = BUILT) -> None:
                 "CacheControl": FOREVER if key.startswith("assets/") else REVALIDATE,
             },
         )
+
+
+def publish_order(folder: Path) -> list[Path]:
+    """Return the files to upload: index.html after what it loads, the service worker after what it keeps."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and _is_published(file)]
+    return sorted(files, key=lambda file: LAST.index(file.name) if file.name in LAST else -1)
 
 
 def _is_published(file: Path) -> bool:

@@ -101,7 +101,14 @@ def bucket(account: Account, name: str) -> Any:
 
 
 def test_uploads_the_page_with_content_types_and_cache_control(account: Account, tmp_path: Path) -> None:
-    for name in ("index.html", "assets/page-1a2b.js", "assets/page-1a2b.js.br", "favicon.svg", ".built"):
+    for name in (
+        "index.html",
+        "assets/page-1a2b.js",
+        "assets/page-1a2b.js.br",
+        "favicon.svg",
+        "sw.js",
+        ".built",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     place = bucket(account, "page")
@@ -111,7 +118,16 @@ def test_uploads_the_page_with_content_types_and_cache_control(account: Account,
         "index.html": ("text/html", "no-cache"),
         "assets/page-1a2b.js": ("text/javascript", "public, max-age=31536000, immutable"),
         "favicon.svg": ("image/svg+xml", "no-cache"),
+        "sw.js": ("text/javascript", "no-cache"),
     }
+
+
+def test_a_page_never_refers_to_files_that_are_not_uploaded_yet(tmp_path: Path) -> None:
+    for name in ("sw.js", "index.html", "assets/page-1a2b.js", "manifest.webmanifest"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    names = [path.name for path in page.publish_order(tmp_path)]
+    assert names == ["page-1a2b.js", "manifest.webmanifest", "index.html", "sw.js"]
 
 
 def test_destroy_deletes_stack_songs_and_page(account: Account) -> None:
