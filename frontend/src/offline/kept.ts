@@ -149,5 +149,10 @@ async function keepPieces(cache: Cache, url: string, offsets: readonly number[],
     parts = [new Uint8Array(await blob.slice(end - from).arrayBuffer())]
     from = end
   }
-  await reader.cancel()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    parts.push(value)
+  }
+  await cache.put(pieceKey(url, from), new Response(new Blob(parts))) // the fine waveform
 }

@@ -1,6 +1,5 @@
 /** STEM.peaks.json: a waveform in audiowaveform's JSON format, version 2, and the stem's chunks for playback. */
 import { fetchFile } from '../offline/current'
-
 import type { View } from './view'
 
 export interface Layout {

@@ -136,7 +136,7 @@ def test_media_keys_and_the_lock_screen_control_the_song(
     assert float(playhead.get_attribute("aria-valuenow") or 0) == pytest.approx(5, abs=0.05)
     press("play")
     expect(song.get_by_role("button", name="Pause")).to_be_visible()
-    song.get_by_role("button", name="A short song").click()
+    song.get_by_role("button", name="A short song", exact=True).click()
     assert page.evaluate("() => navigator.mediaSession.metadata") is None
 
 
