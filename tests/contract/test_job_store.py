@@ -83,6 +83,12 @@ def test_record_round_trips(store: JobStore) -> None:
         warnings=("one", "two"),
         error_message="no",
         error_fault=Fault.SONG,
+        dropped_at=1795416279.654321,
+        kept=True,
+        source_key="kept/x/song.mp3",
+        share=new_id(),
+        shared_from=new_id(),
+        copy_of=new_id(),
         version=7,
     )
     bare = session()

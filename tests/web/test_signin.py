@@ -38,6 +38,9 @@ def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
         "/cancel",
         "/cleanup",
         "/pieces",
+        "/rename",
+        "/keep",
+        "/share",
         "/batch",
         "/batch/process",
         "/batch/status",
@@ -52,13 +55,30 @@ def test_rejects_calls_without_valid_token(app: App, issuer: Issuer) -> None:
     ):
         for method, path in calls:
             body = {"fileName": "a", "fileType": "", "s3Key": "x", "sessionId": "x", "session_id": "x"}
-            body |= {"session_ids": ["x"], "sessionIds": ["x"], "files": [], "gains": {"a": 1}}  # type: ignore[dict-item]
+            body |= {"session_ids": ["x"], "sessionIds": ["x"], "files": [], "gains": {"a": 1}, "name": "x"}  # type: ignore[dict-item]
             answer = app.client.request(
                 method, path, json=body if method == "POST" else None, headers=headers
             )
             assert_problem(answer, 401)
             assert answer.headers["www-authenticate"].startswith("Bearer")
     assert sum(app.sessions.store.counts().values()) == 0
+
+
+def test_a_share_link_needs_no_account_and_only_its_owner_makes_it(app: App, issuer: Issuer) -> None:
+    anna, ben = bearer(issuer.token(sub="anna")), bearer(issuer.token(sub="ben"))
+    upload = app.client.post("/upload", json={"fileName": "a.mp3", "fileType": ""}, headers=anna).json()
+    app.put_song(upload)
+    body = {"s3Key": upload["s3Key"], "sessionId": upload["sessionId"]}
+    app.client.post("/process", json=body, headers=anna)
+    app.complete(upload)
+    song = {"session_id": upload["sessionId"]}
+    assert_problem(app.client.post("/share", json=song, headers=ben), 403)
+    share_id = app.client.post("/share", json=song, headers=anna).json()["share_id"]
+    shared = app.client.get(f"/shared/{share_id}").json()
+    assert (
+        len(app.client.get(shared["output_files"][0]["s3_url"]).content) == shared["output_files"][0]["size"]
+    )
+    assert_problem(app.client.get(f"/status/{share_id}", headers=ben), 404)
 
 
 def test_page_config_and_health_need_no_sign_in(app: App, issuer: Issuer) -> None:
