@@ -68,7 +68,7 @@ def test_own_songs_are_renamed_kept_shared_and_separated_again(
     with guest.page.expect_download() as download:
         guest.page.get_by_role("button", name="This mix").click()
     assert download.value.suggested_filename == "Duet, slow - mix.wav"
-    for name in ("Delete", "Split", "More", "Rename"):
+    for name in ("Delete", "Split", "More for", "Rename"):
         expect(guest.page.get_by_role("button", name=name)).to_have_count(0)
     assert session not in guest.page.content()
     assert guest.page.evaluate("document.documentElement.scrollWidth") <= 390
