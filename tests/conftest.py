@@ -31,10 +31,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Use an empty cache and no network, in child processes too."""
-    cache = tmp_path_factory.mktemp("cache")
+    """Use an empty cache, no models of the user's own and no network, in child processes too."""
+    cache, models = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "UNBRAID_CACHE", str(cache))
+        patch.setitem(os.environ, "UNBRAID_MODELS", str(models))
         patch.setitem(os.environ, "UNBRAID_OFFLINE", "1")
         yield cache
 

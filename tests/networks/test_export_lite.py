@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from unbraid.models import load_model_folder
+from unbraid.models.lite import BINS, LiteConfig
 from unbraid.networks.checkpoint import averaged_network, save_average
 from unbraid.networks.export_lite import export
-from unbraid.networks.lite import BINS, Lite, LiteConfig
+from unbraid.networks.lite import Lite
 from unbraid.separation.runtimes.choose import RuntimeLoader
 
 SMALL = LiteConfig(widths=(8, 16, 24), bottom=2, hidden=8)

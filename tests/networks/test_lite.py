@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from unbraid.networks.lite import BINS, HOP, POOLED, POOLING, SAMPLE_RATE, Lite, LiteConfig, pool, unpool
+from unbraid.models.lite import BINS, HOP, POOLED, POOLING, SAMPLE_RATE, LiteConfig
+from unbraid.networks.lite import Lite, pool, unpool
 
 MOST_GFLOP = 3.0  # for one second of stereo sound
 

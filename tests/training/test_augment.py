@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unbraid.networks.lite import SAMPLE_RATE
+from unbraid.models.lite import SAMPLE_RATE
 from unbraid.training.augment import Augmentation, high_passed, shape_tone
 
 SAMPLES = 20_480

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from unbraid.models.lite import LiteConfig
 from unbraid.networks.checkpoint import averaged_network, load, save_average
-from unbraid.networks.lite import Lite, LiteConfig
+from unbraid.networks.lite import Lite
 from unbraid.training.blend import blend
 
 SMALL = LiteConfig(widths=(8, 8, 8), bottom=1, hidden=8)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from unbraid.networks.lite import BINS, SAMPLE_RATE, SOURCES, Lite, LiteConfig
+from unbraid.models.lite import BINS, SAMPLE_RATE, LiteConfig
+from unbraid.networks.lite import SOURCES, Lite
 from unbraid.training import calibrate, validate
 from unbraid.training.calibrate import apply_offsets, find_offsets
 from unbraid.training.dataset import SongPool, SoundPool

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from unbraid.networks.lite import N_FFT, POOLED, unpool
+from unbraid.models.lite import N_FFT, POOLED
+from unbraid.networks.lite import unpool
 from unbraid.training.losses import error_power, spectrum_loss, waveform_loss
 from unbraid.training.mixtures import Stems, Target
 from unbraid.training.stft import spectra, waveforms

@@ -16,7 +16,7 @@ from training.packages import SoundFile, fetch, sounds
 from training.voices import recordings
 from training.voices.recordings import RecordedSpeaker
 from training.voices.voice import Voice
-from unbraid.networks.lite import SAMPLE_RATE
+from unbraid.models.lite import SAMPLE_RATE
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs Debian's dpkg-deb")
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from unbraid.models.lite import SAMPLE_RATE, LiteConfig
 from unbraid.networks.checkpoint import Average, averaged_network, load
-from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite, LiteConfig
+from unbraid.networks.lite import SOURCES, Lite
 from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import OTHER, VOCALS, BackingMix, Batches, SongPool, SoundPool
 from unbraid.training.train import Recipe, rate, train
@@ -68,7 +69,7 @@ def test_rejects_folder_without_songs(tmp_path: Path) -> None:
 
 def test_seed_decides_batches(songs: Path) -> None:
     pool = SongPool(songs, "train")
-    first, again, other = (Batches(pool, 2, 8192, seed, Augmentation()).draw() for seed in (1, 1, 2))
+    first, again, other = (Batches(pool, 2, 8192, seed, Augmentation()).draw(0) for seed in (1, 1, 2))
     assert first.stems.shape == (2, 4, 2, 8192)
     assert np.array_equal(first.stems, again.stems)
     assert not np.array_equal(first.stems, other.stems)
@@ -90,7 +91,7 @@ def test_some_items_are_voices_over_backings(songs: Path, backings: Path) -> Non
     batches = Batches(
         SongPool(songs, "train"), 8, 8192, 1, Augmentation(drop_chance=0), backing_mix=backing_mix
     )
-    draws = [batches.draw() for _ in range(4)]
+    draws = [batches.draw(number) for number in range(4)]
     backed = np.concatenate([draw.backed for draw in draws])
     stems = np.concatenate([draw.stems for draw in draws])[backed]
     assert 0 < backed.sum() < len(backed)

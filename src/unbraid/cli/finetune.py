@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.messages import say
 from unbraid.cli.streams import write_result
+
+if TYPE_CHECKING:
+    from unbraid.finetuning.check import Check
+    from unbraid.finetuning.songs import Song
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -17,8 +22,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "finetune",
         help="teach a model from your own stems",
-        description="Teach a model from songs whose stems you have. `--check` only says which songs can be used, and "
-        "what to expect from them.",
+        description="Teach a model from songs whose stems you have. The result is a model with the name NAME. "
+        "`--check` only says which songs can be used, and what to expect from them.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -27,31 +32,110 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="STEMS",
         help="folder of songs: each is a folder of stems (vocals.wav, drums.wav, …) or a .stem.mp4 file",
     )
+    parser.add_argument("-o", "--output", metavar="NAME", help="name of the new model")
     parser.add_argument(
         "--check", action="store_true", help="only check the songs: nothing is learnt or written"
     )
+    parser.add_argument(
+        "--from",
+        dest="base",
+        metavar="MODEL",
+        help="model to begin with: lite, spleeter, or a model that you taught (default: spleeter for vocals and "
+        "no_vocals, lite for all other stems)",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes", type=_positive, metavar="N", help="train for about N minutes (default: 30)"
+    )
+    length.add_argument(
+        "--until-best",
+        action="store_true",
+        help="train until the score on the held-out songs no longer rises",
+    )
+    length.add_argument("--steps", type=_whole, metavar="N", help="train for exactly N steps")
+    parser.add_argument(
+        "--seed", type=_whole, default=0, metavar="N", help="seed of all random numbers (default: 0)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.set_defaults(run=run)
 
 
+def _positive(text: str) -> float:
+    if not 0 < (number := float(text)) <= 60 * 24 * 30:
+        raise ValueError
+    return number
+
+
+def _whole(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError
+    return number
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Check the songs. Return 1 if nothing can be learnt from them."""
-    from unbraid.cli.finetune_report import as_dict, song_line, totals
+    """Check the songs or teach a model. Return 1 if nothing can be learnt from them, or if the result isn't better."""
+    from unbraid.cli.finetune_report import as_dict, check_lines
     from unbraid.errors import SettingError
     from unbraid.finetuning.check import check_songs
-    from unbraid.finetuning.songs import Song
 
-    if not arguments.check:
-        raise SettingError("Use --check: this version can only check the songs.")
+    if arguments.check:
+        check = check_songs(arguments.songs, seen=None if arguments.json else _seen)
+        if arguments.json:
+            write_result(json.dumps(as_dict(check)) + "\n")
+        else:
+            write_result("".join(f"{line}\n" for line in check_lines(check)))
+        return 1 if check.problem else 0
+    if not arguments.output:
+        raise SettingError("Name the new model with -o NAME, or use --check.")
+    return _teach(arguments)
 
-    def seen(number: int, songs: int, song: Song) -> None:
-        if not arguments.json and sys.stderr.isatty():
-            say(f"{song.name} ({number} of {songs})")
 
-    check = check_songs(arguments.songs, seen=seen)
+def _seen(number: int, songs: int, song: Song) -> None:
+    if sys.stderr.isatty():
+        say(f"{song.name} ({number} of {songs})")
+
+
+def _teach(arguments: argparse.Namespace) -> int:
+    from unbraid.cli.downloads import DownloadDisplay
+    from unbraid.cli.finetune_report import as_dict, check_lines, event_line, result_dict, result_lines
+    from unbraid.finetuning.finetune import Request, finetune
+
+    request = Request(
+        arguments.songs,
+        arguments.output,
+        base=arguments.base,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        until_best=arguments.until_best,
+        seed=arguments.seed,
+        device=arguments.device,
+    )
+
+    def checked(check: Check) -> None:
+        if arguments.json:
+            write_result(json.dumps({"event": "check", **as_dict(check)}) + "\n")
+        else:
+            for line in check_lines(check):
+                say(line)
+
+    def event(happened: Mapping[str, Any]) -> None:
+        if arguments.json:
+            write_result(json.dumps(happened) + "\n")
+        elif line := event_line(happened, terminal=sys.stderr.isatty()):
+            say(line)
+
+    display = DownloadDisplay(arguments.base or "model")
+    result = finetune(
+        request,
+        event,
+        seen=None if arguments.json else _seen,
+        checked=checked,
+        notice=display.notice,
+        downloading=display.update,
+    )
     if arguments.json:
-        write_result(json.dumps(as_dict(check)) + "\n")
+        write_result(json.dumps({"event": "end", **result_dict(result)}) + "\n")
     else:
-        write_result("".join(f"{line}\n" for song in check.songs for line in song_line(song, check)))
-        write_result("".join(f"{line}\n" for line in totals(check)))
-    return 1 if check.problem else 0
+        write_result("".join(f"{line}\n" for line in result_lines(result)))
+    return 0 if result.better else 1

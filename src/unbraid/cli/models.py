@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.messages import message_of, say
+from unbraid.cli.own_models import list_own_models
 from unbraid.cli.streams import write_result
 from unbraid.cli.wrapped import UNKNOWN, write_wrapped
 from unbraid.errors import ModelError, SettingError
@@ -102,6 +103,7 @@ def list_models(_arguments: argparse.Namespace) -> int:
         write_wrapped(f"{entry.name.ljust(widths[0])}  {entry.summary}{paper}", " " * (widths[0] + 2))
         for line in _details(entry):
             write_wrapped(line, " " * (widths[0] + 2), first=False)
+    list_own_models()
     return 0
 
 
@@ -227,7 +229,6 @@ def run_import(arguments: argparse.Namespace) -> int:
     """Install the models of an exported file, and print a line for each. Raises ModelError."""
     from unbraid.cli.downloads import DownloadDisplay, can_draw
     from unbraid.models.archive_import import import_models
-    from unbraid.models.catalog import find_entry
 
     display, code = DownloadDisplay(arguments.file.name), 0
     try:
@@ -235,9 +236,7 @@ def run_import(arguments: argparse.Namespace) -> int:
         for model in import_models(arguments.file, progress, display.notice):
             display.clear()
             if model.problem is None:
-                entry = find_entry(model.name)
-                assert entry is not None
-                write_result(f"{model.name} is installed: {entry.place}\n")
+                write_result(f"{model.name} is installed: {model.place}\n")
             else:
                 say(model.problem)
                 code = 1

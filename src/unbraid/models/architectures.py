@@ -214,6 +214,15 @@ def _spleeter(name: str, sources: tuple[str, ...], *, activation: str, masks: st
 
 
 ARCHITECTURES = (
+    # The graphs of `lite` with other weights or stems are built: see `unbraid.models.lite`.
+    Architecture(
+        class_name="Lite",
+        published_class=None,
+        network="unbraid.networks.lite.lite_of_sizes",
+        network_arguments=("sizes",),
+        graphs=(),
+        rounded=True,
+    ),
     Architecture(
         class_name="HTDemucs",
         published_class="demucs.htdemucs.HTDemucs",

@@ -20,6 +20,7 @@ from unbraid.models.catalog import CatalogEntry, catalog, find_entry, networks
 from unbraid.models.download import DownloadProgress
 from unbraid.models.find import find_installed, models_in
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model
+from unbraid.models.own import own_entry
 from unbraid.models.tar import CHUNK, END, header, padding
 
 FILES = (DESCRIPTION, GRAPH, WEIGHTS)  # of a downloaded network
@@ -57,7 +58,7 @@ def export_models(
 
 
 def _entries(names: Sequence[str]) -> Sequence[CatalogEntry]:
-    """Return the downloaded models with these names, also in ensembles and for words such as `karaoke`.
+    """Return the downloaded or own models with these names, also in ensembles and for words such as `karaoke`.
 
     Raises ModelError if one is unknown or bundled.
     """
@@ -69,6 +70,9 @@ def _entries(names: Sequence[str]) -> Sequence[CatalogEntry]:
         return entries
     chosen: dict[str, CatalogEntry] = {}
     for name in (one for listed in names for one in models_in(listed)):
+        if (own := own_entry(name)) is not None:
+            chosen[name] = own
+            continue
         entry = find_entry(installed_choice(choice=name) if is_choice(name) else name)
         if entry is None:
             raise ModelError(f"There is no model {name!r}. Choose {', '.join(catalog())}.")

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, SettingError
 from unbraid.files.oserrors import read_cause
 from unbraid.models import mdx23c, roformer
 from unbraid.models.archive_export import files_of
@@ -27,10 +27,13 @@ from unbraid.models.folder import DESCRIPTION, GRAPH, NETWORKS, WEIGHTS, Model, 
 from unbraid.models.graphs import GraphTemplate, load_template
 from unbraid.models.mdx import is_converted
 from unbraid.models.mdx_settings import known_settings
+from unbraid.models.own import check_name, own_folder
+from unbraid.models.own_files import is_own
 from unbraid.models.tar import TarError, TarMember, TarReader
 from unbraid.models.templates import template_of
 
 EXPORT = "unbraid models export"  # the command
+UNKNOWN = "This version of Unbraid has no model {name}. Use the version that exported it."
 
 # Largest size of each file in bytes. The largest published ones have 4 kB, 0.9 MB and 335 MB.
 LIMITS = {DESCRIPTION: 1 << 18, GRAPH: 1 << 24, WEIGHTS: 1 << 30}
@@ -38,7 +41,7 @@ LARGEST_MODEL = 2 << 30  # bytes; mdx_extra_q has 1.34 GB
 MOST_FILES = 64  # of a model; the largest bag has 13
 
 # MODEL/FILE, or MODEL/NETWORK/FILE in a bag.
-_PATH = re.compile(r"(\w{1,64})/((?:[\w-]{1,64}/)?(?:model\.json|graph\.onnx|weights\.bin))", re.ASCII)
+_PATH = re.compile(r"([\w-]{1,64})/((?:[\w-]{1,64}/)?(?:model\.json|graph\.onnx|weights\.bin))", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class Imported:
     name: str
     problem: str | None = None
     """Why it isn't installed, as a line for the user; None if it is."""
+
+    @property
+    def place(self) -> Path:
+        """Folder of the installed model."""
+        entry = catalog().get(self.name) or networks().get(self.name)
+        return own_folder() / self.name if entry is None else entry.place
 
 
 def import_models(
@@ -116,8 +125,10 @@ def _import(
 ) -> str | None:
     """Install a model. Return why that is impossible, or None. Raises TarError, and ModelError for the cache."""
     entry = catalog().get(name) or networks().get(name)
-    if entry is None or entry.name != name:
-        return f"This version of Unbraid has no model {name}. Use the version that exported it."
+    if entry is None:
+        return _import_own(name, files, report)
+    if entry.name != name:
+        return UNKNOWN.format(name=name)
     if not entry.files:
         return f"{name} comes with Unbraid. It needs no import."
     if _intact(entry):
@@ -137,6 +148,26 @@ def _import(
             with new_model_folder(entry.place) as new:
                 _unpack(files, new, report)
                 _check(entry, new)
+        except _Unusable as error:
+            return str(error)
+    return None
+
+
+def _import_own(name: str, files: Iterator[_File], report: Callable[[], None]) -> str | None:
+    """Install a model of a user's own. Return why that is impossible, or None. See `_import`."""
+    try:
+        check_name(name)
+    except SettingError:
+        return UNKNOWN.format(name=name)
+    place = own_folder() / name
+    with locked(place):
+        if place.exists():
+            return f"You have a model {name} already. Rename or remove its folder first: {place}"
+        try:
+            with new_model_folder(place) as new:
+                _unpack(files, new, report)
+                if not is_own(new):
+                    raise _Unusable(UNKNOWN.format(name=name))
         except _Unusable as error:
             return str(error)
     return None

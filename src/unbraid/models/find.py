@@ -22,6 +22,7 @@ from unbraid.models.folder import Model, load_model_folder
 from unbraid.models.install import load_or_install
 from unbraid.models.mdx_settings import ENDING
 from unbraid.models.older_demucs import replacement_for
+from unbraid.models.own import find_own
 from unbraid.models.published import CHECKPOINTS
 from unbraid.models.questions import BALANCED, words_of
 
@@ -38,10 +39,10 @@ def find_model(
     """Load and verify the model `name`; download and convert it first if it isn't installed.
 
     With `repo`, `name` is a model in that folder of published weights. Otherwise it is a model of the catalogue, a
-    choice such as `auto` or `karaoke` (see `unbraid.models.auto`), or the path of a model folder, an MDX-Net (.onnx) or
-    a checkpoint. A file that exists is preferred to a model of the catalogue with the same name. Only a choice may fall
-    back to another model, which separates `stems` (None: all). `a+b` is an ensemble of such models; with `repo`, its
-    models may also be outside of that folder.
+    choice such as `auto` or `karaoke` (see `unbraid.models.auto`), a model of the user's own (`unbraid.models.own`), or
+    the path of a model folder, an MDX-Net (.onnx) or a checkpoint. A file that exists is preferred to a model of the
+    catalogue with the same name. Only a choice may fall back to another model, which separates `stems` (None: all).
+    `a+b` is an ensemble of such models; with `repo`, its models may also be outside of that folder.
 
     `unverified`: also download files of unknown SHA-256, if `name` is a model. It changes nothing for a choice.
 
@@ -105,6 +106,7 @@ def _is_model(name: str, repo: Path | None) -> bool:
         or find_entry(name) is not None
         or _is(Path.exists, name)
         or repo_of(name, repo) is not None
+        or find_own(name) is not None
     )
 
 
@@ -157,6 +159,9 @@ def _load_path(name: str | Path, load: Callable[[CatalogEntry], Model]) -> Model
         return load(entry)
 
     known = ", ".join(catalog())
+    # Before a folder of the same name, which may be that of the stems.
+    if isinstance(name, str) and (own := find_own(name)) is not None:
+        return load_model_folder(own, load_named)
     if _is(Path.is_dir, name):
         return load_model_folder(Path(name), load_named)
     if _is_file_of(name, ENDING):

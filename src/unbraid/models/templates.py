@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from unbraid.models import mdx23c, mdx23c_graph, roformer, roformer_graph
+from unbraid.models import (
+    lite,
+    lite_graph,
+    mdx23c,
+    mdx23c_graph,
+    roformer,
+    roformer_graph,
+    spleeter,
+    spleeter_graph,
+)
 from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import Model, read_network
 from unbraid.models.graphs import (
@@ -14,20 +25,19 @@ from unbraid.models.graphs import (
     place_tensors,
     shipped_template_of,
 )
+from unbraid.models.lite import LiteConfig
 from unbraid.models.mdx23c import Mdx23cSizes
 from unbraid.models.roformer import RoformerSizes
+from unbraid.models.spleeter import SpleeterSizes
 
 
 def template_of(model: Model) -> GraphTemplate | None:
     """Return the shipped or built graph that equals the graph of `model`; None if there is none."""
     network = {} if model.members else read_network(model.folder)
-    description = {"sources": list(model.sources)}
-    if network.get("class") == roformer.CLASS_NAME:
-        template = roformer_template(RoformerSizes.from_dict(network["sizes"]), description)
-    elif network.get("class") == mdx23c.CLASS_NAME:
-        template = mdx23c_template(Mdx23cSizes.from_dict(network["sizes"]), description)
-    else:
+    build = _BUILT.get(network.get("class", ""))
+    if build is None:
         return shipped_template_of(model) or _float32_template_of(model)
+    template = build(network["sizes"], {"sources": list(model.sources)})
     return template if template.built == model.graph.read_bytes() else None
 
 
@@ -52,9 +62,23 @@ def mdx23c_template(sizes: Mdx23cSizes, description: dict[str, Any]) -> GraphTem
     return _template(mdx23c.CLASS_NAME, sizes, description, tensors, graph)
 
 
+def lite_template(sizes: LiteConfig, description: dict[str, Any]) -> GraphTemplate:
+    """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
+    tensors = place_tensors(sizes.shapes())
+    return _template(lite.CLASS_NAME, sizes, description, tensors, lite_graph.build_graph(sizes, tensors))
+
+
+def spleeter_template(sizes: SpleeterSizes, description: dict[str, Any]) -> GraphTemplate:
+    """Return the graph for these sizes, with its description (see `unbraid.models.folder.Model`)."""
+    tensors = place_tensors(sizes.shapes(), half=False)
+    graph = spleeter_graph.build_graph(sizes, tensors)
+    template = _template(spleeter.CLASS_NAME, sizes, description, tensors, graph)
+    return replace(template, arguments={**template.arguments, **sizes.to_dict()})
+
+
 def _template(
     class_name: str,
-    sizes: RoformerSizes | Mdx23cSizes,
+    sizes: LiteConfig | SpleeterSizes | RoformerSizes | Mdx23cSizes,
     description: dict[str, Any],
     tensors: tuple[TensorPlace, ...],
     graph: bytes,
@@ -68,3 +92,15 @@ def _template(
         tensors=tensors,
         built=graph,
     )
+
+
+_BUILT: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], GraphTemplate]] = {
+    lite.CLASS_NAME: lambda sizes, described: lite_template(LiteConfig.from_dict(sizes), described),
+    spleeter.CLASS_NAME: lambda sizes, described: spleeter_template(
+        SpleeterSizes.from_dict(sizes), described
+    ),
+    roformer.CLASS_NAME: lambda sizes, described: roformer_template(
+        RoformerSizes.from_dict(sizes), described
+    ),
+    mdx23c.CLASS_NAME: lambda sizes, described: mdx23c_template(Mdx23cSizes.from_dict(sizes), described),
+}

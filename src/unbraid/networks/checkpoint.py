@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from unbraid.files.atomic import atomic_write
-from unbraid.networks.lite import Lite, LiteConfig
+from unbraid.models.lite import LiteConfig
+from unbraid.networks.lite import Lite
 
 
 class Average:
     """Exponential moving average of a network's weights and statistics. The first updates decay faster."""
 
-    def __init__(self, network: Lite, decay: float = 0.999) -> None:
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay, self.updates = decay, 0
 
     @torch.no_grad()
-    def update(self, network: Lite) -> None:
+    def update(self, network: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         live = network.state_dict()
@@ -28,21 +30,6 @@ class Average:
                 value.lerp_(live[name], 1 - decay)
             else:
                 value.copy_(live[name])
-
-
-def save(
-    path: Path, network: Lite, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]
-) -> None:
-    """Write everything that a run needs to continue. `state`: progress of the run."""
-    content = {
-        "config": asdict(network.config),
-        "network": network.state_dict(),
-        "average": average.network.state_dict(),
-        "updates": average.updates,
-        "optimizer": optimizer.state_dict(),
-        "state": state,
-    }
-    write(path, content)
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS
+from unbraid.models.lite import BINS, HOP, N_FFT, SAMPLE_RATE
 from unbraid.networks.checkpoint import averaged_network, save_average
-from unbraid.networks.lite import BINS, HOP, N_FFT, SAMPLE_RATE, SOURCES, Lite
+from unbraid.networks.lite import SOURCES, Lite
 from unbraid.networks.onnx_weights import ALIGNMENT, OPSET, external_tensor, serialise
 
 SMALLEST = 64  # initialisers with fewer elements (shapes, scalars) stay in the graph

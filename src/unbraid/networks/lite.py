@@ -10,34 +10,26 @@ On a CPU, dense convolutions were five to ten times faster to train than recurre
 various intermediate blocks" (arXiv 1912.02591).
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-SOURCES = ("drums", "bass", "other", "vocals")
-SAMPLE_RATE = 44_100
-N_FFT = 4096
-HOP = 1024
-BINS = N_FFT // 2 + 1  # 2049
+from unbraid.models.lite import (
+    BAND,
+    BAND_LEVELS,
+    BANDS,
+    BINS,
+    FEATURES,
+    FRAMES_MULTIPLE,
+    HOP,
+    N_FFT,
+    POOLED,
+    POOLING,
+    LiteConfig,
+)
 
-# Pooled frequency axis: (bins pooled into one, how many pooled bins). One bin is 44100 / 4096 = 10.8 Hz.
-POOLING = ((1, 384), (2, 256), (4, 288))  # to 4.1 kHz, to 9.6 kHz, to 22.05 kHz
-POOLED = sum(count for _, count in POOLING)  # 928
-BAND = 16  # pooled bins per band
-BANDS = POOLED // BAND  # 58
-FEATURES = 8  # per pooled bin: see Lite.features
-# The Nyquist bin shares its neighbour's mask.
-assert sum(width * count for width, count in POOLING) == BINS - 1
-
-
-@dataclass(frozen=True)
-class LiteConfig:
-    """Channels of the U-Net's three levels, residual blocks at its bottom, hidden units of the mask layer."""
-
-    widths: tuple[int, int, int] = (48, 96, 160)
-    bottom: int = 4
-    hidden: int = 96
+SOURCES = ("drums", "bass", "other", "vocals")  # of the bundled network
 
 
 def pool(power: Tensor) -> Tensor:
@@ -111,7 +103,8 @@ class Lite(nn.Module):
     Shape:
         spectrum: (batch, 2, BINS, frames, 2), real and imaginary parts of the STFT, scaled by
             1 / sqrt(N_FFT), of a mixture with unit deviation
-        returns: (batch, 4, 2, BINS, frames, 2), in the order of `SOURCES`; their sum is the input
+        returns: (batch, stems, 2, BINS, frames, 2), in the order of `SOURCES` in the bundled network; their sum is
+            the input
     """
 
     hop_cosine: Tensor
@@ -121,7 +114,7 @@ class Lite(nn.Module):
         super().__init__()
         self.config = config = config or LiteConfig()
         w0, w1, w2 = config.widths
-        half, quarter = BANDS // 2, (BANDS // 2 + 1) // 2  # 29, 15
+        _, half, quarter = BAND_LEVELS
         turn = 2 * torch.pi * HOP / N_FFT * torch.arange(BINS)[:, None]
         self.register_buffer("hop_cosine", torch.cos(turn), persistent=False)
         self.register_buffer("hop_sine", torch.sin(turn), persistent=False)
@@ -136,7 +129,7 @@ class Lite(nn.Module):
         self.decoder1 = Stage(w1, half)
         self.up0 = nn.ConvTranspose2d(w1, w0, 2, stride=2)
         self.decoder0 = Stage(w0, BANDS)
-        masks = len(SOURCES) * 2 * BAND
+        masks = config.stems * 2 * BAND
         self.hidden = nn.Conv1d(BANDS * w0, BANDS * config.hidden, 1, groups=BANDS)
         self.masks = nn.Conv1d(BANDS * config.hidden, BANDS * masks, 1, groups=BANDS)
 
@@ -171,9 +164,9 @@ class Lite(nn.Module):
         return bands.transpose(1, 2).flatten(1, 3)
 
     def pooled_masks(self, spectrum: Tensor) -> Tensor:
-        """Compute masks, (batch, 4, 2, POOLED, frames), that sum to one over the stems."""
+        """Compute masks, (batch, stems, 2, POOLED, frames), that sum to one over the stems."""
         frames = spectrum.shape[3]
-        padded = nn.functional.pad(spectrum, (0, 0, 0, -frames % 4))  # the frame rate is halved twice
+        padded = nn.functional.pad(spectrum, (0, 0, 0, -frames % FRAMES_MULTIPLE))
         x = self.embed(self.normalise(self.features(padded)))
         x = torch.relu(x).reshape(x.shape[0], BANDS, -1, x.shape[-1]).transpose(1, 2)
         level0 = self.encoder0(x)
@@ -183,8 +176,16 @@ class Lite(nn.Module):
         x = self.decoder0(torch.relu(self.up0(x) + level0))
         x = torch.relu(self.hidden(x.transpose(1, 2).flatten(1, 2)))
         x = self.masks(x)
-        grid = x.reshape(x.shape[0], BANDS, len(SOURCES), 2, BAND, x.shape[-1])
+        grid = x.reshape(x.shape[0], BANDS, self.config.stems, 2, BAND, x.shape[-1])
         return torch.softmax(grid, 2).permute(0, 2, 3, 1, 4, 5).flatten(3, 4)[..., :frames]
 
     def forward(self, spectrum: Tensor) -> Tensor:
         return unpool(self.pooled_masks(spectrum))[..., None] * spectrum[:, None]
+
+
+def lite_of_sizes(stems: int, sizes: dict[str, Any]) -> Lite:
+    """Return an untrained network for `unbraid.networks.build`. Raises ValueError if the sizes are for other stems."""
+    config = LiteConfig.from_dict(sizes)
+    if config.stems != stems:
+        raise ValueError(f"a network of {config.stems} stems can't have {stems}")
+    return Lite(config)

@@ -15,17 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-N_FFT = 4096
-BINS = N_FFT // 2 + 1  # 2049
-NETWORK_BINS = 1024  # up to 11 kHz
-SCALE = N_FFT**0.5  # TensorFlow's transform isn't scaled; ours is, by 1 / sqrt(N_FFT)
-EPSILON = 1e-10  # of the division, as published; shared by the sources, so that masks add up to one
+from unbraid.models.spleeter import BINS, EPSILON, FILTERS, LEVELS, NETWORK_BINS, SCALE, UPPER_BINS, number
 
-FILTERS = (16, 32, 64, 128, 256, 512)
-LEVELS = len(FILTERS)
 FRAMES_MULTIPLE = 2**LEVELS  # every level halves bins and frames
-
-UPPER_BINS = 128  # below 11 kHz, whose mean mask continues above
 
 
 class Conv2D(nn.Module):
@@ -98,22 +90,22 @@ class Spleeter(nn.Module):
     def _add_u_net(self, source: int) -> None:
         """Create the layers of a U-Net. The normalisation of the deepest level is published but unused."""
         for level, (inputs, outputs) in enumerate(zip((2, *FILTERS), FILTERS, strict=False)):
-            self._add(f"conv2d{_number((LEVELS + 1) * source + level)}", Conv2D(inputs, outputs, 5, stride=2))
+            self._add(f"conv2d{number((LEVELS + 1) * source + level)}", Conv2D(inputs, outputs, 5, stride=2))
             self._add(
-                f"batch_normalization{_number(2 * LEVELS * source + level)}", BatchNormalization(outputs)
+                f"batch_normalization{number(2 * LEVELS * source + level)}", BatchNormalization(outputs)
             )
         for level, outputs in enumerate((*FILTERS[-2::-1], 1)):
             inputs = FILTERS[-1] if level == 0 else 2 * FILTERS[-1 - level]
-            self._add(f"conv2d_transpose{_number(LEVELS * source + level)}", Conv2DTranspose(inputs, outputs))
-            number = 2 * LEVELS * source + LEVELS + level
-            self._add(f"batch_normalization{_number(number)}", BatchNormalization(outputs))
-        self._add(f"conv2d{_number((LEVELS + 1) * source + LEVELS)}", Conv2D(1, 2, 4, dilation=2))
+            self._add(f"conv2d_transpose{number(LEVELS * source + level)}", Conv2DTranspose(inputs, outputs))
+            normalisation = 2 * LEVELS * source + LEVELS + level
+            self._add(f"batch_normalization{number(normalisation)}", BatchNormalization(outputs))
+        self._add(f"conv2d{number((LEVELS + 1) * source + LEVELS)}", Conv2D(1, 2, 4, dilation=2))
 
     def _add(self, name: str, layer: nn.Module) -> None:
         self.add_module(name, layer)
 
-    def _layer(self, kind: str, number: int) -> nn.Module:
-        return self.get_submodule(f"{kind}{_number(number)}")
+    def _layer(self, kind: str, index: int) -> nn.Module:
+        return self.get_submodule(f"{kind}{number(index)}")
 
     def logits(self, magnitudes: Tensor, source: int) -> Tensor:
         """Run the U-Net of a source: (batch, 2, NETWORK_BINS, frames) -> the same shape."""
@@ -144,12 +136,10 @@ class Spleeter(nn.Module):
         return (powers + EPSILON / self._sources) / (powers.sum(1, keepdim=True) + EPSILON)
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        masks = self.masks(spectrum)
-        upper = masks[..., NETWORK_BINS - UPPER_BINS :, :].mean(-2, keepdim=True)
-        upper = upper.expand(-1, -1, -1, BINS - NETWORK_BINS, -1)
-        return torch.cat([masks, upper], -2)[..., None] * spectrum[:, None]
+        return continued(self.masks(spectrum))[..., None] * spectrum[:, None]
 
 
-def _number(number: int) -> str:
-    """Return the suffix of TensorFlow's names for the layer of that number."""
-    return f"_{number}" if number else ""
+def continued(masks: Tensor) -> Tensor:
+    """Continue masks above 11 kHz: (..., NETWORK_BINS, frames) -> (..., BINS, frames)."""
+    upper = masks[..., NETWORK_BINS - UPPER_BINS :, :].mean(-2, keepdim=True)
+    return torch.cat([masks, upper.expand(*masks.shape[:-2], BINS - NETWORK_BINS, -1)], -2)

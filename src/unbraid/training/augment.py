@@ -6,9 +6,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from unbraid.networks.lite import SAMPLE_RATE
+from unbraid.models.lite import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
+
+STRETCH_WINDOW, SEEK = 2048, 512  # samples
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Augmentation:
 
     speed_chance: float = 0.35  # of pitch and tempo together, like tape
     speed_range: float = 1.19  # three semitones up or down
+    stretch_chance: float = 0.0  # of the tempo alone
+    stretch_range: float = 1.12
     gain_db: float = 5.0  # standard deviation of the level of each stem
     drop_chance: float = 0.06  # the stem becomes silent
     tone_chance: float = 0.5  # random equaliser
@@ -36,8 +40,18 @@ class Augmentation:
             return 1.0
         return float(self.speed_range ** rng.uniform(-1, 1))
 
-    def stem(self, part: Audio, samples: int, speed: float, rng: np.random.Generator) -> Audio:
-        """Augment a stem of at least samples * speed samples. Returns (2, samples)."""
+    def stretch(self, rng: np.random.Generator) -> float:
+        """Draw a tempo; 1 is unchanged."""
+        if not self.stretch_chance or rng.random() >= self.stretch_chance:
+            return 1.0
+        return float(self.stretch_range ** rng.uniform(-1, 1))
+
+    def stem(
+        self, part: Audio, samples: int, speed: float, rng: np.random.Generator, stretch: float = 1.0
+    ) -> Audio:
+        """Augment a stem of at least samples * speed * stretch samples. Returns (2, samples)."""
+        if stretch != 1.0:
+            part = stretched(part, round(part.shape[1] / stretch))
         if speed != 1.0:
             part = soxr.resample(part.T, speed, 1.0, quality="LQ").T
         if part.shape[1] < samples:
@@ -79,6 +93,30 @@ def shape_tone(part: Audio, range_db: float, rng: np.random.Generator) -> Audio:
     position = np.log2(np.maximum(frequencies, 20.0) / 31.25)
     gain = 10 ** (np.interp(position, octaves, gains_db) / 20)
     return np.fft.irfft(np.fft.rfft(part) * gain.astype(np.float32), samples).astype(np.float32)
+
+
+def stretched(part: Audio, samples: int) -> Audio:
+    """Change the tempo of (2, n) at the same pitch, to `samples` samples.
+
+    WSOLA (Verhelst and Roelands, ICASSP 1993): overlapping windows are moved by up to SEEK samples, to where they
+    continue the sound before them best.
+    """
+    step, window = STRETCH_WINDOW // 2, np.hanning(STRETCH_WINDOW + 1)[:-1].astype(np.float32)
+    count = -(-samples // step) + 1
+    out = np.zeros((2, (count + 1) * step), np.float32)
+    source = np.pad(part, ((0, 0), (step + SEEK, STRETCH_WINDOW + step + 2 * SEEK)))
+    mono = source.sum(0)
+    ratio = part.shape[1] / samples
+    wanted = mono[SEEK : SEEK + step]
+    for number in range(count):
+        near = min(int(number * step * ratio), part.shape[1] + step)
+        area = mono[near : near + 2 * SEEK + step]
+        start = near + int(np.argmax(np.correlate(area, wanted, "valid")))
+        out[:, number * step : number * step + STRETCH_WINDOW] += (
+            source[:, start : start + STRETCH_WINDOW] * window
+        )
+        wanted = mono[start + step : start + 2 * step]
+    return out[:, step : step + samples]
 
 
 def high_passed(part: Audio, corner_hz: float) -> Audio:

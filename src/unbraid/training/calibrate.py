@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unbraid.models.lite import BAND, BANDS, SAMPLE_RATE
 from unbraid.networks.checkpoint import averaged_network, load, write
-from unbraid.networks.lite import BAND, BANDS, SAMPLE_RATE, SOURCES, Lite
+from unbraid.networks.lite import SOURCES, Lite
 from unbraid.training.dataset import Audio, SongPool, SoundPool
 from unbraid.training.losses import error_energy
 from unbraid.training.mixtures import Stems, Target

@@ -1,11 +1,12 @@
 """Loss functions: SDR of the spectrogram, and L1 distance of the waveforms."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from unbraid.networks.lite import POOLING, unpool
+from unbraid.training.families import bins_per_pooled
 from unbraid.training.mixtures import Target
 from unbraid.training.stft import waveforms
 
@@ -35,36 +36,34 @@ class Energies(NamedTuple):
 
 def error_energy(masks: Tensor, target: Target) -> Energies:
     """Energies of the error, the reference stems and the mixture."""
-    weight = _bins_per_pooled(masks)
+    weight = bins_per_pooled(target.family, masks.device)
     parts = (error_power(masks, target), target.power, target.mixture_power)
     return Energies(*((part * weight).sum((2, 3, 4)) for part in parts))
 
 
-def spectrum_loss(masks: Tensor, target: Target) -> Tensor:
+def spectrum_loss(
+    masks: Tensor, target: Target, stem_weights: Sequence[float] = STEM_WEIGHTS, silence: float = SILENCE
+) -> Tensor:
     """Negative SDR of the spectrogram in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701).
 
     The loss uses energies, because an uncertain voice then has its minimum at an intermediate mask. With magnitudes,
     the minimum would be at zero, and the network would learn to be silent.
     """
     error, reference, mixture = error_energy(masks, target)
-    floor = SILENCE * mixture + NOTHING
+    floor = silence * mixture + NOTHING
     loss = torch.log((error + floor) / (reference + floor))  # (batch, stems)
-    weights = torch.tensor(STEM_WEIGHTS, device=loss.device)
+    weights = torch.tensor(stem_weights, device=loss.device)
     voice_only = weights * 0
     voice_only[-1] = BACKED_WEIGHT
-    backed = target.known.sum(1, keepdim=True) < len(STEM_WEIGHTS)
+    backed = target.known.sum(1, keepdim=True) < len(stem_weights)
     return (loss * torch.where(backed, voice_only, weights)).sum(1).mean() / weights.sum()
 
 
 def waveform_loss(masks: Tensor, target: Target, items: int) -> Tensor:
     """L1 distance of the waveforms relative to the mixture, for the first `items` of the batch."""
-    estimate = waveforms(unpool(masks[:items]) * target.mixture[:items, None], target.stems.shape[-1])
+    estimate = waveforms(
+        target.family.unpool(masks[:items]) * target.mixture[:items, None], target.stems.shape[-1]
+    )
     stems = target.stems[:items]
     error = (estimate - stems).abs() * target.known[:items, :, None, None]
     return error.mean() / stems.sum(1).abs().mean().clamp_min(NOTHING) * stems.shape[1]
-
-
-def _bins_per_pooled(like: Tensor) -> Tensor:
-    """Number of bins in each pooled bin, shaped to multiply (..., POOLED, frames)."""
-    widths = [float(width) for width, count in POOLING for _ in range(count)]
-    return torch.tensor(widths, device=like.device)[:, None]

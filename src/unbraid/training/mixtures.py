@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unbraid.networks.lite import pool
+from unbraid.training.families import LITE, Family
 from unbraid.training.stft import spectra
 
 GAIN_DB = 3.0  # standard deviation of the level of each source
@@ -75,6 +75,7 @@ class Target:
     """(batch, sources, 2, samples)"""
     known: Tensor
     """(batch, sources), 1 or 0: unknown stems don't count in the losses."""
+    family: Family
 
     @property
     def mixture(self) -> Tensor:
@@ -85,8 +86,9 @@ class Target:
 class Stems:
     """Stems of a batch (batch, sources, 2, samples) with their spectra. In `backed` items only the voice is known."""
 
-    def __init__(self, audio: Tensor, backed: NDArray[np.bool_] | None = None) -> None:
-        self.audio = audio
+    def __init__(self, audio: Tensor, backed: NDArray[np.bool_] | None = None, family: Family = LITE) -> None:
+        self.audio, self.family = audio, family
+        pool = family.pool
         self.backed = np.zeros(len(audio), bool) if backed is None else backed
         spectrum = spectra(audio)
         # Separate contiguous arrays are ten times as fast as interleaved ones.
@@ -97,6 +99,7 @@ class Stems:
         """Mix a batch, item by item, so that the arrays of an item stay in the CPU cache."""
         batch, sources = self.audio.shape[:2]
         remix = remix or Remix.identity(batch, sources)
+        pool = self.family.pool
         spectrum, mixture_power, cross, power, audio = [], [], [], [], []
         for items, gains, swapped in zip(remix.items, remix.gains, remix.swapped, strict=True):
             picks = list(zip(items, range(sources), swapped, strict=True))
@@ -122,6 +125,7 @@ class Stems:
             torch.stack(power),
             torch.stack(audio),
             self._known(),
+            self.family,
         )
 
     def _known(self) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unbraid.networks.lite import HOP, N_FFT
+from unbraid.models.lite import HOP, N_FFT
 
 
 def spectra(audio: Tensor) -> Tensor:

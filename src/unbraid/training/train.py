@@ -8,23 +8,23 @@ GPUs.
 import argparse
 import json
 import math
-import queue
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 import torch
 
-from unbraid.networks.checkpoint import Average, load, save
-from unbraid.networks.lite import HOP, SOURCES, Lite, LiteConfig
+from unbraid.models.lite import HOP, LiteConfig
+from unbraid.networks.checkpoint import load, write
+from unbraid.networks.lite import Lite
 from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import BackingMix, Batches, SongPool, SoundPool
-from unbraid.training.losses import spectrum_loss, waveform_loss
-from unbraid.training.mixtures import Remix, Stems, Target
+from unbraid.training.families import LITE
+from unbraid.training.losses import STEM_WEIGHTS
+from unbraid.training.run import Run, choose_device, prefetch
 from unbraid.training.validate import Validation
 
 FRAMES = 128  # per training crop: (128 - 1) * 1024 / 44100 = 2.95 s
@@ -32,9 +32,6 @@ WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # look for new songs
-REMIXES = 5  # more batches of mixtures from the same stems
-WAVEFORM_WEIGHT = 0.25
-GRADIENT_NORM = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,6 @@ class Progress:
 
     steps: int = 0
     seconds: float = 0.0
-    resumed: int = 0
 
 
 def rate(share: float, peak: float) -> float:
@@ -80,78 +76,30 @@ def rate(share: float, peak: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - WARM_UP) / (1 - WARM_UP))))
 
 
-def prefetch(batches: Batches, device: torch.device, depth: int = 3) -> Iterator[Target]:
-    """Yield targets from a background thread, and raise its errors here."""
-    ready: queue.Queue[Target | BaseException] = queue.Queue(depth)
-
-    def produce() -> None:
-        try:
-            while True:
-                batch = batches.draw()
-                stems = Stems(torch.from_numpy(batch.stems).to(device), batch.backed)
-                ready.put(stems.mix())
-                for _ in range(REMIXES):
-                    ready.put(stems.mix(Remix.random(batch.backed, len(SOURCES), batches.rng)))
-        except BaseException as error:
-            ready.put(error)
-
-    threading.Thread(target=produce, daemon=True).start()
-    while True:
-        item = ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+def start_run(recipe: Recipe, checkpoint: Path) -> tuple[Run, Progress]:
+    """Start a run, or continue that of the checkpoint if it exists."""
+    torch.manual_seed(recipe.seed)
+    network = Lite(recipe.config)
+    content = load(checkpoint) if checkpoint.exists() else None
+    if content is None and recipe.start_from:
+        network.load_state_dict(load(recipe.start_from)["average"])
+    run = Run(
+        network.train(),
+        LITE,
+        choose_device(recipe.device),
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        stem_weights=STEM_WEIGHTS,
+    )
+    if content is None:
+        return run, Progress()
+    run.restore({**content, "steps": content["state"]["steps"]})
+    return run, Progress(content["state"]["steps"], content["state"]["seconds"])
 
 
-class Run:
-    """A training run: network, averaged network, optimizer and progress."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.checkpoint = recipe.out / "checkpoint.pt"
-        name = recipe.device if recipe.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(name)
-        torch.manual_seed(recipe.seed)
-        network = Lite(recipe.config)
-        self.progress = Progress()
-        content = load(self.checkpoint) if self.checkpoint.exists() else None
-        if content:
-            network.load_state_dict(content["network"])
-            self.progress = Progress(**content["state"])
-            self.progress.resumed += 1
-        elif recipe.start_from:
-            network.load_state_dict(load(recipe.start_from)["average"])
-        # convolutions are fastest in channels_last, especially with bfloat16
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = Average(self.network)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        if content:
-            self.average.network.load_state_dict(content["average"])
-            self.average.updates = content["updates"]
-            self.optimizer.load_state_dict(content["optimizer"])
-
-    def step(self, target: Target) -> float:
-        """Train on one batch and return its loss. Skip the update if the loss is not finite."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.recipe.share(self.progress), self.recipe.learning_rate)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            masks = self.network.pooled_masks(target.spectrum)
-        masks = masks.float()
-        loss = spectrum_loss(masks, target) + WAVEFORM_WEIGHT * waveform_loss(masks, target, items=1)
-        if torch.isfinite(loss):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
-            self.optimizer.step()
-            self.average.update(self.network)
-        self.progress.steps += 1
-        return loss.item()
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        save(self.checkpoint, self.network, self.average, self.optimizer, asdict(self.progress))
+def save(run: Run, recipe: Recipe, progress: Progress, checkpoint: Path) -> None:
+    """Write the checkpoint."""
+    write(checkpoint, {"config": asdict(recipe.config), **run.state(), "state": asdict(progress)})
 
 
 def load_sounds(folder: Path | None, split: str) -> SoundPool | None:
@@ -162,8 +110,8 @@ def load_sounds(folder: Path | None, split: str) -> SoundPool | None:
 def train(recipe: Recipe) -> Path:
     """Run the recipe and return the path of the checkpoint. Scores are appended to `log.jsonl` beside it."""
     recipe.out.mkdir(parents=True, exist_ok=True)
-    run = Run(recipe)
-    progress = run.progress
+    checkpoint = recipe.out / "checkpoint.pt"
+    run, progress = start_run(recipe, checkpoint)
     pool = SongPool(recipe.songs, "train")
     backings, voices = recipe.backings, recipe.voices
     validation = Validation(
@@ -171,38 +119,38 @@ def train(recipe: Recipe) -> Path:
     )
     backing_sounds = load_sounds(backings, "train")
     backing_mix = None if backing_sounds is None else BackingMix(backing_sounds, load_sounds(voices, "train"))
-    seed = recipe.seed + 1000 * progress.resumed  # a resumed run draws new mixtures
     samples = (FRAMES - 1) * HOP
-    batches = Batches(pool, recipe.batch, samples, seed, Augmentation(), backing_mix=backing_mix)
-    targets = prefetch(batches, run.device)
+    batches = Batches(pool, recipe.batch, samples, recipe.seed, Augmentation(), backing_mix=backing_mix)
     losses: list[float] = []
     last_save = last_validation = progress.seconds
-    while (share := recipe.share(progress)) < 1:
-        began = time.monotonic()
-        losses.append(run.step(next(targets)))
-        progress.seconds += time.monotonic() - began
-        ended = recipe.share(progress) >= 1
-        if progress.steps % REFRESH_STEPS == 0:
-            batches.refresh()
-        if ended or progress.seconds - last_save > CHECKPOINT_S:
-            last_save = progress.seconds
-            run.save()
-        if ended or progress.seconds - last_validation > VALIDATE_S:
-            last_validation = progress.seconds
-            line = {
-                "steps": progress.steps,
-                "minutes": round(progress.seconds / 60, 1),
-                "share": round(share, 3),
-                "songs": len(pool.songs),
-                "loss": round(fmean(losses), 4),
-                "sdr_db": validation.scores(run.average.network, run.device),
-            }
-            losses.clear()
-            with (recipe.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            sys.stdout.write(json.dumps(line) + "\n")
-            sys.stdout.flush()
-    return run.checkpoint
+    with closing(prefetch(batches, LITE, run.device, progress.steps)) as targets:
+        while (share := recipe.share(progress)) < 1:
+            began = time.monotonic()
+            losses.append(run.step(next(targets), rate(share, recipe.learning_rate)))
+            progress.steps = run.steps
+            progress.seconds += time.monotonic() - began
+            ended = recipe.share(progress) >= 1
+            if progress.steps % REFRESH_STEPS == 0:
+                batches.refresh()
+            if ended or progress.seconds - last_save > CHECKPOINT_S:
+                last_save = progress.seconds
+                save(run, recipe, progress, checkpoint)
+            if ended or progress.seconds - last_validation > VALIDATE_S:
+                last_validation = progress.seconds
+                line = {
+                    "steps": progress.steps,
+                    "minutes": round(progress.seconds / 60, 1),
+                    "share": round(share, 3),
+                    "songs": len(pool.songs),
+                    "loss": round(fmean(losses), 4),
+                    "sdr_db": validation.scores(run.average.network, run.device),
+                }
+                losses.clear()
+                with (recipe.out / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+                sys.stdout.write(json.dumps(line) + "\n")
+                sys.stdout.flush()
+    return checkpoint
 
 
 def main() -> None:

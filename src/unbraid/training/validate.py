@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import nn
 
 from unbraid.evaluation.sdr import sdr
-from unbraid.networks.lite import SAMPLE_RATE, SOURCES, Lite
+from unbraid.models.lite import SAMPLE_RATE
+from unbraid.networks.lite import SOURCES
 from unbraid.training.dataset import OTHER, VOCALS, Audio, SongPool, SoundPool
+from unbraid.training.families import LITE, Family
 from unbraid.training.stft import spectra, waveforms
 
 SONGS = 24
@@ -33,7 +36,7 @@ class Validation:
             )
         self.over = [] if backings is None else list(voices_over_backings(pool, backings, voices))
 
-    def scores(self, network: Lite, device: torch.device) -> dict[str, float]:
+    def scores(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """Mean SDR in dB of each stem over the crops in which it is audible, and the mean of the stems (`all`).
 
         With backings, also the mean SDR of the voice (`backed`) and of the accompaniment.
@@ -77,10 +80,12 @@ def voices_over_backings(pool: SongPool, backings: SoundPool, voices: SoundPool 
 
 
 @torch.no_grad()
-def separate(network: Lite, mixture: Audio, device: torch.device) -> Audio:
-    """Separate a mixture (2, samples) into stems (4, 2, samples)."""
+def separate(network: nn.Module, mixture: Audio, device: torch.device, family: Family = LITE) -> Audio:
+    """Separate a mixture (2, samples) into stems (stems, 2, samples)."""
     audio = torch.from_numpy(mixture).to(device)
-    scale = audio.std() + 1e-8
-    spectrum = torch.view_as_real(spectra(audio / scale))[None]
-    estimate = torch.view_as_complex(network(spectrum)[0].contiguous())
-    return np.asarray((waveforms(estimate, mixture.shape[-1]) * scale).cpu().numpy(), np.float32)
+    scale = family.deviation / (audio.std() + 1e-8) if family.scaled else torch.ones((), device=device)
+    spectrum = torch.view_as_real(spectra(audio * scale))[None]
+    padded = nn.functional.pad(spectrum, (0, 0, 0, -spectrum.shape[3] % family.frames_multiple))
+    masks = family.unpool(family.masks(network, padded)[..., : spectrum.shape[3]])
+    estimate = torch.view_as_complex(spectrum[:, None].contiguous()) * masks
+    return np.asarray((waveforms(estimate[0], mixture.shape[-1]) / scale).cpu().numpy(), np.float32)

@@ -1,0 +1,164 @@
+"""The network that a model begins with, changed to the stems of the songs. Needs PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import openvino
+import torch
+from torch import Tensor, nn
+
+from unbraid.errors import ModelError
+from unbraid.models import Model
+from unbraid.models import lite as lite_sizes
+from unbraid.models import spleeter as spleeter_sizes
+from unbraid.models.graphs import GraphTemplate
+from unbraid.models.lite import BAND, BANDS
+from unbraid.models.spleeter import SpleeterSizes
+from unbraid.models.templates import lite_template, spleeter_template, template_of
+from unbraid.networks.lite import Lite
+from unbraid.networks.spleeter import Spleeter
+from unbraid.separation.runtimes.pytorch import load_network
+from unbraid.training.families import LITE, SPLEETER, Family
+
+TEACHABLE = "lite, spleeter, or a model that was taught from one of them"
+
+
+@dataclass(frozen=True)
+class Student:
+    """A network to train, and the graph for its weights."""
+
+    network: nn.Module
+    family: Family
+    template: GraphTemplate
+    learning_rate: float
+    batch: int
+    late: Callable[[str], bool]
+    """Whether the parameter of that name is in the later layers, which also learn from little material."""
+    fixed: Callable[[str], bool]
+    """Whether the parameter of that name is a statistic, which is never learnt."""
+
+    def arrays(self, state: dict[str, Tensor]) -> dict[str, Any]:
+        """Return the tensors of a state that belong into the model folder, in float32."""
+        return {place.name: state[place.name].float().cpu().numpy() for place in self.template.tensors}
+
+
+def student_of(model: Model, stems: Sequence[str], seed: int) -> Student:
+    """Return the network of `model`, changed to separate `stems`. Raises ModelError if it can't be taught.
+
+    Stems that the model has keep their weights. Others get a new last layer (`lite`), or a copy of the U-Net of
+    another stem (Spleeter), drawn from `seed`.
+    """
+    template = template_of(model)
+    generator = torch.Generator().manual_seed(seed)
+    if template is None and model.name == "lite" and model.n_fft == lite_sizes.N_FFT:
+        return _lite(_bundled_lite(model), model.sources, stems, generator)
+    if template is not None and template.class_name == lite_sizes.CLASS_NAME:
+        network = load_network(model, template)
+        assert isinstance(network, Lite)
+        return _lite(network, model.sources, stems, generator)
+    if template is not None and template.class_name == spleeter_sizes.CLASS_NAME:
+        network = load_network(model, template)
+        assert isinstance(network, Spleeter)
+        sizes = SpleeterSizes(
+            len(model.sources), template.arguments["activation"], template.arguments["masks"]
+        )
+        return _spleeter(network, sizes, model.sources, stems)
+    raise ModelError(f"can't be taught. Use --from with {TEACHABLE}.", subject=model.name)
+
+
+def _bundled_lite(model: Model) -> Lite:
+    """Read the weights of the bundled graph, in which some normalisations are folded into convolutions."""
+    found = {
+        node.get_friendly_name().removesuffix(".float16"): np.array(node.data, np.float32)
+        for node in openvino.Core().read_model(model.graph).get_ops()
+        if node.get_type_name() == "Constant"
+    }
+    network = Lite()
+    state = network.state_dict()
+    for name, value in state.items():
+        if name in found:
+            state[name] = torch.from_numpy(found[name])
+        elif (folded := _folded_into(name)) is not None:
+            state[name] = torch.from_numpy(found[folded])
+        elif name.endswith("running_var"):
+            state[name] = torch.full_like(value, 1 - 1e-5)  # a normalisation that changes nothing
+    network.load_state_dict(state)
+    return network
+
+
+def _folded_into(name: str) -> str | None:
+    """Return the bias of the convolution that a normalisation was folded into: convs.1.bias -> convs.0.weight_bias."""
+    stage, found, rest = name.partition(".convs.")
+    if not found or not rest.endswith(".bias"):
+        return None
+    return f"{stage}.convs.{int(rest.split('.')[0]) - 1}.weight_bias"
+
+
+def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator: torch.Generator) -> Student:
+    config = replace(network.config, stems=len(stems))
+    if tuple(sources) != tuple(stems):
+        changed = Lite(config)
+        state = network.state_dict()
+        for part in ("weight", "bias"):
+            old = state[f"masks.{part}"]
+            grid = old.reshape(BANDS, len(sources), 2 * BAND, *old.shape[1:])
+            new = 0.01 * torch.randn(BANDS, len(stems), *grid.shape[2:], generator=generator)
+            if part == "bias":
+                new.zero_()
+            for place, stem in enumerate(stems):
+                if stem in sources:
+                    new[:, place] = grid[:, sources.index(stem)]
+            state[f"masks.{part}"] = new.flatten(0, 2)
+        changed.load_state_dict(state)
+        network = changed
+    described = lite_sizes.description(tuple(stems), config)
+    return Student(
+        network,
+        LITE,
+        lite_template(config, described),
+        learning_rate=2e-4,
+        batch=8,
+        late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
+        fixed=lambda name: False,
+    )
+
+
+def _spleeter(
+    network: Spleeter, sizes: SpleeterSizes, sources: Sequence[str], stems: Sequence[str]
+) -> Student:
+    changed_sizes = replace(sizes, stems=len(stems))
+    if tuple(sources) != tuple(stems):
+        changed = Spleeter(len(stems), sizes.activation, sizes.masks)
+        old, new = network.state_dict(), {}
+        # New stems are most often instruments: the accompaniment's U-Net, the last one, knows those.
+        for place, stem in enumerate(stems):
+            source = sources.index(stem) if stem in sources else len(sources) - 1
+            for name, other in zip(_layers(place), _layers(source), strict=True):
+                new.update(
+                    {
+                        f"{name}.{key.rpartition('.')[2]}": value.clone()
+                        for key, value in old.items()
+                        if key.rpartition(".")[0] == other
+                    }
+                )
+        changed.load_state_dict(new)
+        network = changed
+    described = spleeter_sizes.description(tuple(stems), changed_sizes)
+    return Student(
+        network,
+        SPLEETER,
+        spleeter_template(changed_sizes, described),
+        learning_rate=3e-5,
+        batch=4,
+        late=lambda name: "transpose" in name,
+        fixed=lambda name: "moving_" in name,
+    )
+
+
+def _layers(source: int) -> list[str]:
+    convolutions, transposed, norms, last = spleeter_sizes.names(source)
+    return [*convolutions, *transposed, *norms, last]

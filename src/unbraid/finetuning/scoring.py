@@ -1,0 +1,59 @@
+"""Score a network during training, on fixed parts of the songs that are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from unbraid.audio.arrays import Floats
+from unbraid.evaluation.multitrack import Multitrack
+from unbraid.evaluation.sdr import sdr
+from unbraid.training.families import Family
+from unbraid.training.validate import SILENT_DB, separate
+
+CROP = 511 * 1024  # samples; 512 frames, which suits every network
+CROPS = 12
+
+
+class Scoring:
+    """Parts of songs, spread evenly over them. Silent parts are left out."""
+
+    def __init__(self, songs: Sequence[Multitrack], family: Family) -> None:
+        self.family = family
+        self.names = tuple(songs[0].stems)
+        self.crops: list[Floats] = []
+        each = max(1, round(CROPS / len(songs)))
+        for song in songs:
+            stems = np.stack([song.stems[name] for name in self.names])
+            for number in range(each):
+                start = int((number + 0.5) / each * max(0, song.samples - CROP))
+                part = stems[..., start : start + CROP]
+                if _level_db(part.sum(0)) > SILENT_DB:
+                    self.crops.append(part)
+
+    def scores(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """Mean SDR in dB of each stem over the parts in which it is audible. `mean` is their mean."""
+        found: dict[str, list[float]] = {name: [] for name in self.names}
+        for stems in self.crops:
+            estimate = separate(network, stems.sum(0), device, self.family)
+            for name, stem, one in zip(self.names, stems, estimate, strict=True):
+                if _level_db(stem) > SILENT_DB:
+                    found[name].append(sdr(stem, one))
+        scores = {name: float(np.mean(values)) for name, values in found.items() if values}
+        scores["mean"] = float(np.mean(list(scores.values()))) if scores else 0.0
+        return {name: round(value, 3) for name, value in scores.items()}
+
+
+def _level_db(sound: Floats) -> float:
+    return 10 * float(np.log10(np.mean(np.square(sound)) + 1e-12))
+
+
+def gain_db(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> float | None:
+    """Return the mean difference of the scores of the stems that both have; None if there are none."""
+    both = [
+        (old, new) for name, new in after.items() if (old := before.get(name)) is not None and new is not None
+    ]
+    return sum(new - old for old, new in both) / len(both) if both else None

@@ -1,0 +1,152 @@
+"""A training run of one network: optimiser steps, the averaged network, and a state from which it continues.
+
+Batches depend only on the seed and their number, and the learning rate only on the share of the run. So a run that
+continues from its saved state has the same weights in the end as one that was never stopped, on the same machine.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import nn
+
+from unbraid.networks.checkpoint import Average
+from unbraid.training.dataset import Batches
+from unbraid.training.families import Family
+from unbraid.training.losses import SILENCE, spectrum_loss, waveform_loss
+from unbraid.training.mixtures import Remix, Stems, Target
+
+REMIXES = 5  # more batches of mixtures from the same stems
+PER_DRAW = 1 + REMIXES
+WAVEFORM_WEIGHT = 0.25
+GRADIENT_NORM = 5.0
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name; `auto`: a graphics card if PyTorch finds one."""
+    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def batch_of_step(batches: Batches, family: Family, device: torch.device, step: int) -> Iterator[Target]:
+    """Yield the mixtures of the steps from `step` to the end of its draw. They depend on nothing else."""
+    number, done = divmod(step, PER_DRAW)
+    batch = batches.draw(number)
+    stems = Stems(torch.from_numpy(batch.stems).to(device), batch.backed, family)
+    rng = batches.remix_rng(number)
+    for position in range(PER_DRAW):
+        remix = Remix.random(batch.backed, batch.stems.shape[1], rng) if position else None
+        if position >= done:
+            yield stems.mix(remix)
+
+
+def prefetch(
+    batches: Batches, family: Family, device: torch.device, first_step: int = 0, depth: int = 3
+) -> Generator[Target]:
+    """Yield the mixtures of each step from `first_step` on. A background thread makes them; its errors are raised here.
+
+    Closing the iterator ends the thread.
+    """
+    ready: queue.Queue[Target | BaseException] = queue.Queue(depth)
+    closed = threading.Event()
+
+    def put(item: Target | BaseException) -> None:
+        while not closed.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.2)
+                return
+
+    def produce() -> None:
+        step = first_step
+        torch.set_num_threads(1)  # of this thread; two teams of threads would wait for each other
+        try:
+            while not closed.is_set():
+                for target in batch_of_step(batches, family, device, step):
+                    put(target)
+                    step += 1
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=produce, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        closed.set()
+        thread.join()
+
+
+class Run:
+    """Network, averaged network, optimiser and the number of steps.
+
+    `stem_weights`: of the stems in the loss. `silence`: see `spectrum_loss`. `bfloat16`: compute the network in mixed
+    precision. The caller decides with `network.train()` or `.eval()` whether batch statistics are learnt, and with
+    `requires_grad` which layers.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        family: Family,
+        device: torch.device,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        stem_weights: Sequence[float],
+        decay: float = 0.999,
+        bfloat16: bool = True,
+        silence: float = SILENCE,
+    ) -> None:
+        self.silence = silence
+        self.family, self.device, self.bfloat16 = family, device, bfloat16
+        self.stem_weights = tuple(stem_weights)
+        # convolutions are fastest in channels_last, especially with bfloat16
+        self.network: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = Average(self.network, decay)
+        self.learnt = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.learnt, learning_rate, weight_decay=weight_decay)
+        self.steps = 0
+
+    def step(self, target: Target, learning_rate: float) -> float:
+        """Train on one batch and return its loss. Skip the update if the loss is not finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            masks = self.family.masks(self.network, target.spectrum)
+        masks = masks.float()
+        loss = spectrum_loss(masks, target, self.stem_weights, self.silence)
+        loss = loss + WAVEFORM_WEIGHT * waveform_loss(masks, target, items=1)
+        if torch.isfinite(loss):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.learnt, GRADIENT_NORM)
+            self.optimizer.step()
+            self.average.update(self.network)
+        self.steps += 1
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the run needs to continue."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a `state`."""
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps = state["steps"]

@@ -1,0 +1,185 @@
+"""`unbraid finetune`: learn from songs, keep a better model, set another apart, continue a stopped run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.finetuning.synthetic import write_songs, write_tiny_model
+
+from unbraid.cli.main import main
+from unbraid.errors import SettingError
+from unbraid.finetuning import scoring, teach
+from unbraid.finetuning.bases import student_of
+from unbraid.finetuning.finetune import Request, finetune
+from unbraid.finetuning.plan import Plan
+from unbraid.finetuning.targets import choose_targets
+from unbraid.models import find_model
+from unbraid.models.own import own_models
+from unbraid.training.validate import separate
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep models of tests in a folder of their own, and train on short parts of the songs."""
+    monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path / "models"))
+    # Short crops and few of them, for speed.
+    monkeypatch.setattr(teach, "SAMPLES", 15 * 1024)
+    monkeypatch.setattr(scoring, "CROPS", 1)
+    monkeypatch.setattr(scoring, "CROP", 63 * 1024)
+    return tmp_path / "models"
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_songs(tmp_path_factory.mktemp("songs"), ("low", "high"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "weights.bin").read_bytes()
+
+
+def test_learns_and_keeps_the_better_model(
+    songs: Path, tiny: Path, own_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = ["finetune", str(songs), "-o", "my-band", "--from", str(tiny), "--steps", "60"]
+    assert main(command) == 0
+    text = capsys.readouterr()
+    assert "unbraid separate SONG -m my-band" in text.out
+    assert list(own_models()) == ["my-band"]
+    assert sorted(path.name for path in own_folder.iterdir() if not path.name.startswith(".my-band")) == [
+        "my-band"
+    ]  # the run has left nothing, neither sound nor names of songs
+
+    card = json.loads((own_folder / "my-band" / "model.json").read_text())["card"]
+    scores = card["sdr_db"]
+    assert scores["after"]["low"] > scores["before"]["low"]
+    assert card["songs"] == {"learnt": 3, "held_out": 1}
+    assert "song0" not in json.dumps(card)
+
+    assert main(["models", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert "my-band  low high" in listed and "with 3 songs" in " ".join(listed.split())
+    assert main(["models", "export", str(tmp_path / "a.tar"), "my-band"]) == 0
+    (own_folder / "my-band").rename(tmp_path / "moved")
+    assert main(["models", "import", str(tmp_path / "a.tar")]) == 0
+    assert weights(own_folder / "my-band") == weights(tmp_path / "moved")
+    assert main(["models", "import", str(tmp_path / "a.tar")]) == 1
+    assert "already" in capsys.readouterr().err
+
+    assert main(["separate", str(songs / "song1" / "low.wav"), "-m", "my-band", "--stems", "all",
+                 "-o", str(tmp_path / "out")]) == 0  # fmt: skip
+    assert {path.name for path in (tmp_path / "out" / "low").glob("*.wav")} == {"low.wav", "high.wav"}
+    assert main(command) == 2  # the name is taken
+
+
+def test_result_that_is_not_better_is_kept_apart(
+    songs: Path,
+    tiny: Path,
+    own_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Plan, "rate", lambda *_: 0.0)  # nothing is learnt
+    assert main(["finetune", str(songs), "-o", "dull", "--from", str(tiny), "--steps", "2", "--json"]) == 1
+    end = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert end["event"] == "end" and end["better"] is False
+    assert Path(end["folder"]) == own_folder / "not_better" / "dull"
+    assert own_models() == {}
+    assert find_model(end["folder"]).sources == ("low", "high")
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the program
+    """Stands for the end of the process."""
+
+
+def test_stopped_run_ends_with_the_same_weights(
+    songs: Path, tiny: Path, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teach, "CHECKPOINT_S", 0.0)
+    seen: list[Mapping[str, Any]] = []
+    request = Request(songs, "whole", base=str(tiny), steps=26, seed=3)
+    finetune(request, seen.append)
+    points = [event["steps"] for event in seen if event["event"] == "progress"]
+    assert points[-1] == 25
+
+    def stop_at(steps: int) -> Any:
+        def event(happened: Mapping[str, Any]) -> None:
+            if happened["event"] == "progress" and happened["steps"] == steps:
+                raise Killed
+
+        return event
+
+    again = Request(songs, "parts", base=str(tiny), steps=26, seed=3)
+    for steps in (5, 15):
+        with pytest.raises(Killed):
+            finetune(again, stop_at(steps))
+    with pytest.raises(SettingError, match="unfinished"):
+        finetune(Request(songs, "parts", base=str(tiny), steps=27, seed=3), seen.append)
+    seen.clear()
+    finetune(again, seen.append)
+    assert next(event for event in seen if event["event"] == "start")["resumed"]
+    found = [next(own_folder.rglob(f"{name}/weights.bin")) for name in ("whole", "parts")]
+    assert found[0].read_bytes() == found[1].read_bytes()
+
+
+@pytest.mark.parametrize("stems", [("drums", "bass", "other", "vocals"), ("kick", "vocals", "rest")])
+def test_lite_keeps_its_stems_and_gets_new_ones(stems: tuple[str, ...]) -> None:
+    model = find_model("lite")
+    student = student_of(model, stems, seed=0)
+    sound = np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32)
+    estimate = separate(student.network.eval(), sound, torch.device("cpu"))
+    assert estimate.shape == (len(stems), 2, 20_000)
+    np.testing.assert_allclose(estimate.sum(0), sound, atol=1e-3)
+    masks, old = (
+        student_of(model, names, seed=0)
+        .network.state_dict()["masks.weight"]
+        .unflatten(0, (58, len(names), 32))
+        for names in (stems, model.sources)
+    )
+    assert torch.equal(masks[:, stems.index("vocals")], old[:, 3])
+    assert student.arrays(student.network.state_dict()).keys() == {t.name for t in student.template.tensors}
+
+
+def test_targets_are_the_stems_of_the_model_or_those_of_the_songs() -> None:
+    four = ("drums", "bass", "other", "vocals")
+    assert choose_targets(four, ("vocals", "no_vocals")) == {
+        "vocals": ("vocals",), "no_vocals": ("drums", "bass", "other")
+    }  # fmt: skip
+    assert choose_targets(("kick", "snare"), four) == {"kick": ("kick",), "snare": ("snare",)}
+    assert list(choose_targets((*four, "keys"), four)) == [*four, "keys"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "htdemucs"], "name of a model of Unbraid"),
+        (["-o", "../x"], "can't be the name"),
+        ([], "Name the new model"),
+        (["-o", "x", "--from", "nonsense"], "There is no model 'nonsense'"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(
+    songs: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune", str(songs), *options]) in (1, 2)
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_says_how_to_get_pytorch(
+    songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    assert main(["finetune", str(songs), "-o", "x"]) == 2
+    assert "pip install 'unbraid[torch]'" in capsys.readouterr().err
+    assert main(["finetune", str(songs), "--check"]) == 0
