@@ -3,11 +3,10 @@ import type { Client } from '../api/client'
 import { errorMessage } from '../api/problem'
 import type { Choices, Part, Status } from '../api/types'
 import { StatusWatcher } from '../api/watcher'
-import { isTime } from '../lib/format'
-import { readChoices } from './choices'
+import { choicesFor, readChoices } from './choices'
 import { NO_ESTIMATE } from './estimate'
 import { identityOf, isSameFile } from './parts'
-import { isVideo, isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
+import { isWatched, newestFirst, phaseOf, type Song, withStatuses } from './song'
 import { activeSplitIds, SplitEstimates, withSplitStatuses } from './splits'
 import { mergeStored, SongStorage } from './storage'
 import { type UploadEvents, Uploads } from './uploads'
@@ -289,10 +288,4 @@ export class SongList {
     this.watcher.watch([...ids, ...activeSplitIds(songs)])
     for (const listener of this.listeners) listener()
   }
-}
-
-/** A video is only made from a whole video. Times that the form marks as wrong are left out. */
-function choicesFor(file: File, { start = '', end = '', ...choices }: Choices): Choices {
-  const part = { ...(isTime(start) && { start }), ...(isTime(end) && { end }) }
-  return { ...choices, video: choices.video && isVideo(file) && Object.keys(part).length === 0, ...part }
 }

@@ -3,7 +3,7 @@ import { useId, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { Choices, Models, ServerConfig, Status } from '../api/types'
 import { songTitle } from '../lib/format'
-import { readChoices } from '../songs/choices'
+import { choicesFor, readChoices } from '../songs/choices'
 import { keep, rename, separateAgain, share, shareLink } from '../songs/library'
 import type { SongList } from '../songs/list'
 import { ChoicesForm } from './ChoicesForm'
@@ -48,6 +48,7 @@ export function SongMenu({ name, status, list, config, models }: Props) {
 
 function Menu({ name, status, list, config, models, close }: Props & { close: () => void }) {
   const id = status.session_id
+  const type = status.video_url == null ? '' : 'video/'
   const done = status.status === 'COMPLETED'
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
@@ -76,7 +77,12 @@ function Menu({ name, status, list, config, models, close }: Props & { close: ()
       {done && (
         <Share shareId={status.share_id ?? null} busy={busy} onChange={(shared) => attempt(share(list, id, shared))} />
       )}
-      <Again config={config} models={models} busy={busy} onStart={(choices) => attempt(separateAgain(list, id, choices), close)} />
+      <Again
+        config={config}
+        models={models}
+        busy={busy}
+        onStart={(choices) => attempt(separateAgain(list, id, choicesFor({ name, type }, choices)), close)}
+      />
       {problem !== null && (
         <p className="problem" role="alert">
           {problem}
