@@ -1,6 +1,6 @@
 /** Addresses of kept files, and the way to them. Links change with every answer of the server; their paths don't. */
 
-/** What is read of STEM.peaks.json. */
+/** The part of STEM.peaks.json that says where the pieces of STEM.play are. */
 export interface PeaksTable {
   play: { offsets: number[] }
 }

@@ -19,7 +19,7 @@ export function keepFocus(): () => void {
     const card = target.closest('.songs > li')
     last = { element: target, card, index: cards().findIndex((other) => other === card) }
   }
-  const onPointerDown = () => (last = null) // what is pressed gets the focus after this, or nothing does
+  const onPointerDown = () => (last = null) // the pressed element gets the focus after this, if it can have it
   const restore = () => {
     scheduled = 0
     if (last === null || !isLost(document.activeElement) || isUsable(last.element)) return

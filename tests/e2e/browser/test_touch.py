@@ -56,7 +56,7 @@ def test_every_state_fits_a_small_phone(
 ) -> None:
     page = visit(server.address, color_scheme=scheme, **PHONE).page
     check(page, "empty")
-    long_name = tmp_path / ("A very long name of a song that nobody would type on a phone" * 2 + ".mp3")
+    long_name = tmp_path / ("A very long name of a song that is far too long for a phone" * 2 + ".mp3")
     long_name.write_bytes(songs["broken"].read_bytes())
     pick(page, long_name)
     expect(card(page, long_name)).to_contain_text("damaged")
