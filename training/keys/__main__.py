@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,12 +36,12 @@ def fit(features: Tensor, keys: Tensor, epochs: int = EPOCHS) -> nn.Sequential:
     batches = max(1, len(keys) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=epochs * batches)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(keys))[: batches * BATCH].split(BATCH):
+        for chosen in torch.split(torch.randperm(len(keys))[: batches * BATCH], BATCH):
             loss = nn.functional.cross_entropy(
                 ratings(network, features[chosen]), keys[chosen], label_smoothing=SMOOTHING
             )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return network.eval()
@@ -57,7 +58,9 @@ def save(network: nn.Sequential, path: Path) -> None:
     first, last = network[0], network[-1]
     assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
     arrays = {"first": first.weight.T, "offset": first.bias, "second": last.weight.T, "last": last.bias}
-    rounded = {name: array.detach().numpy().astype(np.float16) for name, array in arrays.items()}
+    rounded: dict[str, Any] = {
+        name: array.detach().numpy().astype(np.float16) for name, array in arrays.items()
+    }
     with path.open("wb") as file:
         np.savez_compressed(file, **rounded)
 

@@ -30,7 +30,7 @@ def plain_examples(seed: int, count: int) -> Iterator[tuple[Doubles, int, bool]]
 
 
 def _scale(rng: np.random.Generator, minor: bool) -> list[tuple[int, ...]]:
-    up = [(pitch,) for pitch in _SCALES[minor]]
+    up: list[tuple[int, ...]] = [(pitch,) for pitch in _SCALES[minor]]
     return up + up[-2:0:-1] if chance(rng, 0.5) else up
 
 

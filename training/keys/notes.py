@@ -45,7 +45,7 @@ def hear(rng: np.random.Generator, layers: Iterable[Layer], seconds: float) -> D
     """Return the pitch classes that the layers give together. Each layer gets a random timbre."""
     heard = np.zeros((int(seconds / FRAME_S), 2, 12))
     for layer in layers:
-        amplitudes = float(rng.uniform(0.25, 0.85)) ** np.arange(_OVERTONES)
+        amplitudes: Doubles = float(rng.uniform(0.25, 0.85)) ** np.arange(_OVERTONES, dtype=np.float64)
         if chance(rng, 0.2):
             amplitudes[1::2] *= 0.2  # mainly odd harmonics, as in a clarinet or a square wave
         decay_s = float(np.exp(rng.uniform(np.log(0.3), np.log(6))))

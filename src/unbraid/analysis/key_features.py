@@ -29,18 +29,15 @@ def key_features(frames: Doubles) -> Doubles:
         _moves(short[:, 0], (1, 2)),
         _moves(long[:, 0], (2, 3, 4)),
     ]
-    # The square root keeps one long note from deciding alone.
-    return np.sqrt(
-        np.stack(
-            [
-                np.concatenate(
-                    [np.roll(vector, -tonic, axis=-1).ravel() for vector in vectors]
-                    + [np.roll(table, (-tonic, -tonic), axis=(0, 1)).ravel() for table in tables]
-                )
-                for tonic in range(12)
-            ]
+    turned = [
+        np.concatenate(
+            [np.roll(vector, -tonic, axis=-1).ravel() for vector in vectors]
+            + [np.roll(table, (-tonic, -tonic), axis=(0, 1)).ravel() for table in tables]
         )
-    )
+        for tonic in range(12)
+    ]
+    # The square root keeps one long note from deciding alone.
+    return np.asarray(np.sqrt(turned))
 
 
 def _moves(bass: Doubles, lags: Sequence[int]) -> Doubles:
