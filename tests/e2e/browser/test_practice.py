@@ -103,6 +103,8 @@ def test_mixes_by_name_and_the_whole_song(page: Page) -> None:
     page.keyboard.press("o")
     page.wait_for_timeout(500)
     assert audio_probe.loudness(page) < 1e-4
+    expect(page.get_by_role("group", name="Click")).to_contain_text("no steady beat")
+    expect(button(page, "Count-in")).to_be_disabled()
     button(page, "Reset").click()
     expect(button(page, "Mute Accompaniment")).to_have_attribute("aria-pressed", "false")
     expect(button(page, "Reset")).to_be_disabled()

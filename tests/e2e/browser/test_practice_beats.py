@@ -217,6 +217,51 @@ def test_zoom_by_wheel_keys_and_buttons_follows_the_playhead_and_is_kept(
     expect(page.get_by_role("status", name="Zoom")).to_have_text("2×")
 
 
+def test_on_a_phone_two_fingers_zoom_and_every_control_has_44_pixels(
+    server: Server, visit: OpenVisit, session: str, beat_song: Path
+) -> None:
+    phone = {"viewport": {"width": 320, "height": 700}, "has_touch": True, "is_mobile": True}
+    page = visit(f"{server.address}#/s/{session}", **phone).page
+    open_song(page, beat_song)
+    button(page, "Loop").tap()
+    button(page, "Keep this loop").tap()
+    button(page, "Mute Click").tap()
+    row = page.locator(".wave").first
+    row.scroll_into_view_if_needed()
+    box = row.bounding_box()
+    assert box is not None
+    before = stored(page, session)
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: float) -> None:
+        points = [
+            {"x": box["x"] + box["width"] * place, "y": box["y"] + 20, "id": finger}
+            for finger, place in enumerate(places)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 0.45, 0.55)
+    for apart in (0.1, 0.15, 0.2):
+        fingers("touchMove", 0.5 - apart, 0.5 + apart)
+    fingers("touchEnd")
+    view = page.get_by_role("slider", name="Part of the song in view")
+    expect(view).to_be_visible()
+    after = stored(page, session)
+    shown = after["tools"]["view"]
+    assert (shown["to"] - shown["from"]) / RATE == pytest.approx((FIRST_S + BEATS * BEAT_S) / 4, rel=0.05)
+    assert (after["loop"], after["seconds"]) == (before["loop"], before["seconds"])
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 320
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('.player :is(button, a, select, input, [role=slider])')]
+          .filter((element) => element.checkVisibility())
+          .map((element) => [element.ariaLabel ?? element.textContent, element.closest('label') ?? element])
+          .map(([name, element]) => [name, element.getBoundingClientRect()])
+          .filter(([, box]) => box.width < 44 || box.height < 44)
+          .map(([name, box]) => `${name}: ${box.width} x ${box.height}`)"""
+    )
+    assert small == []
+
+
 def downloaded_mix(page: Page) -> Sound:
     """Download the mix: (channels, samples)."""
     with page.expect_download() as download:
