@@ -35,7 +35,7 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     cache, models = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "UNBRAID_CACHE", str(cache))
-        patch.setitem(os.environ, "UNBRAID_MODELS", str(models))
+        patch.setitem(os.environ, "UNBRAID_OWN_MODELS", str(models))
         patch.setitem(os.environ, "UNBRAID_OFFLINE", "1")
         yield cache
 

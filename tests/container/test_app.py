@@ -103,10 +103,12 @@ def test_listens_on_the_network_with_all_data_in_one_folder(
     monkeypatch.setattr("unbraid.cli.main.main", lambda command: commands.append(command) or 0)
     monkeypatch.setenv("UNBRAID_DATA", str(data))
     monkeypatch.setenv("UNBRAID_CACHE", "")
+    monkeypatch.setenv("UNBRAID_OWN_MODELS", "")
     monkeypatch.delenv("UNBRAID_PORT", raising=False)
     assert app.run_app() == 0
     assert commands == [["serve", "--data", str(data), "--host", "0.0.0.0", "--port", "8000"]]
     assert os.environ["UNBRAID_CACHE"] == str(data / "cache")
+    assert os.environ["UNBRAID_OWN_MODELS"] == str(data / "models")
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "models"))
     monkeypatch.setenv("UNBRAID_PORT", "9000")
     app.run_app()

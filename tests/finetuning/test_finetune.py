@@ -27,7 +27,7 @@ from unbraid.training.validate import separate
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep models of tests in a folder of their own, and train on short parts of the songs."""
-    monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("UNBRAID_OWN_MODELS", str(tmp_path / "models"))
     # Short crops and few of them, for speed.
     monkeypatch.setattr(teach, "SAMPLES", 15 * 1024)
     monkeypatch.setattr(scoring, "CROPS", 1)

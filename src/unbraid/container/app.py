@@ -23,6 +23,7 @@ def run_app() -> int:
         sys.stderr.write(f"unbraid: {error.message}\n")
         return 1
     os.environ["UNBRAID_CACHE"] = _setting("UNBRAID_CACHE", str(data / "cache"))
+    os.environ["UNBRAID_OWN_MODELS"] = _setting("UNBRAID_OWN_MODELS", str(data / "models"))
     from unbraid.cli.main import main
 
     # As options, so that no .env file changes them: `health` and the container's ports depend on them.

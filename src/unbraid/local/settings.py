@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: user_data_path("unbraid"))
     database_url: SecretStr | None = None
     cache: Path | None = None
+    own_models: Path | None = None
     offline: bool = False
     model_mirror: str | None = None
 

@@ -17,7 +17,7 @@ from unbraid.models.auto import is_choice
 from unbraid.models.catalog import CatalogEntry, Speed, find_entry
 from unbraid.models.folder import DESCRIPTION, load_model_folder
 
-FOLDER = "UNBRAID_MODELS"  # environment variable: the folder of the user's own models
+FOLDER = "UNBRAID_OWN_MODELS"  # environment variable: the folder of the user's own models
 NOT_BETTER = "not_better"
 CARD = "card"  # entry of a description
 VERSION = "own"
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
 
 
 def own_folder() -> Path:
-    """Return `UNBRAID_MODELS`, or `models` in the system's folder for data. It may not exist yet."""
+    """Return `UNBRAID_OWN_MODELS`, or `models` in the system's folder for data. It may not exist yet."""
     chosen = os.environ.get(FOLDER)
     if chosen:
         return Path(chosen).expanduser().absolute()
