@@ -9,6 +9,6 @@ test('a video is only made from a whole video', () => {
   expect(choicesFor({ name: 'a.mp4', type: '' }, { ...CHOICES, start: '1:05' }).video).toBe(false)
 })
 
-test('times that are none are left out', () => {
+test('invalid times are left out', () => {
   expect(choicesFor({ name: 'a.mp3', type: '' }, { ...CHOICES, start: 'x', end: '1:05' })).toEqual({ ...CHOICES, video: false, end: '1:05' })
 })
