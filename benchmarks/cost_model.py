@@ -64,6 +64,8 @@ PROGRESS_INTERVAL_S = 0.8
 """Interval at which progress is written during a separation."""
 UPDATE_UNITS = 9
 """Write units of one update: an item of up to 3 KB in the table, and its move in the index by state."""
+PIECES = 26
+"""Pieces of the stems that can be heard while a song of four minutes is separated: one file and one update each."""
 USE_COUNTS = 2
 """Write units that count a song's upload and start in the limits of its client."""
 RANGES = 120
@@ -184,7 +186,7 @@ def compute_usd(machine: Machine, songs: float) -> float:
 
 def requests(machine: Machine, songs: float) -> dict[str, float]:
     """Return the units of usage-based costs in a month, except separating."""
-    updates = machine.song_s / PROGRESS_INTERVAL_S
+    updates = machine.song_s / PROGRESS_INTERVAL_S + PIECES
     messages = MINUTES * 3  # from the page, through its WebSocket
     calls = CALLS + updates + messages + 10  # `push` is called for each change, at worst
     return {
@@ -195,8 +197,8 @@ def requests(machine: Machine, songs: float) -> dict[str, float]:
         "Lambda arm64": songs * calls * FUNCTION_GB * FUNCTION_S,
         "DynamoDB writes": songs * ((updates + 10) * UPDATE_UNITS + USE_COUNTS),
         "DynamoDB reads": songs * (updates + CALLS) * 2,
-        "S3 writes": songs * 20,
-        "S3 reads": songs * RANGES,
+        "S3 writes": songs * (20 + PIECES),
+        "S3 reads": songs * (RANGES + 2 * PIECES),
         "SNS": songs * 2,
         "SQS": songs * 4 if machine.lambda_gb else 0,
         "CloudWatch logs": songs * 40e-6,

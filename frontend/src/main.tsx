@@ -23,6 +23,7 @@ import './styles/base.css'
 import './styles/page.css'
 import './styles/list.css'
 import './styles/player.css'
+import './styles/growing.css'
 import './styles/touch.css'
 
 const RETRY_MS = 3000

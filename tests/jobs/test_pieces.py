@@ -152,7 +152,7 @@ def test_what_is_heard_equals_the_files_within_their_gain(songs: Songs, loud: bo
     }
     assert (gain < 1) == loud
     np.testing.assert_allclose(stems * gain, files, atol=2 * STEP)
-    assert [playable.ready // RATE for playable in songs.leases.seen] == [5, 15, 25, 27]
+    assert [playable.ready // RATE for playable in songs.leases.seen] == [5, 10, 15, 20, 27]
     assert {(one.sample_rate, one.samples, one.stems) for one in songs.leases.seen} == {
         (RATE, 27 * RATE, ("vocals", "no_vocals"))
     }
@@ -249,8 +249,9 @@ def test_two_attempts_have_different_keys(songs: Songs, write_wave: WriteWave) -
         (0, []),
         (2, [(0, 0, 1)]),
         (5, [(0, 0, 1)]),
-        (15, [(0, 0, 1), (1, 1, 2)]),
-        (17, [(0, 0, 1), (1, 1, 2), (2, 3, 1)]),
+        (20, [(0, 0, 1), (1, 1, 1), (2, 2, 1), (3, 3, 1)]),
+        (30, [(0, 0, 1), (1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 4, 2)]),
+        (32, [(0, 0, 1), (1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 4, 2), (5, 6, 1)]),
     ],
 )
 def test_places_of_pieces(ready_s: int, pieces: list[tuple[int, int, int]]) -> None:

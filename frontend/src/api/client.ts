@@ -2,7 +2,7 @@
 import { eventsUrl } from './events'
 import { call, type Connection } from './http'
 import { problemFrom } from './problem'
-import type { Choices, Models, Part, ServerConfig, Status, Upload, UploadParts } from './types'
+import type { Choices, EarlyPieces, Models, Part, ServerConfig, Status, Upload, UploadParts } from './types'
 
 const SESSIONS_PER_REQUEST = 100
 
@@ -82,6 +82,12 @@ export class Client {
       statuses.push(...part.sessions.map((status) => this.absoluteLinks(status)))
     }
     return statuses
+  }
+
+  /** The pieces of a song that is being separated, from the number `first` on. */
+  async pieces(sessionId: string, first: number): Promise<EarlyPieces> {
+    const answer = await call<EarlyPieces>(this.connection, 'POST', 'pieces', { session_id: sessionId, first })
+    return { ...answer, pieces: answer.pieces.map((piece) => ({ ...piece, url: this.link(piece.url) })) }
   }
 
   async history(): Promise<Status[]> {

@@ -79,7 +79,29 @@ export interface Status {
   share_id?: string | null
   /** The uploaded video, for its picture. */
   video_url?: string | null
+  /** Seconds of the stems that can be played already; null: nothing, or the song isn't being separated. */
+  playable_until?: number | null
   splits?: Split[]
+}
+
+/** One or two chunks of all stems of a song that is being separated. */
+export interface EarlyPiece {
+  number: number
+  first_chunk: number
+  chunks: number
+  url: string
+}
+
+/** What can be played of a song that is being separated. */
+export interface EarlyPieces {
+  /** Name of the attempt that makes the pieces; null: nothing can be played. */
+  attempt: string | null
+  stems: string[]
+  sample_rate: number | null
+  chunk_samples: number | null
+  /** Length of the stems. */
+  samples: number | null
+  pieces: EarlyPiece[]
 }
 
 export interface Upload {

@@ -34,7 +34,8 @@ const context = { decodeAudioData: (bytes: ArrayBuffer) => Promise.resolve([...n
 
 function chunkCache(): ChunkCache {
   const offsets = Array.from({ length: 21 }, (_, chunk) => chunk * CHUNK_BYTES)
-  const peaks = { chunkSamples: 5, samples: 100, sampleRate: 1, pairs: new Float32Array(), samplesPerPair: 64, offsets, fine: null, beats: [] }
+  const pairs = { pairs: new Float32Array(), samplesPerPair: 64, fine: null, beats: [], gain: 1 }
+  const peaks = { chunkSamples: 5, samples: 100, sampleRate: 1, offsets, ...pairs }
   const stem = (name: string) => ({ name, peaks, url: `${address}/old/${name}` })
   const freshUrls = () => Promise.resolve([`${address}/new/a`, `${address}/new/b`])
   return new ChunkCache(context as unknown as BaseAudioContext, [stem('a'), stem('b')], freshUrls)

@@ -12,17 +12,46 @@ export interface StemSource {
   peaks: Peaks
 }
 
+/** Chunks of a song that is being separated. */
+export interface EarlyChunks {
+  /** The chunk of each stem, or null if it isn't there (yet). */
+  load(context: BaseAudioContext, chunk: number, signal: AbortSignal): Promise<AudioBuffer[] | null>
+}
+
+/** Multiply all samples. */
+export function amplify(buffer: AudioBuffer, gain: number): void {
+  if (gain === 1) return
+  for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
+    const samples = buffer.getChannelData(channel)
+    for (let index = 0; index < samples.length; index += 1) samples[index] = (samples[index] ?? 0) * gain
+  }
+}
+
 export class ChunkCache {
   private decoded = new Map<number, AudioBuffer[]>()
   private loading = new Map<number, Promise<void>>()
   private abort = new AbortController()
 
-  /** `freshUrls` returns new addresses, in the order of the stems, for expired ones. */
+  private gain = 1
+
+  /**
+   * `freshUrls` returns new addresses, in the order of the stems, for expired ones. `early`: the song is being separated,
+   * so its chunks come from there until `useFiles` is called.
+   */
   constructor(
     private readonly context: BaseAudioContext,
     private stems: readonly StemSource[],
-    private readonly freshUrls: () => Promise<readonly string[]>,
+    private freshUrls: () => Promise<readonly string[]>,
+    private early: EarlyChunks | null = null,
   ) {}
+
+  /** The song is done: fetch all further chunks from its files, and multiply them by `gain`. */
+  useFiles(stems: readonly StemSource[], freshUrls: () => Promise<readonly string[]>, gain: number): void {
+    this.stems = stems
+    this.freshUrls = freshUrls
+    this.gain = gain
+    this.early = null
+  }
 
   /** The chunk of each stem, or null if it is not loaded. */
   get(chunk: number): AudioBuffer[] | null {
@@ -34,7 +63,7 @@ export class ChunkCache {
     return buffers
   }
 
-  /** Fetch and decode a chunk, unless it is loaded or loading. Rejects if that fails after several tries. */
+  /** Fetch and decode a chunk, unless it is loaded or loading, or isn't separated yet. Rejects if that fails after several tries. */
   async load(chunk: number): Promise<void> {
     if (this.decoded.has(chunk)) return
     let loading = this.loading.get(chunk)
@@ -51,7 +80,12 @@ export class ChunkCache {
   }
 
   private async loadStems(chunk: number): Promise<void> {
-    const buffers = await Promise.all(this.stems.map((_, index) => this.loadStem(index, chunk)))
+    const { early } = this
+    const buffers =
+      early === null
+        ? await Promise.all(this.stems.map((_, index) => this.loadStem(index, chunk)))
+        : await early.load(this.context, chunk, this.abort.signal)
+    if (buffers === null) return
     this.decoded.set(chunk, buffers)
     for (const oldest of this.decoded.keys()) {
       if (this.decoded.size <= CACHED_CHUNKS) break
@@ -68,7 +102,11 @@ export class ChunkCache {
       const [from, to] = [stem.peaks.offsets[chunk] ?? 0, (stem.peaks.offsets[chunk + 1] ?? 1) - 1]
       try {
         const response = await fetchFile(stem.url, { headers: { Range: `bytes=${from}-${to}` }, signal })
-        if (response.status === 206) return await this.context.decodeAudioData(await response.arrayBuffer())
+        if (response.status === 206) {
+          const buffer = await this.context.decodeAudioData(await response.arrayBuffer())
+          amplify(buffer, this.gain)
+          return buffer
+        }
         lastError = new Error(`audio chunk: status ${response.status}`)
         if (response.status === 429) await sleep(retryAfter(response, tries) * 1000, signal)
         else await this.refreshUrls()

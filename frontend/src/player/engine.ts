@@ -1,8 +1,9 @@
 /** Plays all stems of a song in sync to the sample, from chunks that are fetched as needed. */
 import { countIn } from './beats'
-import { ChunkCache, type StemSource } from './chunks'
+import { ChunkCache, type EarlyChunks, type StemSource } from './chunks'
 import { Clicks } from './clicks'
 import type { Layout } from './peaks'
+import { sleep } from '../api/http'
 import { isDrums } from '../lib/stems'
 import { AS_RECORDED, Output, type Practice } from './output'
 import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
@@ -11,6 +12,8 @@ import { Strip } from './strip'
 const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
 const FETCH_AHEAD_CHUNKS = 3
 const SCHEDULE_EVERY_MS = 200
+const START_S = 0.04 // from the call to the first sample
+const RESUME_MS = 300
 const PRACTICE_FAILED = 'Key and tempo can’t be changed: a part of the page could not be loaded. Reload the page.'
 const FETCH_FAILED = 'The audio could not be loaded. Check your connection and press play again.'
 
@@ -27,15 +30,26 @@ interface PlayingPiece extends ScheduledPiece {
   nodes: AudioBufferSourceNode[]
 }
 
+/** The files of a finished song. */
+export interface EngineFiles {
+  stems: readonly StemSource[]
+  freshUrls: () => Promise<readonly string[]>
+  onChange: (state: PlayerState) => void
+  /** Beats of the song in seconds. */
+  beats: readonly number[]
+}
+
 export class Engine {
   readonly layout: Layout
+  /** Of the stems. */
+  readonly names: readonly string[]
   private readonly context: AudioContext
   private readonly chunks: ChunkCache
   private readonly strips: Strip[]
   private readonly clickStrip: Strip
   private readonly countInStrip: Strip
-  private readonly clicks: Clicks
-  private readonly countInClicks: Clicks
+  private clicks: Clicks
+  private countInClicks: Clicks
   private readonly output: Output
   /** Whether clicks come before the next piece. */
   private countingIn = false
@@ -52,15 +66,17 @@ export class Engine {
   constructor(
     stems: readonly StemSource[],
     freshUrls: () => Promise<readonly string[]>,
-    private readonly onChange: (state: PlayerState) => void,
+    private onChange: (state: PlayerState) => void,
     /** Beats of the song in seconds. */
-    readonly beats: readonly number[] = [],
+    public beats: readonly number[] = [],
+    early: EarlyChunks | null = null,
   ) {
     const first = stems[0]
     if (first === undefined) throw new Error('no stems')
     this.layout = first.peaks
+    this.names = stems.map((stem) => stem.name)
     this.context = contextAt(first.peaks.sampleRate)
-    this.chunks = new ChunkCache(this.context, stems, freshUrls)
+    this.chunks = new ChunkCache(this.context, stems, freshUrls, early)
     this.output = new Output(this.context)
     this.strips = stems.map(({ name }) => new Strip(this.context, this.output.entry(isDrums(name))))
     this.clickStrip = new Strip(this.context, this.output.clicks)
@@ -91,6 +107,39 @@ export class Engine {
     this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
     await this.context.resume()
     this.schedule()
+  }
+
+  /**
+   * Start playing within `fadeS`, in step with something else that plays. `positionIn(delay)` is where that will be in
+   * `delay` seconds, in samples. Returns that delay, or null if the chunk isn't there, or the browser forbids sound.
+   */
+  async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | null> {
+    if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
+    await this.chunks.load(Math.floor(positionIn(START_S) / this.layout.chunkSamples))
+    const position = Math.max(0, Math.round(positionIn(START_S)))
+    const loaded = this.chunks.get(Math.floor(position / this.layout.chunkSamples)) !== null
+    if (this.context.state !== 'running' || this.state.playing || !loaded) return null
+    this.output.fadeIn(this.context.currentTime + START_S, fadeS)
+    this.pausedAt = this.cursor = position
+    this.set({ playing: true, buffering: false, problem: null })
+    this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
+    this.schedule()
+    return START_S
+  }
+
+  /**
+   * The song is done: fetch all further chunks from its files. They have a gain that the pieces didn't have, so the level
+   * changes slowly.
+   */
+  useFiles({ stems, freshUrls, onChange, beats }: EngineFiles): void {
+    const gain = stems[0]?.peaks.gain ?? 1
+    this.chunks.useFiles(stems, freshUrls, 1 / gain)
+    this.output.setLevel(gain)
+    this.beats = beats
+    this.clicks = new Clicks(this.context, this.clickStrip.input, beats)
+    this.countInClicks = new Clicks(this.context, this.countInStrip.input, beats)
+    this.onChange = onChange
+    onChange(this.state)
   }
 
   pause(): void {
@@ -194,7 +243,7 @@ export class Engine {
         break
       }
       // A late chunk delays all stems alike, so that they stay in sync.
-      const now = end < context.currentTime + 0.02 ? context.currentTime + 0.04 : end
+      const now = end < context.currentTime + 0.02 ? context.currentTime + START_S : end
       const before = this.countIn(now)
       const scheduled = { ...piece, at: now + before.seconds, tempo: this.practice.tempo }
       const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, scheduled.at, piece.offset, piece.length))
@@ -228,7 +277,7 @@ export class Engine {
       for (const chunk of chunksAhead(this.cursor, this.layout, this.loop, FETCH_AHEAD_CHUNKS)) {
         if (this.chunks.get(chunk) !== null) continue
         await this.chunks.load(chunk)
-        this.schedule()
+        if (this.chunks.get(chunk) !== null) this.schedule() // otherwise it isn't separated yet
         return
       }
     } catch {

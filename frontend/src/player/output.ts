@@ -2,6 +2,7 @@
 import { stretchNode, type StretchNode } from './stretch'
 
 const FADE_S = 0.012 // prevents clicks at stops and jumps
+const LEVEL_S = 1
 const SEMITONES = 12 // of an octave
 const MOST_LATENCY_S = 1 // of the change of key; it has about 0.15
 
@@ -29,6 +30,8 @@ interface Bus {
  */
 export class Output {
   private readonly fader: GainNode
+  /** Level of everything; 1: as it is. */
+  private readonly level: GainNode
   private readonly drums: Bus
   private readonly others: Bus
   /** Clicks keep their pitch at any tempo, so they only wait as long as the stems do. */
@@ -39,7 +42,8 @@ export class Output {
 
   constructor(private readonly context: BaseAudioContext) {
     this.fader = new GainNode(context, { gain: 1 })
-    this.fader.connect(context.destination)
+    this.level = new GainNode(context, { gain: 1 })
+    this.fader.connect(this.level).connect(context.destination)
     this.drums = this.bus()
     this.others = this.bus()
     this.clicks = new DelayNode(context, { maxDelayTime: MOST_LATENCY_S, delayTime: 0 })
@@ -69,6 +73,20 @@ export class Output {
       gain.disconnect()
       gain.connect((stretched ? stretch : null) ?? this.fader)
     }
+  }
+
+  /** Change the level slowly, so that no jump is heard. */
+  setLevel(level: number): void {
+    this.level.gain.setTargetAtTime(level, this.context.currentTime, LEVEL_S)
+  }
+
+  /** Be silent until the time `at`, then become as loud as before within `seconds`. */
+  fadeIn(at: number, seconds: number): void {
+    const { gain } = this.fader
+    gain.cancelScheduledValues(0)
+    gain.setValueAtTime(0, this.context.currentTime)
+    gain.setValueAtTime(0, at)
+    gain.linearRampToValueAtTime(1, at + seconds)
   }
 
   /** Become silent, and stay so until what is on its way has passed. */

@@ -17,6 +17,8 @@ export interface Peaks extends Layout {
   samplesPerPair: number
   /** Byte offset in STEM.play of each chunk's start, and of the last one's end. */
   offsets: number[]
+  /** The factor that all stems of the song were multiplied by, so that none clips. */
+  gain: number
   /** Where STEM.play has a finer waveform; null: a song of an older version has none. */
   fine: FineLayout | null
   /** Beats of the song in seconds; empty: it has no clear beat. */
@@ -36,7 +38,7 @@ interface PeaksFile {
   sample_rate: number
   samples_per_pixel: number
   data: number[]
-  play: { chunk_samples: number; samples: number; offsets: number[] }
+  play: { chunk_samples: number; samples: number; offsets: number[]; gain?: number }
   fine?: { samples_per_pixel: number; offset: number; length: number }
   beats?: number[]
 }
@@ -50,6 +52,7 @@ export function parsePeaks(file: PeaksFile): Peaks {
     samples: file.play.samples,
     samplesPerPair: file.samples_per_pixel,
     offsets: file.play.offsets,
+    gain: file.play.gain ?? 1, // files of older versions don't say it
     fine: file.fine === undefined ? null : { ...file.fine, samplesPerPair: file.fine.samples_per_pixel },
     beats: file.beats ?? [],
   }

@@ -1,14 +1,15 @@
 /** The card of one song, from its upload to its stems. */
-import { useId, useRef, useState } from 'react'
+import { useEffect, useId, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
 import type { Models, ServerConfig } from '../api/types'
 import { formatDay, formatPart, formatTime, songTitle } from '../lib/format'
 import { stemClass, stemName, stemsOf } from '../lib/stems'
+import { isWaiting } from '../player/handover'
 import type { SongList } from '../songs/list'
 import { canRetry, type Phase, phaseOf, type Song } from '../songs/song'
 import { Braid, FOUR_STEMS } from './Braid'
 import { Icon } from './Icon'
-import { Original } from './Original'
+import { Growing } from './Growing'
 import { Player } from './Player'
 import { SongMenu } from './SongMenu'
 import { musicText, statusText } from './statusText'
@@ -27,7 +28,7 @@ interface Props {
 /** Phases in which a song has a menu, unless the file itself is at fault. */
 const MENU: readonly Phase[] = ['done', 'failed', 'cancelled']
 
-/** Phases in which the original can be heard. */
+/** Phases in which the original can be heard, and the stems so far. */
 const HEARD: readonly Phase[] = ['waiting', 'uploading', 'queued', 'working']
 
 export function SongCard({ song, list, now, config, models, open, onToggle }: Props) {
@@ -40,6 +41,10 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
     action.catch((error: unknown) => setProblem(errorMessage(error)))
   }
   const done = phase === 'done' && song.status !== null
+  useEffect(() => {
+    // A song that sounds when it is done goes on in its player.
+    if (done && !open && isWaiting(song.id ?? '')) onToggle()
+  }, [done, open, song.id, onToggle])
   return (
     <li className={`card ${phase.replaceAll(' ', '-')}${open ? ' open' : ''}`}>
       <article aria-labelledby={titleId}>
@@ -60,9 +65,7 @@ export function SongCard({ song, list, now, config, models, open, onToggle }: Pr
           )}
         </header>
         {!done && <Progress song={song} phase={phase} titleId={titleId} wakes={config.wakes} />}
-        {song.original !== undefined && HEARD.includes(phase) && (
-          <Original file={song.original.file} title={title} id={song.id} now={song.original.now} />
-        )}
+        {HEARD.includes(phase) && <Growing key={song.key} song={song} title={title} list={list} />}
         {problem !== null && (
           <p className="problem" role="alert">
             {problem}

@@ -2,6 +2,7 @@
 import { type Dispatch, type SetStateAction, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { OutputFile, Status } from '../api/types'
 import { Engine, INITIAL_STATE, type PlayerState } from '../player/engine'
+import { openEngine } from '../player/handover'
 import { moved } from '../player/loops'
 import { CLICK, DEFAULT_CLICK, gains, type Groups, type Mix, pans, wholeSong, withStems } from '../player/mixer'
 import type { Practice } from '../player/output'
@@ -90,17 +91,19 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
       const fresh = playableFiles(await latest.current.refresh())
       return sources.map(({ name, url }) => fresh.find((file) => file.type === name)?.play_url ?? url)
     }
-    const beats = stems.find(({ file, peaks }) => file.from == null && peaks.beats.length > 0)?.peaks.beats
-    const created = new Engine(sources, freshUrls, setState, beats)
-    created.seek(before.current.seconds * created.layout.sampleRate)
-    if (before.current.playing) void created.play()
-    else created.prefetch()
+    const beats = stems.find(({ file, peaks }) => file.from == null && peaks.beats.length > 0)?.peaks.beats ?? []
+    const { engine: created, goesOn } = openEngine(id, { stems: sources, freshUrls, onChange: setState, beats })
+    if (!goesOn) {
+      created.seek(before.current.seconds * created.layout.sampleRate)
+      if (before.current.playing) void created.play()
+      else created.prefetch()
+    }
     setEngine(created)
     return () => {
       before.current = { seconds: created.position / created.layout.sampleRate, playing: created.playing }
       created.close()
     }
-  }, [stems])
+  }, [stems, id])
 
   const groups = useMemo(() => groupsOf(stems === 'failed' ? [] : (stems ?? [])), [stems])
   const mix = useMemo(

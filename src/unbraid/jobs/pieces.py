@@ -7,8 +7,8 @@ A piece holds one or two chunks of all stems (see `preview` and `playable`). Its
 - `peaks`: for each stem the minimum and maximum, from -128 to 127, of each stretch of `1 / PAIRS_PER_S` seconds.
 - `lengths`: for each chunk the bytes of each stem.
 
-Complete FLAC files follow, chunk by chunk, and stem by stem in a chunk. The first piece has one chunk, so that it comes
-early. All others have two, so that a song of four minutes needs 25 pieces.
+Complete FLAC files follow, chunk by chunk, and stem by stem in a chunk. The first pieces have one chunk, so that they
+come early. All others have two, so that a song of four minutes needs 26 pieces.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.jobs.playable import CHUNK_S, piece_name
+from unbraid.jobs.playable import CHUNK_S, chunks_of, piece_name
 from unbraid.jobs.ports import Job
 from unbraid.jobs.preview import RATES, Preview
 from unbraid.jobs.session import Playable
@@ -79,7 +79,7 @@ class Publisher:
             missing = length - self._received
             self._chunks.append(np.concatenate([*self._blocks, stems[..., :missing]], axis=-1))
             self._blocks, self._received, stems = [], 0, stems[..., missing:]
-            if len(self._chunks) == (2 if self._number else 1):
+            if len(self._chunks) == chunks_of(self._number):
                 self._publish()
         self._blocks.append(stems)
         self._received += stems.shape[-1]

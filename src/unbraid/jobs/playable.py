@@ -8,6 +8,7 @@ from unbraid.jobs.ports import Links
 from unbraid.jobs.session import Playable, Session
 
 CHUNK_S = 5  # a seek downloads one chunk: at most 0.9 MB
+SHORT_PIECES = 4  # of one chunk, so that they come early; all others have two
 MOST_LINKS = 100  # in one answer
 
 
@@ -28,13 +29,20 @@ class PieceLink:
     url: str
 
 
+def chunks_of(number: int) -> int:
+    """Return how many chunks a piece has. The last one of a song may have one of two."""
+    return 1 if number < SHORT_PIECES else 2
+
+
 def pieces_of(playable: Playable) -> list[Piece]:
-    """Return the pieces that are stored. The first has one chunk of CHUNK_S, the others have two, or what is left."""
+    """Return the pieces that are stored."""
     chunks = -(-playable.ready // (CHUNK_S * playable.sample_rate))
-    starts = [0, *range(1, chunks, 2)] if chunks else []
-    return [
-        Piece(number, start, min(2 if number else 1, chunks - start)) for number, start in enumerate(starts)
-    ]
+    pieces: list[Piece] = []
+    start = 0
+    while start < chunks:
+        pieces.append(Piece(len(pieces), start, min(chunks_of(len(pieces)), chunks - start)))
+        start += pieces[-1].chunks
+    return pieces
 
 
 def piece_name(attempt: str, number: int) -> str:

@@ -59,10 +59,10 @@ def run_job(job: Job, separators: Separators, scratch: Path, stop: threading.Eve
             if not _retry(lambda: job.fail(failure)):
                 _retry(job.delete_abandoned_outputs)
         else:
-            if _retry(attempt.complete):
-                attempt.discard_pieces()
-            else:
+            if not _retry(attempt.complete):
                 _retry(job.delete_abandoned_outputs)
+        finally:
+            attempt.discard_pieces()
 
 
 def clear_scratch(scratch: Path) -> None:
@@ -91,10 +91,10 @@ class _Attempt:
         _delete_outputs(self.job)  # of an earlier attempt whose worker was killed
         with _song(self.job) as song, work_folder(scratch) as work:
             with Publisher(self.job, work) as publisher:
+                self.pieces = publisher.keys
                 result = self._separate(song, work, heartbeat, publisher)
                 with hide_folders():
                     previews = self._previews(result, publisher, work, heartbeat)
-            self.pieces = publisher.keys
             with hide_folders():
                 video_file = self._make_video(song, result, work, heartbeat)
 
@@ -118,9 +118,10 @@ class _Attempt:
         )
 
     def discard_pieces(self) -> None:
-        """Delete the pieces of a completed song: its stems have files to play now."""
+        """Delete the pieces of this attempt. A completed song has files to play, and another attempt makes its own."""
         try:
-            self.job.discard(self.pieces)
+            if self.pieces:
+                self.job.discard(self.pieces)
         except Exception:
             log.warning("pieces can't be deleted; they are when the session expires", exc_info=True)
 

@@ -88,13 +88,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[OpenVisit]:
-    """Open the page as a new user and wait for the text `ready`. Options are those of a browser context."""
+    """Open the page as a new user and wait for the text `ready`. Options are those of a browser context.
+
+    `script` runs before those of the page.
+    """
     contexts = []
 
-    def open_page(address: str, ready: str = "per minute", **options: Any) -> Visit:
+    def open_page(
+        address: str, ready: str = "per minute", script: str = audio_probe.SCRIPT, **options: Any
+    ) -> Visit:
         context = chromium.new_context(**options)
         context.set_default_timeout(TIMEOUT_MS)
-        context.add_init_script(audio_probe.SCRIPT)
+        context.add_init_script(script)
         contexts.append(context)
         visit = Visit(context.new_page())
         context.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))

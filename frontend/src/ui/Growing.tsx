@@ -1,0 +1,157 @@
+/** The player of a song that is being separated: the original, and the stems as far as they exist. */
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { formatTime } from '../lib/format'
+import { inDisplayOrder } from '../lib/stems'
+import { anySounds, GrowingPlayer } from '../player/growing'
+import { handOver } from '../player/handover'
+import { gains, type Mix, withStems } from '../player/mixer'
+import { OriginalSound } from '../player/original'
+import { Pieces } from '../player/pieces'
+import type { SongList } from '../songs/list'
+import { readPlaying, savePlaying } from '../songs/playing'
+import type { Song } from '../songs/song'
+import { GrowingLane } from './GrowingLane'
+import { Icon } from './Icon'
+import { useGrowingPlayhead } from './useGrowingPlayhead'
+
+interface Props {
+  song: Song
+  title: string
+  list: SongList
+}
+
+export function Growing({ song, title, list }: Props) {
+  const player = usePlayer(song, list)
+  const pieces = usePieces(song, list, player)
+  const [mix, setMix] = useMix(song.id, pieces.stems, player)
+  const { layout, stems } = pieces
+  const stemSeconds = layout === null ? null : layout.samples / layout.sampleRate
+  const originalSeconds = player?.original?.duration ?? null
+  const duration =
+    stemSeconds ?? song.status?.duration ?? (originalSeconds === null ? null : originalSeconds - (player?.offset ?? 0))
+  const { timeline, timeText, slider } = useGrowingPlayhead(player, duration)
+  if (player === null || duration === null) return null
+  if (stems.length === 0 && (player.original === null || player.original.failed)) return null
+  const { playing, source, waiting } = player.state
+  const fullLevel = Math.max(0, ...stems.flatMap((stem) => [...pieces.peaks(stem)].map(Math.abs)))
+  return (
+    <div className="growing" role="group" aria-label={`Play ${title}`}>
+      <div className="growing-transport">
+        <button
+          type="button"
+          className="primary play"
+          aria-label={playing ? 'Pause' : 'Play'}
+          onClick={() => (playing ? player.pause() : void player.play().catch(() => undefined))}
+        >
+          <Icon name={playing ? 'pause' : 'play'} />
+        </button>
+        <p className="time">
+          <span ref={timeText}>0:00</span>
+          <small> / {formatTime(duration)}</small>
+        </p>
+        <input
+          ref={slider}
+          type="range"
+          className="place"
+          min={0}
+          max={duration}
+          step={0.1}
+          defaultValue={0}
+          aria-label="Playhead"
+          onChange={(event) => void player.seek(Number(event.target.value))}
+        />
+        <span className="source" role="status">
+          {waiting ? 'Waiting for the stems…' : source === 'stems' ? 'Stems' : 'Original'}
+        </span>
+      </div>
+      {stems.length > 0 && layout !== null && (
+        <div className="lanes" ref={timeline}>
+          {stems.map((stem) => (
+            <GrowingLane
+              key={stem}
+              stem={stem}
+              peaks={pieces.peaks(stem)}
+              ready={pieces.ready / layout.samples}
+              fullLevel={fullLevel}
+              mix={mix}
+              setMix={setMix}
+              onSeek={(fraction) => void player.seek(fraction * duration)}
+            />
+          ))}
+        </div>
+      )}
+    </div>
+  )
+}
+
+/** The player of the song; null before the first effect. If it plays when the song is done, it goes on. */
+function usePlayer(song: Song, list: SongList): GrowingPlayer | null {
+  const [shown, show] = useState<{ player: GrowingPlayer } | null>(null) // a new object with each change
+  const player = shown?.player ?? null
+  const { key } = song
+  const { file, now } = song.original ?? { file: null, now: false }
+  useEffect(() => {
+    const changed = () => show({ player: created })
+    const original = file === null ? null : new OriginalSound(file, changed)
+    const created = new GrowingPlayer(original, changed)
+    changed()
+    if (now && !anySounds()) created.play().catch(() => undefined) // a browser that forbids it leaves the button
+    return () => {
+      const latest = list.snapshot().find((one) => one.key === key)
+      if (latest?.id != null) savePlaying(latest.id, { ...readPlaying(latest.id), seconds: created.seconds })
+      const done = latest?.status?.status === 'COMPLETED'
+      if (done && created.state.playing) handOver(latest.status?.session_id ?? '', { ...created.leave(), offset: created.offset })
+      else created.close()
+    }
+  }, [file, now, key, list])
+  const start = song.status?.start ?? 0
+  const length = player?.original?.duration ?? 0
+  useEffect(() => {
+    player?.setOffset(start < 0 ? Math.max(0, length + start) : start)
+  }, [player, start, length])
+  return player
+}
+
+interface SoFar extends Pick<Pieces, 'stems' | 'layout' | 'ready'> {
+  peaks: (stem: string) => Float32Array
+}
+
+const NOTHING: SoFar = { stems: [], layout: null, ready: 0, peaks: () => new Float32Array() }
+
+/** The pieces of the stems so far. */
+function usePieces(song: Song, list: SongList, player: GrowingPlayer | null): SoFar {
+  const [soFar, setSoFar] = useState<SoFar>(NOTHING)
+  const pieces = useRef<Pieces | null>(null)
+  const { id } = song
+  useEffect(() => {
+    if (id === null || player === null) return
+    const created = new Pieces(list.client, id, inDisplayOrder, () => {
+      const peaks = new Map(created.stems.map((stem) => [stem, created.peaksOf(stem)]))
+      const { stems, layout, ready } = created
+      setSoFar({ stems, layout, ready, peaks: (stem) => peaks.get(stem) ?? new Float32Array() })
+      player.setPieces(created)
+    })
+    pieces.current = created
+    return () => {
+      pieces.current = null
+      setSoFar(NOTHING)
+    }
+  }, [id, player, list])
+  const until = song.status?.playable_until ?? 0
+  useEffect(() => {
+    if (until > 0 || soFar.ready > 0) void pieces.current?.update()
+  }, [until, soFar.ready, player])
+  return soFar
+}
+
+/** The mix, which the player of the finished stems takes over. */
+function useMix(id: string | null, stems: readonly string[], player: GrowingPlayer | null): [Mix, (mix: Mix) => void] {
+  const [changed, setChanged] = useState<Mix>(() => (id === null ? {} : readPlaying(id).mix))
+  const mix = useMemo(() => withStems(changed, stems), [changed, stems])
+  useEffect(() => player?.setGains(gains(mix)), [player, mix])
+  const setMix = (mix: Mix) => {
+    setChanged(mix)
+    if (id !== null) savePlaying(id, { ...readPlaying(id), mix })
+  }
+  return [mix, setMix]
+}

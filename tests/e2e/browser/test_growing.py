@@ -1,0 +1,113 @@
+"""Songs are heard while they are separated: the original at once, then the stems, then the finished stems."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Locator, expect
+from tests.e2e.browser import audio_recorder
+from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.server import Server
+from tests.e2e.browser.steps import card, pick, wait_until_done
+
+RATE = 44100
+SECONDS = 150
+HIGHEST_HZ = 1200  # of the song; a click has higher frequencies
+Samples = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def hum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A song of low noise, which never repeats. Anything above HIGHEST_HZ is not of the song."""
+    spectrum = np.fft.rfft(np.random.default_rng(5).standard_normal(SECONDS * RATE))
+    spectrum[np.fft.rfftfreq(SECONDS * RATE, 1 / RATE) > HIGHEST_HZ] = 0
+    samples = np.fft.irfft(spectrum)
+    path = tmp_path_factory.mktemp("hums") / "A hum.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((0.5 * 32767 * samples / np.abs(samples).max()).astype("<i2").tobytes())
+    return path
+
+
+def read(path: Path) -> Samples:
+    """Return the samples of a mono WAV at full scale 1."""
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+
+
+def place(part: Samples, whole: Samples) -> tuple[int, Samples]:
+    """Return where `part` is in `whole`, and the difference between both."""
+    size = 1 << (len(whole) + len(part)).bit_length()
+    correlation = np.fft.irfft(np.fft.rfft(whole, size) * np.conj(np.fft.rfft(part, size)), size)
+    at = int(np.argmax(correlation[: len(whole) - len(part)]))
+    return at, part - whole[at : at + len(part)]
+
+
+def db(samples: Samples) -> float:
+    """Return the largest sample in dB of full scale."""
+    return float(20 * np.log10(np.abs(samples).max() + 1e-12))
+
+
+def clicks(samples: Samples, rate: int) -> Samples:
+    """Return what is above the song's frequencies."""
+    spectrum = np.fft.rfft(samples * np.hanning(len(samples)))
+    spectrum[np.fft.rfftfreq(len(samples), 1 / rate) < 3 * HIGHEST_HZ] = 0
+    return np.fft.irfft(spectrum)
+
+
+def button(song: Locator, name: str) -> Locator:
+    return song.get_by_role("button", name=name, exact=True)
+
+
+def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: OpenVisit, hum: Path) -> None:
+    opened = visit(server.address, bypass_csp=True, script=audio_recorder.SCRIPT)
+    page = opened.page
+    pick(page, hum)
+    song = card(page, hum)
+    expect(song.get_by_text("Original", exact=True)).to_be_visible()
+    page.wait_for_function("() => window.recordings[0]?.blocks.length > 400")  # it sounds
+    button(song, "Pause").click()
+    expect(button(song, "Mute Vocals")).to_be_visible()  # there are stems
+    button(song, "Play").click()
+    expect(song.get_by_text("Stems", exact=True)).to_be_visible()
+    page.wait_for_timeout(1500)
+    button(song, "Mute Vocals").click()
+    expect(song.get_by_role("progressbar")).to_have_count(1)  # it is still being separated
+    page.wait_for_timeout(1000)
+    muted = len(audio_recorder.recordings(page)[1].samples)
+    wait_until_done(page, hum)
+    expect(button(song, "Mute Vocals")).to_have_attribute(
+        "aria-pressed", "true"
+    )  # in the player of the files
+    expect(button(song, "Pause")).to_be_visible()
+    page.wait_for_timeout(500)
+    done = len(audio_recorder.recordings(page)[1].samples)
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")  # far beyond the pieces that were loaded
+    page.wait_for_timeout(2500)
+    original, stems = audio_recorder.recordings(page)
+    assert opened.errors == []
+
+    mixture, (accompaniment,) = read(hum), map(read, server.data.rglob("no_vocals.wav"))
+    assert original.rate == stems.rate == RATE
+    begin, end = stems.sound[0], original.sound[1]
+    # All stems together are the song, at the place of the original and without a click.
+    at, difference = place(stems.samples[begin + RATE // 5 : begin + RATE], mixture)
+    assert db(difference) < -60
+    heard = end - RATE // 8, end - RATE // 16  # before the crossfade; the song was paused shortly before
+    before, _ = place(original.samples[slice(*heard)], mixture)
+    stems_lead_s = at / RATE - stems.page_time(begin + RATE // 5)
+    assert stems_lead_s == pytest.approx(before / RATE - original.page_time(heard[0]), abs=0.06)
+    assert db(clicks(stems.samples[begin - RATE // 10 : begin + RATE // 2], RATE)) < -60
+    assert db(clicks(original.samples[heard[0] : end + RATE // 10], RATE)) < -60
+    # One stem alone is the file at the end, without a gap up to the end of the separation and later.
+    begin_s = begin + RATE // 5
+    expected = accompaniment[at + muted - begin_s : at + done - begin_s]
+    assert db(stems.samples[muted:done] - expected) < -60
+    last, difference = place(stems.samples[-RATE * 3 // 2 : -RATE // 2], accompaniment)
+    assert db(difference) < -60
+    assert last > at + 30 * RATE
