@@ -77,7 +77,8 @@ def running_firefox(executable: Path, profile: Path) -> Iterator[Tab]:
     profile.mkdir()
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
-    command = [executable, "--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", profile]
+    options = ["--headless", "--no-remote", "--remote-debugging-port", "0"]
+    command = [str(executable), *options, "--profile", str(profile)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
