@@ -45,7 +45,7 @@ class Plan:
     threads: int = 1
 
     def same_as(self, other: Plan) -> bool:
-        """Whether both are for the same songs and settings, apart from what was measured."""
+        """Whether both are for the same songs and settings, apart from the measured ones."""
         return self._chosen() == other._chosen()
 
     def _chosen(self) -> dict[str, Any]:
