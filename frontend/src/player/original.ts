@@ -36,6 +36,7 @@ export class OriginalSound {
   }
 
   set seconds(seconds: number) {
+    if (this.silencing !== undefined) this.element.pause() // it must not go on while it fades out
     this.element.currentTime = seconds
   }
 

@@ -14,6 +14,8 @@ import { GrowingLane } from './GrowingLane'
 import { Icon } from './Icon'
 import { useGrowingPlayhead } from './useGrowingPlayhead'
 
+const SAVE_EVERY_MS = 1000
+
 interface Props {
   song: Song
   title: string
@@ -91,14 +93,24 @@ function usePlayer(song: Song, list: SongList): GrowingPlayer | null {
   const { key } = song
   const { file, now } = song.original ?? { file: null, now: false }
   useEffect(() => {
-    const changed = () => show({ player: created })
+    // The player of the finished stems reads the place before this one is removed.
+    const remember = () => {
+      const id = list.snapshot().find((one) => one.key === key)?.id
+      if (id != null && created.seconds > 0) savePlaying(id, { ...readPlaying(id), seconds: created.seconds })
+    }
+    const changed = () => {
+      show({ player: created })
+      remember()
+    }
     const original = file === null ? null : new OriginalSound(file, changed)
     const created = new GrowingPlayer(original, changed)
     changed()
+    const timer = setInterval(() => created.state.playing && remember(), SAVE_EVERY_MS)
     if (now && !anySounds()) created.play().catch(() => undefined) // a browser that forbids it leaves the button
     return () => {
+      clearInterval(timer)
+      remember()
       const latest = list.snapshot().find((one) => one.key === key)
-      if (latest?.id != null) savePlaying(latest.id, { ...readPlaying(latest.id), seconds: created.seconds })
       const done = latest?.status?.status === 'COMPLETED'
       if (done && created.state.playing) handOver(latest.status?.session_id ?? '', { ...created.leave(), offset: created.offset })
       else created.close()
