@@ -91,7 +91,7 @@ def test_another_user_stays_and_is_named_if_it_may_not_write(data: Path) -> None
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"There is no folder .*/data\. Mount one: docker run -v"):
+    with pytest.raises(SettingError, match=r"The folder .*/data is missing\. Mount one: docker run -v"):
         check_writable(tmp_path / "data")
 
 

@@ -18,7 +18,7 @@ from tests.image.steps import PATH, Stage
 from unbraid.separation import Separator
 
 pytestmark = pytest.mark.image
-USER = "99:100"  # of Unraid: nobody, users
+USER = "99:100"  # the user and group that Unraid runs containers as
 PASSWORD = "four words or more"
 
 

@@ -53,7 +53,7 @@ def check_writable(folder: Path) -> None:
 def _unusable(folder: Path, error: OSError) -> SettingError:
     user = f"{os.geteuid()}:{os.getegid()}"
     if isinstance(error, FileNotFoundError):
-        return SettingError(f"There is no folder {folder}. Mount one: docker run -v unbraid:{folder} …")
+        return SettingError(f"The folder {folder} is missing. Mount one: docker run -v unbraid:{folder} …")
     if not isinstance(error, PermissionError):
         return SettingError(f"The container's user {user} can't use {folder}: {write_cause(error)}.")
     return SettingError(
