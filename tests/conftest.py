@@ -21,12 +21,13 @@ WriteWave = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip long tests unless `-m` names their marker."""
-    for marker in ("long", "stress"):
+    """Skip tests that take long or need another browser, unless `-m` names their marker."""
+    reasons = {"long": "takes longer", "stress": "takes longer", "firefox": "needs Firefox"}
+    for marker, reason in reasons.items():
         if marker not in config.option.markexpr:
             for item in items:
                 if item.get_closest_marker(marker):
-                    item.add_marker(pytest.mark.skip(reason=f"takes longer: ./test -m {marker}"))
+                    item.add_marker(pytest.mark.skip(reason=f"{reason}: ./test -m {marker}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

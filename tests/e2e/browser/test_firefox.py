@@ -1,6 +1,7 @@
 """The page in Debian's Firefox: a dropped song is separated, opened and mixed.
 
-Not the sound: without a sound card, Firefox's audio context doesn't run, and Chromium's does.
+Not the sound: on machines without a sound card, Firefox's audio context did not run; the likely cause is the missing
+card. `apt install firefox-esr`, then `./test -m firefox`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.browser.bidi import Tab, running_firefox
 from tests.e2e.browser.server import Server
+
+pytestmark = pytest.mark.firefox
 
 FIREFOX = Path("/usr/bin/firefox-esr")
 DROP = """(() => {
