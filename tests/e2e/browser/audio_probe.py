@@ -9,14 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page
 
-# Runs before the page's own script and does not change what the page does.
+# Runs before the page's own script and does not change what the page does. The dropped file itself sounds in an audio
+# context of its own, which is left out.
 SCRIPT = """
 (() => {
   const probe = { analyser: null, context: null, starts: [], blocks: [] };
   window.audioProbe = probe;
+  const originals = new WeakSet();
+  const createSource = AudioContext.prototype.createMediaElementSource;
+  AudioContext.prototype.createMediaElementSource = function (element) {
+    originals.add(this);
+    return createSource.call(this, element);
+  };
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
-    if (target === this.context.destination && this !== probe.recorder) {
+    const isOutput = target === this.context.destination && this !== probe.recorder;
+    if (isOutput && !originals.has(this.context)) {
       probe.context = this.context;
       probe.analyser = new AnalyserNode(this.context, { fftSize: 8192 });
       connect.call(this, probe.analyser);
@@ -45,6 +53,17 @@ def loudness(page: Page) -> float:
               return Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
             }"""
         )
+    )
+
+
+def wait_until_heard(page: Page) -> None:
+    """Wait until sound leaves the page."""
+    page.wait_for_function(
+        """() => {
+          const samples = new Float32Array(8192);
+          window.audioProbe.analyser?.getFloatTimeDomainData(samples);
+          return samples.reduce((sum, x) => sum + x * x, 0) / samples.length > 0.01 ** 2;
+        }"""
     )
 
 
