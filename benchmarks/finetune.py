@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--taught", type=Path, help="score this model folder instead of teaching one")
     arguments = parser.parse_args()
     folder, base = arguments.folder, arguments.base
-    os.environ["UNBRAID_MODELS"] = str(folder / "models")
+    os.environ["UNBRAID_OWN_MODELS"] = str(folder / "models")
     taught = arguments.taught
     if taught is None:
         name = f"taught_{base}"

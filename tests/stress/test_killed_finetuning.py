@@ -31,7 +31,7 @@ def command(songs: Path, name: str, base: Path) -> list[str]:
 @pytest.mark.stress
 def test_killed_runs_end_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = tmp_path / "own"
-    monkeypatch.setenv("UNBRAID_MODELS", str(models))
+    monkeypatch.setenv("UNBRAID_OWN_MODELS", str(models))
     songs = write_songs(tmp_path / "songs", ("low", "high"))
     base = write_tiny_model(tmp_path / "tiny")
     subprocess.run(command(songs, "whole", base), check=False, stdout=subprocess.DEVNULL)

@@ -47,6 +47,9 @@ def test_costly_calls_are_counted() -> None:
         "/process",
         "/batch",
         "/batch/process",
+        "/keep",
+        "/rename",
+        "/share",
     }
 
 
@@ -63,6 +66,7 @@ def test_answers_429_with_the_time_to_wait(
         "title": "Too Many Requests",
         "status": 429,
         "detail": "Each user may upload 2 songs an hour. Try again in 50 minutes.",
+        "can_retry": True,
     }
     assert len(workspace.store.records) == 2
     assert upload("192.0.2.2")["statusCode"] == 200

@@ -17,6 +17,7 @@ from tests.e2e.aws.waiting import wait_until
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import BUILT, OpenVisit, build, running_chromium, visit
 from tests.e2e.browser.steps import open_song, pick
+from tests.separation.conftest import level_db, read
 from tests.simulators.aws_account import AwsAccount
 
 __all__ = ["visit"]
@@ -67,8 +68,11 @@ def test_uploads_plays_downloads_and_deletes_a_song(
             player.get_by_role("link", name=f"Download {stem}.wav").click()
         assert download.value.suggested_filename == f"song - {stem}.wav"
         assert download.value.path().read_bytes() == (command_line_stems / f"{stem}.wav").read_bytes()
-    # The AWS application cannot render mixes, so the page offers none.
-    assert player.get_by_role("button", name="This mix").count() == 0
+    # The AWS application cannot make mixes, so the page makes them: two stems that add up to the song.
+    with page.expect_download() as download:
+        player.get_by_role("button", name="This mix").click()
+    assert download.value.suggested_filename == "song - mix.wav"
+    assert level_db(read(download.value.path()) - read(song), read(song)) < -60
     page.reload()
     player = open_song(page, song)
     player.get_by_role("button", name="Delete now").click()
