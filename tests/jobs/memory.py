@@ -61,9 +61,6 @@ class MemoryStore:
     def pending(self, limit: int) -> list[Session]:
         return sorted(self._in(State.PENDING), key=_place)[:limit]
 
-    def ahead(self, session: Session) -> int:
-        return sum(_place(other) < _place(session) for other in self._in(State.PENDING))
-
     def lapsed(self, now: float) -> list[Session]:
         return [s for s in self.in_progress() if s.lease_until is not None and s.lease_until <= now]
 

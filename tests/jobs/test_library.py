@@ -7,9 +7,18 @@ from dataclasses import replace
 import pytest
 from tests.jobs.memory import SONG, Workspace
 
-from unbraid.errors import Busy, Forbidden, SessionNotFound, SettingError, StorageFull, UploadMissing
+from unbraid.errors import (
+    Busy,
+    Forbidden,
+    SessionNotFound,
+    SettingError,
+    StorageFull,
+    UnsupportedMedia,
+    UploadMissing,
+)
 from unbraid.jobs.library import NEVER, Library
 from unbraid.jobs.session import Choices, State
+from unbraid.jobs.shares import Shares
 from unbraid.jobs.splits import StemSplits
 
 ANNA, BEN = "browser:anna", "browser:ben"
@@ -159,6 +168,23 @@ def test_a_song_in_two_stems_is_separated_in_four_without_an_upload(
     assert workspace.objects.files == {}
 
 
+def test_a_link_that_is_shared_while_the_song_is_kept_does_not_expire(
+    workspace: Workspace, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = workspace.completed(owner=ANNA)
+    copy = workspace.objects.copy
+
+    def share_then_copy(source: str, target: str) -> None:
+        monkeypatch.undo()
+        Shares(workspace.service).share(song, ANNA)
+        copy(source, target)
+
+    monkeypatch.setattr(workspace.objects, "copy", share_then_copy)
+    library.keep(song, ANNA)
+    share = workspace.record(str(workspace.record(song).share))
+    assert (share.kept, share.expires_at) == (True, NEVER)
+
+
 @pytest.mark.parametrize("end", ["fail", "cancel"])
 def test_a_song_that_was_not_finished_can_be_tried_with_other_choices(
     workspace: Workspace, library: Library, end: str
@@ -184,6 +210,17 @@ def test_separating_again_keeps_the_limits(library: Library, workspace: Workspac
     with pytest.raises(UploadMissing):
         library.again(song, ALL, "user:anna")
     assert set(workspace.store.records) == {song}
+
+
+def test_a_song_that_cannot_be_separated_again_leaves_nothing(workspace: Workspace, library: Library) -> None:
+    song = workspace.uploaded(owner=ANNA, data=b"\x89PNG\r\n\x1a\n" + bytes(100))
+    workspace.service.cancel(song)
+    for _ in range(2):  # a copy that was left would be joined
+        with pytest.raises(UnsupportedMedia):
+            library.again(song, Choices(), ANNA)
+    assert set(workspace.store.records) == {song}
+    workspace.sweeper.sweep()
+    assert list(workspace.objects.files) == [f"inputs/{song}/song.mp3"]
 
 
 def test_separating_again_counts_as_an_active_song() -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from unbraid.errors import Busy, Forbidden, SettingError, StorageFull, UploadMissing
+from unbraid.errors import Busy, Forbidden, SettingError, StorageFull, UnbraidError, UploadMissing
 from unbraid.jobs.choices import validate_choices
 from unbraid.jobs.copies import KEPT, copy_files, kept_key, kept_outputs, keys_of
 from unbraid.jobs.new_file import display_name, suffix
 from unbraid.jobs.service import Service
-from unbraid.jobs.session import ENDED, Choices, Session, State, new_id
+from unbraid.jobs.session import ACTIVE, ENDED, Choices, Session, State, new_id
 from unbraid.jobs.status import ending
 
 NEVER = 253_402_214_400.0
@@ -68,7 +68,9 @@ class Library:
             raise Busy("Only a finished song can be kept. Wait until it is done.")
         if not session.kept:
             self._check_kept(session)
-        for one in self._all_of(session):
+            self._keep(session)
+        # Read again: a share link that was made in the meantime is of the song before it was kept.
+        for one in self._all_of(self.own(session_id, owner)):
             if one.state == State.COMPLETED and not one.kept:
                 self._keep(one)
         return self.service.get(session_id, owner)
@@ -102,7 +104,11 @@ class Library:
         self.service.check_active(owner)
         self.service.max_upload_bytes()
         copy = self._copy(session, owner)
-        return self.service.start(copy.id, None, choices, owner)
+        try:
+            return self.service.start(copy.id, None, choices, owner)
+        except UnbraidError:
+            self.sessions.store.delete(copy.id)  # the sweeper deletes its file
+            raise
 
     def _copy(self, session: Session, owner: str | None) -> Session:
         """Add a session with a copy of the uploaded song. Raises UploadMissing, OutputError."""
@@ -136,7 +142,7 @@ class Library:
             (
                 song
                 for song in songs
-                if song.copy_of == session.id and song.choices == choices and song.state not in ENDED
+                if song.copy_of == session.id and song.choices == choices and song.state in ACTIVE
             ),
             None,
         )
