@@ -8,6 +8,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,38 @@ def test_delete_works_while_the_sweeper_removes_the_folder(
     monkeypatch.setattr(Path, "iterdir", sweep_first)
     assert store.delete("inputs/abc/") == 0
     assert everything_in(store.root / "inputs") == []
+
+
+def test_two_calls_copy_a_file_at_the_same_time(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is repeated while the first one is under way must not fail."""
+    both, link = threading.Barrier(2, timeout=10), Path.hardlink_to
+
+    def link_together(path: Path, target: Path) -> None:
+        both.wait()
+        link(path, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", link_together)
+    with store.write(KEY) as part:
+        part.write(b"song")
+        part.commit()
+    target = "kept/abc/song.mp3"
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: store.copy(KEY, target), range(4)))
+    assert store.head(target, 10) == b"song"
+    assert [path.name for path in store.path(target).parent.iterdir()] == ["song.mp3"]
+
+
+def test_a_file_is_copied_where_the_file_system_has_no_hard_links(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write(KEY) as part:
+        part.write(b"song")
+        part.commit()
+
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    store.copy(KEY, "kept/abc/song.mp3")
+    assert store.head("kept/abc/song.mp3", 10) == b"song"
+    assert store.path(KEY).stat().st_nlink == 1

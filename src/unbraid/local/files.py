@@ -24,6 +24,7 @@ from unbraid.local.links import Links
 
 KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_NO_HARD_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class FolderStore:
@@ -96,13 +97,16 @@ class FolderStore:
         file.stat()
         with _explained():
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)
+            link = place.with_name(PART + secrets.token_hex(8))  # so that calls at the same time succeed
             try:
-                place.hardlink_to(file)
+                link.hardlink_to(file)
+                link.replace(place)
                 return
             except OSError as error:
-                if error.errno not in (errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK):
+                if error.errno not in _NO_HARD_LINKS:
                     raise
+            finally:
+                link.unlink(missing_ok=True)  # it stays if `place` was the same file already
             # The file system has no hard links.
             with self.write(target) as part, file.open("rb") as original:
                 while block := original.read(1 << 20):
