@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,19 @@ def test_stopped_run_ends_with_the_same_weights(
     assert found[0].read_bytes() == found[1].read_bytes()
 
 
+def test_a_run_that_waited_for_one_with_its_name_keeps_the_model_of_that_run(
+    songs: Path, tiny: Path, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def locked_after_the_other(folder: Path) -> Iterator[None]:
+        write_tiny_model(own_folder / folder.name)
+        yield
+
+    monkeypatch.setattr("unbraid.finetuning.finetune.locked", locked_after_the_other)
+    with pytest.raises(SettingError, match="already"):
+        finetune(Request(songs, "twice", base=str(tiny), steps=2), lambda _: None)
+
+
 @pytest.mark.parametrize("stems", [("drums", "bass", "other", "vocals"), ("kick", "vocals", "rest")])
 def test_lite_keeps_its_stems_and_gets_new_ones(stems: tuple[str, ...]) -> None:
     model = find_model("lite")
@@ -166,6 +180,7 @@ def test_targets_are_the_stems_of_the_model_or_those_of_the_songs() -> None:
         (["-o", "htdemucs"], "name of a model of Unbraid"),
         (["-o", "../x"], "can't be the name"),
         ([], "Name the new model"),
+        (["-o", "x", "--device", "gpu"], "There is no device 'gpu'"),
         (["-o", "x", "--from", "nonsense"], "There is no model 'nonsense'"),
     ],
 )
@@ -174,6 +189,20 @@ def test_wrong_usage_is_one_clear_line(
 ) -> None:
     assert main(["finetune", str(songs), *options]) in (1, 2)
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], "argument --steps: has to be a whole number, 1 or more"),
+        (["--minutes", "long"], "argument --minutes: has to be a number above 0"),
+        (["--seed", "1.5"], "argument --seed: has to be a whole number, 0 or more"),
+    ],
+)
+def test_numbers_are_checked(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["finetune", "songs", "-o", "x", *options])
+    assert message in capsys.readouterr().err
 
 
 def test_says_how_to_get_pytorch(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from unbraid.finetuning.check import Check
     from unbraid.finetuning.songs import Song
 
+MOST_MINUTES = 60 * 24 * 30
+
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Declare the command and its options."""
@@ -45,32 +47,46 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--minutes", type=_positive, metavar="N", help="train for about N minutes (default: 30)"
+        "--minutes", type=_minutes, metavar="N", help="train for about N minutes (default: 30)"
     )
     length.add_argument(
         "--until-best",
         action="store_true",
         help="train until the score on the held-out songs no longer rises",
     )
-    length.add_argument("--steps", type=_whole, metavar="N", help="train for exactly N steps")
+    length.add_argument("--steps", type=_steps, metavar="N", help="train for exactly N steps")
     parser.add_argument(
-        "--seed", type=_whole, default=0, metavar="N", help="seed of all random numbers (default: 0)"
+        "--seed", type=_seed, default=0, metavar="N", help="seed of all random numbers (default: 0)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.set_defaults(run=run)
 
 
-def _positive(text: str) -> float:
-    if not 0 < (number := float(text)) <= 60 * 24 * 30:
-        raise ValueError
-    return number
+def _minutes(text: str) -> float:
+    try:
+        if 0 < (number := float(text)) <= MOST_MINUTES:
+            return number
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"has to be a number above 0, at most {MOST_MINUTES} (a month)")
 
 
-def _whole(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise ValueError
-    return number
+def _steps(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        if (number := int(text)) >= least:
+            return number
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"has to be a whole number, {least} or more")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ from unbraid.models.converted import checksum
 from unbraid.models.folder import WEIGHTS
 from unbraid.models.own import FOLDER, NOT_BETTER, check_name, own_folder
 from unbraid.models.own_files import save_model
+from unbraid.separation.runtimes.choose import check_device
 
 if TYPE_CHECKING:
     from unbraid.finetuning.teach import Event, Teacher
@@ -73,12 +74,11 @@ def finetune(
     """
     require_pytorch()
     check_name(request.name)
-    if (taken := own_folder() / request.name).exists():
-        raise SettingError(
-            f"You have a model {request.name} already. Choose another name, or remove its folder: {taken}"
-        )
+    check_device(request.device)
+    _check_free(request.name)
     folder = own_folder() / RUNS / request.name
     with locked(folder):
+        _check_free(request.name)  # another run with this name may have ended while this one waited
         try:
             folder.mkdir(parents=True, exist_ok=True)
             spool = Spool(folder)
@@ -98,6 +98,14 @@ def finetune(
         folder.with_name(f".{folder.name}.lock").unlink()
         folder.parent.rmdir()
     return result
+
+
+def _check_free(name: str) -> None:
+    """Raise SettingError if the user has a model with this name."""
+    if (taken := own_folder() / name).exists():
+        raise SettingError(
+            f"You have a model {name} already. Choose another name, or remove its folder: {taken}"
+        )
 
 
 def _base(request: Request, check: Check) -> str:

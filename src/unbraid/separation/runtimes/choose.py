@@ -63,10 +63,7 @@ class RuntimeLoader:
         jobs: int | None = None,
         notice: Callable[[str], object] | None = None,
     ) -> None:
-        if device not in DEVICES and not _NUMBERED.fullmatch(device):
-            raise SettingError(
-                f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}, or cuda:1 for the second card."
-            )
+        _check_name(device)
         self._gpu = choose_gpu(model, device)
         self._gpu_only = device != "auto"
         self._threads = threads
@@ -216,6 +213,24 @@ def _require(model: Model, device: str) -> None:
             f"The model {model.name} runs on the processor only, not on {device}. Use --device cpu, or a Demucs model "
             "such as htdemucs."
         )
+    _check_usable(device)
+
+
+def check_device(device: str) -> None:
+    """Raise SettingError unless PyTorch, which is installed, can compute on `device` (one of DEVICES, or `cuda:N`)."""
+    _check_name(device)
+    if device not in ("auto", "cpu"):
+        _check_usable(device)
+
+
+def _check_name(device: str) -> None:
+    if device not in DEVICES and not _NUMBERED.fullmatch(device):
+        raise SettingError(
+            f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}, or cuda:1 for the second card."
+        )
+
+
+def _check_usable(device: str) -> None:
     if problem := _problem_of(device):
         raise SettingError(f"The device {device} can't be used: {problem}. Or use --device cpu.")
 
