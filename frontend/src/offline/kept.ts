@@ -10,7 +10,10 @@ const PREFIX = 'unbraid-songs'
 
 interface Record {
   status: Status
+  /** Bytes of its files so far. */
   bytes: number
+  /** Whether all files are there. Others are left over from pages that were closed meanwhile, and make room like all. */
+  complete: boolean
   /** When it was kept, in milliseconds since 1970. */
   at: number
 }
@@ -40,7 +43,7 @@ export class KeptSongs {
 
   /** The kept songs as they were, with links that may have expired. */
   async statuses(): Promise<Status[]> {
-    return (await this.records()).map((record) => record.status)
+    return (await this.records()).filter((record) => record.complete).map((record) => record.status)
   }
 
   /** Keep a song. One is fetched at a time; songs that were kept longest ago make room. */
@@ -51,7 +54,7 @@ export class KeptSongs {
       try {
         await this.fetchSong(status, abort.signal)
       } catch {
-        await this.remove(status.session_id) // no connection, or no room: it is fetched with the next visit
+        await this.remove(status) // no connection, or no room: it is fetched with the next visit
       } finally {
         this.aborts.delete(status.session_id)
       }
@@ -63,27 +66,29 @@ export class KeptSongs {
   /** Remove all songs that are not in the list any more. */
   async removeOthers(ids: ReadonlySet<string>): Promise<void> {
     for (const [id, abort] of this.aborts) if (!ids.has(id)) abort.abort()
-    for (const { status } of await this.records()) if (!ids.has(status.session_id)) await this.remove(status.session_id)
+    for (const { status } of await this.records()) if (!ids.has(status.session_id)) await this.remove(status)
   }
 
   private async fetchSong(status: Status, signal: AbortSignal): Promise<void> {
     const { cache } = this
     const files = playable(status)
     const kept = (await this.records()).find((record) => record.status.session_id === status.session_id)
-    if (cache === null || (kept !== undefined && sameFiles(playable(kept.status), files))) return
-    let bytes = 0
+    if (cache === null || (kept?.complete === true && sameFiles(playable(kept.status), files))) return
+    if (kept !== undefined) await this.remove(kept.status) // such as parts that were deleted
+    const record: Record = { status, bytes: 0, complete: false, at: Date.now() }
+    const save = (changes: Partial<Record>) =>
+      cache.put(statusKey(status.session_id), Response.json(Object.assign(record, changes)))
     for (const file of files) {
       const peaks = await fetch(file.peaks_url ?? '', { signal })
       if (!peaks.ok) throw new Error(`peaks: status ${peaks.status}`)
       const table = (await peaks.clone().json()) as PeaksTable
-      const size = table.play.offsets.at(-1) ?? 0
-      bytes += size
+      const bytes = record.bytes + (table.play.offsets.at(-1) ?? 0)
       await this.makeRoom(status.session_id, bytes)
+      await save({ bytes }) // first, so that its files are found and removed whatever happens
       await cache.put(withoutQuery(file.peaks_url ?? ''), peaks)
       await keepPieces(cache, file.play_url ?? '', table.play.offsets, signal)
     }
-    const record: Record = { status, bytes, at: Date.now() }
-    await cache.put(statusKey(status.session_id), Response.json(record)) // last: the song is complete
+    await save({ complete: true })
   }
 
   private async makeRoom(id: string, bytes: number): Promise<void> {
@@ -92,17 +97,19 @@ export class KeptSongs {
     let total = bytes + others.reduce((sum, record) => sum + record.bytes, 0)
     for (const record of others.sort((a, b) => a.at - b.at)) {
       if (total <= LIMIT_BYTES) return
-      await this.remove(record.status.session_id)
+      await this.remove(record.status)
       total -= record.bytes
     }
   }
 
-  /** Remove a song, complete or not. All its files have its id in their addresses. */
-  private async remove(id: string): Promise<void> {
+  /** Remove a song, complete or not. Files of parts have the id of another session in their addresses. */
+  private async remove(status: Status): Promise<void> {
     const { cache } = this
     if (cache === null) return
-    const requests = await cache.keys()
-    await Promise.all(requests.filter((request) => request.url.includes(id)).map((request) => cache.delete(request)))
+    const urls = playable(status).flatMap((file) => [file.peaks_url ?? '', file.play_url ?? '']).map(withoutQuery)
+    const own = new Set([...urls, statusKey(status.session_id)])
+    const requests = (await cache.keys()).filter((request) => own.has(withoutQuery(request.url)))
+    await Promise.all(requests.map((request) => cache.delete(request)))
   }
 
   private async records(): Promise<Record[]> {

@@ -42,8 +42,8 @@ def wait_until_kept(page: Page, session: str) -> None:
     page.evaluate("() => navigator.serviceWorker.ready")
     wait_until(
         page,
-        f"async () => (await ({KEPT})())[`unbraid-songs ${{location.origin}}/ `]?.some("
-        f"(url) => url.endsWith('/offline/{session}'))",
+        "async () => (await (await (await caches.open(`unbraid-songs ${location.origin}/ `))"
+        f".match('/offline/{session}'))?.json())?.complete === true",
     )
 
 
