@@ -17,6 +17,7 @@ import { sharedIdIn } from './songs/library'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
 import { SharedPage } from './ui/SharedPage'
+import { followFocus } from './ui/focus'
 import { Failure, FailureBoundary } from './ui/Failure'
 import { Welcome } from './ui/Welcome'
 import './styles/base.css'
@@ -100,6 +101,7 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
 const container = document.getElementById('app')
 if (container !== null) {
   keepPage()
+  followFocus()
   const root = createRoot(container)
   start(root).catch((error: unknown) => {
     console.error(error)

@@ -61,6 +61,8 @@ export class Engine {
   private pausedAt = 0
   private loop: Loop | null = null
   private timer: ReturnType<typeof setInterval> | undefined
+  /** Number of calls of `pause`: each ends an `enter` that waits. */
+  private pauses = 0
   private state = INITIAL_STATE
 
   constructor(
@@ -111,14 +113,16 @@ export class Engine {
 
   /**
    * Start playing within `fadeS`, in step with something else that plays. `positionIn(delay)` is where that will be in
-   * `delay` seconds, in samples. Returns that delay, or null if the chunk isn't there, or the browser forbids sound.
+   * `delay` seconds, in samples. Returns that delay, or null if the chunk isn't there, the browser forbids sound, or
+   * `pause` was called meanwhile.
    */
   async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | null> {
+    const { pauses } = this
     if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
     await this.chunks.load(Math.floor(positionIn(START_S) / this.layout.chunkSamples))
     const position = Math.max(0, Math.round(positionIn(START_S)))
     const loaded = this.chunks.get(Math.floor(position / this.layout.chunkSamples)) !== null
-    if (this.context.state !== 'running' || this.state.playing || !loaded) return null
+    if (pauses !== this.pauses || this.context.state !== 'running' || this.state.playing || !loaded) return null
     this.output.fadeIn(this.context.currentTime + START_S, fadeS)
     this.pausedAt = this.cursor = position
     this.set({ playing: true, buffering: false, problem: null })
@@ -143,6 +147,7 @@ export class Engine {
   }
 
   pause(): void {
+    this.pauses += 1
     if (!this.state.playing) return
     this.pausedAt = this.position
     this.stop()

@@ -13,6 +13,8 @@ const CROSSFADE_S = 0.06
 const AHEAD_S = 2 // of stems that must exist before they begin
 const TICK_MS = 100
 
+type ByStem = Readonly<Record<string, number>>
+
 export interface GrowingState {
   playing: boolean
   /** What sounds, or would. */
@@ -21,19 +23,13 @@ export interface GrowingState {
   waiting: boolean
 }
 
-const open = new Set<GrowingPlayer>()
-
-/** Whether a song sounds that isn't separated yet. */
-export function anySounds(): boolean {
-  return [...open].some((player) => player.state.playing)
-}
-
 export class GrowingPlayer {
   private engine: Engine | null = null
   private pieces: Pieces | null = null
   private layout: Layout | null = null
   private timer: ReturnType<typeof setInterval> | undefined
-  private gains: Readonly<Record<string, number>> = {}
+  private gains: ByStem = {}
+  private pans: ByStem = {}
   private buffering = false
   private crossing = false
   private onStems = false
@@ -47,7 +43,6 @@ export class GrowingPlayer {
     private readonly onChange: () => void,
   ) {
     this.timer = setInterval(() => this.tick(), TICK_MS)
-    open.add(this)
   }
 
   get state(): GrowingState {
@@ -73,7 +68,7 @@ export class GrowingPlayer {
       const stems = pieces.stems.map((name) => ({ name, url: '', peaks: { ...layout, ...nothing } }))
       const changed = ({ buffering }: PlayerState) => this.setBuffering(buffering)
       this.engine = new Engine(stems, () => Promise.resolve([]), changed, [], pieces)
-      this.applyGains()
+      this.applyMix()
       if (!this.hasOriginal) this.onStems = true
     }
     this.tick()
@@ -83,9 +78,10 @@ export class GrowingPlayer {
     this.offset = offset
   }
 
-  setGains(gains: Readonly<Record<string, number>>): void {
+  setMix(gains: ByStem, pans: ByStem): void {
     this.gains = gains
-    this.applyGains()
+    this.pans = pans
+    this.applyMix()
   }
 
   async play(): Promise<void> {
@@ -134,7 +130,6 @@ export class GrowingPlayer {
 
   private end(): void {
     this.closed = true
-    open.delete(this)
     clearInterval(this.timer)
   }
 
@@ -187,8 +182,8 @@ export class GrowingPlayer {
     if (playing) void this.original.play()
   }
 
-  private applyGains(): void {
-    this.pieces?.stems.forEach((stem, index) => this.engine?.setStem(index, this.gains[stem] ?? 1, 0))
+  private applyMix(): void {
+    this.pieces?.stems.forEach((stem, index) => this.engine?.setStem(index, this.gains[stem] ?? 1, this.pans[stem] ?? 0))
   }
 
   private setBuffering(buffering: boolean): void {

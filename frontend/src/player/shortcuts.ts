@@ -1,8 +1,9 @@
-/** Keyboard shortcuts while a song is open. */
+/** Keyboard shortcuts of the players: of an open song, and of one that is being separated. */
 
 /** Seconds that an arrow key moves the playhead, without and with Shift. */
-export const SEEK_S = 5
-export const FINE_SEEK_S = 1
+const SEEK_S = 5
+const FINE_SEEK_S = 1
+const PAGE_S = 30
 
 export type Command =
   | { do: 'toggle' | 'start' | 'end' | 'loop' | 'loop start' | 'loop end' | 'original' | 'zoom in' | 'zoom out' | 'zoom reset' | 'help' }
@@ -71,6 +72,16 @@ export function commandOf(press: KeyPress): Command | null {
     default:
       return null
   }
+}
+
+/** Seconds that a key moves a focused slider of the playhead; null: it doesn't. */
+export function sliderStep({ key, shiftKey }: Pick<KeyPress, 'key' | 'shiftKey'>, songSeconds: number): number | null {
+  const seek = shiftKey ? FINE_SEEK_S : SEEK_S
+  const steps: Record<string, number> = {
+    ArrowLeft: -seek, ArrowDown: -SEEK_S, PageDown: -PAGE_S, Home: -songSeconds,
+    ArrowRight: seek, ArrowUp: SEEK_S, PageUp: PAGE_S, End: songSeconds,
+  } // prettier-ignore
+  return steps[key] ?? null
 }
 
 interface Focused {

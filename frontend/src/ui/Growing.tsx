@@ -2,17 +2,20 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { formatTime } from '../lib/format'
 import { inDisplayOrder } from '../lib/stems'
-import { anySounds, GrowingPlayer } from '../player/growing'
+import { GrowingPlayer } from '../player/growing'
 import { handOver } from '../player/handover'
-import { gains, type Mix, withStems } from '../player/mixer'
+import { gains, type Mix, pans, toggled, withStems } from '../player/mixer'
 import { OriginalSound } from '../player/original'
 import { Pieces } from '../player/pieces'
+import { sliderStep } from '../player/shortcuts'
 import type { SongList } from '../songs/list'
 import { readPlaying, savePlaying } from '../songs/playing'
 import type { Song } from '../songs/song'
 import { GrowingLane } from './GrowingLane'
 import { Icon } from './Icon'
+import { anyPlays, usePlayerOnPage } from './players'
 import { useGrowingPlayhead } from './useGrowingPlayhead'
+import { useShortcuts } from './useShortcuts'
 
 const SAVE_EVERY_MS = 1000
 
@@ -31,10 +34,41 @@ export function Growing({ song, title, list }: Props) {
   const originalSeconds = player?.original?.duration ?? null
   const duration =
     stemSeconds ?? song.status?.duration ?? (originalSeconds === null ? null : originalSeconds - (player?.offset ?? 0))
-  const { timeline, timeText, slider } = useGrowingPlayhead(player, duration)
   if (player === null || duration === null) return null
   if (stems.length === 0 && (player.original === null || player.original.failed)) return null
+  return <Timeline {...{ title, player, duration, pieces, mix, setMix }} />
+}
+
+interface TimelineProps {
+  title: string
+  player: GrowingPlayer
+  /** Of the stems, in seconds. */
+  duration: number
+  pieces: SoFar
+  mix: Mix
+  setMix: (mix: Mix) => void
+}
+
+function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProps) {
+  const { layout, stems } = pieces
+  const { timeline, timeText, slider } = useGrowingPlayhead(player, duration)
   const { playing, source, waiting } = player.state
+  const toggle = () => (playing ? player.pause() : void player.play().catch(() => undefined))
+  const seek = (seconds: number) => void player.seek(Math.max(0, Math.min(duration, seconds))).catch(() => undefined)
+  const switched = (control: 'muted' | 'solo') => (index: number) => {
+    const stem = stems[index]
+    if (stem !== undefined) setMix(toggled(mix, stem, control))
+  }
+  const isAddressed = usePlayerOnPage({ playing, pause: () => player.pause(), opened: false })
+  const actions = {
+    toggle,
+    move: (seconds: number) => seek(player.seconds + seconds),
+    start: () => seek(0),
+    end: () => seek(duration),
+    mute: switched('muted'),
+    solo: switched('solo'),
+  }
+  useShortcuts(actions, isAddressed)
   const fullLevel = Math.max(0, ...stems.flatMap((stem) => [...pieces.peaks(stem)].map(Math.abs)))
   return (
     <div className="growing" role="group" aria-label={`Play ${title}`}>
@@ -43,7 +77,7 @@ export function Growing({ song, title, list }: Props) {
           type="button"
           className="primary play"
           aria-label={playing ? 'Pause' : 'Play'}
-          onClick={() => (playing ? player.pause() : void player.play().catch(() => undefined))}
+          onClick={toggle}
         >
           <Icon name={playing ? 'pause' : 'play'} />
         </button>
@@ -60,7 +94,13 @@ export function Growing({ song, title, list }: Props) {
           step={0.1}
           defaultValue={0}
           aria-label="Playhead"
-          onChange={(event) => void player.seek(Number(event.target.value))}
+          onChange={(event) => seek(Number(event.target.value))}
+          onKeyDown={(event) => {
+            const step = sliderStep(event, duration)
+            if (step === null) return
+            event.preventDefault()
+            seek(player.seconds + step)
+          }}
         />
         <span className="source" role="status">
           {waiting ? 'Waiting for the stems…' : source === 'stems' ? 'Stems' : 'Original'}
@@ -77,7 +117,7 @@ export function Growing({ song, title, list }: Props) {
               fullLevel={fullLevel}
               mix={mix}
               setMix={setMix}
-              onSeek={(fraction) => void player.seek(fraction * duration)}
+              onSeek={(fraction) => seek(fraction * duration)}
             />
           ))}
         </div>
@@ -106,7 +146,7 @@ function usePlayer(song: Song, list: SongList): GrowingPlayer | null {
     const created = new GrowingPlayer(original, changed)
     changed()
     const timer = setInterval(() => created.state.playing && remember(), SAVE_EVERY_MS)
-    if (now && !anySounds()) created.play().catch(() => undefined) // a browser that forbids it leaves the button
+    if (now && !anyPlays()) created.play().catch(() => undefined) // a browser that forbids it leaves the button
     return () => {
       clearInterval(timer)
       remember()
@@ -160,7 +200,7 @@ function usePieces(song: Song, list: SongList, player: GrowingPlayer | null): So
 function useMix(id: string | null, stems: readonly string[], player: GrowingPlayer | null): [Mix, (mix: Mix) => void] {
   const [changed, setChanged] = useState<Mix>(() => (id === null ? {} : readPlaying(id).mix))
   const mix = useMemo(() => withStems(changed, stems), [changed, stems])
-  useEffect(() => player?.setGains(gains(mix)), [player, mix])
+  useEffect(() => player?.setMix(gains(mix), pans(mix)), [player, mix])
   const setMix = (mix: Mix) => {
     setChanged(mix)
     if (id !== null) savePlaying(id, { ...readPlaying(id), mix })

@@ -1,8 +1,9 @@
-/** A stem of a song that is being separated: its name, mute and solo, and its waveform so far. */
+/** A stem of a song that is being separated: its channel of the mixer, and its waveform so far. */
 import { useEffect, useRef } from 'react'
 import { stemClass, stemName } from '../lib/stems'
-import { DEFAULT_CHANNEL, isSilent, type Mix, toggled } from '../player/mixer'
+import { isSilent, type Mix } from '../player/mixer'
 import { columns } from '../player/peaks'
+import { ChannelControls } from './ChannelControls'
 import { useMediaQuery } from './useMediaQuery'
 import { useScrub } from './useScrub'
 
@@ -22,7 +23,6 @@ interface Props {
 
 export function GrowingLane({ stem, peaks, ready, fullLevel, mix, setMix, onSeek }: Props) {
   const name = stemName(stem)
-  const { muted, solo } = mix[stem] ?? DEFAULT_CHANNEL
   const wave = useScrub(onSeek)
   const canvas = useRef<HTMLCanvasElement>(null)
   const dark = useMediaQuery('(prefers-color-scheme: dark)')
@@ -37,29 +37,9 @@ export function GrowingLane({ stem, peaks, ready, fullLevel, mix, setMix, onSeek
   }, [peaks, ready, fullLevel, dark])
   return (
     <div className={`growing-lane lane ${stemClass(stem)}${isSilent(stem, mix, {}) ? ' silent' : ''}`} role="group" aria-label={name}>
-      <div className="growing-controls">
-        <span className="stem-name">{name}</span>
-        <button
-          type="button"
-          className="mute"
-          aria-pressed={muted}
-          aria-label={`Mute ${name}`}
-          title="Mute"
-          onClick={() => setMix(toggled(mix, stem, 'muted'))}
-        >
-          M
-        </button>
-        <button
-          type="button"
-          className="solo"
-          aria-pressed={solo}
-          aria-label={`Solo ${name}`}
-          title="Solo"
-          onClick={() => setMix(toggled(mix, stem, 'solo'))}
-        >
-          S
-        </button>
-      </div>
+      <ChannelControls channel={stem} name={name} mix={mix} setMix={setMix}>
+        {name}
+      </ChannelControls>
       <div className="wave" ref={wave} aria-hidden="true">
         <canvas ref={canvas} />
         <i className="playhead" />

@@ -25,6 +25,7 @@ import { type Timeline as Rows, useFineLevels } from './timeline'
 import { useMediaSession } from './useMediaSession'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
 import { usePlayhead } from './usePlayhead'
+import { usePlayerOnPage } from './players'
 import { useShortcuts } from './useShortcuts'
 import { useZoom } from './useZoom'
 import { Zoom } from './Zoom'
@@ -128,9 +129,10 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
     const playhead = fractionOf(engine.position, view)
     setView(zoomed(view, factor, playhead >= 0 && playhead <= 1 ? playhead : 0.5, layout))
   }
-  useShortcuts({
+  const isAddressed = usePlayerOnPage({ playing, pause: () => engine.pause(), opened: true })
+  const actions = {
     toggle,
-    move: (seconds) => engine.seek(engine.position + seconds * sampleRate),
+    move: (seconds: number) => engine.seek(engine.position + seconds * sampleRate),
     start: () => engine.seek(0),
     end: () => engine.seek(samples),
     loop: toggleLoop,
@@ -140,9 +142,10 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
     zoomOut: () => zoom(0.5),
     zoomReset: () => setView(wholeSongView(layout)),
     original: () => setWhole(!whole && original !== null),
-    mute: (index) => setChannels(toggled(channels, stems[index]?.name ?? '', 'muted')),
-    solo: (index) => setChannels(toggled(channels, stems[index]?.name ?? '', 'solo')),
-  })
+    mute: (index: number) => setChannels(toggled(channels, stems[index]?.name ?? '', 'muted')),
+    solo: (index: number) => setChannels(toggled(channels, stems[index]?.name ?? '', 'solo')),
+  }
+  useShortcuts(actions, isAddressed)
 
   return (
     <>

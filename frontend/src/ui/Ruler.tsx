@@ -3,7 +3,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { formatTime } from '../lib/format'
 import { neighbourBeat, snapped } from '../player/beats'
 import { type Loop, loopBetween } from '../player/schedule'
-import { FINE_SEEK_S, SEEK_S } from '../player/shortcuts'
+import { sliderStep } from '../player/shortcuts'
 import { fractionOf, sampleAt } from '../player/view'
 import { ticks } from './ticks'
 import { type Timeline, useTimelinePointer } from './timeline'
@@ -38,14 +38,8 @@ export function Ruler({ timeline }: { timeline: Timeline }) {
   }, [engine, sampleRate, seconds])
 
   const move = (event: KeyboardEvent) => {
-    const seek = event.shiftKey ? FINE_SEEK_S : SEEK_S
-    const steps: Record<string, number> = {
-      ArrowLeft: -seek, ArrowDown: -SEEK_S, PageDown: -30,
-      ArrowRight: seek, ArrowUp: SEEK_S, PageUp: 30,
-      Home: -seconds, End: seconds,
-    } // prettier-ignore
-    const step = steps[event.key]
-    if (step === undefined) return
+    const step = sliderStep(event, seconds)
+    if (step === null) return
     event.preventDefault()
     engine.seek(engine.position + step * sampleRate)
   }

@@ -25,7 +25,7 @@ export function ShortcutsDialog() {
             setEnabled(event.target.checked)
           }}
         />
-        <span>Use these shortcuts while a song is open</span>
+        <span>Use these shortcuts</span>
       </label>
       <button type="button" className="primary" onClick={() => dialog.current?.close()}>
         Close

@@ -21,8 +21,8 @@ function onFocus(): void {
   byPointer = pressed
 }
 
-/** Follow the page's focus. Returns a function that ends it. */
-export function followFocus(): () => void {
+/** Follow the focus, as long as the page is open. */
+export function followFocus(): void {
   const listeners: readonly (readonly [string, () => void])[] = [
     ['pointerdown', onPointerDown],
     ['pointerup', onPointerEnd],
@@ -30,9 +30,6 @@ export function followFocus(): () => void {
     ['focusin', onFocus],
   ]
   for (const [name, listener] of listeners) window.addEventListener(name, listener, { capture: true })
-  return () => {
-    for (const [name, listener] of listeners) window.removeEventListener(name, listener, { capture: true })
-  }
 }
 
 /** Move the focus. Whether the keyboard or a click brought it stays as it was. */

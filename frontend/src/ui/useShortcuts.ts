@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
-import { commandOf, usesKey } from '../player/shortcuts'
-import { focusedByKeyboard, followFocus } from './focus'
+import { type Command, commandOf, usesKey } from '../player/shortcuts'
+import { focusedByKeyboard } from './focus'
 import { openShortcuts, shortcutsEnabled } from './shortcutSetting'
 
 interface Actions {
@@ -19,30 +19,25 @@ interface Actions {
   solo: (stem: number) => void
 }
 
-/** Keyboard shortcuts of the open song. A focused control keeps the keys that it uses. */
-export function useShortcuts(actions: Actions): void {
-  const latest = useRef(actions)
+/**
+ * Keyboard shortcuts of a player, as far as it has the actions. A focused control keeps the keys that it uses.
+ * `isAddressed`: whether keys are for this player.
+ */
+export function useShortcuts(actions: Partial<Actions>, isAddressed: () => boolean): void {
+  const latest = useRef({ actions, isAddressed })
   useEffect(() => {
-    latest.current = actions
+    latest.current = { actions, isAddressed }
   })
-  useEffect(followFocus, [])
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const command = commandOf(event)
+      const { actions, isAddressed } = latest.current
       if (command === null || event.defaultPrevented || document.querySelector('dialog[open]') !== null) return
-      if (!shortcutsEnabled() || usesKey(focusedElement(), event.key)) return
+      if (!shortcutsEnabled() || !isAddressed() || usesKey(focusedElement(), event.key)) return
+      const action = actionOf(command, actions)
+      if (action === undefined) return
       event.preventDefault()
-      const actions = latest.current
-      if (command.do === 'move') actions.move(command.seconds)
-      else if (command.do === 'mute') actions.mute(command.stem)
-      else if (command.do === 'solo') actions.solo(command.stem)
-      else if (command.do === 'loop start') actions.loopStart()
-      else if (command.do === 'loop end') actions.loopEnd()
-      else if (command.do === 'zoom in') actions.zoomIn()
-      else if (command.do === 'zoom out') actions.zoomOut()
-      else if (command.do === 'zoom reset') actions.zoomReset()
-      else if (command.do === 'help') openShortcuts()
-      else actions[command.do]()
+      action()
     }
     // Space presses a focused button when it is released, unless that is prevented too.
     const onKeyUp = (event: KeyboardEvent) => {
@@ -56,6 +51,32 @@ export function useShortcuts(actions: Actions): void {
       window.removeEventListener('keyup', onKeyUp)
     }
   }, [])
+}
+
+function actionOf(command: Command, actions: Partial<Actions>): (() => void) | undefined {
+  const { move, mute, solo, loopStart, loopEnd, zoomIn, zoomOut, zoomReset } = actions
+  switch (command.do) {
+    case 'move':
+      return move && (() => move(command.seconds))
+    case 'mute':
+      return mute && (() => mute(command.stem))
+    case 'solo':
+      return solo && (() => solo(command.stem))
+    case 'loop start':
+      return loopStart
+    case 'loop end':
+      return loopEnd
+    case 'zoom in':
+      return zoomIn
+    case 'zoom out':
+      return zoomOut
+    case 'zoom reset':
+      return zoomReset
+    case 'help':
+      return openShortcuts
+    default:
+      return actions[command.do]
+  }
 }
 
 function focusedElement() {

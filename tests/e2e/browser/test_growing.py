@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browser import audio_recorder
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.server import Server
-from tests.e2e.browser.steps import card, pick, wait_until_done
+from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
 
 RATE = 44100
 SECONDS = 150
 HIGHEST_HZ = 1200  # of the song; a click has higher frequencies
+PIECES = "**/*.play*"
 Samples = NDArray[np.float64]
 
 
@@ -63,6 +64,22 @@ def button(song: Locator, name: str) -> Locator:
     return song.get_by_role("button", name=name, exact=True)
 
 
+def pause_while_stems_load(page: Page, song: Locator) -> None:
+    """Play, and pause before the stems are there to cross over to. The song stays paused when they are."""
+    held: list[Route] = []
+    page.route(PIECES, held.append)
+    page.keyboard.press("Space")
+    expect(button(song, "Pause")).to_be_visible()
+    while not held:
+        page.wait_for_timeout(50)
+    page.keyboard.press("Space")
+    page.unroute(PIECES)
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(button(song, "Play")).to_be_visible()
+
+
 def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: OpenVisit, hum: Path) -> None:
     opened = visit(server.address, bypass_csp=True, script=audio_recorder.SCRIPT)
     page = opened.page
@@ -70,12 +87,15 @@ def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: Open
     song = card(page, hum)
     expect(song.get_by_text("Original", exact=True)).to_be_visible()
     page.wait_for_function("() => window.recordings[0]?.blocks.length > 400")  # it sounds
-    button(song, "Pause").click()
+    page.keyboard.press("Space")  # after a click on "Add songs", which has the focus
+    expect(button(song, "Play")).to_be_visible()
     expect(button(song, "Mute Vocals")).to_be_visible()  # there are stems
-    button(song, "Play").click()
+    pause_while_stems_load(page, song)
+    page.keyboard.press("Space")
     expect(song.get_by_text("Stems", exact=True)).to_be_visible()
     page.wait_for_timeout(1500)
-    button(song, "Mute Vocals").click()
+    page.keyboard.press("1")
+    expect(button(song, "Mute Vocals")).to_have_attribute("aria-pressed", "true")
     expect(song.get_by_role("progressbar")).to_have_count(1)  # it is still being separated
     page.wait_for_timeout(1000)
     muted = len(audio_recorder.recordings(page)[1].samples)
@@ -111,3 +131,34 @@ def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: Open
     last, difference = place(stems.samples[-RATE * 3 // 2 : -RATE // 2], accompaniment)
     assert db(difference) < -60
     assert last > at + 30 * RATE
+
+
+def test_one_song_sounds_and_has_the_keys(
+    server: Server, visit: OpenVisit, songs: dict[str, Path], separated: str, hum: Path
+) -> None:
+    page = visit(f"{server.address}#/s/{separated}").page
+    finished = open_song(page, songs["short"])
+    page.route("**/upload", lambda _: None)  # never answered: the song is heard as long as the test needs
+    pick(page, hum)
+    dropped = card(page, hum)
+    expect(button(dropped, "Pause")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(button(dropped, "Play")).to_be_visible()
+    expect(button(finished, "Play")).to_be_visible()
+    playhead = dropped.get_by_role("slider", name="Playhead")
+    for key in ("Home", "ArrowRight", "ArrowRight", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    expect(playhead).to_have_value("9")
+    playhead.focus()  # a slider that is focused by the keyboard goes as far
+    page.keyboard.press("ArrowLeft")
+    expect(playhead).to_have_value("4")
+
+    button(finished, "Play").click()
+    expect(button(finished, "Pause")).to_be_visible()
+    button(dropped, "Play").click()
+    expect(button(finished, "Play")).to_be_visible()
+    expect(button(dropped, "Pause")).to_be_visible()
+    button(finished, "Play").click()
+    expect(button(dropped, "Play")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(button(finished, "Play")).to_be_visible()
