@@ -91,7 +91,10 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
     } catch (error) {
       if (error instanceof Problem && error.status === 401) location.assign(passwordForm(client.connection.base))
       const last = error instanceof Unreachable ? lastConfig() : null
-      if (last !== null) return last
+      if (last !== null) {
+        client.use(last)
+        return last
+      }
       root.render(<Welcome message={errorMessage(error)} />)
       await sleep(RETRY_MS)
     }

@@ -14,9 +14,14 @@ export class Client {
 
   async config(): Promise<ServerConfig> {
     const config = await call<ServerConfig>(this.connection, 'GET', 'config')
-    this.socketUrl = config.events
-    this.connection.hasPassword = config.password === true
+    this.use(config)
     return config
+  }
+
+  /** Use a configuration of the server, such as that of the last visit. */
+  use({ events, password }: ServerConfig): void {
+    this.socketUrl = events
+    this.connection.hasPassword = password === true
   }
 
   models(): Promise<Models> {

@@ -1,9 +1,11 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Client } from './client'
 import { call, type Connection, retryAfter } from './http'
 import { SignedOut, Unreachable } from './problem'
 import { Reachability } from './reachability'
+import type { ServerConfig } from './types'
 
 let server: Server
 let connection: Connection
@@ -65,6 +67,13 @@ test('with a shared password, 401 waits for the sign-in as for a lost connection
   expect([connection.reachability.snapshot(), connection.reachability.isSignedOut()]).toEqual([false, true])
   await call(connection, 'GET', 'models')
   expect([connection.reachability.snapshot(), connection.reachability.isSignedOut()]).toEqual([true, false])
+})
+
+test('a page that opened without a connection knows from the last visit that 401 asks for the password', async () => {
+  answers = [{ status: 401, body: '' }]
+  const client = new Client(connection)
+  client.use({ password: true, events: null } as ServerConfig)
+  await expect(client.models()).rejects.toThrow(SignedOut)
 })
 
 test('without Retry-After the wait doubles up to a limit', () => {
