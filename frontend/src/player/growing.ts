@@ -41,6 +41,8 @@ export class GrowingPlayer {
   constructor(
     readonly original: OriginalSound | null,
     private readonly onChange: () => void,
+    /** Where stems without an original begin, in seconds. */
+    private startS = 0,
   ) {
     this.timer = setInterval(() => this.tick(), TICK_MS)
   }
@@ -69,7 +71,10 @@ export class GrowingPlayer {
       const changed = ({ buffering }: PlayerState) => this.setBuffering(buffering)
       this.engine = new Engine(stems, () => Promise.resolve([]), changed, [], pieces)
       this.applyMix()
-      if (!this.hasOriginal) this.onStems = true
+      if (!this.hasOriginal) {
+        this.onStems = true
+        this.engine.seek(this.startS * layout.sampleRate)
+      }
     }
     this.tick()
   }
@@ -176,6 +181,7 @@ export class GrowingPlayer {
     const playing = engine?.playing === true
     this.engine = null
     engine?.close()
+    this.startS = seconds
     if (!onStems || !this.hasOriginal || this.original === null) return
     this.onStems = false
     this.original.seconds = seconds + this.offset

@@ -133,9 +133,10 @@ function usePlayer(song: Song, list: SongList): GrowingPlayer | null {
   const { key } = song
   const { file, now } = song.original ?? { file: null, now: false }
   useEffect(() => {
+    const sessionId = () => list.snapshot().find((one) => one.key === key)?.id
     // The player of the finished stems reads the place before this one is removed.
     const remember = () => {
-      const id = list.snapshot().find((one) => one.key === key)?.id
+      const id = sessionId()
       if (id != null && created.seconds > 0) savePlaying(id, { ...readPlaying(id), seconds: created.seconds })
     }
     const changed = () => {
@@ -143,7 +144,8 @@ function usePlayer(song: Song, list: SongList): GrowingPlayer | null {
       remember()
     }
     const original = file === null ? null : new OriginalSound(file, changed)
-    const created = new GrowingPlayer(original, changed)
+    const before = sessionId()
+    const created = new GrowingPlayer(original, changed, before == null ? 0 : readPlaying(before).seconds)
     changed()
     const timer = setInterval(() => created.state.playing && remember(), SAVE_EVERY_MS)
     if (now && !anyPlays()) created.play().catch(() => undefined) // a browser that forbids it leaves the button

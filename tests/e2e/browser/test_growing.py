@@ -162,3 +162,19 @@ def test_one_song_sounds_and_has_the_keys(
     expect(button(dropped, "Play")).to_be_visible()
     page.keyboard.press("Space")
     expect(button(finished, "Play")).to_be_visible()
+
+
+def test_a_reload_keeps_the_place_in_a_song_that_is_separated(
+    server: Server, visit: OpenVisit, hum: Path
+) -> None:
+    page = visit(server.address).page
+    pick(page, hum)
+    song = card(page, hum)
+    expect(button(song, "Mute Vocals")).to_be_visible()
+    page.keyboard.press("Space")
+    for key in ("Home", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.reload()
+    expect(song.get_by_role("slider", name="Playhead")).to_have_value("10")
+    expect(song.get_by_role("progressbar")).to_have_count(1)  # it is still being separated
+    button(song, f"Cancel {hum.stem}").click()
