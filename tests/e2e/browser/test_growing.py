@@ -67,15 +67,17 @@ def button(song: Locator, name: str) -> Locator:
 def pause_while_stems_load(page: Page, song: Locator) -> None:
     """Play, and pause before the stems are there to cross over to. The song stays paused when they are."""
     held: list[Route] = []
-    page.route(PIECES, held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(PIECES, hold)
     page.keyboard.press("Space")
     expect(button(song, "Pause")).to_be_visible()
     while not held:
         page.wait_for_timeout(50)
     page.keyboard.press("Space")
-    page.unroute(PIECES)
-    for route in held:
-        route.continue_()
+    page.unroute(PIECES)  # lets the held ones go on
     page.wait_for_timeout(500)
     expect(button(song, "Play")).to_be_visible()
 
