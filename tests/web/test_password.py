@@ -43,8 +43,9 @@ def test_every_route_needs_the_password_except_those_without_a_secret(app: App) 
     paths += ["/", "/openapi.json", "/events", "/sign-out"]
     paths += [
         "/assets/index.js",
-        "/favicon.svg",
+        "/icon-192.png/x",
         "/config.json",
+        "/sw.js",
         "/nothing",
         "//healthz",
         "/healthz/",
@@ -62,6 +63,8 @@ def test_every_route_needs_the_password_except_those_without_a_secret(app: App) 
                 assert_problem(answer, 401)
     assert app.client.get("/healthz").status_code == 200
     assert app.client.get("/sign-in").status_code == 200
+    for public in ("/manifest.webmanifest", "/favicon.svg", "/icon-192.png", "/icon-512.png"):
+        assert app.client.get(public).status_code != 401  # browsers fetch them without cookies
     assert app.client.get("/files/inputs/x/song?expires=1&signature=x").status_code == 403
     assert sum(app.sessions.store.counts().values()) == 0
 
@@ -89,7 +92,7 @@ def test_browsers_sign_in_by_the_form_and_sign_out(app: App) -> None:
     right = sign_in(client)
     assert (right.status_code, right.headers["location"]) == (303, "/")
     cookie = right.headers["set-cookie"]
-    assert {"HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={COOKIE_S}"} < set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=lax", "Path=/", f"Max-Age={COOKIE_S}"} < set(cookie.split("; "))
     assert "Secure" not in cookie and PASSWORD not in cookie
     assert client.get("/config").json()["password"] is True
     assert client.get("/", headers=BROWSER).status_code == 200

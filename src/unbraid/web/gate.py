@@ -17,8 +17,11 @@ from unbraid.web.problems import problem
 
 COOKIE = "unbraid_sign_in"
 FORM = "/sign-in"
-# Health checks, the form, and signed links, whose signature is the permission. Exactly what their routes match.
-OPEN = re.compile(rf"/healthz|{FORM}|/files/.*")
+# Health checks, the form, and signed links, whose signature is the permission. Exactly what their routes match. And the
+# name and icons of the app: browsers fetch them without cookies to install it.
+OPEN = re.compile(
+    rf"/healthz|{FORM}|/files/.*|/manifest\.webmanifest|/favicon\.svg|/icon-[0-9]+\.png", re.ASCII
+)
 WRONG_PASSWORD = "This password is wrong."
 
 

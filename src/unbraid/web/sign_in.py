@@ -45,8 +45,9 @@ def sign_in_router(password: SharedPassword) -> APIRouter:
             # The form has no `action`, so the browser keeps what stands after `#` for the app: the address of a song.
             response: Response = RedirectResponse("/", 303)
             is_https = request.url.scheme == "https"
+            # "strict" would ask again at each link in a web mail or chat. No GET changes anything.
             response.set_cookie(
-                COOKIE, password.cookie(), COOKIE_S, httponly=True, samesite="strict", secure=is_https
+                COOKIE, password.cookie(), COOKIE_S, httponly=True, samesite="lax", secure=is_https
             )
             return response
         if refusal.wait_s > 0:
@@ -56,7 +57,7 @@ def sign_in_router(password: SharedPassword) -> APIRouter:
     @router.post("/sign-out", status_code=204)
     async def sign_out(response: Response) -> None:
         """Delete the browser's cookie."""
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,5 +64,24 @@ def test_the_form_leads_back_and_an_upload_survives_a_new_password(
         expect(page.get_by_label("Password")).to_be_visible()
         # Chromium logs refused requests: one for the wrong password, some after the new one.
         assert [error for error in user.errors if "status of 401" not in error and "ERR_" not in error] == []
+    finally:
+        server.stop()
+
+
+def test_links_on_other_sites_open_the_app_and_it_can_be_installed(
+    visit: OpenVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_TOKEN", FIRST)
+    server = Server(tmp_path / "data", "--workers", "0")
+    try:
+        page = visit(server.address, ready="Password").page
+        sign_in(page, FIRST)
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        manifest = page.context.new_cdp_session(page).send("Page.getAppManifest")
+        assert manifest["errors"] == [] and json.loads(manifest["data"])["name"] == "Unbraid"
+
+        page.goto(f"data:text/html,<a href='{server.address}'>A song</a>")  # a site of its own
+        page.get_by_role("link", name="A song").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     finally:
         server.stop()
