@@ -98,6 +98,7 @@ def test_the_picture_follows_the_stems_and_is_saved_with_the_mix(
     assert findings(page) == []
     picture(page, "video")
 
+    song.get_by_role("button", name="Reset", exact=True).click()  # a video has its own tempo
     song.get_by_role("button", name="Mute Vocals").click()
     page.get_by_label("Format of the mix").select_option("Video")
     with page.expect_download() as download:
