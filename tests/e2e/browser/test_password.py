@@ -38,9 +38,6 @@ def test_the_form_leads_back_and_an_upload_survives_a_new_password(
         # The address of the song has survived both forms.
         expect(page.get_by_role("alert")).to_contain_text("The song of this link no longer exists")
 
-        manifest = page.context.new_cdp_session(page).send("Page.getAppManifest")
-        assert "standalone" in (manifest.get("data") or "")  # so that the page can be installed
-
         network, parts = slowed(page), Parts(page)
         pick(page, song)
         parts.wait(2)
