@@ -1,6 +1,6 @@
 """Write the songs for `benchmarks/finetune.py`: songs with one unusual voice, and other songs to compare with.
 
-    python -m benchmarks.finetune_songs runs/finetune
+    python benchmarks/finetune_songs.py runs/finetune
 
 The folders `own` (to learn from), `new` (the same voice, other songs) and `old` (other voices, those that `lite` is
 scored on) each have WAV files by song. It needs the packages of training/requirements.txt and espeak-ng
@@ -8,8 +8,11 @@ scored on) each have WAV files by song. It needs the packages of training/requir
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from training.songs.render import STEMS, render
 from training.sound import SAMPLE_RATE, Split
@@ -43,7 +46,7 @@ def with_vocals(split: Split, first: int, count: int, bank: VoiceBank, folder: P
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.finetune_songs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python benchmarks/finetune_songs.py", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--voices", type=Path, help="bank of the other voices, from `training.voices build`")
     arguments = parser.parse_args()
