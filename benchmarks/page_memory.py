@@ -18,8 +18,11 @@ import time
 from pathlib import Path
 
 import httpx
-from benchmarks.songs import write_song
 from playwright.sync_api import Browser, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.songs import write_song
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
 JUMPS = 12

@@ -20,9 +20,11 @@ export interface EarlyChunks {
 
 /** Multiply all samples. */
 export function amplify(buffer: AudioBuffer, gain: number): void {
-  if (gain === 1) return
   for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
+    // Also without a change: Chromium counts the samples as memory of the page only once they have been asked for, and
+    // collects old chunks too late otherwise.
     const samples = buffer.getChannelData(channel)
+    if (gain === 1) continue
     for (let index = 0; index < samples.length; index += 1) samples[index] = (samples[index] ?? 0) * gain
   }
 }
