@@ -53,6 +53,7 @@ def test_calls_of_cloudfront_carry_a_secret_that_only_counting_functions_know(sy
     assert sorted(headers, key=len) == [[], [{"HeaderName": "x-proxy-secret", "HeaderValue": secret}]]
     knowing = {name for name, each in main["Resources"].items() if f'"{secret}"' in json.dumps(each)}
     assert {main["Resources"][name]["Properties"]["FunctionName"] for name in knowing} == {
+        "unbraid-library",
         "unbraid-upload",
         "unbraid-process",
     }

@@ -17,6 +17,7 @@ from tests.simulators.moto_server import CONNECTIONS_TABLE, SESSIONS_TABLE, TTL,
 from unbraid.api.routes import ROUTES
 from unbraid.aws.container.settings import ContainerSettings
 from unbraid.aws.settings import PREFIX, Settings
+from unbraid.container.__main__ import ALWAYS_OFFERED
 from unbraid.jobs.limits import DAY, Limits
 
 Synth = Callable[..., Template]
@@ -182,7 +183,8 @@ def test_users_may_choose_the_models_that_the_build_downloads(synth: Synth) -> N
     assert offered == "auto fast lite htdemucs htdemucs_ft spleeter"
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     assert dockerfile.count(f'ARG MODELS="{downloaded}"') == dockerfile.count("ARG MODELS") == 2
-    assert 'UNBRAID_MODELS="auto fast lite ${MODELS}"' in dockerfile
+    assert 'UNBRAID_IMAGE_MODELS="${MODELS}"' in dockerfile  # the container offers them: unbraid.container
+    assert ALWAYS_OFFERED == "auto fast lite"
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,9 @@ def visit(chromium: Browser) -> Iterator[OpenVisit]:
 
         def keep_error(message: ConsoleMessage) -> None:
             url = message.location["url"]
-            # Pieces are deleted when their song is done. The page then goes on with the files of the song.
-            is_deleted_piece = "404" in message.text and re.search(r"-\d+\.play\b", url)
-            if message.type == "error" and not is_deleted_piece:
+            # Pieces are deleted when their song is done, and a comparison when it is closed. The page goes on without.
+            is_deleted = "404" in message.text and re.search(r"/outputs/.*\.(play|peaks\.json)\b", url)
+            if message.type == "error" and not is_deleted:
                 visit.errors.append(f"{message.text} ({url})")
 
         visit.page.on("console", keep_error)

@@ -82,6 +82,7 @@ def pause_while_stems_load(page: Page, song: Locator) -> None:
     expect(button(song, "Play")).to_be_visible()
 
 
+@pytest.mark.long  # needs a quiet machine: a busy one starts pieces late
 def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: OpenVisit, hum: Path) -> None:
     opened = visit(server.address, bypass_csp=True, script=audio_recorder.SCRIPT)
     page = opened.page
@@ -130,12 +131,7 @@ def test_stems_are_heard_while_the_song_is_separated(server: Server, visit: Open
     # One stem alone is the file at the end, without a gap up to the end of the separation and later.
     begin_s = begin + RATE // 5
     expected = accompaniment[at + muted - begin_s : at + done - begin_s]
-    # On a busy machine a piece may start late; all others are in place.
-    tenths = np.array_split(stems.samples[muted:done] - expected, 10 * (done - muted) // RATE)
-    exact = [db(tenth) < -60 for tenth in tenths]
-    assert exact[0]
-    assert exact[-1]
-    assert np.mean(exact) > 0.75
+    assert db(stems.samples[muted:done] - expected) < -60
     last, difference = place(stems.samples[-RATE * 3 // 2 : -RATE // 2], accompaniment)
     assert db(difference) < -60
     assert last > at + 30 * RATE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.server import Server
@@ -50,11 +49,10 @@ def check(page: Page, state: str) -> None:
     assert page.evaluate(CUT_OFF) == [], state
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_state_fits_a_small_phone(
-    scheme: str, server: Server, visit: OpenVisit, songs: dict[str, Path], separated: str, tmp_path: Path
+    server: Server, visit: OpenVisit, songs: dict[str, Path], separated: str, tmp_path: Path
 ) -> None:
-    page = visit(server.address, color_scheme=scheme, **PHONE).page
+    page = visit(server.address, color_scheme="dark", **PHONE).page
     check(page, "empty")
     long_name = tmp_path / ("A very long name of a song that is far too long for a phone" * 2 + ".mp3")
     long_name.write_bytes(songs["broken"].read_bytes())
