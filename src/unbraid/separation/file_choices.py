@@ -16,23 +16,33 @@ Then = Mapping[str, "Separator | str | PathLike[str]"]
 """Second models by the stem that each separates further."""
 
 
-class FileChoices(TypedDict, total=False):
-    """Options for the files of a song; see `Separator.separate_to_files`."""
+class FileFormat(TypedDict, total=False):
+    """How stems are written; the fields of `FileOptions`."""
 
-    stems: str | Sequence[str]
-    complement: str
     format: str
     subtype: str | None
     bitrate: int | None
     sample_rate: int | None
     channels: int | None
     clip_mode: str | None
-    name: str | None
-    template: str | NameTemplate | None
-    existing: Existing
+
+
+class FileContents(FileFormat, total=False):
+    """Options that decide what the files of a song contain; see `Separator.separate_to_files`."""
+
+    stems: str | Sequence[str]
+    complement: str
     start: Time | None
     end: Time | None
     audio_stream: int | None
     video: bool
     parts_of: str | None
     then: Then | None
+
+
+class FileChoices(FileContents, total=False):
+    """Options for the files of a song; see `Separator.separate_to_files`."""
+
+    name: str | None
+    template: str | NameTemplate | None
+    existing: Existing

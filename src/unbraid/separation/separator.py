@@ -22,7 +22,7 @@ from unbraid.models.find import at_quality_in, models_in, repo_of
 from unbraid.models.questions import BALANCED
 from unbraid.separation.array_song import Samples
 from unbraid.separation.batch import separate_songs
-from unbraid.separation.file_choices import FileChoices, Then
+from unbraid.separation.file_choices import FileChoices, FileContents, FileFormat, Then
 from unbraid.separation.file_plan import plan_files
 from unbraid.separation.file_request import FileRequest
 from unbraid.separation.find_songs import FoundSong, FoundSongs
@@ -322,8 +322,14 @@ class Separator:
         request = self._request(
             stems=stems,
             complement=complement,
-            options=FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode),
-            part=_part(start, end, then, video),
+            format=format,
+            subtype=subtype,
+            bitrate=bitrate,
+            sample_rate=sample_rate,
+            channels=channels,
+            clip_mode=clip_mode,
+            start=start,
+            end=end,
             audio_stream=audio_stream,
             video=video,
             parts_of=parts_of,
@@ -353,51 +359,29 @@ class Separator:
         source = FileSong(song, request.audio_stream)
         return write_song(self._pipeline, source, request, destination, list(reporters), listener)
 
-    def recipe(
-        self,
-        *,
-        stems: str | Sequence[str] = "vocals",
-        complement: str = "rest",
-        format: str = "wav",
-        subtype: str | None = None,
-        bitrate: int | None = None,
-        sample_rate: int | None = None,
-        channels: int | None = None,
-        clip_mode: str | None = None,
-        start: Time | None = None,
-        end: Time | None = None,
-        audio_stream: int | None = None,
-        video: bool = False,
-        then: Then | None = None,
-    ) -> Recipe:
+    def recipe(self, **contents: Unpack[FileContents]) -> Recipe:
         """Return the recipe of the files that `separate_to_files` makes with these options, whatever the song.
 
         Files of equal recipes and equal songs are equal. Raises SettingError, ModelError.
         """
-        return self._request(
-            stems=stems,
-            complement=complement,
-            options=FileOptions(format, subtype, bitrate, sample_rate, channels, clip_mode),
-            part=_part(start, end, then, video),
-            audio_stream=audio_stream,
-            video=video,
-            parts_of=None,
-            then=then,
-        ).recipe(self._pipeline)
+        return self._request(**contents).recipe(self._pipeline)
 
     def _request(
         self,
         *,
-        stems: str | Sequence[str],
-        complement: str,
-        options: FileOptions,
-        part: TimeRange | None,
-        audio_stream: int | None,
-        video: bool,
-        parts_of: str | None,
-        then: Then | None,
+        stems: str | Sequence[str] = "vocals",
+        complement: str = "rest",
+        start: Time | None = None,
+        end: Time | None = None,
+        audio_stream: int | None = None,
+        video: bool = False,
+        parts_of: str | None = None,
+        then: Then | None = None,
+        **file_format: Unpack[FileFormat],
     ) -> FileRequest:
         """Check the options of `separate_to_files`. Raises SettingError and ModelError."""
+        part = _part(start, end, then, video)
+        options = FileOptions(**file_format)
         prefix = ""
         if options.format == STEM:
             check_stem_file_options(options, joined(stems), parts_of is not None or bool(then), video)
