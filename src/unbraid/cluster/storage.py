@@ -5,6 +5,7 @@ fsspec (https://filesystem-spec.readthedocs.io) names it by a URL, such as `s3:/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,9 +80,11 @@ class Storage:
                 for name, info in sorted(files.items())
                 if name and not name.startswith(HIDDEN) and not is_named_otherwise(name)
             }
-            keys = [file_key(output_folder_name(name)) for name in found]
-            for (name, info), key in zip(found.items(), keys, strict=True):
-                own = name if keys.count(key) > 1 else output_folder_name(name)
+            names = Counter(file_key(output_folder_name(name)) for name in found)
+            for name, info in found.items():
+                own = output_folder_name(name)
+                if names[file_key(own)] > 1:
+                    own = name
                 yield StoredSong(
                     f"{place}/{name}",
                     below,
