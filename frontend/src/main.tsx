@@ -24,6 +24,7 @@ import './styles/base.css'
 import './styles/page.css'
 import './styles/list.css'
 import './styles/player.css'
+import './styles/lanes.css'
 import './styles/growing.css'
 import './styles/touch.css'
 
