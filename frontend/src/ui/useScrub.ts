@@ -61,16 +61,13 @@ export function useScrub(
     const cancel = () => {
       start = null // the browser scrolls the page instead
     }
-    target.addEventListener('pointerdown', down)
-    target.addEventListener('pointermove', move)
-    target.addEventListener('pointerup', up)
-    target.addEventListener('pointercancel', cancel)
-    return () => {
-      target.removeEventListener('pointerdown', down)
-      target.removeEventListener('pointermove', move)
-      target.removeEventListener('pointerup', up)
-      target.removeEventListener('pointercancel', cancel)
-    }
+    const listening = new AbortController()
+    const { signal } = listening
+    target.addEventListener('pointerdown', down, { signal })
+    target.addEventListener('pointermove', move, { signal })
+    target.addEventListener('pointerup', up, { signal })
+    target.addEventListener('pointercancel', cancel, { signal })
+    return () => listening.abort()
   }, [])
   return element
 }

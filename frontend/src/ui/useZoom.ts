@@ -74,17 +74,13 @@ export function useZoom(
       // After the row itself has seen that the finger is gone.
       if (fingers.size === 0) setTimeout(() => element.removeAttribute(PINCHING))
     }
-    element.addEventListener('wheel', wheel, { passive: false })
-    element.addEventListener('pointerdown', down)
-    element.addEventListener('pointermove', move)
-    element.addEventListener('pointerup', up)
-    element.addEventListener('pointercancel', up)
-    return () => {
-      element.removeEventListener('wheel', wheel)
-      element.removeEventListener('pointerdown', down)
-      element.removeEventListener('pointermove', move)
-      element.removeEventListener('pointerup', up)
-      element.removeEventListener('pointercancel', up)
-    }
+    const listening = new AbortController()
+    const { signal } = listening
+    element.addEventListener('wheel', wheel, { passive: false, signal })
+    element.addEventListener('pointerdown', down, { signal })
+    element.addEventListener('pointermove', move, { signal })
+    element.addEventListener('pointerup', up, { signal })
+    element.addEventListener('pointercancel', up, { signal })
+    return () => listening.abort()
   }, [timeline])
 }
