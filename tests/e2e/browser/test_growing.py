@@ -12,9 +12,9 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browser import audio_recorder
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.server import Server
+from tests.e2e.browser.sounds import RATE, write_sound
 from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
 
-RATE = 44100
 SECONDS = 150
 HIGHEST_HZ = 1200  # of the song; a click has higher frequencies
 PIECES = "**/*.play*"
@@ -28,10 +28,7 @@ def hum(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spectrum[np.fft.rfftfreq(SECONDS * RATE, 1 / RATE) > HIGHEST_HZ] = 0
     samples = np.fft.irfft(spectrum)
     path = tmp_path_factory.mktemp("hums") / "A hum.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes((0.5 * 32767 * samples / np.abs(samples).max()).astype("<i2").tobytes())
-    return path
+    return write_sound(path, 0.5 * samples / np.abs(samples).max(), channels=1)
 
 
 def read(path: Path) -> Samples:

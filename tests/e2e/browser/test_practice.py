@@ -12,22 +12,18 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit, separate
 from tests.e2e.browser.server import Server
+from tests.e2e.browser.sounds import RATE, write_sound
 from tests.e2e.browser.steps import card, drop, open_song
 
 TONE_HZ = 440.0
 SECONDS = 20
-RATE = 44100
 
 
 @pytest.fixture(scope="module")
 def tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A song that is one steady tone of 440 Hz."""
     samples = 0.4 * np.sin(2 * np.pi * TONE_HZ * np.arange(SECONDS * RATE) / RATE)
-    path = tmp_path_factory.mktemp("tones") / "A tone.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((2, 2, RATE, 0, "NONE", ""))
-        file.writeframes(np.repeat((samples * 32767).astype("<i2"), 2).tobytes())
-    return path
+    return write_sound(tmp_path_factory.mktemp("tones") / "A tone.wav", samples)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit, separate
 from tests.e2e.browser.server import Server
+from tests.e2e.browser.sounds import RATE, write_sound
 from tests.e2e.browser.steps import open_song
 
-RATE = 44100
 BEAT_S = 0.5
 FIRST_S = 0.25
 BEATS = 46
@@ -42,11 +42,7 @@ def beat_song(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = rng.uniform(-0.5, 0.5, len(time)) * np.exp(-time / 0.005)
         tone = 0.1 * np.sin(2 * np.pi * tone_of(beat) * time) * np.minimum(1, (0.4 - time) / 0.05)
         sound[start : start + len(time)] += noise + tone
-    path = tmp_path_factory.mktemp("beats") / "A beat.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((2, 2, RATE, 0, "NONE", ""))
-        file.writeframes(np.repeat((sound * 32767).astype("<i2"), 2).tobytes())
-    return path
+    return write_sound(tmp_path_factory.mktemp("beats") / "A beat.wav", sound)
 
 
 @pytest.fixture(scope="module")
