@@ -28,7 +28,7 @@ COMMANDS = [
     (),
     *(
         (command,)
-        for command in ("separate", "demucs", "models", "evaluate", "serve", "deploy", "completion")
+        for command in ("separate", "demucs", "models", "evaluate", "serve", "worker", "deploy", "completion")
     ),
     *(("models", command) for command in ("list", "pull", "path", "export", "import")),
 ]

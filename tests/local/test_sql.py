@@ -76,7 +76,7 @@ def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
 
 def test_rejects_a_database_of_a_newer_version(url: str) -> None:
     store = SqlStore(url)
-    with store._engine.connect() as db:
+    with store.engine.connect() as db:
         db.execute(text("UPDATE schema_version SET version = 99"))
     store.close()
     with pytest.raises(SettingError, match="newer version of unbraid"):
@@ -96,7 +96,7 @@ def test_upgrades_a_database_of_an_older_version(url: str, monkeypatch: pytest.M
     for _ in range(2):
         newer = SqlStore(url)
         assert newer.get(saved_session.id) == saved_session
-        with newer._engine.connect() as db:
+        with newer.engine.connect() as db:
             assert db.execute(text("SELECT later FROM sessions")).all() == [(None,)]
         newer.close()
 
@@ -121,7 +121,7 @@ def test_a_failing_upgrade_leaves_the_database_unchanged(url: str, monkeypatch: 
 def test_a_missing_field_has_its_default(url: str) -> None:
     store, saved_session = SqlStore(url), session()
     store.add(saved_session)
-    with store._engine.connect() as db:
+    with store.engine.connect() as db:
         record = db.scalar(text("SELECT record FROM sessions"))
         assert '"batch":null,' in record
         db.execute(
@@ -140,7 +140,7 @@ def test_reconnects_after_the_server_closed_connections(postgres_url: str) -> No
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     killer = SqlStore(postgres_url)
-    with killer._engine.connect() as db:
+    with killer.engine.connect() as db:
         assert db.execute(text(disconnect)).all()
     assert store.get(saved_session.id) == saved_session
     store.close()

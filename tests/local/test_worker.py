@@ -104,6 +104,41 @@ def test_a_worker_requeues_its_job_on_a_signal(
     workspace.wait_until_only("song.wav")
 
 
+def test_a_draining_worker_finishes_its_song_and_takes_no_other(
+    tmp_path: Path, write_wave: WriteWave, started: list[subprocess.Popen[bytes]]
+) -> None:
+    workspace = Workspace(tmp_path, drain_s=600)
+    song = write_wave(tmp_path / "song.wav", 20.0)
+    first, second = workspace.add_song(song), workspace.add_song(song)
+    started.append(workspace.start_worker())
+    workspace.wait_for(first, State.IN_PROGRESS)
+    started[0].terminate()
+    assert started[0].wait(120) == 0
+    states = [workspace.service.status(session_id).session.state for session_id in (first, second)]
+    assert states == [State.COMPLETED, State.PENDING]
+
+
+def test_the_second_signal_ends_the_draining(
+    tmp_path: Path, song: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    workspace = Workspace(tmp_path, drain_s=600)
+    session_id = workspace.add_song(song)
+    started.append(workspace.start_worker())
+    workspace.wait_for(session_id, State.IN_PROGRESS, with_progress=True)
+    started[0].terminate()
+    wait(lambda: _received(started[0].pid, signal.SIGTERM))
+    started[0].terminate()
+    assert workspace.wait_for(session_id, State.PENDING).attempts == 0
+    assert started[0].wait(30) == 0
+
+
+def _received(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has no signal of this number waiting, which would swallow a second one."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    waiting = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return not any(mask >> (number - 1) & 1 for mask in waiting)
+
+
 def test_a_worker_without_its_parent_requeues_its_job_and_exits(workspace: Workspace, song: Path) -> None:
     session_id = workspace.add_song(song)
     server = (

@@ -41,7 +41,7 @@ class Workspace:
 
     def start_worker(self, *, parent: int | None = None) -> subprocess.Popen[bytes]:
         """Start a worker process."""
-        return subprocess.Popen(self.command(parent), env={**os.environ, **self.environment()})
+        return subprocess.Popen(self.command(parent), env=self.full_environment())
 
     def command(self, parent: int | None = None) -> list[str]:
         command = [sys.executable, "-m", "unbraid.local.worker"]
@@ -50,6 +50,10 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         source = Path(__file__).parents[2] / "src"
         return {**self.settings.environment(), "PYTHONPATH": str(source)}
+
+    def full_environment(self) -> dict[str, str]:
+        """Environment of a command that finds the data of this workspace."""
+        return {**os.environ, **self.environment()}
 
     def recover(self) -> int:
         """Run the sweeper as if every lease had expired."""

@@ -9,7 +9,18 @@ import sys
 from collections.abc import Sequence
 
 from unbraid import __version__
-from unbraid.cli import completion, demucs, deploy, evaluate, finetune, models, separate, serve, streams
+from unbraid.cli import (
+    completion,
+    demucs,
+    deploy,
+    evaluate,
+    finetune,
+    models,
+    separate,
+    serve,
+    streams,
+    worker,
+)
 from unbraid.cli.messages import message_of, say
 from unbraid.errors import UnbraidError, exit_code
 
@@ -29,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_parser(commands)
     finetune.add_parser(commands)
     serve.add_parser(commands)
+    worker.add_parser(commands)
     deploy.add_parser(commands)
     completion.add_parser(commands, parser)
     return parser

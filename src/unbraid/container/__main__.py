@@ -1,6 +1,7 @@
 """The entry point of the image: `python -m unbraid.container COMMAND`.
 
-`app` runs the web app. `serve` runs the server of an inference endpoint, and `function` the runtime of AWS Lambda.
+`app` runs the web app, and `worker` separates the songs of an app on another machine. `serve` runs the server of an
+inference endpoint, and `function` the runtime of AWS Lambda.
 `health` exits with 0 if the server in the same container is ready.
 """
 
@@ -19,13 +20,17 @@ ALWAYS_OFFERED = "auto fast lite"  # beside them
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="unbraid.container", description=__doc__)
-    parser.add_argument("command", choices=("app", "serve", "function", "health"))
+    parser.add_argument("command", choices=("app", "worker", "serve", "function", "health"))
     command: str = parser.parse_args(arguments).command
     # Imported here: each command needs other libraries.
     if command == "app":
         from unbraid.container.app import run_app
 
         return run_app()
+    if command == "worker":
+        from unbraid.container.app import run_worker
+
+        return run_worker()
     if command == "health":
         from unbraid.container.health import is_healthy
 

@@ -1,4 +1,4 @@
-"""The command `app`: `unbraid serve` in a container, for everyone on the network, with all data in one folder."""
+"""The commands `app` and `worker`: `unbraid serve` and `unbraid worker` in a container, with all data in one folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ HOST, PORT = "0.0.0.0", "8000"
 
 
 def run_app() -> int:
-    """Run the app until a signal arrives; return the exit code."""
+    """Run the app, for everyone on the network, until a signal arrives; return the exit code."""
+    # As options, so that no .env file changes them: `health` and the container's ports depend on them.
+    return _run("serve", "--host", _setting("UNBRAID_HOST", HOST), "--port", _setting("UNBRAID_PORT", PORT))
+
+
+def run_worker() -> int:
+    """Separate the songs of an app on another machine until a signal arrives; return the exit code."""
+    return _run("worker")
+
+
+def _run(command: str, *options: str) -> int:
     data = Path(_setting("UNBRAID_DATA", DATA))
     try:
         become_owner(data)  # before the server and its libraries are loaded
@@ -26,9 +36,7 @@ def run_app() -> int:
     os.environ["UNBRAID_OWN_MODELS"] = _setting("UNBRAID_OWN_MODELS", str(data / "models"))
     from unbraid.cli.main import main
 
-    # As options, so that no .env file changes them: `health` and the container's ports depend on them.
-    options = ["--data", str(data), "--host", _setting("UNBRAID_HOST", HOST)]
-    return main(["serve", *options, "--port", _setting("UNBRAID_PORT", PORT)])
+    return main([command, "--data", str(data), *options])
 
 
 def _setting(name: str, default: str) -> str:

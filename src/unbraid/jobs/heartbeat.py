@@ -32,6 +32,7 @@ class Heartbeat:
         self._lost = threading.Event()
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._answered = time.monotonic()
         self._progress: tuple[float | None, str | None] = (None, None)
         self.duration_s: float | None = None
         """Duration of the song, once known; sent with the next beat."""
@@ -48,7 +49,8 @@ class Heartbeat:
 
     def is_set(self) -> bool:
         """Return whether the work has to stop."""
-        return self._lost.is_set() or self._stop.is_set()
+        # The time is checked here too, because a call to a store that is cut off may block the thread for longer.
+        return self._lost.is_set() or self._stop.is_set() or self._is_overdue()
 
     def report(self, progress: float, stage: str) -> None:
         """Record progress (0 to 1) and stage for the next beat. Raises Cancelled when the work has to stop."""
@@ -56,10 +58,13 @@ class Heartbeat:
             raise Cancelled
         self._progress = (progress, stage)
 
+    def _is_overdue(self) -> bool:
+        return time.monotonic() - self._answered > self._lease.lease_s
+
     def _run(self) -> None:
         lease_s = self._lease.lease_s
         beat_s = min(BEAT_S, lease_s / 3)  # one late beat doesn't lose the lease
-        answered = beaten = time.monotonic() - beat_s
+        beaten = time.monotonic() - beat_s
         while not self._left.wait(POLL_S):
             now = time.monotonic()
             try:
@@ -72,10 +77,10 @@ class Heartbeat:
                     if not self._lease.renew_lease(*self._progress, self.duration_s):
                         self._lost.set()
                         return
-                    answered = now
+                    self._answered = now
             except Exception:
                 # A database may be away for a moment. After a lease's time another worker may have taken the job.
                 log.warning("the session store didn't answer", exc_info=True)
-                if now - answered > lease_s:
+                if self._is_overdue():
                     self._lost.set()
                     return

@@ -11,6 +11,7 @@ from unbraid.local.background import Background
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links, read_secret
 from unbraid.local.mail import Mail
+from unbraid.local.postgres_queue import QueueNotifier
 from unbraid.local.settings import Settings
 from unbraid.local.sql import SqlStore
 from unbraid.webhooks.notifier import LONG_WAITS_S, Webhooks
@@ -25,10 +26,9 @@ def open_sessions(settings: Settings) -> Sessions:
         raise SettingError(
             f"The folder {settings.data} can't be used: {reason}. Choose another by --data."
         ) from error
-    objects = FolderStore(settings.objects, links)
-    return Sessions(
-        SqlStore(settings.database), objects, _NoDispatcher(), _notifier(settings), settings.limits
-    )
+    objects, store = FolderStore(settings.objects, links), SqlStore(settings.database)
+    dispatcher = QueueNotifier(store.engine) if store.has_notifications else _NoDispatcher()
+    return Sessions(store, objects, dispatcher, _notifier(settings), settings.limits)
 
 
 def _notifier(settings: Settings) -> Notifier:
@@ -40,7 +40,7 @@ def _notifier(settings: Settings) -> Notifier:
 
 
 class _NoDispatcher:
-    """A Dispatcher that does nothing: workers poll the store, four times a second."""
+    """A Dispatcher that does nothing, for SQLite: workers poll the store, four times a second."""
 
     def dispatch(self, session: Session) -> None:
         """Do nothing."""

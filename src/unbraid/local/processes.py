@@ -33,6 +33,7 @@ class Supervisor:
         self._command = [sys.executable, *isolated, "-m", "unbraid.local.worker"]
         self._command += ["--parent", str(os.getpid()), "--workers", str(settings.worker_count)]
         self._environment = {**os.environ, **settings.environment()}
+        self._stop_s = settings.drain_s + GRACE_S
         self._slots = [_Slot() for _ in range(settings.worker_count)]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -43,14 +44,17 @@ class Supervisor:
             self._spawn(slot)
         self._thread.start()
 
-    def stop(self, within_s: float = GRACE_S) -> None:
-        """Let the workers release their jobs and exit; kill those still running after `within_s` seconds."""
+    def stop(self, within_s: float | None = None) -> None:
+        """Let the workers finish or release their jobs and exit; kill those still running after `within_s` seconds.
+
+        By default they have as long as the settings give them to finish, and a moment more.
+        """
         self._stopping.set()
         self._thread.join()
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.terminate()
-        until = time.monotonic() + within_s
+        until = time.monotonic() + (self._stop_s if within_s is None else within_s)
         for process in running:
             try:
                 process.wait(max(0.0, until - time.monotonic()))

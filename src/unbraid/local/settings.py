@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     nice: int = Field(5, ge=0, le=19)
     models: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split_list)] = None
     lease_s: Seconds = 15
+    drain_s: float = Field(0, ge=0)
     max_attempts: int = Field(3, ge=1)
 
     # Limits

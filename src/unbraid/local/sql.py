@@ -30,16 +30,22 @@ class SqlStore:
     """
 
     def __init__(self, url: str | URL) -> None:
-        self._engine = connect(url)
-        migrate(self._engine)
+        self.engine = connect(url)
+        """Connections to the database."""
+        migrate(self.engine)
+
+    @property
+    def has_notifications(self) -> bool:
+        """Whether the database is PostgreSQL, which can notify workers."""
+        return self.engine.dialect.name == "postgresql"
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def add(self, session: Session) -> None:
         try:
-            with self._engine.connect() as db:
+            with self.engine.connect() as db:
                 db.execute(insert(sessions).values(_row(session)))
         except IntegrityError as error:
             raise Changed from error
@@ -54,13 +60,13 @@ class SqlStore:
     def save(self, session: Session) -> Session:
         row = _row(session) | {"version": session.version + 1}
         same = and_(sessions.c.id == session.id, sessions.c.version == session.version)
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             if db.execute(update(sessions).where(same).values(row)).rowcount != 1:
                 raise Changed
         return _session(row["version"], row["record"])
 
     def delete(self, session_id: str) -> bool:
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             return db.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount == 1
 
     def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
@@ -89,7 +95,7 @@ class SqlStore:
 
     def counts(self) -> Mapping[State, int]:
         query = select(sessions.c.state, func.count()).group_by(sessions.c.state)
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             found = {State(state): count for state, count in db.execute(query)}
         return {state: found.get(state, 0) for state in State}
 
@@ -98,15 +104,15 @@ class SqlStore:
 
     def known(self, session_ids: Iterable[str]) -> set[str]:
         query = select(sessions.c.id).where(sessions.c.id.in_(list(session_ids)))
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             return set(db.scalars(query))
 
     def _all(self, query: Select[Any]) -> list[Session]:
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             return [_session(version, record) for version, record in db.execute(query)]
 
     def _number(self, query: Select[Any]) -> float | None:
-        with self._engine.connect() as db:
+        with self.engine.connect() as db:
             number: float | None = db.scalar(query)
             return number
 

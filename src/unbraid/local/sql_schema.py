@@ -36,6 +36,16 @@ LOCK_TIMEOUT_S = 30.0
 # Open connections, and additional ones when many threads need a connection (a web server has 40 threads).
 POOL_SIZE, POOL_OVERFLOW = 5, 45
 
+# Parameters of libpq. A connection that is cut off fails after these times: by unanswered probes when it
+# is idle, by unacknowledged data otherwise. Without them, a statement waits for a quarter of an hour.
+POSTGRES_TIMEOUTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # in milliseconds
+}
+
 # Key of a PostgreSQL advisory lock that no other program uses: "unbraid" in ASCII.
 _LOCK = 0x756E6272616964
 
@@ -87,7 +97,7 @@ def connect(url: str | URL) -> Engine:
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_pre_ping=backend == "postgresql",  # survives a restart of the database server
-            connect_args={"timeout": LOCK_TIMEOUT_S} if backend == "sqlite" else {"connect_timeout": 10},
+            connect_args={"timeout": LOCK_TIMEOUT_S} if backend == "sqlite" else _unset_timeouts(address),
         )
     except (ArgumentError, NoSuchModuleError):
         # The message doesn't repeat the URL, which may contain a password.
@@ -99,6 +109,11 @@ def connect(url: str | URL) -> Engine:
     if backend == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     return engine
+
+
+def _unset_timeouts(address: URL) -> dict[str, int]:
+    """Return the timeouts that the URL doesn't set itself."""
+    return {name: value for name, value in POSTGRES_TIMEOUTS.items() if name not in address.query}
 
 
 def _make_file(database: str | None) -> None:

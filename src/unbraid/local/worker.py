@@ -1,7 +1,8 @@
 """The process that separates songs: `python -m unbraid.local.worker`, configured by the environment.
 
 Workers are separate from the server because they parse strangers' files, need much memory, and may crash in native
-code. A worker exits when its parent dies, and on SIGTERM or SIGINT. It first releases its job.
+code. A worker exits when its parent dies, and on SIGTERM or SIGINT. It first finishes its song if that takes at most
+`UNBRAID_DRAIN_S`, and otherwise releases it for another worker.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from pathlib import Path
 from unbraid.errors import UnbraidError
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.local import logs
+from unbraid.local.draining import Shutdown
 from unbraid.local.factory import open_sessions
+from unbraid.local.postgres_queue import QueueListener, QueuePoll, queue_wait
 from unbraid.local.settings import Settings
+from unbraid.local.sql import SqlStore
 
-POLL_S = 0.25  # between two checks of the queue, and of the parent process
+POLL_S = 0.25  # between two checks of the parent process
+PAUSE_S = 1.0  # after an error of the queue
 GRACE_S = 5.0  # for the segment in progress when the process has to exit
 IDLE_S = 300.0  # an idle worker unloads its model after this time
 SCRATCH = "scratch"  # in the data folder, on the disk of the stems
@@ -40,13 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--workers", type=int, default=1, metavar="N", help="number of workers that share the processor"
     )
     options = parser.parse_args(arguments)
-    stop = threading.Event()
+    shutdown = Shutdown()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: shutdown.request())
     try:
         settings = Settings.load()
         logs.set_up(settings.log_level)
-        leases = Leases(open_sessions(settings))
+        shutdown.drain_s = settings.drain_s
+        sessions = open_sessions(settings)
     except UnbraidError as error:
         sys.stderr.write(f"unbraid: {error.message}\n")
         return 1
@@ -55,23 +61,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"unbraid: {warning}\n")
     _lower_priority(settings.nice)
     # The working thread can be busy for seconds. This thread handles signals, and notices when the parent dies.
+    assert isinstance(sessions.store, SqlStore)
+    waiting = queue_wait(sessions.store)
     thread = threading.Thread(
-        target=work, args=(leases, settings.data / SCRATCH, options.workers, stop), name="work", daemon=True
+        target=work,
+        args=(Leases(sessions), waiting, settings.data / SCRATCH, options.workers, shutdown),
+        name="work",
+        daemon=True,
     )
     thread.start()
-    while thread.is_alive() and not stop.is_set():
+    while thread.is_alive() and not shutdown.stop.is_set():
         thread.join(POLL_S)
         if options.parent is not None and os.getppid() != options.parent:
-            stop.set()
+            shutdown.now()
+        shutdown.check_time()
     thread.join(GRACE_S)
     if thread.is_alive():
         logging.shutdown()
         os._exit(0)  # in the middle of a segment: the interpreter would wait for it, or crash
-    return 0 if stop.is_set() else 1
+    return 0 if shutdown.draining.is_set() else 1
 
 
-def work(leases: Leases, scratch: Path, workers: int, stop: threading.Event) -> None:
-    """Run one job after another until `stop` is set, as one of `workers` processes."""
+def work(
+    leases: Leases, waiting: QueueListener | QueuePoll, scratch: Path, workers: int, shutdown: Shutdown
+) -> None:
+    """Run one job after another until `shutdown`, as one of `workers` processes."""
     # Imported late: they take a second and 100 MB.
     from unbraid.jobs.runner import clear_scratch, run_job
     from unbraid.jobs.separators import Separators
@@ -84,17 +98,19 @@ def work(leases: Leases, scratch: Path, workers: int, stop: threading.Event) -> 
     separators = Separators(workers)
     worker = f"{os.getpid()}-{secrets.token_hex(8)}"
     busy = time.monotonic()
-    while not stop.is_set():
+    while not shutdown.draining.is_set():
         try:
             if (session := leases.take(worker)) is not None:
-                run_job(LeasedJob(session, leases), separators, scratch, stop)
+                run_job(LeasedJob(session, leases), separators, scratch, shutdown.stop)
                 busy = time.monotonic()
                 continue
         except Exception:
             log.warning("the queue can't be read", exc_info=True)
+            shutdown.draining.wait(PAUSE_S)
         if time.monotonic() - busy > IDLE_S:
             separators.forget()
-        stop.wait(POLL_S)
+        waiting.wait(shutdown.draining)
+    waiting.close()
 
 
 def _lower_priority(nice: int) -> None:
