@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 CHECKS = {"demucs", "clang-format", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
-CHECKS |= {"aiosmtpd", "httpx", "playwright", "schemathesis"}
+CHECKS |= {"aiosmtpd", "httpx", "playwright", "pytest-rerunfailures", "schemathesis"}
 CHECKS |= {
     "aws-cdk-lib",
     "cdk-nag",
