@@ -86,7 +86,7 @@ def test_a_worker_connects_again_and_then_reads_the_queue(
 def test_a_failed_notification_is_no_error_of_the_user(caplog: pytest.LogCaptureFixture) -> None:
     from sqlalchemy import create_engine
 
-    nowhere = create_engine("postgresql+psycopg://no worker@/none?host=/nonexistent")
+    nowhere = create_engine("postgresql+psycopg://unknown@/none?host=/nonexistent")
     with caplog.at_level(logging.WARNING):
         QueueNotifier(nowhere).dispatch(None)  # type: ignore[arg-type]
     assert "next check" in caplog.text
