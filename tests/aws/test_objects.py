@@ -10,7 +10,8 @@ import urllib3
 from tests.simulators.relay import Answer, Call, passed_on, server
 from werkzeug.http import parse_options_header
 
-from unbraid.aws.objects import S3Store, attachment
+from unbraid.api.attachment import attachment
+from unbraid.aws.objects import S3Store
 from unbraid.errors import OutputError
 from unbraid.jobs.session import new_id
 

@@ -14,19 +14,23 @@ from tests.simulators.moto_server import new_bucket
 from unbraid.aws.objects import S3Store
 from unbraid.jobs.ports import ObjectStore
 from unbraid.jobs.session import new_id
+from unbraid.local.bucket import BucketStore
 from unbraid.local.files import FolderStore
 from unbraid.local.links import Links
 
 Put = Callable[..., None]
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
+@pytest.fixture(params=["memory", "folder", "s3", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "memory":
         return MemoryObjects()
     if request.param == "s3":
         request.getfixturevalue("aws")
         return S3Store(new_bucket(), tmp_path / "scratch")
+    if request.param == "bucket":
+        request.getfixturevalue("aws")
+        return BucketStore(f"s3://{new_bucket()}/a/prefix", Links(b"secret"), tmp_path / "scratch")
     return FolderStore(tmp_path / "objects", Links(b"secret"))
 
 
@@ -149,7 +153,7 @@ def send(store: ObjectStore, key: str, upload_id: str, number: int, data: bytes)
     url = store.part_url(key, upload_id, number, len(data), 3600)
     if isinstance(store, MemoryObjects):
         store.begun[upload_id][number] = data
-    elif isinstance(store, FolderStore):
+    elif isinstance(store, FolderStore | BucketStore):
         path, _, query = url.removeprefix("/files/").partition("?")
         grant = store.links.check("PUT", path, dict(parse_qsl(query, keep_blank_values=True)))
         assert grant.size == len(data)

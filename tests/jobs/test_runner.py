@@ -21,7 +21,7 @@ from tests.separation.conftest import noise
 
 from unbraid.audio.encode import Encoder
 from unbraid.audio.probe import probe
-from unbraid.errors import Fault, SettingError
+from unbraid.errors import Fault, SettingError, Unavailable
 from unbraid.jobs import heartbeat, messages, runner
 from unbraid.jobs.leases import LeasedJob, Leases
 from unbraid.jobs.limits import Limits
@@ -493,6 +493,24 @@ def test_lists_of_stems_and_a_part_equal_the_command_lines(
     for output in session.outputs:
         assert workspace.memory.files[output.key] == result.files[output.type].read_bytes()
         assert output.duration_s == 0.75
+
+
+def test_store_that_is_away_costs_no_song_and_no_attempt(
+    workspace: JobWorkspace, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "AWAY_S", 0.0)
+    stored = workspace.memory.put
+
+    def away(file: Path, key: str, content_type: str) -> None:
+        raise Unavailable("The store doesn't answer.")
+
+    workspace.memory.put = lambda file, key, kind: (away if "outputs" in key else stored)(file, key, kind)  # type: ignore[method-assign]
+    session = workspace.run(workspace.lease(short))
+    assert (session.state, session.attempts, session.error_message) == (State.PENDING, 0, None)
+    workspace.memory.put = stored  # type: ignore[method-assign]
+    again = workspace.leases.take("me")
+    assert again is not None
+    assert workspace.run(again).state == State.COMPLETED
 
 
 def test_a_part_that_the_song_has_not_fails_in_its_words(workspace: JobWorkspace, short: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import pytest
 from starlette.testclient import TestClient
+from tests.simulators.moto_server import new_bucket
 
 from unbraid.jobs.leases import Leases
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import Output
 from unbraid.jobs.sessions import Sessions
 from unbraid.local.factory import open_sessions
-from unbraid.local.files import FolderStore
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
 
@@ -33,7 +33,8 @@ class App:
     sessions: Sessions
     service: Service
     leases: Leases
-    store: FolderStore
+    store: Any
+    """A FolderStore, unless the settings name a bucket."""
     settings: Settings
     names: list[str] = field(default_factory=lambda: ["vocals", "no_vocals"])
 
@@ -101,7 +102,6 @@ def open_app(tmp_path: Path) -> Iterator[OpenApp]:
             service = Service(sessions)
             stack.callback(sessions.store.close)  # type: ignore[attr-defined]
             client = stack.enter_context(TestClient(create_app(service, loaded), base_url=ADDRESS))
-            assert isinstance(sessions.objects, FolderStore)
             return App(client, sessions, service, Leases(sessions), sessions.objects, loaded)
 
         yield open_one
@@ -110,3 +110,12 @@ def open_app(tmp_path: Path) -> Iterator[OpenApp]:
 @pytest.fixture
 def app(open_app: OpenApp) -> App:
     return open_app()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def app_on_any_store(request: pytest.FixtureRequest, open_app: OpenApp) -> App:
+    """The app with each of its stores for files."""
+    if request.param == "folder":
+        return open_app()
+    request.getfixturevalue("aws")
+    return open_app(store=f"s3://{new_bucket()}/home")

@@ -226,20 +226,23 @@ def test_links_cannot_leave_the_folder(app: App, key: str) -> None:
         ("bytes=500-999999", 206, 500, len(OCTETS)),
     ],
 )
-def test_downloads_ranges(app: App, range_: str, status: int, first: int, end: int) -> None:
+def test_downloads_ranges(app_on_any_store: App, range_: str, status: int, first: int, end: int) -> None:
+    app = app_on_any_store
     answer = app.client.get(link(app, app.completed()), headers={"Range": range_})
     assert answer.status_code == status
     assert answer.content == OCTETS[first:end]
     assert answer.headers["content-range"] == f"bytes {first}-{end - 1}/{len(OCTETS)}"
 
 
-def test_rejects_range_beyond_the_end(app: App) -> None:
+def test_rejects_range_beyond_the_end(app_on_any_store: App) -> None:
+    app = app_on_any_store
     answer = app.client.get(link(app, app.completed()), headers={"Range": f"bytes={len(OCTETS)}-"})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(OCTETS)}"
 
 
-def test_if_range_compares_the_etag(app: App) -> None:
+def test_if_range_compares_the_etag(app_on_any_store: App) -> None:
+    app = app_on_any_store
     address = link(app, app.completed())
     etag = app.client.head(address).headers["etag"]
     same = app.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
@@ -248,7 +251,8 @@ def test_if_range_compares_the_etag(app: App) -> None:
     assert (other.status_code, other.content) == (200, OCTETS)
 
 
-def test_head_has_content_length(app: App) -> None:
+def test_head_has_content_length(app_on_any_store: App) -> None:
+    app = app_on_any_store
     upload = app.completed()
     for address in (link(app, upload), app.status(upload)["zip_url"]):
         whole = app.client.get(address)
@@ -257,7 +261,8 @@ def test_head_has_content_length(app: App) -> None:
         assert head.headers["content-length"] == str(len(whole.content))
 
 
-def test_archive_has_all_stems(app: App) -> None:
+def test_archive_has_all_stems(app_on_any_store: App) -> None:
+    app = app_on_any_store
     app.names = ["drums", "vocals"]
     upload = app.completed("Für Elise.mp3")
     answer = app.client.get(app.status(upload)["zip_url"])
@@ -269,7 +274,8 @@ def test_archive_has_all_stems(app: App) -> None:
         assert archive.read("Für Elise/drums.wav") == OCTETS
 
 
-def test_archive_exists_only_between_completion_and_deletion(app: App) -> None:
+def test_archive_exists_only_between_completion_and_deletion(app_on_any_store: App) -> None:
+    app = app_on_any_store
     assert app.status(app.create_upload())["zip_url"] is None
     upload = app.completed()
     address = app.status(upload)["zip_url"]

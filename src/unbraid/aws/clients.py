@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
-from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 PAGES_AT_ONCE = 8  # messages to WebSocket connections in flight at the same time
 
@@ -51,15 +49,3 @@ def client(service: str, url: str | None = None, config: Config | None = None) -
     """
     with _making:
         return _make(service, endpoint_url=url, config=config or _CONFIGS.get(service, _ANSWERS))
-
-
-def code_of(error: ClientError) -> str:
-    """Return the error code of a service, such as `NoSuchKey`, or `404` if the answer had no body."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def reason(error: BaseException) -> str:
-    """Return the error code or type without the message, which may contain e-mail addresses and keys of songs."""
-    if isinstance(error, Boto3Error) and error.__context__ is not None:  # s3transfer wraps the cause
-        return reason(error.__context__)
-    return code_of(error) if isinstance(error, ClientError) else type(error).__name__

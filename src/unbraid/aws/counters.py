@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from unbraid.aws import clients
 from unbraid.aws.items import number_of
 from unbraid.jobs.ports import Count
+from unbraid.s3.errors import code_of
 
 
 class DynamoCounters:
@@ -53,7 +54,7 @@ class DynamoCounters:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if clients.code_of(error) != "ConditionalCheckFailedException":
+            if code_of(error) != "ConditionalCheckFailedException":
                 raise
             there: Any = error.response.get("Item", {})
             return frozenset(

@@ -15,6 +15,7 @@ from unbraid.aws import clients
 from unbraid.jobs.email import compose
 from unbraid.jobs.notify import email_address
 from unbraid.jobs.session import Session
+from unbraid.s3.errors import reason
 
 # RFC 5322 line ends, and only 7-bit characters, which every mail server forwards unchanged.
 _MAIL = email.policy.SMTP.clone(cte_type="7bit")
@@ -46,14 +47,14 @@ class Emails:
             try:
                 self._publish(self._topic, session)
             except (BotoCoreError, ClientError) as error:
-                log.warning("the end of a song can't be published: %s", clients.reason(error))
+                log.warning("the end of a song can't be published: %s", reason(error))
         address = email_address(session.choices)
         if self._sender is not None and address:
             try:
                 self._send(address, self._sender, session)
             except (BotoCoreError, ClientError, ValueError) as error:
                 # A metric filter of the log counts these (infra/notifications.py): the container has no other metrics.
-                log.error("an e-mail can't be sent: %s", clients.reason(error), extra={"event": NOT_SENT})
+                log.error("an e-mail can't be sent: %s", reason(error), extra={"event": NOT_SENT})
 
     def _publish(self, topic: str, session: Session) -> None:
         state = {"DataType": "String", "StringValue": session.state.value}

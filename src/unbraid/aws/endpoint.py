@@ -13,6 +13,7 @@ from unbraid.aws.dispatches import Dispatch, request_of
 from unbraid.errors import Unavailable
 from unbraid.jobs.messages import NOT_DEPLOYED
 from unbraid.jobs.session import Session
+from unbraid.s3.errors import code_of
 
 JSON = "application/json"
 
@@ -52,7 +53,7 @@ class Endpoint:
                 RequestTTLSeconds=REQUEST_TTL_S,
             )
         except ClientError as error:
-            if clients.code_of(error) == "ValidationError" and "not found" in str(error):
+            if code_of(error) == "ValidationError" and "not found" in str(error):
                 raise Unavailable(NOT_DEPLOYED) from error
             raise
 

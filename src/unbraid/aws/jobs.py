@@ -32,6 +32,7 @@ from unbraid.aws.items import (
 )
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.session import Session, State
+from unbraid.s3.errors import code_of
 
 AT_ONCE = 100  # limit of keys of BatchGetItem
 LONGEST_KEY = 2048  # bytes
@@ -72,7 +73,7 @@ class DynamoStore:
         try:
             self._db.put_item(**request)
         except ClientError as error:
-            if clients.code_of(error) != "ConditionalCheckFailedException":
+            if code_of(error) != "ConditionalCheckFailedException":
                 raise
             # botocore may have retried after a lost answer, and the second attempt met the item of the first.
             there: Any = error.response.get("Item", {})

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from unbraid.aws import clients
+from unbraid.s3.errors import code_of
 
 ALIAS = "live"
 """Alias of the function: the version that gets the songs."""
@@ -39,7 +40,7 @@ def prove(version: str, wait_s: float, sleep: Callable[[float], None] = time.sle
             answer = function.invoke(FunctionName=version, Payload=json.dumps(PROVE))
             break
         except ClientError as error:
-            if clients.code_of(error) != PENDING or time.monotonic() > ends:
+            if code_of(error) != PENDING or time.monotonic() > ends:
                 raise
             sleep(POLL_S)
     if "FunctionError" in answer:

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from unbraid.aws import clients
 from unbraid.aws.handlers import count, logger
 from unbraid.jobs.sessions import ID
+from unbraid.s3.errors import code_of
 
 MAX_CONNECTION_S = 2 * 3600
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
@@ -138,9 +139,9 @@ class Sockets:
         try:
             api.post_to_connection(ConnectionId=subscriber.id, Data=text.encode())
         except ClientError as error:
-            if clients.code_of(error) == "GoneException":
+            if code_of(error) == "GoneException":
                 return self._clock() - subscriber.since < OPEN_AFTER_S
-            logger.warning("a message was not sent", reason=clients.code_of(error))
+            logger.warning("a message was not sent", reason=code_of(error))
         except BotoCoreError as error:
             logger.warning("a message was not sent", reason=type(error).__name__)
         return True

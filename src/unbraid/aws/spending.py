@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from unbraid.aws import clients
 from unbraid.errors import Busy
+from unbraid.s3.errors import code_of
 
 ITEM = "spending"
 """Key of the item in the table of sessions while machines are stopped. No session has an id this short."""
@@ -99,7 +100,7 @@ class EndpointMachines:
             )
         except ClientError as error:
             # There is no image yet, or the endpoint is being updated: the next run tries again.
-            if clients.code_of(error) != "ValidationException":
+            if code_of(error) != "ValidationException":
                 raise
 
     def start(self) -> None:

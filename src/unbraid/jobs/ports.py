@@ -1,7 +1,8 @@
 """Interfaces between the rules of sessions and their adapters: storage, queues and e-mail.
 
 Adapters implement `JobStore`, `ObjectStore`, `Dispatcher`, `Notifier` and `Counters`; each has one contract test in
-`tests/contract` for all its adapters. `QueueView`, `Links`, `Lease` and `Job` narrow the dependency of one caller.
+`tests/contract` for all its adapters. `QueueView`, `Links`, `Lease` and `Job` narrow the dependency of one caller. Each
+method of a store may raise Unavailable.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unbraid.audio import video
 from unbraid.audio.formats import song_format
-from unbraid.errors import Cancelled, InputError
+from unbraid.errors import Cancelled, InputError, Unavailable
 from unbraid.files.workfolder import clear_abandoned
 from unbraid.jobs import messages, preview
 from unbraid.jobs.choices import choices_of_quality
@@ -33,13 +33,16 @@ SEPARATE_SHARE = 0.95
 # The smallest difference in level that most listeners notice.
 NOTICEABLE_DB = 1.0
 
+AWAY_S = 5.0  # before a song goes back to the queue because the store for files didn't answer
 RETRY_S = 10.0  # to repeat the report of a job's end while the session store doesn't answer
 
 log = logging.getLogger(__name__)
 
 
 def run_job(job: Job, separators: Separators, scratch: Path, stop: threading.Event) -> None:
-    """Separate the song of a leased job. It ends completed, failed, or, if `stop` is set, released.
+    """Separate the song of a leased job. It ends completed, failed, or released.
+
+    It is released if `stop` is set, or if the store doesn't answer (Unavailable).
 
     `scratch` is a folder for temporary files, best on the disk of the outputs; nothing remains there. If the lease is
     lost (the job was cancelled, deleted or taken over), the work stops within a second and changes nothing any more.
@@ -52,6 +55,12 @@ def run_job(job: Job, separators: Separators, scratch: Path, stop: threading.Eve
             if stop.is_set():  # the heartbeat may not have seen it yet
                 _retry(job.release)
             _retry(job.delete_abandoned_outputs)
+        except Unavailable as error:
+            # The song isn't the cause. Without the pause, an idle worker would take it again at once.
+            log.warning("a song goes back to the queue: %s", error.message)
+            stop.wait(AWAY_S)
+            if not _retry(job.release):
+                _retry(job.delete_abandoned_outputs)
         except Exception as error:
             failure = messages.failure_of(error, job.song_name, job.choices.model)
             if not heartbeat.is_set():

@@ -86,7 +86,7 @@ class FolderStore:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise _explain(error) from error
-            with _explained(), self.write(key) as part, file.open("rb") as source:
+            with explained(), self.write(key) as part, file.open("rb") as source:
                 while block := source.read(1 << 20):
                     part.write(block)
                 part.commit()
@@ -95,7 +95,7 @@ class FolderStore:
         """Give the file a second name on disk, which takes no space. Raises FileNotFoundError, OutputError."""
         file, place = self.path(source), self.path(target)
         file.stat()
-        with _explained():
+        with explained():
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             link = place.with_name(PART + secrets.token_hex(8))  # so that calls at the same time succeed
             try:
@@ -189,6 +189,10 @@ class FolderStore:
         """Return the free space of the file system."""
         return shutil.disk_usage(self.root).free
 
+    def writable_bytes(self) -> int:
+        """Return how many bytes of an upload fit on the disk."""
+        return self.free_bytes()
+
     def clear_parts(self, older_than_s: float = 3600) -> int:
         """Remove unfinished files and folders of killed processes, and return their number."""
         before, count = time.time() - older_than_s, 0
@@ -222,7 +226,7 @@ class Part(AtomicFile):
 
     def __init__(self, path: Path) -> None:
         folder = path.parent
-        with _explained():
+        with explained():
             while True:
                 try:
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -236,7 +240,7 @@ class Part(AtomicFile):
     def write(self, data: bytes) -> None:
         """Append. Raises OutputError."""
         view = memoryview(data)
-        with _explained():
+        with explained():
             while view:
                 view = view[self.file.write(view) :]
 
@@ -266,7 +270,8 @@ def _drop_empty(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """Convert an OSError to the OutputError for a user of the app."""
     try:
         yield
     except OSError as error:

@@ -24,6 +24,8 @@ from unbraid.jobs.notify import NotifyRights
 from unbraid.urls import LOOPBACK, secure_url
 
 MIN_PASSWORD = 12  # characters
+SCRATCH = "scratch"  # folder for temporary files in the data folder, on the disk of the stems
+MIN_PART_BYTES = 5 << 20  # S3 joins no smaller parts, except the last
 CORES_PER_WORKER = 4  # more cores speed up one song only a little
 
 
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     # Storage and models
     data: Path = Field(default_factory=lambda: user_data_path("unbraid"))
     database_url: SecretStr | None = None
+    store: str | None = None
+    link_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     cache: Path | None = None
     own_models: Path | None = None
     offline: bool = False
@@ -140,6 +144,8 @@ class Settings(BaseSettings):
             raise SettingError("Sign-in needs both UNBRAID_OIDC_ISSUER and UNBRAID_OIDC_CLIENT_ID.")
         if self.songs_per_hour is not None and self.songs_per_hour < self.max_batch:
             raise SettingError("UNBRAID_SONGS_PER_HOUR must be at least UNBRAID_MAX_BATCH.")
+        if self.store is not None and self.part_bytes < MIN_PART_BYTES:
+            raise SettingError(f"With UNBRAID_STORE, UNBRAID_PART_BYTES must be at least {MIN_PART_BYTES}.")
         if self.models is not None:
             allowed_models(self.limits)  # raises if none is left
         if self.smtp_host is not None and self.mail_from is None:

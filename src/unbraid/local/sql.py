@@ -7,16 +7,24 @@ atomic, and succeeds only if the version hasn't changed: of two concurrent chang
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Select, and_, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import URL, Connection, Select, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from unbraid.errors import Unavailable
 from unbraid.jobs.codec import from_dict, to_dict
 from unbraid.jobs.ports import Changed
 from unbraid.jobs.session import Session, State
 from unbraid.local.sql_schema import connect, migrate, sessions
+
+AWAY = "The database of this server doesn't answer. Try again in a moment."
+
+log = logging.getLogger(__name__)
 
 _WAITING = sessions.c.state == State.PENDING
 _WORKING = sessions.c.state == State.IN_PROGRESS
@@ -45,7 +53,7 @@ class SqlStore:
 
     def add(self, session: Session) -> None:
         try:
-            with self.engine.connect() as db:
+            with self._connected() as db:
                 db.execute(insert(sessions).values(_row(session)))
         except IntegrityError as error:
             raise Changed from error
@@ -60,13 +68,13 @@ class SqlStore:
     def save(self, session: Session) -> Session:
         row = _row(session) | {"version": session.version + 1}
         same = and_(sessions.c.id == session.id, sessions.c.version == session.version)
-        with self.engine.connect() as db:
+        with self._connected() as db:
             if db.execute(update(sessions).where(same).values(row)).rowcount != 1:
                 raise Changed
         return _session(row["version"], row["record"])
 
     def delete(self, session_id: str) -> bool:
-        with self.engine.connect() as db:
+        with self._connected() as db:
             return db.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount == 1
 
     def history(self, owner: str, limit: int, before: float | None = None) -> list[Session]:
@@ -95,7 +103,7 @@ class SqlStore:
 
     def counts(self) -> Mapping[State, int]:
         query = select(sessions.c.state, func.count()).group_by(sessions.c.state)
-        with self.engine.connect() as db:
+        with self._connected() as db:
             found = {State(state): count for state, count in db.execute(query)}
         return {state: found.get(state, 0) for state in State}
 
@@ -104,15 +112,27 @@ class SqlStore:
 
     def known(self, session_ids: Iterable[str]) -> set[str]:
         query = select(sessions.c.id).where(sessions.c.id.in_(list(session_ids)))
-        with self.engine.connect() as db:
+        with self._connected() as db:
             return set(db.scalars(query))
 
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Connect for one statement. Raises Unavailable if PostgreSQL doesn't answer."""
+        try:
+            with self.engine.connect() as db:
+                yield db
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            if not self.has_notifications:
+                raise  # SQLite's errors need an administrator
+            log.warning("the database doesn't answer: %s", type(getattr(error, "orig", error)).__name__)
+            raise Unavailable(AWAY) from error
+
     def _all(self, query: Select[Any]) -> list[Session]:
-        with self.engine.connect() as db:
+        with self._connected() as db:
             return [_session(version, record) for version, record in db.execute(query)]
 
     def _number(self, query: Select[Any]) -> float | None:
-        with self.engine.connect() as db:
+        with self._connected() as db:
             number: float | None = db.scalar(query)
             return number
 

@@ -25,14 +25,13 @@ from unbraid.local import logs
 from unbraid.local.draining import Shutdown
 from unbraid.local.factory import open_sessions
 from unbraid.local.postgres_queue import QueueListener, QueuePoll, queue_wait
-from unbraid.local.settings import Settings
+from unbraid.local.settings import SCRATCH, Settings
 from unbraid.local.sql import SqlStore
 
 POLL_S = 0.25  # between two checks of the parent process
 PAUSE_S = 1.0  # after an error of the queue
 GRACE_S = 5.0  # for the segment in progress when the process has to exit
 IDLE_S = 300.0  # an idle worker unloads its model after this time
-SCRATCH = "scratch"  # in the data folder, on the disk of the stems
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
@@ -12,8 +14,8 @@ from unbraid.api.signin import SignIn
 from unbraid.jobs.service import Service
 from unbraid.jobs.use import UseLimits
 from unbraid.local.counters import MemoryCounters
-from unbraid.local.files import FolderStore
-from unbraid.local.links import read_secret
+from unbraid.local.factory import read_server_secret
+from unbraid.local.file_store import FileStore
 from unbraid.local.settings import Settings
 from unbraid.web import events, files, metrics, mixes, problems
 from unbraid.web.bodies import BodyLimit
@@ -33,16 +35,14 @@ from unbraid.web.static import FrontEnd
 
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
-    """Create the app of one server. Its files are in a folder."""
-    store = service.sessions.objects
-    if not isinstance(store, FolderStore):
-        raise TypeError("the web app serves files from a FolderStore")
+    """Create the app of one server."""
+    store = cast(FileStore, service.sessions.objects)  # of `open_sessions`
     sign_in = None
     if settings.oidc_issuer is not None and settings.oidc_client_id is not None:
         sign_in = SignIn(settings.oidc_issuer, settings.oidc_audience or settings.oidc_client_id)
     password = None
     if settings.token is not None:
-        password = SharedPassword(settings.token.get_secret_value(), read_secret(settings.secret))
+        password = SharedPassword(settings.token.get_secret_value(), read_server_secret(settings))
     use_limits = UseLimits(MemoryCounters(), settings.songs_per_hour)
     context = Context(service, store, settings, Metrics(service), sign_in, EmailQuota(settings), use_limits)
     app = FastAPI(

@@ -18,7 +18,7 @@ from unbraid.api.signin import IssuerUnavailable, NotSignedIn, SignIn
 from unbraid.jobs.service import Service
 from unbraid.jobs.status import Status
 from unbraid.jobs.use import UseLimits
-from unbraid.local.files import FolderStore
+from unbraid.local.file_store import FileStore
 from unbraid.local.settings import Settings
 from unbraid.web.email import EmailQuota
 from unbraid.web.metrics import Metrics
@@ -32,7 +32,7 @@ class Context:
     """The state of a running app."""
 
     service: Service
-    store: FolderStore
+    store: FileStore
     settings: Settings
     metrics: Metrics
     sign_in: SignIn | None

@@ -21,12 +21,12 @@ from unbraid.errors import (
     UnsupportedMedia,
     http_status,
 )
-from unbraid.jobs.media import MEDIA_TYPES, OTHER
 from unbraid.jobs.session import State
 from unbraid.local.files import KEY
 from unbraid.local.links import Grant, LinkAltered, LinkExpired
 from unbraid.web.context import ZIPS, Context, Ctx
 from unbraid.web.description import DOWNLOAD, UPLOAD
+from unbraid.web.downloads import file_response
 from unbraid.web.problems import problem
 from unbraid.web.zips import zip_response
 
@@ -62,8 +62,10 @@ async def upload(key: str, request: Request, context: Ctx) -> Response:
 async def download(key: str, request: Request, context: Ctx) -> Response:
     """Download a file from the link in a status. `Range` is supported."""
     grant = _check_link(key, request, context)
-    answer = zip_response if key.startswith(f"{ZIPS}/") else _file
-    response = await to_thread.run_sync(answer, grant, context)
+    if key.startswith(f"{ZIPS}/"):
+        response = await to_thread.run_sync(zip_response, grant, context)
+    else:
+        response = await to_thread.run_sync(_file, grant, context, request)
     # The link is the permission: a page of any origin that has it may also play the file.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -78,16 +80,13 @@ def _check_link(key: str, request: Request, context: Context) -> Grant:
         raise SessionNotFound("This link has expired. Reload the song to get a new one.") from None
 
 
-def _file(grant: Grant, context: Context) -> Response:
+def _file(grant: Grant, context: Context, request: Request) -> Response:
     if not KEY.fullmatch(grant.key):
         raise SessionNotFound(GONE)
-    path = context.store.path(grant.key)
     try:
-        file_stat = path.stat()
+        return file_response(context.store, grant, request)
     except FileNotFoundError:
         raise SessionNotFound(GONE) from None
-    media_type = MEDIA_TYPES.get(path.suffix[1:], OTHER)
-    return FileResponse(path, media_type=media_type, filename=grant.filename, stat_result=file_stat)
 
 
 async def _receive(grant: Grant, request: Request, context: Context) -> None:
@@ -171,7 +170,7 @@ def _check_exact(size: int, grant: Grant) -> None:
 
 def _check_free_space(more: int, context: Context) -> None:
     """Check that the disk has space for `more` bytes, and for the stems of other songs. Raises StorageFull."""
-    if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
+    if more > context.store.writable_bytes() - context.service.limits.keep_free_bytes:
         raise StorageFull(DISK_FULL)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path, PurePosixPath
 
 from anyio import to_thread
@@ -16,12 +16,12 @@ from starlette.exceptions import HTTPException
 from unbraid.api.schemas.mixes import MixAnswer, MixRequest
 from unbraid.errors import Busy, SessionNotFound, SettingError, UnbraidError
 from unbraid.jobs.choices import part_of
-from unbraid.jobs.media import is_video
+from unbraid.jobs.media import MEDIA_TYPES, OTHER, is_video
 from unbraid.jobs.session import Session, State
 from unbraid.jobs.shares import Shares
 from unbraid.jobs.splits import MIX
 from unbraid.jobs.status import title
-from unbraid.local.files import FolderStore
+from unbraid.local.file_store import FileStore
 from unbraid.local.mixdown import mix
 from unbraid.web.context import Context, Ctx, Owner
 
@@ -75,7 +75,7 @@ async def _answer(session: Session, mix_request: MixRequest, request: Request, c
     splits = await to_thread.run_sync(service.splits, session)
     gains = _gains(session, splits, mix_request)
     base = f"mixes/{session.id}/{_digest(gains)}"
-    key = _existing(store, base, mix_request.format)
+    key = await to_thread.run_sync(_existing, store, base, mix_request.format)
     if key is None:
         service.max_upload_bytes()
         error: UnbraidError | None = None
@@ -86,7 +86,7 @@ async def _answer(session: Session, mix_request: MixRequest, request: Request, c
                 error = raised
         # If the song was deleted meanwhile, delete the new mix too; that also explains any error.
         if await to_thread.run_sync(service.sessions.store.get, session.id) is None:
-            store.delete(f"mixes/{session.id}/")
+            await to_thread.run_sync(store.delete, f"mixes/{session.id}/")
             raise SessionNotFound("This song was deleted during mixing. Upload it again.")
         if error is not None:
             raise error
@@ -125,7 +125,7 @@ def _digest(gains: dict[str, float]) -> str:
     return hashlib.sha256(json.dumps(gains, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _existing(store: FolderStore, base: str, format: str) -> str | None:
+def _existing(store: FileStore, base: str, format: str) -> str | None:
     """The key of a mix that was made before. That of a video has the ending of its container."""
     endings = VIDEO_ENDINGS if format == VIDEO else (format,)
     keys = (f"{base}.{ending}" for ending in endings)
@@ -133,7 +133,7 @@ def _existing(store: FolderStore, base: str, format: str) -> str | None:
 
 
 async def _write_mix(
-    session: Session, gains: dict[str, float], store: FolderStore, base: str, format: str
+    session: Session, gains: dict[str, float], store: FileStore, base: str, format: str
 ) -> str:
     """Write a mix into the store; return its key."""
     video = None
@@ -142,12 +142,20 @@ async def _write_mix(
             raise SettingError("This song has no video. Choose an audio format.", "format")
         if part_of(session.choices) is not None:
             raise SettingError("Only a part of this video was separated. Choose an audio format.", "format")
-        video = store.path(session.song_key)
-    with store.scratch() as scratch:
+        video = session.song_key
+    with store.scratch() as scratch, ExitStack() as files:
         file = Path(scratch) / f"{PurePosixPath(base).name}.{format}"
-        stems = [(store.path(stem), gain) for stem, gain in gains.items()]
-        file = await mix(stems, file, format, video)
+
+        def fetch(key: str) -> Path:
+            return files.enter_context(store.local_file(key))
+
+        try:
+            stems = [(await to_thread.run_sync(fetch, stem), gain) for stem, gain in gains.items() if gain]
+            video_file = None if video is None else await to_thread.run_sync(fetch, video)
+        except FileNotFoundError:
+            raise SessionNotFound("The files of this song were deleted. Upload it again.") from None
+        file = await mix(stems, file, format, video_file)
         key = f"{base}{file.suffix}"
         await to_thread.run_sync(store.keep_newest, f"mixes/{session.id}/", KEPT - 1)
-        await to_thread.run_sync(store.put, file, key, "")
+        await to_thread.run_sync(store.put, file, key, MEDIA_TYPES.get(file.suffix[1:], OTHER))
     return key

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from typing import cast
 
 import uvicorn
 
@@ -17,7 +18,7 @@ from unbraid.errors import UnbraidError
 from unbraid.jobs.service import Service
 from unbraid.jobs.sweeper import Sweeper
 from unbraid.local.factory import open_sessions
-from unbraid.local.files import FolderStore
+from unbraid.local.file_store import FileStore
 from unbraid.local.processes import Supervisor
 from unbraid.local.settings import Settings
 from unbraid.web.app import create_app
@@ -123,8 +124,7 @@ def _upkeep(sweeper: Sweeper) -> Iterator[None]:
                 sweeper.recover()
                 if number % rounds == 0:
                     swept = sweeper.sweep()
-                    objects = sweeper.sessions.objects
-                    parts = objects.clear_parts() if isinstance(objects, FolderStore) else 0
+                    parts = cast(FileStore, sweeper.sessions.objects).clear_parts()
                     if any(swept) or parts:
                         log.info("swept", extra={**swept._asdict(), "parts": parts})
             except Exception:

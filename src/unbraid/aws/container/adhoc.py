@@ -17,7 +17,6 @@ from typing import Any
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from unbraid.aws import clients
 from unbraid.aws.container import answers
 from unbraid.aws.container.answers import Answer
 from unbraid.aws.container.requests import Invocation
@@ -25,6 +24,7 @@ from unbraid.errors import InputError, OutputError
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import NOT_STORED, Failure
 from unbraid.jobs.session import Choices, Output, Playable
+from unbraid.s3.errors import code_of
 
 REMEMBERED = 1000  # remembered results; the oldest are forgotten first
 
@@ -62,7 +62,7 @@ class AdhocJob:
             try:
                 self.s3.download_file(source.bucket, source.key, str(file))
             except ClientError as error:
-                code = clients.code_of(error)
+                code = code_of(error)
                 if not code.startswith(("4", "NoSuch", "AccessDenied")):
                     raise
                 raise InputError(

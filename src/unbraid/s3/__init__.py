@@ -1,0 +1,1 @@
+"""Files in S3, and in stores with the same API. Extra `s3`."""
