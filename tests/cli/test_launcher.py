@@ -112,6 +112,7 @@ def with_only(folder: Path, **programs: str) -> dict[str, str]:
         ("--version",),
         *((*command, "--help") for command in COMMANDS),
         ("separate", "song.wav", "-h"),
+        ("separate", "--help-all"),
     ],
     ids=" ".join,
 )

@@ -200,10 +200,19 @@ def test_the_common_options_fit_one_screen(
     separate: Separate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        separate("--help")
-    common, _, rest = capsys.readouterr().out.partition("\noutput:\n")
-    assert len(common.splitlines()) <= 24
-    assert all(word in common for word in ("PATH", "--out", "--model", "--stems"))
-    groups = ("libraries:", "separation:", "models:", "messages:")
-    assert all(f"\n{group}\n" in rest for group in groups)
+    screens = {}
+    for option in ("-h", "--help", "--help-all"):
+        with pytest.raises(SystemExit) as leave:
+            separate(option)
+        assert leave.value.code == 0
+        screens[option] = capsys.readouterr().out
+    common, everything = screens["--help"], screens["--help-all"]
+    assert common == screens["-h"]
+    # A terminal has 24 lines. The command and the next prompt take one each.
+    assert len(common.splitlines()) <= 22
+    assert max(map(len, common.splitlines())) < 80
+    shown = ("PATH", "--out", "--model", "--stems", "--format", "--start", "--end", "--help-all")
+    assert all(word in common for word in shown)
+    assert everything.startswith(common)
+    groups = ("output", "libraries", "separation", "models", "clusters", "messages")
+    assert all(f"\n{group}:\n" in everything.removeprefix(common) for group in groups)

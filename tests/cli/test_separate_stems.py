@@ -13,8 +13,6 @@ from tests.cli.conftest import Separate, stems_in
 from tests.conftest import WriteWave
 from tests.separation.conftest import read
 
-from unbraid.cli.main import main
-
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -104,14 +102,3 @@ def test_an_invalid_time_is_wrong_usage(
         separate(write_wave(tmp_path / "song.wav", seconds=0.1), "--start", "noon")
     assert leave.value.code == 2
     assert "argument --start: invalid time value: 'noon'" in capsys.readouterr().err
-
-
-def test_the_common_options_fit_one_screen(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    with pytest.raises(SystemExit):
-        main(["separate", "--help"])
-    text = capsys.readouterr().out
-    common = text[text.index("positional arguments") : text.index("\noutput:")]
-    assert len(common.splitlines()) <= 40

@@ -17,6 +17,7 @@ from unbraid.cli.djs import check_additions, check_format, check_model, stems_fo
 from unbraid.cli.ensembles import add_ensemble_options, weights_by_stem
 from unbraid.cli.events import Events
 from unbraid.cli.expected_time import line_before
+from unbraid.cli.help_screen import add_help_options
 from unbraid.cli.library import add_library_options, check_name, count_songs, library_options
 from unbraid.cli.messages import say
 from unbraid.cli.ordered_display import OrderedDisplay
@@ -42,41 +43,22 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "separate",
         help="separate songs and write their stems",
         usage="%(prog)s PATH [PATH ...] [-o OUT] [-m MODEL] [options]",
-        description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each song. Stems are as long as the song "
-        "and aligned with it to the sample. Exit codes: 0 all songs are done; 1 a song failed (the others are done); "
-        "2 wrong usage.",
+        description="Write OUT/SONG/vocals.wav and OUT/SONG/no_vocals.wav for each song. Exit codes: 0 all songs are "
+        "done; 1 a song failed; 2 wrong usage.",
         allow_abbrev=False,
+        add_help=False,
     )
-    parser.add_argument(
-        "songs",
-        nargs="+",
-        metavar="PATH",
-        help="audio or video file, or a folder with such files and folders",
-    )
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=_folder_or_url,
-        default=Path("separated"),
-        metavar="OUT",
-        help="output folder (default: %(default)s)",
-    )
-    parser.add_argument(
-        "-m",
-        "--model",
-        default="auto",
-        metavar="MODEL",
-        help="word for what you want, such as karaoke, or name of a model (see `unbraid models`), downloaded on first "
-        "use; a name in --repo; or the path of a model folder, an MDX-Net or a checkpoint; "
-        "MODEL+MODEL combines several (default: %(default)s)",
-    )
-    add_stems_option(parser)
+    common = parser.add_argument_group("common options")
+    _add_common_options(common)
+    add_help_options(parser, common)
     _add_output_options(parser.add_argument_group("output"))
     add_library_options(parser.add_argument_group("libraries"))
-    separation = parser.add_argument_group("separation")
-    add_part_options(separation)
-    _add_separation_options(separation)
-    models = parser.add_argument_group("models")
+    _add_separation_options(parser.add_argument_group("separation"))
+    models = parser.add_argument_group(
+        "models",
+        description="MODEL may also be a name in --repo; the path of a model folder, an MDX-Net or a checkpoint; or "
+        "MODEL+MODEL, which combines several.",
+    )
     _add_model_options(models)
     add_second_passes(models)
     add_ensemble_options(models)
@@ -90,6 +72,38 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="print all events as JSON objects, such as the progress of songs",
     )
     parser.set_defaults(run=run)
+
+
+def _add_common_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "songs",
+        nargs="+",
+        metavar="PATH",
+        help="audio or video file, or a folder with such files",
+    )
+    group.add_argument(
+        "-o",
+        "--out",
+        type=_folder_or_url,
+        default=Path("separated"),
+        metavar="OUT",
+        help="output folder (default: %(default)s)",
+    )
+    group.add_argument(
+        "-m",
+        "--model",
+        default="auto",
+        metavar="MODEL",
+        help="what you want, such as karaoke, or a model: see `unbraid models` (default: %(default)s)",
+    )
+    add_stems_option(group)
+    group.add_argument(
+        "--format",
+        choices=SONG_FORMATS,
+        default="wav",
+        help="stem is one file for DJ software (default: %(default)s)",
+    )
+    add_part_options(group)
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
@@ -107,12 +121,6 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--format",
-        choices=SONG_FORMATS,
-        default="wav",
-        help="format of the stems; stem: one SONG.stem.mp4 for DJ programs (default: %(default)s)",
-    )
     group.add_argument(
         "--video",
         action="store_true",

@@ -14,14 +14,13 @@ def add_part_options(group: argparse._ActionsContainer) -> None:
         "--start",
         type=_time,
         metavar="TIME",
-        help="start of the part to separate, such as 65 or 1:05; from the end of the song with --start=-0:30 "
-        "(default: start of the song)",
+        help="separate from here, such as 65 or 1:05; from the end of the song with --start=-0:30",
     )
     group.add_argument(
         "--end",
         type=_time,
         metavar="TIME",
-        help="end of the part, in the same form (default: end of the song)",
+        help="separate up to here",
     )
 
 

@@ -13,8 +13,8 @@ def add_stems_option(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--stems",
         metavar="vocals|all|NAME|LIST",
-        help="one stem and the rest of the song, or all stems of the model (default: vocals; all, if the model has no "
-        "vocals or is a word such as four_stems); or exactly the stems of a list: vocals,drums+bass,no_vocals,mix",
+        help="one stem and the rest of the song, all stems, or exactly a list: vocals,drums+bass,mix (default: "
+        "vocals; all, if the model has no vocals)",
     )
 
 
