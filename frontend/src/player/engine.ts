@@ -26,6 +26,12 @@ export interface PlayerState {
 
 export const INITIAL_STATE: PlayerState = { playing: false, buffering: false, problem: null }
 
+interface Entering {
+  positionIn: (delay: number) => number
+  /** Stop waiting: the user has paused or moved the playhead. */
+  end: () => void
+}
+
 interface PlayingPiece extends ScheduledPiece {
   nodes: AudioBufferSourceNode[]
 }
@@ -61,8 +67,8 @@ export class Engine {
   private pausedAt = 0
   private loop: Loop | null = null
   private timer: ReturnType<typeof setInterval> | undefined
-  /** Number of calls of `pause`: each ends an `enter` that waits. */
-  private pauses = 0
+  /** While `enter` waits. */
+  private entering: Entering | null = null
   private state = INITIAL_STATE
 
   constructor(
@@ -90,6 +96,7 @@ export class Engine {
 
   /** Position of the playhead, in samples. */
   get position(): number {
+    if (this.entering !== null) return Math.max(0, Math.round(this.entering.positionIn(0)))
     if (!this.state.playing) return this.pausedAt
     return positionAt(this.audibleTime, this.pieces, this.layout.sampleRate, this.pausedAt)
   }
@@ -105,28 +112,38 @@ export class Engine {
     if (this.pausedAt >= this.layout.samples) this.pausedAt = 0
     this.pausedAt = inLoop(this.pausedAt, this.loop)
     this.set({ playing: true, buffering: true, problem: null })
-    this.cursor = this.pausedAt
-    this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
+    this.start(this.pausedAt)
     await this.context.resume()
     this.schedule()
   }
 
   /**
    * Start playing within `fadeS`, in step with something else that plays. `positionIn(delay)` is where that will be in
-   * `delay` seconds, in samples. Returns that delay, or null if the chunk isn't there, the browser forbids sound, or
-   * `pause` was called meanwhile.
+   * `delay` seconds, in samples. Until then the engine counts as playing. Returns that delay; 'stopped' after `pause` or
+   * `seek`; or 'impossible' if the chunk can't be loaded or the browser forbids sound.
    */
-  async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | null> {
-    const { pauses } = this
-    if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
-    await this.chunks.load(Math.floor(positionIn(START_S) / this.layout.chunkSamples))
+  async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | 'stopped' | 'impossible'> {
+    if (this.state.playing) return 'stopped'
+    const { chunkSamples } = this.layout
+    const ready = async () => {
+      if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
+      await this.chunks.load(Math.floor(positionIn(START_S) / chunkSamples)).catch(() => undefined)
+    }
+    const ended = new Promise<'stopped'>((resolve) => {
+      this.entering = { positionIn, end: () => resolve('stopped') }
+    })
+    this.set({ playing: true, buffering: true, problem: null })
+    if ((await Promise.race([ready(), ended])) === 'stopped') return 'stopped'
+    this.entering = null
     const position = Math.max(0, Math.round(positionIn(START_S)))
-    const loaded = this.chunks.get(Math.floor(position / this.layout.chunkSamples)) !== null
-    if (pauses !== this.pauses || this.context.state !== 'running' || this.state.playing || !loaded) return null
+    if (this.context.state !== 'running' || this.chunks.get(Math.floor(position / chunkSamples)) === null) {
+      this.pausedAt = Math.min(position, this.layout.samples)
+      this.set({ playing: false, buffering: false })
+      return 'impossible'
+    }
     this.output.fadeIn(this.context.currentTime + START_S, fadeS)
-    this.pausedAt = this.cursor = position
-    this.set({ playing: true, buffering: false, problem: null })
-    this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
+    this.pausedAt = position
+    this.start(position)
     this.schedule()
     return START_S
   }
@@ -147,9 +164,9 @@ export class Engine {
   }
 
   pause(): void {
-    this.pauses += 1
     if (!this.state.playing) return
     this.pausedAt = this.position
+    this.endEntering()
     this.stop()
     // After the fade: a running context keeps phones awake.
     setTimeout(() => {
@@ -159,11 +176,11 @@ export class Engine {
 
   seek(position: number): void {
     this.pausedAt = inLoop(Math.max(0, Math.min(Math.round(position), this.layout.samples)), this.loop)
-    if (this.state.playing) {
-      this.fadeOut()
-      this.cursor = this.pausedAt
-      this.schedule()
-    }
+    if (!this.state.playing) return
+    this.endEntering()
+    this.fadeOut()
+    this.start(this.pausedAt)
+    this.schedule()
   }
 
   /** Change key and tempo. Playback goes on at the same place. */
@@ -219,6 +236,7 @@ export class Engine {
   }
 
   close(): void {
+    this.endEntering()
     clearInterval(this.timer)
     this.chunks.close()
     void this.context.close()
@@ -229,8 +247,20 @@ export class Engine {
     return this.context.currentTime - (this.context.outputLatency || 0) - this.output.latency
   }
 
+  /** Schedule from `position` on, regularly. */
+  private start(position: number): void {
+    this.cursor = position
+    clearInterval(this.timer)
+    this.timer = setInterval(() => this.schedule(), SCHEDULE_EVERY_MS)
+  }
+
+  private endEntering(): void {
+    this.entering?.end()
+    this.entering = null
+  }
+
   private schedule(): void {
-    if (!this.state.playing) return
+    if (!this.state.playing || this.entering !== null) return
     const { context, layout } = this
     this.discard((piece) => piece.at + duration(piece, layout.sampleRate) < context.currentTime - 2)
     for (;;) {
@@ -251,7 +281,7 @@ export class Engine {
       const now = end < context.currentTime + 0.02 ? context.currentTime + START_S : end
       const before = this.countIn(now)
       const scheduled = { ...piece, at: now + before.seconds, tempo: this.practice.tempo }
-      const nodes = buffers.map((buffer, stem) => this.start(buffer, stem, scheduled.at, piece.offset, piece.length))
+      const nodes = buffers.map((buffer, stem) => this.startNode(buffer, stem, scheduled.at, piece.offset, piece.length))
       const clicks = this.clicks.schedule(scheduled, layout.sampleRate)
       this.pieces.push({ ...scheduled, nodes: [...before.nodes, ...nodes, ...clicks] })
       this.cursor = endOf(piece)
@@ -269,7 +299,7 @@ export class Engine {
     return { seconds: length / tempo, nodes: clicks.map((click) => this.countInClicks.at(now + click / tempo)) }
   }
 
-  private start(buffer: AudioBuffer, stem: number, at: number, offset: number, length: number): AudioBufferSourceNode {
+  private startNode(buffer: AudioBuffer, stem: number, at: number, offset: number, length: number): AudioBufferSourceNode {
     const node = new AudioBufferSourceNode(this.context, { buffer, playbackRate: this.practice.tempo })
     const strip = this.strips[stem]
     if (strip !== undefined) node.connect(strip.input)

@@ -167,7 +167,7 @@ export class GrowingPlayer {
     const positionIn = (delay: number) => (original.seconds - this.offset + delay) * engine.layout.sampleRate
     try {
       const delay = await engine.enter(positionIn, CROSSFADE_S)
-      if (delay === null || this.engine !== engine) return
+      if (typeof delay !== 'number' || this.engine !== engine) return
       original.fadeOut(delay, CROSSFADE_S)
       this.onStems = true
       this.onChange()

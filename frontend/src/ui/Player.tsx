@@ -28,6 +28,7 @@ import { usePlayhead } from './usePlayhead'
 import { usePlayerOnPage } from './players'
 import { useShortcuts } from './useShortcuts'
 import { useZoom } from './useZoom'
+import { WaitingTransport } from './WaitingTransport'
 import { Zoom } from './Zoom'
 
 interface Props {
@@ -48,6 +49,7 @@ export function Player({ title, status, list, editor, config, models, onDelete }
   return (
     <div className="player">
       {ready && player.stems.length > 0 && <Timeline title={title} player={player} status={status} editor={editor} models={models} />}
+      {player === null && <WaitingTransport id={id} title={title} />}
       {player === null && <LoadingLanes status={status} />}
       {player === 'failed' && (
         <p className="problem">

@@ -61,22 +61,83 @@ def button(song: Locator, name: str) -> Locator:
     return song.get_by_role("button", name=name, exact=True)
 
 
+class Held:
+    """Requests of a page that get no answer before `release`."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.page, self.pattern = page, pattern
+        self.requests: list[Route] = []
+        page.route(pattern, self.hold)
+
+    def hold(self, route: Route) -> None:
+        """Keep a request."""
+        self.requests.append(route)
+
+    def wait(self) -> None:
+        """Wait for the first request."""
+        while not self.requests:
+            self.page.wait_for_timeout(50)
+
+    def release(self) -> None:
+        """Let all of them go on."""
+        for route in self.requests:
+            route.continue_()
+        self.requests.clear()
+        self.page.unroute(self.pattern)
+
+
 def pause_while_stems_load(page: Page, song: Locator) -> None:
     """Play, and pause before the stems are there to cross over to. The song stays paused when they are."""
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(PIECES, hold)
+    pieces = Held(page, PIECES)
     page.keyboard.press("Space")
     expect(button(song, "Pause")).to_be_visible()
-    while not held:
-        page.wait_for_timeout(50)
+    pieces.wait()
     page.keyboard.press("Space")
-    page.unroute(PIECES)  # lets the held ones go on
+    pieces.release()
     page.wait_for_timeout(500)
     expect(button(song, "Play")).to_be_visible()
+
+
+def wait_until_silent(page: Page, context: int) -> None:
+    """Wait until an audio context is suspended."""
+    page.wait_for_function(f"() => window.recordings[{context}].context.state === 'suspended'")
+
+
+def test_a_song_that_sounds_when_it_is_done_can_be_paused(
+    server: Server, visit: OpenVisit, songs: dict[str, Path]
+) -> None:
+    opened = visit(server.address, bypass_csp=True, script=audio_recorder.SCRIPT)
+    page = opened.page
+    page.route("**/pieces", lambda route: route.fulfill(status=503))  # no stems before it is done
+    waveforms = Held(page, "**/*.peaks.json*")
+    pick(page, songs["other"])
+    song = card(page, songs["other"])
+    expect(button(song, "Pause")).to_be_visible()
+    while song.get_by_role("progressbar").count() > 0:
+        page.keyboard.press("Home")  # so that it doesn't end before it is done
+        page.wait_for_timeout(500)
+    # While the waveforms load, and then the first chunks, the original goes on.
+    expect(button(song, "Pause")).to_be_visible()
+    page.keyboard.press("Space")
+    wait_until_silent(page, 0)
+    expect(button(song, "Play")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(button(song, "Pause")).to_be_visible()
+    chunks = Held(page, PIECES)
+    waveforms.release()
+    expect(button(song, "Mute Vocals")).to_be_visible()
+    button(song, "Pause").click()
+    wait_until_silent(page, 0)
+    expect(button(song, "Play")).to_be_visible()
+    playhead = song.get_by_role("slider", name="Playhead")
+    place_s = float(playhead.get_attribute("aria-valuenow") or 0)
+    chunks.wait()
+    chunks.release()
+    expect(button(song, "Play")).to_be_visible()
+    button(song, "Play").click()
+    page.wait_for_function("() => window.recordings[1]?.blocks.some(({ samples }) => samples.some(Boolean))")
+    assert float(playhead.get_attribute("aria-valuenow") or 0) == pytest.approx(place_s, abs=2)
+    assert [error for error in opened.errors if "503" not in error] == []
 
 
 @pytest.mark.long  # needs a quiet machine: a busy one starts pieces late
