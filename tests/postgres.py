@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Folder of `initdb` and `postgres`. Skips the test if PostgreSQL is not installed."""
     found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), *map(Path, os.get_exec_path())]
     for folder in reversed(found):
@@ -26,7 +26,7 @@ def _programs() -> Path:
     pytest.skip("PostgreSQL's server is not installed (sudo apt install postgresql)")
 
 
-def _user() -> dict[str, Any]:
+def postgres_user() -> dict[str, Any]:
     """Arguments of `subprocess` for the user of the server, because PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
         return {}
@@ -41,16 +41,16 @@ def _user() -> dict[str, Any]:
 def postgres_server() -> Iterator[str]:
     """URL of the server's first database. The server listens only on a socket in its own folder."""
     psycopg = pytest.importorskip("psycopg")
-    programs, user = _programs(), _user()
+    bin_folder, user = programs(), postgres_user()
     # Not in pytest's folder, which other users can't read.
     folder = Path(tempfile.mkdtemp(prefix="unbraid-postgres-"))
     try:
         if user:
             os.chown(folder, user["user"], user["group"])
         data = str(folder / "data")
-        make = [programs / "initdb", "-D", data, "-U", "unbraid", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        make = [bin_folder / "initdb", "-D", data, "-U", "unbraid", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(make, check=True, capture_output=True, cwd=folder, **user)
-        run = [programs / "postgres", "-D", data, "-k", str(folder), "-F", "-c", "listen_addresses="]
+        run = [bin_folder / "postgres", "-D", data, "-k", str(folder), "-F", "-c", "listen_addresses="]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(run, stdout=log, stderr=log, cwd=folder, **user)
         try:

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported here because these imports take a second.
     from unbraid.local import logs
     from unbraid.local.factory import open_sessions
-    from unbraid.local.processes import Supervisor
+    from unbraid.local.processes import ALIVE_FILE, Supervisor
     from unbraid.local.settings import Settings
 
     settings = Settings.load(data=arguments.data, workers=arguments.workers, insecure=True)
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(warning)
     open_sessions(settings)  # raises if the database or the store can't be used
     with stop_on_signals() as stop:
-        workers = Supervisor(settings)
+        workers = Supervisor(settings, settings.data / ALIVE_FILE)
         workers.start()
         say(f"Separating up to {settings.worker_count} songs at a time. Press Ctrl-C to stop.")
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import secrets
@@ -41,6 +42,7 @@ LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P
 
 def make_client() -> Any:
     """Return a client of boto3 that suits every S3-compatible store."""
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # each client logs where its settings are from
     elsewhere = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
     # Of the other stores, some have no names of buckets in DNS, and some don't know the newer checksums.
     compatible: dict[str, Any] = (

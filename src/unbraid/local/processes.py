@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from unbraid.local.settings import Settings
 
@@ -21,18 +23,25 @@ HEALTHY_S = 10.0  # a worker that lived this long is replaced without a pause
 BACKOFF_S = (0.5, 30.0)
 GRACE_S = 10.0  # for workers to release their jobs and exit
 
+ALIVE_S = 5.0
+ALIVE_FILE = "workers-alive"  # in the data folder of `unbraid worker`
+
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs `settings.worker_count` workers, which share the cores. Call `start` and `stop` once each."""
+    """Runs `settings.worker_count` workers, which share the cores. Call `start` and `stop` once each.
 
-    def __init__(self, settings: Settings) -> None:
+    While a worker runs, `alive` is touched every ALIVE_S seconds, for health checks.
+    """
+
+    def __init__(self, settings: Settings, alive: Path | None = None) -> None:
         # If this interpreter runs with -I, isolate the workers too from the current folder and the user's packages.
         isolated = ["-I"] if sys.flags.isolated else []
         self._command = [sys.executable, *isolated, "-m", "unbraid.local.worker"]
         self._command += ["--parent", str(os.getpid()), "--workers", str(settings.worker_count)]
         self._environment = {**os.environ, **settings.environment()}
+        self._alive, self._touched = alive, 0.0
         self._stop_s = settings.drain_s + GRACE_S
         self._slots = [_Slot() for _ in range(settings.worker_count)]
         self._stopping = threading.Event()
@@ -74,6 +83,14 @@ class Supervisor:
                     self._schedule_restart(slot, slot.process.returncode)
                 if slot.process is None and time.monotonic() >= slot.start_at:
                     self._spawn(slot)
+            self._touch()
+
+    def _touch(self) -> None:
+        now = time.monotonic()
+        if self._alive is not None and now - self._touched >= ALIVE_S and self.pids():
+            with suppress(OSError):
+                self._alive.touch()
+                self._touched = now
 
     def _schedule_restart(self, slot: _Slot, exit_code: int) -> None:
         lived = time.monotonic() - slot.started

@@ -5,15 +5,15 @@ from __future__ import annotations
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import (
     ClientError,
+    ConnectionError,
     HTTPClientError,
     IncompleteReadError,
-    ReadTimeoutError,
     ResponseStreamingError,
 )
 
 MISSING = ("404", "NoSuchKey", "NotFound")
 _BUSY = ("SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "429")
-_BROKEN = (HTTPClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError, OSError)
+_BROKEN = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
 
 
 def code_of(error: ClientError) -> str:
