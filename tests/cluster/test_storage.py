@@ -45,6 +45,16 @@ def test_songs_are_listed_with_their_folders(bucket: str) -> None:
     assert Storage(bucket).url_of(songs[0]) == "memory:///in/z.mp3"
 
 
+def test_no_two_songs_meet_in_a_folder() -> None:
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    for name in ("a.mp3", "a.wav", "a.mp3.flac", "b", "b.ogg", "c.tar.wav", "C.mp3", "c.MP3.flac"):
+        files.pipe_file(f"/in/{name}", b"song")
+    names = [song.name for song in Storage("memory://in").songs()]
+    assert sorted(names) == sorted(["a.mp3", "a.wav", "a.mp3.flac", "b", "b.ogg", "c.tar", "C", "c.MP3.flac"])
+    assert len({name.lower() for name in names}) == len(names)
+
+
 def test_unknown_storage_is_an_error() -> None:
     with pytest.raises(SettingError, match="nowhere://x can't be opened"):
         Storage("nowhere://x")

@@ -64,7 +64,8 @@ class Storage:
 
         Pictures and texts are left out by their names, because other files are downloaded to look inside.
 
-        Two songs of a folder whose names differ only in their suffixes get folders named after the whole file.
+        A song's folder is named after the file without its suffix. If another song of the folder could get that name,
+        it is named after the whole file, so that no two songs meet.
         """
         for path, folders, files in self._files.walk(self._root, detail=True):
             place = str(path).rstrip("/")
@@ -80,10 +81,11 @@ class Storage:
                 for name, info in sorted(files.items())
                 if name and not name.startswith(HIDDEN) and not is_named_otherwise(name)
             }
-            names = Counter(file_key(output_folder_name(name)) for name in found)
+            short = Counter(file_key(output_folder_name(name)) for name in found)
+            whole = {file_key(name) for name in found}
             for name, info in found.items():
                 own = output_folder_name(name)
-                if names[file_key(own)] > 1:
+                if short[file_key(own)] > 1 or file_key(own) in whole:
                     own = name
                 yield StoredSong(
                     f"{place}/{name}",
