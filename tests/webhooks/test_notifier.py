@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
 import logging
 import re
 import threading
+import time
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 from tests.aws.sessions import ended_session
@@ -24,7 +28,7 @@ from unbraid.jobs.ports import Notifier
 from unbraid.jobs.session import Choices, Session, State
 from unbraid.local import factory as local_factory
 from unbraid.local.settings import Settings
-from unbraid.webhooks.message import signature
+from unbraid.webhooks.message import body_of, signature
 from unbraid.webhooks.notifier import Webhooks
 
 SECRET = "a secret of the test"
@@ -97,6 +101,39 @@ def test_the_example_in_the_manual_verifies_it() -> None:
     assert not is_genuine(header, b"{} ", SECRET, now=1299)
     assert not is_genuine(header, b"{}", "another secret", now=1299)
     assert not is_genuine(header, b"{}", SECRET, now=1301)
+
+
+def test_the_program_in_the_manual_receives_songs_and_refuses_forgeries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = (
+        (DOCS / "serve.md")
+        .read_text("utf-8")
+        .split("gives it an `https://` address:\n\n")[1]
+        .split("\n\nOnly")[0]
+    )
+    names: dict[str, Any] = {}
+    exec(dedent(code).replace("9000", "0").replace("server.serve_forever()", ""), names)
+    with names["server"] as server:
+        threading.Thread(target=server.serve_forever).start()
+        body = body_of(ended_session())
+        genuine = signature(names["SECRET"], body, int(time.time()))
+        old = signature(names["SECRET"], body, int(time.time()) - 400)
+        statuses = []
+        for headers, sent in (
+            ({"Unbraid-Signature": genuine}, body),
+            ({"Unbraid-Signature": genuine}, body + b" "),
+            ({"Unbraid-Signature": old}, body),
+            ({}, body),
+        ):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+            connection.request("POST", "/done", sent, headers)
+            statuses.append(connection.getresponse().status)
+            connection.close()
+        server.shutdown()
+    assert statuses == [204, 403, 403, 403]
+    song = ended_session()
+    assert capsys.readouterr().out == f"{song.file_name} COMPLETED {song.bpm} {song.musical_key}\n"
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 408])
