@@ -35,6 +35,7 @@ from engines import NATIVE, OPENVINO, engine_of, only_openvino
 from sound import RATE, difference_db, read
 from unbraid import Separator
 from unbraid.models import find_model
+from unbraid.separation.settings import SegmentLength
 
 ALLOWED_DB = {NATIVE: -60.0, OPENVINO: -80.0}
 ENGINES = {"native": NATIVE, "openvino": OPENVINO}
@@ -144,9 +145,9 @@ def separate(
     song: np.ndarray,
     shifts: int = 0,
     overlap: float | None = None,
-    segment: float | None = None,
+    segment: SegmentLength = "published",
 ) -> dict[str, np.ndarray]:
-    """Separate with Unbraid. Returns stems by name."""
+    """Separate with Unbraid, in the segments of `demucs`. Returns stems by name."""
     separator = Separator(
         name, repo=repo, device="cpu", shifts=shifts, overlap=overlap, segment_s=segment, seed=SEED
     )

@@ -27,6 +27,7 @@ from unbraid.out_of_memory import report_out_of_memory
 from unbraid.separation import Progress, Result, Separator
 from unbraid.separation.folders import file_ids, refuse_song
 from unbraid.separation.output import HiddenFolder
+from unbraid.separation.settings import PUBLISHED
 from unbraid.separation.song_record import SongSound
 
 # Share of a song's work that separation takes; the rest is encoding.
@@ -146,7 +147,7 @@ def _load(model: str, arguments: argparse.Namespace, display: Display, stop: Sto
         repo=arguments.repo,
         device=arguments.device,
         overlap=arguments.overlap,
-        segment_s=arguments.segment,
+        segment_s=PUBLISHED if arguments.segment is None else arguments.segment,
         shifts=arguments.shifts,
         jobs=arguments.jobs if arguments.jobs > 0 else None,
     )

@@ -31,6 +31,7 @@ from unbraid.demucs.audio import save_audio
 from unbraid.demucs.segments import Callback, SegmentCalls
 from unbraid.errors import InputError, ModelError
 from unbraid.separation.array_song import ArraySong
+from unbraid.separation.settings import PUBLISHED
 from unbraid.separation.song import STEREO
 
 __all__ = ["LoadAudioError", "LoadModelError", "Separator", "list_models", "save_audio"]
@@ -176,7 +177,7 @@ class Separator:
                     device="auto" if parameters.device is None else str(parameters.device),
                     shifts=parameters.shifts,
                     overlap=parameters.overlap,
-                    segment_s=parameters.segment,
+                    segment_s=PUBLISHED if parameters.segment is None else parameters.segment,
                     jobs=parameters.jobs or None,
                     notice=warnings.warn,
                 )

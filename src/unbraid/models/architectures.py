@@ -64,6 +64,10 @@ class Architecture:
     """Whether float32 weights may be rounded to float16. Otherwise that is an error."""
     large: bool = False
     """Whether one segment takes most of the allowed memory, so that segments are computed one by one."""
+    longest_default_s: float | None = None
+    """Longest segments in seconds that a separation uses unless asked for longer ones; None: those of the model.
+
+    Longer ones take more than the allowed memory."""
 
 
 def _description(sources: tuple[str, ...], segment_s: float, *, fixed_length: bool) -> dict[str, Any]:
@@ -244,6 +248,8 @@ ARCHITECTURES = (
             _hdemucs("hdemucs_magnitudes", cac=False),
             _hdemucs("hdemucs_magnitudes_unfiltered", cac=False, wiener_iters=-1),
         ),
+        # A song takes 1.4 GB with segments of 16 s, and 2.4 GB with the published 44 s (docs/decisions/0062).
+        longest_default_s=16,
     ),
     Architecture(
         class_name="Spleeter",

@@ -16,6 +16,7 @@ from unbraid.models import (
     spleeter,
     spleeter_graph,
 )
+from unbraid.models.architectures import BY_CLASS
 from unbraid.models.float32_graph import QUANTISED, float32_template
 from unbraid.models.folder import Model, read_network
 from unbraid.models.graphs import (
@@ -39,6 +40,15 @@ def template_of(model: Model) -> GraphTemplate | None:
         return shipped_template_of(model) or _float32_template_of(model)
     template = build(network["sizes"], {"sources": list(model.sources)})
     return template if template.built == model.graph.read_bytes() else None
+
+
+def default_segment(model: Model) -> int:
+    """Return the samples of a segment unless the user asks for others: as published, or fewer to save memory."""
+    if model.fixed_length is not False or model.ensemble is not None:
+        return model.segment  # other networks would compute silence in place of the samples that are left out
+    template = template_of(model)
+    longest_s = None if template is None else BY_CLASS[template.class_name].longest_default_s
+    return model.segment if longest_s is None else min(model.segment, round(longest_s * model.sample_rate))
 
 
 def _float32_template_of(model: Model) -> GraphTemplate | None:

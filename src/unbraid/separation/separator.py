@@ -43,7 +43,7 @@ from unbraid.separation.second_passes import (
     second_pass,
     split_reporters,
 )
-from unbraid.separation.settings import Settings, relative_work
+from unbraid.separation.settings import SegmentLength, Settings, relative_work
 from unbraid.separation.song import FileSong
 from unbraid.separation.song_arrays import add_parts, open_song, separate_song, stream_song
 from unbraid.separation.song_files import FileOptions
@@ -66,7 +66,8 @@ class Separator:
         weights: of an ensemble: one number for each model, or a mapping from stems to such lists.
         device: `cpu`, `cuda`, `cuda:1` (the second card), `mps`, or `auto` (a graphics card if one is usable).
         overlap: share of a segment that the next one reads again, from 0 to below 1.
-        segment_s: length of a segment in seconds.
+        segment_s: length of a segment in seconds; `published`: as its authors set it; None: that, but at most 16 s for
+            `hdemucs_mmi`, `mdx_extra` and other HDemucs networks, whose published 44 s take 2.4 GB of memory.
         shifts: number of random shifts of up to half a second to average over; 0: none.
         seed: seed of the random shifts.
         threads: number of CPU threads.
@@ -93,7 +94,7 @@ class Separator:
         weights: Weights | None = None,
         device: str = "auto",
         overlap: float | None = None,
-        segment_s: float | None = None,
+        segment_s: SegmentLength = None,
         shifts: int | None = None,
         seed: int = 0,
         threads: int | None = None,

@@ -6,18 +6,26 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from unbraid.errors import SettingError
 from unbraid.models import Model
 from unbraid.models.folder import Member
 from unbraid.models.presets import PRESETS
 from unbraid.models.questions import BALANCED
+from unbraid.models.templates import default_segment
 from unbraid.separation.numbers import real_number, whole_number
 from unbraid.separation.overlap import Context
 from unbraid.separation.stream import Run
 
 # Longest random shift, as in Demucs.
 LONGEST_SHIFT_S = 0.5
+
+PUBLISHED: Literal["published"] = "published"
+"""Segments as long as the model's authors set them."""
+
+SegmentLength = float | Literal["published"] | None
+"""Length of a segment in seconds; None: the published length, or a shorter one to save memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Settings:
 
     overlap: float | None = None
     """Overlap of neighbouring segments, as a fraction of a segment."""
-    segment_s: float | None = None
+    segment_s: SegmentLength = None
     shifts: int | None = None
     seed: int = 0
     threads: int | None = None
@@ -104,11 +112,15 @@ class Settings:
         """Return the segment length in samples."""
         if not 0 <= real_number(overlap, "The overlap") < 1:
             raise SettingError(f"The overlap must be from 0 to below 1, not {overlap}.")
-        if self.segment_s is not None and not math.isfinite(
-            real_number(self.segment_s, "The segment length")
-        ):
-            raise SettingError(f"The segment length must be a number of seconds, not {self.segment_s}.")
-        length = model.segment if self.segment_s is None else int(self.segment_s * model.sample_rate)
+        if self.segment_s is None:
+            length = default_segment(model)
+        elif self.segment_s == PUBLISHED:
+            length = model.segment
+        else:
+            seconds = real_number(self.segment_s, "The segment length")
+            if not math.isfinite(seconds):
+                raise SettingError(f"The segment length must be a number of seconds, not {seconds}.")
+            length = int(seconds * model.sample_rate)
         shortest = model.n_fft or 1
         if length < shortest:
             raise SettingError(

@@ -19,7 +19,7 @@ from unbraid.models import Model
 from unbraid.models.architectures import BY_CLASS
 from unbraid.models.folder import DESCRIPTION, read_network
 from unbraid.models.roformer import read_sizes
-from unbraid.models.templates import template_of
+from unbraid.models.templates import default_segment, template_of
 from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class RuntimeLoader:
             threads=threads,
             jobs=self._jobs or self._cpu_jobs(model),
             description=(model.folder / DESCRIPTION).read_bytes() if cache_compiled else None,
-            large=_is_large(model),
+            large=_is_large(model) or (_saves_memory(model) and not cache_compiled),
         )
         if runtime.outputs != set(model.outputs):
             raise ModelError(
@@ -182,6 +182,14 @@ def _is_large(model: Model) -> bool:
     """Whether one segment takes most of the allowed memory."""
     architecture = BY_CLASS.get(read_network(model.folder).get("class", ""))
     return architecture is not None and architecture.large
+
+
+def _saves_memory(model: Model) -> bool:
+    """Whether the weights of the network should leave memory, unless its compiled form comes from the cache.
+
+    That is so for networks whose segments are shorter than published to save memory, and the last ones of songs.
+    """
+    return default_segment(model) < model.segment
 
 
 def choose_gpu(model: Model, device: str) -> str | None:
