@@ -6,14 +6,16 @@ import type { Layout } from './peaks'
 import { sleep } from '../api/http'
 import { isDrums } from '../lib/stems'
 import { AS_RECORDED, Output, type Practice } from './output'
-import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt, type ScheduledPiece } from './schedule'
+import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt } from './schedule'
 import { Strip } from './strip'
+import { type PlayingPiece, Together } from './together'
 
 const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
 const FETCH_AHEAD_CHUNKS = 3
 const SCHEDULE_EVERY_MS = 200
-const START_S = 0.04 // from the call to the first sample
 const RESUME_MS = 300
+const LATE_S = 0.02 // less than this before its start, a piece can't be scheduled
+const ENTER_WITH_S = 1 // of loaded sound
 const PRACTICE_FAILED = 'Key and tempo can’t be changed: a part of the page could not be loaded. Reload the page.'
 const FETCH_FAILED = 'The audio could not be loaded. Check your connection and press play again.'
 
@@ -30,10 +32,6 @@ interface Entering {
   positionIn: (delay: number) => number
   /** Stop waiting: the user has paused or moved the playhead. */
   end: () => void
-}
-
-interface PlayingPiece extends ScheduledPiece {
-  nodes: AudioBufferSourceNode[]
 }
 
 /** The files of a finished song. */
@@ -57,6 +55,7 @@ export class Engine {
   private clicks: Clicks
   private countInClicks: Clicks
   private readonly output: Output
+  private readonly together: Together
   /** Whether clicks come before the next piece. */
   private countingIn = false
   private practice = AS_RECORDED
@@ -87,6 +86,8 @@ export class Engine {
     this.chunks = new ChunkCache(this.context, stems, freshUrls, early)
     this.output = new Output(this.context)
     this.strips = stems.map(({ name }) => new Strip(this.context, this.output.entry(isDrums(name))))
+    const inputs = this.strips.map((strip) => strip.input)
+    this.together = new Together(this.context, inputs, first.peaks.sampleRate)
     this.clickStrip = new Strip(this.context, this.output.clicks)
     this.clickStrip.set(0, 0)
     this.countInStrip = new Strip(this.context, this.output.clicks)
@@ -124,10 +125,9 @@ export class Engine {
    */
   async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | 'stopped' | 'impossible'> {
     if (this.state.playing) return 'stopped'
-    const { chunkSamples } = this.layout
     const ready = async () => {
       if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
-      await this.chunks.load(Math.floor(positionIn(START_S) / chunkSamples)).catch(() => undefined)
+      for (const chunk of this.chunksFrom(positionIn(0))) await this.chunks.load(chunk).catch(() => undefined)
     }
     const ended = new Promise<'stopped'>((resolve) => {
       this.entering = { positionIn, end: () => resolve('stopped') }
@@ -135,17 +135,24 @@ export class Engine {
     this.set({ playing: true, buffering: true, problem: null })
     if ((await Promise.race([ready(), ended])) === 'stopped') return 'stopped'
     this.entering = null
-    const position = Math.max(0, Math.round(positionIn(START_S)))
-    if (this.context.state !== 'running' || this.chunks.get(Math.floor(position / chunkSamples)) === null) {
-      this.pausedAt = Math.min(position, this.layout.samples)
-      this.set({ playing: false, buffering: false })
-      return 'impossible'
+    this.output.close()
+    while (this.context.state === 'running' && this.chunksFrom(positionIn(0)).every((chunk) => this.chunks.get(chunk) !== null)) {
+      const { lead } = this.together
+      const at = this.context.currentTime + lead
+      this.pausedAt = this.cursor = Math.max(0, Math.min(Math.round(positionIn(lead)), this.layout.samples))
+      if (this.cursor === this.layout.samples) {
+        this.finish() // it ends before the stems could begin
+        return 'stopped'
+      }
+      if (!this.startPiece(at)) continue
+      this.output.open(at, fadeS)
+      this.start(this.cursor)
+      this.schedule()
+      return Math.max(0, at - this.context.currentTime)
     }
-    this.output.fadeIn(this.context.currentTime + START_S, fadeS)
-    this.pausedAt = position
-    this.start(position)
-    this.schedule()
-    return START_S
+    this.pausedAt = Math.max(0, Math.min(Math.round(positionIn(0)), this.layout.samples))
+    this.set({ playing: false, buffering: false })
+    return 'impossible'
   }
 
   /**
@@ -263,48 +270,62 @@ export class Engine {
     if (!this.state.playing || this.entering !== null) return
     const { context, layout } = this
     this.discard((piece) => piece.at + duration(piece, layout.sampleRate) < context.currentTime - 2)
-    for (;;) {
-      const last = this.pieces.at(-1)
-      const end = last === undefined ? 0 : last.at + duration(last, layout.sampleRate)
-      if (end > context.currentTime + SCHEDULE_AHEAD_S) break
-      const piece = pieceAt(this.cursor, layout, this.loop)
-      if (piece === null) {
-        if (this.audibleTime >= end) this.finish()
-        break
-      }
-      const buffers = this.chunks.get(piece.chunk)
-      if (buffers === null) {
-        if (end < context.currentTime + 0.05) this.set({ buffering: true })
-        break
-      }
-      // A late chunk delays all stems alike, so that they stay in sync.
-      const now = end < context.currentTime + 0.02 ? context.currentTime + START_S : end
-      const before = this.countIn(now)
-      const scheduled = { ...piece, at: now + before.seconds, tempo: this.practice.tempo }
-      const nodes = buffers.map((buffer, stem) => this.startNode(buffer, stem, scheduled.at, piece.offset, piece.length))
-      const clicks = this.clicks.schedule(scheduled, layout.sampleRate)
-      this.pieces.push({ ...scheduled, nodes: [...before.nodes, ...nodes, ...clicks] })
-      this.cursor = endOf(piece)
-      this.set({ buffering: false })
-    }
+    while (this.scheduleNext());
     void this.fetchAhead()
+  }
+
+  /** Returns whether there may be more to schedule. */
+  private scheduleNext(): boolean {
+    const { context, layout } = this
+    const last = this.pieces.at(-1)
+    const end = last === undefined ? 0 : last.at + duration(last, layout.sampleRate)
+    if (end > context.currentTime + SCHEDULE_AHEAD_S) return false
+    const piece = pieceAt(this.cursor, layout, this.loop)
+    if (piece === null) {
+      if (this.audibleTime >= end) this.finish()
+      return false
+    }
+    if (this.chunks.get(piece.chunk) === null) {
+      if (end < context.currentTime + 0.05) this.set({ buffering: true })
+      return false
+    }
+    if (end >= context.currentTime + LATE_S && this.startPiece(end)) return true
+    // The first piece, or a late one, which delays all stems alike, so that they stay in sync.
+    this.output.close()
+    const at = Math.max(end, context.currentTime + this.together.lead)
+    if (this.startPiece(at)) this.output.open(at)
+    return true
+  }
+
+  /** Start the piece at the cursor, whose chunk is there. Returns false if it was too late for the time `at`. */
+  private startPiece(at: number): boolean {
+    const piece = pieceAt(this.cursor, this.layout, this.loop)
+    const buffers = piece === null ? null : this.chunks.get(piece.chunk)
+    if (piece === null || buffers === null) return false
+    const before = this.countIn(at)
+    const scheduled = { ...piece, at: at + before.seconds, tempo: this.practice.tempo }
+    const started = this.together.start(scheduled, buffers, this.clicks, before.nodes)
+    if (started === null) return false
+    this.countingIn = false
+    this.pieces.push(started)
+    this.cursor = endOf(piece)
+    this.set({ buffering: false })
+    return true
+  }
+
+  /** The chunks that a crossfade at `position` needs: a second of sound at least. */
+  private chunksFrom(position: number): number[] {
+    const { chunkSamples, samples, sampleRate } = this.layout
+    const chunkOf = (place: number) => Math.floor(Math.max(0, Math.min(place, samples - 1)) / chunkSamples)
+    return [...new Set([chunkOf(position), chunkOf(position + ENTER_WITH_S * sampleRate)])]
   }
 
   /** Schedule the count-in from the time `now` on, if there is one. Returns how long it takes. */
   private countIn(now: number): { seconds: number; nodes: AudioBufferSourceNode[] } {
     if (!this.countingIn) return { seconds: 0, nodes: [] }
-    this.countingIn = false
     const { length, clicks } = countIn(this.beats, this.pausedAt / this.layout.sampleRate)
     const { tempo } = this.practice
     return { seconds: length / tempo, nodes: clicks.map((click) => this.countInClicks.at(now + click / tempo)) }
-  }
-
-  private startNode(buffer: AudioBuffer, stem: number, at: number, offset: number, length: number): AudioBufferSourceNode {
-    const node = new AudioBufferSourceNode(this.context, { buffer, playbackRate: this.practice.tempo })
-    const strip = this.strips[stem]
-    if (strip !== undefined) node.connect(strip.input)
-    node.start(at, offset / this.layout.sampleRate, length / this.layout.sampleRate)
-    return node
   }
 
   private async fetchAhead(): Promise<void> {
@@ -335,7 +356,7 @@ export class Engine {
 
   /** Stop all pieces, sounding and scheduled, with a short fade. */
   private fadeOut(): void {
-    const silent = this.output.fadeOut()
+    const silent = this.output.close()
     for (const { nodes } of this.pieces) for (const node of nodes) node.stop(silent)
     this.pieces = []
   }

@@ -2,6 +2,9 @@
 import { stretchNode, type StretchNode } from './stretch'
 
 const FADE_S = 0.012 // prevents clicks at stops and jumps
+/** The output opens shortly before the sound. */
+const OPEN_BEFORE_S = 0.003
+const OPEN_S = 0.002
 const LEVEL_S = 1
 const SEMITONES = 12 // of an octave
 const MOST_LATENCY_S = 1 // of the change of key; it has about 0.15
@@ -80,23 +83,21 @@ export class Output {
     this.level.gain.setTargetAtTime(level, this.context.currentTime, LEVEL_S)
   }
 
-  /** Be silent until the time `at`, then become as loud as before within `seconds`. */
-  fadeIn(at: number, seconds: number): void {
+  /** Become as loud as before, within `seconds` of the time `at`; at once if none are given. */
+  open(at: number, seconds?: number): void {
+    const begin = Math.max(this.context.currentTime, at + this.latency - (seconds === undefined ? OPEN_BEFORE_S : 0))
     const { gain } = this.fader
-    gain.cancelScheduledValues(0)
-    gain.setValueAtTime(0, this.context.currentTime)
-    gain.setValueAtTime(0, at)
-    gain.linearRampToValueAtTime(1, at + seconds)
+    gain.setValueAtTime(0, begin)
+    gain.linearRampToValueAtTime(1, begin + (seconds ?? OPEN_S))
   }
 
-  /** Become silent, and stay so until what is on its way has passed. */
-  fadeOut(): number {
+  /** Become silent until `open`. Returns when it is. */
+  close(): number {
     const now = this.context.currentTime
     const { gain } = this.fader
     gain.cancelScheduledValues(now)
     gain.setValueAtTime(gain.value, now)
     gain.linearRampToValueAtTime(0, now + FADE_S)
-    gain.setValueAtTime(1, now + FADE_S + 0.004 + this.latency)
     return now + FADE_S + 0.002
   }
 
