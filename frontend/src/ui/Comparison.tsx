@@ -14,6 +14,7 @@ import { Lane } from './Lane'
 import { SplitMenu, SplitProgress } from './SplitControl'
 import { comparisonOptions } from './splitOptions'
 import { plainTimeline } from './timeline'
+import { usePlayerOnPage } from './players'
 import { usePlayhead } from './usePlayhead'
 import { type LoadedPlayer, usePlayer } from './usePlayer'
 
@@ -131,6 +132,7 @@ function ComparedLanes({ split, player, song, compared }: LanesProps) {
   const startS = split.start ?? 0
   const rows = useMemo(() => plainTimeline(engine), [engine])
   useEffect(() => setLoop({ from: 0, to: samples }), [setLoop, samples])
+  usePlayerOnPage({ playing, pause: () => engine.pause(), place: 'beside' })
   useImperativeHandle(compared, () => ({
     handOver: () => {
       if (!engine.playing) return

@@ -14,6 +14,7 @@ import type { Song } from '../songs/song'
 import { GrowingLane } from './GrowingLane'
 import { Icon } from './Icon'
 import { anyPlays, usePlayerOnPage } from './players'
+import { useMediaSession } from './useMediaSession'
 import { useGrowingPlayhead } from './useGrowingPlayhead'
 import { useShortcuts } from './useShortcuts'
 
@@ -55,11 +56,20 @@ function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProp
   const { playing, source, waiting } = player.state
   const toggle = () => (playing ? player.pause() : void player.play().catch(() => undefined))
   const seek = (seconds: number) => void player.seek(Math.max(0, Math.min(duration, seconds))).catch(() => undefined)
+  const latest = useRef(seek)
+  useEffect(() => {
+    latest.current = seek
+  })
+  const media = useMemo(
+    () => ({ duration, seconds: () => player.seconds, seek: (seconds: number) => latest.current(seconds) }),
+    [player, duration],
+  )
+  useMediaSession({ title, media, playing, place: 'first', tempo: 1, toggle })
   const switched = (control: 'muted' | 'solo') => (index: number) => {
     const stem = stems[index]
     if (stem !== undefined) setMix(toggled(mix, stem, control))
   }
-  const isAddressed = usePlayerOnPage({ playing, pause: () => player.pause(), opened: false })
+  const isAddressed = usePlayerOnPage({ playing, pause: () => player.pause(), place: 'first' })
   const actions = {
     toggle,
     move: (seconds: number) => seek(player.seconds + seconds),

@@ -63,7 +63,7 @@ export function Loops({ loop, setLoop, tools, setTools, engine }: Props) {
 
 interface NameProps {
   name: string
-  /** Returns false if the name is empty or taken. */
+  /** Returns false if another loop has the name. */
   rename: (to: string) => boolean
 }
 
@@ -72,9 +72,10 @@ function LoopName({ name, rename }: NameProps) {
   const [refused, setRefused] = useState(false)
   const id = useId()
   const done = () => {
-    const accepted = text.trim() === name || rename(text)
+    const wanted = cleanName(text)
+    const accepted = wanted === '' || wanted === name || rename(text)
     setRefused(!accepted)
-    if (!accepted) setText(name)
+    if (!accepted || wanted === '') setText(name) // a loop without a name keeps the one it had
   }
   return (
     <span className="loop-name">

@@ -3,6 +3,7 @@ import { useCallback, useMemo, useRef } from 'react'
 import type { Models, ServerConfig, Status } from '../api/types'
 import { formatTime } from '../lib/format'
 import { SONG, stemClass } from '../lib/stems'
+import type { Engine } from '../player/engine'
 import { toggled, wholeSong } from '../player/mixer'
 import { peakLevel } from '../player/peaks'
 import { snapped } from '../player/beats'
@@ -22,7 +23,7 @@ import { Practice } from './Practice'
 import { Ruler } from './Ruler'
 import { SplitControl } from './SplitControl'
 import { type Timeline as Rows, useFineLevels } from './timeline'
-import { useMediaSession } from './useMediaSession'
+import { type Media, useMediaSession } from './useMediaSession'
 import { type LoadedPlayer, loopFromPlayhead, playableFiles, usePlayer } from './usePlayer'
 import { usePlayhead } from './usePlayhead'
 import { usePlayerOnPage } from './players'
@@ -89,6 +90,15 @@ function LoadingLanes({ status }: { status: Status }) {
   )
 }
 
+function mediaOf(engine: Engine): Media {
+  const { samples, sampleRate } = engine.layout
+  return {
+    duration: samples / sampleRate,
+    seconds: () => engine.position / sampleRate,
+    seek: (seconds) => engine.seek(seconds * sampleRate),
+  }
+}
+
 interface TimelineProps {
   title: string
   player: LoadedPlayer
@@ -115,6 +125,9 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
     return song && stems.filter(({ name }) => song[name]?.muted === false && !(name in groups))
   }, [stems, choice, groups])
   const toBeats = (loop: Loop) => (snap ? snapped(loop, engine.beats, layout) : loop)
+  /** Move the ends of the loop. A kept one stays the same loop. */
+  const moveLoop = (from: number, to: number) =>
+    setLoop({ ...toBeats(loopBetween(from, to, layout)), ...(loop?.name !== undefined && { name: loop.name }) })
   const compared = useRef<ComparedPlayer | null>(null)
   const { samples, sampleRate } = layout
   const fullLevel = peakLevel(stems.map((stem) => stem.peaks))
@@ -125,21 +138,22 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
       void engine.play(tools.countIn)
     }
   }
-  useMediaSession({ title, engine, playing, tempo: player.practice.tempo, toggle })
+  const media = useMemo(() => mediaOf(engine), [engine])
+  useMediaSession({ title, media, playing, place: 'last', tempo: player.practice.tempo, toggle })
   const toggleLoop = () => setLoop(loop === null ? toBeats(loopFromPlayhead(engine)) : null)
   const zoom = (factor: number) => {
     const playhead = fractionOf(engine.position, view)
     setView(zoomed(view, factor, playhead >= 0 && playhead <= 1 ? playhead : 0.5, layout))
   }
-  const isAddressed = usePlayerOnPage({ playing, pause: () => engine.pause(), opened: true })
+  const isAddressed = usePlayerOnPage({ playing, pause: () => engine.pause(), place: 'last' })
   const actions = {
     toggle,
     move: (seconds: number) => engine.seek(engine.position + seconds * sampleRate),
     start: () => engine.seek(0),
     end: () => engine.seek(samples),
     loop: toggleLoop,
-    loopStart: () => setLoop(toBeats(loopBetween(engine.position, Math.max(loop?.to ?? samples, engine.position), layout))),
-    loopEnd: () => setLoop(toBeats(loopBetween(Math.min(loop?.from ?? 0, engine.position), engine.position, layout))),
+    loopStart: () => moveLoop(engine.position, Math.max(loop?.to ?? samples, engine.position)),
+    loopEnd: () => moveLoop(Math.min(loop?.from ?? 0, engine.position), engine.position),
     zoomIn: () => zoom(2),
     zoomOut: () => zoom(0.5),
     zoomReset: () => setView(wholeSongView(layout)),

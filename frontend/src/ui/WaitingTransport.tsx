@@ -18,7 +18,7 @@ function Transport({ id, title }: Props) {
   const playing = useSyncExternalStore(subscribeWaiting, () => waitingPlays(id))
   const toggle = () => toggleWaiting(id)
   useEffect(() => keepWaiting(id), [id])
-  useShortcuts({ toggle }, usePlayerOnPage({ playing, pause: toggle, opened: true }))
+  useShortcuts({ toggle }, usePlayerOnPage({ playing, pause: toggle, place: 'last' }))
   return (
     <div className="transport" role="group" aria-label={`Play ${title}`}>
       <button type="button" className="primary play" onClick={toggle} aria-label={playing ? 'Pause' : 'Play'}>

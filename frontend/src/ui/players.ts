@@ -4,6 +4,8 @@ import { useCallback, useEffect, useRef } from 'react'
 interface Shown {
   playing: boolean
   pause: () => void
+  /** Whether shortcuts can be for it. */
+  hasKeys: boolean
 }
 
 const shown: Shown[] = [] // the one that was used last at the end
@@ -13,23 +15,26 @@ export function anyPlays(): boolean {
   return shown.some((player) => player.playing)
 }
 
-interface Options extends Shown {
-  /** Whether the user has opened it. Otherwise others keep the shortcuts until it plays. */
-  opened: boolean
+interface Options extends Pick<Shown, 'playing' | 'pause'> {
+  /**
+   * 'last': the user has opened it, so it gets the shortcuts. 'first': others keep them until it plays. 'beside': it never
+   * gets them, as it belongs to another player.
+   */
+  place: 'first' | 'last' | 'beside'
 }
 
 /** Show a player. Returns a function that tells whether shortcuts are for it. */
-export function usePlayerOnPage({ playing, pause, opened }: Options): () => boolean {
-  const own = useRef<Shown>({ playing: false, pause })
+export function usePlayerOnPage({ playing, pause, place }: Options): () => boolean {
+  const own = useRef<Shown>({ playing: false, pause, hasKeys: place !== 'beside' })
   useEffect(() => {
     own.current.pause = pause
   })
   useEffect(() => {
     const player = own.current
-    if (opened) shown.push(player)
+    if (place === 'last') shown.push(player)
     else shown.unshift(player)
     return () => remove(player)
-  }, [opened])
+  }, [place])
   useEffect(() => {
     const player = own.current
     player.playing = playing
@@ -38,7 +43,10 @@ export function usePlayerOnPage({ playing, pause, opened }: Options): () => bool
     remove(player)
     shown.push(player)
   }, [playing])
-  return useCallback(() => (shown.filter((player) => player.playing).at(-1) ?? shown.at(-1)) === own.current, [])
+  return useCallback(() => {
+    const withKeys = shown.filter((player) => player.hasKeys)
+    return (withKeys.filter((player) => player.playing).at(-1) ?? withKeys.at(-1)) === own.current
+  }, [])
 }
 
 function remove(player: Shown): void {

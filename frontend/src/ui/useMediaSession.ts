@@ -1,22 +1,39 @@
 /** The song on the lock screen, and the keys of headsets and keyboards: play, pause, seek. */
 import { useEffect, useRef } from 'react'
-import type { Engine } from '../player/engine'
 import { silence } from '../player/silence'
 
 const STEP_S = 10 // as podcast and music players do
 const UPDATE_MS = 1000
 
+/** What plays; times in seconds. */
+export interface Media {
+  duration: number
+  seconds: () => number
+  seek: (seconds: number) => void
+}
+
 interface Options {
   title: string
-  engine: Engine
+  /** The same object while it is the same song. */
+  media: Media
   playing: boolean
   /** Speed of playback, 1: as recorded. */
   tempo: number
+  /** 'last': the user has opened it, so it gets the keys. 'first': others keep them until it plays. */
+  place: 'first' | 'last'
   toggle: () => void
 }
 
-export function useMediaSession({ title, engine, playing, tempo, toggle }: Options): void {
+/** The songs on the page: the keys are for the last one, which plays or was used last. */
+const songs: Shown[] = []
+
+interface Shown {
+  show: () => void
+}
+
+export function useMediaSession({ title, media, playing, tempo, place, toggle }: Options): void {
   const latest = useRef({ playing, toggle })
+  const own = useRef<Shown>({ show: () => undefined })
   useEffect(() => {
     latest.current = { playing, toggle }
   })
@@ -24,37 +41,50 @@ export function useMediaSession({ title, engine, playing, tempo, toggle }: Optio
   useEffect(() => {
     const session = mediaSession()
     if (session === null) return
-    const { sampleRate } = engine.layout
-    const move = (seconds: number) => engine.seek(engine.position + seconds * sampleRate)
+    const move = (seconds: number) => media.seek(media.seconds() + seconds)
     const handlers: [MediaSessionAction, MediaSessionActionHandler][] = [
       ['play', () => latest.current.playing || latest.current.toggle()],
       ['pause', () => latest.current.playing && latest.current.toggle()],
       ['seekbackward', ({ seekOffset }) => move(-(seekOffset ?? STEP_S))],
       ['seekforward', ({ seekOffset }) => move(seekOffset ?? STEP_S)],
-      ['seekto', ({ seekTime }) => engine.seek((seekTime ?? 0) * sampleRate)],
-      ['previoustrack', () => engine.seek(0)],
+      ['seekto', ({ seekTime }) => media.seek(seekTime ?? 0)],
+      ['previoustrack', () => media.seek(0)],
     ]
-    for (const [action, handler] of handlers) setHandler(session, action, handler)
-    session.metadata = new MediaMetadata({
-      title,
-      artist: 'Unbraid',
-      artwork: [{ src: './icon-512.png', sizes: '512x512', type: 'image/png' }],
-    })
+    const song = own.current
+    song.show = () => {
+      for (const [action, handler] of handlers) setHandler(session, action, handler)
+      session.metadata = new MediaMetadata({
+        title,
+        artist: 'Unbraid',
+        artwork: [{ src: './icon-512.png', sizes: '512x512', type: 'image/png' }],
+      })
+    }
+    if (place === 'last') songs.push(song)
+    else songs.unshift(song)
+    songs.at(-1)?.show()
     return () => {
+      remove(song)
       for (const [action] of handlers) setHandler(session, action, null)
       session.metadata = null
       session.playbackState = 'none'
+      songs.at(-1)?.show()
     }
-  }, [engine, title])
+  }, [media, title, place])
 
   useEffect(() => {
     const session = mediaSession()
     if (session === null) return
+    const song = own.current
+    if (playing && songs.at(-1) !== song) {
+      remove(song)
+      songs.push(song)
+      song.show()
+    }
+    if (songs.at(-1) !== song) return
     session.playbackState = playing ? 'playing' : 'paused'
-    const { samples, sampleRate } = engine.layout
     const update = () => {
-      const position = Math.min(engine.position, samples) / sampleRate
-      session.setPositionState({ duration: samples / sampleRate, position, playbackRate: tempo })
+      const { duration } = media
+      session.setPositionState({ duration, position: Math.min(media.seconds(), duration), playbackRate: tempo })
     }
     update()
     if (!playing) return
@@ -64,7 +94,12 @@ export function useMediaSession({ title, engine, playing, tempo, toggle }: Optio
       stop()
       clearInterval(timer)
     }
-  }, [engine, playing, tempo])
+  }, [media, playing, tempo])
+}
+
+function remove(song: Shown): void {
+  const index = songs.indexOf(song)
+  if (index >= 0) songs.splice(index, 1)
 }
 
 function mediaSession(): MediaSession | null {

@@ -142,6 +142,15 @@ def test_a_dragged_loop_goes_from_beat_to_beat_and_is_kept_under_a_name(
     expect(page.get_by_role("slider", name="Loop end")).to_have_attribute("aria-valuetext", "0:07")
     page.get_by_role("slider", name="Loop end").press("ArrowRight")
     assert stored(page, session)["tools"]["loops"][0]["to"] / RATE == pytest.approx(8.25, abs=WITHIN_S)
+    page.get_by_role("slider", name="Playhead").press("Shift+ArrowRight")
+    page.keyboard.press("[")  # the brackets move the ends of the loop that is on
+    expect(page.get_by_role("slider", name="Loop start")).to_have_attribute("aria-valuetext", "0:07")
+    expect(button(page, "Solo")).to_have_attribute("aria-pressed", "true")
+    assert stored(page, session)["tools"]["loops"][0]["from"] / RATE == pytest.approx(7.25, abs=WITHIN_S)
+    name.fill(" ")
+    name.press("Enter")
+    expect(name).to_have_value("Solo")
+    expect(page.get_by_text("Another loop has this name.")).to_have_count(0)
     button(page, "Remove loop").click()
     expect(button(page, "Solo")).to_have_count(0)
 

@@ -94,6 +94,14 @@ def test_compares_another_model_on_the_looped_part(
     audio_probe.wait_until_heard(page)
     play.click()
     expect(other).to_have_text("Play with lite")
+    # Nor does it play together with another song.
+    other.click()
+    expect(other).to_have_text("Pause with lite")
+    page.route("**/upload", lambda _: None)  # never answered
+    pick(page, songs["other"])
+    card(page, songs["other"]).get_by_role("button", name="Play", exact=True).click()
+    expect(other).to_have_text("Play with lite")
+    card(page, songs["other"]).get_by_role("button", name="Cancel").click()
     link = compared.get_by_role("link", name="Download mix.drums.wav").get_attribute("href")
     (tmp_path / "page.wav").write_bytes(httpx.get(httpx.URL(server.address).join(link or "")).content)
     expected = Separator("lite").separate_to_files(song, tmp_path, stems="all", start=0, end=8).files

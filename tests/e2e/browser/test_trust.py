@@ -136,6 +136,17 @@ def test_media_keys_and_the_lock_screen_control_the_song(
     assert float(playhead.get_attribute("aria-valuenow") or 0) == pytest.approx(5, abs=0.05)
     press("play")
     expect(song.get_by_role("button", name="Pause")).to_be_visible()
+    # A song that was just dropped has the keys when it plays, and gives them back.
+    page.route("**/upload", lambda _: None)  # never answered
+    pick(page, songs["other"])
+    dropped = card(page, songs["other"])
+    dropped.get_by_role("button", name="Play", exact=True).click()
+    expect(song.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.wait_for_function("() => navigator.mediaSession.metadata.title === 'Another song'")
+    press("pause")
+    expect(dropped.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    dropped.get_by_role("button", name="Cancel").click()
+    page.wait_for_function("() => navigator.mediaSession.metadata.title === 'A short song'")
     song.get_by_role("button", name="A short song", exact=True).click()
     assert page.evaluate("() => navigator.mediaSession.metadata") is None
 
