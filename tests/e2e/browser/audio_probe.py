@@ -31,13 +31,25 @@ SCRIPT = """
     }
     return connect.call(this, target, ...rest);
   };
+  const started = new WeakMap();
   const start = AudioBufferSourceNode.prototype.start;
   AudioBufferSourceNode.prototype.start = function (...when) {
     const { sampleRate, length, numberOfChannels } = this.buffer;
     const playbackRate = this.playbackRate.value;
     const isClick = length < 0.1 * sampleRate;
-    if (!isClick) probe.starts.push({ when, sampleRate, length, numberOfChannels, playbackRate });
+    const called = this.context.currentTime;
+    const record = { when, called, sampleRate, length, numberOfChannels, playbackRate };
+    if (!isClick) probe.starts.push(record);
+    started.set(this, record);
     return start.apply(this, when);
+  };
+  // A piece whose time had come before all its stems were there is stopped, and started again.
+  const stop = AudioBufferSourceNode.prototype.stop;
+  AudioBufferSourceNode.prototype.stop = function (...when) {
+    const record = started.get(this);
+    if (when.length === 0 && record !== undefined && this.context.currentTime < record.when[0] + 1)
+      probe.starts = probe.starts.filter((one) => one !== record);
+    return stop.apply(this, when);
   };
 })();
 """
@@ -95,7 +107,7 @@ def context(page: Page) -> dict[str, Any]:
 
 
 def scheduled(page: Page) -> list[dict[str, Any]]:
-    """Every scheduled piece of every stem: `when` is (time, offset, duration) in seconds."""
+    """Every scheduled piece of every stem: `when` is (time, offset, duration) in seconds, `called` the time before."""
     starts: list[dict[str, Any]] = page.evaluate("() => window.audioProbe.starts")
     return starts
 

@@ -18,6 +18,19 @@ from tests.e2e.browser.server import Server
 from tests.e2e.browser.steps import open_song
 
 RATE = 44100
+# The machine is busy with other programs when the first stems are to begin.
+STALLS = """
+(() => {
+  let stalls = 3;
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (...when) {
+    start.apply(this, when);
+    if (stalls-- <= 0) return;
+    const until = performance.now() + 120;
+    while (performance.now() < until);
+  };
+})();
+"""
 
 
 def samples(file: Path) -> NDArray[np.int16]:
@@ -60,12 +73,24 @@ def test_schedules_all_stems_together_and_without_gaps(page: Page) -> None:
     for _, together in itertools.groupby(starts, key=lambda start: start["when"][0]):
         stems = list(together)
         assert len(stems) == 2
-        assert stems[0] == stems[1]
+        assert stems[0] | {"called": 0} == stems[1] | {"called": 0}
         pieces.append(stems[0])
     assert [piece["length"] for piece in pieces][:2] == [5 * RATE, 5 * RATE]
     assert {piece["sampleRate"] for piece in pieces} == {RATE}
     for one, next_one in itertools.pairwise(pieces):
         assert next_one["when"][0] == pytest.approx(one["when"][0] + one["when"][2], abs=1e-9)
+
+
+def test_stems_begin_together_on_a_busy_machine(
+    server: Server, visit: OpenVisit, separated: str, songs: dict[str, Path]
+) -> None:
+    page = visit(f"{server.address}#/s/{separated}", script=audio_probe.SCRIPT + STALLS).page
+    open_song(page, songs["short"])
+    page.get_by_role("button", name="Play", exact=True).click()
+    audio_probe.wait_until_heard(page)
+    starts = audio_probe.scheduled(page)[:2]
+    assert starts[0]["when"] == starts[1]["when"]
+    assert all(start["called"] < start["when"][0] for start in starts)  # what starts in the past starts late
 
 
 def test_stops_at_the_end_and_plays_again_from_the_beginning(page: Page) -> None:
