@@ -19,6 +19,26 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 @dataclass
+class Stems:
+    """The files of a song's stems."""
+
+    hashes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """SHA-256 of each stem, and of the sound that the page plays."""
+    waveforms: dict[str, list[int]] = field(default_factory=dict)
+
+    def equal(self, other: Stems) -> bool:
+        """Whether all samples are the same, and the waveforms up to one of 256 levels.
+
+        If a song can't be heard before it is done, its waveforms are drawn from the rounded samples of its files.
+        """
+        return self.hashes == other.hashes and all(
+            len(levels) == len(other.waveforms[stem])
+            and all(abs(a - b) <= 1 for a, b in zip(levels, other.waveforms[stem], strict=True))
+            for stem, levels in self.waveforms.items()
+        )
+
+
+@dataclass
 class Client:
     """Separates songs on the server at `url`, until the time `deadline` (of `time.monotonic`)."""
 
@@ -27,8 +47,8 @@ class Client:
     counts: Counter[str] = field(default_factory=Counter)
     """Calls without an answer, answers of 500 and above, and songs that failed and were started again."""
 
-    def separate(self, song: Path) -> dict[str, str]:
-        """Upload a song, separate it with `lite`, download all files, delete it. Return the files' SHA-256."""
+    def separate(self, song: Path) -> Stems:
+        """Upload a song, separate it with `lite`, download all files, delete it."""
         kind = "audio/wav"
         upload = self.call("POST", "/upload", {"fileName": song.name, "fileType": kind})
         self._repeat("PUT", upload["uploadUrl"], song.read_bytes(), {"Content-Type": kind})
@@ -44,14 +64,17 @@ class Client:
                 status = self.call("POST", "/status", session)
             if status["status"] == "FAILED":
                 self.counts["failed: " + status["error_message"]] += 1
-        links = {
-            f"{file['type']} {link}": file[link]
-            for file in status["output_files"]
-            for link in ("s3_url", "peaks_url", "play_url")
-        }
-        hashes = {name: hashlib.sha256(self._repeat("GET", link)).hexdigest() for name, link in links.items()}
+        stems = Stems()
+        for file in status["output_files"]:
+            sound, play, peaks = (
+                self._repeat("GET", file[link]) for link in ("s3_url", "play_url", "peaks_url")
+            )
+            drawn = json.loads(peaks)
+            played = play[: drawn["play"]["offsets"][-1]]
+            stems.hashes[file["type"]] = hashlib.sha256(sound).hexdigest(), hashlib.sha256(played).hexdigest()
+            stems.waveforms[file["type"]] = drawn["data"]
         self._repeat("POST", f"{self.url}/cleanup", json.dumps(session).encode(), JSON, also=(404,))
-        return hashes
+        return stems
 
     def call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Answer of the API."""

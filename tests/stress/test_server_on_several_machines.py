@@ -30,7 +30,7 @@ import urllib3
 from benchmarks.songs import write_song
 from tests.stress import stores
 from tests.stress.network import Machine, network
-from tests.stress.persistent_client import Client
+from tests.stress.persistent_client import Client, Stems
 from tests.stress.run_options import SEED, option
 
 SONGS, EVENTS, WORKERS = int(option("SONGS", 200)), int(option("EVENTS", 40)), int(option("WORKERS", 4))
@@ -150,7 +150,7 @@ def test_songs_survive_lost_machines_databases_and_stores(tmp_path: Path) -> Non
                 events = disturb(made, running)
                 print(f"{sum(events.values())} events: {text(events)}", flush=True)
                 for number, future in enumerate(running):
-                    assert future.result() == undisturbed[number % DIFFERENT], f"song {number}"
+                    assert future.result().equal(undisturbed[number % DIFFERENT]), f"song {number}"
             finally:
                 for future in running:
                     future.cancel()
@@ -158,7 +158,7 @@ def test_songs_survive_lost_machines_databases_and_stores(tmp_path: Path) -> Non
         check_nothing_is_left(made)
 
 
-def disturb(made: Machines, running: list[Future[dict[str, str]]]) -> Counter[str]:
+def disturb(made: Machines, running: list[Future[Stems]]) -> Counter[str]:
     """Kill machines or pull their cables, spread evenly over the songs. Return the events by name."""
     choose, events = random.Random(SEED), Counter[str]()
     pulled: dict[str, tuple[Machine, float]] = {}

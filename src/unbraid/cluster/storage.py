@@ -106,6 +106,9 @@ class Storage:
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of the files in `folder`, by their names; empty if there is none."""
         try:
+            # s3fs lists the folder above, with all songs of the catalogue, if there is nothing in this one.
+            if not self._files.isdir(self._at(folder)):
+                return {}
             entries = self._files.ls(self._at(folder), detail=True, refresh=True)
         except FileNotFoundError:
             return {}

@@ -14,7 +14,7 @@ from typing import cast
 
 import uvicorn
 
-from unbraid.errors import UnbraidError
+from unbraid.errors import Unavailable, UnbraidError
 from unbraid.jobs.service import Service
 from unbraid.jobs.sweeper import Sweeper
 from unbraid.local.factory import open_sessions
@@ -127,6 +127,8 @@ def _upkeep(sweeper: Sweeper) -> Iterator[None]:
                     parts = cast(FileStore, sweeper.sessions.objects).clear_parts()
                     if any(swept) or parts:
                         log.info("swept", extra={**swept._asdict(), "parts": parts})
+            except Unavailable as error:
+                log.warning("upkeep waits: %s", error.message)
             except Exception:
                 log.exception("upkeep failed; retrying")
 
