@@ -22,6 +22,8 @@ from unbraid.finetuning.plan import Plan
 from unbraid.finetuning.targets import choose_targets
 from unbraid.models import find_model
 from unbraid.models.own import own_models
+from unbraid.training.mixtures import Stems
+from unbraid.training.run import Run
 from unbraid.training.validate import separate
 
 
@@ -147,6 +149,32 @@ def test_a_run_that_waited_for_one_with_its_name_keeps_the_model_of_that_run(
     monkeypatch.setattr("unbraid.finetuning.finetune.locked", locked_after_the_other)
     with pytest.raises(SettingError, match="already"):
         finetune(Request(songs, "twice", base=str(tiny), steps=2), lambda _: None)
+
+
+def test_steps_are_relative_to_the_size_of_the_weights() -> None:
+    """The bottom of `lite` has weights of 0.002. A step of one size for all would change them by a tenth."""
+    student = student_of(find_model("lite"), ("drums", "bass", "other", "vocals"), seed=0)
+    network = student.network.eval()
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    run = Run(
+        network,
+        student.family,
+        torch.device("cpu"),
+        learning_rate=student.learning_rate,
+        weight_decay=0.0,
+        stem_weights=(1.0, 1.0, 1.0, 1.0),
+        bfloat16=False,
+        relative=True,
+    )
+    sound = 0.5 * np.random.default_rng(0).standard_normal((1, 4, 2, 31 * 1024)).astype(np.float32)
+    target = Stems(torch.from_numpy(sound), None, student.family).mix()
+    run.step(target, 0.0)
+    assert all(torch.equal(before[name], value) for name, value in network.named_parameters())
+    run.step(target, student.learning_rate)
+    for name, value in network.named_parameters():
+        old = before[name]
+        size = max(1e-3, float(old.square().mean().sqrt()))
+        assert float((value.detach() - old).abs().max()) < 2 * student.learning_rate * size, name
 
 
 @pytest.mark.parametrize("stems", [("drums", "bass", "other", "vocals"), ("kick", "vocals", "rest")])
