@@ -26,6 +26,7 @@ import './styles/list.css'
 import './styles/player.css'
 import './styles/lanes.css'
 import './styles/growing.css'
+import './styles/teach.css'
 import './styles/touch.css'
 
 const RETRY_MS = 3000

@@ -101,6 +101,7 @@ def test_config_has_limits_and_features(open_app: OpenApp) -> None:
         "mixes": True,
         "password": False,
         "events": None,
+        "teaching": True,
         "wakes": False,
         "version": __version__,
     }

@@ -179,6 +179,8 @@ export interface ServerConfig {
   mail: boolean
   /** Whether the server makes mixes and ZIP archives. */
   mixes: boolean
+  /** Whether users can teach models here. Older servers don't send it. */
+  teaching?: boolean
   /** Address of the WebSocket; null: `events` below the API. */
   events: string | null
   /** Whether the machine that separates is stopped when idle, so that the first song waits minutes for it to start. */

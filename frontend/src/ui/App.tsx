@@ -1,5 +1,5 @@
 /** The page. */
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
 import { errorMessage, Problem, Unreachable } from '../api/problem'
 import type { Choices, Models, ServerConfig, Status } from '../api/types'
 import { formatPercent, songTitle } from '../lib/format'
@@ -10,6 +10,7 @@ import { readChoices, writeChoices } from '../songs/choices'
 import type { SongList } from '../songs/list'
 import { phaseOf, type Song } from '../songs/song'
 import { readOrder, saveOrder, type View, viewed } from '../songs/view'
+import { Teach } from '../teach/Teach'
 import { ChoicesForm } from './ChoicesForm'
 import { ConnectionBanner } from './ConnectionBanner'
 import { DropZone } from './DropZone'
@@ -59,10 +60,12 @@ export function App({ list, kept, config, signIn }: Props) {
   }, [list, reachable])
 
   const separating = songs.filter((song) => hasModel(song.status)).length
-  useEffect(() => {
-    if (!reachable) return
+  const loadModels = useCallback(() => {
     list.client.models().then(setModels, (error: unknown) => setNotice(noticeOf(error)))
-  }, [list, reachable, separating]) // a song's start may have downloaded a model, or failed to
+  }, [list])
+  useEffect(() => {
+    if (reachable) loadModels()
+  }, [loadModels, reachable, separating]) // a song's start may have downloaded a model, or failed to
 
   const add = (files: File[]) => {
     const accepted = files.filter((file) => file.size > 0 && file.size <= config.maxBytes)
@@ -111,6 +114,7 @@ export function App({ list, kept, config, signIn }: Props) {
             ))}
           </ul>
         )}
+        {config.teaching === true && <Teach connection={list.client.connection} onModels={loadModels} />}
       </main>
       <footer>
         <span>Unbraid {config.version}</span>

@@ -31,6 +31,7 @@ from unbraid.jobs.session import Session
 from unbraid.jobs.status import Status
 from unbraid.models.auto import ORDERS
 from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.own import offered_own
 from unbraid.models.questions import questions
 
 
@@ -155,6 +156,7 @@ def statuses_answer(request: BatchStatusRequest, answers: Mapping[str, StatusAns
 def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
     """The models that users may choose, and the models that `auto` and the like stand for now."""
     available = rates.available
+    entries = {**catalog(), **offered_own()}
 
     def size_of(entry: CatalogEntry) -> int:
         return entry.download_size or entry.size or 0
@@ -173,7 +175,7 @@ def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
         )
 
     def used(choice: str, stems: str) -> UsedModel:
-        entry = catalog()[rates.used(choice, stems)]
+        entry = entries[rates.used(choice, stems)]
         return UsedModel(
             model=entry.name,
             installed=available.installed(entry),
@@ -184,7 +186,7 @@ def models_answer(limits: Limits, rates: Rates) -> ModelsAnswer:
 
     allowed = allowed_models(limits)
     return ModelsAnswer(
-        models=[answer(entry) for entry in catalog().values() if entry.name in allowed],
+        models=[answer(entry) for entry in entries.values() if entry.name in allowed],
         default=allowed[0],
         choices=[
             ChoiceAnswer(
@@ -210,6 +212,7 @@ def config_answer(limits: Limits, features: Features) -> ConfigAnswer:
         mail=features.email,
         mixes=features.mixes,
         events=features.events,
+        teaching=features.teaching,
         wakes=features.wakes,
         version=__version__,
     )

@@ -25,6 +25,8 @@ class Features:
     """URL of the WebSocket; None: `/events` of this server."""
     password: bool = False
     """Whether all users share one password."""
+    teaching: bool = False
+    """Whether `/teaching` exists."""
     wakes: bool = False
     """Whether the machine that separates songs shuts down while idle."""
 

@@ -91,9 +91,10 @@ def _whole(text: str, least: int) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the songs or teach a model. Return 1 if nothing can be learnt from them, or if the result isn't better."""
-    from unbraid.cli.finetune_report import as_dict, check_lines
+    from unbraid.cli.finetune_report import check_lines
     from unbraid.errors import SettingError
     from unbraid.finetuning.check import check_songs
+    from unbraid.finetuning.description import as_dict
 
     if arguments.check:
         check = check_songs(arguments.songs, seen=None if arguments.json else _seen)
@@ -114,7 +115,8 @@ def _seen(number: int, songs: int, song: Song) -> None:
 
 def _teach(arguments: argparse.Namespace) -> int:
     from unbraid.cli.downloads import DownloadDisplay
-    from unbraid.cli.finetune_report import as_dict, check_lines, event_line, result_dict, result_lines
+    from unbraid.cli.finetune_report import check_lines, event_line, result_dict, result_lines
+    from unbraid.finetuning.description import as_dict
     from unbraid.finetuning.finetune import Request, finetune
 
     request = Request(

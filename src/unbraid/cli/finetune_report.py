@@ -44,29 +44,6 @@ def totals(check: Check) -> Iterator[str]:
     yield from map(printable, check.expectation())
 
 
-def as_dict(check: Check) -> dict[str, Any]:
-    """Return the check as JSON values, as docs/finetune.md describes."""
-    return {
-        "songs": [
-            {
-                "song": song.name,
-                "usable": song.problem is None,
-                "problem": song.problem,
-                "notes": song.notes,
-                "seconds": round(song.seconds, 3),
-                "held_out": song.name in check.held_out,
-                "audible_s": {name: round(stem.audible_s, 1) for name, stem in song.stems.items()},
-            }
-            for song in check.songs
-        ],
-        "stems": list(check.stems),
-        "minutes": round(check.minutes, 2),
-        "left_out": check.left_out,
-        "problem": check.problem,
-        "expect": [] if check.problem else check.expectation(),
-    }
-
-
 def event_line(event: Mapping[str, Any], *, terminal: bool) -> str | None:
     """Return the line for an event of a run; None if it is only for programs, or only for a terminal."""
     kind = event["event"]

@@ -47,6 +47,13 @@ class Request:
     until_best: bool = False
     seed: int = 0
     device: str = "auto"
+    place: Path | None = None
+    """Folder for the run and its result; None: among the user's models."""
+
+    @property
+    def models(self) -> Path:
+        """Folder of the run and of its result."""
+        return self.place or own_folder()
 
 
 def require_pytorch() -> None:
@@ -76,7 +83,7 @@ def finetune(
     check_name(request.name)
     check_device(request.device)
     _check_free(request.name)
-    folder = own_folder() / RUNS / request.name
+    folder = request.models / RUNS / request.name
     with locked(folder):
         _check_free(request.name)  # another run with this name may have ended while this one waited
         try:
@@ -178,6 +185,6 @@ def _kept(
         "better": better,
         "curve": teacher.progress.curve,
     }
-    place = own_folder() if better else own_folder() / NOT_BETTER
+    place = request.models if better else request.models / NOT_BETTER
     kept = save_model(place / request.name, teacher.student.template, arrays, card)
     return Result(request.name, kept.folder, better, before, after, compared_with, card)

@@ -16,6 +16,7 @@ from unbraid.jobs.notify import check_notify
 from unbraid.jobs.session import Choices
 from unbraid.models.auto import AUTO, ORDERS, at_quality, candidates, is_choice
 from unbraid.models.catalog import catalog, find_entry
+from unbraid.models.own import offered_entry, offered_own
 from unbraid.models.questions import (
     BALANCED,
     QUALITIES,
@@ -32,7 +33,10 @@ MOST_LISTED = 12  # names in a message
 def sources_of(model: str) -> tuple[str, ...]:
     """Return the stems of a model in the catalogue, or of a choice such as `auto`."""
     every_stem = candidates(choice=model)[0] if is_choice(model) else model
-    return tuple(catalog()[every_stem].sources)
+    entry = offered_entry(every_stem)
+    if entry is None:
+        raise SettingError(f"There is no model {model!r} any more. Choose another one.", "model")
+    return tuple(entry.sources)
 
 
 def stems_of(model: str) -> tuple[str, ...]:
@@ -67,6 +71,7 @@ def allowed_models(limits: Limits) -> list[str]:
     doesn't download them. Raises SettingError if `limits` lists names, but none of these.
     """
     entries = [entry for entry in catalog().values() if entry.verified or entry.installed]
+    entries += offered_own().values()
     names = [*ORDERS, *words_of(entries), *(entry.name for entry in entries)]
     if limits.models is None:
         return names

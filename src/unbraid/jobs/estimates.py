@@ -13,6 +13,7 @@ from unbraid.jobs.choices import ALL, choices_of_quality, part_of
 from unbraid.jobs.session import Session
 from unbraid.models.auto import FIRST_CHOICE
 from unbraid.models.catalog import catalog, find_entry
+from unbraid.models.own import offered_entry
 from unbraid.models.presets import expected_work
 from unbraid.models.speed import seconds_per_second
 
@@ -71,7 +72,7 @@ class Rates:
         `quality`: what remains of it for the overlap and the shifts (see `choices_of_quality`).
         """
         model = self.used(choice, stems)
-        entry = catalog().get(model, catalog()[FIRST_CHOICE])
+        entry = offered_entry(model) or catalog()[FIRST_CHOICE]
         several = only_source(stems) == ALL
         expected = seconds_per_second(entry, several, self._cores)
         rate = _weighted_median([*self._measured.get((model, several), ()), (expected, PRIOR_S)])

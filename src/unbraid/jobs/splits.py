@@ -19,7 +19,7 @@ from unbraid.jobs.ports import Changed
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import ACTIVE, Choices, Output, Session, Split, State, new_id
 from unbraid.models.auto import AUTO
-from unbraid.models.catalog import catalog
+from unbraid.models.own import offered_entry
 
 
 class StemSplits:
@@ -63,7 +63,7 @@ class StemSplits:
                 end=end,
             )
             choices = validate_choices(wanted, self.service.limits)
-            entry = catalog().get(choices.model)
+            entry = offered_entry(choices.model)
             if entry is not None and not has_parts(stem, entry.sources):
                 raise SettingError(f"{entry.name} has only the stem {stem} itself.", "model")
             part = self._existing(parent, stem)

@@ -189,6 +189,11 @@ class Settings(BaseSettings):
         return NotifyRights(self.smtp_host is not None, self.webhook_secret is not None, trusted)
 
     @property
+    def teaches(self) -> bool:
+        """Whether users may teach models, which takes hours of this machine: not if strangers can reach it."""
+        return self.notify_rights.trusted
+
+    @property
     def database(self) -> str | URL:
         """URL of the database; by default a file in the data folder."""
         if self.database_url is not None:

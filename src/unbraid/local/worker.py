@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.parent is None:  # otherwise the server has said it
         for warning in settings.warnings:
             sys.stderr.write(f"unbraid: {warning}\n")
-    _lower_priority(settings.nice)
+    lower_priority(settings.nice)
     # The working thread can be busy for seconds. This thread handles signals, and notices when the parent dies.
     assert isinstance(sessions.store, SqlStore)
     waiting = queue_wait(sessions.store)
@@ -112,7 +112,7 @@ def work(
     waiting.close()
 
 
-def _lower_priority(nice: int) -> None:
+def lower_priority(nice: int) -> None:
     """Lower the priority for processor time by `nice`, and let Linux kill the worker first when memory runs out."""
     with suppress(OSError):
         os.nice(nice)

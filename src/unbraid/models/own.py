@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from unbraid.errors import SettingError
+from unbraid.errors import ModelError, SettingError
 from unbraid.models.auto import is_choice
-from unbraid.models.catalog import CatalogEntry, Speed, find_entry
+from unbraid.models.catalog import CatalogEntry, catalog, find_entry
 from unbraid.models.folder import DESCRIPTION, load_model_folder
 
 FOLDER = "UNBRAID_OWN_MODELS"  # environment variable: the folder of the user's own models
@@ -69,7 +70,28 @@ def own_entry(name: str) -> CatalogEntry | None:
     if folder is None:
         return None
     sources = load_model_folder(folder).sources
-    return CatalogEntry(name, "your own", sources, LICENCE, Speed(0.0, 0.0), folder=folder)
+    base = find_entry(str(read_card(folder).get("base"))) or catalog()["lite"]
+    return CatalogEntry(name, "your own", sources, LICENCE, base.speed, folder=folder)
+
+
+def offered_own() -> dict[str, CatalogEntry]:
+    """Return the models in UNBRAID_OWN_MODELS as entries of the catalogue, without those that can't be loaded.
+
+    Servers offer them. Without that variable there are none: in AWS, all models are in the catalogue.
+    """
+    if FOLDER not in os.environ:
+        return {}
+    found: dict[str, CatalogEntry] = {}
+    for name in own_models():
+        with suppress(ModelError):
+            if (entry := own_entry(name)) is not None:
+                found[name] = entry
+    return found
+
+
+def offered_entry(name: str) -> CatalogEntry | None:
+    """Return the model of the catalogue, or of `offered_own`, with this name; None if there is none."""
+    return catalog().get(name) or offered_own().get(name)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

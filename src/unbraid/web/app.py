@@ -17,7 +17,7 @@ from unbraid.local.counters import MemoryCounters
 from unbraid.local.factory import read_server_secret
 from unbraid.local.file_store import FileStore
 from unbraid.local.settings import Settings
-from unbraid.web import events, files, metrics, mixes, problems
+from unbraid.web import events, files, metrics, mixes, problems, teaching
 from unbraid.web.bodies import BodyLimit
 from unbraid.web.calls import add_routes
 from unbraid.web.context import Context
@@ -62,7 +62,8 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
     # Only for the OpenAPI document; `context.owner_of` checks the token, and `PasswordGate` the password.
     signed_in = [] if sign_in is None and password is None else [Depends(HTTPBearer(auto_error=False))]
     add_routes(app, signed_in)
-    app.include_router(mixes.router, dependencies=signed_in)
+    for router in (mixes.router, teaching.router):
+        app.include_router(router, dependencies=signed_in)
     for router in (metrics.router, files.router, events.router):
         app.include_router(router)
     if password is not None:

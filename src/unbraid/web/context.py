@@ -56,6 +56,7 @@ class Context:
             email=settings.notify_rights.sends_email,
             mixes=True,
             password=settings.token is not None,
+            teaching=settings.teaches,
         )
 
     def zip_url(self, status: Status, base: str) -> str | None:

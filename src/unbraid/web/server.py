@@ -21,6 +21,9 @@ from unbraid.local.factory import open_sessions
 from unbraid.local.file_store import FileStore
 from unbraid.local.processes import Supervisor
 from unbraid.local.settings import Settings
+from unbraid.local.teaching_process import TeachingSupervisor
+from unbraid.models.own import FOLDER as OWN_MODELS
+from unbraid.models.own import own_folder
 from unbraid.web.app import create_app
 from unbraid.web.protocol import Protocol, SocketProtocol
 
@@ -39,6 +42,7 @@ def serve(settings: Settings, stop: threading.Event, started: Callable[[str], No
     with listener:
         # Other modules read these settings from the environment.
         os.environ.update(settings.environment())
+        os.environ.setdefault(OWN_MODELS, str(own_folder()))  # a server offers these
         sessions = open_sessions(settings)
         _allow_many_files()
         with _workers(settings), _upkeep(Sweeper(sessions)):
@@ -102,13 +106,16 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def _workers(settings: Settings) -> Iterator[None]:
-    workers = Supervisor(settings)
+    workers, teacher = Supervisor(settings), TeachingSupervisor(settings)
     workers.start()
+    teacher.start()
     try:
         yield
     except BaseException:
+        teacher.stop(within_s=0)
         workers.stop(within_s=0)  # a second Ctrl-C doesn't wait: the workers' leases expire
         raise
+    teacher.stop()
     workers.stop()
 
 

@@ -84,6 +84,7 @@ class ConfigAnswer(BaseModel):
     events: str | None = Field(
         default=None, description="URL of the WebSocket; null: `/events` of this server"
     )
+    teaching: bool = Field(default=False, description="Whether /teaching is available")
     wakes: bool = Field(
         default=False, description="Whether the machine that separates songs shuts down while idle"
     )

@@ -1,0 +1,56 @@
+/** The live curve of a run, and what it means. */
+import { formatDuration } from '../lib/format'
+import { HEIGHT, meaning, placeCurve, WIDTH } from './curve'
+import type { Score, Teaching } from './types'
+
+interface Props {
+  teaching: Teaching
+  onStop: () => void
+  onDiscard: () => void
+}
+
+const STEPS: Record<string, string> = {
+  measure: 'Measuring how fast this computer learns …',
+  paused: 'Paused, while songs are being separated.',
+  scoring: 'Testing the model on the songs that were kept aside …',
+}
+
+export function TeachCurve({ teaching, onStop, onDiscard }: Props) {
+  const { curve, done, left_s: left, step } = teaching
+  const state = STEPS[step ?? ''] ?? (step === null ? 'Reading your songs …' : 'Learning')
+  return (
+    <section className="teach-run" aria-label={`Teaching ${teaching.name}`}>
+      <h3>{teaching.name}</h3>
+      <p role="status">
+        {state}
+        {left !== null && step !== 'paused' && ` · ${formatDuration(left)} left`}
+      </p>
+      {done !== null && <progress value={done} max={1} aria-label="Progress" />}
+      <Curve curve={curve} />
+      <p>{meaning(curve)}</p>
+      <p className="buttons">
+        <button type="button" onClick={onStop}>
+          Pause
+        </button>
+        <button type="button" className="quiet" onClick={onDiscard}>
+          Stop and delete
+        </button>
+      </p>
+    </section>
+  )
+}
+
+/** Scores over time; the dashed line is the model that it began with. */
+export function Curve({ curve }: { curve: readonly Score[] }) {
+  if (curve.length < 2) return null
+  const { points, zero } = placeCurve(curve)
+  return (
+    <svg className="teach-curve" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={meaning(curve)}>
+      <path className="start" d={`M0 ${zero}H${WIDTH}`} />
+      <path className="gain" d={`M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`} />
+      {points.map(([x, y]) => (
+        <circle key={x} cx={x} cy={y} r={2.5} />
+      ))}
+    </svg>
+  )
+}

@@ -1,0 +1,71 @@
+/** Name, length and start. */
+import { type SyntheticEvent, useState } from 'react'
+import type { Check, Start, Teaching } from './types'
+
+interface Props {
+  teaching: Teaching
+  check: Check
+  onStart: (chosen: Start) => void
+}
+
+const LENGTHS: Record<string, { label: string; minutes: number | null }> = {
+  short: { label: '15 minutes: a first try', minutes: 15 },
+  hour: { label: 'an hour', minutes: 60 },
+  best: { label: 'until it no longer gets better', minutes: null },
+}
+
+export function TeachForm({ teaching, check, onStart }: Props) {
+  const [name, setName] = useState(teaching.name)
+  const [length, setLength] = useState('hour')
+  const [base, setBase] = useState('')
+  const [keeps, setKeeps] = useState(false)
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault()
+    onStart({ name: name.trim(), base: base.trim() || null, minutes: LENGTHS[length]?.minutes ?? null, keep_stems: keeps })
+  }
+  const continues = teaching.curve.length > 0
+  return (
+    <form className="teach-form" onSubmit={submit} aria-label="Teach it">
+      <label>
+        <span>Name of the new model</span>
+        <input
+          value={name}
+          required
+          maxLength={64}
+          pattern="[A-Za-z0-9][A-Za-z0-9_\-]*"
+          placeholder="my-singer"
+          title="Letters, digits, hyphens and underscores"
+          onChange={(event) => setName(event.target.value)}
+        />
+      </label>
+      <label>
+        <span>Learn for</span>
+        <select value={length} onChange={(event) => setLength(event.target.value)}>
+          {Object.entries(LENGTHS).map(([key, { label }]) => (
+            <option key={key} value={key}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Begin with</span>
+        <input list="teach-bases" value={base} placeholder="the model that suits these stems" onChange={(event) => setBase(event.target.value)} />
+        <datalist id="teach-bases">
+          <option value="lite" />
+          <option value="spleeter" />
+        </datalist>
+      </label>
+      <label className="check">
+        <input type="checkbox" checked={keeps} onChange={(event) => setKeeps(event.target.checked)} />
+        <span>Keep my stems on the server for the next time</span>
+      </label>
+      <button type="submit" className="primary">
+        {continues ? 'Continue' : 'Start'}
+      </button>
+      <p className="soft">
+        It learns {check.stems.join(', ')}. Songs that you separate go first; then learning pauses. You can close the page.
+      </p>
+    </form>
+  )
+}

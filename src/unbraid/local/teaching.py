@@ -1,0 +1,284 @@
+"""One run that teaches a model from uploaded stems, in a folder. The server and the worker share the folder.
+
+run.json      what the user wants; only the server writes it
+songs/        the uploaded stems: SONG/STEM, or a stem file; deleted at the end of the run unless the user keeps them
+check.json    the check of the songs                            } the worker writes these
+events.jsonl  the progress, a line for each event               }
+result.json   the end of the run, with its card                 }
+error.json    why the worker stopped                            }
+clips/        ten seconds of a held-out song, before and after  }
+models/       the unfinished run, and then the new model        }
+
+So the state survives a restart, and no process waits for another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from unbraid.errors import Busy, InputError, OutputError, SessionNotFound, SettingError
+from unbraid.files.atomic import AtomicFile, atomic_write
+from unbraid.files.oserrors import write_cause
+from unbraid.models.own import NOT_BETTER, check_name, own_folder
+
+FOLDER = "teaching"
+RUN, CHECK, EVENTS, RESULT, ERROR = "run.json", "check.json", "events.jsonl", "result.json", "error.json"
+SONGS, CLIPS, MODELS = "songs", "clips", "models"
+MOST_MINUTES = 24 * 60.0
+
+_CLIP = re.compile(r"(?:before|after)-\d{1,3}\.wav", re.ASCII)
+_BAD_NAME = re.compile(r"[\x00-\x1f\x7f/\\]|^\.|^\s*$")
+
+
+class Wanted(StrEnum):
+    """What the user wants next."""
+
+    COLLECT = "collect"
+    CHECK = "check"
+    TEACH = "teach"
+
+
+class Phase(StrEnum):
+    """Where a run is."""
+
+    NONE = "none"
+    COLLECTING = "collecting"
+    CHECKING = "checking"
+    CHECKED = "checked"
+    TEACHING = "teaching"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the user wants."""
+
+    id: str
+    owner: str | None
+    wanted: Wanted = Wanted.COLLECT
+    name: str = ""
+    base: str | None = None
+    minutes: float | None = None
+    """None: until the score no longer rises."""
+    keep_stems: bool = False
+
+
+class Teaching:
+    """The run of a server; there is one at most."""
+
+    def __init__(self, data: Path) -> None:
+        """`data`: the server's data folder."""
+        self.folder = data / FOLDER
+
+    def run(self) -> Run | None:
+        """Return the run; None if there is none."""
+        values = self._read(RUN)
+        return None if values is None else Run(**{**values, "wanted": Wanted(values["wanted"])})
+
+    def phase(self) -> Phase:
+        """Return where the run is."""
+        run = self.run()
+        if run is None:
+            return Phase.NONE
+        if run.wanted == Wanted.COLLECT:
+            return Phase.COLLECTING
+        if (self.folder / ERROR).exists():
+            return Phase.FAILED
+        if run.wanted == Wanted.CHECK:
+            return Phase.CHECKED if (self.folder / CHECK).exists() else Phase.CHECKING
+        return Phase.ENDED if (self.folder / RESULT).exists() else Phase.TEACHING
+
+    def own(self, owner: str | None) -> Run:
+        """Return the run of this owner. Raises SessionNotFound if there is none, Busy if it is of another."""
+        run = self.run()
+        if run is None:
+            raise SessionNotFound("No songs to learn from are here. Add some first.")
+        if run.owner != owner:
+            raise Busy("Another person teaches a model on this server. Try again later.")
+        return run
+
+    def receive(self, path: str, owner: str | None) -> AtomicFile:
+        """Return a new file for the stem SONG/STEM, or for a stem file. Begins a run if there is none.
+
+        Raises InputError for an unusable path, Busy if a run is under way, OutputError if it can't be written.
+        """
+        parts = path.split("/")[-2:]
+        if any(_BAD_NAME.search(part) or len(part.encode()) > 200 for part in parts):
+            raise InputError("This file has a name that can't be used. Rename it.")
+        if self.run() is None:
+            self._write(Run(secrets.token_hex(8), owner))
+        run = self.own(owner)
+        if self.phase() in (Phase.TEACHING, Phase.ENDED):
+            raise Busy("A model is being taught. Stop it, or wait for its end, before you add songs.")
+        if run.wanted != Wanted.COLLECT:
+            self._write(replace(run, wanted=Wanted.COLLECT))
+        self._forget(CHECK, ERROR)
+        place = self.folder.joinpath(SONGS, *parts)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return AtomicFile(place)
+        except OSError as error:
+            raise OutputError(f"The stem can't be stored: {write_cause(error)}.") from error
+
+    def stems(self) -> list[str]:
+        """Return the paths of all uploaded files, SONG/STEM."""
+        songs = self.folder / SONGS
+        files = [path for path in songs.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        return sorted(path.relative_to(songs).as_posix() for path in files)
+
+    def check(self, owner: str | None) -> None:
+        """Let the worker check the songs."""
+        run = self.own(owner)
+        if self.phase() in (Phase.TEACHING, Phase.ENDED):
+            raise Busy("A model is being taught already.")
+        if not self.stems():
+            raise InputError("Add songs first: a folder for each, with one file for each stem.")
+        self._forget(CHECK, ERROR)
+        self._write(replace(run, wanted=Wanted.CHECK))
+
+    def start(
+        self, owner: str | None, name: str, base: str | None, minutes: float | None, keep_stems: bool
+    ) -> None:
+        """Let the worker teach. Raises SettingError for a name or length that can't be used."""
+        run = self.own(owner)
+        check_name(name)
+        if (own_folder() / name).exists():
+            raise SettingError(f"You have a model {name} already. Choose another name.", "name")
+        if minutes is not None and not 0 < minutes <= MOST_MINUTES:
+            raise SettingError("Choose a time of at most a day.", "minutes")
+        if self.phase() not in (Phase.CHECKED, Phase.FAILED):
+            raise Busy("Let the songs be checked first.")
+        check = self.checked()
+        if check is None or check["problem"]:
+            raise InputError("Nothing can be learnt from these songs. Correct them first.")
+        self._forget(ERROR)
+        chosen = replace(
+            run, name=name, base=base, minutes=minutes, keep_stems=keep_stems, wanted=Wanted.TEACH
+        )
+        if replace(run, wanted=Wanted.TEACH) != chosen:  # other settings: not the run that was stopped
+            self._forget(EVENTS)
+            shutil.rmtree(self.folder / MODELS, ignore_errors=True)
+        self._write(chosen)
+
+    def stop(self, owner: str | None) -> None:
+        """Stop teaching, and keep what was learnt, so that the same start continues."""
+        run = self.own(owner)
+        if self.phase() == Phase.TEACHING:
+            self._write(replace(run, wanted=Wanted.CHECK))
+
+    def finish(self, owner: str | None, keep: bool) -> None:
+        """Keep the new model, or discard it; or discard a run that hasn't ended. Raises Busy, SettingError."""
+        run = self.own(owner)
+        if keep:
+            if self.phase() != Phase.ENDED:
+                raise Busy("The model isn't ready yet.")
+            place, found = own_folder() / run.name, self.model()
+            if place.exists():
+                raise SettingError(f"You have a model {run.name} already. Remove it first.", "name")
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(found, place)
+            except OSError as error:
+                raise OutputError(f"The model can't be kept: {write_cause(error)}.") from error
+        if run.keep_stems and keep:
+            self._forget(CHECK, EVENTS, RESULT, ERROR)
+            for folder in (CLIPS, MODELS):
+                shutil.rmtree(self.folder / folder, ignore_errors=True)
+            self._write(Run(secrets.token_hex(8), owner))
+        else:
+            self.clear()
+
+    def clear(self) -> None:
+        """Remove the run with everything in its folder."""
+        (self.folder / RUN).unlink(missing_ok=True)  # first: without it there is no run
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def unchanged_s(self) -> float:
+        """Return the seconds since the user or the worker last changed the run."""
+        files = [self.folder / name for name in (RUN, CHECK, RESULT, ERROR)]
+        return time.time() - max(
+            (file.stat().st_mtime for file in files if file.exists()), default=time.time()
+        )
+
+    def model(self) -> Path:
+        """Return the folder of the new model."""
+        run, models = self.run(), self.folder / MODELS
+        name = "" if run is None else run.name
+        return next(
+            (place for place in (models / name, models / NOT_BETTER / name) if place.is_dir()), models
+        )
+
+    def clip(self, name: str, owner: str | None) -> Path:
+        """Return the file of a clip. Raises SessionNotFound if there is none."""
+        self.own(owner)
+        path = self.folder / CLIPS / name
+        if not _CLIP.fullmatch(name) or not path.is_file():
+            raise SessionNotFound("This clip doesn't exist any more.")
+        return path
+
+    def checked(self) -> dict[str, Any] | None:
+        """Return the check of the songs; None if there is none yet."""
+        return self._read(CHECK)
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the end of the run; None if it hasn't ended."""
+        return self._read(RESULT)
+
+    def error(self) -> str | None:
+        """Return why the worker stopped; None if it didn't."""
+        found = self._read(ERROR)
+        return None if found is None else str(found["detail"])
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events so far. A line that is being written is left out."""
+        try:
+            lines = (self.folder / EVENTS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write one of the worker's files atomically."""
+        with atomic_write(self.folder / name) as file:
+            file.write(json.dumps(values).encode())
+
+    def note(self, event: Mapping[str, Any]) -> None:
+        """Append an event."""
+        with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    def _write(self, run: Run) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.write(RUN, asdict(run))
+        except OSError as error:
+            raise OutputError(f"The run can't be stored: {write_cause(error)}.") from error
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            values: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:
+            raise OutputError(f"{self.folder / name} is damaged. Remove the folder {self.folder}.") from error
+        return values
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+"""`/teaching`: teach a model from the caller's own stems, on this machine. One run at a time."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse
+
+from unbraid.api.schemas.teaching import TeachingAnswer, TeachingEnd, TeachingStart
+from unbraid.errors import StorageFull, TooLarge
+from unbraid.local.teaching import Phase, Run, Teaching
+from unbraid.web.context import Context, Ctx, Owner
+from unbraid.web.files import BLOCK, DISK_FULL
+
+STEMS = "/teaching/stems"
+NO_PYTORCH = (
+    "Teaching needs PyTorch on the computer that runs Unbraid. Install it with: pip install 'unbraid[torch]'"
+)
+
+
+async def allowed(context: Ctx) -> None:
+    """Raise HTTPException 404 if strangers could use up this machine."""
+    if not context.settings.teaches:
+        raise HTTPException(404, "This server doesn't teach models.")
+
+
+async def teaching_of(context: Ctx) -> Teaching:
+    """The run of this server."""
+    return Teaching(context.settings.data)
+
+
+Taught = Annotated[Teaching, Depends(teaching_of)]
+router = APIRouter(prefix="/teaching", tags=["teaching"], dependencies=[Depends(allowed)])
+
+
+@router.get("")
+async def status(teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Report the run: the check of its songs, the curve of its scores, its end."""
+    return await to_thread.run_sync(answer, teaching, owner)
+
+
+@router.put("/stems", response_class=Response, status_code=204)
+async def add(
+    path: Annotated[str, Query(max_length=1000, description="SONG/STEM, such as `First song/vocals.wav`")],
+    request: Request,
+    context: Ctx,
+    teaching: Taught,
+    owner: Owner,
+) -> Response:
+    """Upload a stem. The first one begins a run."""
+    _check_free_space(int(request.headers.get("content-length", 0)), context)
+    file = await to_thread.run_sync(teaching.receive, path, owner)
+    size, block = 0, bytearray()
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > context.service.limits.max_bytes:
+                raise TooLarge("This file is too large.")
+            block += chunk
+            if len(block) >= BLOCK:
+                _check_free_space(len(block), context)
+                await to_thread.run_sync(file.file.write, bytes(block))
+                block.clear()
+        await to_thread.run_sync(file.file.write, bytes(block))
+        await to_thread.run_sync(file.commit)
+    except ClientDisconnect:
+        raise HTTPException(400, "The upload was interrupted. Send the file again.") from None
+    finally:
+        file.discard()
+    return Response(status_code=204)
+
+
+@router.post("/check")
+async def check(teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Check the uploaded songs."""
+    await to_thread.run_sync(teaching.check, owner)
+    return await to_thread.run_sync(answer, teaching, owner)
+
+
+@router.post("/start")
+async def start(chosen: TeachingStart, teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Start to teach, or continue a run that was stopped."""
+    if not has_pytorch():
+        raise HTTPException(409, NO_PYTORCH)
+
+    def begin() -> TeachingAnswer:
+        teaching.start(owner, chosen.name, chosen.base, chosen.minutes, chosen.keep_stems)
+        return answer(teaching, owner)
+
+    return await to_thread.run_sync(begin)
+
+
+@router.post("/stop")
+async def stop(teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Stop the run. The same start continues it."""
+    await to_thread.run_sync(teaching.stop, owner)
+    return await to_thread.run_sync(answer, teaching, owner)
+
+
+@router.post("/finish")
+async def finish(end: TeachingEnd, teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Keep the new model or discard it, and remove the run."""
+    await to_thread.run_sync(teaching.finish, owner, end.keep)
+    return await to_thread.run_sync(answer, teaching, owner)
+
+
+@router.get("/clips/{name}", response_class=FileResponse)
+async def clip(name: str, teaching: Taught, owner: Owner) -> FileResponse:
+    """Download ten seconds of a stem of the held-out song, `before-0.wav` or `after-0.wav`."""
+    path = await to_thread.run_sync(teaching.clip, name, owner)
+    return FileResponse(path, media_type="audio/wav")
+
+
+@cache
+def has_pytorch() -> bool:
+    """Whether PyTorch is installed. It is not imported, as that takes seconds."""
+    return find_spec("torch") is not None
+
+
+def answer(teaching: Teaching, owner: str | None) -> TeachingAnswer:
+    """Describe the run to its owner; to others only that there is one."""
+    run, phase = teaching.run(), teaching.phase()
+    unavailable = None if has_pytorch() else NO_PYTORCH
+    if run is None or phase == Phase.NONE:
+        return TeachingAnswer(phase="none", unavailable=unavailable)
+    if run.owner != owner:
+        return TeachingAnswer(phase="none", busy=True, unavailable=unavailable)
+    return TeachingAnswer.model_validate(
+        {"phase": phase.value, "unavailable": unavailable, **_details(teaching, run)}
+    )
+
+
+def _details(teaching: Teaching, run: Run) -> dict[str, Any]:
+    events = teaching.events()
+    scores = {event["steps"]: event for event in events if event["event"] == "score"}
+    last = events[-1] if events else {}
+    steps: dict[str, Any] = next((event for event in reversed(events) if event["event"] == "progress"), {})
+    of = steps.get("of")
+    return {
+        "name": run.name,
+        "stems": teaching.stems(),
+        "check": teaching.checked(),
+        "curve": [scores[number] for number in sorted(scores)],
+        "step": last.get("event"),
+        "done": steps["steps"] / of if of else None,
+        "left_s": steps.get("left_s"),
+        "result": teaching.result(),
+        "problem": teaching.error(),
+    }
+
+
+def _check_free_space(more: int, context: Context) -> None:
+    if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
+        raise StorageFull(DISK_FULL)
