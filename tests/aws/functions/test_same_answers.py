@@ -273,5 +273,11 @@ def test_models_config_and_health(both: BothApis, configure: Configure) -> None:
     for model, other in zip(models["models"], others["models"], strict=True):
         assert model | {"installed": 0, "sizeBytes": 0} == other | {"installed": 0, "sizeBytes": 0}
     _, config, _, other = both.call_both("GET /config")
-    expected = {"mixes": False, "events": "wss://events.example.org/events", "wakes": True, "mail": False}
+    expected = {
+        "teaching": False,
+        "mixes": False,
+        "events": "wss://events.example.org/events",
+        "wakes": True,
+        "mail": False,
+    }
     assert config == other | expected
