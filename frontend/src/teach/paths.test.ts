@@ -12,7 +12,7 @@ describe('placeOf', () => {
     expect(placeOf('my-songs/One.stem.mp4')).toBe('One.stem.mp4')
   })
 
-  it('leaves out what is no sound', () => {
+  it('leaves out files that are not sounds', () => {
     expect(placeOf('my-songs/One/.DS_Store')).toBeNull()
     expect(placeOf('my-songs/One/notes.txt')).toBeNull()
     expect(placed([{ path: 'One/cover.jpg', file: new File([], 'cover.jpg') }])).toEqual([])

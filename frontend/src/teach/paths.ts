@@ -11,7 +11,7 @@ const STEM_FILE = /\.stem\.(mp4|m4a)$/i
 /** Song of files that are in no folder. */
 export const LOOSE = 'Song'
 
-/** The place of a file with this path on the user's computer; null if it is no sound. */
+/** The place of a file with this path on the user's computer; null if it is not a sound. */
 export function placeOf(path: string): string | null {
   const parts = path.split('/').filter((part) => part !== '')
   const name = parts.at(-1) ?? ''

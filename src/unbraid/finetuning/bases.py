@@ -35,7 +35,8 @@ class Student:
     family: Family
     template: GraphTemplate
     learning_rate: float
-    """For weights with a root mean square of 1; see `Run`."""
+    relative: bool
+    """Whether the learning rate is for weights with a root mean square of 1; see `Run`."""
     batch: int
     late: Callable[[str], bool]
     """Whether the parameter of that name is in the later layers, which also learn from little material."""
@@ -121,7 +122,8 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         network,
         LITE,
         lite_template(config, described),
-        learning_rate=5e-3,
+        learning_rate=3e-3,
+        relative=True,
         batch=8,
         late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
         fixed=lambda name: False,
@@ -153,7 +155,8 @@ def _spleeter(
         network,
         SPLEETER,
         spleeter_template(changed_sizes, described),
-        learning_rate=3e-4,
+        learning_rate=3e-5,
+        relative=False,
         batch=4,
         late=lambda name: "transpose" in name,
         fixed=lambda name: "moving_" in name,

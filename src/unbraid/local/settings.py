@@ -190,8 +190,8 @@ class Settings(BaseSettings):
 
     @property
     def teaches(self) -> bool:
-        """Whether users may teach models, which takes hours of this machine: not if strangers can reach it."""
-        return self.notify_rights.trusted
+        """Whether users may teach models: not if strangers can reach this machine, or if it is one of several."""
+        return self.notify_rights.trusted and self.store is None
 
     @property
     def database(self) -> str | URL:

@@ -42,7 +42,8 @@ class TeachingSupervisor:
     def stop(self, within_s: float = GRACE_S) -> None:
         """End the worker. The run continues when the server starts again."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._end(within_s)
 
     def _supervise(self) -> None:

@@ -108,7 +108,8 @@ class Server(uvicorn.Server):
 def _workers(settings: Settings) -> Iterator[None]:
     workers, teacher = Supervisor(settings), TeachingSupervisor(settings)
     workers.start()
-    teacher.start()
+    if settings.teaches:
+        teacher.start()
     try:
         yield
     except BaseException:

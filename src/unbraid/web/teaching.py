@@ -156,5 +156,5 @@ def _details(teaching: Teaching, run: Run) -> dict[str, Any]:
 
 
 def _check_free_space(more: int, context: Context) -> None:
-    if more > context.store.free_bytes() - context.service.limits.keep_free_bytes:
+    if more > context.store.writable_bytes() - context.service.limits.keep_free_bytes:
         raise StorageFull(DISK_FULL)
