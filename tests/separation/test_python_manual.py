@@ -24,6 +24,8 @@ def examples(heading: str) -> str:
     ("heading", "files"),
     [
         ("Which stems", ["mix.wav", "no_bass.wav"]),
+        ("Stem files for DJ software", ["song.stem.mp4"]),
+        ("Progress and cancelling", ["no_vocals.wav", "vocals.wav"]),
         ("Errors and warnings", ["no_vocals.wav", "vocals.wav"]),
         ("Stems while the song is separated", []),
         ("Arrays and tensors", []),
