@@ -7,9 +7,9 @@ import pytest
 from tests.analysis.sounds import RATE_HZ, chords, clicks, noise
 
 from unbraid.analysis import analyse_stems
-from unbraid.analysis.key import Key
+from unbraid.analysis.chords import QUALITIES, read_chords
+from unbraid.analysis.key import Key, rate_keys
 from unbraid.analysis.key_features import FEATURES, key_features
-from unbraid.analysis.key_model import rate_keys
 
 
 def progression(tonic: int, minor: bool) -> list[tuple[int, ...]]:
@@ -39,12 +39,16 @@ def test_a_transposed_song_has_a_transposed_rating() -> None:
     assert ratings.shape == (2, 12)
     for semitones in (1, 5, 11):
         moved = rate_keys(np.roll(frames, semitones, axis=-1))
-        np.testing.assert_allclose(moved, np.roll(ratings, semitones, axis=-1), rtol=1e-9)
+        np.testing.assert_allclose(moved, np.roll(ratings, semitones, axis=-1), atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
 def test_few_frames_have_features(count: int) -> None:
-    features = key_features(np.full((count, 2, 12), 1 / 12))
+    frames = np.full((count, 2, 12), 1 / 12)
+    chords = read_chords(frames)
+    assert chords.shape == (count, 12, len(QUALITIES))
+    np.testing.assert_allclose(chords.sum(axis=(1, 2)), 1, rtol=1e-5)
+    features = key_features(frames, chords)
     assert features.shape == (12, FEATURES)
     assert np.all(np.isfinite(features))
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.keys.notes import Doubles, Layer, hear
+from training.keys.notes import Example, Layer, hear
 from training.songs.score import Note, chance
 
 _SCALES = {False: (0, 2, 4, 5, 7, 9, 11, 12), True: (0, 2, 3, 5, 7, 8, 10, 12)}
 
 
-def plain_examples(seed: int, count: int) -> Iterator[tuple[Doubles, int, bool]]:
-    """Yield scales and cadences in random keys, as `score_frames` returns songs."""
+def plain_examples(seed: int, count: int) -> Iterator[Example]:
+    """Yield scales and cadences in random keys."""
     rng = np.random.default_rng([seed, 78])
     for index in range(count):
         minor, tonic = bool(index % 2), int(rng.integers(12))
@@ -26,7 +26,8 @@ def plain_examples(seed: int, count: int) -> Iterator[tuple[Doubles, int, bool]]
             for position, chord in enumerate(pitches * repeats)
             for pitch in chord
         ]
-        yield hear(rng, [Layer(notes, 1.0)], step_s * len(pitches) * repeats), tonic, minor
+        frames, times_s = hear(rng, [Layer(notes, 1.0)], step_s * len(pitches) * repeats)
+        yield Example(frames, times_s, tonic, minor)
 
 
 def _scale(rng: np.random.Generator, minor: bool) -> list[tuple[int, ...]]:

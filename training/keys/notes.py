@@ -25,6 +25,25 @@ _SEED = 77  # of the instruments, beside the song's own
 
 
 @dataclass(frozen=True)
+class Example:
+    """The pitches of a piece of music, and its key."""
+
+    frames: Doubles
+    """Shares of the pitch classes of bass and harmony, (frames, 2, 12); see `unbraid.analysis.key_features`."""
+    times_s: Doubles
+    """Time of each frame, (frames,). Frames of silence are left out."""
+    tonic: int
+    minor: bool
+    chords: NDArray[np.intp] | None = None
+    """Number of the chord in each frame, (frames,), as `training.keys.chords.chords_at` counts; None if unknown."""
+
+    @property
+    def key(self) -> int:
+        """Tonic, plus 12 for minor."""
+        return self.tonic + 12 * self.minor
+
+
+@dataclass(frozen=True)
 class Layer:
     """The notes of an instrument, and its level as a factor."""
 
@@ -32,17 +51,20 @@ class Layer:
     level: float
 
 
-def score_frames(seed: int, split: Split = "train") -> tuple[Doubles, int, bool]:
-    """Return the pitch classes of a song, (frames, 2, 12) as for `key_features`, its tonic, and whether it is minor."""
+def hear_score(seed: int, split: Split = "train") -> tuple[Example, Plan]:
+    """Return the pitches of a song, without its chords, and its plan."""
     score = compose(seed, split)
     plan, rng = score.plan, np.random.default_rng([seed, _SEED])
     layers = [Layer(score.bass, gain(2 + 4 * float(rng.standard_normal())))] if score.bass else []
-    frames = hear(rng, [*layers, *_layers(rng, plan)], plan.seconds)
-    return frames, plan.key.tonic, plan.key.mode in MINOR
+    frames, times_s = hear(rng, [*layers, *_layers(rng, plan)], plan.seconds)
+    return Example(frames, times_s, plan.key.tonic, plan.key.mode in MINOR), plan
 
 
-def hear(rng: np.random.Generator, layers: Iterable[Layer], seconds: float) -> Doubles:
-    """Return the pitch classes that the layers give together. Each layer gets a random timbre."""
+def hear(rng: np.random.Generator, layers: Iterable[Layer], seconds: float) -> tuple[Doubles, Doubles]:
+    """Return the pitch classes that the layers give together, (frames, 2, 12), and the times of the frames in seconds.
+
+    Each layer gets a random timbre. Silent frames are left out.
+    """
     heard = np.zeros((int(seconds / FRAME_S), 2, 12))
     for layer in layers:
         amplitudes: Doubles = float(rng.uniform(0.25, 0.85)) ** np.arange(_OVERTONES, dtype=np.float64)
@@ -57,7 +79,8 @@ def hear(rng: np.random.Generator, layers: Iterable[Layer], seconds: float) -> D
     heard[heard < 0.02 * heard.max(axis=2, keepdims=True)] = 0
     total = heard.sum(axis=2, keepdims=True)
     frames = heard / (total + 1e-12) * (total > 1e-6)
-    return np.asarray(frames[frames.sum(axis=(1, 2)) > 0])
+    heard_at = np.flatnonzero(frames.sum(axis=(1, 2)) > 0)
+    return np.asarray(frames[heard_at]), np.asarray(heard_at * FRAME_S, np.float64)
 
 
 def _add(heard: Doubles, note: Note, amplitudes: Doubles, decay_s: float) -> None:

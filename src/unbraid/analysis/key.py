@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.analysis.chords import read_chords
 from unbraid.analysis.frames import Spectra
-from unbraid.analysis.key_model import rate_keys
+from unbraid.analysis.key_features import key_features
+from unbraid.analysis.key_model import load_network
 from unbraid.audio.arrays import Floats
 from unbraid.audio.resample import Resampler
 
@@ -119,6 +121,14 @@ def find_key(pitches: Pitches) -> Key | None:
     if fits.max() < _FITS:
         return None
     return _best(fits + rate_keys(frames) if len(frames) >= _FRAMES_OF_A_SONG else fits)
+
+
+def rate_keys(frames: Doubles) -> Doubles:
+    """Return a rating of each key by its chords, (2, 12): major and minor, tonics from C on. The highest fits best.
+
+    `frames`: see `key_features`.
+    """
+    return np.asarray(load_network("keys")(key_features(frames, read_chords(frames))).T, np.float64)
 
 
 def best_key(harmony: Doubles, bass: Doubles) -> Key:

@@ -1,32 +1,42 @@
-"""A small network that rates the 24 keys: one hidden layer, the same for every tonic.
+"""Two small networks of one hidden layer: one reads the chords, one rates the 24 keys.
 
-It has learned from synthetic songs which chords, moves of the bass, beginnings and ends go with a tonic. Profiles of
-pitches know only how long each pitch sounds. `python -m training.keys` makes its weights.
+They have learned from synthetic songs. `python -m training.keys` makes their weights. Profiles of pitches know only how
+long each pitch sounds; chords and their order also tell the tonic of a song that dwells on another chord.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unbraid.analysis.key_features import Doubles, key_features
+Matrix = NDArray[np.float32]
 
 WEIGHTS = Path(__file__).with_name("key_weights.npz")
+ARRAYS = ("first", "offset", "second", "last")
 
 
-def rate_keys(frames: Doubles) -> Doubles:
-    """Return a rating of each key, (2, 12): major and minor, tonics from C on. The highest one fits best.
+@dataclass(frozen=True)
+class Network:
+    """Weights and offsets of the hidden layer and of the outputs."""
 
-    `frames`: see `key_features`.
-    """
-    first, offset, second, last = _weights()
-    hidden = np.maximum(key_features(frames) @ first + offset, 0)
-    return np.asarray((hidden @ second + last).T)
+    first: Matrix
+    offset: Matrix
+    second: Matrix
+    last: Matrix
+
+    def __call__(self, inputs: NDArray[Any]) -> Matrix:
+        """Return the outputs for inputs (..., features)."""
+        hidden = np.maximum(inputs @ self.first + self.offset, 0)
+        return np.asarray(hidden @ self.second + self.last)
 
 
 @cache
-def _weights() -> tuple[Doubles, ...]:
+def load_network(name: str) -> Network:
+    """Return the network `chords` or `keys`."""
     with np.load(WEIGHTS) as file:
-        return tuple(file[name].astype(np.float64) for name in ("first", "offset", "second", "last"))
+        return Network(*(file[f"{name}_{array}"].astype(np.float32) for array in ARRAYS))
