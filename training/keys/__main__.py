@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from training.keys.chords import fit_chords, read, score_example
 from training.keys.examples import plain_examples
+from unbraid.analysis.key import FEWEST_FRAMES
 from unbraid.analysis.key_features import FEATURES, key_features
 from unbraid.analysis.key_model import ARRAYS, WEIGHTS
 
@@ -75,7 +76,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     first, last = map(int, options.scores.split(":"))
-    songs = [*map(score_example, range(first, last)), *plain_examples(0, options.plain)]
+    examples = [*map(score_example, range(first, last)), *plain_examples(0, options.plain)]
+    songs = [song for song in examples if len(song.frames) >= FEWEST_FRAMES]  # a few have almost no pitches
     left_out = torch.arange(len(songs)) % MEASURED == 0
     chords = fit_chords(song for song, out in zip(songs, left_out, strict=True) if not out)
     features = torch.from_numpy(

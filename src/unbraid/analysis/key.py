@@ -29,7 +29,8 @@ _PEAK_SHARE = 0.01  # of the largest peak in a frame: smaller ones are noise
 _FITS = (
     0.85  # smallest sum of two correlations. Noise has up to 0.4, drums mostly 0.3 to 0.8, songs 0.9 to 1.8.
 )
-_FEWEST_FRAMES = 25  # 5 s: shorter sounds fit some key by chance
+FEWEST_FRAMES = 25
+"""5 s. Shorter sounds fit some key by chance."""
 # 25 s. The network has learned from whole songs of 30 s and more. In shorter excerpts of real songs, it took the first
 # chord for the tonic.
 _FRAMES_OF_A_SONG = 120
@@ -114,7 +115,7 @@ class Pitches:
 def find_key(pitches: Pitches) -> Key | None:
     """Return the key of the pitches; None if they fit no key well."""
     frames = pitches.classes()
-    if len(frames) < _FEWEST_FRAMES:
+    if len(frames) < FEWEST_FRAMES:
         return None
     bass, harmony = frames.sum(axis=0)
     fits = _fits(harmony, bass)
