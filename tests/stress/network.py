@@ -77,9 +77,10 @@ class Machine:
 
     def stop(self) -> int:
         """Ask the program to end (SIGTERM), and return its exit code."""
-        assert self.process is not None
-        self.process.terminate()
-        return self.process.wait(STOP_S)
+        process = self.process
+        assert process is not None
+        process.terminate()
+        return process.wait(STOP_S)
 
     def pull_the_cable(self) -> None:
         """Cut the machine off: packets get lost, and connections stay open."""
