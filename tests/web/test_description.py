@@ -49,7 +49,15 @@ ONLY_WEB = {
     "PUT /files/{key}",
     "GET /files/{key}",
     "HEAD /files/{key}",
+    "GET /teaching",
+    "PUT /teaching/stems",
+    "POST /teaching/check",
+    "POST /teaching/start",
+    "POST /teaching/stop",
+    "POST /teaching/finish",
+    "GET /teaching/clips/{name}",
 }
+WITHOUT_BODY = {"/teaching/check", "/teaching/stop"}
 # Clients rely on these, so none may ever be missing from the table.
 PUBLISHED = {
     "POST /upload",
@@ -85,7 +93,7 @@ def test_every_request_body_has_a_valid_example(document: dict[str, Any]) -> Non
             assert document["components"]["schemas"][name]["examples"], name
             bodies += 1
     posts = [path for path, method, _ in operations(document) if method == "post"]
-    assert bodies == len(posts) >= 9
+    assert bodies == len(posts) - len(WITHOUT_BODY) >= 9
     for schema in document["components"]["schemas"].values():
         for example in schema.get("examples", []):
             check(document, schema, example)
@@ -160,7 +168,7 @@ def test_generated_requests_get_documented_answers(app: App, document: dict[str,
 
 
 def test_document_stays_small(document: dict[str, Any]) -> None:
-    assert len(json.dumps(document)) < 70_000
+    assert len(json.dumps(document)) < 80_000
 
 
 def test_api_docs_name_every_path(document: dict[str, Any]) -> None:
@@ -168,4 +176,5 @@ def test_api_docs_name_every_path(document: dict[str, Any]) -> None:
     for path, _, _ in operations(document):
         if not path.startswith("/files/"):
             named = path.replace("{sessionId}", "SESSION_ID").replace("{shareId}", "SHARE_ID")
+            named = named.replace("{name}", "NAME")
             assert named in manual, path

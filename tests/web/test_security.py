@@ -8,7 +8,6 @@ import pytest
 from tests.web.conftest import SONG, App, OpenApp
 from tests.web.test_songs import assert_problem
 
-from unbraid.web.app import create_app
 from unbraid.web.static import FrontEnd
 
 ORIGIN = "https://app.example.org"
@@ -197,9 +196,3 @@ def test_missing_page_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyP
     for elsewhere in ("/x", "/assets/x.js", "/files/a%0Ab"):
         assert app.client.get(elsewhere).status_code == 404
     assert app.client.post("/x").status_code == 405
-
-
-def test_app_needs_a_folder_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.sessions, "objects", object())
-    with pytest.raises(TypeError):
-        create_app(app.service, app.settings)

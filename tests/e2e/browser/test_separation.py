@@ -60,7 +60,9 @@ def test_says_before_the_start_which_model_is_used_and_how_long_it_takes(
     page.get_by_label("Split into stems").select_option("drums")
     expect(form).to_contain_text("The next song uses lite")
     pick(page, songs["other"])
-    expect(page.locator("summary")).to_contain_text("drums and the rest, with Fast (lite, ")
+    expect(page.locator("summary", has_text="Next songs")).to_contain_text(
+        "drums and the rest, with Fast (lite, "
+    )
     wait_until_done(page, songs["other"])
 
 
