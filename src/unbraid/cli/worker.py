@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         workers.start()
         say(f"Separating up to {settings.worker_count} songs at a time. Press Ctrl-C to stop.")
         try:
-            stop.wait()
+            while not stop.wait(1.0):  # a signal just before a wait doesn't end it
+                pass
         except BaseException:
             workers.stop(within_s=0)  # a second Ctrl-C doesn't wait: the leases expire
             raise

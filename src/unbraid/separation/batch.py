@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
 from threading import Event
@@ -23,6 +23,8 @@ CONCURRENT_SONGS = 2
 
 # Short songs may finish before an earlier one that takes long to write. At most this many results wait for it.
 MAX_WAITING = 3
+
+LONGEST_WAIT_S = 0.5  # then signals are handled
 
 Started = Callable[[], object]
 """Callback of a song that starts to compute, so that the next song can be read."""
@@ -86,13 +88,20 @@ def overlapped(work: Iterable[Callable[[Started], T]], cancel: Callable[[], obje
             pending.append(pool.submit(_call_after, previous_started, call, started))
             previous_started = started
             if len(pending) > MAX_WAITING:
-                yield pending.popleft().result()
+                yield _result_of(pending.popleft())
         while pending:
-            yield pending.popleft().result()
+            yield _result_of(pending.popleft())
     finally:
         if pending:
             cancel()
         pool.shutdown(cancel_futures=True)
+
+
+def _result_of(future: Future[T]) -> T:
+    """Wait for a result. A signal that arrives just before the wait doesn't end it, so no wait is long."""
+    while not wait([future], LONGEST_WAIT_S).done:
+        pass
+    return future.result()
 
 
 def _call_after(previous_started: Event, call: Callable[[Started], T], started: Event) -> T:
