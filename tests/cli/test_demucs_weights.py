@@ -30,20 +30,32 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
+    return write_wave(tmp_path_factory.mktemp("songs") / "song.wav", seconds=2)
+
+
+def options(repo: Path, song: Path, out: Path) -> list[str]:
+    return ["--repo", str(repo), "--shifts", "0", "--float32", "-d", "cpu", str(song), "-o", str(out)]
+
+
+@pytest.fixture(scope="module")
+def their_stems(repo: Path, song: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the stems that `demucs` writes."""
+    out = tmp_path_factory.mktemp("theirs")
+    demucs.separate.main(options(repo, song, out))
+    return out / "htdemucs" / "song"
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_default_model_gives_the_stems_of_demucs(
-    engine: str, repo: Path, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, repo: Path, song: Path, their_stems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(engine, monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    write_wave(tmp_path / "song.wav", seconds=2)
-    options = ["--repo", str(repo), "--shifts", "0", "--float32", "-d", "cpu", "song.wav"]
-    demucs.separate.main([*options, "-o", "theirs"])
-    assert main(["demucs", *options, "-o", "ours"]) == 0
+    assert main(["demucs", *options(repo, song, tmp_path)]) == 0
     for stem in SOURCES:
-        ours, theirs = (
-            read(tmp_path / side / "htdemucs" / "song" / f"{stem}.wav") for side in ("ours", "theirs")
-        )
+        ours = read(tmp_path / "htdemucs" / "song" / f"{stem}.wav")
+        theirs = read(their_stems / f"{stem}.wav")
         assert ours.shape == theirs.shape == (2, 88200)
         error_db = 10 * np.log10(np.square(ours - theirs).sum() / np.square(theirs).sum())
         assert error_db < LIMITS_DB[engine]
