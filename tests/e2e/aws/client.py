@@ -65,8 +65,8 @@ class Client:
         assert status == 200, session
         return session  # type: ignore[no-any-return]
 
-    def wait(self, session_id: str, *states: str, within_s: float = 60) -> dict[str, Any]:
-        """Poll until the session is in one of these states. Fails if the session ends in another one."""
+    def wait(self, session_id: str, *states: str, within_s: float = 180) -> dict[str, Any]:
+        """Poll until the session is in one of these states. Fails if it ends in another one."""
         until = time.monotonic() + within_s
         while (session := self.status(session_id))["status"] not in states:
             assert session["status"] not in ENDED, session

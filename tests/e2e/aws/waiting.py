@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def wait_until(condition: Callable[[], Any], within_s: float = 30) -> None:
+def wait_until(condition: Callable[[], Any], within_s: float = 90) -> None:
     """Wait until the condition is true. Raises AssertionError after `within_s` seconds."""
     until = time.monotonic() + within_s
     while not condition():
