@@ -26,7 +26,8 @@ class CutOffLease:
         return True
 
 
-def test_work_stops_after_the_lease_while_a_renewal_is_blocked() -> None:
+def test_work_stops_after_the_lease_while_a_renewal_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unbraid.jobs.heartbeat.GRACE_S", 0.1)
     lease = CutOffLease()
     heartbeat = Heartbeat(cast(Lease, lease), threading.Event())
     try:
@@ -39,3 +40,13 @@ def test_work_stops_after_the_lease_while_a_renewal_is_blocked() -> None:
             lease.connected.set()
     finally:
         lease.connected.set()
+
+
+def test_work_goes_on_while_a_renewal_is_only_late() -> None:
+    lease = CutOffLease()
+    with Heartbeat(cast(Lease, lease), threading.Event()) as heartbeat:
+        try:
+            time.sleep(3 * lease.lease_s)
+            heartbeat.report(0.5, "separating")
+        finally:
+            lease.connected.set()

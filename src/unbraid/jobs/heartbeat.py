@@ -13,6 +13,7 @@ from unbraid.jobs.ports import Lease
 
 BEAT_S = 0.8  # so that a job stops within a second after its user cancels it
 POLL_S = 0.1  # and sooner after the program has to stop
+GRACE_S = 10.0  # after the lease: a renewal that is only late, on a busy machine, often still succeeds
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Heartbeat:
 
     - `stop` is set. The lease is then released immediately, whatever the working thread is doing.
     - The lease is lost, because the job was cancelled, deleted or taken over.
-    - The session store hasn't answered for the duration of a lease.
+    - The session store has failed for the duration of a lease, or hasn't answered for GRACE_S longer.
     """
 
     def __init__(self, lease: Lease, stop: threading.Event) -> None:
@@ -50,7 +51,7 @@ class Heartbeat:
     def is_set(self) -> bool:
         """Return whether the work has to stop."""
         # The time is checked here too, because a call to a store that is cut off may block the thread for longer.
-        return self._lost.is_set() or self._stop.is_set() or self._is_overdue()
+        return self._lost.is_set() or self._stop.is_set() or self._is_overdue(GRACE_S)
 
     def report(self, progress: float, stage: str) -> None:
         """Record progress (0 to 1) and stage for the next beat. Raises Cancelled when the work has to stop."""
@@ -58,8 +59,8 @@ class Heartbeat:
             raise Cancelled
         self._progress = (progress, stage)
 
-    def _is_overdue(self) -> bool:
-        return time.monotonic() - self._answered > self._lease.lease_s
+    def _is_overdue(self, grace_s: float = 0.0) -> bool:
+        return time.monotonic() - self._answered > self._lease.lease_s + grace_s
 
     def _run(self) -> None:
         lease_s = self._lease.lease_s
