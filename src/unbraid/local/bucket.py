@@ -12,7 +12,6 @@ import errno
 import logging
 import os
 import re
-import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ from unbraid.jobs.media import MEDIA_TYPES, OTHER
 from unbraid.jobs.sessions import FOLDER
 from unbraid.local.bucket_files import SpooledFile, StoredFile
 from unbraid.local.files import explained
-from unbraid.local.links import Links
+from unbraid.local.links import LinkedStore, Links, part_key
 from unbraid.s3.errors import is_missing, reason
 from unbraid.s3.files import S3Files
 from unbraid.s3.reachable import ReachableClient
@@ -66,7 +65,7 @@ def make_client() -> Any:
     return boto3.client("s3", config=config)
 
 
-class BucketStore(S3Files):
+class BucketStore(LinkedStore, S3Files):
     """An ObjectStore at `location`, such as `s3://bucket/prefix`. `scratch` is a folder for temporary files.
 
     Raises SettingError if the location isn't one, or the bucket can't be used.
@@ -90,18 +89,6 @@ class BucketStore(S3Files):
         super().__init__(match["bucket"], lambda: ReachableClient(client), scratch, prefix and f"{prefix}/")
         self.links = links
         self._folder = scratch
-
-    # Links to the web app
-
-    def upload_url(
-        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
-    ) -> str:
-        """Return a signed path of the web app; see `links`."""
-        return self.links.upload(key, content_type, expires_s, max_bytes, size)
-
-    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """Return a signed path of the web app; see `links`."""
-        return self.links.download(key, expires_s, filename)
 
     def write(self, key: str) -> SpooledFile:
         """Start to write the file for `key`; it appears when it is committed. Raises OutputError."""
@@ -134,17 +121,9 @@ class BucketStore(S3Files):
 
     # Uploads in parts
 
-    def begin_parts(self, key: str, content_type: str) -> str:
-        """Return the id of an upload, which the keys of its parts contain."""
-        return secrets.token_hex(8)
-
-    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
-        """Return a signed path of the web app; see `links`."""
-        return self.links.upload(_part(key, upload_id, number), "", expires_s, size, size)
-
     def parts(self, key: str, upload_id: str) -> dict[int, int]:
         """Return the size of each part by number."""
-        start = _part(key, upload_id, "")
+        start = part_key(key, upload_id, "")
         return {
             int(file["Key"].removeprefix(self.prefix + start)): int(file["Size"])
             for page in self._listed(start)
@@ -161,7 +140,7 @@ class BucketStore(S3Files):
         target = {**self._at(key), "UploadId": upload}
 
         def copy(number: int) -> dict[str, Any]:
-            source = self._at(_part(key, upload_id, number))
+            source = self._at(part_key(key, upload_id, number))
             answer = self._s3.upload_part_copy(**target, PartNumber=number, CopySource=source)
             return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
@@ -179,7 +158,7 @@ class BucketStore(S3Files):
 
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Delete all parts."""
-        self.discard([_part(key, upload_id, number) for number in self.parts(key, upload_id)])
+        self.discard([part_key(key, upload_id, number) for number in self.parts(key, upload_id)])
 
     # Upkeep
 
@@ -214,11 +193,6 @@ class BucketStore(S3Files):
         with explained():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._folder
-
-
-def _part(key: str, upload_id: str, number: int | str) -> str:
-    """Return the key of a part, beside that of the whole file."""
-    return f"{key.rpartition('/')[0]}/part-{upload_id}-{number}"
 
 
 def _missing(error: ClientError) -> Exception:

@@ -12,7 +12,7 @@ from typing import Any
 
 from unbraid.files.workfolder import WorkFolder
 from unbraid.jobs.media import MEDIA_TYPES, OTHER
-from unbraid.local.files import KEY, explained
+from unbraid.local.files import KEY, explained, write_whole
 from unbraid.s3.files import S3Files
 
 BLOCK = 1 << 18
@@ -60,10 +60,7 @@ class SpooledFile:
 
     def write(self, data: bytes) -> None:
         """Append. Raises OutputError."""
-        view = memoryview(data)
-        with explained():
-            while view:
-                view = view[self._file.write(view) :]
+        write_whole(self._file, data)
 
     def commit(self) -> None:
         """Store the file. Raises OutputError, Unavailable."""

@@ -14,20 +14,21 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from unbraid.errors import OutputError
 from unbraid.files.atomic import PART, AtomicFile
 from unbraid.files.oserrors import write_cause, write_problem
 from unbraid.jobs import messages
 from unbraid.jobs.sessions import FOLDER, KINDS
-from unbraid.local.links import Links
+from unbraid.local.links import LinkedStore, Links, part_key
 
 KEY = re.compile(FOLDER.pattern + r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,100}", re.ASCII)
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _NO_HARD_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
-class FolderStore:
+class FolderStore(LinkedStore):
     """An ObjectStore in the folder `root`, which is created. Raises OutputError if that fails."""
 
     def __init__(self, root: Path, links: Links) -> None:
@@ -37,16 +38,6 @@ class FolderStore:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise _explain(error) from error
-
-    def upload_url(
-        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
-    ) -> str:
-        """Return a signed path of the web app; see `links`."""
-        return self.links.upload(key, content_type, expires_s, max_bytes, size)
-
-    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
-        """Return a signed path of the web app; see `links`."""
-        return self.links.download(key, expires_s, filename)
 
     def path(self, key: str) -> Path:
         """Return the path for `key`, whether or not the file exists. Raises ValueError for an invalid key."""
@@ -117,18 +108,9 @@ class FolderStore:
         """Start to write the file for `key`; it appears when it is committed. Raises OutputError."""
         return Part(self.path(key))
 
-    def begin_parts(self, key: str, content_type: str) -> str:
-        """Return the id of an upload, which the names of its parts contain. Each part is a file beside `key`."""
-        return secrets.token_hex(8)
-
-    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
-        """Return a signed path of the web app; see `links`."""
-        part = key.rpartition("/")[0] + f"/{_part_name(upload_id)}{number}"
-        return self.links.upload(part, "", expires_s, size, size)
-
     def parts(self, key: str, upload_id: str) -> dict[int, int]:
         """Return the size of each part by number."""
-        prefix, sizes = _part_name(upload_id), dict[int, int]()
+        prefix, sizes = part_key(key, upload_id, "").rpartition("/")[2], dict[int, int]()
         with contextlib.suppress(FileNotFoundError):
             for path in self.path(key).parent.iterdir():
                 number = path.name.removeprefix(prefix)
@@ -153,7 +135,7 @@ class FolderStore:
             self._part(key, upload_id, number).unlink(missing_ok=True)
 
     def _part(self, key: str, upload_id: str, number: int) -> Path:
-        return self.path(key).with_name(f"{_part_name(upload_id)}{number}")
+        return self.path(part_key(key, upload_id, number))
 
     def delete(self, prefix: str) -> int:
         """Delete a folder `KIND/ID/` and return its number of complete files."""
@@ -239,10 +221,7 @@ class Part(AtomicFile):
 
     def write(self, data: bytes) -> None:
         """Append. Raises OutputError."""
-        view = memoryview(data)
-        with explained():
-            while view:
-                view = view[self.file.write(view) :]
+        write_whole(self.file, data)
 
     def commit(self, *, replace: bool = True) -> None:
         """Publish the file. Raises OutputError; FileNotFoundError if the session was deleted meanwhile."""
@@ -258,15 +237,18 @@ class Part(AtomicFile):
         _drop_empty(self.path.parent)
 
 
-def _part_name(upload_id: str) -> str:
-    """Return how the names of an upload's parts begin; the number follows."""
-    return f"part-{upload_id}-"
-
-
 def _drop_empty(folder: Path) -> None:
     """Remove a session's folder if it is empty."""
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def write_whole(file: IO[bytes], data: bytes) -> None:
+    """Write all of `data` to an unbuffered file, which may take it in pieces. Raises OutputError."""
+    view = memoryview(data)
+    with explained():
+        while view:
+            view = view[file.write(view) :]
 
 
 @contextlib.contextmanager

@@ -91,6 +91,35 @@ class Links:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+class LinkedStore:
+    """The part of an ObjectStore that hands out links to the web app. A part of an upload is a file of its own."""
+
+    links: Links
+
+    def upload_url(
+        self, key: str, content_type: str, expires_s: int, max_bytes: int, size: int | None = None
+    ) -> str:
+        """Return a signed path of the web app."""
+        return self.links.upload(key, content_type, expires_s, max_bytes, size)
+
+    def download_url(self, key: str, expires_s: int, filename: str | None = None) -> str:
+        """Return a signed path of the web app."""
+        return self.links.download(key, expires_s, filename)
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        """Return the id of an upload, which the keys of its parts contain."""
+        return secrets.token_hex(8)
+
+    def part_url(self, key: str, upload_id: str, number: int, size: int, expires_s: int) -> str:
+        """Return a signed path of the web app."""
+        return self.links.upload(part_key(key, upload_id, number), "", expires_s, size, size)
+
+
+def part_key(key: str, upload_id: str, number: int | str) -> str:
+    """Return the key of a part, beside that of the whole file. Without a number: how the keys of all parts begin."""
+    return f"{key.rpartition('/')[0]}/part-{upload_id}-{number}"
+
+
 def read_secret(path: Path) -> bytes:
     """Read the secret in `path`, a file for its owner only; create it if missing. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
