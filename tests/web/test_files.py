@@ -127,10 +127,14 @@ def test_concurrent_uploads_leave_space_for_stems(app: App, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("drop", [b"", b"x"], ids=["silence", "single bytes"])
-def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
+@pytest.mark.parametrize("of", ["song", "stem to learn from"])
+def test_aborts_stalled_upload(app: App, monkeypatch: pytest.MonkeyPatch, of: str, drop: bytes) -> None:
     """Single bytes don't reset the timeout."""
     monkeypatch.setattr(files, "IDLE_S", 0.05)
-    path, _, query = app.create_upload(kind="")["uploadUrl"].partition(":8000")[2].partition("?")
+    link = (
+        app.create_upload(kind="")["uploadUrl"] if of == "song" else ":8000/teaching/stems?path=One/bass.wav"
+    )
+    path, _, query = link.partition(":8000")[2].partition("?")
     scope = {
         "type": "http",
         "method": "PUT",

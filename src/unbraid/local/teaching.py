@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import Busy, InputError, OutputError, SessionNotFound, SettingError
-from unbraid.files.atomic import AtomicFile, atomic_write
+from unbraid.files.atomic import atomic_write
 from unbraid.files.oserrors import write_cause
+from unbraid.local.files import Part
 from unbraid.models.own import NOT_BETTER, check_name, own_folder
 
 FOLDER = "teaching"
@@ -107,7 +108,7 @@ class Teaching:
             raise Busy("Another person teaches a model on this server. Try again later.")
         return run
 
-    def receive(self, path: str, owner: str | None) -> AtomicFile:
+    def receive(self, path: str, owner: str | None) -> Part:
         """Return a new file for the stem SONG/STEM, or for a stem file. Begins a run if there is none.
 
         Raises InputError for an unusable path, Busy if a run is under way, OutputError if it can't be written.
@@ -123,12 +124,7 @@ class Teaching:
         if run.wanted != Wanted.COLLECT:
             self._write(replace(run, wanted=Wanted.COLLECT))
         self._forget(CHECK, ERROR)
-        place = self.folder.joinpath(SONGS, *parts)
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            return AtomicFile(place)
-        except OSError as error:
-            raise OutputError(f"The stem can't be stored: {write_cause(error)}.") from error
+        return Part(self.folder.joinpath(SONGS, *parts))
 
     def stems(self) -> list[str]:
         """Return the paths of all uploaded files, SONG/STEM."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -22,6 +22,7 @@ from unbraid.errors import (
     http_status,
 )
 from unbraid.jobs.session import State
+from unbraid.local.file_store import NewFile
 from unbraid.local.files import KEY
 from unbraid.local.links import Grant, LinkAltered, LinkExpired
 from unbraid.web.context import ZIPS, Context, Ctx
@@ -37,6 +38,8 @@ MIN_BYTES = 60 << 10
 MAX_DRAIN_BYTES = 8 << 20  # of a refused upload are still read, so that the client receives the answer
 
 DISK_FULL = "The disk of this server is full. Delete songs that you no longer need, or try again later."
+INTERRUPTED = "The upload was interrupted. Send the file again."
+STALLED = "The upload stalled. Send the file again."
 GONE = "This file has expired or was deleted. Upload the song again."
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -48,9 +51,9 @@ async def upload(key: str, request: Request, context: Ctx) -> Response:
     try:
         await _receive(_check_link(key, request, context), request, context)
     except ClientDisconnect:
-        return problem(400, "The upload was interrupted. Send the file again.")
+        return problem(400, INTERRUPTED)
     except TimeoutError:
-        return problem(408, "The upload stalled. Send the file again.", headers={"Connection": "close"})
+        return problem(408, STALLED, headers={"Connection": "close"})
     except UnbraidError as error:
         await _drain(request)
         return problem(http_status(error), error.message, headers={"Connection": "close"})
@@ -101,18 +104,9 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
     _check_size(declared, grant, context)
     if length is not None:
         _check_exact(declared, grant)
-    _check_free_space(declared, context)
+    check_free_space(declared, context)
     with await to_thread.run_sync(context.store.write, grant.key) as part:
-        size, block = 0, bytearray()
-        async for chunk in _chunks(request):
-            size += len(chunk)
-            _check_size(size, grant, context)
-            block += chunk
-            if len(block) >= BLOCK:
-                _check_free_space(len(block), context)  # other uploads use the disk too
-                await to_thread.run_sync(part.write, bytes(block))
-                block.clear()
-        await to_thread.run_sync(part.write, bytes(block))
+        size = await write_body(request, context, part, lambda size: _check_size(size, grant, context))
         _check_exact(size, grant)
         # During the upload the session may have been deleted, or started with another copy of the song.
         await to_thread.run_sync(_check_awaiting, grant, context)
@@ -120,6 +114,26 @@ async def _receive(grant: Grant, request: Request, context: Context) -> None:
             await to_thread.run_sync(part.commit)
         except FileNotFoundError:
             raise SessionNotFound(GONE) from None
+
+
+async def write_body(
+    request: Request, context: Context, file: NewFile, check_size: Callable[[int], None]
+) -> int:
+    """Write the body into `file`, and return its bytes. `check_size` is called with the bytes so far.
+
+    Raises StorageFull, OutputError, what `check_size` raises, TimeoutError if the body stalls, ClientDisconnect.
+    """
+    size, block = 0, bytearray()
+    async for chunk in _chunks(request):
+        size += len(chunk)
+        check_size(size)
+        block += chunk
+        if len(block) >= BLOCK:
+            check_free_space(len(block), context)  # other uploads use the disk too
+            await to_thread.run_sync(file.write, bytes(block))
+            block.clear()
+    await to_thread.run_sync(file.write, bytes(block))
+    return size
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
@@ -168,7 +182,7 @@ def _check_exact(size: int, grant: Grant) -> None:
         raise InputError(f"The upload has {size} bytes instead of {grant.size}. Send it again.")
 
 
-def _check_free_space(more: int, context: Context) -> None:
+def check_free_space(more: int, context: Context) -> None:
     """Check that the disk has space for `more` bytes, and for the stems of other songs. Raises StorageFull."""
     if more > context.store.writable_bytes() - context.service.limits.keep_free_bytes:
         raise StorageFull(DISK_FULL)

@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
 from unbraid.api.schemas.teaching import TeachingAnswer, TeachingEnd, TeachingStart
-from unbraid.errors import StorageFull, TooLarge
+from unbraid.errors import TooLarge
 from unbraid.local.teaching import Phase, Run, Teaching
-from unbraid.web.context import Context, Ctx, Owner
-from unbraid.web.files import BLOCK, DISK_FULL
+from unbraid.web.context import Ctx, Owner
+from unbraid.web.files import INTERRUPTED, STALLED, check_free_space, write_body
 
 STEMS = "/teaching/stems"
 NO_PYTORCH = (
@@ -54,25 +54,20 @@ async def add(
     owner: Owner,
 ) -> Response:
     """Upload a stem. The first one begins a run."""
-    _check_free_space(int(request.headers.get("content-length", 0)), context)
-    file = await to_thread.run_sync(teaching.receive, path, owner)
-    size, block = 0, bytearray()
+
+    def check_size(size: int) -> None:
+        if size > context.service.limits.max_bytes:
+            raise TooLarge("This file is too large.")
+
+    check_free_space(int(request.headers.get("content-length", 0)), context)
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > context.service.limits.max_bytes:
-                raise TooLarge("This file is too large.")
-            block += chunk
-            if len(block) >= BLOCK:
-                _check_free_space(len(block), context)
-                await to_thread.run_sync(file.file.write, bytes(block))
-                block.clear()
-        await to_thread.run_sync(file.file.write, bytes(block))
-        await to_thread.run_sync(file.commit)
+        with await to_thread.run_sync(teaching.receive, path, owner) as file:
+            await write_body(request, context, file, check_size)
+            await to_thread.run_sync(file.commit)
     except ClientDisconnect:
-        raise HTTPException(400, "The upload was interrupted. Send the file again.") from None
-    finally:
-        file.discard()
+        raise HTTPException(400, INTERRUPTED) from None
+    except TimeoutError:
+        raise HTTPException(408, STALLED, {"Connection": "close"}) from None
     return Response(status_code=204)
 
 
@@ -153,8 +148,3 @@ def _details(teaching: Teaching, run: Run) -> dict[str, Any]:
         "result": teaching.result(),
         "problem": teaching.error(),
     }
-
-
-def _check_free_space(more: int, context: Context) -> None:
-    if more > context.store.writable_bytes() - context.service.limits.keep_free_bytes:
-        raise StorageFull(DISK_FULL)
