@@ -6,15 +6,14 @@ The session of a dead worker stays IN_PROGRESS until its lease expires; then the
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from unbraid.local.child_process import ChildProgram, wait_or_kill
 from unbraid.local.settings import Settings
 
 POLL_S = 0.25
@@ -36,11 +35,9 @@ class Supervisor:
     """
 
     def __init__(self, settings: Settings, alive: Path | None = None) -> None:
-        # If this interpreter runs with -I, isolate the workers too from the current folder and the user's packages.
-        isolated = ["-I"] if sys.flags.isolated else []
-        self._command = [sys.executable, *isolated, "-m", "unbraid.local.worker"]
-        self._command += ["--parent", str(os.getpid()), "--workers", str(settings.worker_count)]
-        self._environment = {**os.environ, **settings.environment()}
+        self._program = ChildProgram(
+            "unbraid.local.worker", settings, "--workers", str(settings.worker_count)
+        )
         self._alive, self._touched = alive, 0.0
         self._stop_s = settings.drain_s + GRACE_S
         self._slots = [_Slot() for _ in range(settings.worker_count)]
@@ -65,11 +62,7 @@ class Supervisor:
             process.terminate()
         until = time.monotonic() + (self._stop_s if within_s is None else within_s)
         for process in running:
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            wait_or_kill(process, max(0.0, until - time.monotonic()))
 
     def pids(self) -> list[int]:
         """Return the process ids of the running workers."""
@@ -102,10 +95,7 @@ class Supervisor:
     def _spawn(self, slot: _Slot) -> None:
         slot.started = time.monotonic()
         try:
-            # In a new process session, Ctrl-C in a terminal reaches only the server, which then stops its workers.
-            slot.process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+            slot.process = self._program.start()
         except OSError:
             log.exception("a worker can't be started")
             slot.start_at = time.monotonic() + BACKOFF_S[1]

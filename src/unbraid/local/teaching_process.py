@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 
+from unbraid.local.child_process import ChildProgram, wait_or_kill
 from unbraid.local.settings import Settings
 from unbraid.local.teaching import ERROR, Phase, Run, Teaching
 from unbraid.local.teaching_worker import CRASHED
@@ -23,10 +22,7 @@ class TeachingSupervisor:
     """Starts and stops the worker of the run of a server. Call `start` and `stop` once each."""
 
     def __init__(self, settings: Settings) -> None:
-        isolated = ["-I"] if sys.flags.isolated else []
-        self._command = [sys.executable, *isolated, "-m", "unbraid.local.teaching_worker"]
-        self._command += ["--parent", str(os.getpid())]
-        self._environment = {**os.environ, **settings.environment()}
+        self._program = ChildProgram("unbraid.local.teaching_worker", settings)
         self._teaching = Teaching(settings.data)
         self._abandoned_s = settings.results_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,22 +66,13 @@ class TeachingSupervisor:
             if self._crashes >= MOST_CRASHES:
                 self._teaching.write(ERROR, {"detail": CRASHED})
             else:
-                self._spawn()
+                self._process = self._program.start()
         elif phase != Phase.NONE and self._teaching.unchanged_s() > self._abandoned_s:
             self._teaching.clear()
-
-    def _spawn(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
-        )
 
     def _end(self, within_s: float) -> None:
         if self._process is None:
             return
         self._process.terminate()
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, within_s)
         self._process = None

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,7 @@ def _follow(parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            threading.Event().wait(POLL_S)
+            time.sleep(POLL_S)
         os._exit(0)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
@@ -90,9 +91,8 @@ def teach(teaching: Teaching, run: Run, store: JobStore) -> None:
 
     models = teaching.folder / MODELS
     checks: list[Check] = []
-    if (
-        taught := teaching.model()
-    ) != models:  # the process ended after the model was written, and before its result
+    taught = teaching.model()
+    if taught != models:  # the process ended after the model was written, and before its result
         shutil.rmtree(taught)
 
     def event(happened: Mapping[str, Any]) -> None:
@@ -125,7 +125,7 @@ def wait_for_songs(teaching: Teaching, store: JobStore) -> None:
         if not paused:
             teaching.note({"event": "paused"})
             paused = True
-        threading.Event().wait(POLL_S)
+        time.sleep(POLL_S)
     if paused:
         teaching.note({"event": "resumed"})
 
