@@ -29,12 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--port", type=int, metavar="N", help="port to listen on; 0 for any free port (default: 8000)"
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder for songs, stems and the database")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="songs separated at the same time (default: one for every 4 cores)",
-    )
+    add_workers_option(parser)
     parser.add_argument(
         "--public-url", metavar="URL", help="address of the app for users, if a proxy is in front"
     )
@@ -52,6 +47,16 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="allow access over the network without password and sign-in: anyone can then use the server",
     )
     parser.set_defaults(run=run)
+
+
+def add_workers_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--workers`, which `unbraid worker` has too."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="songs separated at the same time (default: one for every 4 cores)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

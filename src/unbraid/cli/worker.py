@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.cli.messages import say
+from unbraid.cli.serve import add_workers_option
 from unbraid.cli.stopping import stop_on_signals
 from unbraid.errors import SettingError
 
@@ -21,12 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder for temporary files")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="songs separated at the same time (default: one for every 4 cores)",
-    )
+    add_workers_option(parser)
     parser.set_defaults(run=run)
 
 
