@@ -30,7 +30,7 @@ class ChildProgram:
 
 
 def wait_or_kill(process: subprocess.Popen[bytes], within_s: float) -> None:
-    """Wait for the end of a process that was told to end; kill it after `within_s` seconds."""
+    """Wait for the end of a process that has received a signal to end; kill it after `within_s` seconds."""
     try:
         process.wait(within_s)
     except subprocess.TimeoutExpired:
