@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from unbraid.evaluation.bsseval import load_library
 from unbraid.evaluation.evaluation import Evaluation
 from unbraid.evaluation.report import to_dict
 from unbraid.evaluation.sdr import sdr
+from unbraid.models.catalog import HERE
 
 FOUR = {name: noise(seed) for seed, name in enumerate(("drums", "bass", "other", "vocals"))}
 MIXTURE = sum(FOUR.values())
@@ -152,6 +154,16 @@ def test_bsseval_error_names_missing_requirement(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SettingError, match=advice):
         Evaluation(folder, folder, bsseval=True)
+
+
+def test_rejects_a_model_with_the_name_of_another_column(tmp_path: Path, write_stems) -> None:
+    song = write_stems(tmp_path / "songs" / "a", FOUR)
+    folder = tmp_path / "folder"
+    shutil.copytree(HERE / "bundled" / "lite", folder)
+    description = json.loads((folder / "model.json").read_text("utf-8"))
+    (folder / "model.json").write_text(json.dumps({**description, "name": "mixture"}), "utf-8")
+    with pytest.raises(ModelError, match="Rename the model folder"):
+        Evaluation(song, model=str(folder))
 
 
 def test_rejects_invalid_combinations(tmp_path: Path, write_stems, evaluate) -> None:

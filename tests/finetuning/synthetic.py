@@ -33,9 +33,9 @@ def write_songs(folder: Path, names: tuple[str, str], songs: int = 4, seconds: f
     return folder
 
 
-def write_tiny_model(folder: Path, stems: tuple[str, ...] = ("low", "high")) -> Path:
+def write_tiny_model(folder: Path, stems: tuple[str, ...] = ("low", "high"), seed: int = 0) -> Path:
     """Write the model folder of an untrained network. Return the folder."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = Lite(TINY)
     state = {name: value.numpy() for name, value in network.state_dict().items() if value.is_floating_point()}
     save_model(folder, lite_template(TINY, lite.description(stems, TINY)), state, {})

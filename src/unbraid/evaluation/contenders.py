@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.audio.arrays import Floats
-from unbraid.errors import InputError, ModelError, SettingError
+from unbraid.errors import InputError, SettingError
 from unbraid.evaluation.baselines import BASELINES
 from unbraid.evaluation.multitrack import Multitrack, find_songs, is_song, load
+
+ESTIMATE, MIXTURE = "estimate", "mixture"
+COLUMNS = (ESTIMATE, MIXTURE, *BASELINES)
+"""Names of all contenders that are not models."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def folder(path: Path, songs: int) -> Contender:
             )
         return load(source)
 
-    return Contender("estimate", separate)
+    return Contender(ESTIMATE, separate)
 
 
 def model(
@@ -62,11 +66,6 @@ def model(
     from unbraid.separation import Separator
 
     separator = Separator(name, combine=combine, weights=weights, notice=notice, downloading=downloading)
-    label = separator.model.name
-    if label == "estimate" or label in BASELINES or label == "mixture":
-        raise ModelError(
-            "has the name of another column of the table. Rename the model folder.", subject=label
-        )
 
     def separate(reference: Multitrack) -> Multitrack:
         mixture = reference.mixture
@@ -76,7 +75,7 @@ def model(
             stems["no_vocals"] = mixture - stems["vocals"]  # as `unbraid separate` does
         return Multitrack(reference.name, reference.sample_rate, stems, tuple(map(str, separated.warnings)))
 
-    return Contender(label, separate)
+    return Contender(separator.model.name, separate)
 
 
 def baselines() -> list[Contender]:
@@ -90,7 +89,7 @@ def baselines() -> list[Contender]:
         return Multitrack(reference.name, reference.sample_rate, stems)
 
     return [
-        Contender("mixture", mixture_as_stems),
+        Contender(MIXTURE, mixture_as_stems),
         *(Contender(name, _with_known_stems(separate)) for name, separate in BASELINES.items()),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from unbraid.errors import InputError, SettingError
+from unbraid.errors import InputError, ModelError, SettingError
 from unbraid.evaluation import contenders
 from unbraid.evaluation.bsseval import load_library
 from unbraid.evaluation.contenders import Contender
@@ -47,11 +47,15 @@ class Evaluation:
         if estimate is not None:
             self._contenders.append(contenders.folder(estimate, len(self._paths)))
         if model is not None:
-            self._contenders.append(
-                contenders.model(
-                    model, notice=notice, downloading=downloading, combine=combine, weights=weights
-                )
+            scored = contenders.model(
+                model, notice=notice, downloading=downloading, combine=combine, weights=weights
             )
+            if scored.name in contenders.COLUMNS:
+                raise ModelError(
+                    "has the name of another column of the table. Rename the model folder.",
+                    subject=scored.name,
+                )
+            self._contenders.append(scored)
         if baselines:
             self._contenders += contenders.baselines()
 

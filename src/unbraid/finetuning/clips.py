@@ -37,14 +37,16 @@ def write_clips(
     targets = choose_targets(check.stems, sources)
     start, clip = loudest(summed(heard, targets), from_share=0.0 if check.held_out else 1 - LAST_PART)
     folder.mkdir(parents=True, exist_ok=True)
-    before = _separated(base, clip)
-    after = _separated(str(taught), clip)
+    before = _separated_by(base, clip)
+    after = model(str(taught)).separate(clip).stems
     has_before = []
     for number, stem in enumerate(targets):
-        _write(folder / f"{AFTER}-{number}.wav", after[stem], clip.sample_rate)
-        if stem in before:
-            _write(folder / f"{BEFORE}-{number}.wav", before[stem], clip.sample_rate)
-            has_before.append(stem)
+        sounds = {AFTER: after[stem]} | ({BEFORE: before[stem]} if stem in before else {})
+        # One gain for both: otherwise the louder one would seem better.
+        peak = max(1.0, *(float(np.abs(sound).max()) for sound in sounds.values()))
+        for kind, sound in sounds.items():
+            _write(folder / f"{kind}-{number}.wav", sound / np.float32(peak), clip.sample_rate)
+        has_before += [stem] if BEFORE in sounds else []
     return {
         "song": name,
         "start_s": round(start / song.sample_rate, 1),
@@ -71,7 +73,8 @@ def loudest(song: Multitrack, from_share: float = 0.0) -> tuple[int, Multitrack]
     return best, Multitrack(song.name, song.sample_rate, parts)
 
 
-def _separated(name: str, clip: Multitrack) -> Mapping[str, Floats]:
+def _separated_by(name: str, clip: Multitrack) -> Mapping[str, Floats]:
+    """Return the stems of the first model; none if it isn't there any more."""
     try:
         return model(name).separate(clip).stems
     except (InputError, ModelError):
@@ -79,6 +82,5 @@ def _separated(name: str, clip: Multitrack) -> Mapping[str, Floats]:
 
 
 def _write(path: Path, samples: Floats, rate: int) -> None:
-    peak = max(1.0, float(np.abs(samples).max()))
     with Encoder(path, sample_rate=rate, channels=len(samples)) as encoder:
-        encoder.write(samples / np.float32(peak))
+        encoder.write(samples)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import InputError
+from unbraid.evaluation.contenders import MIXTURE as UNCHANGED
 from unbraid.evaluation.contenders import Contender, baselines, model
 from unbraid.evaluation.multitrack import Multitrack
 from unbraid.evaluation.score import score_song, summarise
@@ -53,7 +54,7 @@ def compare(base: str, folder: Path, songs: Sequence[Multitrack]) -> tuple[Score
     after = _only(scores_of(model(str(folder)), songs), stems)
     before, compared_with = _only(scores_of(model(base), songs), stems), base
     if not stems <= before.keys():
-        mixture = next(contender for contender in baselines() if contender.name == "mixture")
+        mixture = next(contender for contender in baselines() if contender.name == UNCHANGED)
         # Stems that the first model lacks are compared with the mixture.
         before, compared_with = {**_only(scores_of(mixture, songs), stems), **before}, MIXTURE
     gain = gain_db(before, after)
