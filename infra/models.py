@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,11 @@ BUNDLED = "lite"
 
 def known(models: Sequence[str]) -> tuple[str, ...]:
     """Return models of the catalogue by their full names, and paths of model folders, each once. Raises ValueError."""
-    return tuple(dict.fromkeys(map(_known, models)))
+    found = tuple(dict.fromkeys(map(_known, models)))
+    for name, times in Counter(names(found)).items():
+        if times > 1:
+            raise ValueError(f"two models have the name {name}. Name all models that you want with --models")
+    return found
 
 
 def _known(model: str) -> str:
@@ -53,12 +58,12 @@ def meaning(choice: str, models: Sequence[str], stems: str = "vocals") -> str:
 
 
 def relative_work(name: str) -> float:
-    """Return the work of a model for all stems, as a multiple of the first choice's. Models of one's own: 1."""
-    entries = catalog()
-    first = entries[FIRST_CHOICE]
-    return entries.get(name, first).speed.all_stems / first.speed.all_stems
+    """Return the work of a model, by name or folder, for all stems, as a multiple of the first choice's."""
+    speed = read(Path(name)).speed if is_folder(name) else catalog()[name].speed
+    return speed.all_stems / catalog()[FIRST_CHOICE].speed.all_stems
 
 
 def longest_songs(models: Sequence[str], memory_mb: int) -> Mapping[str, float]:
     """Estimate the longest song in minutes that a function with that memory separates, by model."""
-    return {name: longest_song_min(memory_mb, relative_work(name)) for name in names(models)}
+    found = zip(names(models), models, strict=True)
+    return {name: longest_song_min(memory_mb, relative_work(model)) for name, model in found}

@@ -1,4 +1,4 @@
-"""Models of one's own in the image: model folders (docs/models.md) that `--models` names by their path.
+"""Models of one's own in the image: model folders (docs/models.md) that `--model` and `--models` name by their path.
 
 The container and the functions know models by the catalogue. So the zips of both get a table of these models beside
 it, `own.toml`, and the zip of the image also gets their folders.
@@ -7,15 +7,16 @@ it, `own.toml`, and the zip of the image also gets their folders.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unbraid.models.auto import FIRST_CHOICE, is_choice
-from unbraid.models.catalog import OWN, catalog, find_entry
+from unbraid.errors import SettingError
+from unbraid.models.auto import FIRST_CHOICE
+from unbraid.models.catalog import OWN, Speed, catalog, find_entry
 from unbraid.models.folder import DESCRIPTION, MODELS, NETWORKS
+from unbraid.models.own import check_name, speed_of
 
 PLACE = "unbraid/models"
 """Folder of the catalogue in the package."""
@@ -39,9 +40,15 @@ class OwnModel:
             if file.is_file():
                 yield f"{PLACE}/own/{self.name}/{file.relative_to(self.folder).as_posix()}", file
 
+    @property
+    def speed(self) -> Speed:
+        """Speed of a taught model. That of other models is unknown: estimates use that of `htdemucs`."""
+        work = catalog()[FIRST_CHOICE].speed.all_stems
+        return speed_of(self.folder) or Speed(work, work)
+
     def entry(self) -> str:
-        """Return the model's entry of the table, in TOML. Its speed is unknown: estimates use that of htdemucs."""
-        speed = catalog()[FIRST_CHOICE].speed.all_stems
+        """Return the model's entry of the table, in TOML."""
+        one, every = self.speed.one_stem, self.speed.all_stems
         values = {
             "name": self.name,
             "summary": "a model of this deployment",
@@ -52,11 +59,11 @@ class OwnModel:
         }
         # JSON writes strings and lists as TOML reads them.
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        return "\n".join(["[[model]]", *lines, f"speed = {{ one_stem = {speed}, all_stems = {speed} }}", ""])
+        return "\n".join(["[[model]]", *lines, f"speed = {{ one_stem = {one}, all_stems = {every} }}", ""])
 
 
 def is_folder(model: str) -> bool:
-    """Whether `--models` names a folder, and not a model of the catalogue."""
+    """Whether `model` is a folder, and not a model of the catalogue."""
     return find_entry(model) is None and (Path(model) / DESCRIPTION).is_file()
 
 
@@ -70,10 +77,12 @@ def read(folder: Path) -> OwnModel:
         raise ValueError(f"{path} isn't the description of a model: docs/models.md") from None
     if not (isinstance(name, str) and isinstance(licence, str) and isinstance(sources, list)):
         raise ValueError(f"{path} isn't the description of a model: docs/models.md")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or is_choice(name) or find_entry(name) is not None:
+    try:
+        check_name(name)
+    except SettingError:
         raise ValueError(
-            f"{path} has the name {name!r}. Choose lower-case letters, digits and _, and not a name of `unbraid models`"
-        )
+            f"{path} has the name {name!r}. Choose letters, digits, - and _, and not a name of `unbraid models`"
+        ) from None
     for part in _parts(description):
         if "model" in part and not _catalogued(part):
             raise ValueError(f"{path} needs the model {part['model']}, which is unknown")

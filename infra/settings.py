@@ -146,8 +146,10 @@ def saved_at(name: str) -> Path:
 def load(options: dict[str, object], file: Path | None = None) -> Settings:
     """Load the saved settings and override them by `options` that aren't None. Raises ValueError with one line.
 
-    `file`: by default the one of the name in `options`.
+    The option `model` adds to the models in the image. `file`: by default the one of the name in `options`.
     """
+    options = dict(options)
+    added = options.pop("model", None)
     try:
         # Validate the name before it is used in a path.
         name = Settings.model_validate({"name": options.get("name") or STACK}).name
@@ -157,7 +159,10 @@ def load(options: dict[str, object], file: Path | None = None) -> Settings:
         for chosen, other in (("site", "cloudfront"), ("cloudfront", "site")):
             if options.get(chosen):
                 saved.pop(other, None)
-        settings = Settings.model_validate({**saved, **{k: v for k, v in options.items() if v is not None}})
+        chosen = {**saved, **{k: v for k, v in options.items() if v is not None}}
+        settings = Settings.model_validate(chosen)
+        if isinstance(added, list):
+            settings = Settings.model_validate({**chosen, "models": (*settings.image_models, *added)})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} can't be read: {error}") from None
     except ValidationError as error:

@@ -36,6 +36,8 @@ def test_rejects_out_without_synth_only(capsys: pytest.CaptureFixture[str]) -> N
         (["--no-cloudfront", "--no-sign-in"], {"cloudfront": False, "sign_in": False}),
         (["--name", "staging", "--destroy"], {"name": "staging", "destroy": True}),
         (["--models", "htdemucs", "mine"], {"models": ["htdemucs", "FOLDER/mine"]}),
+        (["--model", "my-singer", "--model", "mine"], {"model": ["FOLDER/own/my-singer", "FOLDER/mine"]}),
+        (["--models", "spleeter", "my-singer"], {"models": ["spleeter", "FOLDER/own/my-singer"]}),
     ],
 )
 def test_passes_options_on_to_the_environment_of_the_cdk(
@@ -45,8 +47,10 @@ def test_passes_options_on_to_the_environment_of_the_cdk(
     python.write_text(f'#!/bin/sh\nprintf %s "$3" >"{tmp_path}/options"\n')
     python.chmod(0o755)
     monkeypatch.setattr(deploy, "environment", lambda: python)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "model.json").write_text("{}")
+    monkeypatch.setenv("UNBRAID_OWN_MODELS", str(tmp_path / "own"))
+    for folder in (tmp_path / "mine", tmp_path / "own" / "my-singer"):
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert main(["deploy", *arguments]) == 0
     passed = (tmp_path / "options").read_text("utf-8").replace(str(tmp_path), "FOLDER")

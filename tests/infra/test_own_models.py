@@ -1,4 +1,4 @@
-"""`--models FOLDER` puts a model of one's own into the image, and offers it to users."""
+"""`--model` and `--models` put a model of one's own into the image, and offer it to users."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from infra.models import longest_songs, relative_work
 from infra.own_models import own_models, table
 from infra.settings import Settings, load, save
 from infra.sources import image_tag, source_zip
+from tests.conftest import WriteWave
 from tests.infra.template_queries import Template, one, resources
 
-from unbraid.models.catalog import HERE, read_catalog
+from unbraid.models.catalog import HERE, Speed, catalog, read_catalog
 
 Synth = Callable[..., Template]
 
@@ -30,6 +32,15 @@ def mine(tmp_path: Path) -> Path:
     description = json.loads((folder / "model.json").read_text("utf-8"))
     (folder / "model.json").write_text(json.dumps({**description, "name": "mine"}), "utf-8")
     return folder
+
+
+@pytest.fixture
+def taught(tmp_path: Path) -> Path:
+    """Return the folder of a model that `unbraid finetune` made, with a hyphen in its name."""
+    pytest.importorskip("torch")
+    from tests.finetuning.synthetic import write_tiny_model
+
+    return write_tiny_model(tmp_path / "own" / "My-singer")
 
 
 def in_package(models: tuple[str, ...], tmp_path: Path) -> Path:
@@ -54,6 +65,45 @@ def test_the_image_can_load_an_own_model_by_its_name(mine: Path, tmp_path: Path)
     )
     assert (pull.returncode, pull.stderr) == (0, "")
     assert pull.stdout == f"mine is installed: {package}/unbraid/models/own/mine\n"
+
+
+def test_the_image_separates_with_a_taught_model(taught: Path, tmp_path: Path, write_wave: WriteWave) -> None:
+    package = in_package(("spleeter", str(taught)), tmp_path)
+    song = write_wave(tmp_path / "song.wav", seconds=3)
+    environment = {**os.environ, "PYTHONPATH": str(package), "UNBRAID_OFFLINE": "1"}
+    for command in (
+        ["models", "pull", "My-singer"],
+        ["separate", "-q", "-m", "My-singer", "--stems", "all", song],
+    ):
+        subprocess.run([sys.executable, "-m", "unbraid", *command], env=environment, cwd=tmp_path, check=True)
+    assert {path.name for path in (tmp_path / "separated" / "song").glob("*.wav")} == {"low.wav", "high.wav"}
+
+
+def test_estimates_of_a_taught_model_use_the_speed_of_its_network(taught: Path, mine: Path) -> None:
+    lite, htdemucs = (catalog()[name].speed for name in ("lite", "htdemucs"))
+    assert [model.speed for model in own_models([str(taught), str(mine)])] == [
+        lite,
+        Speed(htdemucs.all_stems, htdemucs.all_stems),
+    ]
+    assert relative_work(str(taught)) == lite.all_stems / htdemucs.all_stems
+    assert list(longest_songs((str(taught), "spleeter"), 3_008)) == ["My-singer", "spleeter"]
+
+
+def test_model_adds_to_the_models_in_the_image(taught: Path, mine: Path, tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    settings = load({"model": [str(taught)]}, file)
+    assert settings.image_models == ("spleeter", "spleeter_lite", str(taught))
+    save(settings, file)
+    again = load({"model": [str(mine), str(taught)]}, file)
+    assert again.image_models == ("spleeter", "spleeter_lite", str(taught), str(mine))
+    assert load({"models": ["htdemucs"], "model": [str(mine)]}, file).image_models == ("htdemucs", str(mine))
+    assert load({}, file) == settings
+
+
+def test_rejects_two_models_with_one_name(taught: Path, tmp_path: Path) -> None:
+    shutil.copytree(taught, tmp_path / "copy")
+    with pytest.raises(ValueError, match="two models have the name My-singer"):
+        load({"model": [str(taught), str(tmp_path / "copy")]}, tmp_path / "none.toml")
 
 
 def test_users_may_choose_an_own_model(mine: Path, synth: Synth) -> None:

@@ -71,6 +71,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "htdemucs with --compute gpu)",
     )
     parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="add this model to those in the image, such as one that you taught; repeat it for several",
+    )
+    parser.add_argument(
         "--sign-in",
         action=argparse.BooleanOptionalAction,
         help="allow only users that you invited (default: everyone)",
@@ -148,12 +154,9 @@ def run(arguments: argparse.Namespace) -> int:
     # The others are actions or unset. These are choices, whose "no" overrides a saved "yes".
     choices = ("sign_in", "cloudfront", "webhooks", "canary", "keep_warm")
     options |= {name: False for name in choices if getattr(arguments, name) is False}
-    if arguments.models is not None:
-        # A model folder. The command runs in another folder.
-        options["models"] = [
-            str(Path(name).absolute()) if (Path(name) / "model.json").is_file() else name
-            for name in arguments.models
-        ]
+    for option in ("models", "model"):
+        if getattr(arguments, option) is not None:
+            options[option] = [_place(name) for name in getattr(arguments, option)]
     if arguments.synth_only:
         options["out"] = str(Path(arguments.out or "cdk.out").absolute())
     python = environment()
@@ -165,6 +168,19 @@ def run(arguments: argparse.Namespace) -> int:
         return subprocess.run(command, cwd=CHECKOUT, env=variables, check=False).returncode
     except KeyboardInterrupt:
         return 130  # the child process received Ctrl-C too and printed a message
+
+
+def _place(name: str) -> str:
+    """Return the absolute path of a model that the user taught, or of a model folder. Other names stay.
+
+    The command runs in another folder, so a relative path would not be found there.
+    """
+    from unbraid.models.folder import DESCRIPTION
+    from unbraid.models.own import find_own
+
+    if (own := find_own(name)) is not None:
+        return str(own)
+    return str(Path(name).absolute()) if (Path(name) / DESCRIPTION).is_file() else name
 
 
 def environment() -> Path:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError, SettingError
+from unbraid.models import lite, spleeter
 from unbraid.models.auto import is_choice
-from unbraid.models.catalog import CatalogEntry, catalog, find_entry
-from unbraid.models.folder import DESCRIPTION, load_model_folder
+from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
+from unbraid.models.folder import DESCRIPTION, load_model_folder, read_network
 
 FOLDER = "UNBRAID_OWN_MODELS"  # environment variable: the folder of the user's own models
 NOT_BETTER = "not_better"
@@ -24,6 +25,7 @@ CARD = "card"  # entry of a description
 VERSION = "own"
 LICENCE = "yours, as far as the licence of the model that it began with allows"
 
+_TAUGHT = {lite.CLASS_NAME: "lite", spleeter.CLASS_NAME: "spleeter"}
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
 
 
@@ -70,8 +72,14 @@ def own_entry(name: str) -> CatalogEntry | None:
     if folder is None:
         return None
     sources = load_model_folder(folder).sources
-    base = find_entry(str(read_card(folder).get("base"))) or catalog()["lite"]
-    return CatalogEntry(name, "your own", sources, LICENCE, base.speed, folder=folder)
+    speed = speed_of(folder) or catalog()["lite"].speed
+    return CatalogEntry(name, "your own", sources, LICENCE, speed, folder=folder)
+
+
+def speed_of(folder: Path) -> Speed | None:
+    """Return the speed of the model of the catalogue whose network was taught; None for other networks."""
+    name = _TAUGHT.get(read_network(folder).get("class", ""))
+    return None if name is None else catalog()[name].speed
 
 
 def offered_own() -> dict[str, CatalogEntry]:
