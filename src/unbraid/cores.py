@@ -11,8 +11,13 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 def usable_cores(limit: Path = CPU_LIMIT) -> int:
     """Return the number of cores that the process may run on, at most its CPU quota."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = allowed_cores()
     return min(own, cpu_quota(limit) or own)
+
+
+def allowed_cores() -> int:
+    """Return the number of cores that the process may run on, whatever its CPU quota."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_quota(limit: Path = CPU_LIMIT) -> int | None:

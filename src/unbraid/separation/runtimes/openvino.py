@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from unbraid.audio.arrays import Floats
+from unbraid.cores import allowed_cores
 from unbraid.errors import ModelError
 from unbraid.models.cache import cache_folder
 from unbraid.out_of_memory import is_out_of_memory, probe_memory
@@ -92,8 +93,7 @@ class OpenVinoRuntime:
     ) -> None:
         self.jobs = jobs
         copies = min(jobs, threads)
-        # Two compiled graphs would be bound to the same cores.
-        options = _options(threads // copies, bound=copies == 1)
+        options = _options(threads // copies)
         try:
             with _loading:
                 self._compiled: list[Any] = []
@@ -149,8 +149,8 @@ class InferRequests:
             yield request.get_output_tensor().data
 
 
-def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
-    """Return OpenVINO's options. `bound`: whether threads are bound to cores."""
+def _options(threads: int) -> dict[str, Any]:
+    """Return OpenVINO's options for a graph that `threads` threads compute."""
     return {
         "PERFORMANCE_HINT": "LATENCY",
         # Weights are stored in float16 to save space. Computing in float16 would cost quality, and time on
@@ -158,7 +158,9 @@ def _options(threads: int, *, bound: bool = True) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": "f32",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": bound,
+        # Threads are bound from the first core on. Fewer threads than cores would meet those of other graphs and other
+        # processes there, while the last cores are idle.
+        "ENABLE_CPU_PINNING": threads >= allowed_cores(),
     }
 
 
