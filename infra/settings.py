@@ -159,10 +159,10 @@ def load(options: dict[str, object], file: Path | None = None) -> Settings:
         for chosen, other in (("site", "cloudfront"), ("cloudfront", "site")):
             if options.get(chosen):
                 saved.pop(other, None)
-        chosen = {**saved, **{k: v for k, v in options.items() if v is not None}}
-        settings = Settings.model_validate(chosen)
+        together = {**saved, **{k: v for k, v in options.items() if v is not None}}
+        settings = Settings.model_validate(together)
         if isinstance(added, list):
-            settings = Settings.model_validate({**chosen, "models": (*settings.image_models, *added)})
+            settings = Settings.model_validate({**together, "models": (*settings.image_models, *added)})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} can't be read: {error}") from None
     except ValidationError as error:
