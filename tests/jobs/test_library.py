@@ -16,8 +16,9 @@ from unbraid.errors import (
     UnsupportedMedia,
     UploadMissing,
 )
-from unbraid.jobs.library import NEVER, Library
-from unbraid.jobs.session import Choices, State
+from unbraid.jobs.keeping import NEVER
+from unbraid.jobs.library import Library
+from unbraid.jobs.session import Choices, Session, State
 from unbraid.jobs.shares import Shares
 from unbraid.jobs.splits import StemSplits
 
@@ -98,6 +99,54 @@ def test_a_kept_song_never_expires_and_bucket_rules_do_not_reach_its_files(
     assert workspace.objects.files[workspace.record(song).song_key] == SONG
     assert workspace.service.cleanup(song, ANNA) > 0
     assert workspace.objects.files == {}
+
+
+@pytest.mark.parametrize("keeps", ["before", "while they are made", "at their end"])
+def test_parts_of_a_kept_song_are_kept_too(
+    workspace: Workspace, library: Library, monkeypatch: pytest.MonkeyPatch, keeps: str
+) -> None:
+    song = workspace.completed(owner=ANNA)
+    if keeps == "before":
+        library.keep(song, ANNA)
+    parts = StemSplits(workspace.service).start(song, "no_vocals", "lite", owner=ANNA).id
+    workspace.leases.begin(parts, "w")
+    if keeps == "while they are made":
+        library.keep(song, ANNA)
+    save = workspace.store.save
+
+    def keep_then_save(session: Session) -> Session:
+        monkeypatch.undo()
+        library.keep(song, ANNA)  # the parts are not completed yet
+        return save(session)
+
+    if keeps == "at their end":
+        monkeypatch.setattr(workspace.store, "save", keep_then_save)
+    assert workspace.leases.complete(parts, "w", workspace.outputs(parts), 180.0, "lite")
+    workspace.objects.delete(f"outputs/{parts}/")  # the lifecycle rule of the bucket
+    workspace.now += YEAR
+    workspace.sweeper.sweep()
+    record = workspace.record(parts)
+    assert (record.kept, record.expires_at) == (True, NEVER)
+    files = workspace.service.status(song, ANNA).splits[0].files
+    assert len(files) == 2
+    for output in record.outputs:
+        for key in (output.key, output.peaks_key, output.play_key):
+            assert workspace.objects.size(str(key)) == 4
+    library.release(song, ANNA)
+    assert workspace.record(parts).expires_at == workspace.record(song).expires_at < NEVER
+    workspace.service.cleanup(song, ANNA)
+    assert workspace.objects.files == {}
+
+
+def test_parts_of_a_kept_song_that_fail_leave_no_copies(workspace: Workspace, library: Library) -> None:
+    song = workspace.completed(owner=ANNA)
+    library.keep(song, ANNA)
+    parts = StemSplits(workspace.service).start(song, "no_vocals", "lite", owner=ANNA).id
+    workspace.leases.begin(parts, "w")
+    outputs = workspace.outputs(parts)
+    workspace.service.cancel(parts)
+    assert not workspace.leases.complete(parts, "w", outputs, 180.0, "lite")
+    assert not any(parts in key for key in workspace.objects.files)
 
 
 def test_a_released_song_expires_as_late_as_a_new_one(workspace: Workspace, library: Library) -> None:

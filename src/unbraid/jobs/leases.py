@@ -12,6 +12,7 @@ from pathlib import Path
 
 from unbraid.errors import Fault
 from unbraid.jobs.estimates import BEFORE_THE_SONG
+from unbraid.jobs.keeping import is_of_kept_song, keep_outputs, keep_session, with_kept_outputs
 from unbraid.jobs.media import MEDIA_TYPES
 from unbraid.jobs.messages import Failure
 from unbraid.jobs.ports import Changed
@@ -98,22 +99,35 @@ class Leases:
         bpm: float | None = None,
         musical_key: str | None = None,
     ) -> bool:
-        """Complete the session. All output files must be in the object store already."""
+        """Complete the session. All output files must be in the object store already.
+
+        Parts of a kept song are kept, too: their files are copied first. Raises SessionNotFound, OutputError then.
+        """
+        leased = self.sessions.store.get(session_id)
+        if leased is None or not _holds(leased, worker):
+            return False
+        kept = is_of_kept_song(self.sessions, leased)
+        stored = keep_outputs(self.sessions, session_id, outputs) if kept else tuple(outputs)
 
         def step(session: Session) -> Session:
-            return self.sessions.ended(
+            ended = self.sessions.ended(
                 session,
                 State.COMPLETED,
                 progress=1.0,
-                outputs=tuple(outputs),
+                outputs=stored,
                 duration_s=duration_s,
                 model_used=model_used,
                 bpm=bpm,
                 musical_key=musical_key,
                 warnings=tuple(warnings),
             )
+            return with_kept_outputs(ended, stored) if kept else ended
 
-        return self._notify(self._change_held(session_id, worker, step))
+        completed = self._change_held(session_id, worker, step)
+        held = self._notify(completed)
+        if completed is not None and not kept and is_of_kept_song(self.sessions, completed):
+            keep_session(self.sessions, completed)  # its song was kept in the meantime
+        return held
 
     def fail(self, session_id: str, worker: str, message: str, fault: Fault = Fault.OURS) -> bool:
         """Fail the session; `message` tells its user why."""
@@ -185,8 +199,7 @@ class Leases:
         """Change the record if `worker` holds its lease; None: it doesn't."""
 
         def checked(session: Session) -> Session | None:
-            held = session.state == State.IN_PROGRESS and session.worker == worker
-            return step(session) if held else None
+            return step(session) if _holds(session, worker) else None
 
         return self.sessions.change(session_id, checked)
 
@@ -194,6 +207,11 @@ class Leases:
         if session is not None:
             self.sessions.announce(session)
         return session is not None
+
+
+def _holds(session: Session, worker: str) -> bool:
+    """Whether the worker holds the lease of a session."""
+    return session.state == State.IN_PROGRESS and session.worker == worker
 
 
 @dataclass(frozen=True, slots=True)

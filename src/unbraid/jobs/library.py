@@ -10,14 +10,11 @@ from dataclasses import replace
 
 from unbraid.errors import Busy, Forbidden, SettingError, StorageFull, UnbraidError, UploadMissing
 from unbraid.jobs.choices import validate_choices
-from unbraid.jobs.copies import KEPT, copy_files, kept_key, kept_outputs, keys_of
+from unbraid.jobs.keeping import keep_session
 from unbraid.jobs.new_file import display_name, suffix
 from unbraid.jobs.service import Service
 from unbraid.jobs.session import ACTIVE, ENDED, Choices, Session, State, new_id
 from unbraid.jobs.status import ending
-
-NEVER = 253_402_214_400.0
-"""When a kept song expires: the last day of the year 9999. Stores and clients need a time."""
 
 SONGS_READ = 1000
 """Latest songs of an owner to search for kept ones."""
@@ -68,11 +65,11 @@ class Library:
             raise Busy("Only a finished song can be kept. Wait until it is done.")
         if not session.kept:
             self._check_kept(session)
-            self._keep(session)
+            keep_session(self.sessions, session)
         # Read again: a share link that was made in the meantime is of the song before it was kept.
         for one in self._all_of(self.own(session_id, owner)):
             if one.state == State.COMPLETED and not one.kept:
-                self._keep(one)
+                keep_session(self.sessions, one)
         return self.service.get(session_id, owner)
 
     def release(self, session_id: str, owner: str | None) -> Session:
@@ -162,26 +159,3 @@ class Library:
                 if most
                 else "Songs can't be kept on this server. Download the stems."
             )
-
-    def _keep(self, session: Session) -> None:
-        """Copy the files of a session to where no rule deletes them, then mark it as kept."""
-        keys, source_key = list(keys_of(session.outputs)), None
-        if session.copies_input and self.sessions.objects.size(session.song_key) is not None:
-            keys.append(session.song_key)
-            source_key = kept_key(session.song_key, session.id)
-        copy_files(self.sessions.objects, keys, session.id)
-
-        def step(record: Session) -> Session | None:
-            if record.state != State.COMPLETED:
-                return None
-            return replace(
-                record,
-                kept=True,
-                expires_at=NEVER,
-                outputs=kept_outputs(record.outputs, record.id),
-                source_key=source_key or record.source_key,
-                updated_at=self.sessions.clock(),
-            )
-
-        if self.sessions.change(session.id, step) is None and self.sessions.store.get(session.id) is None:
-            self.sessions.objects.delete(f"{KEPT}/{session.id}/")  # deleted in the meantime
