@@ -202,6 +202,12 @@ def test_sessions_are_counted_by_state(store: JobStore) -> None:
     assert store.counts() == dict.fromkeys(State, 0) | {State.PENDING: 2, State.FAILED: 1}
 
 
+def test_share_links_are_not_counted(store: JobStore) -> None:
+    song = added(store, State.COMPLETED, share=new_id(), file_name='"shared_from":"x".mp3')
+    added(store, State.COMPLETED, shared_from=song.id)
+    assert store.counts() == dict.fromkeys(State, 0) | {State.COMPLETED: 1}
+
+
 def test_known_returns_ids_with_a_record(store: JobStore) -> None:
     ids = {added(store).id for _ in range(3)}
     unknown = [new_id() for _ in range(300)]

@@ -74,7 +74,7 @@ class MemoryStore:
         return [s for s in self._all() if s.expires_at <= now][:limit]
 
     def counts(self) -> Mapping[State, int]:
-        return {state: len(self._in(state)) for state in State}
+        return {state: sum(s.shared_from is None for s in self._in(state)) for state in State}
 
     def oldest_pending(self) -> float | None:
         return min((s.queued_at or 0.0 for s in self._in(State.PENDING)), default=None)

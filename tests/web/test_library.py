@@ -66,6 +66,11 @@ def test_a_guest_listens_mixes_and_downloads_but_cannot_delete(
     assert app.client.get(f"/status/{song}").json()["share_id"] is None
 
 
+def test_a_shared_song_counts_as_one_in_the_metrics(app: App, song: str) -> None:
+    post(app, "/share", session_id=song)
+    assert 'unbraid_sessions{state="COMPLETED"} 1.0' in app.client.get("/metrics").text
+
+
 def test_name_and_keeping_are_the_same_in_another_browser_of_the_owner(app: App, song: str) -> None:
     post(app, "/rename", session_id=song, name="Für Elise")
     post(app, "/keep", session_id=song)

@@ -188,7 +188,8 @@ class DynamoStore:
             yield from answer.get("Items", [])
 
     def _count(self, state: State) -> int:
-        pages = self._pages(*_condition(state), False, {"Select": "COUNT"})
+        songs = "attribute_not_exists(shared_from)"
+        pages = self._pages(*_condition(state), False, {"Select": "COUNT", "FilterExpression": songs})
         return sum(int(answer["Count"]) for answer in pages)
 
     def _pages(

@@ -85,7 +85,7 @@ class JobStore(QueueView, Protocol):
     # Monitoring
 
     def counts(self) -> Mapping[State, int]:
-        """Count the sessions in each state."""
+        """Count the sessions in each state, without share links."""
         ...
 
     def oldest_pending(self) -> float | None:

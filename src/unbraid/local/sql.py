@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _WAITING = sessions.c.state == State.PENDING
 _WORKING = sessions.c.state == State.IN_PROGRESS
+# JSON escapes the quotes of a file name, so no name contains these characters.
+_SHARE_LINK = sessions.c.record.contains('"shared_from":"', autoescape=True)
 
 
 class SqlStore:
@@ -102,7 +104,7 @@ class SqlStore:
         return self._all(_records().where(sessions.c.expires_at <= now).limit(limit))
 
     def counts(self) -> Mapping[State, int]:
-        query = select(sessions.c.state, func.count()).group_by(sessions.c.state)
+        query = select(sessions.c.state, func.count()).where(~_SHARE_LINK).group_by(sessions.c.state)
         with self._connected() as db:
             found = {State(state): count for state, count in db.execute(query)}
         return {state: found.get(state, 0) for state in State}
