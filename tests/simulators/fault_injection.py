@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -35,13 +36,22 @@ class Gate:
     matches: Callable[[RequiredAction], bool]
     missing: int
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where calls wait."""
 
     async def pass_through(self) -> None:
         """Wait until the gate opens."""
+        self.loop = asyncio.get_running_loop()
         self.missing -= 1
         if self.missing <= 0:
             self.opened.set()
         await self.opened.wait()
+
+    def open(self) -> None:
+        """Let all calls through. Called from another thread than theirs."""
+        self.missing = 0
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.opened.set)
 
 
 class FaultInjector:
@@ -70,13 +80,23 @@ class FaultInjector:
     def hold_until(
         self, service: str, count: int, matches: Callable[[RequiredAction], bool]
     ) -> Iterator[None]:
-        """Hold matching calls back until `count` of them have arrived, then let them through together."""
+        """Hold matching calls back until `count` of them have arrived, then let them through together.
+
+        They go on at the end of the context at the latest.
+        """
         gate = Gate(service, matches, count)
         self._gates.append(gate)
         try:
             yield
         finally:
             self._gates.remove(gate)
+            gate.open()
+
+    def holding(
+        self, service: str, matches: Callable[[RequiredAction], bool]
+    ) -> AbstractContextManager[None]:
+        """Hold matching calls back while the context lasts. Our clients repeat a call of S3 after 20 s."""
+        return self.hold_until(service, sys.maxsize, matches)
 
     async def wait_at_gates(self, service: str, actions: list[RequiredAction]) -> None:
         """Wait while a gate holds the call back."""

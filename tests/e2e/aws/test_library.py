@@ -28,6 +28,12 @@ def test_own_songs_are_renamed_kept_shared_and_separated_again(
     aws_account.delete_keys(f"inputs/{session_id}/")
     assert owner.stems(owner.status(session_id)) == stems
 
+    split = {"sessionId": session_id, "from": "no_vocals", "model": "lite"}
+    parts = owner.call("POST", "/process", split)[1]["sessionId"]
+    owner.wait(parts, "COMPLETED")
+    aws_account.delete_keys(f"outputs/{parts}/")  # parts of a kept song are kept, too
+    assert len(owner.stems(owner.status(session_id))) == 2 + 4
+
     status, shared = owner.call("POST", "/share", own)
     share_id = shared["share_id"]
     status, heard = guest.call("GET", f"/shared/{share_id}")
