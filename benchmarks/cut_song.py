@@ -29,7 +29,7 @@ from engines import only_openvino
 from unbraid import Separator
 from unbraid.audio.arrays import Floats
 from unbraid.separation.network import Network
-from unbraid.separation.overlap import MixtureBuffer, Segment, plan_segments, triangle
+from unbraid.separation.overlap import MixtureBuffer, Segment, triangle
 from unbraid.separation.progress import Reporter
 from unbraid.separation.settings import Settings
 from unbraid.separation.song import FileSong, analyse
@@ -78,8 +78,7 @@ class Piece:
 
     def segments(self) -> list[Segment]:
         """Return all segments of the song."""
-        run = self.run
-        return list(plan_segments(self.analysis.samples, run.length, run.overlap, context=run.context))
+        return list(self.run.segments(self.analysis.samples))
 
     def blocks(self) -> Iterator[Floats]:
         """Yield the song as stereo."""

@@ -3,9 +3,9 @@
     python3.11 -m venv PEER && PEER/bin/pip install 'audio-separator[cpu]==0.47.1'
     python benchmarks/mdx23c_parity.py PEER/bin/python --song SONG [--kinds hq d1581 drumsep] [--repeat N]
 
-For each kind it prints a row: the error of our stems in dB with the same chunks as audio-separator's, the error of
-rounding the weights to 16 bits, and time and memory of both programs from file to files, in turns and with the same
-overlap. The weights are drawn by PyTorch, which is in the extra `train`.
+For each kind it prints a row: the error of our stems in dB with `--chunks audio-separator`, the error of rounding the
+weights to 16 bits, and time and memory of both programs from file to files, in turns and with the same overlap. The
+exit code is 1 if an error is above `--at-most`. The weights are drawn by PyTorch, which is in the extra `train`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mdx_parity import Floats, error_db, read_wave
+from mdx_parity import error_db, read_wave
 from peer import write_audio_separator_list
 from process import Cost, measure
-from unbraid.models import find_model
+from unbraid import Separator
 from unbraid.models.cache import CACHE
 from unbraid.models.mdx23c import Mdx23cSizes
-from unbraid.separation.network import Network
-from unbraid.separation.runtimes.choose import RuntimeLoader
+from unbraid.separation.settings import AUDIO_SEPARATOR
 
 PROGRAM = Path(__file__).with_name("mdx23c_original.py")
 RATE = 44_100
@@ -107,8 +106,8 @@ KINDS = {
 }
 
 
-def main() -> None:
-    """Print a row for each kind."""
+def main() -> int:
+    """Print a row for each kind. Return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -120,14 +119,19 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each program; 0: only the errors")
     parser.add_argument("--rounding", action="store_true", help="also compare with weights of 32 bits")
+    parser.add_argument("--at-most", type=float, default=-80, metavar="DB", help="largest error")
     options = parser.parse_args()
+    failed = False
     print("| models | same weights | 16-bit weights | audio-separator | Unbraid | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
     for kind in options.kinds:
         with tempfile.TemporaryDirectory() as name:
             os.environ[CACHE] = str(Path(name) / "cache")
             comparison = Comparison(options.python, KINDS[kind], Path(name), options.song, options.overlaps)
-            print(comparison.row(options.repeat, rounding=options.rounding), flush=True)
+            text, error = comparison.row(options.repeat, rounding=options.rounding)
+            print(text, flush=True)
+            failed = failed or error > options.at_most
+    return int(failed)
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,8 @@ class Comparison:
     song: Path
     overlaps: int
 
-    def row(self, repeat: int, *, rounding: bool) -> str:
-        """Compare, and return a row of the table."""
+    def row(self, repeat: int, *, rounding: bool) -> tuple[str, float]:
+        """Compare. Return a row of the table, and the error with the same weights in dB."""
         same, rounded = self.folder / "same", self.folder / "rounded"
         errors = []
         for folder in (same, rounded) if rounding else (same,):
@@ -150,7 +154,7 @@ class Comparison:
             measure([*self._theirs(folder), self.folder / "stems.npy"])
             checkpoint = folder / self.published.file
             error = _separately(compare, checkpoint, self.song, self.folder / "stems.npy", self.overlaps)
-            errors.append(f"{error:.1f} dB")
+            errors.append(error)
         overlap = 1 - 1 / self.overlaps
         ours = [
             sys.executable,
@@ -168,9 +172,10 @@ class Comparison:
         for _ in range(repeat):
             for command, measured in zip(([*self._theirs(same), "-"], ours), costs, strict=True):
                 measured.append(measure(command))
-        start = f"| {self.published.names} | {errors[0]} | {errors[1] if rounding else ''} |"
+        cell = f"{errors[1]:.1f} dB" if rounding else ""
+        start = f"| {self.published.names} | {errors[0]:.1f} dB | {cell} |"
         if not repeat:
-            return f"{start} | | |"
+            return f"{start} | | |", errors[0]
         cells = [
             f"{statistics.median(cost.wall_s for cost in measured):.1f} s, "
             f"{statistics.median(cost.cpu_s for cost in measured):.1f} s of CPU, "
@@ -180,7 +185,7 @@ class Comparison:
         pairs = list(zip(*costs, strict=True))
         wall = statistics.median(theirs.wall_s / own.wall_s for theirs, own in pairs)
         cpu = statistics.median(theirs.cpu_s / own.cpu_s for theirs, own in pairs)
-        return f"{start} {cells[0]} | {cells[1]} | {wall:.2f} (CPU {cpu:.2f}) |"
+        return f"{start} {cells[0]} | {cells[1]} | {wall:.2f} (CPU {cpu:.2f}) |", errors[0]
 
     def _theirs(self, models: Path) -> list[str | Path]:
         return [
@@ -223,29 +228,11 @@ def write_models(folder: Path, published: Published, half: bool) -> None:
 
 def compare(checkpoint: Path, song: Path, expected: Path, overlaps: int) -> float:
     """Return the level of the largest difference from the other program's stems."""
-    stems = same_chunks(checkpoint, read_wave(song), overlaps)
-    pairs = list(zip(stems, np.load(expected), strict=True))
+    separator = Separator(checkpoint, chunks=AUDIO_SEPARATOR, overlap=1 - 1 / overlaps)
+    stems = separator.separate(read_wave(song))
+    pairs = zip(stems.values(), np.load(expected), strict=True)
     return max(error_db(ours, theirs) for ours, theirs in pairs)
 
 
-def same_chunks(checkpoint: Path, mix: Floats, overlaps: int) -> Floats:
-    """Estimate the stems with our network in the chunks of audio-separator, averaged with equal weights.
-
-    Zeros around the song give its ends as many chunks as the rest.
-    """
-    model = find_model(checkpoint)
-    network = Network(model, model.segment, RuntimeLoader(model, "cpu").load)
-    step = model.segment // overlaps
-    before = model.segment - step
-    missing = step - (mix.shape[1] - model.segment) % step
-    padded = np.pad(mix, ((0, 0), (before, before + missing)))
-    total = np.zeros((len(model.sources), *padded.shape), np.float32)
-    for start in range(0, padded.shape[1] - model.segment + 1, step):
-        chunk = slice(start, start + model.segment)
-        total[..., chunk] += network.estimate(padded[:, chunk], range(len(model.sources)))
-    result: Floats = total[..., before : before + mix.shape[1]] / np.float32(overlaps)
-    return result
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,9 +3,9 @@
     python3.11 -m venv PEER && PEER/bin/pip install 'audio-separator[cpu]==0.47.1'
     python benchmarks/mdx_parity.py PEER/bin/python [--song SONG] [--repeat N]
 
-For each size it prints a row: the error of our stem in dB with the same chunks and windows as audio-separator's, and
-time and memory of both programs from file to files, in turns. The packages that
-write the networks are in the extra `train`.
+For each size it prints a row: the error of our stem in dB with `--chunks audio-separator`, and time and memory of both
+programs from file to files, in turns. The exit code is 1 if an error is above `--at-most`. The packages that write the
+networks are in the extra `train`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,15 @@ from numpy.typing import NDArray
 from peer import write_audio_separator_list
 from process import Cost, measure
 from songs import write_song
+from unbraid import Separator
 from unbraid.models.cache import CACHE
-from unbraid.models.mdx import load_mdx_file
-from unbraid.models.mdx_settings import HOP, uvr_hash
+from unbraid.models.mdx_settings import uvr_hash
 from unbraid.networks.mdx import Sizes, export, seeded
-from unbraid.separation.network import Network
-from unbraid.separation.runtimes.choose import RuntimeLoader
+from unbraid.separation.settings import AUDIO_SEPARATOR
 
 Floats = NDArray[np.float32]
 
 NAME = "UVR-MDX-NET-Voc_FT.onnx"  # audio-separator takes only names that it knows
-OVERLAP = 0.25  # the default of both programs
 
 
 @dataclass(frozen=True)
@@ -58,29 +56,34 @@ PUBLISHED = (
 )
 
 
-def main() -> None:
-    """Print a row for each size."""
+def main() -> int:
+    """Print a row for each size. Return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("python", type=Path, help="Python of audio-separator's environment")
     parser.add_argument("--song", type=Path, help="16-bit stereo WAV at 44.1 kHz (default: 60 s, generated)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each program (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each program; 0: only the errors")
     parser.add_argument("--bins", type=int, nargs="*", help="only the models with these bins")
+    parser.add_argument("--at-most", type=float, default=-80, metavar="DB", help="largest error")
     options = parser.parse_args()
     print("| models | bins | n_fft | error | audio-separator | Unbraid | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
+    failed = False
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ[CACHE] = str(folder / "cache")
         song = options.song or write_song(folder / "song.wav", 60, 0)
         for published in PUBLISHED:
             if not options.bins or published.bins in options.bins:
-                print(row(published, song, options.python, folder, options.repeat), flush=True)
+                text, error = row(published, song, options.python, folder, options.repeat)
+                print(text, flush=True)
+                failed = failed or error > options.at_most
+    return int(failed)
 
 
-def row(published: Published, song: Path, python: Path, folder: Path, repeat: int) -> str:
-    """Compare both programs on one size."""
+def row(published: Published, song: Path, python: Path, folder: Path, repeat: int) -> tuple[str, float]:
+    """Compare both programs on one size. Return the row and the error in dB."""
     models = folder / f"models{published.bins}"
     file = models / NAME
     script = Path(__file__).with_name("mdx_original.py")
@@ -96,6 +99,9 @@ def row(published: Published, song: Path, python: Path, folder: Path, repeat: in
     for _ in range(repeat):
         for command, measured in zip(([*theirs, "-"], ours), costs, strict=True):
             measured.append(measure(command))
+    start = f"| {published.names} | {published.bins} | {published.n_fft} | {same:.1f} dB |"
+    if not repeat:
+        return f"{start} | | |", same
     cells = [
         f"{statistics.median(cost.wall_s for cost in measured):.1f} s, "
         f"{statistics.median(cost.cpu_s for cost in measured):.1f} s of CPU, "
@@ -109,15 +115,14 @@ def row(published: Published, song: Path, python: Path, folder: Path, repeat: in
             [(a.cpu_s, b.cpu_s) for a, b in zip(*costs, strict=True)],
         )
     ]
-    return (
-        f"| {published.names} | {published.bins} | {published.n_fft} | {same:.1f} dB | "
-        f"{cells[0]} | {cells[1]} | {ratios[0]:.2f} (CPU {ratios[1]:.2f}) |"
-    )
+    return f"{start} {cells[0]} | {cells[1]} | {ratios[0]:.2f} (CPU {ratios[1]:.2f}) |", same
 
 
 def compare(file: Path, song: Path, expected: Path) -> float:
     """Return the level of the difference from the other program's stem."""
-    return error_db(same_chunks(file, read_wave(song)), np.load(expected))
+    separator = Separator(file, chunks=AUDIO_SEPARATOR)
+    stem = next(iter(separator.model.estimated))
+    return error_db(separator.separate(read_wave(song), stems=[stem])[stem], np.load(expected))
 
 
 def write_models(folder: Path, published: Published) -> None:
@@ -142,31 +147,6 @@ def write_models(folder: Path, published: Published) -> None:
     )
 
 
-def same_chunks(file: Path, mix: Floats) -> Floats:
-    """Estimate the stem with our network in the chunks of audio-separator, weighted with its windows.
-
-    Each chunk begins half a window of the transform before its samples, and the last one is cut at the end of the
-    padded song.
-    """
-    model = load_mdx_file(file)
-    network = Network(model, model.segment, RuntimeLoader(model, "cpu").load)
-    assert model.n_fft is not None and model.hop == HOP
-    trim, chunk = model.n_fft // 2, model.segment
-    step, inner = int((1 - OVERLAP) * chunk), chunk - model.n_fft
-    after = inner + trim - mix.shape[1] % inner
-    padded = np.pad(mix, ((0, 0), (trim, after)))
-    total, weights = np.zeros(padded.shape), np.zeros(padded.shape[1])
-    for start in range(0, padded.shape[1], step):
-        part = padded[:, start : start + chunk]
-        window = np.hanning(part.shape[1])
-        estimate = network.estimate(np.pad(part, ((0, 0), (0, chunk - part.shape[1]))), [0])[0]
-        total[:, start : start + chunk] += window * estimate[:, : part.shape[1]]
-        weights[start : start + chunk] += window
-    kept = slice(trim, trim + mix.shape[1])
-    result: Floats = (total[:, kept] / weights[kept]).astype(np.float32)
-    return result
-
-
 def read_wave(path: Path) -> Floats:
     """Read a 16-bit stereo WAV: (2, samples)."""
     with wave.open(str(path)) as file:
@@ -182,4 +162,4 @@ def error_db(estimate: Floats, expected: Floats) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

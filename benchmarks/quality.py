@@ -26,7 +26,6 @@ from unbraid.evaluation.multitrack import Multitrack, display_order, find_songs,
 from unbraid.evaluation.score import score_song
 from unbraid.models.presets import PRESETS
 from unbraid.models.questions import BALANCED
-from unbraid.separation.overlap import plan_segments
 from unbraid.separation.settings import Settings
 
 
@@ -62,10 +61,7 @@ def main() -> None:
             length = round(mixture.shape[1] * model.sample_rate / rate)
             for part in Settings(segment_s=options.segment, **ways[way]).parts(model):
                 for run in part.runs:
-                    cuts = plan_segments(
-                        length, run.length, run.overlap, run.shift, surrounded=run.surrounded
-                    )
-                    work[way] += sum(cut.read_length for cut in cuts)
+                    work[way] += sum(cut.read_length for cut in run.segments(length))
             for stem, expected in stems[BALANCED].items():
                 distances[way][stem].append(difference_db(stems[way][stem], expected))
             if reference:

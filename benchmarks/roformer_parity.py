@@ -25,7 +25,7 @@ import yaml
 from unbraid.audio.arrays import Floats
 from unbraid.models import Model, find_model
 from unbraid.separation.network import Network
-from unbraid.separation.overlap import OverlapAdd, Segment, plan_segments
+from unbraid.separation.overlap import OverlapAdd, Segment, plan_segments, triangles
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.song import FileSong
 
@@ -124,7 +124,7 @@ def read_segment(mixture: Floats, segment: Segment) -> Floats:
 
 def add_up(estimates: list[Floats], segments: list[Segment], network: Model) -> Floats:
     """Add the estimates up as the separator does: (sources, 2, samples)."""
-    total = OverlapAdd(len(network.sources), 2, network.segment, 2 * network.segment)
+    total = OverlapAdd(len(network.sources), 2, triangles(network.segment), 2 * network.segment)
     blocks = []
     for segment, estimate in zip(segments, estimates, strict=True):
         total.add(segment, estimate[..., segment.inner])

@@ -10,6 +10,7 @@ from tests.conftest import WriteWave
 from tests.models.mdx_files import write_small
 from tests.separation.conftest import read
 
+from unbraid import Separator
 from unbraid.cli.main import main
 
 
@@ -36,3 +37,16 @@ def test_says_why_a_file_is_no_mdx_net(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"unbraid: {file} can't be used: it is damaged, truncated or not an ONNX file.")
     assert not (tmp_path / "out").exists()
+
+
+def test_chunks_of_audio_separator(
+    write_wave: WriteWave, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, file, out = write_wave(tmp_path / "song.wav", seconds=1.5), write_small(tmp_path), tmp_path / "out"
+    options = ["--chunks", "audio-separator", "--float32", "--clip-mode", "none", "-o", str(out)]
+    assert main(["separate", str(song), "-m", str(file), *options]) == 0
+    expected = Separator(file, chunks="audio-separator").separate(song)
+    assert np.array_equal(read(out / "song" / "vocals.wav"), expected["vocals"])
+    capsys.readouterr()
+    assert main(["separate", str(song), "-m", "lite", *options]) == 2
+    assert "is for MDX-Net and MDX23C, and lite is neither" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.separation.conftest import noise
 
-from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, plan_segments, triangle
+from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, plan_segments, triangle, triangles
 
 
 @settings(max_examples=100, deadline=None)
@@ -23,7 +23,7 @@ def test_overlap_add_reconstructs_the_song(
     song = noise(2, samples)
     buffer = MixtureBuffer(2)
     buffer.append(song)
-    overlap_add = OverlapAdd(1, 2, length, length)
+    overlap_add = OverlapAdd(1, 2, triangles(length), length)
     parts = []
     done = 0
     for segment in plan_segments(samples, length, overlap, shift, context=context):

@@ -166,6 +166,7 @@ def _task(arguments: argparse.Namespace, for_stems: str) -> Task:
             "weights": weights_by_stem(arguments.weights),
             "for_stems": for_stems,
             "segment_s": arguments.segment,
+            "chunks": arguments.chunks,
             "repo": None if arguments.repo is None else str(arguments.repo.absolute()),
             "unverified": arguments.unverified,
             "device": arguments.device,

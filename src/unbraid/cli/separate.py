@@ -171,6 +171,11 @@ def _add_separation_options(group: argparse._ArgumentGroup) -> None:
         "--segment", type=float, metavar="SECONDS", help="segment length (default: the model's)"
     )
     group.add_argument(
+        "--chunks",
+        choices=("audio-separator",),
+        help="cut and weight segments as audio-separator does, for stems that equal its own (MDX-Net and MDX23C)",
+    )
+    group.add_argument(
         "--shifts",
         type=int,
         metavar="N",
@@ -302,6 +307,7 @@ def _load(
         weights=weights_by_stem(arguments.weights),
         for_stems=for_stems,
         segment_s=arguments.segment,
+        chunks=arguments.chunks,
     )
     arguments.stems = stems_of(arguments, separator.sources)
     written = choose_stems(arguments.stems, separator.sources).names

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from unbraid.models.folder import Model, read_network
+
 CHANNELS = 2
 PARTS = 2 * CHANNELS  # of a bin: real and imaginary part for each channel
 
@@ -112,6 +114,11 @@ class Mdx23cSizes:
         shapes["final_conv.0.weight"] = (self.width, self.width + self.inputs, 1, 1)
         shapes["final_conv.2.weight"] = (self.stems * self.inputs, self.width, 1, 1)
         return shapes
+
+
+def is_mdx23c(model: Model) -> bool:
+    """Whether a model folder has a network of this family."""
+    return read_network(model.folder).get("class") == CLASS_NAME
 
 
 def down_name(level: int) -> str:

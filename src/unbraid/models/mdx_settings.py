@@ -22,7 +22,7 @@ from typing import Any
 from unbraid.errors import ModelError
 from unbraid.files.oserrors import read_cause
 from unbraid.models.architectures import SAMPLE_RATE
-from unbraid.models.folder import SPECTRA, SPECTRUM
+from unbraid.models.folder import SPECTRA, SPECTRUM, Model, read_network
 
 ENDING = ".onnx"
 FORM = 1  # version of the model folders that `unbraid.models.mdx` writes
@@ -94,6 +94,12 @@ class MdxSettings:
             "inputs": [SPECTRUM],
             "outputs": [SPECTRA],
         }
+
+
+def is_mdx_net(model: Model) -> bool:
+    """Whether a model folder has been converted from an MDX-Net."""
+    traits = (model.inputs, model.outputs, model.hop, model.fixed_length)
+    return traits == ((SPECTRUM,), (SPECTRA,), HOP, "inside") and not read_network(model.folder)
 
 
 @cache

@@ -114,6 +114,10 @@ class Estimates:
         self.check()
         network = self.networks.get(part.model)
         applied = normalisation.of(part.model)
+        # The deviation is known only if the model normalises.
+        silence = silence_level(applied.deviation) if part.model.normalise else 0.0
+        if any(run.chunks != "own" for run in part.runs):
+            silence = -1.0  # audio-separator computes silence too
         with closing(
             stream_estimates(
                 map(applied.to_network, song),
@@ -121,8 +125,7 @@ class Estimates:
                 network,
                 part.runs,
                 [part.model.estimated.index(source) for source in sources],
-                # The deviation is known only if the model normalises.
-                silence=silence_level(applied.deviation) if part.model.normalise else 0.0,
+                silence=silence,
                 jobs=network.jobs,
                 check=self.check,
                 window=self.window,

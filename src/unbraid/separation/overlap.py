@@ -8,13 +8,16 @@ and divided by the sum of the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from unbraid.audio.arrays import Floats
+
+Weights = Callable[[int], Floats]
+"""Returns the weight of each sample of an estimate that has so many samples."""
 
 # What a network reads for a segment that the end of the song shortens. around: the segment in the middle of a full
 # length, with zeros beyond the ends of the song, as Demucs does. inside: the last full length of the song; zeros follow
@@ -76,15 +79,6 @@ class Window:
     """End of the samples that are read."""
 
 
-def segments_within(
-    window: Window, length: int, overlap: float, shift: int = 0, *, context: Context = "around"
-) -> Iterator[Segment]:
-    """Plan the segments of the whole song that contribute to a window; see `plan_segments`."""
-    for segment in plan_segments(window.samples, length, overlap, shift, context=context):
-        if segment.start < window.stop and segment.stop > window.start:
-            yield segment
-
-
 def plan_segments(
     samples: int, length: int, overlap: float, shift: int = 0, *, context: Context = "around"
 ) -> Iterator[Segment]:
@@ -108,6 +102,12 @@ def triangle(length: int) -> Floats:
     ramp = np.concatenate([np.arange(1, half + 1), np.arange(length - half, 0, -1)])
     weight: Floats = (ramp / ramp.max()).astype(np.float32)
     return weight
+
+
+def triangles(length: int) -> Weights:
+    """Return the weights of segments of up to `length`: of a shorter one, the beginning of the triangle."""
+    weight = triangle(length)
+    return lambda samples: weight[:samples]
 
 
 class MixtureBuffer:
@@ -145,12 +145,13 @@ class MixtureBuffer:
 class OverlapAdd:
     """Weighted sum of one network's estimates. Final samples can be taken while later segments are added.
 
-    `length` is the length of a segment. `capacity` is the maximum number of samples from the first one not yet taken
-    to the end of the newest segment. Samples before `start` are dropped: those that a shift puts before the song.
+    `weights` gives the weights of a segment's samples. `capacity` is the maximum number of samples from the first one
+    not yet taken to the end of the newest segment. Samples before `start` are dropped: those that a shift puts before
+    the song.
     """
 
-    def __init__(self, sources: int, channels: int, length: int, capacity: int, start: int = 0) -> None:
-        self._weight = triangle(length)
+    def __init__(self, sources: int, channels: int, weights: Weights, capacity: int, start: int = 0) -> None:
+        self._weights_of = weights
         self._sum = np.empty((sources, channels, capacity), np.float32)
         self._weights = np.empty(capacity, np.float32)
         self._start = self._first = start
@@ -159,7 +160,7 @@ class OverlapAdd:
     def add(self, segment: Segment, estimate: Floats) -> None:
         """Add `estimate` (sources, channels, segment.length). Segments must be added in order of their starts."""
         dropped = min(max(0, self._start - segment.start), segment.length)
-        weight = self._weight[dropped : segment.length]
+        weight = self._weights_of(segment.length)[dropped:]
         estimate = estimate[..., dropped:]
         start = segment.start + dropped - self._first
         stop = max(segment.stop, self._start) - self._first

@@ -14,6 +14,7 @@ from unbraid.models.folder import DESCRIPTION
 
 if TYPE_CHECKING:
     from unbraid.separation.pipeline import Pipeline
+    from unbraid.separation.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,15 @@ class Recipe:
 
 def recipe_of(pipeline: Pipeline, **options: Any) -> Recipe:
     """Describe a separation by `pipeline` with `options` of `separate_to_files`."""
-    runs = [
-        [part.model.name, *((run.length, run.overlap, run.shift) for run in part.runs)]
-        for part in pipeline.plan.all_parts
-    ]
+    runs = [[part.model.name, *map(_described, part.runs)] for part in pipeline.plan.all_parts]
     given = {name: value for name, value in options.items() if value is not None}
     as_read = json.loads(json.dumps({"runs": runs, **given}))  # lists instead of tuples
     return Recipe(pipeline.model.name, pipeline.version, as_read)
+
+
+def _described(run: Run) -> tuple[float | str, ...]:
+    chunks = () if run.chunks == "own" else (run.chunks,)  # records of older versions have none
+    return run.length, run.overlap, run.shift, *chunks
 
 
 def model_version(model: Model) -> str:

@@ -68,6 +68,8 @@ class Separator:
         overlap: share of a segment that the next one reads again, from 0 to below 1.
         segment_s: length of a segment in seconds; `published`: as its authors set it; None: that, but at most 16 s for
             `hdemucs_mmi`, `mdx_extra` and other HDemucs networks, whose published 44 s take 2.4 GB of memory.
+        chunks: `audio-separator`: cut and weight segments of an MDX-Net or MDX23C as that program does; None: with
+            Unbraid's windows. Not for second models.
         shifts: number of random shifts of up to half a second to average over; 0: none.
         seed: seed of the random shifts.
         threads: number of CPU threads.
@@ -95,6 +97,7 @@ class Separator:
         device: str = "auto",
         overlap: float | None = None,
         segment_s: SegmentLength = None,
+        chunks: str | None = None,
         shifts: int | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -114,7 +117,7 @@ class Separator:
                 folder = repo_of(name, folder)  # a second model may also be outside of it
             name, quality = at_quality_in(name, quality, folder)
             check_together(name, combine, weights, folder)  # before a download
-        settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality)
+        settings = Settings(overlap, segment_s, shifts, seed, threads, jobs, quality, chunks)
         found = find_model(
             name,
             stems=None if for_stems is None else joined(for_stems),
@@ -143,7 +146,7 @@ class Separator:
         self._loader = loader
         self.work = relative_work(plan.all_parts)
         """Work for a song, relative to the model's own overlap without shifts."""
-        # Of second models that are named. The segment length is that of this model.
+        # Of second models that are named. Segment length and chunks are those of this model.
         self._settings: dict[str, Any] = {
             "device": device,
             "overlap": overlap,

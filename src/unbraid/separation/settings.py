@@ -11,12 +11,15 @@ from typing import Literal
 from unbraid.errors import SettingError
 from unbraid.models import Model
 from unbraid.models.folder import Member
+from unbraid.models.mdx23c import is_mdx23c
+from unbraid.models.mdx_settings import is_mdx_net
 from unbraid.models.presets import PRESETS
 from unbraid.models.questions import BALANCED
 from unbraid.models.templates import default_segment
+from unbraid.separation.audio_separator import MDX23C_OVERLAP, equal_parts
 from unbraid.separation.numbers import real_number, whole_number
 from unbraid.separation.overlap import Context
-from unbraid.separation.stream import Run
+from unbraid.separation.runs import Run
 
 # Longest random shift, as in Demucs.
 LONGEST_SHIFT_S = 0.5
@@ -26,6 +29,10 @@ PUBLISHED: Literal["published"] = "published"
 
 SegmentLength = float | Literal["published"] | None
 """Length of a segment in seconds; None: the published length, or a shorter one to save memory."""
+
+
+AUDIO_SEPARATOR = "audio-separator"
+"""The value of `chunks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,21 @@ class Settings:
     threads: int | None = None
     jobs: int | None = None
     quality: str = BALANCED
+    chunks: str | None = None
+    """`audio-separator`: segments and weights as there; None: Unbraid's."""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for an unknown quality, before a model is downloaded."""
+        """Raise SettingError for settings that fit no model, before a model is downloaded."""
         if self.quality not in PRESETS:
             raise SettingError(f"There is no quality {self.quality!r}. Choose {', '.join(PRESETS)}.")
+        if self.chunks is None:
+            return
+        if self.chunks != AUDIO_SEPARATOR:
+            raise SettingError(f"There are no chunks {self.chunks!r}. Choose {AUDIO_SEPARATOR}.")
+        if self.segment_s not in (None, PUBLISHED):
+            raise SettingError(
+                "The chunks of audio-separator have the published length. Leave out the segment length."
+            )
 
     def plan(self, model: Model) -> Plan:
         """Return the networks of `model` with their runs. Raises SettingError.
@@ -102,11 +119,17 @@ class Settings:
         draw = random.Random(whole_number(self.seed, "The seed"))
         parts = []
         for member in members:
-            overlap = member.model.overlap if chosen is None else chosen
+            overlap = self._default_overlap(member.model) if chosen is None else chosen
             length = self._length(member.model, overlap)
-            runs = _runs(member.model, length, overlap, shifts, draw)
+            if self.chunks is None:
+                runs = _runs(member.model, length, overlap, shifts, draw)
+            else:
+                runs = (_run_of_audio_separator(member.model, length, overlap, shifts),)
             parts.append(Part(member.model, length, runs, member.weights, member.reads_rest))
         return tuple(parts)
+
+    def _default_overlap(self, model: Model) -> float:
+        return MDX23C_OVERLAP if self.chunks is not None and is_mdx23c(model) else model.overlap
 
     def _length(self, model: Model, overlap: float) -> int:
         """Return the segment length in samples."""
@@ -155,3 +178,24 @@ def _runs(model: Model, length: int, overlap: float, shifts: int, draw: random.R
     longest = int(LONGEST_SHIFT_S * model.sample_rate)
     # Demucs puts `longest` zeros before the song and starts reading at a random position among them.
     return tuple(Run(length, overlap, longest - draw.randint(0, longest), context) for _ in range(shifts))
+
+
+def _run_of_audio_separator(model: Model, length: int, overlap: float, shifts: int) -> Run:
+    """Return the pass of audio-separator over the song. Raises SettingError if the model has none."""
+    if shifts:
+        raise SettingError(
+            "audio-separator has no random shifts. Use --shifts 0 with --chunks audio-separator."
+        )
+    if is_mdx_net(model) and model.n_fft is not None:
+        return Run(length, overlap, model.n_fft // 2, chunks="mdx")
+    if not is_mdx23c(model):
+        raise SettingError(
+            f"--chunks audio-separator is for MDX-Net and MDX23C, and {model.name} is neither. Leave it out."
+        )
+    stride = equal_parts(length, overlap)
+    if stride is None:
+        raise SettingError(
+            f"audio-separator computes a whole number of estimates for each sample of MDX23C, so the overlap must be "
+            f"one such as 0, 0.5, 0.75 or 0.875, not {overlap}."
+        )
+    return Run(length, overlap, length - stride, chunks="mdx23c")

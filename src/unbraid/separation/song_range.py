@@ -16,7 +16,7 @@ from unbraid.audio.resample import resampled_length
 from unbraid.audio.times import TimeRange
 from unbraid.models.ensemble import MEAN
 from unbraid.separation.estimates import plan_steps
-from unbraid.separation.overlap import Window, segments_within
+from unbraid.separation.overlap import Window
 from unbraid.separation.pipeline import Cut, Task
 from unbraid.separation.settings import Plan
 from unbraid.separation.song import Song
@@ -93,10 +93,7 @@ def _window(task: Task, plan: Plan, start: int, end: int) -> Window:
     highest = min(samples, ceil(end * model_rate / rate) + margin)
     window = Window(samples, 0, lowest, max(highest, lowest + 1), samples)
     segments = [
-        segment
-        for part in plan.all_parts
-        for run in part.runs
-        for segment in segments_within(window, run.length, run.overlap, run.shift, context=run.context)
+        segment for part in plan.all_parts for run in part.runs for segment in run.segments_within(window)
     ]
     return replace(
         window,

@@ -12,20 +12,11 @@ import numpy as np
 
 from unbraid.audio.arrays import Floats
 from unbraid.separation.network import Network
-from unbraid.separation.overlap import Context, MixtureBuffer, OverlapAdd, Segment, Window, segments_within
+from unbraid.separation.overlap import MixtureBuffer, OverlapAdd, Segment, Window
+from unbraid.separation.runs import Run
 
 # Samples in a block of zeros after a window.
 ZEROS = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Settings of one pass over the song; see `plan_segments`. Lengths are in samples."""
-
-    length: int
-    overlap: float
-    shift: int = 0
-    context: Context = "around"
 
 
 def stream_estimates(
@@ -56,7 +47,7 @@ def stream_estimates(
     buffer = MixtureBuffer(first.shape[0])
     buffer.append(first)
     states = [
-        _RunState(run, OverlapAdd(len(sources), first.shape[0], run.length, longest, start)) for run in runs
+        _RunState(run, OverlapAdd(len(sources), first.shape[0], run.weights, longest, start)) for run in runs
     ]
     # Order tasks by the last sample they read, so that no run is more than a segment ahead of another.
     plan = merge(*(_tasks(state, window) for state in states), key=lambda task: task.segment.read_stop)
@@ -123,8 +114,7 @@ class _Task:
 
 
 def _tasks(state: _RunState, window: Window) -> Iterator[_Task]:
-    run = state.run
-    for segment in segments_within(window, run.length, run.overlap, run.shift, context=run.context):
+    for segment in state.run.segments_within(window):
         yield _Task(state, segment.moved(-window.first))
 
 
