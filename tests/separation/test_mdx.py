@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.separation.conftest import level_db, noise
 
 from unbraid import Separator
 from unbraid.models.mdx import load_mdx_file
+from unbraid.separation.network import Network
 
 HOP = 1024
 SEGMENT = HOP * (SMALL.frames - 1)
@@ -62,6 +64,27 @@ def test_segments_overlap_and_the_last_one_reads_the_end(tmp_path: Path) -> None
         total[:, start : start + size] += ramp[:size] * estimate
         weights[start : start + size] += ramp[:size]
     assert level_db(stems["vocals"] - total / weights, total / weights) < -100
+
+
+@pytest.mark.parametrize(
+    ("samples", "networks"), [(500, 1), (SEGMENT, 1), (SEGMENT + 1, 2), (2 * SEGMENT, 5)]
+)
+def test_segments_that_read_the_same_samples_are_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples: int, networks: int
+) -> None:
+    """With an overlap of three quarters, the last four segments read the end of the song."""
+    read: list[NDArray[np.float32]] = []
+
+    def estimate(
+        network: Network, mixture: NDArray[np.float32], sources: Sequence[int]
+    ) -> NDArray[np.float32]:
+        read.append(mixture)
+        return original(network, mixture, sources)
+
+    original = Network.estimate
+    monkeypatch.setattr(Network, "estimate", estimate)
+    Separator(write_small(tmp_path), overlap=0.75, threads=1).separate(noise(2, samples))
+    assert len(read) == networks
 
 
 @pytest.mark.parametrize("stem", ["Vocals", "Instrumental"])

@@ -50,6 +50,11 @@ class Segment:
         """End of the samples that the network reads; may be after the song."""
         return self.read_start + self.read_length
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Start and length of the samples that the network reads."""
+        return self.read_start, self.read_length
+
     def moved(self, by: int) -> Segment:
         """Return the same segment in a song that begins `by` samples earlier."""
         return replace(

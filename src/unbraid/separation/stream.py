@@ -81,9 +81,11 @@ def stream_estimates(
                 buffer.forget(segment.read_stop - longest)
                 if emitted < start:
                     yield zeros(min(buffer.stop, start))
-            read = buffer.read(segment.read_start, segment.read_length)
-            estimate = _silence if np.abs(read).max() <= silence else network.estimate
-            pending.append((task, pool.submit(estimate, read, sources)))
+            if task.state.newest is None or task.state.newest[0] != segment.place:
+                read = buffer.read(*segment.place)
+                estimate = _silence if np.abs(read).max() <= silence else network.estimate
+                task.state.newest = segment.place, pool.submit(estimate, read, sources)
+            pending.append((task, task.state.newest[1]))
             if len(pending) > jobs:
                 yield from finish_oldest()
         while pending:
@@ -103,6 +105,8 @@ class _RunState:
     overlap_add: OverlapAdd
     finished: int = 0
     """Number of samples from the start of the song that are final."""
+    newest: tuple[tuple[int, int], Future[Floats]] | None = None
+    """The newest segment's place and estimate. The last segments of a song may read the same samples."""
 
 
 @dataclass(frozen=True, slots=True)
