@@ -13,7 +13,7 @@ import { forgetSongs, KeptSongs } from './offline/kept'
 import { keepPage, lastConfig, rememberConfig } from './offline/start'
 import { passwordForm, passwordSignIn } from './password'
 import { openSignIn, type SignIn } from './signin'
-import { sharedIdIn } from './songs/library'
+import { isLinkPage, sharedIdIn } from './songs/library'
 import { SongList } from './songs/list'
 import { App } from './ui/App'
 import { SharedPage } from './ui/SharedPage'
@@ -34,6 +34,14 @@ const RETRY_MS = 3000
 const PAGE = new URL('.', document.baseURI).href
 
 async function start(root: Root): Promise<void> {
+  const shareId = sharedIdIn(location.hash)
+  if (shareId === null && isLinkPage(location.href)) {
+    location.replace(PAGE)
+    return
+  }
+  window.addEventListener('hashchange', () => {
+    if (sharedIdIn(location.hash) !== shareId) location.reload()
+  })
   const reachability = new Reachability()
   let signIn: SignIn | null = null
   const client = new Client({
@@ -43,16 +51,13 @@ async function start(root: Root): Promise<void> {
     reachability,
     onUnauthorised: () => signIn?.refused(),
   })
-  const config = await waitForConfig(root, client)
-  // A share link needs no sign-in.
-  const shareId = sharedIdIn(location.hash)
-  window.addEventListener('hashchange', () => {
-    if (sharedIdIn(location.hash) !== shareId) location.reload()
-  })
+  // A share link needs neither sign-in nor password, so nothing else is asked of the server.
   if (shareId !== null) {
-    root.render(<SharedPage connection={client.connection} config={config} shareId={shareId} />)
+    root.render(<SharedPage connection={client.connection} shareId={shareId} />)
     return
   }
+  keepPage()
+  const config = await waitForConfig(root, client)
   if (config.signIn !== null) {
     signIn = await openSignIn(config.signIn)
     if (signIn.subject === null) {
@@ -106,7 +111,6 @@ async function waitForConfig(root: Root, client: Client): Promise<ServerConfig> 
 
 const container = document.getElementById('app')
 if (container !== null) {
-  keepPage()
   followFocus()
   const root = createRoot(container)
   start(root).catch((error: unknown) => {

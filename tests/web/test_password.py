@@ -1,4 +1,7 @@
-"""A password that all users share (`UNBRAID_TOKEN`): nothing but the form, health checks and links without it."""
+"""A password that all users share (`UNBRAID_TOKEN`): nothing but the form, health checks and links without it.
+
+Share links, and the page that plays them, are links, too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import re
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from tests.conftest import WriteWave
+from tests.web import conftest
 from tests.web.conftest import ADDRESS, SONG, App, OpenApp
 from tests.web.test_songs import assert_problem
 
@@ -42,10 +47,18 @@ def test_every_route_needs_the_password_except_those_without_a_secret(app: App) 
     assert {"/upload", "/metrics", "/mix", "/status/{sessionId}"} < set(paths)
     paths += ["/", "/openapi.json", "/events", "/sign-out"]
     paths += [
-        "/assets/index.js",
+        "/assets/",
+        "/assets/a/b.js",
+        "/assets/%2e%2e",
         "/icon-192.png/x",
-        "/config.json",
+        "/config.json/",
+        "/index.html",
         "/sw.js",
+        "/listen/",
+        "/listen.html",
+        "/shared",
+        "/shared/",
+        "/shared/x/mix",
         "/nothing",
         "//healthz",
         "/healthz/",
@@ -55,8 +68,8 @@ def test_every_route_needs_the_password_except_those_without_a_secret(app: App) 
     for path in paths:
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
             answer = app.client.request(method, path, follow_redirects=False)
-            if path in ("/healthz", "/sign-in") or path.startswith("/files/{"):
-                continue  # tested below; links check their signature
+            if path in ("/healthz", "/sign-in", "/shared/mix") or path.startswith("/files/{"):
+                continue  # tested below; links check their signature, and share links their id
             assert answer.status_code == 401, (method, path)
             assert answer.headers["www-authenticate"] == "Bearer"
             if method != "HEAD":
@@ -65,6 +78,11 @@ def test_every_route_needs_the_password_except_those_without_a_secret(app: App) 
     assert app.client.get("/sign-in").status_code == 200
     for public in ("/manifest.webmanifest", "/favicon.svg", "/icon-192.png", "/icon-512.png"):
         assert app.client.get(public).status_code != 401  # browsers fetch them without cookies
+    for page in ("/listen", "/config.json", "/assets/index-1a2b.js"):  # of share links
+        assert app.client.get(page, headers=BROWSER, follow_redirects=False).status_code in (200, 404)
+        assert app.client.post(page).status_code == 405
+    assert_problem(app.client.get("/shared/" + "x" * 32), 404)
+    assert_problem(app.client.post("/shared/mix", json={"session_id": "x" * 32, "gains": {"vocals": 1}}), 404)
     assert app.client.get("/files/inputs/x/song?expires=1&signature=x").status_code == 403
     assert sum(app.sessions.store.counts().values()) == 0
 
@@ -140,6 +158,63 @@ def test_signed_links_work_without_the_password(app: App) -> None:
     app.client.cookies.clear()
     assert app.client.get(link).status_code == 200
     assert app.client.get(link + "x").status_code == 403
+
+
+def test_a_share_link_opens_its_song_and_nothing_else(
+    app: App, write_wave: WriteWave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conftest, "OCTETS", write_wave(app.settings.data / "stem.wav", 0.5).read_bytes())
+    client, owner = app.client, {"X-Browser-Token": "m" * 32}
+    sign_in(client)
+    songs = []
+    for name in ("Shared.mp3", "Secret.mp3"):
+        upload = app.create_upload(name, **owner)
+        app.put_song(upload)
+        app.process(upload)
+        app.complete(upload)
+        songs.append(upload["sessionId"])
+    own = {"session_id": songs[0]}
+    share_id = client.post("/share", json=own, headers=owner).json()["share_id"]
+
+    client.cookies.clear()
+    assert client.get("/listen", headers=BROWSER, follow_redirects=False).status_code == 200
+    shared = client.get(f"/shared/{share_id}").json()
+    links = [shared["zip_url"]]
+    for file in shared["output_files"]:
+        links += [file["s3_url"], file["peaks_url"], file["play_url"]]
+    mix = {"session_id": share_id, "gains": {"vocals": 0.5}, "format": shared["mix_formats"][0]}
+    links.append(client.post("/shared/mix", json=mix).json()["s3_url"])
+    assert [client.get(link).status_code for link in links] == [200] * 8
+    for path in ("/", "/config", "/models", "/history", f"/status/{songs[0]}", f"/status/{share_id}"):
+        assert_problem(client.get(path, headers=owner), 401)
+    for path in (
+        "/status",
+        "/pieces",
+        "/rename",
+        "/keep",
+        "/share",
+        "/cancel",
+        "/cleanup",
+        "/process",
+        "/mix",
+    ):
+        for one in (*songs, share_id):
+            body = {"session_id": one, "sessionId": one, "name": "x", "gains": {"vocals": 1}}
+            assert_problem(client.post(path, json=body, headers=owner), 401)
+    for one in songs:  # the id of a session is no share link
+        assert_problem(client.get(f"/shared/{one}"), 404)
+        assert_problem(client.post("/shared/mix", json=mix | {"session_id": one}), 404)
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(EVENTS):
+        pass
+    # A link to a file of the other song needs its own signature.
+    other = links[1].replace(share_id, songs[1])
+    assert other != links[1] and client.get(other).status_code == 403
+
+    sign_in(client)
+    assert client.post("/share", json=own | {"share": False}, headers=owner).status_code == 200
+    client.cookies.clear()
+    assert_problem(client.get(f"/shared/{share_id}"), 404)
+    assert [client.get(link).status_code for link in links] == [404] * 8
 
 
 def test_cookies_end_with_the_password_and_the_secret(open_app: OpenApp) -> None:

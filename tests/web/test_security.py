@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 from tests.web.conftest import SONG, App, OpenApp
 from tests.web.test_songs import assert_problem
 
@@ -186,6 +188,15 @@ def test_page_has_policy_and_cache_headers(app: App, monkeypatch: pytest.MonkeyP
         "/%2e%2e/assets-secret",
     ):
         assert_problem(app.client.get(path), 404)
+
+
+def test_share_links_have_the_same_page_at_another_address(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html><title>Built</title>")
+    client = TestClient(FrontEnd(tmp_path))
+    page, link_page = client.get("/"), client.get("/listen")
+    assert (link_page.status_code, link_page.text) == (200, page.text)
+    for name in ("content-security-policy", "cache-control", "content-type"):
+        assert link_page.headers[name] == page.headers[name]
 
 
 def test_missing_page_says_how_to_build_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ export class Client {
   }
 
   /** Resolve links that are relative to the API, which can be on another host than the page. */
-  absoluteLinks(status: Status): Status {
+  absoluteLinks<S extends Status>(status: S): S {
     const link = (url: string | null | undefined) => (url == null ? null : this.link(url))
     return {
       ...status,

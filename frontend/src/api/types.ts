@@ -84,6 +84,12 @@ export interface Status {
   splits?: Split[]
 }
 
+/** A song of another person. */
+export interface SharedStatus extends Status {
+  /** Formats of a mix that the server makes; empty: it makes none. Older servers don't send it. */
+  mix_formats?: string[]
+}
+
 /** One or two chunks of all stems of a song that is being separated. */
 export interface EarlyPiece {
   number: number
@@ -187,3 +193,6 @@ export interface ServerConfig {
   wakes: boolean
   version: string
 }
+
+/** What the server offers for mixes. */
+export type MixConfig = Pick<ServerConfig, 'mixes' | 'formats'>

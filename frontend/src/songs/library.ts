@@ -30,9 +30,12 @@ export async function separateAgain(list: SongList, id: string, choices: Choices
   await list.open(await list.client.again(id, choices))
 }
 
+/** On a server with a password, the address of this page that needs none. */
+const LINK_PAGE = 'listen'
+
 /** The address of a share link: this page, with the id where no server logs it. */
-export function shareLink(page: string, shareId: string): string {
-  const url = new URL(page)
+export function shareLink(page: string, shareId: string, hasPassword: boolean): string {
+  const url = hasPassword ? new URL(LINK_PAGE, page) : new URL(page)
   url.search = ''
   url.hash = `/l/${shareId}`
   return url.href
@@ -41,4 +44,9 @@ export function shareLink(page: string, shareId: string): string {
 /** The id of the share link that an address is; null: it isn’t one. */
 export function sharedIdIn(hash: string): string | null {
   return /^#\/l\/([\w-]+)$/.exec(hash)?.[1] ?? null
+}
+
+/** Whether an address is the page for share links, on which nothing else can be done. */
+export function isLinkPage(address: string): boolean {
+  return new URL(address).pathname.endsWith(`/${LINK_PAGE}`)
 }

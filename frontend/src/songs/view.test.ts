@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Status } from '../api/types'
-import { shareLink, sharedIdIn } from './library'
+import { isLinkPage, sharedIdIn, shareLink } from './library'
 import type { Song } from './song'
 import { needsTools, viewed } from './view'
 
@@ -52,8 +52,15 @@ test('a short list needs no search', () => {
 })
 
 test('a share link is the address of the page, with the id where no server logs it', () => {
-  const link = shareLink('https://unbraid.example/app/?code=secret#/s/session', 'abc-DEF_1')
+  const link = shareLink('https://unbraid.example/app/?code=secret#/s/session', 'abc-DEF_1', false)
   expect(link).toBe('https://unbraid.example/app/#/l/abc-DEF_1')
   expect(sharedIdIn(new URL(link).hash)).toBe('abc-DEF_1')
   expect(sharedIdIn('#/s/abc')).toBeNull()
+})
+
+test('on a server with a password, a share link leads to the page that needs none', () => {
+  const link = shareLink('https://unbraid.example/app/?code=secret#/s/session', 'abc-DEF_1', true)
+  expect(link).toBe('https://unbraid.example/app/listen#/l/abc-DEF_1')
+  expect(isLinkPage(link)).toBe(true)
+  expect(isLinkPage('https://unbraid.example/app/#/l/listen')).toBe(false)
 })

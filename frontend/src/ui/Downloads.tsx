@@ -1,6 +1,6 @@
 /** Downloads of a song, and the button that deletes it. */
 import { useRef, useState } from 'react'
-import type { ServerConfig, Status } from '../api/types'
+import type { MixConfig, Status } from '../api/types'
 import { formatSize } from '../lib/format'
 import { STEM_FILE } from '../lib/stems'
 import type { SongList } from '../songs/list'
@@ -15,7 +15,7 @@ interface Props {
   status: Status
   /** null while there is no player. */
   player: LoadedPlayer | null
-  config: ServerConfig
+  config: MixConfig
   list: Pick<SongList, 'client' | 'refresh'>
   /** Missing: the song can't be deleted here. */
   onDelete?: () => void

@@ -1,7 +1,7 @@
 /** The button that downloads the mix as it sounds in the player. */
 import { useEffect, useRef, useState } from 'react'
 import { errorMessage } from '../api/problem'
-import type { ServerConfig, Status } from '../api/types'
+import type { MixConfig, Status } from '../api/types'
 import { formatPercent } from '../lib/format'
 import { STEM_FILE } from '../lib/stems'
 import { CLICK, gains, pans } from '../player/mixer'
@@ -18,7 +18,7 @@ interface Props {
   title: string
   status: Status
   player: LoadedPlayer
-  config: ServerConfig
+  config: MixConfig
   list: Pick<SongList, 'client' | 'refresh'>
   /** Whether the server has the song's video. */
   video: boolean

@@ -1,6 +1,6 @@
 /** The open song: transport, mixer and downloads. */
 import { useCallback, useMemo, useRef } from 'react'
-import type { Models, ServerConfig, Status } from '../api/types'
+import type { MixConfig, Models, Status } from '../api/types'
 import { formatTime } from '../lib/format'
 import { SONG, stemClass } from '../lib/stems'
 import type { Engine } from '../player/engine'
@@ -38,7 +38,7 @@ interface Props {
   list: Pick<SongList, 'client' | 'refresh'>
   /** The list that may change the song; null: it may only be heard and downloaded. */
   editor: SongList | null
-  config: ServerConfig
+  config: MixConfig
   models: Models | null
   onDelete?: () => void
 }

@@ -1,31 +1,46 @@
 /** The page of a share link: a song of another person, to listen to, mix and download. */
 import { useEffect, useState } from 'react'
+import { type Connection, sleep } from '../api/http'
+import { errorMessage, Unreachable } from '../api/problem'
 import { SharedClient } from '../api/shared'
-import { errorMessage } from '../api/problem'
-import type { Connection } from '../api/http'
-import type { ServerConfig, Status } from '../api/types'
+import type { SharedStatus } from '../api/types'
 import { formatTime, songTitle } from '../lib/format'
 import { Header } from './Header'
 import { Player } from './Player'
 import { musicText } from './statusText'
 
+const RETRY_MS = 3000
+
 interface Props {
   connection: Connection
-  config: ServerConfig
   shareId: string
 }
 
-export function SharedPage({ connection, config, shareId }: Props) {
+export function SharedPage({ connection, shareId }: Props) {
   const [client] = useState(() => new SharedClient(connection))
-  const [status, setStatus] = useState<Status | null>(null)
+  const [status, setStatus] = useState<SharedStatus | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
+  const formats = status?.mix_formats ?? []
   const refresh = async () => {
     const fresh = await client.shared(shareId)
     setStatus(fresh)
     return fresh
   }
   useEffect(() => {
-    client.shared(shareId).then(setStatus, (error: unknown) => setProblem(errorMessage(error)))
+    const closed = new AbortController()
+    /** Ask until the server answers. */
+    const open = async () => {
+      try {
+        setStatus(await client.shared(shareId))
+        setProblem(null)
+      } catch (error) {
+        setProblem(errorMessage(error))
+        if (error instanceof Unreachable) await sleep(RETRY_MS, closed.signal)
+        if (error instanceof Unreachable && !closed.signal.aborted) await open()
+      }
+    }
+    void open()
+    return () => closed.abort()
   }, [client, shareId])
   const title = songTitle(status?.file_name ?? '')
   useEffect(() => {
@@ -51,7 +66,14 @@ export function SharedPage({ connection, config, shareId }: Props) {
                 <span>shared with you</span>
               </p>
             </header>
-            <Player title={title} status={status} list={{ client, refresh }} editor={null} config={config} models={null} />
+            <Player
+              title={title}
+              status={status}
+              list={{ client, refresh }}
+              editor={null}
+              config={{ mixes: formats.length > 0, formats }}
+              models={null}
+            />
           </article>
         )}
       </main>

@@ -75,7 +75,12 @@ function Menu({ name, status, list, config, models, close }: Props & { close: ()
         </label>
       )}
       {done && (
-        <Share shareId={status.share_id ?? null} busy={busy} onChange={(shared) => attempt(share(list, id, shared))} />
+        <Share
+          shareId={status.share_id ?? null}
+          hasPassword={config.password === true}
+          busy={busy}
+          onChange={(shared) => attempt(share(list, id, shared))}
+        />
       )}
       <Again
         config={config}
@@ -119,7 +124,15 @@ function Rename({ name, busy, onRename }: { name: string; busy: boolean; onRenam
   )
 }
 
-function Share({ shareId, busy, onChange }: { shareId: string | null; busy: boolean; onChange: (shared: boolean) => void }) {
+interface ShareProps {
+  shareId: string | null
+  /** Whether the server asks for a password, though not for this song. */
+  hasPassword: boolean
+  busy: boolean
+  onChange: (shared: boolean) => void
+}
+
+function Share({ shareId, hasPassword, busy, onChange }: ShareProps) {
   const note = useId()
   const [copied, setCopied] = useState(false)
   if (shareId === null)
@@ -128,10 +141,13 @@ function Share({ shareId, busy, onChange }: { shareId: string | null; busy: bool
         <button type="button" disabled={busy} aria-describedby={note} onClick={() => onChange(true)}>
           <Icon name="share" /> Share a link
         </button>
-        <p id={note}>Anyone with the link can listen, mix and download. They can’t change or delete the song.</p>
+        <p id={note}>
+          Anyone with the link can listen, mix and download{hasPassword && ', without the password'}. They can’t change or
+          delete the song.
+        </p>
       </section>
     )
-  const link = shareLink(location.href, shareId)
+  const link = shareLink(location.href, shareId, hasPassword)
   return (
     <section>
       <p className="share-link">

@@ -14,14 +14,26 @@ from unbraid.api.problems import NOT_SIGNED_IN
 from unbraid.web.limits import client_of
 from unbraid.web.password import Refusal, SharedPassword
 from unbraid.web.problems import problem
+from unbraid.web.static import LINK_PAGE
 
 COOKIE = "unbraid_sign_in"
 FORM = "/sign-in"
-# Health checks, the form, and signed links, whose signature is the permission. Exactly what their routes match. And the
-# name and icons of the app: browsers fetch them without cookies to install it.
-OPEN = re.compile(
-    rf"/healthz|{FORM}|/files/.*|/manifest\.webmanifest|/favicon\.svg|/icon-[0-9]+\.png", re.ASCII
+OPEN_PATHS = (
+    "/healthz",
+    FORM,
+    "/files/.*",  # signed links: the signature is the permission
+    # Share links: the id is the permission. Their page and its files are the same for everyone.
+    r"/shared/[\w-]+",
+    f"/{LINK_PAGE}",
+    r"/config\.json",
+    r"/assets/\w[\w.-]*",
+    # Browsers fetch the name and the icons of the app without cookies to install it.
+    r"/manifest\.webmanifest",
+    r"/favicon\.svg",
+    r"/icon-[0-9]+\.png",
 )
+"""What needs no password: exactly what the routes match, as regular expressions."""
+OPEN = re.compile("|".join(OPEN_PATHS), re.ASCII)
 WRONG_PASSWORD = "This password is wrong."
 
 

@@ -17,6 +17,8 @@ from unbraid.api.signin import SignIn
 from unbraid.web.precompressed import EXTENSIONS, accepted_codings
 
 BUILT = Path(__file__).parent / "static"
+LINK_PAGE = "listen"
+"""Another address of the page, for share links. It needs no password (see `web.gate`)."""
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Unbraid</title>
 <h1>The page is not built yet</h1>
@@ -43,8 +45,9 @@ class FrontEnd(StaticFiles):
         """Accept a missing folder: the page isn't built."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file at `path`; for the root, the page."""
-        if path in (".", "") and not (self.folder / "index.html").is_file():
+        """The file at `path`; for the root and LINK_PAGE, the page."""
+        path = "index.html" if path == LINK_PAGE else path
+        if path in (".", "", "index.html") and not (self.folder / "index.html").is_file():
             response: Response = HTMLResponse(NOT_BUILT)
         else:
             response = await self._best_copy(path, scope)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from tests.conftest import WriteWave
+from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.server import Server
-from tests.e2e.browser.steps import card, pick
+from tests.e2e.browser.steps import card, open_song, pick
+from tests.e2e.browser.test_accessibility import findings
+from tests.e2e.browser.test_library import PHONE, choose_lite, picture
 from tests.e2e.browser.test_resumed_uploads import PART_BYTES, SLOW, Parts, slowed
 
 FIRST, SECOND = "correct horse battery", "staple horse battery"
@@ -80,5 +83,51 @@ def test_links_on_other_sites_open_the_app_and_it_can_be_installed(
         page.goto(f"data:text/html,<a href='{server.address}'>A song</a>")  # a site of its own
         page.get_by_role("link", name="A song").click()
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    finally:
+        server.stop()
+
+
+def test_a_guest_without_the_password_hears_a_shared_song_and_nothing_else(
+    visit: OpenVisit, songs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_TOKEN", FIRST)
+    server = Server(tmp_path / "data")
+    try:
+        page = visit(server.address, ready="Password").page
+        sign_in(page, FIRST)
+        choose_lite(page, "vocals")
+        pick(page, songs["short"])
+        open_song(page, songs["short"])
+        page.get_by_role("button", name="More for A short song").click()
+        menu = page.get_by_role("dialog")
+        menu.get_by_role("button", name="Share a link").click()
+        link = menu.get_by_label("Link to share").input_value()
+        assert link.startswith(f"{server.address}listen#/l/")
+
+        guest = visit(link, ready="shared with you", color_scheme="dark", **PHONE)
+        expect(guest.page.get_by_role("heading", name="A short song")).to_be_visible()
+        guest.page.get_by_role("button", name="Play", exact=True).click()
+        audio_probe.wait_until_heard(guest.page)
+        guest.page.get_by_label("Format of the mix").select_option("flac")
+        with guest.page.expect_download() as download:
+            guest.page.get_by_role("button", name="This mix").click()
+        assert download.value.suggested_filename == "A short song - mix.flac"
+        for name in ("Delete", "Split", "More for", "Rename"):
+            expect(guest.page.get_by_role("button", name=name)).to_have_count(0)
+        assert findings(guest.page) == []
+        picture(guest.page, "shared-without-the-password-phone-dark")
+        assert guest.errors == []
+
+        # Everything else is behind the password: the app, also from the link's page, and the owner's song.
+        guest.page.get_by_role("link", name="Unbraid").click()
+        expect(guest.page.get_by_label("Password")).to_be_visible()
+        guest.page.goto(f"{server.address}listen")
+        expect(guest.page.get_by_label("Password")).to_be_visible()
+        guest.page.goto(link)
+        expect(guest.page.get_by_role("heading", name="A short song")).to_be_visible()
+        menu.get_by_role("button", name="Stop sharing").click()
+        expect(menu.get_by_role("button", name="Share a link")).to_be_visible()
+        guest.page.reload()
+        expect(guest.page.get_by_role("alert")).to_contain_text("no longer works")
     finally:
         server.stop()

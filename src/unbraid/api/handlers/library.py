@@ -6,6 +6,7 @@ from unbraid.api.answers import status_answer
 from unbraid.api.call import Call
 from unbraid.api.schemas.library import KeepRequest, RenameRequest, SharePath, ShareRequest
 from unbraid.api.schemas.status import StatusAnswer
+from unbraid.audio.formats import FORMATS
 from unbraid.jobs.library import Library
 from unbraid.jobs.session import Session
 from unbraid.jobs.shares import Shares
@@ -36,7 +37,9 @@ def share(call: Call, request: ShareRequest) -> StatusAnswer:
 def shared(call: Call, request: SharePath) -> StatusAnswer:
     """Report a shared song, with links to its stems. The id of a share link allows nothing else."""
     status = Shares(call.service).status(request.share_id)
-    return status_answer(status, call.base, call.zip_url(status))
+    answer = status_answer(status, call.base, call.zip_url(status))
+    formats = list(FORMATS) if call.features.mixes else []
+    return answer.model_copy(update={"mix_formats": formats})
 
 
 def _status(call: Call, session: Session) -> StatusAnswer:

@@ -147,6 +147,10 @@ class StatusAnswer(BaseModel):
     )
     kept: bool = Field(False, description="Whether the song is exempt from expiry")
     share_id: str | None = Field(None, description="Id of its share link; null: there is none")
+    mix_formats: list[str] | None = Field(
+        default=None,
+        description="Of a share link: formats of `POST /shared/mix`; empty: the server makes no mixes",
+    )
     video_url: str | None = Field(
         None, description="Link to the uploaded video, for its picture; null: the song has none"
     )
