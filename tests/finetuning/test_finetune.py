@@ -16,7 +16,7 @@ from tests.finetuning.synthetic import write_songs, write_tiny_model
 from unbraid.cli.main import main
 from unbraid.errors import SettingError
 from unbraid.finetuning import scoring, teach
-from unbraid.finetuning.bases import student_of
+from unbraid.finetuning.bases import Student, student_of
 from unbraid.finetuning.finetune import Request, finetune
 from unbraid.finetuning.plan import Plan
 from unbraid.finetuning.targets import choose_targets
@@ -154,27 +154,41 @@ def test_a_run_that_waited_for_one_with_its_name_keeps_the_model_of_that_run(
 def test_steps_are_relative_to_the_size_of_the_weights() -> None:
     """The bottom of `lite` has weights of 0.002. A step of one size for all would change them by a tenth."""
     student = student_of(find_model("lite"), ("drums", "bass", "other", "vocals"), seed=0)
+    assert all(change == 0 for change, _ in one_step(student, 0.0).values())
+    for name, (change, size) in one_step(student, student.learning_rate).items():
+        assert change < 2 * student.learning_rate * max(1e-3, size), name
+
+
+def test_new_stems_learn_with_steps_of_the_size_of_the_old_ones() -> None:
+    """The weights for new stems begin small, those of the old stems had 0.099."""
+    student = student_of(find_model("lite"), ("kick", "snare", "rest"), seed=0)
+    change, size = one_step(student, student.learning_rate)["masks.weight"]
+    assert size == pytest.approx(0.01, rel=0.01)
+    assert change == pytest.approx(0.099 * student.learning_rate, rel=0.05)
+
+
+def one_step(student: Student, learning_rate: float) -> dict[str, tuple[float, float]]:
+    """Train for a step. Return the largest change and the root mean square of each parameter."""
     network = student.network.eval()
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    stems = student.template.description["sources"]
     run = Run(
         network,
         student.family,
         torch.device("cpu"),
         learning_rate=student.learning_rate,
         weight_decay=0.0,
-        stem_weights=(1.0, 1.0, 1.0, 1.0),
+        stem_weights=[1.0] * len(stems),
         bfloat16=False,
-        relative=True,
+        relative=student.relative,
+        sizes=student.sizes,
     )
-    sound = 0.5 * np.random.default_rng(0).standard_normal((1, 4, 2, 31 * 1024)).astype(np.float32)
-    target = Stems(torch.from_numpy(sound), None, student.family).mix()
-    run.step(target, 0.0)
-    assert all(torch.equal(before[name], value) for name, value in network.named_parameters())
-    run.step(target, student.learning_rate)
-    for name, value in network.named_parameters():
-        old = before[name]
-        size = max(1e-3, float(old.square().mean().sqrt()))
-        assert float((value.detach() - old).abs().max()) < 2 * student.learning_rate * size, name
+    sound = 0.5 * np.random.default_rng(0).standard_normal((1, len(stems), 2, 31 * 1024)).astype(np.float32)
+    run.step(Stems(torch.from_numpy(sound), None, student.family).mix(), learning_rate)
+    return {
+        name: (float((value.detach() - before[name]).abs().max()), float(before[name].square().mean().sqrt()))
+        for name, value in network.named_parameters()
+    }
 
 
 @pytest.mark.parametrize("stems", [("drums", "bass", "other", "vocals"), ("kick", "vocals", "rest")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,8 @@ class Student:
     learning_rate: float
     relative: bool
     """Whether the learning rate is for weights with a root mean square of 1; see `Run`."""
+    sizes: Mapping[str, float]
+    """Root mean square of the weights that new layers take the place of, by the names of their parameters."""
     batch: int
     late: Callable[[str], bool]
     """Whether the parameter of that name is in the later layers, which also learn from little material."""
@@ -102,6 +104,8 @@ def _folded_into(name: str) -> str | None:
 
 def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator: torch.Generator) -> Student:
     config = replace(network.config, stems=len(stems))
+    # New weights are small at first, so that all stems begin alike. Steps relative to that would take them hours.
+    sizes = {f"masks.{part}": _rms(network.masks.get_parameter(part)) for part in ("weight", "bias")}
     if tuple(sources) != tuple(stems):
         changed = Lite(config)
         state = network.state_dict()
@@ -124,10 +128,15 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         lite_template(config, described),
         learning_rate=3e-3,
         relative=True,
+        sizes=sizes,
         batch=8,
         late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
         fixed=lambda name: False,
     )
+
+
+def _rms(weights: Tensor) -> float:
+    return float(weights.detach().square().mean().sqrt())
 
 
 def _spleeter(
@@ -157,6 +166,7 @@ def _spleeter(
         spleeter_template(changed_sizes, described),
         learning_rate=3e-5,
         relative=False,
+        sizes={},
         batch=4,
         late=lambda name: "transpose" in name,
         fixed=lambda name: "moving_" in name,

@@ -118,6 +118,7 @@ class Teacher:
             bfloat16=bfloat16,
             silence=SILENCE,
             relative=self.student.relative,
+            sizes=self.student.sizes,
         )
 
     def measure(self) -> Plan:

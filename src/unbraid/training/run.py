@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -100,6 +100,7 @@ class Run:
 
     `stem_weights`: of the stems in the loss. `silence`: see `spectrum_loss`. `bfloat16`: compute the network in mixed
     precision. `relative`: learning rates are for weights with a root mean square of 1, and smaller for smaller weights.
+    `sizes`: the root mean square that new weights will have, by the names of their parameters.
     The caller decides with `network.train()` or `.eval()` whether batch statistics are learnt, and with
     `requires_grad` which layers.
     """
@@ -117,6 +118,7 @@ class Run:
         bfloat16: bool = True,
         silence: float = SILENCE,
         relative: bool = False,
+        sizes: Mapping[str, float] | None = None,
     ) -> None:
         self.silence = silence
         self.family, self.device, self.bfloat16 = family, device, bfloat16
@@ -124,10 +126,11 @@ class Run:
         # convolutions are fastest in channels_last, especially with bfloat16
         self.network: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.network, decay)
-        self.learnt = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        learnt = {name: one for name, one in self.network.named_parameters() if one.requires_grad}
+        self.learnt = list(learnt.values())
         groups = [
-            {"params": [parameter], "scale": _rms(parameter) if relative else 1.0}
-            for parameter in self.learnt
+            {"params": [one], "scale": max(_rms(one), (sizes or {}).get(name, 0.0)) if relative else 1.0}
+            for name, one in learnt.items()
         ]
         # Short runs need a shorter memory of the squared gradients.
         betas = (0.9, 0.99 if relative else 0.999)
