@@ -19,17 +19,17 @@ CROPS = 12
 
 
 class Scoring:
-    """Parts of songs, spread evenly over them. Silent parts are left out."""
+    """Parts of songs, spread evenly over them: CROPS, or fewer if they would overlap. Silent parts are left out."""
 
     def __init__(self, songs: Sequence[Multitrack], family: Family) -> None:
         self.family = family
         self.names = tuple(songs[0].stems)
         self.crops: list[Floats] = []
-        each = max(1, round(CROPS / len(songs)))
         for song in songs:
+            each = max(1, min(round(CROPS / len(songs)), song.samples // CROP))
             stems = np.stack([song.stems[name] for name in self.names])
             for number in range(each):
-                start = int((number + 0.5) / each * max(0, song.samples - CROP))
+                start = number * CROP + int((number + 0.5) / each * max(0, song.samples - each * CROP))
                 part = stems[..., start : start + CROP]
                 if _level_db(part.sum(0)) > SILENT_DB:
                     self.crops.append(part)
