@@ -22,8 +22,10 @@ export function TeachResult({ name, result, curve, client, onFinish }: Props) {
       <h3>{result.better ? `${name} is ready` : `${name} is not better`}</h3>
       {!result.better && <p>Longer learning or more songs can help. You can keep it all the same.</p>}
       <Curve curve={curve} />
-      <table>
-        <caption className="soft">Songs that it has never heard: dB, higher is better. Before: {comparedWith}.</caption>
+      <p className="soft" id="teach-scores">
+        Songs that it has never heard: dB, higher is better. Before: {comparedWith}.
+      </p>
+      <table aria-describedby="teach-scores">
         <thead>
           <tr>
             <th scope="col">Stem</th>

@@ -24,12 +24,20 @@ export interface TeachingState {
 export function useTeaching(client: TeachingClient, shown: boolean): TeachingState {
   const [teaching, setTeaching] = useState<Teaching | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
+  const [unreachable, setUnreachable] = useState<string | null>(null)
   const [uploads, setUploads] = useState<TeachingState['uploads']>(null)
   const works = teaching?.phase === 'checking' || teaching?.phase === 'teaching'
 
   useEffect(() => {
     if (!shown) return
-    const read = () => client.status().then(setTeaching, (error: unknown) => setProblem(errorMessage(error)))
+    const read = async () => {
+      try {
+        setTeaching(await client.status())
+        setUnreachable(null) // the server has restarted
+      } catch (error) {
+        setUnreachable(errorMessage(error))
+      }
+    }
     void read()
     if (!works) return
     const timer = setInterval(() => void read(), POLL_MS)
@@ -63,7 +71,7 @@ export function useTeaching(client: TeachingClient, shown: boolean): TeachingSta
   }
   return {
     teaching,
-    problem,
+    problem: problem ?? unreachable,
     uploads,
     add,
     check: () => void attempt(client.check()),

@@ -135,16 +135,16 @@ def _details(teaching: Teaching, run: Run) -> dict[str, Any]:
     events = teaching.events()
     scores = {event["steps"]: event for event in events if event["event"] == "score"}
     last = events[-1] if events else {}
-    steps: dict[str, Any] = next((event for event in reversed(events) if event["event"] == "progress"), {})
-    of = steps.get("of")
+    latest: dict[str, Any] = next((event for event in reversed(events) if "left_s" in event), {})
+    of = next((event["of"] for event in reversed(events) if event["event"] == "progress"), None)
     return {
         "name": run.name,
         "stems": teaching.stems(),
         "check": teaching.checked(),
         "curve": [scores[number] for number in sorted(scores)],
         "step": last.get("event"),
-        "done": steps["steps"] / of if of else None,
-        "left_s": steps.get("left_s"),
+        "done": latest["steps"] / of if of else None,
+        "left_s": latest.get("left_s"),
         "result": teaching.result(),
         "problem": teaching.error(),
     }
