@@ -6,15 +6,13 @@ It needs the packages of the tests (CONTRIBUTING.md), Chromium and Node.js. It s
 folder for each model, separates the song once so that the worker has loaded the model, and then drops it again, in a
 new browser each time. `cold` is the first drop, with a worker that has just started. Times are seconds from the drop
 to the first sample that is not silent, as it leaves the page's audio graph. A model must be in the cache already. With
-`--seeded`, `htdemucs` gets seeded weights of the published size in a cache of its own, which needs PyTorch; the time
-doesn't depend on their values.
+`--seeded`, models that `seeded_models.py` knows get seeded weights of the published sizes in a cache of its own, which
+needs PyTorch; the time doesn't depend on their values.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -22,6 +20,8 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from seeded_models import INSTALL, install
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,9 +39,9 @@ SOUNDS = """index => {
 }"""
 
 
-def wait_until_heard(page: Page, context: int) -> float:
+def wait_until_heard(page: Page, context: int, longest_s: float) -> float:
     """Wait until one of the page's audio contexts sounds; return when, in seconds of the page's clock."""
-    until = time.monotonic() + LONGEST_S
+    until = time.monotonic() + longest_s
     while (heard := page.evaluate(SOUNDS, context)) is None:
         if time.monotonic() > until:
             raise SystemExit("first_sound.py: nothing was heard. Does the page play this song?")
@@ -49,10 +49,10 @@ def wait_until_heard(page: Page, context: int) -> float:
     return float(heard)
 
 
-def drop(browser: Browser, server: Server, song: Path, model: str) -> tuple[float, float]:
+def drop(browser: Browser, server: Server, song: Path, model: str, longest_s: float) -> tuple[float, float]:
     """Drop the song in a new browser; return the seconds to the original and to the first stems."""
     context = browser.new_context(bypass_csp=True)
-    context.set_default_timeout(LONGEST_S * 1000)
+    context.set_default_timeout(longest_s * 1000)
     context.add_init_script(audio_recorder.SCRIPT)
     choices = f'{{"model": "{model}", "stems": "vocals", "format": "wav", "video": false, "notify": ""}}'
     context.add_init_script(f"localStorage.setItem('unbraid.choices', '{choices}')")
@@ -62,36 +62,28 @@ def drop(browser: Browser, server: Server, song: Path, model: str) -> tuple[floa
         page.get_by_role("button", name="songs").click()
     begun = float(page.evaluate("performance.now() / 1000"))
     chooser.value.set_files(song)
-    original = wait_until_heard(page, 0) - begun
-    stems = wait_until_heard(page, 1) - begun
+    original = wait_until_heard(page, 0, longest_s) - begun
+    first = wait_until_heard(page, 1, longest_s) - begun
     page.get_by_role("button", name=song.stem, exact=True).wait_for()  # done, so the next song needn't wait
     used = page.evaluate("() => document.querySelector('.facts')?.textContent ?? ''")
     if model not in used:
         raise SystemExit(f"first_sound.py: the song was separated with another model than {model}: {used}")
     context.close()
-    return original, stems
+    return original, first
 
 
-def measure(browser: Browser, song: Path, model: str, runs: int) -> str:
+def measure(browser: Browser, model: str, options: argparse.Namespace) -> str:
     """Return a row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder, "data"))
         try:
-            cold, *warm = [drop(browser, server, song, model) for _ in range(runs + 1)]
+            cold, *warm = [
+                drop(browser, server, options.song, model, options.longest) for _ in range(options.runs + 1)
+            ]
         finally:
             server.stop()
     original, stems = (statistics.median(times) for times in zip(*warm, strict=True))
     return f"| `{model}` | {original:.1f} | {stems:.1f} | {cold[0]:.1f} | {cold[1]:.1f} |"
-
-
-def seed_htdemucs(cache: Path) -> None:
-    """Make a cache with seeded weights of `htdemucs`, and let `unbraid serve` use it."""
-    from native_error import random_model
-
-    model = random_model("htdemucs", "initial", 0, cache / "made").folder
-    (cache / "unbraid" / "models").mkdir(parents=True)
-    shutil.copytree(model, cache / "unbraid" / "models" / "htdemucs")
-    os.environ["XDG_CACHE_HOME"] = str(cache)
 
 
 def main() -> None:
@@ -104,7 +96,10 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=3, metavar="N", help="drops with a loaded model (default 3)"
     )
-    parser.add_argument("--seeded", action="store_true", help="measure htdemucs with seeded weights")
+    parser.add_argument(
+        "--longest", type=float, default=LONGEST_S, metavar="S", help="longest wait for a song (default 300)"
+    )
+    parser.add_argument("--seeded", action="store_true", help="measure models with seeded weights")
     options = parser.parse_args()
     if not options.song.is_file():
         parser.error(f"{options.song} is not a file")
@@ -113,9 +108,9 @@ def main() -> None:
         print("| model | original, s | first stems, s | original, cold | first stems, cold |")
         print("| --- | --- | --- | --- | --- |")
         for model in options.models:
-            if options.seeded and model == "htdemucs":
-                seed_htdemucs(Path(cache))
-            print(measure(browser, options.song, model, options.runs), flush=True)
+            if options.seeded and model in INSTALL:
+                install(model, Path(cache))
+            print(measure(browser, model, options), flush=True)
         browser.close()
 
 

@@ -1,16 +1,19 @@
 """Run a published implementation of band-split transformers. Runs in the environment of that program.
 
-    python benchmarks/roformer_original.py weights KIND FOLDER
+    python benchmarks/roformer_original.py weights KIND FOLDER [--half]
     python benchmarks/roformer_original.py stems KIND FOLDER [--half] [--double]
 
 `weights` writes FOLDER/model.ckpt and FOLDER/model.yaml: random weights with the sizes of a published model. `stems`
 separates FOLDER/segments.npy into FOLDER/stems.npy. `--half` rounds the matrices to float16 first, and
-`--double` computes in float64.
+`--double` computes in float64, the window of the transform included.
 
-`benchmarks/roformer_parity.py` calls this program; it says how to create the environment.
+`benchmarks/roformer_parity.py` calls this program; it says how to create the environment. Others call it in those of
+audio-separator and pymss, which have such networks too.
 """
 
 import argparse
+import importlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(2)
     if options.action == "weights":
-        write_weights(options.kind, options.folder)
+        write_weights(options.kind, options.folder, half=options.half)
     else:
         write_stems(options.kind, options.folder, half=options.half, double=options.double)
 
@@ -91,19 +94,38 @@ def main() -> None:
 def build(kind: str) -> torch.nn.Module:
     """Return the untrained network."""
     torch.manual_seed(0)
-    if kind == "mel":
-        from mel_band_roformer import MelBandRoformer
-
-        return MelBandRoformer(**MODELS[kind]).eval()
-    from bs_roformer import BSRoformer
-
-    sizes = MODELS[kind]
-    return BSRoformer(**{**sizes, "freqs_per_bands": tuple(sizes["freqs_per_bands"])}).eval()
+    sizes = dict(MODELS[kind])
+    if "freqs_per_bands" in sizes:
+        sizes["freqs_per_bands"] = tuple(sizes["freqs_per_bands"])
+    return find_class(kind)(**sizes).eval()
 
 
-def write_weights(kind: str, folder: Path) -> None:
+def find_class(kind: str) -> type[torch.nn.Module]:
+    """Import the network of the program that is installed."""
+    family, name = (
+        ("mel_band_roformer", "MelBandRoformer") if kind == "mel" else ("bs_roformer", "BSRoformer")
+    )
+    for module in (
+        family,
+        f"audio_separator.separator.uvr_lib_v5.roformer.{family}",
+        f"pymss_core.modules.bs_roformer.{family}",
+    ):
+        try:
+            return getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError:
+            continue
+    raise SystemExit("No program with these networks is installed.")
+
+
+def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Round the matrices to float16."""
+    return {name: value.half().float() if value.ndim > 1 else value for name, value in state.items()}
+
+
+def write_weights(kind: str, folder: Path, *, half: bool) -> None:
     """Write random weights and their config."""
-    torch.save(build(kind).state_dict(), folder / "model.ckpt")
+    state = build(kind).state_dict()
+    torch.save(rounded(state) if half else state, folder / "model.ckpt")
     instruments, target = STEMS[MODELS[kind]["num_stems"]]
     config = {
         "model": MODELS[kind],
@@ -118,10 +140,11 @@ def write_stems(kind: str, folder: Path, *, half: bool, double: bool) -> None:
     network = build(kind)
     state = torch.load(folder / "model.ckpt", weights_only=True)
     if half:
-        state = {name: value.half().float() if value.ndim > 1 else value for name, value in state.items()}
+        state = rounded(state)
     network.load_state_dict(state)
     if double:
         network.double()
+        network.stft_window_fn = partial(network.stft_window_fn, dtype=torch.float64)
     stems = []
     with torch.inference_mode():
         for segment in np.load(folder / "segments.npy"):
