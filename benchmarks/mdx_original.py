@@ -16,9 +16,11 @@ from audio_separator.separator import Separator
 try:
     import torchvision  # noqa: F401
 except RuntimeError:
-    # Built for another PyTorch, so its operators are missing. audio-separator imports it, and MDX-Nets use none of them.
+    # Built for another PyTorch, so its operators are missing. audio-separator imports it, but doesn't use it here.
     for name in ("nms", "qnms"):
-        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        torch.library.define(
+            f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
 
 if len(sys.argv) == 6:
     models, model, song, out, stem = sys.argv[1:]
