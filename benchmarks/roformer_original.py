@@ -37,6 +37,8 @@ COMMON = {
 MODELS = {
     # Kim's vocals
     "mel": {**COMMON, "dim": 384, "depth": 6, "num_stems": 1, "num_bands": 60, "stft_hop_length": 441},
+    # The same transform and bands, in a network that is computed quickly
+    "narrow": {**COMMON, "dim": 64, "depth": 1, "num_stems": 1, "num_bands": 60, "stft_hop_length": 441},
     # viperx, ep 317
     "bs": {
         **COMMON,
@@ -65,7 +67,7 @@ MODELS = {
         "stft_hop_length": 512,
     },
 }
-CHUNKS = {"mel": 352800, "bs": 352800, "four": 485376, "six": 588800}
+CHUNKS = {"mel": 352800, "narrow": 352800, "bs": 352800, "four": 485376, "six": 588800}
 STEMS = {
     1: (["vocals", "other"], "vocals"),
     4: (["drums", "bass", "other", "vocals"], None),
@@ -95,16 +97,14 @@ def build(kind: str) -> torch.nn.Module:
     """Return the untrained network."""
     torch.manual_seed(0)
     sizes = dict(MODELS[kind])
-    if "freqs_per_bands" in sizes:
-        sizes["freqs_per_bands"] = tuple(sizes["freqs_per_bands"])
-    return find_class(kind)(**sizes).eval()
+    if "num_bands" in sizes:
+        return find_class("mel_band_roformer", "MelBandRoformer")(**sizes).eval()
+    sizes["freqs_per_bands"] = tuple(sizes["freqs_per_bands"])
+    return find_class("bs_roformer", "BSRoformer")(**sizes).eval()
 
 
-def find_class(kind: str) -> type[torch.nn.Module]:
-    """Import the network of the program that is installed."""
-    family, name = (
-        ("mel_band_roformer", "MelBandRoformer") if kind == "mel" else ("bs_roformer", "BSRoformer")
-    )
+def find_class(family: str, name: str) -> type[torch.nn.Module]:
+    """Import a network from the program that is installed."""
     for module in (
         family,
         f"audio_separator.separator.uvr_lib_v5.roformer.{family}",

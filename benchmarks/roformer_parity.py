@@ -2,7 +2,7 @@
 
     python3.11 -m venv ORIGINAL
     ORIGINAL/bin/pip install bs-roformer-infer==0.1.5 melband-roformer-infer==0.1.5
-    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six] [--seconds 8]
+    python benchmarks/roformer_parity.py ORIGINAL/bin/python SONG [--kinds mel bs four six narrow] [--seconds 8]
 
 Both separate the same segments of a song, which are added up in the same way. The first error compares the networks:
 the original has its matrices rounded to float16 too. The second one includes the rounding. With `--double`, the
@@ -34,6 +34,7 @@ from unbraid.separation.song import FileSong
 
 PROGRAM = Path(__file__).with_name("roformer_original.py")
 KINDS = ("mel", "bs", "four", "six")
+NARROW = "narrow"  # a Mel-Band RoFormer with the transform and the bands of `mel`, and width 64 and one layer
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def main() -> int:
     )
     parser.add_argument("python", type=Path, help="Python of the original's environment")
     parser.add_argument("song", type=Path)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=(*KINDS, NARROW), default=KINDS)
     parser.add_argument("--seconds", type=float, default=8, help="length of the part of the song")
     parser.add_argument("--overlap", type=float, default=0, help="overlap of segments, from 0 to below 1")
     parser.add_argument("--chunk", type=int, help="samples of a segment (default: as published)")
