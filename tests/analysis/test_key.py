@@ -8,7 +8,7 @@ from tests.analysis.sounds import RATE_HZ, chords, clicks, noise
 
 from unbraid.analysis import analyse_stems
 from unbraid.analysis.chords import QUALITIES, read_chords
-from unbraid.analysis.key import Key, rate_keys
+from unbraid.analysis.key import Key, Pitches, rate_keys
 from unbraid.analysis.key_features import FEATURES, key_features
 
 
@@ -70,6 +70,18 @@ def test_the_song_itself_counts_before_its_vocals() -> None:
     song, vocals = chords(progression(60, minor=False)), 3 * chords(progression(66, minor=False))
     assert analyse_stems({"mix": song, "vocals": vocals}, RATE_HZ).key == "C major"
     assert analyse_stems({"vocals": song}, RATE_HZ).key == "C major"
+
+
+def test_frames_of_silence_are_left_out() -> None:
+    pitches = Pitches(RATE_HZ)
+    sound = chords([(48, 52, 55)])
+    pause = np.zeros((2, 5 * RATE_HZ), np.float32)
+    pitches.push(np.concatenate([sound, pause, sound], axis=1)[0], last=True)
+    times_s = pitches.times_s()
+    assert len(times_s) == len(pitches.classes())
+    ends_s = sound.shape[1] / RATE_HZ
+    assert not np.any((times_s > ends_s + 0.5) & (times_s < ends_s + 4.5))
+    assert times_s[-1] > ends_s + 5
 
 
 def test_noise_and_clicks_have_no_key() -> None:

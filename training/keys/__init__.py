@@ -1,1 +1,1 @@
-"""Train the estimator of the key, `unbraid.analysis.key_model`, on scores of synthetic songs."""
+"""Train the estimator of the key, `unbraid.analysis.key_model`, on scores and sound of synthetic songs."""

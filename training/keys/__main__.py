@@ -1,16 +1,18 @@
-"""Train the networks that read the chords and the key on scores of synthetic songs, without their sound.
+"""Train the networks that read the chords and the key.
 
-    python -m training.keys --scores 702000:704000
+    python -m training.keys
 
-Writes the weights to `src/unbraid/analysis/key_weights.npz`. The scores are of the split `train`, beyond the seeds that
-trained `lite`. One in ten only measures. Takes 3 minutes on one core.
+The network of chords learns from scores, and from songs with sound. The network of keys learns from scores, from
+collages of the songs with sound, and from plain scales and cadences. Songs are of the split `train`, beyond the seeds
+that trained `lite`. One score in ten only measures. Writes the weights to `src/unbraid/analysis/key_weights.npz`. Takes
+ten minutes on one core, six of them to render the sound.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,19 @@ import torch
 from torch import Tensor, nn
 
 from training.keys.chords import fit_chords, read, score_example
+from training.keys.collages import Cuts, make_collage
 from training.keys.examples import plain_examples
+from training.keys.notes import Example
+from training.keys.sound import sound_example
 from unbraid.analysis.key import FEWEST_FRAMES
 from unbraid.analysis.key_features import FEATURES, key_features
 from unbraid.analysis.key_model import ARRAYS, WEIGHTS
 
 HIDDEN = 32
-EPOCHS, BATCH, RATE = 35, 128, 4e-3
+EPOCHS, BATCH, RATE = 30, 128, 4e-3
 DROPOUT, DECAY, SMOOTHING = 0.2, 0.1, 0.05
-MEASURED = 10  # one song in so many
+MEASURED = 10  # one score in so many
+SOUND_COUNTS = 6  # times as much as a score: there are fewer songs with sound
 
 
 def fit(features: Tensor, keys: Tensor, epochs: int = EPOCHS) -> nn.Sequential:
@@ -67,27 +73,57 @@ def save(networks: Mapping[str, nn.Sequential], path: Path) -> None:
         np.savez_compressed(file, **rounded)
 
 
+def seeds(text: str) -> range:
+    """Parse FIRST:LAST or FIRST:LAST:STEP."""
+    return range(*map(int, text.split(":")))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--scores", default="702000:704000", metavar="FIRST:LAST", help="seeds")
-    parser.add_argument("--plain", type=int, default=400, metavar="N", help="plain scales and cadences")
+    parser.add_argument("--scores", type=seeds, default="700000:702000", metavar="FIRST:LAST", help="seeds")
+    parser.add_argument(
+        "--sounds", type=seeds, default="900000:900340:2", metavar="FIRST:LAST:STEP", help="seeds with sound"
+    )
+    parser.add_argument("--collages", type=int, default=3500, metavar="N", help="songs made of these sounds")
+    parser.add_argument("--plain", type=int, default=150, metavar="N", help="plain scales and cadences")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
-    first, last = map(int, options.scores.split(":"))
-    examples = [*map(score_example, range(first, last)), *plain_examples(0, options.plain)]
-    songs = [song for song in examples if len(song.frames) >= FEWEST_FRAMES]  # a few have almost no pitches
-    left_out = torch.arange(len(songs)) % MEASURED == 0
-    chords = fit_chords(song for song, out in zip(songs, left_out, strict=True) if not out)
-    features = torch.from_numpy(
-        np.stack([key_features(song.frames, read(chords, song.frames)) for song in songs]).astype(np.float32)
-    )
-    keys = torch.tensor([song.key for song in songs])
-    network = fit(features[~left_out], keys[~left_out])
-    right = ratings(network, features[left_out]).argmax(dim=1) == keys[left_out]
-    save({"chords": chords, "keys": network}, options.out)
-    sys.stdout.write(f"{right.float().mean():.1%} of {len(right)} scores that were left out are right\n")
+    scores, sounds = map(score_example, options.scores), list(map(sound_example, options.sounds))
+    cuts = Cuts(sounds)
+    collages = [make_collage(options.scores.stop + seed, cuts) for seed in range(options.collages)]
+    networks, right = train(usable(scores), sounds, [*collages, *plain_examples(0, options.plain)])
+    save(networks, options.out)
+    sys.stdout.write(f"{np.mean(right):.1%} of {len(right)} scores that were left out are right\n")
+
+
+def usable(examples: Iterable[Example]) -> list[Example]:
+    """Leave out the few songs that have almost no pitches."""
+    return [song for song in examples if len(song.frames) >= FEWEST_FRAMES]
+
+
+def train(
+    scores: Sequence[Example], sounds: Sequence[Example], more: Iterable[Example]
+) -> tuple[dict[str, nn.Sequential], list[bool]]:
+    """Train both networks: chords on scores and sounds, keys on scores and `more`.
+
+    Returns the networks, and whether the key of each score that was left out is right.
+    """
+    learned = [song for number, song in enumerate(scores) if number % MEASURED]
+    left_out = list(scores[::MEASURED])
+    chords = fit_chords([*learned, *SOUND_COUNTS * list(sounds)])
+    songs = [*learned, *usable(more)]
+    network = fit(features_of(chords, songs), torch.tensor([song.key for song in songs]))
+    found = ratings(network, features_of(chords, left_out)).argmax(dim=1)
+    right = [int(key) == song.key for key, song in zip(found, left_out, strict=True)]
+    return {"chords": chords, "keys": network}, right
+
+
+def features_of(chords: nn.Sequential, songs: Iterable[Example]) -> Tensor:
+    """Return the features of the keys, (songs, 12, FEATURES)."""
+    rows = [key_features(song.frames, read(chords, song.frames)).astype(np.float32) for song in songs]
+    return torch.from_numpy(np.stack(rows))
 
 
 if __name__ == "__main__":

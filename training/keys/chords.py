@@ -18,7 +18,7 @@ from unbraid.analysis.chords import INPUTS, QUALITIES, ROOTS, chord_inputs
 
 HIDDEN = 32
 EPOCHS, BATCH, RATE, DECAY = 5, 256, 5e-3, 0.01
-_STEP = 4  # one frame in so many: neighbours are much alike
+_STEP = 8  # one frame in so many: neighbours are much alike
 
 
 def quality_of(chord: Chord) -> int:

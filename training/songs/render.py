@@ -1,5 +1,6 @@
 """Render a song from a seed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -73,29 +74,36 @@ def _drums(rng: np.random.Generator, score: Score, total: int, split: Split) -> 
     return mixing.mix_drums(rng, tracks, loop, total), style if loop is None else "loop"
 
 
-def render(seed: int, split: Split, bank: VoiceBank | None = None) -> Song:
-    """Render a song with its score; see `render_song`."""
+def render(seed: int, split: Split, bank: VoiceBank | None = None, parts: Collection[str] = STEMS) -> Song:
+    """Render a song with its score; see `render_song`. Stems that `parts` doesn't name are silent.
+
+    Each stem has its own random numbers. Without the others, only the common gain and the tape of cassettes differ.
+    """
     score = compose(seed, split)
     plan = score.plan
     streams = np.random.default_rng([seed, SPLIT_SEED[split], 9]).spawn(6)
     total = int(plan.seconds * SAMPLE_RATE)
-    drums, kit = _drums(streams[0], score, total, split)
-    bass, bass_sound = np.zeros((2, total), dtype=np.float32), "none"
-    if score.bass:
+    silence = np.zeros((2, total), dtype=np.float32)
+    drums, kit = _drums(streams[0], score, total, split) if "drums" in parts else (silence, "none")
+    bass, bass_sound = silence, "none"
+    if score.bass and "bass" in parts:
         bass, bass_sound = render_bass(streams[1], plan, score.bass, score.bass_style, total, split)
         bass = mixing.mix_bass(streams[1], bass)
-    other, layers = np.zeros((2, total), dtype=np.float32), list[str]()
-    if any("other" in section.parts for section in plan.sections):
+    other, layers = silence, list[str]()
+    if "other" in parts and any("other" in section.parts for section in plan.sections):
         other, layers = render_other(streams[2], plan, total, split)
         if chance(streams[2], 0.5):
             other = effects.compressed(other, -16.0, 2.0, 20.0, 150.0)
-    vocals, heard = render_vocals(streams[3], plan, score.melody, total, split, bank or bank_from(None))
+    vocals, heard = silence, list[str]()
+    if "vocals" in parts:
+        vocals, heard = render_vocals(streams[3], plan, score.melody, total, split, bank or bank_from(None))
     stems = {"drums": drums, "bass": bass, "other": other, "vocals": vocals}
     rng = streams[4]
     stems = _mix(rng, score, stems, total)
     degraded = degradation.draw_degradation(rng)
     stems = {name: degradation.degrade(rng, degraded, stem) for name, stem in stems.items()}
-    if chance(rng, 0.25) or degraded["kind"] in ("old", "cassette"):
+    noisy = chance(rng, 0.25) or degraded["kind"] in ("old", "cassette")
+    if noisy and "other" in parts:
         stems["other"] = stems["other"] + degradation.noise_floor(rng, total)
     stems = mastering.master(rng, {name: _trim(stem) for name, stem in stems.items()})
     about: dict[str, object] = {

@@ -74,6 +74,8 @@ class Pitches:
         self._resampler = Resampler(sample_rate, _RATE_HZ, 1)
         self._spectra = Spectra(_LENGTH, _HOP)
         self._frames: list[NDArray[np.float16]] = []
+        self._numbers: list[int] = []
+        self._count = 0  # frames so far, silent ones included
         bins = np.arange(_LENGTH // 2 + 1) * (_RATE_HZ / _LENGTH)
         self._inside = (bins >= LOWEST_HZ) & (bins <= HIGHEST_HZ)
 
@@ -81,6 +83,7 @@ class Pitches:
         """Append samples (n,). `last` also reads what the resampler holds back."""
         for spectrum in self._spectra.push(self._resampler.push(samples[None], last)[0]):
             self._add(spectrum)
+            self._count += 1
 
     def _add(self, spectrum: Floats) -> None:
         largest = float(spectrum[self._inside].max())
@@ -104,6 +107,11 @@ class Pitches:
             if np.any(chosen):  # all frames count equally
                 np.add.at(histogram, step[chosen], weight[chosen] / weight[chosen].sum())
         self._frames.append(frame.astype(np.float16))  # 0.5 kB
+        self._numbers.append(self._count)
+
+    def times_s(self) -> Doubles:
+        """Return the time of each frame in seconds, (frames,). Frames of silence are left out."""
+        return np.array(self._numbers, np.float64) * FRAME_S
 
     def classes(self) -> Doubles:
         """Return the shares of the pitch classes from C on in bass and harmony, (frames, 2, 12)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ import torch
 
 from training.keys.__main__ import fit, ratings, save
 from training.keys.chords import chords_at, fit_chords, quality_of, read, score_example
+from training.keys.collages import Cuts, make_collage
 from training.keys.examples import plain_examples
 from training.keys.notes import Doubles, Example, Layer, hear
+from training.keys.sound import sound_example
+from training.songs.form import make_plan
 from training.songs.harmony import Chord
 from training.songs.render import compose
 from training.songs.score import Note
+from training.sound import SPLIT_SEED
 from unbraid.analysis import key_model
 from unbraid.analysis.chords import QUALITIES, read_chords
 from unbraid.analysis.key import FRAME_S, best_key, rate_keys
@@ -89,6 +94,33 @@ def test_frames_have_the_pitches_of_the_notes() -> None:
     low, high = frames.sum(axis=0)
     assert int(np.argmax(low)) == 0
     assert set(np.argsort(high)[-2:].tolist()) == {4, 7}
+
+
+def test_a_song_with_sound_has_the_chords_of_its_score() -> None:
+    heard, score = sound_example(900_000), score_example(900_000)
+    assert heard.key == score.key
+    assert heard.chords is not None and score.chords is not None
+    assert len(heard.frames) == len(heard.times_s) == len(heard.chords)
+    roots = heard.chords // len(QUALITIES)
+    bass = heard.frames[np.arange(len(roots)), 0, roots]
+    assert bass.mean() > 3 * heard.frames[:, 0].mean()
+
+
+def test_a_collage_has_the_progression_of_its_plan_and_the_pitches_of_its_songs(
+    scores: list[Example],
+) -> None:
+    exact = [
+        replace(song, frames=np.eye(12)[song.chords // len(QUALITIES)][:, None].repeat(2, axis=1))
+        for song in scores[:5]
+        if song.chords is not None
+    ]
+    plan = make_plan(np.random.default_rng([11, SPLIT_SEED["train"]]))
+    collage = make_collage(11, Cuts(exact))
+    assert collage.chords is not None
+    assert collage.tonic == plan.key.tonic
+    np.testing.assert_array_equal(collage.chords, chords_at(plan, collage.times_s))
+    # Each frame has mostly the root of its chord, whichever song it is cut from.
+    np.testing.assert_array_equal(collage.frames[:, 0].argmax(axis=1), collage.chords // len(QUALITIES))
 
 
 def test_equal_seeds_give_equal_songs() -> None:

@@ -6,7 +6,7 @@ import pytest
 from training.songs import STEMS, render_song
 from training.songs.mastering import limiter_gain, master
 from training.songs.mixing import loudness
-from training.songs.render import Song
+from training.songs.render import Song, render
 from training.voices import VoiceBank
 
 
@@ -49,6 +49,14 @@ def test_same_seed_gives_same_sound(song: Song, bank: VoiceBank) -> None:
     again = render_song(3, "test", bank)
     for name in STEMS:
         assert np.array_equal(again[name], song.stems[name])
+
+
+def test_a_stem_alone_sounds_as_among_others(song: Song) -> None:
+    stems = render(3, "test", parts=("bass",)).stems
+    assert [name for name in STEMS if np.any(stems[name])] == ["bass"]
+    alone, among = stems["bass"].mean(axis=0), song.stems["bass"].mean(axis=0)
+    # Its level over time differs: the master compresses the mixture.
+    assert alone @ among > 0.9 * np.linalg.norm(alone) * np.linalg.norm(among)
 
 
 def test_synthesisers_replace_missing_soundfonts(bank: VoiceBank, monkeypatch: pytest.MonkeyPatch) -> None:
