@@ -135,31 +135,17 @@ function sameFiles(a: readonly OutputFile[], b: readonly OutputFile[]): boolean 
   return key(a) === key(b)
 }
 
-/** Fetch a file once, and keep it in the pieces in which the player asks for it. Memory holds one piece. */
+/**
+ * Fetch a file once, and keep it in the pieces in which the player asks for it. The browser has its bytes outside of the
+ * page: what the page reads itself, six stems of five minutes, stays in its memory until garbage is collected.
+ */
 async function keepPieces(cache: Cache, url: string, offsets: readonly number[], signal: AbortSignal): Promise<void> {
   const response = await fetch(url, { signal, priority: 'low' })
-  const reader = response.body?.getReader()
-  if (response.status !== 200 || reader === undefined) throw new Error(`stem: status ${response.status}`)
-  let parts: Uint8Array<ArrayBuffer>[] = []
-  let from = 0
-  for (const [index, start] of offsets.slice(0, -1).entries()) {
-    const end = offsets[index + 1] ?? start
-    for (;;) {
-      const length = parts.reduce((sum, part) => sum + part.length, 0)
-      if (length >= end - from) break
-      const { done, value } = await reader.read()
-      if (done) throw new Error('the stem ends early')
-      parts.push(value)
-    }
-    const blob = new Blob(parts)
-    await cache.put(pieceKey(url, start), new Response(blob.slice(start - from, end - from)))
-    parts = [new Uint8Array(await blob.slice(end - from).arrayBuffer())]
-    from = end
+  if (response.status !== 200) throw new Error(`stem: status ${response.status}`)
+  const file = await response.blob()
+  if (file.size < (offsets.at(-1) ?? 0)) throw new Error('the stem ends early')
+  for (const [index, start] of offsets.entries()) {
+    const piece = file.slice(start, offsets[index + 1]) // behind the last chunk is the fine waveform
+    await cache.put(pieceKey(url, start), new Response(piece))
   }
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    parts.push(value)
-  }
-  await cache.put(pieceKey(url, from), new Response(new Blob(parts))) // the fine waveform
 }

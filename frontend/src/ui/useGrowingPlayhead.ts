@@ -2,9 +2,10 @@
 import { type RefObject, useEffect, useRef } from 'react'
 import { formatTime } from '../lib/format'
 import type { GrowingPlayer } from '../player/growing'
+import { movePlayheads } from './playheads'
 
 interface Playhead {
-  /** The element whose style property `--playhead` is the place, from 0 to 1. */
+  /** The element with the lanes. */
   timeline: RefObject<HTMLDivElement | null>
   /** The element whose text is the time. */
   timeText: RefObject<HTMLSpanElement | null>
@@ -22,7 +23,7 @@ export function useGrowingPlayhead(player: GrowingPlayer | null, duration: numbe
     const onFrame = () => {
       frame = requestAnimationFrame(onFrame)
       const { seconds } = player
-      timeline.current?.style.setProperty('--playhead', String(Math.min(1, seconds / duration)))
+      if (timeline.current !== null) movePlayheads(timeline.current, Math.min(1, seconds / duration))
       const now = formatTime(seconds)
       if (timeText.current !== null && timeText.current.textContent !== now) timeText.current.textContent = now
       const input = slider.current

@@ -3,16 +3,17 @@ import { type RefObject, useEffect, useRef } from 'react'
 import { formatTime } from '../lib/format'
 import type { Engine } from '../player/engine'
 import { contains, following, fractionOf, type View, wholeSongView } from '../player/view'
+import { movePlayheads } from './playheads'
 
 interface Playhead {
-  /** The element whose style property `--playhead` is the position on the timeline, from 0 to 1 in view. */
+  /** The element with the rows of the timeline. */
   timeline: RefObject<HTMLDivElement | null>
   /** The element whose text is the time. */
   timeText: RefObject<HTMLSpanElement | null>
 }
 
 /**
- * Move the playhead 60 times a second by writing to the DOM directly, without rendering in React. When it leaves the view,
+ * Move the playhead with each frame by writing to the DOM directly, without rendering in React. When it leaves the view,
  * the view follows; a view that the user moved away from it stays.
  */
 export function usePlayhead(engine: Engine, view?: View, setView?: (view: View) => void): Playhead {
@@ -27,9 +28,9 @@ export function usePlayhead(engine: Engine, view?: View, setView?: (view: View) 
     const onFrame = () => {
       frame = requestAnimationFrame(onFrame)
       const { position } = engine
+      if (timeline.current !== null) movePlayheads(timeline.current, fractionOf(position, shown))
       if (position === last) return
       last = position
-      timeline.current?.style.setProperty('--playhead', String(fractionOf(position, shown)))
       const inside = contains(shown, position)
       if (wasInside && !inside) setView?.(following(shown, position, engine.layout))
       wasInside = inside

@@ -51,8 +51,8 @@ def off_s(page: Page) -> float:
     """Seconds between the picture and the playhead of the stems."""
     times: list[float] = page.evaluate(
         """() => {
-          const lanes = document.querySelector('.lanes')
-          const share = parseFloat(getComputedStyle(lanes).getPropertyValue('--playhead'))
+          const line = document.querySelector('.lanes .playhead')
+          const share = parseFloat(line.style.getPropertyValue('--playhead'))
           return [document.querySelector('video').currentTime, share]
         }"""
     )
