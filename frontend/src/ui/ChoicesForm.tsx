@@ -141,7 +141,7 @@ function PartFields({ choices, set }: Pick<Props, 'choices'> & Setter) {
   const empty = isEmptyPart(choices.start ?? '', choices.end ?? '')
   return (
     <>
-      <span className="part">
+      <span className="song-part">
         {fields.map(({ name, label, hint, value }) => (
           <label key={name}>
             <span>{label}</span>

@@ -125,3 +125,7 @@ def test_is_accessible_and_fits_a_narrow_phone(
         page.emulate_media(color_scheme=scheme)
         assert findings(page) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    widths = page.evaluate(
+        "() => [...document.querySelectorAll('.player .wave')].map((wave) => wave.clientWidth)"
+    )
+    assert len(widths) >= 6 and min(widths) > 200  # of the stems and their parts
