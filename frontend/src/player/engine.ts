@@ -1,19 +1,18 @@
 /** Plays all stems of a song in sync to the sample, from chunks that are fetched as needed. */
-import { countIn } from './beats'
 import { ChunkCache, type EarlyChunks, type StemSource } from './chunks'
-import { Clicks } from './clicks'
+import { contextAt, resume } from './context'
+import { Metronome } from './metronome'
 import type { Layout } from './peaks'
-import { sleep } from '../api/http'
 import { isDrums } from '../lib/stems'
 import { AS_RECORDED, Output, type Practice } from './output'
-import { chunksAhead, duration, endOf, inLoop, type Loop, pieceAt, positionAt } from './schedule'
+import { chunksAhead, chunksBetween, endOf, inLoop, type Loop, pieceAt } from './schedule'
+import { Scheduled } from './scheduled'
 import { Strip } from './strip'
-import { type PlayingPiece, Together } from './together'
+import { Together } from './together'
 
 const SCHEDULE_AHEAD_S = 8 // background tabs run timers rarely
 const FETCH_AHEAD_CHUNKS = 3
 const SCHEDULE_EVERY_MS = 200
-const RESUME_MS = 300
 const LATE_S = 0.02 // less than this before its start, a piece can't be scheduled
 const ENTER_WITH_S = 1 // of loaded sound
 const PRACTICE_FAILED = 'Key and tempo can’t be changed: a part of the page could not be loaded. Reload the page.'
@@ -50,16 +49,13 @@ export class Engine {
   private readonly context: AudioContext
   private readonly chunks: ChunkCache
   private readonly strips: Strip[]
-  private readonly clickStrip: Strip
-  private readonly countInStrip: Strip
-  private clicks: Clicks
-  private countInClicks: Clicks
+  private readonly metronome: Metronome
   private readonly output: Output
   private readonly together: Together
   /** Whether clicks come before the next piece. */
   private countingIn = false
   private practice = AS_RECORDED
-  private pieces: PlayingPiece[] = []
+  private readonly scheduled: Scheduled
   /** Position of the next piece to schedule. */
   private cursor = 0
   /** Position while paused. */
@@ -75,7 +71,7 @@ export class Engine {
     freshUrls: () => Promise<readonly string[]>,
     private onChange: (state: PlayerState) => void,
     /** Beats of the song in seconds. */
-    public beats: readonly number[] = [],
+    beats: readonly number[] = [],
     early: EarlyChunks | null = null,
   ) {
     const first = stems[0]
@@ -88,18 +84,20 @@ export class Engine {
     this.strips = stems.map(({ name }) => new Strip(this.context, this.output.entry(isDrums(name))))
     const inputs = this.strips.map((strip) => strip.input)
     this.together = new Together(this.context, inputs, first.peaks.sampleRate)
-    this.clickStrip = new Strip(this.context, this.output.clicks)
-    this.clickStrip.set(0, 0)
-    this.countInStrip = new Strip(this.context, this.output.clicks)
-    this.clicks = new Clicks(this.context, this.clickStrip.input, beats)
-    this.countInClicks = new Clicks(this.context, this.countInStrip.input, beats)
+    this.scheduled = new Scheduled(first.peaks.sampleRate)
+    this.metronome = new Metronome(this.context, this.output.clicks, beats)
+  }
+
+  /** Beats of the song in seconds. */
+  get beats(): readonly number[] {
+    return this.metronome.beats
   }
 
   /** Position of the playhead, in samples. */
   get position(): number {
     if (this.entering !== null) return Math.max(0, Math.round(this.entering.positionIn(0)))
     if (!this.state.playing) return this.pausedAt
-    return positionAt(this.audibleTime, this.pieces, this.layout.sampleRate, this.pausedAt)
+    return this.scheduled.positionAt(this.audibleTime, this.pausedAt)
   }
 
   get playing(): boolean {
@@ -126,8 +124,8 @@ export class Engine {
   async enter(positionIn: (delay: number) => number, fadeS: number): Promise<number | 'stopped' | 'impossible'> {
     if (this.state.playing) return 'stopped'
     const ready = async () => {
-      if (this.context.state !== 'running') await Promise.race([this.context.resume(), sleep(RESUME_MS)])
-      for (const chunk of this.chunksFrom(positionIn(0))) await this.chunks.load(chunk).catch(() => undefined)
+      await resume(this.context)
+      for (const chunk of this.chunksToEnter(positionIn(0))) await this.chunks.load(chunk).catch(() => undefined)
     }
     const ended = new Promise<'stopped'>((resolve) => {
       this.entering = { positionIn, end: () => resolve('stopped') }
@@ -136,7 +134,7 @@ export class Engine {
     if ((await Promise.race([ready(), ended])) === 'stopped') return 'stopped'
     this.entering = null
     this.output.close()
-    while (this.context.state === 'running' && this.chunksFrom(positionIn(0)).every((chunk) => this.chunks.get(chunk) !== null)) {
+    while (this.context.state === 'running' && this.chunksToEnter(positionIn(0)).every((chunk) => this.chunks.get(chunk) !== null)) {
       const { lead } = this.together
       const at = this.context.currentTime + lead
       this.pausedAt = this.cursor = Math.max(0, Math.min(Math.round(positionIn(lead)), this.layout.samples))
@@ -163,9 +161,7 @@ export class Engine {
     const gain = stems[0]?.peaks.gain ?? 1
     this.chunks.useFiles(stems, freshUrls, 1 / gain)
     this.output.setLevel(gain)
-    this.beats = beats
-    this.clicks = new Clicks(this.context, this.clickStrip.input, beats)
-    this.countInClicks = new Clicks(this.context, this.countInStrip.input, beats)
+    this.metronome.beats = beats
     this.onChange = onChange
     onChange(this.state)
   }
@@ -212,8 +208,7 @@ export class Engine {
 
   /** `countIn`: level of the count-in, which is heard even if the click is muted. */
   setClick(gain: number, countIn: number, pan: number): void {
-    this.clickStrip.fade(gain, pan)
-    this.countInStrip.fade(countIn, pan)
+    this.metronome.fade(gain, countIn, pan)
   }
 
   /**
@@ -225,14 +220,7 @@ export class Engine {
     const { position } = this
     if (inLoop(position, loop) !== position) this.seek(position)
     if (!this.state.playing) return
-    const now = this.context.currentTime
-    this.discard((piece) => piece.at > now)
-    const current = this.pieces.at(-1)
-    if (current !== undefined && loop !== null && endOf(current) > loop.to && current.start < loop.to) {
-      current.length = loop.to - current.start
-      for (const node of current.nodes) node.stop(current.at + duration(current, this.layout.sampleRate))
-    }
-    this.cursor = current === undefined ? this.pausedAt : endOf(current)
+    this.cursor = this.scheduled.keepSounding(this.context.currentTime, loop) ?? this.pausedAt
     this.schedule()
   }
 
@@ -268,8 +256,7 @@ export class Engine {
 
   private schedule(): void {
     if (!this.state.playing || this.entering !== null) return
-    const { context, layout } = this
-    this.discard((piece) => piece.at + duration(piece, layout.sampleRate) < context.currentTime - 2)
+    this.scheduled.forgetEnded(this.context.currentTime)
     while (this.scheduleNext());
     void this.fetchAhead()
   }
@@ -277,8 +264,7 @@ export class Engine {
   /** Returns whether there may be more to schedule. */
   private scheduleNext(): boolean {
     const { context, layout } = this
-    const last = this.pieces.at(-1)
-    const end = last === undefined ? 0 : last.at + duration(last, layout.sampleRate)
+    const { end } = this.scheduled
     if (end > context.currentTime + SCHEDULE_AHEAD_S) return false
     const piece = pieceAt(this.cursor, layout, this.loop)
     if (piece === null) {
@@ -302,30 +288,21 @@ export class Engine {
     const piece = pieceAt(this.cursor, this.layout, this.loop)
     const buffers = piece === null ? null : this.chunks.get(piece.chunk)
     if (piece === null || buffers === null) return false
-    const before = this.countIn(at)
-    const scheduled = { ...piece, at: at + before.seconds, tempo: this.practice.tempo }
-    const started = this.together.start(scheduled, buffers, this.clicks, before.nodes)
+    const { tempo } = this.practice
+    const before = this.countingIn ? this.metronome.countIn(at, this.pausedAt / this.layout.sampleRate, tempo) : null
+    const scheduled = { ...piece, at: at + (before?.seconds ?? 0), tempo }
+    const started = this.together.start(scheduled, buffers, this.metronome, before)
     if (started === null) return false
     this.countingIn = false
-    this.pieces.push(started)
+    this.scheduled.add(started)
     this.cursor = endOf(piece)
     this.set({ buffering: false })
     return true
   }
 
-  /** The chunks that a crossfade at `position` needs: a second of sound at least. */
-  private chunksFrom(position: number): number[] {
-    const { chunkSamples, samples, sampleRate } = this.layout
-    const chunkOf = (place: number) => Math.floor(Math.max(0, Math.min(place, samples - 1)) / chunkSamples)
-    return [...new Set([chunkOf(position), chunkOf(position + ENTER_WITH_S * sampleRate)])]
-  }
-
-  /** Schedule the count-in from the time `now` on, if there is one. Returns how long it takes. */
-  private countIn(now: number): { seconds: number; nodes: AudioBufferSourceNode[] } {
-    if (!this.countingIn) return { seconds: 0, nodes: [] }
-    const { length, clicks } = countIn(this.beats, this.pausedAt / this.layout.sampleRate)
-    const { tempo } = this.practice
-    return { seconds: length / tempo, nodes: clicks.map((click) => this.countInClicks.at(now + click / tempo)) }
+  /** The chunks that a crossfade at `position` needs. */
+  private chunksToEnter(position: number): number[] {
+    return chunksBetween(position, position + ENTER_WITH_S * this.layout.sampleRate, this.layout)
   }
 
   private async fetchAhead(): Promise<void> {
@@ -356,14 +333,7 @@ export class Engine {
 
   /** Stop all pieces, sounding and scheduled, with a short fade. */
   private fadeOut(): void {
-    const silent = this.output.close()
-    for (const { nodes } of this.pieces) for (const node of nodes) node.stop(silent)
-    this.pieces = []
-  }
-
-  private discard(condition: (piece: PlayingPiece) => boolean): void {
-    for (const piece of this.pieces.filter(condition)) for (const node of piece.nodes) node.stop()
-    this.pieces = this.pieces.filter((piece) => !condition(piece))
+    this.scheduled.stop(this.output.close())
   }
 
   private set(changes: Partial<PlayerState>): void {
@@ -371,14 +341,5 @@ export class Engine {
     if (JSON.stringify(next) === JSON.stringify(this.state)) return
     this.state = next
     this.onChange(next)
-  }
-}
-
-/** A context at the song's sample rate, so that nothing is resampled. Without browser support each chunk is. */
-function contextAt(sampleRate: number): AudioContext {
-  try {
-    return new AudioContext({ sampleRate, latencyHint: 'playback' })
-  } catch {
-    return new AudioContext({ latencyHint: 'playback' })
   }
 }

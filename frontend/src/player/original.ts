@@ -1,8 +1,7 @@
 /** The song as it was dropped. The browser plays the file itself, through a fader for crossing over to the stems. */
-import { sleep } from '../api/http'
+import { resume } from './context'
 
 const FADE_S = 0.012 // prevents clicks
-const RESUME_MS = 300
 
 export class OriginalSound {
   private readonly element = new Audio()
@@ -96,7 +95,7 @@ export class OriginalSound {
   private async openFader(): Promise<void> {
     this.context ??= new AudioContext({ latencyHint: 'playback' })
     const { context } = this
-    if (context.state !== 'running') await Promise.race([context.resume(), sleep(RESUME_MS)])
+    await resume(context)
     if (this.fader !== null || context.state !== 'running') return
     this.fader = new GainNode(context, { gain: 1 })
     context.createMediaElementSource(this.element).connect(this.fader).connect(context.destination)

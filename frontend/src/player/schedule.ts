@@ -71,6 +71,12 @@ export function chunksAhead(cursor: number, layout: Layout, loop: Loop | null, c
   return chunks
 }
 
+/** The first and the last chunk of a part of the song. */
+export function chunksBetween(from: number, to: number, { chunkSamples, samples }: Layout): number[] {
+  const chunkOf = (place: number) => Math.floor(Math.max(0, Math.min(place, samples - 1)) / chunkSamples)
+  return [...new Set([chunkOf(from), chunkOf(to)])]
+}
+
 /** A loop between two positions in any order, inside the song and no shorter than a quarter of a second. */
 export function loopBetween(a: number, b: number, layout: Layout): Loop {
   const minLength = Math.min(Math.round(layout.sampleRate * MIN_LOOP_S), layout.samples)

@@ -1,5 +1,5 @@
 /** Starts all stems of a piece at the same sample, or none. */
-import type { Clicks } from './clicks'
+import type { CountInSound, Metronome } from './metronome'
 import type { ScheduledPiece } from './schedule'
 
 /** Before its start, a piece must be complete by this time: a few times what the browser renders at once. */
@@ -9,7 +9,7 @@ const LEAD_S = 0.04
 const LONGEST_LEAD_S = 1
 
 export interface PlayingPiece extends ScheduledPiece {
-  nodes: AudioBufferSourceNode[]
+  nodes: readonly AudioBufferSourceNode[]
 }
 
 /**
@@ -27,29 +27,30 @@ export class Together {
     private readonly sampleRate: number,
   ) {}
 
-  /** `before`: nodes that belong to the piece. Returns null if it was too late. */
+  /** `before`: sounds first, and belongs to the piece. Returns null if it was too late. */
   start(
     piece: ScheduledPiece,
     buffers: readonly AudioBuffer[],
-    clicks: Clicks,
-    before: readonly AudioBufferSourceNode[],
+    metronome: Metronome,
+    before: CountInSound | null,
   ): PlayingPiece | null {
     const { context, sampleRate } = this
-    const nodes = buffers.map((buffer, stem) => {
+    const stems = buffers.map((buffer, stem) => {
       const node = new AudioBufferSourceNode(context, { buffer, playbackRate: piece.tempo })
       const input = this.inputs[stem]
       if (input !== undefined) node.connect(input)
       node.start(piece.at, piece.offset / sampleRate, piece.length / sampleRate)
       return node
     })
-    const all = [...before, ...nodes, ...clicks.schedule(piece, sampleRate)]
+    const nodes = [...(before?.nodes ?? []), ...stems, ...metronome.schedule(piece, sampleRate)]
+    const playing = { ...piece, nodes }
     if (context.currentTime + MARGIN_S < piece.at) {
       this.lead = LEAD_S
-      return { ...piece, nodes: all }
+      return playing
     }
-    if (this.lead >= LONGEST_LEAD_S) return { ...piece, nodes: all } // the machine can't do better
+    if (this.lead >= LONGEST_LEAD_S) return playing // the machine can't do better
     this.lead = Math.min(2 * this.lead, LONGEST_LEAD_S)
-    for (const node of all) {
+    for (const node of nodes) {
       node.stop()
       node.disconnect()
     }
