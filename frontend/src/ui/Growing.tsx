@@ -64,12 +64,12 @@ function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProp
     () => ({ duration, seconds: () => player.seconds, seek: (seconds: number) => latest.current(seconds) }),
     [player, duration],
   )
-  useMediaSession({ title, media, playing, place: 'first', tempo: 1, toggle })
   const switched = (control: 'muted' | 'solo') => (index: number) => {
     const stem = stems[index]
     if (stem !== undefined) setMix(toggled(mix, stem, control))
   }
-  const isAddressed = usePlayerOnPage({ playing, pause: () => player.pause(), place: 'first' })
+  const hasKeys = usePlayerOnPage({ playing, pause: () => player.pause(), place: 'first' })
+  useMediaSession({ title, media, playing, hasKeys, tempo: 1, toggle })
   const actions = {
     toggle,
     move: (seconds: number) => seek(player.seconds + seconds),
@@ -78,7 +78,7 @@ function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProp
     mute: switched('muted'),
     solo: switched('solo'),
   }
-  useShortcuts(actions, isAddressed)
+  useShortcuts(actions, hasKeys)
   const fullLevel = Math.max(0, ...stems.flatMap((stem) => [...pieces.peaks(stem)].map(Math.abs)))
   return (
     <div className="growing" role="group" aria-label={`Play ${title}`}>

@@ -139,13 +139,13 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
     }
   }
   const media = useMemo(() => mediaOf(engine), [engine])
-  useMediaSession({ title, media, playing, place: 'last', tempo: player.practice.tempo, toggle })
   const toggleLoop = () => setLoop(loop === null ? toBeats(loopFromPlayhead(engine)) : null)
   const zoom = (factor: number) => {
     const playhead = fractionOf(engine.position, view)
     setView(zoomed(view, factor, playhead >= 0 && playhead <= 1 ? playhead : 0.5, layout))
   }
-  const isAddressed = usePlayerOnPage({ playing, pause: () => engine.pause(), place: 'last' })
+  const hasKeys = usePlayerOnPage({ playing, pause: () => engine.pause(), place: 'last' })
+  useMediaSession({ title, media, playing, hasKeys, tempo: player.practice.tempo, toggle })
   const actions = {
     toggle,
     move: (seconds: number) => engine.seek(engine.position + seconds * sampleRate),
@@ -161,7 +161,7 @@ function Timeline({ title, player, status, editor, models }: TimelineProps) {
     mute: (index: number) => setChannels(toggled(channels, stems[index]?.name ?? '', 'muted')),
     solo: (index: number) => setChannels(toggled(channels, stems[index]?.name ?? '', 'solo')),
   }
-  useShortcuts(actions, isAddressed)
+  useShortcuts(actions, hasKeys)
 
   return (
     <>

@@ -19,28 +19,20 @@ interface Options {
   playing: boolean
   /** Speed of playback, 1: as recorded. */
   tempo: number
-  /** 'last': the user has opened it, so it gets the keys. 'first': others keep them until it plays. */
-  place: 'first' | 'last'
+  /** Whether keys are for it. Others have no effect here. */
+  hasKeys: boolean
   toggle: () => void
 }
 
-/** The songs on the page: the keys are for the last one, which plays or was used last. */
-const songs: Shown[] = []
-
-interface Shown {
-  show: () => void
-}
-
-export function useMediaSession({ title, media, playing, tempo, place, toggle }: Options): void {
+export function useMediaSession({ title, media, playing, tempo, hasKeys, toggle }: Options): void {
   const latest = useRef({ playing, toggle })
-  const own = useRef<Shown>({ show: () => undefined })
   useEffect(() => {
     latest.current = { playing, toggle }
   })
 
   useEffect(() => {
     const session = mediaSession()
-    if (session === null) return
+    if (session === null || !hasKeys) return
     const move = (seconds: number) => media.seek(media.seconds() + seconds)
     const handlers: [MediaSessionAction, MediaSessionActionHandler][] = [
       ['play', () => latest.current.playing || latest.current.toggle()],
@@ -50,56 +42,35 @@ export function useMediaSession({ title, media, playing, tempo, place, toggle }:
       ['seekto', ({ seekTime }) => media.seek(seekTime ?? 0)],
       ['previoustrack', () => media.seek(0)],
     ]
-    const song = own.current
-    song.show = () => {
-      for (const [action, handler] of handlers) setHandler(session, action, handler)
-      session.metadata = new MediaMetadata({
-        title,
-        artist: 'Unbraid',
-        artwork: [{ src: './icon-512.png', sizes: '512x512', type: 'image/png' }],
-      })
-    }
-    if (place === 'last') songs.push(song)
-    else songs.unshift(song)
-    songs.at(-1)?.show()
+    for (const [action, handler] of handlers) setHandler(session, action, handler)
+    session.metadata = new MediaMetadata({
+      title,
+      artist: 'Unbraid',
+      artwork: [{ src: './icon-512.png', sizes: '512x512', type: 'image/png' }],
+    })
     return () => {
-      remove(song)
       for (const [action] of handlers) setHandler(session, action, null)
       session.metadata = null
-      session.playbackState = 'none'
-      songs.at(-1)?.show()
     }
-  }, [media, title, place])
+  }, [media, title, hasKeys])
 
   useEffect(() => {
     const session = mediaSession()
-    if (session === null) return
-    const song = own.current
-    if (playing && songs.at(-1) !== song) {
-      remove(song)
-      songs.push(song)
-      song.show()
-    }
-    if (songs.at(-1) !== song) return
+    if (session === null || !hasKeys) return
     session.playbackState = playing ? 'playing' : 'paused'
     const update = () => {
       const { duration } = media
       session.setPositionState({ duration, position: Math.min(media.seconds(), duration), playbackRate: tempo })
     }
     update()
-    if (!playing) return
-    const stop = silence()
-    const timer = setInterval(update, UPDATE_MS)
+    const stop = playing ? silence() : undefined
+    const timer = playing ? setInterval(update, UPDATE_MS) : undefined
     return () => {
-      stop()
+      stop?.()
       clearInterval(timer)
+      session.playbackState = 'none'
     }
-  }, [media, playing, tempo])
-}
-
-function remove(song: Shown): void {
-  const index = songs.indexOf(song)
-  if (index >= 0) songs.splice(index, 1)
+  }, [media, playing, tempo, hasKeys])
 }
 
 function mediaSession(): MediaSession | null {

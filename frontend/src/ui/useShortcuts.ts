@@ -21,19 +21,19 @@ interface Actions {
 
 /**
  * Keyboard shortcuts of a player, as far as it has the actions. A focused control keeps the keys that it uses.
- * `isAddressed`: whether keys are for this player.
+ * `hasKeys`: whether keys are for this player.
  */
-export function useShortcuts(actions: Partial<Actions>, isAddressed: () => boolean): void {
-  const latest = useRef({ actions, isAddressed })
+export function useShortcuts(actions: Partial<Actions>, hasKeys: boolean): void {
+  const latest = useRef({ actions, hasKeys })
   useEffect(() => {
-    latest.current = { actions, isAddressed }
+    latest.current = { actions, hasKeys }
   })
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const command = commandOf(event)
-      const { actions, isAddressed } = latest.current
+      const { actions, hasKeys } = latest.current
       if (command === null || event.defaultPrevented || document.querySelector('dialog[open]') !== null) return
-      if (!shortcutsEnabled() || !isAddressed() || usesKey(focusedElement(), event.key)) return
+      if (!shortcutsEnabled() || !hasKeys || usesKey(focusedElement(), event.key)) return
       const action = actionOf(command, actions)
       if (action === undefined) return
       event.preventDefault()
