@@ -1,4 +1,4 @@
-"""Threads of OpenVINO share the cores with other processes."""
+"""Threads of OpenVINO share the cores with other processes, and start at the same time."""
 
 from __future__ import annotations
 
@@ -55,3 +55,35 @@ def test_thread_that_needs_one_core_may_run_on_every_core(
     ]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert set(lines) == {str(len(os.sched_getaffinity(0)))}
+
+
+# OpenVINO's binding asks for NumPy's version when it loads NumPy's functions.
+FIRST_RUNS_AT_ONCE = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from unbraid.separation.runtimes.openvino import OpenVinoRuntime
+version = np.lib.NumpyVersion
+
+def slow_version(text):
+    time.sleep(0.2)  # another thread runs
+    return version(text)
+
+np.lib.NumpyVersion = slow_version
+shape = (1, 2, 257, 8, 2)
+runtime = OpenVinoRuntime(Path(sys.argv[1]), {"spectrum": shape}, threads=2, jobs=2)
+
+def compute(_):
+    with runtime.run({"spectrum": np.ones(shape, np.float32)}) as outputs:
+        return len(outputs)
+
+with ThreadPoolExecutor(2) as pool:
+    print(sum(pool.map(compute, range(2))))
+"""
+
+
+def test_first_segments_of_a_process_are_computed_at_the_same_time(gains_folder: Path) -> None:
+    command = [sys.executable, "-c", FIRST_RUNS_AT_ONCE, gains_folder / "graph.onnx"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) == 2

@@ -57,7 +57,12 @@ def _core() -> Any:
     A Core sets a signal stack for its thread, and restores the previous one when it is destroyed. If two Cores are not
     destroyed in reverse order, the thread keeps a stack that was freed, and the next signal (Ctrl-C) crashes it.
     """
-    return import_openvino().Core()
+    openvino = import_openvino()
+    # The first conversion of a NumPy array loads NumPy's functions. If two threads did that at the same time, one could
+    # wait for the interpreter's lock, and the other, with this lock, for the first.
+    tensor = openvino.Tensor(np.zeros(1, np.float32))
+    assert tensor.get_element_type().to_dtype() == tensor.data.dtype
+    return openvino.Core()
 
 
 Change = Callable[[Any, ModuleType], None]
