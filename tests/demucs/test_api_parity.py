@@ -159,15 +159,26 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def song_file(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
+    return write_wave(tmp_path_factory.mktemp("songs") / "song.wav", seconds=2)
+
+
+@pytest.fixture(scope="module")
+def their_stems(repo: Path, song_file: Path) -> Result:
+    """What `demucs.api` returns for the song."""
+    separator = demucs.api.Separator("mine", repo=repo, shifts=0, device="cpu")
+    result: Result = separator.separate_audio_file(song_file)
+    return result
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_published_network_gives_the_same_stems(
-    engine: str, repo: Path, write_wave: WriteWave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, repo: Path, song_file: Path, their_stems: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(engine, monkeypatch)
-    path = write_wave(tmp_path / "song.wav", seconds=2)
-    options: dict[str, Any] = {"repo": repo, "shifts": 0, "device": "cpu"}
-    ours = api.Separator("mine", **options).separate_audio_file(path)
-    assert_same(ours, demucs.api.Separator("mine", **options).separate_audio_file(path), LIMITS_DB[engine])
+    ours = api.Separator("mine", repo=repo, shifts=0, device="cpu").separate_audio_file(song_file)
+    assert_same(ours, their_stems, LIMITS_DB[engine])
     assert tuple(ours[1]) == SOURCES
 
 
