@@ -13,7 +13,7 @@ import pytest
 from tests.audio.sounds import Sound, decode
 from tests.conftest import WriteWave
 from tests.jobs.memory import MemoryObjects, MemoryStore, Outbox, Workspace
-from tests.jobs.test_preview import decode_flac
+from tests.jobs.piece_reader import read_piece
 from tests.separation.conftest import noise
 
 from unbraid.audio.encode import Encoder
@@ -103,17 +103,7 @@ def songs(tmp_path: Path, separators: Separators) -> Songs:
 
 def heard(piece: bytes) -> Sound:
     """Return the stems of a piece as they are played, (stems, channels, samples), and check its waveforms."""
-    line, _, rest = piece.partition(b"\n")
-    header = json.loads(line)
-    parts, at = [], 0
-    for lengths in header["lengths"]:
-        chunk = []
-        for length in lengths:
-            chunk.append(decode_flac(rest[at : at + length]) * header["gain"])
-            at += length
-        parts.append(np.array(chunk))
-    assert at == len(rest)
-    stems: Sound = np.concatenate(parts, axis=-1)
+    header, stems = read_piece(piece)
     for levels, stem in zip(header["peaks"], stems, strict=True):
         starts = [*range(0, stem.shape[-1], RATE // 10), stem.shape[-1]]
         lowest = [stem[:, begin:end].min() for begin, end in pairwise(starts)]

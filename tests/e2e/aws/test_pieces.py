@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from tests.audio.sounds import Sound, decode
 from tests.conftest import WriteWave
 from tests.e2e.aws.client import HTTP, Client
 from tests.e2e.aws.test_websocket_events import receive, subscribe
-from tests.jobs.test_preview import decode_flac
+from tests.jobs.piece_reader import read_piece
 from tests.simulators.aws_account import AwsAccount
 from tests.simulators.required_actions import RequiredAction
 
@@ -71,15 +70,6 @@ def fetched(aws_account: AwsAccount, url: str, stems: list[str]) -> Sound:
     answer = HTTP.request("GET", url, headers={"Origin": aws_account.page_origin})
     assert answer.status == 200
     assert answer.headers["Access-Control-Allow-Origin"] == aws_account.page_origin
-    line, _, flacs = answer.data.partition(b"\n")
-    header = json.loads(line)
+    header, sound = read_piece(answer.data)
     assert header["stems"] == stems
-    chunks, at = [], 0
-    for lengths in header["lengths"]:
-        chunk = []
-        for length in lengths:
-            chunk.append(decode_flac(flacs[at : at + length]) * header["gain"])
-            at += length
-        chunks.append(np.array(chunk))
-    assert at == len(flacs)
-    return np.concatenate(chunks, axis=-1)
+    return sound
