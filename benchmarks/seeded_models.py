@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ import yaml
 
 from unbraid.models.cache import CACHE
 from unbraid.models.catalog import CatalogEntry, catalog
+from unbraid.models.folder import DESCRIPTION
 
 
 def install(name: str, cache: Path) -> None:
@@ -26,6 +28,10 @@ def install_htdemucs(entry: CatalogEntry, folder: Path) -> None:
     from native_error import random_model
 
     shutil.copytree(random_model("htdemucs", "initial", 0, folder / "made").folder, entry.place)
+    description = entry.place / DESCRIPTION
+    # A model of another version would be downloaded again.
+    described = {**json.loads(description.read_text()), "version": entry.version}
+    description.write_text(json.dumps(described))
 
 
 def install_mdx(entry: CatalogEntry, folder: Path) -> None:
