@@ -1,13 +1,14 @@
-"""Measure the memory of the page's tab while a long song with seven stems plays, in Chromium.
+"""Measure the memory of the page's tab while a long song with six or seven stems plays, in Chromium.
 
-    .venv-test/bin/python benchmarks/page_memory.py [--seconds 300] [--play 60] [--at-most-mb 400] [--details]
+    .venv-test/bin/python benchmarks/page_memory.py [--stems 6] [--seconds 300] [--play 60] [--at-most-mb N] [--details]
 
 It needs the packages of the tests (CONTRIBUTING.md), Chromium and Node.js. It generates a song, separates it into four
-stems with `lite`, and one of them again into four parts, so that seven stems sound. Then it opens the song, plays it
-while the browser keeps it for offline, jumps through it, and changes its key. Prints a table with the largest memory of
-each step: of the tab's process, and of all processes of the browser. Memory is in MB, and doesn't count what a process
-shares with others. Fails if the tab's process has more than `--at-most-mb` at any time. `--details` also prints what
-the tab's process allocates after each step, as Chromium's tracing counts it.
+stems with `lite`, and one of them again into four parts, so that seven stems sound. With `--stems 6` it separates the
+song into six stems with `htdemucs_6s`, whose weights are seeded (`seeded_models.py`; needs PyTorch). Then it opens the
+song, plays it while the browser keeps it for offline, jumps through it, and changes its key. Prints a table with the
+largest memory of each step: of the tab's process, and of all processes of the browser. Memory is in MB, and doesn't
+count what a process shares with others. Fails if the tab's process has more than `--at-most-mb` at any time.
+`--details` also prints what the tab's process allocates after each step, as Chromium's tracing counts it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from benchmarks.songs import write_song  # noqa: E402
 from tests.e2e.browser.conftest import CHROMIUM, FLAGS, build  # noqa: E402
 from tests.e2e.browser.server import Server  # noqa: E402
 
-SHOWN = 8  # four stems, and four parts that sound instead of one of them
+SIX_STEMS = "htdemucs_6s"
+# By how many stems sound. Seven: three stems, and four parts of the stem that was split, which is shown too.
+LANES = {6: 6, 7: 8}
 JUMPS = 12
 # Chromium's names for the samples of decoded audio and other buffers, objects of the page (styles, layout, nodes),
 # JavaScript's objects, and the rest.
@@ -49,6 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument(
+        "--stems", type=int, choices=LANES, default=7, help="how many stems sound (default 7)"
+    )
     parser.add_argument("--seconds", type=float, default=300, help="length of the song")
     parser.add_argument("--play", type=float, default=60, help="seconds to play it")
     parser.add_argument("--at-most-mb", type=float, default=400, help="limit for the tab (default 400)")
@@ -57,11 +63,15 @@ def main() -> None:
     build()
     with tempfile.TemporaryDirectory() as folder:
         song = write_song(Path(folder, "song.wav"), options.seconds, seed=1)
+        if options.stems == 6:
+            from seeded_models import install
+
+            install(SIX_STEMS, Path(folder, "models"))
         with running_server(Path(folder, "data")) as server, sync_playwright() as playwright:
-            session = separate(server.address, song)
+            session = separate(server.address, song, options.stems)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             url = f"{server.address}#/s/{session}"
-            largest = measure(browser, url, options.play, options.details)
+            largest = measure(browser, url, LANES[options.stems], options.play, options.details)
             browser.close()
     if largest > options.at_most_mb:
         raise SystemExit(f"page_memory.py: the tab had {largest:.0f} MB, more than {options.at_most_mb:.0f}")
@@ -77,8 +87,8 @@ def running_server(data: Path) -> Iterator[Server]:
         server.stop()
 
 
-def separate(address: str, song: Path) -> str:
-    """Separate the song into four stems, and one of them into four parts. Returns the session id."""
+def separate(address: str, song: Path, stems: int) -> str:
+    """Separate the song into six stems, or into four and one of them into four parts. Returns the session id."""
     with httpx.Client(base_url=address, timeout=60) as client:
 
         def wait(session: str) -> None:
@@ -96,14 +106,15 @@ def separate(address: str, song: Path) -> str:
         body = {
             "sessionId": session,
             "s3Key": upload["s3Key"],
-            "model": "lite",
+            "model": SIX_STEMS if stems == 6 else "lite",
             "stems": "all",
             "format": "flac",
         }
         client.post("/process", json=body).raise_for_status()
         wait(session)
-        parts = client.post("/process", json={"sessionId": session, "from": "other", "model": "lite"})
-        wait(parts.raise_for_status().json()["sessionId"])
+        if stems != 6:
+            parts = client.post("/process", json={"sessionId": session, "from": "other", "model": "lite"})
+            wait(parts.raise_for_status().json()["sessionId"])
         return session
 
 
@@ -141,14 +152,14 @@ class Meter:
         self._tab_mb, self._all_mb = [], []
 
 
-def measure(browser: Browser, url: str, play_s: float, details: bool) -> float:
+def measure(browser: Browser, url: str, lanes: int, play_s: float, details: bool) -> float:
     """Open the song, play it, jump, and change its key. Returns the largest memory of the tab in MB."""
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.goto(url)
     play = page.get_by_role("button", name="Play", exact=True)
     play.wait_for()
-    if page.locator(".lane .stem-name").count() < SHOWN:
+    if page.locator(".lane:not(.click):not(.original-lane) .stem-name").count() != lanes:
         raise SystemExit("page_memory.py: the page doesn't show all stems")
     meter = Meter(browser, page, details)
     print("| step | largest of the tab | at the end | largest of all processes |")

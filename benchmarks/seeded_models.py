@@ -24,10 +24,10 @@ def install(name: str, cache: Path) -> None:
 
 
 def install_htdemucs(entry: CatalogEntry, folder: Path) -> None:
-    """Install `htdemucs`."""
+    """Install a model of Hybrid Transformer Demucs."""
     from native_error import random_model
 
-    shutil.copytree(random_model("htdemucs", "initial", 0, folder / "made").folder, entry.place)
+    shutil.copytree(random_model(entry.name, "initial", 0, folder / "made").folder, entry.place)
     description = entry.place / DESCRIPTION
     # A model of another version would be downloaded again.
     described = {**json.loads(description.read_text()), "version": entry.version}
@@ -86,6 +86,7 @@ def install_melband(entry: CatalogEntry, folder: Path) -> None:
 
 INSTALL: Mapping[str, Callable[[CatalogEntry, Path], None]] = {
     "htdemucs": install_htdemucs,
+    "htdemucs_6s": install_htdemucs,
     "mdx_voc_ft": install_mdx,
     "melband_roformer_kim": install_melband,
 }
