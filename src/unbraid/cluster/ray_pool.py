@@ -1,25 +1,21 @@
-"""Run a task on a Ray cluster. Ray Data schedules songs, replaces lost workers, and sizes their pool."""
+"""Run a task on a Ray cluster: a pool of actors that grows with the cluster. Ray places them and reports lost ones."""
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
+from unbraid.cluster.schedule import SONGS_PER_WORKER, Schedule
 from unbraid.cluster.song_worker import FAILED, Outcome, SongWorker, Task
 from unbraid.cluster.storage import StoredSong
 from unbraid.errors import SettingError, UnbraidError
 
-# Songs of one data set: Ray keeps a block for each song in the memory of the driver, about 3 kB.
-SONGS_AT_ONCE = 10_000
-# A worker computes one song while it downloads or uploads another.
-SONGS_PER_WORKER = 2
-# Songs that wait at each worker. Ray Data adds workers while twice as many songs as workers' places are under way.
-WAITING_PER_WORKER = 2 * SONGS_PER_WORKER
-# Attempts with a song whose worker ends with it. After that, the song waits until all others are done.
-RETRIES = 5
+# Workers that may end one after the other while they start.
+MOST_FAILED_STARTS = 5
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,77 +30,134 @@ class PoolSize:
     """Maximum number of workers; None: as many as the cluster has room for."""
 
 
-def separate_all(task: Task, songs: Sequence[StoredSong], pool: PoolSize) -> Generator[Outcome]:
+def separate_all(task: Task, songs: Sequence[StoredSong], size: PoolSize) -> Generator[Outcome]:
     """Yield the outcome of each song, as they end. Each song is yielded once.
 
-    A song whose worker is lost is tried again. If a worker ends with a song again and again, the song fails.
-    Raises SettingError if a worker can't load the model.
+    A song whose worker is lost is tried again. If workers end with a song again and again, the song fails.
+    Raises SettingError if workers can't start, or can't load the model. The end of the generator ends the workers.
     """
-    rest = iter(songs)
-    lost: list[StoredSong] = []
-    while some := list(islice(rest, SONGS_AT_ONCE)):
-        lost += yield from _separate_some(task, some, pool)
-    while lost:
-        again = yield from _separate_some(task, lost, pool)
-        if len(again) == len(lost):
-            for song in again:
-                yield Outcome(
-                    song.label, FAILED, error=f"{song.label}: the worker ended while it separated this song."
-                )
-            return
-        lost = again
+    schedule = Schedule(songs)
+    pool = _Pool(task, size)
+    try:
+        while schedule.waiting or schedule.running:
+            pool.fit(schedule)
+            for worker in pool.ready:
+                while song := schedule.next_for(worker):
+                    pool.give(worker, song)
+            yield from pool.wait(schedule)
+    finally:
+        pool.end()
 
 
-class _Rows:
-    """A SongWorker for Ray Data, which passes rows: JSON, because its tables have no mixed types."""
+class _Actor:
+    """A SongWorker in a process of the cluster. A problem of the start is a value: Ray would wrap an error."""
 
     def __init__(self, task: Task) -> None:
         self._problem = ""
         try:
             self._worker = SongWorker(task)
-        except UnbraidError as error:  # Ray would start the worker again
+        except UnbraidError as error:
             self._problem = error.message
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        song = StoredSong(**json.loads(row["item"]))
-        if self._problem:
-            return {"song": song.path, "outcome": "", "problem": self._problem}
-        outcome = asdict(self._worker.separate(song))
-        return {"song": song.path, "outcome": json.dumps(outcome), "problem": ""}
+    def problem(self) -> str:
+        """Return why the worker can't work; empty: it can."""
+        return self._problem
+
+    def separate(self, song: StoredSong) -> Outcome:
+        """Separate a song."""
+        return self._worker.separate(song)
 
 
-def _separate_some(
-    task: Task, songs: Sequence[StoredSong], pool: PoolSize
-) -> Generator[Outcome, None, list[StoredSong]]:
-    """Yield outcomes, each once. Return the songs whose workers were lost too often.
+class _Pool:
+    """Actors, and what they were given."""
 
-    Raises SettingError if a worker can't load the model.
-    """
-    from ray.data import ActorPoolStrategy, DataContext, from_items
+    def __init__(self, task: Task, size: PoolSize) -> None:
+        import ray
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a lost song isn't the end of the run
-    missing = {song.path: song for song in songs}
-    rows = from_items([json.dumps(asdict(song)) for song in songs], override_num_blocks=len(songs)).map(
-        _Rows,
-        fn_constructor_args=(task,),
-        compute=ActorPoolStrategy(
-            min_size=1,
-            max_size=pool.most,
-            max_tasks_in_flight_per_actor=WAITING_PER_WORKER,
-            enable_true_multi_threading=True,
-        ),
-        num_cpus=pool.cpus,
-        num_gpus=pool.gpus,
-        max_concurrency=SONGS_PER_WORKER,
-        max_task_retries=RETRIES,
-    )
-    for row in rows.iter_rows():
-        if row["problem"]:
-            raise SettingError(row["problem"])
-        # A row may come twice if the machine that holds it is lost.
-        if missing.pop(row["song"], None):
-            outcome = json.loads(row["outcome"])
-            yield Outcome(**{**outcome, "warnings": tuple(outcome["warnings"])})
-    return list(missing.values())
+        self._ray: Any = ray
+        self._task, self._most = task, size.most
+        self._make: Any = ray.remote(
+            num_cpus=size.cpus, num_gpus=size.gpus, max_concurrency=SONGS_PER_WORKER
+        )(_Actor)
+        self.ready: list[Any] = []
+        """Workers that have loaded the model."""
+        self._starting: dict[Any, Any] = {}  # answer that is waited for: worker
+        self._given: dict[Any, tuple[Any, StoredSong]] = {}  # answer that is waited for: worker and song
+        self._failed_starts = 0
+
+    def fit(self, schedule: Schedule) -> None:
+        """Start workers while songs wait, and end those without work when none do.
+
+        As many start at the same time as are ready, so that a pool doubles and a cluster that grows sees what is
+        missing. Those without room wait for it.
+        """
+        if schedule.waiting or not self.ready:
+            while (
+                len(self._starting) < max(1, len(self.ready))
+                and len(self._starting) * SONGS_PER_WORKER < schedule.waiting
+                and (self._most is None or len(self._starting) + len(self.ready) < self._most)
+                and self._failed_starts < MOST_FAILED_STARTS
+            ):
+                worker = self._make.remote(self._task)
+                self._starting[worker.problem.remote()] = worker
+            return
+        busy = {worker for worker, _ in self._given.values()}
+        # If one is lost, its songs need another.
+        spare = [worker for worker in self.ready if worker not in busy][schedule.running :]
+        for worker in [*self._starting.values(), *spare]:
+            self._kill(worker)
+        self._starting.clear()
+        self.ready = [worker for worker in self.ready if worker not in spare]
+
+    def give(self, worker: Any, song: StoredSong) -> None:
+        """Let the worker separate a song."""
+        self._given[worker.separate.remote(song)] = worker, song
+
+    def wait(self, schedule: Schedule) -> Generator[Outcome]:
+        """Wait until a worker is ready, has an outcome, or is lost. Yield outcomes."""
+        answers, _ = self._ray.wait([*self._starting, *self._given], num_returns=1)
+        for answer in answers:
+            if answer in self._starting:
+                self._add(self._starting.pop(answer), answer)
+            elif answer in self._given:  # not if its worker was lost with the answer before
+                worker, song = self._given.pop(answer)
+                try:
+                    outcome: Outcome = self._ray.get(answer)
+                except self._ray.exceptions.RayError:
+                    yield from self._lose(worker, schedule)
+                else:
+                    schedule.finish(worker, song)
+                    yield outcome
+
+    def end(self) -> None:
+        """End all workers."""
+        for worker in [*self._starting.values(), *self.ready]:
+            self._kill(worker)
+
+    def _add(self, worker: Any, answer: Any) -> None:
+        try:
+            problem = self._ray.get(answer)
+        except self._ray.exceptions.RayError as error:
+            log.warning("a worker ended while it started", exc_info=True)
+            self._failed_starts += 1
+            if self._failed_starts >= MOST_FAILED_STARTS and not self.ready and not self._starting:
+                reason = str(error).strip().rpartition("\n")[2]
+                raise SettingError(f"Workers of the cluster can't start: {reason}") from error
+            return
+        if problem:
+            raise SettingError(problem)
+        self._failed_starts = 0
+        self.ready.append(worker)
+
+    def _lose(self, worker: Any, schedule: Schedule) -> Generator[Outcome]:
+        """Let the songs of a lost worker wait again; yield those that fail."""
+        self._kill(worker)  # it may only be out of reach
+        self._failed_starts = 0
+        self.ready.remove(worker)
+        self._given = {answer: given for answer, given in self._given.items() if given[0] != worker}
+        for song in schedule.lose(worker):
+            error = f"{song.label}: the worker ended while it separated this song."
+            yield Outcome(song.label, FAILED, error=error)
+
+    def _kill(self, worker: Any) -> None:
+        self._ray.kill(worker)

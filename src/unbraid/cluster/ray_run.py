@@ -42,10 +42,8 @@ def running(address: str, task: Task, pool: PoolSize) -> Iterator[Run]:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
-        import ray.data
     except ImportError as error:
         raise SettingError("A cluster needs Ray. Run `pip install 'unbraid[ray]'`.") from error
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
@@ -67,7 +65,7 @@ def _run(task: Task, pool: PoolSize) -> Run:
 
 
 def _client_run(task: Task, pool: PoolSize) -> Run:
-    """Run the driver at the head of the cluster: Ray Data doesn't work over a Ray Client connection."""
+    """Run the driver at the head of the cluster: each call of a worker would go through the connection."""
     import ray
 
     driver = ray.remote(num_cpus=0, resources=HEAD)(_Driver).remote(task, pool)
