@@ -32,6 +32,14 @@ DIFFERENT = 20  # songs; the others are copies with other names
 COMPARED = 40  # songs whose stems are compared
 SECONDS = 0.5  # of each song
 
+# A module that Python imports at its start: the process ends when it opens the song.
+DEADLY = """import os, sys
+def end(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("deadly.wav"):
+        os._exit(1)
+sys.addaudithook(end)
+"""
+
 Files = Mapping[str, bytes]
 
 pytestmark = pytest.mark.stress
@@ -141,3 +149,21 @@ def test_killed_nodes_lose_no_song_in_folders(python: Path, model_folder: Path, 
     )
     stems = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     check(songs, stems, events, model_folder, tmp_path)
+
+
+def test_a_song_that_ends_its_workers_fails_alone(python: Path, model_folder: Path, tmp_path: Path) -> None:
+    music, patch = tmp_path / "music", tmp_path / "patch"
+    patch.mkdir()
+    (patch / "sitecustomize.py").write_text(DEADLY)
+    music.mkdir()
+    for name in ("deadly", *(f"song {i}" for i in range(11))):
+        write_song(music / f"{name}.wav", SECONDS, seed=SEED)
+    plain = environment()
+    variables = {**plain, "PYTHONPATH": f"{plain['PYTHONPATH']}:{patch}"}
+    with ray_cluster(python, 2, variables) as cluster:
+        command = [f"file://{music}", "-o", f"file://{tmp_path}/out", "--on", cluster.address]
+        command += ["-m", str(model_folder), "--cpus", "1", "--json", "-q"]
+        events = run(python, command, plain, cluster, 0, 12)
+    states = {event["input"]: event["status"] for event in events}
+    assert states == {"deadly.wav": "failed", **{f"song {i}.wav": "done" for i in range(11)}}
+    assert len(events) == 12
