@@ -73,11 +73,12 @@ def build(environment: Path, locks: Sequence[Path]) -> None:
     subprocess.run([base, "-I", "-m", "venv", "--clear", str(environment)], check=True)
     python = environment / "bin" / "python"
     # --no-deps: the lock file lists all packages; it omits openvino-telemetry on purpose.
-    # Users need no compiler. Some packages of the tests are published only as source.
-    builds = ["--only-binary", ":all:"] if len(locks) == 1 else []
-    pip_install(python, ["--require-hashes", "--no-deps", *builds, "-r", str(locks[0])])
+    # Users need no compiler. Some packages of the tests are published only as source. Tests import a part of the 17,000
+    # modules in their packages, so Python compiles a module when it is imported.
+    options = ["--only-binary", ":all:"] if len(locks) == 1 else ["--no-compile"]
+    pip_install(python, ["--require-hashes", "--no-deps", *options, "-r", str(locks[0])])
     for unlocked in locks[1:]:
-        pip_install(python, ["-r", str(unlocked)])
+        pip_install(python, [*options, "-r", str(unlocked)])
     packages = next(environment.glob("lib/python3*/site-packages"))
     source = Path(__file__).resolve().parent.parent / "src"
     # A relative path, so that the checkout can be moved.
