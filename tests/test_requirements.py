@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -16,7 +17,8 @@ from infra import cdk_cli
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = SETTINGS["project"]
 CHECKS = {"demucs", "clang-format", "hypothesis", "mypy", "pytest", "ruff", "safetensors", "types-pyyaml"}
 CHECKS |= {"aiosmtpd", "httpx", "playwright", "pytest-rerunfailures", "schemathesis"}
 CHECKS |= {
@@ -163,3 +165,22 @@ def test_an_existing_environment_needs_no_compiler(system_packages) -> None:
     done = system_packages("exit 1", found_python="")
     assert (done.returncode, done.stdout) == (0, "on\n")
     assert "g++" not in done.stderr
+
+
+def test_mypy_reads_every_service_that_the_aws_app_uses() -> None:
+    """A service that mypy doesn't read has no types, so its uses would not be checked."""
+    used = {"aws_cdk", "aws_cdk.interfaces.*"}
+    for file in (ROOT / "infra").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                used |= {name.name for name in node.names if name.name.startswith("aws_cdk.")}
+            elif isinstance(node, ast.ImportFrom) and node.module == "aws_cdk":
+                used |= {f"aws_cdk.{name.name}" for name in node.names if name.name.startswith("aws_")}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("aws_cdk."):
+                used.add(node.module)
+    (read,) = (
+        each["module"]
+        for each in SETTINGS["tool"]["mypy"]["overrides"]
+        if each.get("follow_imports") == "normal"
+    )
+    assert set(read) == used
