@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ Estimate = Callable[[Floats], Floats]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    pytest.MonkeyPatch().setenv("UNBRAID_CACHE", str(tmp_path_factory.mktemp("cache")))
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNBRAID_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,16 @@ def mdx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mdx23c(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_files(tmp_path_factory.mktemp("mdx23c"))
+
+
+@pytest.fixture(scope="module")
+def mdx_estimate(mdx: Path) -> Estimate:
+    return estimate_of(find_model(mdx))
+
+
+@pytest.fixture(scope="module")
+def mdx23c_estimate(mdx23c: Path) -> Estimate:
+    return estimate_of(find_model(mdx23c))
 
 
 def estimate_of(model: Model) -> Estimate:
@@ -83,20 +95,20 @@ def mdx23c_loop(estimate: Estimate, song: Floats, overlap: int) -> NDArray[np.fl
     ("samples", "overlap"),
     [(1, 0.25), (777, 0.0), (MDX_SEGMENT, 0.1), (40_001, 0.0), (40_001, 0.25), (40_001, 0.8)],
 )
-def test_mdx_net_equals_the_loop(mdx: Path, samples: int, overlap: float) -> None:
+def test_mdx_net_equals_the_loop(mdx: Path, mdx_estimate: Estimate, samples: int, overlap: float) -> None:
     song = noise(2, samples)
     stems = Separator(mdx, chunks=CHUNKS, overlap=overlap, threads=1).separate(song)
-    expected = mdx_loop(estimate_of(find_model(mdx)), song, overlap)
+    expected = mdx_loop(mdx_estimate, song, overlap)
     assert level_db(stems["vocals"] - expected, expected) < -110
 
 
 @pytest.mark.parametrize(
     ("samples", "overlaps"), [(1, 1), (777, 2), (MDX23C_SEGMENT, 8), (8000, 1), (8000, 2), (8000, 8)]
 )
-def test_mdx23c_equals_the_loop(mdx23c: Path, samples: int, overlaps: int) -> None:
+def test_mdx23c_equals_the_loop(mdx23c: Path, mdx23c_estimate: Estimate, samples: int, overlaps: int) -> None:
     song = noise(2, samples)
     stems = Separator(mdx23c, chunks=CHUNKS, overlap=1 - 1 / overlaps, threads=1).separate(song)
-    expected = mdx23c_loop(estimate_of(find_model(mdx23c)), song, overlaps)
+    expected = mdx23c_loop(mdx23c_estimate, song, overlaps)
     for stem, wanted in zip(stems.values(), expected, strict=True):
         assert level_db(stem - wanted, wanted) < -110
 
@@ -117,12 +129,12 @@ def test_own_chunks_differ(mdx: Path, mdx23c: Path) -> None:
         assert all(level_db(own[stem] - theirs[stem], own[stem]) > -60 for stem in own)
 
 
-def test_silence_is_computed(mdx23c: Path) -> None:
+def test_silence_is_computed(mdx23c: Path, mdx23c_estimate: Estimate) -> None:
     """Its estimates are zeros for a song with own chunks, but not those of this network."""
     silence = np.zeros((2, 2 * MDX23C_SEGMENT), np.float32)
     assert not any(stem.any() for stem in Separator(mdx23c, threads=1).separate(silence).values())
     stems = Separator(mdx23c, chunks=CHUNKS, overlap=0.5, threads=1).separate(silence)
-    expected = mdx23c_loop(estimate_of(find_model(mdx23c)), silence, 2)
+    expected = mdx23c_loop(mdx23c_estimate, silence, 2)
     assert np.allclose(np.stack(list(stems.values())), expected, atol=1e-7)
 
 

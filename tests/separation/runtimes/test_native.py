@@ -22,12 +22,14 @@ from unbraid.models import Model, find_model, load_model_folder
 from unbraid.models.graphs import load_template
 from unbraid.native.library import NativeLibrary
 from unbraid.separation.runtimes import native
+from unbraid.separation.runtimes.base import Runtime
 from unbraid.separation.runtimes.choose import RuntimeLoader
 from unbraid.separation.runtimes.native import NativeRuntime, native_template
 from unbraid.separation.runtimes.openvino import OpenVinoRuntime
 
 GAINS = (0.4, 0.3, 0.2, 0.1)
 SHAPES = {"mixture": (1, 2, 4096), "spectrum": (1, 2, 2048, 4, 2)}
+LONGER = {"mixture": (1, 2, 30_000), "spectrum": (1, 2, 2048, 30, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,15 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def six(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """htdemucs_6s with weights for which every layer matters."""
     return folder_of(audible_network(6, 0), tmp_path_factory.mktemp("known") / "six")
+
+
+@pytest.fixture(scope="module")
+def without_the_library(six: Model) -> Runtime:
+    """The runtime that the loader chooses for htdemucs_6s without the library. Compiling it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        choose("openvino", patch)
+        assert native_template(six) is None
+        return RuntimeLoader(six, "cpu").load(six, LONGER)
 
 
 @needs_library
@@ -79,29 +90,32 @@ def test_rejects_a_graph_with_another_description(known: Model) -> None:
     assert native_template(replace(known, hop=512)) is None
 
 
-def test_openvino_computes_without_the_library(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose("openvino", monkeypatch)
-    assert native_template(six) is None
-    assert isinstance(RuntimeLoader(six, "cpu").load(six, SHAPES), OpenVinoRuntime)
+def test_openvino_computes_without_the_library(without_the_library: Runtime) -> None:
+    assert isinstance(without_the_library, OpenVinoRuntime)
 
 
 @needs_library
-def test_every_instruction_set_agrees_with_openvino(six: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_instruction_set_agrees_with_openvino(
+    six: Model, without_the_library: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(0)
-    shapes = {"mixture": (1, 2, 30_000), "spectrum": (1, 2, 2048, 30, 2)}
-    inputs = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    inputs = {name: random.standard_normal(shape, np.float32) for name, shape in LONGER.items()}
 
-    def outputs_of(library: NativeLibrary | None) -> dict[str, np.ndarray]:
+    def with_library(library: NativeLibrary) -> Runtime:
         with monkeypatch.context() as patch:
             patch.setattr(native, "native_library", lambda: library)
-            runtime = RuntimeLoader(six, "cpu").load(six, shapes)
-        assert isinstance(runtime, NativeRuntime if library else OpenVinoRuntime)
+            runtime = RuntimeLoader(six, "cpu").load(six, LONGER)
+        assert isinstance(runtime, NativeRuntime)
+        return runtime
+
+    def outputs_of(runtime: Runtime) -> dict[str, np.ndarray]:
         with runtime.run(inputs) as outputs:
             return {name: value.copy() for name, value in outputs.items()}
 
-    openvino = outputs_of(None)
+    assert isinstance(without_the_library, OpenVinoRuntime)
+    openvino = outputs_of(without_the_library)
     for library in LIBRARIES:
-        for name, value in outputs_of(library).items():
+        for name, value in outputs_of(with_library(library)).items():
             difference = np.square(value - openvino[name], dtype=np.float64).sum()
             error = difference / np.square(openvino[name], dtype=np.float64).sum()
             assert value.shape == openvino[name].shape
@@ -140,6 +154,7 @@ import gc, resource, sys
 from pathlib import Path
 import numpy as np
 from unbraid.models import load_model_folder
+from unbraid.separation.runtimes.base import Runtime
 from unbraid.separation.runtimes.choose import RuntimeLoader
 
 def resident_mb():
