@@ -21,6 +21,7 @@ STATE = draw(
      (("kernel", (2, 3, 2, 4)), ("bias", (4,)))},
     dtype="float32",
 )  # fmt: skip
+ENTRIES, _ = entries_of(STATE)
 COUNTER = {"global_step": np.array(7, np.int64)}
 SOURCES = ["vocals", "no_vocals"]
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -77,7 +78,7 @@ def test_rejects_infinite_weights(tmp_path: Path) -> None:
 
 def changed(change: Callable[[dict[bytes, bytes]], object]) -> bytes:
     """Return the index of STATE after a change of its entries, with correct checksums."""
-    entries, _ = entries_of(STATE)
+    entries = dict(ENTRIES)
     change(entries)
     return table(entries)
 
