@@ -129,7 +129,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> di
     folder = tmp_path_factory.mktemp("songs")
     files = {
         "short": write_wave(folder / "A short song.wav", seconds=12.5),
-        "long": write_wave(folder / "A long song.wav", seconds=150, sample_rate=8000, channels=1),
+        "long": write_wave(folder / "A long song.wav", seconds=100, sample_rate=8000, channels=1),
         "other": write_wave(folder / "Another song.wav", seconds=20, sample_rate=22050, channels=1),
         "broken": folder / "Broken.mp3",
     }
